@@ -1,0 +1,77 @@
+"""The one catalogue schema: names, types, units and meaning of every column.
+
+SDSS column descriptions follow the SkyServer schema browser (tables PhotoObjAll, SpecObjAll).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pyarrow as pa
+
+BANDS = ("u", "g", "r", "i", "z")
+MAGNITUDES = ("model", "psf", "petro")
+CLASSES = ("GALAXY", "QSO", "STAR")
+PARTS = ("train", "test")
+
+
+class Column(NamedTuple):
+    """One column of a catalogue.
+
+    Attributes
+    ----------
+    type : pyarrow.DataType
+        Type on disk.
+    unit : str
+        Unit, '' if it has none.
+    low, high : float or None
+        Physically possible range, ends included; None where there is no limit.
+    meaning : str
+        What the number is.
+    """
+
+    type: pa.DataType
+    unit: str
+    low: float | None
+    high: float | None
+    meaning: str
+
+
+def _columns() -> dict[str, Column]:
+    columns = {
+        "row_id": Column(pa.int64(), "", 0, None, "position of the row in its source"),
+        "objid": Column(pa.int64(), "", 1, None, "photometric object id"),
+        "specobjid": Column(pa.uint64(), "", 1, None, "spectroscopic object id"),
+        "ra": Column(pa.float64(), "deg", 0, 360, "right ascension, ICRS"),
+        "dec": Column(pa.float64(), "deg", -90, 90, "declination, ICRS"),
+        "run": Column(pa.int32(), "", 0, None, "imaging run"),
+        "rerun": Column(pa.int32(), "", 0, None, "processing of the run"),
+        "camcol": Column(pa.int32(), "", 1, 6, "camera column"),
+        "field": Column(pa.int32(), "", 0, None, "field of the run"),
+        "plate": Column(pa.int32(), "", 0, None, "spectroscopic plate"),
+        "mjd": Column(pa.int32(), "d", 40000, 80000, "modified Julian date of the spectrum"),
+        "fiberid": Column(pa.int32(), "", 1, 1000, "fibre on the plate"),
+        "spec_class": Column(pa.string(), "", None, None, "spectroscopic class"),
+        "zspec": Column(pa.float64(), "", -0.1, 10, "spectroscopic redshift"),
+        "zspec_err": Column(pa.float64(), "", 0, None, "its error"),
+        "z_warning": Column(pa.int32(), "", 0, None, "bits of the spectroscopic pipeline's warning"),
+    }
+    for kind in MAGNITUDES:
+        for band in BANDS:
+            columns[f"{kind}_mag_{band}"] = Column(
+                pa.float32(), "mag", 5, 35, f"{kind} magnitude in {band}"
+            )
+        for band in BANDS:
+            columns[f"{kind}_mag_err_{band}"] = Column(
+                pa.float32(), "mag", 0, 100, f"its error in {band}"
+            )
+    for band in BANDS:
+        columns[f"extinction_{band}"] = Column(
+            pa.float32(), "mag", 0, 30, f"Galactic extinction in {band}"
+        )
+    columns["petro_rad_r"] = Column(pa.float32(), "arcsec", 0, 1000, "Petrosian radius in r")
+    columns["published_part"] = Column(pa.string(), "", None, None, "part of the published split")
+    return columns
+
+
+COLUMNS: dict[str, Column] = _columns()

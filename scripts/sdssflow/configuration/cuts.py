@@ -1,0 +1,136 @@
+"""Quality cuts, each with a name, its parameters and the reason one would make it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from sdssflow.configuration.section import Section
+
+Band = Literal["u", "g", "r", "i", "z"]
+Magnitudes = Literal["model", "psf", "petro"]
+
+
+class CompletePhotometry(Section):
+    """Keep objects with a magnitude in all five bands."""
+
+    cut: Literal["complete_photometry"]
+    """All five bands present."""
+    magnitudes: list[Magnitudes] = ["model"]
+    """Which magnitudes have to be present."""
+    errors: bool = False
+    """Whether the magnitude errors have to be present too."""
+
+
+class MagnitudeRange(Section):
+    """Keep objects within a range of magnitude (both ends included)."""
+
+    cut: Literal["magnitude_range"]
+    """Magnitude within limits."""
+    band: Band = "r"
+    """The band."""
+    magnitudes: Magnitudes = "model"
+    """Which magnitude."""
+    minimum: float | None = None
+    """Bright limit in mag."""
+    maximum: float | None = None
+    """Faint limit in mag."""
+
+
+class MagnitudeError(Section):
+    """Keep objects whose magnitude errors are at most a limit in every named band."""
+
+    cut: Literal["magnitude_error"]
+    """Photometric errors below a limit."""
+    bands: list[Band] = ["g", "r", "i"]
+    """The bands."""
+    magnitudes: Magnitudes = "model"
+    """Which magnitude."""
+    maximum: Annotated[float, Field(gt=0)]
+    """Largest error in mag."""
+
+
+class ColorRange(Section):
+    """Keep objects whose four adjacent colours all lie in a range: removes broken photometry."""
+
+    cut: Literal["color_range"]
+    """Colours within limits."""
+    magnitudes: Magnitudes = "model"
+    """Which magnitude."""
+    minimum: float = -5.0
+    """Bluest colour in mag."""
+    maximum: float = 8.0
+    """Reddest colour in mag."""
+
+
+class RedshiftRange(Section):
+    """Keep objects with a redshift in a range (both ends included)."""
+
+    cut: Literal["redshift_range"]
+    """Spectroscopic redshift present and within limits."""
+    minimum: float = 0.0
+    """Lowest redshift."""
+    maximum: float = 8.0
+    """Highest redshift."""
+
+
+class NonzeroRedshift(Section):
+    """Remove redshifts of exactly zero: a defect of several public copies, not a measurement."""
+
+    cut: Literal["nonzero_redshift"]
+    """Redshift not exactly 0."""
+
+
+class ZWarning(Section):
+    """Keep objects whose spectroscopic pipeline raised no warning (zWarning == 0)."""
+
+    cut: Literal["z_warning"]
+    """No spectroscopic warning."""
+
+
+class Classes(Section):
+    """Keep objects of the named spectroscopic classes."""
+
+    cut: Literal["classes"]
+    """Class among those named."""
+    keep: list[Literal["GALAXY", "QSO", "STAR"]] = ["GALAXY", "QSO", "STAR"]
+    """The classes to keep."""
+
+
+class UniqueObjects(Section):
+    """Keep the first row of each object (same objid, same position or same magnitudes)."""
+
+    cut: Literal["unique_objects"]
+    """One row per object."""
+    radius_arcsec: Annotated[float, Field(gt=0)] = 0.5
+    """Rows without objid that lie closer than this are one object."""
+
+
+Cut = Annotated[
+    CompletePhotometry
+    | MagnitudeRange
+    | MagnitudeError
+    | ColorRange
+    | RedshiftRange
+    | NonzeroRedshift
+    | ZWarning
+    | Classes
+    | UniqueObjects,
+    Field(discriminator="cut"),
+]
+
+
+class Cuts(Section):
+    """An ordered list of cuts, as one parameter of a rule."""
+
+    cuts: list[Cut]
+    """The cuts in order."""
+
+    @model_validator(mode="after")
+    def _ranges_are_not_empty(self) -> Cuts:
+        for cut in self.cuts:
+            low, high = getattr(cut, "minimum", None), getattr(cut, "maximum", None)
+            if low is not None and high is not None and low >= high:
+                raise ValueError(f"cut {cut.cut!r}: minimum {low} is not below maximum {high}")
+        return self

@@ -1,0 +1,235 @@
+"""The classifiers and regressors a run can train, with their parameters."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sdssflow.configuration.section import Section
+
+PositiveInt = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Classifier(Section):
+    """What all classifiers have in common."""
+
+    calibration: Literal["temperature", "sigmoid", "isotonic", "none"] = "temperature"
+    """How probabilities are calibrated on the calibration part."""
+
+
+class DummyClassifier(Classifier):
+    """Predicts the class frequencies: what knowing nothing gives."""
+
+    kind: Literal["dummy"]
+    """Class frequencies of the training part."""
+    calibration: Literal["none"] = "none"
+    """Nothing to calibrate."""
+
+
+class LogisticRegression(Classifier):
+    """Multinomial logistic regression on standardised features."""
+
+    kind: Literal["logistic_regression"]
+    """Linear decision boundaries."""
+    C: PositiveFloat = 1.0
+    """Inverse strength of the L2 penalty."""
+    degree: Annotated[int, Field(ge=1, le=3)] = 1
+    """Polynomial degree of the features."""
+
+
+class NearestNeighbours(Classifier):
+    """Votes of the nearest neighbours in standardised feature space."""
+
+    kind: Literal["nearest_neighbours"]
+    """k nearest neighbours."""
+    neighbours: PositiveInt = 15
+    """How many neighbours vote."""
+
+
+class SupportVectors(Classifier):
+    """Support vector machine with a Gaussian kernel."""
+
+    kind: Literal["support_vectors"]
+    """SVM; its decision values become probabilities by calibration."""
+    C: PositiveFloat = 10.0
+    """Penalty of a violated margin."""
+    gamma: PositiveFloat | None = None
+    """Inverse squared width of the kernel; by default 1 / (number of features x variance)."""
+
+
+class RandomForestClassifier(Classifier):
+    """Trees on bootstrap samples."""
+
+    kind: Literal["random_forest"]
+    """Random forest."""
+    trees: PositiveInt = 300
+    """Number of trees."""
+    min_samples_leaf: PositiveInt = 1
+    """Fewest objects in a leaf."""
+
+
+class GradientBoostingClassifier(Classifier):
+    """Histogram gradient boosting."""
+
+    kind: Literal["gradient_boosting"]
+    """Boosted trees; they take missing values as they are."""
+    iterations: PositiveInt = 200
+    """Number of boosting rounds (at most, if there is a validation part to stop on)."""
+    learning_rate: PositiveFloat = 0.06
+    """Step per round."""
+    leaves: Annotated[int, Field(ge=2)] = 15
+    """Largest number of leaves of a tree."""
+    min_samples_leaf: PositiveInt = 20
+    """Fewest objects in a leaf."""
+
+
+class NeuralNetworkClassifier(Classifier):
+    """A small fully connected network (scikit-learn)."""
+
+    kind: Literal["neural_network"]
+    """Multi-layer perceptron."""
+    hidden: list[PositiveInt] = [64, 64]
+    """Units of the hidden layers."""
+    members: PositiveInt = 3
+    """Networks from different starts whose probabilities are averaged."""
+    alpha: Annotated[float, Field(ge=0)] = 1e-4
+    """Strength of the L2 penalty."""
+    max_epochs: PositiveInt = 200
+    """Most passes over the training part."""
+
+
+class SoftVote(Classifier):
+    """The mean of other classifiers' probabilities."""
+
+    kind: Literal["soft_vote"]
+    """Average of the members' probabilities."""
+    members: list[Name] = Field(min_length=2)
+    """Names of the classifiers that vote."""
+
+
+ClassifierSettings = Annotated[
+    DummyClassifier
+    | LogisticRegression
+    | NearestNeighbours
+    | SupportVectors
+    | RandomForestClassifier
+    | GradientBoostingClassifier
+    | NeuralNetworkClassifier
+    | SoftVote,
+    Field(discriminator="kind"),
+]
+
+
+class MeanRegressor(Section):
+    """Predicts the mean redshift: what knowing nothing gives."""
+
+    kind: Literal["mean"]
+    """Mean redshift of the training part."""
+
+
+class LinearRegression(Section):
+    """Ordinary least squares in closed form: the lecture's baseline."""
+
+    kind: Literal["linear"]
+    """Linear regression by the normal equations."""
+
+
+class PolynomialRegression(Section):
+    """Least squares on all products of standardised features up to a degree."""
+
+    kind: Literal["polynomial"]
+    """Polynomial regression."""
+    degree: Annotated[int, Field(ge=2, le=4)] = 2
+    """Highest total degree."""
+    alpha: Annotated[float, Field(ge=0)] = 1e-3
+    """Ridge penalty."""
+
+
+class RandomForestRegressor(Section):
+    """Trees on bootstrap samples."""
+
+    kind: Literal["random_forest"]
+    """Random forest."""
+    trees: PositiveInt = 300
+    """Number of trees."""
+    min_samples_leaf: PositiveInt = 3
+    """Fewest objects in a leaf."""
+    max_features: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Fraction of the features tried at each node."""
+
+
+class GradientBoostingRegressor(Section):
+    """Histogram gradient boosting with squared loss."""
+
+    kind: Literal["gradient_boosting"]
+    """Boosted trees; they take missing values as they are."""
+    iterations: PositiveInt = 300
+    """Number of boosting rounds (at most, if there is a validation part to stop on)."""
+    learning_rate: PositiveFloat = 0.06
+    """Step per round."""
+    leaves: Annotated[int, Field(ge=2)] = 15
+    """Largest number of leaves of a tree."""
+    min_samples_leaf: PositiveInt = 20
+    """Fewest objects in a leaf."""
+
+
+class LocalLinear(Section):
+    """A linear fit to each object's nearest neighbours (Beck et al. 2016)."""
+
+    kind: Literal["local_linear"]
+    """Local linear regression."""
+    neighbours: Annotated[int, Field(ge=10)] = 100
+    """How many neighbours are fitted."""
+
+
+class GradientDescent(Section):
+    """The linear regression once more, by gradient descent in torch: the lecture's second way."""
+
+    kind: Literal["gradient_descent"]
+    """Linear regression by gradient descent; agrees with `linear`."""
+    learning_rate: PositiveFloat = 0.1
+    """Step along the negative gradient."""
+    tolerance: PositiveFloat = 1e-10
+    """Stop when no component of the gradient is larger."""
+    max_steps: PositiveInt = 100_000
+    """Most steps."""
+
+
+class Network(Section):
+    """A deep network in torch: initialise, forward, loss, update, repeat till convergence."""
+
+    kind: Literal["network"]
+    """Fully connected network trained by mini-batches."""
+    hidden: list[PositiveInt] = [64, 64]
+    """Units of the hidden layers."""
+    loss: Literal["mse", "mae"] = "mae"
+    """Loss on the standardised redshift: mean squared or mean absolute error."""
+    learning_rate: PositiveFloat = 3e-3
+    """Largest step of the optimiser; it decays to zero along a cosine."""
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    """Decoupled weight decay (AdamW)."""
+    batch_size: PositiveInt = 128
+    """Objects per step."""
+    max_epochs: PositiveInt = 200
+    """Most passes over the training part."""
+    patience: PositiveInt = 60
+    """Epochs without a better validation loss before training stops."""
+    dtype: Literal["float32", "float64"] = "float32"
+    """Precision of weights and features."""
+
+
+RegressorSettings = Annotated[
+    MeanRegressor
+    | LinearRegression
+    | PolynomialRegression
+    | RandomForestRegressor
+    | GradientBoostingRegressor
+    | LocalLinear
+    | GradientDescent
+    | Network,
+    Field(discriminator="kind"),
+]
+TORCH_KINDS = ("gradient_descent", "network")

@@ -1,0 +1,84 @@
+"""A run: which samples, models and seeds, how uncertain, how drawn."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from sdssflow.configuration.models import ClassifierSettings, Name, RegressorSettings
+from sdssflow.configuration.section import Section
+
+
+class Bootstrap(Section):
+    """Confidence intervals of every score."""
+
+    replicates: Annotated[int, Field(ge=20)] = 200
+    """Number of bootstrap replicates."""
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Two-sided confidence level."""
+    seed: Annotated[int, Field(ge=0)] = 1
+    """Seed of the draws."""
+
+
+class RedshiftScores(Section):
+    """Conventions of the redshift scores."""
+
+    mape_epsilon: Annotated[float, Field(gt=0)] = 1e-3
+    """Smallest |zspec| in the denominator of the mean absolute percentage error."""
+    bins: Annotated[int, Field(ge=2)] = 8
+    """Bins of redshift and magnitude, with equal numbers of objects."""
+
+
+class ClassScores(Section):
+    """Conventions of the class scores."""
+
+    calibration_bins: Annotated[int, Field(ge=2)] = 10
+    """Bins of equal width in probability for the expected calibration error."""
+    magnitude_bins: Annotated[int, Field(ge=2)] = 6
+    """Bins of magnitude, with equal numbers of objects."""
+
+
+class Figures(Section):
+    """How figures look."""
+
+    format: Literal["png", "svg"] = "png"
+    """File format."""
+    dpi: Annotated[int, Field(ge=50, le=600)] = 130
+    """Resolution of bitmaps."""
+
+
+class RunConfiguration(Section):
+    """`config/config.yaml`: what one run of the workflow does."""
+
+    samples: list[Name] = Field(min_length=1)
+    """Names of the samples, each a file `NAME.yaml` in `sample_folder`."""
+    sample_folder: str = "config/samples"
+    """Folder of the sample definitions, relative to the working directory."""
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    """Every split and every model is made once for each of these seeds."""
+    classifiers: dict[Name, ClassifierSettings]
+    """Classifiers by name."""
+    regressors: dict[Name, RegressorSettings]
+    """Regressors by name."""
+    bootstrap: Bootstrap = Bootstrap()
+    """Confidence intervals."""
+    redshift_scores: RedshiftScores = RedshiftScores()
+    """Conventions of the redshift scores."""
+    class_scores: ClassScores = ClassScores()
+    """Conventions of the class scores."""
+    figures: Figures = Figures()
+    """How figures look."""
+
+    @model_validator(mode="after")
+    def _voters_exist(self) -> RunConfiguration:
+        for name, settings in self.classifiers.items():
+            for member in getattr(settings, "members", []) if settings.kind == "soft_vote" else []:
+                if member not in self.classifiers:
+                    raise ValueError(
+                        f"classifiers.{name}.members: there is no classifier {member!r}; "
+                        f"known: {', '.join(self.classifiers)}"
+                    )
+                if self.classifiers[member].kind == "soft_vote":
+                    raise ValueError(f"classifiers.{name}.members: {member!r} is a vote itself")
+        return self

@@ -1,0 +1,146 @@
+"""A sample: where its objects come from, which are kept, what is asked of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from sdssflow.configuration.cuts import Cut
+from sdssflow.configuration.section import Section
+from sdssflow.configuration.splits import Split
+
+Band = Literal["u", "g", "r", "i", "z"]
+Magnitudes = Literal["model", "psf", "petro"]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class EmbeddedSource(Section):
+    """Real rows that ship with the project."""
+
+    kind: Literal["embedded"]
+    """Rows from `data/embedded/`, no download."""
+    table: Literal["mgs", "mclass"]
+    """Which embedded table: `mgs` (10,000 galaxies with redshifts) or `mclass` (327 objects with
+    classes)."""
+
+
+class FileSource(Section):
+    """Rows in a file of your own."""
+
+    kind: Literal["file"]
+    """One local file."""
+    path: str
+    """The file, relative to the working directory of the workflow."""
+    format: Literal["csv", "fits", "votable", "parquet", "hdf5"] | None = None
+    """File format; by default told from the suffix."""
+    table: str | None = None
+    """Name of the table inside an HDF5 file, or name or number of the extension of a FITS file."""
+    columns: dict[str, str]
+    """Which column of the file is which: catalogue name -> name in the file. Columns of the file
+    that are not named are not read."""
+    class_labels: dict[str, Literal["GALAXY", "QSO", "STAR"]] = {
+        "GALAXY": "GALAXY",
+        "QSO": "QSO",
+        "STAR": "STAR",
+    }
+    """The file's words for the three classes."""
+    sentinels: list[float] = [-9999.0, -999.0, -99.0, 99.0, 999.0, 9999.0]
+    """Numbers that mean "no value"; each is counted and made null."""
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """Expected SHA-256 of the file; another content is refused."""
+    magnitude_system: Literal["asinh", "pogson"] = "asinh"
+    """Whether magnitudes are SDSS asinh magnitudes (luptitudes) or logarithmic ones."""
+    extinction_applied: bool = False
+    """True if the file's magnitudes are already corrected for Galactic extinction."""
+
+
+Source = Annotated[EmbeddedSource | FileSource, Field(discriminator="kind")]
+
+FeatureGroup = Literal[
+    "magnitudes",
+    "colors",
+    "reference_magnitude",
+    "magnitude_errors",
+    "color_errors",
+    "luptitudes",
+    "psf_minus_model",
+    "psf_minus_petro",
+    "petro_radius",
+]
+
+
+class Features(Section):
+    """From magnitudes to the numbers the models see."""
+
+    magnitudes: Magnitudes = "model"
+    """Which of the SDSS magnitudes colours and magnitudes are made of."""
+    groups: list[FeatureGroup] = ["colors", "reference_magnitude"]
+    """Groups of features, in this order. Redshifts, ids, plates, fibres and positions are not
+    among them and can't be."""
+    reference_band: Band = "r"
+    """Band of the reference magnitude; also the magnitude that scores are binned by."""
+    deredden: bool = True
+    """Subtract Galactic extinction where the catalogue knows it and has not yet applied it."""
+
+
+class Exploration(Section):
+    """What "look at your data" draws and which groups are looked for."""
+
+    figures: list[
+        Literal["sky_map", "magnitudes", "redshifts", "color_color", "color_redshift"]
+    ] = ["magnitudes", "color_color"]
+    """Figures of the catalogue. `sky_map` needs positions, `redshifts` and `color_redshift` need
+    redshifts."""
+    clusters: list[Annotated[int, Field(ge=2)]] = [2, 3, 4, 5, 6, 7, 8]
+    """Numbers of groups that k-means and the Gaussian mixture choose from."""
+    min_cluster_size: Annotated[int, Field(ge=2)] = 20
+    """Smallest group that HDBSCAN may find."""
+    max_objects: Annotated[int, Field(ge=100)] = 5000
+    """Clustering and embeddings use at most this many objects, chosen by a seeded draw."""
+    embeddings: list[Literal["pca", "umap"]] = ["pca", "umap"]
+    """Projections of the feature space on two dimensions."""
+
+
+class Sample(Section):
+    """One sample, as a file of `config/samples/` defines it."""
+
+    title: str
+    """One line for the report."""
+    description: str = ""
+    """What the objects are and how they were selected, for the report."""
+    reference: str = ""
+    """Where the rows come from, as you would cite it."""
+    source: Source
+    """Where the rows come from."""
+    tasks: list[Literal["classify", "regress"]] = Field(min_length=1)
+    """What is learnt: `classify` needs classes, `regress` needs redshifts."""
+    cuts: list[Cut] = []
+    """Quality cuts, applied in this order, each counted in the flow table."""
+    features: Features = Features()
+    """What the models see."""
+    splits: dict[Name, Split] = Field(min_length=1)
+    """How objects are parted into train, validation, calibration and test; each split by its
+    name."""
+    explore: Exploration = Exploration()
+    """Figures, groups and projections."""
+    classifiers: list[Name] | None = None
+    """Names of the classifiers to train; by default all of `classifiers` in the run's
+    configuration."""
+    regressors: list[Name] | None = None
+    """Names of the regressors to train; by default all of `regressors` in the run's
+    configuration."""
+
+    @model_validator(mode="after")
+    def _published_split_needs_a_source_that_has_one(self) -> Sample:
+        published = [name for name, split in self.splits.items() if split.kind == "published"]
+        has_parts = (isinstance(self.source, EmbeddedSource) and self.source.table == "mgs") or (
+            isinstance(self.source, FileSource) and "published_part" in self.source.columns
+        )
+        if published and not has_parts:
+            raise ValueError(
+                f"split {published[0]!r} is of kind 'published', but the source has no column "
+                "'published_part'; map one in source.columns or choose kind 'holdout'"
+            )
+        return self

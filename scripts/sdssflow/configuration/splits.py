@@ -1,0 +1,69 @@
+"""How a sample is parted into train, validation, calibration and test."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from sdssflow.configuration.section import Section
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Group = Literal["object", "plate", "sky_cell"]
+
+
+class PublishedSplit(Section):
+    """The train and test parts that came with the sample; the rest is drawn from train."""
+
+    kind: Literal["published"]
+    """Keep the sample's own train and test parts."""
+    validation: Fraction = 0.1
+    """Fraction of the published train part held back for early stopping."""
+    calibration: Fraction = 0.1
+    """Fraction of the published train part held back for calibration."""
+
+
+class HoldoutSplit(Section):
+    """One test part, drawn by a hash of the group key: adding rows moves no row."""
+
+    kind: Literal["holdout"]
+    """Draw test, calibration and validation; the rest is train."""
+    group: Group = "object"
+    """What must not straddle two parts: an `object` with all its duplicates, a spectroscopic
+    `plate`, or a `sky_cell` (HEALPix)."""
+    nside: Annotated[int, Field(ge=1)] = 32
+    """HEALPix resolution of `sky_cell` (32: cells of 1.8 degrees)."""
+    test: Fraction = 0.2
+    """Fraction of the groups for test."""
+    validation: Fraction = 0.1
+    """Fraction of the groups for early stopping."""
+    calibration: Fraction = 0.1
+    """Fraction of the groups for calibration."""
+
+    @model_validator(mode="after")
+    def _something_is_left_to_train_on(self) -> HoldoutSplit:
+        if self.test + self.validation + self.calibration >= 1:
+            raise ValueError("test + validation + calibration leave nothing to train on")
+        return self
+
+
+class CrossValidationSplit(Section):
+    """Each object is tested once: for small samples."""
+
+    kind: Literal["cross_validation"]
+    """Part the sample in folds; each is test once."""
+    folds: Annotated[int, Field(ge=2)] = 5
+    """Number of folds."""
+    group: Group = "object"
+    """What must not straddle two parts."""
+    nside: Annotated[int, Field(ge=1)] = 32
+    """HEALPix resolution of `sky_cell`."""
+    validation: Fraction = 0.0
+    """Fraction of the groups outside the test fold for early stopping."""
+    calibration: Fraction = 0.2
+    """Fraction of the groups outside the test fold for calibration."""
+
+
+Split = Annotated[
+    PublishedSplit | HoldoutSplit | CrossValidationSplit, Field(discriminator="kind")
+]

@@ -1,0 +1,74 @@
+"""What each rule's log holds: time-stamped lines, library versions and, on failure, the traceback.
+
+Scripts end with ``run(main, snakemake)``; nothing else in the project touches logging handlers.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from threadpoolctl import threadpool_limits
+
+logger = logging.getLogger("sdssflow")
+Item = TypeVar("Item")
+
+
+def run(main: Callable[[Any], None], snakemake: Any) -> None:
+    """Run a rule's `main` with its log file, thread limit and traceback in place.
+
+    Parameters
+    ----------
+    main : callable
+        Takes the `snakemake` object.
+    snakemake : snakemake.script.Snakemake
+        What Snakemake hands to a script.
+    """
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if snakemake.log:
+        handlers.append(logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8"))
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+        handlers=handlers,
+        force=True,
+    )
+    logging.captureWarnings(True)
+    warnings.simplefilter("default")
+    started = time.monotonic()
+    logger.info("%s %s", snakemake.rule, dict(snakemake.wildcards.items()))
+    try:
+        random.seed(0)  # a library that draws from the global generator must not draw the clock
+        with threadpool_limits(limits=snakemake.threads):
+            main(snakemake)
+    except BaseException:
+        logger.exception("rule %s failed", snakemake.rule)
+        raise
+    logger.info("done in %.2f s", time.monotonic() - started)
+
+
+def progress(
+    items: Iterable[Item], total: int, label: str, every_seconds: float = 10.0
+) -> Iterator[Item]:
+    """Yield `items` while telling how far we are.
+
+    On a terminal a tqdm bar; elsewhere (a log, a cluster job) one line each `every_seconds`.
+    """
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        yield from tqdm(items, total=total, desc=label, leave=False)
+        return
+    started = last = time.monotonic()
+    for done, item in enumerate(items, start=1):
+        yield item
+        now = time.monotonic()
+        if now - last >= every_seconds and done < total:
+            last = now
+            rest = (now - started) / done * (total - done)
+            logger.info("%s: %d of %d, about %.0f s to go", label, done, total, rest)

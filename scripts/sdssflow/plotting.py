@@ -1,0 +1,56 @@
+"""One look for all figures: colours that colour-blind people can tell apart, units on the axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from sdssflow.configuration.run import Figures
+from sdssflow.files import replacing
+
+# Okabe & Ito (2008), safe for the common kinds of colour blindness
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+CLASS_COLORS = {"GALAXY": "#D55E00", "QSO": "#0072B2", "STAR": "#009E73"}
+CLASS_MARKERS = {"GALAXY": "o", "QSO": "^", "STAR": "s"}  # never colour alone
+SEQUENTIAL = "cividis"
+DIVERGING = "PuOr"
+
+STYLE = {
+    "figure.constrained_layout.use": True,
+    "figure.figsize": (7.0, 4.6),
+    "axes.prop_cycle": mpl.cycler(color=PALETTE),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "font.size": 10,
+    "legend.frameon": False,
+    "svg.hashsalt": "sdssflow",  # else every SVG has other ids
+    "svg.fonttype": "none",
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the project's style; close every figure at the end."""
+    with plt.rc_context(STYLE):
+        try:
+            yield
+        finally:
+            plt.close("all")
+
+
+def save_figure(figure: Figure, path: str | Path, settings: Figures) -> None:
+    """Write a figure, whole or not at all, without the date and versions that change its bytes."""
+    kind = Path(path).suffix.lstrip(".")
+    empty = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}[kind]
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=settings.dpi, metadata=empty)
