@@ -82,13 +82,13 @@ def read_parquet(path: str | Path, columns: list[str] | None = None) -> pa.Table
 
 
 def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a result table as CSV: shortest digits that read back equal, ``\\n`` line ends."""
+    """Write a result table as CSV: shortest digits that read back equal, line feeds at line ends."""
     with replacing(path) as temporary:
         frame.to_csv(temporary, index=False, lineterminator="\n")
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:
     """Read a result table written by `write_csv`; text columns keep an empty cell as ''."""
-    frame = pd.read_csv(path, float_precision="round_trip")
+    frame = pd.read_csv(path)
     text = frame.select_dtypes(include=["object", "string"]).columns
     return frame.assign(**{name: frame[name].fillna("") for name in text})

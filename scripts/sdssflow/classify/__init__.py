@@ -1,0 +1,1 @@
+"""Star, galaxy or quasar."""

@@ -15,7 +15,9 @@ class Section(BaseModel):
     once read.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=False, use_attribute_docstrings=True
+    )
 
     def canonical(self) -> str:
         """Return the section as JSON with sorted keys: what rules pass on as one parameter.

@@ -64,6 +64,4 @@ class CrossValidationSplit(Section):
     """Fraction of the groups outside the test fold for calibration."""
 
 
-Split = Annotated[
-    PublishedSplit | HoldoutSplit | CrossValidationSplit, Field(discriminator="kind")
-]
+Split = Annotated[PublishedSplit | HoldoutSplit | CrossValidationSplit, Field(discriminator="kind")]

@@ -1,0 +1,1 @@
+"""Scores with intervals: the only room that opens test rows."""

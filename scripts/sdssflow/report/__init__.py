@@ -1,0 +1,1 @@
+"""One page that shows everything the configuration asks for."""

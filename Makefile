@@ -1,0 +1,56 @@
+# make        set up .venv, run the workflow on the embedded samples, say where the report is
+# make test   quality gates and tests
+# Set-up needs the package index; everything after it works offline.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CORES ?= all
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+export PYTHONPATH := scripts
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: all run report check test lint format documents lock clean
+
+all: run
+
+run: $(READY)
+	$(SNAKEMAKE)
+	@echo
+	@echo "The report: $(CURDIR)/results/report.html"
+
+$(READY): requirements.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	touch $@
+
+# Snakemake's own report: the same results with code, parameters and run times of every job
+report: run
+	$(SNAKEMAKE) --report results/snakemake_report.html
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+	$(BIN)/python -m sdssflow.configuration.documents --check
+
+test: lint
+	$(BIN)/python -m pytest
+
+# repair what `make lint` complains of, where a program can
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile rules
+
+documents: $(READY)
+	$(BIN)/python -m sdssflow.configuration.documents
+
+lock: $(READY)
+	{ head -1 requirements.lock; $(BIN)/python -m pip freeze --all | grep -v '^pip==' | sed 's/+cpu$$//'; } > requirements.new
+	mv requirements.new requirements.lock
+
+clean:
+	rm -rf results logs benchmarks/runs .snakemake

@@ -1,0 +1,27 @@
+# sdssflow: from an SDSS query to classes, redshifts and a report.
+# Walk through the rooms in the order of the includes; docs/architecture.md is the map.
+from snakemake.utils import min_version
+
+min_version("9.22")
+
+
+configfile: "config/config.yaml"
+
+
+report: "report/workflow.rst"
+
+
+include: "rules/common.smk"
+include: "rules/acquire.smk"
+include: "rules/prepare.smk"
+include: "rules/explore.smk"
+include: "rules/classify.smk"
+include: "rules/regress.smk"
+include: "rules/evaluate.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "results/report.html",

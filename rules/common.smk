@@ -1,0 +1,118 @@
+# What every room needs: the validated configuration, code digests, wildcards.
+# Parsed again by each cluster job, so nothing heavy is imported here.
+import json
+import os
+import sys
+
+from snakemake.exceptions import WorkflowError
+
+SCRIPTS = os.path.join(workflow.basedir, "scripts")
+if SCRIPTS not in sys.path:
+    sys.path.insert(0, SCRIPTS)
+
+from sdssflow import code_digests
+from sdssflow.configuration.cuts import Cuts
+from sdssflow.configuration.loading import ConfigurationError, load_run, load_samples
+from sdssflow.configuration.models import TORCH_KINDS
+from sdssflow.report.contents import contents
+
+try:
+    RUN = load_run(config)
+    SAMPLES = load_samples(RUN)
+except ConfigurationError as error:
+    raise WorkflowError(str(error)) from None
+
+FIGURE = RUN.figures.format
+FIGURES = RUN.figures.canonical()
+TORCH_REGRESSORS = {
+    name for name, settings in RUN.regressors.items() if settings.kind in TORCH_KINDS
+}
+
+
+def code_digest(script):
+    """Digest of the modules behind a script, as a parameter: they rerun the rule."""
+    return code_digests.code_digest(os.path.join(SCRIPTS, script))
+
+
+def section(name):
+    """Parameter function: a section of the sample's definition as canonical JSON."""
+    return lambda wildcards: getattr(SAMPLES[wildcards.sample], name).canonical()
+
+
+def by_attempt(base):
+    """Resource function: more with each retry."""
+    return lambda wildcards, attempt: base * attempt
+
+
+def one_of(names):
+    """Wildcard constraint that matches these names and no others."""
+    return "|".join(sorted(names)) or "(?!)"
+
+
+def models_of(sample, task):
+    """Names of the models that a sample trains for a task."""
+    chosen, known = {
+        "classify": (SAMPLES[sample].classifiers, RUN.classifiers),
+        "regress": (SAMPLES[sample].regressors, RUN.regressors),
+    }[task]
+    return list(known) if chosen is None else chosen
+
+
+def source_table(wildcards):
+    source = SAMPLES[wildcards.sample].source
+    if source.kind == "embedded":
+        return os.path.relpath(
+            os.path.join(
+                workflow.basedir, "data", "embedded", f"{source.table}.parquet"
+            )
+        )
+    return source.path
+
+
+def voters(wildcards):
+    """Settings of the classifiers that a soft vote averages, as JSON; '{}' for the others."""
+    settings = RUN.classifiers[wildcards.model]
+    names = settings.members if settings.kind == "soft_vote" else []
+    return json.dumps(
+        {name: json.loads(RUN.classifiers[name].canonical()) for name in names},
+        sort_keys=True,
+    )
+
+
+def prediction_paths(sample, task, split):
+    """Paths of the predictions of every model of a sample, split and task."""
+    return [
+        f"results/{sample}/{task}/{split}/{model}/predictions.parquet"
+        for model in models_of(sample, task)
+    ]
+
+
+def predictions_of(task):
+    """Input function: the predictions of every model of the sample."""
+    return lambda wildcards: prediction_paths(wildcards.sample, task, wildcards.split)
+
+
+def histories(wildcards):
+    """Input function: folders of the networks, which keep a loss history; for that figure only."""
+    return [
+        f"results/{wildcards.sample}/regress/{wildcards.split}/{model}/{seed}"
+        for model in models_of(wildcards.sample, "regress")
+        for seed in RUN.seeds
+        if wildcards.figure == "training" and model in TORCH_REGRESSORS
+    ]
+
+
+def report_templates():
+    """Templates of the report: data to Python, so no code digest sees them."""
+    folder = os.path.join(SCRIPTS, "sdssflow", "report", "templates")
+    return sorted(
+        os.path.relpath(os.path.join(folder, name)) for name in os.listdir(folder)
+    )
+
+
+wildcard_constraints:
+    sample=one_of(SAMPLES),
+    split=one_of({name for sample in SAMPLES.values() for name in sample.splits}),
+    seed=one_of(map(str, RUN.seeds)),
+    model=one_of({*RUN.classifiers, *RUN.regressors}),
+    figure="[a-z_]+",

@@ -1,0 +1,37 @@
+# report: one page that shows everything the configuration asks for
+
+
+rule build_report:
+    input:
+        contents=[item.path for item in contents(RUN, SAMPLES)],
+        predictions=[
+            path
+            for sample in SAMPLES
+            for task in SAMPLES[sample].tasks
+            for split in SAMPLES[sample].splits
+            for path in prediction_paths(sample, task, split)
+        ],
+        templates=report_templates(),
+    output:
+        report="results/report.html",
+    log:
+        "logs/build_report/build_report.log",
+    benchmark:
+        "benchmarks/runs/build_report/build_report.jsonl"
+    conda:
+        "../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=by_attempt(1500),
+        runtime=by_attempt(20),
+    params:
+        run=RUN.canonical(),
+        samples=json.dumps(
+            {name: json.loads(sample.canonical()) for name, sample in SAMPLES.items()},
+            sort_keys=True,
+        ),
+        code=code_digest("build_report.py"),
+    message:
+        "Writing the report"
+    script:
+        "../scripts/build_report.py"

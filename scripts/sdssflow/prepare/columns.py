@@ -1,0 +1,47 @@
+"""Columns of an Arrow table as numpy arrays, nulls as NaN."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+
+class MissingColumnError(ValueError):
+    """A step needs a column that the catalogue does not have."""
+
+
+def numbers(table: pa.Table, name: str, needed_by: str) -> np.ndarray:
+    """Return a numeric column as float64, nulls as NaN.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        A catalogue.
+    name : str
+        Column.
+    needed_by : str
+        The part of the configuration that asks for it, for the error.
+
+    Raises
+    ------
+    MissingColumnError
+        If there is no such column.
+    """
+    column = require(table, name, needed_by)
+    return column.cast(pa.float64()).to_numpy(zero_copy_only=False).astype(float)
+
+
+def strings(table: pa.Table, name: str, needed_by: str) -> np.ndarray:
+    """Return a text column as an object array, nulls as None; errors as `numbers`."""
+    return np.array(require(table, name, needed_by).to_pylist(), dtype=object)
+
+
+def require(table: pa.Table, name: str, needed_by: str) -> pa.ChunkedArray:
+    """Return a column, or say which configuration key asked for what is not there."""
+    if name not in table.column_names:
+        raise MissingColumnError(
+            f"{needed_by} needs the column {name!r}, which this sample's catalogue does not have "
+            f"(it has: {', '.join(table.column_names)}); map it in source.columns or change "
+            f"{needed_by.split(':')[0]}"
+        )
+    return table.column(name)

@@ -1,0 +1,177 @@
+"""Quality cuts and the flow of objects through them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from sdssflow.acquire.schema import BANDS, CLASSES
+from sdssflow.configuration import cuts as settings
+from sdssflow.prepare.columns import numbers, require, strings
+from sdssflow.prepare.duplicates import object_keys
+
+
+def apply_cuts(table: pa.Table, cuts: list[settings.Cut]) -> tuple[pa.Table, pd.DataFrame]:
+    """Apply cuts in order and count what each removes.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        A catalogue.
+    cuts : list of Cut
+        From the sample's configuration.
+
+    Returns
+    -------
+    kept : pyarrow.Table
+        The rows that passed every cut, in their order.
+    flow : pandas.DataFrame
+        One row per step: ``step, cut, description, before, removed, after`` and, where classes
+        are known, what is left of each class.
+
+    Raises
+    ------
+    MissingColumnError
+        If a cut needs a column that the catalogue does not have.
+    ValueError
+        If a cut removes the last row.
+    """
+    flow = [_flow_row(0, "catalogue", "all rows of the source", table, table.num_rows)]
+    for step, cut in enumerate(cuts, start=1):
+        before = table.num_rows
+        table = table.filter(pa.array(MASKS[cut.cut](table, cut)))
+        flow.append(_flow_row(step, cut.cut, describe(cut), table, before))
+        if table.num_rows == 0:
+            raise ValueError(
+                f"cuts: cut {step} ({cut.cut}: {describe(cut)}) removes the last {before} rows; "
+                "loosen or remove it"
+            )
+    return table, pd.DataFrame(flow)
+
+
+def describe(cut: settings.Cut) -> str:
+    """Say in a few words what a cut with its parameters keeps."""
+    match cut:
+        case settings.CompletePhotometry():
+            what = " and ".join(cut.magnitudes) + " magnitudes"
+            return f"{what} {'and errors ' if cut.errors else ''}in all five bands"
+        case settings.MagnitudeRange():
+            return _range(f"{cut.magnitudes} {cut.band}", cut.minimum, cut.maximum, " mag")
+        case settings.MagnitudeError():
+            return f"{cut.magnitudes} error in {', '.join(cut.bands)} ≤ {cut.maximum:g} mag"
+        case settings.ColorRange():
+            return _range(f"{cut.magnitudes} adjacent colours", cut.minimum, cut.maximum, " mag")
+        case settings.RedshiftRange():
+            return _range("zspec", cut.minimum, cut.maximum, "")
+        case settings.NonzeroRedshift():
+            return "zspec not exactly 0"
+        case settings.ZWarning():
+            return "zWarning = 0"
+        case settings.Classes():
+            return "class in " + ", ".join(cut.keep)
+        case settings.UniqueObjects():
+            return f"first row of each object (within {cut.radius_arcsec:g} arcsec)"
+
+
+def _range(what: str, low: float | None, high: float | None, unit: str) -> str:
+    left = "" if low is None else f"{low:g} ≤ "
+    right = "" if high is None else f" ≤ {high:g}{unit}"
+    return f"{left}{what}{right}"
+
+
+def _flow_row(step: int, cut: str, description: str, table: pa.Table, before: int) -> dict:
+    row = {
+        "step": step,
+        "cut": cut,
+        "description": description,
+        "before": before,
+        "removed": before - table.num_rows,
+        "after": table.num_rows,
+    }
+    if "spec_class" in table.column_names:
+        found = strings(table, "spec_class", "flow")
+        row |= {f"after_{name}": int((found == name).sum()) for name in CLASSES}
+    return row
+
+
+def _magnitudes(
+    table: pa.Table, kind: str, bands: tuple[str, ...], by: str, err: str = ""
+) -> np.ndarray:
+    return np.column_stack([numbers(table, f"{kind}_mag_{err}{band}", by) for band in bands])
+
+
+def _complete_photometry(table: pa.Table, cut: settings.CompletePhotometry) -> np.ndarray:
+    keep = np.ones(table.num_rows, dtype=bool)
+    for kind in cut.magnitudes:
+        keep &= np.isfinite(_magnitudes(table, kind, BANDS, _by(cut))).all(axis=1)
+        if cut.errors:
+            keep &= np.isfinite(_magnitudes(table, kind, BANDS, _by(cut), "err_")).all(axis=1)
+    return keep
+
+
+def _magnitude_range(table: pa.Table, cut: settings.MagnitudeRange) -> np.ndarray:
+    return _between(
+        numbers(table, f"{cut.magnitudes}_mag_{cut.band}", _by(cut)), cut.minimum, cut.maximum
+    )
+
+
+def _magnitude_error(table: pa.Table, cut: settings.MagnitudeError) -> np.ndarray:
+    errors = _magnitudes(table, cut.magnitudes, tuple(cut.bands), _by(cut), "err_")
+    return (errors <= cut.maximum).all(axis=1)
+
+
+def _color_range(table: pa.Table, cut: settings.ColorRange) -> np.ndarray:
+    colors = -np.diff(_magnitudes(table, cut.magnitudes, BANDS, _by(cut)), axis=1)
+    return _between(colors, cut.minimum, cut.maximum).all(axis=1)
+
+
+def _redshift_range(table: pa.Table, cut: settings.RedshiftRange) -> np.ndarray:
+    return _between(numbers(table, "zspec", _by(cut)), cut.minimum, cut.maximum)
+
+
+def _nonzero_redshift(table: pa.Table, cut: settings.NonzeroRedshift) -> np.ndarray:
+    return numbers(table, "zspec", _by(cut)) != 0
+
+
+def _z_warning(table: pa.Table, cut: settings.ZWarning) -> np.ndarray:
+    return numbers(table, "z_warning", _by(cut)) == 0
+
+
+def _classes(table: pa.Table, cut: settings.Classes) -> np.ndarray:
+    return np.isin(strings(table, "spec_class", _by(cut)).astype(str), cut.keep)
+
+
+def _unique_objects(table: pa.Table, cut: settings.UniqueObjects) -> np.ndarray:
+    require(table, "row_id", _by(cut))
+    _, first = np.unique(object_keys(table, cut.radius_arcsec), return_index=True)
+    keep = np.zeros(table.num_rows, dtype=bool)
+    keep[first] = True
+    return keep
+
+
+def _between(values: np.ndarray, low: float | None, high: float | None) -> np.ndarray:
+    # a missing value is in no range: NaN compares false
+    keep = np.isfinite(values)
+    if low is not None:
+        keep &= values >= low
+    if high is not None:
+        keep &= values <= high
+    return keep
+
+
+def _by(cut: settings.Cut) -> str:
+    return f"cuts: {cut.cut}"
+
+
+MASKS = {
+    "complete_photometry": _complete_photometry,
+    "magnitude_range": _magnitude_range,
+    "magnitude_error": _magnitude_error,
+    "color_range": _color_range,
+    "redshift_range": _redshift_range,
+    "nonzero_redshift": _nonzero_redshift,
+    "z_warning": _z_warning,
+    "classes": _classes,
+    "unique_objects": _unique_objects,
+}

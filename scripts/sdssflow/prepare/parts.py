@@ -1,0 +1,152 @@
+"""Read one part of one fold of a split: what models are trained, calibrated and tested on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sdssflow.tables import content_digest, metadata, read_parquet
+
+PARTS = ("train", "validation", "calibration", "test")
+
+
+@dataclass(frozen=True)
+class Part:
+    """The objects of one part of one fold, in the order of the file.
+
+    Attributes
+    ----------
+    features : (n, f) float64 array
+        What the models see; NaN where a value is missing.
+    feature_names : tuple of str
+        Names of the f features, from the file's metadata.
+    row_id : (n,) int64 array
+        Position of each object in its source.
+    group : (n,) array of str
+        What may not straddle two parts.
+    reference_mag : (n,) float32 array
+        Reference magnitude in mag, NaN where missing.
+    spec_class : (n,) array of str or None
+        Spectroscopic class; None if the sample has no such column.
+    zspec : (n,) float64 array or None
+        Spectroscopic redshift, NaN where missing; None if the sample has no such column.
+    digest : str
+        Content digest of these rows: another value, row or order gives another digest.
+    """
+
+    features: np.ndarray
+    feature_names: tuple[str, ...]
+    row_id: np.ndarray
+    group: np.ndarray
+    reference_mag: np.ndarray
+    spec_class: np.ndarray | None
+    zspec: np.ndarray | None
+    digest: str
+
+    def __len__(self) -> int:
+        return len(self.row_id)
+
+
+def feature_names(path: str | Path) -> tuple[str, ...]:
+    """Return the names of the features of a split table, in the order models see them.
+
+    Raises
+    ------
+    ValueError
+        If the file's metadata names none: it was not written by `split_sample`.
+    """
+    names = metadata(pq.read_schema(path)).get("features")
+    if not names:
+        raise ValueError(f"{path}: its metadata name no features; write it by rule split_sample")
+    return tuple(names)
+
+
+def folds(path: str | Path) -> list[int]:
+    """Return the fold numbers of a split table, ascending; a holdout has one.
+
+    Raises
+    ------
+    ValueError
+        If the table has no rows.
+    """
+    numbers = pc.unique(read_parquet(path, ["fold"]).column("fold")).to_pylist()
+    if not numbers:
+        raise ValueError(f"{path}: no rows; loosen the cuts of the sample")
+    return sorted(numbers)
+
+
+def read_part(path: str | Path, fold: int, part: str) -> Part:
+    """Read one part of one fold of ``development.parquet`` or ``test.parquet``.
+
+    Parameters
+    ----------
+    path : path-like
+        A table written by `split_sample`.
+    fold : int
+        Fold number, one of `folds(path)`.
+    part : {'train', 'validation', 'calibration', 'test'}
+        Which part.
+
+    Returns
+    -------
+    Part
+        With zero rows if the fold has no such part: a split need not hold back a validation or a
+        calibration part.
+
+    Raises
+    ------
+    KeyError
+        If a column is missing.
+    ValueError
+        If `part` is none of the four, or a feature is infinite.
+    """
+    if part not in PARTS:
+        raise ValueError(f"unknown part {part!r}; known: {', '.join(PARTS)}")
+    names = feature_names(path)
+    present = pq.read_schema(path).names
+    truths = [name for name in ("spec_class", "zspec") if name in present]
+    columns = ["row_id", "fold", "part", "group", "reference_mag", *truths, *names]
+    # the reference magnitude may be a feature as well
+    table = read_parquet(path, list(dict.fromkeys(columns)))
+    table = table.filter((pc.field("fold") == fold) & (pc.field("part") == part))
+    features = np.empty((table.num_rows, len(names)), dtype=np.float64)
+    for column, name in enumerate(names):
+        features[:, column] = _numbers(table, name)
+    _refuse_infinite(features, names, table, path)
+    return Part(
+        features=features,
+        feature_names=names,
+        row_id=table.column("row_id").to_numpy(),
+        group=_words(table, "group"),
+        reference_mag=_numbers(table, "reference_mag").astype(np.float32),
+        spec_class=_words(table, "spec_class") if "spec_class" in truths else None,
+        zspec=_numbers(table, "zspec") if "zspec" in truths else None,
+        digest=content_digest(table),
+    )
+
+
+def _numbers(table: pa.Table, name: str) -> np.ndarray:
+    return table.column(name).cast(pa.float64()).fill_null(np.nan).to_numpy()
+
+
+def _words(table: pa.Table, name: str) -> np.ndarray:
+    """Return a text column as a numpy array of str, '' for null."""
+    return np.array(table.column(name).cast(pa.string()).fill_null("").to_pylist(), dtype=str)
+
+
+def _refuse_infinite(
+    features: np.ndarray, names: tuple[str, ...], table: pa.Table, path: str | Path
+) -> None:
+    bad = np.argwhere(np.isinf(features))
+    if len(bad):
+        row, column = bad[0]
+        row_id = table.column("row_id")[int(row)].as_py()
+        raise ValueError(
+            f"{path}: {names[column]} of row_id {row_id} is infinite; "
+            "correct the source or cut the object"
+        )

@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from sdssflow.acquire.schema import BANDS, COLUMNS
+from sdssflow.configuration.sample import LEAKS, Features
+from sdssflow.prepare.columns import MissingColumnError
+from sdssflow.prepare.features import GROUPS, build_features, refuse_leaks
+from sdssflow.tables import metadata, with_metadata
+from tests.prepare.catalogues import make_catalogue
+
+
+def column(table, name):
+    return table.column(name).to_numpy()
+
+
+def test_colors_and_reference_magnitude():
+    catalogue = make_catalogue()
+    table = build_features(catalogue, Features())
+    assert metadata(table.schema)["features"] == [
+        "model_color_ug", "model_color_gr", "model_color_ri", "model_color_iz", "model_mag_r",
+    ]  # fmt: skip
+    expected = column(catalogue, "model_mag_u").astype(float) - column(catalogue, "model_mag_g")
+    assert column(table, "model_color_ug") == pytest.approx(expected)
+    assert column(table, "reference_mag") == pytest.approx(column(catalogue, "model_mag_r"))
+
+
+def test_extinction_known_in_r_alone_reddens_every_colour():
+    red = make_catalogue(extinction_r=np.full(200, 0.2))
+    plain = build_features(red, Features(deredden=False))
+    clean = build_features(red, Features())
+    assert metadata(clean.schema)["deredden"] == "applied here"
+    assert metadata(plain.schema)["deredden"] == "no"
+    assert column(clean, "model_mag_r") == pytest.approx(column(plain, "model_mag_r") - 0.2)
+    shift = column(plain, "model_color_ug") - column(clean, "model_color_ug")
+    assert shift == pytest.approx(0.2 * (5.155 - 3.793) / 2.751, abs=1e-6)
+
+
+def test_extinction_is_not_subtracted_twice():
+    catalogue = with_metadata(
+        make_catalogue(extinction_r=np.full(200, 0.2)), extinction_applied=True
+    )
+    table = build_features(catalogue, Features())
+    assert metadata(table.schema)["deredden"] == "applied in source"
+    assert column(table, "model_mag_r") == pytest.approx(column(catalogue, "model_mag_r"))
+
+
+def test_psf_minus_model_does_not_feel_extinction():
+    psf = {f"psf_mag_{band}": np.full(200, 19.0) for band in BANDS}
+    settings = Features(groups=["psf_minus_model"])
+    plain = build_features(make_catalogue(**psf), settings)
+    red = build_features(make_catalogue(**psf, extinction_r=np.full(200, 0.5)), settings)
+    for name in metadata(plain.schema)["features"]:
+        assert (column(plain, name) == column(red, name)).all()
+
+
+def test_missing_magnitudes_become_null_features_of_that_band_alone():
+    magnitude = np.full(200, 18.0)
+    magnitude[7] = np.nan
+    table = build_features(make_catalogue(model_mag_u=magnitude), Features())
+    assert table.column("model_color_ug").null_count == 1
+    assert table.column("model_color_gr").null_count == 0
+
+
+def test_every_group_builds_and_none_leaks():
+    extra = {
+        f"{kind}_mag_{band}": np.full(200, 19.0) for kind in ("psf", "petro") for band in BANDS
+    }
+    catalogue = make_catalogue(**extra, petro_rad_r=np.full(200, 3.0))
+    table = build_features(catalogue, Features(groups=list(GROUPS)))
+    names = metadata(table.schema)["features"]
+    assert len(set(names)) == len(names)
+    forbidden = set(COLUMNS) & {
+        "zspec", "zspec_err", "z_warning", "spec_class", "objid", "specobjid", "ra", "dec", "run",
+        "rerun", "camcol", "field", "plate", "mjd", "fiberid", "row_id", "published_part",
+    }  # fmt: skip
+    assert not forbidden & set(names)
+
+
+@pytest.mark.parametrize("name", [*LEAKS, "z_warning", "spec_class", "REDSHIFT"])
+def test_a_configuration_that_names_a_leak_is_refused_with_the_reason(name):
+    with pytest.raises(ValidationError, match="can't be a feature: "):
+        Features(groups=["colors", name])
+
+
+@pytest.mark.parametrize("name", ["zspec", "plate", "model_color_plate", "log_redshift"])
+def test_a_leak_is_refused_again_before_writing(name):
+    with pytest.raises(ValueError, match=f"feature '{name}' is refused"):
+        refuse_leaks([name])
+
+
+def test_a_group_that_needs_missing_columns_names_both():
+    with pytest.raises(
+        MissingColumnError, match=r"features.groups: psf_minus_model needs the column 'psf_mag_u'"
+    ):
+        build_features(make_catalogue(), Features(groups=["psf_minus_model"]))
+
+
+def test_features_do_not_depend_on_the_rows_around_them():
+    catalogue = make_catalogue()
+    whole = build_features(catalogue, Features())
+    part = build_features(catalogue.slice(50, 20), Features())
+    assert part.equals(whole.slice(50, 20))
