@@ -82,7 +82,7 @@ def read_parquet(path: str | Path, columns: list[str] | None = None) -> pa.Table
 
 
 def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a result table as CSV: shortest digits that read back equal, line feeds at line ends."""
+    """Write a result table as CSV with the shortest digits that read back equal."""
     with replacing(path) as temporary:
         frame.to_csv(temporary, index=False, lineterminator="\n")
 

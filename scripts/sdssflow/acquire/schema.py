@@ -54,7 +54,9 @@ def _columns() -> dict[str, Column]:
         "spec_class": Column(pa.string(), "", None, None, "spectroscopic class"),
         "zspec": Column(pa.float64(), "", -0.1, 10, "spectroscopic redshift"),
         "zspec_err": Column(pa.float64(), "", 0, None, "its error"),
-        "z_warning": Column(pa.int32(), "", 0, None, "bits of the spectroscopic pipeline's warning"),
+        "z_warning": Column(
+            pa.int32(), "", 0, None, "bits of the spectroscopic pipeline's warning"
+        ),
     }
     for kind in MAGNITUDES:
         for band in BANDS:
@@ -75,3 +77,23 @@ def _columns() -> dict[str, Column]:
 
 
 COLUMNS: dict[str, Column] = _columns()
+
+
+def field(name: str) -> pa.Field:
+    """Return the Arrow field of a catalogue column, with its unit and meaning as metadata.
+
+    Parameters
+    ----------
+    name : str
+        A key of `COLUMNS`.
+
+    Returns
+    -------
+    pyarrow.Field
+        Metadata keys are ``unit`` (left out where there is none) and ``description``.
+    """
+    column = COLUMNS[name]
+    described = {"description": column.meaning}
+    if column.unit:
+        described["unit"] = column.unit
+    return pa.field(name, column.type, metadata=described)

@@ -1,0 +1,52 @@
+"""Read a source into one catalogue with documented columns, types and units.
+
+The source is an embedded table or a file of your own (CSV, FITS, VOTable, Parquet or HDF5). Its
+mapped columns are cast to the schema of `sdssflow.acquire.schema`. No row is dropped: sentinels,
+NaN and impossible measurements become null and are counted; what would hide a mistake (ids that
+lost digits, unknown classes, positions out of range) stops the rule with file, column, row and what
+to do.
+
+Input
+-----
+table
+    The file.
+
+Output
+------
+catalogue
+    Parquet, one row per row of the file; `row_id` follows the object to the report.
+defects
+    CSV with `column, defect, count, action, example_row`; only the header if nothing was wrong.
+
+Params
+------
+source
+    Canonical JSON of the sample's `source`.
+sample
+    Name of the sample.
+"""
+
+import logging
+from typing import Any
+
+from sdssflow.acquire.catalogue import read_catalogue, source_from_canonical
+from sdssflow.logs import run
+from sdssflow.tables import write_csv, write_parquet
+
+logger = logging.getLogger("sdssflow")
+
+
+def main(snakemake: Any) -> None:
+    source = source_from_canonical(snakemake.params.source)
+    catalogue, defects = read_catalogue(snakemake.input.table, source, snakemake.params.sample)
+    write_parquet(catalogue, snakemake.output.catalogue)
+    write_csv(defects, snakemake.output.defects)
+    logger.info("%d rows, %d columns", catalogue.num_rows, catalogue.num_columns)
+    for defect in defects.itertuples():
+        logger.info(
+            "%s: %s in %d rows, %s", defect.column, defect.defect, defect.count, defect.action
+        )
+
+
+if "snakemake" in globals():
+    run(main, snakemake)

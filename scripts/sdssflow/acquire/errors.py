@@ -1,0 +1,72 @@
+"""The one error of this room: what is wrong with a catalogue, where, and what to do about it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CatalogueError(ValueError):
+    """A file that can't become a catalogue as it stands.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    problem : str
+        What is wrong, without a full stop.
+    advice : str
+        What the user can do, as a sentence.
+    column : str, optional
+        The column, under its catalogue name or its name in the file.
+    row : int, optional
+        Row of the table, counted from 0 as `row_id` is.
+    line : int, optional
+        Line of the text file, counted from 1.
+
+    Examples
+    --------
+    >>> print(CatalogueError("a.csv", "'x' is no number", "Correct it.", column="ra", row=0))
+    a.csv: column 'ra', row 0: 'x' is no number. Correct it.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        problem: str,
+        advice: str,
+        *,
+        column: str | None = None,
+        row: int | None = None,
+        line: int | None = None,
+    ) -> None:
+        place = []
+        if column is not None:
+            place.append(f"column {column!r}")
+        if row is not None:
+            place.append(f"row {row}" + (f" (line {line})" if line is not None else ""))
+        elif line is not None:
+            place.append(f"line {line}")
+        where = f"{path}: " + (", ".join(place) + ": " if place else "")
+        super().__init__(f"{where}{problem}. {advice}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``" (did you mean 'X'?)"`` for the known name most like `name`, or ''.
+
+    Upper and lower case count as equal.
+    """
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    found = difflib.get_close_matches(name.strip().lower(), by_lower, n=1, cutoff=0.6)
+    return f" (did you mean {by_lower[found[0]]!r}?)" if found else ""
+
+
+def unknown_column(path: str, name: str, present: Iterable[str]) -> CatalogueError:
+    """Return the error for a column that `source.columns` names and the file does not have."""
+    present = list(present)
+    shown = ", ".join(present[:40]) + (", ..." if len(present) > 40 else "")
+    return CatalogueError(
+        path,
+        f"the file has no column {name!r}{nearest(name, present)}",
+        f"Correct the name in source.columns. The file has: {shown}.",
+    )
