@@ -1,0 +1,47 @@
+"""How long does a finished run take to say "nothing to do", against Snakemake's bare start-up?
+
+Run after `make`: `.venv/bin/python benchmarks/measure_startup.py`. Prints a table; both commands in
+turn, so that a busy machine slows both.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+
+ROUNDS = 7
+COMMANDS = {
+    "snakemake --version": ["--version"],
+    "snakemake (nothing to do)": ["--quiet", "all"],
+    "snakemake --dry-run (nothing to do)": ["--dry-run", "--quiet", "all"],
+}
+
+
+def seconds(arguments):
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "snakemake", *arguments], check=True, capture_output=True)
+    return time.perf_counter() - started
+
+
+def main():
+    times = {name: [] for name in COMMANDS}
+    for arguments in COMMANDS.values():
+        seconds(arguments)  # warm the file cache
+    for _ in range(ROUNDS):
+        for name, arguments in COMMANDS.items():
+            times[name].append(seconds(arguments))
+    bare = times["snakemake --version"]
+    print("| command | median s | min s | max s | ratio to bare start-up |")
+    print("|---|---|---|---|---|")
+    for name, values in times.items():
+        ratio = statistics.median(a / b for a, b in zip(values, bare, strict=True))
+        print(
+            f"| {name} | {statistics.median(values):.2f} | {min(values):.2f} | {max(values):.2f} "
+            f"| {ratio:.2f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""A copy of the project with a tiny configuration, run once to the end for all workflow tests."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pytest
+import yaml
+
+from sdssflow.acquire.schema import COLUMNS
+from sdssflow.tables import read_parquet, write_parquet
+
+ROOT = Path(__file__).parents[2]
+PROJECT = ["Snakefile", "rules", "scripts", "config", "profiles", "report", "data/embedded",
+           "environment.yml"]  # fmt: skip
+
+TINY_RUN = {
+    "samples": ["tiny", "mclass"],
+    "seeds": [1],
+    "classifiers": {
+        "dummy": {"kind": "dummy"},
+        "logistic": {"kind": "logistic_regression"},
+        "neighbours": {"kind": "nearest_neighbours"},
+        "vote": {"kind": "soft_vote", "members": ["logistic", "neighbours"]},
+    },
+    "regressors": {
+        "mean": {"kind": "mean"},
+        "linear": {"kind": "linear"},
+        "descent": {"kind": "gradient_descent"},
+        "network": {"kind": "network", "hidden": [8], "max_epochs": 3},
+    },
+    "bootstrap": {"replicates": 20, "level": 0.95, "seed": 1},
+    "figures": {"format": "png", "dpi": 50},
+}
+
+
+@dataclass
+class Run:
+    """A working copy of the project and what Snakemake says about it."""
+
+    folder: Path
+
+    def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", *arguments],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"snakemake {arguments}:\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def planned(self, *arguments: str) -> dict[str, int]:
+        """Return how many jobs of each rule a dry run would start."""
+        done = self.snakemake("--dry-run", *arguments)
+        text = done.stdout + done.stderr
+        if "Nothing to be done" in text:
+            return {}
+        stats = text.split("Job stats:")[1]
+        counts = dict(re.findall(r"^(\w+)\s+(\d+)$", stats.split("total")[0], re.MULTILINE))
+        return {rule: int(count) for rule, count in counts.items() if rule != "all"}
+
+    def results(self) -> dict[str, bytes]:
+        """Return every result table by its path."""
+        paths = sorted((self.folder / "results").rglob("*"))
+        return {
+            str(path.relative_to(self.folder)): path.read_bytes()
+            for path in paths
+            if path.suffix in {".csv", ".parquet", ".safetensors", ".html"}
+        }
+
+
+def copy_project(folder: Path) -> None:
+    for name in PROJECT:
+        source, target = ROOT / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, target)
+
+
+def configure(folder: Path) -> None:
+    """Make the sample `tiny` (every 16th galaxy of mgs, as a file) and the tiny run."""
+    galaxies = read_parquet(folder / "data/embedded/mgs.parquet")
+    tiny = galaxies.filter(pc.equal(pc.bit_wise_and(galaxies.column("row_id"), 15), 0))
+    columns = [name for name in tiny.column_names if name in COLUMNS and name != "row_id"]
+    write_parquet(tiny.select(columns).replace_schema_metadata(None), folder / "data/tiny.parquet")
+    sample = yaml.safe_load((folder / "config/samples/mgs.yaml").read_text())
+    sample["source"] = {
+        "kind": "file",
+        "path": "data/tiny.parquet",
+        "columns": {name: name for name in columns},
+        "extinction_applied": True,
+    }
+    sample["explore"] = {"figures": ["color_redshift"], "clusters": [2, 3], "embeddings": ["pca"]}
+    (folder / "config/samples/tiny.yaml").write_text(yaml.safe_dump(sample, sort_keys=False))
+    mclass = folder / "config/samples/mclass.yaml"
+    content = yaml.safe_load(mclass.read_text())
+    content["splits"]["folds"]["folds"] = 2
+    content["explore"] |= {"figures": ["sky_map"], "clusters": [2, 3], "embeddings": ["pca"]}
+    mclass.write_text(yaml.safe_dump(content, sort_keys=False))
+    (folder / "config/config.yaml").write_text(yaml.safe_dump(TINY_RUN, sort_keys=False))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Run:
+    """A tiny run that has been to the end. Tests put back what they change."""
+    run = Run(tmp_path_factory.mktemp("project"))
+    copy_project(run.folder)
+    configure(run.folder)
+    run.snakemake()
+    return run

@@ -1,0 +1,123 @@
+import json
+
+import pytest
+
+from sdssflow.tables import metadata, read_csv, read_parquet
+
+pytestmark = pytest.mark.workflow
+
+
+def test_the_run_ends_in_a_report(finished):
+    page = (finished.folder / "results/report.html").read_text()
+    assert "tiny" in page
+    assert "mclass" in page
+
+
+def test_one_object_can_be_followed_from_source_to_prediction(finished):
+    results = finished.folder / "results/tiny"
+    test = read_parquet(results / "split/published/1/test.parquet").to_pylist()[0]
+    source = read_parquet(results / "catalogue/catalogue.parquet").to_pylist()[test["row_id"]]
+    assert source["row_id"] == test["row_id"]
+    assert source["zspec"] == test["zspec"]
+    color = source["model_mag_u"] - source["model_mag_g"]
+    assert test["model_color_ug"] == pytest.approx(color, abs=1e-5)
+    for model in ("mean", "linear", "descent", "network"):
+        rows = read_parquet(results / f"regress/published/{model}/predictions.parquet").to_pylist()
+        (found,) = (row for row in rows if row["row_id"] == test["row_id"])
+        assert found["zspec"] == source["zspec"]
+
+
+def test_no_row_is_lost_on_the_way(finished):
+    results = finished.folder / "results/tiny"
+    flow = read_csv(results / "clean/flow.csv")
+    catalogue = read_parquet(results / "catalogue/catalogue.parquet")
+    assert flow["before"].iloc[0] == catalogue.num_rows
+    clean = read_parquet(results / "clean/catalogue.parquet")
+    assert flow["after"].iloc[-1] == clean.num_rows
+    features = read_parquet(results / "features/features.parquet")
+    assert features.column("row_id").equals(clean.column("row_id"))
+    parts = read_csv(results / "split/published/1/parts.csv")
+    assert parts["rows"].sum() == clean.num_rows
+
+
+def test_descent_and_closed_form_agree(finished):
+    folder = finished.folder / "results/tiny/regress/published"
+    closed = read_parquet(folder / "linear/predictions.parquet").to_pandas()
+    descent = read_parquet(folder / "descent/predictions.parquet").to_pandas()
+    assert (closed["zphot"] - descent["zphot"]).abs().max() < 1e-6
+
+
+def test_every_score_quotes_its_data(finished):
+    for table, split in (
+        ("tiny/regress/published/scores.csv", "tiny/split/published/1/test.parquet"),
+        ("mclass/classify/folds/scores.csv", "mclass/split/folds/1/test.parquet"),
+    ):
+        scores = read_csv(finished.folder / "results" / table)
+        digest = metadata(read_parquet(finished.folder / "results" / split).schema)["data_digest"]
+        assert set(scores.loc[scores["seed"].astype(str) == "1", "data_digest"]) == {digest}
+        assert (scores["n"] > 0).all()
+        assert scores["convention"].ne("").all()
+
+
+def test_networks_ran_on_the_cpu_as_the_default_profile_says(finished):
+    card = json.loads(
+        (finished.folder / "results/tiny/regress/published/network/1/card.json").read_text()
+    )
+    assert card["device"].startswith("cpu")
+    assert card["dtype"] == "float32"
+    assert card["versions"]["torch"]
+
+
+def test_every_job_left_a_log_and_a_benchmark(finished):
+    logs = [path for path in (finished.folder / "logs").rglob("*.log")]
+    runs = [path for path in (finished.folder / "benchmarks/runs").rglob("*.jsonl")]
+    assert len(logs) == len(runs) > 30
+    assert all("done in" in path.read_text() for path in logs)
+
+
+def test_no_pickle_anywhere(finished):
+    suffixes = {path.suffix for path in (finished.folder / "results").rglob("*") if path.is_file()}
+    assert suffixes == {".csv", ".parquet", ".png", ".html", ".json", ".skops", ".safetensors"}
+
+
+def test_training_rules_never_see_the_test_rows(finished):
+    rules = finished.snakemake("--dry-run", "--forceall", "--printshellcmds").stdout
+    jobs = rules.split("\nrule ")
+    training = [job for job in jobs if job.startswith("train_")]
+    assert len(training) == 8
+    assert not any("test.parquet" in job for job in training)
+
+
+def test_a_second_run_from_nothing_gives_the_same_bytes(finished):
+    before = finished.results()
+    finished.snakemake("--forceall")
+    after = finished.results()
+    assert before.keys() == after.keys()
+    assert [path for path in before if before[path] != after[path]] == []
+
+
+def test_a_failing_job_shows_its_traceback_and_leaves_no_output(finished):
+    path = finished.folder / "config/samples/tiny.yaml"
+    text, stat = path.read_text(), path.stat()
+    path.write_text(text.replace("minimum: 0.001", "minimum: 0.39"))
+    try:
+        done = finished.snakemake("results/tiny/clean/flow.csv", check=False)
+        assert done.returncode != 0
+        log = (finished.folder / "logs/clean_catalogue/tiny.log").read_text()
+        assert "Traceback" in log
+        assert "ValueError: cuts: cut 4 (redshift_range: 0.39 ≤ zspec ≤ 0.4) removes the last" in log
+        assert "removes the last" in done.stdout + done.stderr
+        assert not (finished.folder / "results/tiny/clean/flow.csv").exists()
+    finally:
+        path.write_text(text)
+        import os
+
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        finished.snakemake()
+
+
+def test_a_mistake_in_the_configuration_stops_before_any_job(finished):
+    done = finished.snakemake("--config", "seds=1", "--dry-run", check=False)
+    assert done.returncode != 0
+    assert "unknown key (did you mean 'seeds'?)" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

@@ -1,0 +1,189 @@
+"""What reruns after an edit: exactly what depends on it.
+
+Each case edits a file of the finished run, asks Snakemake for a dry run, and compares the rules that
+would start with the expected ones. `python -m pytest tests/workflow/test_reruns.py -rP` prints the
+table.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+
+import pytest
+
+pytestmark = pytest.mark.workflow
+
+REGRESS_AFTER_TRAINING = {
+    "predict_redshifts", "score_redshifts", "plot_redshifts", "build_report",
+}  # fmt: skip
+CLASSIFY_AFTER_TRAINING = {"predict_classes", "score_classes", "plot_classes", "build_report"}
+TINY_AFTER_FEATURES = {
+    "split_sample", "find_clusters", "embed_features", "plot_clusters", "train_regressor",
+    "train_network", *REGRESS_AFTER_TRAINING,
+}  # fmt: skip
+
+# name: (file, old text, new text, rules that rerun)
+CASES = {
+    "nothing": ("config/config.yaml", "seeds:", "seeds:", set()),
+    "a comment in the configuration": ("config/config.yaml", "seeds:", "# why\nseeds:", set()),
+    "order of keys": (
+        "config/config.yaml",
+        "  replicates: 20\n  level: 0.95\n",
+        "  level: 0.95\n  replicates: 20\n",
+        set(),
+    ),
+    "bootstrap replicates": (
+        "config/config.yaml",
+        "replicates: 20",
+        "replicates: 21",
+        {"score_redshifts", "score_classes", "plot_redshifts", "plot_classes", "build_report"},
+    ),
+    "epochs of the network": (
+        "config/config.yaml",
+        "max_epochs: 3",
+        "max_epochs: 4",
+        {"train_network", *REGRESS_AFTER_TRAINING},
+    ),
+    "a member of the vote": (
+        "config/config.yaml",
+        "kind: nearest_neighbours",
+        "kind: nearest_neighbours\n    neighbours: 9",
+        {"train_classifier", *CLASSIFY_AFTER_TRAINING},
+    ),
+    "a cut of one sample": (
+        "config/samples/tiny.yaml",
+        "maximum: 0.4",
+        "maximum: 0.35",
+        {"clean_catalogue", "plot_flow", "build_features", "plot_catalogue", *TINY_AFTER_FEATURES},
+    ),
+    "features of one sample": (
+        "config/samples/tiny.yaml",
+        "  - magnitude_errors\n",
+        "",
+        {"build_features", "plot_catalogue", *TINY_AFTER_FEATURES},
+    ),
+    "a split of one sample": (
+        "config/samples/tiny.yaml",
+        "validation: 0.1",
+        "validation: 0.2",
+        {"split_sample", "train_regressor", "train_network", *REGRESS_AFTER_TRAINING},
+    ),
+    "title of a sample": (
+        "config/samples/tiny.yaml",
+        "title: Main",
+        "title: Some of the Main",
+        {"build_report"},
+    ),
+    "a script": (
+        "scripts/plot_flow.py",
+        "def main(snakemake):\n",
+        "def main(snakemake):\n    print()\n",
+        {"plot_flow", "build_report"},
+    ),
+    "a helper module": (
+        "scripts/sdssflow/prepare/figures.py",
+        "height=0.6",
+        "height=0.7",
+        {"plot_flow", "build_report"},
+    ),
+    "a helper of a helper": (
+        "scripts/sdssflow/prepare/photometry.py",
+        '"r": 2.751',
+        '"r": 2.75',
+        {
+            "build_features", *TINY_AFTER_FEATURES, "train_classifier", *CLASSIFY_AFTER_TRAINING,
+        },
+    ),
+    "a comment in a helper": (
+        "scripts/sdssflow/prepare/photometry.py",
+        "POGSON = ",
+        "# Pogson's ratio\nPOGSON = ",
+        set(),
+    ),
+    "a docstring of a helper": (
+        "scripts/sdssflow/prepare/photometry.py",
+        '"""Magnitudes, fluxes',
+        '"""Of magnitudes, fluxes',
+        set(),
+    ),
+    "resources of a rule": ("rules/prepare.smk", "by_attempt(1500)", "by_attempt(1600)", set()),
+    "message of a rule": ("rules/prepare.smk", "Applying the", "Now applying the", set()),
+    "a template of the report": ("scripts/sdssflow/report/templates/page.html.j2", "<html", "<html ",
+                                 {"build_report"}),
+    "a sample's data": ("data/tiny.parquet", None, None, {
+        "import_catalogue", "clean_catalogue", "plot_flow", "build_features", "plot_catalogue",
+        *TINY_AFTER_FEATURES,
+    }),
+}  # fmt: skip
+
+
+@contextmanager
+def edited(path, old, new):
+    """Change a file for the time of the block; content and time stamp come back."""
+    before, stat = path.read_bytes(), path.stat()
+    if old is None:
+        path.write_bytes(before + b" ")
+    else:
+        text = before.decode()
+        assert old in text, f"{path} has no {old!r}"
+        if old != new:
+            path.write_text(text.replace(old, new))
+    try:
+        yield
+    finally:
+        path.write_bytes(before)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_edit_reruns_what_depends_on_it_and_nothing_else(finished, name):
+    file, old, new, expected = CASES[name]
+    with edited(finished.folder / file, old, new):
+        planned = finished.planned()
+    counts = ", ".join(f"{rule} x{count}" for rule, count in sorted(planned.items()))
+    print(f"{name} | {file} | {counts or 'nothing'}")
+    assert set(planned) == expected
+
+
+def test_one_model_more_trains_one_model(finished):
+    path = finished.folder / "config/config.yaml"
+    with edited(path, "regressors:\n", "regressors:\n  quadratic: {kind: polynomial}\n"):
+        planned = finished.planned()
+    assert planned == {
+        "train_regressor": 1, "predict_redshifts": 1, "score_redshifts": 1, "plot_redshifts": 6,
+        "build_report": 1,
+    }  # fmt: skip
+
+
+def test_one_seed_more_keeps_what_the_other_seeds_trained(finished):
+    path = finished.folder / "config/config.yaml"
+    with edited(path, "seeds:\n- 1\n", "seeds:\n- 1\n- 2\n"):
+        planned = finished.planned()
+    assert (planned["split_sample"], planned["train_regressor"]) == (2, 2)
+    assert (planned["train_classifier"], planned["train_network"]) == (4, 2)
+    assert not {"import_catalogue", "clean_catalogue", "build_features", "find_clusters"} & set(
+        planned
+    )
+
+
+def test_only_the_edited_sample_reruns(finished):
+    path = finished.folder / "config/samples/tiny.yaml"
+    with edited(path, "maximum: 0.4", "maximum: 0.35"):
+        done = finished.snakemake("--dry-run", "--quiet", "progress")
+    jobs = done.stdout + done.stderr
+    assert "results/tiny/clean/catalogue.parquet" in jobs
+    outputs = [line for line in jobs.splitlines() if line.strip().startswith("output:")]
+    assert outputs
+    assert not any("results/mclass" in line for line in outputs)
+
+
+def test_time_stamps_of_sources_alone_do_not_rerun(finished):
+    for name in ("scripts/sdssflow/prepare/photometry.py", "config/config.yaml", "rules/prepare.smk"):
+        path = finished.folder / name
+        stat = path.stat()
+        path.touch()
+        try:
+            assert finished.planned() == {}
+        finally:
+            os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
