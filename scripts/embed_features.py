@@ -1,0 +1,43 @@
+"""Project a sample's feature space on two dimensions, to see its structure at a glance.
+
+The objects are those of find_clusters (same seed, same draw), their features standardised. PCA is
+linear and quantitative: explained variance and loadings stand in the table's metadata. UMAP keeps
+neighbours together and shows groups better, but its axes, distances between groups and their sizes
+mean nothing.
+
+Input: ``features``. Parameters: ``explore`` (canonical Exploration), ``seed``. Output:
+``embedding`` (row_id, pca_1, pca_2, umap_1, umap_2 as asked for in `explore.embeddings`,
+spec_class and zspec where known).
+"""
+
+import logging
+
+from sdssflow.configuration.sample import Exploration
+from sdssflow.explore.embeddings import embed_features
+from sdssflow.explore.feature_space import read_feature_space
+from sdssflow.logs import run
+from sdssflow.tables import metadata, read_parquet, with_metadata, write_parquet
+
+logger = logging.getLogger("sdssflow")
+
+
+def main(snakemake):
+    settings = Exploration.from_canonical(snakemake.params.explore)
+    seed = snakemake.params.seed
+    features = read_parquet(snakemake.input.features)
+    space = read_feature_space(features, settings.max_objects, seed)
+    logger.info("%d of %d objects, features %s", len(space.points), len(features), space.names)
+    table, provenance = embed_features(space, settings.embeddings, seed)
+    table = with_metadata(
+        table,
+        sample=metadata(features.schema).get("sample", ""),
+        features=list(space.names),
+        seed=seed,
+        data_digest=space.data_digest,
+        **provenance,
+    )
+    write_parquet(table, snakemake.output.embedding)
+
+
+if "snakemake" in globals():
+    run(main, snakemake)

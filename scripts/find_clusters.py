@@ -1,0 +1,52 @@
+"""Look for groups in a sample without using its classes, then see whether they are the classes.
+
+At most `explore.max_objects` objects, drawn by a hash of row_id and the seed, in standardised
+features. k-means takes the number of groups with the largest silhouette, the Gaussian mixture that
+with the smallest BIC (both from `explore.clusters`), HDBSCAN finds it. Groups need not be classes:
+stars form one curved locus that a mixture covers with several Gaussians, so read BIC as "how many
+Gaussians describe the density", not as "how many kinds of object there are".
+
+Input: ``features``. Parameters: ``explore`` (canonical Exploration), ``seed``. Outputs: ``table``
+(clusters.csv: each criterion for each number of groups, and the agreement ARI, AMI with the column
+``truth``: ``spec_class``, or ``zspec_terciles`` where fewer than two classes are known) and
+``labels`` (clusters.parquet: row_id, kmeans, mixture, hdbscan; -1 is noise).
+"""
+
+import logging
+
+from sdssflow.configuration.sample import Exploration
+from sdssflow.explore.clusters import find_clusters
+from sdssflow.explore.feature_space import read_feature_space
+from sdssflow.logs import run
+from sdssflow.tables import metadata, read_parquet, with_metadata, write_csv, write_parquet
+
+logger = logging.getLogger("sdssflow")
+
+
+def main(snakemake):
+    settings = Exploration.from_canonical(snakemake.params.explore)
+    seed = snakemake.params.seed
+    features = read_parquet(snakemake.input.features)
+    space = read_feature_space(features, settings.max_objects, seed)
+    logger.info("%d of %d objects, features %s", len(space.points), len(features), space.names)
+    table, labels = find_clusters(space, settings, seed)
+    for row in table[table.chosen].itertuples():
+        logger.info("%s: k = %d, %s %.4g", row.algorithm, row.k, row.criterion, row.value)
+        if row.algorithm != "hdbscan" and row.k == table[table.algorithm == row.algorithm].k.max():
+            logger.warning(
+                "%s chose the largest k tried (%d): explore.clusters may end too early",
+                row.algorithm, row.k,
+            )  # fmt: skip
+    labels = with_metadata(
+        labels,
+        sample=metadata(features.schema).get("sample", ""),
+        features=list(space.names),
+        seed=seed,
+        data_digest=space.data_digest,
+    )
+    write_csv(table, snakemake.output.table)
+    write_parquet(labels, snakemake.output.labels)
+
+
+if "snakemake" in globals():
+    run(main, snakemake)

@@ -1,0 +1,40 @@
+"""Draw one figure of a sample's clean catalogue: look at your data before you fit anything.
+
+Figures (`explore.figures` of the sample):
+
+- ``sky_map``: positions, on a Mollweide map of the sky or, for a field of a few degrees, on one
+  flat panel. Needs ra and dec.
+- ``magnitudes``: histograms in the five bands, per class.
+- ``redshifts``: histogram of zspec, per class. Needs zspec.
+- ``color_color``: u - g / g - r, g - r / r - i, r - i / i - z, by class or else by redshift.
+- ``color_redshift``: the four colours against zspec with running medians. Needs zspec.
+
+Magnitudes are those of `features.magnitudes`, corrected for Galactic extinction if
+`features.deredden` says so and the catalogue knows it. Each figure says how many objects it shows
+and how many lie outside its axes. Many objects are drawn as densities and, per class, contours
+that enclose half and 90 % of the class.
+
+Inputs: ``catalogue`` (clean catalogue). Parameters: ``figure`` (name), ``features`` (canonical
+Features), ``settings`` (canonical Figures), ``sample`` (name). Output: ``figure``.
+"""
+
+from sdssflow.configuration.run import Figures
+from sdssflow.configuration.sample import Features
+from sdssflow.explore.catalogue_figures import FIGURES
+from sdssflow.explore.objects import read_objects
+from sdssflow.logs import run
+from sdssflow.plotting import save_figure, style
+
+
+def main(snakemake):
+    name, sample = snakemake.params.figure, snakemake.params.sample
+    features = Features.from_canonical(snakemake.params.features)
+    settings = Figures.from_canonical(snakemake.params.settings)
+    draw, needs = FIGURES[name]
+    objects = read_objects(snakemake.input.catalogue, sample, features, name, needs)
+    with style():
+        save_figure(draw(objects), snakemake.output.figure, settings)
+
+
+if "snakemake" in globals():
+    run(main, snakemake)

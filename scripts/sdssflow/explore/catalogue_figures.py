@@ -1,0 +1,195 @@
+"""Figures of a catalogue: magnitudes, redshifts, colours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from sdssflow.acquire.schema import BANDS
+from sdssflow.explore.drawing import (
+    DENSITY_FROM,
+    POINTS_LIMIT,
+    class_color,
+    class_marker,
+    draw_density,
+    draw_plane,
+    robust_limits,
+    running_median,
+)
+from sdssflow.explore.objects import COLORS, Objects
+from sdssflow.explore.sky_map import draw_sky_map
+
+LINE_STYLES = ("-", "--", ":", "-.")
+
+
+def draw_magnitudes(objects: Objects) -> Figure:
+    """Draw a histogram of the magnitudes in each band, per class where classes are known."""
+    figure, grid = plt.subplots(2, 3, figsize=(9.0, 5.6))
+    groups = objects.groups()
+    bins = _bins(len(objects.magnitudes))
+    for column, (band, axes) in enumerate(zip(BANDS, grid.flat, strict=False)):
+        values = objects.magnitudes[:, column]
+        edges = np.linspace(*robust_limits(values, margin=0.02), bins + 1)
+        for (name, mask), line in zip(groups, LINE_STYLES, strict=False):
+            axes.hist(values[mask], bins=edges, histtype="step", linestyle=line, lw=1.5,
+                      color=class_color(name))  # fmt: skip
+        if len(groups) > 1 and len(values) > DENSITY_FROM:  # else rare classes lie on the axis
+            axes.set_yscale("log")
+        axes.set(xlabel=f"{band} (mag)", ylabel=f"objects per {edges[1] - edges[0]:.2f} mag")
+        missing = np.isnan(values).sum()
+        if missing:
+            axes.set_title(f"{missing} missing", fontsize=9)
+    rest = grid.flat[-1]
+    rest.axis("off")
+    handles = [
+        Line2D([], [], color=class_color(name), linestyle=line, label=_counted(name, mask))
+        for (name, mask), line in zip(groups, LINE_STYLES, strict=False)
+    ]
+    rest.legend(handles=handles, loc="center")
+    figure.suptitle(_title(objects, objects.magnitude_label), fontsize=11)
+    return figure
+
+
+def draw_redshifts(objects: Objects) -> Figure:
+    """Draw a histogram of the redshifts of each class, each over its own range."""
+    groups = [(name, mask & np.isfinite(objects.zspec)) for name, mask in objects.groups()]
+    groups = [pair for pair in groups if pair[1].any()]
+    width = max(5.6, 3.4 * len(groups))
+    figure, grid = plt.subplots(1, len(groups), figsize=(width, 3.8), squeeze=False)
+    for (name, mask), axes in zip(groups, grid.flat, strict=True):
+        values = objects.zspec[mask]
+        limits = robust_limits(values, tail=0.005, margin=0.02)
+        edges = np.linspace(*limits, _bins(len(values)) + 1)
+        axes.hist(values, bins=edges, histtype="stepfilled", alpha=0.6, color=class_color(name))
+        median = np.median(values)
+        axes.axvline(median, color="black", lw=1, ls="--")
+        outside = int(((values < edges[0]) | (values > edges[-1])).sum())
+        note = f", {outside} outside" if outside else ""
+        axes.set(
+            xlabel="zspec",
+            ylabel=f"objects per {edges[1] - edges[0]:.2g}",
+            title=f"{_counted(name, mask)}{note}\nmedian {median:.4g} (dashed)",
+        )
+        axes.title.set_fontsize(10)
+        axes.locator_params(axis="x", nbins=5)
+    missing = int(np.isnan(objects.zspec).sum())
+    note = f", {missing} without" if missing else ""
+    total = sum(mask.sum() for _, mask in groups)
+    figure.suptitle(f"{objects.sample}: spectroscopic redshifts, N = {total}{note}", fontsize=11)
+    return figure
+
+
+def draw_color_color(objects: Objects) -> Figure:
+    """Draw the three planes of adjacent colours, by class or else by redshift."""
+    figure, grid = plt.subplots(1, 3, figsize=(11.0, 4.4))
+    colors = objects.colors
+    limits = [robust_limits(values, tail=0.002) for values in colors.T]
+    filled = None
+    for column, axes in enumerate(grid):
+        pair = limits[column : column + 2]
+        filled = draw_plane(axes, colors[:, column], colors[:, column + 1], objects, pair)
+        axes.set(xlabel=f"{COLORS[column]} (mag)", ylabel=f"{COLORS[column + 1]} (mag)")
+    if filled is not None:
+        label = "number of objects" if objects.zspec is None else "zspec (median of a cell)"
+        figure.colorbar(filled, ax=grid, label=label)
+    else:
+        _class_legend(figure, objects)
+    figure.suptitle(
+        _title(objects, "colours of " + objects.magnitude_label, colors, limits), fontsize=11
+    )
+    return figure
+
+
+def draw_color_redshift(objects: Objects) -> Figure:
+    """Draw the four colours against redshift: density, running median and central 68 %.
+
+    Galaxies and quasars stand in columns of their own, for their redshifts differ; stars have none
+    to show.
+    """
+    groups = [(name, mask) for name, mask in objects.groups() if name != "STAR"]
+    groups = [pair for pair in groups if np.isfinite(objects.zspec[pair[1]]).any()]
+    if not groups:
+        raise ValueError(
+            f"sample {objects.sample!r} has redshifts of stars only; remove 'color_redshift' from "
+            "explore.figures"
+        )
+    if len(groups) == 1:
+        figure, grid = plt.subplots(2, 2, figsize=(9.0, 6.4), sharex=True)
+        columns = [list(grid.flat)]
+    else:
+        size = (4.6 * len(groups), 9.5)
+        figure, grid = plt.subplots(4, len(groups), figsize=size, sharex="col")
+        columns = grid.T
+    for (name, mask), panels in zip(groups, columns, strict=True):
+        for color, axes in enumerate(panels):
+            _draw_trend(axes, objects.zspec[mask], objects.colors[mask, color], COLORS[color])
+        panels[0].set_title(_counted(name, mask), fontsize=10)
+    for axes in np.atleast_2d(grid)[-1]:
+        axes.set_xlabel("zspec")
+    figure.suptitle(_title(objects, "colours of " + objects.magnitude_label), fontsize=11)
+    return figure
+
+
+FIGURES: dict[str, tuple[Callable[[Objects], Figure], tuple[str, ...]]] = {
+    "sky_map": (draw_sky_map, ("ra", "dec")),
+    "magnitudes": (draw_magnitudes, ("magnitudes",)),
+    "redshifts": (draw_redshifts, ("zspec",)),
+    "color_color": (draw_color_color, ("magnitudes",)),
+    "color_redshift": (draw_color_redshift, ("magnitudes", "zspec")),
+}
+
+
+def _draw_trend(axes: Axes, zspec: np.ndarray, color: np.ndarray, label: str) -> None:
+    limits = (robust_limits(zspec, tail=0.005), robust_limits(color, tail=0.002))
+    shown = np.isfinite(zspec) & np.isfinite(color)
+    filled = draw_density(axes, zspec[shown], color[shown], limits)
+    center, median, low, high = running_median(zspec, color)
+    axes.plot(center, median, color="#D55E00", lw=2, label="running median")
+    for edge, text in ((low, "16th, 84th percentile"), (high, None)):
+        axes.plot(center, edge, color="black", lw=1, ls="--", label=text)
+    axes.set(xlim=limits[0], ylim=limits[1], ylabel=f"{label} (mag)")
+    if filled is not None:
+        axes.figure.colorbar(filled, ax=axes, label="objects")
+    if label == COLORS[0] and len(center):
+        axes.legend(fontsize=8, frameon=True, framealpha=0.85)
+
+
+def _bins(n: int) -> int:
+    return int(np.clip(np.sqrt(n), 10, 50))
+
+
+def _counted(name: str, mask: np.ndarray) -> str:
+    return f"{name or 'all objects'} (N = {mask.sum()})"
+
+
+def _title(
+    objects: Objects, text: str, values: np.ndarray | None = None, limits: list | None = None
+) -> str:
+    title = f"{objects.sample}: {text}, N = {len(objects.magnitudes)}"
+    if values is not None:
+        lows, highs = np.array(limits).T
+        outside = ((values < lows) | (values > highs)).any(axis=1).sum()
+        title += f" ({outside} outside the panels)" if outside else ""
+    return title
+
+
+def _class_legend(figure: Figure, objects: Objects) -> None:
+    groups = objects.groups()
+    if len(objects.magnitudes) > POINTS_LIMIT:
+        handles = [Line2D([], [], color=class_color(name), label=_counted(name, mask))
+                   for name, mask in groups]  # fmt: skip
+        handles.append(Line2D([], [], color="black", ls="-", label="half of a class"))
+        handles.append(Line2D([], [], color="black", ls="--", label="90 % of a class"))
+    else:
+        handles = [
+            Line2D([], [], ls="", color=class_color(name), marker=class_marker(name),
+                   label=_counted(name, mask))
+            for name, mask in groups
+        ]  # fmt: skip
+    if objects.classes is not None:
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))

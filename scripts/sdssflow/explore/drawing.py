@@ -1,0 +1,184 @@
+"""Ways to draw many objects in one plane: points while they can be told apart, densities beyond."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from scipy.ndimage import gaussian_filter
+
+from sdssflow.explore.objects import Objects
+from sdssflow.plotting import CLASS_COLORS, CLASS_MARKERS, SEQUENTIAL
+
+POINTS_LIMIT = 20_000  # beyond it points hide each other: densities and contours instead
+DENSITY_FROM = 2_000  # the same for points of one kind or with a colour scale
+GRID_SIZE = 55
+UNKNOWN_COLOR = "#777777"
+
+
+def class_color(name: str) -> str:
+    """Return the colour of a class, grey if it has none."""
+    return CLASS_COLORS.get(name, UNKNOWN_COLOR)
+
+
+def class_marker(name: str) -> str:
+    """Return the marker of a class: colour is never the only difference."""
+    return CLASS_MARKERS.get(name, "D")
+
+
+def robust_limits(values: np.ndarray, tail: float = 0.001, margin: float = 0.05) -> tuple:
+    """Axis limits that a few broken values can't stretch.
+
+    Parameters
+    ----------
+    values : (n,) array
+        NaN are left out.
+    tail : float
+        Fraction of the values that may lie outside at either end; with fewer than 1 / `tail`
+        values none does.
+    margin : float
+        Empty space at either end, as a fraction of the range.
+
+    Returns
+    -------
+    low, high : float
+        ``low < high`` also for equal values and for none.
+    """
+    values = values[np.isfinite(values)]
+    if len(values) == 0:
+        return 0.0, 1.0
+    ordered = np.sort(values)
+    outside = int(tail * len(ordered))
+    low, high = ordered[outside], ordered[len(ordered) - 1 - outside]
+    pad = margin * (high - low) if high > low else 0.5
+    return float(low - pad), float(high + pad)
+
+
+def running_median(
+    x: np.ndarray, y: np.ndarray, bins: int = 20, fewest: int = 15
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Median and central 68 % of `y` in bins of `x` with equal numbers of objects.
+
+    Parameters
+    ----------
+    x, y : (n,) array
+        Pairs with a NaN are left out.
+    bins : int
+        Most bins.
+    fewest : int
+        Fewest objects in a bin: small samples get fewer bins.
+
+    Returns
+    -------
+    center, median, low, high : (k,) arrays
+        Median of `x` and median, 16th and 84th percentile of `y` of each bin; empty if there are
+        fewer than `fewest` pairs.
+    """
+    both = np.isfinite(x) & np.isfinite(y)
+    order = np.argsort(x[both], kind="stable")
+    x, y = x[both][order], y[both][order]
+    count = min(bins, len(x) // fewest)
+    if count == 0:
+        return (np.empty(0),) * 4
+    parts = np.array_split(np.arange(len(x)), count)
+    rows = [(np.median(x[part]), *np.percentile(y[part], [50, 16, 84])) for part in parts]
+    return tuple(np.array(rows).T)
+
+
+def draw_plane(
+    axes: Axes, x: np.ndarray, y: np.ndarray, objects: Objects, limits: tuple
+) -> ScalarMappable | None:
+    """Draw objects in a plane: by class, else by redshift, else by number.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Where to draw.
+    x, y : (n,) array
+        Coordinates; objects with a NaN are left out.
+    objects : Objects
+        Their classes and redshifts.
+    limits : ((low, high), (low, high))
+        Range of the axes.
+
+    Returns
+    -------
+    matplotlib.cm.ScalarMappable or None
+        What a colour bar of redshift or number belongs to; None where classes have colours.
+    """
+    axes.set(xlim=limits[0], ylim=limits[1])
+    shown = np.isfinite(x) & np.isfinite(y)
+    if objects.classes is not None and len(objects.groups()) > 1:
+        _draw_classes(axes, x, y, objects, shown, limits)
+        return None
+    if objects.zspec is not None:
+        shown &= np.isfinite(objects.zspec)
+        return _draw_values(axes, x[shown], y[shown], objects.zspec[shown], limits)
+    return draw_density(axes, x[shown], y[shown], limits)
+
+
+def draw_density(axes: Axes, x: np.ndarray, y: np.ndarray, limits: tuple) -> ScalarMappable | None:
+    """Draw points, or the number of objects per cell (logarithmic) where there are many."""
+    if len(x) < DENSITY_FROM:
+        axes.scatter(x, y, s=6, color=UNKNOWN_COLOR, alpha=0.6, linewidths=0, rasterized=True)
+        return None
+    return axes.hexbin(
+        x, y, gridsize=GRID_SIZE, extent=(*limits[0], *limits[1]), bins="log", mincnt=1,
+        cmap=SEQUENTIAL, linewidths=0, rasterized=True,
+    )  # fmt: skip
+
+
+def _draw_values(
+    axes: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, limits: tuple
+) -> ScalarMappable:
+    low, high = np.percentile(values, [1, 99]) if len(values) else (0.0, 1.0)
+    style = {"vmin": low, "vmax": high, "cmap": SEQUENTIAL, "linewidths": 0, "rasterized": True}
+    if len(x) < DENSITY_FROM:
+        return axes.scatter(x, y, s=6, c=values, **style)
+    return axes.hexbin(
+        x, y, C=values, reduce_C_function=np.median, gridsize=GRID_SIZE,
+        extent=(*limits[0], *limits[1]), **style,
+    )  # fmt: skip
+
+
+def _draw_classes(
+    axes: Axes, x: np.ndarray, y: np.ndarray, objects: Objects, shown: np.ndarray, limits: tuple
+) -> None:
+    if shown.sum() <= POINTS_LIMIT:
+        # the most frequent class first, so that it hides no other
+        size = 9 if shown.sum() <= DENSITY_FROM else 3
+        for name, mask in objects.groups():
+            axes.scatter(
+                x[mask & shown], y[mask & shown], s=size, color=class_color(name),
+                marker=class_marker(name), alpha=0.55, linewidths=0, rasterized=True,
+            )  # fmt: skip
+        return
+    axes.hexbin(
+        x[shown], y[shown], gridsize=GRID_SIZE, extent=(*limits[0], *limits[1]), bins="log",
+        mincnt=1, cmap="Greys", alpha=0.6, linewidths=0, rasterized=True,
+    )  # fmt: skip
+    for name, mask in objects.groups():
+        _draw_contours(axes, x[mask & shown], y[mask & shown], limits, class_color(name))
+
+
+def _draw_contours(
+    axes: Axes, x: np.ndarray, y: np.ndarray, limits: tuple, color: str, cells: int = 120
+) -> None:
+    counts, x_edges, y_edges = np.histogram2d(x, y, bins=cells, range=limits)
+    if counts.sum() == 0:
+        return
+    smooth = gaussian_filter(counts, 1.5)
+    levels = enclosing_levels(smooth, (0.9, 0.5))
+    if levels[0] < levels[1]:
+        x_mid, y_mid = (x_edges[1:] + x_edges[:-1]) / 2, (y_edges[1:] + y_edges[:-1]) / 2
+        axes.contour(
+            x_mid, y_mid, smooth.T, levels=levels, colors=color, linestyles=["--", "-"],
+            linewidths=1.3,
+        )  # fmt: skip
+
+
+def enclosing_levels(density: np.ndarray, fractions: tuple[float, ...]) -> list[float]:
+    """Return the density levels above which the given fractions of the total lie."""
+    ordered = np.sort(density, axis=None)[::-1]
+    enclosed = np.cumsum(ordered) / ordered.sum()
+    return [float(ordered[np.searchsorted(enclosed, fraction)]) for fraction in fractions]

@@ -1,0 +1,158 @@
+"""Two-dimensional projections of feature space: PCA, which is linear, and UMAP, which is not."""
+
+from __future__ import annotations
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from threadpoolctl import threadpool_limits
+
+from sdssflow.explore.feature_space import FeatureSpace
+
+UMAP_NEIGHBOURS = 15
+UMAP_MIN_DISTANCE = 0.1
+COMPONENTS = 2
+
+
+class PrincipalComponents(NamedTuple):
+    """A principal component analysis of standardised features.
+
+    Attributes
+    ----------
+    scores : (n, 2) float array
+        The objects along the first two components; each component's largest loading is positive.
+    explained_variance_ratio : (m,) float array
+        Fraction of the variance along each component, m = min(n, d); sums to 1.
+    loadings : (2, d) float array
+        Correlation of each feature with each of the two components.
+    """
+
+    scores: np.ndarray
+    explained_variance_ratio: np.ndarray
+    loadings: np.ndarray
+
+
+def principal_components(points: np.ndarray) -> PrincipalComponents:
+    """Project standardised features on their two directions of largest variance.
+
+    Parameters
+    ----------
+    points : (n, d) float array
+        Features with mean 0 and standard deviation 1.
+
+    Notes
+    -----
+    With one feature, or two objects, there is no second direction: its scores and loadings are 0.
+    """
+    with threadpool_limits(limits=1):  # same bytes whatever the number of threads
+        left, singular, right = np.linalg.svd(points, full_matrices=False)
+    signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])
+    scores = (left * signs * singular)[:, :COMPONENTS]
+    # of standardised features: covariance of feature and score / standard deviation of the score
+    loadings = (right * (signs * singular / np.sqrt(len(points)))[:, None])[:COMPONENTS]
+    missing = COMPONENTS - scores.shape[1]
+    variance = singular**2
+    return PrincipalComponents(
+        np.pad(scores, ((0, 0), (0, missing))),
+        variance / variance.sum(),
+        np.pad(loadings, ((0, missing), (0, 0))),
+    )
+
+
+def uniform_manifold(points: np.ndarray, seed: int) -> np.ndarray:
+    """Project standardised features by UMAP (McInnes, Healy & Melville 2018, arXiv:1802.03426).
+
+    Neighbours are kept together; distances between distant groups, sizes of groups and the axes
+    mean nothing.
+
+    Parameters
+    ----------
+    points : (n, d) float array
+        Features; at least four objects.
+    seed : int
+        Seed; with it UMAP runs in one thread and gives the same bytes each time.
+
+    Returns
+    -------
+    (n, 2) float array
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than four objects.
+
+    Notes
+    -----
+    The exact neighbours come from scikit-learn's tree: umap's own approximate search compiles for
+    half a minute, the tree takes less than a second for 5000 objects. The start is the PCA plane
+    (Kobak & Linderman 2021, Nat. Biotechnol. 39, 156): large-scale order is kept, and no
+    eigensolver decides about signs.
+    """
+    if len(points) < 4:
+        raise ValueError(
+            f"UMAP needs at least 4 objects, there are {len(points)}; remove 'umap' from "
+            "explore.embeddings"
+        )
+    from sklearn.neighbors import NearestNeighbors
+
+    neighbours = min(UMAP_NEIGHBOURS, len(points) - 1)
+    distances, indices = NearestNeighbors(n_neighbors=neighbours).fit(points).kneighbors(points)
+    with warnings.catch_warnings(), threadpool_limits(limits=1):
+        # umap says at import that it could use Tensorflow, and later that precomputed neighbours
+        # can't place new objects: neither is asked for
+        warnings.filterwarnings("ignore", "Tensorflow not installed", ImportWarning)
+        warnings.filterwarnings("ignore", r"precomputed_knn\[2\]", UserWarning)
+        import umap
+
+        start = principal_components(points).scores
+        start = 10 * start / np.abs(start).max()  # the extent that umap's optimiser is tuned for
+        model = umap.UMAP(
+            n_neighbors=neighbours,
+            min_dist=UMAP_MIN_DISTANCE,
+            init=start.astype(np.float32),
+            random_state=seed,
+            n_jobs=1,
+            precomputed_knn=(indices, distances),
+            force_approximation_algorithm=True,  # else small data ignore the neighbours given
+        )
+        return model.fit_transform(points.astype(np.float32)).astype(float)
+
+
+def embed_features(space: FeatureSpace, embeddings: list[str], seed: int) -> tuple[pa.Table, dict]:
+    """Project objects by each of the named embeddings.
+
+    Parameters
+    ----------
+    space : FeatureSpace
+        Objects in standardised features.
+    embeddings : list of str
+        Of ``pca`` and ``umap``.
+    seed : int
+        Seed of UMAP.
+
+    Returns
+    -------
+    table : pyarrow.Table
+        ``row_id``, two float64 columns per embedding (``pca_1, pca_2, umap_1, umap_2``) and the
+        truth where known.
+    provenance : dict
+        For PCA: ``explained_variance_ratio`` (list) and ``loadings`` (feature -> two numbers).
+    """
+    columns: dict[str, np.ndarray] = {}
+    provenance: dict = {}
+    for name in dict.fromkeys(embeddings):
+        if name == "pca":
+            components = principal_components(space.points)
+            plane = components.scores
+            provenance["explained_variance_ratio"] = components.explained_variance_ratio.tolist()
+            pairs = zip(space.names, components.loadings.T.tolist(), strict=True)
+            provenance["loadings"] = dict(pairs)
+        else:
+            plane = uniform_manifold(space.points, seed)
+        columns |= {f"{name}_1": plane[:, 0], f"{name}_2": plane[:, 1]}
+    table = space.table
+    for position, (name, values) in enumerate(columns.items(), start=1):
+        table = table.add_column(position, name, pa.array(values, type=pa.float64()))
+    return table, provenance

@@ -1,0 +1,149 @@
+"""The objects that clustering and embeddings look at, as standardised features."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from sdssflow.prepare.columns import numbers
+from sdssflow.tables import content_digest, metadata
+
+TRUTH = ("spec_class", "zspec")
+
+
+@dataclass(frozen=True)
+class FeatureSpace:
+    """A draw of objects in standardised features.
+
+    Attributes
+    ----------
+    table : pyarrow.Table
+        ``row_id`` and, where known, ``spec_class`` and ``zspec`` of the drawn objects, by row_id.
+    points : (n, d) float array
+        Features, each with mean 0 and standard deviation 1 over the drawn objects.
+    names : tuple of str
+        Names of the features.
+    data_digest : str
+        Digest of the drawn rows and their features.
+    """
+
+    table: pa.Table
+    points: np.ndarray
+    names: tuple[str, ...]
+    data_digest: str
+
+
+def read_feature_space(features: pa.Table, max_objects: int, seed: int) -> FeatureSpace:
+    """Draw objects of a feature table and standardise their features.
+
+    Features that are the same for all drawn objects tell nothing apart and are left out.
+
+    Parameters
+    ----------
+    features : pyarrow.Table
+        Feature table with the names of its features in its metadata.
+    max_objects : int
+        Most objects to draw.
+    seed : int
+        Seed of the draw.
+
+    Raises
+    ------
+    ValueError
+        If the table names no features, a feature has a missing or infinite value, a row_id occurs
+        twice, there are fewer than two objects, or no feature varies.
+    """
+    names = metadata(features.schema).get("features", [])
+    if not names:
+        raise ValueError(
+            "feature table: its metadata names no features; make it with build_features"
+        )
+    row_id = features.column("row_id").to_numpy()
+    if len(row_id) < 2:
+        raise ValueError(
+            f"feature table: {len(row_id)} object(s), but groups and projections need at least "
+            "two; loosen the cuts or remove the sample's exploration"
+        )
+    _refuse_missing(features, names, row_id)
+    drawn = features.take(pa.array(draw_rows(row_id, max_objects, seed)))
+    values = np.column_stack([numbers(drawn, name, "explore") for name in names])
+    # equal values have a standard deviation of rounding errors, not of zero
+    varies = np.ptp(values, axis=0) > 1e-12 * np.abs(values).max(axis=0)
+    if not varies.any():
+        raise ValueError(
+            f"feature table: all {len(values)} drawn objects have the same value in every feature "
+            f"({', '.join(names)}); there are no groups to look for"
+        )
+    kept = tuple(name for name, vary in zip(names, varies, strict=True) if vary)
+    known = [name for name in TRUTH if _known(drawn, name)]
+    return FeatureSpace(
+        table=drawn.select(["row_id", *known]),
+        points=_standardise(values[:, varies]),
+        names=kept,
+        data_digest=content_digest(drawn.select(["row_id", *known, *names])),
+    )
+
+
+def draw_rows(row_id: np.ndarray, max_objects: int, seed: int) -> np.ndarray:
+    """Draw at most `max_objects` rows: which ones depends on their row_id and the seed alone.
+
+    Parameters
+    ----------
+    row_id : (n,) int array
+        Unique identifiers, in any order.
+    max_objects : int
+        Most rows to draw; all are taken if there are no more.
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    (m,) int array
+        Positions of the drawn rows, ordered by row_id: neither the draw nor what is computed from
+        it depends on the order of the table.
+
+    Raises
+    ------
+    ValueError
+        If a row_id occurs twice.
+    """
+    order = np.argsort(row_id, kind="stable")
+    ordered = row_id[order]
+    twice = np.flatnonzero(ordered[1:] == ordered[:-1])
+    if len(twice):
+        raise ValueError(f"feature table: row_id {ordered[twice[0]]} occurs twice")
+    if len(order) <= max_objects:
+        return order
+    keys = [
+        hashlib.blake2b(f"{seed}|{identifier}".encode(), digest_size=8).digest()
+        for identifier in ordered.tolist()
+    ]
+    first = np.argsort(np.frombuffer(b"".join(keys), dtype=">u8"), kind="stable")[:max_objects]
+    return order[np.sort(first)]
+
+
+def _refuse_missing(features: pa.Table, names: list[str], row_id: np.ndarray) -> None:
+    for name in names:
+        missing = np.flatnonzero(~np.isfinite(numbers(features, name, "explore")))
+        if len(missing):
+            raise ValueError(
+                f"feature table: feature {name!r} has no finite value for {len(missing)} of "
+                f"{len(row_id)} objects (first: row_id {row_id[missing[0]]}); groups and "
+                "projections need all of them. Add the cut complete_photometry or take the group "
+                "out of features.groups"
+            )
+
+
+def _known(table: pa.Table, name: str) -> bool:
+    if name not in table.column_names:
+        return False
+    if name == "zspec":
+        return bool(np.isfinite(numbers(table, name, "explore")).any())
+    return table.column(name).null_count < table.num_rows
+
+
+def _standardise(values: np.ndarray) -> np.ndarray:
+    return (values - values.mean(axis=0)) / values.std(axis=0)

@@ -1,0 +1,169 @@
+"""What figures show of a catalogue: magnitudes as the models see them, truth, positions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sdssflow.acquire.schema import BANDS, CLASSES
+from sdssflow.configuration.sample import Features
+from sdssflow.prepare.columns import numbers, strings
+from sdssflow.prepare.photometry import scale_extinction
+from sdssflow.tables import metadata, read_parquet
+
+UNKNOWN = "no class"
+COLORS = tuple(f"{blue} − {red}" for blue, red in pairwise(BANDS))
+
+
+@dataclass(frozen=True)
+class Objects:
+    """What is drawn of a sample.
+
+    Attributes
+    ----------
+    sample : str
+        Name of the sample.
+    magnitudes : (n, 5) float array or None
+        Magnitudes in u, g, r, i, z in mag, NaN where missing; None if the figure needs none.
+    magnitude_label : str
+        Kind of magnitude, unit, system and whether it is corrected for extinction.
+    classes : (n,) array of str or None
+        GALAXY, QSO, STAR or `UNKNOWN`; None if no object has a class.
+    zspec : (n,) float array or None
+        Spectroscopic redshift, NaN where missing; None if no object has one.
+    ra, dec : (n,) float array or None
+        ICRS position in degrees, NaN where missing; None if no object has one.
+    """
+
+    sample: str
+    magnitudes: np.ndarray | None
+    magnitude_label: str
+    classes: np.ndarray | None
+    zspec: np.ndarray | None
+    ra: np.ndarray | None
+    dec: np.ndarray | None
+
+    @property
+    def colors(self) -> np.ndarray:
+        """The four adjacent colours u-g, g-r, r-i, i-z: (n, 4) array in mag."""
+        return -np.diff(self.magnitudes, axis=1)
+
+    def groups(self) -> list[tuple[str, np.ndarray]]:
+        """Name and row mask of each class that occurs, the most frequent first.
+
+        A sample without classes is one group named ''.
+        """
+        if self.classes is None:
+            return [("", np.ones(self._length(), dtype=bool))]
+        masks = [(name, self.classes == name) for name in (*CLASSES, UNKNOWN)]
+        return sorted((pair for pair in masks if pair[1].any()), key=lambda pair: -pair[1].sum())
+
+    def _length(self) -> int:
+        columns = (self.magnitudes, self.zspec, self.ra)
+        return next(len(column) for column in columns if column is not None)
+
+
+def read_objects(
+    path: str | Path, sample: str, features: Features, figure: str, needs: tuple[str, ...]
+) -> Objects:
+    """Read what a figure shows from a clean catalogue.
+
+    Parameters
+    ----------
+    path : path-like
+        Catalogue in the schema of `sdssflow.acquire.schema`.
+    sample : str
+        Name of the sample.
+    features : Features
+        Which magnitudes, and whether to correct them for extinction.
+    figure : str
+        Name of the figure, as in ``explore.figures``.
+    needs : tuple of str
+        What the figure can't do without: ``magnitudes`` or names of columns.
+
+    Raises
+    ------
+    MissingColumnError
+        If the catalogue lacks a column that the figure needs.
+    ValueError
+        If it has no row, or no value in a column that the figure needs.
+    """
+    kind, by = features.magnitudes, f"explore.figures: {figure}"
+    magnitudes = [f"{kind}_mag_{band}" for band in BANDS]
+    extinction = [f"extinction_{band}" for band in BANDS]
+    wanted = ["spec_class", "zspec", "ra", "dec"]
+    if "magnitudes" in needs:
+        wanted += magnitudes + extinction
+    present = pq.read_schema(path).names
+    table = read_parquet(path, [name for name in wanted if name in present])
+    if table.num_rows == 0:
+        raise ValueError(f"{path}: no rows, so there is nothing to draw in figure {figure!r}")
+
+    required = [name for name in needs if name != "magnitudes"]
+    required += magnitudes if "magnitudes" in needs else []
+    values = {name: numbers(table, name, by) for name in required}
+    for name, column in values.items():
+        if not np.isfinite(column).any():
+            raise ValueError(
+                f"{path}: column {name!r} has no value, but figure {figure!r} needs it; "
+                f"remove {figure!r} from explore.figures of sample {sample!r}"
+            )
+    drawn, label = None, ""
+    if "magnitudes" in needs:
+        drawn, label = _magnitudes(table, features, by)
+    return Objects(
+        sample=sample,
+        magnitudes=drawn,
+        magnitude_label=label,
+        classes=_classes(table),
+        zspec=_optional(table, "zspec"),
+        ra=_optional(table, "ra"),
+        dec=_optional(table, "dec"),
+    )
+
+
+def _magnitudes(table: pa.Table, features: Features, by: str) -> tuple[np.ndarray, str]:
+    kind = features.magnitudes
+    columns = [numbers(table, f"{kind}_mag_{band}", by) for band in BANDS]
+    provenance = metadata(table.schema)
+    system = {"asinh": "asinh", "pogson": "logarithmic"}[
+        provenance.get("magnitude_system", "asinh")
+    ]
+    corrected = bool(provenance.get("extinction_applied", False))
+    known = [band for band in BANDS if _optional(table, f"extinction_{band}") is not None]
+    if features.deredden and not corrected and known:
+        columns = [
+            magnitude - _extinction(table, band, known, by)
+            for band, magnitude in zip(BANDS, columns, strict=True)
+        ]
+        corrected = True
+    note = "corrected" if corrected else "not corrected"
+    name = {"model": "model", "psf": "PSF", "petro": "Petrosian"}[kind]
+    label = f"{name} magnitudes ({system}, AB, {note} for Galactic extinction)"
+    return np.column_stack(columns), label
+
+
+def _extinction(table: pa.Table, band: str, known: list[str], by: str) -> np.ndarray:
+    # as `prepare.features`: where a band is missing, that of r gives it (one dust law)
+    source = band if band in known else "r" if "r" in known else known[0]
+    return scale_extinction(numbers(table, f"extinction_{source}", by), source, band)
+
+
+def _optional(table: pa.Table, name: str) -> np.ndarray | None:
+    if name not in table.column_names:
+        return None
+    values = numbers(table, name, "explore")
+    return values if np.isfinite(values).any() else None
+
+
+def _classes(table: pa.Table) -> np.ndarray | None:
+    if "spec_class" not in table.column_names:
+        return None
+    values = strings(table, "spec_class", "explore")
+    known = np.array([value is not None for value in values], dtype=bool)
+    return np.where(known, values, UNKNOWN).astype(str) if known.any() else None
