@@ -1,0 +1,156 @@
+"""How a network learns, step by step: initialise, forward, loss, update, repeat till convergence.
+
+The steps are spelt out on purpose, without a data loader or a trainer class. All rows are on the
+device from the start; a mini-batch is a slice of a shuffled copy.
+
+Reproducible: the same rows, settings and seed give the same bytes on the same CPU with the same
+number of threads. On a GPU weights agree to rounding only.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from sdssflow.configuration.models import GradientDescent, Network
+from sdssflow.prepare.parts import Part
+from sdssflow.regress.descent import descend
+from sdssflow.regress.networks import DTYPES, RedshiftNetwork, Trained, initialise
+
+LOSSES = {"mse": nn.MSELoss, "mae": nn.L1Loss}
+
+
+def choose_device(gpus: int) -> torch.device:
+    """Return the CPU for 0 GPUs, else the CUDA device.
+
+    Raises
+    ------
+    RuntimeError
+        If a GPU is asked for and torch sees none: nothing falls back silently.
+    """
+    if gpus < 1:
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise RuntimeError(
+            f"resources.gpu is {gpus}, but torch {torch.__version__} sees no CUDA device; to train "
+            "on the CPU write in profiles/default: set-resources train_network:gpu=0"
+        )
+    return torch.device("cuda")
+
+
+def device_name(device: torch.device) -> str:
+    """Return 'cpu' or the name of the GPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def train_model(
+    settings: GradientDescent | Network,
+    seed: int,
+    train: Part,
+    validation: Part,
+    device: torch.device,
+) -> Trained:
+    """Train whichever torch model the settings describe; see `train_network` and `descend`."""
+    if isinstance(settings, GradientDescent):
+        return descend(settings, train, validation, device)
+    return train_network(settings, seed, train, validation, device)
+
+
+def train_network(
+    settings: Network, seed: int, train: Part, validation: Part, device: torch.device
+) -> Trained:
+    """Train a fully connected network by AdamW with mini-batches and early stopping.
+
+    Parameters
+    ----------
+    settings : Network
+        Layers, loss, optimiser.
+    seed : int
+        Seed of the first weights and of the order of the rows.
+    train, validation : Part
+        Usable parts (`inputs.require_usable`). Without validation objects all epochs are run
+        and the last weights are kept.
+    device : torch.device
+        From `choose_device`.
+
+    Raises
+    ------
+    ValueError
+        If the loss is not finite: the learning rate is too large for these features.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    network = RedshiftNetwork(train.features.shape[1], settings.hidden, DTYPES[settings.dtype])
+    network.standardise_to(train.features, train.zspec)
+    initialise(network, generator)
+    network.to(device)
+
+    x, y = _on_device(network, train, device)
+    x_validation, y_validation = _on_device(network, validation, device)
+    loss_function = LOSSES[settings.loss]()
+    steps_per_epoch = math.ceil(len(x) / settings.batch_size)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+        optimizer, settings.max_epochs * steps_per_epoch
+    )
+
+    history: list[dict[str, float]] = []
+    best_loss, best_epoch, best_weights = math.inf, 0, _weights(network)
+    for epoch in range(1, settings.max_epochs + 1):
+        order = torch.randperm(len(x), generator=generator).to(device)
+        x_shuffled, y_shuffled = x[order], y[order]
+        summed_loss = torch.zeros((), dtype=torch.float64, device=device)
+        for start in range(0, len(x), settings.batch_size):
+            x_batch = x_shuffled[start : start + settings.batch_size]
+            y_batch = y_shuffled[start : start + settings.batch_size]
+            output = network.layers(x_batch)[:, 0]  # forward
+            loss = loss_function(output, y_batch)
+            optimizer.zero_grad()
+            loss.backward()  # gradient of the loss in all weights
+            optimizer.step()  # update
+            schedule.step()
+            summed_loss += loss.detach() * len(y_batch)
+        train_loss = summed_loss.item() / len(x)
+        _require_finite(train_loss, epoch, settings.learning_rate)
+        validation_loss = _loss(network, x_validation, y_validation, loss_function)
+        history.append(
+            {"epoch": epoch, "train_loss": train_loss, "validation_loss": validation_loss}
+        )
+        if not len(y_validation) or validation_loss < best_loss:
+            best_loss, best_epoch, best_weights = validation_loss, epoch, _weights(network)
+        elif epoch - best_epoch >= settings.patience:
+            break  # converged: it has stopped getting better on objects it doesn't learn from
+    network.load_state_dict(best_weights)
+    return Trained(network.cpu(), history, best_epoch)
+
+
+def _on_device(
+    network: RedshiftNetwork, part: Part, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return standardised features and redshifts of a part on the device."""
+    features = torch.tensor(part.features).to(device)
+    zspec = torch.tensor(part.zspec).to(device)
+    return network.standardised(features), network.standardised_zspec(zspec)
+
+
+def _weights(network: RedshiftNetwork) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+
+def _loss(
+    network: RedshiftNetwork, x: torch.Tensor, y: torch.Tensor, loss_function: nn.Module
+) -> float:
+    """Return the loss on rows that are not learnt from; NaN if there are none."""
+    with torch.no_grad():
+        return loss_function(network.layers(x)[:, 0], y).item() if len(y) else math.nan
+
+
+def _require_finite(loss: float, epoch: int, learning_rate: float) -> None:
+    if not math.isfinite(loss):
+        raise ValueError(
+            f"the training loss is {loss} in epoch {epoch}; lower learning_rate "
+            f"(now {learning_rate})"
+        )
