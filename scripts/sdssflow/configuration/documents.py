@@ -1,0 +1,249 @@
+"""Write the JSON schemas and `docs/configuration.md` from the Pydantic models.
+
+The models are the one source: their types, limits and attribute docstrings become
+``config/schemas/*.json`` (for editors and for `jsonschema`) and a page to read. Run from the root
+of the repository::
+
+    PYTHONPATH=scripts python -m sdssflow.configuration.documents            # write
+    PYTHONPATH=scripts python -m sdssflow.configuration.documents --check    # 1 if they drifted
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sdssflow.configuration.run import RunConfiguration
+from sdssflow.configuration.sample import Sample
+from sdssflow.configuration.section import Section
+from sdssflow.files import write_text
+
+ROOT = Path(__file__).parents[3]
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+NAME = "^[a-z][a-z0-9_]*$"
+COMMAND = "PYTHONPATH=scripts python -m sdssflow.configuration.documents"
+MODELS: dict[str, tuple[type[Section], str]] = {
+    "run": (RunConfiguration, "`config/config.yaml`"),
+    "sample": (Sample, "`config/samples/NAME.yaml`"),
+}
+INTRODUCTION = f"""\
+# Configuration
+
+<!-- Generated from scripts/sdssflow/configuration by
+     `{COMMAND}`.
+     Change the docstrings there, not this page. -->
+
+A run is described by one file, and each of its samples by another. Unknown keys are refused, and
+so are values out of range: the error names the key. In the tables below a key without a default is
+required, `NAME` stands for a name of your choice (small letters, digits and underscores), `[]` for
+each element of a list. Editors that know JSON Schema check the files as you type, by
+`config/schemas/run.schema.json` and `config/schemas/sample.schema.json`.
+"""
+
+
+def json_schema(model: type[Section]) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of a configuration model.
+
+    Pydantic's schema with three repairs: a mapping whose names have a pattern refuses other names
+    (Pydantic says only what matching names hold); a section that is described by its class alone
+    is described at its key too; and the titles that merely repeat the key are left out.
+    """
+    schema = model.model_json_schema()
+    definitions = schema.get("$defs", {})
+    for node in _nodes(schema):
+        node.pop("title", None)
+        if "patternProperties" in node:
+            node["additionalProperties"] = False
+        for key in node.get("properties", {}).values():
+            if "$ref" in key and "description" not in key:
+                key["description"] = _resolve(key, definitions)["description"]
+    return {"$schema": DIALECT, **schema}
+
+
+def documents() -> dict[Path, str]:
+    """Return the text of every generated file by its path relative to the repository."""
+    schemas = {name: json_schema(model) for name, (model, _) in MODELS.items()}
+    texts = {
+        Path(f"config/schemas/{name}.schema.json"): json.dumps(schema, indent=2) + "\n"
+        for name, schema in schemas.items()
+    }
+    parts = [INTRODUCTION]
+    for name, schema in schemas.items():
+        parts.append(f"## {MODELS[name][1]}\n")
+        parts.extend(_section("", schema, schema.get("$defs", {}), level=3))
+    texts[Path("docs/configuration.md")] = "\n".join(parts)
+    return texts
+
+
+def _nodes(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield every (sub)schema, the names of properties not among them."""
+    yield schema
+    for keyword in ("$defs", "properties", "patternProperties"):
+        for child in schema.get(keyword, {}).values():
+            yield from _nodes(child)
+    for keyword in ("items", "additionalProperties"):
+        if isinstance(schema.get(keyword), dict):
+            yield from _nodes(schema[keyword])
+    for keyword in ("oneOf", "anyOf", "prefixItems"):
+        for child in schema.get(keyword, []):
+            yield from _nodes(child)
+
+
+def _resolve(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Follow a reference to a definition, if `schema` is one."""
+    return definitions[schema["$ref"].rsplit("/", 1)[-1]] if "$ref" in schema else schema
+
+
+def _section(
+    path: str, schema: dict[str, Any], definitions: dict[str, Any], level: int
+) -> Iterator[str]:
+    """Yield Markdown for the keys of one section, then for the sections inside it."""
+    yield f"{_one_line(schema['description'])}\n"
+    rows, inner = [], []
+    for name, key in schema["properties"].items():
+        key_path = f"{path}.{name}" if path else name
+        default = f"`{json.dumps(key['default'])}`" if "default" in key else "required"
+        child = _inner(key_path, key, definitions)
+        if child:
+            inner.append(child)
+            default = default if default in ("required", "`[]`", "`{}`", "`null`") else "see there"
+        rows.append(
+            (f"`{key_path}`", _type(key, definitions), default, _one_line(key["description"]))
+        )
+    yield from _table(("key", "type", "default", "meaning"), rows)
+    for child_path, child_schema in inner:
+        yield f"{'#' * level} `{child_path}`\n"
+        if "oneOf" in child_schema:
+            yield from _union(child_path, child_schema, definitions, level + 1)
+        else:
+            yield from _section(child_path, child_schema, definitions, level + 1)
+
+
+def _inner(
+    path: str, key: dict[str, Any], definitions: dict[str, Any]
+) -> tuple[str, dict[str, Any]] | None:
+    """Return path and schema of the section(s) that a key holds; None if it holds plain values."""
+    schema = _resolve(key, definitions)
+    if "properties" in schema or _tag(schema):
+        return path, schema
+    for option in schema.get("anyOf", []):
+        if found := _inner(path, option, definitions):
+            return found
+    if isinstance(schema.get("items"), dict):
+        return _inner(f"{path}[]", schema["items"], definitions)
+    for values in schema.get("patternProperties", {}).values():
+        return _inner(f"{path}.NAME", values, definitions)
+    if isinstance(schema.get("additionalProperties"), dict):
+        return _inner(f"{path}.NAME", schema["additionalProperties"], definitions)
+    return None
+
+
+def _tag(schema: dict[str, Any]) -> str:
+    """Return the key that tells the members of a union apart; '' if it is no such union."""
+    return schema.get("discriminator", {}).get("propertyName", "")
+
+
+def _union(
+    path: str, schema: dict[str, Any], definitions: dict[str, Any], level: int
+) -> Iterator[str]:
+    """Yield Markdown for a union of sections that one of their keys tells apart."""
+    tag = _tag(schema)
+    members = [_resolve(member, definitions) for member in schema["oneOf"]]
+    yield f"One of {len(members)}, told apart by `{tag}`:\n"
+    for member in members:
+        yield f"{'#' * level} `{tag}: {member['properties'][tag]['const']}`\n"
+        keys = {tag: member["properties"][tag], **member["properties"]}
+        yield from _section(path, {**member, "properties": keys}, definitions, level + 1)
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
+    """Yield a Markdown table."""
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    yield "\n".join(lines) + "\n"
+
+
+def _one_line(text: str) -> str:
+    """Return a docstring as one line."""
+    return " ".join(text.split())
+
+
+def _type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """Return a type with its limits in words."""
+    schema = _resolve(schema, definitions)
+    if _tag(schema):
+        return f"section with `{_tag(schema)}`"
+    if "properties" in schema:
+        return "section"
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if "enum" in schema:
+        return _alternatives([f"`{value}`" for value in schema["enum"]])
+    if options := schema.get("anyOf") or schema.get("oneOf"):
+        return _alternatives([_type(option, definitions) for option in options])
+    kind = schema.get("type", "any value")
+    if kind == "array":
+        return f"list of {_type(schema.get('items', {}), definitions)}" + _size(schema, "Items")
+    if kind == "object":
+        values = [
+            *schema.get("patternProperties", {}).values(),
+            *[v for v in [schema.get("additionalProperties")] if isinstance(v, dict)],
+        ]
+        of = _alternatives([_type(value, definitions) for value in values]) or "any value"
+        return f"mapping of names to {of}" + _size(schema, "Properties")
+    words = {"string": "text", "boolean": "`true` or `false`", "null": "nothing"}
+    return words.get(kind, kind) + _limits(schema)
+
+
+def _alternatives(texts: list[str]) -> str:
+    """Join with commas and a last 'or'."""
+    return " or ".join([", ".join(texts[:-1]), texts[-1]]) if len(texts) > 1 else "".join(texts)
+
+
+def _size(schema: dict[str, Any], unit: str) -> str:
+    """Return the least and largest number of elements in words."""
+    words = {f"min{unit}": "at least", f"max{unit}": "at most"}
+    return "".join(f", {word} {schema[key]}" for key, word in words.items() if key in schema)
+
+
+def _limits(schema: dict[str, Any]) -> str:
+    """Return the limits of a number or the pattern of a text."""
+    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    limits = [f"{sign} {schema[key]:g}" for key, sign in signs.items() if key in schema]
+    if pattern := schema.get("pattern"):
+        limits.append("(a name)" if pattern == NAME else f"like `{pattern}`")
+    return " " + ", ".join(limits) if limits else ""
+
+
+def drifted(root: Path, texts: dict[Path, str]) -> list[Path]:
+    """Return the files below `root` that are missing or differ from `texts`."""
+    return [
+        path
+        for path, text in texts.items()
+        if not (root / path).is_file() or (root / path).read_text(encoding="utf-8") != text
+    ]
+
+
+def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
+    """Write the files, or check them; return the exit status."""
+    parser = argparse.ArgumentParser(prog="sdssflow.configuration.documents", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if files drifted")
+    checking = parser.parse_args(arguments).check
+    texts = documents()
+    stale = drifted(root, texts)
+    if checking and stale:
+        names = ", ".join(map(str, stale))
+        print(f"out of date: {names}\nrun: {COMMAND}", file=sys.stderr)
+        return 1
+    for path in [] if checking else stale:
+        write_text(root / path, texts[path])
+        print(f"wrote {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,217 @@
+"""Long score tables as tables for people: one row per model, one column per metric."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from sdssflow.report.glossary import BETTER, METRICS, label, order
+from sdssflow.report.numbers import UNDEFINED, plain, with_interval
+from sdssflow.report.tables import Cell, Column, ReportError, Table, number_cell, text_cell
+
+SCORE_COLUMNS = (
+    "model",
+    "seed",
+    "metric",
+    "convention",
+    "subset",
+    "value",
+    "lower",
+    "upper",
+    "n",
+    "data_digest",
+)
+BIN_COLUMNS = (*SCORE_COLUMNS, "variable", "bin_low", "bin_high")
+DIFFERENCE_COLUMNS = ("model", "other", "metric", "value", "lower", "upper")
+
+
+def score_cell(row: pd.Series, strong: bool = False) -> Cell:
+    """Return a cell of a value with its interval."""
+    value, interval = with_interval(row["value"], row["lower"], row["upper"])
+    return Cell(value, interval, "" if pd.isna(row["value"]) else float(row["value"]), strong)
+
+
+def overall(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the scores over all seeds and all classes."""
+    return scores[(scores["seed"] == "all") & (scores["subset"] == "all")]
+
+
+def seed_digests(scores: pd.DataFrame) -> dict[str, str]:
+    """Return the digest of the test part that each seed's scores quote.
+
+    Raises
+    ------
+    ReportError
+        If the scores of one seed quote several digests: they are of different test parts.
+    """
+    single = scores[scores["seed"] != "all"]
+    digests = {}
+    for seed, group in single.groupby("seed", sort=False):
+        found = sorted(set(group["data_digest"].astype(str)))
+        if len(found) > 1:
+            raise ReportError(
+                f"scores of seed {seed} are of different test parts ({', '.join(found)}); "
+                "delete the predictions and score again"
+            )
+        digests[str(seed)] = found[0]
+    return digests
+
+
+def ranked(scores: pd.DataFrame, metric: str) -> list[str]:
+    """Return the models, best first, by a metric of `overall` scores; ties as they stand.
+
+    Raises
+    ------
+    ReportError
+        If no model has a value of the metric.
+    """
+    rows = overall(scores)
+    rows = rows[(rows["metric"] == metric) & rows["value"].notna()]
+    if rows.empty:
+        raise ReportError(f"no model has a value of {metric} for seed 'all' and subset 'all'")
+    best_first = rows.sort_values("value", ascending=METRICS[metric].better == "low", kind="stable")
+    return list(dict.fromkeys(best_first["model"]))
+
+
+def score_table(
+    scores: pd.DataFrame, title: str, text: str, notes: list[str], metric: str
+) -> Table:
+    """Pivot scores to one row per model, best first, and one column per metric and convention."""
+    rows = overall(scores)
+    models = ranked(scores, metric)
+    models += [name for name in dict.fromkeys(rows["model"]) if name not in models]
+    keys = _metric_keys(rows)
+    best = {key: _best(rows, key) for key in keys}
+    cells = {(row["model"], row["metric"], row["convention"]): row for _, row in rows.iterrows()}
+    body = [
+        [text_cell(model)] + [_score(cells.get((model, *key)), model in best[key]) for key in keys]
+        for model in models
+    ]
+    columns = [Column("model", numeric=False), *[_metric_column(*key) for key in keys]]
+    return Table(title, text, columns, body, [*notes, "Bold: the best value of a column."])
+
+
+def class_table(scores: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table | None:
+    """Pivot the scores of single classes to one row per model and class; None if there are none."""
+    rows = scores[(scores["seed"] == "all") & (scores["subset"] != "all")]
+    if rows.empty:
+        return None
+    keys = _metric_keys(rows)
+    body = []
+    for (model, subset), group in rows.groupby(["model", "subset"], sort=False):
+        cells = {(row["metric"], row["convention"]): row for _, row in group.iterrows()}
+        body.append(
+            [text_cell(model), text_cell(subset)]
+            + [_score(cells.get(key)) for key in keys]
+            + [number_cell(group["n"].iloc[0])]
+        )
+    columns = [
+        Column("model", numeric=False),
+        Column("class", numeric=False),
+        *[_metric_column(*key) for key in keys],
+        Column("N"),
+    ]
+    return Table(title, text, columns, body, notes, folded=True)
+
+
+def paired(differences: pd.DataFrame, best: str) -> pd.DataFrame:
+    """Return the differences of every other model from `best`: other minus best.
+
+    Rows that the file holds the other way round change sign and swap their ends.
+    """
+    forward = differences[differences["other"] == best]
+    backward = differences[differences["model"] == best]
+    turned = backward.assign(
+        model=backward["other"],
+        other=best,
+        value=-backward["value"],
+        lower=-backward["upper"],
+        upper=-backward["lower"],
+    )
+    both = pd.concat([forward, turned])
+    return both.drop_duplicates(["model", "metric"]).reset_index(drop=True)
+
+
+def difference_table(
+    differences: pd.DataFrame, best: str, title: str, text: str, notes: list[str]
+) -> Table:
+    """Show the differences from the best model; bold where the interval leaves 0 out."""
+    rows = paired(differences, best)
+    metrics = order(dict.fromkeys(rows["metric"]))
+    cells = {(row["model"], row["metric"]): row for _, row in rows.iterrows()}
+    body = []
+    for model in dict.fromkeys(rows["model"]):
+        line = [text_cell(f"{model} \N{MINUS SIGN} {best}")]
+        for metric in metrics:
+            row = cells.get((model, metric))
+            line.append(_score(row, row is not None and not _holds_zero(row)))
+        body.append(line)
+    columns = [Column("difference", numeric=False), *[Column(label(name)) for name in metrics]]
+    return Table(title, text, columns, body, [*notes, "Bold: the interval does not hold 0."])
+
+
+def not_told_apart(differences: pd.DataFrame, best: str, metric: str) -> list[str]:
+    """Return the models whose paired difference from `best` in `metric` may be 0."""
+    rows = paired(differences, best)
+    rows = rows[rows["metric"] == metric]
+    return [row["model"] for _, row in rows.iterrows() if _holds_zero(row)]
+
+
+def bin_tables(scores: pd.DataFrame, title: str, text: str, notes: list[str]) -> list[Table]:
+    """Show binned scores: one folded table for each variable, one row per bin and model."""
+    rows = scores[scores["seed"] == "all"]
+    tables = []
+    for variable, group in rows.groupby("variable", sort=False):
+        keys = _metric_keys(group, with_subset=True)
+        body = []
+        for (low, high, model), cells in group.groupby(["bin_low", "bin_high", "model"], sort=True):
+            found = {
+                (row["metric"], row["convention"], row["subset"]): row
+                for _, row in cells.iterrows()
+            }
+            body.append(
+                [Cell(f"{plain(low)} to {plain(high)}", sort=float(low)), text_cell(model)]
+                + [_score(found.get(key)) for key in keys]
+                + [number_cell(cells["n"].max())]
+            )
+        columns = [
+            Column(str(variable).replace("_", " ")),
+            Column("model", numeric=False),
+            *[_metric_column(*key) for key in keys],
+            Column("N"),
+        ]
+        tables.append(
+            Table(f"{title}: {str(variable).replace('_', ' ')}", text, columns, body, notes, True)
+        )
+    return tables
+
+
+def _metric_keys(rows: pd.DataFrame, with_subset: bool = False) -> list[tuple[str, ...]]:
+    names = ["metric", "convention", *(["subset"] if with_subset else [])]
+    found = dict.fromkeys(rows[names].itertuples(index=False, name=None))
+    rank = {name: place for place, name in enumerate(order(dict.fromkeys(rows["metric"])))}
+    return sorted(found, key=lambda key: rank[key[0]])
+
+
+def _metric_column(metric: str, convention: str, subset: str = "all") -> Column:
+    name = label(metric) if subset == "all" else f"{label(metric)} {subset}"
+    better = METRICS[metric].better if metric in METRICS else ""
+    return Column(name, str(convention), BETTER.get(better, ""))
+
+
+def _score(row: pd.Series | None, strong: bool = False) -> Cell:
+    return Cell(UNDEFINED) if row is None else score_cell(row, strong)
+
+
+def _best(rows: pd.DataFrame, key: tuple[str, ...]) -> set[str]:
+    chosen = rows[(rows["metric"] == key[0]) & (rows["convention"] == key[1])]
+    values = chosen.set_index("model")["value"].dropna()
+    better = METRICS[key[0]].better if key[0] in METRICS else ""
+    if values.empty or not better:
+        return set()
+    target = {"low": values, "high": -values, "zero": values.abs()}[better]
+    return set(target.index[target == target.min()])
+
+
+def _holds_zero(row: pd.Series) -> bool:
+    # no interval, no claim that two models differ
+    return not (row["lower"] > 0 or row["upper"] < 0)

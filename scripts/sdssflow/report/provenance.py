@@ -1,0 +1,120 @@
+"""How the results were made: what the Parquet tables say of themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sdssflow.report.tables import ReportError
+from sdssflow.tables import metadata
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Rows and provenance of a Parquet table."""
+
+    path: str
+    rows: int
+    columns: list[str]
+    entries: dict[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """Data digest, '' if the table has none."""
+        return str(self.entries.get("data_digest", ""))
+
+
+@dataclass(frozen=True)
+class ModelRun:
+    """One model on one split of one sample, as its predictions tell."""
+
+    sample: str
+    task: str
+    split: str
+    model: str
+    digests: dict[str, str]
+    cards: dict[str, dict[str, Any]]
+
+
+def read_facts(path: str | Path) -> Facts:
+    """Read the foot of a Parquet table: no column is read.
+
+    Raises
+    ------
+    ReportError
+        If the file is missing, not Parquet or carries no provenance.
+    """
+    try:
+        file = pq.read_metadata(path)
+    except FileNotFoundError:
+        raise ReportError(f"{path}: there is no such file; run the rule that makes it") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ReportError(
+            f"{path}: not Parquet ({error}); delete it, and the rule that makes it runs again"
+        ) from error
+    schema = file.schema.to_arrow_schema()
+    entries = metadata(schema)
+    if not entries:
+        raise ReportError(f"{path}: carries no provenance; was it written by this workflow?")
+    return Facts(str(path), file.num_rows, schema.names, entries)
+
+
+def read_model_run(path: str | Path) -> ModelRun:
+    """Read what a predictions.parquet tells of its model.
+
+    Raises
+    ------
+    ReportError
+        If the provenance lacks an entry.
+    """
+    facts = read_facts(path)
+    for key in ("sample", "split", "model", "test_digests", "cards"):
+        if key not in facts.entries:
+            raise ReportError(
+                f"{path}: no {key!r} in its metadata; delete it, and its rule runs again"
+            )
+    entries = facts.entries
+    return ModelRun(
+        entries["sample"],
+        "regress" if "zphot" in facts.columns else "classify",
+        entries["split"],
+        entries["model"],
+        {str(seed): str(digest) for seed, digest in entries["test_digests"].items()},
+        {str(seed): dict(card) for seed, card in entries["cards"].items()},
+    )
+
+
+def check_digests(
+    runs: list[ModelRun], sample: str, task: str, split: str, quoted: dict[str, str]
+) -> None:
+    """Check that scores were made from the predictions that stand beside them.
+
+    Raises
+    ------
+    ReportError
+        If a seed's scores quote another test part than a model's predictions.
+    """
+    for run in runs:
+        if (run.sample, run.task, run.split) != (sample, task, split):
+            continue
+        for seed, digest in run.digests.items():
+            if quoted.get(seed, digest) != digest:
+                raise ReportError(
+                    f"{sample}/{task}/{split}: scores of seed {seed} are of test part "
+                    f"{quoted[seed]}, but {run.model} predicted test part {digest}; "
+                    "delete scores.csv, and it is made again"
+                )
+
+
+def versions(runs: list[ModelRun]) -> dict[str, list[str]]:
+    """Return every version of each package that the models' cards name, sorted."""
+    found: dict[str, set[str]] = {}
+    for run in runs:
+        for card in run.cards.values():
+            for package, version in card.get("versions", {}).items():
+                found.setdefault(package, set()).add(str(version))
+    return {package: sorted(found[package]) for package in sorted(found)}

@@ -1,0 +1,140 @@
+"""Result tables as tables for people: read, checked and set as they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from sdssflow.report.numbers import UNDEFINED, plain
+from sdssflow.tables import read_csv
+
+LABELS = ("seed", "fold", "step", "k", "row_id", "example_row")  # numbers that count nothing
+
+COMMON = {"n": "N =", "data_digest": "data digest", "seed": "seed"}
+
+
+class ReportError(ValueError):
+    """A result can't be shown; the message names the file and what to do."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """Head of a column: label, small print below it, whether lower or higher is better."""
+
+    label: str
+    convention: str = ""
+    better: str = ""
+    numeric: bool = True
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text of a cell, an interval set smaller, what to sort by, and whether to set it bold."""
+
+    text: str
+    interval: str = ""
+    sort: float | str = ""
+    strong: bool = False
+    numeric: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as the page shows it. The first cell of a row is its head."""
+
+    title: str
+    text: str
+    columns: list[Column]
+    rows: list[list[Cell]]
+    notes: list[str] = field(default_factory=list)
+    folded: bool = False
+
+
+def read_table(path: str | Path, columns: Iterable[str], empty: bool = False) -> pd.DataFrame:
+    """Read a result CSV and check that it can be shown.
+
+    Parameters
+    ----------
+    path : path-like
+        The CSV.
+    columns : iterable of str
+        Columns it must have.
+    empty : bool
+        Whether it may have no rows.
+
+    Raises
+    ------
+    ReportError
+        If the file is missing, not a table, lacks a column or has no rows.
+    """
+    try:
+        frame = read_csv(path)
+    except FileNotFoundError:
+        raise ReportError(f"{path}: there is no such file; run the rule that makes it") from None
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise ReportError(
+            f"{path}: not a table ({error}); delete it, and the rule that makes it runs again"
+        ) from error
+    missing = [name for name in columns if name not in frame]
+    if missing:
+        raise ReportError(f"{path}: no column {missing[0]!r}; it has {', '.join(frame)}")
+    if frame.empty and not empty:
+        raise ReportError(f"{path}: no rows; delete it, and the rule that makes it runs again")
+    if "seed" in frame:
+        frame = frame.assign(seed=frame["seed"].astype(str))
+    return frame
+
+
+def text_cell(text: object, strong: bool = False) -> Cell:
+    """Return a cell of words."""
+    return Cell(str(text), sort=str(text), strong=strong, numeric=False)
+
+
+def number_cell(value: object, name: str = "") -> Cell:
+    """Return a cell of one value from a column called `name`."""
+    if isinstance(value, str):
+        return text_cell(value or UNDEFINED)
+    if pd.isna(value):
+        return Cell(UNDEFINED)
+    if isinstance(value, bool) or type(value).__name__ == "bool_":
+        return text_cell("yes" if value else "no")
+    number = float(value)
+    text = f"{number:.0f}" if name in LABELS and number == int(number) else plain(number)
+    return Cell(text, sort=number)
+
+
+def plain_table(
+    frame: pd.DataFrame, title: str, text: str, notes: list[str], folded: bool = False
+) -> Table:
+    """Show a frame as it stands.
+
+    Columns that are empty throughout are left out; a number of objects, digest or seed that is
+    the same in every row moves to the notes.
+    """
+    common = [
+        name for name in COMMON if name in frame and len(frame) and frame[name].nunique() == 1
+    ]
+    if common:
+        values = [
+            f"{words} {number_cell(frame[name].iloc[0], name).text}"
+            for name, words in COMMON.items()
+            if name in common
+        ]
+        notes = [*notes, f"This table: {', '.join(values)}"]
+    shown = [name for name in frame if name not in common and not _blank(frame[name])]
+    columns = [
+        Column(name.replace("_", " "), numeric=pd.api.types.is_numeric_dtype(frame[name]))
+        for name in shown
+    ]
+    rows = [
+        [number_cell(value, name) for name, value in zip(shown, values, strict=True)]
+        for values in frame[shown].itertuples(index=False)
+    ]
+    return Table(title, text, columns, rows, notes, folded)
+
+
+def _blank(column: pd.Series) -> bool:
+    return len(column) > 0 and bool(column.isna().all() or (column.astype(str) == "").all())

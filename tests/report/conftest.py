@@ -1,0 +1,251 @@
+"""A finished run in small: every file that the report shows, in the documented formats."""
+
+import json
+import struct
+import zlib
+from pathlib import Path
+from types import SimpleNamespace
+
+import build_report
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from sdssflow.configuration.run import RunConfiguration
+from sdssflow.configuration.sample import Sample
+from sdssflow.report.contents import contents, models
+from sdssflow.tables import with_metadata, write_csv, write_parquet
+
+CLASSES = ("GALAXY", "QSO", "STAR")
+METRICS = {
+    "classify": {"accuracy": 0.96, "macro_f1": 0.93, "log_loss": 0.11, "ece": 0.012},
+    "regress": {"sigma_nmad": 0.0123, "r2": 0.887, "bias": -0.0002},
+}
+
+
+def configuration(figure_format="png"):
+    run = RunConfiguration.model_validate(
+        {
+            "samples": ["galaxies", "mixed"],
+            "seeds": [1, 7],
+            "classifiers": {
+                "dummy": {"kind": "dummy"},
+                "forest": {"kind": "random_forest"},
+                "vote": {"kind": "soft_vote", "members": ["forest", "dummy"]},
+            },
+            "regressors": {
+                "mean": {"kind": "mean"},
+                "linear": {"kind": "linear"},
+                "network": {"kind": "network"},
+            },
+            "figures": {"format": figure_format},
+        }
+    )
+    column = {"spec_class": "class", "zspec": "z"} | {f"model_mag_{b}": b for b in "ugriz"}
+    samples = {
+        "galaxies": Sample.model_validate(
+            {
+                "title": "Galaxies with redshifts",
+                "description": "Bright galaxies.",
+                "reference": "A catalogue (2013)",
+                "source": {"kind": "embedded", "table": "mgs"},
+                "tasks": ["regress"],
+                "regressors": ["mean", "linear"],
+                "splits": {"published": {"kind": "published"}, "drawn": {"kind": "holdout"}},
+            }
+        ),
+        "mixed": Sample.model_validate(
+            {
+                "title": "Stars, galaxies & quasars",
+                "source": {"kind": "file", "path": "data/mixed.csv", "columns": column},
+                "tasks": ["classify", "regress"],
+                "cuts": [{"cut": "nonzero_redshift"}],
+                "splits": {"random": {"kind": "holdout"}, "folds": {"kind": "cross_validation"}},
+                "explore": {"figures": ["sky_map", "magnitudes"]},
+            }
+        ),
+    }
+    return run, samples
+
+
+def png(width=3, height=2):
+    def chunk(kind, body):
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    rows = (b"\0" + b"\x80" * width) * height
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+SVG = '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="4" height="3"/>\n'
+
+
+def digest(*words):
+    return f"{zlib.crc32('/'.join(words).encode()):08x}0000"
+
+
+def scores(item, names, seeds, generator, binned=False):
+    rows = []
+    for place, model in enumerate(names):
+        for seed in [*map(str, seeds), "all"]:
+            for metric, value in METRICS[item.room].items():
+                shift = value * (1 + 0.02 * place + 0.001 * generator.standard_normal())
+                subsets = ["all", *(CLASSES if metric == "accuracy" else ())]
+                bins = [("reference_mag", 15.0, 17.5), ("reference_mag", 17.5, 19.0)]
+                for subset in subsets:
+                    row = {
+                        "model": model,
+                        "seed": seed,
+                        "metric": metric,
+                        "convention": f"convention of {metric}",
+                        "subset": subset,
+                        "value": shift,
+                        "lower": shift - abs(0.02 * value),
+                        "upper": shift + abs(0.02 * value),
+                        "n": 1000,
+                        "data_digest": digest(item.sample, item.split, seed),
+                    }
+                    ends = dict.fromkeys(["variable", "bin_low", "bin_high"])
+                    rows += [
+                        row | dict(zip(ends, one, strict=True)) for one in (bins if binned else [])
+                    ] or [row]
+    return pd.DataFrame(rows)
+
+
+def differences(item, names):
+    metric = {"classify": "macro_f1", "regress": "sigma_nmad"}[item.room]
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    return pd.DataFrame(
+        [
+            {"model": a, "other": b, "metric": metric, "value": -0.01, "lower": -0.02, "upper": up}
+            for (a, b), up in zip(pairs, [0.005, -0.001, 0.004], strict=False)
+        ]
+    )
+
+
+def table(item, run, samples):
+    generator = np.random.default_rng(5)
+    names = models(run, samples[item.sample], item.room) if item.split else []
+    match item.name:
+        case "defects":
+            frame = {
+                "column": ["zspec"],
+                "defect": ["exactly 0"],
+                "count": [3],
+                "action": ["kept"],
+                "example_row": [1234],
+            }
+            return pd.DataFrame(frame if item.sample == "mixed" else {k: [] for k in frame})
+        case "flow_table":
+            frame = {"step": [0, 1], "cut": ["catalogue", "nonzero_redshift"]}
+            return pd.DataFrame(
+                frame | {"before": [5000, 5000], "removed": [0, 3], "after": [5000, 4997]}
+            )
+        case "parts":
+            return pd.DataFrame({"fold": 0, "part": ["train", "test"], "rows": [3997, 1000]})
+        case "scores":
+            return scores(item, names, run.seeds, generator)
+        case "scores_by_bin":
+            return scores(item, names, run.seeds, generator, binned=True)
+        case "differences":
+            return differences(item, names)
+        case _:
+            return pd.DataFrame({"model": ["a", "b"], "value": [0.25, np.nan], "count": [1, 20000]})
+
+
+class Results:
+    """A folder of results with its configuration, and the rule that reads it."""
+
+    def __init__(self, folder, figure_format="png"):
+        self.folder = Path(folder)
+        self.run, self.samples = configuration(figure_format)
+        self.items = contents(self.run, self.samples, f"{folder}/results")
+        self.predictions = [
+            f"{folder}/results/{name}/{task}/{split}/{model}/predictions.parquet"
+            for name, sample in self.samples.items()
+            for task in sample.tasks
+            for split in sample.splits
+            for model in models(self.run, sample, task)
+        ]
+        for item in self.items:
+            self.write(item)
+        for path in self.predictions:
+            self.write_predictions(path)
+
+    def write(self, item):
+        path = Path(item.path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if item.kind == "table" and item.sample:
+            write_csv(table(item, self.run, self.samples), path)
+        elif item.kind == "table":
+            write_csv(pd.DataFrame({"zspec": [0.0, 0.1], "g_r": [0.7, 0.8]}), path)
+        elif item.kind == "data":
+            entries = {"data_digest": digest(item.sample, item.name), "extinction_applied": True}
+            write_parquet(with_metadata(pa.table({"row_id": range(5000)}), **entries), path)
+        else:
+            path.write_bytes(SVG.encode() if path.suffix == ".svg" else png())
+
+    def write_predictions(self, path, **changes):
+        sample, task, split, model = Path(path).parts[-5:-1]
+        entries = {
+            "sample": sample,
+            "split": split,
+            "model": model,
+            "test_digests": {str(s): digest(sample, split, str(s)) for s in self.run.seeds},
+            "cards": {
+                str(s): {"device": "cpu", "dtype": "float64", "versions": {"numpy": "2.4.1"}}
+                for s in self.run.seeds
+            },
+        }
+        value = "zphot" if task == "regress" else "probability_STAR"
+        write_parquet(with_metadata(pa.table({value: [0.5]}), **(entries | changes)), path)
+
+    def item(self, name, **wanted):
+        return next(
+            item
+            for item in self.items
+            if item.name == name and all(getattr(item, k) == v for k, v in wanted.items())
+        )
+
+    def build(self, output="report.html"):
+        samples = {name: json.loads(sample.canonical()) for name, sample in self.samples.items()}
+        snakemake = SimpleNamespace(
+            input={
+                "contents": [item.path for item in self.items],
+                "predictions": self.predictions,
+            },
+            params=SimpleNamespace(run=self.run.canonical(), samples=json.dumps(samples)),
+            output=SimpleNamespace(report=str(self.folder / output)),
+        )
+        snakemake.input = Input(snakemake.input)
+        build_report.main(snakemake)
+        return (self.folder / output).read_text(encoding="utf-8")
+
+
+class Input(dict):
+    """Named inputs as Snakemake hands them on: by attribute and by `get`."""
+
+    __getattr__ = dict.__getitem__
+
+
+@pytest.fixture
+def results(tmp_path):
+    return Results(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def page(tmp_path_factory):
+    return Results(tmp_path_factory.mktemp("run")).build()
+
+
+@pytest.fixture(scope="session")
+def svg_page(tmp_path_factory):
+    return Results(tmp_path_factory.mktemp("run"), "svg").build()

@@ -1,0 +1,181 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sdssflow.configuration.run import RedshiftScores
+from sdssflow.report import pivots, tables
+from sdssflow.report.glossary import BETTER, HEADLINES, METRICS, RANKED_BY
+from sdssflow.report.tables import ReportError
+
+
+def scores(values, metric="sigma_nmad", convention="median subtracted"):
+    rows = [
+        {"model": model, "seed": seed, "value": value, "data_digest": f"digest{seed}"}
+        for model, value in values.items()
+        for seed in ("1", "2", "all")
+    ]
+    frame = pd.DataFrame(rows)
+    return frame.assign(
+        metric=metric,
+        convention=convention,
+        subset="all",
+        lower=frame["value"] - 0.001,
+        upper=frame["value"] + 0.001,
+        n=500,
+    )
+
+
+def test_best_first_by_the_direction_of_the_metric():
+    values = {"a": 0.3, "b": 0.1, "c": 0.2}
+    assert pivots.ranked(scores(values), "sigma_nmad") == ["b", "c", "a"]
+    assert pivots.ranked(scores(values, "macro_f1"), "macro_f1") == ["a", "c", "b"]
+
+
+def test_undefined_scores_rank_nowhere_but_are_shown():
+    frame = scores({"a": np.nan, "b": 0.1})
+    assert pivots.ranked(frame, "sigma_nmad") == ["b"]
+    table = pivots.score_table(frame, "t", "", [], "sigma_nmad")
+    assert [row[0].text for row in table.rows] == ["b", "a"]
+    assert table.rows[1][1].text == "–"
+    with pytest.raises(ReportError, match="sigma_nmad"):
+        pivots.ranked(scores({"a": np.nan}), "sigma_nmad")
+
+
+def test_one_column_per_metric_and_convention_in_the_glossarys_order():
+    frame = pd.concat(
+        [
+            scores({"a": 0.9, "b": 0.8}, "r2", "standard"),
+            scores({"a": 0.02, "b": 0.03}),
+            scores({"a": 0.03, "b": 0.04}, convention="not subtracted"),
+            scores({"a": 1.0, "b": 2.0}, "a_new_metric", "mine"),
+        ]
+    )
+    table = pivots.score_table(frame, "t", "", [], "sigma_nmad")
+    assert [(column.label, column.convention) for column in table.columns] == [
+        ("model", ""),
+        ("σ_NMAD", "median subtracted"),
+        ("σ_NMAD", "not subtracted"),
+        ("R²", "standard"),
+        ("a new metric", "mine"),
+    ]
+    assert table.columns[1].better == "lower is better"
+    assert [cell.strong for cell in table.rows[0]] == [False, True, True, True, False]
+    assert table.rows[0][1].text == "0.0200"
+
+
+def test_bias_is_best_nearest_zero():
+    frame = pd.concat(
+        [scores({"a": 0.1, "b": 0.2}), scores({"a": -0.5, "b": 0.01}, "bias", "mean")]
+    )
+    table = pivots.score_table(frame, "t", "", [], "sigma_nmad")
+    assert [(row[0].text, row[2].strong) for row in table.rows] == [("a", False), ("b", True)]
+
+
+def test_differences_are_turned_round_to_stand_against_the_best():
+    frame = pd.DataFrame(
+        {
+            "model": ["a", "best"],
+            "other": ["best", "b"],
+            "metric": "sigma_nmad",
+            "value": [0.02, -0.03],
+            "lower": [-0.01, -0.05],
+            "upper": [0.04, -0.01],
+        }
+    )
+    rows = pivots.paired(frame, "best").set_index("model")
+    assert rows.loc["b", ["value", "lower", "upper"]].tolist() == [0.03, 0.01, 0.05]
+    assert rows.loc["a", ["value", "lower", "upper"]].tolist() == [0.02, -0.01, 0.04]
+    assert pivots.not_told_apart(frame, "best", "sigma_nmad") == ["a"]
+    table = pivots.difference_table(frame, "best", "t", "", [])
+    assert [(row[0].text, row[1].strong) for row in table.rows] == [
+        ("a − best", False),
+        ("b − best", True),
+    ]
+
+
+def test_a_difference_without_interval_claims_nothing():
+    frame = pd.DataFrame({"model": ["a"], "other": ["b"], "metric": ["r2"], "value": [0.5]}).assign(
+        lower=np.nan, upper=np.nan
+    )
+    assert pivots.not_told_apart(frame, "b", "r2") == ["a"]
+
+
+def test_bins_keep_their_order_and_numbers():
+    low, high = scores({"a": 0.1}), scores({"a": 0.2})
+    frame = pd.concat(
+        [
+            high.assign(variable="reference_mag", bin_low=17.5, bin_high=20.0),
+            low.assign(variable="reference_mag", bin_low=9.5, bin_high=17.5, n=400),
+            low.assign(variable="zspec", bin_low=0.01, bin_high=0.1),
+        ]
+    )
+    first, second = pivots.bin_tables(frame, "t", "", [])
+    assert [row[0].text for row in first.rows] == ["9.5 to 17.5", "17.5 to 20"]
+    assert [row[-1].text for row in first.rows] == ["400", "500"]
+    assert first.folded
+    assert second.title == "t: zspec"
+
+
+def test_scores_of_one_seed_must_quote_one_test_part():
+    frame = scores({"a": 0.1, "b": 0.2})
+    assert pivots.seed_digests(frame) == {"1": "digest1", "2": "digest2"}
+    mixed = frame.assign(data_digest=[f"d{place}" for place in range(len(frame))])
+    with pytest.raises(ReportError, match="seed 1.*different test parts"):
+        pivots.seed_digests(mixed)
+
+
+def test_plain_tables_leave_out_blank_columns_and_format_by_name():
+    frame = pd.DataFrame(
+        {"step": [10000], "rows": [10000], "nothing": [np.nan], "words": [""], "chosen": [True]}
+    )
+    table = tables.plain_table(frame, "t", "", [])
+    assert [column.label for column in table.columns] == ["step", "rows", "chosen"]
+    assert [cell.text for cell in table.rows[0]] == ["10000", "10,000", "yes"]
+
+
+def test_what_all_rows_share_moves_to_the_notes():
+    frame = pd.DataFrame({"k": [2, 3], "n": [325, 325], "data_digest": "42ff", "seed": ["1", "1"]})
+    table = tables.plain_table(frame, "t", "", ["first"])
+    assert [column.label for column in table.columns] == ["k"]
+    assert table.notes == ["first", "This table: N = 325, data digest 42ff, seed 1"]
+    different = tables.plain_table(frame.assign(n=[325, 20]), "t", "", [])
+    assert [column.label for column in different.columns] == ["k", "n"]
+
+
+def test_what_the_report_ranks_and_headlines_is_in_the_glossary():
+    for task in ("classify", "regress"):
+        assert METRICS[RANKED_BY[task]].better in ("low", "high")
+        assert {METRICS[name].better for name in HEADLINES[task]} <= set(BETTER)
+
+
+def test_every_metric_of_the_evaluation_is_in_the_glossary():
+    from sdssflow.configuration.run import ClassScores
+    from sdssflow.evaluate.class_scores import class_scores
+    from sdssflow.evaluate.redshift_metrics import redshift_metrics
+
+    truth, probability = np.array([0, 1, 2]), np.eye(3) * 0.4 + 0.2
+    counts = np.ones((20, 3), dtype=np.uint8)
+    classes = class_scores(truth, probability, counts, ClassScores()).metrics
+    for metric in [*classes, *redshift_metrics(RedshiftScores())]:
+        assert metric.metric in METRICS
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such file"),
+        (b"", "not a table"),
+        (b"model,seed\n", "no rows"),
+        (b"model,value\na,1\n", "no column 'seed'"),
+        (b"\xff\xfe\x00\x01", "not a table"),
+    ],
+)
+def test_a_table_that_cannot_be_shown_is_named(tmp_path, content, message):
+    path = tmp_path / "scores.csv"
+    if content is not None:
+        Path(path).write_bytes(content)
+    with pytest.raises(ReportError, match=message) as raised:
+        tables.read_table(path, ("model", "seed"))
+    assert str(path) in str(raised.value)
