@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import sys
 from pathlib import Path
 from typing import Any
 
 from sdssflow.files import replacing, write_json
 
-# what a saved scikit-learn model may contain beyond skops' own list of safe types
+# what a saved scikit-learn model may contain beyond the types that skops trusts; none of them runs
+# code from the file (a forged tree could crash the process, so skops leaves trees to the user)
 TRUSTED_TYPES: tuple[str, ...] = (
     "numpy.dtype",
     "sdssflow.regress.neighbours.LocalLinearRegression",
+    "sdssflow.regress.scaling.BoundedScaler",
     "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._TemperatureScaling",
     "sklearn.calibration._SigmoidCalibration",
-    "sklearn.frozen._frozen.FrozenEstimator",
+    "sklearn.calibration._TemperatureScaling",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.tree._tree.Tree",
 )
 PACKAGES = ("numpy", "scikit-learn", "scipy", "torch", "pyarrow", "sdssflow")
 
@@ -39,10 +45,9 @@ def write_card(folder: str | Path, card: dict[str, Any]) -> None:
 
 def save_estimator(estimator: Any, path: str | Path) -> None:
     """Save a scikit-learn estimator as skops, whole or not at all."""
-    import skops.io
-
+    skops_io = _skops_io()
     with replacing(path) as temporary:
-        skops.io.dump(estimator, temporary)
+        skops_io.dump(estimator, temporary)
 
 
 def load_estimator(path: str | Path) -> Any:
@@ -54,12 +59,35 @@ def load_estimator(path: str | Path) -> Any:
         If the file holds a type that is neither safe by skops' list nor in `TRUSTED_TYPES`:
         it was not made by this project, or was changed since.
     """
-    import skops.io
-
-    foreign = sorted(set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED_TYPES))
-    if foreign:
+    skops_io = _skops_io()
+    try:
+        return skops_io.load(path, trusted=list(TRUSTED_TYPES))  # checks before it builds anything
+    except skops_io.exceptions.UntrustedTypesFoundException:
+        foreign = sorted(set(skops_io.get_untrusted_types(file=path)) - set(TRUSTED_TYPES))
         raise ValueError(
             f"{path}: refused, it holds the type {foreign[0]!r} that no model of sdssflow needs; "
             "load only model files that this workflow wrote"
-        )
-    return skops.io.load(path, trusted=list(TRUSTED_TYPES))
+        ) from None
+
+
+class _WithoutTorch:
+    """An import finder that knows no torch."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError("torch is left out here", name=name)
+
+
+def _skops_io() -> Any:
+    """Import skops.io without torch, which it can do without: seconds of every job.
+
+    To list scikit-learn's estimators, skops imports all of scikit-learn, and with that a shim
+    whose import of torch may fail.
+    """
+    finder = _WithoutTorch()
+    sys.meta_path.insert(0, finder)
+    try:
+        import skops.io
+    finally:
+        sys.meta_path.remove(finder)
+    return skops.io

@@ -45,8 +45,10 @@ class NearestNeighbours(Classifier):
 
     kind: Literal["nearest_neighbours"]
     """k nearest neighbours."""
-    neighbours: PositiveInt = 15
+    neighbours: PositiveInt = 10
     """How many neighbours vote."""
+    calibration: Literal["temperature", "sigmoid", "isotonic", "none"] = "sigmoid"
+    """How probabilities are calibrated. A temperature can't mend a vote of 0."""
 
 
 class SupportVectors(Classifier):
@@ -65,10 +67,12 @@ class RandomForestClassifier(Classifier):
 
     kind: Literal["random_forest"]
     """Random forest."""
-    trees: PositiveInt = 300
+    trees: PositiveInt = 100
     """Number of trees."""
-    min_samples_leaf: PositiveInt = 1
+    min_samples_leaf: PositiveInt = 2
     """Fewest objects in a leaf."""
+    calibration: Literal["temperature", "sigmoid", "isotonic", "none"] = "sigmoid"
+    """How probabilities are calibrated. A temperature can't mend a vote of 0."""
 
 
 class GradientBoostingClassifier(Classifier):
@@ -76,13 +80,13 @@ class GradientBoostingClassifier(Classifier):
 
     kind: Literal["gradient_boosting"]
     """Boosted trees; they take missing values as they are."""
-    iterations: PositiveInt = 200
+    iterations: PositiveInt = 100
     """Number of boosting rounds (at most, if there is a validation part to stop on)."""
-    learning_rate: PositiveFloat = 0.06
+    learning_rate: PositiveFloat = 0.1
     """Step per round."""
-    leaves: Annotated[int, Field(ge=2)] = 15
+    leaves: Annotated[int, Field(ge=2)] = 31
     """Largest number of leaves of a tree."""
-    min_samples_leaf: PositiveInt = 20
+    min_samples_leaf: PositiveInt = 10
     """Fewest objects in a leaf."""
 
 
@@ -95,9 +99,11 @@ class NeuralNetworkClassifier(Classifier):
     """Units of the hidden layers."""
     members: PositiveInt = 3
     """Networks from different starts whose probabilities are averaged."""
-    alpha: Annotated[float, Field(ge=0)] = 1e-4
+    alpha: Annotated[float, Field(ge=0)] = 1e-3
     """Strength of the L2 penalty."""
-    max_epochs: PositiveInt = 200
+    learning_rate: PositiveFloat = 5e-3
+    """Step of the optimiser (Adam)."""
+    max_epochs: PositiveInt = 60
     """Most passes over the training part."""
 
 
@@ -144,7 +150,7 @@ class PolynomialRegression(Section):
     """Polynomial regression."""
     degree: Annotated[int, Field(ge=2, le=4)] = 2
     """Highest total degree."""
-    alpha: Annotated[float, Field(ge=0)] = 1e-3
+    alpha: Annotated[float, Field(ge=0)] = 10.0
     """Ridge penalty."""
 
 
@@ -157,7 +163,7 @@ class RandomForestRegressor(Section):
     """Number of trees."""
     min_samples_leaf: PositiveInt = 3
     """Fewest objects in a leaf."""
-    max_features: Annotated[float, Field(gt=0, le=1)] = 0.5
+    max_features: Annotated[float, Field(gt=0, le=1)] = 0.7
     """Fraction of the features tried at each node."""
 
 
@@ -170,7 +176,7 @@ class GradientBoostingRegressor(Section):
     """Number of boosting rounds (at most, if there is a validation part to stop on)."""
     learning_rate: PositiveFloat = 0.06
     """Step per round."""
-    leaves: Annotated[int, Field(ge=2)] = 15
+    leaves: Annotated[int, Field(ge=2)] = 31
     """Largest number of leaves of a tree."""
     min_samples_leaf: PositiveInt = 20
     """Fewest objects in a leaf."""
@@ -203,19 +209,19 @@ class Network(Section):
 
     kind: Literal["network"]
     """Fully connected network trained by mini-batches."""
-    hidden: list[PositiveInt] = [64, 64]
+    hidden: list[PositiveInt] = Field(default=[128, 128], min_length=1)
     """Units of the hidden layers."""
     loss: Literal["mse", "mae"] = "mae"
     """Loss on the standardised redshift: mean squared or mean absolute error."""
-    learning_rate: PositiveFloat = 3e-3
+    learning_rate: PositiveFloat = 6e-3
     """Largest step of the optimiser; it decays to zero along a cosine."""
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    weight_decay: Annotated[float, Field(ge=0)] = 0.1
     """Decoupled weight decay (AdamW)."""
     batch_size: PositiveInt = 128
     """Objects per step."""
-    max_epochs: PositiveInt = 200
+    max_epochs: PositiveInt = 60
     """Most passes over the training part."""
-    patience: PositiveInt = 60
+    patience: PositiveInt = 20
     """Epochs without a better validation loss before training stops."""
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of weights and features."""

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from sdssflow.acquire.schema import BANDS, CLASSES
 from sdssflow.configuration.sample import Features
 from sdssflow.prepare.columns import numbers, strings
-from sdssflow.prepare.photometry import scale_extinction
+from sdssflow.prepare.extinction import CORRECTED, extinction_to_subtract
 from sdssflow.tables import metadata, read_parquet
 
 UNKNOWN = "no class"
@@ -129,29 +129,16 @@ def read_objects(
 
 def _magnitudes(table: pa.Table, features: Features, by: str) -> tuple[np.ndarray, str]:
     kind = features.magnitudes
-    columns = [numbers(table, f"{kind}_mag_{band}", by) for band in BANDS]
     provenance = metadata(table.schema)
     system = {"asinh": "asinh", "pogson": "logarithmic"}[
         provenance.get("magnitude_system", "asinh")
     ]
-    corrected = bool(provenance.get("extinction_applied", False))
-    known = [band for band in BANDS if _optional(table, f"extinction_{band}") is not None]
-    if features.deredden and not corrected and known:
-        columns = [
-            magnitude - _extinction(table, band, known, by)
-            for band, magnitude in zip(BANDS, columns, strict=True)
-        ]
-        corrected = True
-    note = "corrected" if corrected else "not corrected"
+    extinction, decision = extinction_to_subtract(table, features)
+    note = "corrected" if decision in CORRECTED else "not corrected"
     name = {"model": "model", "psf": "PSF", "petro": "Petrosian"}[kind]
     label = f"{name} magnitudes ({system}, AB, {note} for Galactic extinction)"
+    columns = [numbers(table, f"{kind}_mag_{band}", by) - extinction[band] for band in BANDS]
     return np.column_stack(columns), label
-
-
-def _extinction(table: pa.Table, band: str, known: list[str], by: str) -> np.ndarray:
-    # as `prepare.features`: where a band is missing, that of r gives it (one dust law)
-    source = band if band in known else "r" if "r" in known else known[0]
-    return scale_extinction(numbers(table, f"extinction_{source}", by), source, band)
 
 
 def _optional(table: pa.Table, name: str) -> np.ndarray | None:

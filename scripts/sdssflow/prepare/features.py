@@ -16,7 +16,8 @@ from sdssflow.acquire.schema import BANDS
 from sdssflow.configuration.sample import LEAKS, Features
 from sdssflow.prepare.columns import MissingColumnError, numbers
 from sdssflow.prepare.duplicates import object_keys
-from sdssflow.prepare.photometry import luptitude, scale_extinction
+from sdssflow.prepare.extinction import extinction_to_subtract
+from sdssflow.prepare.photometry import luptitude
 from sdssflow.tables import metadata, with_metadata
 
 CARRIED = ("plate", "ra", "dec", "spec_class", "zspec", "published_part")
@@ -47,7 +48,7 @@ def build_features(catalogue: pa.Table, settings: Features) -> pa.Table:
     ValueError
         If a feature would leak the truth, or no row has a reference magnitude.
     """
-    extinction, deredden = _extinction(catalogue, settings)
+    extinction, deredden = extinction_to_subtract(catalogue, settings)
     system = metadata(catalogue.schema).get("magnitude_system", "asinh")
     features: dict[str, np.ndarray] = {}
     for group in settings.groups:
@@ -84,29 +85,6 @@ def refuse_leaks(names: dict[str, np.ndarray] | list[str]) -> None:
             raise ValueError(
                 f"feature {name!r} is refused: {LEAKS[leaked]}. Scores with it would mean nothing."
             )
-
-
-def _extinction(catalogue: pa.Table, settings: Features) -> tuple[dict[str, np.ndarray], str]:
-    """Extinction to subtract, per band, and what was decided."""
-    none = {band: np.zeros(catalogue.num_rows) for band in BANDS}
-    if metadata(catalogue.schema).get("extinction_applied", False):
-        return none, "applied in source"
-    if not settings.deredden:
-        return none, "no"
-    known = [band for band in BANDS if f"extinction_{band}" in catalogue.column_names]
-    if not known:
-        return none, "unknown"
-    source = "r" if "r" in known else known[0]
-    return {
-        band: numbers(catalogue, f"extinction_{band}", "features.deredden: extinction")
-        if band in known
-        else scale_extinction(
-            numbers(catalogue, f"extinction_{source}", "features.deredden: extinction"),
-            source,
-            band,
-        )
-        for band in BANDS
-    }, "applied here"
 
 
 def _raw(catalogue: pa.Table, kind: str, band: str, group: str, err: str = "") -> np.ndarray:

@@ -1,0 +1,185 @@
+"""The classifiers of `configuration.models` as scikit-learn estimators.
+
+Features are standardised inside the estimator where distances or penalties depend on their scale.
+Trees need no scaling and take missing values as they are.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from sklearn.svm import SVC
+
+from sdssflow.configuration import models
+
+TAKES_MISSING_VALUES = ("dummy", "random_forest", "gradient_boosting")
+PATIENCE = 20  # boosting rounds without a better validation loss
+
+
+def build_classifier(settings: models.Classifier, seed: int, threads: int = 1) -> Any:
+    """Return an unfitted estimator of any kind except `soft_vote`.
+
+    Parameters
+    ----------
+    settings : Classifier
+        One of `configuration.models.ClassifierSettings`.
+    seed : int
+        Seed of every random draw of the estimator.
+    threads : int
+        Threads of a forest; they change no result.
+
+    Raises
+    ------
+    ValueError
+        For `soft_vote`, which is made of fitted members (`training.train_classifier`).
+    """
+    if settings.kind not in _BUILDERS:
+        raise ValueError(f"{settings.kind!r} is no single classifier; train its members and vote")
+    return _BUILDERS[settings.kind](settings, seed, threads)
+
+
+def fit_classifier(
+    estimator: Any,
+    features: np.ndarray,
+    classes: np.ndarray,
+    validation_features: np.ndarray,
+    validation_classes: np.ndarray,
+) -> Any:
+    """Fit an estimator made by `build_classifier`, in place, and return it.
+
+    Gradient boosting stops when the loss on the validation part no longer falls; without such a
+    part it makes all its rounds. scikit-learn's other estimators can't be stopped by a given
+    validation part and don't see it.
+
+    Parameters
+    ----------
+    estimator : scikit-learn estimator
+        From `build_classifier`.
+    features, classes : (n, f) float64 array, (n,) array of str
+        The training part.
+    validation_features, validation_classes : (m, f) float64 array, (m,) array of str
+        The validation part; m may be 0. Objects of a class that the training part lacks are left
+        out.
+    """
+    if isinstance(estimator, HistGradientBoostingClassifier):
+        known = np.isin(validation_classes, classes)
+        if known.any():
+            estimator.set_params(early_stopping=True, n_iter_no_change=PATIENCE)
+            return estimator.fit(
+                features,
+                classes,
+                X_val=validation_features[known],
+                y_val=validation_classes[known],
+            )
+    with warnings.catch_warnings():
+        # the number of epochs is a budget that the user sets
+        warnings.filterwarnings("ignore", category=ConvergenceWarning, module="sklearn.neural")
+        estimator.fit(features, classes)
+    if isinstance(estimator, RandomForestClassifier):
+        # threads add up the trees' votes in the order they finish: not the same to the last bit
+        estimator.set_params(n_jobs=1)
+    if isinstance(estimator, Pipeline) and isinstance(estimator[-1], VotingClassifier):
+        slim_vote(estimator[-1])
+    return estimator
+
+
+def slim_vote(vote: VotingClassifier) -> VotingClassifier:
+    """Drop what only a fit needs: skops would write the members once more for each reference."""
+    vote.estimators = []
+    del vote.named_estimators_
+    for member in vote.estimators_:
+        vars(member).pop("_optimizer", None)  # a network's moments: twice its weights
+    return vote
+
+
+def _dummy(settings: models.DummyClassifier, seed: int, threads: int) -> DummyClassifier:
+    return DummyClassifier(strategy="prior")
+
+
+def _logistic_regression(settings: models.LogisticRegression, seed: int, threads: int) -> Pipeline:
+    steps = [StandardScaler()]
+    if settings.degree > 1:
+        steps += [PolynomialFeatures(settings.degree, include_bias=False), StandardScaler()]
+    return make_pipeline(*steps, LogisticRegression(C=settings.C, max_iter=2000))
+
+
+def _nearest_neighbours(settings: models.NearestNeighbours, seed: int, threads: int) -> Pipeline:
+    # a tree looks at one object at a time: an object's neighbours don't depend on its chunk
+    vote = KNeighborsClassifier(settings.neighbours, algorithm="kd_tree")
+    return make_pipeline(StandardScaler(), vote)
+
+
+def _support_vectors(settings: models.SupportVectors, seed: int, threads: int) -> Pipeline:
+    gamma = "scale" if settings.gamma is None else settings.gamma
+    # one machine per class: its margins are calibrated better than the votes of pairs of classes
+    machines = OneVsRestClassifier(SVC(C=settings.C, gamma=gamma))
+    return make_pipeline(StandardScaler(), machines)
+
+
+def _random_forest(
+    settings: models.RandomForestClassifier, seed: int, threads: int
+) -> RandomForestClassifier:
+    return RandomForestClassifier(
+        settings.trees,
+        min_samples_leaf=settings.min_samples_leaf,
+        n_jobs=threads,
+        random_state=seed,
+    )
+
+
+def _gradient_boosting(
+    settings: models.GradientBoostingClassifier, seed: int, threads: int
+) -> HistGradientBoostingClassifier:
+    return HistGradientBoostingClassifier(
+        max_iter=settings.iterations,
+        learning_rate=settings.learning_rate,
+        max_leaf_nodes=settings.leaves,
+        min_samples_leaf=settings.min_samples_leaf,
+        early_stopping=False,
+        random_state=seed,
+    )
+
+
+def _neural_network(settings: models.NeuralNetworkClassifier, seed: int, threads: int) -> Pipeline:
+    starts = np.random.SeedSequence(seed).generate_state(settings.members)
+    networks = [
+        (
+            f"network_{number}",
+            MLPClassifier(
+                settings.hidden,
+                alpha=settings.alpha,
+                learning_rate_init=settings.learning_rate,
+                max_iter=settings.max_epochs,
+                random_state=int(start),
+            ),
+        )
+        for number, start in enumerate(starts)
+    ]
+    return make_pipeline(StandardScaler(), VotingClassifier(networks, voting="soft"))
+
+
+_BUILDERS: dict[str, Callable[..., Any]] = {
+    "dummy": _dummy,
+    "logistic_regression": _logistic_regression,
+    "nearest_neighbours": _nearest_neighbours,
+    "support_vectors": _support_vectors,
+    "random_forest": _random_forest,
+    "gradient_boosting": _gradient_boosting,
+    "neural_network": _neural_network,
+}

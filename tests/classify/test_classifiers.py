@@ -1,0 +1,227 @@
+"""Every kind of classifier: what it learns, what it must not, and how it is kept."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score
+
+from sdssflow.acquire.schema import CLASSES
+from sdssflow.classify.predictions import class_probabilities
+from sdssflow.classify.training import read_settings, train_classifier
+from sdssflow.models import load_estimator, save_estimator
+from sdssflow.prepare.parts import Part
+
+SMALL = {
+    "dummy": {},
+    "logistic_regression": {"degree": 2},
+    "nearest_neighbours": {},
+    "support_vectors": {},
+    "random_forest": {"trees": 20},
+    "gradient_boosting": {"iterations": 20},
+    "neural_network": {"hidden": [16], "members": 2, "max_epochs": 40, "learning_rate": 0.01},
+}
+VOTERS = ["support_vectors", "random_forest", "neural_network"]
+KINDS = [*SMALL, "soft_vote"]
+LEARNERS = [kind for kind in KINDS if kind != "dummy"]
+
+
+def settings_of(kind, **more):
+    entries = {"members": VOTERS} if kind == "soft_vote" else SMALL[kind]
+    return read_settings(json.dumps({"kind": kind, **entries, **more}))
+
+
+MEMBERS = {kind: settings_of(kind) for kind in VOTERS}
+
+
+def part(features, classes):
+    count = len(classes)
+    return Part(
+        features=np.asarray(features, dtype=float).reshape(count, 3),
+        feature_names=("u_g", "g_r", "mag_r"),
+        row_id=np.arange(1000, 1000 + count),
+        group=np.arange(count).astype(str),
+        reference_mag=np.full(count, 18, dtype=np.float32),
+        spec_class=np.asarray(classes, dtype="<U6"),
+        zspec=None,
+        digest="0" * 12,
+    )
+
+
+def clouds(count, seed, classes=CLASSES):
+    """Three overlapping clouds of different scale in (u-g, g-r, r)."""
+    generator = np.random.default_rng(seed)
+    labels = generator.choice(classes, count)
+    centres = {"GALAXY": (1.5, 0.8, 17.0), "QSO": (0.2, 0.2, 18.5), "STAR": (1.2, 0.4, 16.0)}
+    middle = np.array([centres[name] for name in labels])
+    return part(middle + generator.normal(size=(count, 3)) * (0.25, 0.15, 1.0), labels)
+
+
+@pytest.fixture(scope="module")
+def parts():
+    return {
+        "train": clouds(300, 1),
+        "validation": clouds(60, 2),
+        "calibration": clouds(120, 3),
+    }
+
+
+@pytest.fixture(scope="module")
+def trained(parts):
+    return {
+        kind: train_classifier(settings_of(kind), parts, 7, MEMBERS).estimator for kind in KINDS
+    }
+
+
+TEST = clouds(200, 4)
+
+
+@pytest.mark.parametrize("kind", LEARNERS)
+def test_learns_the_clouds(trained, kind):
+    predicted = np.array(CLASSES)[class_probabilities(trained[kind], TEST.features).argmax(1)]
+    assert accuracy_score(TEST.spec_class, predicted) > 0.85
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shuffled_classes_teach_nothing_about_unseen_objects(parts, kind):
+    generator = np.random.default_rng(0)
+    shuffled = {
+        name: part(one.features, generator.permutation(one.spec_class))
+        for name, one in {**parts, "test": TEST}.items()
+    }
+    test = shuffled.pop("test")
+    estimator = train_classifier(settings_of(kind), shuffled, 7, MEMBERS).estimator
+
+    def accuracy(one):
+        predicted = class_probabilities(estimator, one.features).argmax(1)
+        return accuracy_score(one.spec_class, np.array(CLASSES)[predicted])
+
+    # chance is 1/3; 0.14 is four standard errors of 200 objects
+    assert abs(accuracy(test) - 1 / 3) < 0.14
+
+
+def test_the_line_above_would_see_test_rows_that_were_trained_on(parts):
+    classes = np.random.default_rng(0).permutation(parts["train"].spec_class)
+    leaked = part(parts["train"].features, classes)
+    settings = settings_of("random_forest", calibration="none")
+    estimator = train_classifier(settings, {**parts, "train": leaked}, 7).estimator
+    predicted = np.array(CLASSES)[class_probabilities(estimator, leaked.features).argmax(1)]
+    assert accuracy_score(classes, predicted) > 0.8
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_probabilities_sum_to_one(trained, kind):
+    probability = class_probabilities(trained[kind], TEST.features)
+    assert probability.shape == (200, 3)
+    assert (probability >= 0).all()
+    np.testing.assert_allclose(probability.sum(axis=1), 1, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_is_predicted_the_same_alone_in_a_chunk_and_in_the_table(trained, kind):
+    whole = class_probabilities(trained[kind], TEST.features)
+    chunks = class_probabilities(trained[kind], TEST.features, chunk=7)
+    alone = np.vstack([class_probabilities(trained[kind], row[None]) for row in TEST.features[:30]])
+    backwards = class_probabilities(trained[kind], TEST.features[::-1])[::-1]
+    for other, expected in ((chunks, whole), (alone, whole[:30]), (backwards, whole)):
+        np.testing.assert_allclose(other, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_saved_and_loaded_predicts_bit_for_bit(trained, kind, tmp_path):
+    save_estimator(trained[kind], tmp_path / "fold_0.skops")
+    loaded = load_estimator(tmp_path / "fold_0.skops")
+    np.testing.assert_array_equal(
+        class_probabilities(loaded, TEST.features),
+        class_probabilities(trained[kind], TEST.features),
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_same_seed_same_model_whatever_the_threads(parts, trained, kind):
+    again = train_classifier(settings_of(kind), parts, 7, MEMBERS, threads=2).estimator
+    np.testing.assert_array_equal(
+        class_probabilities(again, TEST.features), class_probabilities(trained[kind], TEST.features)
+    )
+
+
+@pytest.mark.parametrize("kind", ["random_forest", "neural_network"])
+def test_other_seed_other_model(parts, trained, kind):
+    other = train_classifier(settings_of(kind), parts, 8).estimator
+    assert not np.array_equal(
+        class_probabilities(other, TEST.features), class_probabilities(trained[kind], TEST.features)
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_class_that_training_lacks_gets_probability_zero(parts, kind):
+    two = ("GALAXY", "STAR")
+    without = {"train": clouds(150, 5, two), "validation": parts["validation"]}
+    without["calibration"] = parts["calibration"]  # it has quasars: they can't calibrate this model
+    estimator = train_classifier(settings_of(kind), without, 7, MEMBERS).estimator
+    probability = class_probabilities(estimator, TEST.features)
+    assert (probability[:, CLASSES.index("QSO")] == 0).all()
+    np.testing.assert_allclose(probability.sum(axis=1), 1, atol=1e-12)
+
+
+def test_a_vote_is_the_mean_of_its_members(parts, trained):
+    vote = train_classifier(settings_of("soft_vote", calibration="none"), parts, 7, MEMBERS)
+    mean = np.mean([class_probabilities(trained[kind], TEST.features) for kind in VOTERS], axis=0)
+    np.testing.assert_allclose(class_probabilities(vote.estimator, TEST.features), mean, atol=1e-15)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_calibration_part_there_are_probabilities_all_the_same(parts, kind):
+    bare = {**parts, "calibration": part([], [])}
+    result = train_classifier(settings_of(kind), bare, 7, MEMBERS)
+    probability = class_probabilities(result.estimator, TEST.features)
+    np.testing.assert_allclose(probability.sum(axis=1), 1, atol=1e-12)
+    if kind == "support_vectors":
+        expected = "sigmoid, cross-validated on the training part (the calibration part is empty)"
+    else:
+        expected = "none" if kind == "dummy" else "none (the calibration part is empty)"
+    assert result.calibration == expected
+
+
+def test_boosting_stops_on_the_validation_part(parts):
+    settings = settings_of("gradient_boosting", iterations=150, calibration="none")
+    stopped = train_classifier(settings, parts, 7).estimator
+    endless = train_classifier(settings, {**parts, "validation": part([], [])}, 7).estimator
+    assert stopped.n_iter_ < endless.n_iter_ == 150
+
+
+@pytest.mark.parametrize("kind", ["random_forest", "gradient_boosting"])
+def test_trees_take_missing_values(parts, kind):
+    features = parts["train"].features.copy()
+    features[::7, 0] = np.nan
+    holes = {**parts, "train": part(features, parts["train"].spec_class)}
+    estimator = train_classifier(settings_of(kind), holes, 7).estimator
+    row = np.array([[np.nan, 0.2, 18.5]])
+    assert np.isfinite(class_probabilities(estimator, row)).all()
+
+
+@pytest.mark.parametrize("kind", ["logistic_regression", "soft_vote"])
+def test_a_missing_value_is_refused_by_row_and_name(parts, kind):
+    features = parts["calibration"].features.copy()
+    features[3, 1] = np.nan
+    holes = {**parts, "calibration": part(features, parts["calibration"].spec_class)}
+    with pytest.raises(ValueError, match=r"g_r of row_id 1003 is missing.*complete_photometry"):
+        train_classifier(settings_of(kind), holes, 7, MEMBERS)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([], "0 objects and no class"),
+        (["STAR"] * 9, "only the class STAR"),
+        (["STAR", "GALAXY", ""] * 3, "row_id 1002 of the train part has class ''"),
+    ],
+)
+def test_unusable_training_parts_are_refused(parts, labels, message):
+    bad = {**parts, "train": part(np.ones((len(labels), 3)), labels)}
+    with pytest.raises(ValueError, match=message):
+        train_classifier(settings_of("logistic_regression"), bad, 7)
+
+
+def test_no_rows_give_no_probabilities(trained):
+    assert class_probabilities(trained["random_forest"], np.empty((0, 3))).shape == (0, 3)
