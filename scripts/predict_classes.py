@@ -1,0 +1,36 @@
+"""Predict the class probabilities of all test objects with one classifier.
+
+Reads the model folders and the test rows of all seeds. Each object of a fold is predicted by the
+model of that fold, which has not seen it. Writes one row per test object and seed with the true
+class and `probability_GALAXY`, `probability_QSO`, `probability_STAR`; they sum to 1, and a class
+that the training part lacked has probability 0. Model files that hold anything but the types this
+project saves are refused.
+"""
+
+from sdssflow.acquire.schema import CLASSES
+from sdssflow.classify.predictions import class_probabilities
+from sdssflow.evaluate.prediction_tables import predict_tests
+from sdssflow.logs import run
+from sdssflow.models import load_estimator
+from sdssflow.tables import write_parquet
+
+
+def predict(folder, fold, part):
+    probability = class_probabilities(load_estimator(folder / f"fold_{fold}.skops"), part.features)
+    columns = {f"probability_{name}": probability[:, i] for i, name in enumerate(CLASSES)}
+    return {"spec_class": part.spec_class, **columns}
+
+
+def main(snakemake):
+    table = predict_tests(
+        snakemake.input.models,
+        snakemake.input.tests,
+        snakemake.params.seeds,
+        snakemake.params.model,
+        predict,
+    )
+    write_parquet(table, snakemake.output.predictions)
+
+
+if "snakemake" in globals():
+    run(main, snakemake)

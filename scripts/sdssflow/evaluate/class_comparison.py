@@ -1,0 +1,155 @@
+"""All score tables of the classifiers of one split."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sdssflow.configuration.run import Bootstrap, ClassScores
+from sdssflow.evaluate.bootstrap import draw_counts
+from sdssflow.evaluate.class_scores import (
+    COMPARED,
+    PROBABILITIES,
+    class_codes,
+    class_scores,
+    class_scores_in_bin,
+    confusion_table,
+    reliability_table,
+)
+from sdssflow.evaluate.score_tables import (
+    ALL,
+    BINNED_COLUMNS,
+    Predictions,
+    bin_numbers,
+    combined_digest,
+    differences_table,
+    equal_count_edges,
+    mean_over_seeds,
+    score_rows,
+    scores_table,
+)
+
+
+@dataclass(frozen=True)
+class _SeedOfModel:
+    """One model's predictions for one seed, as arrays."""
+
+    truth: np.ndarray
+    probability: np.ndarray
+    reference_mag: np.ndarray
+    counts: np.ndarray
+
+
+def compare_classifiers(
+    predictions: Sequence[Predictions], settings: ClassScores, bootstrap: Bootstrap
+) -> dict[str, pd.DataFrame]:
+    """Score all models of one split.
+
+    Parameters
+    ----------
+    predictions : sequence of Predictions
+        One per model, about the same objects (`score_tables.read_predictions`).
+    settings : ClassScores
+        Bins.
+    bootstrap : Bootstrap
+        Replicates, seed and level of the intervals.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        `scores`, `differences`, `scores_by_bin`, `confusion`, `reliability`; columns as
+        docs/architecture.md lists them.
+    """
+    first = predictions[0]
+    counts = {
+        seed: draw_counts(first.of_seed(seed)["group"].to_numpy(dtype=str), bootstrap)
+        for seed in first.seeds
+    }
+    models = {
+        one.model: {seed: _arrays(one, seed, counts[seed]) for seed in first.seeds}
+        for one in predictions
+    }
+    scores = {
+        model: {
+            seed: class_scores(data.truth, data.probability, data.counts, settings)
+            for seed, data in by_seed.items()
+        }
+        for model, by_seed in models.items()
+    }
+    level, digests = bootstrap.level, first.test_digests
+    return {
+        "scores": scores_table(scores, level, digests),
+        "differences": differences_table(scores, COMPARED, level),
+        "scores_by_bin": _by_magnitude(models, settings, level, combined_digest(digests)),
+        "confusion": _confusion(models),
+        "reliability": _reliability(models, settings, level),
+    }
+
+
+def _arrays(predictions: Predictions, seed: int, counts: np.ndarray) -> _SeedOfModel:
+    frame = predictions.of_seed(seed)
+    return _SeedOfModel(
+        class_codes(frame["spec_class"].to_numpy(dtype=str)),
+        frame[PROBABILITIES].to_numpy(dtype=np.float64),
+        frame["reference_mag"].to_numpy(dtype=np.float64),
+        counts,
+    )
+
+
+def _by_magnitude(
+    models: dict[str, dict[int, _SeedOfModel]], settings: ClassScores, level: float, digest: str
+) -> pd.DataFrame:
+    anyone = next(iter(models.values()))
+    magnitudes = np.concatenate([data.reference_mag for data in anyone.values()])
+    edges = equal_count_edges(magnitudes, settings.magnitude_bins)
+    rows = []
+    for model, by_seed in models.items():
+        for number, (low, high) in enumerate(itertools.pairwise(edges)):
+            scores = []
+            for data in by_seed.values():
+                inside = bin_numbers(data.reference_mag, edges) == number
+                scores.append(
+                    class_scores_in_bin(
+                        data.truth[inside], data.probability[inside], data.counts[:, inside]
+                    )
+                )
+            place = {"variable": "reference_mag", "bin_low": low, "bin_high": high}
+            mean = mean_over_seeds(scores)
+            rows += score_rows(mean, level, model=model, seed=ALL, digest=digest, **place)
+    return pd.DataFrame(rows, columns=BINNED_COLUMNS)
+
+
+def _confusion(models: dict[str, dict[int, _SeedOfModel]]) -> pd.DataFrame:
+    tables = []
+    for model, by_seed in models.items():
+        pooled = (
+            np.concatenate([data.truth for data in by_seed.values()]),
+            np.concatenate([data.probability for data in by_seed.values()]),
+        )
+        each = {seed: (data.truth, data.probability) for seed, data in by_seed.items()}
+        for seed, (truth, probability) in {**each, ALL: pooled}.items():
+            tables.append(confusion_table(truth, probability).assign(model=model, seed=seed))
+    columns = ["model", "seed", "truth", "predicted", "count", "fraction"]
+    return pd.concat(tables, ignore_index=True)[columns]
+
+
+def _reliability(
+    models: dict[str, dict[int, _SeedOfModel]], settings: ClassScores, level: float
+) -> pd.DataFrame:
+    tables = []
+    for model, by_seed in models.items():
+        table = reliability_table(
+            [data.truth for data in by_seed.values()],
+            [data.probability for data in by_seed.values()],
+            [data.counts for data in by_seed.values()],
+            settings,
+            level,
+        )
+        table.insert(0, "model", model)
+        table.insert(1, "seed", ALL)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)

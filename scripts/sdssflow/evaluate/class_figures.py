@@ -1,0 +1,205 @@
+"""Figures of the class scores: models compared, confused, calibrated, by magnitude, ROC."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sdssflow.acquire.schema import CLASSES
+from sdssflow.evaluate.score_tables import ALL, Predictions
+from sdssflow.plotting import CLASS_COLORS, CLASS_MARKERS, PALETTE, SEQUENTIAL
+
+LABELS = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+    "roc_auc": "ROC AUC (macro)",
+    "log_loss": "log-loss",
+    "brier": "Brier score (0 to 2)",
+    "ece": "calibration error (ECE)",
+}
+LOWER_IS_BETTER = ("log_loss", "brier", "ece")
+SMALLEST_RATE = 1e-3  # left end of the logarithmic axis of the ROC curves
+LINE_STYLES = ("-", "--", ":", "-.")
+
+
+def comparison(scores: pd.DataFrame, models: Sequence[str]) -> Figure:
+    """Draw six scores of every model as dots with intervals; means over seeds.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        ``scores.csv``.
+    models : sequence of str
+        From top to bottom.
+    """
+    shown = scores[(scores["seed"].astype(str) == ALL) & (scores["subset"] == ALL)]
+    figure, axes = plt.subplots(2, 3, figsize=(9.5, 1.6 + 0.5 * len(models)), sharey=True)
+    places = np.arange(len(models))[::-1]
+    for axis, (metric, label) in zip(axes.flat, LABELS.items(), strict=True):
+        table = shown[shown["metric"] == metric].set_index("model").reindex(models)
+        value = table["value"].to_numpy()
+        lower_is_better = metric in LOWER_IS_BETTER
+        best = np.argmin(value) if lower_is_better else np.argmax(value)
+        axis.hlines(places, table["lower"], table["upper"], color=PALETTE[0], lw=2, alpha=0.6)
+        axis.plot(value, places, "o", color=PALETTE[0], ms=5)
+        axis.plot(value[best], places[best], "o", color=PALETTE[1], ms=7, label="best")
+        axis.set_xlabel(f"{label}, {'lower' if lower_is_better else 'higher'} is better")
+        axis.set_yticks(places, models)
+        axis.xaxis.set_major_locator(plt.MaxNLocator(5))
+    figure.suptitle("Mean over seeds with bootstrap intervals; orange: best value")
+    return figure
+
+
+def confusion(table: pd.DataFrame, models: Sequence[str]) -> Figure:
+    """Draw the row-normalised confusion matrix of every model; all seeds pooled.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        ``confusion.csv``.
+    models : sequence of str
+        In reading order.
+    """
+    pooled = table[table["seed"].astype(str) == ALL]
+    figure, axes = _grid(len(models), width=2.4, height=2.5)
+    for axis, model in zip(axes, models, strict=True):
+        rows = pooled[pooled["model"] == model]
+        fraction = rows.pivot(index="truth", columns="predicted", values="fraction")
+        fraction = fraction.loc[list(CLASSES), list(CLASSES)].to_numpy()
+        axis.imshow(fraction, cmap=SEQUENTIAL, vmin=0, vmax=1)
+        for (row, column), value in np.ndenumerate(fraction):
+            text = "–" if np.isnan(value) else f"{value:.3f}"
+            axis.text(
+                column, row, text, ha="center", va="center", color="k" if value > 0.5 else "w"
+            )
+        axis.set_title(model)
+        axis.set_xticks(range(len(CLASSES)), CLASSES, fontsize=8)
+        axis.set_yticks(range(len(CLASSES)), CLASSES, fontsize=8, rotation=90, va="center")
+        axis.grid(False)
+    figure.supxlabel("predicted class")
+    figure.supylabel("true class (each row sums to 1)")
+    return figure
+
+
+def reliability(table: pd.DataFrame, models: Sequence[str]) -> Figure:
+    """Draw the calibration curve of every model's most probable class.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        ``reliability.csv``.
+    models : sequence of str
+        In reading order.
+    """
+    top = table[table["subset"] == ALL]
+    figure, axes = _grid(len(models), width=2.4, height=2.4)
+    for axis, model in zip(axes, models, strict=True):
+        rows = top[top["model"] == model]
+        bars = np.abs(rows[["lower", "upper"]].to_numpy().T - rows["fraction"].to_numpy())
+        axis.plot([0, 1], [0, 1], color="0.5", lw=1)
+        axis.errorbar(
+            rows["mean_probability"], rows["fraction"], np.nan_to_num(bars), fmt="o-",
+            color=PALETTE[0], ms=4, lw=1.2,
+        )  # fmt: skip
+        share = rows["n"] / rows["n"].sum()
+        width = rows["bin_high"] - rows["bin_low"]
+        axis.bar(rows["bin_low"], share, width, align="edge", color=PALETTE[4], alpha=0.35)
+        axis.set(title=model, xlim=(0.25, 1.02), ylim=(0, 1.05))
+    figure.supxlabel("mean probability of the predicted class (bars: share of the objects)")
+    figure.supylabel("fraction that is right")
+    return figure
+
+
+def by_magnitude(table: pd.DataFrame, models: Sequence[str]) -> Figure:
+    """Draw completeness and purity of each class against magnitude, one panel per class.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        ``scores_by_bin.csv``.
+    models : sequence of str
+        In the order of the legend.
+    """
+    figure, axes = plt.subplots(2, 3, figsize=(10, 5.6), sharex=True, sharey=True)
+    for row, (metric, label) in enumerate(
+        {"recall": "completeness", "precision": "purity"}.items()
+    ):
+        for axis, name in zip(axes[row], CLASSES, strict=True):
+            shown = table[(table["metric"] == metric) & (table["subset"] == name)]
+            _lines_by_bin(axis, shown, models)
+            axis.set_title(name, color=CLASS_COLORS[name])
+        axes[row, 0].set_ylabel(label)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper")
+    figure.supxlabel("reference magnitude [mag]")
+    return figure
+
+
+def roc(predictions: Sequence[Predictions]) -> Figure:
+    """Draw the ROC curve of each class against the rest; seeds pooled.
+
+    Parameters
+    ----------
+    predictions : sequence of Predictions
+        One per model.
+    """
+    from sklearn.metrics import roc_curve
+
+    figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.8), sharey=True)
+    for axis, name in zip(axes, CLASSES, strict=True):
+        for place, one in enumerate(predictions):
+            positive = (one.frame["spec_class"] == name).to_numpy()
+            if not 0 < positive.sum() < len(positive):
+                continue
+            false, true, _ = roc_curve(positive, one.frame[f"probability_{name}"].to_numpy())
+            color, style = _look(place)
+            axis.step(
+                np.maximum(false, SMALLEST_RATE / 2), true, where="post", color=color,
+                linestyle=style, lw=1.3, label=one.model,
+            )  # fmt: skip
+        axis.set(xscale="log", xlim=(SMALLEST_RATE, 1), ylim=(0, 1.02))
+        axis.set_xlabel("fraction of the others let in")
+        axis.set_title(f"{name} against the rest", color=CLASS_COLORS[name])
+    axes[0].set_ylabel("completeness")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper")
+    return figure
+
+
+def _lines_by_bin(axis: Axes, shown: pd.DataFrame, models: Sequence[str]) -> None:
+    """Draw a line per model, shifted a little so that intervals don't hide each other."""
+    for place, model in enumerate(models):
+        rows = shown[shown["model"] == model]
+        middle = (rows["bin_low"] + rows["bin_high"]) / 2
+        shift = (place - (len(models) - 1) / 2) * 0.06 * (rows["bin_high"] - rows["bin_low"]).min()
+        bars = np.abs(rows[["lower", "upper"]].to_numpy().T - rows["value"].to_numpy())
+        color, style = _look(place)
+        axis.errorbar(
+            middle + shift, rows["value"], np.nan_to_num(bars), color=color, linestyle=style,
+            marker=list(CLASS_MARKERS.values())[place % 3], ms=4, lw=1.1, elinewidth=0.7,
+            label=model,
+        )  # fmt: skip
+
+
+def _look(place: int) -> tuple[str, str]:
+    """Return colour and line style of the n-th model: never colour alone."""
+    return PALETTE[place % len(PALETTE)], LINE_STYLES[place % len(LINE_STYLES)]
+
+
+def _grid(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """Return a figure of `count` equal panels, four in a row."""
+    columns = min(4, count)
+    rows = math.ceil(count / columns)
+    figure, axes = plt.subplots(
+        rows, columns, squeeze=False, sharex=True, sharey=True,
+        figsize=(width * columns + 0.6, height * rows + 0.4),
+    )  # fmt: skip
+    for axis in axes.flat[count:]:
+        axis.set_visible(False)
+    return figure, list(axes.flat[:count])

@@ -1,0 +1,297 @@
+"""Figures of the photometric redshifts: scores, predictions, residuals, training.
+
+Each function takes tables as the rules write them and returns a matplotlib figure, to be drawn
+within `plotting.style` and saved with `plotting.save_figure`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
+
+from sdssflow.evaluate.redshift_metrics import normalised_residual
+from sdssflow.evaluate.score_tables import Predictions
+from sdssflow.plotting import PALETTE, SEQUENTIAL
+
+LABELS = {
+    "sigma_nmad": "$\\sigma_{\\rm NMAD}$",
+    "rmse": "rmse",
+    "r2": "$R^2$",
+    "bias": "bias: mean $\\Delta z/(1+z)$",
+    "bias_median": "median $\\Delta z/(1+z)$",
+    "outlier_0.05": "fraction $|\\Delta z|/(1+z)>0.05$",
+    "outlier_0.15": "fraction $|\\Delta z|/(1+z)>0.15$",
+    "zspec": "zspec",
+    "zphot": "zphot",
+    "reference_mag": "reference magnitude (mag)",
+}
+COMPARED = ("sigma_nmad", "r2", "rmse", "bias", "outlier_0.05", "outlier_0.15")
+BINNED = ("bias_median", "sigma_nmad", "outlier_0.05")
+MARKERS = "os^Dv<>P"  # with the colour, so that no model is told by colour alone
+RUNNING_BINS = 20
+DEEP = 0.4  # zspec beyond which outliers are commonly counted from 0.15, below from 0.05
+
+
+def draw_comparison(scores: pd.DataFrame, models: Sequence[str]) -> Figure:
+    """Draw the scores of all models: mean over seeds with interval, single seeds as small dots.
+
+    A model far from the others (the mean redshift, say) is named at the edge with its value, so
+    that the others can be told apart.
+    """
+    figure, axes = plt.subplots(2, 3, sharey=True, figsize=(9.5, 1.6 + 0.5 * len(models)))
+    scores = scores.assign(seed=scores["seed"].astype(str))
+    for axis, metric in zip(axes.flat, COMPARED, strict=True):
+        rows = scores[scores["metric"] == metric]
+        means = rows[rows["seed"] == "all"].set_index("model")
+        low, high = _limits(means["value"], means["lower"], means["upper"])
+        for place, model in enumerate(models):
+            color = PALETTE[place % len(PALETTE)]
+            mean = means.loc[model]
+            if not low <= mean["value"] <= high:
+                _name_at_edge(axis, place, mean["value"], mean["value"] > high, color)
+                continue
+            axis.plot([mean["lower"], mean["upper"]], [place, place], color=color, linewidth=2)
+            axis.plot(mean["value"], place, MARKERS[place % len(MARKERS)], color=color)
+            single = rows[(rows["model"] == model) & (rows["seed"] != "all")]["value"]
+            axis.plot(single, [place] * len(single), ".", color="black", markersize=3, zorder=3)
+        if metric == "bias":
+            axis.axvline(0, color="black", linewidth=0.8)
+        axis.set_xlim(low, high)
+        axis.set_xlabel(LABELS[metric])
+        axis.locator_params(axis="x", nbins=4)
+    axes[0, 0].set_yticks(range(len(models)), models)
+    axes[0, 0].invert_yaxis()
+    return figure
+
+
+def draw_zphot_zspec(predictions: Sequence[Predictions]) -> Figure:
+    """Draw zphot against zspec, one panel per model, with equality and the outlier limits."""
+    zspec = predictions[0].frame["zspec"].to_numpy()
+    low, high = np.quantile(zspec, (0.001, 0.999)) + np.array([-0.02, 0.02]) * np.ptp(zspec)
+    limit = 0.05 if high <= DEEP else 0.15
+    figure, axes = _panels(len(predictions), "zspec", "zphot", width=2.6, height=2.5)
+    line = np.array([low, high])
+    for axis, prediction in zip(axes, predictions, strict=False):
+        drawn = _density(
+            axis, prediction.frame["zspec"], prediction.frame["zphot"], (low, high) * 2
+        )
+        axis.plot(line, line, color="black", linewidth=0.9)
+        for sign in (-1, 1):
+            outlier = line + sign * limit * (1 + line)
+            axis.plot(line, outlier, color=PALETTE[1], linewidth=0.9, linestyle="--")
+        axis.set_title(prediction.model, fontsize=10)
+    figure.colorbar(drawn, ax=axes, label="objects per cell", shrink=0.8)
+    figure.suptitle(f"solid: equality; dashed: $|\\Delta z|/(1+z)={limit}$", fontsize=9)
+    return figure
+
+
+def draw_residuals(predictions: Sequence[Predictions]) -> Figure:
+    """Draw the normalised residual against zspec, one panel per model.
+
+    The running median and the band of 68 % (16th to 84th percentile) are of bins with equal
+    numbers of objects.
+    """
+    residuals = [
+        normalised_residual(p.frame["zspec"].to_numpy(), p.frame["zphot"].to_numpy())
+        for p in predictions
+    ]
+    zspec = predictions[0].frame["zspec"].to_numpy()
+    low, high = np.quantile(zspec, (0.001, 0.999))
+    # one scale for all panels: room for the 3 sigma of a typical model
+    spread = float(np.median([np.ptp(np.quantile(d, (0.16, 0.84))) / 2 for d in residuals]))
+    reach = max(5 * spread, 1e-3)
+    figure, axes = _panels(len(predictions), "zspec", "$\\Delta z/(1+z)$", width=2.8, height=2.1)
+    for axis, prediction, residual in zip(axes, predictions, residuals, strict=False):
+        zspec = prediction.frame["zspec"].to_numpy()
+        drawn = _density(axis, zspec, residual, (low, high, -reach, reach))
+        center, bands = running_percentiles(zspec, residual, RUNNING_BINS)
+        axis.plot(center, bands[:, 1], color=PALETTE[1], linewidth=1.6)
+        for column in (0, 2):
+            axis.plot(center, bands[:, column], color=PALETTE[1], linewidth=1, linestyle="--")
+        axis.axhline(0, color="black", linewidth=0.8)
+        axis.set_title(prediction.model, fontsize=10)
+    figure.colorbar(drawn, ax=axes, label="objects per cell", shrink=0.8)
+    figure.suptitle("solid: running median; dashed: 68 % of the objects", fontsize=9)
+    return figure
+
+
+def draw_by_bin(
+    scores_by_bin: pd.DataFrame, models: Sequence[str], variables: Sequence[str]
+) -> Figure:
+    """Draw scores with intervals against the bins of one or more variables, a column for each.
+
+    Models are set apart a little along the axis so that their intervals don't hide each other.
+    """
+    frame = scores_by_bin[scores_by_bin["seed"].astype(str) == "all"]
+    figure, axes = plt.subplots(
+        len(BINNED),
+        len(variables),
+        sharex="col",
+        sharey="row",
+        squeeze=False,
+        figsize=(2.0 + 4.2 * len(variables), 7.4),
+    )
+    for line, metric in zip(axes, BINNED, strict=True):
+        wanted = frame[(frame["metric"] == metric) & frame["variable"].isin(variables)]
+        for axis, variable in zip(line, variables, strict=True):
+            rows = wanted[wanted["variable"] == variable]
+            for place, model in enumerate(models):
+                _draw_binned(axis, rows[rows["model"] == model], place, len(models), model)
+            axis.axhline(0, color="black", linewidth=0.8)
+        line[0].set_ylabel(LABELS[metric])
+        line[0].set_ylim(_limits(wanted["value"], wanted["lower"], wanted["upper"]))
+    for axis, variable in zip(axes[-1], variables, strict=True):
+        axis.set_xlabel(LABELS[variable])
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper")
+    return figure
+
+
+def draw_training(histories: Sequence[tuple[str, int, pd.DataFrame]]) -> Figure:
+    """Draw the loss curves of the torch models, one panel per model.
+
+    Parameters
+    ----------
+    histories : sequence of (model, seed, history)
+        `history` with the columns fold, epoch, train_loss, validation_loss.
+    """
+    models = list(dict.fromkeys(model for model, _, _ in histories))
+    if not models:
+        figure, axis = plt.subplots(figsize=(5, 1.2))
+        axis.text(0.5, 0.5, "No model of this run is trained in epochs.", ha="center", va="center")
+        axis.set_axis_off()
+        return figure
+    figure, axes = plt.subplots(1, len(models), squeeze=False, figsize=(1 + 3.8 * len(models), 3.6))
+    for axis, wanted in zip(axes[0], models, strict=True):
+        chosen = [(seed, frame) for model, seed, frame in histories if model == wanted]
+        for place, (seed, history) in enumerate(chosen):
+            color = PALETTE[place % len(PALETTE)]
+            for number, (_, fold) in enumerate(history.groupby("fold")):
+                train, validation = (
+                    (f"seed {seed}, train", f"seed {seed}, validation") if not number else ("", "")
+                )
+                axis.plot(fold["epoch"], fold["train_loss"], color=color, label=train or None)
+                if fold["validation_loss"].notna().any():
+                    axis.plot(
+                        fold["epoch"],
+                        fold["validation_loss"],
+                        color=color,
+                        linestyle="--",
+                        label=validation or None,
+                    )
+        axis.set_yscale("log")
+        axis.yaxis.set_major_formatter(ScalarFormatter())
+        axis.yaxis.set_minor_formatter(ScalarFormatter())
+        axis.set_title(wanted, fontsize=10)
+        axis.set_xlabel("epoch")
+        axis.legend(fontsize=8)
+    axes[0, 0].set_ylabel("loss of the standardised redshift")
+    return figure
+
+
+def running_percentiles(
+    zspec: np.ndarray, residual: np.ndarray, bins: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return where and how residuals are distributed along zspec, in bins of equal numbers.
+
+    Returns
+    -------
+    center : (m,) float64 array
+        Median zspec of each bin; m is the smaller of `bins` and n.
+    percentiles : (m, 3) float64 array
+        16th, 50th and 84th percentile of the residual.
+
+    >>> center, bands = running_percentiles(np.arange(4.0), np.array([0.0, 2.0, 5.0, 7.0]), 2)
+    >>> center, bands[:, 1]
+    (array([0.5, 2.5]), array([1., 6.]))
+    """
+    order = np.argsort(zspec, kind="stable")
+    chunks = np.array_split(order, min(bins, len(order)))
+    center = np.array([np.median(zspec[rows]) for rows in chunks])
+    return center, np.array([np.quantile(residual[rows], (0.16, 0.5, 0.84)) for rows in chunks])
+
+
+def _panels(
+    count: int, x_label: str, y_label: str, width: float, height: float
+) -> tuple[Figure, list[Axes]]:
+    """Return a grid of at most four columns with shared axes; spare panels are taken out."""
+    columns = min(count, 4)
+    lines = math.ceil(count / columns)
+    size = (1.2 + width * columns, 0.6 + height * lines)
+    figure, grid = plt.subplots(
+        lines, columns, sharex=True, sharey=True, squeeze=False, figsize=size
+    )
+    for axis in grid.flat[count:]:
+        axis.remove()
+    figure.supxlabel(x_label, fontsize=10)
+    figure.supylabel(y_label, fontsize=10)
+    return figure, list(grid.flat[:count])
+
+
+def _density(axis: Axes, x: Sequence[float], y: Sequence[float], extent: tuple[float, ...]):
+    """Draw counts in hexagons on a logarithmic scale; what lies outside `extent` is not drawn."""
+    x, y = np.asarray(x), np.asarray(y)
+    inside = (x >= extent[0]) & (x <= extent[1]) & (y >= extent[2]) & (y <= extent[3])
+    drawn = axis.hexbin(
+        x[inside],
+        y[inside],
+        gridsize=45,
+        extent=extent,
+        mincnt=1,
+        norm=LogNorm(vmin=1, vmax=max(len(x) / 100, 10)),
+        cmap=SEQUENTIAL,
+        linewidths=0,
+    )
+    axis.set_xlim(extent[:2])
+    axis.set_ylim(extent[2:])
+    return drawn
+
+
+def _draw_binned(axis: Axes, rows: pd.DataFrame, place: int, count: int, label: str) -> None:
+    rows = rows.sort_values("bin_low")
+    widths = rows["bin_high"] - rows["bin_low"]
+    shift = 0.6 * widths.min() * (place - (count - 1) / 2) / count
+    x = (rows["bin_low"] + rows["bin_high"]) / 2 + shift
+    color, marker = PALETTE[place % len(PALETTE)], MARKERS[place % len(MARKERS)]
+    axis.vlines(x, rows["lower"], rows["upper"], color=color, linewidth=1, alpha=0.6)
+    axis.plot(x, rows["value"], marker, linestyle="-", color=color, markersize=4, label=label)
+
+
+def _limits(value: pd.Series, lower: pd.Series, upper: pd.Series) -> tuple[float, float]:
+    """Return axis limits that hold all intervals but those of values far out.
+
+    Far out is further than 3 quartile distances from the quartiles (Tukey's outer fences).
+    """
+    value, lower, upper = (np.asarray(part, dtype=float) for part in (value, lower, upper))
+    finite = np.isfinite(value)
+    if not finite.any():
+        return 0.0, 1.0
+    quarter, three_quarters = np.quantile(value[finite], (0.25, 0.75))
+    reach = 3 * (three_quarters - quarter)
+    kept = finite & (value >= quarter - reach) & (value <= three_quarters + reach)
+    low = np.fmin(lower, value)[kept].min()
+    high = np.fmax(upper, value)[kept].max()
+    margin = 0.06 * ((high - low) or abs(low) or 1.0)
+    return float(low - margin), float(high + margin)
+
+
+def _name_at_edge(axis: Axes, place: int, value: float, right: bool, color: str) -> None:
+    text = f"{value:.3g} \N{RIGHTWARDS ARROW}" if right else f"\N{LEFTWARDS ARROW} {value:.3g}"
+    axis.text(
+        0.98 if right else 0.02,
+        place,
+        text,
+        transform=axis.get_yaxis_transform(),
+        ha="right" if right else "left",
+        va="center",
+        fontsize=8,
+        color=color,
+    )

@@ -1,0 +1,239 @@
+"""The four scripts one after the other, on small split tables, as Snakemake would call them."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import plot_classes
+import predict_classes
+import pyarrow as pa
+import pytest
+import score_classes
+import skops.io
+import train_classifier
+from sklearn.linear_model import LinearRegression
+
+from sdssflow.configuration.run import Bootstrap, ClassScores, Figures
+from sdssflow.models import load_estimator
+from sdssflow.tables import metadata, read_csv, read_parquet, with_metadata, write_parquet
+
+FEATURES = ["u_g", "g_r", "mag_r"]
+CENTRES = {"GALAXY": (1.5, 0.8, 17.0), "QSO": (0.2, 0.2, 18.5), "STAR": (1.2, 0.4, 16.0)}
+SETTINGS = {
+    "logistic": {"kind": "logistic_regression"},
+    "forest": {"kind": "random_forest", "trees": 20, "calibration": "none"},
+    "vote": {"kind": "soft_vote", "members": ["logistic", "forest"]},
+}
+MEMBERS = {name: SETTINGS[name] for name in SETTINGS["vote"]["members"]}
+FIGURES = ["comparison", "confusion", "reliability", "by_magnitude", "roc"]
+
+
+def split_tables(folder, seed=1, folds=2, shuffled=False, leaking=False):
+    """Write development.parquet and test.parquet of 240 objects in two folds."""
+    generator = np.random.default_rng(5)
+    classes = generator.choice(list(CENTRES), 240, p=[0.5, 0.2, 0.3])
+    spread = generator.normal(size=(240, 3)) * (0.25, 0.15, 1.0)
+    features = np.array([CENTRES[name] for name in classes]) + spread
+    if shuffled:
+        classes = generator.permutation(classes)
+    place = np.random.default_rng(seed).permutation(240)
+    tables = {"development": [], "test": []}
+    for fold in range(folds):
+        test = place % folds == fold
+        parts = np.where(generator.random(240) < 0.25, "calibration", "train")
+        chosen = np.flatnonzero(test)
+        learnt = np.arange(240) if leaking else np.flatnonzero(~test)
+        for name, rows in (("development", learnt), ("test", chosen)):
+            columns = {
+                "row_id": rows,
+                "group": [f"object_{row}" for row in rows],
+                "spec_class": classes[rows].tolist(),
+                "reference_mag": pa.array(features[rows, 2], pa.float32()),
+                "fold": pa.array([fold] * len(rows), pa.int32()),
+                "part": ["test"] * len(rows) if name == "test" else parts[rows].tolist(),
+            }
+            columns |= {feature: features[rows, i] for i, feature in enumerate(FEATURES)}
+            tables[name].append(pa.table(columns))
+    for name, some in tables.items():
+        table = with_metadata(
+            pa.concat_tables(some),
+            sample="clouds", split="folds", seed=seed, features=FEATURES,
+            data_digest=f"digest_{seed}",
+        )  # fmt: skip
+        write_parquet(table, folder / str(seed) / f"{name}.parquet")
+
+
+def train(folder, name, seed):
+    call = SimpleNamespace(
+        input=SimpleNamespace(development=folder / str(seed) / "development.parquet"),
+        output=SimpleNamespace(folder=folder / name / str(seed)),
+        params=SimpleNamespace(
+            settings=json.dumps(SETTINGS[name]),
+            members=json.dumps(MEMBERS if name == "vote" else {}),
+            seed=seed,
+            model=name,
+        ),
+        threads=1,
+    )
+    train_classifier.main(call)
+    return call.output.folder
+
+
+def predict(folder, name, seeds=(1, 2)):
+    call = SimpleNamespace(
+        input=SimpleNamespace(
+            models=[folder / name / str(seed) for seed in seeds],
+            tests=[folder / str(seed) / "test.parquet" for seed in seeds],
+        ),
+        output=SimpleNamespace(predictions=folder / name / "predictions.parquet"),
+        params=SimpleNamespace(seeds=list(seeds), model=name),
+    )
+    predict_classes.main(call)
+    return call.output.predictions
+
+
+class Outputs(dict):
+    """Named outputs, by key as in Snakemake."""
+
+
+def score(folder, names):
+    tables = ["scores", "differences", "scores_by_bin", "confusion", "reliability"]
+    call = SimpleNamespace(
+        input=SimpleNamespace(
+            predictions=[folder / name / "predictions.parquet" for name in names]
+        ),
+        output=Outputs({table: folder / f"{table}.csv" for table in tables}),
+        params=SimpleNamespace(
+            models=list(names),
+            settings=ClassScores(magnitude_bins=3).canonical(),
+            bootstrap=Bootstrap(replicates=50).canonical(),
+        ),
+    )
+    score_classes.main(call)
+    return call.output
+
+
+def walk(folder, names, **how):
+    for seed in (1, 2):
+        split_tables(folder, seed, **how)
+        for name in names:
+            train(folder, name, seed)
+    for name in names:
+        predict(folder, name)
+    return score(folder, names)
+
+
+def accuracy(scores, name):
+    table = read_csv(scores["scores"])
+    return table.query("model == @name and metric == 'accuracy' and seed == 'all'")["value"].item()
+
+
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("walked")
+    return folder, walk(folder, SETTINGS)
+
+
+def test_all_objects_are_predicted_once_per_seed(walked):
+    folder, _ = walked
+    table = read_parquet(folder / "forest" / "predictions.parquet")
+    about = metadata(table.schema)
+    assert table.num_rows == 480
+    assert len(set(zip(*table.select(["seed", "row_id"]).to_pydict().values(), strict=True))) == 480
+    assert about["sample"] == "clouds"
+    assert about["test_digests"] == {"1": "digest_1", "2": "digest_2"}
+    assert about["cards"]["1"]["device"] == "cpu"
+    assert table.schema.field("seed").type == pa.int32()
+
+
+def test_classes_are_learnt(walked):
+    assert accuracy(walked[1], "forest") > 0.85
+
+
+def test_shuffled_classes_can_not_be_predicted(tmp_path):
+    """The whole way from split to score: no path carries the true class to the prediction."""
+    assert accuracy(walk(tmp_path / "honest", ["forest"], shuffled=True), "forest") < 0.55
+    leaky = walk(tmp_path / "leaky", ["forest"], shuffled=True, leaking=True)
+    assert accuracy(leaky, "forest") > 0.7  # what the line above would see of a leak
+
+
+def test_the_card_tells_what_was_trained(walked):
+    folder, _ = walked
+    card = json.loads((folder / "vote" / "1" / "card.json").read_text())
+    assert card["kind"] == "soft_vote"
+    assert card["features"] == FEATURES
+    assert card["folds"] == [0, 1]
+    assert card["members"].keys() == {"logistic", "forest"}
+    assert card["training"]["0"]["classes"] == ["GALAXY", "QSO", "STAR"]
+    assert card["training"]["0"]["objects"]["validation"] == 0
+    assert card["training"]["0"]["digests"] != card["training"]["1"]["digests"]
+
+
+def test_again_gives_the_same_bytes(walked, tmp_path):
+    folder, outputs = walked
+    again = walk(tmp_path, SETTINGS)
+    for table, path in outputs.items():
+        assert again[table].read_bytes() == path.read_bytes(), table
+    for name in SETTINGS:
+        for path in (f"{name}/1/card.json", f"{name}/predictions.parquet"):
+            assert (tmp_path / path).read_bytes() == (folder / path).read_bytes(), path
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_figures_are_drawn(walked, figure, tmp_path):
+    folder, outputs = walked
+    call = SimpleNamespace(
+        input=SimpleNamespace(
+            **outputs, predictions=[folder / name / "predictions.parquet" for name in SETTINGS]
+        ),
+        output=SimpleNamespace(figure=tmp_path / "figure.png"),
+        params=SimpleNamespace(
+            figure=figure, models=list(SETTINGS), settings=Figures(dpi=50).canonical()
+        ),
+    )
+    plot_classes.main(call)
+    first = call.output.figure.read_bytes()
+    assert first.startswith(b"\x89PNG")
+    assert len(first) > 3000
+    plot_classes.main(call)
+    assert call.output.figure.read_bytes() == first
+
+
+def test_unknown_figure_is_refused():
+    with pytest.raises(ValueError, match="unknown figure 'pie'; known: comparison"):
+        plot_classes.draw("pie", SimpleNamespace(), [])
+
+
+def test_a_model_of_another_seed_is_refused(walked):
+    folder, _ = walked
+    call = SimpleNamespace(
+        input=SimpleNamespace(
+            models=[folder / "forest" / "1"], tests=[folder / "2" / "test.parquet"]
+        ),
+        params=SimpleNamespace(seeds=[1], model="forest"),
+    )
+    with pytest.raises(ValueError, match="not both of seed 1"):
+        predict_classes.main(call)
+
+
+def test_features_in_another_order_are_refused(walked, tmp_path):
+    folder, _ = walked
+    table = read_parquet(folder / "1" / "test.parquet")
+    write_parquet(with_metadata(table, features=FEATURES[::-1]), tmp_path / "test.parquet")
+    call = SimpleNamespace(
+        input=SimpleNamespace(models=[folder / "forest" / "1"], tests=[tmp_path / "test.parquet"]),
+        params=SimpleNamespace(seeds=[1], model="forest"),
+    )
+    with pytest.raises(ValueError, match=r"features mag_r, g_r, u_g, but .* u_g, g_r, mag_r"):
+        predict_classes.main(call)
+
+
+def test_a_foreign_type_in_a_model_file_is_refused(tmp_path):
+    class Foreign(LinearRegression):
+        pass
+
+    Foreign.__module__, Foreign.__qualname__ = "somewhere.else", "Foreign"
+    path = tmp_path / "fold_0.skops"
+    skops.io.dump(Foreign().fit([[0.0], [1.0]], [0.0, 1.0]), path)
+    with pytest.raises(ValueError, match=r"fold_0\.skops: refused.*'somewhere\.else\.Foreign'"):
+        load_estimator(path)
