@@ -1,4 +1,4 @@
-"""How long does a finished run take to say "nothing to do", against Snakemake's bare start-up?
+"""Time a finished run that says "nothing to do" against Snakemake's bare start-up.
 
 Run after `make`: `.venv/bin/python benchmarks/measure_startup.py`. Prints a table; both commands in
 turn, so that a busy machine slows both.
