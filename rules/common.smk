@@ -14,7 +14,7 @@ from sdssflow import code_digests
 from sdssflow.configuration.cuts import Cuts
 from sdssflow.configuration.loading import ConfigurationError, load_run, load_samples
 from sdssflow.configuration.models import TORCH_KINDS
-from sdssflow.report.contents import contents
+from sdssflow.report.contents import contents, models
 
 try:
     RUN = load_run(config)
@@ -51,11 +51,7 @@ def one_of(names):
 
 def models_of(sample, task):
     """Names of the models that a sample trains for a task."""
-    chosen, known = {
-        "classify": (SAMPLES[sample].classifiers, RUN.classifiers),
-        "regress": (SAMPLES[sample].regressors, RUN.regressors),
-    }[task]
-    return list(known) if chosen is None else chosen
+    return models(RUN, SAMPLES[sample], task)
 
 
 def source_table(wildcards):

@@ -1,7 +1,7 @@
 """What reruns after an edit: exactly what depends on it.
 
-Each case edits a file of the finished run, asks Snakemake for a dry run, and compares the rules that
-would start with the expected ones. `python -m pytest tests/workflow/test_reruns.py -rP` prints the
+Each case edits a file of the finished run, asks Snakemake for a dry run, and compares the rules
+that would start with the expected ones. `python -m pytest tests/workflow/test_reruns.py -rP` prints the
 table.
 """
 
@@ -110,8 +110,9 @@ CASES = {
     ),
     "resources of a rule": ("rules/prepare.smk", "by_attempt(1500)", "by_attempt(1600)", set()),
     "message of a rule": ("rules/prepare.smk", "Applying the", "Now applying the", set()),
-    "a template of the report": ("scripts/sdssflow/report/templates/page.html.j2", "<html", "<html ",
-                                 {"build_report"}),
+    "a template of the report": (
+        "scripts/sdssflow/report/templates/page.html.j2", "<html", "<html ", {"build_report"},
+    ),
     "a sample's data": ("data/tiny.parquet", None, None, {
         "import_catalogue", "clean_catalogue", "plot_flow", "build_features", "plot_catalogue",
         *TINY_AFTER_FEATURES,
