@@ -1,7 +1,7 @@
 """What reruns after an edit: exactly what depends on it.
 
 Each case edits a file of the finished run, asks Snakemake for a dry run, and compares the rules
-that would start with the expected ones. `python -m pytest tests/workflow/test_reruns.py -rP` prints the
+that would start with the expected ones. `pytest tests/workflow/test_reruns.py -rP` prints the
 table.
 """
 

@@ -84,3 +84,37 @@ def interval(replicates: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarr
         warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
         low, high = np.nanquantile(replicates, tails, axis=0)
     return low, high
+
+
+def bound_certain_fraction(
+    value: float, low: float, high: float, n: int, level: float
+) -> tuple[float, float]:
+    """Return the interval of a fraction; where it is 0 or 1, which no resampling can vary, exactly.
+
+    Parameters
+    ----------
+    value, low, high : float
+        Fraction of `n` objects with its bootstrap interval.
+    n : int
+        Number of objects.
+    level : float
+        Two-sided confidence level.
+
+    Returns
+    -------
+    low, high : float
+        As given, or for a value of 0 or 1 the binomial interval of Clopper & Pearson 1934
+        (Biometrika 26, 404).
+
+    Examples
+    --------
+    >>> low, high = bound_certain_fraction(0.0, 0.0, 0.0, 5000, 0.95)
+    >>> low, round(high, 6)
+    (0.0, 0.000738)
+    """
+    tail = ((1 - level) / 2) ** (1 / n) if n else np.nan
+    if value == 0:
+        return 0.0, 1 - tail
+    if value == 1:
+        return tail, 1.0
+    return low, high

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from sdssflow.evaluate.bootstrap import interval
+from sdssflow.evaluate.bootstrap import bound_certain_fraction, interval
 from sdssflow.tables import DIGEST_LENGTH, metadata, read_parquet
 
 ALL = "all"
 ABOUT_COLUMNS = ["model", "seed", "metric", "convention", "subset"]
 SCORE_COLUMNS = ["value", "lower", "upper", "n", "data_digest"]
+FRACTIONS = ("accuracy", "outlier_0.05", "outlier_0.15", "outlier_3sigma")  # of all n objects
 BINNED_COLUMNS = [*ABOUT_COLUMNS, "variable", "bin_low", "bin_high", *SCORE_COLUMNS]
 
 
@@ -196,8 +197,17 @@ def scores_table(
 def score_rows(
     score: Scores, level: float, *, model: str, seed: int | str, digest: str, **more: Any
 ) -> list[dict[str, Any]]:
-    """Return one dict per metric, with interval; `more` columns stand before the value."""
+    """Return one dict per metric, with interval; `more` columns stand before the value.
+
+    A fraction of none or all of n objects is the same in every replicate; its interval is the exact
+    binomial one instead (`bootstrap.bound_certain_fraction`).
+    """
     lower, upper = interval(score.replicates, level)
+    for place, metric in enumerate(score.metrics):
+        if metric.metric in FRACTIONS:
+            lower[place], upper[place] = bound_certain_fraction(
+                score.values[place], lower[place], upper[place], score.n[place], level
+            )
     return [
         {
             "model": model,
