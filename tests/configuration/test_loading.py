@@ -40,6 +40,8 @@ def changed(content, path, value):
         (["figures", "format"], "pngg", "did you mean 'png'?"),
         (["seeds"], [], "seeds: List should have at least 1 item"),
         (["seeds"], ["one"], "seeds.0: Input should be a valid integer"),
+        (["bootstrap", "level"], "0.9", "bootstrap.level: Input should be a valid number"),
+        (["figures", "dpi"], 130.5, "figures.dpi: Input should be a valid integer"),
         (["samples"], ["../etc"], "samples.0: String should match pattern"),
     ],
 )

@@ -1,11 +1,16 @@
 import json
 import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from sdssflow.tables import metadata, read_csv, read_parquet
 
 pytestmark = pytest.mark.workflow
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_run_ends_in_a_report(finished):
@@ -126,3 +131,14 @@ def test_a_mistake_in_the_configuration_stops_before_any_job(finished):
     assert done.returncode != 0
     assert "unknown key (did you mean 'seeds'?)" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_the_python_of_the_how_to_runs(finished):
+    text = (ROOT / "docs/how_to.md").read_text()
+    code = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    code = code.replace("results/mgs/", "results/tiny/").replace("/forest/", "/logistic/")
+    code += "\nassert len(zphot) > 100 and probabilities.shape[1] == 3"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=finished.folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr

@@ -84,7 +84,8 @@ CLASSES: dict[str, Metric] = {
         "ECE",
         "low",
         "Σ over bins (n / N) · |accuracy − mean p|",
-        "Expected calibration error of the predicted class's probability.",
+        "Expected calibration error of the predicted class's probability. Noise within the bins "
+        "adds to it, more so in replicates: in small samples its interval may lie above its value.",
         "Guo et al. 2017",
         "https://arxiv.org/abs/1706.04599",
     ),

@@ -1,0 +1,94 @@
+"""Lock, environment.yml and pyproject.toml name the same packages at the same versions."""
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+CONDA_NAMES = {
+    "pytorch": "torch",
+    "matplotlib-base": "matplotlib",
+    "snakemake-minimal": "snakemake",
+}
+MODULE_NAMES = {"scikit-learn": "sklearn", "umap-learn": "umap", "pyyaml": "yaml"}
+
+
+def plain(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def locked():
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    pins = (line.split("==") for line in lines if line and not line.startswith("#"))
+    return {plain(name): version for name, version in pins}
+
+
+def direct():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    return project["project"]["dependencies"] + project["dependency-groups"]["dev"]
+
+
+def environment():
+    content = yaml.safe_load((ROOT / "environment.yml").read_text())
+    pins = dict(line.split("=") for line in content["dependencies"])
+    pins.pop("python")
+    return {CONDA_NAMES.get(name, name): version for name, version in pins.items()}
+
+
+def test_every_line_of_the_lock_is_an_exact_pin():
+    for line in (ROOT / "requirements.lock").read_text().splitlines():
+        assert line.startswith("#") or re.fullmatch(r"[A-Za-z0-9_.\-]+==[A-Za-z0-9_.!]+", line), (
+            line
+        )
+
+
+def test_environment_yml_is_in_step_with_the_lock():
+    lock, conda = locked(), environment()
+    assert set(conda) == set(direct()), "environment.yml and pyproject.toml list other packages"
+    assert {name: lock[plain(name)] for name in conda} == conda
+
+
+def imported(path):
+    """Names of the packages that a module imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("folder", ["scripts", "tests", "benchmarks", "data"])
+def test_every_imported_package_is_a_direct_dependency(folder):
+    known = {MODULE_NAMES.get(name, name.replace("-", "_")) for name in direct()}
+    known |= {"sdssflow", "tests", *sys.stdlib_module_names}
+    known |= {path.stem for path in (ROOT / "scripts").glob("*.py")}
+    known |= {path.stem for path in (ROOT / "tests").rglob("*.py")}
+    for path in (ROOT / folder).rglob("*.py"):
+        assert set(imported(path)) <= known, path
+
+
+def test_scripts_start_as_snakemake_can_run_them():
+    # Snakemake puts its preamble before the script: a __future__ import there is a SyntaxError
+    for path in (ROOT / "scripts").glob("*.py"):
+        text = path.read_text()
+        assert "from __future__" not in text, path
+        assert text.endswith('if "snakemake" in globals():\n    run(main, snakemake)\n'), path
+
+
+def test_one_rule_one_script_one_name():
+    rules = re.findall(
+        r"^rule (\w+):", "\n".join(p.read_text() for p in (ROOT / "rules").glob("*.smk")), re.M
+    )
+    assert sorted(rules) == sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
+
+
+def test_nothing_unpickles():
+    for path in (ROOT / "scripts").rglob("*.py"):
+        text = path.read_text()
+        for word in ("pickle.load", "joblib.load", "torch.load(", "allow_pickle=True"):
+            assert word not in text, f"{path}: {word}"
