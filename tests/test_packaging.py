@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+import sdssflow
+
 ROOT = Path(__file__).parents[1]
 CONDA_NAMES = {
     "pytorch": "torch",
@@ -45,6 +47,12 @@ def test_every_line_of_the_lock_is_an_exact_pin():
         assert line.startswith("#") or re.fullmatch(r"[A-Za-z0-9_.\-]+==[A-Za-z0-9_.!]+", line), (
             line
         )
+
+
+def test_the_version_stands_in_three_places_and_is_one():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]
+    assert project == citation == sdssflow.__version__
 
 
 def test_environment_yml_is_in_step_with_the_lock():

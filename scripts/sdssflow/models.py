@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sdssflow import __version__
 from sdssflow.files import replacing, write_json
 
 # what a saved scikit-learn model may contain beyond the types that skops trusts; none of them runs
@@ -24,12 +25,12 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "sklearn.neighbors._kd_tree.KDTree",
     "sklearn.tree._tree.Tree",
 )
-PACKAGES = ("numpy", "scikit-learn", "scipy", "torch", "pyarrow", "sdssflow")
+PACKAGES = ("numpy", "scikit-learn", "scipy", "torch", "pyarrow")
 
 
 def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
-    """Return the versions of Python and of those `packages` that are installed."""
-    found = {"python": platform.python_version()}
+    """Return the versions of sdssflow, Python and those `packages` that are installed."""
+    found = {"sdssflow": __version__, "python": platform.python_version()}
     for name in packages:
         try:
             found[name] = importlib.metadata.version(name)

@@ -36,6 +36,14 @@ def test_identical_magnitudes_count_only_without_id_and_position():
     assert len(set(object_keys(unknown))) == 1
 
 
+def test_a_row_without_id_and_position_is_the_row_it_copies():
+    known = {"ra": [1.0, 2.0, np.nan, np.nan], "dec": [0.0, 0.0, np.nan, np.nan]}
+    magnitudes = {f"model_mag_{band}": [18.0, 18.0, 18.0, 19.0] for band in "ugriz"}
+    keys = object_keys(make_catalogue(n=4, **known, **magnitudes))
+    assert keys[2] == keys[0]
+    assert len(set(keys)) == 3
+
+
 def test_rows_added_behind_change_no_key():
     table = make_catalogue(n=300)
     assert (object_keys(table.slice(0, 200)) == object_keys(table)[:200]).all()

@@ -26,6 +26,7 @@ from sdssflow.evaluate.score_tables import (
     mean_over_seeds,
     score_rows,
 )
+from sdssflow.logs import progress
 
 # facts about the sample, not scores of a model: printed without an interval
 WITHOUT_INTERVAL = ("mape_floored", "zspec_min")
@@ -99,7 +100,7 @@ def score_models(
     metrics = redshift_metrics(settings)
     counts = _counts(predictions, bootstrap)
     scores: dict[str, dict[int, Scores]] = {}
-    for prediction in predictions:
+    for prediction in progress(predictions, len(predictions), "scoring"):
         scores[prediction.model] = {}
         for seed in prediction.seeds:
             frame = prediction.of_seed(seed)

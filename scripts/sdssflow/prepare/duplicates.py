@@ -8,7 +8,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from sdssflow.acquire.schema import BANDS
+from sdssflow.acquire.schema import BANDS, MAGNITUDES
 from sdssflow.prepare.columns import numbers
 
 ARCSEC = np.pi / 180 / 3600
@@ -18,7 +18,7 @@ def object_keys(table: pa.Table, radius_arcsec: float = 0.5) -> np.ndarray:
     """Return one key per row, equal for rows that are one object.
 
     Two rows are one object if they have the same objid, or lie within `radius_arcsec` of each
-    other, or (where neither has an objid nor a position) have identical magnitudes in all bands.
+    other, or have identical magnitudes in all bands and one of them has neither objid nor position.
     The relation is closed: a chain of neighbours is one object.
 
     Parameters
@@ -34,53 +34,66 @@ def object_keys(table: pa.Table, radius_arcsec: float = 0.5) -> np.ndarray:
         The key of the group's first row: its objid, else its position, else its magnitudes.
         Rows added behind the others change no key, unless they join two objects.
     """
-    own = _own_keys(table)
-    links = [_equal(own), _close(table, radius_arcsec)]
-    left, right = np.concatenate(links, axis=1)
     n = table.num_rows
+    objid, position, magnitudes = _objid_keys(table), _position_keys(table), _magnitude_keys(table)
+    anonymous = (objid == "") & (position == "")
+    own = np.array([f"row:{row}" for row in table.column("row_id").to_pylist()])
+    for keys in (magnitudes, position, objid):  # the most telling last
+        own = np.where(keys == "", own, keys)
+    links = [_equal(own), _close(table, radius_arcsec), _twins(magnitudes, anonymous)]
+    left, right = np.concatenate(links, axis=1)
     graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
     _, label = connected_components(graph, directed=False)
     _, first = np.unique(label, return_index=True)
     return own[first][label]
 
 
-def _own_keys(table: pa.Table) -> np.ndarray:
-    n = table.num_rows
-    keys = np.full(n, "", dtype=object)
-    magnitudes = _magnitude_keys(table)
+def _objid_keys(table: pa.Table) -> np.ndarray:
+    if "objid" not in table.column_names:
+        return np.full(table.num_rows, "")
+    ids = table.column("objid").to_pylist()
+    return np.array(["" if value is None else f"objid:{value}" for value in ids])
+
+
+def _position_keys(table: pa.Table) -> np.ndarray:
     positions = _positions(table)
-    objids = table.column("objid").to_pylist() if "objid" in table.column_names else [None] * n
-    for row in range(n):
-        if objids[row] is not None:
-            keys[row] = f"objid:{objids[row]}"
-        elif positions is not None and np.isfinite(positions[row]).all():
-            keys[row] = f"radec:{positions[row, 0]:.6f},{positions[row, 1]:.6f}"
-        elif magnitudes is not None and magnitudes[row]:
-            keys[row] = f"mag:{magnitudes[row]}"
-        else:
-            keys[row] = f"row:{table.column('row_id')[row].as_py()}"
-    return keys.astype(str)
+    if positions is None:
+        return np.full(table.num_rows, "")
+    known = np.isfinite(positions).all(axis=1)
+    pairs = zip(positions.tolist(), known, strict=True)
+    return np.array([f"radec:{ra:.6f},{dec:.6f}" if whole else "" for (ra, dec), whole in pairs])
 
 
 def _positions(table: pa.Table) -> np.ndarray | None:
     if not {"ra", "dec"} <= set(table.column_names):
         return None
-    return np.column_stack(
-        [numbers(table, "ra", "duplicates"), numbers(table, "dec", "duplicates")]
-    )
+    return np.column_stack([numbers(table, name, "duplicates") for name in ("ra", "dec")])
 
 
-def _magnitude_keys(table: pa.Table) -> list[str] | None:
-    for kind in ("model", "psf", "petro"):
+def _magnitude_keys(table: pa.Table) -> np.ndarray:
+    """Return all five magnitudes of the first kind there is as text, '' where one is missing."""
+    for kind in MAGNITUDES:
         names = [f"{kind}_mag_{band}" for band in BANDS]
         if set(names) <= set(table.column_names):
             values = np.column_stack([numbers(table, name, "duplicates") for name in names])
-            complete = np.isfinite(values).all(axis=1)
-            return [
-                ",".join(f"{value:.5f}" for value in row) if whole else ""
-                for row, whole in zip(values, complete, strict=True)
-            ]
-    return None
+            pairs = zip(values.tolist(), np.isfinite(values).all(axis=1), strict=True)
+            return np.array(
+                [
+                    "mag:" + ",".join(f"{v:.5f}" for v in row) if whole else ""
+                    for row, whole in pairs
+                ]
+            )
+    return np.full(table.num_rows, "")
+
+
+def _twins(magnitudes: np.ndarray, anonymous: np.ndarray) -> np.ndarray:
+    """Pairs of an anonymous row and the first row with its magnitudes, a known one if there is."""
+    order = np.lexsort([np.arange(len(magnitudes)), anonymous, magnitudes])
+    _, place, inverse = np.unique(magnitudes[order], return_index=True, return_inverse=True)
+    twin = np.empty(len(magnitudes), dtype=np.int64)
+    twin[order] = order[place][inverse]
+    linked = anonymous & (magnitudes != "") & (twin != np.arange(len(magnitudes)))
+    return np.array([np.flatnonzero(linked), twin[linked]], dtype=np.int64)
 
 
 def _equal(keys: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from sdssflow.configuration.models import GradientDescent, Network
+from sdssflow.logs import progress
 from sdssflow.prepare.parts import Part
 from sdssflow.regress.descent import descend
 from sdssflow.regress.networks import DTYPES, RedshiftNetwork, Trained, initialise
@@ -99,7 +100,8 @@ def train_network(
 
     history: list[dict[str, float]] = []
     best_loss, best_epoch, best_weights = math.inf, 0, _weights(network)
-    for epoch in range(1, settings.max_epochs + 1):
+    epochs = range(1, settings.max_epochs + 1)
+    for epoch in progress(epochs, settings.max_epochs, "epoch"):
         order = torch.randperm(len(x), generator=generator).to(device)
         x_shuffled, y_shuffled = x[order], y[order]
         summed_loss = torch.zeros((), dtype=torch.float64, device=device)
