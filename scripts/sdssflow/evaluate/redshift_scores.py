@@ -30,8 +30,9 @@ from sdssflow.logs import progress
 
 # facts about the sample, not scores of a model: printed without an interval
 WITHOUT_INTERVAL = ("mape_floored", "zspec_min")
-# r2 within a bin of redshift compares with the spread of a sliver: not among them
-BINNED = ("rmse", "bias", "bias_median", "sigma_nmad", "sigma68", "outlier_0.05", "outlier_0.15")
+# scatter, bias and outliers, robust where bins are small; r2 within a bin of redshift would compare
+# with the spread of a sliver
+BINNED = ("rmse", "bias_median", "sigma_nmad", "outlier_0.05")
 COMPARED = ("sigma_nmad", "rmse", "r2")
 VARIABLES = ("zspec", "zphot", "reference_mag")
 
