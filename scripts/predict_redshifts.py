@@ -15,17 +15,19 @@ Output
     predictions : `predictions.parquet`
 """
 
+from sdssflow.evaluate.prediction_tables import predict_tests
 from sdssflow.logs import run
-from sdssflow.regress.predictions import predict_tests
+from sdssflow.regress.predictions import redshift_columns
 from sdssflow.tables import write_parquet
 
 
 def main(snakemake):
     table = predict_tests(
+        snakemake.input.models,
+        snakemake.input.tests,
+        snakemake.params.seeds,
         snakemake.params.model,
-        list(snakemake.input.models),
-        list(snakemake.input.tests),
-        list(snakemake.params.seeds),
+        redshift_columns,
     )
     write_parquet(table, snakemake.output.predictions)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -48,37 +49,46 @@ def predict_tests(
     Raises
     ------
     ValueError
-        If a folder's card belongs to another seed, features stand in another order than the model
-        was trained on, or the tables are of different samples or splits.
+        If a folder and a test table are not of the same sample, split, seed and features, or the
+        model can't predict one of the objects.
     """
-    tables, cards, digests, origins = [], {}, {}, set()
-    for folder, test, seed in zip(folders, tests, seeds, strict=True):
-        card = json.loads((Path(folder) / "card.json").read_text(encoding="utf-8"))
+    tables, cards, digests = [], {}, {}
+    about: dict[str, Any] = {}
+    for folder, test, seed in zip(map(Path, folders), map(Path, tests), seeds, strict=True):
+        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
         about = metadata(pq.read_schema(test))
-        origins.add((about.get("sample"), about.get("split")))
-        if card["seed"] != seed or about.get("seed") != seed:
-            raise ValueError(f"{folder} and {test} are not both of seed {seed}")
+        _require_match(folder, card, test, about, seed)
         for fold in folds(test):
             part = read_part(test, fold, "test")
-            if list(part.feature_names) != card["features"]:
-                raise ValueError(
-                    f"{test}: features {', '.join(part.feature_names)}, but {folder} was trained "
-                    f"on {', '.join(card['features'])}"
-                )
-            tables.append(_rows(part, seed, fold, predict(Path(folder), fold, part)))
-        cards[str(seed)] = {name: card[name] for name in CARD_ENTRIES if name in card}
+            try:
+                columns = predict(folder, fold, part)
+            except ValueError as error:
+                raise ValueError(f"{test}, model {folder}: {error}") from error
+            tables.append(_rows(part, seed, fold, columns))
+        cards[str(seed)] = {name: card[name] for name in CARD_ENTRIES}
         digests[str(seed)] = about["data_digest"]
-    if len(origins) != 1:
-        raise ValueError(f"test tables of different samples or splits: {sorted(origins)}")
-    sample, split = origins.pop()
     return with_metadata(
         pa.concat_tables(tables).combine_chunks(),
-        sample=sample,
-        split=split,
+        sample=about["sample"],
+        split=about["split"],
         model=model,
         test_digests=digests,
         cards=cards,
     )
+
+
+def _require_match(
+    folder: Path, card: Mapping[str, Any], test: Path, about: Mapping[str, Any], seed: int
+) -> None:
+    """Refuse a model and a test table that don't come from one split and seed."""
+    wanted = {"seed": seed, **{key: about[key] for key in ("sample", "split", "features")}}
+    for key, value in wanted.items():
+        for path, found in ((folder, card), (test, about)):
+            if found.get(key) != value:
+                raise ValueError(
+                    f"{path} has {key} {found.get(key)!r}, not {value!r}: model and test objects "
+                    "are not of one split; delete the model folder and train again"
+                )
 
 
 def _rows(part: Part, seed: int, fold: int, columns: Mapping[str, np.ndarray]) -> pa.Table:
