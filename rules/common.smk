@@ -22,6 +22,7 @@ try:
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
+CODE = code_digests.Memory(".snakemake/sdssflow_modules.json")
 FIGURE = RUN.figures.format
 FIGURES = RUN.figures.canonical()
 TORCH_REGRESSORS = {
@@ -31,7 +32,7 @@ TORCH_REGRESSORS = {
 
 def code_digest(script):
     """Digest of the modules behind a script, as a parameter: they rerun the rule."""
-    return code_digests.code_digest(os.path.join(SCRIPTS, script))
+    return code_digests.code_digest(os.path.join(SCRIPTS, script), CODE)
 
 
 def section(name):

@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 
 from sdssflow import code_digests
-from sdssflow.code_digests import code_digest
+from sdssflow.code_digests import Memory, code_digest, local_modules
 
 ROOT = Path(__file__).parents[1]
+MEMORY = Memory()
 
 
 @pytest.fixture
@@ -21,10 +22,9 @@ def project(tmp_path):
     return tmp_path
 
 
-def digest(project):
-    for function in (code_digests._tree, code_digests._meaning, code_digests._imports):
-        function.cache_clear()
-    return code_digest(project / "script.py")
+def digest(project, memory=None):
+    code_digests._files_of.cache_clear()
+    return code_digest(project / "script.py", memory)
 
 
 @pytest.mark.parametrize(
@@ -41,9 +41,14 @@ def digest(project):
     ],
 )
 def test_meaning_changes_the_digest_and_nothing_else_does(project, file, text, changes):
-    before = digest(project)
+    memory = Memory(project / "memory.json")
+    before = digest(project, memory)
+    assert before == digest(project)
     (project / file).write_text(text)
-    assert (digest(project) != before) is changes
+    after = digest(project)
+    assert (after != before) is changes
+    assert digest(project, memory) == after
+    assert digest(project, Memory(project / "memory.json")) == after
 
 
 def test_relative_imports_are_refused(project):
@@ -67,28 +72,41 @@ def test_digest_does_not_depend_on_where_the_checkout_is(project, tmp_path_facto
     assert digest(project) == digest(other)
 
 
-def local_modules(script):
-    """Names of the sdssflow modules that a script can reach."""
-    todo, seen = [script], set()
-    while todo:
-        path = todo.pop()
-        if path not in seen:
-            seen.add(path)
-            todo.extend(code_digests._imports(path, ROOT / "scripts"))
-    return seen
+def test_remembered_modules_are_not_parsed_again(project, monkeypatch):
+    expected = digest(project, Memory(project / "memory.json"))
+    monkeypatch.setattr(code_digests, "_parse", None)
+    assert digest(project, Memory(project / "memory.json")) == expected
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", '{"key": 3}', "{"])
+def test_a_broken_memory_is_no_error(project, text):
+    (project / "memory.json").write_text(text)
+    assert digest(project, Memory(project / "memory.json")) == digest(project)
+
+
+def test_a_memory_that_can_not_be_written_is_no_error(project):
+    (project / "file").write_text("")
+    memory = Memory(project / "file" / "memory.json")
+    assert digest(project, memory) == digest(project)
 
 
 HEAVY = {"torch", "astropy", "pandas", "sklearn", "matplotlib", "numpy", "pyarrow", "scipy"}
 
 
+def imported_packages(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module.split(".")[0]
+
+
 def test_what_the_snakefile_imports_is_light():
     entries = ["code_digests", "configuration/loading", "configuration/models", "report/contents"]
     for entry in entries:
-        for path in local_modules(ROOT / f"scripts/sdssflow/{entry}.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-                names += [node.module] if isinstance(node, ast.ImportFrom) else []
-                assert not {name.split(".")[0] for name in names} & HEAVY, path
+        path = ROOT / f"scripts/sdssflow/{entry}.py"
+        for module in {path, *local_modules(path, ROOT / "scripts", MEMORY)}:
+            assert not set(imported_packages(module)) & HEAVY, module
 
 
 ROOMS = ["acquire", "prepare", "explore", "classify", "regress", "evaluate", "report"]
@@ -101,7 +119,7 @@ def test_nothing_walks_back(room):
               "regress": ["explore", "classify"]}  # fmt: skip
     forbidden = {*later, *beside.get(room, [])} - {room}
     for path in (ROOT / "scripts/sdssflow" / room).glob("*.py"):
-        for found in code_digests._imports(path, ROOT / "scripts"):
+        for found in local_modules(path, ROOT / "scripts", MEMORY):
             assert not forbidden & set(found.relative_to(ROOT / "scripts/sdssflow").parts), path
 
 

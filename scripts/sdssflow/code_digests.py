@@ -9,20 +9,77 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
+
+from sdssflow.files import write_text
 
 DIGEST_LENGTH = 12
+MOST_REMEMBERED = 5000  # modules; beyond that the memory starts anew
 
 
-def code_digest(script: str | Path) -> str:
+class Module(NamedTuple):
+    """What a digest needs of a module: a hash of its syntax tree, and what it imports."""
+
+    meaning: str
+    imports: list[str]
+
+
+class Memory:
+    """Modules read before, by the hash of their text, kept in a file between runs.
+
+    Parsing all modules takes longer than the rest of the Snakefile. A memory that can't be read or
+    written is no error: the modules are parsed.
+
+    Parameters
+    ----------
+    path : path-like or None
+        The file; None remembers nothing between runs.
+    """
+
+    def __init__(self, path: str | Path | None = None):
+        self.path = Path(path) if path else None
+        self.grammar = f"{sys.version_info.major}.{sys.version_info.minor}"  # of the syntax trees
+        self.modules: dict[str, Module] = {}
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8")) if self.path else {}
+            self.modules = {key: Module(*value) for key, value in found.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            self.modules = {}
+
+    def module(self, path: Path) -> Module:
+        """Return what a digest needs of the module at `path`."""
+        text = path.read_bytes()
+        key = f"{self.grammar}:{hashlib.sha256(text).hexdigest()}"
+        if key not in self.modules:
+            self.modules[key] = _parse(text, path)
+            self._save()
+        return self.modules[key]
+
+    def _save(self) -> None:
+        if self.path is None:
+            return
+        if len(self.modules) > MOST_REMEMBERED:
+            self.modules = {}
+        try:
+            write_text(self.path, json.dumps(self.modules))
+        except OSError:
+            self.path = None
+
+
+def code_digest(script: str | Path, memory: Memory | None = None) -> str:
     """Digest the local modules that a script imports, directly or through others.
 
     Parameters
     ----------
     script : path-like
         A script; modules are looked for in its folder.
+    memory : Memory, optional
+        Spares parsing modules that were parsed before.
 
     Returns
     -------
@@ -32,35 +89,37 @@ def code_digest(script: str | Path) -> str:
     Raises
     ------
     SyntaxError
-        If the script or a module does not parse.
+        If the script or a module does not parse, or imports by a relative name.
     """
     script = Path(script).resolve()
-    root = script.parent
-    todo = list(_imports(script, root))
-    seen: dict[Path, str] = {}
-    while todo:
-        module = todo.pop()
-        if module not in seen:
-            seen[module] = _meaning(module)
-            todo.extend(_imports(module, root))
-    text = "\n".join(f"{path.relative_to(root)}:{seen[path]}" for path in sorted(seen))
+    memory = memory or Memory()
+    seen = {
+        path: memory.module(path).meaning for path in local_modules(script, script.parent, memory)
+    }
+    text = "\n".join(f"{path.relative_to(script.parent)}:{seen[path]}" for path in sorted(seen))
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
 
 
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+def local_modules(path: Path, root: Path, memory: Memory) -> set[Path]:
+    """Return the modules below `root` that the module at `path` can import, without itself."""
+    todo, seen = [path], set()
+    while todo:
+        for name in memory.module(todo.pop()).imports:
+            found = set(_files_of(name, root)) - seen
+            seen |= found
+            todo.extend(found)
+    return seen - {path}
 
 
-@cache
-def _meaning(path: Path) -> str:
-    """Dump a module's syntax tree without its docstrings."""
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+def _parse(text: bytes, path: Path) -> Module:
+    """Return the hash of a module's syntax tree without its docstrings, and its imports."""
+    tree = ast.parse(text, filename=str(path))
+    imports = list(dict.fromkeys(_imported_names(tree, path)))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [line for line in body if not _is_text(line)] or [ast.Pass()]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return Module(hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imports)
 
 
 def _is_text(line: ast.stmt) -> bool:
@@ -71,32 +130,25 @@ def _is_text(line: ast.stmt) -> bool:
     )
 
 
+def _imported_names(tree: ast.Module, path: Path) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise SyntaxError(
+                    f"{path}:{node.lineno}: write absolute imports; this one is not tracked"
+                )
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
 @cache
-def _imports(path: Path, root: Path) -> tuple[Path, ...]:
-    return tuple(
-        found
-        for node in ast.walk(_tree(path))
-        for name in _imported_names(node, path)
-        for found in _files_of(name, root)
-    )
-
-
-def _imported_names(node: ast.AST, path: Path) -> Iterator[str]:
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        if node.level:
-            raise SyntaxError(
-                f"{path}:{node.lineno}: write absolute imports; this one is not tracked"
-            )
-        yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def _files_of(name: str, root: Path) -> Iterator[Path]:
-    """Yield the files that importing `name` runs: the module and its parent packages."""
+def _files_of(name: str, root: Path) -> tuple[Path, ...]:
+    """Return the files that importing `name` runs: the module and its parent packages."""
     parts = name.split(".")
-    for length in range(1, len(parts) + 1):
-        stem = root.joinpath(*parts[:length])
-        for candidate in (stem.with_suffix(".py"), stem / "__init__.py"):
-            if candidate.is_file():
-                yield candidate
+    found = []
+    if (root / parts[0]).is_dir() or (root / f"{parts[0]}.py").is_file():
+        for length in range(1, len(parts) + 1):
+            stem = root.joinpath(*parts[:length])
+            found += [c for c in (stem.with_suffix(".py"), stem / "__init__.py") if c.is_file()]
+    return tuple(found)
