@@ -11,8 +11,12 @@ of the repository::
 from __future__ import annotations
 
 import argparse
+import ast
+import inspect
+import itertools
 import json
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,12 +52,16 @@ each element of a list. Editors that know JSON Schema check the files as you typ
 def json_schema(model: type[Section]) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a configuration model.
 
-    Pydantic's schema with three repairs: a mapping whose names have a pattern refuses other names
-    (Pydantic says only what matching names hold); a section that is described by its class alone
-    is described at its key too; and the titles that merely repeat the key are left out.
+    Pydantic's schema, described by the attribute docstrings, with three repairs: a mapping whose
+    names have a pattern refuses other names (Pydantic says only what matching names hold); a
+    section that is described by its class alone is described at its key too; and the titles that
+    merely repeat the key are left out.
     """
     schema = model.model_json_schema()
     definitions = schema.get("$defs", {})
+    _describe(schema, model)
+    for name, definition in definitions.items():
+        _describe(definition, _models()[name])
     for node in _nodes(schema):
         node.pop("title", None)
         if "patternProperties" in node:
@@ -62,6 +70,33 @@ def json_schema(model: type[Section]) -> dict[str, Any]:
             if "$ref" in key and "description" not in key:
                 key["description"] = _resolve(key, definitions)["description"]
     return {"$schema": DIALECT, **schema}
+
+
+def attribute_docstrings(model: type[Section]) -> dict[str, str]:
+    """Return what stands below each attribute of a model, inherited ones included."""
+    texts = {}
+    for part in reversed(model.__mro__):
+        if issubclass(part, Section):
+            (definition,) = ast.parse(textwrap.dedent(inspect.getsource(part))).body
+            for line, following in itertools.pairwise(definition.body):
+                match line, following:
+                    case (
+                        ast.AnnAssign(target=ast.Name(id=name)),
+                        ast.Expr(value=ast.Constant(value=str(text))),
+                    ):
+                        texts[name] = inspect.cleandoc(text)
+    return texts
+
+
+def _describe(schema: dict[str, Any], model: type[Section]) -> None:
+    for name, text in attribute_docstrings(model).items():
+        schema["properties"][name].setdefault("description", text)
+
+
+def _models(base: type[Section] = Section) -> dict[str, type[Section]]:
+    """Return every configuration model by its name."""
+    found = {model.__name__: model for model in base.__subclasses__()}
+    return found | {k: v for model in found.values() for k, v in _models(model).items()}
 
 
 def documents() -> dict[Path, str]:

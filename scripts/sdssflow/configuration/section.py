@@ -15,9 +15,9 @@ class Section(BaseModel):
     once read.
     """
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
+    # pydantic could read the attribute docstrings, but would do so at each start of Snakemake;
+    # `documents` reads them when it writes the schemas
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     def canonical(self) -> str:
         """Return the section as JSON with sorted keys: what rules pass on as one parameter.
