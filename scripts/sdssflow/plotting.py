@@ -21,7 +21,6 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 CLASS_COLORS = {"GALAXY": "#D55E00", "QSO": "#0072B2", "STAR": "#009E73"}
 CLASS_MARKERS = {"GALAXY": "o", "QSO": "^", "STAR": "s"}  # never colour alone
 SEQUENTIAL = "cividis"
-DIVERGING = "PuOr"
 
 STYLE = {
     "figure.constrained_layout.use": True,

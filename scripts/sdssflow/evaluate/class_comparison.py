@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from sdssflow.configuration.run import Bootstrap, ClassScores
-from sdssflow.evaluate.bootstrap import draw_counts
 from sdssflow.evaluate.class_scores import (
     COMPARED,
     PROBABILITIES,
@@ -26,6 +25,7 @@ from sdssflow.evaluate.score_tables import (
     Predictions,
     bin_numbers,
     combined_digest,
+    counts_by_seed,
     differences_table,
     equal_count_edges,
     mean_over_seeds,
@@ -65,10 +65,7 @@ def compare_classifiers(
         docs/architecture.md lists them.
     """
     first = predictions[0]
-    counts = {
-        seed: draw_counts(first.of_seed(seed)["group"].to_numpy(dtype=str), bootstrap)
-        for seed in first.seeds
-    }
+    counts = counts_by_seed(predictions, bootstrap)
     models = {
         one.model: {seed: _arrays(one, seed, counts[seed]) for seed in first.seeds}
         for one in predictions

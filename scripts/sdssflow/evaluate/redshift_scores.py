@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from sdssflow.configuration.run import Bootstrap, RedshiftScores
-from sdssflow.evaluate.bootstrap import draw_counts, replicate
+from sdssflow.evaluate.bootstrap import replicate
 from sdssflow.evaluate.redshift_metrics import Statistic, normalised_residual, redshift_metrics
 from sdssflow.evaluate.score_tables import (
     ALL,
@@ -22,6 +22,7 @@ from sdssflow.evaluate.score_tables import (
     Scores,
     bin_numbers,
     combined_digest,
+    counts_by_seed,
     equal_count_edges,
     mean_over_seeds,
     score_rows,
@@ -99,7 +100,7 @@ def score_models(
         If a redshift is missing; the message names model, seed and object.
     """
     metrics = redshift_metrics(settings)
-    counts = _counts(predictions, bootstrap)
+    counts = counts_by_seed(predictions, bootstrap)
     scores: dict[str, dict[int, Scores]] = {}
     for prediction in progress(predictions, len(predictions), "scoring"):
         scores[prediction.model] = {}
@@ -133,7 +134,7 @@ def scores_by_bin(
     """
     known = redshift_metrics(settings)
     metrics = {metric: function for metric, function in known.items() if metric.metric in BINNED}
-    counts = _counts(predictions, bootstrap)
+    counts = counts_by_seed(predictions, bootstrap)
     edges = _edges(predictions[0].frame, settings.bins)
     rows: list[dict[str, Any]] = []
     for variable in VARIABLES:
@@ -185,15 +186,6 @@ def _edges(frame: pd.DataFrame, bins: int) -> dict[str, np.ndarray]:
     zspec = equal_count_edges(frame["zspec"].to_numpy(), bins)
     reference_mag = equal_count_edges(frame["reference_mag"].to_numpy(), bins)
     return {"zspec": zspec, "zphot": zspec, "reference_mag": reference_mag}
-
-
-def _counts(predictions: Sequence[Predictions], bootstrap: Bootstrap) -> dict[int, np.ndarray]:
-    """Draw once per seed: all models were tested on the same objects."""
-    first = predictions[0]
-    return {
-        seed: draw_counts(first.of_seed(seed)["group"].to_numpy(dtype=str), bootstrap)
-        for seed in first.seeds
-    }
 
 
 def _require_redshifts(frame: pd.DataFrame, model: str, seed: int) -> None:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from sdssflow.evaluate.bootstrap import bound_certain_fraction, interval
+from sdssflow.configuration.run import Bootstrap
+from sdssflow.evaluate.bootstrap import bound_certain_fraction, draw_counts, interval
 from sdssflow.tables import DIGEST_LENGTH, metadata, read_parquet
 
 ALL = "all"
@@ -120,6 +121,17 @@ def _check_same_objects(first: Predictions, other: Predictions, path: str | Path
             f"{path}: {other.model} was tested on other objects than {first.model}; "
             "remove the older predictions and run again"
         )
+
+
+def counts_by_seed(
+    predictions: Sequence[Predictions], bootstrap: Bootstrap
+) -> dict[int, np.ndarray]:
+    """Draw the bootstrap once per seed, for all models: they were tested on the same objects."""
+    first = predictions[0]
+    return {
+        seed: draw_counts(first.of_seed(seed)["group"].to_numpy(dtype=str), bootstrap)
+        for seed in first.seeds
+    }
 
 
 def equal_count_edges(values: np.ndarray, bins: int) -> np.ndarray:

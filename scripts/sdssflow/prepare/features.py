@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from sdssflow.acquire.schema import BANDS
 from sdssflow.configuration.sample import LEAKS, Features
-from sdssflow.prepare.columns import MissingColumnError, numbers
+from sdssflow.prepare.columns import numbers
 from sdssflow.prepare.duplicates import object_keys
 from sdssflow.prepare.extinction import extinction_to_subtract
 from sdssflow.prepare.photometry import luptitude
@@ -167,5 +167,3 @@ GROUPS = {
     "psf_minus_petro": _psf_minus("petro"),
     "petro_radius": _petro_radius,
 }
-
-__all__ = ["CARRIED", "MissingColumnError", "build_features", "refuse_leaks"]
