@@ -1,17 +1,25 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
+from sdssflow import tables
 from sdssflow.files import file_digest, replacing, write_json, write_text
 from sdssflow.tables import (
     content_digest,
     metadata,
     read_csv,
     read_parquet,
+    read_schema,
     with_metadata,
     write_csv,
     write_parquet,
+    write_parquet_blocks,
 )
 
 
@@ -73,3 +81,72 @@ def test_csv_reads_back_equal(tmp_path):
     assert back["x"].equals(frame["x"])
     assert back["text"].tolist() == frame["text"].tolist()
     assert b"\r" not in (tmp_path / "t.csv").read_bytes()
+
+
+def test_what_a_killed_writer_left_is_removed_and_a_living_ones_is_not(tmp_path):
+    path = tmp_path / "a.parquet"
+    code = (
+        "import os, signal, sys\n"
+        "from sdssflow.files import replacing\n"
+        "with replacing(sys.argv[1]) as temporary:\n"
+        "    temporary.write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    where = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "scripts")}
+    subprocess.run([sys.executable, "-c", code, str(path)], env=where, check=False)
+    (orphan,) = tmp_path.iterdir()
+    with replacing(path) as first:
+        assert not orphan.exists()
+        with replacing(path) as second:
+            second.write_text("second")
+        assert first.exists()
+        first.write_text("first")
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def blocks_of(table, size):
+    return [table.slice(start, size) for start in range(0, table.num_rows, size)]
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000, 10**6])
+def test_a_table_in_blocks_is_the_same_file_whatever_the_blocks(tmp_path, size, monkeypatch):
+    monkeypatch.setattr(tables, "ROW_GROUP", 64)
+    n = 300
+    table = pa.table(
+        {
+            "id": pa.array(np.arange(n, dtype=np.uint64) + np.uint64(2**63)),
+            "x": pa.array([None if k % 7 == 0 else k / 3 for k in range(n)], pa.float32()),
+            "word": pa.array([None if k % 5 == 0 else "ab"[: k % 3] for k in range(n)]),
+        }
+    )
+    digest = write_parquet_blocks([table], table.schema, tmp_path / "one.parquet", {"a": 1})
+    again = write_parquet_blocks(
+        blocks_of(table, size), table.schema, tmp_path / "many.parquet", {"a": 1}
+    )
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "many.parquet").read_bytes()
+    found = read_parquet(tmp_path / "many.parquet")
+    assert found.equals(table)
+    assert metadata(found.schema) == {"a": 1, "data_digest": digest}
+    assert digest == again == content_digest(table)
+    assert metadata(read_schema(tmp_path / "many.parquet")) == metadata(found.schema)
+
+
+def test_no_rows_in_blocks(tmp_path):
+    schema = pa.schema([("x", pa.float32())])
+    write_parquet_blocks([], schema, tmp_path / "none.parquet", {})
+    assert read_parquet(tmp_path / "none.parquet").num_rows == 0
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"x": ["ab", "c"]},
+        {"x": ["a", None]},
+        {"x": ["a", "bc"], "y": [1, 2]},
+        {"y": ["a", "bc"]},
+        {"x": ["a", "bc", ""]},
+    ],
+)
+def test_a_digest_tells_tables_apart(other):
+    assert content_digest(pa.table({"x": ["a", "bc"]})) != content_digest(pa.table(other))

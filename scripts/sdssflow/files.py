@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -29,9 +31,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    _remove_orphans(path)
+    handle, temporary = _locked_temporary(path)
     try:
         yield temporary
         umask = os.umask(0)
@@ -40,6 +41,30 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _locked_temporary(path: Path) -> tuple[int, Path]:
+    """Make a file that is locked as long as we live: a killed writer's is known by its lock."""
+    while True:
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix
+        )
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        if os.fstat(handle).st_nlink:  # else taken for an orphan before it was locked
+            return handle, Path(name)
+        os.close(handle)
+
+
+def _remove_orphans(path: Path) -> None:
+    """Remove what writers of `path` left that were killed outright."""
+    for orphan in path.parent.glob(f".{glob.escape(path.stem)}.????????{path.suffix}"):
+        try:
+            with orphan.open("rb") as stream:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                orphan.unlink(missing_ok=True)
+        except OSError:
+            continue  # its writer lives, or another one removed it
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -5,6 +5,7 @@ Scripts end with ``run(main, snakemake)``; nothing else in the project touches l
 
 from __future__ import annotations
 
+import errno
 import logging
 import random
 import sys
@@ -16,6 +17,12 @@ from typing import Any, TypeVar
 from threadpoolctl import threadpool_limits
 
 logger = logging.getLogger("sdssflow")
+UNWRITABLE = {
+    errno.ENOSPC: "The disk is full: make room, then run again; what is finished is kept.",
+    errno.EDQUOT: "Your quota is used up: make room, then run again; what is finished is kept.",
+    errno.EACCES: "Let yourself write there, or run in another folder (snakemake --directory).",
+    errno.EROFS: "Run in a folder that can be written (snakemake --directory).",
+}
 Item = TypeVar("Item")
 
 
@@ -46,6 +53,11 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
         random.seed(0)  # a library that draws from the global generator must not draw the clock
         with threadpool_limits(limits=snakemake.threads):
             main(snakemake)
+    except OSError as error:
+        logger.exception("rule %s failed", snakemake.rule)
+        if error.errno in UNWRITABLE:
+            logger.error("%s. %s", error, UNWRITABLE[error.errno])
+        raise
     except BaseException:
         logger.exception("rule %s failed", snakemake.rule)
         raise

@@ -8,39 +8,76 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sdssflow.files import replacing
 
+if TYPE_CHECKING:  # a job that downloads does without: half of its start-up
+    import pandas as pd
+
 METADATA_KEY = b"sdssflow"
 DIGEST_LENGTH = 12
+ROW_GROUP = 65_536
+
+
+class ContentDigest:
+    """Digest of column names, types and values of a table that comes in blocks.
+
+    The same rows in the same order give the same digest whatever their blocks, file format,
+    compression or library version; units and provenance do not enter.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+        Of the blocks; fixed-width columns and strings.
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._rows = 0
+        # nulls, values and (of texts) lengths apart: a null is not zero, "ab","c" not "a","bc"
+        self._hashes = [[hashlib.sha256() for _ in range(3)] for _ in schema.names]
+
+    def update(self, block: pa.Table) -> None:
+        """Add the rows of a block."""
+        self._rows += block.num_rows
+        for column, (nulls, values, lengths) in zip(block.columns, self._hashes, strict=True):
+            nulls.update(column.is_null().to_numpy())
+            if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+                for texts in column.fill_null("").cast(pa.large_string()).chunks:
+                    ends = np.frombuffer(texts.buffers()[1], dtype=np.int64)
+                    ends = ends[texts.offset : texts.offset + len(texts) + 1]
+                    values.update(texts.buffers()[2][ends[0] : ends[-1]])
+                    lengths.update(np.diff(ends))
+            elif pa.types.is_boolean(column.type):
+                values.update(column.fill_null(False).to_numpy())
+            else:
+                values.update(np.ascontiguousarray(column.fill_null(0).to_numpy()))
+
+    def hexdigest(self) -> str:
+        """Return 12 hexadecimal digits."""
+        digest = hashlib.sha256(f"{self._rows};".encode())
+        for column, hashes in zip(self._schema, self._hashes, strict=True):
+            digest.update(f"{column.name}:{column.type};".encode())
+            for part in hashes:
+                digest.update(part.digest())
+        return digest.hexdigest()[:DIGEST_LENGTH]
 
 
 def content_digest(table: pa.Table) -> str:
     """Digest column names, types and values of `table`: 12 hexadecimal digits.
 
-    The same rows in the same order give the same digest whatever their chunks, file format,
-    compression or library version; units and provenance do not enter.
+    See `ContentDigest`.
     """
-    digest = hashlib.sha256()
-    for name in table.column_names:
-        column = table.column(name)
-        digest.update(f"{name}:{column.type}:{len(column)};".encode())
-        # null positions and fill values apart, so that a null is never equal to a zero
-        digest.update(np.packbits(column.is_null().to_numpy()).tobytes())
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            digest.update("\x1f".join(value or "" for value in column.to_pylist()).encode())
-        elif pa.types.is_boolean(column.type):
-            digest.update(np.packbits(column.fill_null(False).to_numpy()).tobytes())
-        else:
-            digest.update(np.ascontiguousarray(column.fill_null(0).to_numpy()).tobytes())
-    return digest.hexdigest()[:DIGEST_LENGTH]
+    digest = ContentDigest(table.schema)
+    digest.update(table)
+    return digest.hexdigest()
 
 
 def with_metadata(table: pa.Table, **entries: Any) -> pa.Table:
@@ -63,6 +100,90 @@ def write_parquet(table: pa.Table, path: str | Path) -> None:
         pq.write_table(table, temporary, compression="zstd", store_schema=True)
 
 
+def write_parquet_blocks(
+    blocks: Iterable[pa.Table], schema: pa.Schema, path: str | Path, about: Mapping[str, Any]
+) -> str:
+    """Write blocks of any size as one zstd Parquet file, whole or not at all, in bounded memory.
+
+    The bytes depend on the rows and their order, not on the blocks in which they came.
+
+    Parameters
+    ----------
+    blocks : iterable of pyarrow.Table
+        Of `schema`.
+    schema : pyarrow.Schema
+        Of the file.
+    path : path-like
+        The file.
+    about : mapping
+        Entries of its provenance object, read when the last block is written; `data_digest` is
+        added.
+
+    Returns
+    -------
+    str
+        Digest of the rows, as `content_digest` gives it.
+    """
+    digest = ContentDigest(schema)
+    with (
+        replacing(path) as temporary,
+        _writer(temporary, schema) as writer,
+    ):
+        for block in _of_equal_size(blocks, schema):
+            digest.update(block)
+            writer.write_table(block, row_group_size=ROW_GROUP)
+        told = {**metadata(schema), **about, "data_digest": digest.hexdigest()}
+        writer.add_key_value_metadata({METADATA_KEY: json.dumps(told, sort_keys=True)})
+    return digest.hexdigest()
+
+
+def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Open a writer with the encodings that suit each type.
+
+    A dictionary of measured numbers has as many entries as rows: it costs most of the time and a
+    third of the space. Their bytes apart, first with first, are what compresses them.
+    """
+    floats = [column.name for column in schema if pa.types.is_floating(column.type)]
+    repeated = [
+        column.name
+        for column in schema
+        if pa.types.is_string(column.type)
+        or (pa.types.is_integer(column.type) and column.type.bit_width < 64)
+    ]
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        store_schema=True,
+        use_dictionary=repeated or False,
+        use_byte_stream_split=floats or False,
+    )
+
+
+def _of_equal_size(blocks: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Yield the rows of `blocks` in tables of `ROW_GROUP` rows, the last one shorter."""
+    waiting = schema.empty_table()
+    for block in blocks:
+        waiting = pa.concat_tables([waiting, block.cast(schema)])
+        while waiting.num_rows >= ROW_GROUP:
+            yield waiting.slice(0, ROW_GROUP)
+            waiting = waiting.slice(ROW_GROUP)
+    if waiting.num_rows:
+        yield waiting
+
+
+def read_schema(path: str | Path) -> pa.Schema:
+    """Read the schema of a Parquet table with its provenance object, wherever the file keeps it.
+
+    A table written in blocks knows its digest only after its last row, when the schema is written
+    already: its provenance stands in the footer.
+    """
+    file = pq.read_metadata(path)
+    schema = file.schema.to_arrow_schema()
+    late = (file.metadata or {}).get(METADATA_KEY)
+    return schema.with_metadata({**(schema.metadata or {}), METADATA_KEY: late}) if late else schema
+
+
 def read_parquet(path: str | Path, columns: list[str] | None = None) -> pa.Table:
     """Read a Parquet table (or some of its columns) with its metadata.
 
@@ -73,12 +194,11 @@ def read_parquet(path: str | Path, columns: list[str] | None = None) -> pa.Table
     KeyError
         If a column is missing; the message names file, column and what there is.
     """
-    if columns is not None:
-        present = pq.read_schema(path).names
-        missing = [name for name in columns if name not in present]
-        if missing:
-            raise KeyError(f"{path}: no column {missing[0]!r}; it has {', '.join(present)}")
-    return pq.read_table(path, columns=columns)
+    schema = read_schema(path)
+    missing = [name for name in columns or [] if name not in schema.names]
+    if missing:
+        raise KeyError(f"{path}: no column {missing[0]!r}; it has {', '.join(schema.names)}")
+    return pq.read_table(path, columns=columns).replace_schema_metadata(schema.metadata)
 
 
 def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
@@ -89,6 +209,8 @@ def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
 
 def read_csv(path: str | Path) -> pd.DataFrame:
     """Read a result table written by `write_csv`; text columns keep an empty cell as ''."""
+    import pandas as pd
+
     frame = pd.read_csv(path)
     text = frame.select_dtypes(include=["object", "string"]).columns
     return frame.assign(**{name: frame[name].fillna("") for name in text})

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sdssflow.report.tables import ReportError
-from sdssflow.tables import metadata
+from sdssflow.tables import metadata, read_schema
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def read_facts(path: str | Path) -> Facts:
         raise ReportError(
             f"{path}: not Parquet ({error}); delete it, and the rule that makes it runs again"
         ) from error
-    schema = file.schema.to_arrow_schema()
+    schema = read_schema(path)
     entries = metadata(schema)
     if not entries:
         raise ReportError(f"{path}: carries no provenance; was it written by this workflow?")
