@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from sdssflow.acquire.schema import BANDS
 from sdssflow.configuration.sample import Features
+from sdssflow.photometry import scale_extinction
 from sdssflow.prepare.columns import numbers
-from sdssflow.prepare.photometry import scale_extinction
 from sdssflow.tables import metadata
 
 CORRECTED = ("applied here", "applied in source")

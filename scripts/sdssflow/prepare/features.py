@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from sdssflow.acquire.schema import BANDS
 from sdssflow.configuration.sample import LEAKS, Features
+from sdssflow.photometry import luptitude
 from sdssflow.prepare.columns import numbers
 from sdssflow.prepare.duplicates import object_keys
 from sdssflow.prepare.extinction import extinction_to_subtract
-from sdssflow.prepare.photometry import luptitude
 from sdssflow.tables import metadata, with_metadata
 
 CARRIED = ("plate", "ra", "dec", "spec_class", "zspec", "published_part")

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdssflow.acquire.schema import BANDS
-from sdssflow.prepare.photometry import (
+from sdssflow.photometry import (
     SOFTENING,
     asinh_to_flux,
     flux_to_asinh,

@@ -1,0 +1,1 @@
+"""Simulate stars, galaxies and quasars as the tables of the SkyServer would hold them."""
