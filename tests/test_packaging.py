@@ -14,6 +14,7 @@ import sdssflow
 ROOT = Path(__file__).parents[1]
 CONDA_NAMES = {
     "pytorch": "torch",
+    "python-duckdb": "duckdb",
     "matplotlib-base": "matplotlib",
     "snakemake-minimal": "snakemake",
 }

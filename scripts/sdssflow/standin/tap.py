@@ -1,0 +1,122 @@
+"""A minimal TAP 1.1 service over the same tables, as a mirror of the archive would offer it.
+
+One table, ``sdss_dr17.specobj``: spectra joined with their photometry, names in lower case. A
+VOTable knows no unsigned integers, so ids of 2^63 and above (plates from 8192) are not in it; `z`
+is the magnitude and `zsp` the redshift. Synchronous queries only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sdssflow.standin.answers import Answer, Request, error_page
+from sdssflow.standin.database import BANDS, Database
+from sdssflow.standin.dialects import ADQL
+from sdssflow.standin.errors import SqlError
+from sdssflow.standin.translation import translate
+from sdssflow.standin.values import Catalog
+from sdssflow.standin.votable import error_votable, write_votable
+
+DEFAULT_MAXREC = 20_000
+VOTABLE = "application/x-votable+xml"
+_SPECTRUM = (
+    *("bestObjID", "plate", "mjd", "fiberID", "run2d", "class", "subClass", "zWarning"),
+    *("sciencePrimary", "survey", "programname", "legacy_target1", "boss_target1", "ra", "dec"),
+)
+_RENAMED = {"specObjID::BIGINT": "specobjid", "z": "zsp", "zErr": "zsp_err"}
+_PHOTOMETRY = (
+    *("objID", "run", "rerun", "camcol", "field", "obj", "mode", "type", "clean"),
+    *("petroRad_r", "petroR50_r"),
+    *(f"{stem}{band}" for stem in ("", "err_", "psfMag_", "psfMagErr_") for band in BANDS),
+    *(f"{stem}{band}" for stem in ("petroMag_", "petroMagErr_", "extinction_") for band in BANDS),
+)
+_CAPABILITIES = """<?xml version="1.0" encoding="UTF-8"?>
+<vosi:capabilities xmlns:vosi="http://www.ivoa.net/xml/VOSICapabilities/v1.0"
+ xmlns:vs="http://www.ivoa.net/xml/VODataService/v1.1"
+ xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
+<capability standardID="ivo://ivoa.net/std/TAP"><interface role="std" xsi:type="vs:ParamHTTP">
+<accessURL use="base">{url}</accessURL></interface></capability>
+</vosi:capabilities>
+"""
+_AVAILABILITY = """<?xml version="1.0" encoding="UTF-8"?>
+<vosi:availability xmlns:vosi="http://www.ivoa.net/xml/VOSIAvailability/v1.0">
+<vosi:available>true</vosi:available></vosi:availability>
+"""
+
+
+class TapService:
+    """Answers the requests below ``/tap``.
+
+    Parameters
+    ----------
+    database : Database
+        The tables.
+    url : str
+        The address of the service, which it tells its clients.
+    row_limit : int
+        Greatest number of rows whatever MAXREC says.
+    timeout : float
+        Seconds after which a query is broken off.
+    """
+
+    def __init__(self, database: Database, url: str, row_limit: int, timeout: float) -> None:
+        self.database = database
+        self.row_limit = row_limit
+        self.timeout = timeout
+        columns = [f"s.{name} AS {new}" for name, new in _RENAMED.items()]
+        columns += [f's."{name}" AS {name.lower()}' for name in _SPECTRUM]
+        columns += [f'p."{name}" AS {name.lower()}' for name in _PHOTOMETRY]
+        query = (
+            f"SELECT {', '.join(columns)} FROM dbo.SpecObjAll s JOIN dbo.PhotoObjAll p "
+            f"ON p.objID = s.bestObjID WHERE s.specObjID < {2**63}"
+        )
+        table = database.add_view(ADQL.schema, "specobj", query)
+        self.catalog = Catalog([table], ADQL)
+        capabilities = _CAPABILITIES.format(url=url)
+        self._pages: dict[str, Callable[[Request], Answer]] = {
+            "/sync": self._sync,
+            "/capabilities": lambda request: Answer(200, "text/xml", capabilities.encode()),
+            "/availability": lambda request: Answer(200, "text/xml", _AVAILABILITY.encode()),
+        }
+
+    def answer(self, request: Request) -> Answer:
+        """Answer one request."""
+        page = self._pages.get(request.path.removeprefix("/tap"))
+        if page is None:
+            return error_page(404, "404", "404 - there is no such resource.")
+        return page(request)
+
+    def _sync(self, request: Request) -> Answer:
+        try:
+            return self._query(request.parameters)
+        except SqlError as error:
+            return Answer(400, VOTABLE, error_votable(str(error)))
+
+    def _query(self, parameters: dict[str, str]) -> Answer:
+        if not parameters.get("lang", "").upper().startswith("ADQL"):
+            raise SqlError("LANG has to be ADQL.")
+        if parameters.get("request", "doQuery").lower() != "doquery":
+            raise SqlError("REQUEST has to be doQuery.")
+        form = parameters.get("responseformat") or parameters.get("format") or "votable"
+        if "votable" not in form.lower():
+            raise SqlError(f"The format '{form}' is not supported.")
+        maxrec = parameters.get("maxrec", str(DEFAULT_MAXREC))
+        if not (maxrec.isascii() and maxrec.isdigit()):
+            raise SqlError(f"MAXREC has to be a number, not '{maxrec}'.")
+        most = min(int(maxrec), self.row_limit)
+        translation = translate(parameters.get("query", ""), self.catalog)
+        asked = translation.limit
+        # one row more than may be sent tells whether anything was cut off
+        limit = most + 1 if asked is None or asked > most else asked
+        cursor = self.database.cursor()
+        try:
+            table = self.database.run(translation.limited(limit), cursor, self.timeout)
+        finally:
+            cursor.close()
+        overflow = table.num_rows > most
+        body = write_votable(
+            table.slice(0, most).rename_columns(translation.names),
+            "OVERFLOW" if overflow else "OK",
+            tabledata="tabledata" in form.lower() or form.lower().endswith("/td"),
+        )
+        return Answer(200, VOTABLE, body)

@@ -1,0 +1,247 @@
+"""Every fault does on the wire what its name says, seen by a client that hides nothing."""
+
+import http.client
+import json
+import socket
+import time
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from tests.skyserver.faults import FAULTS, PHASES
+from tests.skyserver.small_sky import COUNT, DATA, PLAN, QUERIES
+
+ERROR = "#Table1\nerror_message\n"
+
+
+@pytest.fixture
+def receive(board, address_of):
+    """Order a fault and return status, headers, body and error of the next answer."""
+
+    def get(name, sql=DATA, timeout=5):
+        board.clear()
+        if name:
+            board.order(name)
+        parts = urlsplit(address_of(sql))
+        connection = http.client.HTTPConnection(parts.netloc, timeout=timeout)
+        try:
+            connection.request("GET", f"{parts.path}?{parts.query}")
+            answer = connection.getresponse()
+        except OSError as error:
+            connection.close()
+            return None, {}, b"", error
+        try:
+            return answer.status, answer.headers, answer.read(), None
+        except http.client.IncompleteRead as error:
+            return answer.status, answer.headers, error.partial, error
+        except OSError as error:
+            return answer.status, answer.headers, b"", error
+        finally:
+            connection.close()
+
+    return get
+
+
+FIXED = {
+    "http_503": (503, "text/html", "503 Service Unavailable"),
+    "http_429": (429, "text/html", ""),
+    "http_500_json": (500, "application/json", '"ErrorMessage": "Broken."'),
+    "http_500_timeout": (500, "application/json", "Execution Timeout Expired."),
+    "html_200_error": (200, "text/html", "SkyServer Error"),
+    "html_200_error_as_csv": (200, "text/csv", "SkyServer Error"),
+    "html_200_503": (200, "text/html", "503 Service Unavailable"),
+    "html_200_503_as_csv": (200, "text/csv", "503 Service Unavailable"),
+    "json_200": (200, "application/json", '"ErrorCode": 500'),
+    "json_200_as_csv": (200, "text/csv", '"ErrorCode": 500'),
+    "empty_body": (200, "text/csv", ""),
+    "no_objects_text": (200, "text/csv", "No objects"),
+    "throttle": (200, "text/csv", f"{ERROR}ERROR: Maximum 60 queries allowed per minute."),
+    "bad_top": (200, "text/csv", f'{ERROR}"error: limit is  top 500000 '),
+}
+
+
+@pytest.mark.parametrize("name", FIXED)
+@pytest.mark.parametrize("sql", QUERIES.values(), ids=QUERIES)
+def test_fixed_answers(receive, name, sql):
+    status, kind, text = FIXED[name]
+    found, headers, body, error = receive(name, sql)
+    assert (found, error) == (status, None)
+    assert headers["Content-Type"].startswith(kind)
+    assert text in body.decode() and (text or not body)
+    assert headers["Retry-After"] == ("1" if name == "http_429" else None)
+
+
+def lines(body):
+    return body.decode().splitlines()
+
+
+def with_line(line):
+    """Make a function that puts a line in the middle of an answer."""
+    return lambda good: [*good[: middle(good)], line, *good[middle(good) :]]
+
+
+LINES = {
+    "header_only": lambda good: good[1:2],
+    "no_rows": lambda good: good[:2],
+    "half_rows": lambda good: good[:2] + good[2::2],
+    "row_limit_cut": lambda good: good[: 2 + 2 * (len(good) - 2) // 3],
+    "duplicate_rows": lambda good: good + good[-3:],
+    "shuffled_rows": lambda good: good[:2] + good[:1:-1],
+    "html_mid_body": with_line("<b>error, sorry</b>"),
+    "hash_line_mid_body": with_line("# error"),
+    "blank_line_mid_body": with_line(""),
+    "wrong_header": lambda good: [good[0], good[1].swapcase(), *good[2:]],
+}
+
+
+def middle(good):
+    return 2 + (len(good) - 2) // 2
+
+
+@pytest.mark.parametrize("name", LINES)
+@pytest.mark.parametrize("phase", QUERIES)
+def test_other_lines(receive, right, name, phase):
+    status, headers, body, error = receive(name, QUERIES[phase])
+    assert (status, headers["Content-Type"], error) == (200, "text/csv", None)
+    if phase in FAULTS[name].phases:
+        assert body != right[phase]
+        assert body.endswith(b"\n")
+        assert lines(body) == LINES[name](lines(right[phase]))
+
+
+VALUES = {"extra_field": None, "nan_word": "NaN", "null_word": "null", "sentinel_9999": "-9999"}
+
+
+@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("phase", QUERIES)
+def test_one_other_value(receive, right, name, phase):
+    _, headers, body, _ = receive(name, QUERIES[phase])
+    good, found = lines(right[phase]), lines(body)
+    assert headers["Content-Type"] == "text/csv"
+    changed = [row for row, line in enumerate(found) if line != good[row]]
+    assert changed == [middle(good)] and len(found) == len(good)
+    before, after = good[changed[0]].split(","), found[changed[0]].split(",")
+    if VALUES[name] is None:
+        assert after == [*before, "1"]
+    else:
+        column = min(3, len(before) - 1)
+        assert after == [*before[:column], VALUES[name], *before[column + 1 :]]
+
+
+def test_a_wrong_id_differs_in_its_last_digit(receive, right):
+    good, found = lines(right["data"]), lines(receive("wrong_id")[2])
+    [(before, after)] = [pair for pair in zip(good, found, strict=True) if pair[0] != pair[1]]
+    ids = [line.split(",")[0] for line in (before, after)]
+    assert ids[0][:-1] == ids[1][:-1] and ids[0] != ids[1]
+    assert before.split(",")[1:] == after.split(",")[1:]
+
+
+def test_counts_that_are_empty_or_wrong(receive, right):
+    good = lines(right["count"])
+    assert lines(receive("count_empty", COUNT)[2]) == good[:2]
+    count, *rest = lines(receive("count_wrong", COUNT)[2])[2].split(",")
+    assert [str(int(count) - 1), *rest] == good[2].split(",")
+
+
+CUT = ("truncated_close", "truncated_chunked_ok", "bad_chunked_end", "short_content_length")
+
+
+@pytest.mark.parametrize("name", [*CUT, "low_content_length", "reset_mid_body"])
+@pytest.mark.parametrize("phase", QUERIES)
+def test_answers_that_are_cut_inside_a_line(receive, right, name, phase):
+    status, headers, body, error = receive(name, QUERIES[phase])
+    whole = right[phase]
+    assert (status, headers["Content-Type"]) == (200, "text/csv")
+    if name == "reset_mid_body":
+        assert isinstance(error, ConnectionResetError)
+        return
+    assert whole.startswith(body) and 0 < len(body) < 0.61 * len(whole)
+    silent = name in ("truncated_close", "truncated_chunked_ok", "low_content_length")
+    assert (error is None) == silent
+    if name not in ("low_content_length", "bad_chunked_end"):
+        assert not body.endswith(b"\n")
+    chunked = name in ("truncated_chunked_ok", "bad_chunked_end")
+    assert (headers["Transfer-Encoding"] == "chunked") == chunked
+    assert (headers["Content-Length"] is not None) == ("content_length" in name)
+    if name == "short_content_length":
+        assert int(headers["Content-Length"]) == 2 * len(body)
+
+
+@pytest.mark.parametrize("phase", QUERIES)
+def test_cuts_at_the_very_end(receive, right, phase):
+    whole = right[phase]
+    assert receive("truncated_newline", QUERIES[phase])[2] == whole[:-1]
+    body = receive("truncated_last_field", QUERIES[phase])[2]
+    assert whole.startswith(body) and not body.endswith(b"\n")
+    last, cut = (text.rstrip(b"\n").rsplit(b",", 1)[-1] for text in (whole, body))
+    assert cut == last[:-1]
+
+
+@pytest.mark.parametrize("position", [0, 1, 7, 8, 500, 4096, -1, -5])
+def test_truncation_at_any_byte(receive, right, position):
+    status, headers, body, error = receive(f"truncate_at:{position}")
+    assert (status, headers["Content-Type"], error) == (200, "text/csv", None)
+    assert headers["Content-Length"] is headers["Transfer-Encoding"] is None
+    assert body == right["data"][:position]
+
+
+def test_reset_before_the_answer(receive, server):
+    _, _, _, error = receive("reset")
+    assert isinstance(error, ConnectionResetError)
+    wait_for(lambda: server.log[-1].status == 0)
+
+
+def test_hang_sends_nothing_until_the_client_gives_up(receive, server):
+    started = time.monotonic()
+    _, _, _, error = receive("hang", timeout=0.4)
+    assert isinstance(error, TimeoutError)
+    assert 0.4 <= time.monotonic() - started < 3
+    wait_for(lambda: server.log[-1].status == 0)  # its thread does not wait for 60 s
+
+
+def test_hang_ends_by_itself(receive):
+    _, _, _, error = receive("hang:0.3")
+    assert isinstance(error, ConnectionError)
+
+
+def wait_for(condition, seconds=5):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_slow_drip_is_right_and_slower_than_any_pause(board, address_of, right):
+    board.clear()
+    board.order("slow_drip:1")
+    started = time.monotonic()
+    # no single pause is longer than the time-out of 0.5 s, all together are
+    answer = requests.get(address_of(DATA), timeout=0.5)
+    assert answer.content == right["data"]
+    assert time.monotonic() - started > 0.9
+
+
+def test_every_fault_is_checked_here():
+    checked = {*FIXED, *LINES, *VALUES, *CUT, "low_content_length", "reset_mid_body", "reset"}
+    checked |= {"wrong_id", "count_empty", "count_wrong", "hang", "slow_drip"}
+    checked |= {"truncated_newline", "truncated_last_field"}
+    assert checked == set(FAULTS)
+    assert all(fault.description and set(fault.phases) <= set(PHASES) for fault in FAULTS.values())
+    assert {name for name, fault in FAULTS.items() if fault.valid} == {"slow_drip", "sentinel_9999"}
+
+
+def test_an_error_is_left_alone_by_faults_of_rows(receive):
+    status, headers, body, _ = receive("half_rows", "select x from SpecObj")
+    assert status == 500 and headers["Content-Type"].startswith("application/json")
+    assert json.loads(body)["ErrorMessage"] == "Invalid column name 'x'."
+
+
+def test_reset_is_a_reset_for_a_bare_socket(board, address_of):
+    board.clear()
+    board.order("reset")
+    parts = urlsplit(address_of(PLAN))
+    with socket.create_connection((parts.hostname, parts.port), timeout=5) as bare:
+        bare.sendall(f"GET {parts.path}?{parts.query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        with pytest.raises(ConnectionResetError):
+            bare.recv(1)
