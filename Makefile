@@ -1,4 +1,4 @@
-# make        set up .venv, run the workflow on the embedded samples, say where the report is
+# make        set up .venv, run the workflow on the default samples, say where the report is
 # make test   quality gates and tests
 # Set-up needs the package index; everything after it works offline.
 
@@ -11,7 +11,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 export PYTHONPATH := scripts
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: all run report check test lint format documents lock clean
+.PHONY: all run report plan check test lint format documents lock clean
 
 all: run
 
@@ -28,6 +28,10 @@ $(READY): requirements.lock
 # Snakemake's own report: the same results with code, parameters and run times of every job
 report: run
 	$(SNAKEMAKE) --report results/snakemake_report.html
+
+# what each sample from SkyServer would take; asks nothing of the server
+plan: $(READY)
+	$(SNAKEMAKE) plan --configfile config/skyserver.yaml --forcerun estimate_download --quiet all
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -52,5 +56,6 @@ lock: $(READY)
 	{ head -1 requirements.lock; $(BIN)/python -m pip freeze --all | grep -v '^pip==' | sed 's/+cpu$$//'; } > requirements.new
 	mv requirements.new requirements.lock
 
+# results go, downloads stay: they are not made again but asked for again (rm -r data/downloads)
 clean:
 	rm -rf results logs benchmarks/runs .snakemake

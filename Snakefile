@@ -25,3 +25,10 @@ rule all:
     default_target: True
     input:
         "results/report.html",
+
+
+# what the downloads of this run will take; asks no server
+rule plan:
+    input:
+        "results/download_estimate.csv",
+    localrule: True

@@ -22,6 +22,13 @@ try:
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
+DOWNLOADED = {
+    name
+    for name, sample in SAMPLES.items()
+    if sample.source.kind in ("skyserver", "tap")
+}
+BULK = {name for name, sample in SAMPLES.items() if sample.source.kind == "bulk"}
+SIMULATED = {name for name in DOWNLOADED if SAMPLES[name].source.simulated}
 CODE = code_digests.Memory(".snakemake/sdssflow_modules.json")
 FIGURE = RUN.figures.format
 FIGURES = RUN.figures.canonical()
@@ -33,6 +40,9 @@ TORCH_REGRESSORS = {
 def code_digest(script):
     """Digest of the modules behind a script, as a parameter: they rerun the rule."""
     return code_digests.code_digest(os.path.join(SCRIPTS, script), CODE)
+
+
+STANDIN = code_digests.program_digest("sdssflow.standin.serve", SCRIPTS, CODE)
 
 
 def section(name):
@@ -64,6 +74,44 @@ def source_table(wildcards):
             )
         )
     return source.path
+
+
+def bulk_file(number):
+    """Input function: spectra (0) or photometry (1) of the bulk files."""
+    return lambda wildcards: SAMPLES[wildcards.sample].source.paths[number]
+
+
+def sky_tables(wildcards):
+    """Input function: the simulated sky that a stand-in serves; nothing for a real archive."""
+    if wildcards.sample not in SIMULATED:
+        return []
+    return [
+        f"results/{wildcards.sample}/sky/{table}.parquet"
+        for table in ("specobj", "photoobj")
+    ]
+
+
+def sky_templates():
+    """Fluxes behind the simulated sky: data to Python, so no code digest sees them."""
+    folder = os.path.join(workflow.basedir, "data", "embedded")
+    return sorted(
+        os.path.relpath(os.path.join(folder, name))
+        for name in os.listdir(folder)
+        if name.startswith("sky_") and name.endswith(".parquet")
+    )
+
+
+def standin_digest(wildcards):
+    """Digest of the stand-in, which runs as a process of its own; '' for a real archive."""
+    return STANDIN if wildcards.sample in SIMULATED else ""
+
+
+def chunk_paths(wildcards):
+    """Input function: the chunks of a download, in order."""
+    return [
+        f"results/{wildcards.sample}/download/chunks/{chunk:04d}.parquet"
+        for chunk in range(SAMPLES[wildcards.sample].source.chunks)
+    ]
 
 
 def voters(wildcards):
@@ -113,3 +161,4 @@ wildcard_constraints:
     seed=one_of(map(str, RUN.seeds)),
     model=one_of({*RUN.classifiers, *RUN.regressors}),
     figure="[a-z_]+",
+    chunk="[0-9]{4}",

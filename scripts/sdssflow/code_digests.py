@@ -93,10 +93,36 @@ def code_digest(script: str | Path, memory: Memory | None = None) -> str:
     """
     script = Path(script).resolve()
     memory = memory or Memory()
-    seen = {
-        path: memory.module(path).meaning for path in local_modules(script, script.parent, memory)
-    }
-    text = "\n".join(f"{path.relative_to(script.parent)}:{seen[path]}" for path in sorted(seen))
+    return _digest(local_modules(script, script.parent, memory), script.parent, memory)
+
+
+def program_digest(module: str, root: str | Path, memory: Memory | None = None) -> str:
+    """Digest a module that runs as a process of its own, and the local modules it imports.
+
+    Parameters
+    ----------
+    module : str
+        Its name, as in ``python -m``.
+    root : path-like
+        Folder in which modules are looked for.
+    memory : Memory, optional
+        Spares parsing modules that were parsed before.
+
+    Returns
+    -------
+    str
+        12 hexadecimal digits.
+    """
+    root = Path(root).resolve()
+    memory = memory or Memory()
+    path = root.joinpath(*module.split(".")).with_suffix(".py")
+    return _digest(local_modules(path, root, memory) | {path}, root, memory)
+
+
+def _digest(paths: set[Path], root: Path, memory: Memory) -> str:
+    text = "\n".join(
+        f"{path.relative_to(root)}:{memory.module(path).meaning}" for path in sorted(paths)
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
 
 

@@ -22,7 +22,7 @@ PROJECT = ["Snakefile", "rules", "scripts", "config", "profiles", "report", "dat
            "environment.yml"]  # fmt: skip
 
 TINY_RUN = {
-    "samples": ["tiny", "mclass"],
+    "samples": ["tiny", "mclass", "mock"],
     "seeds": [1],
     "classifiers": {
         "dummy": {"kind": "dummy"},
@@ -91,7 +91,8 @@ def copy_project(folder: Path) -> None:
 
 
 def configure(folder: Path) -> None:
-    """Make the sample `tiny` (every 16th galaxy of mgs, as a file) and the tiny run."""
+    """Make the samples `tiny` (every 16th galaxy of mgs, as a file) and `mock` (a small simulated
+    sky, by query), and the tiny run."""
     galaxies = read_parquet(folder / "data/embedded/mgs.parquet")
     tiny = galaxies.filter(pc.equal(pc.bit_wise_and(galaxies.column("row_id"), 15), 0))
     columns = [name for name in tiny.column_names if name in COLUMNS and name != "row_id"]
@@ -110,6 +111,11 @@ def configure(folder: Path) -> None:
     content["splits"]["folds"]["folds"] = 2
     content["explore"] |= {"figures": ["sky_map"], "clusters": [2, 3], "embeddings": ["pca"]}
     mclass.write_text(yaml.safe_dump(content, sort_keys=False))
+    mock = yaml.safe_load((folder / "config/samples/mocksky.yaml").read_text())
+    mock["source"]["simulated"] = {"objects": 1500, "seed": 1}
+    mock["classifiers"] = ["dummy", "logistic"]
+    mock["explore"] = {"figures": ["sky_map"], "clusters": [2, 3], "embeddings": ["pca"]}
+    (folder / "config/samples/mock.yaml").write_text(yaml.safe_dump(mock, sort_keys=False))
     (folder / "config/config.yaml").write_text(yaml.safe_dump(TINY_RUN, sort_keys=False))
 
 

@@ -19,6 +19,43 @@ def test_the_run_ends_in_a_report(finished):
     assert "mclass" in page
 
 
+def test_the_report_shows_that_the_download_is_complete_and_the_sky_simulated(finished):
+    page = (finished.folder / "results/report.html").read_text()
+    assert "<b>Completeness.</b>" in page
+    assert "whole sample" in page
+    assert "SELECT TOP 500000 p.objID," in page
+    assert "Simulated: no observed object is among these rows." in page
+    completeness = read_csv(finished.folder / "results/mock/catalogue/completeness.csv")
+    assert completeness["chunk"].iloc[-1] == "whole sample"
+    assert (completeness["rows"] == completeness["rows_counted"]).all()
+    catalogue = read_parquet(finished.folder / "results/mock/catalogue/catalogue.parquet")
+    assert metadata(catalogue.schema)["simulated"] is True
+    assert completeness["rows"].iloc[-1] == catalogue.num_rows > 1000
+
+
+def test_a_downloaded_object_can_be_followed_from_the_sky_to_its_class(finished):
+    results = finished.folder / "results/mock"
+    test = read_parquet(results / "split/random/1/test.parquet").to_pylist()[0]
+    row = read_parquet(results / "catalogue/catalogue.parquet").to_pylist()[test["row_id"]]
+    (spectrum,) = (
+        x
+        for x in read_parquet(results / "sky/specobj.parquet").to_pylist()
+        if x["specObjID"] == row["specobjid"]
+    )
+    (image,) = (
+        x
+        for x in read_parquet(results / "sky/photoobj.parquet").to_pylist()
+        if x["objID"] == spectrum["bestObjID"] == row["objid"]
+    )
+    assert (spectrum["class"], spectrum["plate"]) == (row["spec_class"], row["plate"])
+    assert row["model_mag_g"] == pytest.approx(image["g"], rel=5e-7)
+    dereddened = image["g"] - image["extinction_g"] - image["r"] + image["extinction_r"]
+    assert test["model_color_gr"] == pytest.approx(dereddened, abs=1e-5)
+    predicted = read_parquet(results / "classify/random/logistic/predictions.parquet").to_pylist()
+    (found,) = (x for x in predicted if x["row_id"] == test["row_id"])
+    assert found["spec_class"] == spectrum["class"]
+
+
 def test_one_object_can_be_followed_from_source_to_prediction(finished):
     results = finished.folder / "results/tiny"
     test = read_parquet(results / "split/published/1/test.parquet").to_pylist()[0]
@@ -92,7 +129,7 @@ def test_training_rules_never_see_the_test_rows(finished):
     header, *rows = [line.split("\t") for line in lines if "\t" in line]
     rule, inputs = header.index("rule"), header.index("input-file(s)")
     training = [row[inputs] for row in rows if row[rule].startswith("train_")]
-    assert len(training) == 8
+    assert len(training) == 10
     assert all(text.endswith("development.parquet") for text in training)
     assert {row[rule] for row in rows if "test.parquet" in row[inputs]} == {
         "predict_classes",

@@ -23,6 +23,12 @@ TINY_AFTER_FEATURES = {
     "train_network", *REGRESS_AFTER_TRAINING,
 }  # fmt: skip
 
+MOCK_AFTER_SKY = {
+    "plan_chunks", "download_chunk", "assemble_catalogue", "clean_catalogue", "plot_flow",
+    "build_features", "plot_catalogue", "split_sample", "find_clusters", "embed_features",
+    "plot_clusters", "train_classifier", *CLASSIFY_AFTER_TRAINING,
+}  # fmt: skip
+
 # name: (file, old text, new text, rules that rerun)
 CASES = {
     "nothing": ("config/config.yaml", "seeds:", "seeds:", set()),
@@ -75,6 +81,36 @@ CASES = {
         "title: Some of the Main",
         {"build_report"},
     ),
+    "what is asked of SDSS": (
+        "config/samples/mock.yaml",
+        "column: z_warning",
+        "column: clean",
+        MOCK_AFTER_SKY,
+    ),
+    "what is expected of SDSS": (
+        "config/samples/mock.yaml",
+        "  chunks: 2\n",
+        "  chunks: 2\n  expected: {rows: 9, according_to: nobody}\n",
+        {"build_report"},
+    ),
+    "how SDSS is asked": (
+        "config/config.yaml",
+        "samples:",
+        "downloads: {pause_s: 2.0, attempts: 3}\nsamples:",
+        {"build_report"},
+    ),
+    "the simulated sky": (
+        "config/samples/mock.yaml",
+        "objects: 1500",
+        "objects: 1600",
+        {"simulate_sky", *MOCK_AFTER_SKY},
+    ),
+    "the stand-in for SkyServer": (
+        "scripts/sdssflow/standin/server.py",
+        "SQL_TIMEOUT = 600",
+        "SQL_TIMEOUT = 601",
+        MOCK_AFTER_SKY,
+    ),
     "a script": (
         "scripts/plot_flow.py",
         "def main(snakemake):\n",
@@ -88,22 +124,21 @@ CASES = {
         {"plot_flow", "build_report"},
     ),
     "a helper of a helper": (
-        "scripts/sdssflow/prepare/photometry.py",
+        "scripts/sdssflow/photometry.py",
         '"r": 2.751',
         '"r": 2.75',
         {
-            "build_features", "plot_catalogue", "plot_filters", *TINY_AFTER_FEATURES,
-            "train_classifier", *CLASSIFY_AFTER_TRAINING,
+            "simulate_sky", *MOCK_AFTER_SKY, "plot_filters", *TINY_AFTER_FEATURES,
         },
     ),
     "a comment in a helper": (
-        "scripts/sdssflow/prepare/photometry.py",
+        "scripts/sdssflow/photometry.py",
         "POGSON = ",
         "# Pogson's ratio\nPOGSON = ",
         set(),
     ),
     "a docstring of a helper": (
-        "scripts/sdssflow/prepare/photometry.py",
+        "scripts/sdssflow/photometry.py",
         '"""Magnitudes, fluxes',
         '"""Of magnitudes, fluxes',
         set(),
@@ -162,8 +197,8 @@ def test_one_seed_more_keeps_what_the_other_seeds_trained(finished):
     path = finished.folder / "config/config.yaml"
     with edited(path, "seeds:\n- 1\n", "seeds:\n- 1\n- 2\n"):
         planned = finished.planned()
-    assert (planned["split_sample"], planned["train_regressor"]) == (2, 2)
-    assert (planned["train_classifier"], planned["train_network"]) == (4, 2)
+    assert (planned["split_sample"], planned["train_regressor"]) == (3, 2)
+    assert (planned["train_classifier"], planned["train_network"]) == (6, 2)
     assert not {"import_catalogue", "clean_catalogue", "build_features", "find_clusters"} & set(
         planned
     )
@@ -180,7 +215,7 @@ def test_only_the_edited_sample_reruns(finished):
 
 def test_time_stamps_of_sources_alone_do_not_rerun(finished):
     for name in (
-        "scripts/sdssflow/prepare/photometry.py",
+        "scripts/sdssflow/photometry.py",
         "config/config.yaml",
         "rules/prepare.smk",
     ):

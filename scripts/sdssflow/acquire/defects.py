@@ -24,14 +24,25 @@ class Defects:
     """
 
     def __init__(self) -> None:
-        self._rows: list[tuple[str, str, int, str, int]] = []
+        self._found: dict[tuple[str, str, str], tuple[int, int]] = {}
 
-    def note(self, column: str, defect: str, where: np.ndarray, action: str) -> None:
-        """Count the True values of `where`, shape (n_rows,); nothing is noted if there is none."""
+    def note(
+        self, column: str, defect: str, where: np.ndarray, action: str, first_row: int = 0
+    ) -> None:
+        """Count the True values of `where`, shape (n_rows,); nothing is noted if there is none.
+
+        `first_row` is the `row_id` of its first row, where a table comes in blocks.
+        """
         count = int(np.count_nonzero(where))
         if count:
-            self._rows.append((column, defect, count, action, int(np.argmax(where))))
+            key = (column, defect, action)
+            before, example = self._found.get(key, (0, first_row + int(np.argmax(where))))
+            self._found[key] = (before + count, example)
 
     def frame(self) -> pd.DataFrame:
         """Return one row per column and defect; `example_row` is the `row_id` of the first one."""
-        return pd.DataFrame(self._rows, columns=list(NAMES))
+        rows = [
+            (column, defect, count, action, example)
+            for (column, defect, action), (count, example) in self._found.items()
+        ]
+        return pd.DataFrame(rows, columns=list(NAMES))

@@ -57,6 +57,11 @@ def _columns() -> dict[str, Column]:
         "z_warning": Column(
             pa.int32(), "", 0, None, "bits of the spectroscopic pipeline's warning"
         ),
+        "spec_subclass": Column(pa.string(), "", None, None, "spectroscopic subclass"),
+        "science_primary": Column(pa.int32(), "", 0, 1, "1 for the best spectrum of its object"),
+        "photo_type": Column(pa.int32(), "", 0, 9, "3 extended, 6 point-like on the image"),
+        "clean": Column(pa.int32(), "", 0, 1, "1 for photometry without known trouble"),
+        "mode": Column(pa.int32(), "", 1, 5, "1 primary, 2 secondary, 3 family of the imaging"),
     }
     for kind in MAGNITUDES:
         for band in BANDS:
@@ -72,6 +77,9 @@ def _columns() -> dict[str, Column]:
             pa.float32(), "mag", 0, 30, f"Galactic extinction in {band}"
         )
     columns["petro_rad_r"] = Column(pa.float32(), "arcsec", 0, 1000, "Petrosian radius in r")
+    columns["petro_r50_r"] = Column(
+        pa.float32(), "arcsec", 0, 1000, "radius of half the Petrosian flux in r"
+    )
     columns["published_part"] = Column(pa.string(), "", None, None, "part of the published split")
     return columns
 

@@ -15,11 +15,11 @@ from sdssflow.acquire.casting import as_numbers, as_text
 from sdssflow.acquire.defects import KEPT, KEPT_AS_NULL, SET_TO_NULL, Defects
 from sdssflow.acquire.errors import nearest
 from sdssflow.acquire.identifiers import identifiers
+from sdssflow.acquire.measurements import is_bookkeeping, limits, null_sentinels, out_of_range
 from sdssflow.acquire.readers import SourceTable
 from sdssflow.acquire.schema import COLUMNS, PARTS, field
 from sdssflow.configuration.sample import FileSource
 
-POSITIONS = ("ra", "dec")
 IDENTIFIERS = ("objid", "specobjid")
 
 
@@ -59,6 +59,8 @@ def conform(source: SourceTable, settings: FileSource) -> tuple[pa.Table, pd.Dat
             made[name] = _labels(source, name, settings.class_labels, defects)
         elif name == "published_part":
             made[name] = _labels(source, name, {part: part for part in PARTS}, defects)
+        elif name == "spec_subclass":
+            made[name] = as_text(source, name)
         else:
             made[name] = _measured(source, name, settings.sentinels, defects)
         if made[name].null_count == len(made[name]):
@@ -101,41 +103,17 @@ def _measured(source: SourceTable, name: str, sentinels: list[float], defects: D
     wild = ~missing & ~np.isfinite(values)
     defects.note(name, "not finite", wild, SET_TO_NULL)
     values[wild] = np.nan
-    # coordinates and bookkeeping: 99 is a right ascension, a field and a fibre as well
-    counted = name in POSITIONS or pa.types.is_integer(column.type)
-    for sentinel in sentinels:
-        # in a float32 column -99.9 is the nearest float32
-        meant = (values == sentinel) | (values == float(np.float32(sentinel)))
-        if counted:
-            meant &= _outside(name, values)
-        defects.note(name, f"sentinel {sentinel:g}", meant, SET_TO_NULL)
-        values[meant] = np.nan
+    null_sentinels(name, values, sentinels, defects)
     if pa.types.is_integer(column.type):
         _check_whole(source, name, values)
-    outside = _outside(name, values)
+    outside = out_of_range(name, values)
     if outside.any():
-        _check_outside(source, name, values, outside, fatal=counted)
+        _check_outside(source, name, values, outside, fatal=is_bookkeeping(name))
         defects.note(name, "out of range", outside, SET_TO_NULL)
         values[outside] = np.nan
     if name == "zspec":
         defects.note(name, "exactly zero", values == 0, KEPT)
     return pa.array(values, from_pandas=True).cast(column.type, safe=False)
-
-
-def _limits(name: str) -> tuple[float, float]:
-    """Return the column's physical range, within what its type can hold."""
-    column = COLUMNS[name]
-    low = -np.inf if column.low is None else column.low
-    high = np.inf if column.high is None else column.high
-    if pa.types.is_integer(column.type):
-        high = min(high, np.iinfo(column.type.to_pandas_dtype()).max)
-    return low, high
-
-
-def _outside(name: str, values: np.ndarray) -> np.ndarray:
-    """Return True where a value (not NaN) lies outside the column's physical range."""
-    low, high = _limits(name)
-    return (values < low) | (values > high)
 
 
 def _check_whole(source: SourceTable, name: str, values: np.ndarray) -> None:
@@ -156,7 +134,7 @@ def _check_outside(
     """Stop on a bad position or plate, and on a measurement that is mostly out of range."""
     column = COLUMNS[name]
     row = int(np.argmax(outside))
-    low, high = _limits(name)
+    low, high = limits(name)
     allowed = f"[{low:.10g}, {high:.10g}]{' ' + column.unit if column.unit else ''}"
     if fatal:
         advice = "Correct it, or add the number to source.sentinels if it means 'no value'."

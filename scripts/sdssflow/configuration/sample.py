@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from sdssflow.configuration.cuts import Cut
 from sdssflow.configuration.section import Section
+from sdssflow.configuration.sources import EmbeddedSource, FileSource, Source
 from sdssflow.configuration.splits import Split
 
 Band = Literal["u", "g", "r", "i", "z"]
@@ -15,48 +16,6 @@ Magnitudes = Literal["model", "psf", "petro"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
-
-class EmbeddedSource(Section):
-    """Real rows that ship with the project."""
-
-    kind: Literal["embedded"]
-    """Rows from `data/embedded/`, no download."""
-    table: Literal["mgs", "mclass"]
-    """Which embedded table: `mgs` (10,000 galaxies with redshifts) or `mclass` (327 objects with
-    classes)."""
-
-
-class FileSource(Section):
-    """Rows in a file of your own."""
-
-    kind: Literal["file"]
-    """One local file."""
-    path: str
-    """The file, relative to the working directory of the workflow."""
-    format: Literal["csv", "fits", "votable", "parquet", "hdf5"] | None = None
-    """File format; by default told from the suffix."""
-    table: str | None = None
-    """Name of the table inside an HDF5 file, or name or number of the extension of a FITS file."""
-    columns: dict[str, str]
-    """Which column of the file is which: catalogue name -> name in the file. Columns of the file
-    that are not named are not read."""
-    class_labels: dict[str, Literal["GALAXY", "QSO", "STAR"]] = {
-        "GALAXY": "GALAXY",
-        "QSO": "QSO",
-        "STAR": "STAR",
-    }
-    """The file's words for the three classes."""
-    sentinels: list[float] = [-9999.0, -999.0, -99.0, 99.0, 999.0, 9999.0]
-    """Numbers that mean "no value"; each is counted and made null."""
-    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    """Expected SHA-256 of the file; another content is refused."""
-    magnitude_system: Literal["asinh", "pogson"] = "asinh"
-    """Whether magnitudes are SDSS asinh magnitudes (luptitudes) or logarithmic ones."""
-    extinction_applied: bool = False
-    """True if the file's magnitudes are already corrected for Galactic extinction."""
-
-
-Source = Annotated[EmbeddedSource | FileSource, Field(discriminator="kind")]
 
 LEAKS = {
     "redshift": "the redshift is what is to be learnt, and it gives the class away",
@@ -165,6 +124,17 @@ class Sample(Section):
     regressors: list[Name] | None = None
     """Names of the regressors to train; by default all of `regressors` in the run's
     configuration."""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its objects are no observed ones."""
+        return getattr(self.source, "simulated", None) is not None
+
+    @property
+    def shown_title(self) -> str:
+        """The title; it says of a simulated sample that it is one, whoever wrote it."""
+        told = "simulated" in self.title.lower() or not self.simulated
+        return self.title if told else f"{self.title} (simulated)"
 
     @model_validator(mode="after")
     def _published_split_needs_a_source_that_has_one(self) -> Sample:

@@ -36,6 +36,13 @@ ACQUIRE: dict[str, Caption] = {
         "What is wrong with the values as they came, how often, what was done about it and a row "
         "to look at. No row is dropped here: a value that can't be true becomes missing.",
     ),
+    "completeness": Caption(
+        "Completeness",
+        "Of a download: what was planned, what the server counted and what arrived, for each "
+        "chunk and for the whole. Numbers of rows are equal, or the run would have stopped. Of "
+        "bulk files: rows of each file, those with photometry, those that meet the selection, and "
+        "those in the catalogue.",
+    ),
 }
 
 PREPARE: dict[str, Caption] = {

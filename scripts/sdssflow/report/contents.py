@@ -117,6 +117,8 @@ def _sample_items(name: str, sample: Sample, run: RunConfiguration, folder: str)
     suffix = run.figures.format
     yield _item(ACQUIRE, f"{folder}/catalogue/catalogue.parquet", "acquire", name)
     yield _item(ACQUIRE, f"{folder}/catalogue/defects.csv", "acquire", name)
+    if sample.source.kind in ("skyserver", "bulk", "tap"):
+        yield _item(ACQUIRE, f"{folder}/catalogue/completeness.csv", "acquire", name)
     clean = f"{folder}/clean"
     yield _item(PREPARE, f"{clean}/catalogue.parquet", "prepare", name, name="clean")
     yield _item(PREPARE, f"{clean}/flow.csv", "prepare", name, name="flow_table")

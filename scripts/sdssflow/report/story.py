@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from sdssflow.configuration.run import RunConfiguration
-from sdssflow.configuration.sample import FileSource, Sample
+from sdssflow.configuration.sample import EmbeddedSource, FileSource, Sample
 from sdssflow.report import tables
 from sdssflow.report.contents import Item
 from sdssflow.report.provenance import Facts, ModelRun, read_facts
@@ -76,20 +76,36 @@ def _sample(name: str, sample: Sample, items: list[Item]) -> Section:
         )
         for key, title in titles.items()
     ]
-    defects = next(item for item in items if item.name == "defects")
-    sections = [_data(name, sample, source, defects), *shown, _parts(name, sample, items, notes)]
+    of_data = [item for item in items if item.name in ("defects", "completeness")]
+    sections = [_data(name, sample, source, of_data), *shown, _parts(name, sample, items, notes)]
     text = [sample.description] if sample.description else []
     used = [section for section in sections if section.blocks or section.facts]
-    return Section(f"sample-{name}", sample.title, text, sections=used)
+    if sample.simulated:
+        text.insert(0, "Simulated: no observed object is among these rows.")
+    return Section(f"sample-{name}", sample.shown_title, text, sections=used)
 
 
-def _data(name: str, sample: Sample, facts: Facts, defects: Item) -> Section:
-    """Return what the catalogue is and what is wrong with it."""
+def _where(sample: Sample, facts: Facts) -> list[tuple[str, str]]:
+    """Return where the rows come from, and how they were asked for if they were."""
     source = sample.source
-    where = source.path if isinstance(source, FileSource) else f"table {source.table}"
+    if isinstance(source, EmbeddedSource):
+        return [("Source", f"embedded: table {source.table}")]
+    if isinstance(source, FileSource):
+        return [("Source", f"file: {source.path}")]
+    limit = facts.entries.get("limit")
+    return [
+        ("Source", f"{source.kind}: {facts.entries.get('archive')}"),
+        ("Data release", str(facts.entries.get("release"))),
+        ("Query", str(facts.entries.get("query"))),
+        ("Limit", f"the first {limit:,} rows in the order of specobjid" if limit else ""),
+    ]
+
+
+def _data(name: str, sample: Sample, facts: Facts, items: list[Item]) -> Section:
+    """Return what the catalogue is, whether it is complete and what is wrong with it."""
     listed = [
         ("Sample", name),
-        ("Source", f"{source.kind}: {where}"),
+        *_where(sample, facts),
         ("Reference", sample.reference),
         ("Rows", f"{facts.rows:,}"),
         ("Data digest", facts.digest),
@@ -97,12 +113,15 @@ def _data(name: str, sample: Sample, facts: Facts, defects: Item) -> Section:
         ("Galactic extinction", EXTINCTION.get(facts.entries.get("extinction_applied"), "")),
         ("SHA-256 of the source", str(facts.entries.get("source_sha256", ""))),
     ]
-    frame = tables.read_table(defects.path, ("column", "defect", "count"), empty=True)
-    text = defects.caption if len(frame) else "None was found."
     notes = [f"N = {facts.rows:,}; data digest {facts.digest}"]
-    table = tables.plain_table(frame, defects.title, text, notes)
+    blocks = []
+    for item in items:
+        frame = tables.read_table(item.path, (), empty=True)
+        text = item.caption if len(frame) else "None was found."
+        folded = len(frame) > LONG
+        blocks.append(tables.plain_table(frame, item.title, text, notes, folded))
     return Section(
-        f"{name}-data", "The data", facts=[pair for pair in listed if pair[1]], blocks=[table]
+        f"{name}-data", "The data", facts=[pair for pair in listed if pair[1]], blocks=blocks
     )
 
 

@@ -57,7 +57,7 @@ def judge(
     anchor = f"{name}-{task}-{split}"
     blocks = [shown for item in items for shown in _blocks(item, verdict)]
     return (
-        _headline(verdict, sample.title, task, split, anchor),
+        _headline(verdict, sample.shown_title, task, split, anchor),
         Section(anchor, f"{TASKS[task]}, split {split}", blocks=blocks),
     )
 

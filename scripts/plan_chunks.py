@@ -1,0 +1,46 @@
+"""Ask an archive what a sample holds, and part it into chunks.
+
+One query counts the spectra of each plate, a second one all of them, a third one the rows that meet
+every condition. The ranges of specObjID that are planned cover all plates without gaps; the counts
+are what the download is held against later.
+
+Input
+-----
+sky : specobj.parquet of the simulated sky, if the sample has one
+
+Output
+------
+plan : JSON with the query of the whole sample, counts and ranges
+
+Params
+------
+source : canonical JSON of the sample's source, without what can't change a row
+
+Resources
+---------
+network : canonical JSON of the run's `downloads`: how to ask changes no result
+"""
+
+from pathlib import Path
+
+from sdssflow.acquire.download.opening import open_archive
+from sdssflow.acquire.download.plan import check_room
+from sdssflow.acquire.download.planning import make_plan
+from sdssflow.configuration.run import Downloads
+from sdssflow.configuration.sources import downloaded_from_canonical
+from sdssflow.logs import logger, run
+
+
+def main(snakemake):
+    source = downloaded_from_canonical(snakemake.params.source)
+    network = Downloads.from_canonical(snakemake.resources.network)
+    sky = Path(snakemake.input.sky[0]).parent if snakemake.input.sky else None
+    with open_archive(source, network, sky) as (archive, name):
+        plan = make_plan(archive, source, name)
+    check_room(network.store, plan.rows)
+    logger.info("%s: %d spectra, %d rows, %s", name, plan.spectra, plan.rows, plan.query)
+    plan.write(snakemake.output.plan)
+
+
+if "snakemake" in globals():
+    run(main, snakemake)

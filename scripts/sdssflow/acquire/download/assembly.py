@@ -1,0 +1,141 @@
+"""From verified chunks to one catalogue, and the proof that it is complete."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sdssflow.acquire.cataloguing import write_catalogue
+from sdssflow.acquire.download.errors import DownloadError
+from sdssflow.acquire.download.plan import Plan
+from sdssflow.acquire.download.proofs import ChunkProof, read_proof
+from sdssflow.acquire.download.ranges import PLATE_SHIFT
+from sdssflow.tables import DIGEST_LENGTH, ROW_GROUP
+
+AGAIN = "Make the plan again: snakemake --forcerun plan_chunks."
+
+
+def prove(plan: Plan, proofs: list[ChunkProof]) -> pd.DataFrame:
+    """Check that the chunks are what the plan asked for, all of it, once.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    proofs : list of ChunkProof
+        Of the chunks, in order.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per chunk and one for the whole: ``chunk, from_plate, to_plate, spectra_planned,
+        spectra_counted, rows_counted, rows, digest``; both plates included.
+
+    Raises
+    ------
+    DownloadError
+        If ranges, numbers of spectra or numbers of rows differ.
+    """
+    if [(proof.low, proof.high) for proof in proofs] != plan.bounds:
+        raise DownloadError("the chunks are not those of the plan", AGAIN)
+    rows = []
+    for chunk, proof in enumerate(proofs):
+        if proof.rows != proof.counted or proof.spectra != proof.spectra_planned:
+            raise DownloadError(f"chunk {chunk} does not hold what was counted: {proof}", AGAIN)
+        # another key than specobjid says nothing of plates
+        empty = proof.high <= proof.low or plan.key != "specobjid"
+        rows.append(
+            {
+                "chunk": str(chunk),
+                "from_plate": None if empty else proof.low >> PLATE_SHIFT,
+                "to_plate": None if empty else (proof.high - 1) >> PLATE_SHIFT,
+                "spectra_planned": proof.spectra_planned,
+                "spectra_counted": proof.spectra,
+                "rows_counted": proof.counted,
+                "rows": proof.rows,
+                "digest": proof.digest,
+            }
+        )
+    found = sum(proof.rows for proof in proofs)
+    if found != plan.rows:
+        raise DownloadError(
+            f"the chunks hold {found:,} rows, the server counted {plan.rows:,} for the whole "
+            "sample: the server has changed, or an answer was wrong in a way that no check saw",
+            "Delete the folder of this server in downloads.store and run again.",
+        )
+    whole = {
+        "chunk": "whole sample",
+        "from_plate": rows[0]["from_plate"],
+        "to_plate": max((row["to_plate"] or 0 for row in rows), default=0) or None,
+        "spectra_planned": plan.spectra,
+        "spectra_counted": sum(proof.spectra for proof in proofs),
+        "rows_counted": plan.rows,
+        "rows": found,
+        "digest": digest_of(proofs)[:DIGEST_LENGTH],
+    }
+    frame = pd.DataFrame([*rows, whole])
+    return frame.astype({"from_plate": "Int64", "to_plate": "Int64"})
+
+
+def digest_of(proofs: Iterable[ChunkProof]) -> str:
+    """Return one SHA-256 over the digests of all chunks."""
+    return hashlib.sha256("\n".join(proof.digest for proof in proofs).encode()).hexdigest()
+
+
+def assemble(
+    plan: Plan, paths: list[str], path: str | Path, sample: str, simulated: bool
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Write the catalogue of a sample from its chunks, block by block.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    paths : list of str
+        Files of the chunks, in order.
+    path : path-like
+        The catalogue.
+    sample : str
+        Name of the sample.
+    simulated : bool
+        Whether the archive serves a simulated sky; stands in the metadata of the catalogue.
+
+    Returns
+    -------
+    completeness : pandas.DataFrame
+        As `prove` gives it.
+    defects : pandas.DataFrame
+        As `sdssflow.acquire.validation.conform` gives it.
+
+    Raises
+    ------
+    DownloadError
+        As `prove`.
+    """
+    proofs = [read_proof(chunk) for chunk in paths]
+    completeness = prove(plan, proofs)
+    names = pq.read_schema(paths[0]).names
+    about = {
+        "sample": sample,
+        "magnitude_system": "asinh",
+        "extinction_applied": False,
+        "source_sha256": digest_of(proofs),
+        "archive": plan.archive,
+        "release": plan.release,
+        "query": plan.query,
+        "limit": plan.limit,
+        "simulated": simulated,
+    }
+    defects = write_catalogue(_blocks(paths, names), names, path, about, plan.limit)
+    return completeness, defects
+
+
+def _blocks(paths: list[str], names: list[str]) -> Iterator[pa.Table]:
+    for path in paths:
+        for batch in pq.ParquetFile(path).iter_batches(ROW_GROUP, columns=names, use_threads=False):
+            yield pa.table(batch)

@@ -1,0 +1,51 @@
+"""What can go wrong between an archive and us, and what to do about it."""
+
+from __future__ import annotations
+
+
+class DownloadError(RuntimeError):
+    """A download that can't go on; the message says what to change or to wait for.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong, without a full stop.
+    advice : str
+        What the user can do, as a sentence.
+    """
+
+    def __init__(self, problem: str, advice: str) -> None:
+        self.problem = problem.rstrip(". ")
+        super().__init__(f"{self.problem}. {advice}")
+
+
+class TransientError(DownloadError):
+    """It may go better next time: a lost connection, a busy server, an answer that is not whole.
+
+    Attributes
+    ----------
+    retry_after_s : float or None
+        How long the server asks us to wait.
+    """
+
+    def __init__(self, problem: str, advice: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(problem, advice or "Run again later; what is complete is kept.")
+        self.retry_after_s = retry_after_s
+
+
+class SilenceError(TransientError):
+    """No answer at all in the time allowed: a lost packet, or a query that takes too long."""
+
+
+class TooMuchError(DownloadError):
+    """One range holds more than the server gives at once, in rows or in time: ask for less.
+
+    Attributes
+    ----------
+    slow : bool
+        Whether it is too much in time, which even a small range can be.
+    """
+
+    def __init__(self, problem: str, slow: bool = False) -> None:
+        super().__init__(problem, "Ask for a smaller range.")
+        self.slow = slow

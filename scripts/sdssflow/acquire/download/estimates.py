@@ -1,0 +1,57 @@
+"""What a download will take, before anything is asked of a server."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from sdssflow.acquire.download.plan import BYTES_PER_ROW
+from sdssflow.configuration.run import Downloads
+from sdssflow.configuration.sources import SkyServerSource, TapSource
+
+CSV_BYTES_PER_COLUMN = 9  # of an answer, measured on simulated rows: docs/skyserver.md
+TRANSFER_BYTES_PER_S = 2e6  # assumed: nothing is known of your network or the server's mood
+QUERIES_OF_PLAN = 3
+QUERIES_OF_CHUNK = 2  # plates and all spectra
+QUERIES_OF_PIECE = 2  # count and rows
+
+
+def estimate(sources: dict[str, SkyServerSource | TapSource], network: Downloads) -> pd.DataFrame:
+    """Estimate rows, queries, time and disk of downloads.
+
+    Parameters
+    ----------
+    sources : dict of str to SkyServerSource or TapSource
+        By the names of their samples.
+    network : Downloads
+        The pause between queries.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``sample, rows, according_to, queries, waiting_min, transfer_min, disk_gb``; numbers that
+        can't be known before the server is asked are missing. `waiting_min` is the least time that
+        the pauses take, `transfer_min` the time of the answers at 2 MB/s; how long the server takes
+        to answer comes on top.
+    """
+    return pd.DataFrame([_row(name, source, network) for name, source in sources.items()])
+
+
+def _row(name: str, source: SkyServerSource | TapSource, network: Downloads) -> dict[str, object]:
+    row: dict[str, object] = {"sample": name}
+    if source.expected is None:
+        return row | {"rows": None, "according_to": "not known: the plan counts them"}
+    rows = min(source.expected.rows, source.limit or source.expected.rows)
+    pieces = max(source.chunks, math.ceil(rows / source.rows_per_query))
+    queries = QUERIES_OF_PLAN + QUERIES_OF_CHUNK * source.chunks + QUERIES_OF_PIECE * pieces
+    return row | {
+        "rows": rows,
+        "according_to": source.expected.according_to,
+        "queries": queries,
+        "waiting_min": round(queries * network.pause_s / 60, 1),
+        "transfer_min": round(
+            rows * len(source.columns) * CSV_BYTES_PER_COLUMN / TRANSFER_BYTES_PER_S / 60, 1
+        ),
+        "disk_gb": round(rows * BYTES_PER_ROW / 1e9, 2),
+    }

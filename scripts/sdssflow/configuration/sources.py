@@ -1,0 +1,210 @@
+"""Where the rows of a sample come from."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, field_validator, model_validator
+
+from sdssflow.configuration.sdss_columns import ALWAYS, DOWNLOADABLE, SELECTABLE, STANDARD
+from sdssflow.configuration.section import Section
+from sdssflow.configuration.selection import Condition, refuse_statements
+
+PositiveInt = Annotated[int, Field(ge=1)]
+ServiceColumn = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class EmbeddedSource(Section):
+    """Real rows that ship with the project."""
+
+    kind: Literal["embedded"]
+    """Rows from `data/embedded/`, no download."""
+    table: Literal["mgs", "mclass"]
+    """Which embedded table: `mgs` (10,000 galaxies with redshifts) or `mclass` (327 objects with
+    classes)."""
+
+
+class FileSource(Section):
+    """Rows in a file of your own."""
+
+    kind: Literal["file"]
+    """One local file."""
+    path: str
+    """The file, relative to the working directory of the workflow."""
+    format: Literal["csv", "fits", "votable", "parquet", "hdf5"] | None = None
+    """File format; by default told from the suffix."""
+    table: str | None = None
+    """Name of the table inside an HDF5 file, or name or number of the extension of a FITS file."""
+    columns: dict[str, str]
+    """Which column of the file is which: catalogue name -> name in the file. Columns of the file
+    that are not named are not read."""
+    class_labels: dict[str, Literal["GALAXY", "QSO", "STAR"]] = {
+        "GALAXY": "GALAXY",
+        "QSO": "QSO",
+        "STAR": "STAR",
+    }
+    """The file's words for the three classes."""
+    sentinels: list[float] = [-9999.0, -999.0, -99.0, 99.0, 999.0, 9999.0]
+    """Numbers that mean "no value"; each is counted and made null."""
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """Expected SHA-256 of the file; another content is refused."""
+    magnitude_system: Literal["asinh", "pogson"] = "asinh"
+    """Whether magnitudes are SDSS asinh magnitudes (luptitudes) or logarithmic ones."""
+    extinction_applied: bool = False
+    """True if the file's magnitudes are already corrected for Galactic extinction."""
+
+
+class SimulatedSky(Section):
+    """A sky made by forward modelling, for runs without a network: docs/simulated_sky.md."""
+
+    objects: Annotated[int, Field(ge=640)]
+    """How many spectra it holds, at least a plate's."""
+    seed: Annotated[int, Field(ge=0)] = 1
+    """Seed of the draws."""
+
+
+class Expected(Section):
+    """What is known of a sample before anything is asked of a server."""
+
+    rows: PositiveInt
+    """About how many rows."""
+    according_to: str
+    """Who says so."""
+
+
+class Asked(Section):
+    """What all roads to SDSS share: which release and which rows."""
+
+    release: Annotated[int, Field(ge=12, le=99)] = 17
+    """Data release."""
+    selection: list[Condition] = []
+    """Conditions that each row meets."""
+    limit: PositiveInt | None = None
+    """At most this many rows: the first ones in the order of specobjid, so always the same."""
+    expected: Expected | None = None
+    """For the estimate of `make plan` alone."""
+
+    def question(self) -> str:
+        """Return as canonical JSON what changes the rows; an estimate does not."""
+        content = self.model_dump(mode="json", exclude={"expected"})
+        return json.dumps(content, sort_keys=True)
+
+
+class Selected(Asked):
+    """What the roads to SDSS itself share: which columns."""
+
+    columns: list[str] = list(STANDARD)
+    """Columns of the catalogue, besides the ids that tell rows apart."""
+
+    @field_validator("columns")
+    @classmethod
+    def _columns_are_known(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if name not in DOWNLOADABLE:
+                raise ValueError(f"{name!r} is no column of SDSS; docs/skyserver.md lists them")
+        return [name for name in DOWNLOADABLE if name in {*names, *ALWAYS}]
+
+
+class SkyServerSource(Selected):
+    """Rows of SDSS by query: spectra (SpecObjAll) with their photometry (PhotoObjAll)."""
+
+    kind: Literal["skyserver"]
+    """Download from SkyServer, in chunks, each verified against counts and sums of the server."""
+    server: str = Field(default="https://skyserver.sdss.org", pattern=r"^https?://[^ /]+[^ ]*[^/]$")
+    """Address of the SkyServer, without the part of the release."""
+    chunks: Annotated[int, Field(ge=1, le=5000)] = 8
+    """Into how many jobs the download is parted, each a range of specObjID."""
+    rows_per_query: Annotated[int, Field(ge=100, le=499_999)] = 100_000
+    """Ranges with more rows than this are split before they are asked for."""
+    unchecked_sql: str | None = None
+    """ONE MORE CONDITION AS SQL, SENT AS IT STANDS, where `s` is SpecObjAll and `p` PhotoObjAll.
+    Nothing checks what it means, and the other roads to SDSS can't follow it."""
+    simulated: SimulatedSky | None = None
+    """If given, the server is a loopback stand-in over this simulated sky, and `server` is not
+    asked. What comes out is no observation."""
+
+    @field_validator("unchecked_sql")
+    @classmethod
+    def _one_condition(cls, sql: str | None) -> str | None:
+        return refuse_statements(sql)
+
+
+class BulkSource(Selected):
+    """Rows of SDSS from the bulk files of a release, on your disk: no server is asked."""
+
+    kind: Literal["bulk"]
+    """The FITS files specObj and photoPosPlate of a release, read in step: docs/other_roads.md."""
+    folder: str
+    """Folder of both files, relative to the working directory of the workflow."""
+    spectra: str | None = None
+    """Name of the file with spectra; by default `specObj-dr17.fits` with the number of the
+    release."""
+    photometry: str | None = None
+    """Name of the file with their photometry, row by row; by default `photoPosPlate-dr17.fits`
+    with the number of the release."""
+
+    @property
+    def paths(self) -> tuple[str, str]:
+        """Files of spectra and photometry."""
+        names = (
+            self.spectra or f"specObj-dr{self.release}.fits",
+            self.photometry or f"photoPosPlate-dr{self.release}.fits",
+        )
+        return tuple(f"{self.folder.rstrip('/') or '/'}/{name}" for name in names)
+
+
+class TapSource(Asked):
+    """Rows of a site that mirrors SDSS and speaks TAP, from one table of it."""
+
+    kind: Literal["tap"]
+    """Download through the Table Access Protocol, in verified chunks: docs/other_roads.md."""
+    url: str = Field(pattern=r"^https?://[^ /]+[^ ]*[^/ ]$")
+    """Address of the TAP service, without `/sync`."""
+    table: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*){0,2}$")
+    """The table, with its schema."""
+    columns: dict[str, ServiceColumn] = Field(min_length=1)
+    """Which column of the table is which: catalogue name -> name there. What only
+    `source.selection` looks at is mapped as well."""
+    key: str = "specobjid"
+    """The mapped column of whole numbers by whose ranges the table is asked; no value stands
+    there twice."""
+    signed_key: bool = True
+    """Whether the service keeps the key as a signed number of 64 bits: the ids of spectra from
+    plate 8192 on are negative there."""
+    chunks: Annotated[int, Field(ge=1, le=5000)] = 8
+    """Into how many jobs the download is parted, each a range of the key."""
+    rows_per_query: Annotated[int, Field(ge=100, le=499_999)] = 50_000
+    """Ranges with more rows than this are split before they are asked for."""
+
+    @property
+    def simulated(self) -> None:
+        """A mirror has no simulated sky."""
+
+    @model_validator(mode="after")
+    def _mapping_is_enough(self) -> TapSource:
+        for name in self.columns:
+            if name not in SELECTABLE:
+                raise ValueError(f"columns: {name!r} is no column of SDSS; docs/skyserver.md")
+        if self.key not in self.columns or SELECTABLE[self.key].kind != "integer":
+            raise ValueError(f"key: columns maps no column of whole numbers to {self.key!r}")
+        for condition in self.selection:
+            needed = [condition.column]
+            if condition.dereddened:
+                needed.append(f"extinction_{condition.column[-1]}")
+            for name in needed:
+                if name not in self.columns:
+                    raise ValueError(f"selection: columns does not map {name!r}")
+        return self
+
+
+Downloaded = Annotated[SkyServerSource | TapSource, Field(discriminator="kind")]
+Source = Annotated[
+    EmbeddedSource | FileSource | SkyServerSource | BulkSource | TapSource,
+    Field(discriminator="kind"),
+]
+
+
+def downloaded_from_canonical(text: str) -> SkyServerSource | TapSource:
+    """Read back the canonical JSON of a source that is downloaded, of either kind."""
+    return TypeAdapter(Downloaded).validate_json(text)

@@ -1,0 +1,46 @@
+import pytest
+
+from sdssflow.simulate.sky import simulate_sky
+from sdssflow.standin.server import SkyServer
+from tests.acquire.download.walk import download
+from tests.skyserver.faults import Switchboard
+
+
+@pytest.fixture(scope="package")
+def sky(tmp_path_factory):
+    """A folder with a simulated sky of 2,000 spectra."""
+    folder = tmp_path_factory.mktemp("sky")
+    simulate_sky(folder, objects=2000, seed=3)
+    return folder
+
+
+@pytest.fixture(scope="package")
+def board():
+    return Switchboard()
+
+
+@pytest.fixture(scope="package")
+def server(sky, board):
+    """A stand-in over the sky that tells no lies unless `board` orders some."""
+    with SkyServer(sky, middleware=board) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def no_faults(request):
+    """Each test begins and ends with an honest server and an empty log."""
+    if "board" in request.fixturenames or "server" in request.fixturenames:
+        board = request.getfixturevalue("board")
+        board.clear()
+        board.log.clear()
+        request.getfixturevalue("server").log.clear()
+        yield
+        board.clear()
+    else:
+        yield
+
+
+@pytest.fixture(scope="package")
+def clean(server, tmp_path_factory):
+    """What an undisturbed download writes."""
+    return download(server.url, tmp_path_factory.mktemp("clean"))

@@ -1,0 +1,56 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sdssflow.acquire.download.ranges import EVERYTHING, Range, halves, part_plates, plates
+
+KEYS = st.integers(0, (1 << 64) - 1)
+
+
+@given(
+    st.lists(st.integers(1, 16383), unique=True, max_size=60).map(sorted),
+    st.integers(1, 40),
+    st.data(),
+)
+def test_parts_cover_everything_once_whatever_the_plates(numbers, chunks, data):
+    spectra = data.draw(
+        st.lists(st.integers(1, 2000), min_size=len(numbers), max_size=len(numbers))
+    )
+    parts = part_plates(np.array(numbers, dtype=np.int64), np.array(spectra), chunks)
+    assert len(parts) == chunks
+    assert (parts[0].low, parts[-1].high) == EVERYTHING
+    assert all(before.high == after.low for before, after in pairwise(parts))
+    filled = [part for part in parts if not part.empty]
+    assert len(filled) == max(1, min(chunks, len(filled)))
+    for low, high in parts:
+        assert low % (1 << 50) == 0 and high % (1 << 50) == 0
+
+
+def test_parts_are_about_equal():
+    numbers, spectra = np.arange(1, 1001), np.full(1000, 640)
+    parts = part_plates(numbers, spectra, 8)
+    sizes = [np.count_nonzero((numbers >= p.low >> 50) & (numbers < p.high >> 50)) for p in parts]
+    assert sum(sizes) == 1000
+    assert max(sizes) - min(sizes) <= 1
+
+
+@given(KEYS, KEYS)
+def test_halves_are_the_whole_and_smaller(low, high):
+    whole = Range(min(low, high), max(low, high) + 1)
+    if whole.high - whole.low < 2:
+        with pytest.raises(ValueError, match="can't be split"):
+            halves(whole)
+        return
+    left, right = halves(whole)
+    assert (left.low, left.high, right.high) == (whole.low, right.low, whole.high)
+    assert not left.empty and not right.empty
+
+
+def test_a_range_of_plates_is_split_between_plates():
+    left, _ = halves(plates(266, 300))
+    assert left.high % (1 << 50) == 0
+    left, _ = halves(plates(266, 266))
+    assert left.high % (1 << 38) == 0

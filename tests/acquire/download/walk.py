@@ -1,0 +1,66 @@
+"""The whole road of a download without Snakemake: plan, chunks, catalogue."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sdssflow.acquire.download.archive import Archive
+from sdssflow.acquire.download.assembly import assemble
+from sdssflow.acquire.download.chunks import download_chunk
+from sdssflow.acquire.download.plan import Plan
+from sdssflow.acquire.download.planning import make_plan
+from sdssflow.acquire.download.skyserver import SkyServer
+from sdssflow.acquire.download.store import Store
+from sdssflow.configuration.run import Downloads
+from sdssflow.configuration.sources import SkyServerSource
+from sdssflow.tables import write_csv
+
+# impatient, so that a test of a silent server does not take long
+NETWORK = Downloads(
+    pause_s=0, wait_s=0.02, timeout_s=1.0, deadline_s=6.0, attempts=5, give_up_s=60.0
+)
+SELECTION = [
+    {"column": "science_primary", "any_of": [1]},
+    {"column": "model_mag_r", "minimum": 10, "maximum": 25},
+]
+
+
+def source(**changes: Any) -> SkyServerSource:
+    """Return a sample of most of the sky, in two chunks; `changes` as in YAML."""
+    content = {"kind": "skyserver", "chunks": 2, "selection": SELECTION, **changes}
+    return SkyServerSource.model_validate_json(json.dumps(content))
+
+
+def open_at(
+    url: str, folder: Path, asked: SkyServerSource, network: Downloads = NETWORK
+) -> Archive:
+    """Return the archive at `url`, its answers kept in ``folder/store``."""
+    server = SkyServer(url, asked.release, network)
+    return Archive(asked, server.ask, network, Store(folder / "store"))
+
+
+def download(
+    url: str, folder: Path, asked: SkyServerSource | None = None, network: Downloads = NETWORK
+) -> dict[str, bytes]:
+    """Walk from the query to the catalogue and return what was written, by name.
+
+    Files that are there already are kept, as Snakemake keeps finished outputs; so a call after one
+    that failed goes on where it stopped.
+    """
+    asked = asked or source()
+    plan_path = folder / "plan.json"
+    if not plan_path.exists():
+        make_plan(open_at(url, folder, asked, network), asked, "stand-in").write(plan_path)
+    plan = Plan.read(plan_path)
+    paths = [folder / f"{chunk:04d}.parquet" for chunk in range(asked.chunks)]
+    for chunk, path in enumerate(paths):
+        if not path.exists():
+            download_chunk(open_at(url, folder, asked, network), plan, chunk, path)
+    catalogue = folder / "catalogue.parquet"
+    completeness, defects = assemble(plan, list(map(str, paths)), catalogue, "test", True)
+    write_csv(completeness, folder / "completeness.csv")
+    write_csv(defects, folder / "defects.csv")
+    names = ("plan.json", "catalogue.parquet", "completeness.csv", "defects.csv")
+    return {name: (folder / name).read_bytes() for name in names}

@@ -1,0 +1,167 @@
+"""A download through Snakemake that is killed again and again, against one that is left alone.
+
+`pytest tests/workflow/test_downloads.py -rP` prints the transcript.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import psutil
+import pytest
+import yaml
+
+from sdssflow.files import file_digest
+from sdssflow.simulate.sky import simulate_sky
+from sdssflow.standin.server import SkyServer
+from tests.workflow.conftest import Run, copy_project
+
+pytestmark = pytest.mark.workflow
+CHUNKS = 6
+RESULTS = [f"results/far/catalogue/{name}" for name in
+           ("catalogue.parquet", "defects.csv", "completeness.csv")]  # fmt: skip
+
+
+def project(folder, url):
+    """A copy of the project with one sample, on the server at `url`."""
+    copy_project(folder)
+    sample = {
+        "title": "Far away",
+        "source": {"kind": "skyserver", "server": url, "chunks": CHUNKS},
+        "tasks": ["classify"],
+        "splits": {"random": {"kind": "holdout"}},
+    }
+    (folder / "config/samples/far.yaml").write_text(yaml.safe_dump(sample))
+    run = yaml.safe_load((folder / "config/config.yaml").read_text())
+    run |= {"samples": ["far"], "downloads": {"pause_s": 0.0, "wait_s": 0.1}}
+    (folder / "config/config.yaml").write_text(yaml.safe_dump(run))
+    return Run(folder)
+
+
+def slowly(request, application):
+    """Middleware: the rows of a chunk take a while, so that a kill meets some under way."""
+    if "ORDER BY s.specObjID" in request.sql:
+        time.sleep(0.4)
+    return application(request)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sky")
+    simulate_sky(folder, objects=4000, seed=5)
+    with SkyServer(folder, middleware=slowly) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def undisturbed(server, tmp_path_factory):
+    run = project(tmp_path_factory.mktemp("undisturbed"), server.url)
+    run.snakemake("--cores", "2", *RESULTS)
+    return run
+
+
+def data_queries(server):
+    """Count the queries for rows that the server was asked, by their text."""
+    return Counter(x.sql for x in server.log if "ORDER BY s.specObjID" in x.sql)
+
+
+def answered(run):
+    """Number of verified answers in the store."""
+    return len(list(run.folder.glob("data/downloads/*/*/*.csv.zst")))
+
+
+def start(run):
+    return subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--cores", "2", *RESULTS],
+        cwd=run.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def kill_after(process, server, queries, only_a_job):
+    """Kill -9, when as many queries for rows have come in: everything, or one job alone."""
+    before = sum(data_queries(server).values())
+    end = time.monotonic() + 60
+    while sum(data_queries(server).values()) < before + queries and process.poll() is None:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    if only_a_job:
+        jobs = [
+            child
+            for child in psutil.Process(process.pid).children(recursive=True)
+            if "download_chunk" in " ".join(child.cmdline())
+        ]
+        for job in jobs[-1:]:
+            job.kill()
+        process.wait(timeout=120)
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_kill_and_resume(server, undisturbed, tmp_path):
+    expected = {name: file_digest(undisturbed.folder / name) for name in RESULTS}
+    assert sum(data_queries(server).values()) == CHUNKS
+    run = project(tmp_path, server.url)
+    server.log.clear()
+    kills = [(1, False), (2, False), (1, True)]  # the others go on after the last
+    for queries, only_a_job in kills:
+        process = start(run)
+        kill_after(process, server, queries, only_a_job)
+        what = "a job" if only_a_job else "Snakemake and its jobs"
+        asked = sum(data_queries(server).values())
+        print(f"kill -9 {what}: {asked} queries for rows so far, {answered(run)} answers kept")
+        run.snakemake("--unlock")
+    run.snakemake("--cores", "2", *RESULTS)
+    queries = data_queries(server)
+    print(f"to the end: {sum(queries.values())} queries for rows in {len(queries)} chunks")
+    found = {name: file_digest(run.folder / name) for name in RESULTS}
+    for name in RESULTS:
+        print(f"{name} undisturbed {expected[name][:12]} killed and resumed {found[name][:12]}")
+    assert found == expected
+    # a query is asked again only if a kill met it under way: two at a time
+    assert len(queries) == CHUNKS
+    assert sum(queries.values()) <= CHUNKS + 2 * len(kills)
+    assert not list(run.folder.rglob("results/**/.*parquet"))
+
+
+def test_answers_that_are_kept_need_no_server(server, undisturbed):
+    asked = len(server.log)
+    undisturbed.snakemake("--cores", "2", "--forceall", *RESULTS)
+    assert len(server.log) == asked
+
+
+def test_how_the_server_is_asked_reruns_nothing(undisturbed):
+    path = undisturbed.folder / "config/config.yaml"
+    before = path.read_text()
+    run = yaml.safe_load(before)
+    run["downloads"] |= {"pause_s": 3.0, "attempts": 9, "contact": "me@example.org"}
+    try:
+        path.write_text(yaml.safe_dump(run))
+        assert undisturbed.planned(*RESULTS) == {}
+        sample = undisturbed.folder / "config/samples/far.yaml"
+        text = sample.read_text()
+        sample.write_text(text.replace("chunks: 6", "chunks: 5"))
+        planned = undisturbed.planned(*RESULTS)
+        sample.write_text(text)
+        assert planned == {"plan_chunks": 1, "download_chunk": 5, "assemble_catalogue": 1}
+    finally:
+        path.write_text(before)
+
+
+def test_the_plan_of_the_shipped_samples_asks_no_server(tmp_path):
+    run = Run(tmp_path)
+    copy_project(tmp_path)
+    done = run.snakemake("plan", "--configfile", "config/skyserver.yaml", "--cores", "1")
+    lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
+    for name in ("lecture", "main_galaxies", "luminous_red_galaxies", "boss_galaxies", "quasars"):
+        assert name in lines
+    assert "5801200" in lines["dr17_spectra"]
+    assert not (tmp_path / "data/downloads").exists()
