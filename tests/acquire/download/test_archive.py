@@ -13,6 +13,9 @@ from sdssflow.acquire.download.opening import loopback, open_archive
 from sdssflow.acquire.download.plan import Plan, check_room
 from sdssflow.acquire.download.planning import make_plan
 from sdssflow.acquire.download.ranges import EVERYTHING
+from sdssflow.acquire.download.skyserver import SkyServer as SkyServerClient
+from sdssflow.standin.answers import Answer
+from sdssflow.standin.server import SkyServer
 from sdssflow.tables import content_digest, metadata, read_csv, read_parquet
 from tests.acquire.download.walk import NETWORK, SELECTION, download, open_at, source
 
@@ -160,6 +163,26 @@ def test_the_server_is_told_who_asks(server, tmp_path):
     agent = request.headers["User-Agent"]
     assert agent.startswith("sdssflow/") and "me@example.org" in agent and "astroquery/" in agent
     assert request.url.startswith(f"{server.url}/dr17/en/tools/search/x_results.aspx?")
+
+
+def test_a_proxy_is_not_asked_for_this_machine(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert open_at(server.url, tmp_path, source()).count(EVERYTHING).n > 1500
+    far = SkyServerClient("http://skyserver.example.org", 17, NETWORK)
+    with pytest.raises(DownloadError, match="[Pp]roxy"):
+        far.ask("SELECT 1")
+
+
+def test_a_table_under_another_name_is_not_believed(sky, tmp_path):
+    def renamed(request, application):
+        answer = application(request)
+        return Answer(answer.status, "text/html", answer.content())
+
+    with SkyServer(sky, middleware=renamed) as other:
+        archive = open_at(other.url, tmp_path, source(), NETWORK.model_copy(update={"attempts": 1}))
+        with pytest.raises(DownloadError, match="an answer of type text/html, not a CSV"):
+            archive.plates()
 
 
 @pytest.mark.parametrize(

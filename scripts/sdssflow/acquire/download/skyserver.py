@@ -12,6 +12,7 @@ import json
 import re
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -62,12 +63,7 @@ class SkyServer:
         session = self._client._session
         # astroquery writes each answer out, wrapped and indented, for a log level nobody has on
         session.hooks["response"].clear()
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, Punctual(network.deadline_s))
-        contact = f"; {network.contact}" if network.contact else ""
-        session.headers["User-Agent"] = (
-            f"sdssflow/{__version__} (verified bulk query{contact}) {session.headers['User-Agent']}"
-        )
+        introduce(session, server, network, Punctual(network.deadline_s))
 
     def ask(self, sql: str) -> bytes:
         """Send one query, once, and return the body of a CSV answer, unread.
@@ -108,6 +104,9 @@ class SkyServer:
                 f"{where}: HTTP 404, there is no such page",
                 "Correct source.release or source.server: has SkyServer this release?",
             )
+        kind = response.headers.get("Content-Type", "")
+        if code == 200 and said is None and re.search("html|json|xml", kind):
+            raise TransientError(f"{where}: an answer of type {kind}, not a CSV")
         if code == 200 and said is None:
             return
         told = f"{where}: HTTP {code}: {said or response.reason}"
@@ -127,6 +126,20 @@ class SkyServer:
         if code in (400, 401, 403, 405, 414):
             raise DownloadError(told, "Correct source.server, or ask its operators.")
         raise TransientError(told, retry_after_s=wait)
+
+
+def introduce(
+    session: requests.Session, server: str, network: Downloads, adapter: HTTPAdapter
+) -> None:
+    """Let a session speak to a server through an adapter, and say who asks."""
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, adapter)
+    # a proxy of the site does not know what 127.0.0.1 means to us
+    session.trust_env = urlsplit(server).hostname not in ("127.0.0.1", "localhost")
+    contact = f"; {network.contact}" if network.contact else ""
+    session.headers["User-Agent"] = (
+        f"sdssflow/{__version__} (verified bulk query{contact}) {session.headers['User-Agent']}"
+    )
 
 
 class Punctual(HTTPAdapter):

@@ -13,13 +13,13 @@ from typing import Any
 
 import requests
 
-from sdssflow import __version__
 from sdssflow.acquire.download.errors import DownloadError, TooMuchError, TransientError
 from sdssflow.acquire.download.skyserver import (
     BUSY,
     CONNECT_TIMEOUT_S,
     TOO_SLOW,
     Punctual,
+    introduce,
     retry_after,
     unreachable,
 )
@@ -51,10 +51,7 @@ class TapServer:
         from pyvo.dal import TAPService
 
         session = requests.Session()
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, _Impatient(network))
-        contact = f"; {network.contact}" if network.contact else ""
-        session.headers["User-Agent"] = f"sdssflow/{__version__} (verified bulk query{contact})"
+        introduce(session, url, network, _Impatient(network))
         self.url = url
         self.network = network
         self._most_rows = most_rows
