@@ -41,7 +41,7 @@ class Condition(Section):
             # people also write the names of SDSS
             known = {column.header.lower(): ours for ours, column in SELECTABLE.items()}
             known |= {ours: ours for ours in SELECTABLE}
-            near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+            near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
             hint = f" (did you mean {known[near[0]]!r}?)" if near else ""
             raise ValueError(f"there is no column {name!r}{hint}; docs/skyserver.md lists them")
         return name

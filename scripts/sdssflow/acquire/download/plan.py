@@ -83,6 +83,7 @@ def check_room(folder: str | Path, rows: int) -> None:
     need, free = rows * BYTES_PER_ROW, shutil.disk_usage(folder).free
     if need > free:
         raise DownloadError(
-            f"{rows:,} rows need about {need / 1e9:.1f} GB, {folder} has {free / 1e9:.1f} GB left",
+            f"{rows:,} rows need about {need / 1e6:,.0f} MB, "
+            f"{folder} has {free / 1e6:,.0f} MB left",
             "Make room, set downloads.store to another disk, or set source.limit.",
         )

@@ -90,7 +90,8 @@ class SkyServer:
                 cache=False,
             )
         except requests.exceptions.RequestException as error:
-            raise unreachable(self.server, self.network, error, "source.server") from error
+            # the chain of urllib3 below it is long, and says no more than the message
+            raise unreachable(self.server, self.network, error, "source.server") from None
         self._check_status(response)
         return response.content
 
@@ -198,7 +199,7 @@ def unreachable(
         return SilenceError(f"{server} was silent for {network.timeout_s:g} s")
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
         return DownloadError(f"{server} is no address", f"Correct {setting}.")
-    reason = re.sub(r"<[^>]*object at 0x[0-9a-f]+>", "", str(error)).strip(" ,:")
+    reason = re.sub(r"<[^>]*object at 0x[0-9a-f]+>|with url: \S+ ", "", str(error)).strip(" ,:")
     return TransientError(
         f"{server} can't be reached, or the connection broke ({reason[:300]})",
         f"Check {setting} and the network (compute nodes often have none: downloads are "
