@@ -17,7 +17,7 @@ import numpy as np
 from astropy.io import fits
 
 from sdssflow.simulate.sky import simulate_sky
-from tests.acquire.bulk_release import (
+from tests.acquire.bulk.release import (
     PHOTOMETRY,
     SPECTRA,
     matched,

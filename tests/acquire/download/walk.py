@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sdssflow.acquire.download.planning import make_plan
 from sdssflow.acquire.download.skyserver import SkyServer
 from sdssflow.acquire.download.store import Store
 from sdssflow.configuration.run import Downloads
-from sdssflow.configuration.sources import SkyServerSource
+from sdssflow.configuration.sources import SkyServerSource, TapSource
 from sdssflow.tables import write_csv
 
 # impatient, so that a test of a silent server does not take long
@@ -50,17 +51,22 @@ def download(
     that failed goes on where it stopped.
     """
     asked = asked or source()
+    fetch(lambda: open_at(url, folder, asked, network), folder, asked)
+    names = ("plan.json", "catalogue.parquet", "completeness.csv", "defects.csv")
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+def fetch(opened: Callable[[], Archive], folder: Path, asked: SkyServerSource | TapSource) -> None:
+    """Walk from the plan to the catalogue, each job with an archive that `opened` opens."""
     plan_path = folder / "plan.json"
     if not plan_path.exists():
-        make_plan(open_at(url, folder, asked, network), asked, "stand-in").write(plan_path)
+        make_plan(opened(), asked, "stand-in").write(plan_path)
     plan = Plan.read(plan_path)
     paths = [folder / f"{chunk:04d}.parquet" for chunk in range(asked.chunks)]
     for chunk, path in enumerate(paths):
         if not path.exists():
-            download_chunk(open_at(url, folder, asked, network), plan, chunk, path)
+            download_chunk(opened(), plan, chunk, path)
     catalogue = folder / "catalogue.parquet"
     completeness, defects = assemble(plan, list(map(str, paths)), catalogue, "test", True)
     write_csv(completeness, folder / "completeness.csv")
     write_csv(defects, folder / "defects.csv")
-    names = ("plan.json", "catalogue.parquet", "completeness.csv", "defects.csv")
-    return {name: (folder / name).read_bytes() for name in names}

@@ -1,72 +1,31 @@
-import io
-import json
-import re
-import time
+"""Rows from a TAP mirror are those of SkyServer, whatever its ids and limits."""
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from astropy.io.votable import parse_single_table
-from pydantic import ValidationError
 
 from sdssflow.acquire.download.adql import condition_adql
 from sdssflow.acquire.download.archive import Archive
-from sdssflow.acquire.download.assembly import assemble
-from sdssflow.acquire.download.chunks import download_chunk
 from sdssflow.acquire.download.errors import (
-    DownloadError,
-    SilenceError,
-    TooMuchError,
     TransientError,
 )
 from sdssflow.acquire.download.languages import TapLanguage
 from sdssflow.acquire.download.opening import open_archive
-from sdssflow.acquire.download.plan import Plan
 from sdssflow.acquire.download.planning import make_plan
 from sdssflow.acquire.download.ranges import plates
 from sdssflow.acquire.download.store import Store
-from sdssflow.acquire.download.tap import TapServer
 from sdssflow.acquire.schema import BANDS
 from sdssflow.configuration.selection import Condition
-from sdssflow.configuration.sources import TapSource
-from sdssflow.simulate.sky import simulate_sky
-from sdssflow.standin.answers import Answer
 from sdssflow.standin.database import Database
 from sdssflow.standin.dialects import ADQL
-from sdssflow.standin.server import SkyServer
-from sdssflow.standin.tap import VOTABLE
 from sdssflow.standin.translation import translate
 from sdssflow.standin.values import Catalog
-from sdssflow.standin.votable import error_votable, write_votable
+from sdssflow.standin.votable import write_votable
+from tests.acquire.bulk.walk import assert_same_rows
 from tests.acquire.download import walk
-from tests.acquire.test_bulk_files import assert_same_rows
+from tests.acquire.tap.walk import LEGACY, MAPPING, archive_at, by_skyserver, fetched, source
 
-MAPPING = {
-    "objid": "objid",
-    **{f"model_mag_{band}": band for band in BANDS},
-    **{f"psf_mag_{band}": f"psfmag_{band}" for band in BANDS},
-    **{f"petro_mag_{band}": f"petromag_{band}" for band in BANDS},
-    **{f"extinction_{band}": f"extinction_{band}" for band in BANDS},
-    "petro_rad_r": "petrorad_r",
-    "photo_type": "type",
-    "clean": "clean",
-    "run": "run",
-    "specobjid": "specobjid",
-    "plate": "plate",
-    "mjd": "mjd",
-    "fiberid": "fiberid",
-    "spec_class": "class",
-    "spec_subclass": "subclass",
-    "zspec": "zsp",
-    "zspec_err": "zsp_err",
-    "z_warning": "zwarning",
-    "science_primary": "scienceprimary",
-    "legacy_target1": "legacy_target1",
-    "boss_target1": "boss_target1",
-}
-# the stand-in's table ends where ids become larger than a signed number
-LEGACY = {"column": "plate", "maximum": 8191}
 SELECTIONS = {
     "all": [],
     "galaxies": [
@@ -77,91 +36,6 @@ SELECTIONS = {
     "targets": [{"column": "legacy_target1", "any_bit": [6, 7, 8], "no_bit": [26]}],
     "magnitudes": [{"column": "petro_mag_r", "maximum": 18.7, "dereddened": True}],
 }
-
-
-class Board:
-    """Middleware that answers chosen queries in another way, some times."""
-
-    def __init__(self):
-        self.orders = []
-        self.asked = []
-
-    def order(self, answer, match="", times=1):
-        self.orders.append([answer, match, times])
-
-    def __call__(self, request, application):
-        self.asked.append(request)
-        for order in self.orders:
-            answer, match, times = order
-            if times > 0 and re.search(match, request.sql):
-                order[2] -= 1
-                return answer(request, application)
-        return application(request)
-
-
-@pytest.fixture(scope="module")
-def sky(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sky")
-    simulate_sky(folder, objects=2500, seed=8)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def running(sky):
-    board = Board()
-    with SkyServer(sky, middleware=board) as server:
-        yield server, board
-
-
-@pytest.fixture
-def server(running):
-    running[1].orders.clear()
-    running[1].asked.clear()
-    return running[0]
-
-
-@pytest.fixture
-def board(running, server):
-    return running[1]
-
-
-def source(url="http://127.0.0.1:1/tap", **changes):
-    content = {
-        "kind": "tap",
-        "url": url,
-        "table": "sdss_dr17.specobj",
-        "columns": MAPPING,
-        "chunks": 3,
-        **changes,
-    }
-    return TapSource.model_validate_json(json.dumps(content))
-
-
-def archive_at(url, folder, asked, network=walk.NETWORK):
-    language = TapLanguage(asked)
-    ask = TapServer(url, language.most_rows, network).ask
-    return Archive(asked, ask, network, Store(folder / "store"), language)
-
-
-def fetched(archive, asked, folder):
-    """Walk from the plan to the catalogue."""
-    plan = make_plan(archive, asked, "mirror")
-    plan.write(folder / "plan.json")
-    plan = Plan.read(folder / "plan.json")
-    paths = [folder / f"{chunk:04d}.parquet" for chunk in range(asked.chunks)]
-    for chunk, path in enumerate(paths):
-        download_chunk(archive, plan, chunk, path)
-    completeness, _ = assemble(
-        plan, list(map(str, paths)), folder / "catalogue.parquet", "t", False
-    )
-    return pq.read_table(folder / "catalogue.parquet"), completeness
-
-
-def by_skyserver(server, folder, selection, **changes):
-    columns = [name for name in MAPPING if not name.endswith("target1")]
-    asked = walk.source(selection=selection, columns=columns, **changes)
-    walk.download(server.url, folder, asked)
-    return pq.read_table(folder / "catalogue.parquet")
 
 
 @pytest.mark.parametrize("name", SELECTIONS)
@@ -325,112 +199,12 @@ def wrapped_mirror(sky):
     return ask
 
 
-def says(message, status=400):
-    return lambda request, application: Answer(status, VOTABLE, error_votable(message))
-
-
-def bytes_of(change):
-    def answer(request, application):
-        right = application(request)
-        return Answer(right.status, right.content_type, change(right.content()))
-
-    return answer
-
-
-def silent(request, application):
-    time.sleep(2)
-    return Answer(503, "text/html", b"nobody is there any more")
-
-
-HEALED = {
-    "cut in the middle": bytes_of(lambda body: body[: len(body) // 2]),
-    "without its end": bytes_of(lambda body: body.rstrip()[:-4]),
-    "empty": bytes_of(lambda body: b""),
-    "a page": lambda request, application: Answer(200, "text/html", b"<html>Sorry</html>"),
-    "unavailable": lambda request, application: Answer(503, "text/html", b"<html>down</html>"),
-    "an error inside": lambda request, application: Answer(500, "text/plain", b"java.lang.Oops"),
-    "busy": says("Too many queries at once"),
-    "silent once": silent,
-}
-
-
-@pytest.mark.parametrize("name", HEALED)
-def test_a_broken_answer_is_asked_again(name, server, board, tmp_path):
-    asked = source(server.tap_url, chunks=1)
-    archive = archive_at(server.tap_url, tmp_path, asked)
-    board.order(HEALED[name], match="^SELECT objid,")
-    table, _ = fetched(archive, asked, tmp_path)
-    assert len([r for r in board.asked if r.sql.startswith("SELECT objid,")]) == 2
-    assert_same_rows(table, by_skyserver(server, tmp_path / "sky", [LEGACY]))
-
-
-def lost_row(request, application):
-    """Answer without the first row: a whole VOTable, of too few rows."""
-    table = parse_single_table(io.BytesIO(application(request).content())).to_table()
-    rows = pa.table({name: np.asarray(table[name])[1:].tolist() for name in table.colnames})
-    return Answer(200, VOTABLE, write_votable(rows, "OK"))
-
-
-def test_a_lost_row_is_noticed(server, board, tmp_path):
-    asked = source(server.tap_url, chunks=1)
-    archive = archive_at(server.tap_url, tmp_path, asked)
-    board.order(lost_row, match="^SELECT objid,", times=99)
-    with pytest.raises(TransientError, match="rows, the server counts .*: rows are missing"):
-        fetched(archive, asked, tmp_path)
-
-
-def test_a_service_that_stays_silent_is_given_up(server, board, tmp_path):
-    network = walk.NETWORK.model_copy(update={"timeout_s": 0.2, "give_up_s": 1.0})
-    asked = source(server.tap_url, chunks=1)
-    archive = archive_at(server.tap_url, tmp_path, asked, network)
-    board.order(silent, times=99)
-    started = time.monotonic()
-    with pytest.raises(DownloadError, match="can't be downloaded|not complete after"):
-        make_plan(archive, asked, "mirror")
-    assert time.monotonic() - started < 6
-    with pytest.raises(SilenceError, match="was silent for 0.2 s"):
-        TapServer(server.tap_url, 10, network).ask("SELECT plate FROM sdss_dr17.specobj")
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"columns": {**MAPPING, "clean": "klean"}}, "refuses the query: .*klean.*source.columns"),
-        ({"table": "sdss_dr17.photoplate"}, "refuses the query: .*photoplate.*source.table"),
-    ],
-)
-def test_a_wrong_name_is_told_at_once(changes, message, server, board, tmp_path):
-    asked = source(server.tap_url, chunks=1, **changes)
-    archive = archive_at(server.tap_url, tmp_path, asked)
-    with pytest.raises(DownloadError, match=message) as error:
-        fetched(archive, asked, tmp_path)
-    assert not isinstance(error.value, TransientError)
-    assert len({r.sql for r in board.asked}) == len(board.asked)
-
-
-@pytest.mark.parametrize("status", [200, 400, 500])
-def test_an_error_votable_is_read_whatever_its_status(status, server, board):
-    board.order(says("Column zsp_ does not exist", status))
-    with pytest.raises(DownloadError, match="Column zsp_ does not exist") as error:
-        TapServer(server.tap_url, 10, walk.NETWORK).ask("SELECT zsp_ FROM sdss_dr17.specobj")
-    assert not isinstance(error.value, TransientError)
-
-
-def test_a_time_out_of_the_service_asks_for_less(server, board):
-    board.order(says("Query timed out: statement timeout", 400))
-    with pytest.raises(TooMuchError):
-        TapServer(server.tap_url, 10, walk.NETWORK).ask("SELECT plate FROM sdss_dr17.specobj")
-
-
-def test_no_service_there(server):
-    with pytest.raises(DownloadError, match="404, there is no TAP service. Correct source.url"):
-        TapServer(f"{server.url}/tap/nothing", 10, walk.NETWORK).ask("SELECT 1")
-
-
 def test_verified_answers_are_not_asked_again(server, board, tmp_path):
     asked = source(server.tap_url)
     first, _ = fetched(archive_at(server.tap_url, tmp_path, asked), asked, tmp_path)
     board.asked.clear()
+    for made in [*tmp_path.glob("*.parquet"), tmp_path / "plan.json"]:
+        made.unlink()
     again, _ = fetched(archive_at(server.tap_url, tmp_path, asked), asked, tmp_path)
     assert again.equals(first)
     assert board.asked == []
@@ -459,20 +233,3 @@ def test_bits_by_remainders_are_the_bits_of_twos_complement(bit, sky):
     assert sorted(found.column(0).to_pylist()) == sorted(v for v in values if v >> bit & 1)
     cursor.close()
     database.close()
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"columns": {"specobjid": "id; DROP"}}, "should match pattern"),
-        ({"columns": {"specobjid": "id", "redshift": "z"}}, "'redshift' is no column of SDSS"),
-        ({"columns": {"zspec": "z"}}, "maps no column of whole numbers to 'specobjid'"),
-        ({"key": "zspec"}, "maps no column of whole numbers to 'zspec'"),
-        ({"selection": [{"column": "survey", "any_of": ["sdss"]}]}, "does not map 'survey'"),
-        ({"table": "a b"}, "should match pattern"),
-        ({"url": "ftp://x"}, "should match pattern"),
-    ],
-)
-def test_a_mapping_that_can_not_be_asked_is_refused(changes, message):
-    with pytest.raises(ValidationError, match=message):
-        source(**changes)

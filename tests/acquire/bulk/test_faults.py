@@ -1,0 +1,157 @@
+"""Files that are no release, or no whole one, are named and leave no catalogue."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from sdssflow.acquire.errors import CatalogueError
+from tests.acquire.bulk import release as bulk_release
+from tests.acquire.bulk.release import PHOTOMETRY, SPECTRA
+from tests.acquire.bulk.walk import imported
+
+
+def rewritten(path, change):
+    """Read a table of the release, change its columns, write it again."""
+    with fits.open(path, memmap=False) as file:
+        data = file[1].data
+        columns = {name: fits.Column(name, c.format, array=data[name].copy())
+                   for name, c in zip(data.names, file[1].columns, strict=True)}  # fmt: skip
+    change(columns)
+    bulk_release.write_table(path, list(columns.values()))
+
+
+def cut(folder, file, part):
+    path = folder / file
+    body = path.read_bytes()
+    path.write_bytes(body[: int(len(body) * part)])
+
+
+def swap(folder, first, second):
+    def change(columns):
+        for column in columns.values():
+            column.array[[first, second]] = column.array[[second, first]]
+
+    rewritten(folder / PHOTOMETRY, change)
+
+
+def set_to(name, row, value):
+    def change(columns):
+        columns[name].array[row] = value
+
+    return change
+
+
+FAULTS = {
+    "missing": (
+        lambda folder: (folder / PHOTOMETRY).unlink(),
+        "photoPosPlate-dr17.fits: the file can't be read (No such file or directory). Set "
+        "source.folder",
+    ),
+    "cut": (
+        lambda folder: cut(folder, SPECTRA, 0.5),
+        "specObj-dr17.fits: the file is cut short: its header promises 3,000 rows, 1,4",
+    ),
+    "cut near the end": (
+        lambda folder: cut(folder, PHOTOMETRY, 0.99),
+        "photoPosPlate-dr17.fits: the file is cut short",
+    ),
+    "cut in the header": (
+        lambda folder: (folder / SPECTRA).write_bytes((folder / SPECTRA).read_bytes()[:4000]),
+        "specObj-dr17.fits: ",
+    ),
+    "gzipped": (
+        lambda folder: (folder / SPECTRA).write_bytes(b"\x1f\x8b" + bytes(100)),
+        "specObj-dr17.fits: the file is gzipped. Unpack it",
+    ),
+    "no FITS": (
+        lambda folder: (folder / SPECTRA).write_text("<html>404</html>"),
+        "specObj-dr17.fits: the file is no FITS file",
+    ),
+    "empty": (lambda folder: (folder / SPECTRA).write_text(""), "the file is no FITS file"),
+    "no table": (
+        lambda folder: fits.PrimaryHDU(np.zeros((4, 4))).writeto(folder / SPECTRA, overwrite=True),
+        "specObj-dr17.fits: no extension holds a table",
+    ),
+    "other number of rows": (
+        lambda folder: rewritten(
+            folder / PHOTOMETRY,
+            lambda columns: columns.update(
+                {n: fits.Column(n, c.format, array=c.array[:-1]) for n, c in columns.items()}
+            ),
+        ),
+        "photoPosPlate-dr17.fits: the file has 2,999 rows, ",
+    ),
+    "missing column": (
+        lambda folder: rewritten(folder / PHOTOMETRY, lambda columns: columns.pop("MODELMAG")),
+        "the file has no column 'MODELMAG'",
+    ),
+    "swapped rows": (lambda folder: swap(folder, 1500, 1502), "column 'OBJID', row 1500: in rows"),
+    "another object": (
+        lambda folder: rewritten(folder / SPECTRA, set_to("BESTOBJID", 0, "1237650000000000000")),
+        "row 0: in rows 0 to 699, 1 of ",
+    ),
+    "an id that went through floating point": (
+        lambda folder: rewritten(folder / SPECTRA, set_to("SPECOBJID", 7, "2.9948967744493E+17")),
+        "column 'SPECOBJID', row 7: '2.9948967744493E+17' is no whole number",
+    ),
+    "a spectrum twice": (
+        lambda folder: [
+            rewritten(folder / file, set_all(2000, 2001)) for file in (SPECTRA, PHOTOMETRY)
+        ],
+        "column 'SPECOBJID': the spectrum ",
+    ),
+    "another plate than that of its id": (
+        lambda folder: rewritten(folder / SPECTRA, set_to("PLATE", 9, 12)),
+        "column 'PLATE', row 9: SPECOBJID ",
+    ),
+    "ids as floats": (
+        lambda folder: rewritten(
+            folder / PHOTOMETRY,
+            lambda columns: columns.update(OBJID=fits.Column("OBJID", "D", array=np.zeros(3000))),
+        ),
+        "column 'OBJID': stored as floating point",
+    ),
+    "one band alone": (
+        lambda folder: rewritten(
+            folder / PHOTOMETRY,
+            lambda columns: columns.update(
+                PSFMAG=fits.Column("PSFMAG", "E", array=np.zeros(3000, np.float32))
+            ),
+        ),
+        "column 'PSFMAG': no elements a row, expected 5",
+    ),
+}
+
+
+def set_all(row, value_of):
+    def change(columns):
+        for column in columns.values():
+            column.array[row] = column.array[value_of]
+
+    return change
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_named_and_leaves_no_catalogue(name, copy, tmp_path):
+    spoil, message = FAULTS[name]
+    spoil(copy)
+    with pytest.raises(CatalogueError) as error:
+        imported(copy, tmp_path / "out/c.parquet")
+    assert message in str(error.value)
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_no_row_is_an_error(release, tmp_path):
+    nothing = [{"column": "plate", "any_of": [1]}]
+    with pytest.raises(CatalogueError, match="no row meets all conditions .* Loosen"):
+        imported(release, tmp_path / "c.parquet", nothing)
+
+
+def test_a_missing_number_is_no_number(copy, tmp_path):
+    rewritten(copy / SPECTRA, set_to("Z", 4, np.nan))
+    everything = [{"column": "zspec", "minimum": -1, "maximum": 9}]
+    with_null, _, defects = imported(copy, tmp_path / "a.parquet")
+    without, _, _ = imported(copy, tmp_path / "b.parquet", everything)
+    assert with_null["zspec"].null_count == 1
+    assert with_null.num_rows - without.num_rows == 1
+    assert ("zspec", "missing") in set(zip(defects["column"], defects["defect"], strict=True))
