@@ -13,8 +13,13 @@ if SCRIPTS not in sys.path:
 from sdssflow import code_digests
 from sdssflow.configuration.cuts import Cuts
 from sdssflow.configuration.loading import ConfigurationError, load_run, load_samples
-from sdssflow.configuration.models import TORCH_KINDS
-from sdssflow.report.contents import contents, models
+from sdssflow.configuration.models import PDF_KINDS, TORCH_KINDS
+from sdssflow.report.contents import (
+    PDF_FIGURES,
+    REGRESS_FIGURES,
+    contents,
+    models,
+)
 
 try:
     RUN = load_run(config)
@@ -34,6 +39,14 @@ FIGURE = RUN.figures.format
 FIGURES = RUN.figures.canonical()
 TORCH_REGRESSORS = {
     name for name, settings in RUN.regressors.items() if settings.kind in TORCH_KINDS
+}
+PDF_REGRESSORS = {
+    name for name, settings in RUN.regressors.items() if settings.kind in PDF_KINDS
+}
+SEARCHING_REGRESSORS = {
+    name
+    for name, settings in RUN.regressors.items()
+    if getattr(settings, "search", None)
 }
 
 
@@ -135,6 +148,13 @@ def prediction_paths(sample, task, split):
 def predictions_of(task):
     """Input function: the predictions of every model of the sample."""
     return lambda wildcards: prediction_paths(wildcards.sample, task, wildcards.split)
+
+
+def chosen_settings(wildcards):
+    """Input function: the settings that a search has found; nothing for a model without one."""
+    folder = f"results/{wildcards.sample}/regress/{wildcards.split}/{wildcards.model}"
+    searches = wildcards.model in SEARCHING_REGRESSORS
+    return [f"{folder}/search/{wildcards.seed}.json"] if searches else []
 
 
 def histories(wildcards):

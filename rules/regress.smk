@@ -29,9 +29,39 @@ rule train_regressor:
         "../scripts/train_regressor.py"
 
 
+rule search_settings:
+    input:
+        development="results/{sample}/split/{split}/{seed}/development.parquet",
+    output:
+        table="results/{sample}/regress/{split}/{model}/search/{seed}.csv",
+        chosen="results/{sample}/regress/{split}/{model}/search/{seed}.json",
+    log:
+        "logs/search_settings/{sample}/{split}/{model}/{seed}.log",
+    benchmark:
+        "benchmarks/runs/search_settings/{sample}/{split}/{model}/{seed}.jsonl"
+    wildcard_constraints:
+        model=one_of(SEARCHING_REGRESSORS),
+    conda:
+        "../environment.yml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=by_attempt(1800),
+        runtime=by_attempt(60),
+    params:
+        settings=lambda wildcards: RUN.regressors[wildcards.model].canonical(),
+        seed=lambda wildcards: int(wildcards.seed),
+        code=code_digest("search_settings.py"),
+    message:
+        "Searching settings of {wildcards.model} on {wildcards.sample}, split {wildcards.split}, seed {wildcards.seed}"
+    script:
+        "../scripts/search_settings.py"
+
+
 rule train_network:
     input:
         development="results/{sample}/split/{split}/{seed}/development.parquet",
+        chosen=chosen_settings,
     output:
         folder=directory("results/{sample}/regress/{split}/{model}/{seed}"),
     log:
@@ -51,8 +81,40 @@ rule train_network:
         settings=lambda wildcards: RUN.regressors[wildcards.model].canonical(),
         model="{model}",
         seed=lambda wildcards: int(wildcards.seed),
+        # beside the output, which Snakemake deletes when a job was killed
+        checkpoints="results/{sample}/regress/{split}/{model}/checkpoints/{seed}",
         code=code_digest("train_network.py"),
     message:
         "Training network {wildcards.model} on {wildcards.sample}, split {wildcards.split}, seed {wildcards.seed}"
     script:
         "../scripts/train_network.py"
+
+
+rule calibrate_pdfs:
+    input:
+        model="results/{sample}/regress/{split}/{model}/{seed}",
+        development="results/{sample}/split/{split}/{seed}/development.parquet",
+    output:
+        calibration="results/{sample}/regress/{split}/{model}/calibration/{seed}.json",
+        reference="results/{sample}/regress/{split}/{model}/calibration/{seed}.parquet",
+    log:
+        "logs/calibrate_pdfs/{sample}/{split}/{model}/{seed}.log",
+    benchmark:
+        "benchmarks/runs/calibrate_pdfs/{sample}/{split}/{model}/{seed}.jsonl"
+    wildcard_constraints:
+        model=one_of(PDF_REGRESSORS),
+    conda:
+        "../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=by_attempt(1800),
+        runtime=by_attempt(30),
+    params:
+        settings=RUN.redshift_pdfs.calibration().canonical(),
+        model="{model}",
+        seed=lambda wildcards: int(wildcards.seed),
+        code=code_digest("calibrate_pdfs.py"),
+    message:
+        "Calibrating p(z) of {wildcards.model} on {wildcards.sample}, split {wildcards.split}, seed {wildcards.seed}"
+    script:
+        "../scripts/calibrate_pdfs.py"

@@ -1,23 +1,31 @@
 """Train one torch regressor on the development part of a split.
 
 For each fold, the model is fitted on the part `train` and, if it is a network, stopped on the part
-`validation`, whose best epoch is kept. The part `calibration` is left alone. Test objects are not
-in the file this rule reads. With `resources: gpu` 0 it trains on the CPU, with more on the first
-CUDA device; if torch sees none, the rule fails and says which line to change.
+`validation`, whose best epoch is kept; the members of an ensemble may share both parts out among
+themselves (`blocks`). The part `calibration` is left alone. Test objects are not in the file this
+rule reads. With `resources: gpu` 0 it trains on the CPU, with more on the first CUDA device; if
+torch sees none, the rule fails and says which line to change.
+
+The training of an ensemble keeps a checkpoint beside its output folder, not in it: Snakemake
+deletes the output of a job that was killed. The next run goes on from it, to the same weights.
 
 Input
     development : `development.parquet` of the split and seed
+    chosen : settings by fold that search_settings has found; none for a model without a search
 Parameters
     settings : canonical JSON of the regressor's section
     model : name of the regressor
     seed : seed of split, first weights and order of mini-batches
+    checkpoints : folder of checkpoints; removed once the model is saved
 Output
     folder : `fold_K.safetensors` for each fold, `card.json`, and `history.csv` with the columns
         fold, epoch (for gradient descent, which takes all rows at once, also the step), train_loss
         and validation_loss, in units of the standardised redshift
 """
 
+import json
 import logging
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -26,8 +34,12 @@ import torch
 from sdssflow.logs import run
 from sdssflow.prepare.parts import folds, read_part
 from sdssflow.regress.inputs import require_usable
-from sdssflow.regress.model_folders import model_path, read_settings, write_regressor_card
-from sdssflow.regress.networks import save_network
+from sdssflow.regress.model_folders import (
+    model_path,
+    read_chosen,
+    read_settings,
+    write_regressor_card,
+)
 from sdssflow.regress.training import choose_device, device_name, train_model
 from sdssflow.tables import write_csv
 
@@ -37,9 +49,10 @@ logger = logging.getLogger("sdssflow")
 def main(snakemake):
     settings = read_settings(snakemake.params.settings)
     development, folder = snakemake.input.development, Path(snakemake.output.folder)
-    seed = snakemake.params.seed
+    seed, checkpoints = snakemake.params.seed, Path(snakemake.params.checkpoints)
     device = choose_device(int(snakemake.resources.get("gpu", 0)))
     torch.set_num_threads(snakemake.threads)
+    found = read_chosen(snakemake.input.chosen[0]) if snakemake.input.chosen else {}
     entries, histories = {}, []
     for fold in folds(development):
         train, validation = (read_part(development, fold, p) for p in ("train", "validation"))
@@ -47,12 +60,15 @@ def main(snakemake):
             require_usable(train, settings.kind, "train")
             if len(validation):
                 require_usable(validation, settings.kind, "validation")
-            trained = train_model(settings, seed, train, validation, device)
+            checkpoint = checkpoints / f"fold_{fold}.safetensors"
+            trained = train_model(
+                found.get(fold, settings), seed, train, validation, device, checkpoint
+            )
         except ValueError as error:
             raise ValueError(f"{development}, fold {fold}: {error}") from error
         epochs = len(trained.history)
-        logger.info("fold %d: best of %d epochs is %d", fold, epochs, trained.best_epoch)
-        save_network(trained.network, model_path(folder, settings.kind, fold))
+        logger.info("fold %d: best of %d epochs: %s", fold, epochs, trained.best_epoch)
+        trained.save(model_path(folder, settings.kind, fold))
         histories.append(pd.DataFrame(trained.history).assign(fold=fold))
         entries[fold] = {
             "digest": train.digest,
@@ -60,6 +76,8 @@ def main(snakemake):
             "validation_objects": len(validation),
             "best_epoch": trained.best_epoch,
         }
+        if fold in found:
+            entries[fold]["settings"] = json.loads(found[fold].canonical())
     columns = ["fold", "epoch", "train_loss", "validation_loss"]
     write_csv(pd.concat(histories)[columns], folder / "history.csv")
     write_regressor_card(
@@ -70,8 +88,9 @@ def main(snakemake):
         seed,
         entries,
         device=device_name(device),
-        dtype=str(trained.network.dtype).removeprefix("torch."),
+        dtype=trained.dtype,
     )
+    shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 if "snakemake" in globals():

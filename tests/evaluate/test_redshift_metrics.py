@@ -47,6 +47,7 @@ def test_every_metric_on_five_objects_done_by_hand():
         "zspec_min": 0,
         "bias": 0.12 / 5,
         "bias_median": 0,
+        "rms": np.sqrt((0.01 + 0.0004 + 0.04) / 5),
         "sigma": np.sqrt((0.01 + 0.0004 + 0.04) / 5 - 0.024**2),
         "sigma_nmad": MAD_TO_SIGMA * 0.02,  # |d|: 0, 0, 0.02, 0.1, 0.2
         # 16th percentile at 0.64 from -0.1 to 0, 84th at 0.36 from 0.02 to 0.2

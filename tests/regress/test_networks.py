@@ -170,5 +170,8 @@ def test_a_loss_that_overflows_is_an_error():
 def test_a_gpu_that_is_not_there_is_an_error_that_names_the_line_to_change(monkeypatch):
     monkeypatch.setattr(training.torch.cuda, "is_available", lambda: False)
     assert choose_device(0) == CPU
-    with pytest.raises(RuntimeError, match="profiles/default: set-resources train_network:gpu=0"):
+    with pytest.raises(
+        RuntimeError,
+        match="profiles/default, for rules train_network and search_settings: set-resources gpu=0",
+    ):
         choose_device(1)

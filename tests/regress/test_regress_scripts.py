@@ -28,9 +28,14 @@ def train(development, folder, settings, seed=1, model="some_model"):
     script = train_network if settings.kind in models.TORCH_KINDS else train_regressor
     script.main(
         SimpleNamespace(
-            input=SimpleNamespace(development=str(development)),
+            input=SimpleNamespace(development=str(development), chosen=[]),
             output=SimpleNamespace(folder=str(folder)),
-            params=SimpleNamespace(settings=settings.canonical(), seed=seed, model=model),
+            params=SimpleNamespace(
+                settings=settings.canonical(),
+                seed=seed,
+                model=model,
+                checkpoints=str(folder.parent / f"checkpoints_{seed}"),
+            ),
             resources={"gpu": 0},
             threads=1,
         )

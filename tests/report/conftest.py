@@ -14,13 +14,14 @@ import pytest
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.report.contents import contents, models
+from sdssflow.report.contents import contents, models, pdf_models
 from sdssflow.tables import with_metadata, write_csv, write_parquet
 
 CLASSES = ("GALAXY", "QSO", "STAR")
 METRICS = {
     "classify": {"accuracy": 0.96, "macro_f1": 0.93, "log_loss": 0.11, "ece": 0.012},
     "regress": {"sigma_nmad": 0.0123, "r2": 0.887, "bias": -0.0002},
+    "pdf": {"crps": 0.0071, "pit_ks": 0.021, "conformal_95": 0.951, "sharpness_68": 0.012},
 }
 
 
@@ -38,6 +39,9 @@ def configuration(figure_format="png"):
                 "mean": {"kind": "mean"},
                 "linear": {"kind": "linear"},
                 "network": {"kind": "network"},
+                "trees": {"kind": "random_forest"},
+                "local": {"kind": "local_linear"},
+                "ensemble": {"kind": "mixture_ensemble", "search": {"weight_decay": [0.1, 0.3]}},
             },
             "figures": {"format": figure_format},
         }
@@ -92,11 +96,11 @@ def digest(*words):
     return f"{zlib.crc32('/'.join(words).encode()):08x}0000"
 
 
-def scores(item, names, seeds, generator, binned=False):
+def scores(item, names, seeds, generator, binned=False, of="regress"):
     rows = []
     for place, model in enumerate(names):
         for seed in [*map(str, seeds), "all"]:
-            for metric, value in METRICS[item.room].items():
+            for metric, value in METRICS[of if item.room == "regress" else item.room].items():
                 shift = value * (1 + 0.02 * place + 0.001 * generator.standard_normal())
                 subsets = ["all", *(CLASSES if metric == "accuracy" else ())]
                 bins = [("reference_mag", 15.0, 17.5), ("reference_mag", 17.5, 19.0)]
@@ -120,8 +124,37 @@ def scores(item, names, seeds, generator, binned=False):
     return pd.DataFrame(rows)
 
 
+def point_scores(frame):
+    """Scores of the three summaries, as pdf_scores.csv holds them beside those of p(z)."""
+    rows = frame[frame["metric"] == "crps"].assign(metric="sigma_nmad")
+    conventions = [f"of the {point}" for point in ("mean", "median", "mode")]
+    parts = [rows.assign(convention=convention) for convention in conventions]
+    return pd.concat([frame, *parts], ignore_index=True)
+
+
+def stacks(names):
+    moments = {"stacked": 0.1234, "true": 0.1213, "difference": 0.0021}
+    rows = []
+    for model in names:
+        for number in ("1", "2", "all"):
+            row = {"model": model, "tomographic_bin": number, "zphot_low": 0.05}
+            row |= {"zphot_high": 0.3, "n": 500}
+            row |= {f"{m}_{k}": v for m in ("mean", "width") for k, v in moments.items()}
+            row |= {"mean_lower": 0.0011, "mean_upper": 0.0031}
+            row |= {"width_lower": -0.0011, "width_upper": 0.0051}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def search():
+    rows = [(1, 20, 0.1, 0.0081, 0.0, 0.0), (1, 20, 0.3, 0.0078, -0.0003, 0.0001)]
+    columns = ["round", "epochs", "weight_decay", "crps", "difference", "standard_error"]
+    return pd.DataFrame(rows, columns=columns).assign(kept=[False, True], fold=0)
+
+
 def differences(item, names):
     metric = {"classify": "macro_f1", "regress": "sigma_nmad"}[item.room]
+    metric = "crps" if item.name == "pdf_differences" else metric
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
     return pd.DataFrame(
         [
@@ -134,6 +167,7 @@ def differences(item, names):
 def table(item, run, samples):
     generator = np.random.default_rng(5)
     names = models(run, samples[item.sample], item.room) if item.split else []
+    of_pdfs = pdf_models(run, samples[item.sample])
     match item.name:
         case "defects":
             frame = {
@@ -157,6 +191,16 @@ def table(item, run, samples):
             return scores(item, names, run.seeds, generator, binned=True)
         case "differences":
             return differences(item, names)
+        case "pdf_scores":
+            return point_scores(scores(item, of_pdfs, run.seeds, generator, of="pdf"))
+        case "pdf_scores_by_bin":
+            return scores(item, of_pdfs, run.seeds, generator, binned=True, of="pdf")
+        case "pdf_differences":
+            return differences(item, of_pdfs)
+        case "redshift_stacks_summary":
+            return stacks(of_pdfs)
+        case "search":
+            return search()
         case _:
             return pd.DataFrame({"model": ["a", "b"], "value": [0.25, np.nan], "count": [1, 20000]})
 

@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 from jinja2 import Environment, StrictUndefined
 
-from sdssflow.report.contents import contents, matched, models, task_figures
+from sdssflow.report.contents import (
+    PDF_FIGURES,
+    contents,
+    matched,
+    models,
+    pdf_models,
+    task_figures,
+)
 
 ROOT = Path(__file__).parents[2]
 RST = {
@@ -16,6 +23,9 @@ RST = {
     "cluster_selection": "clusters",
     "clusters_table": "clusters",
     "redshifted_spectrum": "filters",
+    "pdf_scores": "pdf_scores",
+    "redshift_stacks_summary": "redshift_stacks_summary",
+    **dict.fromkeys(PDF_FIGURES, "pdf_figure"),
 }
 ROOM_RST = {
     ("explore", "figure"): "catalogue_figure",
@@ -48,6 +58,10 @@ def test_paths_are_those_of_the_architecture_and_unique(results):
         "results/mixed/classify/random/confusion.csv",
         "results/mixed/classify/folds/figures/roc.png",
         "results/mixed/regress/random/figures/training.png",
+        "results/mixed/regress/random/pdf_scores.csv",
+        "results/mixed/regress/folds/figures/pit.png",
+        "results/mixed/regress/folds/covariate_shift.csv",
+        "results/mixed/regress/folds/ensemble/search/7.csv",
     ):
         assert path in paths
     assert not any("galaxies/classify" in path for path in paths)
@@ -71,6 +85,32 @@ def test_models_are_those_of_the_sample_or_all_of_the_run(results):
 def test_training_is_shown_only_where_a_network_is_trained(results):
     assert "training" not in task_figures(results.run, results.samples["galaxies"], "regress")
     assert "training" in task_figures(results.run, results.samples["mixed"], "regress")
+
+
+def test_densities_are_shown_after_the_point_scores_where_a_model_gives_them(results):
+    run, samples = results.run, results.samples
+    assert pdf_models(run, samples["galaxies"]) == []
+    assert pdf_models(run, samples["mixed"]) == ["trees", "local", "ensemble"]
+    assert pdf_models(run, samples["mixed"].model_copy(update={"tasks": ["classify"]})) == []
+    names = [
+        item.name
+        for item in results.items
+        if (item.sample, item.room, item.split) == ("mixed", "regress", "folds")
+    ]
+    assert names.index("scores_by_bin") < names.index("pdf_scores") < names.index("pit")
+    shown = {item.name for item in results.items if item.sample == "galaxies"}
+    assert not shown & {"pdf_scores", "covariate_shift", *PDF_FIGURES}
+
+
+def test_a_search_is_shown_for_each_model_that_has_one_and_each_seed(results):
+    paths = [item.path.split("/results/")[1] for item in results.items if item.name == "search"]
+    assert sorted(paths) == [
+        f"mixed/regress/{split}/ensemble/search/{seed}.csv"
+        for split in ("folds", "random")
+        for seed in (1, 7)
+    ]
+    names = [item.name for item in results.items if item.split == "folds"]
+    assert names.index("covariate_shift") < names.index("search")
 
 
 def test_a_sample_without_definition_is_named(results):
@@ -121,7 +161,12 @@ def test_landing_page_of_snakemakes_report_names_samples_and_seeds(results):
         .from_string(source)
         .render(snakemake={"config": config})
     )
-    for word in ("galaxies, mixed", "1, 7", "dummy, forest, vote", "mean, linear, network"):
+    for word in (
+        "galaxies, mixed",
+        "1, 7",
+        "dummy, forest, vote",
+        "mean, linear, network, trees, local, ensemble",
+    ):
         assert word in " ".join(text.split())
 
 

@@ -66,3 +66,20 @@ def test_one_model_alone_needs_no_differences(results):
     item = results.item("differences", sample="mixed", room="classify", split="folds")
     write_csv(read_csv(item.path).head(0), item.path)
     assert "Classification, split folds" in results.build()
+
+
+def test_scores_of_densities_of_another_test_part_are_refused(results):
+    item = results.item("pdf_scores", sample="mixed", split="folds")
+    frame = read_csv(item.path)
+    write_csv(frame.assign(data_digest="other"), item.path)
+    with pytest.raises(ReportError, match="mixed/regress/folds: scores of seed 1"):
+        results.build()
+
+
+def test_no_foretold_scores_are_no_fault(results):
+    item = results.item("covariate_shift", sample="mixed", split="folds")
+    assert results.build().count(item.title) > 1
+    for other in results.items:
+        if other.name == "covariate_shift":
+            write_csv(read_csv(other.path).head(0), other.path)
+    assert item.title not in results.build()

@@ -169,3 +169,58 @@ def test_the_glossary_explains_every_metric(page):
     for metric in METRICS.values():
         assert metric.formula in text
         assert metric.meaning in text
+
+
+def test_summary_names_the_best_density_with_its_scores(page):
+    document, _ = parse(page)
+    headlines = [a for a in elements(document, "article") if a.get("class") == "headline"]
+    texts = [" ".join("".join(a.itertext()).split()) for a in headlines]
+    with_densities = [text for text in texts if "Of those that give a density p(z)" in text]
+    assert len(with_densities) == 2  # mixed, split by lot and in folds
+    for text in with_densities:
+        assert "best by CRPS is trees, on these objects not told apart from local." in text
+        for label in ("CRPS", "PIT KS", "conformal95"):
+            assert label in text.split("Of those that give a density p(z)")[1]
+
+
+def test_densities_have_a_section_with_scores_stacks_and_folded_point_summaries(page):
+    document, _ = parse(page)
+    sections = {e.get("id"): e for e in elements(document, "section")}
+    assert "galaxies-regress-drawn-pdf" not in sections
+    section = sections["mixed-regress-folds-pdf"]
+    tables = {}
+    for table in elements(section, "table"):
+        title = "".join(elements(table, "b")[0].itertext())
+        tables[title] = table
+    heads = ["".join(th.itertext()) for th in elements(tables["Scores of p(z)."], "th")]
+    assert not any("of the mean" in head for head in heads)
+    points = tables["Scores of the mean, median and mode of p(z)."]
+    heads = " ".join("".join(th.itertext()) for th in elements(points, "th"))
+    assert all(f"of the {point}" in heads for point in ("mean", "median", "mode"))
+    stacks = "".join(tables["Means and widths of the stacks."].itertext())
+    assert "0.0021" in stacks
+    assert "[0.0011, 0.0031]" in stacks
+    folded = ["".join(elements(d, "summary")[0].itertext()) for d in elements(section, "details")]
+    assert len(folded) == 6  # of which two searches
+    links = [a.get("href") for nav in elements(document, "nav") for a in elements(nav, "a")]
+    assert "#mixed-regress-folds-pdf" in links
+
+
+def test_searches_are_shown_folded_with_model_and_seed_in_the_title(page):
+    document, _ = parse(page)
+    (section,) = (
+        e for e in elements(document, "section") if e.get("id") == "mixed-regress-folds-pdf"
+    )
+    searches = {
+        "".join(elements(details, "summary")[0].itertext()).strip(): details
+        for details in elements(section, "details")
+        if "Search" in "".join(elements(details, "summary")[0].itertext())
+    }
+    assert len(searches) == 2
+    for seed in (1, 7):
+        (title,) = (x for x in searches if f"Search for settings: ensemble, seed {seed}" in x)
+        text = " ".join("".join(searches[title].itertext()).split())
+        assert "weight decay" in text
+        assert "0.0078" in text
+        assert "only if they are better" in text
+        assert "test digest" not in text  # judged on the validation part

@@ -35,7 +35,22 @@ TINY_RUN = {
         "linear": {"kind": "linear"},
         "descent": {"kind": "gradient_descent"},
         "network": {"kind": "network", "hidden": [8], "max_epochs": 3},
+        "local_linear": {"kind": "local_linear", "neighbours": 20},
+        "ensemble": {
+            "kind": "mixture_ensemble",
+            "members": 2,
+            "hidden": [8],
+            "max_epochs": 4,
+            "blocks": 4,
+            "search": {
+                "weight_decay": [0.0, 1.0],
+                "candidates": 2,
+                "first_epochs": 1,
+                "members": 1,
+            },
+        },
     },
+    "redshift_pdfs": {"magnitude_bins": 2, "pit_bins": 8},
     "bootstrap": {"replicates": 20, "level": 0.95, "seed": 1},
     "figures": {"format": "png", "dpi": 50},
 }
@@ -76,7 +91,7 @@ class Run:
         return {
             str(path.relative_to(self.folder)): path.read_bytes()
             for path in paths
-            if path.suffix in {".csv", ".parquet", ".safetensors", ".html"}
+            if path.suffix in {".csv", ".parquet", ".safetensors", ".hdf5", ".html"}
         }
 
 
@@ -104,6 +119,7 @@ def configure(folder: Path) -> None:
         "columns": {name: name for name in columns},
         "extinction_applied": True,
     }
+    sample["splits"]["published"] |= {"validation": 0.1, "calibration": 0.2}
     sample["explore"] = {"figures": ["color_redshift"], "clusters": [2, 3], "embeddings": ["pca"]}
     (folder / "config/samples/tiny.yaml").write_text(yaml.safe_dump(sample, sort_keys=False))
     mclass = folder / "config/samples/mclass.yaml"

@@ -1,16 +1,23 @@
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
-from pathlib import Path
+import time
+from pathlib import Path, PurePath
 
 import pytest
+import yaml
 
+from sdssflow.files import file_digest
 from sdssflow.tables import metadata, read_csv, read_parquet
+from tests.workflow.conftest import Run
 
 pytestmark = pytest.mark.workflow
 ROOT = Path(__file__).parents[2]
+ENSEMBLE = "results/tiny/regress/published/ensemble"
 
 
 def test_the_run_ends_in_a_report(finished):
@@ -64,7 +71,7 @@ def test_one_object_can_be_followed_from_source_to_prediction(finished):
     assert source["zspec"] == test["zspec"]
     color = source["model_mag_u"] - source["model_mag_g"]
     assert test["model_color_ug"] == pytest.approx(color, abs=1e-5)
-    for model in ("mean", "linear", "descent", "network"):
+    for model in ("mean", "linear", "descent", "network", "local_linear", "ensemble"):
         rows = read_parquet(results / f"regress/published/{model}/predictions.parquet").to_pylist()
         (found,) = (row for row in rows if row["row_id"] == test["row_id"])
         assert found["zspec"] == source["zspec"]
@@ -121,20 +128,89 @@ def test_every_job_left_a_log_and_a_benchmark(finished):
 def test_no_pickle_anywhere(finished):
     paths = (path for path in (finished.folder / "results").rglob("*") if path.is_file())
     suffixes = {path.suffix for path in paths if path.name != ".snakemake_timestamp"}
-    assert suffixes == {".csv", ".parquet", ".png", ".html", ".json", ".skops", ".safetensors"}
+    assert suffixes == {
+        ".csv", ".parquet", ".hdf5", ".png", ".html", ".json", ".skops", ".safetensors",
+    }  # fmt: skip
 
 
 def test_training_rules_never_see_the_test_rows(finished):
     lines = finished.snakemake("--detailed-summary").stdout.splitlines()
     header, *rows = [line.split("\t") for line in lines if "\t" in line]
     rule, inputs = header.index("rule"), header.index("input-file(s)")
-    training = [row[inputs] for row in rows if row[rule].startswith("train_")]
-    assert len(training) == 10
-    assert all(text.endswith("development.parquet") for text in training)
+    training = [row[inputs].split(",") for row in rows if row[rule].startswith("train_")]
+    assert len(training) == 12
+    seen = {PurePath(path) for paths in training for path in paths}
+    assert {path.name for path in seen} == {"development.parquet", "1.json"}
+    assert {path.parent.name for path in seen if path.name == "1.json"} == {"search"}
     assert {row[rule] for row in rows if "test.parquet" in row[inputs]} == {
         "predict_classes",
         "predict_redshifts",
+        "predict_pdfs",
+        "weigh_spectra",
     }
+
+
+@pytest.fixture
+def longer(finished, tmp_path):
+    """A copy of the finished run whose ensemble trains for a while."""
+    run = Run(tmp_path / "longer")
+    shutil.copytree(finished.folder, run.folder)
+    path = run.folder / "config/config.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["regressors"]["ensemble"] |= {
+        "hidden": [32, 32],
+        "members": 4,
+        "max_epochs": 1500,
+        "patience": 1500,
+        "checkpoint_epochs": 20,
+    }
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return run
+
+
+def checkpoints(run):
+    """Names and time stamps of the checkpoints of the ensemble."""
+    paths = run.folder.glob(f"{ENSEMBLE}/checkpoints/1/fold_*.safetensors")
+    return [(path.name, path.stat().st_mtime_ns) for path in paths]
+
+
+def kill_in_training(run, targets):
+    """Kill -9 Snakemake and all its jobs as soon as there is a new checkpoint."""
+    before, end = checkpoints(run), time.monotonic() + 120
+    process = subprocess.Popen(
+        [sys.executable, "-m", "snakemake", *targets],
+        cwd=run.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    while checkpoints(run) == before:
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not list(run.folder.glob(f"{ENSEMBLE}/1/*"))
+    run.snakemake("--unlock")
+
+
+def test_a_training_that_is_killed_goes_on_to_the_same_bytes(longer):
+    targets = [f"{ENSEMBLE}/{name}" for name in ("predictions.parquet", "pdfs.hdf5")]
+    longer.snakemake(*targets)
+    undisturbed = {name: file_digest(longer.folder / name) for name in targets}
+    shutil.rmtree(longer.folder / ENSEMBLE / "1")
+    for name in targets:
+        (longer.folder / name).unlink()
+    for _ in range(2):
+        kill_in_training(longer, targets)
+    planned = longer.planned(*targets)
+    longer.snakemake(*targets)
+    log = (longer.folder / "logs/train_network/tiny/published/ensemble/1.log").read_text()
+    assert int(re.search(r"resumed after epoch (\d+)", log)[1]) >= 40
+    assert "search_settings" not in planned
+    assert {name: file_digest(longer.folder / name) for name in targets} == undisturbed
+    assert not list(longer.folder.glob(f"{ENSEMBLE}/checkpoints/1"))
 
 
 def test_a_second_run_from_nothing_gives_the_same_bytes(finished):

@@ -14,13 +14,18 @@ import pytest
 
 pytestmark = pytest.mark.workflow
 
-REGRESS_AFTER_TRAINING = {
-    "predict_redshifts", "score_redshifts", "plot_redshifts", "build_report",
+SCORES_OF_POINTS = {"score_redshifts", "plot_redshifts", "build_report"}
+REGRESS_AFTER_TRAINING = {"predict_redshifts", *SCORES_OF_POINTS}
+SCORES_OF_PDFS = {"weigh_spectra", "score_pdfs", "stack_pdfs", "plot_pdfs", "build_report"}
+# zphot stands beside p(z) in one table, so its scores follow
+PDFS_AFTER_TRAINING = {"calibrate_pdfs", "predict_pdfs", *SCORES_OF_PDFS, *SCORES_OF_POINTS}
+REGRESSORS = {
+    "search_settings", "train_regressor", "train_network", *REGRESS_AFTER_TRAINING,
+    *PDFS_AFTER_TRAINING,
 }  # fmt: skip
 CLASSIFY_AFTER_TRAINING = {"predict_classes", "score_classes", "plot_classes", "build_report"}
 TINY_AFTER_FEATURES = {
-    "split_sample", "find_clusters", "embed_features", "plot_clusters", "train_regressor",
-    "train_network", *REGRESS_AFTER_TRAINING,
+    "split_sample", "find_clusters", "embed_features", "plot_clusters", *REGRESSORS,
 }  # fmt: skip
 
 MOCK_AFTER_SKY = {
@@ -43,13 +48,49 @@ CASES = {
         "config/config.yaml",
         "replicates: 20",
         "replicates: 21",
-        {"score_redshifts", "score_classes", "plot_redshifts", "plot_classes", "build_report"},
+        {"score_classes", "plot_classes", *SCORES_OF_POINTS, *SCORES_OF_PDFS},
     ),
     "epochs of the network": (
         "config/config.yaml",
         "max_epochs: 3",
         "max_epochs: 4",
         {"train_network", *REGRESS_AFTER_TRAINING},
+    ),
+    "epochs of the ensemble": (
+        "config/config.yaml",
+        "max_epochs: 4",
+        "max_epochs: 5",
+        {"search_settings", "train_network", *PDFS_AFTER_TRAINING},
+    ),
+    "the search for settings": (
+        "config/config.yaml",
+        "first_epochs: 1",
+        "first_epochs: 2",
+        {"search_settings", "train_network", *PDFS_AFTER_TRAINING},
+    ),
+    "magnitude bins of the calibration": (
+        "config/config.yaml",
+        "magnitude_bins: 2",
+        "magnitude_bins: 3",
+        PDFS_AFTER_TRAINING,
+    ),
+    "quantiles that are kept": (
+        "config/config.yaml",
+        "magnitude_bins: 2",
+        "magnitude_bins: 2\n  quantiles: 50",
+        PDFS_AFTER_TRAINING - {"calibrate_pdfs"},
+    ),
+    "bins of the PIT": (
+        "config/config.yaml",
+        "pit_bins: 8",
+        "pit_bins: 9",
+        {"score_pdfs", "stack_pdfs", "plot_pdfs", "build_report"},
+    ),
+    "neighbours that weigh spectra": (
+        "config/config.yaml",
+        "pit_bins: 8",
+        "pit_bins: 8\n  weight_neighbours: 40",
+        SCORES_OF_PDFS,
     ),
     "a member of the vote": (
         "config/config.yaml",
@@ -73,7 +114,7 @@ CASES = {
         "config/samples/tiny.yaml",
         "validation: 0.1",
         "validation: 0.2",
-        {"split_sample", "train_regressor", "train_network", *REGRESS_AFTER_TRAINING},
+        {"split_sample", *REGRESSORS},
     ),
     "title of a sample": (
         "config/samples/tiny.yaml",
@@ -197,8 +238,9 @@ def test_one_seed_more_keeps_what_the_other_seeds_trained(finished):
     path = finished.folder / "config/config.yaml"
     with edited(path, "seeds:\n- 1\n", "seeds:\n- 1\n- 2\n"):
         planned = finished.planned()
-    assert (planned["split_sample"], planned["train_regressor"]) == (3, 2)
-    assert (planned["train_classifier"], planned["train_network"]) == (6, 2)
+    assert (planned["split_sample"], planned["train_regressor"]) == (3, 3)
+    assert (planned["train_classifier"], planned["train_network"]) == (6, 3)
+    assert (planned["search_settings"], planned["calibrate_pdfs"]) == (1, 2)
     assert not {"import_catalogue", "clean_catalogue", "build_features", "find_clusters"} & set(
         planned
     )

@@ -10,6 +10,7 @@ from sdssflow.configuration.section import Section
 
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
+PointEstimate = Literal["mean", "median", "mode"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -165,6 +166,8 @@ class RandomForestRegressor(Section):
     """Fewest objects in a leaf."""
     max_features: Annotated[float, Field(gt=0, le=1)] = 0.7
     """Fraction of the features tried at each node."""
+    point: PointEstimate = "mean"
+    """Summary of p(z) that is zphot."""
 
 
 class GradientBoostingRegressor(Section):
@@ -189,6 +192,8 @@ class LocalLinear(Section):
     """Local linear regression."""
     neighbours: Annotated[int, Field(ge=10)] = 100
     """How many neighbours are fitted."""
+    point: PointEstimate = "mean"
+    """Summary of p(z) that is zphot: one Gaussian, so all are equal but for the cut at z = 0."""
 
 
 class GradientDescent(Section):
@@ -202,6 +207,82 @@ class GradientDescent(Section):
     """Stop when no component of the gradient is larger."""
     max_steps: PositiveInt = 100_000
     """Most steps."""
+
+
+class SettingsSearch(Section):
+    """Search for the settings of an ensemble by successive halving, on the validation part.
+
+    The first candidate is the ensemble as configured; the others are drawn from all combinations
+    of the lists, of which an empty one keeps the configured value.
+    """
+
+    hidden: list[list[PositiveInt]] = []
+    """Units of the hidden layers to try."""
+    components: list[PositiveInt] = []
+    """Numbers of components to try."""
+    learning_rate: list[PositiveFloat] = []
+    """Learning rates to try."""
+    weight_decay: list[Annotated[float, Field(ge=0)]] = []
+    """Weight decays to try."""
+    noise: list[Annotated[float, Field(ge=0)]] = []
+    """Strengths of the photometric noise to try."""
+    candidates: Annotated[int, Field(ge=2)] = 6
+    """Candidates of the first round."""
+    reduction: Annotated[int, Field(ge=2)] = 2
+    """Only the best candidates / reduction go on, with reduction times the epochs."""
+    first_epochs: PositiveInt = 20
+    """Epochs of the first round; the last one has at most the ensemble's own."""
+    members: PositiveInt = 3
+    """Members of each candidate."""
+
+
+class MixtureEnsemble(Section):
+    """Mixture-density networks trained together as one batched program; their p(z) is averaged."""
+
+    kind: Literal["mixture_ensemble"]
+    """Ensemble of mixture-density networks (Bishop 1994)."""
+    members: PositiveInt = 10
+    """Number of networks, each with its own seed, order of the rows and early stopping."""
+    hidden: list[PositiveInt] = Field(default=[32, 32, 32], min_length=1)
+    """Units of the hidden layers."""
+    activation: Literal["tanh", "silu"] = "tanh"
+    """Nonlinearity between the layers."""
+    components: PositiveInt = 3
+    """Gaussian components of each member's p(z)."""
+    learning_rate: PositiveFloat = 1e-2
+    """Largest step of the optimiser; it decays to zero along a cosine."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.1
+    """Decoupled weight decay (AdamW)."""
+    batch_size: PositiveInt = 128
+    """Objects per step and member."""
+    max_epochs: PositiveInt = 120
+    """Most passes over the training part."""
+    patience: PositiveInt = 40
+    """Epochs that are worse than the best by more than their standard error before a member
+    stops."""
+    blocks: Annotated[int, Field(ge=0)] = 20
+    """Train and validation part together are cut in this many blocks, and each member is stopped
+    on a block of its own and learns from the others; 0: all are stopped on the validation part."""
+    noise: Annotated[float, Field(ge=0)] = 0.5
+    """Photometric noise that is added anew in each epoch, in units of the magnitude errors; needs
+    the feature group `magnitude_errors`."""
+    hide_bands: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    """Chance that a band of a training object is hidden in an epoch, so that the networks learn to
+    do without; missing bands are taken in any case."""
+    noise_aware: bool = False
+    """Whether the variance of each component has a learnt term for each magnitude error."""
+    point: PointEstimate = "mean"
+    """Summary of p(z) that is zphot."""
+    checkpoint_epochs: PositiveInt = 20
+    """Epochs between checkpoints that a killed training resumes from."""
+    search: SettingsSearch | None = None
+    """Search for better settings on the sample itself; without it they stay as they are."""
+    compiled: bool = True
+    """On a GPU: whether the loss is compiled to few kernels."""
+    bfloat16: bool = False
+    """Whether matrix products of training are in bfloat16; p(z) is predicted in float32."""
+    deterministic: bool = True
+    """On a GPU: whether only reproducible kernels are used."""
 
 
 class Network(Section):
@@ -235,7 +316,9 @@ RegressorSettings = Annotated[
     | GradientBoostingRegressor
     | LocalLinear
     | GradientDescent
+    | MixtureEnsemble
     | Network,
     Field(discriminator="kind"),
 ]
-TORCH_KINDS = ("gradient_descent", "network")
+TORCH_KINDS = ("gradient_descent", "mixture_ensemble", "network")
+PDF_KINDS = ("local_linear", "mixture_ensemble", "random_forest")  # they give a p(z)

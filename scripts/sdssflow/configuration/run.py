@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from sdssflow.configuration.models import ClassifierSettings, Name, RegressorSettings
+from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.section import Section
 
 
@@ -86,6 +87,8 @@ class RunConfiguration(Section):
     """Confidence intervals."""
     redshift_scores: RedshiftScores = RedshiftScores()
     """Conventions of the redshift scores."""
+    redshift_pdfs: RedshiftPdfs = RedshiftPdfs()
+    """Calibration and summaries of p(z)."""
     class_scores: ClassScores = ClassScores()
     """Conventions of the class scores."""
     figures: Figures = Figures()

@@ -15,6 +15,7 @@ metric              convention         formula and source
 ``zspec_min``       standard           smallest zspec, which decides what ``mape`` is like
 ``bias``            mean               mean d (Beck et al. 2016; Pasquet et al. 2019)
 ``bias_median``     median             median d (RAIL's point bias)
+``rms``             normalised         square root of mean d^2: ``sigma`` and ``bias`` in one
 ``sigma``           std                standard deviation of d about its mean
 ``sigma_nmad``      median subtracted  1.4826 median |d - median d|; some papers leave the inner
                                        median out, and get more where there is a bias
@@ -156,6 +157,7 @@ def redshift_metrics(settings: RedshiftScores) -> dict[Metric, Statistic]:
         Metric("zspec_min", "standard"): lambda zspec, zphot, d: zspec.min(),
         Metric("bias", "mean"): lambda zspec, zphot, d: np.mean(d),
         Metric("bias_median", "median"): lambda zspec, zphot, d: np.median(d),
+        Metric("rms", "normalised"): lambda zspec, zphot, d: np.sqrt(np.mean(d**2)),
         Metric("sigma", "std"): lambda zspec, zphot, d: np.std(d),
         Metric("sigma_nmad", "median subtracted"): lambda zspec, zphot, d: sigma_nmad(d),
         Metric("sigma68", "percentiles"): lambda zspec, zphot, d: sigma68(d),

@@ -7,7 +7,6 @@ all models and seeds, so differences between models are paired.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,18 +14,8 @@ import pandas as pd
 from sdssflow.configuration.run import Bootstrap, RedshiftScores
 from sdssflow.evaluate.bootstrap import replicate
 from sdssflow.evaluate.redshift_metrics import Statistic, normalised_residual, redshift_metrics
-from sdssflow.evaluate.score_tables import (
-    ALL,
-    Metric,
-    Predictions,
-    Scores,
-    bin_numbers,
-    combined_digest,
-    counts_by_seed,
-    equal_count_edges,
-    mean_over_seeds,
-    score_rows,
-)
+from sdssflow.evaluate.score_bins import ScoreInBin, score_bins
+from sdssflow.evaluate.score_tables import Metric, Predictions, Scores, counts_by_seed
 from sdssflow.logs import progress
 
 # facts about the sample, not scores of a model: printed without an interval
@@ -35,7 +24,6 @@ WITHOUT_INTERVAL = ("mape_floored", "zspec_min")
 # with the spread of a sliver
 BINNED = ("rmse", "bias_median", "sigma_nmad", "outlier_0.05")
 COMPARED = ("sigma_nmad", "rmse", "r2")
-VARIABLES = ("zspec", "zphot", "reference_mag")
 
 
 def score(
@@ -117,11 +105,7 @@ def scores_by_bin(
 ) -> pd.DataFrame:
     """Return ``scores_by_bin.csv``: scores in bins of zspec, zphot and reference magnitude.
 
-    Bins hold equal numbers of objects of all seeds together and are the same for all models. Bins
-    of zphot have the edges of those of zspec, so that a model more or less changes no other
-    model's row; their first and last bin take in what lies beyond. Objects without a reference
-    magnitude are in no bin of it. A bin without objects has no row; a seed without objects in a
-    bin has none, and doesn't enter the mean over seeds.
+    Which bins these are: `score_bins`.
 
     Parameters
     ----------
@@ -135,57 +119,17 @@ def scores_by_bin(
     known = redshift_metrics(settings)
     metrics = {metric: function for metric, function in known.items() if metric.metric in BINNED}
     counts = counts_by_seed(predictions, bootstrap)
-    edges = _edges(predictions[0].frame, settings.bins)
-    rows: list[dict[str, Any]] = []
-    for variable in VARIABLES:
-        limits = edges[variable]
-        for prediction in predictions:
-            frames = {seed: prediction.of_seed(seed) for seed in prediction.seeds}
-            for place in range(len(limits) - 1):
-                by_seed = {}
-                for seed, frame in frames.items():
-                    inside = bin_numbers(_binned(frame, variable, limits), limits) == place
-                    if inside.any():
-                        zspec, zphot = (
-                            frame[name].to_numpy()[inside] for name in ("zspec", "zphot")
-                        )
-                        by_seed[seed] = score(zspec, zphot, counts[seed][:, inside], metrics)
-                where = {
-                    "variable": variable,
-                    "bin_low": limits[place],
-                    "bin_high": limits[place + 1],
-                }
-                rows += _bin_rows(prediction, by_seed, bootstrap.level, where)
-    return pd.DataFrame(rows)
 
+    def scorer(prediction: Predictions) -> ScoreInBin:
+        frames = {seed: prediction.of_seed(seed) for seed in prediction.seeds}
 
-def _bin_rows(
-    prediction: Predictions, by_seed: dict[int, Scores], level: float, where: dict[str, Any]
-) -> list[dict[str, Any]]:
-    """Return the rows of one model in one bin: each seed and the mean over seeds."""
-    if not by_seed:
-        return []
-    digests = prediction.test_digests
-    labelled = {seed: (scores, digests[seed]) for seed, scores in by_seed.items()}
-    labelled[ALL] = (mean_over_seeds(list(by_seed.values())), combined_digest(digests))
-    return [
-        row
-        for seed, (scores, digest) in labelled.items()
-        for row in score_rows(
-            scores, level, model=prediction.model, seed=seed, digest=digest, **where
-        )
-    ]
+        def score_in_bin(seed: int, inside: np.ndarray) -> Scores:
+            zspec, zphot = (frames[seed][name].to_numpy()[inside] for name in ("zspec", "zphot"))
+            return score(zspec, zphot, counts[seed][:, inside], metrics)
 
+        return score_in_bin
 
-def _binned(frame: pd.DataFrame, variable: str, limits: np.ndarray) -> np.ndarray:
-    values = frame[variable].to_numpy(dtype=float)
-    return np.clip(values, limits[0], limits[-1]) if variable == "zphot" else values
-
-
-def _edges(frame: pd.DataFrame, bins: int) -> dict[str, np.ndarray]:
-    zspec = equal_count_edges(frame["zspec"].to_numpy(), bins)
-    reference_mag = equal_count_edges(frame["reference_mag"].to_numpy(), bins)
-    return {"zspec": zspec, "zphot": zspec, "reference_mag": reference_mag}
+    return score_bins(predictions, settings.bins, bootstrap.level, scorer)
 
 
 def _require_redshifts(frame: pd.DataFrame, model: str, seed: int) -> None:

@@ -20,7 +20,10 @@ from sdssflow.tables import DIGEST_LENGTH, metadata, read_parquet
 ALL = "all"
 ABOUT_COLUMNS = ["model", "seed", "metric", "convention", "subset"]
 SCORE_COLUMNS = ["value", "lower", "upper", "n", "data_digest"]
-FRACTIONS = ("accuracy", "outlier_0.05", "outlier_0.15", "outlier_3sigma")  # of all n objects
+FRACTIONS = (  # of all n objects
+    "accuracy", "outlier_0.05", "outlier_0.15", "outlier_3sigma", "pit_outliers", "coverage_68",
+    "coverage_95", "conformal_68", "conformal_95",
+)  # fmt: skip
 BINNED_COLUMNS = [*ABOUT_COLUMNS, "variable", "bin_low", "bin_high", *SCORE_COLUMNS]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +50,14 @@ class Part:
 
     def __len__(self) -> int:
         return len(self.row_id)
+
+    def subset(self, rows: slice | np.ndarray) -> Part:
+        """Return the part with some of its objects; the digest stays that of the whole part."""
+        arrays = ("features", "row_id", "group", "reference_mag", "spec_class", "zspec")
+        chosen = {
+            name: values[rows] for name in arrays if (values := getattr(self, name)) is not None
+        }
+        return replace(self, **chosen)
 
 
 def feature_names(path: str | Path) -> tuple[str, ...]:

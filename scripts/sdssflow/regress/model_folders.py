@@ -6,16 +6,19 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from sdssflow.configuration.models import TORCH_KINDS, RegressorSettings
+from sdssflow.configuration.models import PDF_KINDS, TORCH_KINDS, RegressorSettings
 from sdssflow.configuration.section import Section
 from sdssflow.models import load_estimator, write_card
 from sdssflow.prepare.parts import feature_names
 from sdssflow.tables import metadata, read_parquet
+
+if TYPE_CHECKING:
+    from sdssflow.redshift_pdf.mixture import Mixture
 
 SETTINGS: TypeAdapter[Any] = TypeAdapter(RegressorSettings)
 CARD_KEYS = (
@@ -57,12 +60,9 @@ class ModelFolder:
         ValueError
             If the folder has no model of that fold, or its file is not what the card says.
         """
-        if fold not in self.card["folds"]:
-            raise ValueError(
-                f"{self.path}: no model of fold {fold}, only of {self.card['folds']}; "
-                "train again on this split"
-            )
-        path = model_path(self.path, self.settings.kind, fold)
+        path = self._file(fold)
+        if self.settings.kind == "mixture_ensemble":
+            raise ValueError(f"{self.path}: its prediction is p(z); load_pdf gives it")
         if self.settings.kind in TORCH_KINDS:
             # imported here: prediction by scikit-learn models shall not wait for torch
             from sdssflow.regress import networks
@@ -75,6 +75,40 @@ class ModelFolder:
 
         estimator = load_estimator(path)
         return lambda rows: regressors.predict(estimator, rows)
+
+    def load_pdf(self, fold: int) -> Callable[[np.ndarray], Mixture]:
+        """Load the p(z) of a fold's model: a function from (n, f) features to a Mixture of n.
+
+        Raises
+        ------
+        ValueError
+            If the kind gives no p(z), the folder has no model of that fold, or its file is not
+            what the card says.
+        """
+        if self.settings.kind not in PDF_KINDS:
+            raise ValueError(
+                f"{self.path}: {self.settings.kind} gives no p(z), only {', '.join(PDF_KINDS)} do"
+            )
+        path = self._file(fold)
+        if self.settings.kind == "mixture_ensemble":
+            from sdssflow.regress.mixture_network_files import load_pdf
+
+            return load_pdf(path, self.fold_settings(fold), self.card["features"])
+        return load_estimator(path).predict_pdf
+
+    def fold_settings(self, fold: int) -> Section:
+        """Return what was trained on a fold: a search may have chosen other settings there."""
+        chosen = self.card["training"][str(fold)].get("settings")
+        return self.settings if chosen is None else SETTINGS.validate_python(chosen)
+
+    def _file(self, fold: int) -> Path:
+        """Return the file of the model of a fold."""
+        if fold not in self.card["folds"]:
+            raise ValueError(
+                f"{self.path}: no model of fold {fold}, only of {self.card['folds']}; "
+                "train again on this split"
+            )
+        return model_path(self.path, self.settings.kind, fold)
 
 
 def model_path(folder: str | Path, kind: str, fold: int) -> Path:
@@ -133,6 +167,12 @@ def write_regressor_card(
 def read_settings(text: str) -> Section:
     """Read the canonical JSON of one regressor's settings, of whichever kind."""
     return SETTINGS.validate_json(text)
+
+
+def read_chosen(path: str | Path) -> dict[int, Section]:
+    """Read the settings by fold that `search_settings` has found."""
+    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    return {int(fold): SETTINGS.validate_python(chosen) for fold, chosen in content.items()}
 
 
 def open_folder(folder: str | Path) -> ModelFolder:

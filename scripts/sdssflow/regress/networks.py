@@ -114,6 +114,15 @@ class Trained:
     history: list[dict[str, float]]
     best_epoch: int
 
+    @property
+    def dtype(self) -> str:
+        """Precision of the layers, as a card names it."""
+        return str(self.network.dtype).removeprefix("torch.")
+
+    def save(self, path: str | Path) -> None:
+        """Save the network."""
+        save_network(self.network, path)
+
 
 def initialise(network: RedshiftNetwork, generator: torch.Generator) -> None:
     """Draw the weights (He et al. 2015, arXiv:1502.01852, uniform); biases start at zero."""

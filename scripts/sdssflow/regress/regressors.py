@@ -7,7 +7,7 @@ kind                   estimator
 ``linear``             ordinary least squares in closed form, on standardised features
 ``polynomial``         ridge regression on all products, up to a degree, of standardised features
                        that are kept within 5 standard deviations (`scaling`)
-``random_forest``      mean of trees grown on bootstrap samples (Breiman 2001)
+``random_forest``      mean of trees grown on bootstrap samples (Breiman 2001; `forests`)
 ``gradient_boosting``  histogram gradient boosting, stopped on the validation part if there is one
 ``local_linear``       a linear fit to each object's nearest neighbours (`neighbours`)
 =====================  ==========================================================================
@@ -22,13 +22,14 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyRegressor
-from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from sdssflow.configuration import models as configuration
 from sdssflow.prepare.parts import Part
+from sdssflow.regress.forests import DensityForest
 from sdssflow.regress.inputs import require_usable
 from sdssflow.regress.neighbours import LocalLinearRegression
 from sdssflow.regress.scaling import BoundedScaler
@@ -66,7 +67,7 @@ def make_regressor(settings: configuration.Section, seed: int, stop_early: bool)
                 Ridge(settings.alpha),
             )
         case configuration.RandomForestRegressor():
-            return RandomForestRegressor(
+            return DensityForest(
                 n_estimators=settings.trees,
                 min_samples_leaf=settings.min_samples_leaf,
                 max_features=settings.max_features,

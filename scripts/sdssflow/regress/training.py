@@ -10,14 +10,16 @@ number of threads. On a GPU weights agree to rounding only.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import torch
 from torch import nn
 
-from sdssflow.configuration.models import GradientDescent, Network
+from sdssflow.configuration.models import GradientDescent, MixtureEnsemble, Network
 from sdssflow.logs import progress
 from sdssflow.prepare.parts import Part
 from sdssflow.regress.descent import descend
+from sdssflow.regress.ensemble_training import TrainedEnsemble, train_ensemble
 from sdssflow.regress.networks import DTYPES, RedshiftNetwork, Trained, initialise
 
 LOSSES = {"mse": nn.MSELoss, "mae": nn.L1Loss}
@@ -36,7 +38,8 @@ def choose_device(gpus: int) -> torch.device:
     if not torch.cuda.is_available():
         raise RuntimeError(
             f"resources.gpu is {gpus}, but torch {torch.__version__} sees no CUDA device; to train "
-            "on the CPU write in profiles/default: set-resources train_network:gpu=0"
+            "on the CPU write in profiles/default, for rules train_network and search_settings: "
+            "set-resources gpu=0"
         )
     return torch.device("cuda")
 
@@ -47,15 +50,23 @@ def device_name(device: torch.device) -> str:
 
 
 def train_model(
-    settings: GradientDescent | Network,
+    settings: GradientDescent | MixtureEnsemble | Network,
     seed: int,
     train: Part,
     validation: Part,
     device: torch.device,
-) -> Trained:
-    """Train whichever torch model the settings describe; see `train_network` and `descend`."""
-    if isinstance(settings, GradientDescent):
-        return descend(settings, train, validation, device)
+    checkpoint: Path,
+) -> Trained | TrainedEnsemble:
+    """Train whichever torch model the settings describe.
+
+    See `train_network`, `ensemble_training.train_ensemble` (which alone takes long enough to keep a
+    checkpoint) and `descent.descend`.
+    """
+    match settings:
+        case GradientDescent():
+            return descend(settings, train, validation, device)
+        case MixtureEnsemble():
+            return train_ensemble(settings, seed, train, validation, device, checkpoint)
     return train_network(settings, seed, train, validation, device)
 
 

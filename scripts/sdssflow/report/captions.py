@@ -193,3 +193,77 @@ REGRESS: dict[str, Caption] = {
         "training part.",
     ),
 }
+
+PDFS: dict[str, Caption] = {
+    "pdf_scores": Caption(
+        "Scores of p(z)",
+        "How well each model knows what it doesn't know: scores of the redshift density p(z) of "
+        "each object. CRPS and the CDE loss judge p(z) as a whole; the distances of the PIT from "
+        "uniform and the coverage say whether it is calibrated, sharpness how narrow it is. "
+        "Conformal intervals cover 95 % (68 %) of objects that are exchangeable with those of "
+        "the calibration part, whatever p(z) is. Where the test part was chosen otherwise than "
+        "by lot, as in a published split whose test half is brighter, that is no guarantee: the "
+        "coverage measured here counts.",
+    ),
+    "pdf_differences": Caption(
+        "Differences in p(z) from the best model",
+        "Score of each model minus that of the one with the lowest CRPS, on the same objects and "
+        "the same bootstrap draws. An interval that holds 0 means that the test part can't tell "
+        "the two apart. A smaller width is better only where the coverage is right.",
+    ),
+    "pit": Caption(
+        "Are the densities calibrated?",
+        "Histogram of the probability integral transform (PIT), the probability that p(z) leaves "
+        "below zspec, relative to the number expected. Right densities are flat. A hump: p(z) too "
+        "wide; high ends: too narrow; a slope: biased. Grey: where right densities lie, bin by "
+        "bin.",
+    ),
+    "coverage": Caption(
+        "Coverage of the intervals",
+        "Fraction of the objects whose zspec lies within the central interval of p(z), for every "
+        "nominal coverage, and how far it is from that. These intervals are p(z)'s own: nothing "
+        "guarantees them. Grey: where right densities lie, level by level.",
+    ),
+    "search": Caption(
+        "Search for settings",
+        "Candidates by round, judged on the validation part by their CRPS: the configured settings "
+        "first, the better half of the others going on with more epochs. Difference: CRPS minus "
+        "that of the configured settings in the same round, with its standard error. Others are "
+        "chosen only if they are better by more than that. No test object was looked at.",
+    ),
+    "pdf_by_bin": Caption(
+        "p(z) against redshift and magnitude",
+        "CRPS, coverage of the central 95 % interval and half width of the central 68 % interval "
+        "in bins with equal numbers of objects. Right p(z) may be wide, but cover 95 % in every "
+        "bin of zphot or magnitude.",
+    ),
+    "pdf_gallery": Caption(
+        "Examples of p(z)",
+        "Test objects of the model with the lowest CRPS, each chosen by the rule above it, none "
+        "by hand; most lopsided means that the highest point lies farthest from the median. p(z) "
+        "is drawn from its quantile 0.003 to its quantile 0.997.",
+    ),
+    "redshift_stacks": Caption(
+        "Redshift distributions of tomographic bins",
+        "Objects in bins of equal numbers by the zphot of each model: the sum of their p(z) "
+        "against their zspec. Above each panel, by how much the mean redshift of the sum is off. "
+        "The panels show the range that holds 99.8 % of the objects.",
+    ),
+    "redshift_stacks_summary": Caption(
+        "Means and widths of the stacks",
+        "Mean and standard deviation of the redshift in each tomographic bin, of the sum of p(z) "
+        "and of zspec, and their difference, stack minus truth, with the interval of a bootstrap "
+        "on the same objects.",
+    ),
+    "pdf_scores_by_bin": Caption(
+        "Scores of p(z) by redshift and magnitude",
+        "The same scores in bins with equal numbers of objects; all models share the bins. In "
+        "bins of zspec even right p(z) are not calibrated: the bins are chosen by the answer.",
+    ),
+    "covariate_shift": Caption(
+        "What the scores are where spectra are rare",
+        "Objects with spectra, weighted so that their features are distributed as those of the "
+        "target: the scores they foretell for it, beside those without weights and those measured "
+        "on the target itself.",
+    ),
+}

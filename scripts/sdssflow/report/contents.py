@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from sdssflow.configuration.models import TORCH_KINDS
+from sdssflow.configuration.models import PDF_KINDS, TORCH_KINDS
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.report.captions import (
@@ -19,6 +19,7 @@ from sdssflow.report.captions import (
     CLASSIFY,
     CONCEPTS,
     EXPLORE,
+    PDFS,
     PREPARE,
     REGRESS,
     Caption,
@@ -26,6 +27,16 @@ from sdssflow.report.captions import (
 
 CLASSIFY_FIGURES = ("comparison", "confusion", "reliability", "by_magnitude", "roc")
 REGRESS_FIGURES = ("comparison", "zphot_zspec", "residuals", "by_redshift", "by_magnitude")
+PDF_FIGURES = ("pit", "coverage", "pdf_by_bin", "pdf_gallery", "redshift_stacks")
+# what the report shows of p(z), in its order
+PDF_ITEMS = (
+    "pdf_scores.csv",
+    "pdf_differences.csv",
+    *PDF_FIGURES,
+    "redshift_stacks_summary.csv",
+    "pdf_scores_by_bin.csv",
+    "covariate_shift.csv",
+)
 
 
 class Item(NamedTuple):
@@ -99,6 +110,13 @@ def models(run: RunConfiguration, sample: Sample, task: str) -> list[str]:
     return list(known) if chosen is None else list(chosen)
 
 
+def pdf_models(run: RunConfiguration, sample: Sample) -> list[str]:
+    """Return the names of the regressors of a sample that give a p(z), in order."""
+    if "regress" not in sample.tasks:
+        return []
+    return [n for n in models(run, sample, "regress") if run.regressors[n].kind in PDF_KINDS]
+
+
 def _item(
     captions: dict[str, Caption],
     path: str,
@@ -149,6 +167,14 @@ def _task_items(
     for table in ("confusion", "reliability") if task == "classify" else ():
         path = f"{folder}/{table}.csv"
         yield _item(captions, path, task, name, split, name=f"{table}_table")
+    if task == "regress" and pdf_models(run, sample):
+        for item in PDF_ITEMS:
+            path = item if item.endswith(".csv") else f"figures/{item}.{run.figures.format}"
+            yield _item(PDFS, f"{folder}/{path}", task, name, split)
+        for model in pdf_models(run, sample):
+            for seed in run.seeds if getattr(run.regressors[model], "search", None) else ():
+                path = f"{folder}/{model}/search/{seed}.csv"
+                yield _item(PDFS, path, task, name, split, seed, name="search")
 
 
 def task_figures(run: RunConfiguration, sample: Sample, task: str) -> list[str]:

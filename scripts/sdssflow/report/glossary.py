@@ -6,14 +6,16 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 BETTER = {"low": "lower is better", "high": "higher is better", "zero": "nearer 0 is better"}
-RANKED_BY = {"classify": "macro_f1", "regress": "sigma_nmad"}
+RANKED_BY = {"classify": "macro_f1", "regress": "sigma_nmad", "pdf": "crps"}
 HEADLINES = {
     "classify": ("accuracy", "macro_f1"),
     "regress": ("sigma_nmad", "r2", "outlier_0.05", "outlier_0.15"),
+    "pdf": ("crps", "pit_ks", "conformal_95"),
 }
 SYMBOLS = (
     "p: predicted probability; y: true class as 0 or 1; N: number of test objects; "
-    "δ = (zphot − zspec) / (1 + zspec), the normalised residual."
+    "δ = (zphot − zspec) / (1 + zspec), the normalised residual; PIT: the probability that p(z) "
+    "leaves below zspec; F: cumulative distribution of the PIT of all test objects."
 )
 
 
@@ -129,6 +131,9 @@ REDSHIFTS: dict[str, Metric] = {
     ),
     "bias_median": Metric("median bias", "zero", "median δ", "The same, unmoved by outliers."),
     "sigma": Metric("σ", "low", "standard deviation of δ", "Scatter with every outlier in it."),
+    "rms": Metric(
+        "rms", "low", "√ mean δ²", "Scatter and bias in one; what papers call rms without more."
+    ),
     "sigma68": Metric(
         "σ_68", "low", "(84th − 16th percentile of δ) / 2", "Half the width that holds 68 %."
     ),
@@ -155,7 +160,96 @@ REDSHIFTS: dict[str, Metric] = {
     "zspec_min": Metric("lowest zspec", "", "min zspec", "The redshift that rules MAPE."),
 }
 
-METRICS: dict[str, Metric] = {**CLASSES, **REDSHIFTS}
+_GNEITING = ("Gneiting & Raftery 2007", "https://doi.org/10.1198/016214506000001437")
+
+DENSITIES: dict[str, Metric] = {
+    "crps": Metric(
+        "CRPS",
+        "low",
+        "mean ∫ (cdf(z) − [z > zspec])² dz",
+        "Continuous ranked probability score, in redshift: rewards densities that are both "
+        "calibrated and narrow. Of a point estimate it would be the mean absolute error.",
+        *_GNEITING,
+    ),
+    "cde_loss": Metric(
+        "CDE loss",
+        "low",
+        "mean (∫ p(z)² dz − 2 p(zspec))",
+        "Squared distance of p(z) from the true conditional density, up to a constant.",
+        "Izbicki & Lee 2017",
+        "https://arxiv.org/abs/1704.08095",
+    ),
+    "log_likelihood": Metric(
+        "log-likelihood",
+        "high",
+        "mean ln p(zspec)",
+        "What networks with p(z) are trained on; a confident mistake costs most.",
+        *_GNEITING,
+    ),
+    "pit_ks": Metric(
+        "PIT KS",
+        "low",
+        "max |F(u) − u|",
+        "Kolmogorov-Smirnov distance of the PIT from uniform. Noise adds to it, more so in "
+        "replicates: in small samples its interval may lie above its value, as with the next two.",
+    ),
+    "pit_cvm": Metric(
+        "PIT CvM", "low", "∫ (F(u) − u)² du", "Cramér-von Mises distance, divided by N."
+    ),
+    "pit_ad": Metric(
+        "PIT AD",
+        "low",
+        "N ∫ (F(u) − u)² / (u (1 − u)) du",
+        "Anderson-Darling A²: looks hardest at the tails, and grows with N where densities are "
+        "wrong. For right densities it is 1 on average.",
+    ),
+    "pit_outliers": Metric(
+        "PIT outliers",
+        "low",
+        "fraction with PIT < 0.0001 or > 0.9999",
+        "Objects far outside of their density; 0.0002 if all densities are right.",
+        "Schmidt et al. 2020",
+        "https://arxiv.org/abs/2001.03621",
+    ),
+    "coverage_68": Metric(
+        "coverage_68", "", "fraction of zspec within the central 68 % of p(z)", "Should be 0.68."
+    ),
+    "coverage_95": Metric(
+        "coverage_95", "", "fraction of zspec within the central 95 % of p(z)", "Should be 0.95."
+    ),
+    "conformal_68": Metric(
+        "conformal_68",
+        "",
+        "fraction of zspec within the conformal 68 % interval",
+        "0.68 or a little more, guaranteed for objects exchangeable with the calibration part.",
+    ),
+    "conformal_95": Metric(
+        "conformal_95",
+        "",
+        "fraction of zspec within the conformal 95 % interval",
+        "0.95 or a little more, guaranteed for objects exchangeable with the calibration part.",
+    ),
+    "sharpness_68": Metric(
+        "width_68",
+        "",
+        "mean (z_high − z_low) / 2 / (1 + zphot), central 68 % of p(z)",
+        "Half width of the interval; narrower is better only where the coverage is right.",
+    ),
+    "sharpness_95": Metric(
+        "width_95",
+        "",
+        "mean (z_high − z_low) / 2 / (1 + zphot), central 95 % of p(z)",
+        "The same of the 95 % interval.",
+    ),
+    "conformal_sharpness_95": Metric(
+        "conformal width_95",
+        "",
+        "mean (high − low) / 2 / (1 + zphot), conformal 95 % interval",
+        "The same of the conformal interval: what the guarantee costs.",
+    ),
+}
+
+METRICS: dict[str, Metric] = {**CLASSES, **REDSHIFTS, **DENSITIES}
 
 
 def label(metric: str) -> str:

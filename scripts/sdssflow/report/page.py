@@ -11,11 +11,12 @@ from markupsafe import Markup, escape
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.report.glossary import BETTER, CLASSES, REDSHIFTS, SYMBOLS, Metric
+from sdssflow.report.contents import pdf_models
+from sdssflow.report.glossary import BETTER, CLASSES, DENSITIES, REDSHIFTS, SYMBOLS, Metric
 from sdssflow.report.provenance import ModelRun, versions
 from sdssflow.report.sections import Headline, Section
 from sdssflow.report.tables import Cell, Column, Table, text_cell
-from sdssflow.report.verdicts import TASKS
+from sdssflow.report.verdicts import DENSITIES_TITLE, TASKS
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -146,11 +147,16 @@ def _glossary(
     run: RunConfiguration, samples: dict[str, Sample]
 ) -> list[tuple[str, list[tuple[Metric, str]]]]:
     tasks = {task for name in run.samples for task in samples[name].tasks}
-    known = {"classify": CLASSES, "regress": REDSHIFTS}
-    return [
-        (TASKS[task], [(metric, BETTER.get(metric.better, "")) for metric in known[task].values()])
-        for task in TASKS
+    shown = [
+        (TASKS[task], known)
+        for task, known in (("classify", CLASSES), ("regress", REDSHIFTS))
         if task in tasks
+    ]
+    if any(pdf_models(run, samples[name]) for name in run.samples):
+        shown.append((DENSITIES_TITLE, DENSITIES))
+    return [
+        (title, [(metric, BETTER.get(metric.better, "")) for metric in known.values()])
+        for title, known in shown
     ]
 
 

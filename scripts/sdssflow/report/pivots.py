@@ -21,6 +21,18 @@ SCORE_COLUMNS = (
     "data_digest",
 )
 BIN_COLUMNS = (*SCORE_COLUMNS, "variable", "bin_low", "bin_high")
+STACK_COLUMNS = (
+    "model",
+    "tomographic_bin",
+    "zphot_low",
+    "zphot_high",
+    "n",
+    *(
+        f"{moment}_{what}"
+        for moment in ("mean", "width")
+        for what in ("stacked", "true", "difference", "lower", "upper")
+    ),
+)
 DIFFERENCE_COLUMNS = ("model", "other", "metric", "value", "lower", "upper")
 
 
@@ -183,6 +195,37 @@ def bin_tables(scores: pd.DataFrame, title: str, text: str, notes: list[str]) ->
             Table(f"{title}: {str(variable).replace('_', ' ')}", text, columns, body, notes, True)
         )
     return tables
+
+
+def stack_table(stacks: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:
+    """Show means and widths of stacks, folded; bold where the difference's interval lacks 0."""
+    body = []
+    for _, row in stacks.iterrows():
+        zphot = f"{row['zphot_low']:.3f} to {row['zphot_high']:.3f}"
+        line = [
+            text_cell(row["model"]),
+            text_cell(row["tomographic_bin"]),
+            Cell(zphot, sort=float(row["zphot_low"])),
+            number_cell(row["n"]),
+        ]
+        for moment in ("mean", "width"):
+            names = {"value": "difference", "lower": "lower", "upper": "upper"}
+            difference = pd.Series({key: row[f"{moment}_{name}"] for key, name in names.items()})
+            line += [number_cell(row[f"{moment}_{what}"]) for what in ("stacked", "true")]
+            line.append(score_cell(difference, not _holds_zero(difference)))
+        body.append(line)
+    columns = [
+        Column("model", numeric=False),
+        Column("bin", numeric=False),
+        Column("zphot"),
+        Column("N"),
+        *(
+            Column(f"{moment} {what}")
+            for moment in ("mean", "width")
+            for what in ("of Σ p(z)", "of zspec", "difference")
+        ),
+    ]
+    return Table(title, text, columns, body, [*notes, "Bold: the interval does not hold 0."], True)
 
 
 def _metric_keys(rows: pd.DataFrame, with_subset: bool = False) -> list[tuple[str, ...]]:

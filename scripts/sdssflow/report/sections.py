@@ -24,24 +24,35 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Headline:
-    """The best model of a sample, task and split, for the summary.
+class Best:
+    """The best of some models.
 
     `not_told_apart` names the models whose paired difference from it may be zero in the metric
     `ranked_by`.
+    """
+
+    model: str
+    ranked_by: str
+    not_told_apart: list[str]
+    scores: list[tuple[Column, Cell]]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The best model of a sample, task and split, for the summary.
+
+    `densities` is the best of the models that give a p(z), None where none does.
     """
 
     title: str
     task: str
     split: str
     anchor: str
-    model: str
-    ranked_by: str
-    not_told_apart: list[str]
-    scores: list[tuple[Column, Cell]]
+    best: Best
     n: int
     digests: str
     seeds: str
+    densities: Best | None = None
 
 
 def block(item: Item, subject: str, notes: list[str], folded: bool = False) -> Table | Figure:

@@ -52,9 +52,9 @@ def tell(
         for task in samples[name].tasks:
             for split in sorted(samples[name].splits):
                 of_task = [item for item in mine if (item.room, item.split) == (task, split)]
-                headline, section = judge(of_task, samples[name], run, model_runs)
+                headline, judged = judge(of_task, samples[name], run, model_runs)
                 headlines.append(headline)
-                sections[-1].sections.append(section)
+                sections[-1].sections.extend(judged)
     return headlines, [section for section in sections if section.blocks or section.sections]
 
 

@@ -1,0 +1,39 @@
+"""Predict p(z) of the test objects with one regressor, for all seeds.
+
+Each test object is predicted by the model of its own fold, which has not seen it. p(z) is
+recalibrated as rule calibrate_pdfs found; point estimates, intervals and scores are of the
+recalibrated p(z). Prediction runs on the CPU whatever the model was trained on, each row by itself:
+the same row gives the same p(z) alone, in a chunk and in the full table.
+
+Input
+    models : model folders, one per seed
+    calibrations, references : files of rule calibrate_pdfs, one per seed
+    tests : `test.parquet`, one per seed
+Parameters
+    seeds : the seeds, in the order of the inputs
+    model : name of the regressor
+    quantiles : number of evenly spaced quantiles of each p(z) to keep
+Output
+    predictions : `predictions.parquet`
+    pdfs : quantiles of each p(z) as a file of qp, in the order of the predictions, with `row_id`,
+        `seed` and `fold`
+"""
+
+from sdssflow.evaluate.pdf_predictions import PdfPredictor, read_calibrations
+from sdssflow.evaluate.prediction_tables import predict_tests
+from sdssflow.logs import run
+from sdssflow.redshift_pdf.qp_files import pdf_writer
+from sdssflow.tables import write_parquet
+
+
+def main(snakemake):
+    inputs, params = snakemake.input, snakemake.params
+    calibrations = read_calibrations(inputs.models, inputs.calibrations, inputs.references)
+    with pdf_writer(snakemake.output.pdfs, params.quantiles) as write:
+        predict = PdfPredictor(calibrations, write)
+        table = predict_tests(inputs.models, inputs.tests, params.seeds, params.model, predict)
+    write_parquet(table, snakemake.output.predictions)
+
+
+if "snakemake" in globals():
+    run(main, snakemake)

@@ -1,0 +1,256 @@
+"""Figures of redshift densities p(z): calibration, scores by bin, examples, stacks.
+
+Each function takes tables as the rules write them and returns a matplotlib figure, to be drawn
+within `plotting.style` and saved with `plotting.save_figure`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.stats import binom
+
+from sdssflow.evaluate.pdf_gallery import choose
+from sdssflow.evaluate.pdf_scores import pdf_columns
+from sdssflow.evaluate.redshift_figures import LABELS, MARKERS
+from sdssflow.evaluate.score_tables import Predictions
+from sdssflow.plotting import PALETTE
+
+BINNED = {
+    "crps": "CRPS",
+    "coverage_95": "coverage of the\ncentral 95 %",
+    "sharpness_68": "half width of 68 %\n/ (1 + zphot)",
+}
+NOMINAL = {"coverage_95": 0.95}
+VARIABLES = ("zphot", "reference_mag")
+LEVELS = np.linspace(0, 1, 101)
+BAND = "#bbbbbb"
+SHOWN_TAIL = 0.003  # probability on either side of what is drawn of a p(z)
+SUMMARIES = {"mean": "o", "median": "s", "mode": "^"}
+
+
+def draw_pit(pit: pd.DataFrame, scores: pd.DataFrame, models: Sequence[str]) -> Figure:
+    """Draw the histogram of the PIT, one panel per model, with the band of a uniform PIT.
+
+    Counts are means over seeds, relative to what is expected. The band is of one seed: seeds that
+    share test objects don't narrow it.
+    """
+    figure, axes = _grid(len(models), width=2.9, height=2.5)
+    distance = _of_all(scores, "pit_ks").set_index("model")["value"]
+    for place, (axis, model) in enumerate(zip(axes, models, strict=True)):
+        rows = pit[pit["model"] == model]
+        mean = rows.groupby("bin_low")[["count", "expected", "band_low", "band_high"]].mean()
+        edges = np.append(mean.index, 1.0)
+        low, high = (mean[end] / mean["expected"] for end in ("band_low", "band_high"))
+        axis.stairs(high, edges, baseline=low, fill=True, color=BAND, label="uniform PIT")
+        relative = mean["count"] / mean["expected"]
+        color = PALETTE[place % len(PALETTE)]
+        axis.stairs(relative, edges, color=color, linewidth=1.8, label="observed")
+        axis.axhline(1, color="black", linewidth=0.8)
+        axis.set_title(f"{model}: KS {distance[model]:.3f}", fontsize=10)
+        axis.set_xlim(0, 1)
+    axes[0].set_ylim(bottom=0)
+    figure.supxlabel("PIT: probability that p(z) leaves below zspec", fontsize=10)
+    figure.supylabel("objects / expected", fontsize=10)
+    return figure
+
+
+def draw_coverage(predictions: Sequence[Predictions], level: float) -> Figure:
+    """Draw how many zspec the central intervals of all levels hold, and how far that is off.
+
+    Lines are means over seeds; the band is where right p(z) lie, with the chance `level` at each
+    nominal coverage, for the objects of one seed.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 4.2))
+    n = min(len(p.of_seed(seed)) for p in predictions for seed in p.seeds)
+    low, high = (np.array(end) / n for end in binom.interval(level, n, LEVELS[1:-1]))
+    nominal = LEVELS[1:-1]
+    label = f"right p(z), {100 * level:g} %"
+    left.plot([0, 1], [0, 1], color="black", linewidth=0.8)
+    right.axhline(0, color="black", linewidth=0.8)
+    right.fill_between(nominal, low - nominal, high - nominal, color=BAND, label=label)
+    for place, prediction in enumerate(predictions):
+        covered = np.mean(
+            [coverage(pdf_columns(prediction, s)["pit"]) for s in prediction.seeds], 0
+        )
+        about = {
+            "color": PALETTE[place % len(PALETTE)],
+            "marker": MARKERS[place % len(MARKERS)],
+            "markevery": (5 + 3 * place, 20),
+            "markersize": 5,
+            "label": prediction.model,
+        }
+        left.plot(LEVELS, covered, **about)
+        right.plot(LEVELS, covered - LEVELS, **about)
+    left.set_ylabel("fraction of zspec within")
+    right.set_ylabel("fraction within \N{MINUS SIGN} nominal")
+    for axis in (left, right):
+        axis.set_xlabel("nominal coverage of the central interval")
+        axis.set_xlim(0, 1)
+    left.set_ylim(0, 1)
+    right.legend(fontsize=9)
+    return figure
+
+
+def coverage(pit: np.ndarray) -> np.ndarray:
+    """Return the (101,) fractions of objects within the central intervals of `LEVELS`.
+
+    >>> coverage(np.array([0.5, 0.9]))[[0, 79, 81]]
+    array([0.5, 0.5, 1. ])
+    """
+    reach = np.sort(np.abs(2 * pit - 1))
+    return np.searchsorted(reach, LEVELS, side="right") / len(reach)
+
+
+def draw_by_bin(scores_by_bin: pd.DataFrame, models: Sequence[str]) -> Figure:
+    """Draw CRPS, coverage and width with intervals against zphot and reference magnitude."""
+    frame = scores_by_bin[scores_by_bin["seed"].astype(str) == "all"]
+    variables = [name for name in VARIABLES if name in set(frame["variable"])]
+    figure, axes = plt.subplots(
+        len(BINNED),
+        len(variables),
+        sharex="col",
+        sharey="row",
+        squeeze=False,
+        figsize=(2.2 + 3.9 * len(variables), 7.4),
+    )
+    for line, (metric, label) in zip(axes, BINNED.items(), strict=True):
+        for axis, variable in zip(line, variables, strict=True):
+            rows = frame[(frame["metric"] == metric) & (frame["variable"] == variable)]
+            for place, model in enumerate(models):
+                _draw_binned(axis, rows[rows["model"] == model], place, len(models), model)
+            if metric in NOMINAL:
+                axis.axhline(NOMINAL[metric], color="black", linewidth=0.8)
+            else:
+                axis.set_ylim(bottom=0)
+        line[0].set_ylabel(label)
+    for axis, variable in zip(axes[-1], variables, strict=True):
+        axis.set_xlabel(LABELS[variable])
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(models), 4))
+    return figure
+
+
+def draw_gallery(prediction: Predictions, levels: np.ndarray, redshifts: np.ndarray) -> Figure:
+    """Draw the p(z) of twelve test objects of the first seed, chosen by `pdf_gallery`.
+
+    Parameters
+    ----------
+    prediction : Predictions
+        Of one model, n objects.
+    levels : (q,) array
+        Ascending probabilities.
+    redshifts : (n, q) array
+        Quantiles of each p(z), in the order of the predictions.
+    """
+    first = (prediction.frame["seed"] == prediction.seeds[0]).to_numpy()
+    frame = prediction.frame[first].reset_index(drop=True)
+    redshifts = redshifts[first]
+    chosen = choose(frame)
+    figure, axes = _grid(len(chosen), width=2.6, height=1.75, columns=4, share=False)
+    for axis, (reason, row) in zip(axes, chosen, strict=True):
+        _draw_density(axis, frame.iloc[row], levels, redshifts[row])
+        axis.set_title(f"{reason}\nrow_id {frame['row_id'][row]}", fontsize=8)
+    figure.supxlabel("redshift", fontsize=10)
+    figure.supylabel("p(z)", fontsize=10)
+    handles, labels = axes[0].get_legend_handles_labels()
+    title = f"{prediction.model}, seed {prediction.seeds[0]}"
+    figure.legend(handles, labels, loc="outside upper center", ncols=6, fontsize=9, title=title)
+    return figure
+
+
+def draw_stacks(stacks: pd.DataFrame, summary: pd.DataFrame, models: Sequence[str]) -> Figure:
+    """Draw stacked p(z) against true numbers: a row per model, a column per tomographic bin."""
+    bins = sorted(set(stacks["tomographic_bin"]))
+    figure, axes = plt.subplots(
+        len(models),
+        len(bins),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+        figsize=(1.2 + 2.5 * len(bins), 1.0 + 2.1 * len(models)),
+    )
+    summary = summary.assign(tomographic_bin=summary["tomographic_bin"].astype(str))
+    summary = summary.set_index(["model", "tomographic_bin"])
+    for line, model in zip(axes, models, strict=True):
+        for axis, number in zip(line, bins, strict=True):
+            rows = stacks[(stacks["model"] == model) & (stacks["tomographic_bin"] == number)]
+            edges = np.append(rows["z_low"], rows["z_high"].iloc[-1])
+            axis.stairs(rows["true"], edges, fill=True, color=BAND, label="zspec")
+            axis.stairs(
+                rows["stacked"], edges, color=PALETTE[0], linewidth=1.6, label="sum of p(z)"
+            )
+            about = summary.loc[(model, str(number))]
+            reach = (about["mean_upper"] - about["mean_lower"]) / 2
+            difference = f"{about['mean_difference']:+.4f}".replace("-", "\N{MINUS SIGN}")
+            ends = f"zphot {about['zphot_low']:.3f} to {about['zphot_high']:.3f}"
+            axis.set_title(f"{ends}\n$\\Delta\\bar z$ = {difference} ± {reach:.4f}", fontsize=9)
+        line[0].set_ylabel(f"{model}\nobjects per bin")
+    axes[0, 0].set_xlim(_shown_range(stacks))
+    figure.supxlabel("redshift", fontsize=10)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2)
+    return figure
+
+
+def _shown_range(stacks: pd.DataFrame) -> tuple[float, float]:
+    """Return the redshifts below which 99.8 % of all zspec and p(z) lie: few outliers go far."""
+    totals = stacks.groupby("z_high")[["stacked", "true"]].sum().sum(axis=1)
+    share = totals.cumsum() / totals.sum()
+    return float(stacks["z_low"].min()), float(share.index[np.searchsorted(share, 0.998)])
+
+
+def _of_all(scores: pd.DataFrame, metric: str) -> pd.DataFrame:
+    return scores[(scores["metric"] == metric) & (scores["seed"].astype(str) == "all")]
+
+
+def _grid(
+    count: int, width: float, height: float, columns: int = 3, share: bool = True
+) -> tuple[Figure, list[Axes]]:
+    """Return a grid of panels; spare ones are taken out."""
+    columns = min(count, columns)
+    lines = math.ceil(count / columns)
+    size = (1.2 + width * columns, 0.9 + height * lines)
+    figure, grid = plt.subplots(
+        lines, columns, sharex=share, sharey=share, squeeze=False, figsize=size
+    )
+    for axis in grid.flat[count:]:
+        axis.remove()
+    return figure, list(grid.flat[:count])
+
+
+def _draw_binned(axis: Axes, rows: pd.DataFrame, place: int, count: int, label: str) -> None:
+    rows = rows.sort_values("bin_low")
+    if rows.empty:
+        return
+    widths = rows["bin_high"] - rows["bin_low"]
+    shift = 0.6 * widths.min() * (place - (count - 1) / 2) / count
+    x = (rows["bin_low"] + rows["bin_high"]) / 2 + shift
+    color, marker = PALETTE[place % len(PALETTE)], MARKERS[place % len(MARKERS)]
+    axis.vlines(x, rows["lower"], rows["upper"], color=color, linewidth=1, alpha=0.6)
+    axis.plot(x, rows["value"], marker, linestyle="-", color=color, markersize=4, label=label)
+
+
+def _draw_density(axis: Axes, row: pd.Series, levels: np.ndarray, redshifts: np.ndarray) -> None:
+    """Draw one p(z): probability between quantiles over their distance, summaries, zspec."""
+    shown = (levels > SHOWN_TAIL - 1e-9) & (levels < 1 - SHOWN_TAIL + 1e-9)
+    levels, redshifts = levels[shown], redshifts[shown]
+    density = np.diff(levels) / np.maximum(np.diff(redshifts), 1e-9)
+    axis.stairs(density, redshifts, fill=True, color=PALETTE[5], alpha=0.6, label="p(z)")
+    axis.stairs(density, redshifts, color=PALETTE[0], linewidth=0.8)
+    axis.axvline(row["zspec"], color=PALETTE[1], linewidth=1.6, label="zspec")
+    top = density.max()
+    ends = row["conformal_low_95"], row["conformal_high_95"]
+    axis.plot(ends, [-0.16 * top] * 2, color="black", linewidth=2.5, label="conformal 95 %")
+    for name, marker in SUMMARIES.items():
+        at = (row[f"zphot_{name}"], -0.06 * top)
+        axis.plot(*at, marker, color="black", markersize=4, markerfacecolor="white", label=name)
+    axis.set_ylim(-0.24 * top, 1.1 * top)
+    axis.set_yticks([])
+    axis.locator_params(axis="x", nbins=4)

@@ -1,0 +1,183 @@
+"""Predict the p(z) of test objects: recalibrated, summarised, scored, with conformal intervals.
+
+Objects go through in blocks: only the mixtures of one block are in memory. Each
+block's p(z) is written before the next is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sdssflow.prepare.parts import Part
+from sdssflow.redshift_pdf.mixture import Mixture
+from sdssflow.redshift_pdf.scores import pdf_scores
+from sdssflow.redshift_pdf.summaries import summarise
+from sdssflow.regress.calibration_files import read_calibration
+from sdssflow.regress.calibrations import Calibration, FoldCalibration, LoadedPdf, blocks
+from sdssflow.regress.inputs import require_usable
+from sdssflow.regress.model_folders import ModelFolder, open_folder
+
+
+@dataclass(frozen=True)
+class PdfPredictor:
+    """What `prediction_tables.predict_tests` calls for each model folder and fold.
+
+    Attributes
+    ----------
+    calibrations : mapping of pathlib.Path to Calibration
+        By model folder.
+    write : callable
+        Takes the recalibrated p(z) of each block with `row_id`, `seed` and `fold`, in the order of
+        the calls and their objects: `qp_files.pdf_writer`.
+    """
+
+    calibrations: Mapping[Path, Calibration]
+    write: Callable[[Mixture, dict[str, np.ndarray]], None]
+
+    def __call__(self, folder: Path, fold: int, part: Part) -> dict[str, np.ndarray]:
+        """Return the columns of `predict_part` for the objects of a part, and write their p(z)."""
+        opened = open_folder(folder)
+        calibration = calibration_of(opened, self.calibrations[folder], fold)
+
+        def see(pdf: Mixture, rows: slice) -> None:
+            row_id = part.row_id[rows]
+            about = {"seed": opened.card["seed"], "fold": fold}
+            numbers = {name: np.full(len(row_id), value, np.int32) for name, value in about.items()}
+            self.write(pdf, {"row_id": row_id, **numbers})
+
+        return predict_part(opened, fold, calibration, part, see)
+
+
+def calibration_of(opened: ModelFolder, calibration: Calibration, fold: int) -> FoldCalibration:
+    """Return the calibration of one fold, if it is one of this model.
+
+    Raises
+    ------
+    ValueError
+        If it was made for another model, seed, training or features.
+    """
+    card = opened.card
+    found = calibration.folds.get(fold)
+    trained = card.get("training", {}).get(str(fold), {}).get("digest")
+    wanted = (card["model"], card["seed"], tuple(card["features"]), trained)
+    given = (calibration.model, calibration.seed, calibration.features)
+    if found is None or wanted != (*given, found.training_digest):
+        raise ValueError(
+            f"{opened.path}: the calibration is of model {calibration.model!r}, seed "
+            f"{calibration.seed}, folds {sorted(calibration.folds)}, not of fold {fold} of this "
+            "model as it was trained; delete the calibration and run again"
+        )
+    return found
+
+
+def predict_calibration_parts(
+    folder: str | Path, calibration: Calibration, parts: Mapping[int, Part]
+) -> dict[str, np.ndarray]:
+    """Predict the calibration part of each fold; return the columns of `predict_part`.
+
+    The width of p(z) and the conformal intervals were fitted on these very objects: how well they
+    fit here is in-sample, by one number for the width and a few for the intervals. At least one of
+    the parts has objects.
+    """
+    opened = open_folder(folder)
+    found = [
+        predict_part(opened, fold, calibration_of(opened, calibration, fold), part)
+        for fold, part in parts.items()
+        if len(part)
+    ]
+    return {name: np.concatenate([columns[name] for columns in found]) for name in found[0]}
+
+
+def predict_part(
+    opened: ModelFolder,
+    fold: int,
+    calibration: FoldCalibration,
+    part: Part,
+    see: Callable[[Mixture, slice], None] | None = None,
+) -> dict[str, np.ndarray]:
+    """Predict the objects of a part, block by block.
+
+    Parameters
+    ----------
+    opened : ModelFolder
+        The model.
+    fold : int
+        Fold whose model predicts.
+    calibration : FoldCalibration
+        Its calibration.
+    part : Part
+        The n objects, n > 0.
+    see : callable, optional
+        Is shown the recalibrated p(z) of each block and its rows.
+
+    Returns
+    -------
+    dict of str to (n,) array
+        `zspec` and the columns of `pdf_columns`.
+
+    Raises
+    ------
+    ValueError
+        If there are no objects, or a redshift or a feature that the model needs is missing.
+    """
+    require_usable(part, opened.settings.kind, "test")
+    pdf_of, point = opened.load_pdf(fold), opened.fold_settings(fold).point
+    found = []
+    for block in blocks(len(part)):
+        pdf, columns = pdf_columns(pdf_of, calibration, part, block, point)
+        found.append(columns)
+        if see is not None:
+            see(pdf, block)
+    together = {name: np.concatenate([columns[name] for columns in found]) for name in found[0]}
+    return {"zspec": part.zspec, **together}
+
+
+def pdf_columns(
+    pdf_of: LoadedPdf, calibration: FoldCalibration, part: Part, rows: slice, point: str
+) -> tuple[Mixture, dict[str, np.ndarray]]:
+    """Predict some objects of a part.
+
+    Parameters
+    ----------
+    pdf_of : callable
+        From features to p(z).
+    calibration : FoldCalibration
+        Of that model.
+    part : Part
+        With known zspec.
+    rows : slice
+        Which m of its objects.
+    point : {'mean', 'median', 'mode'}
+        Which summary is zphot.
+
+    Returns
+    -------
+    pdf : Mixture
+        Their recalibrated p(z).
+    columns : dict of str to (m,) array
+        Of `summaries.summarise`, `scores.pdf_scores` and `FoldCalibration.columns`, all but
+        `outside_training` float64.
+    """
+    features = part.features[rows]
+    pdf = calibration.recalibrate(pdf_of(features))
+    return pdf, {
+        **summarise(pdf, point),
+        **pdf_scores(pdf, part.zspec[rows]),
+        **calibration.columns(pdf, features, part.feature_names, part.reference_mag[rows]),
+    }
+
+
+def read_calibrations(
+    folders: Sequence[str | Path],
+    calibrations: Sequence[str | Path],
+    references: Sequence[str | Path],
+) -> dict[Path, Calibration]:
+    """Read the calibrations that belong to model folders, in their order."""
+    return {
+        Path(folder): read_calibration(path, reference)
+        for folder, path, reference in zip(folders, calibrations, references, strict=True)
+    }

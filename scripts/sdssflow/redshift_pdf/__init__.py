@@ -1,0 +1,1 @@
+"""Redshift densities p(z) as truncated Gaussian mixtures: summaries, scores, files."""

@@ -1,0 +1,271 @@
+"""A redshift density p(z) for each object: a Gaussian mixture cut off at the ends of a range."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from sdssflow.redshift_pdf import kernels, modes, quantiles
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """Densities of n objects: Gaussian mixtures cut off outside [lower, upper], of integral 1.
+
+    What is returned for an object doesn't depend on the objects beside it.
+
+    Attributes
+    ----------
+    weights : (n, c) float64 array
+        Weights of the c components, at least 0. Rows need not sum to 1: what is normalised is the
+        density within the range.
+    means : (n, c) float64 array
+        Means, within the range.
+    scales : (n, c) float64 array
+        Standard deviations, above 0.
+    lower, upper : float
+        The range.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, a number is not finite or not as said above, or an object has only
+        weights of 0.
+
+    Examples
+    --------
+    >>> pdf = Mixture(np.ones((1, 1)), np.zeros((1, 1)), np.ones((1, 1)), 0.0, 9.0)
+    >>> pdf.quantiles([0.5]).round(4).tolist()
+    [[0.6745]]
+    """
+
+    weights: np.ndarray
+    means: np.ndarray
+    scales: np.ndarray
+    lower: float
+    upper: float
+
+    def __post_init__(self) -> None:
+        for name in ("weights", "means", "scales"):
+            array = np.ascontiguousarray(getattr(self, name), dtype=np.float64)
+            object.__setattr__(self, name, array)
+        _check(self)
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    def __getitem__(self, rows: slice | np.ndarray) -> Mixture:
+        """Return the mixture of some objects: a slice, or an array of indices or of bools."""
+        parts = (array[rows] for array in (self.weights, self.means, self.scales))
+        return Mixture(*parts, self.lower, self.upper)
+
+    def cdf(self, z: np.ndarray) -> np.ndarray:
+        """Return P(redshift <= z) of (n,) or (n, m) z, of the same shape; 0 below, 1 above."""
+
+        def truncated(points: torch.Tensor, parts: kernels.Components, rows: slice):
+            below = self.below(rows)
+            cdf = (kernels.cdf(points, parts) - below).clamp_(0, 1)
+            cdf = torch.where(points <= self.lower, 0.0, cdf)
+            return torch.where(points >= self.upper, 1.0, cdf)
+
+        return self._at(z, truncated)
+
+    def density(self, z: np.ndarray) -> np.ndarray:
+        """Return p(z) of (n,) or (n, m) z, of the same shape; 0 outside the range."""
+
+        def truncated(points: torch.Tensor, parts: kernels.Components, rows: slice):
+            outside = (points < self.lower) | (points > self.upper)
+            return torch.where(outside, 0.0, kernels.density(points, parts))
+
+        return self._at(z, truncated)
+
+    def quantiles(self, levels: Sequence[float]) -> np.ndarray:
+        """Return the (n, q) redshifts where the cdf reaches the q levels, to 1e-9 in the cdf.
+
+        Raises
+        ------
+        ValueError
+            If a level is not within [0, 1].
+        """
+        wanted = torch.as_tensor(np.asarray(levels, dtype=np.float64))
+        if wanted.dim() != 1 or not bool(((wanted >= 0) & (wanted <= 1)).all()):
+            raise ValueError(f"levels {levels}: must be probabilities from 0 to 1")
+
+        def solve(parts: kernels.Components, rows: slice) -> torch.Tensor:
+            below = self.below(rows)
+            return quantiles.quantiles(wanted, parts, below, self.lower, self.upper).t()
+
+        return self._of_objects(solve, (len(wanted),))
+
+    def mean(self) -> np.ndarray:
+        """Return the (n,) means of the truncated densities, in closed form."""
+
+        def one(parts: kernels.Components, rows: slice) -> torch.Tensor:
+            return kernels.truncated_mean(parts, self.lower, self.upper)
+
+        return self._of_objects(one, ())
+
+    def mode(self) -> np.ndarray:
+        """Return the (n,) highest points of the densities; of equal ones the lowest redshift."""
+        return self._of_objects(lambda parts, rows: modes.modes(parts), ())
+
+    def probability_within(self, center: np.ndarray, half_width: np.ndarray) -> np.ndarray:
+        """Return the (n,) probabilities of center - half_width < z < center + half_width."""
+        ends = np.stack([center - half_width, center + half_width], axis=1)
+        below = self.cdf(ends)
+        return np.maximum(below[:, 1] - below[:, 0], 0)
+
+    def rescaled(self, factor: float | np.ndarray) -> Mixture:
+        """Return the densities stretched about their means, as before they were cut off.
+
+        Parameters
+        ----------
+        factor : float or (n,) array
+            What standard deviations, and distances of the means from the mixture's, are
+            multiplied by. Means that leave the range come back to its end.
+
+        Raises
+        ------
+        ValueError
+            If a factor is not above 0 and finite.
+        """
+        factor = np.broadcast_to(np.asarray(factor, dtype=np.float64), len(self))[:, None]
+        if not np.all((factor > 0) & np.isfinite(factor)):
+            raise ValueError("factor: widths can be multiplied by finite numbers above 0 only")
+        share = self.weights / self.weights.sum(axis=1, keepdims=True)
+        center = np.sum(share * self.means, axis=1, keepdims=True)
+        means = np.clip(center + factor * (self.means - center), self.lower, self.upper)
+        return Mixture(self.weights, means, self.scales * factor, self.lower, self.upper)
+
+    def parts(self, rows: slice) -> kernels.Components:
+        """Return some objects' components, their weights such that the density has integral 1."""
+        weights = self.weights[rows] / self._mass[rows, None]
+        return kernels.components(weights, self.means[rows], self.scales[rows])
+
+    def below(self, rows: slice) -> torch.Tensor:
+        """Return the untruncated cdf at `lower` of some objects' `parts`."""
+        return torch.from_numpy(self._below[rows])
+
+    @property
+    def _components(self) -> int:
+        return self.weights.shape[1]
+
+    @cached_property
+    def _mass(self) -> np.ndarray:
+        """What the weights' densities integrate to within the range, (n,)."""
+        return self._ends[1] - self._ends[0]
+
+    @cached_property
+    def _below(self) -> np.ndarray:
+        """Untruncated cdf at `lower`, of densities with integral 1 above it, (n,)."""
+        return self._ends[0] / self._mass
+
+    @cached_property
+    def _ends(self) -> np.ndarray:
+        """Sums of the weights' cdf at the ends of the range, (2, n)."""
+        ends = np.empty((2, len(self)))
+
+        def fill(rows: slice) -> None:
+            parts = kernels.components(self.weights[rows], self.means[rows], self.scales[rows])
+            z = torch.tensor([[self.lower], [self.upper]], dtype=torch.float64)
+            ends[:, rows] = kernels.cdf(z.expand(2, parts.means.shape[1]), parts).numpy()
+
+        kernels.for_blocks(fill, len(self), self._components)
+        return ends
+
+    def _of_objects(self, function: Callable, shape: tuple[int, ...]) -> np.ndarray:
+        """Return `function` of each object's components, (n, *shape), block by block."""
+        result = np.empty((len(self), *shape))
+
+        def fill(rows: slice) -> None:
+            result[rows] = function(self.parts(rows), rows).numpy()
+
+        kernels.for_blocks(fill, len(self), self._components)
+        return result
+
+    def _at(self, z: np.ndarray, function: Callable) -> np.ndarray:
+        """Return `function` at (n,) or (n, m) z, block by block."""
+        z = np.asarray(z, dtype=np.float64)
+        if z.ndim not in (1, 2) or len(z) != len(self):
+            raise ValueError(f"z of shape {z.shape}: must be one row for each of {len(self)}")
+        columns = z[:, None] if z.ndim == 1 else z
+        result = np.empty(columns.shape)
+
+        def fill(rows: slice) -> None:
+            points = torch.from_numpy(columns[rows].T.copy())
+            result[rows] = function(points, self.parts(rows), rows).t().numpy()
+
+        kernels.for_blocks(fill, len(self), self._components)
+        return result.reshape(z.shape)
+
+
+def concatenate(parts: Sequence[Mixture]) -> Mixture:
+    """Return one mixture of the objects of several, in their order.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or their ranges or numbers of components differ.
+    """
+    _check_alike(parts)
+    arrays = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("weights", "means", "scales")
+    )
+    return Mixture(*arrays, parts[0].lower, parts[0].upper)
+
+
+def pool(members: Sequence[Mixture]) -> Mixture:
+    """Return the average of several densities of the same objects, each of the same weight.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or their ranges or numbers of objects differ.
+    """
+    _check_alike(members)
+    weights = [member.weights / (len(members) * member._mass[:, None]) for member in members]
+    return Mixture(
+        np.concatenate(weights, axis=1),
+        np.concatenate([member.means for member in members], axis=1),
+        np.concatenate([member.scales for member in members], axis=1),
+        members[0].lower,
+        members[0].upper,
+    )
+
+
+def _check_alike(parts: Sequence[Mixture]) -> None:
+    """Raise an error unless there are mixtures, all of one range."""
+    if not parts:
+        raise ValueError("no mixtures to put together")
+    ranges = {(part.lower, part.upper) for part in parts}
+    if len(ranges) > 1:
+        raise ValueError(f"mixtures of different ranges of redshift: {sorted(ranges)}")
+
+
+def _check(pdf: Mixture) -> None:
+    """Raise a ValueError that names the first thing that is not as `Mixture` says."""
+    shape = pdf.weights.shape
+    if len(shape) != 2 or shape[1] == 0 or {pdf.means.shape, pdf.scales.shape} != {shape}:
+        raise ValueError(
+            f"weights {shape}, means {pdf.means.shape}, scales {pdf.scales.shape}: "
+            "must be of one shape, objects by components"
+        )
+    if not (np.isfinite([pdf.lower, pdf.upper]).all() and pdf.lower < pdf.upper):
+        raise ValueError(f"range {pdf.lower} to {pdf.upper}: must be finite and ascending")
+    wrong = {
+        "weights must be finite, at least 0": ~((pdf.weights >= 0) & (pdf.weights < np.inf)),
+        f"means must be within {pdf.lower} to {pdf.upper}": ~(
+            (pdf.means >= pdf.lower) & (pdf.means <= pdf.upper)
+        ),
+        "scales must be finite, above 0": ~((pdf.scales > 0) & (pdf.scales < np.inf)),
+        "weights must not all be 0": ~(pdf.weights.sum(axis=1) > 0)[:, None],
+    }
+    for message, where in wrong.items():
+        if where.any():
+            row = int(np.flatnonzero(where.any(axis=1))[0])
+            raise ValueError(f"mixture of object {row}: {message}")

@@ -1,0 +1,260 @@
+"""What the calibration part says of a model's p(z), fitted, saved and applied.
+
+For each fold three things: the factor for the widths (`recalibration`), the reach of conformal
+intervals (`conformal`), both from the part `calibration`, which no training used, and where the
+training objects are (`training_support`), from the part `train`. `calibration_files` keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from sdssflow.configuration.pdfs import PdfCalibration
+from sdssflow.prepare.parts import Part, feature_names, folds, read_part
+from sdssflow.redshift_pdf.mixture import Mixture
+from sdssflow.regress.conformal import ConformalTable, fit_conformal
+from sdssflow.regress.inputs import require_usable
+from sdssflow.regress.model_folders import open_folder
+from sdssflow.regress.recalibration import BOUNDS, FEWEST_OBJECTS, fit_width, pit_ks, shrunk_width
+from sdssflow.regress.training_support import TrainingSupport, fit_support
+from sdssflow.tables import metadata
+
+BLOCK = 16_384  # objects whose mixtures are in memory at a time
+MOST_FITTED = 16_384  # objects that fit the width: they give it to better than 1 %
+LoadedPdf = Callable[[np.ndarray], Mixture]
+
+
+@dataclass(frozen=True)
+class FoldCalibration:
+    """The calibration of one fold's model.
+
+    Attributes
+    ----------
+    objects : int
+        Objects of the calibration part; may be 0.
+    digest, training_digest : str
+        Content digests of the calibration and the train part.
+    width : float
+        Factor of the widths of p(z).
+    pit_ks_before, pit_ks_after : float
+        Kolmogorov-Smirnov distance of PIT of the calibration part from uniform, without and with
+        that factor; NaN without objects.
+    conformal : ConformalTable
+        From the recalibrated p(z).
+    support : TrainingSupport
+        Where the training objects are.
+    note : str
+        What was left out, and why; '' if nothing was.
+    """
+
+    objects: int
+    digest: str
+    training_digest: str
+    width: float
+    pit_ks_before: float
+    pit_ks_after: float
+    conformal: ConformalTable
+    support: TrainingSupport
+    note: str
+
+    def recalibrate(self, pdf: Mixture) -> Mixture:
+        """Return p(z) with its widths times `width`."""
+        return pdf if self.width == 1 else pdf.rescaled(self.width)
+
+    def columns(
+        self, pdf: Mixture, features: np.ndarray, names: tuple[str, ...], reference_mag: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Return what the calibration tells of n objects.
+
+        Parameters
+        ----------
+        pdf : Mixture
+            Their recalibrated p(z).
+        features : (n, f) float64 array
+            Their features.
+        names : tuple of str
+            Names of the features.
+        reference_mag : (n,) array
+            Reference magnitudes in mag, NaN where missing.
+
+        Returns
+        -------
+        dict of str to (n,) array
+            `conformal_low_68`, `conformal_high_68`, `conformal_low_95`, `conformal_high_95`
+            (float64; NaN if there was no calibration part), `train_distance` (float64) and
+            `outside_training` (bool).
+        """
+        distance = self.support.distances(features, names)
+        return {
+            **self.conformal.intervals(pdf, reference_mag),
+            "train_distance": distance,
+            "outside_training": self.support.outside(distance),
+        }
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The calibrations of all folds of one model and seed.
+
+    Attributes
+    ----------
+    model, sample, split : str
+        What was calibrated.
+    seed : int
+        Seed of split and model.
+    features : tuple of str
+        Names of the features.
+    settings : PdfCalibration
+        How.
+    folds : dict of int to FoldCalibration
+        By number of the fold.
+    """
+
+    model: str
+    sample: str
+    split: str
+    seed: int
+    features: tuple[str, ...]
+    settings: PdfCalibration
+    folds: dict[int, FoldCalibration]
+
+
+def calibrate_model(
+    folder: str | Path, development: str | Path, model: str, settings: PdfCalibration, seed: int
+) -> Calibration:
+    """Calibrate the models of all folds of a split.
+
+    Parameters
+    ----------
+    folder : path-like
+        Model folder.
+    development : path-like
+        ``development.parquet`` that it was trained on.
+    model : str
+        Name of the regressor.
+    settings : PdfCalibration
+        How.
+    seed : int
+        Seed of split and model.
+
+    Raises
+    ------
+    ValueError
+        If the folder was trained on other rows, or a calibration part lacks what is needed.
+    """
+    opened = open_folder(folder)
+    about = metadata(pq.read_schema(development))
+    fitted = {}
+    for fold in folds(development):
+        train, calibration = (read_part(development, fold, p) for p in ("train", "calibration"))
+        trained = opened.card.get("training", {}).get(str(fold), {}).get("digest")
+        if trained != train.digest:
+            raise ValueError(
+                f"{folder}: fold {fold} was trained on rows of digest {trained!r}, but those of "
+                f"{development} have {train.digest!r}; delete the model folder and train again"
+            )
+        pdf_of, kind = opened.load_pdf(fold), opened.settings.kind
+        try:
+            fitted[fold] = calibrate_fold(pdf_of, calibration, train, kind, settings, seed)
+        except ValueError as error:
+            raise ValueError(f"{development}, fold {fold}: {error}") from error
+    return Calibration(
+        model=model,
+        sample=about.get("sample", ""),
+        split=about.get("split", ""),
+        seed=seed,
+        features=feature_names(development),
+        settings=settings,
+        folds=fitted,
+    )
+
+
+def calibrate_fold(
+    pdf_of: LoadedPdf,
+    calibration: Part,
+    train: Part,
+    kind: str,
+    settings: PdfCalibration,
+    seed: int,
+) -> FoldCalibration:
+    """Calibrate the model of one fold.
+
+    Parameters
+    ----------
+    pdf_of : callable
+        From (n, f) features to p(z), `ModelFolder.load_pdf`.
+    calibration : Part
+        Objects that no training used; may be empty.
+    train : Part
+        Objects the model was trained on.
+    kind : str
+        Kind of the regressor.
+    settings : PdfCalibration
+        How.
+    seed : int
+        Seed of the draw of reference objects.
+
+    Raises
+    ------
+    ValueError
+        If a redshift or a feature of the calibration part is missing that is needed.
+    """
+    if len(calibration):
+        require_usable(calibration, kind, "calibration")
+    width, note = _fit_width(pdf_of, calibration, settings)
+    before, after = _pits(pdf_of, calibration, width)
+    return FoldCalibration(
+        objects=len(calibration),
+        digest=calibration.digest,
+        training_digest=train.digest,
+        width=width,
+        pit_ks_before=pit_ks(before),
+        pit_ks_after=pit_ks(after),
+        conformal=fit_conformal(after, calibration.reference_mag, settings.magnitude_bins),
+        support=fit_support(train.features, train.feature_names, settings, seed),
+        note=note,
+    )
+
+
+def _fit_width(pdf_of: LoadedPdf, calibration: Part, settings: PdfCalibration) -> tuple[float, str]:
+    """Return the factor of the widths, and a note if it was not fitted."""
+    if not len(calibration):
+        return 1.0, (
+            "the split has no calibration part: p(z) is as the model gives it, and there are no "
+            "conformal intervals; set the split's calibration fraction"
+        )
+    if settings.recalibration == "none":
+        return 1.0, "recalibration is none: p(z) is as the model gives it"
+    if len(calibration) < FEWEST_OBJECTS:
+        return 1.0, (
+            f"the calibration part has {len(calibration)} objects, fewer than {FEWEST_OBJECTS}: "
+            "p(z) is as the model gives it"
+        )
+    spread = np.linspace(0, len(calibration) - 1, min(len(calibration), MOST_FITTED))
+    rows = np.unique(spread.astype(int))
+    width = fit_width(pdf_of(calibration.features[rows]), calibration.zspec[rows])
+    low, high = BOUNDS
+    if not low * 1.01 < width < high / 1.01:
+        return width, f"the best factor of the widths lies beyond its bound {width:.2g}"
+    return shrunk_width(width, len(rows)), ""
+
+
+def _pits(pdf_of: LoadedPdf, part: Part, width: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the (n,) PIT of a part without and with the factor of the widths."""
+    before, after = np.empty(len(part)), np.empty(len(part))
+    for block in blocks(len(part)):
+        pdf = pdf_of(part.features[block])
+        before[block] = pdf.cdf(part.zspec[block])
+        after[block] = pdf.rescaled(width).cdf(part.zspec[block]) if width != 1 else before[block]
+    return before, after
+
+
+def blocks(n: int) -> Iterator[slice]:
+    """Yield slices of at most `BLOCK` objects that cover n objects."""
+    for start in range(0, n, BLOCK):
+        yield slice(start, min(start + BLOCK, n))

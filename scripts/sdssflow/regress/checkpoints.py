@@ -1,0 +1,95 @@
+"""Checkpoints of a training: what a killed job resumes from, to the same weights.
+
+One safetensors file holds everything that a training is between two epochs: parameters, optimiser,
+random generators, best parameters so far. It is written whole or not at all. Whoever resumes must
+have the same rows, settings and seed, and the same versions and threads: the fingerprint tells, and
+another fingerprint means a fresh start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from sdssflow.files import replacing
+
+if TYPE_CHECKING:  # benchmarks run where there is no pydantic
+    from sdssflow.configuration.section import Section
+    from sdssflow.regress.ensemble_training import State
+
+logger = logging.getLogger("sdssflow")
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+
+
+def fingerprint(settings: Section, seed: int, digests: Iterable[str], device: torch.device) -> str:
+    """Return what two trainings must share for one to go on where the other was.
+
+    How often checkpoints are written does not matter.
+    """
+    relevant = {
+        key: value
+        for key, value in json.loads(settings.canonical()).items()
+        if key != "checkpoint_epochs"
+    }
+    about = [relevant, seed, list(digests), str(device), torch.__version__, torch.get_num_threads()]
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def save(state: State, path: Path, mark: str) -> None:
+    """Write the state, whole or not at all."""
+    import safetensors.torch
+
+    moments = state.optimizer.state[state.parameters]
+    tensors = {
+        "parameters": state.parameters.detach(),
+        "best_parameters": state.best_parameters,
+        "lowest_losses": state.lowest_losses,
+        "best_epoch": state.best_epoch,
+        "generators": torch.stack([generator.get_state() for generator in state.generators]),
+        **{f"optimizer.{name}": moments[name] for name in MOMENTS},
+    }
+    about = {"fingerprint": mark, "epoch": str(state.epoch), "history": json.dumps(state.history)}
+    content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with replacing(path) as temporary:
+        temporary.write_bytes(safetensors.torch.save(content, about))
+    logger.info("checkpoint after epoch %d", state.epoch)
+
+
+def resume(state: State, path: Path, mark: str) -> None:
+    """Put the state of a checkpoint in place of the first state, if there is one of this training.
+
+    A checkpoint of another training, or one that can't be read, is said in the log and left aside.
+    """
+    if not path.exists():
+        return
+    import safetensors
+
+    try:
+        with safetensors.safe_open(path, framework="pt") as opened:
+            about = opened.metadata() or {}
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError) as error:
+        logger.warning("%s can't be read (%s): training starts afresh", path, error)
+        return
+    if about.get("fingerprint") != mark:
+        logger.info("%s is of another training: training starts afresh", path)
+        return
+    device = state.parameters.device
+    with torch.no_grad():
+        state.parameters.copy_(tensors["parameters"])
+    state.best_parameters = tensors["best_parameters"].to(device)
+    state.lowest_losses = tensors["lowest_losses"].to(device)
+    state.best_epoch = tensors["best_epoch"]
+    for generator, kept in zip(state.generators, tensors["generators"], strict=True):
+        generator.set_state(kept.clone())  # torch reads a view from the start of its storage
+    state.optimizer.state[state.parameters] = {
+        name: tensors[f"optimizer.{name}"].to(device) for name in MOMENTS
+    }
+    state.epoch, state.history = int(about["epoch"]), json.loads(about["history"])
+    logger.info("resumed after epoch %d", state.epoch)

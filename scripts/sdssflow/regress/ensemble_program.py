@@ -1,0 +1,295 @@
+"""One epoch of K mixture-density networks that learn together.
+
+All rows are on the device from the start. In each epoch every member gets its own order of its own
+rows, each magnitude moved by a new draw of its error; a step takes one mini-batch of every member
+at once. The members' losses are added, so no member's gradient knows of another's, and AdamW works
+element by element: a member becomes what it would have become alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from sdssflow.regress.ensemble_rows import MemberRows, member_rows, pooled
+from sdssflow.regress.mixture_networks import (
+    MARGIN,
+    MixtureNetworks,
+    Shape,
+    initial_parameters,
+    negative_log_density,
+)
+from sdssflow.regress.photometric_inputs import (
+    PhotometricInputs,
+    PhotometricNoise,
+    photometric_noise,
+)
+from sdssflow.regress.scaling import mean_and_scale
+
+if TYPE_CHECKING:  # benchmarks run where there is no pydantic
+    from sdssflow.configuration.models import MixtureEnsemble
+    from sdssflow.prepare.parts import Part
+
+WARM_UP = 0.05  # of all steps, in which the learning rate rises
+ROWS_AT_ONCE = 1 << 20  # members x objects whose inputs are made ready together
+
+
+@dataclass
+class State:
+    """All that a training is between two epochs."""
+
+    epoch: int
+    parameters: torch.Tensor
+    optimizer: torch.optim.AdamW
+    generators: list[torch.Generator]
+    best_parameters: torch.Tensor
+    lowest_losses: torch.Tensor
+    best_epoch: torch.Tensor
+    history: list[dict[str, float]]
+
+
+class EnsembleProgram:
+    """What stays the same during a training: rows on the device, sizes, compiled loss."""
+
+    def __init__(
+        self,
+        settings: MixtureEnsemble,
+        seed: int,
+        train: Part,
+        validation: Part,
+        device: torch.device,
+    ):
+        self.settings, self.seed, self.device = settings, seed, device
+        features, zspec = pooled(train, validation)
+        _require_bounded(zspec)
+        learnt = len(train) if not settings.blocks else len(zspec)
+        names = train.feature_names
+        # what standardises comes from rows that some member learns from
+        inputs = PhotometricInputs.fit(features[:learnt], names, settings.hide_bands > 0)
+        self.inputs = inputs.to(device)
+        self.shape = Shape.of(settings, inputs.count)
+        mean, scale = (float(value) for value in mean_and_scale(zspec[:learnt]))
+        self.zspec_mean, self.zspec_scale = mean, scale
+        highest = float(zspec[:learnt].max())
+        self.upper = highest + MARGIN * (1 + highest)
+        self.bounds = self.networks(torch.empty(0)).bounds
+        self.x = self.inputs.transform(torch.tensor(features).to(device))
+        self.y = ((torch.tensor(zspec) - mean) / scale).float().to(device)
+        self.noise: PhotometricNoise = photometric_noise(features, names, self.inputs)
+        self.rows: MemberRows = member_rows(settings, seed, len(train), len(validation), device)
+        self.batch = min(settings.batch_size, self.rows.learnt.shape[1])
+        self.steps = self.rows.learnt.shape[1] // self.batch  # each epoch leaves out a rest
+        self.owner = torch.cat(
+            [
+                torch.arange(self.shape.members).repeat_interleave(math.prod(size[1:]))
+                for size in self.shape.tensors()
+            ]
+        ).to(device)
+        self.loss = _loss_function(settings, self.shape, self.bounds, device)
+
+    def first_state(self) -> State:
+        """Return the state before the first epoch."""
+        first = member_generators(self.seed, self.shape.members, torch.device("cpu"))
+        parameters = initial_parameters(self.shape, first).to(self.device).requires_grad_()
+        optimizer = torch.optim.AdamW(
+            [parameters],
+            lr=self.settings.learning_rate,
+            weight_decay=self.settings.weight_decay,
+            fused=True,
+        )
+        members = self.shape.members
+        return State(
+            epoch=0,
+            parameters=parameters,
+            optimizer=optimizer,
+            generators=member_generators(self.seed + 1, self.shape.members, self.device),
+            best_parameters=parameters.detach().clone(),
+            lowest_losses=torch.zeros(self.rows.stopped_on.shape, device=self.device),
+            best_epoch=torch.zeros(members, dtype=torch.int64),
+            history=[],
+        )
+
+    def finished(self, state: State) -> bool:
+        """Whether every member has gone `patience` epochs without a better loss."""
+        if not self.rows.stopped_on.shape[1]:
+            return False
+        return bool((state.epoch - state.best_epoch >= self.settings.patience).all())
+
+    def run_epoch(self, state: State, epoch: int) -> None:
+        """Take one step for each mini-batch, then look at the objects to stop on."""
+        summed = torch.zeros(self.shape.members, dtype=torch.float64, device=self.device)
+        step = (epoch - 1) * self.steps
+        for x, y, sigma in self.batches(state.generators):
+            step += 1
+            summed += self.take_step(state, step, x, y, sigma)
+        train_loss = (summed / self.steps).cpu()
+        if not torch.isfinite(train_loss).all():
+            raise ValueError(
+                f"the training loss of member {int((~torch.isfinite(train_loss)).nonzero()[0])} is "
+                f"not finite in epoch {epoch}; lower learning_rate "
+                f"(now {self.settings.learning_rate})"
+            )
+        held_back = self._held_back_losses(state.parameters)
+        kept = self._choose(state, held_back, epoch)
+        state.best_parameters = torch.where(
+            kept[self.owner], state.parameters.detach(), state.best_parameters
+        )
+        state.best_epoch = torch.where(kept.cpu(), epoch, state.best_epoch)
+        state.epoch = epoch
+        state.history.append(
+            {
+                "epoch": epoch,
+                "train_loss": train_loss.mean().item(),
+                "validation_loss": held_back.mean().item(),
+            }
+        )
+
+    def take_step(
+        self,
+        state: State,
+        step: int,
+        x: torch.Tensor,
+        y: torch.Tensor,
+        sigma: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Move all parameters down the gradient of one mini-batch; return the (K,) losses."""
+        state.optimizer.param_groups[0]["lr"] = self._learning_rate(step)
+        losses = self.loss(state.parameters, x, y, sigma).mean(dim=1)
+        (state.parameters.grad,) = torch.autograd.grad(losses.sum(), state.parameters)
+        state.optimizer.step()
+        return losses.detach()
+
+    def networks(self, parameters: torch.Tensor) -> MixtureNetworks:
+        """Return the ensemble with these parameters, on the CPU."""
+        return MixtureNetworks(
+            self.inputs.to(torch.device("cpu")),
+            self.shape,
+            parameters.detach().cpu(),
+            self.zspec_mean,
+            self.zspec_scale,
+            self.upper,
+        )
+
+    def batches(
+        self, generators: list[torch.Generator]
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]]:
+        """Yield inputs (K, b, i), redshifts (K, b) and errors (K, b, 5) of each step."""
+        count, batch = self.rows.learnt.shape[1], self.batch
+        orders = [torch.randperm(count, generator=g, device=self.device) for g in generators]
+        order = self.rows.learnt.gather(1, torch.stack(orders))
+        together = max(1, ROWS_AT_ONCE // (self.shape.members * batch)) * batch
+        for start in range(0, self.steps * batch, together):
+            rows = order[:, start : min(start + together, self.steps * batch)]
+            x, y = self._shown(rows, generators), self.y[rows]
+            sigma = self.noise.sigma[rows] if self.shape.noise_terms else None
+            for first in range(0, rows.shape[1], batch):
+                part = slice(first, first + batch)
+                yield x[:, part], y[:, part], None if sigma is None else sigma[:, part]
+
+    def _shown(self, rows: torch.Tensor, generators: list[torch.Generator]) -> torch.Tensor:
+        """Return inputs as members are shown them: noise added, bands hidden."""
+        x, features = self.x[rows], len(self.inputs.mean)
+        if self.settings.noise > 0:
+            moved = self._draw(torch.randn, rows.shape[1], generators) * self.noise.sigma[rows]
+            change = self.settings.noise * moved @ self.noise.response
+            x[..., :features] += change * (x[..., :features] != 0)  # what is missing stays so
+        if self.settings.hide_bands > 0:
+            drawn = self._draw(torch.rand, rows.shape[1], generators)
+            hidden = (drawn < self.settings.hide_bands / drawn.shape[-1]).float()
+            x = x * (1 - (hidden @ self.noise.hides).clamp(max=1))
+            x[..., features:] = (x + hidden @ self.noise.tells)[..., features:].clamp(max=1)
+        return x
+
+    def _draw(
+        self, draw: Callable[..., torch.Tensor], count: int, generators: list[torch.Generator]
+    ) -> torch.Tensor:
+        return torch.stack([draw(count, 5, generator=g, device=self.device) for g in generators])
+
+    def _choose(self, state: State, held_back: torch.Tensor, epoch: int) -> torch.Tensor:
+        """Return (K,) bool: which members' parameters of this epoch are kept.
+
+        The loss on some hundred objects is noisy, and the lowest of many epochs is low by chance
+        too, while late parameters gain from the falling learning rate. So an epoch is kept unless
+        it is worse than the lowest by more than the standard error of the paired difference.
+        """
+        # a member that has run out of patience is done; training it on changes nothing
+        running = epoch - 1 - state.best_epoch < self.settings.patience
+        running = running.to(self.device)
+        if not held_back.shape[1]:
+            return torch.ones_like(running)
+        difference = held_back - state.lowest_losses
+        mean = difference.mean(dim=1)
+        error = difference.std(dim=1) / math.sqrt(max(held_back.shape[1], 1))
+        lowest = running & ((mean < 0) | (epoch == 1))
+        state.lowest_losses = torch.where(lowest[:, None], held_back, state.lowest_losses)
+        return lowest | (running & (mean <= error))
+
+    def _held_back_losses(self, parameters: torch.Tensor) -> torch.Tensor:
+        """Return the (K, m) losses on the objects to stop on; m may be 0."""
+        rows = self.rows.stopped_on
+        sigma = self.noise.sigma[rows] if self.shape.noise_terms else None
+        with torch.no_grad():
+            return self.loss(parameters, self.x[rows], self.y[rows], sigma)
+
+    def _learning_rate(self, step: int) -> float:
+        total = self.settings.max_epochs * self.steps
+        done = step / total
+        if done < WARM_UP:
+            return self.settings.learning_rate * done / WARM_UP
+        falling = (done - WARM_UP) / (1 - WARM_UP)
+        return self.settings.learning_rate * 0.5 * (1 + math.cos(math.pi * falling))
+
+
+def member_generators(seed: int, members: int, device: torch.device) -> list[torch.Generator]:
+    """Return a generator for each member, which depends on the seed and its number alone."""
+    seeds = np.random.SeedSequence(seed).spawn(members)
+    numbers = [int(each.generate_state(1, np.uint64)[0] >> 1) for each in seeds]
+    return [torch.Generator(device).manual_seed(number) for number in numbers]
+
+
+@contextlib.contextmanager
+def reproducible(settings: MixtureEnsemble, device: torch.device) -> Iterator[None]:
+    """Let torch use reproducible kernels only, on a GPU and if so wished."""
+    if device.type != "cuda" or not settings.deterministic:
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+def _loss_function(
+    settings: MixtureEnsemble,
+    shape: Shape,
+    bounds: tuple[float, float],
+    device: torch.device,
+) -> Callable[..., torch.Tensor]:
+    """Return the loss: plain on the CPU, compiled and with mixed precision on a GPU."""
+
+    def loss(
+        parameters: torch.Tensor, x: torch.Tensor, y: torch.Tensor, sigma: torch.Tensor | None
+    ) -> torch.Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=settings.bfloat16):
+            return negative_log_density(shape, bounds, parameters, x, y, sigma)
+
+    return torch.compile(loss) if settings.compiled and device.type == "cuda" else loss
+
+
+def _require_bounded(zspec: np.ndarray) -> None:
+    negative = int((zspec < 0).sum())
+    if negative:
+        raise ValueError(
+            f"zspec is negative for {negative} of {len(zspec)} training objects, and p(z) has no "
+            "room below 0; add {cut: redshift_range, minimum: 0} to the sample's cuts"
+        )

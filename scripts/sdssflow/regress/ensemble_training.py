@@ -1,0 +1,103 @@
+"""How an ensemble of mixture-density networks learns: K members, one program.
+
+See `ensemble_program` for what an epoch is. Every member is stopped by itself, judged on objects it
+does not learn from: it keeps the parameters of the last epoch that was not worse than its best.
+
+Reproducible: the same rows, settings and seed give the same bytes on the same CPU with the same
+number of threads, whether the training was interrupted or not. On a GPU the same holds for the same
+card with `deterministic`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from sdssflow.logs import progress
+from sdssflow.regress import checkpoints
+from sdssflow.regress.ensemble_program import EnsembleProgram, reproducible
+from sdssflow.regress.mixture_network_files import save_networks
+from sdssflow.regress.mixture_networks import MixtureNetworks
+
+if TYPE_CHECKING:  # benchmarks run where there is no pydantic
+    from sdssflow.configuration.models import MixtureEnsemble
+    from sdssflow.prepare.parts import Part
+
+
+@dataclass(frozen=True)
+class TrainedEnsemble:
+    """A trained ensemble and how it came about.
+
+    Attributes
+    ----------
+    networks : MixtureNetworks
+        Each member with the parameters it kept.
+    history : list of dict
+        Per epoch `epoch` (from 1), `train_loss` and `validation_loss`, means over members of the
+        negative log density of the standardised redshift (NaN without objects to stop on).
+    best_epoch : list of int
+        Epoch that each member's parameters are of.
+    """
+
+    networks: MixtureNetworks
+    history: list[dict[str, float]]
+    best_epoch: list[int]
+
+    dtype = "float32"
+
+    def save(self, path: str | Path) -> None:
+        """Save the networks."""
+        save_networks(self.networks, path)
+
+
+def train_ensemble(
+    settings: MixtureEnsemble,
+    seed: int,
+    train: Part,
+    validation: Part,
+    device: torch.device,
+    checkpoint: Path | None = None,
+) -> TrainedEnsemble:
+    """Train all members together.
+
+    Parameters
+    ----------
+    settings : MixtureEnsemble
+        Members, layers, optimiser, noise.
+    seed : int
+        Each member's own seed follows from it.
+    train, validation : Part
+        Usable parts (`inputs.require_usable`). With `blocks` the members learn from both and are
+        stopped on blocks of their own; else validation stops them all. Without objects to stop on
+        all epochs are run and the last parameters are kept.
+    device : torch.device
+        From `training.choose_device`.
+    checkpoint : pathlib.Path, optional
+        File that the state is kept in while training runs, and resumed from if it is of the same
+        rows, settings and seed. Whoever has saved the result removes it.
+
+    Raises
+    ------
+    ValueError
+        If a training redshift is negative, or the loss is not finite.
+    """
+    program = EnsembleProgram(settings, seed, train, validation, device)
+    state = program.first_state()
+    mark = ""
+    if checkpoint is not None:
+        mark = checkpoints.fingerprint(settings, seed, (train.digest, validation.digest), device)
+        checkpoints.resume(state, checkpoint, mark)
+    epochs = range(state.epoch + 1, settings.max_epochs + 1)
+    with reproducible(settings, device):
+        for epoch in progress(epochs, len(epochs), "epoch"):
+            if program.finished(state):
+                break
+            program.run_epoch(state, epoch)
+            if checkpoint is not None and epoch % settings.checkpoint_epochs == 0:
+                checkpoints.save(state, checkpoint, mark)
+    return TrainedEnsemble(
+        program.networks(state.best_parameters), state.history, state.best_epoch.tolist()
+    )

@@ -1,0 +1,113 @@
+"""A random forest that gives p(z) beside its point estimate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.ensemble import RandomForestRegressor
+
+from sdssflow.regress.neighbours import SMALLEST_SCALE, largest_redshift
+
+if TYPE_CHECKING:
+    from sdssflow.redshift_pdf.mixture import Mixture
+
+# objects of the variance of all leaves that join those of each leaf: a leaf may hold only three
+PSEUDO_COUNT = 3.0
+MOST_COMPONENTS = 30
+
+
+class DensityForest(RandomForestRegressor):
+    """scikit-learn's forest, which predicts the same, with one Gaussian per tree as p(z).
+
+    The leaf that an object falls into gives the Gaussian: its mean, and its variance shrunk towards
+    the variance within all leaves of the forest, (S + 3 v) / (n - 1 + 3) for a leaf of n objects
+    with sum of squares S, where v is the sum of all S over the sum of all n - 1. Objects of a leaf
+    helped to grow it; calibration mends the widths.
+
+    The Gaussians of an object's trees are put in the order of their means and those beside each
+    other merged, mean and variance kept: 30 say what 300 do, in a tenth of the time.
+
+    Attributes
+    ----------
+    upper_ : float
+        Upper end of the range of p(z).
+    """
+
+    def fit(self, X: np.ndarray, y: np.ndarray, sample_weight: None = None) -> DensityForest:
+        """Grow the trees on (n, f) features and (n,) redshifts."""
+        super().fit(X, y, sample_weight)
+        self.upper_ = largest_redshift(y)
+        return self
+
+    def predict_pdf(self, X: np.ndarray) -> Mixture:
+        """Return p(z) of (n, f) features, cut off at 0: at most 30 components.
+
+        Means below 0, where faint objects have noisy negative redshifts, are put at 0.
+        """
+        # imported here: what gives point estimates alone shall not wait for torch
+        from sdssflow.redshift_pdf.mixture import Mixture
+
+        leaves = self.apply(X)
+        trees = [tree.tree_ for tree in self.estimators_]
+        grown = [_leaf_sums(tree) for tree in trees]
+        squares, freedom = (sum(part.sum() for part in parts) for parts in zip(*grown, strict=True))
+        pooled = squares / max(freedom, 1)
+        means, scales = np.empty(leaves.shape), np.empty(leaves.shape)
+        for place, (tree, (squares, freedom)) in enumerate(zip(trees, grown, strict=True)):
+            variance = (squares + PSEUDO_COUNT * pooled) / (freedom + PSEUDO_COUNT)
+            rows = leaves[:, place]
+            means[:, place] = tree.value[rows, 0, 0]
+            scales[:, place] = np.sqrt(variance[rows])
+        weights, means, scales = merged(means, scales, MOST_COMPONENTS)
+        return Mixture(
+            weights,
+            np.clip(means, 0, self.upper_),
+            np.maximum(scales, SMALLEST_SCALE),
+            0.0,
+            self.upper_,
+        )
+
+
+def merged(
+    means: np.ndarray, scales: np.ndarray, groups: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Merge Gaussians of equal weight that are beside each other.
+
+    Parameters
+    ----------
+    means, scales : (n, c) float64 arrays
+        Means and standard deviations.
+    groups : int
+        Most Gaussians that may be left.
+
+    Returns
+    -------
+    weights, means, scales : (n, g) float64 arrays
+        The mixture has the mean and variance that it had; g = min(c, groups).
+
+    Examples
+    --------
+    >>> merged(np.array([[3.0, 1.0, 5.0]]), np.array([[1.0, 1.0, 2.0]]), 2)[1].tolist()
+    [[1.0, 4.0]]
+    """
+    count = means.shape[1]
+    if count <= groups:
+        return np.full(means.shape, 1 / count), means, scales
+    order = np.argsort(means, axis=1, kind="stable")
+    means = np.take_along_axis(means, order, axis=1)
+    second = np.take_along_axis(scales, order, axis=1) ** 2 + means**2
+    edges = np.arange(groups) * count // groups
+    sizes = np.diff([*edges, count])
+    center = np.add.reduceat(means, edges, axis=1) / sizes
+    variance = np.add.reduceat(second, edges, axis=1) / sizes - center**2
+    weights = np.tile(sizes / count, (len(means), 1))
+    return weights, center, np.sqrt(np.maximum(variance, 0))
+
+
+def _leaf_sums(tree: object) -> tuple[np.ndarray, np.ndarray]:
+    """Return sum of squares about the mean and degrees of freedom of each node; 0 of a branch."""
+    leaf = tree.children_left == -1
+    count = np.where(leaf, tree.n_node_samples, 1)
+    # rounding makes the impurity of equal redshifts a little negative
+    return np.where(leaf, count * np.maximum(tree.impurity, 0), 0.0), count - 1.0

@@ -1,0 +1,279 @@
+"""An ensemble of mixture-density networks as one program: p(z) of all members in one pass.
+
+A mixture-density network (Bishop 1994, Aston University NCRG/94/004) gives for each object the
+weights, means and widths of a few Gaussians: a p(z) that may be skewed or have several peaks. The
+K members have the same shape, so their parameters are stacked and every layer is one batched
+matrix product: ten small networks keep a processor busy where one would not. The members' p(z) are
+averaged, each normalised: where they disagree the average is wide.
+
+A share of 1e-4 of each p(z) is spread over the whole range. Without it a single object whose
+redshift the others would never have told, a quasar among galaxies, weighs more than all of them in
+the mean of ln p, in training and in the choice of the epoch.
+
+p(z) is bounded: means lie within [0, upper], and what a Gaussian has outside is cut off, in
+training as in prediction. upper is a little beyond the largest training redshift.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from sdssflow.redshift_pdf.mixture import Mixture
+from sdssflow.regress.photometric_inputs import PhotometricInputs, photometric_noise
+
+if TYPE_CHECKING:  # benchmarks run where there is no pydantic
+    from sdssflow.configuration.models import MixtureEnsemble
+
+BLOCK = 4096  # objects predicted at a time
+MARGIN = 0.05  # of 1 + z: how far p(z) may reach beyond the largest training redshift
+LOG_SCALES = (-6.0, 3.0)  # widths of a component, in units of the spread of zspec
+BACKGROUND = 1e-4  # share of p(z) that is spread over the whole range
+FLATNESS = 2.0  # standard deviation of the Gaussian that spreads it, in ranges
+WITHIN = math.erf(0.5 / FLATNESS / math.sqrt(2))  # what that Gaussian has within the range
+FIRST_NOISE_TERM = 0.1  # standardised redshift per mag
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+ACTIVATIONS = {"silu": torch.nn.functional.silu, "tanh": torch.tanh}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of the members.
+
+    Attributes
+    ----------
+    members, inputs, components : int
+        K, number of inputs, c.
+    hidden : tuple of int
+        Units of the hidden layers.
+    activation : {'silu', 'tanh'}
+        Between the layers.
+    noise_terms : int
+        5 if the variance of a component has a term for each magnitude error, else 0.
+    """
+
+    members: int
+    inputs: int
+    components: int
+    hidden: tuple[int, ...]
+    activation: str
+    noise_terms: int
+
+    @classmethod
+    def of(cls, settings: MixtureEnsemble, inputs: int) -> Shape:
+        """Return the shape that the settings describe."""
+        return cls(
+            settings.members,
+            inputs,
+            settings.components,
+            tuple(settings.hidden),
+            settings.activation,
+            5 if settings.noise_aware else 0,
+        )
+
+    def tensors(self) -> list[tuple[int, ...]]:
+        """Return the shapes of weights and biases, layer by layer, then of the noise terms."""
+        widths = [self.inputs, *self.hidden, 3 * self.components]
+        shapes: list[tuple[int, ...]] = []
+        for before, after in itertools.pairwise(widths):
+            shapes += [(self.members, before, after), (self.members, 1, after)]
+        if self.noise_terms:
+            shapes.append((self.members, self.noise_terms, self.components))
+        return shapes
+
+    def split(self, parameters: torch.Tensor) -> list[torch.Tensor]:
+        """Return the tensors as views of the vector of all parameters."""
+        sizes = [math.prod(shape) for shape in self.tensors()]
+        pieces = torch.split(parameters, sizes)
+        return [piece.view(shape) for piece, shape in zip(pieces, self.tensors(), strict=True)]
+
+
+@dataclass(frozen=True)
+class MixtureNetworks:
+    """A trained ensemble.
+
+    Attributes
+    ----------
+    inputs : PhotometricInputs
+        From features to inputs.
+    shape : Shape
+        Sizes.
+    parameters : (p,) float32 tensor
+        Weights and biases of all members.
+    zspec_mean, zspec_scale : float
+        Standardisation of the redshift.
+    upper : float
+        Largest redshift of p(z); the smallest is 0.
+    """
+
+    inputs: PhotometricInputs
+    shape: Shape
+    parameters: torch.Tensor
+    zspec_mean: float
+    zspec_scale: float
+    upper: float
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """0 and `upper` as standardised redshifts."""
+        return (
+            (0.0 - self.zspec_mean) / self.zspec_scale,
+            (self.upper - self.zspec_mean) / self.zspec_scale,
+        )
+
+
+def initial_parameters(shape: Shape, generators: Sequence[torch.Generator]) -> torch.Tensor:
+    """Draw the parameters of each member from its own generator.
+
+    Weights are uniform with the variance of He et al. 2015 (arXiv:1502.01852), those of the last
+    layer a tenth of it; biases are 0, but for the means of the components, which start apart.
+    """
+    tensors = [torch.zeros(size) for size in shape.tensors()]
+    layers = len(shape.hidden) + 1
+    for layer in range(layers):
+        weights = tensors[2 * layer]
+        reach = math.sqrt(6 / weights.shape[1]) * (0.1 if layer == layers - 1 else 1.0)
+        for member, generator in enumerate(generators):
+            weights[member].uniform_(-reach, reach, generator=generator)
+    c = shape.components
+    tensors[2 * layers - 1][:, 0, c : 2 * c] = torch.linspace(-1, 1, c) if c > 1 else 0.0
+    if shape.noise_terms:
+        tensors[-1].fill_(FIRST_NOISE_TERM)
+    return torch.cat([tensor.flatten() for tensor in tensors])
+
+
+def components(
+    shape: Shape,
+    bounds: tuple[float, float],
+    parameters: torch.Tensor,
+    x: torch.Tensor,
+    sigma: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return log weights, means and log widths of the members' Gaussians.
+
+    Parameters
+    ----------
+    shape : Shape
+        Sizes.
+    bounds : (float, float)
+        Range of the standardised redshift.
+    parameters : (p,) float32 tensor
+        Of all members.
+    x : (K, b, i) float32 tensor
+        Inputs of b objects for each member.
+    sigma : (K, b, 5) float32 tensor, optional
+        Magnitude errors, for noise terms.
+
+    Returns
+    -------
+    three (K, b, c) float32 tensors
+        Of the standardised redshift.
+    """
+    tensors = shape.split(parameters)
+    activation = ACTIVATIONS[shape.activation]
+    for layer in range(len(shape.hidden)):
+        x = activation(torch.baddbmm(tensors[2 * layer + 1], x, tensors[2 * layer]))
+    last = 2 * len(shape.hidden)
+    output = torch.baddbmm(tensors[last + 1], x, tensors[last]).float()
+    raw_weights, means, log_scales = output.chunk(3, dim=-1)
+    log_scales = log_scales.clamp(*LOG_SCALES)
+    if shape.noise_terms and sigma is not None:
+        variance = torch.exp(2 * log_scales) + torch.bmm(sigma**2, tensors[-1] ** 2)
+        log_scales = 0.5 * torch.log(variance)
+    return torch.log_softmax(raw_weights, dim=-1), means.clamp(*bounds), log_scales
+
+
+def log_mass(
+    bounds: tuple[float, float],
+    log_weights: torch.Tensor,
+    means: torch.Tensor,
+    log_scales: torch.Tensor,
+) -> torch.Tensor:
+    """Return the logarithm of what each member's mixture has within the bounds: (K, b)."""
+    lower, upper = bounds
+    narrowness = torch.exp(-log_scales) * math.sqrt(0.5)
+    within = torch.erf((upper - means) * narrowness) - torch.erf((lower - means) * narrowness)
+    return torch.log((torch.exp(log_weights) * within).sum(dim=-1) * 0.5)
+
+
+def negative_log_density(
+    shape: Shape,
+    bounds: tuple[float, float],
+    parameters: torch.Tensor,
+    x: torch.Tensor,
+    zspec: torch.Tensor,
+    sigma: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Return -ln p(zspec) of each member and object, (K, b), of the standardised redshift."""
+    log_weights, means, log_scales = components(shape, bounds, parameters, x, sigma)
+    deviation = (zspec[..., None] - means) * torch.exp(-log_scales)
+    log_densities = log_weights - 0.5 * deviation**2 - log_scales - HALF_LOG_2PI
+    mass = log_mass(bounds, log_weights, means, log_scales)
+    log_density = torch.logsumexp(log_densities, dim=-1) - mass + math.log1p(-BACKGROUND)
+    spread = torch.full_like(log_density, math.log(BACKGROUND / (bounds[1] - bounds[0])))
+    return -torch.logaddexp(log_density, spread)
+
+
+def predict_pdf(networks: MixtureNetworks, features: np.ndarray, names: Sequence[str]) -> Mixture:
+    """Return p(z) of (n, f) features: a mixture of K x c Gaussians and the background.
+
+    Rows go through the networks in blocks of one size, the last one filled up with copies of its
+    last row: matrix products of other sizes round differently, and p(z) would depend in its last
+    digits on the rows beside it.
+
+    Raises
+    ------
+    ValueError
+        If a feature is missing that never was missing in training.
+    """
+    networks.inputs.require_known(features, names)
+    blocks = list(_predicted_blocks(networks, features, names))
+    if not blocks:
+        empty = np.empty((0, networks.shape.members * networks.shape.components + 1))
+        blocks = [(empty, empty, empty)]
+    weights, means, scales = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    return Mixture(weights, means, scales, 0.0, networks.upper)
+
+
+def _predicted_blocks(
+    networks: MixtureNetworks, features: np.ndarray, names: Sequence[str]
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    shape, bounds, members = networks.shape, networks.bounds, networks.shape.members
+    device = networks.parameters.device
+    with torch.inference_mode():
+        for start in range(0, len(features), BLOCK):
+            rows = features[start : start + BLOCK]
+            block = np.concatenate([rows, np.repeat(rows[-1:], BLOCK - len(rows), axis=0)])
+            x = networks.inputs.transform(torch.from_numpy(block).to(device))
+            sigma = None
+            if shape.noise_terms:
+                noise = photometric_noise(block, names, networks.inputs)
+                sigma = noise.sigma.expand(members, -1, -1)
+            log_weights, means, log_scales = components(
+                shape, bounds, networks.parameters, x.expand(members, -1, -1), sigma
+            )
+            share = log_weights - log_mass(bounds, log_weights, means, log_scales)[..., None]
+            zphot = means.double() * networks.zspec_scale + networks.zspec_mean
+            yield tuple(
+                _by_object(values, background)[: len(rows)]
+                for values, background in (
+                    (torch.exp(share.double()) * (1 - BACKGROUND) / members, BACKGROUND / WITHIN),
+                    (zphot.clamp(0.0, networks.upper), networks.upper / 2),
+                    (
+                        torch.exp(log_scales.double()) * networks.zspec_scale,
+                        networks.upper * FLATNESS,
+                    ),
+                )
+            )
+
+
+def _by_object(values: torch.Tensor, background: float) -> np.ndarray:
+    """Return (b, K x c + 1) of (K, b, c)."""
+    flat = values.permute(1, 0, 2).flatten(1)
+    return torch.nn.functional.pad(flat, (0, 1), value=background).cpu().numpy()

@@ -1,0 +1,208 @@
+"""From features to what mixture-density networks see: standardised, gaps told, noise known.
+
+A network must not mistake a missing band for a bright one, and a measured magnitude is one draw
+from its error. So the inputs remember which features a band enters: noise of a magnitude moves all
+colours made of it together, and a band that is hidden takes all of them along.
+
+Magnitude errors enter as logarithms: they span orders of magnitude, and failed photometry has
+errors of many magnitudes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from sdssflow.acquire.schema import BANDS
+from sdssflow.regress.scaling import FEATURE_BOUND
+
+SMALLEST_ERROR = 1e-4  # mag; zero has no logarithm
+COLOR = re.compile(r"_color_([ugriz])([ugriz])$")
+COLOR_ERROR = re.compile(r"_color_err_([ugriz])([ugriz])$")
+MAGNITUDE = re.compile(r"_(?:mag|luptitude)_([ugriz])$")
+MAGNITUDE_ERROR = re.compile(r"_mag_err_([ugriz])$")
+
+
+@dataclass(frozen=True)
+class PhotometricInputs:
+    """How f features become the f + m inputs of a network.
+
+    Attributes
+    ----------
+    mean, scale : (f,) float64 tensors
+        Standardisation of the features, known values of the train part alone.
+    logarithmic : (f,) bool tensor
+        Features that enter as logarithms.
+    told : (m,) int64 tensor
+        Features whose absence is an input of its own: those that training has seen missing.
+    """
+
+    mean: torch.Tensor
+    scale: torch.Tensor
+    logarithmic: torch.Tensor
+    told: torch.Tensor
+
+    @classmethod
+    def fit(cls, features: np.ndarray, names: Sequence[str], hide_bands: bool) -> PhotometricInputs:
+        """Take mean, scale and what may be missing from the train part.
+
+        Parameters
+        ----------
+        features : (n, f) float64 array
+            NaN where missing.
+        names : sequence of str
+            Names of the features.
+        hide_bands : bool
+            Whether training will hide bands: then every feature of a band may be missing.
+
+        Raises
+        ------
+        ValueError
+            If a feature is missing in all objects.
+        """
+        logarithmic = np.array([bool(_is_error(name)) for name in names])
+        values = _logarithms(torch.tensor(features), torch.tensor(logarithmic)).numpy()
+        known = np.isfinite(values)
+        for column in np.flatnonzero(~known.any(axis=0)):
+            raise ValueError(
+                f"feature {names[column]!r} is missing in all {len(features)} objects of the train "
+                "part; leave its feature group out"
+            )
+        mean, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+        constant = spread <= 1e-12 * np.maximum(np.abs(mean), 1)
+        may_miss = ~known.all(axis=0)
+        if hide_bands:
+            may_miss |= bands_of_features(names).any(axis=0)
+        return cls(
+            torch.tensor(mean),
+            torch.tensor(np.where(constant, 1.0, spread)),
+            torch.tensor(logarithmic),
+            torch.tensor(np.flatnonzero(may_miss)),
+        )
+
+    @property
+    def count(self) -> int:
+        """Number f + m of inputs."""
+        return len(self.mean) + len(self.told)
+
+    def transform(self, features: torch.Tensor) -> torch.Tensor:
+        """Return (n, f + m) float32 inputs of (n, f) float64 features.
+
+        A missing feature is the mean, and 1 in the column that tells its absence.
+        """
+        values = (_logarithms(features, self.logarithmic) - self.mean) / self.scale
+        missing = torch.isnan(values)
+        values = values.clamp(-FEATURE_BOUND, FEATURE_BOUND).masked_fill(missing, 0.0)
+        return torch.cat([values, missing[:, self.told].to(values.dtype)], dim=1).float()
+
+    def require_known(self, features: np.ndarray, names: Sequence[str]) -> None:
+        """Refuse a feature that is missing here and never was in training.
+
+        Raises
+        ------
+        ValueError
+            Naming the feature and how many objects lack it.
+        """
+        missing = np.isnan(features)
+        missing[:, self.told.cpu().numpy()] = False
+        for column in np.flatnonzero(missing.any(axis=0)):
+            raise ValueError(
+                f"feature {names[column]!r} is missing for {missing[:, column].sum()} of "
+                f"{len(features)} objects and was never missing in training; cut those objects "
+                "(cut: complete_photometry) or train with hide_bands above 0"
+            )
+
+    def to(self, device: torch.device) -> PhotometricInputs:
+        """Return the same on another device."""
+        return PhotometricInputs(
+            *(getattr(self, name).to(device) for name in self.__dataclass_fields__)
+        )
+
+
+@dataclass(frozen=True)
+class PhotometricNoise:
+    """What a network may be shown instead of the measured inputs.
+
+    Attributes
+    ----------
+    sigma : (n, 5) float32 tensor
+        Magnitude error in each band, 0 where unknown.
+    response : (5, f) float32 tensor
+        Change of each standardised feature with each magnitude.
+    hides : (5, f + m) float32 tensor
+        1 where hiding a band makes an input unknown.
+    tells : (5, f + m) float32 tensor
+        1 where hiding a band is told by an input.
+    """
+
+    sigma: torch.Tensor
+    response: torch.Tensor
+    hides: torch.Tensor
+    tells: torch.Tensor
+
+
+def photometric_noise(
+    features: np.ndarray, names: Sequence[str], inputs: PhotometricInputs
+) -> PhotometricNoise:
+    """Read the noise of (n, f) features from those among them that are magnitude errors.
+
+    Parameters
+    ----------
+    features : (n, f) float64 array
+        NaN where missing.
+    names : sequence of str
+        Names of the features. Without magnitude errors among them all noise is 0.
+    inputs : PhotometricInputs
+        Fitted to these features.
+    """
+    response = np.zeros((len(BANDS), len(names)))
+    sigma = np.zeros((len(features), len(BANDS)))
+    for column, name in enumerate(names):
+        if found := COLOR.search(name):
+            response[BANDS.index(found[1]), column] += 1
+            response[BANDS.index(found[2]), column] -= 1
+        elif found := MAGNITUDE.search(name):
+            response[BANDS.index(found[1]), column] = 1
+        elif found := MAGNITUDE_ERROR.search(name):
+            sigma[:, BANDS.index(found[1])] = np.nan_to_num(features[:, column])
+    of_band = bands_of_features(names).astype(float)
+    told = of_band[:, inputs.told.cpu().numpy()]
+    device = inputs.mean.device
+    return PhotometricNoise(
+        *(
+            torch.tensor(values, dtype=torch.float32, device=device)
+            for values in (
+                np.minimum(sigma, 1.0),  # mag; beyond it the error says only that there is none
+                response / inputs.scale.cpu().numpy(),
+                np.hstack([of_band, np.zeros_like(told)]),
+                np.hstack([np.zeros_like(of_band), told]),
+            )
+        )
+    )
+
+
+def bands_of_features(names: Sequence[str]) -> np.ndarray:
+    """Return (5, f) bool: whether a feature is unknown without a band.
+
+    >>> bands_of_features(["model_color_gr", "model_mag_r", "petro_rad_r"])[1:3].tolist()
+    [[True, False, False], [True, True, False]]
+    """
+    depends = np.zeros((len(BANDS), len(names)), dtype=bool)
+    for column, name in enumerate(names):
+        for pattern in (COLOR, COLOR_ERROR, MAGNITUDE, MAGNITUDE_ERROR):
+            if found := pattern.search(name):
+                for band in found.groups():
+                    depends[BANDS.index(band), column] = True
+    return depends
+
+
+def _is_error(name: str) -> bool:
+    return bool(MAGNITUDE_ERROR.search(name) or COLOR_ERROR.search(name))
+
+
+def _logarithms(features: torch.Tensor, logarithmic: torch.Tensor) -> torch.Tensor:
+    return torch.where(logarithmic, torch.log(features.clamp(min=SMALLEST_ERROR)), features)

@@ -1,0 +1,158 @@
+"""Settings of an ensemble for a sample, by successive halving (Jamieson & Talwalkar 2016).
+
+All candidates are trained for a few epochs, the better ones again for more, until few are left
+(arXiv:1502.07943). They learn from the train part and are judged on the validation part by the
+mean CRPS of their p(z); the calibration part and the test objects are not looked at. The validation
+part is small, so another candidate than the configured settings is chosen only if it is better
+there by more than the standard error of the paired difference.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from sdssflow.configuration.models import MixtureEnsemble, SettingsSearch
+from sdssflow.logs import progress
+from sdssflow.prepare.parts import Part
+from sdssflow.redshift_pdf.scores import pdf_scores
+from sdssflow.regress.ensemble_training import train_ensemble
+from sdssflow.regress.mixture_networks import predict_pdf
+
+TRIED = ("hidden", "components", "learning_rate", "weight_decay", "noise")
+COLUMNS = ["round", "epochs", *TRIED, "crps", "difference", "standard_error", "kept"]
+
+
+def search_settings(
+    settings: MixtureEnsemble, seed: int, train: Part, validation: Part, device: torch.device
+) -> tuple[MixtureEnsemble, pd.DataFrame]:
+    """Choose settings on the validation part.
+
+    Parameters
+    ----------
+    settings : MixtureEnsemble
+        With a `search`.
+    seed : int
+        Seed of the candidates' draw and of their training.
+    train, validation : Part
+        Usable parts (`inputs.require_usable`).
+    device : torch.device
+        From `training.choose_device`.
+
+    Returns
+    -------
+    chosen : MixtureEnsemble
+        The settings with the chosen candidate's in place of their own.
+    table : pandas.DataFrame
+        One row per candidate and round: `COLUMNS`. `difference` is the mean CRPS minus that of the
+        configured settings in the same round; `kept` are those that went on, in the last round the
+        chosen one.
+
+    Raises
+    ------
+    ValueError
+        If the validation part is empty.
+    """
+    search = settings.search
+    if search is None:
+        raise ValueError("the settings have no section 'search'")
+    if not len(validation):
+        raise ValueError("a search needs a validation part; give the split one, or drop 'search'")
+    alive = draw_candidates(settings, search, seed)
+    rows: list[dict[str, Any]] = []
+    for number, epochs in enumerate(_epochs(settings, search), start=1):
+        crps = np.array(
+            [
+                _validation_crps(candidate, search, epochs, seed, train, validation, device)
+                for candidate in progress(alive, len(alive), f"round {number}")
+            ]
+        )
+        # the configured settings stand first in every round
+        order = [0, *(1 + np.argsort(crps[1:].mean(axis=1), kind="stable"))]
+        last = len(alive) <= search.reduction or epochs == settings.max_epochs
+        kept = [_winner(crps)] if last else order[: math.ceil(len(alive) / search.reduction)]
+        for place, candidate in enumerate(alive):
+            rows.append(_row(number, epochs, candidate, crps, place, place in kept))
+        alive = [alive[place] for place in kept]
+        if last:
+            break
+    chosen = settings.model_copy(update=alive[0])
+    return chosen, pd.DataFrame(rows, columns=COLUMNS)
+
+
+def draw_candidates(
+    settings: MixtureEnsemble, search: SettingsSearch, seed: int
+) -> list[dict[str, Any]]:
+    """Return the candidates, the configured settings first, the others by a seeded draw."""
+    configured = {name: getattr(settings, name) for name in TRIED}
+    lists = [getattr(search, name) or [configured[name]] for name in TRIED]
+    grid = [dict(zip(TRIED, values, strict=True)) for values in itertools.product(*lists)]
+    others = [candidate for candidate in grid if candidate != configured]
+    order = np.random.default_rng([seed, 1]).permutation(len(others))
+    return [configured, *(others[place] for place in order[: search.candidates - 1])]
+
+
+def _epochs(settings: MixtureEnsemble, search: SettingsSearch) -> Iterator[int]:
+    """Yield the epochs of each round, more from round to round up to the ensemble's own."""
+    epochs = search.first_epochs
+    while True:
+        yield min(epochs, settings.max_epochs)
+        epochs *= search.reduction
+
+
+def _validation_crps(
+    candidate: dict[str, Any],
+    search: SettingsSearch,
+    epochs: int,
+    seed: int,
+    train: Part,
+    validation: Part,
+    device: torch.device,
+) -> np.ndarray:
+    """Return the CRPS of each validation object by a candidate that has not seen it."""
+    changes = {**candidate, "max_epochs": epochs, "members": search.members, "blocks": 0}
+    settings = MixtureEnsemble(kind="mixture_ensemble", **changes)
+    # nothing is stopped on the validation part, which judges: all epochs are run
+    trained = train_ensemble(settings, seed, train, validation.subset(slice(0)), device)
+    pdf = predict_pdf(trained.networks, validation.features, validation.feature_names)
+    return pdf_scores(pdf, validation.zspec)["crps"]
+
+
+def _winner(crps: np.ndarray) -> int:
+    """Return the best candidate if it beats the first by more than the standard error, else 0."""
+    best = int(crps.mean(axis=1).argmin())
+    difference, error = _paired(crps, best)
+    return best if difference < -error else 0
+
+
+def _paired(crps: np.ndarray, place: int) -> tuple[float, float]:
+    """Return mean and standard error of a candidate's CRPS minus the first's."""
+    difference = crps[place] - crps[0]
+    return difference.mean(), difference.std(ddof=1) / math.sqrt(len(difference))
+
+
+def _row(
+    number: int,
+    epochs: int,
+    candidate: dict[str, Any],
+    crps: np.ndarray,
+    place: int,
+    kept: bool,
+) -> dict[str, Any]:
+    difference, error = _paired(crps, place)
+    return {
+        "round": number,
+        "epochs": epochs,
+        **{name: json.dumps(candidate[name]) for name in TRIED},
+        "crps": crps[place].mean(),
+        "difference": difference,
+        "standard_error": error,
+        "kept": kept,
+    }

@@ -1,0 +1,144 @@
+"""How far an object is from the training part in colour space: whether a model has to extrapolate.
+
+A p(z) is honest for objects like those of the calibration part. Where the training part has no
+objects a model still answers, and nothing in its p(z) need tell. So each object gets its distance
+to the k-th nearest training object in standardised colours, and a flag if that is farther than all
+but a small fraction of the training objects are from each other.
+
+A missing colour doesn't enter: the distance over the c known of f colours is multiplied by
+sqrt(f / c), as if the others were as far on average. It is taken to training objects that have
+all of these c colours; an object without any known colour is infinitely far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import KDTree
+
+from sdssflow.configuration.pdfs import PdfCalibration
+from sdssflow.regress.scaling import mean_and_scale
+
+
+@dataclass(frozen=True)
+class TrainingSupport:
+    """Training objects that distances are taken to.
+
+    Attributes
+    ----------
+    colors : tuple of str
+        Names of the c features that span the space.
+    points : (m, c) float64 array
+        Their values for the training objects; NaN where missing.
+    center, scale : (c,) float64 arrays
+        What standardises them: mean and standard deviation of the training part.
+    neighbours : int
+        Which nearest training object the distance is taken to; the last if there are fewer.
+    limit : float
+        Distance beyond which an object is outside of the training part.
+    """
+
+    colors: tuple[str, ...]
+    points: np.ndarray
+    center: np.ndarray
+    scale: np.ndarray
+    neighbours: int
+    limit: float
+
+    def distances(self, features: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        """Return (n,) float64 distances of (n, f) features, each object for itself.
+
+        Parameters
+        ----------
+        features : (n, f) float64 array
+            NaN where missing.
+        names : sequence of str
+            Names of the f features.
+        """
+        columns = [list(names).index(name) for name in self.colors]
+        return self._distances(features[:, columns], own=0)
+
+    def outside(self, distances: np.ndarray) -> np.ndarray:
+        """Return (n,) bool: whether objects at these distances are outside of the training part."""
+        return distances > self.limit
+
+    def _distances(self, colors: np.ndarray, own: int) -> np.ndarray:
+        """Return the distances of (n, c) colours; `own`: 1 if they are training objects."""
+        points = (self.points - self.center) / self.scale
+        queries = (colors - self.center) / self.scale
+        distances = np.full(len(queries), np.inf)
+        patterns, members = np.unique(~np.isnan(queries), axis=0, return_inverse=True)
+        for number, known in enumerate(patterns):
+            complete = points[~np.isnan(points[:, known]).any(axis=1)][:, known]
+            nearest = min(self.neighbours + own, len(complete))
+            if known.any() and nearest > own:
+                rows = np.flatnonzero(members.ravel() == number)
+                found, _ = KDTree(complete).query(queries[np.ix_(rows, known)], k=[nearest])
+                distances[rows] = found[:, 0] * np.sqrt(len(known) / known.sum())
+        return distances
+
+
+def color_names(features: Sequence[str]) -> tuple[str, ...]:
+    """Return the features that are colours; all features if none is.
+
+    >>> color_names(["psf_color_ug", "psf_color_err_ug", "psf_mag_r"])
+    ('psf_color_ug',)
+    """
+    colors = [name for name in features if "_color_" in name and "_color_err_" not in name]
+    return tuple(colors or features)
+
+
+def known_mean_and_scale(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return `scaling.mean_and_scale` of the known values of each column; 0 and 1 without any.
+
+    >>> known_mean_and_scale(np.array([[1.0, np.nan], [3.0, np.nan]]))
+    (array([2., 0.]), array([1., 1.]))
+    """
+    mean, scale = np.zeros(values.shape[1]), np.ones(values.shape[1])
+    for place, column in enumerate(values.T):
+        known = column[~np.isnan(column)]
+        if len(known):
+            mean[place], scale[place] = mean_and_scale(known)
+    return mean, scale
+
+
+def fit_support(
+    features: np.ndarray, names: Sequence[str], settings: PdfCalibration, seed: int
+) -> TrainingSupport:
+    """Learn where the training objects are.
+
+    Parameters
+    ----------
+    features : (n, f) float64 array
+        Of the training part; NaN where missing.
+    names : sequence of str
+        Names of the f features.
+    settings : PdfCalibration
+        `reference_objects`, `neighbours` and `outside_fraction`.
+    seed : int
+        Seed of the draw of reference objects, if there are more training objects than that.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two training objects have a colour in common.
+    """
+    colors = color_names(names)
+    values = features[:, [list(names).index(name) for name in colors]]
+    center, scale = known_mean_and_scale(values)
+    if len(values) > settings.reference_objects:
+        generator = np.random.default_rng(seed)
+        drawn = generator.choice(len(values), settings.reference_objects, replace=False)
+        values = values[np.sort(drawn)]
+    unlimited = TrainingSupport(colors, values, center, scale, settings.neighbours, np.inf)
+    own = unlimited._distances(values, own=1)
+    own = own[np.isfinite(own)]
+    if not len(own):
+        raise ValueError(
+            f"no two training objects have one of the features {', '.join(colors)}: nothing to "
+            "take distances to; cut incomplete objects (cut: complete_photometry)"
+        )
+    limit = float(np.quantile(own, 1 - settings.outside_fraction))
+    return TrainingSupport(colors, values, center, scale, settings.neighbours, limit)

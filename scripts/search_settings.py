@@ -1,0 +1,53 @@
+"""Search for the settings of an ensemble that suit a sample, by successive halving.
+
+Candidates learn from the part `train` and are judged on the part `validation` of each fold. The
+part `calibration` is left alone, and test objects are not in the file this rule reads. What may be
+tried and how much, is the section `search` of the model. With `resources: gpu` 0 the search runs
+on the CPU.
+
+Input
+    development : `development.parquet` of the split and seed
+Parameters
+    settings : canonical JSON of the regressor's section, with a `search`
+    seed : seed of split, of the candidates' draw and of their training
+Output
+    table : every candidate in every round, with its validation CRPS and whether it went on
+    chosen : JSON of the chosen settings by fold
+"""
+
+import json
+
+import pandas as pd
+import torch
+
+from sdssflow.files import write_json
+from sdssflow.logs import run
+from sdssflow.prepare.parts import folds, read_part
+from sdssflow.regress.inputs import require_usable
+from sdssflow.regress.model_folders import read_settings
+from sdssflow.regress.settings_search import search_settings
+from sdssflow.regress.training import choose_device
+from sdssflow.tables import write_csv
+
+
+def main(snakemake):
+    settings = read_settings(snakemake.params.settings)
+    development, seed = snakemake.input.development, snakemake.params.seed
+    device = choose_device(int(snakemake.resources.get("gpu", 0)))
+    torch.set_num_threads(snakemake.threads)
+    chosen, tables = {}, []
+    for fold in folds(development):
+        train, validation = (read_part(development, fold, p) for p in ("train", "validation"))
+        try:
+            require_usable(train, settings.kind, "train")
+            found, table = search_settings(settings, seed, train, validation, device)
+        except ValueError as error:
+            raise ValueError(f"{development}, fold {fold}: {error}") from error
+        chosen[str(fold)] = json.loads(found.canonical())
+        tables.append(table.assign(fold=fold))
+    write_csv(pd.concat(tables), snakemake.output.table)
+    write_json(snakemake.output.chosen, chosen)
+
+
+if "snakemake" in globals():
+    run(main, snakemake)

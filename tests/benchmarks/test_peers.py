@@ -1,0 +1,307 @@
+import importlib.util
+import json
+import math
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy import stats
+
+from sdssflow.configuration.models import MixtureEnsemble
+from sdssflow.evaluate import redshift_metrics
+from sdssflow.prepare.parts import read_part
+from sdssflow.tables import content_digest, read_parquet, with_metadata, write_parquet
+
+PEERS = Path(__file__).parents[2] / "benchmarks" / "peers"
+GRID = np.linspace(0.0, 0.4, 2001)
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(f"peers_{name}", PEERS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+score_grid, export_rows, compare = load("score_grid"), load("export_rows"), load("compare")
+run_ours, run_peer = load("run_ours"), load("run_peer")
+grid_ours, grid_peer = load("grid_ours"), load("grid_peer")
+
+
+def gaussians(means, scale):
+    return stats.norm.pdf(GRID, np.asarray(means)[:, None], scale)
+
+
+def test_crps_of_gaussians_is_the_closed_form():
+    zspec = np.array([0.2, 0.21, 0.15, 0.2300517])
+    density, _ = score_grid.normalised(GRID, gaussians([0.2] * 4, 0.02))
+    found = score_grid.crps(GRID, score_grid.cumulative(GRID, density), zspec)
+    w = (zspec - 0.2) / 0.02
+    expected = 0.02 * (
+        w * (2 * stats.norm.cdf(w) - 1) + 2 * stats.norm.pdf(w) - 1 / math.sqrt(math.pi)
+    )
+    np.testing.assert_allclose(found, expected, atol=2e-7)
+
+
+def test_crps_of_a_density_that_is_nearly_a_point_is_its_distance():
+    density, _ = score_grid.normalised(GRID, gaussians([0.1], 0.0005))
+    found = score_grid.crps(GRID, score_grid.cumulative(GRID, density), np.array([0.3]))
+    assert found[0] == pytest.approx(0.2 - 0.0005 / math.sqrt(math.pi), abs=1e-5)
+
+
+def test_cde_term_of_a_gaussian_is_the_closed_form():
+    zspec = np.array([0.2, 0.23])
+    found = score_grid.cde_terms(GRID, gaussians([0.2, 0.2], 0.02), zspec)
+    expected = 1 / (2 * 0.02 * math.sqrt(math.pi)) - 2 * stats.norm.pdf(zspec, 0.2, 0.02)
+    np.testing.assert_allclose(found, expected, atol=5e-4)
+
+
+def test_cde_term_of_a_triangle_is_exact_on_a_coarse_grid():
+    # height 5 over a base of 0.4: integral of the square is 5^2 0.4 / 3
+    found = score_grid.cde_terms(
+        np.array([0.0, 0.2, 0.4]), np.array([[0.0, 5.0, 0.0]]), np.array([0.1])
+    )
+    assert found[0] == pytest.approx(25 * 0.4 / 3 - 2 * 2.5)
+
+
+def test_points_of_a_triangle():
+    grid = np.array([0.0, 0.1, 0.4])
+    density = np.array([[0.0, 5.0, 0.0]])
+    found = score_grid.density_points(grid, density, score_grid.cumulative(grid, density))
+    assert found["mean"][0] == pytest.approx((0.0 + 0.1 + 0.4) / 3)
+    assert found["mode"][0] == 0.1
+
+
+def test_coverage_and_pit_of_uniform_densities_with_evenly_spread_redshifts():
+    zspec = 0.4 * (np.arange(200) + 0.5) / 200
+    scores = score_grid.grid_scores(GRID, np.ones((200, 2001)), zspec, {})
+    assert scores["pit_ks"] == pytest.approx(0.5 / 200)
+    assert scores["cov_68"] == pytest.approx(0.68)
+    assert scores["cov_95"] == pytest.approx(0.95)
+    assert scores["cde_loss"] == pytest.approx(-2.5)
+
+
+def test_densities_half_as_wide_as_they_should_be_cover_too_little():
+    rng = np.random.default_rng(1)
+    means = rng.uniform(0.1, 0.3, 2000)
+    zspec = means + 0.02 * rng.normal(size=2000)
+    right = score_grid.grid_scores(GRID, gaussians(means, 0.02), zspec, {})
+    narrow = score_grid.grid_scores(GRID, gaussians(means, 0.01), zspec, {})
+    assert right["cov_68"] == pytest.approx(0.683, abs=0.03)
+    assert right["cov_95"] == pytest.approx(0.95, abs=0.015)
+    assert narrow["cov_68"] == pytest.approx(math.erf(0.4972 / math.sqrt(2)), abs=0.03)
+    for score in ("crps", "cde_loss", "pit_ks"):
+        assert right[score] < narrow[score]
+
+
+@pytest.mark.parametrize("pit", [[0.5, 0.9], [0.1, 0.5]])
+def test_pit_distance_sees_both_sides(pit):
+    assert score_grid.pit_distance(np.array(pit)) == pytest.approx(0.5)
+
+
+def test_the_unit_of_a_density_does_not_matter_and_negative_values_are_zero():
+    density = gaussians([0.1, 0.2], 0.02)
+    zspec = np.array([0.11, 0.19])
+    first = score_grid.grid_scores(GRID, density, zspec, {})
+    below = np.where(density < 1e-6, -3.0, 7 * density)
+    second = score_grid.grid_scores(GRID, below, zspec, {})
+    for score in ("crps", "cde_loss"):
+        assert first[score] == pytest.approx(second[score], rel=1e-5)
+
+
+def test_what_is_no_density_becomes_uniform_and_is_counted():
+    density = gaussians([0.1, 0.2, 0.3], 0.02)
+    density[0], density[2, 5] = 0, np.nan
+    scores = score_grid.grid_scores(GRID, density, np.array([0.2, 0.2, 0.3]), {})
+    assert scores["without_density"] == 2
+
+
+def test_the_better_of_mean_and_own_point_estimate_is_taken():
+    zspec = np.array([0.1, 0.15, 0.2, 0.25])
+    density = gaussians(zspec + np.array([0.01, -0.01, 0.02, 0.0]), 0.02)
+    scores = score_grid.grid_scores(GRID, density, zspec, {"zmode": zspec + 0.003})
+    assert scores["point"] == "zmode"
+    assert scores["points"]["zmode"]["sigma_nmad"] == scores["sigma_nmad"]
+    assert score_grid.grid_scores(GRID, density, zspec, {})["point"] == "mean"
+    assert score_grid.grid_scores(GRID, density, zspec, {"x": zspec * np.nan})["point"] == "mean"
+
+
+def test_point_scores_are_the_project_s_metrics():
+    rng = np.random.default_rng(2)
+    zspec = rng.uniform(0.02, 0.3, 101)
+    zphot = zspec + rng.normal(0.005, 0.02, 101)
+    d = redshift_metrics.normalised_residual(zspec, zphot)
+    found = score_grid.point_scores(zphot, zspec)
+    nmad, r2 = redshift_metrics.sigma_nmad(d), redshift_metrics.r2(zspec, zphot)
+    expected = {"sigma_nmad": nmad, "rms": np.mean(d**2) ** 0.5, "r2": r2, "bias": d.mean()}
+    assert found == pytest.approx(expected)
+
+
+def test_a_redshift_outside_the_grid_or_another_shape_is_refused():
+    with pytest.raises(ValueError, match="outside the grid"):
+        score_grid.grid_scores(GRID, np.ones((1, 2001)), np.array([0.41]), {})
+    with pytest.raises(ValueError, match="density is"):
+        score_grid.grid_scores(GRID, np.ones((2, 2001)), np.array([0.1]), {})
+
+
+FEATURES = [
+    *(f"model_color_{pair}" for pair in ("ug", "gr", "ri", "iz")),
+    "model_mag_r",
+    *(f"model_mag_err_{band}" for band in "ugriz"),
+]
+
+
+@pytest.fixture
+def split(tmp_path):
+    """Write a split table with all parts; return its path and the magnitudes behind it."""
+    rng = np.random.default_rng(3)
+    n = 40
+    mag = {band: rng.uniform(15, 20, n) for band in "ugriz"}
+    columns = {f"model_color_{a}{b}": mag[a] - mag[b] for a, b in ("ug", "gr", "ri", "iz")}
+    columns["model_mag_r"] = mag["r"]
+    columns |= {f"model_mag_err_{band}": rng.uniform(0.01, 0.1, n) for band in "ugriz"}
+    table = pa.table(
+        {
+            "row_id": np.arange(n),
+            "reference_mag": mag["r"].astype(np.float32),
+            "zspec": rng.uniform(0.01, 0.3, n),
+            **columns,
+            "fold": np.zeros(n, np.int32),
+            "part": ["train", "validation", "calibration", "test"] * (n // 4),
+            "group": [f"g{row}" for row in range(n)],
+        }
+    )
+    path = tmp_path / "split.parquet"
+    write_parquet(with_metadata(table, features=FEATURES), path)
+    return path, mag
+
+
+def test_exported_magnitudes_are_those_behind_the_colours(split, tmp_path):
+    path, mag = split
+    export_rows.write_rows(path, tmp_path / "train.hdf5", None, with_redshift=True)
+    given = run_peer.read_photometry(tmp_path / "train.hdf5")["photometry"]
+    for band in "ugriz":
+        np.testing.assert_allclose(given[f"mag_{band}"], mag[band], atol=1e-12)
+    np.testing.assert_allclose(given["color_iz"], mag["i"] - mag["z"], atol=1e-12)
+    expected = np.hypot(given["mag_err_u"], given["mag_err_g"])
+    np.testing.assert_allclose(given["color_err_ug"], expected)
+    table = read_parquet(path)
+    np.testing.assert_array_equal(given["zspec"], table.column("zspec").to_numpy())
+    digest = content_digest(table)
+    assert compare.describe(tmp_path / "train.hdf5") == {"rows": 40, "digest": digest}
+
+
+def test_neither_peers_nor_we_are_given_the_redshifts_of_test_rows(split, tmp_path):
+    path, _ = split
+    export_rows.write_rows(path, tmp_path / "test.hdf5", None, with_redshift=False)
+    assert "zspec" not in run_peer.read_photometry(tmp_path / "test.hdf5")["photometry"]
+    assert run_ours.read_parts(tmp_path / "test.hdf5")["test"].zspec is None
+    with h5py.File(tmp_path / "test.hdf5") as file:
+        assert len(file["truth/zspec"]) == 40
+
+
+def test_we_are_given_the_parts_of_the_split(split, tmp_path):
+    path, _ = split
+    export_rows.write_rows(path, tmp_path / "train.hdf5", None, with_redshift=True)
+    parts = run_ours.read_parts(tmp_path / "train.hdf5")
+    assert set(parts) == {"train", "validation", "calibration", "test"}
+    for name, found in parts.items():
+        expected = read_part(path, 0, name)
+        assert found.feature_names == expected.feature_names
+        for field in ("features", "zspec", "row_id", "group", "reference_mag"):
+            np.testing.assert_array_equal(getattr(found, field), getattr(expected, field))
+
+
+def test_a_missing_magnitude_is_refused(split, tmp_path):
+    path, _ = split
+    table = read_parquet(path)
+    position = table.column_names.index("model_color_gr")
+    values = [None, *table.column(position).to_pylist()[1:]]
+    write_parquet(table.set_column(position, "model_color_gr", [values]), path)
+    with pytest.raises(ValueError, match="model_color_gr is missing"):
+        export_rows.write_rows(path, tmp_path / "train.hdf5", None, with_redshift=True)
+
+
+def test_every_method_of_the_table_can_be_run_on_one_grid():
+    assert set(compare.METHODS) == {compare.OURS, *run_peer.PEERS}
+    np.testing.assert_array_equal(grid_ours.GRID, grid_peer.GRID)
+
+
+def test_what_all_children_of_a_process_hold_at_once_counts_in_its_peak(tmp_path):
+    child = "import time; held = bytearray(100_000_000); time.sleep(1.5)"
+    parent = (
+        "import subprocess, sys\n"
+        f"children = [subprocess.Popen([sys.executable, '-c', {child!r}]) for _ in range(2)]\n"
+        "for child in children: child.wait()"
+    )
+    measured = compare.run_measured([sys.executable, "-c", parent], tmp_path)
+    assert 190 < measured["peak_mb"] < 290
+    assert measured["wall_s"] > 1.5
+
+
+def test_what_was_held_for_a_moment_and_not_what_the_starter_holds_is_the_peak(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(compare, "SAMPLING_S", 0.8)  # it looks after the moment has passed
+    held = bytearray(400_000_000)
+    held[::4096] = bytes([1]) * len(held[::4096])
+    brief = "held = bytearray(150_000_000); del held; import time; time.sleep(1.5)"
+    measured = compare.run_measured([sys.executable, "-c", brief], tmp_path)
+    assert 140 < measured["peak_mb"] < 200
+
+
+def test_a_method_that_fails_says_why_and_the_others_go_on(monkeypatch, tmp_path):
+    result = {key: 1.0 for key, _ in [*compare.SCORES.values(), *compare.TIMES.values()]}
+    result |= {"point": "mean", "wall_s": 2.0}
+
+    def run_method(name, *_):
+        if name == "gpz":
+            command = [sys.executable, "-c", "raise ValueError('no such | band')"]
+            compare.run_measured(command, tmp_path)
+        return dict(result, wall_s=4.0 if name == "knn" else 2.0)
+
+    monkeypatch.setattr(compare, "run_method", run_method)
+    names = ["ours", "gpz", "knn"]
+    results = compare.run_all(names, Path("python"), (Path(), Path()), 2, tmp_path)
+    lines = compare.table(names, results)
+    assert "failed: exit 1: ValueError: no such / band" in lines[3]
+    assert lines[4].endswith("| 2.00 |")
+    assert len({line.count("|") for line in lines}) == 1
+
+
+def test_times_of_repeated_runs_are_medians(monkeypatch, tmp_path):
+    seconds = iter((9.0, 1.0, 2.0))
+
+    def run_method(*_):
+        return dict.fromkeys((key for key, _ in compare.TIMES.values()), next(seconds))
+
+    monkeypatch.setattr(compare, "run_method", run_method)
+    results = compare.run_all(["knn"], Path("python"), (Path(), Path()), 3, tmp_path)
+    assert results["knn"]["wall_s"] == 2.0
+
+
+def test_our_process_writes_what_the_scores_read(split, tmp_path, monkeypatch, capsys):
+    path, _ = split
+    for name in ("train", "test"):
+        export_rows.write_rows(path, tmp_path / f"{name}.hdf5", None, name == "train")
+    with h5py.File(tmp_path / "test.hdf5", "r+") as file:
+        file["sdssflow/part"][()] = "test"
+    train, test, out, density = (
+        str(tmp_path / f"{name}.hdf5") for name in ("train", "test", "out", "density")
+    )
+    quick = MixtureEnsemble(kind="mixture_ensemble", members=2, hidden=[8], max_epochs=5, blocks=0)
+    monkeypatch.setattr(run_ours, "MixtureEnsemble", lambda kind: quick)
+    monkeypatch.setattr(sys, "argv", ["run_ours.py", train, test, out])
+    run_ours.main()
+    monkeypatch.setattr(sys, "argv", ["grid_ours.py", out, density])
+    grid_ours.main()
+    monkeypatch.setattr(sys, "argv", ["score_grid.py", density, test])
+    score_grid.main()
+    scores = json.loads(capsys.readouterr().out)
+    assert scores["n"] == 40 and scores["without_density"] == 0
+    assert 0 < scores["crps"] < 0.2
+    assert "sdssflow" in json.loads((tmp_path / "out.json").read_text())["versions"]

@@ -1,0 +1,236 @@
+"""Metrics of p(z): against scipy and hand-made numbers; in chunks as on the whole."""
+
+import doctest
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import cramervonmises, kstest
+
+from sdssflow.evaluate import pdf_metrics, pdf_streams
+from sdssflow.evaluate.pdf_metrics import (
+    COLUMNS,
+    LOG_FLOOR,
+    METRICS,
+    PIT_EDGE,
+    mean_terms,
+    metric_values,
+    pit_distances,
+)
+from sdssflow.evaluate.pdf_scores import score
+from sdssflow.evaluate.pdf_streams import PdfScoreSums, PitHistogram, ResidualHistogram
+from sdssflow.evaluate.redshift_metrics import MAD_TO_SIGMA, sigma_nmad
+from tests.evaluate.pdf_predictions import gaussian_columns
+
+pits = st.lists(st.floats(0, 1), min_size=1, max_size=60).map(np.array)
+
+
+def whole(columns):
+    """All metrics by name and convention, without replicates."""
+    counts = np.ones((1, len(columns["pit"])), dtype=np.uint8)
+    found = score(columns, counts)
+    return {(m.metric, m.convention): value for m, value in zip(METRICS, found.values, strict=True)}
+
+
+def drawn_columns(n, seed=0, stretch=1.0, bias=0.0):
+    generator = np.random.default_rng(seed)
+    mean = generator.uniform(0.1, 0.6, n)
+    width = generator.uniform(0.01, 0.03, n)
+    return gaussian_columns(
+        mean, stretch * width, mean + bias + width * generator.standard_normal(n)
+    )
+
+
+def anderson_darling(pit):
+    """A^2 as textbooks write it."""
+    u = np.sort(np.clip(pit, PIT_EDGE, 1 - PIT_EDGE))
+    n = len(u)
+    i = np.arange(1, n + 1)
+    return -n - np.sum((2 * i - 1) * (np.log(u) + np.log(1 - u[::-1]))) / n
+
+
+@settings(deadline=None)
+@given(pits)
+def test_distances_are_those_of_scipy(pit):
+    ks, cvm, ad = pit_distances(pit, np.ones((1, len(pit))))[0]
+    assert ks == pytest.approx(kstest(pit, "uniform").statistic, abs=1e-12)
+    if len(pit) > 1:  # scipy wants two
+        expected = cramervonmises(pit, "uniform").statistic / len(pit)
+        assert cvm == pytest.approx(expected, abs=1e-12)
+    assert ad == pytest.approx(anderson_darling(pit), abs=1e-9)
+
+
+@settings(deadline=None)
+@given(pits, st.integers(0, 2**32 - 1))
+def test_a_weight_is_that_many_objects(pit, seed):
+    weights = np.random.default_rng(seed).integers(0, 4, (5, len(pit))).astype(np.uint8)
+    found = pit_distances(pit, weights)
+    for row, weight in zip(found, weights, strict=True):
+        repeated = np.repeat(pit, weight)
+        if not len(repeated):
+            assert np.isnan(row).all()
+            continue
+        expected = pit_distances(repeated, np.ones((1, len(repeated))))[0]
+        np.testing.assert_allclose(row, expected, atol=1e-9)
+
+
+def test_blocks_of_weights_change_nothing(monkeypatch):
+    generator = np.random.default_rng(3)
+    pit, weights = generator.random(50), generator.poisson(1, (20, 50))
+    expected = pit_distances(pit, weights)
+    monkeypatch.setattr(pdf_metrics, "BLOCK", 120)
+    np.testing.assert_allclose(pit_distances(pit, weights), expected, rtol=1e-12)
+
+
+def test_every_metric_on_four_objects_done_by_hand():
+    columns = {name: np.full(4, 0.5) for name in COLUMNS}
+    columns["zspec"] = np.array([0.0, 0.25, 0.5, 1.0])
+    columns["pit"] = np.array([0.0, 0.25, 0.5, 0.99995])
+    columns["crps"] = np.array([0.1, 0.2, 0.3, 0.4])
+    columns["cde"] = np.array([-1.0, -2.0, -3.0, 0.0])
+    columns["log_density"] = np.array([-np.inf, 1.0, 2.0, 0.0])
+    columns["zphot"] = np.ones(4)
+    columns |= {"z_low_68": np.full(4, 0.3), "z_high_68": np.full(4, 0.6)}
+    columns |= {"z_low_95": np.full(4, 0.25), "z_high_95": np.full(4, 0.75)}
+    columns |= {"conformal_low_68": np.full(4, 0.2), "conformal_high_68": np.full(4, 0.5)}
+    columns |= {"conformal_low_95": np.full(4, 0.0), "conformal_high_95": np.full(4, 1.0)}
+    columns["zphot_median"] = np.array([0.1, 0.25, 0.5, 1.0])  # d = 0.1, 0, 0, 0
+    columns["zphot_mode"] = np.array([0.0, 0.5, 0.5, 1.0])  # d = 0, 0.2, 0, 0
+    found = whole(columns)
+    by_name = {metric: value for (metric, _), value in found.items()}
+    expected = {
+        "pit_ks": 0.49995,  # F stays 3/4 up to the last, and all of PIT 1 lies there
+        "pit_outliers": 2 / 4,
+        "crps": 0.25,
+        "cde_loss": -1.5,
+        "log_likelihood": (LOG_FLOOR + 3) / 4,
+        "coverage_68": 1 / 4,
+        "coverage_95": 2 / 4,  # ends belong to the interval
+        "conformal_68": 2 / 4,
+        "conformal_95": 1.0,
+        "sharpness_68": 0.3 / 2 / 2,
+        "sharpness_95": 0.5 / 2 / 2,
+        "conformal_sharpness_95": 1 / 2 / 2,
+    }
+    expected["pit_ks"] = max(np.abs(0.5 - 0.75), np.abs(0.99995 - 0.75))
+    for name, value in expected.items():
+        assert by_name[name] == pytest.approx(value, abs=1e-12), name
+    points = {
+        ("bias", "of the median"): 0.025,
+        ("rms", "of the median"): np.sqrt(0.01 / 4),
+        ("outlier_0.05", "of the median"): 1 / 4,
+        ("outlier_0.15", "of the median"): 0,
+        ("sigma_nmad", "of the median"): 0,
+        ("bias", "of the mode"): 0.05,
+        ("rms", "of the mode"): 0.1,
+        ("outlier_0.15", "of the mode"): 1 / 4,
+        ("bias", "of the mean"): (0.5 + 0.2 + 0 - 0.25) / 4,
+        # d = 0.5, 0.2, 0, -0.25 about 0.1: 0.4, 0.1, 0.1, 0.35
+        ("sigma_nmad", "of the mean"): MAD_TO_SIGMA * 0.225,
+    }
+    for key, value in points.items():
+        assert found[key] == pytest.approx(value, abs=1e-12), key
+
+
+def test_right_densities_are_found_right_and_narrow_ones_narrow():
+    n = 20_000
+    right, narrow = (whole(drawn_columns(n, stretch=stretch)) for stretch in (1.0, 0.5))
+    names = {metric: (metric, convention) for metric, convention in right}
+    assert right[names["pit_ks"]] < 1.36 / np.sqrt(n)  # 95 % of uniform samples
+    assert narrow[names["pit_ks"]] > 0.1
+    for level in (68, 95):
+        key = names[f"coverage_{level}"]
+        assert right[key] == pytest.approx(level / 100, abs=0.01)
+        assert narrow[key] < level / 100 - 0.1
+    for better in ("crps", "cde_loss"):
+        assert right[names[better]] < narrow[names[better]]
+    assert right[names["log_likelihood"]] > narrow[names["log_likelihood"]]
+    assert right[names["sharpness_68"]] == pytest.approx(2 * narrow[names["sharpness_68"]])
+
+
+def chunked(columns, ends, parts=1):
+    """Score in chunks that end at `ends`, in several accumulators that are merged."""
+    sums = [PdfScoreSums() for _ in range(parts)]
+    edges = [0, *sorted(ends), len(columns["pit"])]
+    for number, (low, high) in enumerate(itertools.pairwise(edges)):
+        chunk = {name: values[low:high] for name, values in columns.items()}
+        sums[number % parts].accumulate(chunk)
+    for other in sums[1:]:
+        sums[0].merge(other)
+    return sums[0]
+
+
+N = 400
+COLUMN_SETS = [drawn_columns(N, seed, stretch, bias) for seed, stretch, bias in
+               ((0, 1.0, 0.0), (1, 0.4, 0.01), (2, 3.0, -0.3), (3, 0.02, 0.0))]  # fmt: skip
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.sampled_from(COLUMN_SETS), st.lists(st.integers(0, N), max_size=8), st.integers(1, 3))
+def test_chunks_in_any_order_give_the_same_as_one(columns, ends, parts):
+    at_once, in_chunks = chunked(columns, []), chunked(columns, ends, parts)
+    assert in_chunks.n == N
+    np.testing.assert_array_equal(in_chunks.pit.counts, at_once.pit.counts)
+    one, other = at_once.finalize(), in_chunks.finalize()
+    assert list(one) == list(METRICS)
+    np.testing.assert_allclose(list(other.values()), list(one.values()), rtol=1e-12)
+
+
+@pytest.mark.parametrize("columns", COLUMN_SETS)
+def test_streams_agree_with_the_whole_within_their_bounds(columns):
+    exact, stream = whole(columns), chunked(columns, [17, 300], 2)
+    bounds = dict(zip(("pit_ks", "pit_cvm", "pit_ad"), stream.pit.error_bounds(), strict=True))
+    assert bounds["pit_ks"] <= 5e-5
+    for (metric, convention, _), value in stream.finalize().items():
+        bound = bounds.get(metric, 1e-12)
+        if metric == "sigma_nmad":
+            bound = MAD_TO_SIGMA * 1e-5
+        assert value == pytest.approx(exact[metric, convention], abs=bound * (1 + 1e-9)), metric
+
+
+@settings(deadline=None)
+@given(pits)
+def test_the_pit_histogram_keeps_its_bounds(pit):
+    histogram = PitHistogram()
+    histogram.accumulate(pit)
+    exact = pit_distances(pit, np.ones((1, len(pit))))[0]
+    assert (np.abs(histogram.finalize() - exact) <= histogram.error_bounds() + 1e-9).all()
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-0.4, 0.4), min_size=1, max_size=30).map(np.array))
+def test_the_residual_histogram_keeps_its_bound(residual):
+    histogram = ResidualHistogram()
+    histogram.accumulate(residual)
+    exact = sigma_nmad(residual)
+    assert histogram.finalize() == pytest.approx(exact, abs=MAD_TO_SIGMA * 1e-5 + 1e-12)
+
+
+def test_residuals_beyond_the_histogram_do_no_harm_until_they_rule():
+    histogram = ResidualHistogram()
+    histogram.accumulate(np.array([0.0, 0.1, 0.2, 50.0, -7.0]))
+    expected = sigma_nmad(np.array([0.0, 0.1, 0.2, 50.0, -7.0]))
+    assert histogram.finalize() == pytest.approx(expected, abs=2e-5)
+    histogram.accumulate(np.full(9, 30.0))
+    assert np.isnan(histogram.finalize())
+
+
+def test_nothing_accumulated_is_undefined():
+    assert np.isnan(list(PdfScoreSums().finalize().values())).all()
+    assert np.isnan(PitHistogram().error_bounds()).all()
+
+
+def test_rms_alone_is_a_root():
+    terms = mean_terms(drawn_columns(5))
+    values = metric_values(np.full((1, 3), 4.0), np.full((1, terms.shape[1]), 4.0), np.ones((1, 3)))
+    roots = {metric.metric for metric, value in zip(METRICS, values[0], strict=True) if value == 2}
+    assert roots == {"rms"}
+
+
+@pytest.mark.parametrize("module", [pdf_metrics, pdf_streams])
+def test_docstring_examples(module):
+    result = doctest.testmod(module)
+    assert result.attempted > 0
+    assert result.failed == 0

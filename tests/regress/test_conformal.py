@@ -1,0 +1,168 @@
+"""Conformal intervals: coverage that holds whatever p(z) is."""
+
+import numpy as np
+import pytest
+
+from sdssflow.redshift_pdf.mixture import Mixture
+from sdssflow.regress.conformal import LEVELS, conformal_reach, fit_conformal
+
+
+def gaussians(n, seed, factor=1.0, faint_factor=None):
+    """Return p(z) whose widths are `factor` times the truth, zspec and magnitudes."""
+    generator = np.random.default_rng(seed)
+    magnitude = generator.uniform(14, 18, n)
+    center = generator.uniform(0.4, 0.6, n)
+    truth = 0.01 * np.exp(generator.normal(0, 0.3, n))
+    zspec = center + truth * generator.normal(0, 1, n)
+    claimed = truth * factor
+    if faint_factor is not None:
+        claimed = np.where(magnitude > 17, truth * faint_factor, claimed)
+    return Mixture(np.ones((n, 1)), center[:, None], claimed[:, None], 0.0, 1.0), zspec, magnitude
+
+
+def covered(table, pdf, zspec, magnitude, name):
+    columns = table.intervals(pdf, magnitude)
+    return (columns[f"conformal_low_{name}"] <= zspec) & (
+        zspec <= columns[f"conformal_high_{name}"]
+    )
+
+
+def fitted(n, seed, bins=4, **options):
+    pdf, zspec, magnitude = gaussians(n, seed, **options)
+    return fit_conformal(pdf.cdf(zspec), magnitude, bins)
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("name", ["68", "95"])
+def test_coverage_holds_however_wrong_p_z_is(name, factor):
+    table = fitted(4000, 1, factor=factor)
+    inside = covered(table, *gaussians(8000, 2, factor=factor), name)
+    level = LEVELS[name]
+    error = np.sqrt(level * (1 - level) * (1 / 4000 + 1 / 8000))
+    assert inside.mean() == pytest.approx(level, abs=4 * error)
+
+
+def test_coverage_holds_in_each_bin_where_one_is_miscalibrated():
+    table = fitted(4000, 1, faint_factor=0.4)
+    pdf, zspec, magnitude = gaussians(8000, 2, faint_factor=0.4)
+    inside = covered(table, pdf, zspec, magnitude, "68")
+    error = np.sqrt(0.68 * 0.32 * (1 / 1000 + 1 / 2000))
+    bins = np.digitize(magnitude, [15, 16, 17])
+    for number in range(4):
+        assert inside[bins == number].mean() == pytest.approx(0.68, abs=4 * error)
+    pooled = fitted(4000, 1, bins=1, faint_factor=0.4)  # one bin covers the faint too little
+    faint = covered(pooled, pdf, zspec, magnitude, "68")[bins == 3]
+    assert faint.mean() < 0.68 - 10 * error
+
+
+def test_twenty_objects_cover_what_is_promised():
+    # rank ceil(21 x 0.68) = 15 of 20: covers 15 / 21 on average, no fewer than 0.68
+    generator = np.random.default_rng(0)
+    scores = np.abs(generator.uniform(size=(20_000, 21)) - 0.5)
+    hits = [own <= conformal_reach(rest, 0.68) for *rest, own in scores]
+    error = np.sqrt(0.7 * 0.3 / 20_000)
+    assert np.mean(hits) == pytest.approx(15 / 21, abs=4 * error)
+    assert 0.68 < 15 / 21 < 0.68 + 1 / 21
+
+
+@pytest.mark.parametrize(("n", "level", "rank"), [(19, 0.95, 19), (24, 0.68, 17), (99, 0.68, 68)])
+def test_a_rank_that_is_whole_is_not_rounded_up(n, level, rank):
+    assert conformal_reach(np.arange(1, n + 1) / 1000, level) == rank / 1000
+
+
+def test_too_few_objects_give_the_whole_range():
+    assert conformal_reach(np.full(18, 0.1), 0.95) == 0.5
+    assert conformal_reach(np.full(19, 0.1), 0.95) == 0.1
+    assert np.isnan(conformal_reach(np.empty(0), 0.95))
+    pdf, zspec, magnitude = gaussians(18, 1)
+    table = fit_conformal(pdf.cdf(zspec), magnitude, 1)
+    columns = table.intervals(pdf, magnitude)
+    assert columns["conformal_low_95"] == pytest.approx(0)
+    assert columns["conformal_high_95"] == pytest.approx(1)
+
+
+def test_a_bin_too_small_for_a_level_takes_the_pooled_value():
+    table = fitted(60, 1, bins=4)  # 15 in each: enough for 68 %, not for 95 %
+    assert table.counts.tolist() == [15] * 4
+    assert set(table.reaches["95"]) == {table.pooled["95"]}
+    assert table.pooled["95"] < 0.5
+    assert len(set(table.reaches["68"])) > 1
+
+
+def test_an_object_without_magnitude_takes_the_pooled_value():
+    pdf, zspec, magnitude = gaussians(400, 1, faint_factor=0.4)
+    lacking = magnitude.copy()
+    lacking[::7] = np.nan
+    table = fit_conformal(pdf.cdf(zspec), lacking, 4)
+    assert table.counts.sum() == np.isfinite(lacking).sum()
+    reach = table.reach("68", lacking)
+    assert set(reach[::7]) == {table.pooled["68"]}
+    assert set(reach[1:7]) <= set(table.reaches["68"])
+    assert (
+        table.reach("68", np.array([5.0, 30.0])).tolist() == table.reaches["68"][[0, -1]].tolist()
+    )
+    all_lacking = fit_conformal(pdf.cdf(zspec), np.full(400, np.nan), 4)
+    assert np.isfinite(all_lacking.reach("68", lacking)).all()
+
+
+def test_without_calibration_objects_there_are_no_intervals():
+    table = fit_conformal(np.empty(0), np.empty(0), 4)
+    pdf, _, magnitude = gaussians(5, 1)
+    for values in table.intervals(pdf, magnitude).values():
+        assert np.isnan(values).all()
+        assert values.shape == (5,)
+
+
+def test_an_object_has_one_interval_whatever_is_beside_it():
+    table = fitted(400, 1, faint_factor=0.4)
+    pdf, _, magnitude = gaussians(50, 2, faint_factor=0.4)
+    whole = table.intervals(pdf, magnitude)
+    for row in range(0, 50, 9):
+        alone = table.intervals(pdf[[row]], magnitude[[row]])
+        for name, values in alone.items():
+            assert values[0] == pytest.approx(whole[name][row], abs=1e-9)
+
+
+def test_a_factor_of_all_widths_leaves_the_intervals_of_gaussians_alone():
+    pdf, zspec, magnitude = gaussians(400, 1)
+    plain = fit_conformal(pdf.cdf(zspec), magnitude, 4).intervals(pdf, magnitude)
+    wide = pdf.rescaled(1.5)
+    stretched = fit_conformal(wide.cdf(zspec), magnitude, 4).intervals(wide, magnitude)
+    for name, values in plain.items():
+        np.testing.assert_allclose(stretched[name], values, atol=1e-6)
+
+
+def test_equal_weights_change_nothing():
+    for n in (5, 20, 100, 101):
+        scores = np.random.default_rng(n).uniform(0, 0.5, n)
+        for level in LEVELS.values():
+            assert conformal_reach(scores, level, np.full(n, 0.3)) == conformal_reach(scores, level)
+
+
+def test_weighted_intervals_cover_where_the_target_is_fainter():
+    # the truth is wider where x is large, p(z) doesn't know; the target has more large x
+    def draw(n, power, seed):
+        generator = np.random.default_rng(seed)
+        x = generator.uniform(size=n) ** (1 / power)  # density power x^(power - 1)
+        pit = 0.5 + 0.5 * x * generator.uniform(-1, 1, n)
+        return x, np.abs(pit - 0.5)
+
+    x, scores = draw(20_000, 1, 1)
+    target_x, target_scores = draw(20_000, 4, 2)
+    ratio = 4 * x**3
+    plain = np.mean(target_scores <= conformal_reach(scores, 0.68))
+    weighted = np.mean(target_scores <= conformal_reach(scores, 0.68, ratio))
+    assert plain < 0.6
+    assert weighted == pytest.approx(0.68, abs=0.02)
+    # an object whose own weight outweighs the rest can't be covered by less than everything
+    assert conformal_reach(scores[:30], 0.68, ratio[:30], own_weight=1e9) == 0.5
+    assert len(target_x) == 20_000
+
+
+def test_weights_reach_the_bins():
+    pdf, zspec, magnitude = gaussians(800, 1)
+    pit = pdf.cdf(zspec)
+    weights = np.where(np.abs(pit - 0.5) > 0.3, 5.0, 1.0)
+    plain, weighted = (fit_conformal(pit, magnitude, 4, w) for w in (None, weights))
+    assert (weighted.reaches["68"] > plain.reaches["68"]).all()
+    assert weighted.pooled["68"] > plain.pooled["68"]

@@ -1,0 +1,131 @@
+"""The rules search_settings and train_network with an ensemble, killed and resumed."""
+
+import hashlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import search_settings
+import train_network
+
+from sdssflow.configuration.models import MixtureEnsemble, SettingsSearch
+from sdssflow.regress.model_folders import open_folder
+from tests.regress import galaxies
+
+SEARCH = SettingsSearch(hidden=[[4], [6, 6]], candidates=2, first_epochs=2, members=1)
+SETTINGS = MixtureEnsemble(
+    kind="mixture_ensemble", members=2, hidden=[8], max_epochs=6, batch_size=32, blocks=4
+)
+ROOT = Path(__file__).parents[2]
+TRAIN_IN_A_PROCESS = """
+import sys
+from pathlib import Path
+sys.path[:0] = ["scripts", "."]
+from tests.regress.test_ensemble_scripts import LONG, train
+train(Path(sys.argv[1]), Path(sys.argv[2]), LONG)
+"""
+LONG = SETTINGS.model_copy(update={"max_epochs": 150, "checkpoint_epochs": 1, "patience": 999})
+
+
+def train(development, folder, settings, chosen=()):
+    train_network.main(
+        SimpleNamespace(
+            input=SimpleNamespace(development=str(development), chosen=list(chosen)),
+            output=SimpleNamespace(folder=str(folder)),
+            params=SimpleNamespace(
+                settings=settings.canonical(),
+                seed=1,
+                model="ensemble",
+                checkpoints=str(folder.parent / f"checkpoints_of_{folder.name}"),
+            ),
+            resources={"gpu": 0},
+            threads=1,
+        )
+    )
+    return folder
+
+
+def search(development, folder, settings):
+    output = SimpleNamespace(table=str(folder / "1.csv"), chosen=str(folder / "1.json"))
+    search_settings.main(
+        SimpleNamespace(
+            input=SimpleNamespace(development=str(development)),
+            output=output,
+            params=SimpleNamespace(settings=settings.canonical(), seed=1),
+            resources={"gpu": 0},
+            threads=1,
+        )
+    )
+    return output
+
+
+def test_a_training_killed_by_sigkill_resumes_to_the_same_bytes(tmp_path, capsys):
+    development, _ = galaxies.write_split(tmp_path)
+    undisturbed = train(development, tmp_path / "undisturbed", LONG)
+    folder, checkpoint = tmp_path / "m", tmp_path / "checkpoints_of_m/fold_0.safetensors"
+    command = [sys.executable, "-c", TRAIN_IN_A_PROCESS, str(development), str(folder)]
+    process = subprocess.Popen(command, cwd=ROOT)
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert checkpoint.exists() and not (folder / "fold_0.safetensors").exists()
+    shutil.rmtree(folder, ignore_errors=True)  # as Snakemake does with a killed job's output
+    train(development, folder, LONG)
+    digests = [
+        hashlib.sha256((path / "fold_0.safetensors").read_bytes()).hexdigest()[:12]
+        for path in (undisturbed, folder)
+    ]
+    with capsys.disabled():
+        print(f"\nweights undisturbed {digests[0]}, killed and resumed {digests[1]}")
+    assert digests[0] == digests[1]
+    assert (folder / "history.csv").read_bytes() == (undisturbed / "history.csv").read_bytes()
+    assert not checkpoint.parent.exists()
+
+
+def test_each_fold_is_trained_with_the_settings_found_on_it(tmp_path):
+    development, _ = galaxies.write_split(tmp_path, folds=2)
+    settings = SETTINGS.model_copy(update={"search": SEARCH})
+    output = search(development, tmp_path / "search", settings)
+    chosen = json.loads(Path(output.chosen).read_text())
+    assert list(chosen) == ["0", "1"]
+    table = pd.read_csv(output.table)
+    assert sorted(set(table["fold"])) == [0, 1] and table["kept"].sum() == 2
+    chosen["1"]["hidden"] = [5]
+    Path(output.chosen).write_text(json.dumps(chosen))
+    folder = open_folder(train(development, tmp_path / "m", settings, [output.chosen]))
+    assert folder.fold_settings(1).hidden == [5]
+    assert folder.card["settings"] == json.loads(settings.canonical())
+    rows = galaxies.draw(7)[0]
+    for fold in (0, 1):
+        assert len(folder.load_pdf(fold)(rows)) == 7
+
+
+def test_the_same_inputs_give_the_same_bytes(tmp_path):
+    development, _ = galaxies.write_split(tmp_path)
+    folders = [train(development, tmp_path / name, SETTINGS) for name in ("a", "b")]
+    for name in ("fold_0.safetensors", "card.json", "history.csv"):
+        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
+    settings = SETTINGS.model_copy(update={"search": SEARCH})
+    outputs = [search(development, tmp_path / name, settings) for name in ("c", "d")]
+    assert Path(outputs[0].table).read_bytes() == Path(outputs[1].table).read_bytes()
+    assert Path(outputs[0].chosen).read_bytes() == Path(outputs[1].chosen).read_bytes()
+
+
+def test_an_ensemble_predicts_pdfs_and_no_bare_points(tmp_path):
+    development, _ = galaxies.write_split(tmp_path)
+    folder = open_folder(train(development, tmp_path / "m", SETTINGS))
+    features, zspec = galaxies.draw(200, 9)
+    pdf = folder.load_pdf(0)(features)
+    assert np.abs(pdf.mean() - zspec).mean() < zspec.std()
+    with pytest.raises(ValueError, match="its prediction is p\\(z\\)"):
+        folder.load(0)

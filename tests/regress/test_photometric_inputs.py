@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+import torch
+
+from sdssflow.regress.photometric_inputs import (
+    PhotometricInputs,
+    bands_of_features,
+    photometric_noise,
+)
+from tests.regress import survey
+
+PART = survey.part(400, 1)
+
+
+def test_inputs_are_standardised_and_errors_logarithmic():
+    inputs = PhotometricInputs.fit(PART.features, PART.feature_names, False)
+    x = inputs.transform(torch.tensor(PART.features)).numpy()
+    assert x.shape == (400, 10)
+    known = PART.features.copy()
+    known[:, 5:] = np.log(known[:, 5:])
+    expected = ((known - known.mean(axis=0)) / known.std(axis=0)).clip(-5, 5)
+    np.testing.assert_allclose(x, expected, atol=1e-5)
+
+
+def test_failed_photometry_is_bounded_and_an_error_of_zero_has_a_logarithm():
+    inputs = PhotometricInputs.fit(PART.features, PART.feature_names, False)
+    failed = PART.features[:2].copy()
+    failed[0, 0], failed[1, 6] = 1e4, 0.0
+    x = inputs.transform(torch.tensor(failed))
+    assert x[0, 0] == 5 and torch.isfinite(x).all()
+
+
+def test_a_missing_feature_is_told_where_training_has_seen_it_missing():
+    part = survey.part(400, 2, hidden_u=0.3)
+    inputs = PhotometricInputs.fit(part.features, part.feature_names, False)
+    assert inputs.told.tolist() == [0, 5]
+    x = inputs.transform(torch.tensor(part.features)).numpy()
+    gone = np.isnan(part.features[:, 0])
+    assert 80 < gone.sum() < 160
+    np.testing.assert_array_equal(x[:, 10], gone)
+    np.testing.assert_array_equal(x[gone][:, [0, 5]], 0)
+    inputs.require_known(part.features, part.feature_names)
+    part.features[3, 4] = np.nan
+    with pytest.raises(ValueError, match=r"'model_mag_r' is missing for 1 of 400 .* hide_bands"):
+        inputs.require_known(part.features, part.feature_names)
+
+
+def test_hiding_bands_prepares_for_every_band_to_be_missing():
+    inputs = PhotometricInputs.fit(PART.features, PART.feature_names, True)
+    assert inputs.told.tolist() == list(range(10))
+
+
+def test_a_feature_that_is_missing_everywhere_is_refused():
+    features = PART.features.copy()
+    features[:, 2] = np.nan
+    with pytest.raises(ValueError, match="'model_color_ri' is missing in all 400 objects"):
+        PhotometricInputs.fit(features, PART.feature_names, False)
+
+
+def test_the_noise_of_a_magnitude_moves_its_colours_together():
+    inputs = PhotometricInputs.fit(PART.features, PART.feature_names, False)
+    noise = photometric_noise(PART.features, PART.feature_names, inputs)
+    np.testing.assert_allclose(noise.sigma, PART.features[:, 5:], rtol=1e-6)
+    moved = np.array([0.0, 0.0, 0.1, 0.0, 0.0])  # r fainter by 0.1 mag
+    shift = torch.tensor(moved, dtype=torch.float32) @ noise.response
+    features = PART.features.copy()
+    features[:, :5] += moved @ survey.TO_FEATURES
+    expected = inputs.transform(torch.tensor(features)) - inputs.transform(
+        torch.tensor(PART.features)
+    )
+    inside = (expected.abs().max(dim=1).values < 1).numpy()
+    np.testing.assert_allclose(
+        expected[inside].numpy(), np.tile(shift, (inside.sum(), 1)), atol=1e-5
+    )
+
+
+def test_without_errors_there_is_no_noise():
+    names = PART.feature_names[:5]
+    inputs = PhotometricInputs.fit(PART.features[:, :5], names, False)
+    assert not photometric_noise(PART.features[:, :5], names, inputs).sigma.any()
+
+
+def test_a_band_takes_along_what_is_made_of_it():
+    names = [
+        "psf_mag_g",
+        "model_color_gr",
+        "model_color_err_ri",
+        "model_luptitude_z",
+        "petro_rad_r",
+    ]
+    depends = dict(zip("ugriz", bands_of_features(names).tolist(), strict=True))
+    assert depends["u"] == [False] * 5
+    assert depends["g"] == [True, True, False, False, False]
+    assert depends["r"] == [False, True, True, False, False]
+    assert depends["z"] == [False, False, False, True, False]

@@ -1,0 +1,87 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from sdssflow.configuration.models import MixtureEnsemble, SettingsSearch
+from sdssflow.regress import settings_search
+from sdssflow.regress.settings_search import draw_candidates, search_settings
+from tests.regress import survey
+
+CPU = torch.device("cpu")
+SEARCH = SettingsSearch(
+    hidden=[[4], [8, 8]], learning_rate=[1e-6, 0.02], candidates=4, first_epochs=2, members=2
+)
+SETTINGS = MixtureEnsemble(
+    kind="mixture_ensemble", hidden=[8], components=2, max_epochs=8, batch_size=32, search=SEARCH
+)
+TRAIN, VALIDATION = survey.part(400, 1), survey.part(150, 2)
+
+
+def test_the_configured_settings_stand_first_and_no_candidate_twice():
+    candidates = draw_candidates(SETTINGS, SEARCH.model_copy(update={"candidates": 99}), 1)
+    assert candidates[0]["hidden"] == [8] and candidates[0]["learning_rate"] == 0.01
+    assert len(candidates) == 5  # all combinations, and the configured one, which is none of them
+    assert all(candidate not in candidates[:place] for place, candidate in enumerate(candidates))
+    assert {candidate["noise"] for candidate in candidates} == {0.5}
+    drawn = draw_candidates(SETTINGS, SEARCH, 1)
+    assert len(drawn) == 4 and drawn == draw_candidates(SETTINGS, SEARCH, 1)
+
+
+def test_halving_gives_fewer_candidates_more_epochs():
+    _, table = search_settings(SETTINGS, 1, TRAIN, VALIDATION, CPU)
+    rounds = table.groupby("round").agg(candidates=("crps", "size"), epochs=("epochs", "first"))
+    assert rounds["candidates"].tolist() == [4, 2]
+    assert rounds["epochs"].tolist() == [2, 4]
+    first = table[table["round"] == 1]
+    assert first["kept"].sum() == 2 and first["kept"].iloc[0]
+    assert table[table["round"] == 2]["kept"].sum() == 1
+    assert (first["difference"].iloc[0], first["standard_error"].iloc[0]) == (0, 0)
+
+
+def test_settings_that_learn_nothing_are_left_for_better_ones():
+    settings = SETTINGS.model_copy(update={"learning_rate": 1e-6})
+    chosen, table = search_settings(settings, 1, TRAIN, VALIDATION, CPU)
+    assert chosen.learning_rate == 0.02
+    assert chosen.max_epochs == 8 and chosen.members == settings.members  # only what is searched
+    best = table[(table["round"] == 2) & table["kept"]].iloc[0]
+    assert best["difference"] < -best["standard_error"]
+
+
+@pytest.mark.parametrize(("gain", "changes"), [(0.5, False), (3.0, True)])
+def test_a_difference_within_its_standard_error_changes_nothing(gain, changes):
+    scatter = np.tile([-1.0, 1.0], 75)  # of the paired differences: a standard error of 0.082
+    crps = np.stack([np.full(150, 5.0), 5 - gain * 0.082 + scatter])
+    assert settings_search._winner(crps) == int(changes)
+
+
+def test_validation_redshifts_are_not_learnt_from():
+    """With other validation redshifts the trained candidates, hence their p(z), are the same."""
+    seen = []
+    original = settings_search.predict_pdf
+
+    def remember(*arguments):
+        seen.append(original(*arguments))
+        return seen[-1]
+
+    settings_search.predict_pdf = remember
+    try:
+        search_settings(SETTINGS, 1, TRAIN, VALIDATION, CPU)
+        count = len(seen)
+        shuffled = VALIDATION.subset(slice(None))
+        shuffled.zspec[:] = np.random.default_rng(0).permutation(shuffled.zspec)
+        search_settings(SETTINGS, 1, TRAIN, shuffled, CPU)
+    finally:
+        settings_search.predict_pdf = original
+    for before, after in zip(seen[:4], seen[count : count + 4], strict=True):
+        np.testing.assert_array_equal(before.means, after.means)
+
+
+def test_a_search_needs_a_validation_part():
+    with pytest.raises(ValueError, match="needs a validation part"):
+        search_settings(SETTINGS, 1, TRAIN, survey.part(0), CPU)
+
+
+def test_the_table_is_reproducible():
+    tables = [search_settings(SETTINGS, 3, TRAIN, VALIDATION, CPU)[1] for _ in range(2)]
+    pd.testing.assert_frame_equal(*tables)
