@@ -220,7 +220,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--members", type=int, nargs="+", default=[1, 10, 100])
     parser.add_argument("--objects", type=int, nargs="+", default=[10_000, 1_000_000])
-    parser.add_argument("--batch", type=int, nargs="+", default=[128, 4096], help="one per N")
+    parser.add_argument("--batch", type=int, nargs="+", default=[256, 4096], help="one per N")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--predicted", type=int, default=200_000)

@@ -7,7 +7,8 @@ rule reads. With `resources: gpu` 0 it trains on the CPU, with more on the first
 torch sees none, the rule fails and says which line to change.
 
 The training of an ensemble keeps a checkpoint beside its output folder, not in it: Snakemake
-deletes the output of a job that was killed. The next run goes on from it, to the same weights.
+deletes the output of a job that was killed. The next run goes on from it, to the same weights; if
+the program has changed meanwhile, it starts afresh.
 
 Input
     development : `development.parquet` of the split and seed
@@ -17,12 +18,14 @@ Parameters
     model : name of the regressor
     seed : seed of split, first weights and order of mini-batches
     checkpoints : folder of checkpoints; removed once the model is saved
+    code : digest of the program
 Output
     folder : `fold_K.safetensors` for each fold, `card.json`, and `history.csv` with the columns
         fold, epoch (for gradient descent, which takes all rows at once, also the step), train_loss
         and validation_loss, in units of the standardised redshift
 """
 
+import contextlib
 import json
 import logging
 import shutil
@@ -60,7 +63,7 @@ def main(snakemake):
             require_usable(train, settings.kind, "train")
             if len(validation):
                 require_usable(validation, settings.kind, "validation")
-            checkpoint = checkpoints / f"fold_{fold}.safetensors"
+            checkpoint = checkpoints / f"fold_{fold}_{snakemake.params.code}.safetensors"
             trained = train_model(
                 found.get(fold, settings), seed, train, validation, device, checkpoint
             )
@@ -91,6 +94,8 @@ def main(snakemake):
         dtype=trained.dtype,
     )
     shutil.rmtree(checkpoints, ignore_errors=True)
+    with contextlib.suppress(OSError):  # other seeds may still be at it
+        checkpoints.parent.rmdir()
 
 
 if "snakemake" in globals():

@@ -44,6 +44,7 @@ def train(development, folder, settings, chosen=()):
                 settings=settings.canonical(),
                 seed=1,
                 model="ensemble",
+                code="c0de",
                 checkpoints=str(folder.parent / f"checkpoints_of_{folder.name}"),
             ),
             resources={"gpu": 0},
@@ -70,7 +71,7 @@ def search(development, folder, settings):
 def test_a_training_killed_by_sigkill_resumes_to_the_same_bytes(tmp_path, capsys):
     development, _ = galaxies.write_split(tmp_path)
     undisturbed = train(development, tmp_path / "undisturbed", LONG)
-    folder, checkpoint = tmp_path / "m", tmp_path / "checkpoints_of_m/fold_0.safetensors"
+    folder, checkpoint = tmp_path / "m", tmp_path / "checkpoints_of_m/fold_0_c0de.safetensors"
     command = [sys.executable, "-c", TRAIN_IN_A_PROCESS, str(development), str(folder)]
     process = subprocess.Popen(command, cwd=ROOT)
     deadline = time.monotonic() + 120

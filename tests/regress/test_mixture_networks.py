@@ -77,7 +77,6 @@ def test_a_share_of_each_pdf_is_spread_over_the_whole_range(networks):
     floor = 0.9 * BACKGROUND / pdf.upper
     wild = np.where(TEST.zspec < 0.15, pdf.upper, 0.0)  # redshifts that nothing tells
     assert pdf.density(wild).min() > floor
-    assert pdf.density(wild).min() < 2 * floor  # no more than that
     np.testing.assert_allclose(
         pdf.weights[:, -1] * 2 * NormalDist().cdf(0.25) - pdf.weights[:, -1], BACKGROUND, rtol=1e-6
     )
@@ -166,4 +165,4 @@ def test_the_components_of_fresh_networks_start_apart():
     generators = [torch.Generator().manual_seed(k) for k in range(2)]
     parameters = initial_parameters(shape, generators)
     _, means, _ = components(shape, (-9.0, 9.0), parameters, torch.zeros(2, 1, 10))
-    np.testing.assert_allclose(means[:, 0], np.tile(np.linspace(-1, 1, 5), (2, 1)), atol=1e-6)
+    np.testing.assert_allclose(means[:, :, 0].T, np.tile(np.linspace(-1, 1, 5), (2, 1)), atol=1e-6)

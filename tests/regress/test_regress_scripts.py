@@ -34,6 +34,7 @@ def train(development, folder, settings, seed=1, model="some_model"):
                 settings=settings.canonical(),
                 seed=seed,
                 model=model,
+                code="c0de",
                 checkpoints=str(folder.parent / f"checkpoints_{seed}"),
             ),
             resources={"gpu": 0},

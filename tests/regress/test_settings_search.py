@@ -85,3 +85,18 @@ def test_a_search_needs_a_validation_part():
 def test_the_table_is_reproducible():
     tables = [search_settings(SETTINGS, 3, TRAIN, VALIDATION, CPU)[1] for _ in range(2)]
     pd.testing.assert_frame_equal(*tables)
+
+
+def test_candidates_differ_from_the_configured_networks_in_what_is_tried_only(monkeypatch):
+    seen = []
+    original = settings_search.train_ensemble
+
+    def remember(settings, *others):
+        seen.append(settings)
+        return original(settings, *others)
+
+    monkeypatch.setattr(settings_search, "train_ensemble", remember)
+    settings = SETTINGS.model_copy(update={"activation": "silu", "noise_aware": True})
+    search_settings(settings, 1, TRAIN, VALIDATION, CPU)
+    assert all(s.activation == "silu" and s.noise_aware and s.batch_size == 32 for s in seen)
+    assert {tuple(s.hidden) for s in seen} == {(8,), (4,), (8, 8)}

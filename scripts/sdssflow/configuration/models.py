@@ -253,7 +253,7 @@ class MixtureEnsemble(Section):
     """Largest step of the optimiser; it decays to zero along a cosine."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     """Decoupled weight decay (AdamW)."""
-    batch_size: PositiveInt = 128
+    batch_size: PositiveInt = 256
     """Objects per step and member."""
     max_epochs: PositiveInt = 120
     """Most passes over the training part."""
@@ -267,8 +267,8 @@ class MixtureEnsemble(Section):
     """Photometric noise that is added anew in each epoch, in units of the magnitude errors; needs
     the feature group `magnitude_errors`."""
     hide_bands: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
-    """Chance that a band of a training object is hidden in an epoch, so that the networks learn to
-    do without; missing bands are taken in any case."""
+    """How many of its bands a training object has hidden in an epoch, on average, so that the
+    networks learn to do without. With 0, only what is missing in training may be missing later."""
     noise_aware: bool = False
     """Whether the variance of each component has a learnt term for each magnitude error."""
     point: PointEstimate = "mean"

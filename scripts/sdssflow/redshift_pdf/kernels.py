@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-ELEMENTS = 64_000
+ELEMENTS = 256_000
 # u^2 beyond which exp(-u^2) is not made smaller: products with numbers below the normal range of
 # float64 take fifty times as long
 FAR = 600.0

@@ -15,7 +15,7 @@ import torch
 
 from sdssflow.redshift_pdf.kernels import ROOT_2, ROOT_PI, Components, cdf_and_density
 
-TOLERANCE = 1e-11  # in probability
+TOLERANCE = 1e-9  # in probability
 STEEPEST = math.exp(-0.5) / ROOT_2  # half the slope of exp(-u^2) where it is steepest
 SPACING = 2.3e-16  # relative distance of neighbouring float64 numbers
 FEWER = 0.5  # part of the searches left at which it pays to leave the finished ones

@@ -6,7 +6,7 @@ K members have the same shape, so their parameters are stacked and every layer i
 matrix product: ten small networks keep a processor busy where one would not. The members' p(z) are
 averaged, each normalised: where they disagree the average is wide.
 
-A share of 1e-4 of each p(z) is spread over the whole range. Without it a single object whose
+A share of 1e-6 of each p(z) is spread over the whole range. Without it a single object whose
 redshift the others would never have told, a quasar among galaxies, weighs more than all of them in
 the mean of ln p, in training and in the choice of the epoch.
 
@@ -26,6 +26,7 @@ import numpy as np
 import torch
 
 from sdssflow.redshift_pdf.mixture import Mixture
+from sdssflow.regress.mixture_loss import TruncatedMixtureLoss
 from sdssflow.regress.photometric_inputs import PhotometricInputs, photometric_noise
 
 if TYPE_CHECKING:  # benchmarks run where there is no pydantic
@@ -34,11 +35,10 @@ if TYPE_CHECKING:  # benchmarks run where there is no pydantic
 BLOCK = 4096  # objects predicted at a time
 MARGIN = 0.05  # of 1 + z: how far p(z) may reach beyond the largest training redshift
 LOG_SCALES = (-6.0, 3.0)  # widths of a component, in units of the spread of zspec
-BACKGROUND = 1e-4  # share of p(z) that is spread over the whole range
+BACKGROUND = 1e-6  # share of p(z) that is spread over the whole range
 FLATNESS = 2.0  # standard deviation of the Gaussian that spreads it, in ranges
 WITHIN = math.erf(0.5 / FLATNESS / math.sqrt(2))  # what that Gaussian has within the range
 FIRST_NOISE_TERM = 0.1  # standardised redshift per mag
-HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 ACTIVATIONS = {"silu": torch.nn.functional.silu, "tanh": torch.tanh}
 
 
@@ -172,8 +172,9 @@ def components(
 
     Returns
     -------
-    three (K, b, c) float32 tensors
-        Of the standardised redshift.
+    three (c, K, b) float32 tensors
+        Of the standardised redshift. Components come first: sums over a few of them then run over
+        contiguous rows of objects.
     """
     tensors = shape.split(parameters)
     activation = ACTIVATIONS[shape.activation]
@@ -181,12 +182,13 @@ def components(
         x = activation(torch.baddbmm(tensors[2 * layer + 1], x, tensors[2 * layer]))
     last = 2 * len(shape.hidden)
     output = torch.baddbmm(tensors[last + 1], x, tensors[last]).float()
-    raw_weights, means, log_scales = output.chunk(3, dim=-1)
+    raw_weights, means, log_scales = output.permute(2, 0, 1).contiguous().chunk(3)
     log_scales = log_scales.clamp(*LOG_SCALES)
     if shape.noise_terms and sigma is not None:
-        variance = torch.exp(2 * log_scales) + torch.bmm(sigma**2, tensors[-1] ** 2)
+        noise = torch.bmm(sigma**2, tensors[-1] ** 2).permute(2, 0, 1)
+        variance = torch.exp(2 * log_scales) + noise
         log_scales = 0.5 * torch.log(variance)
-    return torch.log_softmax(raw_weights, dim=-1), means.clamp(*bounds), log_scales
+    return torch.log_softmax(raw_weights, dim=0), means.clamp(*bounds), log_scales
 
 
 def log_mass(
@@ -199,7 +201,7 @@ def log_mass(
     lower, upper = bounds
     narrowness = torch.exp(-log_scales) * math.sqrt(0.5)
     within = torch.erf((upper - means) * narrowness) - torch.erf((lower - means) * narrowness)
-    return torch.log((torch.exp(log_weights) * within).sum(dim=-1) * 0.5)
+    return torch.log((torch.exp(log_weights) * within).sum(dim=0) * 0.5)
 
 
 def negative_log_density(
@@ -211,13 +213,8 @@ def negative_log_density(
     sigma: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Return -ln p(zspec) of each member and object, (K, b), of the standardised redshift."""
-    log_weights, means, log_scales = components(shape, bounds, parameters, x, sigma)
-    deviation = (zspec[..., None] - means) * torch.exp(-log_scales)
-    log_densities = log_weights - 0.5 * deviation**2 - log_scales - HALF_LOG_2PI
-    mass = log_mass(bounds, log_weights, means, log_scales)
-    log_density = torch.logsumexp(log_densities, dim=-1) - mass + math.log1p(-BACKGROUND)
-    spread = torch.full_like(log_density, math.log(BACKGROUND / (bounds[1] - bounds[0])))
-    return -torch.logaddexp(log_density, spread)
+    mixture = components(shape, bounds, parameters, x, sigma)
+    return TruncatedMixtureLoss.apply(*mixture, zspec, bounds, BACKGROUND)
 
 
 def predict_pdf(networks: MixtureNetworks, features: np.ndarray, names: Sequence[str]) -> Mixture:
@@ -258,7 +255,7 @@ def _predicted_blocks(
             log_weights, means, log_scales = components(
                 shape, bounds, networks.parameters, x.expand(members, -1, -1), sigma
             )
-            share = log_weights - log_mass(bounds, log_weights, means, log_scales)[..., None]
+            share = log_weights - log_mass(bounds, log_weights, means, log_scales)
             zphot = means.double() * networks.zspec_scale + networks.zspec_mean
             yield tuple(
                 _by_object(values, background)[: len(rows)]
@@ -274,6 +271,6 @@ def _predicted_blocks(
 
 
 def _by_object(values: torch.Tensor, background: float) -> np.ndarray:
-    """Return (b, K x c + 1) of (K, b, c)."""
-    flat = values.permute(1, 0, 2).flatten(1)
+    """Return (b, K x c + 1) of (c, K, b)."""
+    flat = values.permute(2, 1, 0).flatten(1)
     return torch.nn.functional.pad(flat, (0, 1), value=background).cpu().numpy()

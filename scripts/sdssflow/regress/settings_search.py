@@ -68,10 +68,12 @@ def search_settings(
     alive = draw_candidates(settings, search, seed)
     rows: list[dict[str, Any]] = []
     for number, epochs in enumerate(_epochs(settings, search), start=1):
+        budget = {"max_epochs": epochs, "members": search.members, "blocks": 0}
+        tried = [settings.model_copy(update=candidate | budget) for candidate in alive]
         crps = np.array(
             [
-                _validation_crps(candidate, search, epochs, seed, train, validation, device)
-                for candidate in progress(alive, len(alive), f"round {number}")
+                _validation_crps(candidate, seed, train, validation, device)
+                for candidate in progress(tried, len(tried), f"round {number}")
             ]
         )
         # the configured settings stand first in every round
@@ -108,20 +110,13 @@ def _epochs(settings: MixtureEnsemble, search: SettingsSearch) -> Iterator[int]:
 
 
 def _validation_crps(
-    candidate: dict[str, Any],
-    search: SettingsSearch,
-    epochs: int,
-    seed: int,
-    train: Part,
-    validation: Part,
-    device: torch.device,
+    settings: MixtureEnsemble, seed: int, train: Part, validation: Part, device: torch.device
 ) -> np.ndarray:
     """Return the CRPS of each validation object by a candidate that has not seen it."""
-    changes = {**candidate, "max_epochs": epochs, "members": search.members, "blocks": 0}
-    settings = MixtureEnsemble(kind="mixture_ensemble", **changes)
     # nothing is stopped on the validation part, which judges: all epochs are run
-    trained = train_ensemble(settings, seed, train, validation.subset(slice(0)), device)
-    pdf = predict_pdf(trained.networks, validation.features, validation.feature_names)
+    nobody = validation.subset(slice(0))
+    networks = train_ensemble(settings, seed, train, nobody, device).networks
+    pdf = predict_pdf(networks, validation.features, validation.feature_names)
     return pdf_scores(pdf, validation.zspec)["crps"]
 
 

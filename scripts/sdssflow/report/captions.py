@@ -227,7 +227,7 @@ PDFS: dict[str, Caption] = {
     "search": Caption(
         "Search for settings",
         "Candidates by round, judged on the validation part by their CRPS: the configured settings "
-        "first, the better half of the others going on with more epochs. Difference: CRPS minus "
+        "first, the better ones of the others going on with more epochs. Difference: CRPS minus "
         "that of the configured settings in the same round, with its standard error. Others are "
         "chosen only if they are better by more than that. No test object was looked at.",
     ),

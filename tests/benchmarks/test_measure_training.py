@@ -1,0 +1,32 @@
+"""The training benchmark runs on a bare GPU machine: torch, numpy, pyarrow, scikit-learn."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+ABSENT = ("pydantic", "snakemake", "pandas", "safetensors", "h5py", "matplotlib", "astropy", "tqdm")
+BARE = f"""
+import runpy, sys
+
+class Bare:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {ABSENT!r}:
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Bare())
+sys.argv = ["measure_training.py", "--seconds", "0.1", "--objects", "600", "--batch", "64",
+            "--members", "1", "3", "--predicted", "300", "--threads", "1"]
+runpy.run_path("benchmarks/measure_training.py", run_name="__main__")
+"""
+
+
+def test_it_needs_four_packages_and_prints_its_tables():
+    done = subprocess.run(
+        [sys.executable, "-c", BARE], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| 600 ")]
+    assert len(rows) == 4  # the loader, one member, three members; and three against one
+    assert all(len(row.split("|")) in (5, 10) for row in rows)
+    assert "objects / s" in done.stdout
