@@ -150,6 +150,21 @@ def predictions_of(task):
     return lambda wildcards: prediction_paths(wildcards.sample, task, wildcards.split)
 
 
+def pdf_models_of(sample):
+    """Names of the regressors of a sample that give a p(z)."""
+    return [name for name in models_of(sample, "regress") if name in PDF_REGRESSORS]
+
+
+def of_pdf_models(wildcards, path):
+    """A file of each of them, and of each seed if `path` names the seed; seeds run fastest."""
+    folder = f"results/{wildcards.sample}/regress/{wildcards.split}"
+    return expand(
+        f"{folder}/{{model}}/{path}",
+        model=pdf_models_of(wildcards.sample),
+        seed=RUN.seeds,
+    )
+
+
 def chosen_settings(wildcards):
     """Input function: the settings that a search has found; nothing for a model without one."""
     folder = f"results/{wildcards.sample}/regress/{wildcards.split}/{wildcards.model}"

@@ -1,21 +1,6 @@
 # evaluate: the only room that opens test rows
 
 
-def pdf_models_of(sample):
-    """Names of the regressors of a sample that give a p(z)."""
-    return [name for name in models_of(sample, "regress") if name in PDF_REGRESSORS]
-
-
-def of_pdf_models(wildcards, path):
-    """A file of each of them, and of each seed if `path` names the seed; seeds run fastest."""
-    folder = f"results/{wildcards.sample}/regress/{wildcards.split}"
-    return expand(
-        f"{folder}/{{model}}/{path}",
-        model=pdf_models_of(wildcards.sample),
-        seed=RUN.seeds,
-    )
-
-
 rule predict_classes:
     input:
         models=expand(
