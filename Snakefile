@@ -18,6 +18,7 @@ include: "rules/explore.smk"
 include: "rules/classify.smk"
 include: "rules/regress.smk"
 include: "rules/evaluate.smk"
+include: "rules/evaluate_pdfs.smk"
 include: "rules/report.smk"
 
 

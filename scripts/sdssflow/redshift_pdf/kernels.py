@@ -71,8 +71,7 @@ def for_blocks(function: Callable[[slice], None], n: int, elements: int) -> None
                 function(rows)
         else:
             with ThreadPoolExecutor(threads) as pool:
-                for _ in pool.map(function, blocks(n, elements)):
-                    pass  # an error of a block is raised here
+                list(pool.map(function, blocks(n, elements)))  # raises the error of a block
     finally:
         torch.set_num_threads(threads)
 

@@ -1,0 +1,200 @@
+# evaluate, continued: redshift densities p(z) of the test objects
+
+
+rule predict_pdfs:
+    input:
+        models=expand(
+            "results/{{sample}}/regress/{{split}}/{{model}}/{seed}", seed=RUN.seeds
+        ),
+        calibrations=expand(
+            "results/{{sample}}/regress/{{split}}/{{model}}/calibration/{seed}.json",
+            seed=RUN.seeds,
+        ),
+        references=expand(
+            "results/{{sample}}/regress/{{split}}/{{model}}/calibration/{seed}.parquet",
+            seed=RUN.seeds,
+        ),
+        tests=expand(
+            "results/{{sample}}/split/{{split}}/{seed}/test.parquet", seed=RUN.seeds
+        ),
+    output:
+        predictions="results/{sample}/regress/{split}/{model}/predictions.parquet",
+        pdfs="results/{sample}/regress/{split}/{model}/pdfs.hdf5",
+    log:
+        "logs/predict_pdfs/{sample}/{split}/{model}.log",
+    benchmark:
+        "benchmarks/runs/predict_pdfs/{sample}/{split}/{model}.jsonl"
+    wildcard_constraints:
+        model=one_of(PDF_REGRESSORS),
+    conda:
+        "../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(60),
+    params:
+        seeds=RUN.seeds,
+        model="{model}",
+        quantiles=RUN.redshift_pdfs.quantiles,
+        code=code_digest("predict_pdfs.py"),
+    message:
+        "Predicting p(z) of the test objects of {wildcards.sample} with {wildcards.model}, split {wildcards.split}"
+    script:
+        "../scripts/predict_pdfs.py"
+
+
+rule weigh_spectra:
+    input:
+        developments=expand(
+            "results/{{sample}}/split/{{split}}/{seed}/development.parquet",
+            seed=RUN.seeds,
+        ),
+        tests=expand(
+            "results/{{sample}}/split/{{split}}/{seed}/test.parquet", seed=RUN.seeds
+        ),
+        models=lambda wildcards: of_pdf_models(wildcards, "{seed}"),
+        calibrations=lambda wildcards: of_pdf_models(
+            wildcards, "calibration/{seed}.json"
+        ),
+        references=lambda wildcards: of_pdf_models(
+            wildcards, "calibration/{seed}.parquet"
+        ),
+        predictions=lambda wildcards: of_pdf_models(wildcards, "predictions.parquet"),
+    output:
+        scores="results/{sample}/regress/{split}/covariate_shift.csv",
+    log:
+        "logs/weigh_spectra/{sample}/{split}.log",
+    benchmark:
+        "benchmarks/runs/weigh_spectra/{sample}/{split}.jsonl"
+    conda:
+        "../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(60),
+    params:
+        models=lambda wildcards: pdf_models_of(wildcards.sample),
+        seeds=RUN.seeds,
+        neighbours=RUN.redshift_pdfs.weight_neighbours,
+        bootstrap=RUN.bootstrap.canonical(),
+        code=code_digest("weigh_spectra.py"),
+    message:
+        "Weighing the spectra of {wildcards.sample}, split {wildcards.split}, to foresee the scores of its test objects"
+    script:
+        "../scripts/weigh_spectra.py"
+
+
+rule score_pdfs:
+    input:
+        predictions=lambda wildcards: of_pdf_models(wildcards, "predictions.parquet"),
+    output:
+        scores=report(
+            "results/{sample}/regress/{split}/pdf_scores.csv",
+            category="{sample}",
+            subcategory="7 p(z)",
+            caption="../report/pdf_scores.rst",
+            labels={"what": "scores", "split": "{split}"},
+        ),
+        differences=report(
+            "results/{sample}/regress/{split}/pdf_differences.csv",
+            category="{sample}",
+            subcategory="7 p(z)",
+            caption="../report/differences.rst",
+            labels={"what": "paired differences", "split": "{split}"},
+        ),
+        scores_by_bin="results/{sample}/regress/{split}/pdf_scores_by_bin.csv",
+        pit="results/{sample}/regress/{split}/pit.csv",
+    log:
+        "logs/score_pdfs/{sample}/{split}.log",
+    benchmark:
+        "benchmarks/runs/score_pdfs/{sample}/{split}.jsonl"
+    conda:
+        "../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=by_attempt(1500),
+        runtime=by_attempt(30),
+    params:
+        models=lambda wildcards: pdf_models_of(wildcards.sample),
+        settings=RUN.redshift_pdfs.canonical(),
+        bootstrap=RUN.bootstrap.canonical(),
+        code=code_digest("score_pdfs.py"),
+    message:
+        "Scoring p(z) of {wildcards.sample}, split {wildcards.split}"
+    script:
+        "../scripts/score_pdfs.py"
+
+
+rule stack_pdfs:
+    input:
+        predictions=lambda wildcards: of_pdf_models(wildcards, "predictions.parquet"),
+        pdfs=lambda wildcards: of_pdf_models(wildcards, "pdfs.hdf5"),
+    output:
+        stacks="results/{sample}/regress/{split}/redshift_stacks.csv",
+        summary=report(
+            "results/{sample}/regress/{split}/redshift_stacks_summary.csv",
+            category="{sample}",
+            subcategory="7 p(z)",
+            caption="../report/redshift_stacks_summary.rst",
+            labels={"what": "stacks", "split": "{split}"},
+        ),
+    log:
+        "logs/stack_pdfs/{sample}/{split}.log",
+    benchmark:
+        "benchmarks/runs/stack_pdfs/{sample}/{split}.jsonl"
+    conda:
+        "../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(30),
+    params:
+        models=lambda wildcards: pdf_models_of(wildcards.sample),
+        settings=RUN.redshift_pdfs.canonical(),
+        bootstrap=RUN.bootstrap.canonical(),
+        code=code_digest("stack_pdfs.py"),
+    message:
+        "Stacking p(z) of {wildcards.sample}, split {wildcards.split}"
+    script:
+        "../scripts/stack_pdfs.py"
+
+
+rule plot_pdfs:
+    input:
+        scores="results/{sample}/regress/{split}/pdf_scores.csv",
+        scores_by_bin="results/{sample}/regress/{split}/pdf_scores_by_bin.csv",
+        pit="results/{sample}/regress/{split}/pit.csv",
+        stacks="results/{sample}/regress/{split}/redshift_stacks.csv",
+        summary="results/{sample}/regress/{split}/redshift_stacks_summary.csv",
+        predictions=lambda wildcards: of_pdf_models(wildcards, "predictions.parquet"),
+        pdfs=lambda wildcards: of_pdf_models(wildcards, "pdfs.hdf5"),
+    output:
+        figure=report(
+            f"results/{{sample}}/regress/{{split}}/figures/{{figure}}.{FIGURE}",
+            category="{sample}",
+            subcategory="7 p(z)",
+            caption="../report/pdf_figure.rst",
+            labels={"what": "{figure}", "split": "{split}"},
+        ),
+    log:
+        "logs/plot_pdfs/{sample}/{split}/{figure}.log",
+    benchmark:
+        "benchmarks/runs/plot_pdfs/{sample}/{split}/{figure}.jsonl"
+    wildcard_constraints:
+        figure=one_of(PDF_FIGURES),
+    conda:
+        "../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=by_attempt(1000),
+        runtime=by_attempt(10),
+    params:
+        figure="{figure}",
+        models=lambda wildcards: pdf_models_of(wildcards.sample),
+        level=RUN.bootstrap.level,
+        settings=FIGURES,
+        code=code_digest("plot_pdfs.py"),
+    message:
+        "Drawing {wildcards.figure} of {wildcards.sample}, split {wildcards.split}"
+    script:
+        "../scripts/plot_pdfs.py"
