@@ -26,6 +26,7 @@ rule all:
     default_target: True
     input:
         "results/report.html",
+        "results/ro-crate-metadata.json",
 
 
 # what the downloads of this run will take; asks no server

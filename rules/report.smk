@@ -1,4 +1,5 @@
-# report: one page that shows everything the configuration asks for
+# report: one page that shows everything the configuration asks for, and a crate that says how it was
+# made
 
 
 rule build_report:
@@ -35,3 +36,39 @@ rule build_report:
         "Writing the report"
     script:
         "../scripts/build_report.py"
+
+
+rule write_crate:
+    input:
+        report="results/report.html",
+    output:
+        crate="results/ro-crate-metadata.json",
+        workflow=directory("results/workflow"),
+    log:
+        "logs/write_crate/write_crate.log",
+    benchmark:
+        "benchmarks/runs/write_crate/write_crate.jsonl"
+    localrule: True
+    conda:
+        "../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=by_attempt(1000),
+        runtime=by_attempt(20),
+    params:
+        run=RUN.canonical(),
+        samples=json.dumps(
+            {name: json.loads(sample.canonical()) for name, sample in SAMPLES.items()},
+            sort_keys=True,
+        ),
+        configuration=sorted(
+            {
+                *map(os.path.relpath, workflow.configfiles),
+                *(os.path.join(RUN.sample_folder, f"{name}.yaml") for name in SAMPLES),
+            }
+        ),
+        code=code_digest("write_crate.py"),
+    message:
+        "Describing the run"
+    script:
+        "../scripts/write_crate.py"

@@ -1,6 +1,7 @@
 """What each rule's log holds: time-stamped lines, library versions and, on failure, the traceback.
 
-Scripts end with ``run(main, snakemake)``; nothing else in the project touches logging handlers.
+Scripts end with ``run(main, snakemake)``; nothing else in the project touches logging handlers. A
+job that has succeeded leaves its record (`sdssflow.provenance.records`).
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
+
+from sdssflow.provenance.records import write_record
+from sdssflow.writers import sole_writer
 
 logger = logging.getLogger("sdssflow")
 UNWRITABLE = {
@@ -27,7 +32,7 @@ Item = TypeVar("Item")
 
 
 def run(main: Callable[[Any], None], snakemake: Any) -> None:
-    """Run a rule's `main` with its log file, thread limit and traceback in place.
+    """Run a rule's `main` with log file, thread limit and traceback in place; record the job.
 
     Parameters
     ----------
@@ -47,12 +52,14 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
     )
     logging.captureWarnings(True)
     warnings.simplefilter("default")
-    started = time.monotonic()
+    started, begun = time.monotonic(), datetime.now(UTC)
     logger.info("%s %s", snakemake.rule, dict(snakemake.wildcards.items()))
     try:
         random.seed(0)  # a library that draws from the global generator must not draw the clock
-        with threadpool_limits(limits=snakemake.threads):
+        with sole_writer(snakemake.output), threadpool_limits(limits=snakemake.threads):
             main(snakemake)
+            finished = time.monotonic()
+            record = write_record(snakemake, main.__globals__.get("__file__"), begun)
     except OSError as error:
         logger.exception("rule %s failed", snakemake.rule)
         if error.errno in UNWRITABLE:
@@ -61,6 +68,7 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
     except BaseException:
         logger.exception("rule %s failed", snakemake.rule)
         raise
+    logger.info("recorded in %.3f s: %s", time.monotonic() - finished, record)
     logger.info("done in %.2f s", time.monotonic() - started)
 
 

@@ -19,7 +19,8 @@ from sdssflow.tables import read_parquet, write_parquet
 
 ROOT = Path(__file__).parents[2]
 PROJECT = ["Snakefile", "rules", "scripts", "config", "profiles", "report", "data/embedded",
-           "environment.yml"]  # fmt: skip
+           "environment.yml", "requirements.lock", "pyproject.toml", "LICENSE",
+           "CITATION.cff"]  # fmt: skip
 
 TINY_RUN = {
     "samples": ["tiny", "mclass", "mock"],

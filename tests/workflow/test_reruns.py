@@ -221,7 +221,7 @@ def test_an_edit_reruns_what_depends_on_it_and_nothing_else(finished, name):
         planned = finished.planned()
     counts = ", ".join(f"{rule} x{count}" for rule, count in sorted(planned.items()))
     print(f"{name} | {file} | {counts or 'nothing'}")
-    assert set(planned) == expected
+    assert set(planned) == expected | ({"write_crate"} if "build_report" in expected else set())
 
 
 def test_one_model_more_trains_one_model(finished):
@@ -230,7 +230,7 @@ def test_one_model_more_trains_one_model(finished):
         planned = finished.planned()
     assert planned == {
         "train_regressor": 1, "predict_redshifts": 1, "score_redshifts": 1, "plot_redshifts": 6,
-        "build_report": 1,
+        "build_report": 1, "write_crate": 1,
     }  # fmt: skip
 
 

@@ -1,0 +1,145 @@
+"""Digests of files and folders, and cards that spare reading a large file once more.
+
+A card per path lies in ``results/provenance/.files/``: digest, size, time stamp, and the record of
+the job that made it. Who writes a file leaves its card; who reads it takes the digest from there as
+long as size and time stamp agree. A table of 10⁹ rows is read for its digest once, when it is made,
+however many jobs read it later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sdssflow.files import file_digest, write_json
+
+RECORDS = Path("results/provenance")
+CARDS = RECORDS / ".files"
+BENCHMARKS = Path("benchmarks/runs")  # mirror the logs, as the records do
+FOLDER_MARK = ".snakemake_timestamp"  # Snakemake's, in each output folder: not part of the content
+TOUCHED_TOGETHER = 2_000_000_000  # ns
+
+
+class Content(NamedTuple):
+    """What a file or folder holds.
+
+    Attributes
+    ----------
+    sha256 : str
+        64 hexadecimal digits. Of a folder: of the sorted lines ``NAME <zero byte> SHA256``.
+    bytes : int
+        Size; of a folder the sum over its files.
+    """
+
+    sha256: str
+    bytes: int
+
+
+def read_content(path: str | Path) -> Content:
+    """Read a file, or all files of a folder, and return digest and size.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it can't be read.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return Content(file_digest(path), path.stat().st_size)
+    digest, size = hashlib.sha256(), 0
+    for file in files_of(path):
+        content = read_content(file)
+        digest.update(f"{file.relative_to(path).as_posix()}\0{content.sha256}\n".encode())
+        size += content.bytes
+    return Content(digest.hexdigest(), size)
+
+
+def files_of(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder and its subfolders, sorted, without Snakemake's mark."""
+    yield from sorted(
+        path for path in folder.rglob("*") if path.is_file() and path.name != FOLDER_MARK
+    )
+
+
+def content_of(path: str | Path) -> Content:
+    """Return digest and size of a path: from its card if that is still true, else by reading.
+
+    What had to be read gets a new card, so the next job need not.
+    """
+    card = read_card(path)
+    if card and _still_true(card, Path(path)):
+        return Content(card["sha256"], card["bytes"])
+    return write_card(path, card["record"] if card else None)
+
+
+def read_card(path: str | Path) -> dict[str, Any] | None:
+    """Return the card of a path, None if it has none that can be read."""
+    try:
+        card = json.loads(card_path(path).read_text(encoding="utf-8"))
+        return card if {"sha256", "bytes", "stamp", "record"} <= card.keys() else None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def write_card(path: str | Path, record: str | None) -> Content:
+    """Read a path, leave its card and return its content.
+
+    Parameters
+    ----------
+    path : path-like
+        A file or folder.
+    record : str or None
+        Path of the record of the job that made it; None for what no job made.
+    """
+    stamp = _stamp(Path(path))  # before reading: a change meanwhile must not look read
+    content = read_content(path)
+    card = {"path": str(path), "stamp": stamp, "record": record, **content._asdict()}
+    write_json(card_path(path), card)
+    return content
+
+
+def card_path(path: str | Path) -> Path:
+    """Return where the card of a path lies."""
+    path = Path(path)
+    if path.is_absolute() or ".." in path.parts:
+        name = hashlib.sha256(str(path).encode()).hexdigest()
+        return CARDS / "elsewhere" / f"{name}.json"
+    return CARDS / path.parent / f"{path.name}.json"
+
+
+def _stamp(path: Path) -> str:
+    """Return what changes when the content does: time stamps, of a folder those of its files."""
+    if not path.is_dir():
+        return str(path.stat().st_mtime_ns)
+    lines = (
+        f"{file.relative_to(path).as_posix()}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
+        for file in files_of(path)
+        for stat in [file.stat()]
+    )
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _still_true(card: dict[str, Any], path: Path) -> bool:
+    """Tell whether a card still describes the path, without reading the content."""
+    if _stamp(path) == card["stamp"]:
+        return path.is_dir() or path.stat().st_size == card["bytes"]
+    return not path.is_dir() and path.stat().st_size == card["bytes"] and _touched(card, path)
+
+
+def _touched(card: dict[str, Any], path: Path) -> bool:
+    """Tell whether a later time stamp is Snakemake's, which touches a job's files when it is done.
+
+    It touches the outputs and the benchmark of the job in one go; who changes a file by hand
+    leaves the benchmark alone.
+    """
+    if card["record"] is None:
+        return False
+    benchmark = BENCHMARKS / Path(card["record"]).relative_to(RECORDS).with_suffix(".jsonl")
+    try:
+        apart = abs(benchmark.stat().st_mtime_ns - path.stat().st_mtime_ns)
+    except OSError:
+        return False
+    return apart < TOUCHED_TOGETHER

@@ -1,0 +1,120 @@
+"""The way back: from a result through the records of the jobs to the sources."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sdssflow.provenance.digests import Content, read_card
+
+RESULTS = "results"
+Reader = Callable[[str], dict[str, Any]]
+
+
+class LineageError(ValueError):
+    """A result can't be followed back; the message says which and what to do."""
+
+
+@dataclass
+class Lineage:
+    """What stands behind a result.
+
+    Attributes
+    ----------
+    records : dict
+        Path of a record to its content; a job stands after the jobs it read from.
+    sources : dict
+        Path to content of what no job made: shipped tables, files of the user, templates.
+    unrecorded : list of str
+        Files in ``results/`` that were read and have no record.
+    disagreements : list of str
+        A sentence for each file that a job read with another content than its maker recorded.
+    """
+
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sources: dict[str, Content] = field(default_factory=dict)
+    unrecorded: list[str] = field(default_factory=list)
+    disagreements: list[str] = field(default_factory=list)
+
+
+def read_record(path: str | Path) -> dict[str, Any]:
+    """Read a record.
+
+    Raises
+    ------
+    LineageError
+        If it is missing or not a record.
+    """
+    try:
+        record = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not {"rule", "inputs", "outputs", "log"} <= record.keys():
+            raise ValueError("not a record of a job")
+    except (OSError, ValueError, AttributeError) as error:
+        raise LineageError(
+            f"{path}: no record that can be read ({error}); make what it belongs to again"
+        ) from None
+    return record
+
+
+def record_of(path: str | Path, read: Reader = read_record) -> str | None:
+    """Return the path of the record of the job that made a file; None if there is none."""
+    card = read_card(path)
+    if not card or not card["record"] or not Path(card["record"]).is_file():
+        return None
+    return card["record"] if str(path) in read(card["record"])["outputs"] else None
+
+
+def walk_back(result: str | Path) -> Lineage:
+    """Follow a result back to its sources.
+
+    Raises
+    ------
+    LineageError
+        If no record names the result, or a record on the way can't be read.
+    """
+    first = record_of(result)
+    if first is None:
+        raise LineageError(
+            f"{result}: no record says how it was made. Ask for a file or folder that a rule of "
+            f"the workflow writes, as it is called there, from the folder of the run; a result "
+            f"that is older than the records gets one by: snakemake --force {result}"
+        )
+    read: Reader = cache(read_record)
+    lineage, waiting, seen = Lineage(), [(first, False)], set()
+    while waiting:
+        path, is_done = waiting.pop()
+        if is_done:
+            lineage.records[path] = read(path)
+        elif path not in seen:
+            seen.add(path)
+            waiting.append((path, True))
+            made_by = _makers(read(path), lineage, read)
+            waiting += [(maker, False) for maker in sorted(made_by, reverse=True)]
+    lineage.unrecorded = sorted(set(lineage.unrecorded))
+    lineage.disagreements.sort()
+    return lineage
+
+
+def _makers(record: dict[str, Any], lineage: Lineage, read: Reader) -> set[str]:
+    """Return the records behind the inputs of a record; note what has none or disagrees."""
+    makers = set()
+    for path, found in record["inputs"].items():
+        maker = record_of(path, read)
+        if maker is None and path.split("/")[0] == RESULTS:
+            lineage.unrecorded.append(path)
+        elif maker is None:
+            lineage.sources[path] = Content(found["sha256"], found["bytes"])
+        else:
+            makers.add(maker)
+            made = read(maker)
+            if made["outputs"][path]["sha256"] != found["sha256"]:
+                lineage.disagreements.append(
+                    f"{path}: {record['rule']} read {found['sha256'][:12]}, but "
+                    f"{made['rule']} had written {made['outputs'][path]['sha256'][:12]}; "
+                    f"make it again: snakemake --forcerun {made['rule']}"
+                )
+    return makers

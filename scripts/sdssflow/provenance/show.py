@@ -1,0 +1,95 @@
+"""Print how a result was made, job by job back to the source.
+
+``python -m sdssflow.provenance.show results/mgs/regress/published/scores.csv``, in the folder of
+the run. Every file of the way is read again and compared with its record.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sdssflow.provenance.digests import read_content
+from sdssflow.provenance.lineage import LineageError, walk_back
+
+SHOWN_DIGITS = 16
+
+
+def describe(result: str | Path) -> tuple[list[str], list[str]]:
+    """Describe the way back from a result.
+
+    Returns
+    -------
+    lines : list of str
+        Sources first, then a paragraph per job, the job that made the result last.
+    troubles : list of str
+        A sentence for each file that is not what a record says; empty if all agree.
+
+    Raises
+    ------
+    LineageError
+        If no record names the result.
+    """
+    lineage = walk_back(result)
+    troubles = list(lineage.disagreements)
+    troubles += [f"{path}: no record says how it was made" for path in lineage.unrecorded]
+    lines = ["sources"]
+    for path, content in sorted(lineage.sources.items()):
+        lines.append(_line("  ", path, content._asdict(), troubles))
+    for path, record in lineage.records.items():
+        lines += _job(path, record, troubles)
+    return lines, troubles
+
+
+def _job(path: str, record: dict[str, Any], troubles: list[str]) -> Iterator[str]:
+    wildcards = ", ".join(f"{name} {value}" for name, value in record["wildcards"].items())
+    yield ""
+    yield f"{record['rule']}{f' ({wildcards})' if wildcards else ''}"
+    yield (
+        f"  {record['started']}, {record['seconds']} s, {record['device']}, "
+        f"threads {record['resources']['threads']}; parameters "
+        f"{record['parameters_sha256'][:SHOWN_DIGITS]}, code {record['code']['modules']}"
+    )
+    yield f"  record {path}"
+    for name, content in record["inputs"].items():
+        yield f"  reads  {content['sha256'][:SHOWN_DIGITS]}  {name}"
+    for name, content in record["outputs"].items():
+        yield _line("  writes ", name, content, troubles)
+
+
+def _line(mark: str, path: str, recorded: dict[str, Any], troubles: list[str]) -> str:
+    """Return the line of a file; a file that differs from its record is noted as trouble."""
+    try:
+        found = read_content(path).sha256
+    except OSError:
+        state = "not there any more"
+    else:
+        state = "" if found == recorded["sha256"] else f"CHANGED: now {found[:SHOWN_DIGITS]}"
+    if state:
+        troubles.append(f"{path}: {state}; recorded was {recorded['sha256'][:SHOWN_DIGITS]}")
+    return f"{mark}{recorded['sha256'][:SHOWN_DIGITS]}  {path}{f'  {state}' if state else ''}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the way back; 0 if every file is what its record says, 1 if not, 2 without record."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sdssflow.provenance.show", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("result", help="a file or folder that the workflow has made")
+    result = parser.parse_args(arguments).result.rstrip("/").removeprefix("./")
+    try:
+        lines, troubles = describe(result)
+    except LineageError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print("\n".join(lines))
+    for trouble in troubles:
+        print(trouble, file=sys.stderr)
+    return 1 if troubles else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

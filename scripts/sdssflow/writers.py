@@ -1,0 +1,60 @@
+"""No output has two writers, whoever started them.
+
+A job of a killed run, or one on a node that the scheduler has given up, can still be at work when
+its successor begins. So a job holds a lock for its outputs as long as it works; its successor
+waits. The kernel releases the lock of a process that dies, on shared file systems that of a node
+that dies too (NFS 4, Lustre with -o flock). Where a file system knows no locks, a warning says so.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+logger = logging.getLogger("sdssflow")
+FOLDER = Path(".snakemake/sdssflow_writers")
+EVERY_SECONDS = 1.0
+NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+
+
+@contextmanager
+def sole_writer(outputs: Iterable[str], folder: Path = FOLDER) -> Iterator[None]:
+    """Hold the outputs of a job; wait while another process holds them.
+
+    Parameters
+    ----------
+    outputs : iterable of str
+        Paths of one job's outputs, as its rule names them.
+    folder : pathlib.Path
+        Where locks lie; shared by all machines that run jobs of the workflow.
+    """
+    paths = sorted(map(str, outputs))
+    folder.mkdir(parents=True, exist_ok=True)
+    name = hashlib.sha256("\n".join(paths).encode()).hexdigest()[:24]
+    with (folder / f"{name}.lock").open("a") as stream:
+        try:
+            _wait(stream.fileno(), paths)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            logger.warning("the file system has no locks (%s): two jobs may write at once", error)
+        yield
+
+
+def _wait(handle: int, paths: list[str]) -> None:
+    told = False
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if not told:
+                logger.warning("waiting: another job still writes %s", ", ".join(paths))
+                told = True
+            time.sleep(EVERY_SECONDS)

@@ -1,0 +1,213 @@
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sdssflow.files import file_digest
+from sdssflow.logs import run as run_job
+from sdssflow.provenance import digests
+from sdssflow.provenance.records import note, record_path, write_record
+from sdssflow.provenance.surroundings import LOCK
+
+TIMES = ("started", "ended", "seconds")
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Paths whose content was read."""
+    seen = []
+    read = digests.read_content
+    monkeypatch.setattr(digests, "read_content", lambda path: seen.append(str(path)) or read(path))
+    return seen
+
+
+def test_a_record_tells_what_went_in_and_came_out(jobs):
+    job = jobs["import_catalogue"]
+    job.write()
+    record = job.record()
+    assert record["inputs"] == {
+        "data/source.csv": {"sha256": file_digest("data/source.csv"), "bytes": 6}
+    }
+    assert record["outputs"] == {job.writes: {"sha256": file_digest(job.writes), "bytes": 4}}
+    assert record["rule"] == "import_catalogue"
+    assert record["wildcards"] == {"sample": "mgs"}
+    assert record["resources"] == {"threads": 1, "mem_mb": 100, "runtime": 5}
+    assert record["parameters"] == {"settings": '{"a": 1}', "seed": 3}
+    assert record["code"]["modules"] == "0123456789ab"
+    assert record["code"]["script_sha256"] == file_digest("scripts/import_catalogue.py")
+    assert record["environment"]["python"] == platform.python_version()
+    assert record["environment"]["lock_sha256"] == file_digest(LOCK)
+    assert record["device"] == "cpu"
+    assert record["started"] <= record["ended"]
+    assert record["ended"].endswith("+00:00")
+
+
+def test_the_machine_is_described_and_not_named(jobs):
+    jobs["import_catalogue"].write()
+    record = jobs["import_catalogue"].record()
+    assert record["machine"]["logical_cores"] == os.cpu_count()
+    assert record["machine"]["memory_gb"] > 0
+    assert len(platform.node()) < 4 or platform.node() not in json.dumps(record)
+
+
+def test_the_same_job_twice_gives_the_same_record_but_for_the_times(jobs):
+    job = jobs["import_catalogue"]
+    first, second = ((job.write(), job.record())[1] for _ in range(2))
+    assert {k: v for k, v in first.items() if k not in TIMES} == {
+        k: v for k, v in second.items() if k not in TIMES
+    }
+
+
+def test_parameters_change_their_digest_and_the_code_does_not(jobs):
+    job = jobs["import_catalogue"]
+    job.write()
+    before = job.record()["parameters_sha256"]
+    for name, value, changes in (("code", "ba9876543210", False), ("seed", 4, True)):
+        params = job.snakemake().params
+        setattr(params, name, value)
+        assert (job.record(params=params)["parameters_sha256"] != before) is changes
+
+
+def test_a_job_of_slurm_tells_its_ids(jobs, monkeypatch):
+    jobs["import_catalogue"].write()
+    assert jobs["import_catalogue"].record()["batch_system"] == {}
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    monkeypatch.setenv("SLURM_JOB_NODELIST", "node3")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    found = jobs["import_catalogue"].record()["batch_system"]
+    assert found == {"SLURM_JOB_ID": "17", "CUDA_VISIBLE_DEVICES": "0"}
+
+
+def test_a_program_can_tell_its_device_for_this_job_only(jobs):
+    jobs["import_catalogue"].write()
+    note(device="NVIDIA H100", precision="tf32")
+    record = jobs["import_catalogue"].record()
+    assert (record["device"], record["notes"]) == ("NVIDIA H100", {"precision": "tf32"})
+    record = jobs["import_catalogue"].record()
+    assert (record["device"], record["notes"]) == ("cpu", {})
+
+
+def test_logs_and_records_mirror_each_other():
+    assert record_path("logs/a/b/1.0.log") == Path("results/provenance/a/b/1.0.json")
+    assert record_path("elsewhere/a.log") is None
+
+
+def test_a_rule_without_log_has_no_record(jobs):
+    jobs["import_catalogue"].write()
+    assert write_record(jobs["import_catalogue"].snakemake(log=[]), None, None) is None
+    assert not Path("results/provenance").exists()
+
+
+def test_a_folder_is_one_output_and_its_mark_is_not_part(jobs):
+    job = jobs["train_regressor"]
+    jobs["import_catalogue"].write()
+    job.write()
+    found = digests.read_content(job.writes)
+    assert found.bytes == 6
+    Path(job.writes, ".snakemake_timestamp").unlink()
+    assert digests.read_content(job.writes) == found
+    Path(job.writes, "card.json").rename(Path(job.writes, "other.json"))
+    assert digests.read_content(job.writes).sha256 != found.sha256
+
+
+def test_what_a_job_wrote_is_not_read_again_by_the_next(jobs, reads):
+    for job in jobs.values():
+        job.write()
+        job.record()
+    files = [path for path in reads if not path.startswith("results/mgs/regress/linear/1/")]
+    assert files == ["data/source.csv", *(job.writes for job in jobs.values())]
+
+
+def test_a_source_is_read_once(jobs, reads):
+    jobs["import_catalogue"].write()
+    for _ in range(3):
+        jobs["import_catalogue"].record()
+    assert reads.count("data/source.csv") == 1
+
+
+@pytest.mark.parametrize(("touched_by_snakemake", "times"), [(True, 0), (False, 1)])
+def test_a_later_time_stamp_counts_only_if_the_benchmark_has_it(
+    jobs, reads, touched_by_snakemake, times
+):
+    first, second = list(jobs.values())[:2]
+    first.write()
+    first.record()
+    benchmark = Path("benchmarks/runs/import_catalogue/mgs.jsonl")
+    benchmark.parent.mkdir(parents=True)
+    benchmark.touch()
+    later = benchmark.stat().st_mtime_ns + 60_000_000_000
+    os.utime(first.writes, ns=(later, later))
+    if touched_by_snakemake:
+        os.utime(benchmark, ns=(later, later))
+    reads.clear()
+    second.write()
+    for _ in range(2):  # and once read, it is known again
+        second.record()
+    assert reads.count(first.writes) == times
+
+
+@pytest.mark.parametrize("text", ["x\n2\n", "x\n1\n\n"])
+def test_a_changed_input_is_read(jobs, text):
+    first, second = list(jobs.values())[:2]
+    first.write()
+    made = first.record()["outputs"][first.writes]
+    Path(first.writes).write_text(text)
+    second.write()
+    found = second.record()["inputs"][first.writes]
+    assert found["sha256"] == file_digest(first.writes) != made["sha256"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
+def test_a_broken_card_is_no_error(jobs, text):
+    first, second = list(jobs.values())[:2]
+    first.write()
+    first.record()
+    digests.card_path(first.writes).write_text(text)
+    second.write()
+    assert second.record()["inputs"][first.writes]["sha256"] == file_digest(first.writes)
+
+
+def test_paths_outside_the_folder_have_cards_in_it(jobs, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("archive") / "bulk.csv"
+    outside.write_text("x\n")
+    for path in (outside, os.path.relpath(outside)):
+        digests.content_of(path)
+        assert digests.read_card(path)["sha256"] == file_digest(outside)
+        assert digests.card_path(path).is_relative_to("results/provenance/.files/elsewhere")
+
+
+def test_a_job_whose_record_can_not_be_written_fails(jobs):
+    job = jobs["import_catalogue"]
+    Path("logs/import_catalogue").mkdir(parents=True)
+    Path("results").mkdir()
+    Path("results/provenance").write_text("in the way")
+    with pytest.raises(OSError, match="results/provenance"):
+        run_job(lambda snakemake: job.write(), job.snakemake())
+    assert "Traceback" in Path("logs/import_catalogue/mgs.log").read_text()
+
+
+def test_a_job_that_fails_leaves_no_record(jobs):
+    job = jobs["import_catalogue"]
+    Path("logs/import_catalogue").mkdir(parents=True)
+    with pytest.raises(ZeroDivisionError):
+        run_job(lambda snakemake: 1 / 0, job.snakemake())
+    assert not Path("results").exists()
+
+
+def test_recording_imports_no_heavy_package():
+    program = (
+        "import sys; from sdssflow.provenance.records import environment, device; "
+        "environment(); device(); print(sorted({'torch', 'numpy', 'rocrate'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(LOCK.parent / "scripts")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"

@@ -1,0 +1,173 @@
+"""Records and crate of a whole run."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from sdssflow.files import file_digest
+from sdssflow.provenance.digests import read_content
+from tests.provenance.validation import issues
+from tests.workflow.conftest import Run
+
+pytestmark = pytest.mark.workflow
+SCORES = "results/tiny/regress/published/scores.csv"
+
+
+def records(run):
+    """Return the records of all jobs by their paths, relative to the run."""
+    paths = (run.folder / "results/provenance").rglob("*.json")
+    return {
+        str(path.relative_to(run.folder)): json.loads(path.read_text())
+        for path in paths
+        if ".files" not in path.parts
+    }
+
+
+def show(run, result):
+    return subprocess.run(
+        [sys.executable, "-m", "sdssflow.provenance.show", result],
+        cwd=run.folder,
+        env={**os.environ, "PYTHONPATH": str(run.folder / "scripts")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def crate(finished):
+    return json.loads((finished.folder / "results/ro-crate-metadata.json").read_text())
+
+
+def test_every_job_with_a_log_has_a_record(finished):
+    logs = {
+        str(path.relative_to(finished.folder / "logs").with_suffix(""))
+        for path in (finished.folder / "logs").rglob("*.log")
+    }
+    found = {path.removeprefix("results/provenance/")[:-5] for path in records(finished)}
+    assert found == logs
+
+
+def test_every_job_read_what_the_job_before_had_written(finished):
+    written = {
+        path: (record["rule"], content)
+        for record in records(finished).values()
+        for path, content in record["outputs"].items()
+    }
+    edges = 0
+    for record in records(finished).values():
+        for path, content in record["inputs"].items():
+            if path in written:
+                assert content == written[path][1], (record["rule"], path)
+                edges += 1
+            else:
+                assert not path.startswith("results/"), path
+    assert edges > 150
+
+
+def test_records_have_the_digests_of_the_files(finished):
+    for record in records(finished).values():
+        for path, content in (record["inputs"] | record["outputs"]).items():
+            if path != "results/ro-crate-metadata.json":  # its own record is written after it
+                assert read_content(finished.folder / path)._asdict() == content, path
+
+
+def test_no_job_named_the_machine_or_loaded_torch_for_its_record(finished):
+    for record in records(finished).values():
+        assert record["device"] == "cpu"
+        assert record["resources"]["mem_mb"] > 0
+        assert record["code"]["script_sha256"] and record["code"]["modules"]
+
+
+def test_recording_costs_little(finished):
+    lines = [
+        line
+        for path in (finished.folder / "logs").rglob("*.log")
+        for line in path.read_text().splitlines()
+    ]
+    recording = sum(float(x.split("recorded in ")[1].split()[0]) for x in lines if "recorded" in x)
+    jobs = sum(float(x.split("done in ")[1].split()[0]) for x in lines if "done in" in x)
+    print(f"recording: {recording:.2f} s of {jobs:.1f} s in jobs")
+    assert recording < 0.1 * jobs  # of seconds-long jobs; a default run's share is in the docs
+
+
+def test_show_leads_from_a_score_to_the_source_table(finished):
+    done = show(finished, SCORES)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert file_digest(finished.folder / "data/tiny.parquet")[:16] in done.stdout
+    assert file_digest(finished.folder / SCORES)[:16] in done.stdout
+    for rule in ("import_catalogue", "split_sample", "train_network", "score_redshifts"):
+        assert f"\n{rule} (" in done.stdout
+
+
+def test_one_byte_of_a_table_is_noticed(finished, tmp_path):
+    run = Run(tmp_path / "changed")
+    shutil.copytree(finished.folder, run.folder)
+    path = run.folder / SCORES
+    content, stat = bytearray(path.read_bytes()), path.stat()
+    content[-2] ^= 1
+    path.write_bytes(content)
+    done = show(run, SCORES)
+    assert done.returncode == 1
+    assert f"{SCORES}: CHANGED: now {file_digest(path)[:16]}" in done.stderr
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 10_000_000_000))
+    (run.folder / "results/ro-crate-metadata.json").unlink()
+    done = run.snakemake("--rerun-triggers", "params", check=False)
+    log = (run.folder / "logs/write_crate/write_crate.log").read_text()
+    assert done.returncode != 0
+    assert f"{SCORES}: has changed since score_redshifts wrote it" in log
+
+
+def test_the_crate_conforms_to_its_profiles(finished, tmp_path):
+    assert issues(finished.folder / "results", tmp_path / "cache") == []
+
+
+def test_the_crate_holds_every_job_behind_the_report(finished, crate):
+    found = {entity["@id"]: entity for entity in crate["@graph"]}
+    jobs = {name for name in found if name.startswith("#job/")}
+    expected = {
+        f"#job/{path.removeprefix('results/provenance/').removesuffix('.json')}"
+        for path, record in records(finished).items()
+        if record["rule"] != "write_crate"
+    }
+    assert jobs == expected
+    assert found["#run"]["instrument"] == {"@id": "workflow/Snakefile"}
+    results = {item["@id"] for item in found["#run"]["result"]}
+    assert {"report.html", SCORES.removeprefix("results/")} <= results
+
+
+def test_files_of_the_crate_have_the_digests_it_says(finished, crate):
+    checked = 0
+    for entity in crate["@graph"]:
+        if "sha256" in entity and not entity["@id"].startswith("ni:"):
+            found = read_content(finished.folder / "results" / entity["@id"])
+            assert found.sha256 == entity["sha256"], entity["@id"]
+            checked += 1
+    assert checked > 200
+
+
+def test_the_copy_in_the_crate_runs(finished, tmp_path):
+    copy = Run(tmp_path / "copy")
+    shutil.copytree(finished.folder / "results/workflow", copy.folder)
+    shutil.copy2(finished.folder / "data/tiny.parquet", copy.folder / "data/tiny.parquet")
+    planned = copy.planned()
+    assert sum(planned.values()) == len(records(finished))
+    copy.snakemake("results/tiny/clean/flow.csv")
+    name = "results/tiny/clean/flow.csv"
+    assert file_digest(copy.folder / name) == file_digest(finished.folder / name)
+
+
+def test_left_overs_of_another_configuration_are_not_in_the_crate(finished, tmp_path):
+    run = Run(tmp_path / "fewer")
+    shutil.copytree(finished.folder, run.folder)
+    path = run.folder / "config/config.yaml"
+    path.write_text(path.read_text().replace("- mock\n", ""))
+    run.snakemake()
+    text = (run.folder / "results/ro-crate-metadata.json").read_text()
+    assert "tiny/clean/flow.csv" in text
+    assert "mock/clean/flow.csv" not in text
+    assert (run.folder / "results/mock/clean/flow.csv").is_file()
