@@ -46,6 +46,7 @@ rule search_settings:
     threads: 1
     resources:
         gpu=1,
+        without_gpu="stop",
         mem_mb=by_attempt(1800),
         runtime=by_attempt(60),
     params:
@@ -75,6 +76,7 @@ rule train_network:
     threads: 1
     resources:
         gpu=1,
+        without_gpu="stop",
         mem_mb=by_attempt(1800),
         runtime=by_attempt(60),
     params:

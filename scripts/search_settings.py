@@ -2,8 +2,7 @@
 
 Candidates learn from the part `train` and are judged on the part `validation` of each fold. The
 part `calibration` is left alone, and test objects are not in the file this rule reads. What may be
-tried and how much, is the section `search` of the model. With `resources: gpu` 0 the search runs
-on the CPU.
+tried and how much, is the section `search` of the model. The device is chosen as in train_network.
 
 Input
     development : `development.parquet` of the split and seed
@@ -26,14 +25,19 @@ from sdssflow.prepare.parts import folds, read_part
 from sdssflow.regress.inputs import require_usable
 from sdssflow.regress.model_folders import read_settings
 from sdssflow.regress.settings_search import search_settings
-from sdssflow.regress.training import choose_device
+from sdssflow.regress.training import training_device
 from sdssflow.tables import write_csv
 
 
 def main(snakemake):
+    resources = snakemake.resources
+    with training_device(resources.get("gpu", 0), resources.get("without_gpu", "stop")) as device:
+        search(snakemake, device)
+
+
+def search(snakemake, device):
     settings = read_settings(snakemake.params.settings)
     development, seed = snakemake.input.development, snakemake.params.seed
-    device = choose_device(int(snakemake.resources.get("gpu", 0)))
     torch.set_num_threads(snakemake.threads)
     chosen, tables = {}, []
     for fold in folds(development):

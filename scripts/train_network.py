@@ -3,8 +3,11 @@
 For each fold, the model is fitted on the part `train` and, if it is a network, stopped on the part
 `validation`, whose best epoch is kept; the members of an ensemble may share both parts out among
 themselves (`blocks`). The part `calibration` is left alone. Test objects are not in the file this
-rule reads. With `resources: gpu` 0 it trains on the CPU, with more on the first CUDA device; if
-torch sees none, the rule fails and says which line to change.
+rule reads.
+
+With `resources: gpu` 0 it trains on the CPU, with more on a GPU that no other job has meanwhile. If
+there is none, the rule fails before it reads anything and says which line to change, or with
+`resources: without_gpu` cpu trains on the CPU.
 
 The training of an ensemble keeps a checkpoint beside its output folder, not in it: Snakemake
 deletes the output of a job that was killed. The next run goes on from it, to the same weights; if
@@ -43,17 +46,22 @@ from sdssflow.regress.model_folders import (
     read_settings,
     write_regressor_card,
 )
-from sdssflow.regress.training import choose_device, device_name, train_model
+from sdssflow.regress.training import device_name, train_model, training_device
 from sdssflow.tables import write_csv
 
 logger = logging.getLogger("sdssflow")
 
 
 def main(snakemake):
+    resources = snakemake.resources
+    with training_device(resources.get("gpu", 0), resources.get("without_gpu", "stop")) as device:
+        train(snakemake, device)
+
+
+def train(snakemake, device):
     settings = read_settings(snakemake.params.settings)
     development, folder = snakemake.input.development, Path(snakemake.output.folder)
     seed, checkpoints = snakemake.params.seed, Path(snakemake.params.checkpoints)
-    device = choose_device(int(snakemake.resources.get("gpu", 0)))
     torch.set_num_threads(snakemake.threads)
     found = read_chosen(snakemake.input.chosen[0]) if snakemake.input.chosen else {}
     entries, histories = {}, []

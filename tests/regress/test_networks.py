@@ -167,11 +167,20 @@ def test_a_loss_that_overflows_is_an_error():
         train_network(settings, 1, TRAIN, VALIDATION, CPU)
 
 
-def test_a_gpu_that_is_not_there_is_an_error_that_names_the_line_to_change(monkeypatch):
+def test_a_gpu_that_is_not_there_is_an_error_that_names_the_line_to_change(monkeypatch, caplog):
     monkeypatch.setattr(training.torch.cuda, "is_available", lambda: False)
     assert choose_device(0) == CPU
     with pytest.raises(
         RuntimeError,
-        match="profiles/default, for rules train_network and search_settings: set-resources gpu=0",
+        match="torch .* sees no CUDA device.* in the profile, below set-resources, for rules "
+        "train_network and search_settings: gpu: 0",
     ):
         choose_device(1)
+    assert choose_device(1, "cpu") == CPU
+    assert "on the CPU, as resources.without_gpu is cpu" in caplog.text
+
+
+def test_which_gpu_it_is_stays_outside(monkeypatch):
+    """The others are hidden from torch, so checkpoints and results know of no index."""
+    monkeypatch.setattr(training.torch.cuda, "is_available", lambda: True)
+    assert str(choose_device(1)) == str(choose_device(2)) == "cuda"

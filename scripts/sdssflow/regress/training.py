@@ -9,38 +9,70 @@ number of threads. On a GPU weights agree to rounding only.
 
 from __future__ import annotations
 
+import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from sdssflow.configuration.models import GradientDescent, MixtureEnsemble, Network
+from sdssflow.devices import do_without, reserve
 from sdssflow.logs import progress
 from sdssflow.prepare.parts import Part
+from sdssflow.provenance.records import note
 from sdssflow.regress.descent import descend
 from sdssflow.regress.ensemble_training import TrainedEnsemble, train_ensemble
 from sdssflow.regress.networks import DTYPES, RedshiftNetwork, Trained, initialise
 
+logger = logging.getLogger("sdssflow")
 LOSSES = {"mse": nn.MSELoss, "mae": nn.L1Loss}
 
 
-def choose_device(gpus: int) -> torch.device:
+@contextmanager
+def training_device(gpus: int, without_gpu: str) -> Iterator[torch.device]:
+    """Have a device to train on, which is no other job's, till the end of the block.
+
+    Parameters
+    ----------
+    gpus : int
+        The resource `gpu`; 0 is the CPU.
+    without_gpu : str
+        The resource of that name: 'stop' or 'cpu', where there is no GPU.
+
+    Yields
+    ------
+    torch.device
+        The CPU or the CUDA device. Which card that is, torch can't see: it is always the first.
+
+    Raises
+    ------
+    ValueError, RuntimeError, OSError
+        See `devices.reserve` and `choose_device`.
+    """
+    with reserve(gpus, without_gpu) as names:
+        device = choose_device(len(names), without_gpu)
+        logger.info("training on %s", device_name(device))
+        note(device=device_name(device))
+        yield device
+
+
+def choose_device(gpus: int, without_gpu: str = "stop") -> torch.device:
     """Return the CPU for 0 GPUs, else the CUDA device.
 
     Raises
     ------
     RuntimeError
-        If a GPU is asked for and torch sees none: nothing falls back silently.
+        If a GPU is asked for, torch sees none and `without_gpu` isn't 'cpu': nothing falls back
+        silently.
     """
     if gpus < 1:
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise RuntimeError(
-            f"resources.gpu is {gpus}, but torch {torch.__version__} sees no CUDA device; to train "
-            "on the CPU write in profiles/default, for rules train_network and search_settings: "
-            "set-resources gpu=0"
-        )
+        do_without(gpus, without_gpu, f"torch {torch.__version__} sees no CUDA device")
+        return torch.device("cpu")
     return torch.device("cuda")
 
 
@@ -85,7 +117,7 @@ def train_network(
         Usable parts (`inputs.require_usable`). Without validation objects all epochs are run
         and the last weights are kept.
     device : torch.device
-        From `choose_device`.
+        From `training_device`.
 
     Raises
     ------

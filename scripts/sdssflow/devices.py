@@ -1,0 +1,210 @@
+"""GPUs of this machine, each to one job at a time.
+
+Snakemake counts GPUs but doesn't say which one a job may use, so that without further ado all jobs
+meet on the first. Here a job locks the devices it takes and hides the others from CUDA. The kernel
+gives a lock back when its job ends, however it ends. Nothing in this module initialises CUDA, which
+reads CUDA_VISIBLE_DEVICES only once.
+
+Under SLURM the devices of a job are SLURM's choice, and nobody else's: it is not for us to make one
+job wait for another. SLURM may call the only device of each job 0, whichever it is, so a lock by
+that name would stop jobs that don't disturb each other. Jobs that share an allocation (Snakemake
+run within one, or a group job) still have to share its devices out among themselves. So a lock made
+there is named by job and step too, and means nothing outside them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from sdssflow.visible_devices import VISIBLE, visible_devices, why_none
+
+logger = logging.getLogger("sdssflow")
+# not by tempfile.gettempdir(): users with different TMPDIR share the devices all the same
+LOCKS = Path("/tmp/sdssflow-gpus")
+POLL_S, REMIND_S = 0.5, 600.0
+IN_THE_PROFILE = (
+    "To train on the CPU write in the profile, below set-resources, for rules train_network and "
+    "search_settings: gpu: 0. To take a GPU where there is one and else the CPU: without_gpu: cpu"
+)
+
+
+@contextmanager
+def reserve(gpus: int, without_gpu: str = "stop", folder: Path = LOCKS) -> Iterator[list[str]]:
+    """Take GPUs for this process and its children; give them back at the end of the block.
+
+    Meanwhile CUDA_VISIBLE_DEVICES names them and no others. If too few are free it waits, and the
+    log says for which. All that are asked for are taken together or none, so that jobs which need
+    several can't block each other; nobody queues, so they may wait long while others ask for one.
+
+    Parameters
+    ----------
+    gpus : int
+        How many; with 0 nothing happens.
+    without_gpu : str
+        What to do where there is no GPU: 'stop', or 'cpu' to go on without.
+    folder : path-like
+        Where the locks are, one for this machine.
+
+    Yields
+    ------
+    list of str
+        Names of the devices: UUIDs if nvidia-smi knows them, else what CUDA_VISIBLE_DEVICES says.
+        Empty if the job is to run on the CPU.
+
+    Raises
+    ------
+    ValueError
+        If `without_gpu` is another word.
+    RuntimeError
+        If there are fewer than `gpus` (unless there is none, and `without_gpu` is 'cpu'), or if
+        the locks can't be written.
+    """
+    if without_gpu not in ("stop", "cpu"):
+        raise ValueError(
+            f"resources.without_gpu is {without_gpu!r}: write stop or cpu in the profile, below "
+            "set-resources, for rules train_network and search_settings"
+        )
+    devices = visible_devices() if gpus > 0 else []
+    if gpus > 0 and not devices:
+        do_without(gpus, without_gpu, why_none())
+    if not devices:
+        yield []
+        return
+    if len(devices) < gpus:
+        raise RuntimeError(
+            f"resources.gpu is {gpus}, but this job can have {', '.join(devices)} and no more; "
+            f"write in the profile, below set-resources: gpu: {len(devices)}"
+        )
+    before = os.environ.get(VISIBLE)
+    with _locked(gpus, devices, folder) as names:
+        logger.info("reserved GPU %s", ", ".join(names))
+        os.environ[VISIBLE] = ",".join(names)
+        try:
+            yield names
+        finally:
+            del os.environ[VISIBLE]
+            if before is not None:
+                os.environ[VISIBLE] = before
+            logger.info("released GPU %s", ", ".join(names))
+
+
+def do_without(gpus: int, without_gpu: str, reason: str) -> None:
+    """Stop for lack of a GPU, or log that the job goes on without.
+
+    Parameters
+    ----------
+    gpus : int
+        How many were asked for.
+    without_gpu : str
+        'stop' or 'cpu'.
+    reason : str
+        What is missing.
+
+    Raises
+    ------
+    RuntimeError
+        With 'stop': nothing falls back silently. It names the line to change.
+    """
+    if without_gpu == "stop":
+        raise RuntimeError(f"resources.gpu is {gpus}, but {reason}. {IN_THE_PROFILE}")
+    logger.warning("%s: on the CPU, as resources.without_gpu is cpu", reason)
+
+
+@contextmanager
+def _locked(gpus: int, devices: list[str], folder: Path) -> Iterator[list[str]]:
+    """Lock as many devices as asked for, as soon as they are free."""
+    scope = ""
+    if job := os.environ.get("SLURM_JOB_ID"):
+        scope = f"slurm-{job}.{os.environ.get('SLURM_STEP_ID', 'batch')}-"
+    locks = {device: _lock(folder, scope + device) for device in devices}
+    taking = _lock(folder, "taking")
+    try:
+        _make_folder(folder)
+        names = _wait_for(gpus, locks, taking)
+    except OSError as error:
+        raise RuntimeError(
+            f"GPUs can't be locked in {folder}: {error}. All users of this machine have to be able "
+            f"to write there, and it may not be sticky: chmod -R a+rwX,-t {folder}"
+        ) from error
+    try:
+        yield names
+    finally:
+        with taking:
+            _free(locks[name] for name in names)
+
+
+def _wait_for(gpus: int, locks: dict[str, FileLock], taking: FileLock) -> list[str]:
+    told = -REMIND_S
+    while True:
+        names = _take(gpus, locks, taking)
+        if names:
+            return names
+        if time.monotonic() - told >= REMIND_S:
+            told = time.monotonic()
+            logger.info(
+                "waiting for %d of the GPUs %s: other jobs have them (locks in %s)",
+                gpus,
+                ", ".join(locks),
+                Path(taking.lock_file).parent,
+            )
+        time.sleep(POLL_S)
+
+
+def _take(gpus: int, locks: dict[str, FileLock], taking: FileLock) -> list[str]:
+    """Lock that many or none.
+
+    One process at a time, lest two take a device each where both need two.
+    """
+    names: list[str] = []
+    with _writable_by_all(), taking:
+        for name, lock in locks.items():
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                continue
+            names.append(name)
+            if len(names) == gpus:
+                return names
+        _free(locks[name] for name in names)
+    return []
+
+
+def _free(locks: Iterable[FileLock]) -> None:
+    """Unlock and remove; only while nobody takes one, who could lock a file that is no more."""
+    for lock in locks:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder in which every user of this machine may lock.
+
+    Not sticky: filelock refuses another user's file in a sticky folder, because its owner could
+    remove it. Who removes a lock here gets two jobs onto one GPU, and no more than that.
+    """
+    with _writable_by_all():
+        folder.mkdir(mode=0o777, exist_ok=True)
+
+
+@contextmanager
+def _writable_by_all() -> Iterator[None]:
+    """Make files and folders with the mode that is asked for, whatever the user's umask."""
+    umask = os.umask(0)
+    try:
+        yield
+    finally:
+        os.umask(umask)
+
+
+def _lock(folder: Path, name: str) -> FileLock:
+    # no soft lock where the file system has none: it would outlive a job that was killed
+    path = folder / f"{re.sub(r'[^A-Za-z0-9.-]', '_', name)}.lock"
+    return FileLock(path, mode=0o666, fallback_to_soft=False)

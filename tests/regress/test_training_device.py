@@ -1,0 +1,60 @@
+"""What a job makes does not depend on which device it had."""
+
+import logging
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+import train_network
+
+from sdssflow.configuration.models import Network
+from sdssflow.devices import reserve
+from sdssflow.regress import training
+from tests.regress import galaxies
+
+SETTINGS = Network(kind="network", hidden=[4], max_epochs=2)
+
+
+@pytest.fixture(autouse=True)
+def names_without_cards(monkeypatch, tmp_path):
+    """Names that nvidia-smi can't look up, locked aside."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setattr(training, "reserve", partial(reserve, folder=tmp_path / "locks"))
+
+
+def train(development, folder, **resources):
+    train_network.main(
+        SimpleNamespace(
+            input=SimpleNamespace(development=str(development), chosen=[]),
+            output=SimpleNamespace(folder=str(folder)),
+            params=SimpleNamespace(
+                settings=SETTINGS.canonical(),
+                seed=1,
+                model="network",
+                code="c0de",
+                checkpoints=str(folder.parent / "checkpoints" / folder.name),
+            ),
+            resources=resources,
+            threads=1,
+        )
+    )
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_results_know_of_no_device_by_name(tmp_path, monkeypatch, caplog):
+    development, _ = galaxies.write_split(tmp_path)
+    expected = train(development, tmp_path / "none")
+    with caplog.at_level(logging.INFO):
+        for device in ("GPU-1", "GPU-2"):
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", device)
+            made = train(development, tmp_path / device, gpu=1, without_gpu="cpu")
+            assert made == expected
+            assert f"reserved GPU {device}" in caplog.text
+            assert f"released GPU {device}" in caplog.text
+
+
+def test_a_gpu_that_is_missing_is_told_before_the_data_are_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    with pytest.raises(RuntimeError, match="resources.gpu is 1"):
+        train(tmp_path / "missing.parquet", tmp_path / "folder", gpu=1)

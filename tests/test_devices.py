@@ -1,0 +1,357 @@
+"""GPUs are shared out among real processes; no card is needed, as a lock knows only its name."""
+
+import itertools
+import json
+import logging
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from sdssflow import devices
+from sdssflow.code_digests import Memory, local_modules
+from sdssflow.devices import reserve
+from sdssflow.visible_devices import Card, list_cards, named_devices, visible_devices
+
+ROOT = Path(__file__).parents[1]
+VARIABLES = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_JOB_GPUS",
+             "SLURM_STEP_GPUS", "SLURM_GPUS_ON_NODE")  # fmt: skip
+LISTING = """\
+GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f)
+  MIG 3g.20gb     Device  0: (UUID: MIG-c7384736-a75d-5afc-978f-d2f1294409fd)
+  MIG 3g.20gb     Device  1: (UUID: MIG-a28ad590-3fda-56dd-84fc-0a0b96edc58d)
+GPU 1: NVIDIA H100 80GB HBM3 (UUID: GPU-8f2d1f4b-0000-1111-2222-333344445555)
+"""
+CARDS = [
+    Card(
+        "GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f",
+        ["MIG-c7384736-a75d-5afc-978f-d2f1294409fd", "MIG-a28ad590-3fda-56dd-84fc-0a0b96edc58d"],
+    ),
+    Card("GPU-8f2d1f4b-0000-1111-2222-333344445555"),
+]
+# Holds its devices till `company` processes have held theirs at once, then `seconds` more.
+HOLD = """
+import json, logging, os, sys, tempfile, time
+from pathlib import Path
+sys.path.insert(0, "scripts")
+from sdssflow import devices
+from sdssflow.code_digests import Memory, local_modules
+gpus, company, seconds, user, folder = int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]
+devices.POLL_S = 0.05
+logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+if int(user):
+    with tempfile.TemporaryDirectory() as aside, devices.reserve(gpus, "stop", Path(aside)):
+        pass  # everything is imported: the other user may not be let to where Python is
+    os.setuid(int(user))
+os.umask(0o077)
+with devices.reserve(gpus, "stop", Path(folder)):
+    begin, children = time.monotonic(), os.environ["CUDA_VISIBLE_DEVICES"]
+    mark = Path(folder) / f"holding.{os.getpid()}"
+    together = Path(folder) / "together"
+    if company:
+        mark.touch()
+        while not together.exists():
+            if len(list(Path(folder).glob("holding.*"))) >= company:
+                together.touch()
+            time.sleep(0.01)
+    print("holding", flush=True)
+    time.sleep(float(seconds))
+    mark.unlink(missing_ok=True)
+    print(json.dumps([children.split(","), begin, time.monotonic()]), flush=True)
+"""
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch, tmp_path):
+    """No variable of this machine, and no nvidia-smi."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+
+@pytest.fixture
+def open_folder():
+    """A folder to be made in one like /tmp, where other users can come to, unlike pytest's."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o1777)
+        yield Path(folder) / "locks"
+
+
+def put_nvidia_smi(tmp_path, says, status=0):
+    program = tmp_path / "bin/nvidia-smi"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f"#!/bin/sh\n/bin/cat <<'END'\n{says}END\nexit {status}\n")
+    program.chmod(0o755)
+
+
+def hold(folder, visible, gpus=1, company=0, seconds=0.05, user=0, **variables):
+    command = [sys.executable, "-c", HOLD, *map(str, (gpus, company, seconds, user, folder))]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": visible, **variables}
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def ended(processes):
+    """Return what each held and when, and all logs."""
+    intervals, logs = [], ""
+    for process in processes:
+        output, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+        intervals.append(json.loads(output.splitlines()[-1]))
+        logs += errors
+    return intervals, logs
+
+
+def assert_no_device_twice(intervals):
+    for device in {name for names, _, _ in intervals for name in names}:
+        times = sorted((begin, end) for names, begin, end in intervals if device in names)
+        for (_, end), (begin, _) in itertools.pairwise(times):
+            assert end <= begin, (device, times)
+
+
+def test_six_processes_share_two_devices(tmp_path):
+    intervals, _ = ended([hold(tmp_path, "0,1", company=2) for _ in range(6)])
+    assert_no_device_twice(intervals)
+    assert {names[0] for names, _, _ in intervals} == {"0", "1"}
+    assert all(len(names) == 1 for names, _, _ in intervals)
+
+
+def test_one_device_is_never_held_by_two_and_those_who_wait_say_so(tmp_path):
+    first = hold(tmp_path, "0", seconds=2)
+    assert first.stdout.readline() == "holding\n"
+    intervals, logs = ended([first, *(hold(tmp_path, "0") for _ in range(3))])
+    assert_no_device_twice(intervals)
+    assert "waiting for 1 of the GPUs 0: other jobs have them" in logs
+
+
+def test_who_needs_several_takes_them_together_and_nobody_hangs(tmp_path):
+    wanted = (2, 2, 2, 3, 1, 1)
+    intervals, _ = ended([hold(tmp_path, "0,1,2", gpus, seconds=0.2) for gpus in wanted])
+    assert_no_device_twice(intervals)
+    assert tuple(len(names) for names, _, _ in intervals) == wanted
+
+
+def test_a_process_killed_outright_frees_its_device(tmp_path):
+    killed = hold(tmp_path, "0", seconds=600)
+    assert killed.stdout.readline() == "holding\n"
+    waiting = hold(tmp_path, "0")
+    assert "waiting" in waiting.stderr.readline()
+    assert waiting.poll() is None
+    killed.send_signal(signal.SIGKILL)
+    before = time.monotonic()
+    killed.communicate()
+    [[names, begin, _]], _ = ended([waiting])
+    assert names == ["0"]
+    assert begin > before - 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
+def test_two_users_share_one_device(open_folder):
+    first = hold(open_folder, "0", seconds=1, user=65534)
+    assert first.stdout.readline() == "holding\n"
+    second = hold(open_folder, "0", user=65533)
+    third = hold(open_folder, "0", user=0)
+    intervals, logs = ended([first, second, third])
+    assert_no_device_twice(intervals)
+    assert "waiting" in logs
+
+
+def test_every_user_may_lock_whatever_the_umask(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-GPU-5c89852c/1/0")
+    folder = tmp_path / "locks"
+    before = os.umask(0o077)
+    try:
+        with reserve(1, "stop", folder) as names:
+            assert os.umask(0o077) == 0o077
+            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    finally:
+        os.umask(before)
+    assert names == ["MIG-GPU-5c89852c/1/0"]
+    assert modes == {"MIG-GPU-5c89852c_1_0.lock": 0o666, "taking.lock": 0o666}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o777  # not sticky
+    assert [path.name for path in folder.iterdir()] == ["taking.lock"]  # no rest for each job
+
+
+def test_a_folder_that_can_not_be_locked_in_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    (tmp_path / "locks").write_text("")
+    with (
+        pytest.raises(RuntimeError, match="can't be locked in .*/locks: .*All users"),
+        reserve(1, "stop", tmp_path / "locks"),
+    ):
+        pass
+
+
+def test_the_environment_names_the_device_only_inside(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    with reserve(1, "stop", tmp_path) as first, reserve(1, "stop", tmp_path / "other"):
+        child = 'import os; print(os.environ["CUDA_VISIBLE_DEVICES"])'
+        seen = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True)
+        assert seen.stdout.split() == first == ["0"]
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
+
+
+def test_a_job_that_fails_frees_its_device(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError), reserve(1, "stop", tmp_path):
+            raise ZeroDivisionError
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
+
+
+def test_without_gpus_nothing_is_locked(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    with reserve(0, "stop", tmp_path / "locks") as names:
+        assert names == []
+    assert not (tmp_path / "locks").exists()
+
+
+@pytest.mark.parametrize(
+    ("visible", "reason"),
+    [
+        (None, "nvidia-smi lists no GPU and CUDA_VISIBLE_DEVICES names none"),
+        ("", "CUDA_VISIBLE_DEVICES is '', which names no GPU here"),
+        ("-1", "CUDA_VISIBLE_DEVICES is '-1', which names no GPU here"),
+        ("NoDevFiles", "CUDA_VISIBLE_DEVICES is 'NoDevFiles'"),
+    ],
+)
+def test_where_there_is_no_gpu_a_job_stops_or_says_that_it_goes_on(
+    tmp_path, monkeypatch, caplog, visible, reason
+):
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with (
+        pytest.raises(RuntimeError, match=f"gpu is 1, but {reason}.*set-resources.*gpu: 0"),
+        reserve(1, "stop", tmp_path),
+    ):
+        pass
+    with caplog.at_level(logging.WARNING), reserve(1, "cpu", tmp_path) as names:
+        assert names == []
+    assert reason in caplog.text
+    assert "on the CPU" in caplog.text
+
+
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_an_unknown_word_is_refused(tmp_path, gpus):
+    with (
+        pytest.raises(ValueError, match="without_gpu is 'gpu': write stop or cpu in the profile"),
+        reserve(gpus, "gpu", tmp_path),
+    ):
+        pass
+
+
+def test_too_few_gpus_is_an_error_even_if_none_is_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    with (
+        pytest.raises(RuntimeError, match="gpu is 2, but this job can have 0 and no more.*gpu: 1"),
+        reserve(2, "cpu", tmp_path),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [
+        (None, [*CARDS[0].instances, CARDS[1].uuid]),
+        ("1", [CARDS[1].uuid]),
+        ("1, 0", [CARDS[1].uuid, *CARDS[0].instances]),
+        ("1,1", [CARDS[1].uuid]),
+        ("GPU-8f2d1f4b", [CARDS[1].uuid]),
+        ("MIG-a28ad590-3fda-56dd-84fc-0a0b96edc58d", [CARDS[0].instances[1]]),
+        ("1,7,0", [CARDS[1].uuid]),
+        ("2", []),
+        ("GPU-unknown", []),
+        ("", []),
+    ],
+)
+def test_every_name_of_a_device_becomes_the_one_that_all_processes_know(
+    tmp_path, monkeypatch, visible, expected
+):
+    put_nvidia_smi(tmp_path, LISTING)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert visible_devices() == expected
+
+
+def test_nvidia_smi_is_read_and_may_fail(tmp_path, caplog):
+    assert list_cards() is None
+    put_nvidia_smi(tmp_path, LISTING)
+    assert list_cards() == CARDS
+    put_nvidia_smi(tmp_path, "NVIDIA-SMI has failed\n", status=9)
+    assert list_cards() is None
+    assert "NVIDIA-SMI has failed" in caplog.text
+
+
+def test_without_nvidia_smi_entries_are_taken_as_they_are():
+    assert named_devices("GPU-1,0,MIG-GPU-2/1/0,x,3", None) == ["GPU-1", "0", "MIG-GPU-2/1/0"]
+
+
+def test_jobs_of_slurm_keep_what_slurm_gave_them(tmp_path, monkeypatch):
+    put_nvidia_smi(tmp_path, LISTING)  # not asked: SLURM may count otherwise
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    with reserve(1, "stop", tmp_path / "locks") as names:
+        assert names == ["0"]
+
+
+def test_jobs_of_slurm_do_not_wait_for_each_other(tmp_path):
+    """Each may call its own device 0, whichever card that is."""
+    first = hold(tmp_path, "0", seconds=600, SLURM_JOB_ID="7")
+    assert first.stdout.readline() == "holding\n"
+    [[names, _, _]], logs = ended([hold(tmp_path, "0", SLURM_JOB_ID="8")])
+    first.kill()
+    first.communicate()
+    assert names == ["0"]
+    assert "waiting" not in logs
+
+
+def test_steps_of_snakemake_in_one_slurm_job_share_its_devices_out(tmp_path):
+    slurm = {"SLURM_JOB_ID": "7", "SLURM_GPUS_ON_NODE": "2"}
+    processes = [hold(tmp_path, "0,1", company=2, **slurm) for _ in range(4)]
+    intervals, _ = ended(processes)
+    assert_no_device_twice(intervals)
+    assert {names[0] for names, _, _ in intervals} == {"0", "1"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ({}, r"SLURM gave this job none.*sbatch --gpus.*--resources gpu=0.*set-resources"),
+        ({"CUDA_VISIBLE_DEVICES": "0x"}, "SLURM gave this job none"),
+        ({"SLURM_GPUS_ON_NODE": "1"}, "SLURM set no CUDA_VISIBLE_DEVICES .gres.conf"),
+    ],
+)
+def test_a_slurm_job_without_gpu_says_why(tmp_path, monkeypatch, caplog, variables, reason):
+    for name, value in {"SLURM_JOB_ID": "7", **variables}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(RuntimeError, match=reason), reserve(1, "stop", tmp_path):
+        pass
+    with reserve(1, "cpu", tmp_path) as names:
+        assert names == []
+    assert devices.IN_THE_PROFILE not in caplog.text
+
+
+def test_no_room_and_nothing_that_could_initialise_cuda_is_loaded():
+    folder = ROOT / "scripts/sdssflow"
+    found = local_modules(folder / "devices.py", ROOT / "scripts", Memory())
+    assert {path.name for path in found} <= {"__init__.py", "visible_devices.py"}
+    program = (
+        "import sys; sys.path.insert(0, 'scripts'); import sdssflow.devices; print(*sys.modules)"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True
+    )
+    assert "sdssflow.visible_devices" in loaded.stdout.split()
+    assert not {"torch", "numpy", "pandas"} & set(loaded.stdout.split())
