@@ -39,10 +39,16 @@ class Memory:
     ----------
     path : path-like or None
         The file; None remembers nothing between runs.
+    once : bool
+        Whether each module is read only once, as when Snakemake parses the workflow: a later edit
+        of it is not seen.
     """
 
-    def __init__(self, path: str | Path | None = None):
+    def __init__(self, path: str | Path | None = None, once: bool = False):
         self.path = Path(path) if path else None
+        self.once = once
+        self.grown = False
+        self.seen: dict[Path, Module] = {}
         self.grammar = f"{sys.version_info.major}.{sys.version_info.minor}"  # of the syntax trees
         self.modules: dict[str, Module] = {}
         try:
@@ -53,16 +59,21 @@ class Memory:
 
     def module(self, path: Path) -> Module:
         """Return what a digest needs of the module at `path`."""
+        if self.once and path in self.seen:
+            return self.seen[path]
         text = path.read_bytes()
         key = f"{self.grammar}:{hashlib.sha256(text).hexdigest()}"
         if key not in self.modules:
             self.modules[key] = _parse(text, path)
-            self._save()
-        return self.modules[key]
+            self.grown = True
+        self.seen[path] = self.modules[key]
+        return self.seen[path]
 
-    def _save(self) -> None:
-        if self.path is None:
+    def save(self) -> None:
+        """Write the file if there is something new."""
+        if self.path is None or not self.grown:
             return
+        self.grown = False
         if len(self.modules) > MOST_REMEMBERED:
             self.modules = {}
         try:
@@ -123,6 +134,7 @@ def _digest(paths: set[Path], root: Path, memory: Memory) -> str:
     text = "\n".join(
         f"{path.relative_to(root)}:{memory.module(path).meaning}" for path in sorted(paths)
     )
+    memory.save()
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
 
 
@@ -171,10 +183,22 @@ def _imported_names(tree: ast.Module, path: Path) -> Iterator[str]:
 @cache
 def _files_of(name: str, root: Path) -> tuple[Path, ...]:
     """Return the files that importing `name` runs: the module and its parent packages."""
-    parts = name.split(".")
-    found = []
-    if (root / parts[0]).is_dir() or (root / f"{parts[0]}.py").is_file():
-        for length in range(1, len(parts) + 1):
-            stem = root.joinpath(*parts[:length])
-            found += [c for c in (stem.with_suffix(".py"), stem / "__init__.py") if c.is_file()]
+    here, found = _standing_in(root), []
+    for part in name.split("."):
+        if f"{part}.py" in here:
+            found.append(here[f"{part}.py"])
+        if part not in here:
+            break
+        here = _standing_in(here[part])
+        if "__init__.py" in here:
+            found.append(here["__init__.py"])
     return tuple(found)
+
+
+@cache
+def _standing_in(folder: Path) -> dict[str, Path]:
+    """Return what stands in a folder by its name; nothing if it is none."""
+    try:
+        return {path.name: path for path in folder.iterdir()}
+    except OSError:
+        return {}

@@ -91,6 +91,12 @@ def test_a_missing_sample_file_names_the_nearest(monkeypatch):
         load_samples(load_run({**RUN, "samples": ["mclas"]}))
 
 
+@pytest.mark.parametrize("name", ["concepts", "provenance", "workflow"])
+def test_a_sample_named_as_another_folder_of_results_is_refused(name):
+    with pytest.raises(ConfigurationError, match=f"{name} can't be the name of a sample"):
+        load_samples(load_run(changed(RUN, ["samples"], [name])))
+
+
 def test_a_sample_that_asks_for_an_unknown_model_is_refused(monkeypatch, tmp_path):
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**MGS, "regressors": ["forrest"]}))
     run = load_run({**RUN, "samples": ["mine"], "sample_folder": str(tmp_path)})

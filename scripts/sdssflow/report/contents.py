@@ -8,7 +8,6 @@ heavier.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from sdssflow.configuration.models import PDF_KINDS, TORCH_KINDS
@@ -126,8 +125,9 @@ def _item(
     seed: int | None = None,
     name: str = "",
 ) -> Item:
-    name = name or Path(path).stem
-    kind = {".csv": "table", ".parquet": "data"}.get(Path(path).suffix, "figure")
+    stem, _, suffix = path.rpartition("/")[2].rpartition(".")
+    name = name or stem
+    kind = {"csv": "table", "parquet": "data"}.get(suffix, "figure")
     return Item(path, kind, sample, room, split, name, *captions[name], seed)
 
 
