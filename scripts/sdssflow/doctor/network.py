@@ -1,0 +1,78 @@
+"""Whether the archives that a run asks can be reached, and whether 127.0.0.1 can be served."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+
+from sdssflow.doctor.commands import ask
+from sdssflow.doctor.findings import FAULT, NOT_NEEDED, OK, WARNING, Finding, listed
+
+SECONDS = 5
+# A process of its own: a name that does not resolve can't be waited for with a limit otherwise.
+_PROGRAM = """
+import sys, urllib.error, urllib.request
+request = urllib.request.Request(sys.argv[1], method="HEAD")
+try:
+    with urllib.request.urlopen(request, timeout=float(sys.argv[2])) as answer:
+        print(answer.status)
+except urllib.error.HTTPError as error:
+    print(error.code)
+except OSError as error:
+    sys.exit(str(getattr(error, "reason", error)))
+"""
+
+
+def check_archives(
+    addresses: Mapping[str, Sequence[str]],
+    environment: Mapping[str, str],
+    seconds: float = SECONDS,
+) -> Finding:
+    """Check that each archive answers: one HEAD, no query.
+
+    Parameters
+    ----------
+    addresses : mapping
+        Address -> the samples that need it.
+    environment : mapping
+        Its proxies count.
+    seconds : float
+        Limit for each address.
+    """
+    if not addresses:
+        return Finding("network", NOT_NEEDED, "no sample is downloaded from an archive")
+    silent = []
+    for address, samples in addresses.items():
+        answer = ask(
+            [sys.executable, "-c", _PROGRAM, address, str(seconds)], environment, seconds + 1
+        )
+        if not answer.good:
+            why = answer.trouble.removeprefix(f"{sys.executable}: ")
+            silent.append(f"{address} (samples {listed(list(samples))}): {why}")
+    if silent:
+        return Finding(
+            "network",
+            WARNING,
+            listed(silent),
+            "run where the internet is reached (set https_proxy if there is one); embedded and "
+            "simulated samples, and answers kept in data/downloads, need none",
+        )
+    return Finding("network", OK, f"{listed(list(addresses))} answers")
+
+
+def check_loopback(samples: Sequence[str], address: str = "127.0.0.1") -> Finding:
+    """Check that a simulated sky can be served on this machine."""
+    if not samples:
+        return Finding("loopback", NOT_NEEDED, "no simulated sample")
+    try:
+        with socket.create_server((address, 0)) as server:
+            socket.create_connection(server.getsockname(), timeout=SECONDS).close()
+    except OSError as error:
+        return Finding(
+            "loopback",
+            FAULT,
+            f"{address} can't be served: {error.strerror or error}",
+            f"leave the samples {listed(list(samples))} out, or allow the loopback interface",
+        )
+    return Finding("loopback", OK, f"serves {listed(list(samples))}")

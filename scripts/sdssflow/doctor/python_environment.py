@@ -1,0 +1,113 @@
+"""The interpreter and its packages. Standard library only: see `__main__`."""
+
+from __future__ import annotations
+
+import re
+from importlib import metadata
+from pathlib import Path
+from typing import Mapping, Sequence  # noqa: UP035 - an old Python has to get as far as its fault
+
+from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding, listed
+
+INSTALL = "make installs them (or: pip install --requirement requirements.lock)"
+
+
+def check_python(root: Path, version: Sequence[int], prefix: Path) -> Finding:
+    """Check the interpreter against `requires-python` and the project's own environment.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The project: pyproject.toml and perhaps .venv.
+    version : sequence of int
+        `sys.version_info`.
+    prefix : pathlib.Path
+        `sys.prefix`.
+    """
+    shown = ".".join(map(str, version[:3]))
+    found = f"Python {shown} of {prefix}"
+    needed = _required_version(root)
+    if tuple(version[:2]) < needed:
+        return Finding(
+            "python",
+            FAULT,
+            found,
+            f"Python {'.'.join(map(str, needed))} or newer is needed: "
+            "rm -r .venv, then make PYTHON=python3.11",
+        )
+    own = root / ".venv"
+    if own.is_dir() and own.resolve() != prefix.resolve():
+        return Finding(
+            "python",
+            WARNING,
+            f"{found}, not of the project's .venv",
+            "make doctor, or .venv/bin/python -m sdssflow.doctor",
+        )
+    return Finding("python", OK, found)
+
+
+def _required_version(root: Path) -> tuple[int, ...]:
+    """Return the least version that pyproject.toml takes; () if it says none."""
+    try:
+        text = (root / "pyproject.toml").read_text(encoding="utf-8")
+    except OSError:
+        return ()
+    match = re.search(r'^requires-python\s*=\s*">=\s*(\d+)\.(\d+)', text, re.MULTILINE)
+    return tuple(map(int, match.groups())) if match else ()
+
+
+def installed_packages() -> dict[str, str]:
+    """Return the version of each installed package by its plain name."""
+    found: dict[str, str] = {}
+    for distribution in metadata.distributions():  # first on the path wins, as in an import
+        name = distribution.metadata["Name"]
+        if name:  # a half-removed package has none
+            found.setdefault(plain(name), distribution.version)
+    return found
+
+
+def plain(name: str) -> str:
+    """Return a package's name as indices compare it.
+
+    Examples
+    --------
+    >>> plain("Astropy_Healpix")
+    'astropy-healpix'
+    """
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def check_packages(root: Path, installed: Mapping[str, str]) -> Finding:
+    """Check that what is installed is what requirements.lock pins.
+
+    The local part of a version (torch's ``+cpu``, ``+cu128``) may be any. A missing package is a
+    fault if pyproject.toml names it as a dependency of the run.
+    """
+    try:
+        lines = (root / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return Finding("packages", WARNING, f"no requirements.lock in {root}: nothing to compare")
+    pins = [line.split("==") for line in lines if "==" in line and not line.startswith("#")]
+    missing, other = [], []
+    for name, version in pins:
+        here = installed.get(plain(name))
+        if here is None:
+            missing.append(name)
+        elif here.split("+")[0] != version.strip():
+            other.append(f"{name} {here} (lock: {version.strip()})")
+    if not missing and not other:
+        return Finding("packages", OK, f"all {len(pins)} as requirements.lock has them")
+    found = [f"missing: {listed(missing)}"] * bool(missing)
+    found += [f"other versions: {listed(other)}"] * bool(other)
+    needed = _dependencies(root).intersection(map(plain, missing))
+    return Finding("packages", FAULT if needed else WARNING, "; ".join(found), INSTALL)
+
+
+def _dependencies(root: Path) -> set[str]:
+    """Return the plain names that pyproject.toml lists under `dependencies`."""
+    try:
+        text = (root / "pyproject.toml").read_text(encoding="utf-8")
+    except OSError:
+        return set()
+    match = re.search(r"^dependencies\s*=\s*\[(.*?)^\]", text, re.MULTILINE | re.DOTALL)
+    return {plain(name) for name in re.findall(r'"([\w.-]+)', match.group(1))} if match else set()

@@ -1,0 +1,143 @@
+import fcntl
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sdssflow.doctor import disks
+from sdssflow.doctor.disks import (
+    Room,
+    check_file_system,
+    check_flock,
+    check_room,
+    check_temporary_folder,
+    check_writing,
+    file_system_type,
+    room_of,
+)
+from sdssflow.doctor.findings import FAULT, OK, WARNING
+
+
+@pytest.mark.parametrize(
+    ("room", "state"),
+    [
+        (Room(8e10, 10**6), OK),
+        (Room(8e10, None), OK),
+        (Room(4.9e9, 10**6), WARNING),
+        (Room(0.9e9, 10**6), FAULT),
+        (Room(8e10, 5000), WARNING),
+        (Room(8e10, 10), FAULT),
+    ],
+)
+def test_room(room, state):
+    found = check_room("disk", Path("/data"), room)
+    assert found.state == state and bool(found.advice) is (state != OK)
+
+
+def test_room_of_a_folder_that_is_not_there_yet(tmp_path):
+    status = os.statvfs(tmp_path)
+    assert room_of(tmp_path / "a/b").free == pytest.approx(
+        status.f_bavail * status.f_frsize, rel=0.2
+    )
+
+
+def test_temporary_folder_has_to_be_one(tmp_path):
+    assert check_temporary_folder(tmp_path) is None
+    found = check_temporary_folder(tmp_path / "none")
+    assert found.state == FAULT and str(tmp_path / "none") in found.found
+    assert disks.temporary_folder({"TMPDIR": "/scratch/me"}) == Path("/scratch/me")
+
+
+def test_the_nearest_mount_counts(tmp_path):
+    folder = tmp_path.resolve()
+    spaced = str(folder / "my data").replace(" ", r"\040")
+    mounts = (
+        f"/dev/vda / ext4 rw 0 0\nserver:/x {folder} nfs4 rw 0 0\nfuse {spaced} lustre rw 0 0\n"
+    )
+    (folder / "my data").mkdir()
+    assert file_system_type(Path("/"), mounts) == "ext4"
+    assert file_system_type(folder / "results", mounts) == "nfs4"
+    assert file_system_type(folder / "my data/results", mounts) == "lustre"
+
+
+@pytest.mark.parametrize(
+    ("kind", "latency", "executor", "state"),
+    [
+        ("ext4", 5, "local", OK),
+        ("nfs4", 5, "local", OK),
+        ("nfs4", 60, "slurm", OK),
+        ("lustre", 5, "slurm", WARNING),
+    ],
+)
+def test_network_file_systems_need_patience(kind, latency, executor, state):
+    found = check_file_system(kind, latency, executor)
+    assert found.state == state
+    assert ("latency-wait" in found.advice) is (state == WARNING)
+
+
+@contextmanager
+def ordinary_user():
+    """Root may write everywhere; for a while be nobody."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def open_folder():
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))  # pytest's own can't be entered by others
+    folder.chmod(0o777)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_folders_that_can_be_written_and_are_left_as_they_were(open_folder):
+    (open_folder / "results").mkdir(mode=0o777)
+    (open_folder / "results").chmod(0o777)
+    with ordinary_user():
+        found = check_writing([open_folder / "results", open_folder / "logs"])
+    assert found.state == OK
+    assert [path.name for path in open_folder.rglob("*")] == ["results"]
+
+
+def test_a_folder_that_can_not_be_written_is_named(open_folder):
+    (open_folder / "results").mkdir()
+    (open_folder / "results").chmod(0o555)
+    with ordinary_user():
+        found = check_writing([open_folder / "results/sub", open_folder / "logs"])
+    assert found.state == FAULT and "results/sub: Permission denied" in found.found
+    assert "logs" not in found.found and "--directory" in found.advice
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path):
+    (tmp_path / "results").write_text("")
+    found = check_writing([tmp_path / "results"])
+    assert found.state == FAULT and "Not a directory" in found.found
+
+
+def test_flock_works_here(tmp_path):
+    assert check_flock(tmp_path, os.environ).state == OK
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_system_without_flock_is_a_fault(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    found = check_flock(tmp_path, os.environ)
+    assert found.state == FAULT and "No locks available" in found.found
+
+
+def test_locks_that_keep_nobody_out_are_a_warning(tmp_path, monkeypatch):
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)  # we hold none; the other process asks
+    found = check_flock(tmp_path, os.environ)
+    assert found.state == WARNING and "two processes" in found.found

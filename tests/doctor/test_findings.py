@@ -1,0 +1,30 @@
+import json
+
+from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding, as_json, as_table
+
+ROWS = [
+    Finding("python", OK, "Python 3.11"),
+    Finding("disk", FAULT, "no room at all on the disk of the run", "make room `key-with-hyphens`"),
+]
+
+
+def test_table_keeps_to_its_width_and_loses_no_word():
+    for width in (60, 80, 200):
+        table = as_table(ROWS, width)
+        assert max(map(len, table.splitlines())) <= width
+        words = " ".join(table.split())
+        for row in ROWS:
+            assert all(word in words for word in f"{row.found} {row.advice}".split())
+
+
+def test_table_counts_what_is_wrong():
+    assert as_table(ROWS).endswith("1 fault.")
+    assert as_table([Finding("a", WARNING, "b")] * 2 + ROWS).endswith("1 fault and 2 warnings.")
+    assert as_table(ROWS[:1]).endswith("Nothing stands in the way of a run.")
+
+
+def test_json_has_the_same_rows_and_the_worst_state():
+    content = json.loads(as_json(ROWS))
+    assert content["state"] == FAULT
+    assert [row["check"] for row in content["findings"]] == ["python", "disk"]
+    assert content["findings"][1]["advice"] == ROWS[1].advice

@@ -1,0 +1,129 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from sdssflow.doctor.findings import FAULT, OK, WARNING
+from sdssflow.doctor.profiles import (
+    ProfileError,
+    check_keys,
+    check_rule_names,
+    check_site,
+    find_profile,
+    load_profile,
+)
+from sdssflow.doctor.rules import read_rules
+from sdssflow.doctor.snakemake_options import Options, ask_snakemake, check_snakemake
+
+ROOT = Path(__file__).parents[2]
+PROFILES = sorted((ROOT / "profiles").glob("*/profile.yaml"))
+KNOWN = Options("9.27.1", frozenset({"jobs", "retries", "executor", "slurm-logdir"}), ("local",))
+
+
+@pytest.fixture(scope="module")
+def options():
+    return ask_snakemake(os.environ)
+
+
+def test_snakemake_lists_its_own_options_and_those_of_its_plugins(options):
+    assert not options.trouble
+    assert {"jobs", "set-resources", "rerun-incomplete"} <= options.keys
+    assert any(key.startswith("slurm-") for key in options.keys) is ("slurm" in options.executors)
+    assert not options.imports_torch
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.parent.name)
+def test_shipped_profiles_are_healthy(path, options):
+    profile = load_profile(path)
+    assert check_keys(profile, options).state == OK
+    assert check_rule_names(profile, read_rules(ROOT / "rules")).state == OK
+    assert check_site(profile).state == OK
+
+
+def test_snakemakes_own_complaint_is_passed_on(profile_of):
+    profile = profile_of("jobs: many\n")
+    options = ask_snakemake(os.environ, profile.path)
+    found = check_keys(profile, options)
+    assert found.state == FAULT and "must be integer" in found.found
+
+
+def test_a_snakemake_that_can_not_be_imported_is_a_fault(tmp_path):
+    (tmp_path / "snakemake.py").write_text("raise ImportError('broken plugin')\n")
+    options = ask_snakemake({**os.environ, "PYTHONPATH": str(tmp_path)})
+    found = check_snakemake(options, "local")
+    assert found.state == FAULT and "broken plugin" in found.found
+
+
+def test_executor_without_its_plugin_is_a_fault():
+    assert check_snakemake(KNOWN, "local").state == OK
+    found = check_snakemake(KNOWN, "slurm")
+    assert found.state == FAULT and "snakemake-executor-plugin-slurm" in found.advice
+
+
+def test_a_plugin_that_imports_torch_is_a_warning():
+    slow = Options("9.27.1", KNOWN.keys, KNOWN.executors, imports_torch=True)
+    assert check_snakemake(slow, "local").state == WARNING
+
+
+def test_profile_by_file_folder_or_name(tmp_path):
+    path = tmp_path / "profiles/mine/profile.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text("jobs: 1\n")
+    for name in ("mine", "profiles/mine", "profiles/mine/profile.yaml", str(path.parent)):
+        assert find_profile(name, [Path("/nowhere"), tmp_path]) == path
+    with pytest.raises(ProfileError, match=r"no such profile.*mine"):
+        find_profile("yours", [tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("jobs: [1\nretries: 2\n", r":\d+: not valid YAML"), ("- jobs\n", "expected a mapping")],
+)
+def test_a_profile_that_can_not_be_read_names_file_and_line(profile_of, text, message):
+    with pytest.raises(ProfileError, match=f"profile.yaml.*{message}"):
+        profile_of(text)
+
+
+def test_unknown_key_with_its_line_and_the_nearest_known(profile_of):
+    found = check_keys(profile_of("# mine\njobs: 1\nretrys: 2\n"), KNOWN)
+    assert found.state == FAULT
+    assert "retrys (line 3)" in found.found and "retries instead of retrys" in found.advice
+    assert check_keys(profile_of("__use_yte__: true\n--jobs: 1\n"), KNOWN).state == OK
+
+
+def test_a_key_that_stands_twice_is_a_warning(profile_of):
+    found = check_keys(profile_of("jobs: 1\nretries: 2\njobs: 3\n"), KNOWN)
+    assert found.state == WARNING and "jobs (lines 1 and 3)" in found.found
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("set-resources:\n  train: {gpu: 0}\n", "set-resources.train (line 2)"),
+        ("set-threads:\n  trian_network: 2\n", "set-threads.trian_network (line 2)"),
+        ("groups:\n  train_network: a\n  plot: a\n", "groups.plot (line 3)"),
+        ("jobs: 1\nslurm-array-jobs: train_network, plot\n", "slurm-array-jobs (line 2)"),
+        ("groups:\n  train_network: a\ngroup-components:\n  b: 2\n", "b (line 4)"),
+    ],
+)
+def test_names_of_no_rule_are_faults_with_their_line(profile_of, text, shown):
+    found = check_rule_names(profile_of(text), ["train_network", "search_settings"])
+    assert found.state == FAULT and shown in found.found and found.advice
+
+
+def test_known_rules_are_ok(profile_of):
+    text = "slurm-array-jobs: all\nset-resources:\n  train_network: {gpu: 0}\n"
+    assert check_rule_names(profile_of(text), ["train_network"]).state == OK
+
+
+def test_placeholders_are_faults_with_their_line_unless_in_a_comment(profile_of):
+    text = """\
+        default-resources:
+          # slurm_account: <your-account>
+          slurm_partition: <your-partition> # from sinfo
+          slurm_extra: "--comment=a<b"
+        """
+    found = check_site(profile_of(text))
+    assert found.state == FAULT
+    assert "line 3: <your-partition>" in found.found and "account" not in found.found
+    assert check_site(profile_of(text.replace("<your-partition>", "cpu"))).state == OK
