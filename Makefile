@@ -1,5 +1,8 @@
 # make        set up .venv, run the workflow on the default samples, say where the report is
 # make test   quality gates and tests
+# make cluster       the same run through a batch system (profiles/README.md)
+# make test-cluster  a SLURM of its own on this machine, the default run and faults in it
+# make doctor say why a run does not start (PROFILE=profiles/slurm: on a cluster)
 # Set-up needs the package index; everything after it works offline.
 
 PYTHON ?= python3
@@ -7,11 +10,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CORES ?= all
+PROFILE ?= profiles/default
+ORPHANS ?= adopt
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 export PYTHONPATH := scripts
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: all run report plan check test lint format documents lock clean
+.PHONY: all run cluster doctor report plan check test test-cluster lint format documents lock clean
 
 all: run
 
@@ -24,6 +29,15 @@ $(READY): requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	touch $@
+
+# jobs that a killed run left in the queue come first: ORPHANS=adopt waits for them, cancel doesn't
+cluster: PROFILE = profiles/slurm
+cluster: $(READY)
+	$(BIN)/python -m sdssflow.cluster.start --orphans $(ORPHANS) --workflow-profile $(PROFILE)
+
+# asks; starts nothing and changes nothing
+doctor: $(READY)
+	$(BIN)/python -m sdssflow.doctor --profile $(PROFILE)
 
 # Snakemake's own report: the same results with code, parameters and run times of every job
 report: run
@@ -41,7 +55,11 @@ lint: $(READY)
 	$(BIN)/python -m sdssflow.configuration.documents --check
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+
+# compares with the local run, so that comes first
+test-cluster: run
+	$(BIN)/python -m pytest -m cluster tests/cluster
 
 # repair what `make lint` complains of, where a program can
 format: $(READY)

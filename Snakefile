@@ -34,3 +34,7 @@ rule plan:
     input:
         "results/download_estimate.csv",
     localrule: True
+
+
+onstart:
+    begin_run()

@@ -1,16 +1,24 @@
 # What every room needs: the validated configuration, code digests, wildcards.
 # Parsed again by each cluster job, so nothing heavy is imported here.
+import gc
 import json
 import os
 import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+
+# what is imported stays and the graph of jobs only grows: looking through both for garbage takes an
+# eighth of a dry run
+gc.freeze()
+gc.set_threshold(100_000, 50, 50)
 
 SCRIPTS = os.path.join(workflow.basedir, "scripts")
 if SCRIPTS not in sys.path:
     sys.path.insert(0, SCRIPTS)
 
 from sdssflow import code_digests
+from sdssflow.cluster import orphans, queue
 from sdssflow.configuration.cuts import Cuts
 from sdssflow.configuration.loading import ConfigurationError, load_run, load_samples
 from sdssflow.configuration.models import PDF_KINDS, TORCH_KINDS
@@ -34,7 +42,7 @@ DOWNLOADED = {
 }
 BULK = {name for name, sample in SAMPLES.items() if sample.source.kind == "bulk"}
 SIMULATED = {name for name in DOWNLOADED if SAMPLES[name].source.simulated}
-CODE = code_digests.Memory(".snakemake/sdssflow_modules.json")
+CODE = code_digests.Memory(".snakemake/sdssflow_modules.json", once=True)
 FIGURE = RUN.figures.format
 FIGURES = RUN.figures.canonical()
 TORCH_REGRESSORS = {
@@ -188,6 +196,42 @@ def report_templates():
     return sorted(
         os.path.relpath(os.path.join(folder, name)) for name in os.listdir(folder)
     )
+
+
+def check_gpus():
+    """Stop if a cluster's jobs can't get the GPUs they ask for."""
+    asking = sorted(
+        known.name
+        for known in {job.rule for job in workflow.dag.needrun_jobs()}
+        if "gpu" in known.resources and known.resources["gpu"] != 0
+    )
+    if not asking:
+        return
+    instead = (
+        f"To train on the CPU: --set-resources {' '.join(f'{name}:gpu=0' for name in asking)} "
+        "(or set-resources in the profile)"
+    )
+    if workflow.global_resources.get("gpu") == 0:
+        raise WorkflowError(
+            "--resources gpu=0 is a limit of this Snakemake and doesn't reach the jobs of a "
+            "cluster: they would be submitted without a GPU and then ask for one. "
+            + instead
+        )
+    if queue.available() and not queue.has_gpus():
+        raise WorkflowError(
+            f"{', '.join(asking)}: they ask for a GPU, and no node of this cluster has one "
+            f"(sinfo -o '%N %G'). {instead}"
+        )
+
+
+def begin_run():
+    """Do what comes before the first job: not while files are parsed, and in no job."""
+    try:
+        if not workflow.local_exec:
+            check_gpus()
+        orphans.begin_run(Path.cwd(), submits=not workflow.local_exec)
+    except queue.QueueError as error:
+        raise WorkflowError(str(error)) from None
 
 
 wildcard_constraints:

@@ -1,4 +1,5 @@
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,14 @@ def test_meaning_changes_the_digest_and_nothing_else_does(project, file, text, c
     assert (after != before) is changes
     assert digest(project, memory) == after
     assert digest(project, Memory(project / "memory.json")) == after
+
+
+def test_a_workflow_that_is_parsed_reads_each_module_once(project):
+    memory = Memory(project / "memory.json", once=True)
+    before = digest(project, memory)
+    (project / "a/c.py").write_text("K = 3\n")
+    assert digest(project, memory) == before
+    assert digest(project, Memory(project / "memory.json", once=True)) != before
 
 
 def test_relative_imports_are_refused(project):
@@ -102,7 +111,8 @@ def imported_packages(path):
 
 
 def test_what_the_snakefile_imports_is_light():
-    entries = ["code_digests", "configuration/loading", "configuration/models", "report/contents"]
+    entries = ["cluster/orphans", "cluster/queue", "code_digests", "configuration/loading",
+               "configuration/models", "report/contents"]  # fmt: skip
     for entry in entries:
         path = ROOT / f"scripts/sdssflow/{entry}.py"
         for module in {path, *local_modules(path, ROOT / "scripts", MEMORY)}:
@@ -119,18 +129,42 @@ ROOMS = [
     "regress",
     "evaluate",
     "report",
+    "doctor",
 ]
+
+
+def test_provenance_stands_under_the_logs_and_knows_of_no_room():
+    package = ROOT / "scripts/sdssflow/provenance"
+    below = {ROOT / "scripts/sdssflow/files.py", ROOT / "scripts/sdssflow/__init__.py"}
+    for path in package.rglob("*.py"):
+        found = local_modules(path, ROOT / "scripts", MEMORY)
+        assert {x for x in found if package not in x.parents} <= below, path
+        at_the_top = (
+            name for name in ast.parse(path.read_text()).body
+            if isinstance(name, ast.Import | ast.ImportFrom)
+        )  # fmt: skip
+        packages = {ast.unparse(node).split()[1].split(".")[0] for node in at_the_top}
+        assert packages <= {"sdssflow", *sys.stdlib_module_names}, path
 
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_nothing_walks_back(room):
     later = ROOMS[ROOMS.index(room) + 1 :]
     beside = {"explore": ["classify", "regress"], "classify": ["explore", "regress"],
-              "regress": ["explore", "classify"]}  # fmt: skip
+              "regress": ["explore", "classify"],
+              "doctor": [name for name in ROOMS if name != "doctor"]}  # fmt: skip
     forbidden = {*later, *beside.get(room, [])} - {room}
     for path in (ROOT / "scripts/sdssflow" / room).rglob("*.py"):
         for found in local_modules(path, ROOT / "scripts", MEMORY):
             assert not forbidden & set(found.relative_to(ROOT / "scripts/sdssflow").parts), path
+
+
+@pytest.mark.parametrize("beside", ["cluster", "devices.py", "visible_devices.py", "writers.py"])
+def test_what_stands_beside_the_rooms_knows_of_none(beside):
+    path = ROOT / "scripts/sdssflow" / beside
+    for module in path.rglob("*.py") if path.is_dir() else [path]:
+        for found in local_modules(module, ROOT / "scripts", MEMORY):
+            assert not set(ROOMS) & set(found.relative_to(ROOT / "scripts/sdssflow").parts), module
 
 
 def test_scripts_take_parameters_and_never_the_configuration():

@@ -1,0 +1,1 @@
+"""Runs on a cluster: who runs in this folder, what an earlier run left in the queue."""

@@ -1,0 +1,51 @@
+"""Profiles name every rule that they have to, and none that isn't there."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PROFILES = sorted((ROOT / "profiles").glob("*/profile.yaml"))
+TEXT = "\n".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
+BODIES = dict(re.findall(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", TEXT, re.MULTILINE | re.DOTALL))
+LOCAL = {name for name, body in BODIES.items() if "localrule: True" in body}
+
+
+def profile(name):
+    return yaml.safe_load((ROOT / f"profiles/{name}/profile.yaml").read_text())
+
+
+def test_on_a_cluster_every_rule_is_in_a_group_or_an_array_or_stays_here():
+    slurm = profile("slurm")
+    arrays = set(slurm["slurm-array-jobs"].split(","))
+    grouped = set(slurm["groups"])
+    assert not arrays & grouped
+    assert arrays | grouped == set(BODIES) - LOCAL - {"build_report"}
+    assert set(slurm["group-components"]) <= set(slurm["groups"].values())
+
+
+def test_downloads_and_the_crate_are_made_on_the_submit_host():
+    assert {"plan_chunks", "download_chunk", "estimate_download", "write_crate"} == LOCAL
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.parent.name)
+def test_profiles_set_resources_of_rules_that_are_there(path):
+    content = yaml.safe_load(path.read_text())
+    assert set(content.get("set-resources", {})) <= set(BODIES)
+
+
+def test_profiles_that_submit_say_what_the_gpu_rules_get():
+    # inside a job profiles/default is read again, and says gpu: 0 where nothing is passed on
+    asking = {name for name, body in BODIES.items() if "gpu=1" in body}
+    assert asking == {"train_network", "search_settings"}
+    for path in PROFILES:
+        content = yaml.safe_load(path.read_text())
+        if "executor" in content:
+            assert all("gpu" in content["set-resources"][name] for name in asking), path
+
+
+def test_rules_know_of_no_cluster():
+    for word in ("slurm", "partition", "account", "retries:", "group:"):
+        assert word not in "\n".join(BODIES.values()), word
