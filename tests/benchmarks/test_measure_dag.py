@@ -82,7 +82,7 @@ def test_a_process_costs_its_own_seconds_and_memory(tmp_path):
     assert text == "done\n"
     assert found.wall >= 0.3
     assert found.cpu < found.wall
-    assert 190 < found.memory < 400
+    assert found.memory > 190  # at least: till it starts Python it is a copy of this process
 
 
 def test_seconds_of_import_are_summed_by_package():

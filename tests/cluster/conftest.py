@@ -80,17 +80,19 @@ def slurm(ground):
 
 
 @pytest.fixture(scope="session")
-def runs(ground, slurm):
-    """The outcomes of the runs, as futures by name."""
+def runs(request, ground, slurm):
+    """The outcomes of the runs that the chosen tests look at, as futures by name."""
     for name in ("default", "faults", "restarts", "prepared"):
         shutil.rmtree(ground / name, ignore_errors=True)
-    default = begin(default_run.go, ground / "default", slurm)
-    prepared = fault_run.prepare(ground / "prepared")
-    return {
-        "default": default,
-        "faults": begin(fault_run.go, ground / "faults", prepared, slurm),
-        "restarts": begin(restarts.go, ground / "restarts", prepared, slurm),
-    }
+    chosen = {item.path.stem for item in request.session.items}
+    begun = {}
+    if "test_default_run" in chosen:
+        begun["default"] = begin(default_run.go, ground / "default", slurm)
+    if "test_faults" in chosen:
+        prepared = fault_run.prepare(ground / "prepared")
+        for name, run in (("faults", fault_run), ("restarts", restarts)):
+            begun[name] = begin(run.go, ground / name, prepared, slurm)
+    return begun
 
 
 def begin(run, *arguments) -> Future:

@@ -182,6 +182,7 @@ def cluster(tmp_path, monkeypatch):
 
 
 SUBMITTING = ["--workflow-profile", "profiles/gpu", "--executor", "slurm", "--jobs", "2",
+              "--forcerun", "train_network",
               "--", f"{NETWORK}/2"]  # fmt: skip
 
 

@@ -132,7 +132,7 @@ def test_overflow_is_never_taken_for_a_whole_answer(server, board, tmp_path):
     board.order(cut, match="^SELECT objid,", times=1)
     table, _ = fetched(archive, asked, tmp_path)
     assert table.num_rows > 300
-    assert len([r for r in board.asked if r.sql.startswith("SELECT objid,")]) == 3
+    assert len({r.sql for r in board.asked if r.sql.startswith("SELECT objid,")}) == 3
 
 
 def test_signed_ids_beyond_2_63_are_the_ids_of_skyserver(sky, server, tmp_path):
