@@ -1,6 +1,7 @@
 """How tests are shared out among processes (make test): file by file, the workflow's together.
 
-All tests of the workflow look at one finished run, which takes a minute to make.
+All tests of the workflow look at one finished run, which takes a minute to make. They are the
+longest group, so they begin first.
 """
 
 from pathlib import Path
@@ -13,5 +14,10 @@ HERE = Path(__file__).parent
 @pytest.hookimpl(tryfirst=True)  # xdist reads the marks in this hook too
 def pytest_collection_modifyitems(items):
     for item in items:
-        together = HERE / "workflow" in item.path.parents
-        item.add_marker(pytest.mark.xdist_group("workflow" if together else str(item.path)))
+        name = "workflow" if of_the_workflow(item) else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(name))
+    items.sort(key=lambda item: not of_the_workflow(item))
+
+
+def of_the_workflow(item):
+    return HERE / "workflow" in item.path.parents

@@ -32,7 +32,7 @@ FAULTS = {
 RESOURCES = [
     "train_network:gpu=0",
     "train_network:mem_mb=250 if (wildcards.model, attempt) == ('over_memory', 1) else 1800",
-    "train_network:runtime=1 if (wildcards.model, attempt) == ('over_time', 1) else 30",
+    "train_network:runtime=2 if (wildcards.model, attempt) == ('over_time', 1) else 30",
     "train_network:slurm_partition={('node_lost', 1): 'lost', ('node_drained', 1): 'drained'}"
     ".get((wildcards.model, attempt), 'faults')",
 ]
