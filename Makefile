@@ -55,7 +55,7 @@ lint: $(READY)
 	$(BIN)/python -m sdssflow.configuration.documents --check
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest
 
 # compares with the local run, so that comes first
 test-cluster: run
