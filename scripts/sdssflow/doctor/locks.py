@@ -5,17 +5,16 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdssflow.cluster.runs import last_run
 from sdssflow.doctor.commands import ask
 from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding, listed
 
 UNLOCK = "then snakemake --unlock"
-RECORD = ".snakemake/sdssflow_run.json"  # each run leaves its host and process there
 
 
 @dataclass(frozen=True)
@@ -139,12 +138,10 @@ def _left_behind(
 
 def _host_of_last_run(folder: Path) -> str:
     """Return the other machine on which the last run began; '' if it was this one, or unknown."""
-    try:
-        record = json.loads((folder / RECORD).read_text())
-        host, number = record["host"], record["pid"]
-    except (OSError, ValueError, TypeError, KeyError):
+    run = last_run(folder)
+    if run is None or run.alive() is not None:
         return ""
-    return "" if host == socket.gethostname() else f"{host} (process {number})"
+    return f"{run.host} (process {run.pid})"
 
 
 def _owner(path: Path) -> str:

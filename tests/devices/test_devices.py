@@ -17,24 +17,8 @@ import pytest
 from sdssflow import devices
 from sdssflow.code_digests import Memory, local_modules
 from sdssflow.devices import reserve
-from sdssflow.visible_devices import Card, list_cards, named_devices, visible_devices
 
-ROOT = Path(__file__).parents[1]
-VARIABLES = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_JOB_GPUS",
-             "SLURM_STEP_GPUS", "SLURM_GPUS_ON_NODE")  # fmt: skip
-LISTING = """\
-GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f)
-  MIG 3g.20gb     Device  0: (UUID: MIG-c7384736-a75d-5afc-978f-d2f1294409fd)
-  MIG 3g.20gb     Device  1: (UUID: MIG-a28ad590-3fda-56dd-84fc-0a0b96edc58d)
-GPU 1: NVIDIA H100 80GB HBM3 (UUID: GPU-8f2d1f4b-0000-1111-2222-333344445555)
-"""
-CARDS = [
-    Card(
-        "GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f",
-        ["MIG-c7384736-a75d-5afc-978f-d2f1294409fd", "MIG-a28ad590-3fda-56dd-84fc-0a0b96edc58d"],
-    ),
-    Card("GPU-8f2d1f4b-0000-1111-2222-333344445555"),
-]
+ROOT = Path(__file__).parents[2]
 # Holds its devices till `company` processes have held theirs at once, then `seconds` more.
 HOLD = """
 import json, logging, os, sys, tempfile, time
@@ -67,27 +51,12 @@ with devices.reserve(gpus, "stop", Path(folder)):
 """
 
 
-@pytest.fixture(autouse=True)
-def bare(monkeypatch, tmp_path):
-    """No variable of this machine, and no nvidia-smi."""
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-
-
 @pytest.fixture
 def open_folder():
     """A folder to be made in one like /tmp, where other users can come to, unlike pytest's."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o1777)
         yield Path(folder) / "locks"
-
-
-def put_nvidia_smi(tmp_path, says, status=0):
-    program = tmp_path / "bin/nvidia-smi"
-    program.parent.mkdir(exist_ok=True)
-    program.write_text(f"#!/bin/sh\n/bin/cat <<'END'\n{says}END\nexit {status}\n")
-    program.chmod(0o755)
 
 
 def hold(folder, visible, gpus=1, company=0, seconds=0.05, user=0, **variables):
@@ -261,45 +230,8 @@ def test_too_few_gpus_is_an_error_even_if_none_is_not(tmp_path, monkeypatch):
         pass
 
 
-@pytest.mark.parametrize(
-    ("visible", "expected"),
-    [
-        (None, [*CARDS[0].instances, CARDS[1].uuid]),
-        ("1", [CARDS[1].uuid]),
-        ("1, 0", [CARDS[1].uuid, *CARDS[0].instances]),
-        ("1,1", [CARDS[1].uuid]),
-        ("GPU-8f2d1f4b", [CARDS[1].uuid]),
-        ("MIG-a28ad590-3fda-56dd-84fc-0a0b96edc58d", [CARDS[0].instances[1]]),
-        ("1,7,0", [CARDS[1].uuid]),
-        ("2", []),
-        ("GPU-unknown", []),
-        ("", []),
-    ],
-)
-def test_every_name_of_a_device_becomes_the_one_that_all_processes_know(
-    tmp_path, monkeypatch, visible, expected
-):
-    put_nvidia_smi(tmp_path, LISTING)
-    if visible is not None:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert visible_devices() == expected
-
-
-def test_nvidia_smi_is_read_and_may_fail(tmp_path, caplog):
-    assert list_cards() is None
-    put_nvidia_smi(tmp_path, LISTING)
-    assert list_cards() == CARDS
-    put_nvidia_smi(tmp_path, "NVIDIA-SMI has failed\n", status=9)
-    assert list_cards() is None
-    assert "NVIDIA-SMI has failed" in caplog.text
-
-
-def test_without_nvidia_smi_entries_are_taken_as_they_are():
-    assert named_devices("GPU-1,0,MIG-GPU-2/1/0,x,3", None) == ["GPU-1", "0", "MIG-GPU-2/1/0"]
-
-
-def test_jobs_of_slurm_keep_what_slurm_gave_them(tmp_path, monkeypatch):
-    put_nvidia_smi(tmp_path, LISTING)  # not asked: SLURM may count otherwise
+def test_jobs_of_slurm_keep_what_slurm_gave_them(tmp_path, monkeypatch, nvidia_smi):
+    nvidia_smi("GPU 0: Paper (UUID: GPU-1)\n")  # not asked: SLURM may count otherwise
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     with reserve(1, "stop", tmp_path / "locks") as names:
