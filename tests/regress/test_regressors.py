@@ -8,7 +8,8 @@ from sdssflow.models import load_estimator, save_estimator
 from sdssflow.regress import neighbours
 from sdssflow.regress.neighbours import LocalLinearRegression
 from sdssflow.regress.regressors import fit_regressor, predict
-from sdssflow.regress.scaling import FEATURE_BOUND, BoundedScaler, mean_and_scale
+from sdssflow.regress.scaling import BoundedScaler
+from sdssflow.regress.standardisation import FEATURE_BOUND, mean_and_scale
 from tests.regress import galaxies
 
 SETTINGS = [

@@ -29,7 +29,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from sdssflow.evaluate.weighted_sums import ranking_area
 from sdssflow.prepare.parts import Part, feature_names, folds, read_part
-from sdssflow.regress.scaling import FEATURE_BOUND
+from sdssflow.regress.standardisation import FEATURE_BOUND
 from sdssflow.regress.training_support import known_mean_and_scale
 from sdssflow.tables import read_parquet
 

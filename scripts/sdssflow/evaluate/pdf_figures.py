@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import binom
 
 from sdssflow.evaluate.pdf_gallery import choose
 from sdssflow.evaluate.pdf_scores import pdf_columns
@@ -67,6 +66,8 @@ def draw_coverage(predictions: Sequence[Predictions], level: float) -> Figure:
     Lines are means over seeds; the band is where right p(z) lie, with the chance `level` at each
     nominal coverage, for the objects of one seed.
     """
+    from scipy.stats import binom  # the other figures don't wait for its import
+
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 4.2))
     n = min(len(p.of_seed(seed)) for p in predictions for seed in p.seeds)
     low, high = (np.array(end) / n for end in binom.interval(level, n, LEVELS[1:-1]))

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
 
 from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.run import Bootstrap
@@ -169,6 +168,8 @@ def pit_histogram(
         `model, seed, bin_low, bin_high, count, expected, band_low, band_high`: the band is where
         the count of a uniform PIT of independent objects lies with at least that chance.
     """
+    from scipy.stats import binom  # only here, and its import takes a second of every job
+
     edges = np.linspace(0, 1, settings.pit_bins + 1)
     parts = []
     for prediction in predictions:

@@ -33,11 +33,10 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 from sdssflow.configuration.sample import Exploration
+from sdssflow.explore.cluster_algorithms import ALGORITHMS, NOISE
 from sdssflow.explore.feature_space import FeatureSpace
 from sdssflow.prepare.columns import numbers, strings
 
-NOISE = -1
-ALGORITHMS = ("kmeans", "mixture", "hdbscan")
 KMEANS_STARTS = 10
 MIXTURE_STARTS = 2
 

@@ -14,12 +14,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 
 from sdssflow.files import replacing
-from sdssflow.redshift_pdf.mixture import Mixture
+
+if TYPE_CHECKING:  # reading takes no torch, so figures and stacks are spared its import
+    from sdssflow.redshift_pdf.mixture import Mixture
 
 # Levels below the first and, mirrored, above the last of the even ones: the density falls steeply.
 TAIL_LEVELS = (1e-5, 1e-4, 1e-3, 3e-3)
@@ -98,7 +101,7 @@ def write_pdfs(
     ValueError
         If an ancillary array is not of one number an object, or blocks differ in theirs.
     """
-    blocks = [(pdf, ancil or {})] if isinstance(pdf, Mixture) else pdf
+    blocks = pdf if isinstance(pdf, Iterable) else [(pdf, ancil or {})]
     with pdf_writer(path, levels) as write:
         for block, numbers in blocks:
             write(block, numbers)

@@ -31,7 +31,7 @@ from sdssflow.regress.photometric_inputs import (
     PhotometricNoise,
     photometric_noise,
 )
-from sdssflow.regress.scaling import mean_and_scale
+from sdssflow.regress.standardisation import mean_and_scale
 
 if TYPE_CHECKING:  # benchmarks run where there is no pydantic
     from sdssflow.configuration.models import MixtureEnsemble

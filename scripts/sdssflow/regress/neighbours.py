@@ -20,7 +20,7 @@ from scipy.spatial import KDTree
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sdssflow.regress.scaling import mean_and_scale
+from sdssflow.regress.standardisation import mean_and_scale
 
 if TYPE_CHECKING:
     from sdssflow.redshift_pdf.mixture import Mixture

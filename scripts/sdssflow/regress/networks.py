@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from sdssflow.files import replacing
-from sdssflow.regress.scaling import FEATURE_BOUND, mean_and_scale
+from sdssflow.regress.standardisation import FEATURE_BOUND, mean_and_scale
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 BLOCK = 4096  # rows predicted at a time

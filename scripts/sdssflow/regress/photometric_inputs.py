@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from sdssflow.acquire.schema import BANDS
-from sdssflow.regress.scaling import FEATURE_BOUND
+from sdssflow.regress.standardisation import FEATURE_BOUND
 
 SMALLEST_ERROR = 1e-4  # mag; zero has no logarithm
 COLOR = re.compile(r"_color_([ugriz])([ugriz])$")

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from sdssflow.configuration.pdfs import PdfCalibration
-from sdssflow.regress.scaling import mean_and_scale
+from sdssflow.regress.standardisation import mean_and_scale
 
 
 @dataclass(frozen=True)
