@@ -16,7 +16,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 export PYTHONPATH := scripts
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: all run cluster doctor report plan check test test-cluster lint format documents lock clean
+.PHONY: all run cluster doctor report plan check test test-library test-workflow test-cluster lint format documents lock clean
 
 all: run
 
@@ -54,8 +54,15 @@ lint: $(READY)
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m sdssflow.configuration.documents --check
 
+# those that run Snakemake take as long as all others: two at a time
 test: lint
-	$(BIN)/python -m pytest
+	$(MAKE) --jobs 2 test-library test-workflow
+
+test-library: $(READY)
+	$(BIN)/python -m pytest --ignore tests/workflow
+
+test-workflow: $(READY)
+	$(BIN)/python -m pytest tests/workflow
 
 # compares with the local run, so that comes first
 test-cluster: run
