@@ -2,11 +2,13 @@
 
 import itertools
 import json
+import re
 from collections import Counter
 from datetime import datetime
 
 import pytest
 
+from tests.cluster.cluster_runs import local
 from tests.cluster.conftest import outcome
 
 pytestmark = pytest.mark.cluster
@@ -25,6 +27,12 @@ def overlaps(intervals):
 
 def gpu_jobs(run):
     return [job for job in run.jobs if "gpu" in job.get("TresPerJob", "")]
+
+
+def records(run):
+    """Paths of the records of its jobs, below the folder of all records."""
+    folder = run.folder / "results/provenance"
+    return [path.relative_to(folder) for path in folder.glob("[!.]*/**/*.json")]
 
 
 def test_every_table_is_byte_equal_to_the_local_run(run, evidence):
@@ -46,9 +54,9 @@ def test_downloads_stay_on_the_submit_host(run):
 
 def test_few_jobs_are_submitted(run, evidence):
     submissions = {job.get("ArrayJobId", job["JobId"]) for job in run.jobs}
-    records = list((run.folder / "results/provenance").glob("[!.]*/**/*.json"))
-    evidence(f"default run: {len(records)} jobs of the workflow in {len(submissions)} submissions")
-    assert len(submissions) <= len(records) / 5
+    made = len(records(run))
+    evidence(f"default run: {made} jobs of the workflow in {len(submissions)} submissions")
+    assert len(submissions) <= made / 5
     arrays = Counter(job["ArrayJobId"] for job in run.jobs if "ArrayJobId" in job)
     assert max(arrays.values()) > 1
 
@@ -80,3 +88,15 @@ def test_the_jobs_own_clocks_say_the_same(run, evidence):
     assert {record["resources"]["gpu"] for record in records} == {1}  # as submitted, inside too
     assert {record["device"] for record in records} == {"cpu"}  # the GPU is a fake
     evidence(f"own clocks of {len(records)} such jobs: no two at once")
+
+
+def test_the_report_of_snakemake_shows_how_long_the_rules_took(run):
+    """The jobs ran elsewhere; their run times come back with their metadata."""
+    local(run.folder, "--report", "snakemake_report.html")
+    shown = (run.folder / "snakemake_report.html").read_text()
+    # a specification in Vega-Lite, filled in with one row for each job
+    values = re.search(r'"Runtimes of jobs\.", "data": {"values": (\[.*?\])', shown)[1]
+    seconds = {(each["rule"], each["runtime"]) for each in json.loads(values)}
+    ran = {path.parts[0] for path in records(run)}
+    assert {rule for rule, _ in seconds} == ran
+    assert all(runtime > 0 for _, runtime in seconds)
