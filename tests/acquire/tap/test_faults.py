@@ -22,7 +22,15 @@ from sdssflow.standin.tap import VOTABLE
 from sdssflow.standin.votable import error_votable, write_votable
 from tests.acquire.bulk.walk import assert_same_rows
 from tests.acquire.download import walk
-from tests.acquire.tap.walk import LEGACY, MAPPING, archive_at, by_skyserver, fetched, source
+from tests.acquire.tap.walk import (
+    LEGACY,
+    MAPPING,
+    PATIENT,
+    archive_at,
+    by_skyserver,
+    fetched,
+    source,
+)
 
 
 def says(message, status=400):
@@ -38,7 +46,7 @@ def bytes_of(change):
 
 
 def silent(request, application):
-    time.sleep(2)
+    time.sleep(4)
     return Answer(503, "text/html", b"nobody is there any more")
 
 
@@ -57,7 +65,8 @@ HEALED = {
 @pytest.mark.parametrize("name", HEALED)
 def test_a_broken_answer_is_asked_again(name, server, board, tmp_path):
     asked = source(server.tap_url, chunks=1)
-    archive = archive_at(server.tap_url, tmp_path, asked)
+    network = PATIENT.model_copy(update={"timeout_s": 3.0}) if name == "silent once" else PATIENT
+    archive = archive_at(server.tap_url, tmp_path, asked, network)
     board.order(HEALED[name], match="^SELECT objid,")
     table, _ = fetched(archive, asked, tmp_path)
     assert len([r for r in board.asked if r.sql.startswith("SELECT objid,")]) == 2
@@ -87,7 +96,7 @@ def test_a_service_that_stays_silent_is_given_up(server, board, tmp_path):
     started = time.monotonic()
     with pytest.raises(DownloadError, match="can't be downloaded|not complete after"):
         make_plan(archive, asked, "mirror")
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < 30
     with pytest.raises(SilenceError, match="was silent for 0.2 s"):
         TapServer(server.tap_url, 10, network).ask("SELECT plate FROM sdss_dr17.specobj")
 

@@ -73,7 +73,11 @@ def source(url="http://127.0.0.1:1/tap", **changes):
     return TapSource.model_validate_json(json.dumps(content))
 
 
-def archive_at(url, folder, asked, network=walk.NETWORK):
+# tests count requests: a machine that is busy with others must not add one
+PATIENT = walk.NETWORK.model_copy(update={"timeout_s": 20.0, "deadline_s": 120.0})
+
+
+def archive_at(url, folder, asked, network=PATIENT):
     language = TapLanguage(asked)
     ask = TapServer(url, language.most_rows, network).ask
     return Archive(asked, ask, network, Store(folder / "store"), language)
