@@ -16,7 +16,7 @@ import numpy as np
 import torch
 import yaml
 
-from sdssflow.configuration.models import MixtureEnsemble
+from sdssflow.configuration.networks import MixtureEnsemble
 from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.splits import HoldoutSplit

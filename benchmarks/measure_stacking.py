@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sdssflow.configuration import models
+from sdssflow.configuration import regressors
+from sdssflow.configuration.networks import MixtureEnsemble
 from sdssflow.prepare.parts import read_part
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.redshift_pdf.scores import pdf_scores
@@ -27,8 +28,8 @@ DEVELOPMENT = Path("results/mgs/split/published/1/development.parquet")
 FOLDS, SEED, REPLICATES = 3, 1, 1000
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.5)
 OTHERS = {
-    "local_linear": models.LocalLinear(kind="local_linear"),
-    "forest": models.RandomForestRegressor(kind="random_forest"),
+    "local_linear": regressors.LocalLinear(kind="local_linear"),
+    "forest": regressors.RandomForestRegressor(kind="random_forest"),
 }
 
 
@@ -48,7 +49,7 @@ def out_of_fold(part, fold):
     densities = {"ensemble": [], **{name: [] for name in OTHERS}}
     for number in range(FOLDS):
         learnt, left = part.subset(fold != number), part.subset(fold == number)
-        settings = models.MixtureEnsemble(kind="mixture_ensemble")
+        settings = MixtureEnsemble(kind="mixture_ensemble")
         trained = train_ensemble(settings, SEED, learnt, nobody, device)
         densities["ensemble"].append(
             predict_pdf(trained.networks, left.features, left.feature_names)

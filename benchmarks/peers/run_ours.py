@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 import sdssflow
-from sdssflow.configuration.models import MixtureEnsemble
+from sdssflow.configuration.networks import MixtureEnsemble
 from sdssflow.prepare.parts import Part
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.redshift_pdf.summaries import summarise

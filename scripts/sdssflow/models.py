@@ -15,8 +15,10 @@ from sdssflow.files import replacing, write_json
 # code from the file (a forged tree could crash the process, so skops leaves trees to the user)
 TRUSTED_TYPES: tuple[str, ...] = (
     "numpy.dtype",
+    "sdssflow.classify.photoz_boosting.PhotozClassifier",
     "sdssflow.regress.forests.DensityForest",
     "sdssflow.regress.neighbours.LocalLinearRegression",
+    "sdssflow.regress.neighbours.NeighbourMean",
     "sdssflow.regress.scaling.BoundedScaler",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",

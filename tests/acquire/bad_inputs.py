@@ -225,7 +225,7 @@ MAPPINGS = [
     BadInput("ra without dec", frame(good_frame), ("only one of ra and dec",), mapped(dec=None)),
     BadInput("nothing to learn", frame(good_frame), ("neither spec_class nor zspec",),
              mapped(spec_class=None, zspec=None)),
-    BadInput("a band missing", frame(good_frame), ("model_mag_i", "model, psf or petro"),
+    BadInput("a band missing", frame(good_frame), ("model_mag_i", "model, psf, petro or cmodel"),
              mapped(model_mag_i=None)),
     BadInput("vector column without an index", vectors, ("modelMag[0]", "several values"),
              mapped(model_mag_u="modelMag")),

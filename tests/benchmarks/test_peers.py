@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
-from sdssflow.configuration.models import MixtureEnsemble
+from sdssflow.configuration.networks import MixtureEnsemble
 from sdssflow.evaluate import redshift_metrics
 from sdssflow.prepare.parts import read_part
 from sdssflow.tables import content_digest, read_parquet, with_metadata, write_parquet

@@ -19,6 +19,7 @@ SMALL = {
     "support_vectors": {},
     "random_forest": {"trees": 20},
     "gradient_boosting": {"iterations": 20},
+    "photoz_boosting": {"iterations": 20, "folds": 3},
     "neural_network": {"hidden": [16], "members": 2, "max_epochs": 40, "learning_rate": 0.01},
 }
 VOTERS = ["support_vectors", "random_forest", "neural_network"]
@@ -36,6 +37,7 @@ MEMBERS = {kind: settings_of(kind) for kind in VOTERS}
 
 def part(features, classes):
     count = len(classes)
+    redshift = {"GALAXY": 0.2, "QSO": 1.5, "STAR": 0.0}
     return Part(
         features=np.asarray(features, dtype=float).reshape(count, 3),
         feature_names=("u_g", "g_r", "mag_r"),
@@ -43,7 +45,7 @@ def part(features, classes):
         group=np.arange(count).astype(str),
         reference_mag=np.full(count, 18, dtype=np.float32),
         spec_class=np.asarray(classes, dtype="<U6"),
-        zspec=None,
+        zspec=np.array([redshift.get(name, np.nan) for name in classes]),
         digest="0" * 12,
     )
 
@@ -107,6 +109,22 @@ def test_the_line_above_would_see_test_rows_that_were_trained_on(parts):
     estimator = train_classifier(settings, {**parts, "train": leaked}, 7).estimator
     predicted = np.array(CLASSES)[class_probabilities(estimator, leaked.features).argmax(1)]
     assert accuracy_score(classes, predicted) > 0.8
+
+
+def test_balanced_classes_find_more_of_a_rare_one(parts):
+    common = np.random.default_rng(5).permutation(np.repeat(["GALAXY", "QSO"], [570, 30]))
+    generator = np.random.default_rng(6)
+    middle = np.where(common == "QSO", 1.0, 0.0)[:, None]
+    train = part(middle + generator.normal(size=(600, 3)), common)
+    found = {}
+    for weight in ("none", "balanced"):
+        settings = settings_of(
+            "random_forest", class_weight=weight, calibration="none", min_samples_leaf=10
+        )
+        estimator = train_classifier(settings, {**parts, "train": train}, 7).estimator
+        features = 1.0 + np.random.default_rng(8).normal(size=(300, 3))
+        found[weight] = np.mean(estimator.predict(features) == "QSO")
+    assert found["balanced"] > found["none"] + 0.3
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -190,7 +208,7 @@ def test_boosting_stops_on_the_validation_part(parts):
     assert stopped.n_iter_ < endless.n_iter_ == 150
 
 
-@pytest.mark.parametrize("kind", ["random_forest", "gradient_boosting"])
+@pytest.mark.parametrize("kind", ["random_forest", "gradient_boosting", "photoz_boosting"])
 def test_trees_take_missing_values(parts, kind):
     features = parts["train"].features.copy()
     features[::7, 0] = np.nan

@@ -54,6 +54,17 @@ def test_psf_minus_model_does_not_feel_extinction():
         assert (column(plain, name) == column(red, name)).all()
 
 
+def test_resolved_is_how_far_apart_psf_and_cmodel_are_in_r_whatever_the_extinction():
+    psf, cmodel = np.full(200, 19.0), np.full(200, 18.25)
+    cmodel[3] = 19.125  # noise: the model can be fainter than the point
+    cmodel[4] = np.nan
+    columns = {"psf_mag_r": psf, "cmodel_mag_r": cmodel, "extinction_r": np.full(200, 0.5)}
+    table = build_features(make_catalogue(**columns), Features(groups=["resolved"]))
+    assert metadata(table.schema)["features"] == ["resolved_r"]
+    resolved = table.column("resolved_r").to_pylist()
+    assert resolved[:5] == [0.75, 0.75, 0.75, 0.125, None]
+
+
 def test_missing_magnitudes_become_null_features_of_that_band_alone():
     magnitude = np.full(200, 18.0)
     magnitude[7] = np.nan
@@ -64,7 +75,9 @@ def test_missing_magnitudes_become_null_features_of_that_band_alone():
 
 def test_every_group_builds_and_none_leaks():
     extra = {
-        f"{kind}_mag_{band}": np.full(200, 19.0) for kind in ("psf", "petro") for band in BANDS
+        f"{kind}_mag_{band}": np.full(200, 19.0)
+        for kind in ("psf", "petro", "cmodel")
+        for band in BANDS
     }
     catalogue = make_catalogue(**extra, petro_rad_r=np.full(200, 3.0))
     table = build_features(catalogue, Features(groups=list(GROUPS)))

@@ -7,12 +7,12 @@ import predict_pdfs
 import pyarrow.parquet as pq
 import train_regressor
 
-from sdssflow.configuration import models
+from sdssflow.configuration import regressors
 from sdssflow.configuration.pdfs import PdfCalibration
 
 SETTINGS = PdfCalibration()
-LOCAL = models.LocalLinear(kind="local_linear", neighbours=30)
-FOREST = models.RandomForestRegressor(kind="random_forest", trees=20)
+LOCAL = regressors.LocalLinear(kind="local_linear", neighbours=30)
+FOREST = regressors.RandomForestRegressor(kind="random_forest", trees=20)
 
 
 def train(development, folder, settings, seed=1):

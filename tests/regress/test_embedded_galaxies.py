@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from sdssflow.configuration import models
+from sdssflow.configuration import regressors
+from sdssflow.configuration.networks import Network
 from sdssflow.evaluate.redshift_metrics import normalised_residual, r2, sigma_nmad
 from sdssflow.prepare.parts import Part
 from sdssflow.regress import networks
@@ -64,10 +65,10 @@ def scatter(zspec, zphot):
 @pytest.mark.parametrize(
     ("settings", "limit"),
     [
-        (models.LinearRegression(kind="linear"), 0.0175),
-        (models.PolynomialRegression(kind="polynomial"), 0.0145),
-        (models.GradientBoostingRegressor(kind="gradient_boosting"), 0.0135),
-        (models.LocalLinear(kind="local_linear"), 0.0126),
+        (regressors.LinearRegression(kind="linear"), 0.0175),
+        (regressors.PolynomialRegression(kind="polynomial"), 0.0145),
+        (regressors.GradientBoostingRegressor(kind="gradient_boosting"), 0.0135),
+        (regressors.LocalLinear(kind="local_linear"), 0.0126),
     ],
     ids=lambda value: getattr(value, "kind", ""),
 )
@@ -79,9 +80,7 @@ def test_scatter_of_the_default_settings(parts, settings, limit):
 
 def test_the_network_is_the_sharpest(parts):
     train, validation, test = parts
-    trained = train_network(
-        models.Network(kind="network"), 1, train, validation, torch.device("cpu")
-    )
+    trained = train_network(Network(kind="network"), 1, train, validation, torch.device("cpu"))
     zphot = networks.predict(trained.network, test.features)
     assert scatter(test.zspec, zphot) < 0.0124
     assert r2(test.zspec, zphot) > 0.88
@@ -94,7 +93,7 @@ def test_least_squares_on_magnitudes_is_the_same_everywhere(frame):
         part(frame, np.flatnonzero(frame["published_part"] == name), magnitudes)
         for name in ("train", "test")
     )
-    estimator = fit_regressor(models.LinearRegression(kind="linear"), 1, train, test)
+    estimator = fit_regressor(regressors.LinearRegression(kind="linear"), 1, train, test)
     zphot = predict(estimator, test.features)
     assert r2(test.zspec, zphot) == pytest.approx(0.8145, abs=1e-4)
     assert scatter(test.zspec, zphot) == pytest.approx(0.01727, abs=1e-5)

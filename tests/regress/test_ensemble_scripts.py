@@ -16,7 +16,7 @@ import pytest
 import search_settings
 import train_network
 
-from sdssflow.configuration.models import MixtureEnsemble, SettingsSearch
+from sdssflow.configuration.networks import MixtureEnsemble, SettingsSearch
 from sdssflow.regress.model_folders import open_folder
 from tests.regress import galaxies
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sdssflow.configuration.models import MixtureEnsemble
+from sdssflow.configuration.networks import MixtureEnsemble
 from sdssflow.regress import checkpoints
 from sdssflow.regress.ensemble_program import EnsembleProgram
 from sdssflow.regress.ensemble_rows import member_rows

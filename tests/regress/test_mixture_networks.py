@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sdssflow.configuration.models import MixtureEnsemble
+from sdssflow.configuration.networks import MixtureEnsemble
 from sdssflow.regress import mixture_networks
 from sdssflow.regress.ensemble_training import train_ensemble
 from sdssflow.regress.mixture_network_files import load_networks, save_networks

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from sdssflow.configuration import models
+from sdssflow.configuration import regressors
+from sdssflow.configuration.networks import GradientDescent, Network
 from sdssflow.regress import networks, training
 from sdssflow.regress.descent import descend
 from sdssflow.regress.networks import load_network, predict, save_network
@@ -16,8 +17,8 @@ from sdssflow.regress.training import choose_device, train_network
 from tests.regress import galaxies
 
 CPU = torch.device("cpu")
-NETWORK = models.Network(kind="network", hidden=[16, 16], max_epochs=30, batch_size=32)
-DESCENT = models.GradientDescent(kind="gradient_descent")
+NETWORK = Network(kind="network", hidden=[16, 16], max_epochs=30, batch_size=32)
+DESCENT = GradientDescent(kind="gradient_descent")
 TRAIN, VALIDATION, TEST = (galaxies.part(n, seed) for n, seed in ((600, 1), (80, 2), (150, 3)))
 EMPTY = galaxies.part(0)
 
@@ -33,7 +34,7 @@ def trained():
 
 
 def test_a_network_learns_better_than_the_linear_model(trained):
-    linear = fit_regressor(models.LinearRegression(kind="linear"), 1, TRAIN, VALIDATION)
+    linear = fit_regressor(regressors.LinearRegression(kind="linear"), 1, TRAIN, VALIDATION)
     network_error = np.std(predict(trained.network, TEST.features) - TEST.zspec)
     linear_error = np.std(predict_by_estimator(linear, TEST.features) - TEST.zspec)
     assert network_error < linear_error
@@ -129,7 +130,7 @@ def test_failed_photometry_does_not_throw_a_prediction_out(trained):
 
 def test_gradient_descent_agrees_with_the_closed_form():
     result = descend(DESCENT, TRAIN, VALIDATION, CPU)
-    linear = fit_regressor(models.LinearRegression(kind="linear"), 1, TRAIN, VALIDATION)
+    linear = fit_regressor(regressors.LinearRegression(kind="linear"), 1, TRAIN, VALIDATION)
     difference = predict(result.network, TEST.features) - predict_by_estimator(
         linear, TEST.features
     )

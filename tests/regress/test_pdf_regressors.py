@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from sdssflow.configuration import models
+from sdssflow.configuration import regressors
 from sdssflow.models import load_estimator, save_estimator
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.regress import forests
@@ -16,8 +16,8 @@ from sdssflow.regress.regressors import fit_regressor, predict
 from tests.regress import galaxies
 
 SETTINGS = [
-    models.LocalLinear(kind="local_linear", neighbours=40),
-    models.RandomForestRegressor(kind="random_forest", trees=40),
+    regressors.LocalLinear(kind="local_linear", neighbours=40),
+    regressors.RandomForestRegressor(kind="random_forest", trees=40),
 ]
 every_kind = pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: settings.kind)
 TRAIN, TEST = galaxies.part(1500, 1), galaxies.part(400, 2)
@@ -74,7 +74,7 @@ def test_the_saved_model_gives_the_same(settings, tmp_path):
 
 
 def test_a_kind_without_p_z_is_named(tmp_path):
-    folder = ModelFolder(tmp_path, {"folds": [0]}, models.LinearRegression(kind="linear"))
+    folder = ModelFolder(tmp_path, {"folds": [0]}, regressors.LinearRegression(kind="linear"))
     with pytest.raises(ValueError, match="linear gives no p.z., only local_linear, "):
         folder.load_pdf(0)
 
@@ -115,7 +115,7 @@ def test_leaf_scales_are_shrunk_towards_the_forests():
     )
     assert pdf.scales == pytest.approx(np.std(zspec), rel=0.15)
     leafy = RandomForestRegressor(n_estimators=40, min_samples_leaf=3, random_state=1)
-    settings = models.RandomForestRegressor(kind="random_forest", trees=40, min_samples_leaf=2)
+    settings = regressors.RandomForestRegressor(kind="random_forest", trees=40, min_samples_leaf=2)
     noise = generator.normal(size=(300, 1))
     part = galaxies.with_features(_with_zspec(zspec), noise)
     scales = fit(settings, part).predict_pdf(noise).scales

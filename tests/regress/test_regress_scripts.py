@@ -14,18 +14,22 @@ import pytest
 import train_network
 import train_regressor
 
-from sdssflow.configuration import models
+from sdssflow.configuration import regressors
+from sdssflow.configuration.networks import Committee, Network
 from sdssflow.regress.model_folders import open_folder
 from sdssflow.tables import metadata
 from tests.regress import galaxies
 
-LINEAR = models.LinearRegression(kind="linear")
-NETWORK = models.Network(kind="network", hidden=[8], max_epochs=4)
+LINEAR = regressors.LinearRegression(kind="linear")
+NETWORK = Network(kind="network", hidden=[8], max_epochs=4)
+COMMITTEE = Committee(kind="committee", members=2, hidden=[4], max_epochs=3)
+TREE = regressors.DecisionTree(kind="decision_tree")
+NEIGHBOURS = regressors.NeighbourMean(kind="nearest_neighbours")
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 def train(development, folder, settings, seed=1, model="some_model"):
-    script = train_network if settings.kind in models.TORCH_KINDS else train_regressor
+    script = train_network if settings.kind in regressors.TORCH_KINDS else train_regressor
     script.main(
         SimpleNamespace(
             input=SimpleNamespace(development=str(development), chosen=[]),
@@ -55,7 +59,11 @@ def predict(folders, tests, seeds, path):
     return pq.read_table(path)
 
 
-@pytest.mark.parametrize("settings", [LINEAR, NETWORK], ids=lambda settings: settings.kind)
+@pytest.mark.parametrize(
+    "settings",
+    [LINEAR, NETWORK, COMMITTEE, TREE, NEIGHBOURS],
+    ids=lambda settings: settings.kind,
+)
 def test_from_split_tables_to_predictions(settings, tmp_path):
     folders, tests = [], []
     for seed in (1, 2):

@@ -3,22 +3,24 @@
 import numpy as np
 import pytest
 
-from sdssflow.configuration import models
+from sdssflow.configuration import regressors
 from sdssflow.models import load_estimator, save_estimator
-from sdssflow.regress import neighbours
-from sdssflow.regress.neighbours import LocalLinearRegression
+from sdssflow.regress.inputs import TAKE_MISSING_FEATURES
 from sdssflow.regress.regressors import fit_regressor, predict
 from sdssflow.regress.scaling import BoundedScaler
 from sdssflow.regress.standardisation import FEATURE_BOUND, mean_and_scale
 from tests.regress import galaxies
 
 SETTINGS = [
-    models.MeanRegressor(kind="mean"),
-    models.LinearRegression(kind="linear"),
-    models.PolynomialRegression(kind="polynomial"),
-    models.RandomForestRegressor(kind="random_forest", trees=20),
-    models.GradientBoostingRegressor(kind="gradient_boosting", iterations=40),
-    models.LocalLinear(kind="local_linear", neighbours=30),
+    regressors.MeanRegressor(kind="mean"),
+    regressors.LinearRegression(kind="linear"),
+    regressors.PolynomialRegression(kind="polynomial"),
+    regressors.DecisionTree(kind="decision_tree"),
+    regressors.RandomForestRegressor(kind="random_forest", trees=20),
+    regressors.GradientBoostingRegressor(kind="gradient_boosting", iterations=40),
+    regressors.NeighbourMean(kind="nearest_neighbours"),
+    regressors.LocalLinear(kind="local_linear", neighbours=30),
+    regressors.LocalLinear(kind="local_linear", neighbours=30, clip_sigma=3.0),
 ]
 every_kind = pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: settings.kind)
 TRAIN, VALIDATION, TEST = (galaxies.part(n, seed) for n, seed in ((400, 1), (80, 2), (150, 3)))
@@ -56,7 +58,7 @@ def test_the_saved_model_predicts_the_same(settings, tmp_path):
     np.testing.assert_array_equal(predict(loaded, TEST.features), predict(estimator, TEST.features))
 
 
-@pytest.mark.parametrize("kind", ["random_forest", "gradient_boosting"])
+@pytest.mark.parametrize("kind", ["decision_tree", "random_forest", "gradient_boosting"])
 def test_the_seed_decides_and_threads_do_not(kind):
     settings = next(settings for settings in SETTINGS if settings.kind == kind)
     first, again, threaded = (
@@ -73,7 +75,7 @@ def test_the_seed_decides_and_threads_do_not(kind):
 def test_colours_beside_magnitudes_do_not_change_least_squares():
     magnitudes = np.cumsum(TRAIN.features[:, ::-1], axis=1)  # r, then sums of colours onto it
     test_magnitudes = np.cumsum(TEST.features[:, ::-1], axis=1)
-    settings = models.LinearRegression(kind="linear")
+    settings = regressors.LinearRegression(kind="linear")
 
     def zphot(columns):
         train = galaxies.with_features(TRAIN, columns(magnitudes), ("f",) * 9)
@@ -86,7 +88,7 @@ def test_colours_beside_magnitudes_do_not_change_least_squares():
 
 
 def test_boosting_stops_on_the_validation_part_only_if_there_is_one():
-    settings = models.GradientBoostingRegressor(
+    settings = regressors.GradientBoostingRegressor(
         kind="gradient_boosting", iterations=150, learning_rate=0.3
     )
     stopped = fit_regressor(settings, 1, TRAIN, VALIDATION)
@@ -100,7 +102,7 @@ def test_missing_features_are_taken_or_named(settings):
     features = TRAIN.features.copy()
     features[[7, 9], 2] = np.nan
     train = galaxies.with_features(TRAIN, features)
-    if settings.kind in ("mean", "random_forest", "gradient_boosting"):
+    if settings.kind in TAKE_MISSING_FEATURES:
         assert np.isfinite(predict(fit_regressor(settings, 1, train, VALIDATION), features)).all()
     else:
         message = f"'color_r_i' is missing for 2 of 400 objects, first row_id {TRAIN.row_id[7]}"
@@ -109,7 +111,7 @@ def test_missing_features_are_taken_or_named(settings):
 
 
 def test_missing_redshifts_and_empty_parts_are_refused():
-    settings = models.LinearRegression(kind="linear")
+    settings = regressors.LinearRegression(kind="linear")
     train = galaxies.part(50, 4)
     train.zspec[3] = np.nan
     with pytest.raises(ValueError, match="zspec is missing for 1 of 50 .* row_id 4003"):
@@ -130,42 +132,22 @@ def test_a_constant_feature_changes_nothing_wildly(settings):
         assert rms(estimator, test) < 0.4 * np.std(TEST.zspec)
 
 
-def test_local_linear_is_exact_where_redshift_is_linear():
-    generator = np.random.default_rng(0)
-    features = generator.normal(size=(300, 3)) * [1, 10, 0.1] + [0, 20, 5]
-    zspec = 0.2 + features @ [0.01, 0.002, -0.03]
-    model = LocalLinearRegression(neighbours=30).fit(features[:250], zspec[:250])
-    inside = np.abs(model.predict(features[250:]) - zspec[250:]) < 1e-8
-    assert inside.mean() > 0.7  # the others lie outside their neighbours' redshifts
+def test_a_tree_grown_to_the_end_knows_the_training_redshifts_and_a_stump_two():
+    whole = fit_regressor(regressors.DecisionTree(kind="decision_tree"), 1, TRAIN, VALIDATION)
+    np.testing.assert_array_equal(predict(whole, TRAIN.features), TRAIN.zspec)
+    stump = regressors.DecisionTree(kind="decision_tree", max_depth=1)
+    values = predict(fit_regressor(stump, 1, TRAIN, VALIDATION), TRAIN.features)
+    halves = [values == value for value in np.unique(values)]
+    assert [values[half][0] for half in halves] == pytest.approx(
+        [TRAIN.zspec[half].mean() for half in halves]
+    )
+    assert len(halves) == 2
 
 
-def test_local_linear_stays_within_the_neighbours_redshifts():
-    features = np.linspace(0, 1, 200)[:, None]
-    model = LocalLinearRegression(neighbours=20).fit(features, features[:, 0])
-    zphot = model.predict(np.array([[-5.0], [7.0]]))
-    assert zphot == pytest.approx([0, 1])
-
-
-def test_local_linear_with_fewer_objects_than_neighbours_fits_them_all():
-    features, zspec = galaxies.draw(40, 5)
-    few = LocalLinearRegression(neighbours=100).fit(features, zspec).predict(features)
-    design = np.column_stack([np.ones(40), features])
-    plane = design @ np.linalg.lstsq(design, zspec)[0]
-    np.testing.assert_allclose(few, np.clip(plane, zspec.min(), zspec.max()), atol=1e-7)
-
-
-def test_local_linear_takes_neighbours_that_are_all_alike():
-    features = np.repeat([[1.0, 2.0], [3.0, 4.0]], 30, axis=0)
-    zspec = np.repeat([0.1, 0.3], 30)
-    model = LocalLinearRegression(neighbours=10).fit(features, zspec)
-    assert model.predict(np.array([[1.0, 2.0], [3.0, 4.0]])) == pytest.approx([0.1, 0.3])
-
-
-def test_local_linear_does_not_depend_on_its_block_size(monkeypatch):
-    model = LocalLinearRegression(neighbours=30).fit(TRAIN.features, TRAIN.zspec)
-    whole = model.predict(TEST.features)
-    monkeypatch.setattr(neighbours, "BLOCK", 7)
-    np.testing.assert_array_equal(model.predict(TEST.features), whole)
+def test_leaves_hold_no_fewer_objects_than_asked():
+    settings = regressors.DecisionTree(kind="decision_tree", min_samples_leaf=25)
+    values = predict(fit_regressor(settings, 1, TRAIN, VALIDATION), TRAIN.features)
+    assert np.unique(values, return_counts=True)[1].min() >= 25
 
 
 def test_scaler_statistics_are_the_train_parts_and_bounded():

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 import torch
 
-from sdssflow.configuration.models import MixtureEnsemble, SettingsSearch
+from sdssflow.configuration.networks import MixtureEnsemble, SettingsSearch
 from sdssflow.regress import settings_search
 from sdssflow.regress.settings_search import draw_candidates, search_settings
 from tests.regress import survey

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import train_network
 
-from sdssflow.configuration.models import Network
+from sdssflow.configuration.networks import Network
 from sdssflow.devices import reserve
 from sdssflow.regress import training
 from tests.regress import galaxies

@@ -8,7 +8,7 @@ from sdssflow.acquire.schema import BANDS, COLUMNS, MAGNITUDES
 CATALOGUE_NAMES = (
     ", ".join(name for name in COLUMNS if name[-2:-1] != "_" and name != "row_id")
     + ", petro_rad_r, and for each band u, g, r, i, z: model_mag_u, psf_mag_u, petro_mag_u, "
-    "model_mag_err_u, psf_mag_err_u, petro_mag_err_u, extinction_u"
+    "cmodel_mag_u, model_mag_err_u, psf_mag_err_u, petro_mag_err_u, cmodel_mag_err_u, extinction_u"
 )
 
 
@@ -77,5 +77,5 @@ def _check_enough(path: str, columns: dict[str, str]) -> None:
             path,
             "source.columns maps no kind of magnitude in all five bands; "
             f"closest to complete is {closest}, without {names}",
-            "Map u, g, r, i and z of model, psf or petro magnitudes.",
+            "Map u, g, r, i and z of model, psf, petro or cmodel magnitudes.",
         )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 BANDS = ("u", "g", "r", "i", "z")
-MAGNITUDES = ("model", "psf", "petro")
+MAGNITUDES = ("model", "psf", "petro", "cmodel")
 CLASSES = ("GALAXY", "QSO", "STAR")
 PARTS = ("train", "test")
 

@@ -1,4 +1,4 @@
-"""The classifiers of `configuration.models` as scikit-learn estimators.
+"""The classifiers of `configuration.classifiers` as scikit-learn estimators.
 
 Features are standardised inside the estimator where distances or penalties depend on their scale.
 Trees need no scaling and take missing values as they are.
@@ -26,19 +26,19 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from sklearn.svm import SVC
 
-from sdssflow.configuration import models
+from sdssflow.configuration import classifiers as configuration
 
-TAKES_MISSING_VALUES = ("dummy", "random_forest", "gradient_boosting")
+TAKES_MISSING_VALUES = ("dummy", "random_forest", "gradient_boosting", "photoz_boosting")
 PATIENCE = 20  # boosting rounds without a better validation loss
 
 
-def build_classifier(settings: models.Classifier, seed: int, threads: int = 1) -> Any:
-    """Return an unfitted estimator of any kind except `soft_vote`.
+def build_classifier(settings: configuration.Classifier, seed: int, threads: int = 1) -> Any:
+    """Return an unfitted estimator of any kind that is a single scikit-learn classifier.
 
     Parameters
     ----------
     settings : Classifier
-        One of `configuration.models.ClassifierSettings`.
+        One of `configuration.classifiers.ClassifierSettings`.
     seed : int
         Seed of every random draw of the estimator.
     threads : int
@@ -47,10 +47,11 @@ def build_classifier(settings: models.Classifier, seed: int, threads: int = 1) -
     Raises
     ------
     ValueError
-        For `soft_vote`, which is made of fitted members (`training.train_classifier`).
+        For `soft_vote` and `photoz_boosting`, which are made of fitted estimators
+        (`training.train_classifier`).
     """
     if settings.kind not in _BUILDERS:
-        raise ValueError(f"{settings.kind!r} is no single classifier; train its members and vote")
+        raise ValueError(f"{settings.kind!r} is no single classifier; train_classifier fits it")
     return _BUILDERS[settings.kind](settings, seed, threads)
 
 
@@ -108,24 +109,28 @@ def slim_vote(vote: VotingClassifier) -> VotingClassifier:
     return vote
 
 
-def _dummy(settings: models.DummyClassifier, seed: int, threads: int) -> DummyClassifier:
+def _dummy(settings: configuration.DummyClassifier, seed: int, threads: int) -> DummyClassifier:
     return DummyClassifier(strategy="prior")
 
 
-def _logistic_regression(settings: models.LogisticRegression, seed: int, threads: int) -> Pipeline:
+def _logistic_regression(
+    settings: configuration.LogisticRegression, seed: int, threads: int
+) -> Pipeline:
     steps = [StandardScaler()]
     if settings.degree > 1:
         steps += [PolynomialFeatures(settings.degree, include_bias=False), StandardScaler()]
     return make_pipeline(*steps, LogisticRegression(C=settings.C, max_iter=2000))
 
 
-def _nearest_neighbours(settings: models.NearestNeighbours, seed: int, threads: int) -> Pipeline:
+def _nearest_neighbours(
+    settings: configuration.NearestNeighbours, seed: int, threads: int
+) -> Pipeline:
     # a tree looks at one object at a time: an object's neighbours don't depend on its chunk
     vote = KNeighborsClassifier(settings.neighbours, algorithm="kd_tree")
     return make_pipeline(StandardScaler(), vote)
 
 
-def _support_vectors(settings: models.SupportVectors, seed: int, threads: int) -> Pipeline:
+def _support_vectors(settings: configuration.SupportVectors, seed: int, threads: int) -> Pipeline:
     gamma = "scale" if settings.gamma is None else settings.gamma
     # one machine per class: its margins are calibrated better than the votes of pairs of classes
     machines = OneVsRestClassifier(SVC(C=settings.C, gamma=gamma))
@@ -133,18 +138,19 @@ def _support_vectors(settings: models.SupportVectors, seed: int, threads: int) -
 
 
 def _random_forest(
-    settings: models.RandomForestClassifier, seed: int, threads: int
+    settings: configuration.RandomForestClassifier, seed: int, threads: int
 ) -> RandomForestClassifier:
     return RandomForestClassifier(
         settings.trees,
         min_samples_leaf=settings.min_samples_leaf,
+        class_weight=None if settings.class_weight == "none" else settings.class_weight,
         n_jobs=threads,
         random_state=seed,
     )
 
 
 def _gradient_boosting(
-    settings: models.GradientBoostingClassifier, seed: int, threads: int
+    settings: configuration.GradientBoostingClassifier, seed: int, threads: int
 ) -> HistGradientBoostingClassifier:
     return HistGradientBoostingClassifier(
         max_iter=settings.iterations,
@@ -156,7 +162,9 @@ def _gradient_boosting(
     )
 
 
-def _neural_network(settings: models.NeuralNetworkClassifier, seed: int, threads: int) -> Pipeline:
+def _neural_network(
+    settings: configuration.NeuralNetworkClassifier, seed: int, threads: int
+) -> Pipeline:
     starts = np.random.SeedSequence(seed).generate_state(settings.members)
     networks = [
         (

@@ -20,7 +20,13 @@ from sdssflow.classify.classifiers import (
     fit_classifier,
     slim_vote,
 )
-from sdssflow.configuration.models import Classifier, ClassifierSettings, SoftVote
+from sdssflow.classify.photoz_boosting import fit_photoz_boosting
+from sdssflow.configuration.classifiers import (
+    Classifier,
+    ClassifierSettings,
+    PhotozBoosting,
+    SoftVote,
+)
 from sdssflow.prepare.parts import Part
 
 logger = logging.getLogger(__name__)
@@ -81,12 +87,14 @@ def train_classifier(
     ------
     ValueError
         If the training part is empty, has one class only, has an object without a class, or has a
-        missing value that the classifier can't take.
+        missing value that the classifier can't take; or as `photoz_boosting.fit_photoz_boosting`.
     """
     train = parts["train"]
     _check_classes(parts)
     if isinstance(settings, SoftVote):
         fitted: Any = _vote(settings, parts, seed, members or {}, threads)
+    elif isinstance(settings, PhotozBoosting):
+        fitted = fit_photoz_boosting(settings, seed, train, parts["validation"])
     else:
         if settings.kind not in TAKES_MISSING_VALUES:
             for part in parts.values():

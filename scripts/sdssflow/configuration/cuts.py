@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from sdssflow.configuration.section import Section
 
 Band = Literal["u", "g", "r", "i", "z"]
-Magnitudes = Literal["model", "psf", "petro"]
+Magnitudes = Literal["model", "psf", "petro", "cmodel"]
 
 
 class CompletePhotometry(Section):

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sdssflow.configuration.published import PublishedNumber
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.section import Section
@@ -33,6 +34,7 @@ COMMAND = "PYTHONPATH=scripts python -m sdssflow.configuration.documents"
 MODELS: dict[str, tuple[type[Section], str]] = {
     "run": (RunConfiguration, "`config/config.yaml`"),
     "sample": (Sample, "`config/samples/NAME.yaml`"),
+    "published": (PublishedNumber, "`config/published/NAME.yaml`"),
 }
 INTRODUCTION = f"""\
 # Configuration
@@ -41,11 +43,12 @@ INTRODUCTION = f"""\
      `{COMMAND}`.
      Change the docstrings there, not this page. -->
 
-A run is described by one file, and each of its samples by another. Unknown keys are refused, and
-so are values out of range: the error names the key. In the tables below a key without a default is
-required, `NAME` stands for a name of your choice (small letters, digits and underscores), `[]` for
-each element of a list. Editors that know JSON Schema check the files as you type, by
-`config/schemas/run.schema.json` and `config/schemas/sample.schema.json`.
+A run is described by one file, each of its samples by another, and so is each published number
+that it is compared with. Unknown keys are refused, and so are values out of range: the error names
+the key. In the tables below a key without a default is required, `NAME` stands for a name of your
+choice (small letters, digits and underscores), `[]` for each element of a list. Editors that know
+JSON Schema check the files as you type, by `run.schema.json`, `sample.schema.json` and
+`published.schema.json` in `config/schemas`.
 """
 
 

@@ -77,6 +77,11 @@ def load_sample(path: str | Path) -> Sample:
             f"samples: there is no file {path}{_nearest(path.stem, names)}; "
             f"defined in {path.parent}: {', '.join(names) or 'none'}"
         )
+    return load_section(Sample, path)
+
+
+def load_section(model: type[BaseModel], path: Path) -> Any:
+    """Read one YAML file as a configuration model; errors as `load_samples`."""
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), YAML_LOADER)
     except yaml.YAMLError as error:
@@ -85,7 +90,7 @@ def load_sample(path: str | Path) -> Sample:
         raise ConfigurationError(
             f"{path}: expected a mapping of keys, found {type(content).__name__}"
         )
-    return _validate(Sample, content, str(path))
+    return _validate(model, content, str(path))
 
 
 def _validate(model: type[BaseModel], content: dict[str, Any], origin: str) -> Any:

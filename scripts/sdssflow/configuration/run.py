@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from sdssflow.configuration.models import ClassifierSettings, Name, RegressorSettings
+from sdssflow.configuration.classifiers import ClassifierSettings
 from sdssflow.configuration.pdfs import RedshiftPdfs
+from sdssflow.configuration.regressors import RegressorSettings
 from sdssflow.configuration.section import Section
+from sdssflow.configuration.values import Name
+
+
+def _each_once(names: list[str]) -> list[str]:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name!r} is named twice")
+    return names
 
 
 class Bootstrap(Section):
@@ -22,6 +31,19 @@ class Bootstrap(Section):
     """Seed of the draws."""
 
 
+Convention = Literal[
+    "astroml",
+    "ball2007",
+    "brescia2014",
+    "data_driven_astronomy",
+    "henghes2021",
+    "oyaizu2008",
+    "rail",
+    "sheep2022",
+    "yang2017",
+]
+
+
 class RedshiftScores(Section):
     """Conventions of the redshift scores."""
 
@@ -29,6 +51,9 @@ class RedshiftScores(Section):
     """Smallest |zspec| in the denominator of the mean absolute percentage error."""
     bins: Annotated[int, Field(ge=2)] = 8
     """Bins of redshift and magnitude, with equal numbers of objects."""
+    conventions: Annotated[list[Convention], AfterValidator(_each_once)] = []
+    """Papers whose own scores are computed besides those of every run, to compare with their
+    numbers; `docs/metric_conventions.md` lists them."""
 
 
 class ClassScores(Section):
@@ -44,9 +69,17 @@ class Figures(Section):
     """How figures look."""
 
     format: Literal["png", "svg"] = "png"
-    """File format."""
+    """File format; the report shows these files."""
+    also: Annotated[list[Literal["png", "svg", "pdf"]], AfterValidator(_each_once)] = []
+    """Further formats that each figure is written in, beside the first; PDF for papers."""
     dpi: Annotated[int, Field(ge=50, le=600)] = 130
     """Resolution of bitmaps."""
+
+    @model_validator(mode="after")
+    def _further_formats_are_others(self) -> Figures:
+        if self.format in self.also:
+            raise ValueError(f"also: {self.format!r} is the first format already")
+        return self
 
 
 class Downloads(Section):

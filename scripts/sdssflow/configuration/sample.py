@@ -10,11 +10,11 @@ from sdssflow.configuration.cuts import Cut
 from sdssflow.configuration.section import Section
 from sdssflow.configuration.sources import EmbeddedSource, FileSource, Source
 from sdssflow.configuration.splits import Split
+from sdssflow.configuration.values import Name
 
 Band = Literal["u", "g", "r", "i", "z"]
-Magnitudes = Literal["model", "psf", "petro"]
+Magnitudes = Literal["model", "psf", "petro", "cmodel"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 LEAKS = {
@@ -45,6 +45,8 @@ FeatureGroup = Literal[
     "luptitudes",
     "psf_minus_model",
     "psf_minus_petro",
+    "psf_minus_cmodel",
+    "resolved",
     "petro_radius",
 ]
 

@@ -79,6 +79,8 @@ OPTIONAL: dict[str, SdssColumn] = {
     **{f"psf_mag_err_{b}": SdssColumn("photo", f"psfMagErr_{b}", "number") for b in BANDS},
     **{f"petro_mag_{b}": SdssColumn("photo", f"petroMag_{b}", "number") for b in BANDS},
     **{f"petro_mag_err_{b}": SdssColumn("photo", f"petroMagErr_{b}", "number") for b in BANDS},
+    **{f"cmodel_mag_{b}": SdssColumn("photo", f"cModelMag_{b}", "number") for b in BANDS},
+    **{f"cmodel_mag_err_{b}": SdssColumn("photo", f"cModelMagErr_{b}", "number") for b in BANDS},
 }
 """Columns of the catalogue that a sample can ask for besides."""
 

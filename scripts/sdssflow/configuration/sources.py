@@ -10,8 +10,8 @@ from pydantic import Field, TypeAdapter, field_validator, model_validator
 from sdssflow.configuration.sdss_columns import ALWAYS, DOWNLOADABLE, SELECTABLE, STANDARD
 from sdssflow.configuration.section import Section
 from sdssflow.configuration.selection import Condition, refuse_statements
+from sdssflow.configuration.values import PositiveInt
 
-PositiveInt = Annotated[int, Field(ge=1)]
 ServiceColumn = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from sdssflow.configuration.loading import ConfigurationError, load_run, load_samples
-from sdssflow.configuration.models import TORCH_KINDS
+from sdssflow.configuration.regressors import TORCH_KINDS
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.doctor.findings import FAULT, OK, Finding, listed

@@ -27,6 +27,9 @@ metric              convention         formula and source
 ``outlier_3sigma``  beck2016           fraction |d| > 3 ``sigma_clipped``
 ==================  =================  ===========================================================
 
+These are the scores of every run. Those of single papers, for comparison with their numbers:
+`redshift_conventions`.
+
 Beck et al. give sigma and the fraction beyond 3 sigma as a pair. We take sigma to be without the
 outliers, and cut again with the new sigma until nothing changes; the text doesn't say how often
 they did.

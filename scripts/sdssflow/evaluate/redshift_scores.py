@@ -1,7 +1,8 @@
 """Tables of redshift scores: per model and seed, by bin, and differences between models.
 
-What each metric is: `redshift_metrics`. Each replicate of the bootstrap draws the same groups for
-all models and seeds, so differences between models are paired.
+What each metric is: `redshift_metrics`, and `redshift_conventions` for those of single papers.
+Each replicate of the bootstrap draws the same groups for all models and seeds, so differences
+between models are paired.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import pandas as pd
 
 from sdssflow.configuration.run import Bootstrap, RedshiftScores
 from sdssflow.evaluate.bootstrap import replicate
+from sdssflow.evaluate.redshift_conventions import convention_metrics
 from sdssflow.evaluate.redshift_metrics import Statistic, normalised_residual, redshift_metrics
 from sdssflow.evaluate.score_bins import ScoreInBin, score_bins
 from sdssflow.evaluate.score_tables import Metric, Predictions, Scores, counts_by_seed
@@ -73,7 +75,7 @@ def score_models(
     predictions : sequence of Predictions
         Of models tested on the same objects (`score_tables.read_predictions`).
     settings : RedshiftScores
-        Conventions.
+        Conventions, and of which papers besides.
     bootstrap : Bootstrap
         Replicates and seed.
 
@@ -87,7 +89,7 @@ def score_models(
     ValueError
         If a redshift is missing; the message names model, seed and object.
     """
-    metrics = redshift_metrics(settings)
+    metrics = redshift_metrics(settings) | convention_metrics(settings.conventions)
     counts = counts_by_seed(predictions, bootstrap)
     scores: dict[str, dict[int, Scores]] = {}
     for prediction in progress(predictions, len(predictions), "scoring"):

@@ -21,8 +21,9 @@ ALL = "all"
 ABOUT_COLUMNS = ["model", "seed", "metric", "convention", "subset"]
 SCORE_COLUMNS = ["value", "lower", "upper", "n", "data_digest"]
 FRACTIONS = (  # of all n objects
-    "accuracy", "outlier_0.05", "outlier_0.15", "outlier_3sigma", "pit_outliers", "coverage_68",
-    "coverage_95", "conformal_68", "conformal_95",
+    "accuracy", "outlier_0.05", "outlier_0.15", "outlier_2sigma", "outlier_3sigma", "outlier_iqr",
+    "within_0.1", "within_0.2", "within_0.3", "within_normalised_0.1", "pit_outliers",
+    "coverage_68", "coverage_95", "conformal_68", "conformal_95",
 )  # fmt: skip
 BINNED_COLUMNS = [*ABOUT_COLUMNS, "variable", "bin_low", "bin_high", *SCORE_COLUMNS]
 

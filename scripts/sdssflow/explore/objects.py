@@ -135,7 +135,7 @@ def _magnitudes(table: pa.Table, features: Features, by: str) -> tuple[np.ndarra
     ]
     extinction, decision = extinction_to_subtract(table, features)
     note = "corrected" if decision in CORRECTED else "not corrected"
-    name = {"model": "model", "psf": "PSF", "petro": "Petrosian"}[kind]
+    name = {"model": "model", "psf": "PSF", "petro": "Petrosian", "cmodel": "cmodel"}[kind]
     label = f"{name} magnitudes ({system}, AB, {note} for Galactic extinction)"
     columns = [numbers(table, f"{kind}_mag_{band}", by) - extinction[band] for band in BANDS]
     return np.column_stack(columns), label

@@ -152,6 +152,12 @@ def _psf_minus(other: str):
     return difference
 
 
+def _resolved(catalogue, settings, extinction, system):
+    """How extended an object is, after Clarke et al. 2020: near 0 for a point."""
+    psf, cmodel = (_raw(catalogue, kind, "r", "resolved") for kind in ("psf", "cmodel"))
+    return {"resolved_r": np.abs(psf - cmodel)}
+
+
 def _petro_radius(catalogue, settings, extinction, system):
     return {"petro_rad_r": numbers(catalogue, "petro_rad_r", "features.groups: petro_radius")}
 
@@ -165,5 +171,7 @@ GROUPS = {
     "luptitudes": _luptitudes,
     "psf_minus_model": _psf_minus("model"),
     "psf_minus_petro": _psf_minus("petro"),
+    "psf_minus_cmodel": _psf_minus("cmodel"),
+    "resolved": _resolved,
     "petro_radius": _petro_radius,
 }

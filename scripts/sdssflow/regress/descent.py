@@ -20,7 +20,7 @@ import math
 import numpy as np
 import torch
 
-from sdssflow.configuration.models import GradientDescent
+from sdssflow.configuration.networks import GradientDescent
 from sdssflow.prepare.parts import Part
 from sdssflow.regress.networks import RedshiftNetwork, Trained
 

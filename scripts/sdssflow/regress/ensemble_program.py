@@ -34,7 +34,7 @@ from sdssflow.regress.photometric_inputs import (
 from sdssflow.regress.standardisation import mean_and_scale
 
 if TYPE_CHECKING:  # benchmarks run where there is no pydantic
-    from sdssflow.configuration.models import MixtureEnsemble
+    from sdssflow.configuration.networks import MixtureEnsemble
     from sdssflow.prepare.parts import Part
 
 WARM_UP = 0.05  # of all steps, in which the learning rate rises

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 if TYPE_CHECKING:  # benchmarks run where there is no pydantic
-    from sdssflow.configuration.models import MixtureEnsemble
+    from sdssflow.configuration.networks import MixtureEnsemble
     from sdssflow.prepare.parts import Part
 
 

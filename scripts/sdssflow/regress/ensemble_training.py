@@ -23,7 +23,7 @@ from sdssflow.regress.mixture_network_files import save_networks
 from sdssflow.regress.mixture_networks import MixtureNetworks
 
 if TYPE_CHECKING:  # benchmarks run where there is no pydantic
-    from sdssflow.configuration.models import MixtureEnsemble
+    from sdssflow.configuration.networks import MixtureEnsemble
     from sdssflow.prepare.parts import Part
 
 

@@ -7,7 +7,13 @@ import numpy as np
 from sdssflow.prepare.parts import Part
 
 # kinds that see no features, send a missing value down one branch of a tree, or are told of gaps
-TAKE_MISSING_FEATURES = ("mean", "random_forest", "gradient_boosting", "mixture_ensemble")
+TAKE_MISSING_FEATURES = (
+    "mean",
+    "decision_tree",
+    "random_forest",
+    "gradient_boosting",
+    "mixture_ensemble",
+)
 
 
 def require_usable(part: Part, kind: str, name: str) -> None:

@@ -16,7 +16,7 @@ from sdssflow.regress.mixture_networks import MixtureNetworks, Shape, predict_pd
 from sdssflow.regress.photometric_inputs import PhotometricInputs
 
 if TYPE_CHECKING:  # benchmarks run where there is no pydantic
-    from sdssflow.configuration.models import MixtureEnsemble
+    from sdssflow.configuration.networks import MixtureEnsemble
 
 BUFFERS = ("mean", "scale", "logarithmic", "told")
 

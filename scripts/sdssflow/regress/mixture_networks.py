@@ -30,7 +30,7 @@ from sdssflow.regress.mixture_loss import TruncatedMixtureLoss
 from sdssflow.regress.photometric_inputs import PhotometricInputs, photometric_noise
 
 if TYPE_CHECKING:  # benchmarks run where there is no pydantic
-    from sdssflow.configuration.models import MixtureEnsemble
+    from sdssflow.configuration.networks import MixtureEnsemble
 
 BLOCK = 4096  # objects predicted at a time
 MARGIN = 0.05  # of 1 + z: how far p(z) may reach beyond the largest training redshift

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from sdssflow.configuration.models import PDF_KINDS, TORCH_KINDS, RegressorSettings
+from sdssflow.configuration.regressors import PDF_KINDS, TORCH_KINDS, RegressorSettings
 from sdssflow.configuration.section import Section
 from sdssflow.models import load_estimator, write_card
 from sdssflow.prepare.parts import feature_names
@@ -69,6 +69,11 @@ class ModelFolder:
 
             hidden = getattr(self.settings, "hidden", [])
             features = len(self.card["features"])
+            if self.settings.kind == "committee":
+                from sdssflow.regress.committees import load_committee
+
+                committee = load_committee(path, features, hidden, self.settings.members)
+                return lambda rows: networks.predict(committee, rows)
             network = networks.load_network(path, features, hidden, self.card["dtype"])
             return lambda rows: networks.predict(network, rows)
         from sdssflow.regress import regressors

@@ -1,19 +1,26 @@
-"""Local linear regression: the method of the SDSS photometric redshifts since DR7.
+"""Redshifts from the nearest training objects: their mean, or a plane through them.
 
-For each object, take its k nearest neighbours among the training objects, fit a plane through
-their redshifts, read the plane at the object (Csabai et al. 2007, Astron. Nachr. 328, 852; Beck et
-al. 2016, MNRAS 460, 1371, arXiv:1603.09708: k = 100, r and four colours).
+`NeighbourMean` averages the redshifts of the k nearest neighbours, each weighted by an inverse
+power of its distance: the instance-based learning of Ball et al. 2007 (ApJ 663, 774,
+arXiv:astro-ph/0612471). With one neighbour it is the estimate whose input Ball et al. 2008 (ApJ
+683, 12, arXiv:0804.3413) perturb.
 
-Differences from Beck et al.: all features that the model is given enter, each standardised, and
-all k neighbours count, with equal weight: none is dropped as an outlier. The result is kept within
-the range of the neighbours' redshifts, because the plane is known only where they are. The error,
-the scale of p(z), is the scatter of the neighbours about the plane as there, but divided by their
-number less the f + 1 parameters of the plane.
+`LocalLinearRegression` is the method of the SDSS photometric redshifts since DR7: for each object,
+take its k nearest neighbours among the training objects, fit a plane through their redshifts, read
+the plane at the object (Csabai et al. 2007, Astron. Nachr. 328, 852; Beck et al. 2016, MNRAS 460,
+1371, arXiv:1603.09708: k = 100, r and four colours). Beck et al. then leave out the neighbours that
+are more than 3 sigma off and fit the others once more: `clip_sigma`, which we leave to the user.
+
+Differences from Beck et al.: all features that the model is given enter, each standardised. The
+result is kept within the range of the fitted neighbours' redshifts, because the plane is known only
+where they are. The error, the scale of p(z), is the rms of the fitted neighbours' residuals as
+there, but divided by their number less the f + 1 parameters of the plane.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from scipy.spatial import KDTree
@@ -42,16 +49,13 @@ def largest_redshift(zspec: np.ndarray) -> float:
     return RANGE_MARGIN * max(float(np.max(zspec)), SMALLEST_SCALE)
 
 
-class LocalLinearRegression(RegressorMixin, BaseEstimator):
-    """Linear fit to the k nearest neighbours in standardised feature space.
-
-    Parameters
-    ----------
-    neighbours : int
-        Number k of neighbours; all training objects if there are fewer.
+class Neighbourhoods(RegressorMixin, BaseEstimator):
+    """The training objects, and which of them are nearest in standardised feature space.
 
     Attributes
     ----------
+    neighbours : int
+        Number k of neighbours; all training objects if there are fewer.
     mean_, scale_ : (f,) float64 arrays
         Mean and standard deviation of the training features; the scale of a constant feature is 1.
     points_ : (n, f) float64 array
@@ -60,16 +64,78 @@ class LocalLinearRegression(RegressorMixin, BaseEstimator):
         Training redshifts.
     """
 
-    def __init__(self, neighbours: int = 100):
-        self.neighbours = neighbours
+    neighbours: int
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> LocalLinearRegression:
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
         """Remember the training objects: (n, f) features and (n,) redshifts, all finite."""
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         self.mean_, self.scale_ = mean_and_scale(X)
         self.points_ = (X - self.mean_) / self.scale_
         self.zspec_ = y.astype(np.float64)
         return self
+
+    def _blocks(self, X: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield place, (m, f) standardised features, (m, k) distances and (m, k) training rows."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        queries = (X - self.mean_) / self.scale_
+        tree = KDTree(self.points_)  # milliseconds to build; what is saved are arrays alone
+        nearest = np.arange(1, min(self.neighbours, len(self.points_)) + 1)
+        for start in range(0, len(queries), BLOCK):
+            block = slice(start, start + BLOCK)
+            yield block, queries[block], *tree.query(queries[block], k=nearest)
+
+
+class NeighbourMean(Neighbourhoods):
+    """Mean redshift of the k nearest neighbours, weighted by their distances.
+
+    Parameters
+    ----------
+    neighbours : int
+        Number k of neighbours; all training objects if there are fewer.
+    distance_power : float
+        A weight is the distance to minus this power. Neighbours at distance 0, if there are any and
+        the power is not 0, count alone.
+    """
+
+    def __init__(self, neighbours: int = 20, distance_power: float = 1.0):
+        self.neighbours = neighbours
+        self.distance_power = distance_power
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return (n,) float64 zphot of (n, f) features, each object for itself."""
+        zphot = np.empty(len(X))
+        for block, _, distances, rows in self._blocks(X):
+            zspec = self.zspec_[rows]
+            weights = self._weights(distances)
+            mean = np.sum(weights * zspec, axis=1) / np.sum(weights, axis=1)
+            # a mean lies among its terms; rounding may not throw it out
+            zphot[block] = np.clip(mean, zspec.min(axis=1), zspec.max(axis=1))
+        return zphot
+
+    def _weights(self, distances: np.ndarray) -> np.ndarray:
+        """Return (m, k) weights, the largest of each object 1, of ascending (m, k) distances."""
+        nearest = distances[:, :1]
+        with np.errstate(invalid="ignore"):  # 0 / 0 where the nearest is at 0
+            relative = np.where(distances == nearest, 1.0, nearest / distances)
+        return relative**self.distance_power
+
+
+class LocalLinearRegression(Neighbourhoods):
+    """Linear fit to the k nearest neighbours in standardised feature space.
+
+    Parameters
+    ----------
+    neighbours : int
+        Number k of neighbours; all training objects if there are fewer.
+    clip_sigma : float, optional
+        Neighbours whose residual is beyond this many times the scale of all residuals are left out,
+        and the others fitted once more. Of k neighbours these are at most k / clip_sigma**2.
+    """
+
+    def __init__(self, neighbours: int = 100, clip_sigma: float | None = None):
+        self.neighbours = neighbours
+        self.clip_sigma = clip_sigma
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return (n,) float64 zphot of (n, f) features, each object for itself."""
@@ -98,32 +164,59 @@ class LocalLinearRegression(RegressorMixin, BaseEstimator):
 
     def _at(self, X: np.ndarray) -> np.ndarray:
         """Return (3, n): zphot, scale and whether outside of the neighbours' box."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        queries = (X - self.mean_) / self.scale_
-        tree = KDTree(self.points_)  # milliseconds to build; what is saved are arrays alone
-        result = np.empty((3, len(queries)))
-        for start in range(0, len(queries), BLOCK):
-            block = slice(start, start + BLOCK)
-            result[:, block] = self._fit_planes(tree, queries[block])
+        result = np.empty((3, len(X)))
+        for block, queries, _, rows in self._blocks(X):
+            points, zspec = self.points_[rows], self.zspec_[rows]  # (m, k, f), (m, k)
+            low, high = points.min(axis=1), points.max(axis=1)
+            zphot, scale, residual = plane_at(queries, points, zspec)
+            if self.clip_sigma is not None:
+                kept = np.abs(residual) <= self.clip_sigma * scale[:, None]
+                zphot, scale, _ = plane_at(queries, points, zspec, kept)
+            outside = np.any((queries < low) | (queries > high), axis=1)
+            result[:, block] = zphot, scale, outside
         return result
 
-    def _fit_planes(self, tree: KDTree, queries: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Return zphot, scale and whether outside, (m,) each, of (m, f) standardised `queries`."""
-        k = min(self.neighbours, len(self.points_))
-        _, rows = tree.query(queries, k=np.arange(1, k + 1))
-        points, zspec = self.points_[rows], self.zspec_[rows]  # (m, k, f), (m, k)
-        outside = np.any((queries < points.min(axis=1)) | (queries > points.max(axis=1)), axis=1)
-        center, level = points.mean(axis=1), zspec.mean(axis=1)
-        points -= center[:, None, :]
-        transposed = points.transpose(0, 2, 1)
-        normal = transposed @ points  # (m, f, f)
-        moment = transposed @ (zspec - level[:, None])[:, :, None]  # (m, f, 1)
-        diagonal = np.einsum("mii->mi", normal)  # a view: adding to it adds to `normal`
-        diagonal += RIDGE * diagonal.mean(axis=1, keepdims=True) + np.finfo(float).tiny
-        slope = np.linalg.solve(normal, moment)[:, :, 0]
-        zphot = level + np.sum((queries - center) * slope, axis=1)
-        residual = zspec - level[:, None] - (points @ slope[:, :, None])[:, :, 0]
-        freedom = max(k - queries.shape[1] - 1, 1)
-        scale = np.sqrt(np.sum(residual**2, axis=1) / freedom)
-        return np.clip(zphot, zspec.min(axis=1), zspec.max(axis=1)), scale, outside
+
+def plane_at(
+    queries: np.ndarray, points: np.ndarray, zspec: np.ndarray, kept: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fit a plane through each object's neighbours and read it at the object.
+
+    Parameters
+    ----------
+    queries : (m, f) float64 array
+        Standardised features of the objects.
+    points : (m, k, f) float64 array
+        Those of their neighbours.
+    zspec : (m, k) float64 array
+        Redshifts of the neighbours.
+    kept : (m, k) bool array, optional
+        Which neighbours are fitted, all by default; at least one of each object.
+
+    Returns
+    -------
+    zphot : (m,) float64 array
+        The planes at the objects, within the range of the fitted redshifts.
+    scale : (m,) float64 array
+        Root of the sum of the fitted neighbours' squared residuals over their number less f + 1.
+    residual : (m, k) float64 array
+        Residuals of all neighbours.
+    """
+    fitted = np.ones(zspec.shape) if kept is None else kept.astype(np.float64)
+    count = fitted.sum(axis=1)
+    center = np.sum(points * fitted[:, :, None], axis=1) / count[:, None]
+    level = np.sum(zspec * fitted, axis=1) / count
+    offsets, heights = points - center[:, None, :], zspec - level[:, None]
+    transposed = (offsets * fitted[:, :, None]).transpose(0, 2, 1)
+    normal = transposed @ offsets  # (m, f, f)
+    moment = transposed @ heights[:, :, None]  # (m, f, 1)
+    diagonal = np.einsum("mii->mi", normal)  # a view: adding to it adds to `normal`
+    diagonal += RIDGE * diagonal.mean(axis=1, keepdims=True) + np.finfo(float).tiny
+    slope = np.linalg.solve(normal, moment)[:, :, 0]
+    zphot = level + np.sum((queries - center) * slope, axis=1)
+    residual = heights - (offsets @ slope[:, :, None])[:, :, 0]
+    freedom = np.maximum(count - queries.shape[1] - 1, 1)
+    scale = np.sqrt(np.sum(residual**2 * fitted, axis=1) / freedom)
+    low = np.where(fitted > 0, zspec, np.inf).min(axis=1)
+    high = np.where(fitted > 0, zspec, -np.inf).max(axis=1)
+    return np.clip(zphot, low, high), scale, residual

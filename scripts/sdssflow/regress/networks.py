@@ -1,9 +1,10 @@
-"""The torch model behind `network` and `gradient_descent`, and how it is saved.
+"""The torch model behind `network`, `gradient_descent` and `committee`, and how it is saved.
 
-One class serves both: standardise the features, walk through the layers, undo the standardisation
-of the redshift. Without hidden layers it is the linear regression. What standardises is part of
-the model, fitted on the train part alone, so a prediction needs nothing but the saved file and
-doesn't depend on the rows it is made together with.
+One class serves all three: standardise the features, walk through the layers, undo the
+standardisation of the redshift. Without hidden layers it is the linear regression; several in a
+committee are averaged (`committees`). What standardises is part of the model, fitted on the train
+part alone, so a prediction needs nothing but the saved file and doesn't depend on the rows it is
+made together with.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import safetensors
@@ -23,6 +25,10 @@ from torch import nn
 from sdssflow.files import replacing
 from sdssflow.regress.standardisation import FEATURE_BOUND, mean_and_scale
 
+if TYPE_CHECKING:
+    from sdssflow.prepare.parts import Part
+
+Model = TypeVar("Model", bound=nn.Module)
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 BLOCK = 4096  # rows predicted at a time
 
@@ -39,6 +45,8 @@ class RedshiftNetwork(nn.Module):
     dtype : torch.dtype
         Precision of the layers. Standardisation is float64 always: in float32 a magnitude of 20
         has steps of 2e-6.
+    activation : type of torch.nn.Module
+        What stands between the layers, SiLU (x sigmoid(x)) by default.
 
     Attributes
     ----------
@@ -50,10 +58,16 @@ class RedshiftNetwork(nn.Module):
     zspec_mean, zspec_scale : () float64 buffers
         Standardisation of the redshift.
     layers : torch.nn.Sequential
-        Linear layers with SiLU (x sigmoid(x)) between them.
+        Linear layers with the activation between them.
     """
 
-    def __init__(self, features: int, hidden: Sequence[int], dtype: torch.dtype):
+    def __init__(
+        self,
+        features: int,
+        hidden: Sequence[int],
+        dtype: torch.dtype,
+        activation: type[nn.Module] = nn.SiLU,
+    ):
         super().__init__()
         self.register_buffer("feature_mean", torch.zeros(features, dtype=torch.float64))
         self.register_buffer("feature_scale", torch.ones(features, dtype=torch.float64))
@@ -65,13 +79,18 @@ class RedshiftNetwork(nn.Module):
         layers: list[nn.Module] = []
         for inputs, outputs in itertools.pairwise(widths):
             # skip_init: `initialise` draws the weights, from a generator of its own
-            layers += [nn.utils.skip_init(nn.Linear, inputs, outputs, dtype=dtype), nn.SiLU()]
-        self.layers = nn.Sequential(*layers[:-1])  # no SiLU after the last layer
+            layers += [nn.utils.skip_init(nn.Linear, inputs, outputs, dtype=dtype), activation()]
+        self.layers = nn.Sequential(*layers[:-1])  # none after the last layer
 
     @property
     def dtype(self) -> torch.dtype:
         """Precision of the layers."""
         return self.layers[0].weight.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.feature_mean.device
 
     def standardise_to(self, features: np.ndarray, zspec: np.ndarray) -> None:
         """Set the buffers from (n, f) features and (n,) redshifts of the train part."""
@@ -89,6 +108,16 @@ class RedshiftNetwork(nn.Module):
         """Return (n,) redshifts with mean 0 and scale 1, in the precision of the layers."""
         return ((zspec - self.zspec_mean) / self.zspec_scale).to(self.dtype)
 
+    def tensors(self, part: Part) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return standardised features and redshifts of a part on the network's device."""
+        features = torch.tensor(part.features).to(self.device)
+        zspec = torch.tensor(part.zspec).to(self.device)
+        return self.standardised(features), self.standardised_zspec(zspec)
+
+    def copied_weights(self) -> dict[str, torch.Tensor]:
+        """Return a copy of all tensors, to go back to."""
+        return {name: tensor.clone() for name, tensor in self.state_dict().items()}
+
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return (n,) float64 zphot of (n, f) float64 features."""
         output = self.layers(self.standardised(features))[:, 0]
@@ -97,22 +126,22 @@ class RedshiftNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network and how it came about.
+    """A trained network, or committee of them, and how it came about.
 
     Attributes
     ----------
-    network : RedshiftNetwork
+    network : RedshiftNetwork or NetworkCommittee
         With the weights of the best epoch.
     history : list of dict
         Per epoch `epoch` (from 1), `train_loss`, `validation_loss` (NaN without a validation
         part), of the standardised redshift.
-    best_epoch : int
-        Whose weights these are.
+    best_epoch : int or list of int
+        Whose weights these are; of each member of a committee.
     """
 
-    network: RedshiftNetwork
+    network: nn.Module
     history: list[dict[str, float]]
-    best_epoch: int
+    best_epoch: int | list[int]
 
     @property
     def dtype(self) -> str:
@@ -132,14 +161,14 @@ def initialise(network: RedshiftNetwork, generator: torch.Generator) -> None:
             nn.init.zeros_(layer.bias)
 
 
-def predict(network: RedshiftNetwork, features: np.ndarray) -> np.ndarray:
-    """Return (n,) float64 zphot of (n, f) float64 features.
+def predict(network: nn.Module, features: np.ndarray) -> np.ndarray:
+    """Return (n,) float64 zphot of (n, f) float64 features, by a network or a committee.
 
     Rows go through the network in blocks of one size, the last one filled up with copies of its
     last row: matrix products of other sizes round differently, and zphot would depend in its last
     digits on the rows beside it.
     """
-    device = network.feature_mean.device
+    device = network.device
     zphot = np.empty(len(features))
     network.eval()
     with torch.inference_mode():
@@ -151,7 +180,7 @@ def predict(network: RedshiftNetwork, features: np.ndarray) -> np.ndarray:
     return zphot
 
 
-def save_network(network: RedshiftNetwork, path: str | Path) -> None:
+def save_network(network: nn.Module, path: str | Path) -> None:
     """Save weights and standardisation as safetensors, whole or not at all."""
     tensors = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
     with replacing(path) as temporary:
@@ -168,7 +197,11 @@ def load_network(
     ValueError
         If the file is no safetensors file or its tensors are not those of such a network.
     """
-    network = RedshiftNetwork(features, hidden, DTYPES[dtype])
+    return load_tensors(RedshiftNetwork(features, hidden, DTYPES[dtype]), path)
+
+
+def load_tensors(network: Model, path: str | Path) -> Model:
+    """Fill a network or a committee from a file, and return it; errors as `load_network`."""
     try:
         tensors = safetensors.torch.load_file(path, device="cpu")
         network.load_state_dict(tensors, strict=True)

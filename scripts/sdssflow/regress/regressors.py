@@ -1,20 +1,22 @@
 """The scikit-learn regressors: from settings and training rows to a fitted estimator.
 
-=====================  ==========================================================================
-kind                   estimator
-=====================  ==========================================================================
-``mean``               mean zspec of the training part
-``linear``             ordinary least squares in closed form, on standardised features
-``polynomial``         ridge regression on all products, up to a degree, of standardised features
-                       that are kept within 5 standard deviations (`scaling`)
-``random_forest``      mean of trees grown on bootstrap samples (Breiman 2001; `forests`)
-``gradient_boosting``  histogram gradient boosting, stopped on the validation part if there is one
-``local_linear``       a linear fit to each object's nearest neighbours (`neighbours`)
-=====================  ==========================================================================
+======================  ==========================================================================
+kind                    estimator
+======================  ==========================================================================
+``mean``                mean zspec of the training part
+``linear``              ordinary least squares in closed form, on standardised features
+``polynomial``          ridge regression on all products, up to a degree, of standardised features
+                        that are kept within 5 standard deviations (`scaling`)
+``decision_tree``       one regression tree; ties between features are broken by the seed
+``random_forest``       mean of trees grown on bootstrap samples (Breiman 2001; `forests`)
+``gradient_boosting``   histogram gradient boosting, stopped on the validation part if there is one
+``nearest_neighbours``  mean of the nearest neighbours, weighted by distance (`neighbours`)
+``local_linear``        a linear fit to each object's nearest neighbours (`neighbours`)
+======================  ==========================================================================
 
 None of them keeps its predictions above zero: a negative zphot says that the model extrapolates,
-and hiding it would flatter the scores. Trees and `local_linear` can't leave the range of the
-training redshifts; the linear and polynomial models can.
+and hiding it would flatter the scores. Trees and neighbours can't leave the range of the training
+redshifts; the linear and polynomial models can.
 """
 
 from __future__ import annotations
@@ -26,18 +28,20 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from sklearn.tree import DecisionTreeRegressor
 
-from sdssflow.configuration import models as configuration
+from sdssflow.configuration import regressors as configuration
+from sdssflow.configuration.section import Section
 from sdssflow.prepare.parts import Part
 from sdssflow.regress.forests import DensityForest
 from sdssflow.regress.inputs import require_usable
-from sdssflow.regress.neighbours import LocalLinearRegression
+from sdssflow.regress.neighbours import LocalLinearRegression, NeighbourMean
 from sdssflow.regress.scaling import BoundedScaler
 
 BOOSTING_PATIENCE = 20  # rounds without a better validation loss before boosting stops
 
 
-def make_regressor(settings: configuration.Section, seed: int, stop_early: bool) -> BaseEstimator:
+def make_regressor(settings: Section, seed: int, stop_early: bool) -> BaseEstimator:
     """Build the unfitted estimator of a section of the configuration.
 
     Parameters
@@ -66,6 +70,12 @@ def make_regressor(settings: configuration.Section, seed: int, stop_early: bool)
                 PolynomialFeatures(settings.degree, include_bias=False),
                 Ridge(settings.alpha),
             )
+        case configuration.DecisionTree():
+            return DecisionTreeRegressor(
+                max_depth=settings.max_depth,
+                min_samples_leaf=settings.min_samples_leaf,
+                random_state=seed,
+            )
         case configuration.RandomForestRegressor():
             return DensityForest(
                 n_estimators=settings.trees,
@@ -83,13 +93,15 @@ def make_regressor(settings: configuration.Section, seed: int, stop_early: bool)
                 n_iter_no_change=BOOSTING_PATIENCE,
                 random_state=seed,
             )
+        case configuration.NeighbourMean():
+            return NeighbourMean(settings.neighbours, settings.distance_power)
         case configuration.LocalLinear():
-            return LocalLinearRegression(neighbours=settings.neighbours)
+            return LocalLinearRegression(settings.neighbours, settings.clip_sigma)
     raise ValueError(f"{settings.kind!r} is no scikit-learn regressor; rule train_network fits it")
 
 
 def fit_regressor(
-    settings: configuration.Section, seed: int, train: Part, validation: Part, threads: int = 1
+    settings: Section, seed: int, train: Part, validation: Part, threads: int = 1
 ) -> BaseEstimator:
     """Fit one regressor on the train part.
 

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from sdssflow.configuration.models import MixtureEnsemble, SettingsSearch
+from sdssflow.configuration.networks import MixtureEnsemble, SettingsSearch
 from sdssflow.logs import progress
 from sdssflow.prepare.parts import Part
 from sdssflow.redshift_pdf.scores import pdf_scores

@@ -18,11 +18,17 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from sdssflow.configuration.models import GradientDescent, MixtureEnsemble, Network
+from sdssflow.configuration.networks import (
+    Committee,
+    GradientDescent,
+    MixtureEnsemble,
+    Network,
+)
 from sdssflow.devices import do_without, reserve
 from sdssflow.logs import progress
 from sdssflow.prepare.parts import Part
 from sdssflow.provenance.records import note
+from sdssflow.regress.committees import train_committee
 from sdssflow.regress.descent import descend
 from sdssflow.regress.ensemble_training import TrainedEnsemble, train_ensemble
 from sdssflow.regress.networks import DTYPES, RedshiftNetwork, Trained, initialise
@@ -82,7 +88,7 @@ def device_name(device: torch.device) -> str:
 
 
 def train_model(
-    settings: GradientDescent | MixtureEnsemble | Network,
+    settings: Committee | GradientDescent | MixtureEnsemble | Network,
     seed: int,
     train: Part,
     validation: Part,
@@ -91,10 +97,12 @@ def train_model(
 ) -> Trained | TrainedEnsemble:
     """Train whichever torch model the settings describe.
 
-    See `train_network`, `ensemble_training.train_ensemble` (which alone takes long enough to keep a
-    checkpoint) and `descent.descend`.
+    See `train_network`, `committees.train_committee`, `descent.descend` and
+    `ensemble_training.train_ensemble` (which alone takes long enough to keep a checkpoint).
     """
     match settings:
+        case Committee():
+            return train_committee(settings, seed, train, validation, device)
         case GradientDescent():
             return descend(settings, train, validation, device)
         case MixtureEnsemble():
@@ -130,8 +138,8 @@ def train_network(
     initialise(network, generator)
     network.to(device)
 
-    x, y = _on_device(network, train, device)
-    x_validation, y_validation = _on_device(network, validation, device)
+    x, y = network.tensors(train)
+    x_validation, y_validation = network.tensors(validation)
     loss_function = LOSSES[settings.loss]()
     steps_per_epoch = math.ceil(len(x) / settings.batch_size)
     optimizer = torch.optim.AdamW(
@@ -142,7 +150,7 @@ def train_network(
     )
 
     history: list[dict[str, float]] = []
-    best_loss, best_epoch, best_weights = math.inf, 0, _weights(network)
+    best_loss, best_epoch, best_weights = math.inf, 0, network.copied_weights()
     epochs = range(1, settings.max_epochs + 1)
     for epoch in progress(epochs, settings.max_epochs, "epoch"):
         order = torch.randperm(len(x), generator=generator).to(device)
@@ -165,24 +173,11 @@ def train_network(
             {"epoch": epoch, "train_loss": train_loss, "validation_loss": validation_loss}
         )
         if not len(y_validation) or validation_loss < best_loss:
-            best_loss, best_epoch, best_weights = validation_loss, epoch, _weights(network)
+            best_loss, best_epoch, best_weights = validation_loss, epoch, network.copied_weights()
         elif epoch - best_epoch >= settings.patience:
             break  # converged: it has stopped getting better on objects it doesn't learn from
     network.load_state_dict(best_weights)
     return Trained(network.cpu(), history, best_epoch)
-
-
-def _on_device(
-    network: RedshiftNetwork, part: Part, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return standardised features and redshifts of a part on the device."""
-    features = torch.tensor(part.features).to(device)
-    zspec = torch.tensor(part.zspec).to(device)
-    return network.standardised(features), network.standardised_zspec(zspec)
-
-
-def _weights(network: RedshiftNetwork) -> dict[str, torch.Tensor]:
-    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
 def _loss(

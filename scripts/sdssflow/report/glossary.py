@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+
+from sdssflow.report.metrics import Metric
+from sdssflow.report.paper_metrics import OF_PAPERS
 
 BETTER = {"low": "lower is better", "high": "higher is better", "zero": "nearer 0 is better"}
 RANKED_BY = {"classify": "macro_f1", "regress": "sigma_nmad", "pdf": "crps"}
@@ -17,29 +19,6 @@ SYMBOLS = (
     "δ = (zphot − zspec) / (1 + zspec), the normalised residual; PIT: the probability that p(z) "
     "leaves below zspec; F: cumulative distribution of the PIT of all test objects."
 )
-
-
-class Metric(NamedTuple):
-    """One metric.
-
-    Attributes
-    ----------
-    label : str
-        Name in the heads of tables.
-    better : {'low', 'high', 'zero', ''}
-        Which values are better.
-    formula, meaning : str
-        As the glossary prints them.
-    source, url : str
-        Where the convention is from, '' if it is everybody's.
-    """
-
-    label: str
-    better: str
-    formula: str
-    meaning: str
-    source: str = ""
-    url: str = ""
 
 
 CLASSES: dict[str, Metric] = {
@@ -250,14 +229,15 @@ DENSITIES: dict[str, Metric] = {
 }
 
 METRICS: dict[str, Metric] = {**CLASSES, **REDSHIFTS, **DENSITIES}
+_KNOWN: dict[str, Metric] = {**CLASSES, **REDSHIFTS, **OF_PAPERS, **DENSITIES}
 
 
 def label(metric: str) -> str:
     """Return the name of a metric for a table's head; its own name if the glossary lacks it."""
-    return METRICS[metric].label if metric in METRICS else metric.replace("_", " ")
+    return _KNOWN[metric].label if metric in _KNOWN else metric.replace("_", " ")
 
 
 def order(metrics: Iterable[str]) -> list[str]:
     """Return metrics in the glossary's order, those it lacks behind the others."""
-    places = {name: place for place, name in enumerate(METRICS)}
+    places = {name: place for place, name in enumerate(_KNOWN)}
     return sorted(metrics, key=lambda name: places.get(name, len(places)))

@@ -11,7 +11,7 @@ order; the bands u, g, r, i, z are the elements of vectors. What the names were 
 * ``photoPosPlate``: the data model says that it has the structure of photoObj and the order of
   specObj; photoObj.html (OBJID and RERUN are text, MODE int8, CLEAN int32) and the printed column
   list of a photoObj file, with MODELMAG, PSFMAG, PETROMAG, their errors, EXTINCTION, PETROTHETA and
-  PETROTH50.
+  PETROTH50. CMODELMAG and CMODELMAGERR are named after these; no list that was seen has them.
 * Empty rows where nothing was found, and ids as text: the loading notes of NOIRLab's Data Lab.
 
 SkyServer's names for the same: `type` is OBJC_TYPE, `petroRad` PETROTHETA, `petroR50` PETROTH50,
@@ -80,6 +80,8 @@ def _columns() -> dict[str, BulkColumn]:
         "psf_mag_err": "PSFMAGERR",
         "petro_mag": "PETROMAG",
         "petro_mag_err": "PETROMAGERR",
+        "cmodel_mag": "CMODELMAG",
+        "cmodel_mag_err": "CMODELMAGERR",
         "extinction": "EXTINCTION",
     }
     red = BANDS.index("r")

@@ -1,0 +1,183 @@
+"""Boosted trees that see a photometric redshift beside the features: the idea of SHEEP.
+
+Cunha & Humphrey 2022 (A&A 666, A87): where a galaxy and a quasar have the same colours, the
+redshift that these colours speak of can tell them apart. So a regressor learns redshifts from the
+features, of all classes alike, and its prediction is one more feature of the classifier. A
+spectroscopic redshift is learnt from and never seen: the classifier of an object needs its
+photometry alone.
+
+A regressor knows its own training objects too well. The photometric redshift that the classifier
+learns from is therefore that of a regressor which has not seen the object, nor any of its group (a
+duplicate, a plate): `out_of_fold`. All other objects get that of a regressor trained on the whole
+training part.
+
+SHEEP averages three kinds of boosted trees at each step and adds a second layer that learns from
+their probabilities; here is one kind, scikit-learn's, and no second layer.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.model_selection import GroupKFold
+from sklearn.utils.validation import check_is_fitted
+
+from sdssflow.classify.classifiers import build_classifier, fit_classifier
+from sdssflow.configuration.classifiers import GradientBoostingClassifier, PhotozBoosting
+from sdssflow.prepare.parts import Part
+
+
+class PhotozClassifier(ClassifierMixin, BaseEstimator):
+    """Two estimators in line: features to zphot, features and zphot to classes.
+
+    Parameters
+    ----------
+    regressor : scikit-learn regressor
+        What learns redshifts; copies of it are fitted.
+    classifier : scikit-learn classifier
+        What learns classes from (n, f + 1) columns: the features, then zphot. A copy is fitted.
+    folds : int
+        See `out_of_fold`.
+
+    Attributes
+    ----------
+    regressor_, classifier_ : scikit-learn estimators
+        Fitted.
+    classes_ : (c,) array of str
+        The classes that the classifier knows.
+    """
+
+    def __init__(self, regressor: BaseEstimator, classifier: BaseEstimator, folds: int = 5):
+        self.regressor = regressor
+        self.classifier = classifier
+        self.folds = folds
+
+    def fit(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        zspec: np.ndarray,
+        groups: np.ndarray,
+        X_val: np.ndarray,
+        y_val: np.ndarray,
+    ) -> PhotozClassifier:
+        """Fit both on (n, f) features, (n,) classes, redshifts and groups.
+
+        The classifier stops on (m, f) features and (m,) classes of a validation part; m may be 0.
+        """
+        zphot = out_of_fold(self.regressor, X, zspec, groups, self.folds)
+        known = np.isfinite(zspec)
+        self.regressor_ = clone(self.regressor).fit(X[known], zspec[known])
+        self.classifier_ = fit_classifier(
+            clone(self.classifier),
+            np.column_stack([X, zphot]),
+            y,
+            with_zphot(self.regressor_, X_val),
+            y_val,
+        )
+        self.classes_ = self.classifier_.classes_
+        return self
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Return (n, c) probabilities of (n, f) features."""
+        check_is_fitted(self)
+        return self.classifier_.predict_proba(with_zphot(self.regressor_, X))
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return the (n,) most probable classes of (n, f) features."""
+        check_is_fitted(self)
+        return self.classifier_.predict(with_zphot(self.regressor_, X))
+
+
+def with_zphot(regressor: BaseEstimator, features: np.ndarray) -> np.ndarray:
+    """Return the (n, f + 1) columns that the classifier sees, of (n, f) features; n may be 0."""
+    zphot = regressor.predict(features) if len(features) else np.empty(0)
+    return np.column_stack([features, zphot])
+
+
+def out_of_fold(
+    regressor: BaseEstimator,
+    features: np.ndarray,
+    zspec: np.ndarray,
+    groups: np.ndarray,
+    folds: int,
+) -> np.ndarray:
+    """Return the (n,) zphot of each object by a regressor that has seen none of its group.
+
+    Parameters
+    ----------
+    regressor : scikit-learn regressor
+        Unfitted; a copy is fitted for each fold.
+    features : (n, f) float64 array
+        NaN where missing, if the regressor takes that.
+    zspec : (n,) float64 array
+        What it learns; objects with NaN are predicted and not learnt from.
+    groups : (n,) array
+        Objects of one group are left out together.
+    folds : int
+        How many parts the groups are dealt out to; at most one per group.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two groups, or what is left of a fold knows no redshift.
+    """
+    dealt = min(folds, len(np.unique(groups)))
+    if dealt < 2:
+        raise ValueError(
+            "a photometric redshift that the classifier can learn from takes two groups of "
+            f"training objects, and there is {dealt}; choose another split"
+        )
+    zphot = np.empty(len(features))
+    for learnt, left_out in GroupKFold(dealt).split(features, groups=groups):
+        known = learnt[np.isfinite(zspec[learnt])]
+        if not len(known):
+            raise ValueError("too few training objects have a redshift; loosen the cuts")
+        fitted = clone(regressor).fit(features[known], zspec[known])
+        zphot[left_out] = fitted.predict(features[left_out])
+    return zphot
+
+
+def fit_photoz_boosting(
+    settings: PhotozBoosting, seed: int, train: Part, validation: Part
+) -> PhotozClassifier:
+    """Fit both estimators.
+
+    Parameters
+    ----------
+    settings : PhotozBoosting
+        Of both kinds of trees, and into how many folds the training part is cut.
+    seed : int
+        Seed of every random draw.
+    train, validation : Part
+        The classifier stops on the validation part, as boosting does; it may be empty.
+
+    Raises
+    ------
+    ValueError
+        If the sample has no redshifts, or for the reasons of `out_of_fold`.
+    """
+    if train.zspec is None:
+        raise ValueError(
+            "the sample has no zspec, and photoz_boosting learns redshifts; use gradient_boosting"
+        )
+    regressor = HistGradientBoostingRegressor(
+        max_iter=settings.iterations,
+        learning_rate=settings.learning_rate,
+        max_leaf_nodes=settings.leaves,
+        min_samples_leaf=settings.min_samples_leaf,
+        early_stopping=False,
+        random_state=seed,
+    )
+    shared = settings.model_dump(include=set(GradientBoostingClassifier.model_fields) - {"kind"})
+    boosting = GradientBoostingClassifier(kind="gradient_boosting", **shared)
+    estimator = PhotozClassifier(regressor, build_classifier(boosting, seed), settings.folds)
+    return estimator.fit(
+        train.features,
+        train.spec_class,
+        train.zspec,
+        train.group,
+        validation.features,
+        validation.spec_class,
+    )

@@ -1,0 +1,155 @@
+"""The classifiers a run can train, with their parameters."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sdssflow.configuration.section import Section
+from sdssflow.configuration.values import Name, PositiveFloat, PositiveInt
+
+
+class Classifier(Section):
+    """What all classifiers have in common."""
+
+    calibration: Literal["temperature", "sigmoid", "isotonic", "none"] = "temperature"
+    """How probabilities are calibrated on the calibration part."""
+
+
+class DummyClassifier(Classifier):
+    """Predicts the class frequencies: what knowing nothing gives."""
+
+    kind: Literal["dummy"]
+    """Class frequencies of the training part."""
+    calibration: Literal["none"] = "none"
+    """Nothing to calibrate."""
+
+
+class LogisticRegression(Classifier):
+    """Multinomial logistic regression on standardised features."""
+
+    kind: Literal["logistic_regression"]
+    """Linear decision boundaries."""
+    C: PositiveFloat = 1.0
+    """Inverse strength of the L2 penalty."""
+    degree: Annotated[int, Field(ge=1, le=3)] = 1
+    """Polynomial degree of the features."""
+
+
+class NearestNeighbours(Classifier):
+    """Votes of the nearest neighbours in standardised feature space."""
+
+    kind: Literal["nearest_neighbours"]
+    """k nearest neighbours."""
+    neighbours: PositiveInt = 10
+    """How many neighbours vote."""
+    calibration: Literal["temperature", "sigmoid", "isotonic", "none"] = "sigmoid"
+    """How probabilities are calibrated. A temperature can't mend a vote of 0."""
+
+
+class SupportVectors(Classifier):
+    """Support vector machine with a Gaussian kernel."""
+
+    kind: Literal["support_vectors"]
+    """SVM; its decision values become probabilities by calibration."""
+    C: PositiveFloat = 10.0
+    """Penalty of a violated margin."""
+    gamma: PositiveFloat | None = None
+    """Inverse squared width of the kernel; by default 1 / (number of features x variance)."""
+
+
+class RandomForestClassifier(Classifier):
+    """Trees on bootstrap samples.
+
+    The forest of Clarke et al. 2020 (A&A 639, A84): `trees: 200, min_samples_leaf: 1,
+    class_weight: balanced, calibration: none`, with the features `magnitudes: psf, groups:
+    [magnitudes, resolved]`.
+    """
+
+    kind: Literal["random_forest"]
+    """Random forest."""
+    trees: PositiveInt = 100
+    """Number of trees."""
+    min_samples_leaf: PositiveInt = 2
+    """Fewest objects in a leaf."""
+    class_weight: Literal["none", "balanced"] = "none"
+    """`balanced`: the rarer a class, the more each of its objects counts as the trees grow."""
+    calibration: Literal["temperature", "sigmoid", "isotonic", "none"] = "sigmoid"
+    """How probabilities are calibrated. A temperature can't mend a vote of 0."""
+
+
+class GradientBoostingClassifier(Classifier):
+    """Histogram gradient boosting."""
+
+    kind: Literal["gradient_boosting"]
+    """Boosted trees; they take missing values as they are."""
+    iterations: PositiveInt = 100
+    """Number of boosting rounds (at most, if there is a validation part to stop on)."""
+    learning_rate: PositiveFloat = 0.1
+    """Step per round."""
+    leaves: Annotated[int, Field(ge=2)] = 31
+    """Largest number of leaves of a tree."""
+    min_samples_leaf: PositiveInt = 10
+    """Fewest objects in a leaf."""
+
+
+class PhotozBoosting(Classifier):
+    """Boosted trees that see a photometric redshift beside the features.
+
+    After SHEEP (Cunha & Humphrey 2022, A&A 666, A87). The redshift is predicted from the same
+    features by boosted trees of the same size, out of fold where the classifier learns.
+    """
+
+    kind: Literal["photoz_boosting"]
+    """Boosted trees with a photometric redshift; needs zspec to train, not to predict."""
+    iterations: PositiveInt = 100
+    """Number of boosting rounds (the classifier's: at most, if there is a validation part)."""
+    learning_rate: PositiveFloat = 0.1
+    """Step per round."""
+    leaves: Annotated[int, Field(ge=2)] = 31
+    """Largest number of leaves of a tree."""
+    min_samples_leaf: PositiveInt = 10
+    """Fewest objects in a leaf."""
+    folds: Annotated[int, Field(ge=2)] = 5
+    """Parts of the training part; the redshifts of each come from a regressor of the others."""
+
+
+class NeuralNetworkClassifier(Classifier):
+    """A small fully connected network (scikit-learn)."""
+
+    kind: Literal["neural_network"]
+    """Multi-layer perceptron."""
+    hidden: list[PositiveInt] = [64, 64]
+    """Units of the hidden layers."""
+    members: PositiveInt = 3
+    """Networks from different starts whose probabilities are averaged."""
+    alpha: Annotated[float, Field(ge=0)] = 1e-3
+    """Strength of the L2 penalty."""
+    learning_rate: PositiveFloat = 5e-3
+    """Step of the optimiser (Adam)."""
+    max_epochs: PositiveInt = 60
+    """Most passes over the training part."""
+
+
+class SoftVote(Classifier):
+    """The mean of other classifiers' probabilities."""
+
+    kind: Literal["soft_vote"]
+    """Average of the members' probabilities."""
+    members: list[Name] = Field(min_length=2)
+    """Names of the classifiers that vote."""
+
+
+ClassifierSettings = Annotated[
+    DummyClassifier
+    | LogisticRegression
+    | NearestNeighbours
+    | SupportVectors
+    | RandomForestClassifier
+    | GradientBoostingClassifier
+    | PhotozBoosting
+    | NeuralNetworkClassifier
+    | SoftVote,
+    Field(discriminator="kind"),
+]

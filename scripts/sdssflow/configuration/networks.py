@@ -1,0 +1,145 @@
+"""The regressors that are trained in torch, with their parameters."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sdssflow.configuration.section import Section
+from sdssflow.configuration.values import PointEstimate, PositiveFloat, PositiveInt
+
+
+class GradientDescent(Section):
+    """The linear regression once more, by gradient descent in torch: the lecture's second way."""
+
+    kind: Literal["gradient_descent"]
+    """Linear regression by gradient descent; agrees with `linear`."""
+    learning_rate: PositiveFloat = 0.1
+    """Step along the negative gradient."""
+    tolerance: PositiveFloat = 1e-10
+    """Stop when no component of the gradient is larger."""
+    max_steps: PositiveInt = 100_000
+    """Most steps."""
+
+
+class SettingsSearch(Section):
+    """Search for the settings of an ensemble by successive halving, on the validation part.
+
+    The first candidate is the ensemble as configured; the others are drawn from all combinations
+    of the lists, of which an empty one keeps the configured value.
+    """
+
+    hidden: list[list[PositiveInt]] = []
+    """Units of the hidden layers to try."""
+    components: list[PositiveInt] = []
+    """Numbers of components to try."""
+    learning_rate: list[PositiveFloat] = []
+    """Learning rates to try."""
+    weight_decay: list[Annotated[float, Field(ge=0)]] = []
+    """Weight decays to try."""
+    noise: list[Annotated[float, Field(ge=0)]] = []
+    """Strengths of the photometric noise to try."""
+    candidates: Annotated[int, Field(ge=2)] = 6
+    """Candidates of the first round."""
+    reduction: Annotated[int, Field(ge=2)] = 2
+    """Only the best candidates / reduction go on, with reduction times the epochs."""
+    first_epochs: PositiveInt = 20
+    """Epochs of the first round; the last one has at most the ensemble's own."""
+    members: PositiveInt = 3
+    """Members of each candidate."""
+
+
+class MixtureEnsemble(Section):
+    """Mixture-density networks trained together as one batched program; their p(z) is averaged."""
+
+    kind: Literal["mixture_ensemble"]
+    """Ensemble of mixture-density networks (Bishop 1994)."""
+    members: PositiveInt = 10
+    """Number of networks, each with its own seed, order of the rows and early stopping."""
+    hidden: list[PositiveInt] = Field(default=[32, 32, 32], min_length=1)
+    """Units of the hidden layers."""
+    activation: Literal["tanh", "silu"] = "tanh"
+    """Nonlinearity between the layers."""
+    components: PositiveInt = 3
+    """Gaussian components of each member's p(z)."""
+    learning_rate: PositiveFloat = 1e-2
+    """Largest step of the optimiser; it decays to zero along a cosine."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.1
+    """Decoupled weight decay (AdamW)."""
+    batch_size: PositiveInt = 256
+    """Objects per step and member."""
+    max_epochs: PositiveInt = 120
+    """Most passes over the training part."""
+    patience: PositiveInt = 40
+    """Epochs that are worse than the best by more than their standard error before a member
+    stops."""
+    blocks: Annotated[int, Field(ge=0)] = 20
+    """Train and validation part together are cut in this many blocks, and each member is stopped
+    on a block of its own and learns from the others; 0: all are stopped on the validation part."""
+    noise: Annotated[float, Field(ge=0)] = 0.5
+    """Photometric noise that is added anew in each epoch, in units of the magnitude errors; needs
+    the feature group `magnitude_errors`."""
+    hide_bands: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    """How many of its bands a training object has hidden in an epoch, on average, so that the
+    networks learn to do without. With 0, only what is missing in training may be missing later."""
+    noise_aware: bool = False
+    """Whether the variance of each component has a learnt term for each magnitude error."""
+    point: PointEstimate = "mean"
+    """Summary of p(z) that is zphot."""
+    checkpoint_epochs: PositiveInt = 20
+    """Epochs between checkpoints that a killed training resumes from."""
+    search: SettingsSearch | None = None
+    """Search for better settings on the sample itself; without it they stay as they are."""
+    compiled: bool = True
+    """On a GPU: whether the loss is compiled to few kernels."""
+    bfloat16: bool = False
+    """Whether matrix products of training are in bfloat16; p(z) is predicted in float32."""
+    deterministic: bool = True
+    """On a GPU: whether only reproducible kernels are used."""
+
+
+class Network(Section):
+    """A deep network in torch: initialise, forward, loss, update, repeat till convergence."""
+
+    kind: Literal["network"]
+    """Fully connected network trained by mini-batches."""
+    hidden: list[PositiveInt] = Field(default=[128, 128], min_length=1)
+    """Units of the hidden layers."""
+    loss: Literal["mse", "mae"] = "mae"
+    """Loss on the standardised redshift: mean squared or mean absolute error."""
+    learning_rate: PositiveFloat = 6e-3
+    """Largest step of the optimiser; it decays to zero along a cosine."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.1
+    """Decoupled weight decay (AdamW)."""
+    batch_size: PositiveInt = 128
+    """Objects per step."""
+    max_epochs: PositiveInt = 60
+    """Most passes over the training part."""
+    patience: PositiveInt = 20
+    """Epochs without a better validation loss before training stops."""
+    dtype: Literal["float32", "float64"] = "float32"
+    """Precision of weights and features."""
+
+
+class Committee(Section):
+    """Small networks from different first weights, whose outputs are averaged (ANNz).
+
+    Collister & Lahav 2004 (PASP 116, 345, arXiv:astro-ph/0311058): two hidden layers of ten sigmoid
+    units, quasi-Newton steps on the squared error with weight decay, each network stopped where the
+    validation part likes it best. Take `features.groups: [magnitudes]` for their five inputs.
+    """
+
+    kind: Literal["committee"]
+    """Committee of networks."""
+    members: PositiveInt = 5
+    """Number of networks, a choice of ours."""
+    hidden: list[PositiveInt] = Field(default=[10, 10], min_length=1)
+    """Units of the hidden layers."""
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-6
+    """Sum of squared weights (without biases) times this is added to the mean squared error of the
+    standardised redshift."""
+    max_epochs: PositiveInt = 1000
+    """Most quasi-Newton steps (L-BFGS, all training objects each)."""
+    patience: PositiveInt = 100
+    """Steps without a better validation loss before a network stops."""

@@ -1,0 +1,138 @@
+"""The regressors a run can train, with their parameters."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sdssflow.configuration.networks import (
+    Committee,
+    GradientDescent,
+    MixtureEnsemble,
+    Network,
+)
+from sdssflow.configuration.section import Section
+from sdssflow.configuration.values import PointEstimate, PositiveFloat, PositiveInt
+
+
+class MeanRegressor(Section):
+    """Predicts the mean redshift: what knowing nothing gives."""
+
+    kind: Literal["mean"]
+    """Mean redshift of the training part."""
+
+
+class LinearRegression(Section):
+    """Ordinary least squares in closed form: the lecture's baseline."""
+
+    kind: Literal["linear"]
+    """Linear regression by the normal equations."""
+
+
+class PolynomialRegression(Section):
+    """Least squares on all products of standardised features up to a degree."""
+
+    kind: Literal["polynomial"]
+    """Polynomial regression."""
+    degree: Annotated[int, Field(ge=2, le=4)] = 2
+    """Highest total degree."""
+    alpha: Annotated[float, Field(ge=0)] = 10.0
+    """Ridge penalty."""
+
+
+class DecisionTree(Section):
+    """One regression tree (Breiman et al. 1984).
+
+    The model of the course Data-driven Astronomy, on the four colours: `features.groups: [colors]`.
+    """
+
+    kind: Literal["decision_tree"]
+    """Regression tree, the mean redshift of the training objects in its leaves."""
+    max_depth: PositiveInt | None = None
+    """Most questions from root to leaf; null: as many as it takes, which learns the training
+    redshifts by heart."""
+    min_samples_leaf: PositiveInt = 1
+    """Fewest objects in a leaf."""
+
+
+class RandomForestRegressor(Section):
+    """Trees on bootstrap samples (for redshifts: Carliles et al. 2008, arXiv:0711.2477)."""
+
+    kind: Literal["random_forest"]
+    """Random forest."""
+    trees: PositiveInt = 300
+    """Number of trees."""
+    min_samples_leaf: PositiveInt = 3
+    """Fewest objects in a leaf."""
+    max_features: Annotated[float, Field(gt=0, le=1)] = 0.7
+    """Fraction of the features tried at each node."""
+    point: PointEstimate = "mean"
+    """Summary of p(z) that is zphot."""
+
+
+class GradientBoostingRegressor(Section):
+    """Histogram gradient boosting with squared loss."""
+
+    kind: Literal["gradient_boosting"]
+    """Boosted trees; they take missing values as they are."""
+    iterations: PositiveInt = 300
+    """Number of boosting rounds (at most, if there is a validation part to stop on)."""
+    learning_rate: PositiveFloat = 0.06
+    """Step per round."""
+    leaves: Annotated[int, Field(ge=2)] = 31
+    """Largest number of leaves of a tree."""
+    min_samples_leaf: PositiveInt = 20
+    """Fewest objects in a leaf."""
+
+
+class NeighbourMean(Section):
+    """The mean redshift of the nearest neighbours, weighted by their distances.
+
+    After Ball et al. 2007 (ApJ 663, 774, arXiv:astro-ph/0612471) and 2008 (ApJ 683, 12,
+    arXiv:0804.3413). How many neighbours and which power they took is not known to us.
+    """
+
+    kind: Literal["nearest_neighbours"]
+    """k nearest neighbours in standardised features."""
+    neighbours: PositiveInt = 20
+    """How many neighbours count; 1 takes the redshift of the nearest."""
+    distance_power: Annotated[float, Field(ge=0, le=10)] = 1.0
+    """A neighbour's weight is its distance to minus this power; with 0 all weigh the same."""
+
+
+class LocalLinear(Section):
+    """A linear fit to each object's nearest neighbours.
+
+    Beck et al. 2016 (MNRAS 460, 1371, arXiv:1603.09708): 100 neighbours in r and four colours, and
+    `clip_sigma: 3.0`.
+    """
+
+    kind: Literal["local_linear"]
+    """Local linear regression."""
+    neighbours: Annotated[int, Field(ge=10)] = 100
+    """How many neighbours are fitted."""
+    clip_sigma: Annotated[float, Field(ge=2)] | None = None
+    """Neighbours whose residual from the fit is more than this many times the rms residual are
+    left out and the others fitted once more; null: all count."""
+    point: PointEstimate = "mean"
+    """Summary of p(z) that is zphot: one Gaussian, so all are equal but for the cut at z = 0."""
+
+
+RegressorSettings = Annotated[
+    MeanRegressor
+    | LinearRegression
+    | PolynomialRegression
+    | DecisionTree
+    | RandomForestRegressor
+    | GradientBoostingRegressor
+    | NeighbourMean
+    | LocalLinear
+    | GradientDescent
+    | Committee
+    | MixtureEnsemble
+    | Network,
+    Field(discriminator="kind"),
+]
+TORCH_KINDS = ("committee", "gradient_descent", "mixture_ensemble", "network")
+PDF_KINDS = ("local_linear", "mixture_ensemble", "random_forest")  # they give a p(z)

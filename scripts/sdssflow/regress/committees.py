@@ -1,0 +1,173 @@
+"""A committee of small networks, each trained by quasi-Newton steps: the method of ANNz.
+
+Collister & Lahav 2004 (PASP 116, 345, arXiv:astro-ph/0311058): networks of one architecture and
+different first weights learn the same training part, each is stopped where the validation part
+likes it best, and the committee's zphot is the mean of theirs.
+
+Networks this small are trained in float64 with all objects in each step: the L-BFGS method of
+torch, whose line search asks for as many losses as it needs. Each member draws its first weights
+from a seed of its own, which follows from the model's and the member's place; so a larger committee
+has the members of a smaller one. Reproducible as `training` says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from sdssflow.logs import progress
+from sdssflow.regress.networks import RedshiftNetwork, Trained, initialise, load_tensors
+
+if TYPE_CHECKING:
+    from sdssflow.configuration.networks import Committee
+    from sdssflow.prepare.parts import Part
+
+DTYPE = torch.float64
+MEMORY = 20  # steps that L-BFGS remembers
+TRIALS = 25  # losses that a step may ask for along its direction
+
+
+class NetworkCommittee(nn.Module):
+    """The mean zphot of several networks.
+
+    Parameters
+    ----------
+    members : int
+        Number of networks.
+    features : int
+        Number f of features.
+    hidden : sequence of int
+        Units of each network's hidden layers, which are sigmoids.
+    """
+
+    def __init__(self, members: int, features: int, hidden: Sequence[int]):
+        super().__init__()
+        self.members = nn.ModuleList(
+            RedshiftNetwork(features, hidden, DTYPE, nn.Sigmoid) for _ in range(members)
+        )
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the layers."""
+        return DTYPE
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.members[0].device
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return (n,) float64 zphot of (n, f) float64 features."""
+        return torch.stack([member(features) for member in self.members]).mean(dim=0)
+
+
+def train_committee(
+    settings: Committee, seed: int, train: Part, validation: Part, device: torch.device
+) -> Trained:
+    """Train the members one after the other.
+
+    Parameters
+    ----------
+    settings : Committee
+        Members, layers, weight decay and when to stop.
+    seed : int
+        What the members' seeds follow from.
+    train, validation : Part
+        Usable parts (`inputs.require_usable`). Without validation objects all steps are made and
+        the last weights are kept.
+    device : torch.device
+        From `training.training_device`.
+
+    Returns
+    -------
+    Trained
+        `history` holds means over the members that still learn, of the mean squared error of the
+        standardised redshift; `best_epoch` the step that each member's weights are of.
+
+    Raises
+    ------
+    ValueError
+        If a loss is not finite.
+    """
+    committee = NetworkCommittee(settings.members, train.features.shape[1], settings.hidden)
+    starts = np.random.SeedSequence(seed).generate_state(settings.members)
+    histories, best = [], []
+    members = list(zip(committee.members, starts, strict=True))
+    for network, start in progress(members, len(members), "member"):
+        network.standardise_to(train.features, train.zspec)
+        initialise(network, torch.Generator().manual_seed(int(start)))
+        history, step = _train_member(network.to(device), settings, train, validation)
+        histories.append(history)
+        best.append(step)
+    return Trained(committee.cpu(), _mean_history(histories), best)
+
+
+def load_committee(
+    path: str | Path, features: int, hidden: Sequence[int], members: int
+) -> NetworkCommittee:
+    """Load a committee saved by `Trained.save`, on the CPU; errors as `networks.load_network`."""
+    return load_tensors(NetworkCommittee(members, features, hidden), path)
+
+
+def _train_member(
+    network: RedshiftNetwork, settings: Committee, train: Part, validation: Part
+) -> tuple[list[tuple[float, float]], int]:
+    """Train one network in place; return its losses, train and validation, and its best step."""
+    (x, y), (x_validation, y_validation) = (network.tensors(part) for part in (train, validation))
+    weights = [layer.weight for layer in network.layers if isinstance(layer, nn.Linear)]
+    optimizer = torch.optim.LBFGS(
+        network.layers.parameters(),
+        max_iter=1,
+        max_eval=1 + TRIALS,
+        history_size=MEMORY,
+        tolerance_grad=0.0,
+        tolerance_change=0.0,
+        line_search_fn="strong_wolfe",
+    )
+
+    def error(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return torch.mean((network.layers(x)[:, 0] - y) ** 2)
+
+    def objective() -> torch.Tensor:
+        optimizer.zero_grad()
+        penalty = settings.weight_decay * sum(torch.sum(weight**2) for weight in weights)
+        loss = error(x, y) + penalty
+        loss.backward()
+        return loss
+
+    history: list[tuple[float, float]] = []
+    best_loss, best_step, best = math.inf, 0, network.copied_weights()
+    for step in range(1, settings.max_epochs + 1):
+        optimizer.step(objective)
+        with torch.no_grad():
+            train_loss, held_back = error(x, y).item(), error(x_validation, y_validation).item()
+        if not math.isfinite(train_loss):
+            raise ValueError(
+                f"the training loss is {train_loss} in step {step}; lower weight_decay "
+                f"(now {settings.weight_decay:g})"
+            )
+        history.append((train_loss, held_back))
+        if not len(y_validation) or held_back < best_loss:
+            best_loss, best_step, best = held_back, step, network.copied_weights()
+        elif step - best_step >= settings.patience:
+            break
+    network.load_state_dict(best)
+    return history, best_step
+
+
+def _mean_history(histories: Sequence[Sequence[tuple[float, float]]]) -> list[dict[str, float]]:
+    """Return, for each step, the mean losses of the members that make it."""
+    rows = []
+    for place in range(max(map(len, histories))):
+        losses = [history[place] for history in histories if len(history) > place]
+        train_loss, validation_loss = np.mean(losses, axis=0).tolist()
+        rows.append(
+            {"epoch": place + 1, "train_loss": train_loss, "validation_loss": validation_loss}
+        )
+    return rows
