@@ -90,6 +90,7 @@ rule plot_classes:
             caption="../report/class_figure.rst",
             labels={"what": "{figure}", "split": "{split}"},
         ),
+        also=also("results/{sample}/classify/{split}/figures/{figure}"),
     log:
         "logs/plot_classes/{sample}/{split}/{figure}.log",
     benchmark:
@@ -197,6 +198,7 @@ rule plot_redshifts:
             caption="../report/redshift_figure.rst",
             labels={"what": "{figure}", "split": "{split}"},
         ),
+        also=also("results/{sample}/regress/{split}/figures/{figure}"),
     log:
         "logs/plot_redshifts/{sample}/{split}/{figure}.log",
     benchmark:

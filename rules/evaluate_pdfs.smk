@@ -176,6 +176,7 @@ rule plot_pdfs:
             caption="../report/pdf_figure.rst",
             labels={"what": "{figure}", "split": "{split}"},
         ),
+        also=also("results/{sample}/regress/{split}/figures/{figure}"),
     log:
         "logs/plot_pdfs/{sample}/{split}/{figure}.log",
     benchmark:

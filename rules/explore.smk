@@ -12,6 +12,7 @@ rule plot_catalogue:
             caption="../report/catalogue_figure.rst",
             labels={"what": "{figure}"},
         ),
+        also=also("results/{sample}/explore/{figure}"),
     log:
         "logs/plot_catalogue/{sample}/{figure}.log",
     benchmark:
@@ -113,6 +114,8 @@ rule plot_clusters:
             caption="../report/clusters.rst",
             labels={"what": "how many groups"},
         ),
+        also=also("results/{sample}/explore/clusters")
+        + also("results/{sample}/explore/cluster_selection"),
     log:
         "logs/plot_clusters/{sample}.log",
     benchmark:
@@ -141,6 +144,7 @@ rule plot_filters:
             caption="../report/filters.rst",
             labels={"what": "why colours carry redshift"},
         ),
+        also=also("results/concepts/redshifted_spectrum"),
         table="results/concepts/redshifted_colors.csv",
     log:
         "logs/plot_filters/plot_filters.log",

@@ -43,6 +43,7 @@ rule plot_flow:
             caption="../report/flow.rst",
             labels={"what": "objects through the cuts"},
         ),
+        also=also("results/{sample}/clean/flow"),
     log:
         "logs/plot_flow/{sample}.log",
     benchmark:

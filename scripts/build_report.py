@@ -1,17 +1,23 @@
-"""Build the report: one HTML page that holds every figure, table and convention of a run.
+"""Build the report: an index, a page for each sample, cards and LaTeX tables.
 
-The page opens from disk without a network: figures, style and script are inside it. It begins with
-the best model of each sample and task, follows each sample from its source to its scores, and ends
-with how all of it was made. Which files it shows, and in which order, is decided in
-`sdssflow.report.contents` alone, so that the rule's input and the page can't disagree.
+The pages open from disk without a network: figures, style and script are inside them. The index
+begins with the best model of each sample and task and ends with how all of it was made; each
+sample's page follows it from its source to its scores. Which files they show, and in which order,
+is decided in `sdssflow.report.contents` alone, so that the rule's input and the pages can't
+disagree. All forms are written by one job, because they are the same tables read once: a card can't
+tell another number than the page.
 
 Inputs
 ------
 contents : list of paths
     What `sdssflow.report.contents.contents` lists, in that order.
 predictions : list of predictions.parquet, may be empty
-    Only their metadata is read: devices, versions and digests of test parts. Scores that quote
-    another test part than the predictions beside them are refused.
+    Devices, versions and digests of test parts; the objects that the pages show one by one. Scores
+    that quote another test part than the predictions beside them are refused.
+models : list of folders of trained models, may be empty
+    Their cards: what was learnt from what.
+published : list of CSV, may be empty
+    Published numbers beside ours.
 
 Parameters
 ----------
@@ -21,11 +27,18 @@ samples : JSON object, name of a sample to its definition
 Outputs
 -------
 report : one HTML file
-    Equal inputs give equal bytes: no clock, no host, no absolute path.
+    The index. Equal inputs give equal bytes: no clock, no host, no absolute path.
+pages : list of HTML files
+    One for each sample, in the order of the run.
+cards : list of folders
+    Of each sample: data_sheet.md, and TASK_SPLIT_MODEL.md of each best model.
+tables : list of folders
+    Of each sample: the tables of its page as LaTeX.
 """
 
 import json
 import logging
+from pathlib import Path
 from typing import Any
 
 from sdssflow.configuration.run import RunConfiguration
@@ -33,9 +46,12 @@ from sdssflow.configuration.sample import Sample
 from sdssflow.files import write_text
 from sdssflow.logs import run
 from sdssflow.report.contents import contents, matched
-from sdssflow.report.page import render
-from sdssflow.report.provenance import read_model_run
-from sdssflow.report.story import tell
+from sdssflow.report.latex import latex
+from sdssflow.report.markdown import markdown
+from sdssflow.report.page import Places, render_index, render_sample
+from sdssflow.report.provenance import Known, read_model_run, read_training
+from sdssflow.report.published import published_tables
+from sdssflow.report.story import tables_of, tell, tell_concepts
 
 
 def main(snakemake: Any) -> None:
@@ -45,11 +61,36 @@ def main(snakemake: Any) -> None:
         for name, definition in json.loads(snakemake.params.samples).items()
     }
     items = matched(contents(configuration, samples), list(snakemake.input.contents))
-    model_runs = [read_model_run(path) for path in snakemake.input.get("predictions", [])]
-    headlines, sections = tell(items, configuration, samples, model_runs)
-    page = render(headlines, sections, configuration, samples, model_runs)
-    write_text(snakemake.output.report, page)
-    logging.info("%d figures and tables, %.1f MB", len(items), len(page) / 1e6)
+    known = Known(
+        [read_model_run(path) for path in snakemake.input.get("predictions", [])],
+        [read_training(folder) for folder in snakemake.input.get("models", [])],
+    )
+    names = configuration.samples
+    places = Places(
+        str(snakemake.output.report),
+        dict(zip(names, map(str, snakemake.output.pages), strict=True)),
+        dict(zip(names, map(str, snakemake.output.tables), strict=True)),
+        dict(zip(names, map(str, snakemake.output.cards), strict=True)),
+    )
+    concepts = tell_concepts(items)
+    published = [
+        table for path in snakemake.input.get("published", []) for table in published_tables(path)
+    ]
+    pages = [tell(name, items, configuration, samples[name], known) for name in names]
+    for page in pages:
+        for card in [page.sheet, *page.cards]:
+            write_text(Path(places.cards[page.name]) / card.exported, markdown(card))
+        for table in tables_of(page):
+            path = Path(places.tables[page.name]) / table.exported
+            write_text(path, latex(table, f"{page.name}:{path.stem}"))
+        html = render_sample(page, pages, configuration, places)
+        write_text(places.pages[page.name], html)
+        logging.info("%s: %.1f MB", page.name, len(html) / 1e6)
+    index = render_index(
+        pages, concepts, published, configuration, samples, known.model_runs, places
+    )
+    write_text(places.index, index)
+    logging.info("%d figures and tables; index %.1f MB", len(items), len(index) / 1e6)
 
 
 if "snakemake" in globals():

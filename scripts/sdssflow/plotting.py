@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from matplotlib.figure import Figure
 
 from sdssflow.configuration.run import Figures
 from sdssflow.files import replacing
+
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells how it packs letters into PDF
 
 # Okabe & Ito (2008), safe for the common kinds of colour blindness
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
@@ -34,6 +37,12 @@ STYLE = {
     "legend.frameon": False,
     "svg.hashsalt": "sdssflow",  # else every SVG has other ids
     "svg.fonttype": "none",
+    "pdf.fonttype": 42,  # letters stay letters: journals ask for it
+}
+UNDATED = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 
 
@@ -48,8 +57,11 @@ def style() -> Iterator[None]:
 
 
 def save_figure(figure: Figure, path: str | Path, settings: Figures) -> None:
-    """Write a figure, whole or not at all, without the date and versions that change its bytes."""
-    kind = Path(path).suffix.lstrip(".")
-    empty = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}[kind]
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=settings.dpi, metadata=empty)
+    """Write a figure to `path`, and beside it in each further format of the settings.
+
+    Each file is written whole or not at all, without the date and versions that change its bytes.
+    """
+    for further in [Path(path), *(Path(path).with_suffix(f".{kind}") for kind in settings.also)]:
+        with replacing(further) as temporary:
+            kind = further.suffix.lstrip(".")
+            figure.savefig(temporary, dpi=settings.dpi, metadata=UNDATED[kind])

@@ -89,6 +89,21 @@ def png(width=3, height=2):
     )
 
 
+def predictions(task, model):
+    """Forty objects of one seed; every model errs otherwise, by an amount that its name gives."""
+    rows = range(40)
+    table = {"row_id": rows, "seed": [1] * 40, "reference_mag": [15 + 0.1 * i for i in rows]}
+    if task == "regress":
+        shift = len(model) / 1000
+        zspec = [0.05 + 0.005 * i for i in rows]
+        zphot = [z + shift * (i - 20) / 5 for i, z in enumerate(zspec)]
+        return pa.table(table | {"zspec": zspec, "zphot": zphot})
+    star = [0.05 + 0.9 * (i % 3 == 0) for i in rows]
+    table |= {"spec_class": ["STAR" if i % 4 == 0 else "GALAXY" for i in rows]}
+    table |= {"probability_GALAXY": [1 - p for p in star], "probability_QSO": [0.0] * 40}
+    return pa.table(table | {"probability_STAR": star})
+
+
 SVG = '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="4" height="3"/>\n'
 
 
@@ -146,6 +161,16 @@ def stacks(names):
     return pd.DataFrame(rows)
 
 
+def confusion(names):
+    rows = [
+        (model, "all", true, predicted, 900 if true == predicted else 10 * (place + 1))
+        for model in names
+        for place, true in enumerate(CLASSES)
+        for predicted in CLASSES
+    ]
+    return pd.DataFrame(rows, columns=["model", "seed", "truth", "predicted", "count"])
+
+
 def search():
     rows = [(1, 20, 0.1, 0.0081, 0.0, 0.0), (1, 20, 0.3, 0.0078, -0.0003, 0.0001)]
     columns = ["round", "epochs", "weight_decay", "crps", "difference", "standard_error"]
@@ -201,6 +226,8 @@ def table(item, run, samples):
             return stacks(of_pdfs)
         case "search":
             return search()
+        case "confusion_table":
+            return confusion(names)
         case _:
             return pd.DataFrame({"model": ["a", "b"], "value": [0.25, np.nan], "count": [1, 20000]})
 
@@ -219,10 +246,18 @@ class Results:
             for split in sample.splits
             for model in models(self.run, sample, task)
         ]
+        self.models = [
+            str(Path(path).parent / str(seed))
+            for path in self.predictions
+            for seed in self.run.seeds
+        ]
+        self.published = []
         for item in self.items:
             self.write(item)
         for path in self.predictions:
             self.write_predictions(path)
+        for path in self.models:
+            self.write_card(path)
 
     def write(self, item):
         path = Path(item.path)
@@ -233,7 +268,10 @@ class Results:
             write_csv(pd.DataFrame({"zspec": [0.0, 0.1], "g_r": [0.7, 0.8]}), path)
         elif item.kind == "data":
             entries = {"data_digest": digest(item.sample, item.name), "extinction_applied": True}
-            write_parquet(with_metadata(pa.table({"row_id": range(5000)}), **entries), path)
+            columns = {"row_id": range(5000)}
+            if item.sample == "mixed":
+                columns["objid"] = range(10**18, 10**18 + 5000)
+            write_parquet(with_metadata(pa.table(columns), **entries), path)
         else:
             path.write_bytes(SVG.encode() if path.suffix == ".svg" else png())
 
@@ -249,8 +287,24 @@ class Results:
                 for s in self.run.seeds
             },
         }
-        value = "zphot" if task == "regress" else "probability_STAR"
-        write_parquet(with_metadata(pa.table({value: [0.5]}), **(entries | changes)), path)
+        write_parquet(with_metadata(predictions(task, model), **(entries | changes)), path)
+
+    def write_card(self, folder):
+        sample, task, split, model, seed = Path(folder).parts[-5:]
+        known = self.run.classifiers if task == "classify" else self.run.regressors
+        settings = known[model].model_dump(mode="json")
+        card = {
+            "sample": sample,
+            "split": split,
+            "model": model,
+            "seed": int(seed),
+            "kind": settings["kind"],
+            "features": ["model_color_ug", "model_color_gr"],
+            "settings": settings,
+            "training": {"0": {"objects": 3997, "digest": digest(sample, split, seed, "train")}},
+        }
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        (Path(folder) / "card.json").write_text(json.dumps(card))
 
     def item(self, name, **wanted):
         return next(
@@ -259,19 +313,31 @@ class Results:
             if item.name == name and all(getattr(item, k) == v for k, v in wanted.items())
         )
 
-    def build(self, output="report.html"):
+    def build(self, output="results"):
+        """Build the report into a folder and return its pages: the index and one by sample."""
         samples = {name: json.loads(sample.canonical()) for name, sample in self.samples.items()}
-        snakemake = SimpleNamespace(
-            input={
-                "contents": [item.path for item in self.items],
-                "predictions": self.predictions,
-            },
-            params=SimpleNamespace(run=self.run.canonical(), samples=json.dumps(samples)),
-            output=SimpleNamespace(report=str(self.folder / output)),
+        names = self.run.samples
+        self.output = SimpleNamespace(
+            report=f"{self.folder}/{output}/report.html",
+            pages=[f"{self.folder}/{output}/report/{name}.html" for name in names],
+            cards=[f"{self.folder}/{output}/{name}/cards" for name in names],
+            tables=[f"{self.folder}/{output}/{name}/tables" for name in names],
         )
-        snakemake.input = Input(snakemake.input)
+        snakemake = SimpleNamespace(
+            input=Input(
+                contents=[item.path for item in self.items],
+                predictions=self.predictions,
+                models=self.models,
+                published=self.published,
+            ),
+            params=SimpleNamespace(run=self.run.canonical(), samples=json.dumps(samples)),
+            output=self.output,
+        )
         build_report.main(snakemake)
-        return (self.folder / output).read_text(encoding="utf-8")
+        paths = [self.output.report, *self.output.pages]
+        names = ["index", *names]
+        texts = [Path(path).read_text(encoding="utf-8") for path in paths]
+        return dict(zip(names, texts, strict=True))
 
 
 class Input(dict):
@@ -286,10 +352,10 @@ def results(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def page(tmp_path_factory):
+def pages(tmp_path_factory):
     return Results(tmp_path_factory.mktemp("run")).build()
 
 
 @pytest.fixture(scope="session")
-def svg_page(tmp_path_factory):
+def svg_pages(tmp_path_factory):
     return Results(tmp_path_factory.mktemp("run"), "svg").build()

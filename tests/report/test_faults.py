@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from sdssflow.report.tables import ReportError
-from sdssflow.tables import read_csv, write_csv, write_parquet
+from sdssflow.tables import read_csv, read_parquet, write_csv, write_parquet
 
 CASES = [
     ("defects", b"", "not a table"),
@@ -29,7 +29,7 @@ def test_a_broken_file_is_named_and_no_page_is_written(results, name, content, m
     with pytest.raises(ReportError, match=message) as raised:
         results.build()
     assert str(path) in str(raised.value)
-    assert not (results.folder / "report.html").exists()
+    assert not Path(results.output.report).exists()
 
 
 def test_a_catalogue_of_another_program_is_refused(results):
@@ -65,7 +65,7 @@ def test_scores_without_any_value_to_rank_by_are_named(results):
 def test_one_model_alone_needs_no_differences(results):
     item = results.item("differences", sample="mixed", room="classify", split="folds")
     write_csv(read_csv(item.path).head(0), item.path)
-    assert "Classification, split folds" in results.build()
+    assert "Classification, split folds" in results.build()["mixed"]
 
 
 def test_scores_of_densities_of_another_test_part_are_refused(results):
@@ -78,8 +78,27 @@ def test_scores_of_densities_of_another_test_part_are_refused(results):
 
 def test_no_foretold_scores_are_no_fault(results):
     item = results.item("covariate_shift", sample="mixed", split="folds")
-    assert results.build().count(item.title) > 1
+    assert results.build()["mixed"].count(item.title) > 1
     for other in results.items:
         if other.name == "covariate_shift":
             write_csv(read_csv(other.path).head(0), other.path)
-    assert item.title not in results.build()
+    assert item.title not in results.build()["mixed"]
+
+
+def test_a_model_without_card_is_named(results):
+    path = Path(results.models[0]) / "card.json"
+    path.unlink()
+    with pytest.raises(ReportError, match="no such file") as raised:
+        results.build()
+    assert str(path) in str(raised.value)
+    path.write_text("{}")
+    with pytest.raises(ReportError, match="no 'sample'"):
+        results.build()
+
+
+def test_predictions_of_other_objects_are_refused(results):
+    path = next(path for path in results.predictions if "mixed/regress/folds/linear" in path)
+    table = read_parquet(path)
+    write_parquet(table.slice(1), path)
+    with pytest.raises(ReportError, match="linear and mean predicted other objects"):
+        results.build()

@@ -6,7 +6,8 @@ import pytest
 
 from sdssflow.configuration.run import RedshiftScores
 from sdssflow.report import pivots, tables
-from sdssflow.report.glossary import BETTER, HEADLINES, METRICS, RANKED_BY
+from sdssflow.report.glossary import BETTER, HEADLINES, METRICS, RANKED_BY, label, order
+from sdssflow.report.paper_metrics import OF_PAPERS, of_conventions
 from sdssflow.report.tables import ReportError
 
 
@@ -160,6 +161,19 @@ def test_every_metric_of_the_evaluation_is_in_the_glossary():
     classes = class_scores(truth, probability, counts, ClassScores()).metrics
     for metric in [*classes, *redshift_metrics(RedshiftScores())]:
         assert metric.metric in METRICS
+
+
+def test_every_metric_of_a_paper_has_a_name_of_its_own_in_the_tables():
+    from sdssflow.evaluate.redshift_conventions import CONVENTIONS, convention_metrics
+
+    names = {metric.metric for metric in convention_metrics(list(CONVENTIONS))}
+    assert names == set(OF_PAPERS)
+    assert not names & set(METRICS)
+    labels = [label(name) for name in [*METRICS, *OF_PAPERS]]
+    assert len(set(labels)) == len(labels)
+    assert order(["crps", "within_0.1", "mae", "mse"]) == ["mse", "mae", "within_0.1", "crps"]
+    assert of_conventions([]) == {}
+    assert list(of_conventions(["rail", "astroml"])) == ["mae", "sigma_iqr", "outlier_iqr"]
 
 
 @pytest.mark.parametrize(

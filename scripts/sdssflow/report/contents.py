@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from sdssflow.configuration.models import PDF_KINDS, TORCH_KINDS
+from sdssflow.configuration.regressors import PDF_KINDS, TORCH_KINDS
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.report.captions import (

@@ -1,7 +1,10 @@
-"""One self-contained HTML page from the story and its provenance."""
+"""HTML pages from the story and its provenance: an index and one page for each sample."""
 
 from __future__ import annotations
 
+import os
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +16,89 @@ from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.report.contents import pdf_models
 from sdssflow.report.glossary import BETTER, CLASSES, DENSITIES, REDSHIFTS, SYMBOLS, Metric
+from sdssflow.report.paper_metrics import of_conventions
 from sdssflow.report.provenance import ModelRun, versions
-from sdssflow.report.sections import Headline, Section
+from sdssflow.report.residuals import Residuals
+from sdssflow.report.sections import SamplePage, Section
 from sdssflow.report.tables import Cell, Column, Table, text_cell
 from sdssflow.report.verdicts import DENSITIES_TITLE, TASKS
 
 TEMPLATES = Path(__file__).parent / "templates"
+BELOW = re.compile(r"(?<![A-Za-z0-9])([σδ]|outliers|conformal|width)_([A-Za-z0-9.]+)")
 
 
-def render(
-    headlines: list[Headline],
-    sections: list[Section],
+@dataclass(frozen=True)
+class Places:
+    """Where the pages and the files that they link to are; links are relative, from page to file.
+
+    Attributes
+    ----------
+    index : str
+        The page of all samples.
+    pages, tables, cards : dict of str to str
+        By sample: its page, the folder of its LaTeX tables, that of its cards.
+    """
+
+    index: str
+    pages: dict[str, str]
+    tables: dict[str, str]
+    cards: dict[str, str]
+
+
+def render_index(
+    pages: list[SamplePage],
+    concepts: Section,
+    published: list[Table],
     run: RunConfiguration,
     samples: dict[str, Sample],
     model_runs: list[ModelRun],
+    places: Places,
 ) -> str:
-    """Return the page.
+    """Return the page of all samples: the best of each, and how all of it was made.
 
     It asks nothing of the network, and equal arguments give equal bytes: no clock, no paths of
     this machine.
     """
+    return (
+        _environment(places.index)
+        .get_template("index.html.j2")
+        .render(
+            current="",
+            places=places,
+            pages=pages,
+            concepts=concepts,
+            published=published,
+            run=run,
+            settings=settings_tables(run),
+            devices=device_table(model_runs),
+            versions=versions_table(model_runs),
+            digests=digest_table(model_runs),
+            symbols=SYMBOLS,
+            glossary=_glossary(run, samples),
+            configuration=_configuration(run, samples),
+        )
+    )
+
+
+def render_sample(
+    page: SamplePage, pages: list[SamplePage], run: RunConfiguration, places: Places
+) -> str:
+    """Return the page of one sample; `pages` are those it links to."""
+    return (
+        _environment(places.pages[page.name])
+        .get_template("sample.html.j2")
+        .render(
+            current=page.name,
+            places=places,
+            page=page,
+            pages=pages,
+            run=run,
+        )
+    )
+
+
+def _environment(page: str) -> jinja2.Environment:
+    """Return the templates, with links from `page`."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -40,20 +106,16 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"subscript": _subscript, "sentence": _sentence}
+    folder = Path(page).parent
+    environment.filters |= {
+        "subscript": _subscript,
+        "sentence": _sentence,
+        "prose": _prose,
+        "link": lambda path: Path(os.path.relpath(path, folder)).as_posix(),
+    }
     environment.tests["table"] = lambda block: isinstance(block, Table)
-    return environment.get_template("page.html.j2").render(
-        headlines=headlines,
-        sections=sections,
-        run=run,
-        settings=settings_tables(run),
-        devices=device_table(model_runs),
-        versions=versions_table(model_runs),
-        digests=digest_table(model_runs),
-        symbols=SYMBOLS,
-        glossary=_glossary(run, samples),
-        configuration=_configuration(run, samples),
-    )
+    environment.tests["residuals"] = lambda block: isinstance(block, Residuals)
+    return environment
 
 
 def settings_tables(run: RunConfiguration) -> list[Table]:
@@ -128,6 +190,11 @@ def _subscript(text: str) -> Markup:
     return Markup("{}<sub>{}</sub>").format(base, below) if below else escape(text)
 
 
+def _prose(text: str) -> Markup:
+    """Set the names of scores within a sentence as heads of tables set them."""
+    return Markup(BELOW.sub(r"\1<sub>\2</sub>", str(escape(text))))
+
+
 def _sentence(text: str) -> str:
     """End a title or note with a full stop, unless it ends a sentence already."""
     return text if text.endswith((".", "?", "!")) else f"{text}."
@@ -147,9 +214,10 @@ def _glossary(
     run: RunConfiguration, samples: dict[str, Sample]
 ) -> list[tuple[str, list[tuple[Metric, str]]]]:
     tasks = {task for name in run.samples for task in samples[name].tasks}
+    redshifts = REDSHIFTS | of_conventions(run.redshift_scores.conventions)
     shown = [
         (TASKS[task], known)
-        for task, known in (("classify", CLASSES), ("regress", REDSHIFTS))
+        for task, known in (("classify", CLASSES), ("regress", redshifts))
         if task in tasks
     ]
     if any(pdf_models(run, samples[name]) for name in run.samples):

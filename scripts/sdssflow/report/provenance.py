@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +32,34 @@ class Facts:
 
 @dataclass(frozen=True)
 class ModelRun:
-    """One model on one split of one sample, as its predictions tell."""
+    """One model on one split of one sample, as its predictions at `path` tell."""
 
+    path: str
     sample: str
     task: str
     split: str
     model: str
     digests: dict[str, str]
     cards: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the report knows beside the files it shows; every list may be empty.
+
+    Attributes
+    ----------
+    model_runs : list of ModelRun
+        Provenance of the predictions.
+    trainings : list of dict
+        The card of each trained model, one for each seed.
+    objids : mapping of int to str
+        The objid of each row of the sample, where its source has one.
+    """
+
+    model_runs: list[ModelRun] = field(default_factory=list)
+    trainings: list[dict[str, Any]] = field(default_factory=list)
+    objids: Mapping[int, str] = field(default_factory=dict)
 
 
 def read_facts(path: str | Path) -> Facts:
@@ -79,6 +101,7 @@ def read_model_run(path: str | Path) -> ModelRun:
             )
     entries = facts.entries
     return ModelRun(
+        str(path),
         entries["sample"],
         "regress" if "zphot" in facts.columns else "classify",
         entries["split"],
@@ -86,6 +109,29 @@ def read_model_run(path: str | Path) -> ModelRun:
         {str(seed): str(digest) for seed, digest in entries["test_digests"].items()},
         {str(seed): dict(card) for seed, card in entries["cards"].items()},
     )
+
+
+def read_training(folder: str | Path) -> dict[str, Any]:
+    """Read the card of a trained model.
+
+    Raises
+    ------
+    ReportError
+        If there is none, or it lacks an entry.
+    """
+    path = Path(folder) / "card.json"
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ReportError(f"{path}: there is no such file; run the rule that makes it") from None
+    except ValueError as error:
+        raise ReportError(f"{path}: not JSON ({error}); delete its folder, and train again") from (
+            error
+        )
+    for key in ("sample", "split", "model", "seed", "kind", "features", "settings", "training"):
+        if key not in card:
+            raise ReportError(f"{path}: no {key!r}; delete its folder, and train again")
+    return card
 
 
 def check_digests(

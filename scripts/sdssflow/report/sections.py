@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sdssflow.report.contents import Item
 from sdssflow.report.figures import Figure, read_figure
+from sdssflow.report.residuals import Residuals
 from sdssflow.report.tables import Cell, Column, Table, plain_table, read_table
 
 LONG = 12  # rows; longer tables are folded
@@ -13,14 +15,20 @@ LONG = 12  # rows; longer tables are folded
 
 @dataclass(frozen=True)
 class Section:
-    """A titled part of the page; `anchor` is unique on it."""
+    """A titled part of a page; `anchor` is unique on it.
+
+    `record` is what a machine reads of it: the head of the Markdown file that the section is also
+    written to, at `exported`.
+    """
 
     anchor: str
     title: str
     text: list[str] = field(default_factory=list)
     facts: list[tuple[str, str]] = field(default_factory=list)
-    blocks: list[Table | Figure] = field(default_factory=list)
+    blocks: list[Table | Figure | Residuals] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
+    record: dict[str, Any] = field(default_factory=dict)
+    exported: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,7 @@ class Headline:
     `densities` is the best of the models that give a p(z), None where none does.
     """
 
+    sample: str
     title: str
     task: str
     split: str
@@ -53,6 +62,38 @@ class Headline:
     digests: str
     seeds: str
     densities: Best | None = None
+
+
+@dataclass(frozen=True)
+class SamplePage:
+    """The page of one sample.
+
+    Attributes
+    ----------
+    name, title : str
+        Of the sample.
+    text : list of str
+        Paragraphs below the title.
+    told : list of (str, list of str)
+        The story in short: what is told, and the sentences.
+    headlines : list of Headline
+        One for each task and split.
+    sections : list of Section
+        In the order in which the data walked.
+    cards : list of Section
+        A model card for each best model.
+    sheet : Section
+        The data sheet, which is written to a file only: the page shows its parts in its sections.
+    """
+
+    name: str
+    title: str
+    text: list[str]
+    told: list[tuple[str, list[str]]]
+    headlines: list[Headline]
+    sections: list[Section]
+    cards: list[Section]
+    sheet: Section
 
 
 def block(item: Item, subject: str, notes: list[str], folded: bool = False) -> Table | Figure:
@@ -66,4 +107,5 @@ def block(item: Item, subject: str, notes: list[str], folded: bool = False) -> T
     if item.kind == "figure":
         return read_figure(item.path, item.title, item.caption, subject)
     frame = read_table(item.path, ())
-    return plain_table(frame, item.title, item.caption, notes, folded or len(frame) > LONG)
+    table = plain_table(frame, item.title, item.caption, notes, folded or len(frame) > LONG)
+    return replace(table, source=item.path)

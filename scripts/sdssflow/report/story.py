@@ -1,127 +1,205 @@
-"""The page as a tree of sections, in the order in which the data walked."""
+"""The report as a story: one page for each sample, in the order in which the data walked."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pandas as pd
 
 from sdssflow.configuration.run import RunConfiguration
-from sdssflow.configuration.sample import EmbeddedSource, FileSource, Sample
+from sdssflow.configuration.sample import Sample
 from sdssflow.report import tables
 from sdssflow.report.contents import Item
-from sdssflow.report.provenance import Facts, ModelRun, read_facts
-from sdssflow.report.sections import LONG, Headline, Section, block
-from sdssflow.report.verdicts import judge
+from sdssflow.report.data_sheets import data_sheet, facts_of
+from sdssflow.report.provenance import Facts, Known, read_facts
+from sdssflow.report.residuals import read_objids
+from sdssflow.report.sections import LONG, SamplePage, Section, block
+from sdssflow.report.tables import Table
+from sdssflow.report.verdicts import Judgement, judge
 
-EXTINCTION = {True: "already subtracted in the source", False: "not subtracted in the source"}
+FLOW_COLUMNS = ("cut", "before", "removed", "after")
+
+
+def tell_concepts(items: list[Item]) -> Section:
+    """Return the section of what belongs to no sample.
+
+    Raises
+    ------
+    ReportError
+        If a file is missing or can't be shown.
+    """
+    notes = ["Computed from a schematic spectrum: no observed object enters"]
+    blocks = [block(item, "schematic spectra", notes) for item in items if not item.sample]
+    return Section("concepts", "Why colours carry redshift", blocks=blocks)
 
 
 def tell(
-    items: list[Item], run: RunConfiguration, samples: dict[str, Sample], model_runs: list[ModelRun]
-) -> tuple[list[Headline], list[Section]]:
-    """Read everything that `items` names and order it as a story.
+    name: str, items: list[Item], run: RunConfiguration, sample: Sample, known: Known
+) -> SamplePage:
+    """Read everything that `items` names of a sample and order it as a story.
 
     Parameters
     ----------
+    name, sample : str, Sample
+        The sample and its definition.
     items : list of Item
-        From `sdssflow.report.contents`.
-    run, samples : RunConfiguration, dict of str to Sample
-        The run and the definition of each of its samples.
-    model_runs : list of ModelRun
-        Provenance of the predictions; may be empty.
-
-    Returns
-    -------
-    headlines : list of Headline
-        One per sample, task and split.
-    sections : list of Section
-        The concepts, then one section per sample.
+        From `sdssflow.report.contents`; those of other samples are left aside.
+    run : RunConfiguration
+        The run.
+    known : Known
+        Provenance of predictions and models.
 
     Raises
     ------
     ReportError
         If a file is missing, empty or doesn't fit the others.
     """
-    concepts = [item for item in items if not item.sample]
-    notes = ["Computed from a schematic spectrum: no observed object enters"]
-    blocks = [block(item, "schematic spectra", notes) for item in concepts]
-    headlines: list[Headline] = []
-    sections = [Section("concepts", "Why colours carry redshift", blocks=blocks)]
-    for name in run.samples:
-        mine = [item for item in items if item.sample == name]
-        sections.append(_sample(name, samples[name], mine))
-        for task in samples[name].tasks:
-            for split in sorted(samples[name].splits):
-                of_task = [item for item in mine if (item.room, item.split) == (task, split)]
-                headline, judged = judge(of_task, samples[name], run, model_runs)
-                headlines.append(headline)
-                sections[-1].sections.extend(judged)
-    return headlines, [section for section in sections if section.blocks or section.sections]
-
-
-def _sample(name: str, sample: Sample, items: list[Item]) -> Section:
-    """Return the sections of a sample up to its parts."""
-    subject = f"sample {name}"
-    facts = {item.name: read_facts(item.path) for item in items if item.kind == "data"}
+    mine = [item for item in items if item.sample == name]
+    facts = {item.name: read_facts(item.path) for item in mine if item.kind == "data"}
     source, clean = facts["catalogue"], facts["clean"]
-    notes = [f"N = {clean.rows:,} after cuts; data digest {clean.digest}"]
-    chosen = {
-        "cuts": [i for i in items if i.name in ("flow", "flow_table")],
-        "look": [i for i in items if i.room == "explore" and not i.name.startswith("cluster")],
-        "groups": [i for i in items if i.room == "explore" and i.name.startswith("cluster")],
-    }
-    titles = {"cuts": "What was cut", "look": "A look at the data", "groups": "Groups"}
-    shown = [
-        Section(
-            f"{name}-{key}", title, blocks=[block(item, subject, notes) for item in chosen[key]]
-        )
-        for key, title in titles.items()
+    known = replace(known, objids=read_objids(clean.path))
+    judged = [
+        judge([i for i in mine if (i.room, i.split) == (task, split)], sample, run, known)
+        for task in sample.tasks
+        for split in sorted(sample.splits)
     ]
-    of_data = [item for item in items if item.name in ("defects", "completeness")]
-    sections = [_data(name, sample, source, of_data), *shown, _parts(name, sample, items, notes)]
+    flow = tables.read_table(_path(mine, "flow_table"), FLOW_COLUMNS)
+    defects = tables.read_table(_path(mine, "defects"), (), empty=True)
+    prepared = _prepared(name, sample, mine, source, clean)
+    sheet = data_sheet(name, sample, (source, clean), flow, defects, prepared)
     text = [sample.description] if sample.description else []
-    used = [section for section in sections if section.blocks or section.facts]
     if sample.simulated:
         text.insert(0, "Simulated: no observed object is among these rows.")
-    return Section(f"sample-{name}", sample.shown_title, text, sections=used)
+    sections = [*prepared, *_explored(name, mine, clean), *(s for j in judged for s in j.sections)]
+    sections = [section for section in sections if section.blocks or section.facts]
+    cards = [card for one in judged for card in one.cards]
+    written = named([*sections, *cards], name)
+    return SamplePage(
+        name,
+        sample.shown_title,
+        text,
+        _in_short(source, clean, flow, defects, judged),
+        [one.headline for one in judged],
+        written[: len(sections)],
+        written[len(sections) :],
+        sheet,
+    )
 
 
-def _where(sample: Sample, facts: Facts) -> list[tuple[str, str]]:
-    """Return where the rows come from, and how they were asked for if they were."""
-    source = sample.source
-    if isinstance(source, EmbeddedSource):
-        return [("Source", f"embedded: table {source.table}")]
-    if isinstance(source, FileSource):
-        return [("Source", f"file: {source.path}")]
-    limit = facts.entries.get("limit")
+def named(sections: list[Section], name: str) -> list[Section]:
+    """Return sections with a file name for each of their tables, unique among them."""
+    taken: set[str] = set()
+    found = []
+    for section in sections:
+        stem = section.anchor.removeprefix(f"{name}-")
+        blocks = []
+        for shown in section.blocks:
+            if isinstance(shown, Table) and shown.rows:
+                words = re.sub(r"[^a-z0-9]+", "_", f"{stem} {shown.title}".lower()).strip("_")
+                while words in taken:
+                    words += "_"
+                taken.add(words)
+                shown = replace(shown, exported=f"{words}.tex")
+            blocks.append(shown)
+        found.append(replace(section, blocks=blocks))
+    return found
+
+
+def tables_of(page: SamplePage) -> Iterator[Table]:
+    """Yield the tables of a page that are exported."""
+    for section in [*page.sections, *page.cards]:
+        for shown in section.blocks:
+            if isinstance(shown, Table) and shown.exported:
+                yield shown
+
+
+def _path(items: list[Item], name: str) -> str:
+    return next(item.path for item in items if item.name == name)
+
+
+def _in_short(
+    source: Facts,
+    clean: Facts,
+    flow: pd.DataFrame,
+    defects: pd.DataFrame,
+    judged: list[Judgement],
+) -> list[tuple[str, list[str]]]:
+    """Return the story in short, a few sentences each."""
+    found = int(defects["count"].sum()) if "count" in defects else 0
+    data = [f"{source.rows:,} objects came from the source."]
+    if found:
+        data.append(
+            f"{len(defects)} kinds of defects were found in their values, {found:,} in all."
+            if len(defects) > 1
+            else f"One kind of defect was found in their values, {found:,} times."
+        )
+    else:
+        data.append("No defect was found in their values.")
+    removed = source.rows - clean.rows
+    cuts = [f"{clean.rows:,} of {source.rows:,} objects passed the cuts."]
+    if removed:
+        most = flow.loc[flow["removed"].idxmax()]
+        cuts.append(f"The cut {most['cut']} removed most, {int(most['removed']):,} of {removed:,}.")
+    told = [("The data", data), ("What was cut", cuts)]
+    several = len(judged) > 1
+    for one in judged:
+        line = one.headline
+        where = f" ({line.task.lower()}, split {line.split})" if several else ""
+        best = f"By {line.best.ranked_by}, the best of all models is {line.best.model}."
+        apart = line.best.not_told_apart
+        if apart:
+            best = f"{best[:-1]}; the test part can't tell it from {', '.join(apart)}."
+        told.append((f"What was learnt{where}", [best, *one.learnt]))
+        if one.limits:
+            told.append((f"Where it fails{where}", one.limits))
+    return told
+
+
+def _prepared(
+    name: str, sample: Sample, items: list[Item], source: Facts, clean: Facts
+) -> list[Section]:
+    """Return the sections of a sample up to its parts."""
+    subject = f"sample {name}"
+    notes = [f"N = {clean.rows:,} after cuts; data digest {clean.digest}"]
+    cuts = [item for item in items if item.name in ("flow", "flow_table")]
     return [
-        ("Source", f"{source.kind}: {facts.entries.get('archive')}"),
-        ("Data release", str(facts.entries.get("release"))),
-        ("Query", str(facts.entries.get("query"))),
-        ("Limit", f"the first {limit:,} rows in the order of specobjid" if limit else ""),
+        _data(name, sample, source, clean, items),
+        Section(
+            f"{name}-cuts", "What was cut", blocks=[block(item, subject, notes) for item in cuts]
+        ),
+        _parts(name, sample, items, notes),
     ]
 
 
-def _data(name: str, sample: Sample, facts: Facts, items: list[Item]) -> Section:
+def _explored(name: str, items: list[Item], clean: Facts) -> list[Section]:
+    notes = [f"N = {clean.rows:,} after cuts; data digest {clean.digest}"]
+    of_room = [item for item in items if item.room == "explore"]
+    chosen = {
+        ("look", "A look at the data"): [i for i in of_room if not i.name.startswith("cluster")],
+        ("groups", "Groups"): [i for i in of_room if i.name.startswith("cluster")],
+    }
+    return [
+        Section(
+            f"{name}-{key}", title, blocks=[block(item, f"sample {name}", notes) for item in found]
+        )
+        for (key, title), found in chosen.items()
+    ]
+
+
+def _data(name: str, sample: Sample, facts: Facts, clean: Facts, items: list[Item]) -> Section:
     """Return what the catalogue is, whether it is complete and what is wrong with it."""
-    listed = [
-        ("Sample", name),
-        *_where(sample, facts),
-        ("Reference", sample.reference),
-        ("Rows", f"{facts.rows:,}"),
-        ("Data digest", facts.digest),
-        ("Magnitudes", str(facts.entries.get("magnitude_system", ""))),
-        ("Galactic extinction", EXTINCTION.get(facts.entries.get("extinction_applied"), "")),
-        ("SHA-256 of the source", str(facts.entries.get("source_sha256", ""))),
-    ]
     notes = [f"N = {facts.rows:,}; data digest {facts.digest}"]
     blocks = []
     for item in items:
-        frame = tables.read_table(item.path, (), empty=True)
-        text = item.caption if len(frame) else "None was found."
-        folded = len(frame) > LONG
-        blocks.append(tables.plain_table(frame, item.title, text, notes, folded))
+        if item.name in ("defects", "completeness"):
+            frame = tables.read_table(item.path, (), empty=True)
+            text = item.caption if len(frame) else "None was found."
+            table = tables.plain_table(frame, item.title, text, notes, len(frame) > LONG)
+            blocks.append(replace(table, source=item.path))
     return Section(
-        f"{name}-data", "The data", facts=[pair for pair in listed if pair[1]], blocks=blocks
+        f"{name}-data", "The data", facts=facts_of(name, sample, facts, clean), blocks=blocks
     )
 
 

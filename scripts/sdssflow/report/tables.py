@@ -43,7 +43,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table as the page shows it. The first cell of a row is its head."""
+    """A table as the page shows it. The first cell of a row is its head.
+
+    `source` is the CSV whose numbers these are, '' if there is none; `exported` the LaTeX file
+    that the table is also written to.
+    """
 
     title: str
     text: str
@@ -51,6 +55,8 @@ class Table:
     rows: list[list[Cell]]
     notes: list[str] = field(default_factory=list)
     folded: bool = False
+    source: str = ""
+    exported: str = ""
 
 
 def read_table(path: str | Path, columns: Iterable[str], empty: bool = False) -> pd.DataFrame:
@@ -91,6 +97,11 @@ def read_table(path: str | Path, columns: Iterable[str], empty: bool = False) ->
 def text_cell(text: object, strong: bool = False) -> Cell:
     """Return a cell of words."""
     return Cell(str(text), sort=str(text), strong=strong, numeric=False)
+
+
+def word_columns(*labels: str, numeric: Iterable[str] = ()) -> list[Column]:
+    """Return heads of columns of words, and of numbers where `numeric` names them."""
+    return [Column(label, numeric=label in numeric) for label in labels]
 
 
 def number_cell(value: object, name: str = "") -> Cell:

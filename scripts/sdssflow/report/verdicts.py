@@ -10,17 +10,20 @@ import pandas as pd
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.report import pivots, tables
+from sdssflow.report import failures, pivots, residuals, tables
 from sdssflow.report.captions import PDFS
 from sdssflow.report.contents import Item
 from sdssflow.report.figures import Figure
 from sdssflow.report.glossary import BETTER, HEADLINES, METRICS, RANKED_BY, label
-from sdssflow.report.provenance import ModelRun, check_digests
+from sdssflow.report.model_cards import Evidence, model_card
+from sdssflow.report.provenance import Known, check_digests
+from sdssflow.report.residuals import Residuals
 from sdssflow.report.sections import Best, Headline, Section, block
 from sdssflow.report.tables import Column, Table
 
 TASKS = {"classify": "Classification", "regress": "Photometric redshifts"}
 DENSITIES_TITLE = "Redshift densities p(z)"
+CONFUSION_COLUMNS = ("model", "truth", "predicted", "count")
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,22 @@ class Verdict:
     notes: list[str]
 
 
-def judge(
-    items: list[Item], sample: Sample, run: RunConfiguration, model_runs: list[ModelRun]
-) -> tuple[Headline, list[Section]]:
-    """Return the headline and the sections of one sample, task and split.
+@dataclass(frozen=True)
+class Judgement:
+    """What is to be said of the models of a task and split.
 
-    There is a second section where models give a p(z).
+    `learnt`: what the best has over a guess; `limits`: where it fails; `cards`: of the best models.
+    """
+
+    headline: Headline
+    sections: list[Section]
+    learnt: list[str]
+    limits: list[str]
+    cards: list[Section]
+
+
+def judge(items: list[Item], sample: Sample, run: RunConfiguration, known: Known) -> Judgement:
+    """Judge the models of one sample, task and split.
 
     Parameters
     ----------
@@ -48,8 +61,8 @@ def judge(
         The items of this sample, task and split.
     sample, run : Sample, RunConfiguration
         The definition of the sample and of the run.
-    model_runs : list of ModelRun
-        Provenance of predictions, to check the scores against; may be empty.
+    known : Known
+        Provenance of predictions and models, to check the scores against and to look at objects.
 
     Raises
     ------
@@ -59,20 +72,122 @@ def judge(
     name, task, split = items[0].sample, items[0].room, items[0].split
     anchor = f"{name}-{task}-{split}"
     of_pdfs = [item for item in items if task == "regress" and item.name in PDFS]
-    verdict = _read([item for item in items if item not in of_pdfs], run, RANKED_BY[task])
-    check_digests(model_runs, name, task, split, verdict.digests)
-    blocks = [shown for item in items if item not in of_pdfs for shown in _blocks(item, verdict)]
-    headline = _headline(verdict, sample.shown_title, task, split, anchor)
-    sections = [Section(anchor, f"{TASKS[task]}, split {split}", blocks=blocks)]
+    of_points = [item for item in items if item not in of_pdfs]
+    verdict = _read(of_points, run, RANKED_BY[task])
+    check_digests(known.model_runs, name, task, split, verdict.digests)
+    headline = _headline(verdict, name, sample.shown_title, task, split, anchor)
+    limits = _limits(of_points, verdict, task)
+    looked_at = _objects(verdict, known, name, task, split)
+    sections = [
+        Section(
+            anchor,
+            f"{TASKS[task]}, split {split}",
+            blocks=[shown for item in of_points for shown in _shown(item, verdict)],
+        )
+    ]
+    cards = [_card(of_points, verdict, headline.best, task, limits, known, sample)]
     if of_pdfs:
         densities = _read(of_pdfs, run, RANKED_BY["pdf"], "pdf_")
-        check_digests(model_runs, name, task, split, densities.digests)
-        blocks = [shown for item in of_pdfs for shown in _blocks(item, densities)]
+        check_digests(known.model_runs, name, task, split, densities.digests)
+        blocks = [shown for item in of_pdfs for shown in _shown(item, densities)]
         sections.append(
             Section(f"{anchor}-pdf", f"{DENSITIES_TITLE}, split {split}", blocks=blocks)
         )
         headline = replace(headline, densities=_best(densities, "pdf"))
-    return headline, sections
+        if densities.best != verdict.best:
+            cards.append(_card(of_pdfs, densities, headline.densities, "pdf", [], known, sample))
+    if limits or looked_at:
+        sections.append(
+            Section(f"{anchor}-limits", f"Where it fails, split {split}", limits, blocks=looked_at)
+        )
+    return Judgement(headline, sections, _learnt(verdict, run, task), limits, cards)
+
+
+def _shown(item: Item, verdict: Verdict) -> Iterator[Table | Figure]:
+    for shown in _blocks(item, verdict):
+        yield replace(shown, source=item.path) if isinstance(shown, Table) else shown
+
+
+def _learnt(verdict: Verdict, run: RunConfiguration, task: str) -> list[str]:
+    """Say what the best model has over the one that looks at no feature, if there is one."""
+    known = run.classifiers if task == "classify" else run.regressors
+    for baseline, settings in known.items():
+        if settings.kind in ("dummy", "mean"):
+            sentence = failures.gain(verdict.scores, verdict.best, baseline, verdict.metric)
+            return [sentence] if sentence else []
+    return []
+
+
+def _limits(items: list[Item], verdict: Verdict, task: str) -> list[str]:
+    """Say where the best model fails."""
+    by_name = {item.name: item.path for item in items}
+    by_bin = tables.read_table(by_name["scores_by_bin"], pivots.BIN_COLUMNS)
+    metric = "accuracy" if task == "classify" else verdict.metric
+    worst = failures.worst_bins(verdict.scores, by_bin, verdict.best, metric)
+    if task == "regress":
+        return [*failures.outliers(verdict.scores, verdict.best), *worst]
+    confusion = tables.read_table(by_name["confusion_table"], CONFUSION_COLUMNS)
+    return [
+        *failures.weakest_class(verdict.scores, verdict.best),
+        *failures.commonest_mistake(confusion, verdict.best),
+        *worst,
+    ]
+
+
+def _objects(
+    verdict: Verdict, known: Known, name: str, task: str, split: str
+) -> list[Table | Residuals]:
+    """Return the test objects to point at, and the worst of them; nothing without predictions."""
+    paths = {
+        found.model: found.path
+        for found in known.model_runs
+        if (found.sample, found.task, found.split) == (name, task, split)
+    }
+    if verdict.best not in paths:
+        return []
+    best = residuals.read_predictions(paths[verdict.best], task)
+    if task == "classify":
+        return [residuals.worst_classes(best, verdict.best, known.objids)]
+    frames = {
+        model: best
+        if model == verdict.best
+        else residuals.read_predictions(path, task)[["row_id", "zphot"]]
+        for model, path in paths.items()
+    }
+    return [
+        residuals.residuals(frames, verdict.best, known.objids, "Test objects, one by one"),
+        residuals.worst_redshifts(best, verdict.best, known.objids),
+    ]
+
+
+def _card(
+    items: list[Item],
+    verdict: Verdict,
+    best: Best,
+    metrics: str,
+    limits: list[str],
+    known: Known,
+    sample: Sample,
+) -> Section:
+    """Return the card of the best model."""
+    prefix = "pdf_" if metrics == "pdf" else ""
+    (binned,) = (item.path for item in items if item.name == f"{prefix}scores_by_bin")
+    chosen = f"Best of all by {best.ranked_by} on the test part itself"
+    if metrics == "pdf":
+        chosen = f"Best of those that give a density p(z), by {best.ranked_by} on the test part"
+    if best.not_told_apart:
+        chosen += f"; not told apart from {', '.join(best.not_told_apart)}"
+    evidence = Evidence(
+        items[0].room,
+        items[0].split,
+        metrics,
+        verdict.scores,
+        tables.read_table(binned, pivots.BIN_COLUMNS),
+        f"{chosen}.",
+        limits,
+        verdict.notes,
+    )
+    return model_card(verdict.best, items[0].sample, sample, evidence, known)
 
 
 def _read(items: list[Item], run: RunConfiguration, metric: str, prefix: str = "") -> Verdict:
@@ -95,9 +210,12 @@ def _read(items: list[Item], run: RunConfiguration, metric: str, prefix: str = "
     return Verdict(scores, differences, metric, best, digests, notes)
 
 
-def _headline(verdict: Verdict, title: str, task: str, split: str, anchor: str) -> Headline:
+def _headline(
+    verdict: Verdict, sample: str, title: str, task: str, split: str, anchor: str
+) -> Headline:
     rows = pivots.overall(verdict.scores)
     return Headline(
+        sample=sample,
         title=title,
         task=TASKS[task],
         split=split,

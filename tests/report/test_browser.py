@@ -1,0 +1,210 @@
+"""The report in a browser: as a reader sees it, at a desk, on a phone, in the dark, on paper."""
+
+import re
+import shutil
+import statistics
+from pathlib import Path
+
+import pytest
+
+from tests.report.browser import MILLIMETRE, PHONE, Browser, fetch_axe
+from tests.report.conftest import Results
+
+pytestmark = pytest.mark.browser
+ROOT = Path(__file__).parents[2]
+PORTRAIT, LANDSCAPE = 178 * MILLIMETRE, 269 * MILLIMETRE  # A4 within the margins of the style
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        pytest.skip("chromium and chromium-driver (Debian packages) are not installed")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    found = Browser(webdriver)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory):
+    source = fetch_axe(tmp_path_factory.mktemp("axe"))
+    return source or pytest.skip("npm can't fetch axe-core")
+
+
+@pytest.fixture(scope="module", params=["small", "finished"])
+def site(request, tmp_path_factory):
+    """Folder of a report: one made in small, and that of the checkout's last run."""
+    if request.param == "small":
+        results = Results(tmp_path_factory.mktemp("run"))
+        results.build()
+        return results.folder / "results"
+    if not (ROOT / "results/report").is_dir():
+        pytest.skip("no finished run in results/")
+    return ROOT / "results"
+
+
+@pytest.fixture
+def paths(site):
+    return [site / "report.html", *sorted((site / "report").glob("*.html"))]
+
+
+@pytest.fixture
+def sample(paths, browser):
+    """A page with objects to point at, opened."""
+    path = next(path for path in paths if '<figure class="residuals' in path.read_text())
+    browser.open(path)
+    return browser
+
+
+def test_pages_ask_nothing_of_the_network_and_the_console_is_silent(paths, browser):
+    browser.requests()
+    for path in paths:
+        browser.open(path)
+        assert browser.complaints() == []
+        asked = browser.requests()
+        assert path.as_uri() in asked
+        assert all(address.startswith(("file:", "data:")) for address in asked)
+
+
+def test_every_link_within_a_page_leads_to_something_that_is_shown(paths, browser):
+    for path in paths:
+        browser.open(path)
+        dead = browser.run("""
+            return [...document.querySelectorAll('a[href^="#"]')].filter((a) => {
+              const target = document.getElementById(decodeURIComponent(a.hash.slice(1)));
+              return !target || !target.checkVisibility();
+            }).map((a) => a.outerHTML)""")
+        assert dead == []
+
+
+@pytest.mark.parametrize("width", [PHONE, 768, 1280])
+def test_no_page_is_wider_than_its_window(paths, browser, width):
+    for path in paths:
+        browser.open(path, width)
+        assert browser.run("return document.documentElement.scrollWidth") <= width, path
+        # what is wider scrolls in a box of its own
+        assert browser.run("return document.querySelectorAll('.scroll').length") > 0
+
+
+@pytest.mark.parametrize("width", [PHONE, 1280])
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_nothing_wrong(paths, browser, axe, width, dark):
+    # what is folded in a finished run is made like what is folded in the small one: minutes saved
+    small = ROOT not in paths[0].parents
+    for path in paths:
+        browser.open(path, width, dark, unfold=small)
+        assert browser.axe(axe) == [], path
+
+
+def test_in_the_dark_paper_is_dark_and_figures_lie_on_a_light_card(paths, browser):
+    for path in paths:
+        shades = []
+        for dark in (False, True):
+            browser.open(path, dark=dark)
+            shades.append(browser.run("return getComputedStyle(document.body).backgroundColor"))
+            images = browser.run(
+                "return [...document.images].map((x) => getComputedStyle(x).backgroundColor)"
+            )
+            assert set(images) == {"rgb(255, 255, 255)"}
+        light, night = (
+            statistics.mean(map(int, re.findall(r"\d+", shade))) for shade in shades
+        )  # fmt: skip
+        assert light > 250
+        assert night < 50
+
+
+def test_a_table_is_sorted_by_a_click_and_by_a_key(sample):
+    table = sample.run("""
+        return [...document.querySelectorAll('table.sortable')]
+          .find((x) => x.querySelector('tbody td.number') && x.rows.length > 3)""")
+    head = sample.run(
+        "return [...arguments[0].tHead.rows[0].cells].find((x) => x.matches('.number'))", table
+    )
+    values = """
+        return [...arguments[0].tBodies[0].rows].map((row) => row.cells[arguments[1].cellIndex])
+          .map((cell) => cell.dataset.sort).filter((x) => x !== undefined).map(Number)"""
+    assert head.get_attribute("aria-sort") == "none"
+    button = head.find_element("tag name", "button")
+    sample.run("arguments[0].click()", button)
+    assert head.get_attribute("aria-sort") == "ascending"
+    up = sample.run(values, table, head)
+    assert up == sorted(up)
+    sample.run("arguments[0].focus()", button)
+    button.send_keys("\n")
+    assert head.get_attribute("aria-sort") == "descending"
+    assert sample.run(values, table, head) == sorted(up, reverse=True)
+    others = sample.run(
+        "return [...arguments[0].tHead.rows[0].cells].map((x) => x.getAttribute('aria-sort'))",
+        table,
+    )
+    assert sorted(set(others)) == ["descending", "none"]
+
+
+def test_objects_can_be_stepped_through_pointed_at_and_seen_with_another_model(sample):
+    state = """
+        const figure = document.querySelector('figure.residuals');
+        return {shown: figure.checkVisibility(), text: figure.querySelector('output').textContent,
+                objects: figure.querySelectorAll('circle.object').length,
+                places: [...figure.querySelectorAll('circle.object')]
+                  .map((circle) => circle.getAttribute('cy'))}
+    """
+    sample.run("document.querySelector('figure.residuals').scrollIntoView()")
+    first = sample.run(state)
+    assert first["shown"]
+    assert first["objects"] >= 40
+    slider = sample.driver.find_element("css selector", "figure.residuals input")
+    slider.send_keys("\ue014")  # arrow right
+    second = sample.run(state)
+    assert second["text"] != first["text"]
+    assert size(second["text"]) <= size(first["text"])  # from the worst on
+    sample.run("""
+        const svg = document.querySelector('figure.residuals svg');
+        const circle = svg.querySelectorAll('circle.object')[20].getBoundingClientRect();
+        svg.dispatchEvent(new PointerEvent('pointermove', {bubbles: true,
+          clientX: circle.x + circle.width / 2, clientY: circle.y + circle.height / 2}));""")
+    third = sample.run(state)
+    assert third["text"] != second["text"]
+    sample.run("""
+        const model = document.querySelector('figure.residuals select');
+        model.selectedIndex = 1; model.dispatchEvent(new Event('change'));""")
+    other = sample.run(state)
+    assert size(other["text"]) != size(first["text"])  # the worst of another model
+    sample.run("""
+        const view = document.querySelectorAll('figure.residuals select')[1];
+        view.value = 'redshift'; view.dispatchEvent(new Event('change'));""")
+    assert sample.run(state)["places"] != other["places"]
+    assert sample.complaints() == []
+
+
+def size(text):
+    return abs(float(re.search(r"δ (−?[\d.]+)", text)[1].replace("−", "-")))
+
+
+def test_printed_pages_have_no_navigation_and_no_cut_tables(paths, browser):
+    for path in paths:
+        browser.open(path, width=round(LANDSCAPE))
+        browser.media("print")
+        shown = browser.run("""
+            return [...document.querySelectorAll('nav, .residuals')]
+              .filter((x) => x.checkVisibility()).length""")
+        assert shown == 0
+        # heads repeat on each page of a table, but Chromium leaves out what stands in a button
+        buttons = browser.run("""
+            return [...document.querySelectorAll('th button')]
+              .filter((x) => getComputedStyle(x).display !== 'contents').length""")
+        assert buttons == 0
+        for kind, width in ((".table.wide", LANDSCAPE), (".table:not(.wide)", PORTRAIT)):
+            browser.command(
+                "Emulation.setDeviceMetricsOverride",
+                width=int(width), height=1000, deviceScaleFactor=1, mobile=False,
+            )  # fmt: skip
+            cut = browser.run(
+                "return [...document.querySelectorAll(arguments[0] + ' table')]"
+                ".filter((x) => x.getBoundingClientRect().right > arguments[1] + 1)"
+                ".map((x) => x.caption.textContent.slice(0, 80) + x.offsetWidth)",
+                kind, width,
+            )  # fmt: skip
+            assert cut == [], path
+        pdf = browser.pdf()
+        assert pdf.startswith(b"%PDF")
+        assert len(re.findall(rb"/Type\s*/Page\b", pdf)) >= 2
