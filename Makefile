@@ -2,7 +2,10 @@
 # make test   quality gates and tests
 # make cluster       the same run through a batch system (profiles/README.md)
 # make test-cluster  a SLURM of its own on this machine, the default run and faults in it
+# make test-report   the report in a headless Chromium: errors, links, widths, contrast, axe
 # make doctor say why a run does not start (PROFILE=profiles/slurm: on a cluster)
+# make reproduce   everything from nothing, compared with what was locked
+# make docs   the documentation as a site
 # Set-up needs the package index; everything after it works offline.
 
 PYTHON ?= python3
@@ -16,7 +19,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 export PYTHONPATH := scripts
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: all run cluster doctor report plan check test test-library test-workflow test-cluster lint format documents lock clean
+.PHONY: all run cluster doctor report plan check reproduce test test-library test-workflow test-cluster test-report lint format documents docs lock clean
 
 all: run
 
@@ -64,9 +67,22 @@ test-library: $(READY)
 test-workflow: $(READY)
 	$(BIN)/python -m pytest tests/workflow
 
+# the results against those that were locked (config/locked/), and the verdicts on published numbers
+check: run
+	$(BIN)/python -m sdssflow.evaluate.reproduction --check
+
+# the same from nothing; downloads stay
+reproduce: $(READY)
+	rm -rf results
+	$(MAKE) check
+
 # compares with the local run, so that comes first
 test-cluster: run
 	$(BIN)/python -m pytest -m cluster tests/cluster
+
+# the report of the last run, and one in small, in a headless Chromium
+test-report: run
+	$(BIN)/python -m pytest -m browser tests/report/test_browser.py
 
 # repair what `make lint` complains of, where a program can
 format: $(READY)
@@ -80,6 +96,11 @@ documents: $(READY)
 lock: $(READY)
 	{ head -1 requirements.lock; $(BIN)/python -m pip freeze --all | grep -v '^pip==' | sed 's/+cpu$$//'; } > requirements.new
 	mv requirements.new requirements.lock
+
+# the documentation as a site; needs no network
+docs: $(READY)
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "The documentation: $(CURDIR)/docs/_build/html/index.html"
 
 # results go, downloads stay: they are not made again but asked for again (rm -r data/downloads)
 clean:

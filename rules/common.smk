@@ -1,5 +1,6 @@
 # What every room needs: the validated configuration, code digests, wildcards.
 # Parsed again by each cluster job, so nothing heavy is imported here.
+import functools
 import gc
 import json
 import os
@@ -21,7 +22,7 @@ from sdssflow import code_digests
 from sdssflow.cluster import orphans, queue
 from sdssflow.configuration.cuts import Cuts
 from sdssflow.configuration.loading import ConfigurationError, load_run, load_samples
-from sdssflow.configuration.models import PDF_KINDS, TORCH_KINDS
+from sdssflow.configuration.regressors import PDF_KINDS, TORCH_KINDS
 from sdssflow.report.contents import (
     PDF_FIGURES,
     REGRESS_FIGURES,
@@ -153,6 +154,15 @@ def prediction_paths(sample, task, split):
     ]
 
 
+def model_folders(sample, task, split):
+    """Paths of the trained models of a sample, split and task; seeds run fastest."""
+    return expand(
+        f"results/{sample}/{task}/{split}/{{model}}/{{seed}}",
+        model=models_of(sample, task),
+        seed=RUN.seeds,
+    )
+
+
 def predictions_of(task):
     """Input function: the predictions of every model of the sample."""
     return lambda wildcards: prediction_paths(wildcards.sample, task, wildcards.split)
@@ -190,12 +200,44 @@ def histories(wildcards):
     ]
 
 
+def also(path):
+    """Paths of the further formats of a figure; `path` has no suffix."""
+    return [f"{path}.{suffix}" for suffix in RUN.figures.also]
+
+
 def report_templates():
     """Templates of the report: data to Python, so no code digest sees them."""
     folder = os.path.join(SCRIPTS, "sdssflow", "report", "templates")
     return sorted(
         os.path.relpath(os.path.join(folder, name)) for name in os.listdir(folder)
     )
+
+
+@functools.cache
+def published():
+    """What check_published needs, as JSON texts and paths; read only where that rule is asked."""
+    from sdssflow.configuration import published as entries
+
+    try:
+        numbers = entries.load_published()
+        reasons = entries.reasons_not_run(numbers, RUN)
+    except ConfigurationError as error:
+        raise WorkflowError(str(error)) from None
+    tables = entries.score_tables(numbers, SAMPLES)
+    definitions = {
+        name: json.loads(entry.canonical()) for name, entry in numbers.items()
+    }
+    return {
+        "numbers": json.dumps(definitions, sort_keys=True),
+        "tables": json.dumps(tables),
+        "reasons": json.dumps(reasons, sort_keys=True),
+        "scores": [f"results/{'/'.join(table)}/scores.csv" for table in tables],
+    }
+
+
+def published_scores(wildcards):
+    """Input function: the score tables that published numbers are compared with."""
+    return published()["scores"]
 
 
 def check_gpus():

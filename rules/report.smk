@@ -1,4 +1,4 @@
-# report: one page that shows everything the configuration asks for, and a crate that says how it was
+# report: pages that show everything the configuration asks for, and a crate that says how it was
 # made
 
 
@@ -12,9 +12,20 @@ rule build_report:
             for split in SAMPLES[sample].splits
             for path in prediction_paths(sample, task, split)
         ],
+        models=[
+            path
+            for sample in SAMPLES
+            for task in SAMPLES[sample].tasks
+            for split in SAMPLES[sample].splits
+            for path in model_folders(sample, task, split)
+        ],
+        published=["results/published.csv"],
         templates=report_templates(),
     output:
         report="results/report.html",
+        pages=expand("results/report/{sample}.html", sample=RUN.samples),
+        cards=directory(expand("results/{sample}/cards", sample=RUN.samples)),
+        tables=directory(expand("results/{sample}/tables", sample=RUN.samples)),
     log:
         "logs/build_report/build_report.log",
     benchmark:

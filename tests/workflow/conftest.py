@@ -76,6 +76,11 @@ class Run:
             raise AssertionError(f"snakemake {arguments}:\n{done.stdout}\n{done.stderr}")
         return done
 
+    def copy(self, folder: Path) -> Run:
+        """Return a copy with its results, to be changed at will."""
+        shutil.copytree(self.folder, folder)
+        return Run(folder)
+
     def planned(self, *arguments: str) -> dict[str, int]:
         """Return how many jobs of each rule a dry run would start."""
         done = self.snakemake("--dry-run", *arguments)

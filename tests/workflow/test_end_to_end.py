@@ -13,7 +13,6 @@ import yaml
 
 from sdssflow.files import file_digest
 from sdssflow.tables import metadata, read_csv, read_parquet
-from tests.workflow.conftest import Run
 
 pytestmark = pytest.mark.workflow
 ROOT = Path(__file__).parents[2]
@@ -27,7 +26,7 @@ def test_the_run_ends_in_a_report(finished):
 
 
 def test_the_report_shows_that_the_download_is_complete_and_the_sky_simulated(finished):
-    page = (finished.folder / "results/report.html").read_text()
+    page = (finished.folder / "results/report/mock.html").read_text()
     assert "<b>Completeness.</b>" in page
     assert "whole sample" in page
     assert "SELECT TOP 500000 p.objID," in page
@@ -155,16 +154,10 @@ def test_training_rules_never_see_the_test_rows(finished):
     }
 
 
-def copy_of(finished, folder):
-    run = Run(folder / "copy")
-    shutil.copytree(finished.folder, run.folder)
-    return run
-
-
 @pytest.fixture
 def longer(finished, tmp_path):
     """A copy of the finished run whose ensemble trains for a while."""
-    run = copy_of(finished, tmp_path)
+    run = finished.copy(tmp_path / "copy")
     path = run.folder / "config/config.yaml"
     content = yaml.safe_load(path.read_text())
     content["regressors"]["ensemble"] |= {
@@ -227,7 +220,7 @@ def test_a_second_run_from_nothing_gives_the_same_bytes(finished, tmp_path):
     """All tables; figures are drawn from them."""
     before = finished.results()
     tables = [path for path in before if not path.endswith(".html")]
-    run = copy_of(finished, tmp_path)
+    run = finished.copy(tmp_path / "copy")
     shutil.rmtree(run.folder / "results")
     run.snakemake(*(path for path in tables if "/1/" not in path))  # not what is in folders
     after = run.results()
@@ -237,7 +230,7 @@ def test_a_second_run_from_nothing_gives_the_same_bytes(finished, tmp_path):
 
 
 def test_a_failing_job_shows_its_traceback_and_leaves_no_output(finished, tmp_path):
-    run = copy_of(finished, tmp_path)
+    run = finished.copy(tmp_path / "copy")
     path = run.folder / "config/samples/tiny.yaml"
     path.write_text(path.read_text().replace("minimum: 0.001", "minimum: 0.39"))
     done = run.snakemake("results/tiny/clean/flow.csv", check=False)
@@ -254,14 +247,3 @@ def test_a_mistake_in_the_configuration_stops_before_any_job(finished):
     assert done.returncode != 0
     assert "unknown key (did you mean 'seeds'?)" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-
-
-def test_the_python_of_the_how_to_runs(finished):
-    text = (ROOT / "docs/how_to.md").read_text()
-    code = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
-    code = code.replace("results/mgs/", "results/tiny/").replace("/forest/", "/logistic/")
-    code += "\nassert len(zphot) > 100 and probabilities.shape[1] == 3"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=finished.folder, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr

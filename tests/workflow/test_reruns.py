@@ -48,7 +48,9 @@ CASES = {
         "config/config.yaml",
         "replicates: 20",
         "replicates: 21",
-        {"score_classes", "plot_classes", *SCORES_OF_POINTS, *SCORES_OF_PDFS},
+        {
+            "score_classes", "plot_classes", "check_published", *SCORES_OF_POINTS, *SCORES_OF_PDFS,
+        },
     ),
     "epochs of the network": (
         "config/config.yaml",
@@ -96,7 +98,7 @@ CASES = {
         "config/config.yaml",
         "kind: nearest_neighbours",
         "kind: nearest_neighbours\n    neighbours: 9",
-        {"train_classifier", *CLASSIFY_AFTER_TRAINING},
+        {"train_classifier", "check_published", *CLASSIFY_AFTER_TRAINING},
     ),
     "a cut of one sample": (
         "config/samples/tiny.yaml",
@@ -170,6 +172,7 @@ CASES = {
         '"r": 2.75',
         {
             "simulate_sky", *MOCK_AFTER_SKY, "plot_filters", *TINY_AFTER_FEATURES,
+            "check_published",
         },
     ),
     "a comment in a helper": (

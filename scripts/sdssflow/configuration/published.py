@@ -1,0 +1,220 @@
+"""A number that a paper published, as data: what it is, how it was read, what of ours is like it.
+
+Each file `config/published/NAME.yaml` holds one. Papers call different formulas by one name and
+describe their samples in prose, so an entry names the convention of its metric, and says of each
+comparison with our own runs either how far apart the two may be, or why they can't be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, model_validator
+
+from sdssflow.configuration.loading import ConfigurationError, load_sample, load_section
+from sdssflow.configuration.run import RunConfiguration
+from sdssflow.configuration.sample import Sample
+from sdssflow.configuration.section import Section
+from sdssflow.configuration.values import Name
+
+Text = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=1)]
+FOLDER = "config/published"
+REASONS = {
+    "skyserver": "needs a download from SDSS",
+    "file": "its rows do not come with the project",
+}
+CONFIGURATIONS = ("config/published.yaml", "config/published_development.yaml")
+
+
+class Citation(Section):
+    """Where a number was published."""
+
+    authors: Text
+    """Who, as one writes it in a text."""
+    year: Annotated[int, Field(ge=1990, le=2100)] | None = None
+    """Year of publication; nothing where it isn't known."""
+    journal: str = ""
+    """Journal, volume and page, or what a work outside journals is."""
+    arxiv: str = Field(default="", pattern=r"^$|^\d{4}\.\d{4,5}$|^astro-ph/\d{7}$")
+    """Number of the preprint."""
+    doi: str = Field(default="", pattern=r"^$|^10\..+/.+$")
+    """Digital object identifier. Left out where it isn't certain."""
+
+    @model_validator(mode="after")
+    def _can_be_found(self) -> Citation:
+        if not (self.journal or self.arxiv or self.doi):
+            raise ValueError("name a journal, arxiv or doi: nobody could find it otherwise")
+        return self
+
+    @property
+    def short(self) -> str:
+        """Authors, year and where it is to be found."""
+        found = self.journal or (self.arxiv and f"arXiv:{self.arxiv}") or f"doi:{self.doi}"
+        return f"{self.authors} {self.year or ''}".rstrip() + f", {found}"
+
+
+class PublishedSample(Section):
+    """The objects behind a published number."""
+
+    description: Text
+    """What they are and how they were selected, as far as is known."""
+    train: Count | None = None
+    """Objects to train on; nothing where it isn't known."""
+    test: Count | None = None
+    """Objects to test on; nothing where it isn't known."""
+    definition: Name | None = None
+    """The file of `config/samples/` that comes nearest to it, if there is one."""
+
+
+class Verified(Section):
+    """How somebody made sure that the number was published."""
+
+    how: Literal["read", "quoted"]
+    """`read` in the work itself, or `quoted` by others. A number remembered is no entry."""
+    at: Text
+    """Where it can be looked up: the page that was read."""
+    date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    """The day it was read."""
+
+
+class Comparison(Section):
+    """Which of our numbers stands beside the published one."""
+
+    sample: Name
+    """Name of our sample."""
+    split: Name
+    """Name of its split."""
+    model: Name
+    """Name of our model."""
+    tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """How far ours may be from the published number, in units of the metric, on top of what is
+    uncertain about either. Without it the two can't be compared."""
+    because: Text
+    """Why this tolerance; without one, why the numbers can't be compared."""
+
+
+class PublishedNumber(Section):
+    """`config/published/NAME.yaml`: one published number and what of ours is compared with it."""
+
+    title: Text
+    """One line."""
+    citation: Citation
+    """Who published it."""
+    where: Text
+    """Where in the work: abstract, table, section."""
+    sample: PublishedSample
+    """On which objects."""
+    features: Text
+    """What the model saw."""
+    method: Text
+    """How they did it."""
+    task: Literal["classify", "regress"]
+    """What was learnt."""
+    metric: Text
+    """Name of the metric in our score tables."""
+    convention: Text
+    """The convention of the metric, by which its formula is told from others of that name."""
+    subset: Literal["all", "GALAXY", "QSO", "STAR"] = "all"
+    """The class that the metric is about."""
+    value: Annotated[float, Field(allow_inf_nan=False)]
+    """The number."""
+    uncertainty: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """Its standard error as published; nothing where none was."""
+    verified: Verified
+    """How we know."""
+    comparisons: list[Comparison] = Field(min_length=1)
+    """What of ours stands beside it."""
+
+    @model_validator(mode="after")
+    def _each_comparison_once(self) -> PublishedNumber:
+        names = [(each.sample, each.split, each.model) for each in self.comparisons]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"comparisons: {'/'.join(name)} stands there twice")
+        return self
+
+
+class _Samples(BaseModel):
+    """Of a configuration, the samples alone."""
+
+    samples: list[Name]
+
+
+def load_published(folder: str | Path = FOLDER) -> dict[str, PublishedNumber]:
+    """Read all published numbers of a folder, by the names of their files.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is none or a file is not valid.
+    """
+    paths = sorted(Path(folder).glob("*.yaml"))
+    if not paths:
+        raise ConfigurationError(f"{folder}: no published number there, no file NAME.yaml")
+    return {path.stem: load_section(PublishedNumber, path) for path in paths}
+
+
+def score_tables(
+    numbers: Mapping[str, PublishedNumber], samples: Mapping[str, Sample]
+) -> list[tuple[str, str, str]]:
+    """List sample, task and split of the score tables of a run that numbers are compared with.
+
+    Parameters
+    ----------
+    numbers : mapping of name to PublishedNumber
+        All entries.
+    samples : mapping of name to Sample
+        The samples of the run.
+    """
+    wanted = {
+        (each.sample, number.task, each.split)
+        for number in numbers.values()
+        for each in number.comparisons
+    }
+    return sorted(
+        (name, task, split)
+        for name, task, split in wanted
+        if name in samples and task in samples[name].tasks and split in samples[name].splits
+    )
+
+
+def reasons_not_run(
+    numbers: Mapping[str, PublishedNumber],
+    run: RunConfiguration,
+    configurations: Sequence[str | Path] = CONFIGURATIONS,
+) -> dict[str, str]:
+    """Say of each sample that entries name and the run does not why not, and what to do.
+
+    Parameters
+    ----------
+    numbers : mapping of name to PublishedNumber
+        All entries.
+    run : RunConfiguration
+        The run.
+    configurations : sequence of path-like
+        Files that come with the project and run such samples.
+
+    Raises
+    ------
+    ConfigurationError
+        If an entry names a sample that is not defined.
+    """
+    elsewhere = {
+        name: file
+        for file in reversed(configurations)
+        for name in load_section(_Samples, Path(file)).samples
+    }
+    asked = {each.sample: name for name, number in numbers.items() for each in number.comparisons}
+    reasons = {}
+    for sample in sorted(asked.keys() - set(run.samples)):
+        try:
+            kind = load_sample(Path(run.sample_folder) / f"{sample}.yaml").source.kind
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{FOLDER}/{asked[sample]}.yaml: {error}") from None
+        reasons[sample] = REASONS.get(kind, "not in this configuration")
+        if sample in elsewhere:
+            reasons[sample] += f": snakemake published --configfile {elsewhere[sample]}"
+    return reasons

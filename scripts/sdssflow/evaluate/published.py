@@ -1,0 +1,166 @@
+"""Our numbers beside published ones, and what may be said of each pair.
+
+With `theirs`, its standard error `e` (0 where none was published), the tolerance `t` of the
+comparison and our bootstrap interval [low, high]:
+
+==================  ==============================================================================
+verdict             when
+==================  ==============================================================================
+``reproduced``      all of [low, high] lies within `theirs` ± (t + 2 e)
+``differs``         none of it does
+``undecided``       part of it does: more test objects or another tolerance would tell
+``not comparable``  the entry says so, and why
+``not run``         this run has no such number; the reason says what would make it
+==================  ==============================================================================
+
+So an imprecise number of ours reproduces nothing, however near it comes (as in equivalence tests
+by two one-sided tests, Schuirmann 1987), and a tolerance that is widened can only turn `differs`
+into `undecided` and that into `reproduced`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+
+from sdssflow.configuration.published import Comparison, PublishedNumber
+
+REPRODUCED, DIFFERS, UNDECIDED = "reproduced", "differs", "undecided"
+NOT_COMPARABLE, NOT_RUN = "not comparable", "not run"
+VERDICTS = (REPRODUCED, DIFFERS, UNDECIDED, NOT_COMPARABLE, NOT_RUN)
+STANDARD_ERRORS = 2  # of theirs: about 95 %, as our intervals
+ALL_SEEDS = "all"
+COLUMNS = [
+    "entry", "citation", "metric", "convention", "subset", "theirs", "uncertainty",
+    "sample", "split", "model", "ours", "ours_low", "ours_high", "difference", "tolerance",
+    "verdict", "because", "digest",
+]  # fmt: skip
+Tables = Mapping[tuple[str, str, str], pd.DataFrame]
+
+
+def judge(
+    theirs: float, uncertainty: float | None, low: float, high: float, tolerance: float
+) -> str:
+    """Return the verdict on one pair of numbers that can be compared.
+
+    Parameters
+    ----------
+    theirs, uncertainty : float
+        Published number and its standard error, None where none was published.
+    low, high : float
+        Our interval.
+    tolerance : float
+        Of the comparison, > 0.
+
+    >>> judge(0.0207, 0.0001, 0.0201, 0.0205, tolerance=0.001)
+    'reproduced'
+    >>> judge(0.0207, 0.0001, 0.0180, 0.0205, tolerance=0.001)
+    'undecided'
+    >>> judge(0.0207, 0.0001, 0.0160, 0.0170, tolerance=0.001)
+    'differs'
+    """
+    reach = tolerance + STANDARD_ERRORS * (uncertainty or 0.0)
+    lowest, highest = theirs - reach, theirs + reach
+    if lowest <= low and high <= highest:
+        return REPRODUCED
+    return DIFFERS if high < lowest or highest < low else UNDECIDED
+
+
+def check_numbers(
+    numbers: Mapping[str, PublishedNumber], tables: Tables, reasons: Mapping[str, str]
+) -> pd.DataFrame:
+    """Return `published.csv`: each comparison of each entry, with its verdict.
+
+    Parameters
+    ----------
+    numbers : mapping of name to PublishedNumber
+        The entries.
+    tables : mapping of (sample, task, split) to pandas.DataFrame
+        The score tables of this run, as docs/architecture.md lists their columns.
+    reasons : mapping of sample to str
+        Why this run has no such sample, from `reasons_not_run`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `COLUMNS`, in the order of the entries' names. `difference` is ours minus theirs. Numbers
+        that there are not are missing.
+    """
+    rows = [
+        _row(name, numbers[name], each, tables, reasons)
+        for name in sorted(numbers)
+        for each in numbers[name].comparisons
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _row(
+    name: str,
+    number: PublishedNumber,
+    comparison: Comparison,
+    tables: Tables,
+    reasons: Mapping[str, str],
+) -> dict[str, object]:
+    row: dict[str, object] = {
+        "entry": name,
+        "citation": number.citation.short,
+        "metric": number.metric,
+        "convention": number.convention,
+        "subset": number.subset,
+        "theirs": number.value,
+        "uncertainty": number.uncertainty,
+        "sample": comparison.sample,
+        "split": comparison.split,
+        "model": comparison.model,
+        "tolerance": comparison.tolerance,
+        "because": comparison.because,
+    }
+    ours = _ours(number, comparison, tables, reasons)
+    comparable = comparison.tolerance is not None
+    if isinstance(ours, str):
+        told = {} if not comparable else {"because": ours}
+        return row | {"verdict": NOT_RUN if comparable else NOT_COMPARABLE} | told
+    value, low, high, digest = ours
+    verdict = NOT_COMPARABLE
+    if comparable:
+        verdict = judge(number.value, number.uncertainty, low, high, comparison.tolerance)
+    return row | {
+        "ours": value,
+        "ours_low": low,
+        "ours_high": high,
+        "difference": value - number.value,
+        "verdict": verdict,
+        "digest": digest,
+    }
+
+
+def _ours(
+    number: PublishedNumber, comparison: Comparison, tables: Tables, reasons: Mapping[str, str]
+) -> tuple[float, float, float, str] | str:
+    """Return our value, its interval and the digest of the test rows, or why there is none."""
+    sample, split, model = comparison.sample, comparison.split, comparison.model
+    if sample in reasons:
+        return reasons[sample]
+    table = tables.get((sample, number.task, split))
+    if table is None:
+        return f"this run has no split {split!r} of {sample} for the task {number.task}"
+    table = table[table["seed"].astype(str) == ALL_SEEDS]
+    table = table[table["model"] == model]
+    if table.empty:
+        return f"this run trains no {model!r} on {sample}"
+    named = (table["metric"] == number.metric) & (table["convention"] == number.convention)
+    table = table[named & (table["subset"] == number.subset)]
+    if table.empty:
+        return f"the scores of {sample} have no {number.metric!r} ({number.convention})"
+    found = table.iloc[0]
+    value = float(found["value"])
+    if math.isnan(value):
+        return f"{number.metric!r} ({number.convention}) is undefined on {sample}"
+    # a score without an interval is taken as it is
+    low, high = (
+        value if math.isnan(float(found[name])) else float(found[name])
+        for name in ("lower", "upper")
+    )
+    return value, low, high, str(found["data_digest"])

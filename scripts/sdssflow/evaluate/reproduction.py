@@ -1,0 +1,217 @@
+"""Hold the results of the default run against those that were locked.
+
+`config/locked/default_run.yaml` keeps what a run from nothing has to give again: the digests of its
+data tables, exactly; its scores, within a tolerance; the verdict on each published number. Run from
+the root of the repository::
+
+    PYTHONPATH=scripts python -m sdssflow.evaluate.reproduction --check    # 1 if anything differs
+    PYTHONPATH=scripts python -m sdssflow.evaluate.reproduction --lock     # write it anew
+
+The tolerance of a score is a quarter of the width of its bootstrap interval: another machine or
+another number of threads adds in another order, and a network that is trained by such sums ends
+elsewhere, but by less than what another test part would change. Scores in closed form agree far
+better.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import yaml
+
+from sdssflow.configuration.loading import load_run, load_samples
+from sdssflow.configuration.regressors import PDF_KINDS
+from sdssflow.evaluate import class_scores, pdf_scores, redshift_scores
+from sdssflow.files import write_text
+from sdssflow.tables import content_digest, read_csv, read_parquet
+
+LOCK = "config/locked/default_run.yaml"
+CONFIGURATION = "config/config.yaml"
+HEADER = """\
+# What a default run gives: made by `python -m sdssflow.evaluate.reproduction --lock`, held by
+# `--check` (docs/published_numbers.md). Digests exactly, scores within their tolerance.
+"""
+SHARE = 0.25  # of the width of the interval
+SMALLEST_TOLERANCE = 1e-9
+ABSENT = "absent"
+
+
+class Finding(NamedTuple):
+    """One thing that is not as it was locked."""
+
+    what: str
+    locked: str
+    found: str
+    tolerance: str = "exact"
+
+
+def data_tables(configuration: str | Path = CONFIGURATION) -> list[str]:
+    """List the data tables of a run, below its results, sample by sample."""
+    run, samples = _configured(configuration)
+    paths = []
+    for name, sample in samples.items():
+        paths += [f"{name}/{room}.parquet" for room in
+                  ("catalogue/catalogue", "clean/catalogue", "features/features")]  # fmt: skip
+        paths += [
+            f"{name}/split/{split}/{seed}/{part}.parquet"
+            for split in sorted(sample.splits)
+            for seed in run.seeds
+            for part in ("development", "test")
+        ]
+    return paths
+
+
+def score_files(configuration: str | Path = CONFIGURATION) -> list[tuple[str, tuple[str, ...]]]:
+    """List the score tables of a run, below its results, with the metrics that are locked.
+
+    They are those whose differences between models are reported.
+    """
+    run, samples = _configured(configuration)
+    found = []
+    for name, sample in samples.items():
+        for task in sample.tasks:
+            for split in sorted(sample.splits):
+                folder = f"{name}/{task}/{split}"
+                compared = class_scores if task == "classify" else redshift_scores
+                found.append((f"{folder}/scores.csv", compared.COMPARED))
+                kinds = {
+                    run.regressors[model].kind for model in sample.regressors or run.regressors
+                }
+                if task == "regress" and kinds & set(PDF_KINDS):
+                    found.append((f"{folder}/pdf_scores.csv", pdf_scores.COMPARED))
+    return found
+
+
+def _configured(configuration: str | Path) -> tuple[Any, Any]:
+    run = load_run(yaml.safe_load(Path(configuration).read_text()), str(configuration))
+    return run, load_samples(run)
+
+
+def lock(results: str | Path, configuration: str | Path = CONFIGURATION) -> dict[str, Any]:
+    """Return what is locked of a finished run: `tables`, `scores`, `verdicts`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a result is missing.
+    """
+    results = Path(results)
+    return {
+        "tables": {
+            path: content_digest(read_parquet(results / path))
+            for path in data_tables(configuration)
+        },
+        "scores": {
+            path: dict(_scores(read_csv(results / path), metrics))
+            for path, metrics in score_files(configuration)
+        },
+        "verdicts": _verdicts(read_csv(results / "published.csv")),
+    }
+
+
+def _scores(table: pd.DataFrame, metrics: Sequence[str]) -> Iterator[tuple[str, dict[str, float]]]:
+    table = table[(table["seed"].astype(str) == "all") & table["metric"].isin(metrics)]
+    for row in table.itertuples():
+        value, width = float(row.value), float(row.upper) - float(row.lower)
+        smallest = SMALLEST_TOLERANCE * max(1.0, abs(value))
+        tolerance = smallest if math.isnan(width) else max(SHARE * width, smallest)
+        # a tolerance is no measurement: two digits, upwards
+        digits = 1 - math.floor(math.log10(tolerance))
+        tolerance = float(f"{math.ceil(tolerance * 10**digits) / 10**digits:.2g}")
+        yield (
+            f"{row.model}: {row.metric} ({row.convention}), {row.subset}",
+            {"value": value, "tolerance": tolerance},
+        )
+
+
+def _verdicts(table: pd.DataFrame) -> dict[str, str]:
+    names = table["entry"] + " with " + table["sample"] + "/" + table["split"] + "/"
+    return dict(zip(names + table["model"], table["verdict"], strict=True))
+
+
+def differences(locked: dict[str, Any], results: str | Path) -> list[Finding]:
+    """List what of `locked` the results below a folder do not give again.
+
+    A result that is missing differs; one that was not locked is not looked at.
+
+    Parameters
+    ----------
+    locked : dict
+        What `lock` returned.
+    results : path-like
+        Folder of the results.
+    """
+    results = Path(results)
+    return [
+        *_other_tables(locked["tables"], results),
+        *_other_scores(locked["scores"], results),
+        *_other_verdicts(locked["verdicts"], results),
+    ]
+
+
+def _other_tables(locked: dict[str, str], results: Path) -> Iterator[Finding]:
+    for path, digest in locked.items():
+        there = (results / path).is_file()
+        found = content_digest(read_parquet(results / path)) if there else ABSENT
+        if found != digest:
+            yield Finding(path, digest, found)
+
+
+def _other_scores(locked: dict[str, dict[str, Any]], results: Path) -> Iterator[Finding]:
+    for path, scores in locked.items():
+        metrics = {name.partition(": ")[2].partition(" (")[0] for name in scores}
+        there = (results / path).is_file()
+        found = dict(_scores(read_csv(results / path), sorted(metrics))) if there else {}
+        for name, score in scores.items():
+            if name not in found:
+                yield Finding(f"{path} {name}", f"{score['value']:.6g}", ABSENT)
+            elif not abs(found[name]["value"] - score["value"]) <= score["tolerance"]:
+                values = f"{score['value']:.6g}", f"{found[name]['value']:.6g}"
+                yield Finding(f"{path} {name}", *values, f"{score['tolerance']:.2g}")
+
+
+def _other_verdicts(locked: dict[str, str], results: Path) -> Iterator[Finding]:
+    path = results / "published.csv"
+    found = _verdicts(read_csv(path)) if path.is_file() else {}
+    for name, verdict in locked.items():
+        if found.get(name, ABSENT) != verdict:
+            yield Finding(name, verdict, found.get(name, ABSENT))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Lock or check; return the exit status."""
+    parser = argparse.ArgumentParser(prog="sdssflow.evaluate.reproduction", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--lock", action="store_true", help="write the lock from the results")
+    what.add_argument("--check", action="store_true", help="1 if the results differ from it")
+    parser.add_argument("--results", default="results", help="folder of the results")
+    parser.add_argument("--file", default=LOCK, help="the lock")
+    parser.add_argument("--configuration", default=CONFIGURATION, help="of the run that is locked")
+    options = parser.parse_args(arguments)
+    if options.lock:
+        content = lock(options.results, options.configuration)
+        write_text(options.file, HEADER + yaml.safe_dump(content, sort_keys=False, width=1000))
+        print(f"wrote {options.file}")
+        return 0
+    locked = yaml.safe_load(Path(options.file).read_text(encoding="utf-8"))
+    found = differences(locked, options.results)
+    counts = f"{len(locked['tables'])} tables, {sum(map(len, locked['scores'].values()))} scores"
+    counts += f", {len(locked['verdicts'])} verdicts"
+    if not found:
+        print(f"{options.results} is as locked in {options.file}: {counts}")
+        return 0
+    with pd.option_context("display.width", 200, "display.max_colwidth", 90):
+        print(pd.DataFrame(found).to_string(index=False))
+    print(f"{len(found)} of {counts} are not as locked in {options.file}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

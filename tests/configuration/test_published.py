@@ -1,0 +1,207 @@
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from snakemake.utils import update_config
+
+from sdssflow.configuration.loading import ConfigurationError, load_run, load_sample
+from sdssflow.configuration.published import (
+    CONFIGURATIONS,
+    PublishedNumber,
+    load_published,
+    reasons_not_run,
+    score_tables,
+)
+from sdssflow.configuration.run import RedshiftScores
+from sdssflow.evaluate.class_scores import _CONFUSION_METRICS
+from sdssflow.evaluate.redshift_conventions import CONVENTIONS, convention_metrics
+from sdssflow.evaluate.redshift_metrics import redshift_metrics
+
+ROOT = Path(__file__).parents[2]
+NUMBERS = load_published(ROOT / "config/published")
+FILES = ("config/config.yaml", *CONFIGURATIONS)
+
+
+def read(path):
+    return yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
+
+
+def merged(path):
+    """The configuration of a run with `--configfile path`, as Snakemake merges it."""
+    content = read("config/config.yaml")
+    update_config(content, read(path))
+    return load_run(content, path)
+
+
+RUNS = {path: merged(path) for path in FILES}
+
+
+def test_at_least_twelve_papers_are_there():
+    assert len({number.citation.short for number in NUMBERS.values()}) >= 12
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]*", name) for name in NUMBERS)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_an_entry_satisfies_the_schema_and_says_how_it_was_verified(name):
+    content = read(f"config/published/{name}.yaml")
+    schema = json.loads((ROOT / "config/schemas/published.schema.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(content)
+    assert content["verified"].keys() == {"how", "at", "date"}
+    assert PublishedNumber.from_canonical(NUMBERS[name].canonical()) == NUMBERS[name]
+
+
+def test_no_number_stands_there_twice():
+    told = [
+        (n.citation.short, n.sample.description, n.features, n.method, n.metric, n.convention,
+         n.subset)
+        for n in NUMBERS.values()
+    ]  # fmt: skip
+    twice = {each for each in told if told.count(each) > 1}
+    assert not twice
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_what_an_entry_is_compared_with_exists(name):
+    number = NUMBERS[name]
+    if number.sample.definition:
+        load_sample(ROOT / f"config/samples/{number.sample.definition}.yaml")
+    for each in number.comparisons:
+        sample = load_sample(ROOT / f"config/samples/{each.sample}.yaml")
+        assert number.task in sample.tasks
+        assert each.split in sample.splits
+        runs = [run for run in RUNS.values() if each.sample in run.samples]
+        assert runs, f"{each.sample} is in none of {FILES}"
+        for run in runs:
+            known = run.classifiers if number.task == "classify" else run.regressors
+            chosen = sample.classifiers if number.task == "classify" else sample.regressors
+            assert each.model in (chosen or known)
+            assert each.model in known
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_metric_and_convention_are_those_of_a_score_table(name):
+    number = NUMBERS[name]
+    if number.task == "regress":
+        known = {*redshift_metrics(RedshiftScores()), *convention_metrics(list(CONVENTIONS))}
+    else:
+        known = set(_CONFUSION_METRICS)
+    assert (number.metric, number.convention, number.subset) in known
+    # a run that is to be compared computes the score
+    for each in number.comparisons if number.convention in CONVENTIONS else []:
+        runs = [run for run in RUNS.values() if each.sample in run.samples]
+        computed = {name for run in runs for name in run.redshift_scores.conventions}
+        assert each.tolerance is None or number.convention in computed
+
+
+@pytest.mark.parametrize("path", CONFIGURATIONS)
+def test_the_configurations_run_their_samples(path):
+    for name in RUNS[path].samples:
+        sample = load_sample(ROOT / f"config/samples/{name}.yaml")
+        assert set(sample.classifiers or []) <= set(RUNS[path].classifiers)
+        assert set(sample.regressors or []) <= set(RUNS[path].regressors)
+        assert any(each.sample == name for n in NUMBERS.values() for each in n.comparisons), (
+            f"no published number is compared with {name}"
+        )
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("main_galaxies", "main_galaxies_ugriz"),
+        ("luminous_red_galaxies", "red_galaxies_ugriz"),
+        ("dr15_psf", "dr15_resolved"),
+    ],
+)
+def test_two_samples_of_the_same_rows_are_downloaded_once(one, other):
+    first, second = (load_sample(ROOT / f"config/samples/{name}.yaml") for name in (one, other))
+    assert first.source.question() == second.source.question()
+    assert first.features != second.features
+
+
+def changed(**changes):
+    return read("config/published/ball2008_main_galaxies.yaml") | changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"verified": {"how": "remembered", "at": "x", "date": "2026-01-01"}}, "how"),
+        ({"verified": {"how": "read", "at": "", "date": "2026-01-01"}}, "at"),
+        ({"verified": {"how": "read", "at": "x", "date": "1 May"}}, "date"),
+        ({"citation": {"authors": "Somebody", "year": 2001}}, "nobody could find it"),
+        ({"comparisons": []}, "comparisons"),
+        ({"comparisons": [{"sample": "mgs", "split": "published", "model": "linear"}]}, "because"),
+        ({"comparisons": [{"sample": "mgs", "split": "published", "model": "linear",
+                           "because": "x"}] * 2}, "stands there twice"),
+        ({"value": float("nan")}, "value"),
+        ({"uncertainty": -0.1}, "uncertainty"),
+        ({"unit": "mag"}, "unit"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_an_entry_is_named(tmp_path, changes, message):
+    (tmp_path / "entry.yaml").write_text(yaml.safe_dump(changed(**changes)))
+    with pytest.raises(ConfigurationError, match=re.escape(message)) as error:
+        load_published(tmp_path)
+    assert "entry.yaml" in str(error.value)
+
+
+def test_an_entry_without_verification_is_refused(tmp_path):
+    content = changed()
+    del content["verified"]
+    (tmp_path / "entry.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(ConfigurationError, match="verified: this key is required"):
+        load_published(tmp_path)
+
+
+def test_a_folder_without_entries_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match="no published number"):
+        load_published(tmp_path)
+
+
+def test_reasons_say_what_would_make_a_number(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    run = RUNS["config/config.yaml"]
+    reasons = reasons_not_run(NUMBERS, run)
+    assert "mgs" not in reasons
+    for name, reason in reasons.items():
+        file = reason.rpartition("--configfile ")[2]
+        assert name in read(file)["samples"]
+        kind = load_sample(f"config/samples/{name}.yaml").source.kind
+        assert ("needs a download" in reason) == (kind == "skyserver")
+
+
+def test_an_entry_that_names_an_unknown_sample_is_refused(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    comparison = {"sample": "main_galaxie", "split": "random", "model": "linear", "because": "x"}
+    wrong = PublishedNumber.model_validate(changed(comparisons=[comparison]))
+    with pytest.raises(ConfigurationError, match="wrong.yaml.*did you mean 'main_galaxies'"):
+        reasons_not_run({"wrong": wrong}, RUNS["config/config.yaml"])
+
+
+def test_only_tables_that_a_run_makes_are_asked_for():
+    run = RUNS["config/config.yaml"]
+    samples = {n: load_sample(ROOT / f"config/samples/{n}.yaml") for n in run.samples}
+    tables = score_tables(NUMBERS, samples)
+    assert ("mgs", "regress", "published") in tables
+    for name, task, split in tables:
+        assert task in samples[name].tasks
+        assert split in samples[name].splits
+    assert len(tables) == len(set(tables))
+
+
+def test_the_page_lists_the_entries_as_they_are():
+    page = (ROOT / "docs/published_numbers.md").read_text(encoding="utf-8")
+    rows = []
+    for name, number in sorted(NUMBERS.items()):
+        error = f" ± {number.uncertainty:g}" if number.uncertainty is not None else ""
+        subset = "" if number.subset == "all" else f" of {number.subset}"
+        citation = number.citation.short.partition(",")[0]
+        rows.append(
+            f"| `{name}` | {citation} | {number.metric} ({number.convention}){subset} | "
+            f"{number.value:g}{error} | {number.verified.how} |".replace("|z", "\\|z")
+        )
+    listed = re.findall(r"^\| `\w+` \| .* \| (?:read|quoted) \|$", page, re.MULTILINE)
+    assert listed == rows, "paste this:\n" + "\n".join(rows)

@@ -1,0 +1,265 @@
+"""Verdicts on published numbers, and results held against what was locked."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import check_published
+import pandas as pd
+import pyarrow as pa
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sdssflow.configuration.published import PublishedNumber
+from sdssflow.evaluate import reproduction
+from sdssflow.evaluate.published import (
+    COLUMNS,
+    DIFFERS,
+    NOT_COMPARABLE,
+    NOT_RUN,
+    REPRODUCED,
+    UNDECIDED,
+    check_numbers,
+    judge,
+)
+from sdssflow.tables import content_digest, read_csv, write_csv, write_parquet
+
+ROOT = Path(__file__).parents[2]
+ENTRY = yaml.safe_load((ROOT / "config/published/ball2008_main_galaxies.yaml").read_text())
+BETTER = {DIFFERS: 0, UNDECIDED: 1, REPRODUCED: 2}
+numbers = st.floats(-10, 10)
+sizes = st.floats(0, 10)
+tolerances = st.floats(1e-6, 10)
+
+
+@given(numbers, sizes, numbers, sizes, sizes, tolerances)
+def test_the_verdict_is_about_where_our_whole_interval_lies(theirs, error, ours, left, right, t):
+    low, high = ours - left, ours + right
+    verdict = judge(theirs, error, low, high, t)
+    reach = t + 2 * error
+    inside = theirs - reach <= low and high <= theirs + reach
+    outside = high < theirs - reach or low > theirs + reach
+    assert (verdict == REPRODUCED) == inside
+    assert (verdict == DIFFERS) == outside
+    assert not (inside and outside)
+
+
+@given(numbers, sizes, numbers, sizes, tolerances, sizes)
+def test_a_wider_tolerance_never_makes_a_verdict_worse(theirs, error, ours, half, t, more):
+    before = judge(theirs, error, ours - half, ours + half, t)
+    after = judge(theirs, error, ours - half, ours + half, t + more)
+    assert BETTER[after] >= BETTER[before]
+
+
+@given(numbers, numbers, sizes, tolerances)
+def test_an_interval_wider_than_the_tolerance_reproduces_nothing(theirs, ours, half, t):
+    assert judge(theirs, None, ours - half - 1.01 * t, ours + half + 1.01 * t, t) != REPRODUCED
+
+
+@given(numbers, sizes, numbers, sizes, tolerances)
+def test_the_sign_does_not_matter(theirs, error, ours, half, t):
+    low, high = ours - half, ours + half
+    assert judge(theirs, error, low, high, t) == judge(-theirs, error, -high, -low, t)
+
+
+def entry(**changes):
+    return PublishedNumber.model_validate(ENTRY | changes)
+
+
+def comparison(**changes):
+    return {
+        "sample": "mgs", "split": "published", "model": "linear", "tolerance": 0.001, "because": "w"
+    } | changes  # fmt: skip
+
+
+def scores(value=0.0208, lower=0.0205, upper=0.0211, **changes):
+    row = {"model": "linear", "seed": "all", "metric": "rmse", "convention": "standard",
+           "subset": "all", "value": value, "lower": lower, "upper": upper, "n": 9,
+           "data_digest": "abc"} | changes  # fmt: skip
+    # one seed beside it that must not be taken
+    return pd.DataFrame([row | {"seed": "1", "value": 7.0}, row])
+
+
+KEY = ("mgs", "regress", "published")
+
+
+def checked(number, tables, reasons=None):
+    table = check_numbers({"entry": number}, tables, reasons or {})
+    assert list(table.columns) == COLUMNS
+    assert len(table) == len(number.comparisons)
+    return table.iloc[0]
+
+
+def test_ours_theirs_and_their_difference_stand_in_one_row():
+    row = checked(entry(comparisons=[comparison()]), {KEY: scores()})
+    assert (row["theirs"], row["ours"], row["ours_low"], row["ours_high"]) == (
+        0.0207, 0.0208, 0.0205, 0.0211,
+    )  # fmt: skip
+    assert row["difference"] == pytest.approx(0.0001)
+    assert (row["verdict"], row["digest"], row["because"]) == (REPRODUCED, "abc", "w")
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "verdict"),
+    [(0.0205, 0.0211, REPRODUCED), (0.0190, 0.0211, UNDECIDED), (0.0150, 0.0170, DIFFERS)],
+)
+def test_the_interval_decides(lower, upper, verdict):
+    table = scores(value=(lower + upper) / 2, lower=lower, upper=upper)
+    assert checked(entry(comparisons=[comparison()]), {KEY: table})["verdict"] == verdict
+
+
+def test_a_score_without_interval_is_taken_as_it_is():
+    table = scores(value=0.0218, lower=float("nan"), upper=float("nan"))
+    row = checked(entry(comparisons=[comparison()]), {KEY: table})
+    assert (row["verdict"], row["ours_low"]) == (REPRODUCED, 0.0218)
+
+
+def test_what_cannot_be_compared_is_shown_without_a_verdict_on_it():
+    number = entry(comparisons=[comparison(tolerance=None, because="brighter")])
+    row = checked(number, {KEY: scores()})
+    assert (row["verdict"], row["because"], row["ours"]) == (NOT_COMPARABLE, "brighter", 0.0208)
+    row = checked(number, {}, {"mgs": "no rows"})
+    assert (row["verdict"], row["because"]) == (NOT_COMPARABLE, "brighter")
+    assert pd.isna(row["ours"])
+
+
+@pytest.mark.parametrize(
+    ("tables", "reasons", "because"),
+    [
+        ({}, {"mgs": "needs a download"}, "needs a download"),
+        ({}, {}, "no split 'published' of mgs"),
+        ({KEY: scores(model="forest")}, {}, "trains no 'linear' on mgs"),
+        ({KEY: scores(convention="other")}, {}, "have no 'rmse' (standard)"),
+        ({KEY: scores(subset="QSO")}, {}, "have no 'rmse' (standard)"),
+        ({KEY: scores(value=float("nan"))}, {}, "is undefined on mgs"),
+    ],
+)
+def test_what_was_not_run_says_why(tables, reasons, because):
+    row = checked(entry(comparisons=[comparison()]), tables, reasons)
+    assert row["verdict"] == NOT_RUN
+    assert because in row["because"]
+    assert pd.isna(row["ours"])
+
+
+def test_the_script_reads_the_tables_it_is_given(tmp_path):
+    write_csv(scores(), tmp_path / "scores.csv")
+    numbers = {"entry": json.loads(entry(comparisons=[comparison()]).canonical())}
+    job = SimpleNamespace(
+        input={"scores": [str(tmp_path / "scores.csv")]},
+        params=SimpleNamespace(
+            numbers=json.dumps(numbers), tables=json.dumps([list(KEY)]), reasons="{}"
+        ),
+        output=SimpleNamespace(published=str(tmp_path / "published.csv")),
+    )
+    check_published.main(job)
+    assert read_csv(tmp_path / "published.csv")["verdict"].tolist() == [REPRODUCED]
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """Results of a run of one sample, what was locked of them, and their folder."""
+    results = tmp_path / "results"
+    table = pa.table({"x": [1.0, 2.0]})
+    write_parquet(table, results / "mgs/features/features.parquet")
+    write_csv(scores(), results / "mgs/regress/published/scores.csv")
+    published = check_numbers(
+        {"entry": entry(comparisons=[comparison()])}, {KEY: scores()}, {}
+    )  # fmt: skip
+    write_csv(published, results / "published.csv")
+    path = "mgs/regress/published/scores.csv"
+    locked = {
+        "tables": {"mgs/features/features.parquet": content_digest(table)},
+        "scores": {path: dict(reproduction._scores(scores(), ["rmse"]))},
+        "verdicts": reproduction._verdicts(published),
+    }
+    return results, locked
+
+
+def check(results, locked, tmp_path):
+    (tmp_path / "lock.yaml").write_text(yaml.safe_dump(locked))
+    return reproduction.main(
+        ["--check", "--results", str(results), "--file", str(tmp_path / "lock.yaml")]
+    )
+
+
+def test_results_as_locked_pass(finished, tmp_path, capsys):
+    assert check(*finished, tmp_path) == 0
+    assert "1 tables, 1 scores, 1 verdicts" in capsys.readouterr().out
+
+
+def other_table(results):
+    write_parquet(pa.table({"x": [1.0, 2.5]}), results / "mgs/features/features.parquet")
+
+
+def other_score(results):
+    # the tolerance is a quarter of the width 0.0006
+    write_csv(scores(value=0.02096), results / "mgs/regress/published/scores.csv")
+
+
+def undefined_score(results):
+    write_csv(scores(value=float("nan")), results / "mgs/regress/published/scores.csv")
+
+
+def no_model(results):
+    write_csv(scores(model="other"), results / "mgs/regress/published/scores.csv")
+
+
+def other_verdict(results):
+    table = read_csv(results / "published.csv").assign(verdict=DIFFERS)
+    write_csv(table, results / "published.csv")
+
+
+def no_table(results):
+    (results / "mgs/features/features.parquet").unlink()
+
+
+def no_verdicts(results):
+    (results / "published.csv").unlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (other_table, "mgs/features/features.parquet"),
+        (other_score, "linear: rmse (standard), all"),
+        (undefined_score, "nan"),
+        (no_model, reproduction.ABSENT),
+        (other_verdict, DIFFERS),
+        (no_table, reproduction.ABSENT),
+        (no_verdicts, reproduction.ABSENT),
+    ],
+)
+def test_what_is_not_as_locked_fails_and_is_named(finished, tmp_path, capsys, change, told):
+    results, locked = finished
+    change(results)
+    assert check(results, locked, tmp_path) == 1
+    printed = capsys.readouterr()
+    assert told in printed.out
+    assert "1 of " in printed.err
+
+
+def test_a_score_within_its_tolerance_passes(finished, tmp_path):
+    results, locked = finished
+    write_csv(scores(value=0.02094), results / "mgs/regress/published/scores.csv")
+    assert check(results, locked, tmp_path) == 0
+
+
+@given(st.floats(-1e3, 1e3), st.floats(0, 10))
+def test_the_tolerance_is_positive_and_a_quarter_of_the_interval(value, width):
+    table = scores(value=value, lower=value, upper=value + width)
+    ((_, score),) = reproduction._scores(table, ["rmse"])
+    wanted = max(0.25 * (float(value + width) - value), 1e-9 * max(1.0, abs(value)))
+    assert wanted <= score["tolerance"] * (1 + 1e-9)
+    assert score["tolerance"] <= 1.11 * wanted
+
+
+def test_the_lock_names_the_tables_of_the_default_run(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    locked = yaml.safe_load((ROOT / reproduction.LOCK).read_text(encoding="utf-8"))
+    assert list(locked["tables"]) == reproduction.data_tables()
+    assert list(locked["scores"]) == [path for path, _ in reproduction.score_files()]
+    assert all(locked["scores"].values())
+    named = {name.partition(" with ")[0] for name in locked["verdicts"]}
+    assert named == {path.stem for path in (ROOT / "config/published").glob("*.yaml")}
