@@ -1,0 +1,40 @@
+"""Python and first steps of the documentation, on the finished tiny run.
+
+The tiny run stands in for the default one: its sample `tiny` is a part of `mgs`, and it has no
+random forest.
+"""
+
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from tests.docs.markdown import ROOT, blocks, name, pages
+
+pytestmark = pytest.mark.workflow
+PAGES = [page for page in pages() if blocks(page, "python")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_the_python_of_a_page_runs_from_top_to_bottom(finished, page):
+    code = "\n".join(block.text for block in blocks(page, "python"))
+    code = code.replace("results/mgs/", "results/tiny/").replace("/forest/", "/logistic/")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=finished.folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_regression_of_your_own_trains_what_student_md_says(finished):
+    example = yaml.safe_load(blocks(ROOT / "docs/student.md", "yaml")[0].text)
+    mine = finished.folder / "mine.yaml"
+    mine.write_text(yaml.safe_dump({**example, "samples": ["tiny"]}))
+    try:
+        planned = finished.planned("--configfile", "mine.yaml")
+    finally:
+        mine.unlink()
+    assert planned["train_regressor"] == planned["train_network"] == 1
+    assert planned["predict_redshifts"] == len(example["regressors"])
+    again = {"score_redshifts", "plot_redshifts", "check_published", "build_report", "write_crate"}
+    assert set(planned) == {"train_regressor", "train_network", "predict_redshifts", *again}
