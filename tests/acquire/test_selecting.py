@@ -49,6 +49,9 @@ def sky(tmp_path_factory):
     folder = tmp_path_factory.mktemp("odd")
     spec = {field.name: drawn(field, rng) for field in SPECOBJ}
     photo = {field.name: drawn(field, rng) for field in PHOTOOBJ}
+    for column in SELECTABLE.values():  # the simulated sky does not have all that SDSS has
+        if column.table == "photo" and column.name not in photo:
+            photo[column.name] = drawn(pa.field(column.name, pa.float32()), rng)
     spec["specObjID"] = pa.array((1 << 63) + 3 * np.arange(ROWS, dtype=np.uint64), pa.uint64())
     photo["objID"] = spec["bestObjID"] = pa.array(WHOLE[-1] + np.arange(ROWS), pa.int64())
     pq.write_table(pa.table(spec), folder / "specobj.parquet")
