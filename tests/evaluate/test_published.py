@@ -177,11 +177,10 @@ def finished(tmp_path):
     return results, locked
 
 
-def check(results, locked, tmp_path):
-    (tmp_path / "lock.yaml").write_text(yaml.safe_dump(locked))
-    return reproduction.main(
-        ["--check", "--results", str(results), "--file", str(tmp_path / "lock.yaml")]
-    )
+def check(results, locked, tmp_path, *options):
+    path = tmp_path / "lock.yaml"
+    path.write_text(yaml.safe_dump(locked))
+    return reproduction.main(["--check", "--results", str(results), "--file", str(path), *options])
 
 
 def test_results_as_locked_pass(finished, tmp_path, capsys):
@@ -238,6 +237,15 @@ def test_what_is_not_as_locked_fails_and_is_named(finished, tmp_path, capsys, ch
     printed = capsys.readouterr()
     assert told in printed.out
     assert "1 of " in printed.err
+
+
+def test_one_kind_can_be_checked_alone(finished, tmp_path, capsys):
+    results, locked = finished
+    other_table(results)
+    assert check(results, locked, tmp_path, "--only", "scores", "verdicts") == 0
+    assert "0 tables, 1 scores, 1 verdicts" in capsys.readouterr().out
+    other_verdict(results)
+    assert check(results, locked, tmp_path, "--only", "verdicts") == 1
 
 
 def test_a_score_within_its_tolerance_passes(finished, tmp_path):
