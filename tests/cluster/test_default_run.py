@@ -90,13 +90,13 @@ def test_the_jobs_own_clocks_say_the_same(run, evidence):
     evidence(f"own clocks of {len(records)} such jobs: no two at once")
 
 
-def test_the_report_of_snakemake_shows_how_long_the_rules_took(run):
-    """The jobs ran elsewhere; their run times come back with their metadata."""
+def test_the_report_of_snakemake_has_all_rules_and_the_records_their_run_times(run):
+    """The report itself takes the jobs of a cluster for instantaneous (docs/provenance.md)."""
     local(run.folder, "--report", "snakemake_report.html")
     shown = (run.folder / "snakemake_report.html").read_text()
     # a specification in Vega-Lite, filled in with one row for each job
     values = re.search(r'"Runtimes of jobs\.", "data": {"values": (\[.*?\])', shown)[1]
-    seconds = {(each["rule"], each["runtime"]) for each in json.loads(values)}
-    ran = {path.parts[0] for path in records(run)}
-    assert {rule for rule, _ in seconds} == ran
-    assert all(runtime > 0 for _, runtime in seconds)
+    assert {each["rule"] for each in json.loads(values)} == {path.parts[0] for path in records(run)}
+    for path in records(run):
+        record = json.loads((run.folder / "results/provenance" / path).read_text())
+        assert record["seconds"] > 0
