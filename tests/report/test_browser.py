@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.report.browser import MILLIMETRE, PHONE, Browser, fetch_axe
-from tests.report.conftest import Results
+from tests.report.small_run import Results
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]

@@ -1,0 +1,197 @@
+"""A finished run in small: every file that the report shows, and its pages."""
+
+import json
+import struct
+import zlib
+from pathlib import Path
+from types import SimpleNamespace
+
+import build_report
+import pandas as pd
+import pyarrow as pa
+
+from sdssflow.configuration.run import RunConfiguration
+from sdssflow.configuration.sample import Sample
+from sdssflow.report.contents import contents, models
+from sdssflow.tables import with_metadata, write_csv, write_parquet
+from tests.report.small_tables import digest, predictions, table
+
+SVG = '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="4" height="3"/>\n'
+
+
+def configuration(figure_format="png"):
+    run = RunConfiguration.model_validate(
+        {
+            "samples": ["galaxies", "mixed"],
+            "seeds": [1, 7],
+            "classifiers": {
+                "dummy": {"kind": "dummy"},
+                "forest": {"kind": "random_forest"},
+                "vote": {"kind": "soft_vote", "members": ["forest", "dummy"]},
+            },
+            "regressors": {
+                "mean": {"kind": "mean"},
+                "linear": {"kind": "linear"},
+                "network": {"kind": "network"},
+                "trees": {"kind": "random_forest"},
+                "local": {"kind": "local_linear"},
+                "ensemble": {"kind": "mixture_ensemble", "search": {"weight_decay": [0.1, 0.3]}},
+            },
+            "figures": {"format": figure_format},
+        }
+    )
+    column = {"spec_class": "class", "zspec": "z"} | {f"model_mag_{b}": b for b in "ugriz"}
+    samples = {
+        "galaxies": Sample.model_validate(
+            {
+                "title": "Galaxies with redshifts",
+                "description": "Bright galaxies.",
+                "reference": "A catalogue (2013)",
+                "source": {"kind": "embedded", "table": "mgs"},
+                "tasks": ["regress"],
+                "regressors": ["mean", "linear"],
+                "splits": {"published": {"kind": "published"}, "drawn": {"kind": "holdout"}},
+            }
+        ),
+        "mixed": Sample.model_validate(
+            {
+                "title": "Stars, galaxies & quasars",
+                "source": {"kind": "file", "path": "data/mixed.csv", "columns": column},
+                "tasks": ["classify", "regress"],
+                "cuts": [{"cut": "nonzero_redshift"}],
+                "splits": {"random": {"kind": "holdout"}, "folds": {"kind": "cross_validation"}},
+                "explore": {"figures": ["sky_map", "magnitudes"]},
+            }
+        ),
+    }
+    return run, samples
+
+
+def png(width=3, height=2):
+    def chunk(kind, body):
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    rows = (b"\0" + b"\x80" * width) * height
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+class Results:
+    """A folder of results with its configuration, and the rule that reads it."""
+
+    def __init__(self, folder, figure_format="png"):
+        self.folder = Path(folder)
+        self.run, self.samples = configuration(figure_format)
+        self.items = contents(self.run, self.samples, f"{folder}/results")
+        self.predictions = [
+            f"{folder}/results/{name}/{task}/{split}/{model}/predictions.parquet"
+            for name, sample in self.samples.items()
+            for task in sample.tasks
+            for split in sample.splits
+            for model in models(self.run, sample, task)
+        ]
+        self.models = [
+            str(Path(path).parent / str(seed))
+            for path in self.predictions
+            for seed in self.run.seeds
+        ]
+        self.published = []
+        for item in self.items:
+            self.write(item)
+        for path in self.predictions:
+            self.write_predictions(path)
+        for path in self.models:
+            self.write_card(path)
+
+    def write(self, item):
+        path = Path(item.path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if item.kind == "table" and item.sample:
+            write_csv(table(item, self.run, self.samples), path)
+        elif item.kind == "table":
+            write_csv(pd.DataFrame({"zspec": [0.0, 0.1], "g_r": [0.7, 0.8]}), path)
+        elif item.kind == "data":
+            entries = {"data_digest": digest(item.sample, item.name), "extinction_applied": True}
+            columns = {"row_id": range(5000)}
+            if item.sample == "mixed":
+                columns["objid"] = range(10**18, 10**18 + 5000)
+            write_parquet(with_metadata(pa.table(columns), **entries), path)
+        else:
+            path.write_bytes(SVG.encode() if path.suffix == ".svg" else png())
+
+    def write_predictions(self, path, **changes):
+        sample, task, split, model = Path(path).parts[-5:-1]
+        entries = {
+            "sample": sample,
+            "split": split,
+            "model": model,
+            "test_digests": {str(s): digest(sample, split, str(s)) for s in self.run.seeds},
+            "cards": {
+                str(s): {"device": "cpu", "dtype": "float64", "versions": {"numpy": "2.4.1"}}
+                for s in self.run.seeds
+            },
+        }
+        write_parquet(with_metadata(predictions(task, model), **(entries | changes)), path)
+
+    def write_card(self, folder):
+        sample, task, split, model, seed = Path(folder).parts[-5:]
+        known = self.run.classifiers if task == "classify" else self.run.regressors
+        settings = known[model].model_dump(mode="json")
+        card = {
+            "sample": sample,
+            "split": split,
+            "model": model,
+            "seed": int(seed),
+            "kind": settings["kind"],
+            "features": ["model_color_ug", "model_color_gr"],
+            "settings": settings,
+            "training": {"0": {"objects": 3997, "digest": digest(sample, split, seed, "train")}},
+        }
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        (Path(folder) / "card.json").write_text(json.dumps(card))
+
+    def item(self, name, **wanted):
+        return next(
+            item
+            for item in self.items
+            if item.name == name and all(getattr(item, k) == v for k, v in wanted.items())
+        )
+
+    def build(self, output="results"):
+        """Build the report into a folder and return its pages: the index and one by sample."""
+        samples = {name: json.loads(sample.canonical()) for name, sample in self.samples.items()}
+        names = self.run.samples
+        self.output = SimpleNamespace(
+            report=f"{self.folder}/{output}/report.html",
+            pages=[f"{self.folder}/{output}/report/{name}.html" for name in names],
+            cards=[f"{self.folder}/{output}/{name}/cards" for name in names],
+            tables=[f"{self.folder}/{output}/{name}/tables" for name in names],
+        )
+        snakemake = SimpleNamespace(
+            input=Input(
+                contents=[item.path for item in self.items],
+                predictions=self.predictions,
+                models=self.models,
+                published=self.published,
+            ),
+            params=SimpleNamespace(run=self.run.canonical(), samples=json.dumps(samples)),
+            output=self.output,
+        )
+        build_report.main(snakemake)
+        paths = [self.output.report, *self.output.pages]
+        names = ["index", *names]
+        texts = [Path(path).read_text(encoding="utf-8") for path in paths]
+        return dict(zip(names, texts, strict=True))
+
+
+class Input(dict):
+    """Named inputs as Snakemake hands them on: by attribute and by `get`."""
+
+    __getattr__ = dict.__getitem__

@@ -1,0 +1,156 @@
+"""Tables of a finished run in small, in the documented formats: what the report reads."""
+
+import zlib
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from sdssflow.report.contents import models, pdf_models
+
+CLASSES = ("GALAXY", "QSO", "STAR")
+METRICS = {
+    "classify": {"accuracy": 0.96, "macro_f1": 0.93, "log_loss": 0.11, "ece": 0.012},
+    "regress": {"sigma_nmad": 0.0123, "r2": 0.887, "bias": -0.0002},
+    "pdf": {"crps": 0.0071, "pit_ks": 0.021, "conformal_95": 0.951, "sharpness_68": 0.012},
+}
+
+
+def predictions(task, model):
+    """Forty objects of one seed; every model errs otherwise, by an amount that its name gives."""
+    rows = range(40)
+    table = {"row_id": rows, "seed": [1] * 40, "reference_mag": [15 + 0.1 * i for i in rows]}
+    if task == "regress":
+        shift = len(model) / 1000
+        zspec = [0.05 + 0.005 * i for i in rows]
+        zphot = [z + shift * (i - 20) / 5 for i, z in enumerate(zspec)]
+        return pa.table(table | {"zspec": zspec, "zphot": zphot})
+    star = [0.05 + 0.9 * (i % 3 == 0) for i in rows]
+    table |= {"spec_class": ["STAR" if i % 4 == 0 else "GALAXY" for i in rows]}
+    table |= {"probability_GALAXY": [1 - p for p in star], "probability_QSO": [0.0] * 40}
+    return pa.table(table | {"probability_STAR": star})
+
+
+def digest(*words):
+    return f"{zlib.crc32('/'.join(words).encode()):08x}0000"
+
+
+def scores(item, names, seeds, generator, binned=False, of="regress"):
+    rows = []
+    for place, model in enumerate(names):
+        for seed in [*map(str, seeds), "all"]:
+            for metric, value in METRICS[of if item.room == "regress" else item.room].items():
+                shift = value * (1 + 0.02 * place + 0.001 * generator.standard_normal())
+                subsets = ["all", *(CLASSES if metric == "accuracy" else ())]
+                bins = [("reference_mag", 15.0, 17.5), ("reference_mag", 17.5, 19.0)]
+                for subset in subsets:
+                    row = {
+                        "model": model,
+                        "seed": seed,
+                        "metric": metric,
+                        "convention": f"convention of {metric}",
+                        "subset": subset,
+                        "value": shift,
+                        "lower": shift - abs(0.02 * value),
+                        "upper": shift + abs(0.02 * value),
+                        "n": 1000,
+                        "data_digest": digest(item.sample, item.split, seed),
+                    }
+                    ends = dict.fromkeys(["variable", "bin_low", "bin_high"])
+                    rows += [
+                        row | dict(zip(ends, one, strict=True)) for one in (bins if binned else [])
+                    ] or [row]
+    return pd.DataFrame(rows)
+
+
+def point_scores(frame):
+    """Scores of the three summaries, as pdf_scores.csv holds them beside those of p(z)."""
+    rows = frame[frame["metric"] == "crps"].assign(metric="sigma_nmad")
+    conventions = [f"of the {point}" for point in ("mean", "median", "mode")]
+    parts = [rows.assign(convention=convention) for convention in conventions]
+    return pd.concat([frame, *parts], ignore_index=True)
+
+
+def stacks(names):
+    moments = {"stacked": 0.1234, "true": 0.1213, "difference": 0.0021}
+    rows = []
+    for model in names:
+        for number in ("1", "2", "all"):
+            row = {"model": model, "tomographic_bin": number, "zphot_low": 0.05}
+            row |= {"zphot_high": 0.3, "n": 500}
+            row |= {f"{m}_{k}": v for m in ("mean", "width") for k, v in moments.items()}
+            row |= {"mean_lower": 0.0011, "mean_upper": 0.0031}
+            row |= {"width_lower": -0.0011, "width_upper": 0.0051}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def confusion(names):
+    rows = [
+        (model, "all", true, predicted, 900 if true == predicted else 10 * (place + 1))
+        for model in names
+        for place, true in enumerate(CLASSES)
+        for predicted in CLASSES
+    ]
+    return pd.DataFrame(rows, columns=["model", "seed", "truth", "predicted", "count"])
+
+
+def search():
+    rows = [(1, 20, 0.1, 0.0081, 0.0, 0.0), (1, 20, 0.3, 0.0078, -0.0003, 0.0001)]
+    columns = ["round", "epochs", "weight_decay", "crps", "difference", "standard_error"]
+    return pd.DataFrame(rows, columns=columns).assign(kept=[False, True], fold=0)
+
+
+def differences(item, names):
+    metric = {"classify": "macro_f1", "regress": "sigma_nmad"}[item.room]
+    metric = "crps" if item.name == "pdf_differences" else metric
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    return pd.DataFrame(
+        [
+            {"model": a, "other": b, "metric": metric, "value": -0.01, "lower": -0.02, "upper": up}
+            for (a, b), up in zip(pairs, [0.005, -0.001, 0.004], strict=False)
+        ]
+    )
+
+
+def table(item, run, samples):
+    generator = np.random.default_rng(5)
+    names = models(run, samples[item.sample], item.room) if item.split else []
+    of_pdfs = pdf_models(run, samples[item.sample])
+    match item.name:
+        case "defects":
+            frame = {
+                "column": ["zspec"],
+                "defect": ["exactly 0"],
+                "count": [3],
+                "action": ["kept"],
+                "example_row": [1234],
+            }
+            return pd.DataFrame(frame if item.sample == "mixed" else {k: [] for k in frame})
+        case "flow_table":
+            frame = {"step": [0, 1], "cut": ["catalogue", "nonzero_redshift"]}
+            return pd.DataFrame(
+                frame | {"before": [5000, 5000], "removed": [0, 3], "after": [5000, 4997]}
+            )
+        case "parts":
+            return pd.DataFrame({"fold": 0, "part": ["train", "test"], "rows": [3997, 1000]})
+        case "scores":
+            return scores(item, names, run.seeds, generator)
+        case "scores_by_bin":
+            return scores(item, names, run.seeds, generator, binned=True)
+        case "differences":
+            return differences(item, names)
+        case "pdf_scores":
+            return point_scores(scores(item, of_pdfs, run.seeds, generator, of="pdf"))
+        case "pdf_scores_by_bin":
+            return scores(item, of_pdfs, run.seeds, generator, binned=True, of="pdf")
+        case "pdf_differences":
+            return differences(item, of_pdfs)
+        case "redshift_stacks_summary":
+            return stacks(of_pdfs)
+        case "search":
+            return search()
+        case "confusion_table":
+            return confusion(names)
+        case _:
+            return pd.DataFrame({"model": ["a", "b"], "value": [0.25, np.nan], "count": [1, 20000]})
