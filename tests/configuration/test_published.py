@@ -173,6 +173,13 @@ def test_reasons_say_what_would_make_a_number(monkeypatch):
         assert ("needs a download" in reason) == (kind == "skyserver")
 
 
+def test_a_run_with_samples_of_its_own_needs_no_definition_of_the_others(monkeypatch, tmp_path):
+    monkeypatch.chdir(ROOT)
+    run = RUNS["config/config.yaml"]
+    own = run.model_copy(update={"sample_folder": str(tmp_path)})
+    assert reasons_not_run(NUMBERS, own) == reasons_not_run(NUMBERS, run)
+
+
 def test_an_entry_that_names_an_unknown_sample_is_refused(monkeypatch):
     monkeypatch.chdir(ROOT)
     comparison = {"sample": "main_galaxie", "split": "random", "model": "linear", "because": "x"}

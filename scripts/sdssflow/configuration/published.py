@@ -22,6 +22,7 @@ from sdssflow.configuration.values import Name
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
 FOLDER = "config/published"
+SAMPLES = "config/samples"
 REASONS = {
     "skyserver": "needs a download from SDSS",
     "file": "its rows do not come with the project",
@@ -211,10 +212,16 @@ def reasons_not_run(
     reasons = {}
     for sample in sorted(asked.keys() - set(run.samples)):
         try:
-            kind = load_sample(Path(run.sample_folder) / f"{sample}.yaml").source.kind
+            kind = load_sample(_definition(sample, run)).source.kind
         except ConfigurationError as error:
             raise ConfigurationError(f"{FOLDER}/{asked[sample]}.yaml: {error}") from None
         reasons[sample] = REASONS.get(kind, "not in this configuration")
         if sample in elsewhere:
             reasons[sample] += f": snakemake published --configfile {elsewhere[sample]}"
     return reasons
+
+
+def _definition(sample: str, run: RunConfiguration) -> Path:
+    """Return where a sample is defined: in the run's folder, else in that of the project."""
+    paths = [Path(folder) / f"{sample}.yaml" for folder in (run.sample_folder, SAMPLES)]
+    return next((path for path in paths if path.is_file()), paths[-1])
