@@ -46,3 +46,11 @@ rule published:
 
 onstart:
     begin_run()
+
+
+onsuccess:
+    end_run()
+
+
+onerror:
+    end_run()

@@ -23,6 +23,7 @@ from sdssflow.cluster import orphans, queue
 from sdssflow.configuration.cuts import Cuts
 from sdssflow.configuration.loading import ConfigurationError, load_run, load_samples
 from sdssflow.configuration.regressors import PDF_KINDS, TORCH_KINDS
+from sdssflow.provenance import run_times
 from sdssflow.report.contents import (
     PDF_FIGURES,
     REGRESS_FIGURES,
@@ -274,6 +275,12 @@ def begin_run():
         orphans.begin_run(Path.cwd(), submits=not workflow.local_exec)
     except queue.QueueError as error:
         raise WorkflowError(str(error)) from None
+
+
+def end_run():
+    """Do what comes after the last job: for Snakemake's report, tell when submitted jobs began."""
+    if not workflow.local_exec:
+        run_times.restore_starts(workflow.persistence, Path.cwd())
 
 
 wildcard_constraints:
