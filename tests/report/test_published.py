@@ -18,7 +18,7 @@ OTHER = ROW | {"verdict": "not run", "ours": None, "because": "no such sample"}
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "published.csv"
-    write_csv(pd.DataFrame([ROW, UNLIKE, OTHER], columns=list(COLUMNS)), path)
+    write_csv(pd.DataFrame([ROW, OTHER, UNLIKE], columns=list(COLUMNS)), path)
     return path
 
 
