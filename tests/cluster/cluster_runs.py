@@ -21,8 +21,9 @@ QUICK = [
 
 
 def environment(slurm: SingleHost) -> dict[str, str]:
-    """Return the environment of a run: this SLURM, one thread, our package."""
-    return {**slurm.environment, "OMP_NUM_THREADS": "1", "PYTHONPATH": "scripts"}
+    """Return the environment of a run: this SLURM, one thread, our package, no patience."""
+    path = os.pathsep.join(["scripts", str(Path(__file__).parent / "impatient")])
+    return {**slurm.environment, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
 
 
 def start(folder: Path, slurm: SingleHost, log: str, *arguments: str, module: str) -> Lines:
