@@ -1,10 +1,7 @@
 """Summaries and scores against quadrature and closed forms."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
-from scipy.integrate import quad
 from scipy.stats import norm
 
 from sdssflow.redshift_pdf.mixture import Mixture
@@ -22,12 +19,13 @@ every = pytest.mark.parametrize("pdf", SOME.values(), ids=SOME)
 
 
 def integral(function, pdf, zspec):
-    """By scipy, between points that no spike escapes."""
+    """By Gauss's rule, between points that no spike escapes."""
     steps = (pdf.means + pdf.scales * np.array([-8, -3, -1, 0, 1, 3, 8])[:, None, None]).ravel()
     ends = np.unique(np.clip([*steps, zspec, pdf.lower, pdf.upper], pdf.lower, pdf.upper))
-    return sum(
-        quad(function, low, high, epsabs=1e-13, epsrel=1e-10)[0] for low, high in pairwise(ends)
-    )
+    nodes, weights = np.polynomial.legendre.leggauss(24)
+    half = np.diff(ends)[:, None] / 2
+    z = ends[:-1, None] + half * (1 + nodes)
+    return (half * weights * function(z.ravel()).reshape(z.shape)).sum()
 
 
 @every
@@ -37,11 +35,11 @@ def test_crps_and_cde_are_their_integrals(pdf):
     for row, truth in enumerate(zspec):
         one = pdf[row : row + 1]
 
-        def squared_miss(z, one=one, truth=truth):
-            return (one.cdf(np.array([z]))[0] - (z >= truth)) ** 2
+        def squared_miss(z, row=row, truth=truth):
+            return (pdf[np.full(len(z), row)].cdf(z) - (z >= truth)) ** 2
 
-        def squared(z, one=one):
-            return one.density(np.array([z]))[0] ** 2
+        def squared(z, row=row):
+            return pdf[np.full(len(z), row)].density(z) ** 2
 
         beyond = max(truth - pdf.upper, pdf.lower - truth, 0)
         crps = integral(squared_miss, one, truth) + beyond

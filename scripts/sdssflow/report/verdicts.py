@@ -201,9 +201,10 @@ def _read(items: list[Item], run: RunConfiguration, metric: str, prefix: str = "
         raise tables.ReportError(f"{paths['scores']}: {error}") from error
     counts = sorted(set(pivots.overall(scores)["n"].dropna().astype(int)))
     quoted = "; ".join(f"seed {seed}: {digest}" for seed, digest in digests.items())
+    averaged = f"Mean over seeds {', '.join(digests)}" if len(digests) > 1 else "Value"
     notes = [
         f"N = {' or '.join(f'{count:,}' for count in counts)}; test digest of {quoted}",
-        f"Mean over seeds {', '.join(digests)} [{100 * run.bootstrap.level:g} % interval: "
+        f"{averaged} [{100 * run.bootstrap.level:g} % interval: "
         f"{run.bootstrap.replicates} bootstrap replicates over groups, "
         f"seed {run.bootstrap.seed}]",
     ]
