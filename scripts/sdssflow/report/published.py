@@ -32,7 +32,8 @@ def published_tables(path: str | Path) -> list[Table]:
     frame = read_table(path, COLUMNS, empty=True)
     compared = frame[frame["verdict"].isin(COMPARED)]
     others = frame[~frame["verdict"].isin(COMPARED)]
-    others = others.sort_values("ours", key=pd.isna, kind="stable")  # first what has a number of ours
+    # those with a number of ours come first
+    others = others.sort_values("ours", key=pd.isna, kind="stable")
     counts = compared["verdict"].value_counts()
     note = ", ".join(f"{counts[verdict]} {verdict}" for verdict in COMPARED if verdict in counts)
     found = []
