@@ -38,12 +38,42 @@ def test_numbers_keep_their_interval_and_bold_and_names_their_subscript():
     )
     text = latex(table, "x:y")
     assert r"model & $\sigma_{\mathrm{NMAD}}$ \\" in text
-    assert (
-        r"{local\_linear} & \textbf{$-$0.012} {\footnotesize [$-$0.013, 0.011]} \\" in text
-    )  # the bracket stands behind words: after \\ it would be an argument
+    assert r"local\_linear & \textbf{$-$0.012} {\footnotesize [$-$0.013, 0.011]} \\" in text
     assert r"\begin{tabular}{lr}" in text
     assert r"\caption{Scores \& more. Text.}" in text
     assert r"$\sigma_{\mathrm{NMAD}}$: median subtracted. N = 1,000." in text
+
+
+def wide(models, scores):
+    """A table of scores with intervals, named as bins are."""
+    heads = ["model", *(f"[{number}, {number + 1}]" for number in range(scores))]
+    rows = [
+        [Cell(name, numeric=False), *(Cell(f"0.1234{row}", "[0.12, 0.13]") for _ in heads[1:])]
+        for row, name in enumerate(models)
+    ]
+    return Table("Scores", "", [Column(head, numeric=head != "model") for head in heads], rows)
+
+
+def test_intervals_stand_below_their_values_where_a_page_is_too_narrow():
+    beside = latex(wide(["linear"], 4), "x")
+    small = r"{\footnotesize [0.12, 0.13]}"
+    assert rf"linear & 0.12340 {small} & 0.12340 {small}" in beside
+    below = latex(wide(["linear", "forest"], 7), "x")
+    assert r"\begin{tabular}{lrrrrrrr}" in below
+    assert "linear & 0.12340 & 0.12340 & 0.12340" in below
+    assert f"\n & {small} & {small}" in below
+
+
+def test_rows_and_columns_are_exchanged_where_that_is_too_wide():
+    text = latex(wide(["linear", "forest"], 12), "x")
+    small = r"{\footnotesize [0.12, 0.13]}"
+    assert r"\begin{tabular}{lrr}" in text
+    assert r"model & linear & forest \\" in text
+    # a bracket that begins a row would be an argument of the one before
+    assert "{}[8, 9] & 0.12340 & 0.12341 \\\\\n" + rf" & {small} & {small} \\[2pt]" in text
+    many = latex(wide([f"model_{number}" for number in range(20)], 12), "x")
+    assert r"\begin{tabular}{lrrrrrrrrrrrr}" in many  # exchanged it would be wider still
+    assert r"\scriptsize" in many and r"{\tiny [0.12, 0.13]}" in many
 
 
 def test_every_table_of_a_page_is_written_with_as_many_cells_as_columns(results):
@@ -55,7 +85,7 @@ def test_every_table_of_a_page_is_written_with_as_many_cells_as_columns(results)
         text = path.read_text(encoding="utf-8")
         columns = len(re.search(r"\\begin\{tabular\}\{([lr]+)\}", text)[1])
         body = text.split(r"\toprule")[1].split(r"\bottomrule")[0]
-        rows = [line for line in body.splitlines() if line.endswith(r"\\")]
+        rows = [line for line in body.splitlines() if line.endswith((r"\\", r"\\[2pt]"))]
         assert len(rows) >= 2
         assert all(len(re.findall(r"(?<!\\)&", row)) == columns - 1 for row in rows), path
         labels.add(re.search(r"\\label\{(.*)\}", text)[1])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
+from typing import NamedTuple
 
-from sdssflow.report.tables import Cell, Column, Table
+from sdssflow.report.tables import Cell, Table
 
 SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -21,6 +23,9 @@ MATHS = {
 PLAIN = {"–": "--", "—": "---", "…": r"\ldots{}", "\u00a0": "~", "’": "'"}
 RAISED = {letter: str(number) for number, letter in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")} | {"⁻": "-"}
 LIKE_LATIN = "\u0391\u0392\u0395\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a7\u03a5\u0396"
+COLUMN, PAGE = 48, 100  # letters that a column of a journal and its page hold side by side
+INTERVAL_TYPE = r"\footnotesize"
+SMALL, GAP = 0.8, 2  # of a letter: its width in small type; between two columns of a table
 SUBSCRIPT = re.compile(r"^([^\W\d_]+|[^\x00-\x7f]+)_([A-Za-z0-9.]+)$")
 
 
@@ -71,10 +76,12 @@ def _symbol(letter: str) -> str:
 
 
 def latex(table: Table, label: str) -> str:
-    """Return a table as a LaTeX `table` that needs the package booktabs.
+    """Return a table as a LaTeX `table`, or `table*`, that needs the package booktabs.
 
-    An interval stands behind its value in small type; bold stays bold; conventions and notes
-    stand below the rows.
+    An interval stands behind its value in small type; where that is too wide for a page, below it;
+    and where that is too wide, rows and columns are exchanged, so that models stand beside each
+    other. What still does not fit is set as small as can be read: leave some of it out. Bold stays
+    bold; conventions and notes stand below the rows.
 
     Parameters
     ----------
@@ -83,18 +90,22 @@ def latex(table: Table, label: str) -> str:
     label : str
         What a paper refers to it by, without ``tab:``.
     """
-    kinds = "".join("r" if column.numeric else "l" for column in table.columns)
+    kinds, (head, *rows), width = _set(table)
+    float_ = "table*" if width > COLUMN else "table"
+    if width > PAGE:
+        head, *rows = (line.replace(INTERVAL_TYPE, r"\tiny") for line in (head, *rows))
     lines = [
         r"% needs \usepackage{booktabs}",
-        r"\begin{table}",
+        rf"\begin{{{float_}}}",
         r"\centering",
         rf"\caption{{{escaped(f'{table.title}. {table.text}'.strip())}}}",
         rf"\label{{tab:{label}}}",
+        *([r"\scriptsize\setlength{\tabcolsep}{3pt}"] if width > PAGE else []),
         rf"\begin{{tabular}}{{{kinds}}}",
         r"\toprule",
-        " & ".join(_head(column) for column in table.columns) + r" \\",
+        head,
         r"\midrule",
-        *(" & ".join(_cell(cell) for cell in row) + r" \\" for row in table.rows),
+        *rows,
         r"\bottomrule",
         r"\end{tabular}",
     ]
@@ -106,7 +117,67 @@ def latex(table: Table, label: str) -> str:
     below += [f"{escaped(note.rstrip('.'))}." for note in table.notes]
     if below:
         lines += [r"", rf"\smallskip\footnotesize {' '.join(below)}"]
-    return "\n".join([*lines, r"\end{table}", ""])
+    return "\n".join([*lines, rf"\end{{{float_}}}", ""])
+
+
+class _Entry(NamedTuple):
+    """What stands in one place, as LaTeX, and how many letters wide it is."""
+
+    text: str
+    interval: str
+    text_width: float
+    interval_width: float
+
+    def width(self, stacked: bool) -> float:
+        if stacked or not self.interval:
+            return max(self.text_width, self.interval_width)
+        return self.text_width + 1 + self.interval_width
+
+
+def _set(table: Table) -> tuple[str, list[str], float]:
+    """Return the kinds of columns, the lines of head and rows, and their width in letters."""
+    grid = [[_Entry(_name(column.label), "", len(column.label), 0) for column in table.columns]]
+    grid += [[_entry(cell) for cell in row] for row in table.rows]
+    exchanged = [list(column) for column in zip(*grid, strict=True)]
+    kinds = "".join("r" if column.numeric else "l" for column in table.columns)
+    ways = [
+        (kinds, grid, False),
+        (kinds, grid, True),
+        ("l" + "r" * len(table.rows), exchanged, True),
+    ]
+    widths = [_width(grid, stacked) for _, grid, stacked in ways]
+    fits = [place for place, width in enumerate(widths) if width <= PAGE]
+    chosen = fits[0] if fits else widths.index(min(widths))
+    kinds, grid, stacked = ways[chosen]
+    return kinds, [_line(row, stacked) for row in grid], widths[chosen]
+
+
+def _width(grid: list[list[_Entry]], stacked: bool) -> float:
+    columns = zip(*grid, strict=True)
+    return sum(max(entry.width(stacked) for entry in column) + GAP for column in columns) - GAP
+
+
+def _line(row: list[_Entry], stacked: bool) -> str:
+    texts = [entry.text for entry in row]
+    intervals = [entry.interval for entry in row]
+    if stacked and any(intervals):
+        return "\n".join([rf"{_joined(texts)} \\", rf"{_joined(intervals)} \\[2pt]"])
+    pairs = zip(texts, intervals, strict=True)
+    return rf"{_joined(' '.join(filter(None, pair)) for pair in pairs)} \\"
+
+
+def _joined(cells: Iterable[str]) -> str:
+    """Return cells of a row; a bracket that begins one would be an argument of the row before."""
+    line = " & ".join(cells)
+    return f"{{}}{line}" if line.startswith("[") else line
+
+
+def _entry(cell: Cell) -> _Entry:
+    text = escaped(cell.text)
+    if cell.strong:
+        text = rf"\textbf{{{text}}}"
+    interval = rf"{{{INTERVAL_TYPE} {escaped(cell.interval)}}}" if cell.interval else ""
+    return _Entry(text, interval, len(cell.text), SMALL * len(cell.interval))
 
 
 def _name(label: str) -> str:
@@ -116,15 +187,3 @@ def _name(label: str) -> str:
         return escaped(label)
     base, below = _symbol(parts[1]) if len(parts[1]) == 1 else "", rf"_{{\mathrm{{{parts[2]}}}}}"
     return f"${base}{below}$" if base else f"{escaped(parts[1])}${below}$"
-
-
-def _head(column: Column) -> str:
-    return _name(column.label)
-
-
-def _cell(cell: Cell) -> str:
-    text = escaped(cell.text)
-    if cell.strong:
-        text = rf"\textbf{{{text}}}"
-    # a bracket that begins a line after \\ would be taken for its argument
-    return rf"{text} {{\footnotesize {escaped(cell.interval)}}}" if cell.interval else f"{{{text}}}"
