@@ -44,6 +44,11 @@ DOWNLOADED = {
 }
 BULK = {name for name, sample in SAMPLES.items() if sample.source.kind == "bulk"}
 SIMULATED = {name for name in DOWNLOADED if SAMPLES[name].source.simulated}
+# of all samples, as those who read them all are given them
+DEFINITIONS = json.dumps(
+    {name: json.loads(sample.canonical()) for name, sample in SAMPLES.items()},
+    sort_keys=True,
+)
 CODE = code_digests.Memory(".snakemake/sdssflow_modules.json", once=True)
 FIGURE = RUN.figures.format
 FIGURES = RUN.figures.canonical()

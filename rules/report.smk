@@ -38,10 +38,7 @@ rule build_report:
         runtime=by_attempt(20),
     params:
         run=RUN.canonical(),
-        samples=json.dumps(
-            {name: json.loads(sample.canonical()) for name, sample in SAMPLES.items()},
-            sort_keys=True,
-        ),
+        samples=DEFINITIONS,
         code=code_digest("build_report.py"),
     message:
         "Writing the report"
@@ -68,10 +65,7 @@ rule write_crate:
         runtime=by_attempt(20),
     params:
         run=RUN.canonical(),
-        samples=json.dumps(
-            {name: json.loads(sample.canonical()) for name, sample in SAMPLES.items()},
-            sort_keys=True,
-        ),
+        samples=DEFINITIONS,
         configuration=sorted(
             {
                 *map(os.path.relpath, workflow.configfiles),
