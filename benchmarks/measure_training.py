@@ -120,14 +120,14 @@ class Busy:
         return 100 * self.cpu / self.wall / torch.get_num_threads()
 
 
-def time_ensemble(members, count, batch, device, seconds, precision):
+def time_ensemble(members, count, batch, device, seconds, precision, compiled):
     """Return member x object pairs per second, seconds per step, busy %, peak MB."""
     settings = SimpleNamespace(
         **SETTINGS,
         members=members,
         batch_size=batch,
         bfloat16=precision == "bfloat16",
-        compiled=True,
+        compiled=compiled,
     )
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
@@ -225,6 +225,7 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--predicted", type=int, default=200_000)
     parser.add_argument("--bfloat16", action="store_true")
+    parser.add_argument("--compiled", action="store_true", help="on a GPU: the loss is compiled")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     cuda = torch.cuda.is_available()
@@ -240,7 +241,7 @@ def main():
         print(f"| {count:,} | {batch} | 1, DataLoader | {loader:,.0f} | | {busy:.0f} | | 1 |")
         for members in arguments.members:
             rate, step, busy, memory = time_ensemble(
-                members, count, batch, device, arguments.seconds, precision
+                members, count, batch, device, arguments.seconds, precision, arguments.compiled
             )
             steps[count, members] = step
             print(

@@ -8,9 +8,8 @@ element by element: a member becomes what it would have become alone.
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import math
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from sdssflow.regress.captured_steps import CapturedStep
 from sdssflow.regress.ensemble_rows import MemberRows, member_rows, pooled
 from sdssflow.regress.mixture_networks import (
     MARGIN,
@@ -43,7 +43,7 @@ ROWS_AT_ONCE = 1 << 20  # members x objects whose inputs are made ready together
 
 @dataclass
 class State:
-    """All that a training is between two epochs."""
+    """All that a training is between two epochs; on a GPU also its step, once that was captured."""
 
     epoch: int
     parameters: torch.Tensor
@@ -53,10 +53,11 @@ class State:
     lowest_losses: torch.Tensor
     best_epoch: torch.Tensor
     history: list[dict[str, float]]
+    captured: CapturedStep | None = None
 
 
 class EnsembleProgram:
-    """What stays the same during a training: rows on the device, sizes, compiled loss."""
+    """What stays the same during a training: rows on the device, sizes, loss."""
 
     def __init__(
         self,
@@ -103,6 +104,7 @@ class EnsembleProgram:
             lr=self.settings.learning_rate,
             weight_decay=self.settings.weight_decay,
             fused=True,
+            capturable=self.device.type == "cuda",
         )
         members = self.shape.members
         return State(
@@ -160,7 +162,18 @@ class EnsembleProgram:
         sigma: torch.Tensor | None,
     ) -> torch.Tensor:
         """Move all parameters down the gradient of one mini-batch; return the (K,) losses."""
-        state.optimizer.param_groups[0]["lr"] = self._learning_rate(step)
+        rate, batch = self._learning_rate(step), (x, y, sigma)
+        if self.device.type == "cuda":
+            if state.captured is None:
+                descend = functools.partial(self._descend, state)
+                state.captured = CapturedStep(descend, state.parameters, state.optimizer, batch)
+            return state.captured(rate, batch)
+        state.optimizer.param_groups[0]["lr"] = rate
+        return self._descend(state, *batch)
+
+    def _descend(
+        self, state: State, x: torch.Tensor, y: torch.Tensor, sigma: torch.Tensor | None
+    ) -> torch.Tensor:
         losses = self.loss(state.parameters, x, y, sigma).mean(dim=1)
         (state.parameters.grad,) = torch.autograd.grad(losses.sum(), state.parameters)
         state.optimizer.step()
@@ -254,28 +267,13 @@ def member_generators(seed: int, members: int, device: torch.device) -> list[tor
     return [torch.Generator(device).manual_seed(number) for number in numbers]
 
 
-@contextlib.contextmanager
-def reproducible(settings: MixtureEnsemble, device: torch.device) -> Iterator[None]:
-    """Let torch use reproducible kernels only, on a GPU and if so wished."""
-    if device.type != "cuda" or not settings.deterministic:
-        yield
-        return
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
-
-
 def _loss_function(
     settings: MixtureEnsemble,
     shape: Shape,
     bounds: tuple[float, float],
     device: torch.device,
 ) -> Callable[..., torch.Tensor]:
-    """Return the loss: plain on the CPU, compiled and with mixed precision on a GPU."""
+    """Return the loss: plain, or with mixed precision; on a GPU compiled, if so wished."""
 
     def loss(
         parameters: torch.Tensor, x: torch.Tensor, y: torch.Tensor, sigma: torch.Tensor | None

@@ -10,6 +10,9 @@ card with `deterministic`.
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +21,7 @@ import torch
 
 from sdssflow.logs import progress
 from sdssflow.regress import checkpoints
-from sdssflow.regress.ensemble_program import EnsembleProgram, reproducible
+from sdssflow.regress.ensemble_program import EnsembleProgram
 from sdssflow.regress.mixture_network_files import save_networks
 from sdssflow.regress.mixture_networks import MixtureNetworks
 
@@ -101,3 +104,18 @@ def train_ensemble(
     return TrainedEnsemble(
         program.networks(state.best_parameters), state.history, state.best_epoch.tolist()
     )
+
+
+@contextlib.contextmanager
+def reproducible(settings: MixtureEnsemble, device: torch.device) -> Iterator[None]:
+    """Let torch use reproducible kernels only, on a GPU and if so wished."""
+    if device.type != "cuda" or not settings.deterministic:
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)

@@ -1,0 +1,70 @@
+"""A training step on a GPU as one graph of kernels.
+
+A step of small networks is some hundred small kernels. Launching them one by one takes Python
+longer than they run, so the card waits; a captured graph is launched as a whole (PyTorch's
+documentation, "CUDA Graphs").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+WARM_UP_STEPS = 3  # before a capture libraries make what they need, compilers compile
+
+
+class CapturedStep:
+    """A step that moves parameters, captured once, then repeated with other values.
+
+    Parameters
+    ----------
+    take_step : callable
+        Takes a step for the tensors of a mini-batch and returns the losses. Must not ask the card
+        for anything.
+    parameters : torch.Tensor
+        What the steps move, in place.
+    optimizer : torch.optim.AdamW
+        `capturable`. Its learning rate becomes a number on the card.
+    batch : sequence of torch.Tensor or None
+        A mini-batch; all others are of its shapes.
+
+    Notes
+    -----
+    Parameters and moments are afterwards what they were before: capturing is no step.
+    """
+
+    def __init__(
+        self,
+        take_step: Callable[..., torch.Tensor],
+        parameters: torch.Tensor,
+        optimizer: torch.optim.AdamW,
+        batch: Sequence[torch.Tensor | None],
+    ):
+        self.batch = [None if each is None else each.contiguous().clone() for each in batch]
+        self.learning_rate = torch.zeros((), device=parameters.device)
+        optimizer.param_groups[0]["lr"] = self.learning_rate
+        before = parameters.detach().clone()
+        moments = {name: each.clone() for name, each in optimizer.state[parameters].items()}
+        beside = torch.cuda.Stream()
+        beside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(beside):
+            for _ in range(WARM_UP_STEPS):
+                take_step(*self.batch)
+        torch.cuda.current_stream().wait_stream(beside)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self.losses = take_step(*self.batch)
+        with torch.no_grad():
+            parameters.copy_(before)
+            for name, each in optimizer.state[parameters].items():
+                each.copy_(moments[name]) if moments else each.zero_()
+
+    def __call__(self, learning_rate: float, batch: Sequence[torch.Tensor | None]) -> torch.Tensor:
+        """Take a step; the losses that are returned hold until the next one."""
+        self.learning_rate.fill_(learning_rate)
+        for kept, given in zip(self.batch, batch, strict=True):
+            if kept is not None:
+                kept.copy_(given)
+        self.graph.replay()
+        return self.losses
