@@ -1,7 +1,7 @@
 """Each Python of these runs imports this first: their Snakemake asks SLURM every other second.
 
 The plugin (2.8) looks ten seconds later after each look at which no job has ended well, up to three
-minutes. That is right for jobs of hours; here it was a quarter of the time. No setting caps it.
+minutes. That is right for jobs of hours; here it was a tenth of the time. No setting caps it.
 """
 
 import asyncio
