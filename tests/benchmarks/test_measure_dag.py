@@ -1,22 +1,11 @@
-import importlib.util
 import json
 import os
-import sys
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", BENCHMARKS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
+from tests.benchmarks.loading import load
 
 dag, overhead = load("measure_dag"), load("measure_overhead").overhead
 

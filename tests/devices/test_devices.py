@@ -30,8 +30,9 @@ gpus, company, seconds, user, folder = int(sys.argv[1]), int(sys.argv[2]), *sys.
 devices.POLL_S = 0.05
 logging.basicConfig(level=logging.INFO, stream=sys.stderr)
 if int(user):
-    with tempfile.TemporaryDirectory() as aside, devices.reserve(gpus, "stop", Path(aside)):
-        pass  # everything is imported: the other user may not be let to where Python is
+    # so that everything is imported: the other user may not be let to where Python is
+    with tempfile.TemporaryDirectory() as aside, devices.reserve(gpus, "stop", Path(aside)) as own:
+        assert len(own) == gpus
     os.setuid(int(user))
 os.umask(0o077)
 with devices.reserve(gpus, "stop", Path(folder)):
