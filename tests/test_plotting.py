@@ -2,7 +2,8 @@ import pytest
 from pydantic import ValidationError
 
 from sdssflow.configuration.run import Figures
-from sdssflow.plotting import plt, save_figure, style
+from sdssflow.evaluate import class_figures
+from sdssflow.plotting import model_look, plt, save_figure, style
 
 
 def drawn(path, **settings):
@@ -36,3 +37,8 @@ def test_by_default_there_is_one_format(tmp_path):
 def test_a_format_is_not_named_twice_and_is_known(also):
     with pytest.raises(ValidationError, match="also"):
         Figures(format="png", also=also)
+
+
+def test_no_two_models_look_alike():
+    assert len({model_look(place)[:2] for place in range(32)}) == 32
+    assert len({class_figures._look(place) for place in range(32)}) == 32

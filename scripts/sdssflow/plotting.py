@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib as mpl
 
@@ -23,6 +24,8 @@ logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells how it pack
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 CLASS_COLORS = {"GALAXY": "#D55E00", "QSO": "#0072B2", "STAR": "#009E73"}
 CLASS_MARKERS = {"GALAXY": "o", "QSO": "^", "STAR": "s"}  # never colour alone
+MARKERS = "os^Dv<>P"
+LINE_STYLES = ("-", "--", ":", "-.")
 SEQUENTIAL = "cividis"
 
 STYLE = {
@@ -44,6 +47,32 @@ UNDATED = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
+
+
+class Look(NamedTuple):
+    """Colour, marker and line style of a model."""
+
+    color: str
+    marker: str
+    linestyle: str
+
+
+def model_look(place: int) -> Look:
+    """Return how the n-th model is drawn: never told by colour alone, the first 32 all unlike.
+
+    Examples
+    --------
+    >>> model_look(0)
+    Look(color='#0072B2', marker='o', linestyle='-')
+    >>> model_look(8)
+    Look(color='#0072B2', marker='s', linestyle='--')
+    """
+    again = place // len(PALETTE)
+    return Look(
+        PALETTE[place % len(PALETTE)],
+        MARKERS[(place + again) % len(MARKERS)],
+        LINE_STYLES[again % len(LINE_STYLES)],
+    )
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.evaluate.score_tables import ALL, Predictions
-from sdssflow.plotting import CLASS_COLORS, CLASS_MARKERS, PALETTE, SEQUENTIAL
+from sdssflow.plotting import CLASS_COLORS, CLASS_MARKERS, LINE_STYLES, PALETTE, SEQUENTIAL
 
 LABELS = {
     "accuracy": "accuracy",
@@ -25,7 +25,6 @@ LABELS = {
 }
 LOWER_IS_BETTER = ("log_loss", "brier", "ece")
 SMALLEST_RATE = 1e-3  # left end of the logarithmic axis of the ROC curves
-LINE_STYLES = ("-", "--", ":", "-.")
 
 
 def comparison(scores: pd.DataFrame, models: Sequence[str]) -> Figure:
@@ -189,7 +188,8 @@ def _lines_by_bin(axis: Axes, shown: pd.DataFrame, models: Sequence[str]) -> Non
 
 def _look(place: int) -> tuple[str, str]:
     """Return colour and line style of the n-th model: never colour alone."""
-    return PALETTE[place % len(PALETTE)], LINE_STYLES[place % len(LINE_STYLES)]
+    again = place // len(PALETTE)
+    return PALETTE[place % len(PALETTE)], LINE_STYLES[(place + again) % len(LINE_STYLES)]
 
 
 def _grid(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:

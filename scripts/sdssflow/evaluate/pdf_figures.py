@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 
 from sdssflow.evaluate.pdf_gallery import choose
 from sdssflow.evaluate.pdf_scores import pdf_columns
-from sdssflow.evaluate.redshift_figures import LABELS, MARKERS
+from sdssflow.evaluate.redshift_figures import LABELS
 from sdssflow.evaluate.score_tables import Predictions
-from sdssflow.plotting import PALETTE
+from sdssflow.plotting import PALETTE, model_look
 
 BINNED = {
     "crps": "CRPS",
@@ -49,7 +49,7 @@ def draw_pit(pit: pd.DataFrame, scores: pd.DataFrame, models: Sequence[str]) -> 
         low, high = (mean[end] / mean["expected"] for end in ("band_low", "band_high"))
         axis.stairs(high, edges, baseline=low, fill=True, color=BAND, label="uniform PIT")
         relative = mean["count"] / mean["expected"]
-        color = PALETTE[place % len(PALETTE)]
+        color = model_look(place).color
         axis.stairs(relative, edges, color=color, linewidth=1.8, label="observed")
         axis.axhline(1, color="black", linewidth=0.8)
         axis.set_title(f"{model}: KS {distance[model]:.3f}", fontsize=10)
@@ -81,8 +81,7 @@ def draw_coverage(predictions: Sequence[Predictions], level: float) -> Figure:
             [coverage(pdf_columns(prediction, s)["pit"]) for s in prediction.seeds], 0
         )
         about = {
-            "color": PALETTE[place % len(PALETTE)],
-            "marker": MARKERS[place % len(MARKERS)],
+            **model_look(place)._asdict(),
             "markevery": (5 + 3 * place, 20),
             "markersize": 5,
             "label": prediction.model,
@@ -233,9 +232,9 @@ def _draw_binned(axis: Axes, rows: pd.DataFrame, place: int, count: int, label: 
     widths = rows["bin_high"] - rows["bin_low"]
     shift = 0.6 * widths.min() * (place - (count - 1) / 2) / count
     x = (rows["bin_low"] + rows["bin_high"]) / 2 + shift
-    color, marker = PALETTE[place % len(PALETTE)], MARKERS[place % len(MARKERS)]
-    axis.vlines(x, rows["lower"], rows["upper"], color=color, linewidth=1, alpha=0.6)
-    axis.plot(x, rows["value"], marker, linestyle="-", color=color, markersize=4, label=label)
+    look = model_look(place)
+    axis.vlines(x, rows["lower"], rows["upper"], color=look.color, linewidth=1, alpha=0.6)
+    axis.plot(x, rows["value"], **look._asdict(), markersize=4, label=label)
 
 
 def _draw_density(axis: Axes, row: pd.Series, levels: np.ndarray, redshifts: np.ndarray) -> None:

@@ -19,7 +19,7 @@ from matplotlib.ticker import ScalarFormatter
 
 from sdssflow.evaluate.redshift_metrics import normalised_residual
 from sdssflow.evaluate.score_tables import Predictions
-from sdssflow.plotting import PALETTE, SEQUENTIAL
+from sdssflow.plotting import PALETTE, SEQUENTIAL, model_look
 
 LABELS = {
     "sigma_nmad": "$\\sigma_{\\rm NMAD}$",
@@ -35,7 +35,6 @@ LABELS = {
 }
 COMPARED = ("sigma_nmad", "r2", "rmse", "bias", "outlier_0.05", "outlier_0.15")
 BINNED = ("bias_median", "sigma_nmad", "outlier_0.05")
-MARKERS = "os^Dv<>P"  # with the colour, so that no model is told by colour alone
 RUNNING_BINS = 20
 DEEP = 0.4  # zspec beyond which outliers are commonly counted from 0.15, below from 0.05
 
@@ -53,13 +52,13 @@ def draw_comparison(scores: pd.DataFrame, models: Sequence[str]) -> Figure:
         means = rows[rows["seed"] == "all"].set_index("model")
         low, high = _limits(means["value"], means["lower"], means["upper"])
         for place, model in enumerate(models):
-            color = PALETTE[place % len(PALETTE)]
+            color, marker, _ = model_look(place)
             mean = means.loc[model]
             if not low <= mean["value"] <= high:
                 _name_at_edge(axis, place, mean["value"], mean["value"] > high, color)
                 continue
             axis.plot([mean["lower"], mean["upper"]], [place, place], color=color, linewidth=2)
-            axis.plot(mean["value"], place, MARKERS[place % len(MARKERS)], color=color)
+            axis.plot(mean["value"], place, marker, color=color)
             single = rows[(rows["model"] == model) & (rows["seed"] != "all")]["value"]
             axis.plot(single, [place] * len(single), ".", color="black", markersize=3, zorder=3)
         if metric == "bias":
@@ -260,9 +259,9 @@ def _draw_binned(axis: Axes, rows: pd.DataFrame, place: int, count: int, label: 
     widths = rows["bin_high"] - rows["bin_low"]
     shift = 0.6 * widths.min() * (place - (count - 1) / 2) / count
     x = (rows["bin_low"] + rows["bin_high"]) / 2 + shift
-    color, marker = PALETTE[place % len(PALETTE)], MARKERS[place % len(MARKERS)]
-    axis.vlines(x, rows["lower"], rows["upper"], color=color, linewidth=1, alpha=0.6)
-    axis.plot(x, rows["value"], marker, linestyle="-", color=color, markersize=4, label=label)
+    look = model_look(place)
+    axis.vlines(x, rows["lower"], rows["upper"], color=look.color, linewidth=1, alpha=0.6)
+    axis.plot(x, rows["value"], **look._asdict(), markersize=4, label=label)
 
 
 def _limits(value: pd.Series, lower: pd.Series, upper: pd.Series) -> tuple[float, float]:
