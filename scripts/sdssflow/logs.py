@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from sdssflow.provenance.records import write_record
+from sdssflow.provenance.records import Inputs, write_record
 from sdssflow.writers import sole_writer
 
 logger = logging.getLogger("sdssflow")
@@ -57,9 +57,10 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
     try:
         random.seed(0)  # a library that draws from the global generator must not draw the clock
         with sole_writer(snakemake.output), threadpool_limits(limits=snakemake.threads):
+            inputs = Inputs(snakemake.input, snakemake.params.get("digests", ()))
             main(snakemake)
             finished = time.monotonic()
-            record = write_record(snakemake, main.__globals__.get("__file__"), begun)
+            record = write_record(snakemake, main.__globals__.get("__file__"), begun, inputs)
     except OSError as error:
         logger.exception("rule %s failed", snakemake.rule)
         if error.errno in UNWRITABLE:

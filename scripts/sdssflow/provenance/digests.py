@@ -1,9 +1,9 @@
 """Digests of files and folders, and cards that spare reading a large file once more.
 
-A card per path lies in ``results/provenance/.files/``: digest, size, time stamp, and the record of
+A card per path lies in ``.snakemake/sdssflow_files/``: digest, size, time stamps, and the record of
 the job that made it. Who writes a file leaves its card; who reads it takes the digest from there as
-long as size and time stamp agree. A table of 10⁹ rows is read for its digest once, when it is made,
-however many jobs read it later.
+long as size and time stamps agree. A table of 10⁹ rows is read for its digest once, when it is
+made, however many jobs read it later. A card that is lost is made again.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from typing import Any, NamedTuple
 from sdssflow.files import file_digest, write_json
 
 RECORDS = Path("results/provenance")
-CARDS = RECORDS / ".files"
+CARDS = Path(".snakemake/sdssflow_files")
 BENCHMARKS = Path("benchmarks/runs")  # mirror the logs, as the records do
 FOLDER_MARK = ".snakemake_timestamp"  # Snakemake's, in each output folder: not part of the content
 TOUCHED_TOGETHER = 2_000_000_000  # ns
+READ_AGAIN = 64_000_000  # bytes; a smaller file is read in less than a tenth of a second
 
 
 class Content(NamedTuple):
@@ -94,7 +95,7 @@ def write_card(path: str | Path, record: str | None) -> Content:
     record : str or None
         Path of the record of the job that made it; None for what no job made.
     """
-    stamp = _stamp(Path(path))  # before reading: a change meanwhile must not look read
+    stamp = stamp_of(path)  # before reading: a change meanwhile must not look read
     content = read_content(path)
     card = {"path": str(path), "stamp": stamp, "record": record, **content._asdict()}
     write_json(card_path(path), card)
@@ -110,23 +111,26 @@ def card_path(path: str | Path) -> Path:
     return CARDS / path.parent / f"{path.name}.json"
 
 
-def _stamp(path: Path) -> str:
-    """Return what changes when the content does: time stamps, of a folder those of its files."""
+def stamp_of(path: str | Path) -> str:
+    """Return what changes when the content does, of a folder that of its files.
+
+    Modification times can be set, as ``cp -p`` and ``tar`` do; the time of the last change of the
+    inode and its number can't.
+    """
+    path = Path(path)
     if not path.is_dir():
-        return str(path.stat().st_mtime_ns)
-    lines = (
-        f"{file.relative_to(path).as_posix()}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
-        for file in files_of(path)
-        for stat in [file.stat()]
-    )
+        stat = path.stat()
+        return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
+    lines = (f"{file.relative_to(path).as_posix()}\0{stamp_of(file)}\n" for file in files_of(path))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _still_true(card: dict[str, Any], path: Path) -> bool:
     """Tell whether a card still describes the path, without reading the content."""
-    if _stamp(path) == card["stamp"]:
-        return path.is_dir() or path.stat().st_size == card["bytes"]
-    return not path.is_dir() and path.stat().st_size == card["bytes"] and _touched(card, path)
+    if stamp_of(path) == card["stamp"]:
+        return True
+    size = 0 if path.is_dir() else path.stat().st_size
+    return READ_AGAIN < size == card["bytes"] and _touched(card, path)
 
 
 def _touched(card: dict[str, Any], path: Path) -> bool:

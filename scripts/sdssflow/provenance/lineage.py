@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sdssflow.provenance.digests import Content, read_card
+from sdssflow.provenance.digests import RECORDS, Content, read_card
 
 RESULTS = "results"
 Reader = Callable[[str], dict[str, Any]]
@@ -63,9 +64,30 @@ def read_record(path: str | Path) -> dict[str, Any]:
 def record_of(path: str | Path, read: Reader = read_record) -> str | None:
     """Return the path of the record of the job that made a file; None if there is none."""
     card = read_card(path)
-    if not card or not card["record"] or not Path(card["record"]).is_file():
-        return None
-    return card["record"] if str(path) in read(card["record"])["outputs"] else None
+    record = card["record"] if card else None
+    if record and Path(record).is_file() and str(path) in read(record)["outputs"]:
+        return record
+    return _makers(os.getcwd()).get(str(path)) if is_result(path) else None
+
+
+def is_result(path: str | Path) -> bool:
+    """Tell a file that a job makes from a source."""
+    return Path(path).parts[:1] == (RESULTS,)
+
+
+@cache
+def _makers(folder: str) -> dict[str, str]:
+    """Return the latest record that names each output: the way back where cards were lost."""
+    latest: dict[str, tuple[str, str]] = {}
+    for record in sorted(RECORDS.rglob("*.json")):
+        try:
+            content = read_record(record)
+        except LineageError:
+            continue
+        for output in content["outputs"]:
+            made = (content.get("ended", ""), str(record))
+            latest[output] = max(made, latest.get(output, made))
+    return {output: record for output, (_, record) in latest.items()}
 
 
 def walk_back(result: str | Path) -> Lineage:
@@ -92,19 +114,19 @@ def walk_back(result: str | Path) -> Lineage:
         elif path not in seen:
             seen.add(path)
             waiting.append((path, True))
-            made_by = _makers(read(path), lineage, read)
+            made_by = _records_behind(read(path), lineage, read)
             waiting += [(maker, False) for maker in sorted(made_by, reverse=True)]
     lineage.unrecorded = sorted(set(lineage.unrecorded))
     lineage.disagreements.sort()
     return lineage
 
 
-def _makers(record: dict[str, Any], lineage: Lineage, read: Reader) -> set[str]:
+def _records_behind(record: dict[str, Any], lineage: Lineage, read: Reader) -> set[str]:
     """Return the records behind the inputs of a record; note what has none or disagrees."""
     makers = set()
     for path, found in record["inputs"].items():
         maker = record_of(path, read)
-        if maker is None and path.split("/")[0] == RESULTS:
+        if maker is None and is_result(path):
             lineage.unrecorded.append(path)
         elif maker is None:
             lineage.sources[path] = Content(found["sha256"], found["bytes"])

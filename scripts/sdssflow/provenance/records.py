@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from sdssflow.files import file_digest, write_json
-from sdssflow.provenance.digests import RECORDS, Content, content_of, write_card
+from sdssflow.provenance.digests import RECORDS, Content, content_of, stamp_of, write_card
+from sdssflow.provenance.lineage import LineageError, is_result, read_record, record_of
 from sdssflow.provenance.surroundings import batch_system, device, environment, machine
 
 RESOURCES = ("mem_mb", "runtime", "gpu")
@@ -45,7 +46,61 @@ def record_path(log: str | Path) -> Path | None:
     return RECORDS / Path(*log.parts[1:]).with_suffix(".json")
 
 
-def write_record(snakemake: Any, script: str | None, started: datetime) -> Path | None:
+class Inputs:
+    """What a job is about to read; held against what it finds there when it is done.
+
+    Parameters
+    ----------
+    paths : iterable of str
+        Files and folders.
+    expected : iterable of str
+        SHA-256 of the first of them, where the workflow took it before the job began.
+
+    Raises
+    ------
+    LineageError
+        If a result is not what the job that made it recorded, or a source not what was expected.
+    """
+
+    def __init__(self, paths: Iterable[Any], expected: Iterable[str] = ()) -> None:
+        self.contents: dict[str, Content] = {}
+        self.stamps: dict[str, str] = {}
+        ordered = list(dict.fromkeys(map(str, paths)))
+        for path in ordered:
+            self.stamps[path] = stamp_of(path)
+            self.contents[path] = content_of(path)
+            _check_maker(path, self.contents[path])
+        for path, digest in zip(ordered, expected, strict=False):
+            if self.contents[path].sha256 != digest:
+                raise LineageError(f"{path}: it was changed since this run began; run again")
+
+    def check_unchanged(self) -> None:
+        """Raise LineageError for an input that was changed since; a touched result is none."""
+        for path, stamp in self.stamps.items():
+            if stamp_of(path) != stamp and not (
+                is_result(path) and content_of(path) == self.contents[path]
+            ):
+                raise LineageError(
+                    f"{path}: it was changed while it was read; nothing was kept, run again"
+                )
+
+
+def _check_maker(path: str, found: Content) -> None:
+    """Refuse a result that was changed by hand, before anything is made of it."""
+    maker = record_of(path)
+    if maker is None:
+        return
+    made = read_record(maker)
+    if made["outputs"][path]["sha256"] != found.sha256:
+        raise LineageError(
+            f"{path}: it has changed since {made['rule']} wrote it. "
+            f"Make it again: snakemake --force {path}"
+        )
+
+
+def write_record(
+    snakemake: Any, script: str | None, started: datetime, inputs: Inputs | None = None
+) -> Path | None:
     """Write the record of a job that has just succeeded, whole or not at all.
 
     Parameters
@@ -56,6 +111,8 @@ def write_record(snakemake: Any, script: str | None, started: datetime) -> Path 
         Path of the script.
     started : datetime.datetime
         When it began, UTC.
+    inputs : Inputs, optional
+        What stood in its inputs when it began; read now if not given.
 
     Returns
     -------
@@ -64,6 +121,8 @@ def write_record(snakemake: Any, script: str | None, started: datetime) -> Path 
 
     Raises
     ------
+    LineageError
+        If an input was changed meanwhile.
     OSError
         If record or card can't be written. The job then counts as failed: a result without a
         record could not be followed back.
@@ -71,10 +130,12 @@ def write_record(snakemake: Any, script: str | None, started: datetime) -> Path 
     path = record_path(snakemake.log[0]) if snakemake.log else None
     if path is None:
         return None
+    inputs = inputs or Inputs(snakemake.input)
+    inputs.check_unchanged()
     ended = datetime.now(UTC)
     record = {
         **_question(snakemake, script),
-        "inputs": _contents((name, content_of(name)) for name in _paths(snakemake.input)),
+        "inputs": _contents(sorted(inputs.contents.items())),
         "environment": environment(),
         "device": FACTS.get("device") or device(),
         "machine": machine(),
@@ -84,7 +145,8 @@ def write_record(snakemake: Any, script: str | None, started: datetime) -> Path 
         "ended": ended.isoformat(timespec="milliseconds"),
         "seconds": round((ended - started).total_seconds(), 3),
     }
-    outputs = {name: write_card(name, str(path)) for name in _paths(snakemake.output)}
+    made = sorted({str(output) for output in snakemake.output} - {str(path)})
+    outputs = {name: write_card(name, str(path)) for name in made}
     write_json(path, {**record, "outputs": _contents(outputs.items())})
     FACTS.clear()
     return path
@@ -92,8 +154,7 @@ def write_record(snakemake: Any, script: str | None, started: datetime) -> Path 
 
 def _question(snakemake: Any, script: str | None) -> dict[str, Any]:
     """Return what Snakemake asked of the job."""
-    parameters = {name: value for name, value in snakemake.params.items() if name != "code"}
-    text = json.dumps(parameters, sort_keys=True, default=str)
+    text = parameters_text(snakemake.params)
     resources = {
         name: snakemake.resources.get(name)
         for name in RESOURCES
@@ -103,7 +164,7 @@ def _question(snakemake: Any, script: str | None) -> dict[str, Any]:
         "rule": snakemake.rule,
         "wildcards": dict(snakemake.wildcards.items()),
         "parameters": json.loads(text),
-        "parameters_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "parameters_sha256": digest_of(text),
         "code": {
             "modules": snakemake.params.get("code"),
             "script_sha256": file_digest(script) if script and Path(script).is_file() else None,
@@ -113,9 +174,15 @@ def _question(snakemake: Any, script: str | None) -> dict[str, Any]:
     }
 
 
-def _paths(files: Iterable[Any]) -> list[str]:
-    """Return each path of an input or output once, sorted."""
-    return sorted({str(path) for path in files})
+def parameters_text(params: Any) -> str:
+    """Return the parameters of a job, but the code, as canonical JSON."""
+    parameters = {name: value for name, value in params.items() if name != "code"}
+    return json.dumps(parameters, sort_keys=True, default=str)
+
+
+def digest_of(text: str) -> str:
+    """Return the SHA-256 of a text as 64 hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _contents(contents: Iterable[tuple[str, Content]]) -> dict[str, dict[str, Any]]:
