@@ -44,14 +44,16 @@ rule estimate_download:
         mem_mb=by_attempt(500),
         runtime=by_attempt(10),
     params:
-        sources=json.dumps(
-            {
-                name: json.loads(SAMPLES[name].source.canonical())
-                for name in sorted(DOWNLOADED)
-            },
-            sort_keys=True,
+        sources=as_text(
+            json.dumps(
+                {
+                    name: json.loads(SAMPLES[name].source.canonical())
+                    for name in sorted(DOWNLOADED)
+                },
+                sort_keys=True,
+            )
         ),
-        network=RUN.downloads.canonical(),
+        network=as_text(RUN.downloads.canonical()),
         code=code_digest("estimate_download.py"),
     message:
         "Estimating what the downloads will take"
@@ -79,7 +81,7 @@ rule plan_chunks:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(120),
         downloads=1,
-        network=RUN.downloads.canonical(),
+        network=as_text(RUN.downloads.canonical()),
     params:
         source=lambda wildcards: SAMPLES[wildcards.sample].source.question(),
         code=code_digest("plan_chunks.py"),
@@ -110,7 +112,7 @@ rule download_chunk:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(300),
         downloads=1,
-        network=RUN.downloads.canonical(),
+        network=as_text(RUN.downloads.canonical()),
     params:
         source=lambda wildcards: SAMPLES[wildcards.sample].source.question(),
         chunk=lambda wildcards: int(wildcards.chunk),

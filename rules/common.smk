@@ -37,6 +37,13 @@ try:
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
+
+def as_text(value):
+    """Parameter or resource that is taken as it stands: in a plain text or list of texts Snakemake
+    takes {word} for a wildcard."""
+    return lambda wildcards: value
+
+
 DOWNLOADED = {
     name
     for name, sample in SAMPLES.items()
@@ -51,7 +58,7 @@ DEFINITIONS = json.dumps(
 )
 CODE = code_digests.Memory(".snakemake/sdssflow_modules.json", once=True)
 FIGURE = RUN.figures.format
-FIGURES = RUN.figures.canonical()
+FIGURES = as_text(RUN.figures.canonical())
 TORCH_REGRESSORS = {
     name for name, settings in RUN.regressors.items() if settings.kind in TORCH_KINDS
 }
@@ -71,6 +78,18 @@ def code_digest(script):
 
 
 STANDIN = code_digests.program_digest("sdssflow.standin.serve", SCRIPTS, CODE)
+
+
+def as_path(path):
+    """Path of an input function that is taken as it stands, for rules with the wildcard `sample`.
+
+    Snakemake looks for {word} in what input functions return too, and knows no way to write a
+    brace. It does look up <words> in a path once the wildcards are in their places.
+    """
+    return path.replace("{", "<brace_{sample}>")
+
+
+workflow.register_pathvars(**{f"brace_{name}": "{" for name in SAMPLES})
 
 
 def section(name):
@@ -96,17 +115,14 @@ def models_of(sample, task):
 def source_table(wildcards):
     source = SAMPLES[wildcards.sample].source
     if source.kind == "embedded":
-        return os.path.relpath(
-            os.path.join(
-                workflow.basedir, "data", "embedded", f"{source.table}.parquet"
-            )
-        )
-    return source.path
+        folder = os.path.join(workflow.basedir, "data", "embedded")
+        return as_path(os.path.relpath(os.path.join(folder, f"{source.table}.parquet")))
+    return as_path(source.path)
 
 
 def bulk_file(number):
     """Input function: spectra (0) or photometry (1) of the bulk files."""
-    return lambda wildcards: SAMPLES[wildcards.sample].source.paths[number]
+    return lambda wildcards: as_path(SAMPLES[wildcards.sample].source.paths[number])
 
 
 def sky_tables(wildcards):

@@ -66,8 +66,8 @@ rule score_classes:
         runtime=by_attempt(30),
     params:
         models=lambda wildcards: models_of(wildcards.sample, "classify"),
-        settings=RUN.class_scores.canonical(),
-        bootstrap=RUN.bootstrap.canonical(),
+        settings=as_text(RUN.class_scores.canonical()),
+        bootstrap=as_text(RUN.bootstrap.canonical()),
         code=code_digest("score_classes.py"),
     message:
         "Scoring the classifiers of {wildcards.sample}, split {wildcards.split}"
@@ -175,8 +175,8 @@ rule score_redshifts:
         runtime=by_attempt(30),
     params:
         models=lambda wildcards: models_of(wildcards.sample, "regress"),
-        settings=RUN.redshift_scores.canonical(),
-        bootstrap=RUN.bootstrap.canonical(),
+        settings=as_text(RUN.redshift_scores.canonical()),
+        bootstrap=as_text(RUN.bootstrap.canonical()),
         code=code_digest("score_redshifts.py"),
     message:
         "Scoring the redshifts of {wildcards.sample}, split {wildcards.split}"

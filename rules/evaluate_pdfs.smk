@@ -76,7 +76,7 @@ rule weigh_spectra:
         models=lambda wildcards: pdf_models_of(wildcards.sample),
         seeds=RUN.seeds,
         neighbours=RUN.redshift_pdfs.weight_neighbours,
-        bootstrap=RUN.bootstrap.canonical(),
+        bootstrap=as_text(RUN.bootstrap.canonical()),
         code=code_digest("weigh_spectra.py"),
     message:
         "Weighing the spectra of {wildcards.sample}, split {wildcards.split}, to foresee the scores of its test objects"
@@ -116,8 +116,8 @@ rule score_pdfs:
         runtime=by_attempt(30),
     params:
         models=lambda wildcards: pdf_models_of(wildcards.sample),
-        settings=RUN.redshift_pdfs.canonical(),
-        bootstrap=RUN.bootstrap.canonical(),
+        settings=as_text(RUN.redshift_pdfs.canonical()),
+        bootstrap=as_text(RUN.bootstrap.canonical()),
         code=code_digest("score_pdfs.py"),
     message:
         "Scoring p(z) of {wildcards.sample}, split {wildcards.split}"
@@ -150,8 +150,8 @@ rule stack_pdfs:
         runtime=by_attempt(30),
     params:
         models=lambda wildcards: pdf_models_of(wildcards.sample),
-        settings=RUN.redshift_pdfs.canonical(),
-        bootstrap=RUN.bootstrap.canonical(),
+        settings=as_text(RUN.redshift_pdfs.canonical()),
+        bootstrap=as_text(RUN.bootstrap.canonical()),
         code=code_digest("stack_pdfs.py"),
     message:
         "Stacking p(z) of {wildcards.sample}, split {wildcards.split}"

@@ -112,7 +112,7 @@ rule calibrate_pdfs:
         mem_mb=by_attempt(1800),
         runtime=by_attempt(30),
     params:
-        settings=RUN.redshift_pdfs.calibration().canonical(),
+        settings=as_text(RUN.redshift_pdfs.calibration().canonical()),
         model="{model}",
         seed=lambda wildcards: int(wildcards.seed),
         code=code_digest("calibrate_pdfs.py"),

@@ -37,8 +37,8 @@ rule build_report:
         mem_mb=by_attempt(1500),
         runtime=by_attempt(20),
     params:
-        run=RUN.canonical(),
-        samples=DEFINITIONS,
+        run=as_text(RUN.canonical()),
+        samples=as_text(DEFINITIONS),
         code=code_digest("build_report.py"),
     message:
         "Writing the report"
@@ -64,13 +64,18 @@ rule write_crate:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(20),
     params:
-        run=RUN.canonical(),
-        samples=DEFINITIONS,
-        configuration=sorted(
-            {
-                *map(os.path.relpath, workflow.configfiles),
-                *(os.path.join(RUN.sample_folder, f"{name}.yaml") for name in SAMPLES),
-            }
+        run=as_text(RUN.canonical()),
+        samples=as_text(DEFINITIONS),
+        configuration=as_text(
+            sorted(
+                {
+                    *map(os.path.relpath, workflow.configfiles),
+                    *(
+                        os.path.join(RUN.sample_folder, f"{name}.yaml")
+                        for name in SAMPLES
+                    ),
+                }
+            )
         ),
         code=code_digest("write_crate.py"),
     message:

@@ -74,6 +74,13 @@ def test_content_digest_sees_values_nulls_order_and_nothing_else():
     assert content_digest(table().rename_columns(["id", "other"])) != base
 
 
+@pytest.mark.parametrize("digest", ["131763e82692", "004711004711", "1", "1e5"])
+@pytest.mark.parametrize("column", ["digest", "data_digest"])
+def test_a_digest_that_looks_like_a_number_reads_back_as_text(tmp_path, column, digest):
+    write_csv(pd.DataFrame({column: [digest, digest], "n": [1, 2]}), tmp_path / "t.csv")
+    assert list(read_csv(tmp_path / "t.csv")[column]) == [digest, digest]
+
+
 def test_csv_reads_back_equal(tmp_path):
     frame = pd.DataFrame({"x": [0.1, 1 / 3, np.nan], "text": ["a", "", "c,d"], "n": [1, 2, 3]})
     write_csv(frame, tmp_path / "t.csv")

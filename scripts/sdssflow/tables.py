@@ -211,6 +211,7 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     """Read a result table written by `write_csv`; text columns keep an empty cell as ''."""
     import pandas as pd
 
-    frame = pd.read_csv(path)
+    # digests of digits alone, or with one e among them, are no numbers
+    frame = pd.read_csv(path, dtype={"data_digest": "str", "digest": "str"})
     text = frame.select_dtypes(include=["object", "string"]).columns
     return frame.assign(**{name: frame[name].fillna("") for name in text})
