@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
+import io
+import json
 import platform
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,7 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "sklearn.neighbors._kd_tree.KDTree",
     "sklearn.tree._tree.Tree",
 )
+SCHEMA = "schema.json"  # of a skops archive
 PACKAGES = ("numpy", "scikit-learn", "scipy", "torch", "pyarrow")
 
 
@@ -48,10 +52,33 @@ def write_card(folder: str | Path, card: dict[str, Any]) -> None:
 
 
 def save_estimator(estimator: Any, path: str | Path) -> None:
-    """Save a scikit-learn estimator as skops, whole or not at all."""
-    skops_io = _skops_io()
+    """Save a scikit-learn estimator as skops, whole or not at all; equal ones as equal bytes."""
     with replacing(path) as temporary:
-        skops_io.dump(estimator, temporary)
+        _write_in_order(io.BytesIO(_skops_io().dumps(estimator)), temporary)
+
+
+def _write_in_order(archive: io.BytesIO, path: Path) -> None:
+    """Write a skops archive with numbers for the addresses in memory that skops names things by."""
+    numbers: dict[Any, int] = {}
+    names: dict[str, str] = {}
+
+    def numbered(state: Any) -> Any:
+        if isinstance(state, list):
+            return [numbered(item) for item in state]
+        if not isinstance(state, dict):
+            return state
+        found = {key: numbered(value) for key, value in state.items()}
+        if isinstance(identity := state.get("__id__"), int):
+            found["__id__"] = numbers.setdefault(identity, len(numbers))
+        if isinstance(name := state.get("file"), str):
+            found["file"] = names.setdefault(name, f"{len(names)}{Path(name).suffix}")
+        return found
+
+    with zipfile.ZipFile(archive) as given, zipfile.ZipFile(path, "w") as made:
+        schema = json.dumps(numbered(json.loads(given.read(SCHEMA))))
+        for name, content in {SCHEMA: None, **names}.items():
+            member = zipfile.ZipInfo(content or name)  # dated 1980: not by the clock
+            made.writestr(member, given.read(name) if content else schema)
 
 
 def load_estimator(path: str | Path) -> Any:
@@ -60,10 +87,18 @@ def load_estimator(path: str | Path) -> Any:
     Raises
     ------
     ValueError
-        If the file holds a type that is neither safe by skops' list nor in `TRUSTED_TYPES`:
-        it was not made by this project, or was changed since.
+        If the file holds a type that is neither safe by skops' list nor in `TRUSTED_TYPES`, or
+        compressed parts, which may be larger than any memory: it was not made by this project,
+        or was changed since.
     """
     skops_io = _skops_io()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            packed = any(member.compress_type for member in archive.infolist())
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path}: this is no model, or a damaged one ({error})") from None
+    if packed:
+        raise ValueError(f"{path}: refused, its parts are compressed, which sdssflow's never are")
     try:
         return skops_io.load(path, trusted=list(TRUSTED_TYPES))  # checks before it builds anything
     except skops_io.exceptions.UntrustedTypesFoundException:

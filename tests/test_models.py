@@ -1,0 +1,73 @@
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sdssflow.files import file_digest
+from sdssflow.models import load_estimator, save_estimator
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+MODELS = {
+    "boosting": lambda: HistGradientBoostingClassifier(random_state=0, max_iter=3),
+    "forest": lambda: RandomForestClassifier(5, random_state=0),
+    "neighbours": lambda: make_pipeline(StandardScaler(), KNeighborsClassifier()),
+}
+
+
+def sample():
+    features = np.random.default_rng(0).normal(size=(100, 3))
+    return features, (features[:, 0] > 0).astype(int)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_equal_models_have_equal_bytes_and_predict_as_before(tmp_path, kind):
+    features, labels = sample()
+    digests = set()
+    for number in range(2):
+        path = tmp_path / f"{number}.skops"
+        model = MODELS[kind]().fit(features, labels)
+        save_estimator(model, path)
+        digests.add(file_digest(path))
+        loaded = load_estimator(path)
+        np.testing.assert_array_equal(loaded.predict_proba(features), model.predict_proba(features))
+    assert len(digests) == 1
+
+
+def test_another_process_writes_the_same_bytes(tmp_path):
+    program = (
+        "import sys; from sdssflow.models import save_estimator; import numpy as np;"
+        "from sklearn.linear_model import LogisticRegression as Model;"
+        "x = np.arange(20.0)[:, None]; save_estimator(Model().fit(x, x[:, 0] > 9), sys.argv[1])"
+    )
+    features = np.arange(20.0)[:, None]
+    save_estimator(LogisticRegression().fit(features, features[:, 0] > 9), tmp_path / "a.skops")
+    command = [sys.executable, "-c", program, str(tmp_path / "b.skops")]
+    subprocess.run(command, env={"PYTHONPATH": str(SCRIPTS)}, check=True)
+    assert file_digest(tmp_path / "a.skops") == file_digest(tmp_path / "b.skops")
+
+
+def test_compressed_parts_are_refused(tmp_path):
+    save_estimator(LogisticRegression().fit(*sample()), tmp_path / "model.skops")
+    packed = tmp_path / "packed.skops"
+    with (
+        zipfile.ZipFile(tmp_path / "model.skops") as given,
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as made,
+    ):
+        for name in given.namelist():
+            made.writestr(name, given.read(name))
+    with pytest.raises(ValueError, match=r"packed\.skops: refused, its parts are compressed"):
+        load_estimator(packed)
+
+
+def test_what_is_no_archive_is_refused(tmp_path):
+    (tmp_path / "model.skops").write_bytes(b"PK")
+    with pytest.raises(ValueError, match=r"model\.skops: this is no model"):
+        load_estimator(tmp_path / "model.skops")
