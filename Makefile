@@ -68,8 +68,10 @@ test-library: $(READY)
 test-workflow: $(READY)
 	$(BIN)/python -m pytest tests/workflow
 
-# the results against those that were locked (config/locked/), and the verdicts on published numbers
+# every file behind the results against its record, byte for byte, and the results against those that
+# were locked (config/locked/): tables, scores, verdicts on published numbers
 check: run
+	$(BIN)/python -m sdssflow.provenance.show --quiet results/ro-crate-metadata.json
 	$(BIN)/python -m sdssflow.evaluate.reproduction --check --only $(ONLY)
 
 # the same from nothing; downloads stay

@@ -26,8 +26,7 @@ include: "rules/report.smk"
 rule all:
     default_target: True
     input:
-        "results/report.html",
-        "results/ro-crate-metadata.json",
+        every_output,
 
 
 # what the downloads of this run will take; asks no server
@@ -42,6 +41,9 @@ rule published:
     input:
         "results/published.csv",
     localrule: True
+
+
+keep_records()
 
 
 onstart:

@@ -167,9 +167,6 @@ rule assemble_catalogue:
 
 
 rule import_bulk:
-    input:
-        spectra=bulk_file(0),
-        photometry=bulk_file(1),
     output:
         catalogue="results/{sample}/catalogue/catalogue.parquet",
         defects=report(
@@ -201,6 +198,8 @@ rule import_bulk:
     params:
         source=lambda wildcards: SAMPLES[wildcards.sample].source.question(),
         sample="{sample}",
+        sources=sources,
+        digests=source_digests,
         code=code_digest("import_bulk.py"),
     message:
         "Reading the bulk files of {wildcards.sample}"
@@ -209,8 +208,6 @@ rule import_bulk:
 
 
 rule import_catalogue:
-    input:
-        table=source_table,
     output:
         catalogue="results/{sample}/catalogue/catalogue.parquet",
         defects=report(
@@ -235,6 +232,8 @@ rule import_catalogue:
     params:
         source=section("source"),
         sample="{sample}",
+        sources=sources,
+        digests=source_digests,
         code=code_digest("import_catalogue.py"),
     message:
         "Reading and checking the catalogue of {wildcards.sample}"

@@ -23,13 +23,16 @@ from sdssflow.cluster import orphans, queue
 from sdssflow.configuration.cuts import Cuts
 from sdssflow.configuration.loading import ConfigurationError, load_run, load_samples
 from sdssflow.configuration.regressors import PDF_KINDS, TORCH_KINDS
-from sdssflow.provenance import run_times
+from sdssflow.provenance import digests, records, run_times
+from sdssflow.provenance.lineage import LineageError
 from sdssflow.report.contents import (
     PDF_FIGURES,
     REGRESS_FIGURES,
     contents,
     models,
+    pdf_models,
 )
+from sdssflow.outputs import outputs
 
 try:
     RUN = load_run(config)
@@ -65,6 +68,7 @@ TORCH_REGRESSORS = {
 PDF_REGRESSORS = {
     name for name, settings in RUN.regressors.items() if settings.kind in PDF_KINDS
 }
+PDF_SAMPLES = {name for name, sample in SAMPLES.items() if pdf_models(RUN, sample)}
 SEARCHING_REGRESSORS = {
     name
     for name, settings in RUN.regressors.items()
@@ -78,18 +82,6 @@ def code_digest(script):
 
 
 STANDIN = code_digests.program_digest("sdssflow.standin.serve", SCRIPTS, CODE)
-
-
-def as_path(path):
-    """Path of an input function that is taken as it stands, for rules with the wildcard `sample`.
-
-    Snakemake looks for {word} in what input functions return too, and knows no way to write a
-    brace. It does look up <words> in a path once the wildcards are in their places.
-    """
-    return path.replace("{", "<brace_{sample}>")
-
-
-workflow.register_pathvars(**{f"brace_{name}": "{" for name in SAMPLES})
 
 
 def section(name):
@@ -112,17 +104,53 @@ def models_of(sample, task):
     return models(RUN, SAMPLES[sample], task)
 
 
-def source_table(wildcards):
-    source = SAMPLES[wildcards.sample].source
+def source_paths(sample):
+    """Paths of the files that hold the rows of a sample; none for one that is downloaded."""
+    source = SAMPLES[sample].source
     if source.kind == "embedded":
         folder = os.path.join(workflow.basedir, "data", "embedded")
-        return as_path(os.path.relpath(os.path.join(folder, f"{source.table}.parquet")))
-    return as_path(source.path)
+        return [os.path.relpath(os.path.join(folder, f"{source.table}.parquet"))]
+    if source.kind == "file":
+        return [source.path]
+    return list(source.paths) if source.kind == "bulk" else []
 
 
-def bulk_file(number):
-    """Input function: spectra (0) or photometry (1) of the bulk files."""
-    return lambda wildcards: as_path(SAMPLES[wildcards.sample].source.paths[number])
+def check_folder():
+    """Stop if a file of the user is missing, or what Snakemake remembers of results that are there."""
+    for name in SAMPLES:
+        for path in source_paths(name):
+            if not os.path.exists(path):
+                raise WorkflowError(
+                    f"{RUN.sample_folder}/{name}.yaml: source: there is no {path} "
+                    f"(looked for from {os.getcwd()}). Put it there, or correct the path."
+                )
+    if os.path.isdir(digests.RECORDS) and not os.path.isdir(".snakemake/metadata"):
+        if not workflow.dag_settings.forceall:
+            raise WorkflowError(
+                "the folder .snakemake is gone, by which Snakemake knows results that are out of "
+                "date. Make them all again: snakemake --forceall. Or, if you know that nothing has "
+                "changed since: mkdir -p .snakemake/metadata && snakemake --touch"
+            )
+
+
+if workflow.is_main_process:
+    check_folder()
+
+
+def sources(wildcards):
+    """Parameter function: these files. Not an input, of which the time stamp would count: it may be
+    older than the results, or lie in the future."""
+    return source_paths(wildcards.sample)
+
+
+@functools.cache
+def digests_of(sample):
+    return [digests.content_of(path).sha256 for path in source_paths(sample)]
+
+
+def source_digests(wildcards):
+    """Parameter function: what they hold, as SHA-256; a file is read again once it has changed."""
+    return digests_of(wildcards.sample)
 
 
 def sky_tables(wildcards):
@@ -192,7 +220,7 @@ def predictions_of(task):
 
 def pdf_models_of(sample):
     """Names of the regressors of a sample that give a p(z)."""
-    return [name for name in models_of(sample, "regress") if name in PDF_REGRESSORS]
+    return pdf_models(RUN, SAMPLES[sample])
 
 
 def of_pdf_models(wildcards, path):
@@ -220,6 +248,23 @@ def histories(wildcards):
         for seed in RUN.seeds
         if wildcards.figure == "training" and model in TORCH_REGRESSORS
     ]
+
+
+def every_output(wildcards):
+    """Input function: all that the jobs of this configuration write.
+
+    Snakemake makes again what a target asks for, and nothing that is missing on the way to it; and
+    of a job with an output that it does not know it compares neither parameters nor inputs.
+    """
+    known = [made for made in workflow.rules if made.name != "estimate_download"]
+    return outputs(known, RUN, SAMPLES)
+
+
+def keep_records():
+    """Make the record of a job one of its outputs: what was made without one is made again."""
+    for made in workflow.rules:
+        if made.log and made.output:
+            made.set_output(record=str(records.record_path(str(made.log[0]))))
 
 
 def also(path):
@@ -288,13 +333,22 @@ def check_gpus():
         )
 
 
+def check_results():
+    """Stop before a report or crate states a configuration that did not make its results."""
+    running = set(workflow.dag.needrun_jobs())
+    if {"build_report", "write_crate"} & {job.rule.name for job in running}:
+        others = set(workflow.dag.jobs) - running
+        records.check_still_asked_for(job for job in others if job.output)
+
+
 def begin_run():
     """Do what comes before the first job: not while files are parsed, and in no job."""
     try:
+        check_results()
         if not workflow.local_exec:
             check_gpus()
         orphans.begin_run(Path.cwd(), submits=not workflow.local_exec)
-    except queue.QueueError as error:
+    except (queue.QueueError, LineageError) as error:
         raise WorkflowError(str(error)) from None
 
 

@@ -66,6 +66,8 @@ rule weigh_spectra:
         "logs/weigh_spectra/{sample}/{split}.log",
     benchmark:
         "benchmarks/runs/weigh_spectra/{sample}/{split}.jsonl"
+    wildcard_constraints:
+        sample=one_of(PDF_SAMPLES),
     conda:
         "../environment.yml"
     threads: 1
@@ -108,6 +110,8 @@ rule score_pdfs:
         "logs/score_pdfs/{sample}/{split}.log",
     benchmark:
         "benchmarks/runs/score_pdfs/{sample}/{split}.jsonl"
+    wildcard_constraints:
+        sample=one_of(PDF_SAMPLES),
     conda:
         "../environment.yml"
     threads: 1
@@ -142,6 +146,8 @@ rule stack_pdfs:
         "logs/stack_pdfs/{sample}/{split}.log",
     benchmark:
         "benchmarks/runs/stack_pdfs/{sample}/{split}.jsonl"
+    wildcard_constraints:
+        sample=one_of(PDF_SAMPLES),
     conda:
         "../environment.yml"
     threads: 1
@@ -182,6 +188,7 @@ rule plot_pdfs:
     benchmark:
         "benchmarks/runs/plot_pdfs/{sample}/{split}/{figure}.jsonl"
     wildcard_constraints:
+        sample=one_of(PDF_SAMPLES),
         figure=one_of(PDF_FIGURES),
     conda:
         "../environment.yml"

@@ -4,11 +4,6 @@ specObj (spectra) and photoPosPlate (their photometry, row by row) are read in s
 without photometry are left out, as SkyServer's join leaves them out; the selection is applied with
 the meaning it has there; rows are sorted by specobjid. Memory does not grow with the files.
 
-Inputs
-------
-spectra : FITS
-photometry : FITS
-
 Outputs
 -------
 catalogue : Parquet, as `assemble_catalogue` writes it
@@ -18,6 +13,8 @@ completeness : CSV with `stage, file, rows, digest`
 Params
 ------
 source : canonical JSON of the sample's source, without what can't change a row
+sources : the files of spectra and of photometry; their time stamps don't count, their content does
+digests : SHA-256 of each when the run began
 sample : name of the sample
 """
 

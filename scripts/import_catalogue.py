@@ -6,11 +6,6 @@ NaN and impossible measurements become null and are counted; what would hide a m
 lost digits, unknown classes, positions out of range) stops the rule with file, column, row and what
 to do.
 
-Input
------
-table
-    The file.
-
 Output
 ------
 catalogue
@@ -22,6 +17,10 @@ Params
 ------
 source
     Canonical JSON of the sample's `source`.
+sources
+    The file, as a list. Its time stamp does not count, its content does.
+digests
+    SHA-256 of it when the run began, as a list.
 sample
     Name of the sample.
 """
@@ -38,7 +37,8 @@ logger = logging.getLogger("sdssflow")
 
 def main(snakemake: Any) -> None:
     source = source_from_canonical(snakemake.params.source)
-    catalogue, defects = read_catalogue(snakemake.input.table, source, snakemake.params.sample)
+    (path,) = snakemake.params.sources
+    catalogue, defects = read_catalogue(path, source, snakemake.params.sample)
     write_parquet(catalogue, snakemake.output.catalogue)
     write_csv(defects, snakemake.output.defects)
     logger.info("%d rows, %d columns", catalogue.num_rows, catalogue.num_columns)

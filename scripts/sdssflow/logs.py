@@ -57,7 +57,7 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
     try:
         random.seed(0)  # a library that draws from the global generator must not draw the clock
         with sole_writer(snakemake.output), threadpool_limits(limits=snakemake.threads):
-            inputs = Inputs(snakemake.input, snakemake.params.get("digests", ()))
+            inputs = Inputs(snakemake)
             main(snakemake)
             finished = time.monotonic()
             record = write_record(snakemake, main.__globals__.get("__file__"), begun, inputs)

@@ -21,8 +21,7 @@ def run_script(folder, table, source, sample="mine"):
     )
     import_catalogue.main(
         SimpleNamespace(
-            input=SimpleNamespace(table=str(table)),
-            params=SimpleNamespace(source=source.canonical(), sample=sample),
+            params=SimpleNamespace(source=source.canonical(), sources=[str(table)], sample=sample),
             output=output,
         )
     )

@@ -1,15 +1,18 @@
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from snakemake.iocontainers import Params
 
 from sdssflow.files import file_digest
 from sdssflow.logs import run as run_job
 from sdssflow.provenance import digests
+from sdssflow.provenance.lineage import LineageError, record_of
 from sdssflow.provenance.records import note, record_path, write_record
 from sdssflow.provenance.surroundings import LOCK
 
@@ -131,8 +134,9 @@ def test_a_source_is_read_once(jobs, reads):
 
 @pytest.mark.parametrize(("touched_by_snakemake", "times"), [(True, 0), (False, 1)])
 def test_a_later_time_stamp_counts_only_if_the_benchmark_has_it(
-    jobs, reads, touched_by_snakemake, times
+    jobs, reads, touched_by_snakemake, times, monkeypatch
 ):
+    monkeypatch.setattr(digests, "READ_AGAIN", 0)  # smaller files are read whatever it says
     first, second = list(jobs.values())[:2]
     first.write()
     first.record()
@@ -151,14 +155,58 @@ def test_a_later_time_stamp_counts_only_if_the_benchmark_has_it(
 
 
 @pytest.mark.parametrize("text", ["x\n2\n", "x\n1\n\n"])
-def test_a_changed_input_is_read(jobs, text):
+@pytest.mark.parametrize("same_time", [True, False])
+def test_a_result_that_was_changed_by_hand_is_refused_before_it_is_read(jobs, text, same_time):
     first, second = list(jobs.values())[:2]
     first.write()
-    made = first.record()["outputs"][first.writes]
+    first.record()
+    stat = Path(first.writes).stat()
     Path(first.writes).write_text(text)
-    second.write()
-    found = second.record()["inputs"][first.writes]
-    assert found["sha256"] == file_digest(first.writes) != made["sha256"]
+    if same_time:
+        os.utime(first.writes, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    read = []
+    advice = f"changed since import_catalogue wrote it.*snakemake --force {first.writes}"
+    Path("logs/train_regressor").mkdir(parents=True)
+    with pytest.raises(LineageError, match=advice):
+        run_job(read.append, second.snakemake())
+    assert not read
+
+
+@pytest.mark.parametrize("lost", [".snakemake", ".snakemake/sdssflow_files/results"])
+def test_lost_cards_hide_no_change(run, lost):
+    shutil.rmtree(lost)
+    assert record_of("results/report.html") == "results/provenance/build_report/mgs.json"
+    Path(run["import_catalogue"].writes).write_text("x\n9\n")
+    with pytest.raises(LineageError, match="changed since import_catalogue wrote it"):
+        run["train_regressor"].record()
+
+
+@pytest.mark.parametrize("edit", ["another", "and back"])
+def test_a_source_that_changes_while_it_is_read_fails_the_job(jobs, edit):
+    job, source = jobs["import_catalogue"], Path("data/source.csv")
+    before = source.read_text()
+
+    def main(snakemake):
+        source.write_text("x\n7\n2\n")
+        if edit == "and back":
+            source.write_text(before)
+        job.write()
+
+    Path("logs/import_catalogue").mkdir(parents=True)
+    with pytest.raises(LineageError, match="data/source.csv: it was changed while it was read"):
+        run_job(main, job.snakemake())
+    assert not Path("results/provenance").exists()
+
+
+def test_a_source_is_what_the_workflow_saw_when_it_began(jobs):
+    job = jobs["import_catalogue"]
+    Path("logs/import_catalogue").mkdir(parents=True)
+    seen = {"sources": ["data/source.csv"], "digests": [file_digest("data/source.csv")]}
+    params = Params(fromdict={**seen, "code": "0"})
+    run_job(lambda snakemake: job.write(), job.snakemake(params=params))
+    Path("data/source.csv").write_text("x\n")
+    with pytest.raises(LineageError, match="data/source.csv: it was changed since this run began"):
+        run_job(lambda snakemake: job.write(), job.snakemake(params=params))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
@@ -177,7 +225,7 @@ def test_paths_outside_the_folder_have_cards_in_it(jobs, tmp_path_factory):
     for path in (outside, os.path.relpath(outside)):
         digests.content_of(path)
         assert digests.read_card(path)["sha256"] == file_digest(outside)
-        assert digests.card_path(path).is_relative_to("results/provenance/.files/elsewhere")
+        assert digests.card_path(path).is_relative_to(".snakemake/sdssflow_files/elsewhere")
 
 
 def test_a_job_whose_record_can_not_be_written_fails(jobs):

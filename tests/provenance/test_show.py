@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from sdssflow.files import file_digest
+from sdssflow.provenance import surroundings
 from sdssflow.provenance.show import main
 
 TABLE = "results/mgs/catalogue/catalogue.csv"
@@ -66,3 +67,17 @@ def test_a_broken_record_is_an_error(run, capsys):
     assert "results/provenance/import_catalogue/mgs.json: no record that can be read" in (
         capsys.readouterr().err
     )
+
+
+def test_another_version_of_a_package_is_noticed(run, capsys, monkeypatch):
+    monkeypatch.setattr(surroundings, "version", lambda package: f"{package}-9")
+    assert main(["--quiet", "results/report.html"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "numpy: 3 jobs used" in err
+    assert "snakemake --forceall" in err
+
+
+def test_quiet_says_that_all_is_well_in_one_line(run, capsys):
+    assert main(["--quiet", "results/report.html"]) == 0
+    assert capsys.readouterr().out.count("\n") == 1

@@ -20,11 +20,7 @@ SCORES = "results/tiny/regress/published/scores.csv"
 def records(run):
     """Return the records of all jobs by their paths, relative to the run."""
     paths = (run.folder / "results/provenance").rglob("*.json")
-    return {
-        str(path.relative_to(run.folder)): json.loads(path.read_text())
-        for path in paths
-        if ".files" not in path.parts
-    }
+    return {str(path.relative_to(run.folder)): json.loads(path.read_text()) for path in paths}
 
 
 def show(run, result):

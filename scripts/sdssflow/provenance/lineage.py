@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -67,7 +66,7 @@ def record_of(path: str | Path, read: Reader = read_record) -> str | None:
     record = card["record"] if card else None
     if record and Path(record).is_file() and str(path) in read(record)["outputs"]:
         return record
-    return _makers(os.getcwd()).get(str(path)) if is_result(path) else None
+    return _makers(Path.cwd()).get(str(path)) if is_result(path) else None
 
 
 def is_result(path: str | Path) -> bool:
@@ -76,16 +75,16 @@ def is_result(path: str | Path) -> bool:
 
 
 @cache
-def _makers(folder: str) -> dict[str, str]:
+def _makers(folder: Path) -> dict[str, str]:
     """Return the latest record that names each output: the way back where cards were lost."""
     latest: dict[str, tuple[str, str]] = {}
-    for record in sorted(RECORDS.rglob("*.json")):
+    for record in sorted((folder / RECORDS).rglob("*.json")):
         try:
             content = read_record(record)
         except LineageError:
             continue
         for output in content["outputs"]:
-            made = (content.get("ended", ""), str(record))
+            made = (content.get("ended", ""), str(record.relative_to(folder)))
             latest[output] = max(made, latest.get(output, made))
     return {output: record for output, (_, record) in latest.items()}
 

@@ -46,15 +46,19 @@ def record_path(log: str | Path) -> Path | None:
     return RECORDS / Path(*log.parts[1:]).with_suffix(".json")
 
 
+def read_by(job: Any) -> list[str]:
+    """Return the paths that a job reads: files of the user first, which are parameters."""
+    return list(dict.fromkeys(map(str, [*job.params.get("sources", ()), *job.input])))
+
+
 class Inputs:
     """What a job is about to read; held against what it finds there when it is done.
 
     Parameters
     ----------
-    paths : iterable of str
-        Files and folders.
-    expected : iterable of str
-        SHA-256 of the first of them, where the workflow took it before the job began.
+    snakemake : snakemake.script.Snakemake
+        What Snakemake handed to a script: inputs and the parameters `sources` and, in their order,
+        `digests`: their SHA-256 when the run began.
 
     Raises
     ------
@@ -62,16 +66,16 @@ class Inputs:
         If a result is not what the job that made it recorded, or a source not what was expected.
     """
 
-    def __init__(self, paths: Iterable[Any], expected: Iterable[str] = ()) -> None:
+    def __init__(self, snakemake: Any) -> None:
         self.contents: dict[str, Content] = {}
         self.stamps: dict[str, str] = {}
-        ordered = list(dict.fromkeys(map(str, paths)))
-        for path in ordered:
+        given = [snakemake.params.get(name, ()) for name in ("sources", "digests")]
+        expected = dict(zip(*given, strict=True))
+        for path in read_by(snakemake):
             self.stamps[path] = stamp_of(path)
             self.contents[path] = content_of(path)
             _check_maker(path, self.contents[path])
-        for path, digest in zip(ordered, expected, strict=False):
-            if self.contents[path].sha256 != digest:
+            if expected.get(path, self.contents[path].sha256) != self.contents[path].sha256:
                 raise LineageError(f"{path}: it was changed since this run began; run again")
 
     def check_unchanged(self) -> None:
@@ -130,7 +134,7 @@ def write_record(
     path = record_path(snakemake.log[0]) if snakemake.log else None
     if path is None:
         return None
-    inputs = inputs or Inputs(snakemake.input)
+    inputs = inputs or Inputs(snakemake)
     inputs.check_unchanged()
     ended = datetime.now(UTC)
     record = {
@@ -150,6 +154,40 @@ def write_record(
     write_json(path, {**record, "outputs": _contents(outputs.items())})
     FACTS.clear()
     return path
+
+
+def check_still_asked_for(jobs: Iterable[Any]) -> None:
+    """Check that results that are there were made as the workflow would make them now.
+
+    Snakemake compares parameters, code and inputs too, unless it was told not to
+    (``--rerun-triggers mtime``, ``--touch``) or has lost its memory.
+
+    Parameters
+    ----------
+    jobs : iterable of snakemake.jobs.Job
+        Jobs that will not run, with their record among their outputs.
+
+    Raises
+    ------
+    LineageError
+        With the results that were made otherwise, and how to make them again.
+    """
+    other = {}
+    for job in jobs:
+        record = read_record(job.output.record)
+        same = (
+            record["parameters_sha256"] == digest_of(parameters_text(job.params))
+            and record["code"]["modules"] == job.params.get("code")
+            and record["inputs"].keys() == set(read_by(job))
+        )
+        if not same:
+            other.setdefault(job.rule.name, str(job.output[0]))
+    if other:
+        raise LineageError(
+            f"{', '.join(other.values())}: made with other parameters, code or inputs than this "
+            "configuration asks for, so no report may state it. "
+            f"Make it again: snakemake --forcerun {' '.join(other)}"
+        )
 
 
 def _question(snakemake: Any, script: str | None) -> dict[str, Any]:

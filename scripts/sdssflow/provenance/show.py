@@ -1,19 +1,22 @@
 """Print how a result was made, job by job back to the source.
 
 ``python -m sdssflow.provenance.show results/mgs/regress/published/scores.csv``, in the folder of
-the run. Every file of the way is read again and compared with its record.
+the run. Every file of the way is read again and compared with its record, and the packages of each
+job with those that are installed. With ``--quiet`` only what differs is printed.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from sdssflow.provenance.digests import read_content
 from sdssflow.provenance.lineage import LineageError, walk_back
+from sdssflow.provenance.surroundings import environment
 
 SHOWN_DIGITS = 16
 
@@ -41,7 +44,22 @@ def describe(result: str | Path) -> tuple[list[str], list[str]]:
         lines.append(_line("  ", path, content._asdict(), troubles))
     for path, record in lineage.records.items():
         lines += _job(path, record, troubles)
+    troubles += _other_packages(lineage.records.values())
     return lines, troubles
+
+
+def _other_packages(records: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Yield a sentence for each package that is not the one that jobs used."""
+    here = {"python": environment()["python"], **environment()["packages"]}
+    used = [{"python": job["environment"]["python"], **job["environment"]["packages"]}
+            for job in records]  # fmt: skip
+    for name, version in here.items():
+        others = Counter(packages[name] for packages in used if packages.get(name) != version)
+        for other, jobs in sorted(others.items(), key=str):
+            yield (
+                f"{name}: {jobs} jobs used {other}, {version} is installed; to make all results "
+                "with it: snakemake --forceall"
+            )
 
 
 def _job(path: str, record: dict[str, Any], troubles: list[str]) -> Iterator[str]:
@@ -79,13 +97,18 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m sdssflow.provenance.show", description=__doc__.splitlines()[0]
     )
     parser.add_argument("result", help="a file or folder that the workflow has made")
-    result = parser.parse_args(arguments).result.rstrip("/").removeprefix("./")
+    parser.add_argument("--quiet", action="store_true", help="print only what differs")
+    options = parser.parse_args(arguments)
+    result = options.result.rstrip("/").removeprefix("./")
     try:
         lines, troubles = describe(result)
     except LineageError as error:
         print(error, file=sys.stderr)
         return 2
-    print("\n".join(lines))
+    if not options.quiet:
+        print("\n".join(lines))
+    elif not troubles:
+        print(f"{result}: every file behind it is as its record says")
     for trouble in troubles:
         print(trouble, file=sys.stderr)
     return 1 if troubles else 0

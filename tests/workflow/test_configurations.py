@@ -1,0 +1,163 @@
+"""Whatever was configured before, what is left or lost: a run ends with what it would make alone.
+
+The jobs pretend (`tests.workflow.pretending`): a result holds a digest of all that went into it, so
+a result that should have been made again and was not differs from that of a run from nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.workflow.conftest import ROOT, TINY_RUN
+
+pytestmark = pytest.mark.workflow
+PAIRS = 40
+OLD = 1_500_000_000  # a time stamp before every result's
+
+CLASSIFIERS = TINY_RUN["classifiers"]
+REGRESSORS = TINY_RUN["regressors"]
+SPLITS = {
+    "random": {"kind": "holdout"},
+    "folds": {"kind": "cross_validation", "folds": 2},
+    "sky": {"kind": "holdout", "group": "sky_cell"},
+}
+COLUMNS = {f"model_mag_{band}": band for band in "ugriz"} | {"spec_class": "class", "zspec": "z"}
+SOURCES = {
+    "mine": {"kind": "file", "path": "data/mine.csv", "columns": COLUMNS},
+    "other": {"kind": "file", "path": "data/other.csv", "columns": COLUMNS},
+    "mgs": {"kind": "embedded", "table": "mgs"},
+    "sky": {"kind": "skyserver", "chunks": 2, "simulated": {"objects": 700}},
+}
+TASKS = {"mgs": ["regress"], "sky": ["classify"]}
+
+
+class Pretender:
+    """Snakemake in a process of its own, asked for one run after the other."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.workflow.pretending"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": f"{ROOT / 'scripts'}:{ROOT}"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, folder: Path, *arguments: str, status: int = 0) -> dict:
+        self.process.stdin.write(json.dumps([str(folder), arguments]) + "\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        assert answer["status"] == status, answer["text"]
+        return answer
+
+
+@pytest.fixture(scope="module")
+def pretender():
+    pretender = Pretender()
+    yield pretender
+    pretender.process.stdin.close()
+    pretender.process.wait()
+
+
+def some(draw: random.Random, things, least: int = 1) -> list:
+    """Draw some of the things, in any order."""
+    things = list(things)
+    return draw.sample(things, draw.randint(least, len(things)))
+
+
+def random_configuration(draw: random.Random) -> dict[str, object]:
+    """Draw a run, its samples and the rows of its files: path -> content."""
+    names = some(draw, SOURCES)
+    classifiers = some(draw, set(CLASSIFIERS) - {"vote"})
+    if {"logistic", "neighbours"} <= set(classifiers) and draw.random() < 0.5:
+        classifiers.append("vote")
+    run = {
+        "samples": names,
+        "seeds": some(draw, [1, 2]),
+        "classifiers": {name: CLASSIFIERS[name] for name in sorted(classifiers)},
+        "regressors": {name: REGRESSORS[name] for name in some(draw, REGRESSORS)},
+        "bootstrap": {"replicates": draw.choice([20, 30])},
+        "redshift_pdfs": {"pit_bins": draw.choice([8, 9]), "magnitude_bins": draw.choice([2, 3])},
+        "figures": {
+            "format": draw.choice(["png", "svg"]),
+            "also": draw.choice([[], ["pdf"]]),
+            "dpi": draw.choice([50, 60]),
+        },
+    }
+    files: dict[str, object] = {"config/config.yaml": run}
+    for name in SOURCES:
+        files[f"config/samples/{name}.yaml"] = {
+            "title": draw.choice(["One", "Another {sample}"]),
+            "source": SOURCES[name],
+            "tasks": TASKS.get(name) or some(draw, ["classify", "regress"]),
+            "cuts": draw.choice([[], [{"cut": "complete_photometry"}]]),
+            "features": {"groups": some(draw, ["colors", "magnitudes"])},
+            "splits": {split: SPLITS[split] for split in some(draw, SPLITS)},
+            "explore": {"figures": some(draw, ["magnitudes", "color_color"])},
+        }
+    for name in ("mine", "other"):
+        files[f"data/{name}.csv"] = f"u,g,r,i,z\n{draw.randint(14, 15)},17,16,16,16\n"
+    return files
+
+
+def configure(folder: Path, files: dict[str, object]) -> None:
+    """Write a configuration; files of the user are older than any result."""
+    if not (folder / "config").exists():
+        shutil.copytree(ROOT / "config", folder / "config")
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+        if name.startswith("data/"):
+            os.utime(path, (OLD, OLD))
+
+
+def results(folder: Path) -> dict[str, str]:
+    """Return what stands in each result; of a record, which tells times, that it is there."""
+    found = {}
+    for path in (folder / "results").rglob("*"):
+        if path.is_file() and path.name != ".snakemake_timestamp":
+            name = str(path.relative_to(folder))
+            found[name] = "" if name.startswith("results/provenance/") else path.read_text()
+    return found
+
+
+def test_a_run_on_top_of_others_ends_as_it_would_alone(pretender, tmp_path):
+    draw, seen = random.Random(57), set()
+    for number in range(PAIRS + 1):
+        files = random_configuration(draw)
+        seen |= set(files["config/config.yaml"]["regressors"])
+        configure(tmp_path / "run", files)
+        pretender.run(tmp_path / "run")
+        alone = tmp_path / f"alone_{number}"
+        configure(alone, files)
+        pretender.run(alone)
+        expected, found = results(alone), results(tmp_path / "run")
+        assert {name: found.get(name) for name in expected} == expected, files
+        assert pretender.run(tmp_path / "run")["jobs"] == {}, files
+        shutil.rmtree(alone)
+    assert seen == set(REGRESSORS)
+
+
+def test_what_is_deleted_is_made_again(pretender, tmp_path):
+    configure(tmp_path, random_configuration(random.Random(8)))
+    pretender.run(tmp_path)
+    expected = results(tmp_path)
+    everything = sorted((tmp_path / "results").rglob("*"))
+    for path in random.Random(1).sample(everything, 40):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+        pretender.run(tmp_path)
+        assert results(tmp_path) == expected, path
