@@ -77,15 +77,15 @@ def some(draw: random.Random, things, least: int = 1) -> list:
 
 def random_configuration(draw: random.Random) -> dict[str, object]:
     """Draw a run, its samples and the rows of its files: path -> content."""
-    names = some(draw, SOURCES)
-    classifiers = some(draw, set(CLASSIFIERS) - {"vote"})
+    names = some(draw, SOURCES)[:2]
+    classifiers = some(draw, sorted(set(CLASSIFIERS) - {"vote"}))
     if {"logistic", "neighbours"} <= set(classifiers) and draw.random() < 0.5:
         classifiers.append("vote")
     run = {
         "samples": names,
         "seeds": some(draw, [1, 2]),
         "classifiers": {name: CLASSIFIERS[name] for name in sorted(classifiers)},
-        "regressors": {name: REGRESSORS[name] for name in some(draw, REGRESSORS)},
+        "regressors": {name: REGRESSORS[name] for name in some(draw, REGRESSORS)[:3]},
         "bootstrap": {"replicates": draw.choice([20, 30])},
         "redshift_pdfs": {"pit_bins": draw.choice([8, 9]), "magnitude_bins": draw.choice([2, 3])},
         "figures": {
@@ -102,7 +102,7 @@ def random_configuration(draw: random.Random) -> dict[str, object]:
             "tasks": TASKS.get(name) or some(draw, ["classify", "regress"]),
             "cuts": draw.choice([[], [{"cut": "complete_photometry"}]]),
             "features": {"groups": some(draw, ["colors", "magnitudes"])},
-            "splits": {split: SPLITS[split] for split in some(draw, SPLITS)},
+            "splits": {split: SPLITS[split] for split in some(draw, SPLITS)[:2]},
             "explore": {"figures": some(draw, ["magnitudes", "color_color"])},
         }
     for name in ("mine", "other"):
@@ -141,6 +141,9 @@ def test_a_run_on_top_of_others_ends_as_it_would_alone(pretender, tmp_path):
         pretender.run(tmp_path / "run")
         alone = tmp_path / f"alone_{number}"
         configure(alone, files)
+        parsed = Path(".snakemake/sdssflow_modules.json")  # spares parsing all modules again
+        (alone / parsed.parent).mkdir()
+        shutil.copy2(tmp_path / "run" / parsed, alone / parsed)
         pretender.run(alone)
         expected, found = results(alone), results(tmp_path / "run")
         assert {name: found.get(name) for name in expected} == expected, files
