@@ -21,7 +21,13 @@ if SCRIPTS not in sys.path:
 from sdssflow import code_digests
 from sdssflow.cluster import orphans, queue
 from sdssflow.configuration.cuts import Cuts
-from sdssflow.configuration.loading import ConfigurationError, load_run, load_samples
+from sdssflow.configuration.loading import (
+    DEFAULT,
+    ConfigurationError,
+    load_run,
+    load_samples,
+    read_run,
+)
 from sdssflow.configuration.regressors import PDF_KINDS, TORCH_KINDS
 from sdssflow.provenance import run_times
 from sdssflow.report.contents import (
@@ -31,8 +37,24 @@ from sdssflow.report.contents import (
     models,
 )
 
+
+def read_configuration():
+    """Read the files that Snakemake lays over each other, before it does: a key that stands twice
+    in one would be lost. A workflow that uses this one as a module gives the configuration.
+    """
+    if workflow.modifier.skip_configfile:
+        return load_run(config, "the module's config")
+    given = workflow.config_settings
+    default = [DEFAULT]
+    if given.replace_workflow_config or (
+        given.configfiles and not os.path.exists(DEFAULT)
+    ):
+        default = []
+    return read_run([*default, *given.configfiles], given.config_args)
+
+
 try:
-    RUN = load_run(config)
+    RUN = read_configuration()
     SAMPLES = load_samples(RUN)
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None

@@ -42,7 +42,7 @@ def changed(content, path, value):
         (["seeds"], ["one"], "seeds.0: Input should be a valid integer"),
         (["bootstrap", "level"], "0.9", "bootstrap.level: Input should be a valid number"),
         (["figures", "dpi"], 130.5, "figures.dpi: Input should be a valid integer"),
-        (["samples"], ["../etc"], "samples.0: String should match pattern"),
+        (["samples"], ["../etc"], "samples.0: '../etc' can't be a name: a name has small letters"),
     ],
 )
 def test_a_mistake_in_the_run_is_named_with_its_place(path, value, message):

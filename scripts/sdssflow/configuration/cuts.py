@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from sdssflow.configuration.section import Section
+from sdssflow.configuration.values import EachOnce
 
 Band = Literal["u", "g", "r", "i", "z"]
 Magnitudes = Literal["model", "psf", "petro", "cmodel"]
@@ -17,7 +18,7 @@ class CompletePhotometry(Section):
 
     cut: Literal["complete_photometry"]
     """All five bands present."""
-    magnitudes: list[Magnitudes] = ["model"]
+    magnitudes: Annotated[list[Magnitudes], EachOnce(), Field(min_length=1)] = ["model"]
     """Which magnitudes have to be present."""
     errors: bool = False
     """Whether the magnitude errors have to be present too."""
@@ -37,13 +38,19 @@ class MagnitudeRange(Section):
     maximum: float | None = None
     """Faint limit in mag."""
 
+    @model_validator(mode="after")
+    def _there_is_a_limit(self) -> MagnitudeRange:
+        if self.minimum is None and self.maximum is None:
+            raise ValueError("write minimum or maximum")
+        return self
+
 
 class MagnitudeError(Section):
     """Keep objects whose magnitude errors are at most a limit in every named band."""
 
     cut: Literal["magnitude_error"]
     """Photometric errors below a limit."""
-    bands: list[Band] = ["g", "r", "i"]
+    bands: Annotated[list[Band], EachOnce(), Field(min_length=1)] = ["g", "r", "i"]
     """The bands."""
     magnitudes: Magnitudes = "model"
     """Which magnitude."""
@@ -94,7 +101,11 @@ class Classes(Section):
 
     cut: Literal["classes"]
     """Class among those named."""
-    keep: list[Literal["GALAXY", "QSO", "STAR"]] = ["GALAXY", "QSO", "STAR"]
+    keep: Annotated[list[Literal["GALAXY", "QSO", "STAR"]], EachOnce(), Field(min_length=1)] = [
+        "GALAXY",
+        "QSO",
+        "STAR",
+    ]
     """The classes to keep."""
 
 
@@ -126,11 +137,3 @@ class Cuts(Section):
 
     cuts: list[Cut]
     """The cuts in order."""
-
-    @model_validator(mode="after")
-    def _ranges_are_not_empty(self) -> Cuts:
-        for cut in self.cuts:
-            low, high = getattr(cut, "minimum", None), getattr(cut, "maximum", None)
-            if low is not None and high is not None and low >= high:
-                raise ValueError(f"cut {cut.cut!r}: minimum {low} is not below maximum {high}")
-        return self

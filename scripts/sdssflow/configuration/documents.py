@@ -25,11 +25,11 @@ from sdssflow.configuration.published import PublishedNumber
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.section import Section
+from sdssflow.configuration.values import NAME
 from sdssflow.files import write_text
 
 ROOT = Path(__file__).parents[3]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-NAME = "^[a-z][a-z0-9_]*$"
 COMMAND = "PYTHONPATH=scripts python -m sdssflow.configuration.documents"
 MODELS: dict[str, tuple[type[Section], str]] = {
     "run": (RunConfiguration, "`config/config.yaml`"),
@@ -245,13 +245,14 @@ def _alternatives(texts: list[str]) -> str:
 def _size(schema: dict[str, Any], unit: str) -> str:
     """Return the least and largest number of elements in words."""
     words = {f"min{unit}": "at least", f"max{unit}": "at most"}
-    return "".join(f", {word} {schema[key]}" for key, word in words.items() if key in schema)
+    sizes = [f", {word} {schema[key]}" for key, word in words.items() if key in schema]
+    return "".join(sizes) + (", each once" if schema.get("uniqueItems") else "")
 
 
 def _limits(schema: dict[str, Any]) -> str:
     """Return the limits of a number or the pattern of a text."""
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    limits = [f"{sign} {schema[key]:g}" for key, sign in signs.items() if key in schema]
+    limits = [f"{sign} {schema[key]:.10g}" for key, sign in signs.items() if key in schema]
     if pattern := schema.get("pattern"):
         limits.append("(a name)" if pattern == NAME else f"like `{pattern}`")
     return " " + ", ".join(limits) if limits else ""

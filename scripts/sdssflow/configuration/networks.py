@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import PointEstimate, PositiveFloat, PositiveInt
+from sdssflow.configuration.values import EachOnce, PointEstimate, PositiveFloat, PositiveInt
 
 
 class GradientDescent(Section):
@@ -30,15 +30,15 @@ class SettingsSearch(Section):
     of the lists, of which an empty one keeps the configured value.
     """
 
-    hidden: list[list[PositiveInt]] = []
+    hidden: Annotated[list[Annotated[list[PositiveInt], Field(min_length=1)]], EachOnce()] = []
     """Units of the hidden layers to try."""
-    components: list[PositiveInt] = []
+    components: Annotated[list[PositiveInt], EachOnce()] = []
     """Numbers of components to try."""
-    learning_rate: list[PositiveFloat] = []
+    learning_rate: Annotated[list[PositiveFloat], EachOnce()] = []
     """Learning rates to try."""
-    weight_decay: list[Annotated[float, Field(ge=0)]] = []
+    weight_decay: Annotated[list[Annotated[float, Field(ge=0)]], EachOnce()] = []
     """Weight decays to try."""
-    noise: list[Annotated[float, Field(ge=0)]] = []
+    noise: Annotated[list[Annotated[float, Field(ge=0)]], EachOnce()] = []
     """Strengths of the photometric noise to try."""
     candidates: Annotated[int, Field(ge=2)] = 6
     """Candidates of the first round."""

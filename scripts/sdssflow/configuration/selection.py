@@ -9,10 +9,10 @@ from pydantic import Field, field_validator, model_validator
 
 from sdssflow.configuration.sdss_columns import SELECTABLE
 from sdssflow.configuration.section import Section
+from sdssflow.configuration.values import EachOnce
 
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_ .+-]{1,60}$")]
 Bit = Annotated[int, Field(ge=0, le=62)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Condition(Section):
@@ -20,16 +20,18 @@ class Condition(Section):
 
     column: str
     """A column of the catalogue, or `survey`, `programname`, `legacy_target1`, `boss_target1`."""
-    minimum: Number | None = None
+    minimum: float | None = None
     """Smallest value, included."""
-    maximum: Number | None = None
+    maximum: float | None = None
     """Largest value, included."""
-    any_of: list[Word] | list[int] | None = Field(default=None, min_length=1)
+    any_of: Annotated[list[Word], EachOnce()] | Annotated[list[int], EachOnce()] | None = Field(
+        default=None, min_length=1
+    )
     """Words (of a text column) or whole numbers of which the column holds one. SkyServer does not
     tell upper from lower case."""
-    any_bit: list[Bit] | None = Field(default=None, min_length=1)
+    any_bit: Annotated[list[Bit], EachOnce()] | None = Field(default=None, min_length=1)
     """Bits, counted from 0, of which at least one is set."""
-    no_bit: list[Bit] | None = Field(default=None, min_length=1)
+    no_bit: Annotated[list[Bit], EachOnce()] | None = Field(default=None, min_length=1)
     """Bits, counted from 0, of which none is set."""
     dereddened: bool = False
     """Take the Galactic extinction of its band from a magnitude before it is compared."""
@@ -64,9 +66,6 @@ class Condition(Section):
             raise ValueError(f"{self.column!r} is measured: write minimum and maximum")
         if self.dereddened and "_mag_" not in self.column.replace("_mag_err_", ""):
             raise ValueError(f"dereddened: {self.column!r} is no magnitude")
-        low, high = self.minimum, self.maximum
-        if low is not None and high is not None and low >= high:
-            raise ValueError(f"{self.column}: minimum {low:g} is not below maximum {high:g}")
         return self
 
 
