@@ -24,10 +24,11 @@ from sdssflow.configuration.cuts import Cuts
 from sdssflow.configuration.loading import (
     DEFAULT,
     ConfigurationError,
-    load_run,
+    load_layers,
     load_samples,
-    read_run,
+    read_layers,
 )
+from sdssflow.configuration.reading import Document
 from sdssflow.configuration.regressors import PDF_KINDS, TORCH_KINDS
 from sdssflow.provenance import run_times
 from sdssflow.report.contents import (
@@ -38,24 +39,22 @@ from sdssflow.report.contents import (
 )
 
 
-def read_configuration():
-    """Read the files that Snakemake lays over each other, before it does: a key that stands twice
-    in one would be lost. A workflow that uses this one as a module gives the configuration.
+def configuration_layers():
+    """What Snakemake lays over each other, read before it does: of a key that stands twice it keeps
+    the last. A workflow that uses this one as a module gives the configuration.
     """
     if workflow.modifier.skip_configfile:
-        return load_run(config, "the module's config")
+        return [Document("the module's config", config)]
     given = workflow.config_settings
-    default = [DEFAULT]
-    if given.replace_workflow_config or (
-        given.configfiles and not os.path.exists(DEFAULT)
-    ):
-        default = []
-    return read_run([*default, *given.configfiles], given.config_args)
+    needed = os.path.exists(DEFAULT) or not given.configfiles
+    default = [DEFAULT] if needed and not given.replace_workflow_config else []
+    return read_layers([*default, *given.configfiles], given.config_args)
 
 
 try:
-    RUN = read_configuration()
-    SAMPLES = load_samples(RUN)
+    LAYERS = configuration_layers()
+    RUN = load_layers(LAYERS)
+    SAMPLES = load_samples(RUN, LAYERS)
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import EachOnce, Name, PositiveFloat, PositiveInt
+from sdssflow.configuration.values import Different, Name, PositiveFloat, PositiveInt
 
 
 class Classifier(Section):
@@ -137,7 +137,7 @@ class SoftVote(Classifier):
 
     kind: Literal["soft_vote"]
     """Average of the members' probabilities."""
-    members: Annotated[list[Name], EachOnce()] = Field(min_length=2)
+    members: Different[Name] = Field(min_length=2)
     """Names of the classifiers that vote."""
 
 

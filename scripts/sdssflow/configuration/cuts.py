@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import EachOnce
+from sdssflow.configuration.values import SomeDifferent
 
 Band = Literal["u", "g", "r", "i", "z"]
 Magnitudes = Literal["model", "psf", "petro", "cmodel"]
@@ -18,7 +18,7 @@ class CompletePhotometry(Section):
 
     cut: Literal["complete_photometry"]
     """All five bands present."""
-    magnitudes: Annotated[list[Magnitudes], EachOnce(), Field(min_length=1)] = ["model"]
+    magnitudes: SomeDifferent[Magnitudes] = ["model"]
     """Which magnitudes have to be present."""
     errors: bool = False
     """Whether the magnitude errors have to be present too."""
@@ -50,7 +50,7 @@ class MagnitudeError(Section):
 
     cut: Literal["magnitude_error"]
     """Photometric errors below a limit."""
-    bands: Annotated[list[Band], EachOnce(), Field(min_length=1)] = ["g", "r", "i"]
+    bands: SomeDifferent[Band] = ["g", "r", "i"]
     """The bands."""
     magnitudes: Magnitudes = "model"
     """Which magnitude."""
@@ -101,7 +101,7 @@ class Classes(Section):
 
     cut: Literal["classes"]
     """Class among those named."""
-    keep: Annotated[list[Literal["GALAXY", "QSO", "STAR"]], EachOnce(), Field(min_length=1)] = [
+    keep: SomeDifferent[Literal["GALAXY", "QSO", "STAR"]] = [
         "GALAXY",
         "QSO",
         "STAR",

@@ -10,12 +10,18 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from sdssflow.configuration.reading import Document, holds
-from sdssflow.configuration.values import NAME
+from sdssflow.configuration.values import NAME, NO_NAMES
 
 LETTERS = (
     "a name has small letters, digits and underscores, begins with a letter and has at most 60 of "
     "them"
 )
+SIMPLER = {
+    "list_type": "a list is needed",
+    "dict_type": "a section of keys is needed",
+    "model_type": "a section of keys is needed",
+    "model_attributes_type": "a section of keys is needed",
+}
 
 
 def explain(
@@ -30,7 +36,7 @@ def explain(
     place = ".".join(map(str, location))
     if not location and (named := re.match(r"[a-z0-9_]+(\.[a-z0-9_]+)+(?=: )", message)):
         location = tuple(named[0].split("."))
-    return f"{_origin(location, documents)}: {place}{': ' if place else ''}{message}"
+    return f"{origin(location, documents)}: {place}{': ' if place else ''}{message}"
 
 
 def _location(error: Mapping[str, Any], content: Any) -> tuple[str | int, ...]:
@@ -50,15 +56,13 @@ def _location(error: Mapping[str, Any], content: Any) -> tuple[str | int, ...]:
     return (*found, last) if known else tuple(found)
 
 
-def _origin(location: tuple[str | int, ...], documents: Sequence[Document]) -> str:
+def origin(location: tuple[str | int, ...], documents: Sequence[Document]) -> str:
     """Return the file, and line, that says what stands at a place; the last one that does."""
-    if not documents:
-        return ""
     for length in range(len(location), 0, -1):
         for document in reversed(documents):
             if document.has(location[:length]):
                 return document.where(location[:length])
-    return documents[-1].name
+    return documents[-1].name if documents else ""
 
 
 def _message(model: type[BaseModel], error: Mapping[str, Any]) -> str:
@@ -84,16 +88,22 @@ def _message(model: type[BaseModel], error: Mapping[str, Any]) -> str:
         case "value_error":
             return error["msg"].removeprefix("Value error, ")
         case _:
+            words = SIMPLER.get(error["type"], error["msg"])
             shown = f" (found {found!r})" if len(repr(found)) < 60 else ""
-            return f"{error['msg']}{shown}{_hint(error['type'], found)}"
+            return f"{words}{shown}{_hint(error['type'], found)}"
+
+
+def name_like(text: str) -> str:
+    """Return a text with the letters that a name may have."""
+    like = re.sub(r"[^a-z0-9_]", "_", text.lower())[:50]
+    return like if like[:1].isalpha() else f"s_{like.lstrip('_')}"
 
 
 def _no_name(found: Any) -> str:
-    text = str(found).removesuffix(".yaml")
-    like = re.sub(r"[^a-z0-9_]", "_", text.lower())[:50]
-    like = like if like[:1].isalpha() else f"s_{like.lstrip('_')}"
+    like = name_like(str(found).removesuffix(".yaml"))
     shown = repr(found) if len(str(found)) < 80 else f"{str(found)[:60]}..."
-    return f"{shown} can't be a name: {LETTERS}, such as {like!r}"
+    example = f", such as {like!r}" if re.fullmatch(NAME, like) and like not in NO_NAMES else ""
+    return f"{shown} can't be a name: {LETTERS}{example}"
 
 
 def _hint(kind: str, found: Any) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from sdssflow.configuration.explaining import LETTERS, explain, nearest
+from sdssflow.configuration.explaining import LETTERS, explain, name_like, nearest, origin
 from sdssflow.configuration.reading import (
     ConfigurationError,
     Document,
@@ -24,10 +23,10 @@ from sdssflow.configuration.sample import Sample
 DEFAULT = "config/config.yaml"
 
 
-def read_run(
+def read_layers(
     files: Iterable[str | Path], arguments: Sequence[str] | None = None
-) -> RunConfiguration:
-    """Read the configuration of a run from its files, later ones laid over earlier ones.
+) -> list[Document]:
+    """Read what the configuration of a run is made of; later ones are laid over earlier ones.
 
     Parameters
     ----------
@@ -39,7 +38,7 @@ def read_run(
     Raises
     ------
     ConfigurationError
-        As `load_run`, with the file and line that hold the mistake.
+        As `read_document`, or if ``--config`` gives a key twice.
     """
     documents = [read_document(_shown(path)) for path in files]
     taken: set[str] = set()
@@ -49,11 +48,22 @@ def read_run(
             raise ConfigurationError(f"--config: {key} stands twice; keep one of them")
         taken.add(key)
         documents.append(parse(f"{key}: {value}", f"--config {key}")._replace(root=None))
+    return documents
+
+
+def load_layers(documents: Sequence[Document]) -> RunConfiguration:
+    """Validate the configuration of a run, given by `read_layers`.
+
+    Raises
+    ------
+    ConfigurationError
+        With one line per mistake: file and line, the key, what is wrong, what to write instead.
+    """
     return _validate(RunConfiguration, documents)
 
 
 def load_run(config: Mapping[str, Any], origin: str = DEFAULT) -> RunConfiguration:
-    """Validate the merged configuration of a run.
+    """Validate the merged configuration of a run; errors as `load_layers`.
 
     Parameters
     ----------
@@ -61,17 +71,19 @@ def load_run(config: Mapping[str, Any], origin: str = DEFAULT) -> RunConfigurati
         What all configuration files say together.
     origin : str
         Name for messages.
-
-    Raises
-    ------
-    ConfigurationError
-        With one line per mistake: the key, what is wrong, and the nearest known key.
     """
     return _validate(RunConfiguration, [Document(origin, dict(config))])
 
 
-def load_samples(run: RunConfiguration) -> dict[str, Sample]:
+def load_samples(run: RunConfiguration, documents: Sequence[Document] = ()) -> dict[str, Sample]:
     """Read the definition of each sample that the run asks for.
+
+    Parameters
+    ----------
+    run : RunConfiguration
+        The run.
+    documents : sequence of Document, optional
+        What it was read from, for messages.
 
     Raises
     ------
@@ -80,18 +92,22 @@ def load_samples(run: RunConfiguration) -> dict[str, Sample]:
         or has none to train, or two of its results would have one name.
     """
     samples = {}
-    for name in run.samples:
+    for number, name in enumerate(run.samples):
         path = Path(run.sample_folder) / f"{name}.yaml"
-        samples[name] = load_sample(path)
-        _check_models(run, samples[name], path)
+        if reason := _no_sample(path):
+            key = ("samples", number) if path.parent.is_dir() else ("sample_folder",)
+            raise ConfigurationError(": ".join(filter(None, [origin(key, documents), reason])))
+        document = read_document(path)
+        samples[name] = _validate(Sample, [document])
+        _check_models(run, samples[name], document)
     return samples
 
 
 def load_sample(path: str | Path) -> Sample:
     """Read one sample definition; errors as `load_samples`."""
     path = Path(path)
-    if not (path.exists() or path.is_symlink()):
-        raise ConfigurationError(_no_sample(path))
+    if reason := _no_sample(path):
+        raise ConfigurationError(reason)
     return load_section(Sample, path)
 
 
@@ -106,13 +122,15 @@ def _shown(path: str | Path) -> str:
 
 
 def _no_sample(path: Path) -> str:
-    """Say why there is no definition of a sample, and what to do."""
+    """Say why there is no definition of a sample, and what to do; '' if there is one."""
+    if path.exists() or path.is_symlink():
+        return ""
     if not path.parent.is_dir():
         return f"sample_folder: there is no folder {path.parent}"
     for other in sorted(path.parent.iterdir()):
         if other.stem == path.stem and other.suffix.lower() in (".yml", ".yaml"):
             return f"samples: {other} has to end in .yaml: rename it to {path.name}"
-        if other.suffix == ".yaml" and re.sub(r"[^a-z0-9]", "_", other.stem.lower()) == path.stem:
+        if other.suffix == ".yaml" and name_like(other.stem) == path.stem:
             return f"samples: rename {other} to {path.name}: {LETTERS}"
     names = sorted(p.stem for p in path.parent.glob("*.yaml"))
     return (
@@ -121,22 +139,22 @@ def _no_sample(path: Path) -> str:
     )
 
 
-def _check_models(run: RunConfiguration, sample: Sample, path: Path) -> None:
+def _check_models(run: RunConfiguration, sample: Sample, document: Document) -> None:
     for task, key, known in (
         ("classify", "classifiers", run.classifiers),
         ("regress", "regressors", run.regressors),
     ):
-        models = getattr(sample, key)
+        models, place = getattr(sample, key), document.where((key,))
         for model in models or []:
             if model not in known:
                 raise ConfigurationError(
-                    f"{path}: {key}: there is no {model!r}{nearest(model, known)}; "
+                    f"{place}: {key}: there is no {model!r}{nearest(model, known)}; "
                     f"the run defines: {', '.join(known)}"
                 )
         models = list(known) if models is None else models
         if task in sample.tasks and not models:
             raise ConfigurationError(
-                f"{path}: {key}: tasks has {task!r}, and there is no model for it; name one here "
+                f"{place}: {key}: tasks has {task!r}, and there is no model for it; name one here "
                 "(without the key all that the run defines are trained)"
             )
         files: dict[str, str] = {}
@@ -145,8 +163,8 @@ def _check_models(run: RunConfiguration, sample: Sample, path: Path) -> None:
             other = files.setdefault(f"{split}_{model}", named)
             if other != named:
                 raise ConfigurationError(
-                    f"{path}: {other} and {named} would share the file {task}_{split}_{model}.md; "
-                    "rename one split"
+                    f"{document.where(('splits',))}: {other} and {named} would share the file "
+                    f"{task}_{split}_{model}.md; rename one split"
                 )
 
 

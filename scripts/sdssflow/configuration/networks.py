@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import EachOnce, PointEstimate, PositiveFloat, PositiveInt
+from sdssflow.configuration.values import Different, PointEstimate, PositiveFloat, PositiveInt
 
 
 class GradientDescent(Section):
@@ -30,15 +30,15 @@ class SettingsSearch(Section):
     of the lists, of which an empty one keeps the configured value.
     """
 
-    hidden: Annotated[list[Annotated[list[PositiveInt], Field(min_length=1)]], EachOnce()] = []
+    hidden: Different[Annotated[list[PositiveInt], Field(min_length=1)]] = []
     """Units of the hidden layers to try."""
-    components: Annotated[list[PositiveInt], EachOnce()] = []
+    components: Different[PositiveInt] = []
     """Numbers of components to try."""
-    learning_rate: Annotated[list[PositiveFloat], EachOnce()] = []
+    learning_rate: Different[PositiveFloat] = []
     """Learning rates to try."""
-    weight_decay: Annotated[list[Annotated[float, Field(ge=0)]], EachOnce()] = []
+    weight_decay: Different[Annotated[float, Field(ge=0)]] = []
     """Weight decays to try."""
-    noise: Annotated[list[Annotated[float, Field(ge=0)]], EachOnce()] = []
+    noise: Different[Annotated[float, Field(ge=0)]] = []
     """Strengths of the photometric noise to try."""
     candidates: Annotated[int, Field(ge=2)] = 6
     """Candidates of the first round."""

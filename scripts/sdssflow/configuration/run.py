@@ -10,7 +10,14 @@ from sdssflow.configuration.classifiers import ClassifierSettings
 from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.regressors import RegressorSettings
 from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import EachOnce, FilePath, ModelName, SampleName, Seed
+from sdssflow.configuration.values import (
+    Different,
+    FilePath,
+    ModelName,
+    SampleName,
+    Seed,
+    SomeDifferent,
+)
 
 
 class Bootstrap(Section):
@@ -44,7 +51,7 @@ class RedshiftScores(Section):
     """Smallest |zspec| in the denominator of the mean absolute percentage error."""
     bins: Annotated[int, Field(ge=2)] = 8
     """Bins of redshift and magnitude, with equal numbers of objects."""
-    conventions: Annotated[list[Convention], EachOnce()] = []
+    conventions: Different[Convention] = []
     """Papers whose own scores are computed besides those of every run, to compare with their
     numbers; `docs/metric_conventions.md` lists them."""
 
@@ -63,7 +70,7 @@ class Figures(Section):
 
     format: Literal["png", "svg"] = "png"
     """File format; the report shows these files."""
-    also: Annotated[list[Literal["png", "svg", "pdf"]], EachOnce()] = []
+    also: Different[Literal["png", "svg", "pdf"]] = []
     """Further formats that each figure is written in, beside the first; PDF for papers."""
     dpi: Annotated[int, Field(ge=50, le=600)] = 130
     """Resolution of bitmaps."""
@@ -99,11 +106,11 @@ class Downloads(Section):
 class RunConfiguration(Section):
     """`config/config.yaml`: what one run of the workflow does."""
 
-    samples: Annotated[list[SampleName], EachOnce()] = Field(min_length=1)
+    samples: SomeDifferent[SampleName]
     """Names of the samples, each a file `NAME.yaml` in `sample_folder`."""
     sample_folder: FilePath = "config/samples"
     """Folder of the sample definitions, relative to the working directory."""
-    seeds: Annotated[list[Seed], EachOnce()] = Field(min_length=1)
+    seeds: SomeDifferent[Seed]
     """Every split and every model is made once for each of these seeds."""
     classifiers: dict[ModelName, ClassifierSettings]
     """Classifiers by name."""

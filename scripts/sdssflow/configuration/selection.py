@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from sdssflow.configuration.sdss_columns import SELECTABLE
 from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import EachOnce
+from sdssflow.configuration.values import EachOnce, SomeDifferent
 
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_ .+-]{1,60}$")]
 Bit = Annotated[int, Field(ge=0, le=62)]
@@ -24,14 +24,12 @@ class Condition(Section):
     """Smallest value, included."""
     maximum: float | None = None
     """Largest value, included."""
-    any_of: Annotated[list[Word], EachOnce()] | Annotated[list[int], EachOnce()] | None = Field(
-        default=None, min_length=1
-    )
+    any_of: Annotated[list[Word] | list[int], Field(min_length=1), EachOnce()] | None = None
     """Words (of a text column) or whole numbers of which the column holds one. SkyServer does not
     tell upper from lower case."""
-    any_bit: Annotated[list[Bit], EachOnce()] | None = Field(default=None, min_length=1)
+    any_bit: SomeDifferent[Bit] | None = None
     """Bits, counted from 0, of which at least one is set."""
-    no_bit: Annotated[list[Bit], EachOnce()] | None = Field(default=None, min_length=1)
+    no_bit: SomeDifferent[Bit] | None = None
     """Bits, counted from 0, of which none is set."""
     dereddened: bool = False
     """Take the Galactic extinction of its band from a magnitude before it is compared."""

@@ -10,7 +10,14 @@ from pydantic import Field, TypeAdapter, field_validator, model_validator
 from sdssflow.configuration.sdss_columns import ALWAYS, DOWNLOADABLE, SELECTABLE, STANDARD
 from sdssflow.configuration.section import Section
 from sdssflow.configuration.selection import Condition, refuse_statements
-from sdssflow.configuration.values import ColumnMapping, EachOnce, FilePath, PositiveInt, Seed
+from sdssflow.configuration.values import (
+    ColumnMapping,
+    Different,
+    FilePath,
+    PositiveInt,
+    Seed,
+    Text,
+)
 
 ServiceColumn = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
@@ -36,7 +43,7 @@ class FileSource(Section):
     """File format; by default told from the suffix."""
     table: str | None = None
     """Name of the table inside an HDF5 file, or name or number of the extension of a FITS file."""
-    columns: ColumnMapping
+    columns: ColumnMapping[Text]
     """Which column of the file is which: catalogue name -> name in the file. Columns of the file
     that are not named are not read."""
     class_labels: dict[str, Literal["GALAXY", "QSO", "STAR"]] = {
@@ -45,7 +52,7 @@ class FileSource(Section):
         "STAR": "STAR",
     }
     """The file's words for the three classes."""
-    sentinels: Annotated[list[float], EachOnce()] = [-9999.0, -999.0, -99.0, 99.0, 999.0, 9999.0]
+    sentinels: Different[float] = [-9999.0, -999.0, -99.0, 99.0, 999.0, 9999.0]
     """Numbers that mean "no value"; each is counted and made null."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """Expected SHA-256 of the file; another content is refused."""
@@ -78,7 +85,7 @@ class Asked(Section):
 
     release: Annotated[int, Field(ge=12, le=99)] = 17
     """Data release."""
-    selection: Annotated[list[Condition], EachOnce()] = []
+    selection: Different[Condition] = []
     """Conditions that each row meets."""
     limit: PositiveInt | None = None
     """At most this many rows: the first ones in the order of specobjid, so always the same."""
@@ -94,7 +101,7 @@ class Asked(Section):
 class Selected(Asked):
     """What the roads to SDSS itself share: which columns."""
 
-    columns: Annotated[list[str], EachOnce()] = list(STANDARD)
+    columns: Different[str] = list(STANDARD)
     """Columns of the catalogue, besides the ids that tell rows apart."""
 
     @field_validator("columns")
@@ -163,7 +170,7 @@ class TapSource(Asked):
     """Address of the TAP service, without `/sync`."""
     table: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*){0,2}$")
     """The table, with its schema."""
-    columns: dict[str, ServiceColumn] = Field(min_length=1)
+    columns: ColumnMapping[ServiceColumn]
     """Which column of the table is which: catalogue name -> name there. What only
     `source.selection` looks at is mapped as well."""
     key: str = "specobjid"

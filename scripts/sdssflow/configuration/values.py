@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -84,10 +84,15 @@ def unless_reserved(reserved: set[str], of: str) -> AfterValidator:
 Name = Annotated[str, Field(pattern=NAME), AfterValidator(_no_word_for_nothing)]
 SampleName = Annotated[Name, unless_reserved(SAMPLES_RESERVED, "a sample")]
 ModelName = Annotated[Name, unless_reserved(MODELS_RESERVED, "a model")]
+Element = TypeVar("Element")
 FilePath = Annotated[str, AfterValidator(_is_a_path)]
 Text = Annotated[str, Field(min_length=1)]
-ColumnMapping = Annotated[dict[str, Text], Field(min_length=1), AfterValidator(_no_magnitude_twice)]
+ColumnMapping = Annotated[
+    dict[str, Element], Field(min_length=1), AfterValidator(_no_magnitude_twice)
+]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Different = Annotated[list[Element], EachOnce()]
+SomeDifferent = Annotated[list[Element], Field(min_length=1), EachOnce()]
 PointEstimate = Literal["mean", "median", "mode"]  # of p(z)
