@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
+from snakemake.exceptions import CliException, WorkflowError
 
 # what is imported stays and the graph of jobs only grows: looking through both for garbage takes an
 # eighth of a dry run
@@ -56,7 +56,9 @@ try:
     RUN = load_layers(LAYERS)
     SAMPLES = load_samples(RUN, LAYERS)
 except ConfigurationError as error:
-    raise WorkflowError(str(error)) from None
+    # the message alone: Snakemake adds the place in this file to the errors of files it knows
+    workflow.linemaps.clear()
+    raise CliException(str(error)) from None
 
 
 def as_text(value):
