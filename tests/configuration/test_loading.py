@@ -73,6 +73,7 @@ def changed(content, path, value):
         (["classifiers", "network", "hidden"], [], "hidden: List should have at least 1 item"),
         (["regressors", "ensemble", "search", "hidden"], [[8], [8]], "entry 2 is the same as"),
         (["regressors", "ensemble", "search", "noise"], [float("nan")], "a finite number"),
+        (["regressors", "ensemble", "search"], {}, "ensemble.search: there is nothing to try"),
         (["bootstrap", "level"], float("nan"), "level: Input should be a finite number"),
         (["bootstrap", "seed"], 2**32, "bootstrap.seed: Input should be less than or equal"),
         (["figures", "also"], ["pdf", "pdf"], "figures.also: 'pdf' is named twice"),
@@ -134,6 +135,7 @@ def test_a_mistake_in_the_run_is_named_with_its_place(path, value, message):
         (["cuts", 1], {"cut": "classes", "keep": []}, "keep: List should have at least 1 item"),
         (["cuts", 1], {"cut": "classes", "keep": ["STAR", "STAR"]}, "'STAR' is named twice"),
         (["splits", "Published"], {"kind": "holdout"}, "'Published' can't be a name"),
+        (["splits", "x"], {"kind": "holdout", "nside": 33}, "HEALPix has no nside 33"),
         (["splits", "a" * 200], {"kind": "holdout"}, "has at most 60 of them"),
         (["splits", "published", "validation"], 0.95, "leave nothing to train on"),
         (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sdssflow.configuration.section import Section
 from sdssflow.configuration.values import Different, PointEstimate, PositiveFloat, PositiveInt
@@ -48,6 +48,14 @@ class SettingsSearch(Section):
     """Epochs of the first round; the last one has at most the ensemble's own."""
     members: PositiveInt = 3
     """Members of each candidate."""
+
+    @model_validator(mode="after")
+    def _there_is_something_to_try(self) -> SettingsSearch:
+        if not (
+            self.hidden or self.components or self.learning_rate or self.weight_decay or self.noise
+        ):
+            raise ValueError("there is nothing to try: name values of a setting, or leave it out")
+        return self
 
 
 class MixtureEnsemble(Section):

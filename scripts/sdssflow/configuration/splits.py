@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from sdssflow.configuration.section import Section
 
+
+def _power_of_two(nside: int) -> int:
+    if nside & (nside - 1):
+        raise ValueError(f"HEALPix has no nside {nside}: 1, 2, 4, 8, ...")
+    return nside
+
+
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Nside = Annotated[int, Field(ge=1, le=2**29), AfterValidator(_power_of_two)]
 Group = Literal["object", "plate", "sky_cell"]
 
 
@@ -42,7 +50,7 @@ class HoldoutSplit(Parted):
     group: Group = "object"
     """What must not straddle two parts: an `object` with all its duplicates, a spectroscopic
     `plate`, or a `sky_cell` (HEALPix)."""
-    nside: Annotated[int, Field(ge=1)] = 32
+    nside: Nside = 32
     """HEALPix resolution of `sky_cell` (32: cells of 1.8 degrees)."""
     test: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Fraction of the groups for test."""
@@ -61,7 +69,7 @@ class CrossValidationSplit(Parted):
     """Number of folds."""
     group: Group = "object"
     """What must not straddle two parts."""
-    nside: Annotated[int, Field(ge=1)] = 32
+    nside: Nside = 32
     """HEALPix resolution of `sky_cell`."""
     validation: Fraction = 0.0
     """Fraction of the groups outside the test fold for early stopping."""
