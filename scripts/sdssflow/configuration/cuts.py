@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from sdssflow.configuration.section import Section
 from sdssflow.configuration.values import SomeDifferent
@@ -37,12 +37,6 @@ class MagnitudeRange(Section):
     """Bright limit in mag."""
     maximum: float | None = None
     """Faint limit in mag."""
-
-    @model_validator(mode="after")
-    def _there_is_a_limit(self) -> MagnitudeRange:
-        if self.minimum is None and self.maximum is None:
-            raise ValueError("write minimum or maximum")
-        return self
 
 
 class MagnitudeError(Section):
