@@ -17,6 +17,8 @@ import yaml
 # each job on a cluster reads all samples; the parser in C takes a tenth of the time
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 LARGEST_FILE = 10_000_000  # bytes
+STACK = 500
+DEEPEST = 50  # levels of nesting
 LARGEST_NUMBER = 2**64  # ids of SDSS
 KNOWN_TAGS = {"bool", "float", "int", "map", "merge", "null", "seq", "str"}
 TAG = "tag:yaml.org,2002:"
@@ -138,6 +140,7 @@ def parse(text: str, name: str) -> Document:
     """Read YAML text whose top level is a mapping; errors as `read_document`."""
     loader = None
     try:
+        _refuse_depth(text)
         loader = _Loader(text)
         root = loader.get_single_node()
         if root is None:
@@ -149,8 +152,6 @@ def parse(text: str, name: str) -> Document:
         return Document(name, loader.construct_document(root), root)
     except yaml.YAMLError as error:
         raise ConfigurationError(_problem(error, name, text)) from None
-    except RecursionError:
-        raise ConfigurationError(f"{name}: nested too deeply") from None
     except (ValueError, KeyError) as error:
         if isinstance(error, ConfigurationError):
             raise
@@ -196,6 +197,19 @@ def _decoded(data: bytes, name: str) -> str:
             f"{name}, line {line}: byte {error.start + 1} of the file, 0x{byte:02x}, is not UTF-8 "
             f"(in Latin-1 it is {chr(byte)!r}); save the file as UTF-8"
         ) from None
+
+
+def _refuse_depth(text: str) -> None:
+    """Refuse what is nested so deeply that the parser in C would overrun its stack."""
+    # most files are not so long that it could be
+    if text.count("[") + text.count("{") + max(map(len, text.splitlines()), default=0) < STACK:
+        return
+    depth = 0
+    for event in yaml.parse(text, YAML_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise _Refused(event.start_mark.line + 1, "nested too deeply")
 
 
 def _checked(
