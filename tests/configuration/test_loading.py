@@ -149,7 +149,12 @@ def test_a_mistake_in_the_run_is_named_with_its_place(path, value, message):
         (["source"], {"kind": "file", "path": "a", "columns": {}}, "columns: Dictionary should"),
         (
             ["source"],
-            {"kind": "file", "path": "a", "columns": {"model_mag_u": "u", "psf_mag_u": "u"}},
+            {
+                "kind": "tap",
+                "url": "https://archive.org/tap",
+                "table": "t",
+                "columns": {"specobjid": "s", "model_mag_u": "u", "psf_mag_u": "u"},
+            },
             "model_mag_u and psf_mag_u are both read from 'u'",
         ),
         (

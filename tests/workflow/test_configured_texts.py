@@ -85,5 +85,5 @@ def test_a_refused_configuration_is_one_message(finished, tmp_path):
         done = finished.snakemake("--dry-run", "--configfile", str(mistake), check=False)
         assert done.returncode == 1
         (message, *more) = (done.stdout + done.stderr).strip().splitlines()
-        assert message.startswith(f"Error: {mistake}, line {line}: seeds")
+        assert re.match(rf"Error: \S*/mine.yaml, line {line}: seeds", message)
         assert more in ([], ["Every key is described in docs/configuration.md."])

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, field_validator, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, field_validator, model_validator
 
 from sdssflow.configuration.sdss_columns import ALWAYS, DOWNLOADABLE, SELECTABLE, STANDARD
 from sdssflow.configuration.section import Section
 from sdssflow.configuration.selection import Condition, refuse_statements
 from sdssflow.configuration.values import (
-    ColumnMapping,
     Different,
     FilePath,
     PositiveInt,
@@ -20,6 +19,14 @@ from sdssflow.configuration.values import (
 )
 
 ServiceColumn = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+def _no_magnitude_twice(columns: dict[str, str]) -> dict[str, str]:
+    of: dict[str, str] = {}
+    for ours, theirs in columns.items():
+        if "_mag_" in ours and of.setdefault(theirs, ours) != ours:
+            raise ValueError(f"{of[theirs]} and {ours} are both read from {theirs!r}")
+    return columns
 
 
 class EmbeddedSource(Section):
@@ -43,7 +50,7 @@ class FileSource(Section):
     """File format; by default told from the suffix."""
     table: str | None = None
     """Name of the table inside an HDF5 file, or name or number of the extension of a FITS file."""
-    columns: ColumnMapping[Text]
+    columns: dict[str, Text] = Field(min_length=1)
     """Which column of the file is which: catalogue name -> name in the file. Columns of the file
     that are not named are not read."""
     class_labels: dict[str, Literal["GALAXY", "QSO", "STAR"]] = {
@@ -170,7 +177,9 @@ class TapSource(Asked):
     """Address of the TAP service, without `/sync`."""
     table: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*){0,2}$")
     """The table, with its schema."""
-    columns: ColumnMapping[ServiceColumn]
+    columns: Annotated[
+        dict[str, ServiceColumn], Field(min_length=1), AfterValidator(_no_magnitude_twice)
+    ]
     """Which column of the table is which: catalogue name -> name there. What only
     `source.selection` looks at is mapped as well."""
     key: str = "specobjid"

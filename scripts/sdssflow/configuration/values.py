@@ -59,14 +59,6 @@ def _is_a_path(path: str) -> str:
     return path
 
 
-def _no_magnitude_twice(columns: dict[str, str]) -> dict[str, str]:
-    of: dict[str, str] = {}
-    for ours, theirs in columns.items():
-        if "_mag_" in ours and of.setdefault(theirs, ours) != ours:
-            raise ValueError(f"{of[theirs]} and {ours} are both read from {theirs!r}")
-    return columns
-
-
 def unless_reserved(reserved: set[str], of: str) -> AfterValidator:
     """Return a check that a name is not that of another folder."""
 
@@ -87,9 +79,6 @@ ModelName = Annotated[Name, unless_reserved(MODELS_RESERVED, "a model")]
 Element = TypeVar("Element")
 FilePath = Annotated[str, AfterValidator(_is_a_path)]
 Text = Annotated[str, Field(min_length=1)]
-ColumnMapping = Annotated[
-    dict[str, Element], Field(min_length=1), AfterValidator(_no_magnitude_twice)
-]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
