@@ -165,11 +165,6 @@ def test_a_mistake_in_the_run_is_named_with_its_place(path, value, message):
         (["source"], {"kind": "skyserver", "columns": ["ra", "ra"]}, "'ra' is named twice"),
         (
             ["source"],
-            {"kind": "skyserver", "selection": [{"column": "plate", "any_of": [3, 3]}]},
-            "selection.0.any_of: 3 is named twice",
-        ),
-        (
-            ["source"],
             {
                 "kind": "skyserver",
                 "selection": [{"column": "plate", "minimum": 3.0, "maximum": 3.0}],

@@ -9,7 +9,6 @@ from pydantic import Field, field_validator, model_validator
 
 from sdssflow.configuration.sdss_columns import SELECTABLE
 from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import EachOnce, SomeDifferent
 
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_ .+-]{1,60}$")]
 Bit = Annotated[int, Field(ge=0, le=62)]
@@ -24,12 +23,12 @@ class Condition(Section):
     """Smallest value, included."""
     maximum: float | None = None
     """Largest value, included."""
-    any_of: Annotated[list[Word] | list[int], Field(min_length=1), EachOnce()] | None = None
+    any_of: list[Word] | list[int] | None = Field(default=None, min_length=1)
     """Words (of a text column) or whole numbers of which the column holds one. SkyServer does not
     tell upper from lower case."""
-    any_bit: SomeDifferent[Bit] | None = None
+    any_bit: list[Bit] | None = Field(default=None, min_length=1)
     """Bits, counted from 0, of which at least one is set."""
-    no_bit: SomeDifferent[Bit] | None = None
+    no_bit: list[Bit] | None = Field(default=None, min_length=1)
     """Bits, counted from 0, of which none is set."""
     dereddened: bool = False
     """Take the Galactic extinction of its band from a magnitude before it is compared."""
