@@ -43,6 +43,11 @@ def configuration_layers():
     """What Snakemake lays over each other, read before it does: of a key that stands twice it keeps
     the last. A workflow that uses this one as a module gives the configuration.
     """
+    if {"{", "}"} & {*str(workflow.basedir)}:
+        raise ConfigurationError(
+            f"{workflow.basedir}: Snakemake runs no script from a folder with a brace in its name; "
+            "rename it"
+        )
     if workflow.modifier.skip_configfile:
         return [Document("the module's config", config)]
     given = workflow.config_settings
