@@ -5,13 +5,15 @@ from snakemake.utils import min_version
 min_version("9.22")
 
 
+include: "rules/common.smk"
+
+
 configfile: "config/config.yaml"
 
 
 report: "report/workflow.rst"
 
 
-include: "rules/common.smk"
 include: "rules/acquire.smk"
 include: "rules/prepare.smk"
 include: "rules/explore.smk"

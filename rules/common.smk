@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
+from snakemake.exceptions import CliException, WorkflowError
 
 # what is imported stays and the graph of jobs only grows: looking through both for garbage takes an
 # eighth of a dry run
@@ -21,7 +21,14 @@ if SCRIPTS not in sys.path:
 from sdssflow import code_digests
 from sdssflow.cluster import orphans, queue
 from sdssflow.configuration.cuts import Cuts
-from sdssflow.configuration.loading import ConfigurationError, load_run, load_samples
+from sdssflow.configuration.loading import (
+    DEFAULT,
+    ConfigurationError,
+    load_layers,
+    load_samples,
+    read_layers,
+)
+from sdssflow.configuration.reading import Document
 from sdssflow.configuration.regressors import PDF_KINDS, TORCH_KINDS
 from sdssflow.provenance import digests, records, run_times
 from sdssflow.provenance.lineage import LineageError
@@ -34,11 +41,32 @@ from sdssflow.report.contents import (
 )
 from sdssflow.outputs import outputs
 
+
+def configuration_layers():
+    """What Snakemake lays over each other, read before it does: of a key that stands twice it keeps
+    the last. A workflow that uses this one as a module gives the configuration.
+    """
+    if {"{", "}"} & {*str(workflow.basedir)}:
+        raise ConfigurationError(
+            f"{workflow.basedir}: Snakemake runs no script from a folder with a brace in its name; "
+            "rename it"
+        )
+    if workflow.modifier.skip_configfile:
+        return [Document("the module's config", config)]
+    given = workflow.config_settings
+    needed = os.path.exists(DEFAULT) or not given.configfiles
+    default = [DEFAULT] if needed and not given.replace_workflow_config else []
+    return read_layers([*default, *given.configfiles], given.config_args)
+
+
 try:
-    RUN = load_run(config)
-    SAMPLES = load_samples(RUN)
+    LAYERS = configuration_layers()
+    RUN = load_layers(LAYERS)
+    SAMPLES = load_samples(RUN, LAYERS)
 except ConfigurationError as error:
-    raise WorkflowError(str(error)) from None
+    # the message alone: Snakemake adds the place in this file to the errors of files it knows
+    workflow.linemaps.clear()
+    raise CliException(str(error)) from None
 
 
 def as_text(value):

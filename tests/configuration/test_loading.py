@@ -4,7 +4,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sdssflow.configuration.loading import ConfigurationError, load_run, load_sample, load_samples
+from sdssflow.configuration.loading import (
+    ConfigurationError,
+    load_layers,
+    load_run,
+    load_sample,
+    load_samples,
+    read_layers,
+)
 from sdssflow.configuration.sample import Sample
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +49,40 @@ def changed(content, path, value):
         (["seeds"], ["one"], "seeds.0: Input should be a valid integer"),
         (["bootstrap", "level"], "0.9", "bootstrap.level: Input should be a valid number"),
         (["figures", "dpi"], 130.5, "figures.dpi: Input should be a valid integer"),
-        (["samples"], ["../etc"], "samples.0: String should match pattern"),
+        (["seeds"], 1, "seeds: a list is needed (found 1); write [1]"),
+        (["seeds"], [1, 2, 1], "seeds: 1 is named twice"),
+        (["seeds"], [2**32], "seeds.0: Input should be less than or equal to 4294967295"),
+        (["seeds"], [-1], "seeds.0: Input should be greater than or equal to 0"),
+        (["seeds"], [True], "seeds.0: Input should be a valid integer (found True)"),
+        (["seeds"], [1.0], "seeds.0: Input should be a valid integer (found 1.0); write 1"),
+        (["seeds"], ["1_000"], "(found '1_000'); write 1000"),
+        (["samples"], ["mgs", "mgs"], "samples: 'mgs' is named twice"),
+        (["samples"], "mgs", "samples: a list is needed (found 'mgs'); write [mgs]"),
+        (["samples"], [], "samples: List should have at least 1 item"),
+        (["samples"], [17], "samples.0: 17 can't be a name: a name has small letters, digits"),
+        (["samples"], ["DR17"], "and has at most 60 of them, such as 'dr17'"),
+        (["samples"], ["sdss-dr17"], "such as 'sdss_dr17'"),
+        (["samples"], ["2slaq"], "such as 's_2slaq'"),
+        (["samples"], ["mgs.yaml"], "such as 'mgs'"),
+        (["samples"], ["a" * 200], "has at most 60 of them"),
+        (["samples"], ["nan"], "'nan' can't be a name, tables would read it as a value"),
+        (["regressors", "figures"], {"kind": "mean"}, "figures can't be the name of a model"),
+        (["classifiers", "vote", "members"], ["svm", "svm"], "members: 'svm' is named twice"),
+        (["classifiers", "svm", "C"], float("inf"), "svm.C: Input should be a finite number"),
+        (["classifiers", "svm", "C"], True, "svm.C: Input should be a valid number (found True)"),
+        (["classifiers", "network", "hidden"], [], "hidden: List should have at least 1 item"),
+        (["regressors", "ensemble", "search", "hidden"], [[8], [8]], "entry 2 is the same as"),
+        (["regressors", "ensemble", "search", "noise"], [float("nan")], "a finite number"),
+        (["regressors", "ensemble", "search"], {}, "ensemble.search: there is nothing to try"),
+        (["bootstrap", "level"], float("nan"), "level: Input should be a finite number"),
+        (["bootstrap", "seed"], 2**32, "bootstrap.seed: Input should be less than or equal"),
+        (["figures", "also"], ["pdf", "pdf"], "figures.also: 'pdf' is named twice"),
+        (["redshift_scores", "conventions"], ["rail", "rail"], "'rail' is named twice"),
+        (["downloads"], {"store": ""}, "downloads.store: a path is empty"),
+        (["downloads"], {"pause_s": float("inf")}, "pause_s: Input should be a finite number"),
+        (["sample_folder"], "~/samples", "'~' means your home folder only to a shell"),
+        (["bootstrap"], None, "bootstrap: a section of keys is needed (found None); write a value"),
+        (["samples"], ["../etc"], "samples.0: '../etc' can't be a name: a name has small letters"),
     ],
 )
 def test_a_mistake_in_the_run_is_named_with_its_place(path, value, message):
@@ -66,6 +106,71 @@ def test_a_mistake_in_the_run_is_named_with_its_place(path, value, message):
         (["source", "kind"], "embeded", "did you mean 'embedded'?"),
         (["source"], {"kind": "embedded", "table": "mclass"}, "has no column 'published_part'"),
         (["tasks"], ["clasify"], "did you mean 'classify'?"),
+        (["tasks"], ["regress", "regress"], "tasks: 'regress' is named twice"),
+        (["tasks"], [], "tasks: List should have at least 1 item"),
+        (
+            ["title"],
+            {"A2142": None},
+            "title: Input should be a valid string (found {'A2142': None})"
+            "; put text with braces or brackets in quotes",
+        ),
+        (["title"], "", "title: String should have at least 1 character"),
+        (["features", "groups"], [], "features.groups: List should have at least 1 item"),
+        (["features", "groups"], ["colors", "colors"], "groups: 'colors' is named twice"),
+        (["features", "deredden"], "yes", "(found 'yes'); write true or false"),
+        (["features", "deredden"], 1, "(found 1); write true or false"),
+        (["explore", "clusters"], [], "explore.clusters: List should have at least 1 item"),
+        (["explore", "clusters"], [3, 3], "explore.clusters: 3 is named twice"),
+        (["explore", "figures"], ["redshifts", "redshifts"], "'redshifts' is named twice"),
+        (["explore", "embeddings"], ["pca", "pca"], "'pca' is named twice"),
+        (["explore", "embeddings"], [], "embeddings: List should have at least 1 item"),
+        (["regressors"], ["mean", "mean"], "regressors: 'mean' is named twice"),
+        (["classifiers"], ["svm", "svm"], "classifiers: 'svm' is named twice"),
+        (["cuts", 1], {"cut": "nonzero_redshift"}, "cuts: entry 3 is the same as entry 2"),
+        (["cuts", 1], {"cut": "redshift_range", "minimum": 9.0}, "9 is not below maximum 8"),
+        (["cuts", 1], {"cut": "color_range", "minimum": 8.0}, "8 is not below maximum 8"),
+        (["cuts", 1], {"cut": "magnitude_error", "bands": [], "maximum": 1.0}, "at least 1 item"),
+        (["cuts", 1], {"cut": "magnitude_error", "bands": ["g", "g"], "maximum": 1.0}, "'g' is na"),
+        (["cuts", 1], {"cut": "classes", "keep": []}, "keep: List should have at least 1 item"),
+        (["cuts", 1], {"cut": "classes", "keep": ["STAR", "STAR"]}, "'STAR' is named twice"),
+        (["splits", "Published"], {"kind": "holdout"}, "'Published' can't be a name"),
+        (["splits", "x"], {"kind": "holdout", "nside": 33}, "HEALPix has no nside 33"),
+        (["splits", "a" * 200], {"kind": "holdout"}, "has at most 60 of them"),
+        (["splits", "published", "validation"], 0.95, "leave nothing to train on"),
+        (
+            ["splits", "x"],
+            {"kind": "cross_validation", "validation": 0.8},
+            "leave nothing to train",
+        ),
+        (["splits", "x"], {"kind": "holdout", "test": 0.8}, "leave nothing to train on"),
+        (["splits", "x"], {"kind": "holdout", "test": 0.0}, "test: Input should be greater than 0"),
+        (["source"], {"kind": "file", "path": "", "columns": {"ra": "a"}}, "a path is empty"),
+        (["source"], {"kind": "file", "path": "a<z>.csv", "columns": {"ra": "a"}}, "replaces <z>"),
+        (["source"], {"kind": "file", "path": "a", "columns": {}}, "columns: Dictionary should"),
+        (
+            ["source"],
+            {
+                "kind": "tap",
+                "url": "https://archive.org/tap",
+                "table": "t",
+                "columns": {"specobjid": "s", "model_mag_u": "u", "psf_mag_u": "u"},
+            },
+            "model_mag_u and psf_mag_u are both read from 'u'",
+        ),
+        (
+            ["source"],
+            {"kind": "file", "path": "a", "columns": {"ra": "a"}, "sentinels": [1.0, 1.0]},
+            "sentinels: 1.0 is named twice",
+        ),
+        (["source"], {"kind": "skyserver", "columns": ["ra", "ra"]}, "'ra' is named twice"),
+        (
+            ["source"],
+            {
+                "kind": "skyserver",
+                "selection": [{"column": "plate", "minimum": 3.0, "maximum": 3.0}],
+            },
+            "3 is not below maximum 3",
+        ),
     ],
 )
 def test_a_mistake_in_a_sample_is_named_with_its_place(tmp_path, path, value, message):
@@ -91,10 +196,119 @@ def test_a_missing_sample_file_names_the_nearest(monkeypatch):
         load_samples(load_run({**RUN, "samples": ["mclas"]}))
 
 
-@pytest.mark.parametrize("name", ["concepts", "provenance", "workflow"])
+@pytest.mark.parametrize("name", ["concepts", "provenance", "report", "workflow"])
 def test_a_sample_named_as_another_folder_of_results_is_refused(name):
     with pytest.raises(ConfigurationError, match=f"{name} can't be the name of a sample"):
-        load_samples(load_run(changed(RUN, ["samples"], [name])))
+        load_run(changed(RUN, ["samples"], [name]))
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "message"),
+    [
+        ("mine.yml", "mine", "mine.yml has to end in .yaml: rename it to mine.yaml"),
+        ("mine.YAML", "mine", "mine.YAML has to end in .yaml: rename it to mine.yaml"),
+        ("Mine.yaml", "mine", "rename .*Mine.yaml to mine.yaml"),
+        ("17.yaml", "s_17", "rename .*17.yaml to s_17.yaml"),
+        ("sdss-dr17.yaml", "sdss_dr17", "rename .*sdss-dr17.yaml to sdss_dr17.yaml"),
+    ],
+)
+def test_a_file_whose_name_can_not_be_used_is_renamed_and_works(tmp_path, there, asked, message):
+    (tmp_path / there).write_text(yaml.safe_dump(MGS))
+    run = load_run({**RUN, "samples": [asked], "sample_folder": str(tmp_path)})
+    with pytest.raises(ConfigurationError, match=message):
+        load_samples(run)
+    (tmp_path / there).rename(tmp_path / f"{asked}.yaml")
+    assert set(load_samples(run)) == {asked}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"regressors": []}, "regressors: tasks has 'regress', and there is no model for it"),
+        ({"tasks": ["classify"], "classifiers": []}, "classifiers: tasks has 'classify'"),
+        ({"regressors": ["mean", "maen"]}, "regressors: there is no 'maen' .did you mean 'mean'"),
+        (
+            {"splits": {name: {"kind": "holdout"} for name in ("a", "a_local")},
+             "regressors": ["linear", "local_linear"]},
+            "would share the file regress_a_local_linear.md; rename one split",
+        ),
+    ],
+)  # fmt: skip
+def test_models_and_files_of_a_sample_are_checked_against_the_run(tmp_path, change, message):
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**MGS, **change}))
+    with pytest.raises(ConfigurationError, match=message):
+        load_samples(load_run({**RUN, "samples": ["mine"], "sample_folder": str(tmp_path)}))
+
+
+@pytest.fixture
+def layers(tmp_path, monkeypatch):
+    """A function that reads run files, given as texts, over the shipped configuration."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(RUN, sort_keys=False))
+
+    def read(*texts, arguments=()):
+        paths = ["config.yaml"]
+        for number, text in enumerate(texts, 1):
+            (tmp_path / f"run_{number}.yaml").write_text(text)
+            paths.append(tmp_path / f"run_{number}.yaml")
+        documents = read_layers(paths, arguments)
+        run = load_layers(documents)
+        return run, load_samples(run, documents)
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("texts", "arguments", "message"),
+    [
+        (["seeds: [1]\nseds: [1]\n"], [], "run_1.yaml, line 2: seds: unknown key"),
+        (["figures:\n  dpi: 5\n", "seeds: [2]"], [], "run_1.yaml, line 2: figures.dpi: "),
+        (["figures:\n  dpi: 100\n", "figures: {dpi: 5}"], [], "run_2.yaml, line 1: figures.dpi"),
+        (["regressors: {forest: {tres: 3}}"], [], "run_1.yaml, line 1: regressors.forest.tres: "),
+        (["regressors: {x: {tres: 3}}"], [], "run_1.yaml, line 1: regressors.x: kind: this key is"),
+        (["regressors: {x: {kind: y}}"], [], "run_1.yaml, line 1: regressors.x: kind: 'y' is not"),
+        (
+            ["regressors: {forest: {kind: network, trees: 3}}"],
+            [],
+            "line 1: regressors.forest.trees",
+        ),
+        (["classifiers:\n  vote:\n    members: [svm, no]"], [], "run_1.yaml, line 3: classifiers"),
+        (
+            ["samples: [mgs]"],
+            [],
+            "run_1.yaml: sample_folder: there is no folder config/samples",
+        ),
+        (["sample_folder: ."], [], "config.yaml, line 2: samples: there is no file mgs.yaml"),
+        (
+            ["samples:\n- a\nsample_folder: ."],
+            [],
+            "run_1.yaml, line 2: samples: there is no file a",
+        ),
+        ([], ["figures={dpi: 5}"], "--config figures: figures.dpi: Input should be greater"),
+        ([], ["figures={dpi: 50, dpi: 60}"], "--config figures, line 1: figures.dpi stands twice"),
+        ([], ["seeds=[1, 1]"], "--config seeds: seeds: 1 is named twice"),
+        ([], ["seeds=[1]", "seeds=[2]"], "--config: seeds stands twice; keep one of them"),
+        ([], ["seeds=[1"], "--config seeds, line 2: not valid YAML"),
+        ([], ["seeds="], "--config seeds: seeds: a list is needed (found None)"),
+    ],
+)
+def test_a_mistake_names_the_file_that_holds_it_and_its_line(layers, texts, arguments, message):
+    with pytest.raises(ConfigurationError) as error:
+        layers(*texts, arguments=arguments)
+    assert message in str(error.value)
+    lines = str(error.value).splitlines()
+    assert len([line for line in lines if "docs/configuration.md" not in line]) == 1
+
+
+def test_the_command_line_goes_over_the_files(layers, tmp_path):
+    (tmp_path / "mgs.yaml").write_text(yaml.safe_dump(MGS))
+    run, _ = layers(
+        "sample_folder: .\nsamples: [mgs]\nseeds: [1]",
+        arguments=["seeds=[2, 3]", "bootstrap={replicates: 50}", "downloads={contact: no}"],
+    )
+    assert run.seeds == [2, 3]
+    assert (run.bootstrap.replicates, run.bootstrap.level) == (50, 0.95)
+    assert run.downloads.contact == "no"
 
 
 def test_a_sample_that_asks_for_an_unknown_model_is_refused(monkeypatch, tmp_path):

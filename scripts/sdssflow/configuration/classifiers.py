@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import Name, PositiveFloat, PositiveInt
+from sdssflow.configuration.values import Different, Name, PositiveFloat, PositiveInt
 
 
 class Classifier(Section):
@@ -120,7 +120,7 @@ class NeuralNetworkClassifier(Classifier):
 
     kind: Literal["neural_network"]
     """Multi-layer perceptron."""
-    hidden: list[PositiveInt] = [64, 64]
+    hidden: Annotated[list[PositiveInt], Field(min_length=1)] = [64, 64]
     """Units of the hidden layers."""
     members: PositiveInt = 3
     """Networks from different starts whose probabilities are averaged."""
@@ -137,7 +137,7 @@ class SoftVote(Classifier):
 
     kind: Literal["soft_vote"]
     """Average of the members' probabilities."""
-    members: list[Name] = Field(min_length=2)
+    members: Different[Name] = Field(min_length=2)
     """Names of the classifiers that vote."""
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from sdssflow.configuration.section import Section
+from sdssflow.configuration.values import SomeDifferent
 
 Band = Literal["u", "g", "r", "i", "z"]
 Magnitudes = Literal["model", "psf", "petro", "cmodel"]
@@ -17,7 +18,7 @@ class CompletePhotometry(Section):
 
     cut: Literal["complete_photometry"]
     """All five bands present."""
-    magnitudes: list[Magnitudes] = ["model"]
+    magnitudes: SomeDifferent[Magnitudes] = ["model"]
     """Which magnitudes have to be present."""
     errors: bool = False
     """Whether the magnitude errors have to be present too."""
@@ -43,7 +44,7 @@ class MagnitudeError(Section):
 
     cut: Literal["magnitude_error"]
     """Photometric errors below a limit."""
-    bands: list[Band] = ["g", "r", "i"]
+    bands: SomeDifferent[Band] = ["g", "r", "i"]
     """The bands."""
     magnitudes: Magnitudes = "model"
     """Which magnitude."""
@@ -94,7 +95,11 @@ class Classes(Section):
 
     cut: Literal["classes"]
     """Class among those named."""
-    keep: list[Literal["GALAXY", "QSO", "STAR"]] = ["GALAXY", "QSO", "STAR"]
+    keep: SomeDifferent[Literal["GALAXY", "QSO", "STAR"]] = [
+        "GALAXY",
+        "QSO",
+        "STAR",
+    ]
     """The classes to keep."""
 
 
@@ -126,11 +131,3 @@ class Cuts(Section):
 
     cuts: list[Cut]
     """The cuts in order."""
-
-    @model_validator(mode="after")
-    def _ranges_are_not_empty(self) -> Cuts:
-        for cut in self.cuts:
-            low, high = getattr(cut, "minimum", None), getattr(cut, "maximum", None)
-            if low is not None and high is not None and low >= high:
-                raise ValueError(f"cut {cut.cut!r}: minimum {low} is not below maximum {high}")
-        return self

@@ -25,11 +25,11 @@ from sdssflow.configuration.published import PublishedNumber
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.section import Section
+from sdssflow.configuration.values import NAME
 from sdssflow.files import write_text
 
 ROOT = Path(__file__).parents[3]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-NAME = "^[a-z][a-z0-9_]*$"
 COMMAND = "PYTHONPATH=scripts python -m sdssflow.configuration.documents"
 MODELS: dict[str, tuple[type[Section], str]] = {
     "run": (RunConfiguration, "`config/config.yaml`"),
@@ -44,11 +44,17 @@ INTRODUCTION = f"""\
      Change the docstrings there, not this page. -->
 
 A run is described by one file, each of its samples by another, and so is each published number
-that it is compared with. Unknown keys are refused, and so are values out of range: the error names
-the key. In the tables below a key without a default is required, `NAME` stands for a name of your
-choice (small letters, digits and underscores), `[]` for each element of a list. Editors that know
-JSON Schema check the files as you type, by `run.schema.json`, `sample.schema.json` and
-`published.schema.json` in `config/schemas`.
+that it is compared with. Unknown keys are refused, and so are values out of range and entries of a
+list that should differ and don't: the error names the file, the line and the key. A key that stands
+twice in a file is refused with both lines. Nothing is converted: `"5"`, `5.0` and `true` are no
+whole number, and plain `yes`, `on`, `010`, `1:30` and `2026-11-23` are text (`true` and `false` are
+the truth values, `1e-3` is a number). Text with a colon, `#`, braces or brackets goes in quotes;
+`{{word}}` in it means nothing special.
+
+In the tables below a key without a default is required, `NAME` stands for a name of your choice
+(small letters, digits and underscores, a letter first, at most 60 of them), `[]` for each element
+of a list. Editors that know JSON Schema check the files as you type, by `run.schema.json`,
+`sample.schema.json` and `published.schema.json` in `config/schemas`.
 """
 
 
@@ -245,13 +251,14 @@ def _alternatives(texts: list[str]) -> str:
 def _size(schema: dict[str, Any], unit: str) -> str:
     """Return the least and largest number of elements in words."""
     words = {f"min{unit}": "at least", f"max{unit}": "at most"}
-    return "".join(f", {word} {schema[key]}" for key, word in words.items() if key in schema)
+    sizes = [f", {word} {schema[key]}" for key, word in words.items() if key in schema]
+    return "".join(sizes) + (", each once" if schema.get("uniqueItems") else "")
 
 
 def _limits(schema: dict[str, Any]) -> str:
     """Return the limits of a number or the pattern of a text."""
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    limits = [f"{sign} {schema[key]:g}" for key, sign in signs.items() if key in schema]
+    limits = [f"{sign} {schema[key]:.10g}" for key, sign in signs.items() if key in schema]
     if pattern := schema.get("pattern"):
         limits.append("(a name)" if pattern == NAME else f"like `{pattern}`")
     return " " + ", ".join(limits) if limits else ""

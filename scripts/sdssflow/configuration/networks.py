@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import PointEstimate, PositiveFloat, PositiveInt
+from sdssflow.configuration.values import Different, PointEstimate, PositiveFloat, PositiveInt
 
 
 class GradientDescent(Section):
@@ -30,15 +30,15 @@ class SettingsSearch(Section):
     of the lists, of which an empty one keeps the configured value.
     """
 
-    hidden: list[list[PositiveInt]] = []
+    hidden: Different[Annotated[list[PositiveInt], Field(min_length=1)]] = []
     """Units of the hidden layers to try."""
-    components: list[PositiveInt] = []
+    components: Different[PositiveInt] = []
     """Numbers of components to try."""
-    learning_rate: list[PositiveFloat] = []
+    learning_rate: Different[PositiveFloat] = []
     """Learning rates to try."""
-    weight_decay: list[Annotated[float, Field(ge=0)]] = []
+    weight_decay: Different[Annotated[float, Field(ge=0)]] = []
     """Weight decays to try."""
-    noise: list[Annotated[float, Field(ge=0)]] = []
+    noise: Different[Annotated[float, Field(ge=0)]] = []
     """Strengths of the photometric noise to try."""
     candidates: Annotated[int, Field(ge=2)] = 6
     """Candidates of the first round."""
@@ -48,6 +48,14 @@ class SettingsSearch(Section):
     """Epochs of the first round; the last one has at most the ensemble's own."""
     members: PositiveInt = 3
     """Members of each candidate."""
+
+    @model_validator(mode="after")
+    def _there_is_something_to_try(self) -> SettingsSearch:
+        if not (
+            self.hidden or self.components or self.learning_rate or self.weight_decay or self.noise
+        ):
+            raise ValueError("there is nothing to try: name values of a setting, or leave it out")
+        return self
 
 
 class MixtureEnsemble(Section):

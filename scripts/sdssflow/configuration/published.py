@@ -17,9 +17,8 @@ from sdssflow.configuration.loading import ConfigurationError, load_sample, load
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import Name
+from sdssflow.configuration.values import Name, Text
 
-Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
 FOLDER = "config/published"
 SAMPLES = "config/samples"
@@ -90,7 +89,7 @@ class Comparison(Section):
     """Name of its split."""
     model: Name
     """Name of our model."""
-    tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    tolerance: Annotated[float, Field(gt=0)] | None = None
     """How far ours may be from the published number, in units of the metric, on top of what is
     uncertain about either. Without it the two can't be compared."""
     because: Text
@@ -120,9 +119,9 @@ class PublishedNumber(Section):
     """The convention of the metric, by which its formula is told from others of that name."""
     subset: Literal["all", "GALAXY", "QSO", "STAR"] = "all"
     """The class that the metric is about."""
-    value: Annotated[float, Field(allow_inf_nan=False)]
+    value: float
     """The number."""
-    uncertainty: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    uncertainty: Annotated[float, Field(ge=0)] | None = None
     """Its standard error as published; nothing where none was."""
     verified: Verified
     """How we know."""

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from sdssflow.configuration.classifiers import ClassifierSettings
 from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.regressors import RegressorSettings
 from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import Name
-
-
-def _each_once(names: list[str]) -> list[str]:
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"{name!r} is named twice")
-    return names
+from sdssflow.configuration.values import (
+    Different,
+    FilePath,
+    ModelName,
+    SampleName,
+    Seed,
+    SomeDifferent,
+)
 
 
 class Bootstrap(Section):
@@ -27,7 +27,7 @@ class Bootstrap(Section):
     """Number of bootstrap replicates."""
     level: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Two-sided confidence level."""
-    seed: Annotated[int, Field(ge=0)] = 1
+    seed: Seed = 1
     """Seed of the draws."""
 
 
@@ -51,7 +51,7 @@ class RedshiftScores(Section):
     """Smallest |zspec| in the denominator of the mean absolute percentage error."""
     bins: Annotated[int, Field(ge=2)] = 8
     """Bins of redshift and magnitude, with equal numbers of objects."""
-    conventions: Annotated[list[Convention], AfterValidator(_each_once)] = []
+    conventions: Different[Convention] = []
     """Papers whose own scores are computed besides those of every run, to compare with their
     numbers; `docs/metric_conventions.md` lists them."""
 
@@ -70,7 +70,7 @@ class Figures(Section):
 
     format: Literal["png", "svg"] = "png"
     """File format; the report shows these files."""
-    also: Annotated[list[Literal["png", "svg", "pdf"]], AfterValidator(_each_once)] = []
+    also: Different[Literal["png", "svg", "pdf"]] = []
     """Further formats that each figure is written in, beside the first; PDF for papers."""
     dpi: Annotated[int, Field(ge=50, le=600)] = 130
     """Resolution of bitmaps."""
@@ -85,7 +85,7 @@ class Figures(Section):
 class Downloads(Section):
     """How archives are asked: politely, and not for ever. Nothing here changes a result."""
 
-    store: str = "data/downloads"
+    store: FilePath = "data/downloads"
     """Folder of verified answers, shared by all samples: what stands there is never asked again."""
     pause_s: Annotated[float, Field(ge=0, le=3600)] = 1.0
     """Least time between two queries of this machine. SkyServer allows 60 a minute."""
@@ -106,15 +106,15 @@ class Downloads(Section):
 class RunConfiguration(Section):
     """`config/config.yaml`: what one run of the workflow does."""
 
-    samples: list[Name] = Field(min_length=1)
+    samples: SomeDifferent[SampleName]
     """Names of the samples, each a file `NAME.yaml` in `sample_folder`."""
-    sample_folder: str = "config/samples"
+    sample_folder: FilePath = "config/samples"
     """Folder of the sample definitions, relative to the working directory."""
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    seeds: SomeDifferent[Seed]
     """Every split and every model is made once for each of these seeds."""
-    classifiers: dict[Name, ClassifierSettings]
+    classifiers: dict[ModelName, ClassifierSettings]
     """Classifiers by name."""
-    regressors: dict[Name, RegressorSettings]
+    regressors: dict[ModelName, RegressorSettings]
     """Regressors by name."""
     bootstrap: Bootstrap = Bootstrap()
     """Confidence intervals."""

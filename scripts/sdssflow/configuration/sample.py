@@ -10,7 +10,7 @@ from sdssflow.configuration.cuts import Cut
 from sdssflow.configuration.section import Section
 from sdssflow.configuration.sources import EmbeddedSource, FileSource, Source
 from sdssflow.configuration.splits import Split
-from sdssflow.configuration.values import Name
+from sdssflow.configuration.values import Different, Name, SomeDifferent, Text
 
 Band = Literal["u", "g", "r", "i", "z"]
 Magnitudes = Literal["model", "psf", "petro", "cmodel"]
@@ -56,7 +56,10 @@ class Features(Section):
 
     magnitudes: Magnitudes = "model"
     """Which of the SDSS magnitudes colours and magnitudes are made of."""
-    groups: list[FeatureGroup] = ["colors", "reference_magnitude"]
+    groups: SomeDifferent[FeatureGroup] = [
+        "colors",
+        "reference_magnitude",
+    ]
     """Groups of features, in this order. Redshifts, ids, plates, fibres and positions are not
     among them and can't be."""
     reference_band: Band = "r"
@@ -80,28 +83,40 @@ class Features(Section):
         return groups
 
 
+ExploredFigure = Literal["sky_map", "magnitudes", "redshifts", "color_color", "color_redshift"]
+
+
 class Exploration(Section):
     """What "look at your data" draws and which groups are looked for."""
 
-    figures: list[
-        Literal["sky_map", "magnitudes", "redshifts", "color_color", "color_redshift"]
-    ] = ["magnitudes", "color_color"]
+    figures: Different[ExploredFigure] = ["magnitudes", "color_color"]
     """Figures of the catalogue. `sky_map` needs positions, `redshifts` and `color_redshift` need
     redshifts."""
-    clusters: list[Annotated[int, Field(ge=2)]] = [2, 3, 4, 5, 6, 7, 8]
+    clusters: SomeDifferent[Annotated[int, Field(ge=2)]] = [
+        2,
+        3,
+        4,
+        5,
+        6,
+        7,
+        8,
+    ]
     """Numbers of groups that k-means and the Gaussian mixture choose from."""
     min_cluster_size: Annotated[int, Field(ge=2)] = 20
     """Smallest group that HDBSCAN may find."""
     max_objects: Annotated[int, Field(ge=100)] = 5000
     """Clustering and embeddings use at most this many objects, chosen by a seeded draw."""
-    embeddings: list[Literal["pca", "umap"]] = ["pca", "umap"]
+    embeddings: SomeDifferent[Literal["pca", "umap"]] = [
+        "pca",
+        "umap",
+    ]
     """Projections of the feature space on two dimensions."""
 
 
 class Sample(Section):
     """One sample, as a file of `config/samples/` defines it."""
 
-    title: str
+    title: Text
     """One line for the report."""
     description: str = ""
     """What the objects are and how they were selected, for the report."""
@@ -109,9 +124,9 @@ class Sample(Section):
     """Where the rows come from, as you would cite it."""
     source: Source
     """Where the rows come from."""
-    tasks: list[Literal["classify", "regress"]] = Field(min_length=1)
+    tasks: SomeDifferent[Literal["classify", "regress"]]
     """What is learnt: `classify` needs classes, `regress` needs redshifts."""
-    cuts: list[Cut] = []
+    cuts: Different[Cut] = []
     """Quality cuts, applied in this order, each counted in the flow table."""
     features: Features = Features()
     """What the models see."""
@@ -120,10 +135,10 @@ class Sample(Section):
     name."""
     explore: Exploration = Exploration()
     """Figures, groups and projections."""
-    classifiers: list[Name] | None = None
+    classifiers: Different[Name] | None = None
     """Names of the classifiers to train; by default all of `classifiers` in the run's
     configuration."""
-    regressors: list[Name] | None = None
+    regressors: Different[Name] | None = None
     """Names of the regressors to train; by default all of `regressors` in the run's
     configuration."""
 
@@ -146,7 +161,7 @@ class Sample(Section):
         )
         if published and not has_parts:
             raise ValueError(
-                f"split {published[0]!r} is of kind 'published', but the source has no column "
+                f"splits.{published[0]}: it is of kind 'published', but the source has no column "
                 "'published_part'; map one in source.columns or choose kind 'holdout'"
             )
         return self

@@ -5,19 +5,27 @@ from __future__ import annotations
 import json
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Section(BaseModel):
     """A block of YAML with known keys only.
 
-    Unknown keys are refused, values are not converted from text, and a section can't be changed
-    once read.
+    Unknown keys are refused, values are not converted from text or from another type (a number is
+    no truth value, 1.0 no whole number), numbers are finite, what has a minimum and a maximum has
+    room between them, and a section can't be changed once read.
     """
 
     # pydantic could read the attribute docstrings, but would do so at each start of Snakemake;
     # `documents` reads them when it writes the schemas
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _range_is_not_empty(self) -> Self:
+        low, high = getattr(self, "minimum", None), getattr(self, "maximum", None)
+        if low is not None and high is not None and low >= high:
+            raise ValueError(f"minimum {low:g} is not below maximum {high:g}")
+        return self
 
     def canonical(self) -> str:
         """Return the section as JSON with sorted keys: what rules pass on as one parameter.

@@ -12,7 +12,6 @@ from sdssflow.configuration.section import Section
 
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_ .+-]{1,60}$")]
 Bit = Annotated[int, Field(ge=0, le=62)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Condition(Section):
@@ -20,9 +19,9 @@ class Condition(Section):
 
     column: str
     """A column of the catalogue, or `survey`, `programname`, `legacy_target1`, `boss_target1`."""
-    minimum: Number | None = None
+    minimum: float | None = None
     """Smallest value, included."""
-    maximum: Number | None = None
+    maximum: float | None = None
     """Largest value, included."""
     any_of: list[Word] | list[int] | None = Field(default=None, min_length=1)
     """Words (of a text column) or whole numbers of which the column holds one. SkyServer does not
@@ -64,9 +63,6 @@ class Condition(Section):
             raise ValueError(f"{self.column!r} is measured: write minimum and maximum")
         if self.dereddened and "_mag_" not in self.column.replace("_mag_err_", ""):
             raise ValueError(f"dereddened: {self.column!r} is no magnitude")
-        low, high = self.minimum, self.maximum
-        if low is not None and high is not None and low >= high:
-            raise ValueError(f"{self.column}: minimum {low:g} is not below maximum {high:g}")
         return self
 
 

@@ -5,14 +5,28 @@ from __future__ import annotations
 import json
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, field_validator, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, field_validator, model_validator
 
 from sdssflow.configuration.sdss_columns import ALWAYS, DOWNLOADABLE, SELECTABLE, STANDARD
 from sdssflow.configuration.section import Section
 from sdssflow.configuration.selection import Condition, refuse_statements
-from sdssflow.configuration.values import PositiveInt
+from sdssflow.configuration.values import (
+    Different,
+    FilePath,
+    PositiveInt,
+    Seed,
+    Text,
+)
 
 ServiceColumn = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+def _no_magnitude_twice(columns: dict[str, str]) -> dict[str, str]:
+    of: dict[str, str] = {}
+    for ours, theirs in columns.items():
+        if "_mag_" in ours and of.setdefault(theirs, ours) != ours:
+            raise ValueError(f"{of[theirs]} and {ours} are both read from {theirs!r}")
+    return columns
 
 
 class EmbeddedSource(Section):
@@ -30,13 +44,13 @@ class FileSource(Section):
 
     kind: Literal["file"]
     """One local file."""
-    path: str
+    path: FilePath
     """The file, relative to the working directory of the workflow."""
     format: Literal["csv", "fits", "votable", "parquet", "hdf5"] | None = None
     """File format; by default told from the suffix."""
     table: str | None = None
     """Name of the table inside an HDF5 file, or name or number of the extension of a FITS file."""
-    columns: dict[str, str]
+    columns: dict[str, Text] = Field(min_length=1)
     """Which column of the file is which: catalogue name -> name in the file. Columns of the file
     that are not named are not read."""
     class_labels: dict[str, Literal["GALAXY", "QSO", "STAR"]] = {
@@ -45,7 +59,7 @@ class FileSource(Section):
         "STAR": "STAR",
     }
     """The file's words for the three classes."""
-    sentinels: list[float] = [-9999.0, -999.0, -99.0, 99.0, 999.0, 9999.0]
+    sentinels: Different[float] = [-9999.0, -999.0, -99.0, 99.0, 999.0, 9999.0]
     """Numbers that mean "no value"; each is counted and made null."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """Expected SHA-256 of the file; another content is refused."""
@@ -60,7 +74,7 @@ class SimulatedSky(Section):
 
     objects: Annotated[int, Field(ge=640)]
     """How many spectra it holds, at least a plate's."""
-    seed: Annotated[int, Field(ge=0)] = 1
+    seed: Seed = 1
     """Seed of the draws."""
 
 
@@ -78,7 +92,7 @@ class Asked(Section):
 
     release: Annotated[int, Field(ge=12, le=99)] = 17
     """Data release."""
-    selection: list[Condition] = []
+    selection: Different[Condition] = []
     """Conditions that each row meets."""
     limit: PositiveInt | None = None
     """At most this many rows: the first ones in the order of specobjid, so always the same."""
@@ -94,7 +108,7 @@ class Asked(Section):
 class Selected(Asked):
     """What the roads to SDSS itself share: which columns."""
 
-    columns: list[str] = list(STANDARD)
+    columns: Different[str] = list(STANDARD)
     """Columns of the catalogue, besides the ids that tell rows apart."""
 
     @field_validator("columns")
@@ -135,12 +149,12 @@ class BulkSource(Selected):
 
     kind: Literal["bulk"]
     """The FITS files specObj and photoPosPlate of a release, read in step: docs/other_roads.md."""
-    folder: str
+    folder: FilePath
     """Folder of both files, relative to the working directory of the workflow."""
-    spectra: str | None = None
+    spectra: FilePath | None = None
     """Name of the file with spectra; by default `specObj-dr17.fits` with the number of the
     release."""
-    photometry: str | None = None
+    photometry: FilePath | None = None
     """Name of the file with their photometry, row by row; by default `photoPosPlate-dr17.fits`
     with the number of the release."""
 
@@ -163,7 +177,9 @@ class TapSource(Asked):
     """Address of the TAP service, without `/sync`."""
     table: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*){0,2}$")
     """The table, with its schema."""
-    columns: dict[str, ServiceColumn] = Field(min_length=1)
+    columns: Annotated[
+        dict[str, ServiceColumn], Field(min_length=1), AfterValidator(_no_magnitude_twice)
+    ]
     """Which column of the table is which: catalogue name -> name there. What only
     `source.selection` looks at is mapped as well."""
     key: str = "specobjid"

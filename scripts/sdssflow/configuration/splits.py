@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from sdssflow.configuration.section import Section
 
+
+def _power_of_two(nside: int) -> int:
+    if nside & (nside - 1):
+        raise ValueError(f"HEALPix has no nside {nside}: 1, 2, 4, 8, ...")
+    return nside
+
+
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Nside = Annotated[int, Field(ge=1, le=2**29), AfterValidator(_power_of_two)]
 Group = Literal["object", "plate", "sky_cell"]
 
 
-class PublishedSplit(Section):
+class Parted(Section):
+    """What all splits share: something is left to train on."""
+
+    @model_validator(mode="after")
+    def _something_is_left_to_train_on(self) -> Self:
+        parts = [name for name in ("test", "validation", "calibration") if hasattr(self, name)]
+        if sum(getattr(self, name) for name in parts) >= 1:
+            raise ValueError(f"{' + '.join(parts)} leave nothing to train on")
+        return self
+
+
+class PublishedSplit(Parted):
     """The train and test parts that came with the sample; the rest is drawn from train."""
 
     kind: Literal["published"]
@@ -23,7 +42,7 @@ class PublishedSplit(Section):
     """Fraction of the published train part held back for calibration."""
 
 
-class HoldoutSplit(Section):
+class HoldoutSplit(Parted):
     """One test part, drawn by a hash of the group key: adding rows moves no row."""
 
     kind: Literal["holdout"]
@@ -31,23 +50,17 @@ class HoldoutSplit(Section):
     group: Group = "object"
     """What must not straddle two parts: an `object` with all its duplicates, a spectroscopic
     `plate`, or a `sky_cell` (HEALPix)."""
-    nside: Annotated[int, Field(ge=1)] = 32
+    nside: Nside = 32
     """HEALPix resolution of `sky_cell` (32: cells of 1.8 degrees)."""
-    test: Fraction = 0.2
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Fraction of the groups for test."""
     validation: Fraction = 0.1
     """Fraction of the groups for early stopping."""
     calibration: Fraction = 0.1
     """Fraction of the groups for calibration."""
 
-    @model_validator(mode="after")
-    def _something_is_left_to_train_on(self) -> HoldoutSplit:
-        if self.test + self.validation + self.calibration >= 1:
-            raise ValueError("test + validation + calibration leave nothing to train on")
-        return self
 
-
-class CrossValidationSplit(Section):
+class CrossValidationSplit(Parted):
     """Each object is tested once: for small samples."""
 
     kind: Literal["cross_validation"]
@@ -56,7 +69,7 @@ class CrossValidationSplit(Section):
     """Number of folds."""
     group: Group = "object"
     """What must not straddle two parts."""
-    nside: Annotated[int, Field(ge=1)] = 32
+    nside: Nside = 32
     """HEALPix resolution of `sky_cell`."""
     validation: Fraction = 0.0
     """Fraction of the groups outside the test fold for early stopping."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from sdssflow.configuration.loading import ConfigurationError, load_run, load_samples
+from sdssflow.configuration.loading import (
+    ConfigurationError,
+    load_layers,
+    load_samples,
+    read_layers,
+)
 from sdssflow.configuration.regressors import TORCH_KINDS
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
@@ -34,33 +36,12 @@ def load_configuration(files: Iterable[Path]) -> Configured:
         The shipped one first, then those of --configfile. Paths in them are relative to the
         working directory.
     """
-    merged: dict[str, Any] = {}
-    origin = "config/config.yaml"
-    for path in files:
-        origin = str(path)
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except OSError as error:
-            return Configured(trouble=f"{path}: {error.strerror}")
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            return Configured(trouble=f"{path}: not valid YAML: {' '.join(str(error).split())}")
-        if not isinstance(content, dict):
-            return Configured(trouble=f"{path}: expected a mapping of keys")
-        merged = _laid_over(merged, content)
     try:
-        run = load_run(merged, origin)
-        return Configured(run, load_samples(run))
+        layers = read_layers(files)
+        run = load_layers(layers)
+        return Configured(run, load_samples(run, layers))
     except ConfigurationError as error:
         return Configured(trouble=str(error))
-
-
-def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    result = dict(below)
-    for key, value in above.items():
-        inner = result.get(key)
-        both = isinstance(inner, Mapping) and isinstance(value, Mapping)
-        result[key] = _laid_over(inner, value) if both else value
-    return result
 
 
 def check_configuration(configured: Configured) -> Finding:

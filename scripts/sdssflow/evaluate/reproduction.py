@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import yaml
 
-from sdssflow.configuration.loading import load_run, load_samples
+from sdssflow.configuration.loading import load_layers, load_samples, read_layers
 from sdssflow.configuration.regressors import PDF_KINDS
 from sdssflow.evaluate import class_scores, pdf_scores, redshift_scores
 from sdssflow.files import write_text
@@ -90,8 +90,9 @@ def score_files(configuration: str | Path = CONFIGURATION) -> list[tuple[str, tu
 
 
 def _configured(configuration: str | Path) -> tuple[Any, Any]:
-    run = load_run(yaml.safe_load(Path(configuration).read_text()), str(configuration))
-    return run, load_samples(run)
+    layers = read_layers([configuration])
+    run = load_layers(layers)
+    return run, load_samples(run, layers)
 
 
 def lock(results: str | Path, configuration: str | Path = CONFIGURATION) -> dict[str, Any]:

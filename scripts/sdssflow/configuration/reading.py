@@ -1,0 +1,272 @@
+"""Read YAML files so that nothing in them is lost or turned into something else in silence.
+
+A key that stands twice is refused, at any depth; YAML would keep the last. Plain words mean what
+they say: `yes`, `on`, `1:30`, `010` and `2026-11-23` are text (YAML 1.1 makes them true, true, 90,
+8 and a date), `1e-3` is a number, and keys are always text. Each value knows its line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+# each job on a cluster reads all samples; the parser in C takes a tenth of the time
+YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LARGEST_FILE = 10_000_000  # bytes
+STACK = 500
+DEEPEST = 50  # levels of nesting
+LARGEST_NUMBER = 2**64  # ids of SDSS
+KNOWN_TAGS = {"bool", "float", "int", "map", "merge", "null", "seq", "str"}
+TAG = "tag:yaml.org,2002:"
+
+
+class ConfigurationError(ValueError):
+    """The configuration can't be used as it is; the message says where and what to change."""
+
+
+class _Refused(yaml.YAMLError):
+    """A line that is valid YAML, but not for us."""
+
+    def __init__(self, line: int, problem: str) -> None:
+        super().__init__(problem)
+        self.line, self.problem = line, problem
+
+
+class _Loader(YAML_LOADER):
+    """Values by the core schema of YAML 1.2, without its octal and hexadecimal numbers."""
+
+    yaml_implicit_resolvers: dict[str, list[Any]] = {}
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, Any]:
+        self.flatten_mapping(node)
+        return {key.value: self.construct_object(value, deep=True) for key, value in node.value}
+
+    def construct_yaml_map(self, node: yaml.MappingNode) -> dict[str, Any]:
+        return self.construct_mapping(node)
+
+    def construct_whole_number(self, node: yaml.ScalarNode) -> int:
+        if len(node.value) > 21 or abs(int(node.value)) > LARGEST_NUMBER:
+            raise _Refused(_line(node), f"the number {_short(node.value)} is too large")
+        return int(node.value)
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("int", r"^[-+]?(?:0|[1-9][0-9]*)$", "-+0123456789"),
+    (
+        "float",
+        r"^(?:[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
+        "-+.0123456789",
+    ),
+    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("merge", r"^<<$", "<"),
+):
+    _Loader.add_implicit_resolver(TAG + _tag, re.compile(_pattern), list(_first))
+_Loader.add_constructor(TAG + "map", _Loader.construct_yaml_map)
+_Loader.add_constructor(TAG + "int", _Loader.construct_whole_number)
+
+
+class Document(NamedTuple):
+    """One file of the configuration, or what the command line says of it.
+
+    Attributes
+    ----------
+    name : str
+        Its name for messages.
+    content : dict
+        What it says.
+    root : yaml.MappingNode
+        The same with the places in the text.
+    """
+
+    name: str
+    content: dict[str, Any]
+    root: yaml.MappingNode | None = None
+
+    def has(self, location: Iterable[str | int]) -> bool:
+        """Say whether a place in the merged configuration stands in this file."""
+        here: Any = self.content
+        for part in location:
+            if not holds(here, part):
+                return False
+            here = here[part]
+        return True
+
+    def where(self, location: Iterable[str | int]) -> str:
+        """Return the name, with the line of a place where that is known."""
+        node, line = self.root, None
+        for part in location:
+            if isinstance(node, yaml.MappingNode):
+                pairs = [pair for pair in node.value if pair[0].value == part]
+                if not pairs:
+                    break
+                key, node = pairs[-1]
+                line = _line(key)
+            elif isinstance(node, yaml.SequenceNode) and part in range(len(node.value)):
+                node = node.value[part]
+                line = _line(node)
+            else:
+                break
+        return f"{self.name}, line {line}" if line else self.name
+
+
+def read_document(path: str | Path) -> Document:
+    """Read one YAML file whose top level is a mapping.
+
+    Raises
+    ------
+    ConfigurationError
+        If it can't be read, is not valid YAML, or says something that would be lost; with file,
+        line and what to do.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise ConfigurationError(f"{path}: too large for a configuration file")
+        data = path.read_bytes()
+    except OSError as error:
+        broken = path.is_symlink() and not path.exists()
+        reason = f"a link to {path.readlink()}, which is not there" if broken else error.strerror
+        raise ConfigurationError(f"{path}: can't be read: {reason}") from None
+    return parse(_decoded(data, str(path)), str(path))
+
+
+def parse(text: str, name: str) -> Document:
+    """Read YAML text whose top level is a mapping; errors as `read_document`."""
+    loader = None
+    try:
+        _refuse_depth(text)
+        loader = _Loader(text)
+        root = loader.get_single_node()
+        if root is None:
+            raise ConfigurationError(f"{name}: expected a mapping of keys, the file is empty")
+        if not isinstance(root, yaml.MappingNode):
+            raise ConfigurationError(f"{name}: expected a mapping of keys, found a {root.id}")
+        for _ in _checked(root, (), (), set()):
+            pass
+        return Document(name, loader.construct_document(root), root)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(_problem(error, name, text)) from None
+    except (ValueError, KeyError) as error:
+        if isinstance(error, ConfigurationError):
+            raise
+        raise ConfigurationError(f"{name}: a tag (!!) before a value of another kind") from None
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
+def overlaid(documents: Iterable[Document]) -> dict[str, Any]:
+    """Lay documents over each other as Snakemake does: sections merge, all else replaces."""
+    merged: dict[str, Any] = {}
+    for document in documents:
+        merged = _laid_over(merged, document.content)
+    return merged
+
+
+def holds(value: Any, part: str | int) -> bool:
+    """Say whether a mapping has a key, or a list an element of that number."""
+    if isinstance(value, list):
+        return part in range(len(value))
+    return isinstance(value, Mapping) and part in value
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(below)
+    for key, value in above.items():
+        inner = result.get(key)
+        both = isinstance(inner, Mapping) and isinstance(value, Mapping)
+        result[key] = _laid_over(inner, value) if both else value
+    return result
+
+
+def _decoded(data: bytes, name: str) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ConfigurationError(f"{name}: is UTF-16; save the file as UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        byte = data[error.start]
+        raise ConfigurationError(
+            f"{name}, line {line}: byte {error.start + 1} of the file, 0x{byte:02x}, is not UTF-8 "
+            f"(in Latin-1 it is {chr(byte)!r}); save the file as UTF-8"
+        ) from None
+
+
+def _refuse_depth(text: str) -> None:
+    """Refuse what is nested so deeply that the parser in C would overrun its stack."""
+    # most files are not so long that it could be
+    if text.count("[") + text.count("{") + max(map(len, text.splitlines()), default=0) < STACK:
+        return
+    depth = 0
+    for event in yaml.parse(text, YAML_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise _Refused(event.start_mark.line + 1, "nested too deeply")
+
+
+def _checked(
+    node: yaml.Node, place: tuple[str, ...], above: tuple[int, ...], seen: set[int]
+) -> Iterator[None]:
+    """Refuse keys that stand twice, keys that are no words, and values that hold themselves."""
+    if not node.tag.startswith(TAG) or node.tag.removeprefix(TAG) not in KNOWN_TAGS:
+        raise _Refused(_line(node), f"the tag {node.tag!r} means nothing here")
+    if id(node) in above:
+        raise _Refused(_line(node), "an anchor holds itself")
+    if id(node) in seen or isinstance(node, yaml.ScalarNode):
+        return
+    seen.add(id(node))
+    above = (*above, id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for number, child in enumerate(node.value):
+            yield from _checked(child, (*place, str(number)), above, seen)
+        return
+    lines: dict[str, int] = {}
+    for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise _Refused(_line(key), f"a key has to be a word, found a {key.id}")
+        if not key.value:
+            raise _Refused(_line(key), "there is no key before the colon")
+        here = ".".join((*place, key.value))
+        if key.value in lines:
+            first, second = lines[key.value], _line(key)
+            at = f"in lines {first} and {second}" if first != second else f"in line {first}"
+            raise _Refused(second, f"{here} stands twice, {at}; keep one of them")
+        lines[key.value] = _line(key)
+        yield from _checked(value, (*place, key.value), above, seen)
+
+
+def _line(node: yaml.Node) -> int:
+    return node.start_mark.line + 1
+
+
+def _short(text: str) -> str:
+    return text if len(text) < 60 else f"{text[:57]}..."
+
+
+def _problem(error: yaml.YAMLError, name: str, text: str) -> str:
+    """Return an error of the parser as one line."""
+    if isinstance(error, _Refused):
+        return f"{name}, line {error.line}: {error.problem}"
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        reason = " ".join(str(error).replace('in "<unicode string>", ', "at ").split())
+        return f"{name}: not valid YAML: {reason}"
+    found = (text.splitlines()[mark.line : mark.line + 1] or [""])[0][mark.column : mark.column + 1]
+    words = " ".join(filter(None, [error.context, error.problem]))
+    if found == "\t":
+        words = "a tab; indent with spaces"
+    elif "another document" in words:
+        words = "a second document begins ('---'); a file holds one"
+    elif "cannot start any token" in words:
+        words = f"text that begins with {found!r} has to stand in quotes"
+    elif "mapping values are not allowed" in words:
+        words += "; put text with a colon in quotes"
+    return f"{name}, line {mark.line + 1}: not valid YAML: {words}"
