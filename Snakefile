@@ -53,4 +53,4 @@ onsuccess:
 
 
 onerror:
-    end_run()
+    end_run(failed=True)

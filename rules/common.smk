@@ -18,7 +18,7 @@ SCRIPTS = os.path.join(workflow.basedir, "scripts")
 if SCRIPTS not in sys.path:
     sys.path.insert(0, SCRIPTS)
 
-from sdssflow import code_digests
+from sdssflow import code_digests, failures
 from sdssflow.cluster import orphans, queue
 from sdssflow.configuration.cuts import Cuts
 from sdssflow.configuration.loading import ConfigurationError, load_run, load_samples
@@ -35,7 +35,7 @@ try:
     RUN = load_run(config)
     SAMPLES = load_samples(RUN)
 except ConfigurationError as error:
-    raise WorkflowError(str(error)) from None
+    failures.refuse(error)
 
 DOWNLOADED = {
     name
@@ -101,12 +101,15 @@ def source_table(wildcards):
                 workflow.basedir, "data", "embedded", f"{source.table}.parquet"
             )
         )
-    return source.path
+    return failures.present(source.path, f"sample {wildcards.sample}: source.path")
 
 
 def bulk_file(number):
     """Input function: spectra (0) or photometry (1) of the bulk files."""
-    return lambda wildcards: SAMPLES[wildcards.sample].source.paths[number]
+    return lambda wildcards: failures.present(
+        SAMPLES[wildcards.sample].source.paths[number],
+        f"sample {wildcards.sample}: source.folder",
+    )
 
 
 def sky_tables(wildcards):
@@ -228,7 +231,7 @@ def published():
         numbers = entries.load_published()
         reasons = entries.reasons_not_run(numbers, RUN)
     except ConfigurationError as error:
-        raise WorkflowError(str(error)) from None
+        failures.refuse(error)
     tables = entries.score_tables(numbers, SAMPLES)
     definitions = {
         name: json.loads(entry.canonical()) for name, entry in numbers.items()
@@ -274,18 +277,25 @@ def check_gpus():
 
 def begin_run():
     """Do what comes before the first job: not while files are parsed, and in no job."""
+    failures.watch(workflow)
     try:
         if not workflow.local_exec:
             check_gpus()
         orphans.begin_run(Path.cwd(), submits=not workflow.local_exec)
-    except queue.QueueError as error:
-        raise WorkflowError(str(error)) from None
+    except (queue.QueueError, WorkflowError) as error:
+        failures.refuse(error)
 
 
-def end_run():
-    """Do what comes after the last job: for Snakemake's report, tell when submitted jobs began."""
-    if not workflow.local_exec:
-        run_times.restore_starts(workflow.persistence, Path.cwd())
+def end_run(failed=False):
+    """Do what comes after the last job; why jobs failed is the last thing said."""
+    try:
+        if (
+            not workflow.local_exec
+        ):  # for Snakemake's report, tell when submitted jobs began
+            run_times.restore_starts(workflow.persistence, Path.cwd())
+    finally:
+        if failed:
+            failures.tell(workflow)
 
 
 wildcard_constraints:

@@ -1,0 +1,252 @@
+"""What a run that fails leaves on the terminal: the reasons, once, last, in the user's terms."""
+
+import logging
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from sdssflow import failures
+from sdssflow.logs import reason
+from sdssflow.prepare.parts import read_part
+from tests.workflow.conftest import TINY_RUN, Run, configure, copy_project
+
+pytestmark = pytest.mark.workflow
+ROWS = {
+    "refused": "400,2,17,16,15,14,13,0.1,GALAXY",
+    "refused_again": "",  # reads the file of the one before
+    "unknown": "1,2,17,16,15,14,13,0.1,GALAXI",
+    "breaks": "1,2,17,16,15,14,13,0.1,GALAXY",
+    "killed": "1,2,17,16,15,14,13,0.1,GALAXY",
+    "sound": "1,2,17,16,15,14,13,0.1,GALAXY",
+}
+NAMES = ["ra", "dec", *(f"model_mag_{band}" for band in "ugriz"), "zspec", "spec_class"]
+# samples whose job meets what no file can bring about
+FAULTS = """
+    if snakemake.params.sample == "breaks":
+        [].pop()
+    if snakemake.params.sample == "killed":
+        import os
+        os.kill(os.getpid(), 9)
+"""
+HEAD = "def main(snakemake: Any) -> None:\n"
+
+
+def make(folder) -> Run:
+    """A project with a sample for each way to fail, and one that doesn't."""
+    run = Run(folder)
+    copy_project(folder)
+    configure(folder)
+    head = ",".join(NAMES)
+    for name, row in ROWS.items():
+        path = f"data/{name.removesuffix('_again')}.csv"
+        if row:
+            (folder / path).write_text(f"{head}\n{row}\n")
+        content = yaml.safe_load((folder / "config/samples/tiny.yaml").read_text())
+        content["source"] = {
+            "kind": "file",
+            "path": path,
+            "columns": {name: name for name in NAMES},
+        }
+        content["source"]["extinction_applied"] = True
+        content["splits"] = {"random": {"kind": "holdout", "group": "object"}}
+        (folder / f"config/samples/{name}.yaml").write_text(yaml.safe_dump(content))
+    config = yaml.safe_dump({**TINY_RUN, "samples": ["tiny", *ROWS]}, sort_keys=False)
+    (folder / "config/config.yaml").write_text(config)
+    script = folder / "scripts/import_catalogue.py"
+    script.write_text(script.read_text().replace(HEAD, HEAD + FAULTS))
+    return run
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Run:
+    return make(tmp_path_factory.mktemp("messages"))
+
+
+def catalogue(sample):
+    return f"results/{sample}/catalogue/catalogue.parquet"
+
+
+def said(run: Run, *arguments: str) -> str:
+    """Return all that a run says that has to fail."""
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *arguments],
+        cwd=run.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    return done.stdout
+
+
+def assert_last(text: str, message: str) -> None:
+    """Check that a message is the last on the terminal, stands there once and is all of it."""
+    assert text.rstrip().endswith("\n\n" + message)
+    assert text.count(message.splitlines()[-1]) == 1
+    assert "Traceback" not in text
+
+
+REFUSED = """\
+import_catalogue (sample refused) failed (log: logs/import_catalogue/refused.log)\
+{more}:
+data/refused.csv: column 'ra', row 0 (line 2): 400 is outside [0, 360] deg. \
+Correct it, or add the number to source.sentinels if it means 'no value'."""
+SEVERAL = f"""\
+import_catalogue (sample breaks) failed (log: logs/import_catalogue/breaks.log):
+IndexError: pop from empty list (not foreseen: the log has the traceback)
+
+import_catalogue (sample killed) failed (log: logs/import_catalogue/killed.log):
+killed before it could say why, most often because the machine has too little memory for all \
+that runs on it: run again with --cores 1.
+
+{REFUSED.format(more=", and 1 more for the same reason")}
+
+import_catalogue (sample unknown) failed (log: logs/import_catalogue/unknown.log):
+data/unknown.csv: column 'spec_class', row 0 (line 2): unknown label 'GALAXI' \
+(did you mean 'GALAXY'?) (1 row has unknown labels). Say in source.class_labels which class it is.\
+"""
+
+
+def test_each_reason_stands_once_at_the_end(project):
+    text = said(project, "--cores", "2", *map(catalogue, ROWS))
+    assert_last(text, SEVERAL)
+    assert all(text.count(line) == 1 for line in SEVERAL.splitlines() if line)
+    assert (project.folder / catalogue("sound")).is_file()
+    for name in ("breaks", "refused"):
+        log = (project.folder / f"logs/import_catalogue/{name}.log").read_text()
+        assert "Traceback (most recent call last)" in log
+
+
+@pytest.mark.parametrize("quiet", [[], ["--quiet", "all"]], ids=["", "quiet"])
+def test_a_refused_file_is_the_last_word_of_a_run(project, quiet):
+    text = said(project, "--cores", "1", catalogue("refused"), *quiet)
+    assert_last(text, REFUSED.format(more=""))
+    assert not (project.folder / catalogue("refused")).exists()
+    assert not list((project.folder / ".snakemake/locks").glob("*"))
+
+
+def test_a_mistake_in_the_configuration_is_the_last_word_too(project):
+    text = said(project, "--config", "seds=1", "--cores", "1", "--quiet", "all")
+    assert text.rstrip().splitlines()[-2] == "  seds: unknown key (did you mean 'seeds'?)"
+    assert text.count("seds") == 1
+    assert "Traceback" not in text
+    assert "common.smk" not in text
+
+
+def test_a_source_that_is_gone_is_missed_where_its_results_are(project):
+    project.snakemake(catalogue("sound"), "--cores", "1")
+    path = project.folder / "data/sound.csv"
+    path.rename(project.folder / "data/sounds.csv")
+    text = said(project, catalogue("sound"), "--cores", "1")
+    (project.folder / "data/sounds.csv").rename(path)
+    assert_last(
+        text,
+        "sample sound: source.path: data/sound.csv: there is no such file (did you mean "
+        f"'sounds.csv'?). Put it there, or correct the path: it is relative to {project.folder}.",
+    )
+
+
+def job(name, *members):
+    """A job as Snakemake's scheduler gives it, or a group of jobs."""
+    if members:
+        return SimpleNamespace(jobs=members, log=[log for one in members for log in one.log])
+    return SimpleNamespace(
+        rule=SimpleNamespace(name=name), log=[f"{name}.log"], wildcards_dict={"sample": "s"}
+    )
+
+
+def entry(level, text):
+    return f"2026-01-02 03:04:05,678 {level} {text}\n"
+
+
+FAILED = entry("INFO", "a {}") + entry("CRITICAL", "no room\nat all") + entry("WARNING", "late")
+WELL = entry("INFO", "a {}") + entry("INFO", "done in 0.5 s")
+WORKING = entry("INFO", "a {}")
+BY_SLURM = "slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026-01-02 DUE TO TIME LIMIT ***\n"
+
+
+@pytest.fixture
+def logs(tmp_path, monkeypatch):
+    """Write logs into a folder of their own: those of an earlier run, then those of this one."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(before, since):
+        for name, text in before.items():
+            Path(f"{name}.log").write_text(text)
+        watch = failures.Watch(["a.log", "b.log", "c.log"])
+        for name, text in since.items():
+            Path(f"{name}.log").write_text(text)
+        return watch
+
+    return write
+
+
+def group_error(*others):
+    info = [{"log": [f"{name}.log"]} for name in "abc"]
+    names = {"event": "group_error", "job_error_info": info, "aux_logs": list(others)}
+    return logging.makeLogRecord({"msg": "", **names})
+
+
+@pytest.mark.parametrize(
+    ("before", "since", "expected"),
+    [
+        ({"c": FAILED}, {"a": WELL, "b": FAILED}, {"b (sample s)": "no room\nat all"}),
+        ({"a": FAILED, "b": FAILED}, {"a": FAILED * 2, "b": WELL}, {"a (sample s)": "no room"}),
+        ({}, {"a": WELL, "b": WORKING}, {"b (sample s)": "killed .* DUE TO TIME LIMIT .*mem_mb"}),
+        ({"a": FAILED}, {}, {"a (sample s)": r"it never began \(3 jobs in one\).*TIME LIMIT"}),
+        ({}, {"a": WELL, "b": WELL, "c": WELL}, {"c (sample s)": "its script ended well"}),
+    ],
+    ids=["one failed", "earlier run", "killed", "never began", "output refused"],
+)
+def test_of_a_group_the_job_that_failed_is_told(logs, before, since, expected):
+    watch = logs(before, since)
+    Path("slurm.log").write_text(BY_SLURM)
+    watch.handle(group_error("slurm.log"))
+    found = failures.failures([job("group", job("a"), job("b"), job("c"))], watch)
+    assert {failure.job for failure in found} == set(expected)
+    for failure in found:
+        assert re.search(expected[failure.job], failure.reason, re.DOTALL)
+
+
+def test_long_and_many_reasons_are_cut(logs):
+    watch = logs({}, {"a": entry("CRITICAL", "\x1b[2J" + "x" * 10_000)})
+    (found,) = failures.failures([job("a")], watch)
+    assert found.reason.startswith(" [2Jxx")
+    assert len(found.reason) < 5000
+    many = [failures.Failure("a", f"{i}.log", f"reason {i}.") for i in range(30)]
+    text = failures.message(many, 30)
+    assert text.lstrip().startswith("30 jobs failed; these are the first 10 different reasons")
+    assert text.count("reason ") == 10
+
+
+def raised(call):
+    try:
+        call()
+    except BaseException as error:
+        return error
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda: [].pop(), "IndexError: pop from empty list (not foreseen: the log has"),
+        (lambda: Path("not/there").read_text(), "FileNotFoundError: [Errno 2] No such file"),
+        (lambda: read_part("nowhere.parquet", 0, "x"), "unknown part 'x'; known: train"),
+        (interrupt, "interrupted. The same command goes on where this run ended."),
+    ],
+    ids=["library", "file", "our words", "interrupted"],
+)
+def test_words_of_ours_are_told_as_they_are(call, expected):
+    assert reason(raised(call)).startswith(expected)
+
+
+def test_a_file_one_may_not_read_and_a_folder_one_may_not_write_are_told_apart():
+    error = PermissionError(13, "Permission denied", "data/a.csv")
+    assert reason(error, ["data/a.csv"]).endswith("'data/a.csv'. Let yourself read it (chmod u+r).")
+    assert "Let yourself write there" in reason(error)
