@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import os
 import re
 import time
 from collections.abc import Iterable
@@ -26,8 +27,16 @@ MOST_LINES, MOST_CHARACTERS = 30, 4000  # of one reason
 ENTRY = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} "
 REASON = re.compile(rf"{ENTRY}CRITICAL (.*?)(?={ENTRY}|\Z)", re.MULTILINE | re.DOTALL)
 ENDED_WELL = re.compile(rf"{ENTRY}INFO done in ", re.MULTILINE)
-SAID_BY_SLURM = re.compile(r"^(?:slurmstepd|srun|sbatch): error: .*$", re.MULTILINE)
-SNAKEMAKE_ADDS = "For further error details see the cluster/cloud log"
+# in the log of a submitted job: what SLURM says ("Exited with exit code 1" says nothing), or which
+# signal its Snakemake saw
+SAID_BY_SLURM = re.compile(
+    r"^(?:slurmstepd|srun): error: (?!.*Exited with).*$|\bdied with <Signals\.\w+", re.MULTILINE
+)
+DOCTOR = "make doctor PROFILE=profiles/slurm compares the profile with the cluster."
+# what follows the words of a batch system: its own call, indented, and where to look
+REST_OF_WORDS = re.compile(
+    r"\n\s.*|Detailed failure reason unavailable.*|For further error details.*", re.DOTALL
+)
 
 
 class Refusal(SystemExit):
@@ -83,6 +92,14 @@ class Failure(NamedTuple):
     told: bool = False
 
 
+class Stamp(NamedTuple):
+    """What tells a file from one that was there before under the same name."""
+
+    inode: int
+    size: int
+    changed_ns: int
+
+
 class Watch(logging.Handler):
     """What this run's Snakemake says of jobs that fail, and which logs are of this run.
 
@@ -97,13 +114,16 @@ class Watch(logging.Handler):
         self.before = {log: _stamp(log) for log in logs}
         self.words: dict[str, str] = {}
         self.submission_logs: dict[str, str] = {}
+        self.grouped: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep what a batch system says of a failed job, by the log of the job."""
         try:
             if record.event == "group_error":
-                for job in record.job_error_info:
-                    self._keep(job["log"][0], "", record.aux_logs)
+                logs = [job["log"][0] for job in record.job_error_info]
+                self.grouped.update(logs)
+                for log in logs:
+                    self._keep(log, "", record.aux_logs)
             elif record.event == "job_error" and record.log:
                 log, *others = record.log
                 self._keep(log, record.rule_msg or "", others)
@@ -111,13 +131,14 @@ class Watch(logging.Handler):
             return
 
     def _keep(self, log: str, words: str, others: list[str]) -> None:
-        self.words[log] = words.split(SNAKEMAKE_ADDS)[0].strip() or self.words.get(log, "")
+        self.words[log] = REST_OF_WORDS.sub("", words).strip() or self.words.get(log, "")
         if others:
             self.submission_logs[log] = others[-1]
 
     def new(self, log: str) -> bool:
-        """Return whether a log was written in this run."""
-        return _stamp(log) not in (None, self.before.get(log))
+        """Return whether a job wrote its log in this run; Snakemake makes an empty one."""
+        stamp = _stamp(log)
+        return stamp is not None and stamp.size > 0 and stamp != self.before.get(log)
 
 
 def failures(failed: Iterable[Any], watch: Watch) -> list[Failure]:
@@ -158,15 +179,14 @@ def _failures_of(jobs: list[Any], watch: Watch) -> list[Failure]:
         why = "its script ended well, but Snakemake doesn't take what it left; it says why above"
         return [Failure(named[log], log, why) for log in list(texts)[-1:]]
     first = next((log for log in named if log not in texts), "")
-    return [Failure(named[first], first, _never_began(first, len(jobs), watch))] if first else []
+    return [Failure(named[first], "", _never_began(first, len(jobs), watch))] if first else []
 
 
 def _killed(log: str, watch: Watch) -> str:
-    said = _said_by_batch_system(log, watch)
-    if said or log in watch.submission_logs:
+    if log in watch.submission_logs:
         return (
-            f"killed before it could say why. {said or 'Most often it is memory or time.'} More of "
-            "both: mem_mb and runtime of this rule below set-resources in the profile."
+            f"killed before it could say why.{_said_by_batch_system(log, watch)} If it needs more "
+            "memory or time: mem_mb and runtime of this rule, below set-resources in the profile."
         )
     return (
         "killed before it could say why, most often because the machine has too little memory for "
@@ -175,17 +195,22 @@ def _killed(log: str, watch: Watch) -> str:
 
 
 def _never_began(log: str, jobs: int, watch: Watch) -> str:
+    others = f", nor did the {jobs - 1} that were to run with it" if jobs > 1 else ""
     said = _said_by_batch_system(log, watch)
-    others = f" ({jobs} jobs in one)" if jobs > 1 else ""
-    return f"it never began{others}. {said or 'Why is said above.'}"
+    if said or log in watch.grouped:
+        taken = "" if said else " The batch system didn't take it."
+        return f"it never began{others}.{said or taken} {DOCTOR}"
+    return f"it never began{others}. The lines of Snakemake above say more."
 
 
 def _said_by_batch_system(log: str, watch: Watch) -> str:
-    words = watch.words.get(log, "")
+    """Return a sentence or two, each after a space."""
     at = watch.submission_logs.get(log)
-    lines = SAID_BY_SLURM.findall(_tail(at)) if at else []
-    said = [_plain(text) for text in (words, *lines[-1:]) if text]
-    return " ".join([*said, f"({at})"] if at else said)
+    lines = SAID_BY_SLURM.findall(_tail(at))[-1:] if at else []
+    said = [words] if (words := watch.words.get(log)) else lines
+    if at:
+        said.append(f"Its log there: {os.path.relpath(at)}")
+    return "".join(f" {_plain(text).replace('<Signals.', '').rstrip('.')}." for text in said)
 
 
 def message(found: list[Failure], jobs: int) -> str:
@@ -216,7 +241,8 @@ def message(found: list[Failure], jobs: int) -> str:
         )
     for reason, (first, *others) in shown:
         more = f", and {len(others)} more for the same reason" if others else ""
-        parts.append(f"{first.job} failed (log: {first.log}){more}:\n{reason}")
+        log = f" (log: {first.log})" if first.log else ""
+        parts.append(f"{first.job} failed{log}{more}:\n{reason}")
     return "\n" + "\n\n".join(parts)
 
 
@@ -271,12 +297,12 @@ def _plain(text: str) -> str:
     return short if short == text else f"{short} ... (the rest is in the log)"
 
 
-def _stamp(path: str) -> tuple[int, ...] | None:
+def _stamp(path: str) -> Stamp | None:
     try:
         found = Path(path).stat()
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return Stamp(found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def _tail(path: str) -> str:

@@ -1,65 +1,20 @@
 """What a run that fails leaves on the terminal: the reasons, once, last, in the user's terms."""
 
 import logging
+import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import yaml
 
 from sdssflow import failures
 from sdssflow.logs import reason
 from sdssflow.prepare.parts import read_part
-from tests.workflow.conftest import TINY_RUN, Run, configure, copy_project
+from tests.workflow.conftest import Run
+from tests.workflow.failing_project import REFUSED, ROWS, assert_last, catalogue, make, said
 
 pytestmark = pytest.mark.workflow
-ROWS = {
-    "refused": "400,2,17,16,15,14,13,0.1,GALAXY",
-    "refused_again": "",  # reads the file of the one before
-    "unknown": "1,2,17,16,15,14,13,0.1,GALAXI",
-    "breaks": "1,2,17,16,15,14,13,0.1,GALAXY",
-    "killed": "1,2,17,16,15,14,13,0.1,GALAXY",
-    "sound": "1,2,17,16,15,14,13,0.1,GALAXY",
-}
-NAMES = ["ra", "dec", *(f"model_mag_{band}" for band in "ugriz"), "zspec", "spec_class"]
-# samples whose job meets what no file can bring about
-FAULTS = """
-    if snakemake.params.sample == "breaks":
-        [].pop()
-    if snakemake.params.sample == "killed":
-        import os
-        os.kill(os.getpid(), 9)
-"""
-HEAD = "def main(snakemake: Any) -> None:\n"
-
-
-def make(folder) -> Run:
-    """A project with a sample for each way to fail, and one that doesn't."""
-    run = Run(folder)
-    copy_project(folder)
-    configure(folder)
-    head = ",".join(NAMES)
-    for name, row in ROWS.items():
-        path = f"data/{name.removesuffix('_again')}.csv"
-        if row:
-            (folder / path).write_text(f"{head}\n{row}\n")
-        content = yaml.safe_load((folder / "config/samples/tiny.yaml").read_text())
-        content["source"] = {
-            "kind": "file",
-            "path": path,
-            "columns": {name: name for name in NAMES},
-        }
-        content["source"]["extinction_applied"] = True
-        content["splits"] = {"random": {"kind": "holdout", "group": "object"}}
-        (folder / f"config/samples/{name}.yaml").write_text(yaml.safe_dump(content))
-    config = yaml.safe_dump({**TINY_RUN, "samples": ["tiny", *ROWS]}, sort_keys=False)
-    (folder / "config/config.yaml").write_text(config)
-    script = folder / "scripts/import_catalogue.py"
-    script.write_text(script.read_text().replace(HEAD, HEAD + FAULTS))
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -67,32 +22,6 @@ def project(tmp_path_factory) -> Run:
     return make(tmp_path_factory.mktemp("messages"))
 
 
-def catalogue(sample):
-    return f"results/{sample}/catalogue/catalogue.parquet"
-
-
-def said(run: Run, *arguments: str) -> str:
-    """Return all that a run says that has to fail."""
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake", *arguments],
-        cwd=run.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 1
-    return done.stdout
-
-
-def assert_last(text: str, message: str) -> None:
-    """Check that a message is the last on the terminal, stands there once and is all of it."""
-    assert text.rstrip().endswith("\n\n" + message)
-    assert text.count(message.splitlines()[-1]) == 1
-    assert "Traceback" not in text
-
-
-REFUSED = """\
-import_catalogue (sample refused) failed (log: logs/import_catalogue/refused.log)\
-{more}:
-data/refused.csv: column 'ra', row 0 (line 2): 400 is outside [0, 360] deg. \
-Correct it, or add the number to source.sentinels if it means 'no value'."""
 SEVERAL = f"""\
 import_catalogue (sample breaks) failed (log: logs/import_catalogue/breaks.log):
 IndexError: pop from empty list (not foreseen: the log has the traceback)
@@ -148,6 +77,50 @@ def test_a_source_that_is_gone_is_missed_where_its_results_are(project):
     )
 
 
+# commands of a SLURM that runs each job at once, while sbatch waits
+SBATCH = """
+while [ $# -gt 0 ]; do
+    case "$1" in --output) out="$2"; shift;; --wrap=*) call="${1#--wrap=}";; esac
+    shift
+done
+number=$(($(cat "$HERE/states" | wc -l) + 1))
+log=$(echo "$out" | sed "s/%j/$number/")
+mkdir -p "$(dirname "$log")"
+state=COMPLETED
+SLURM_JOB_ID=$number sh -c "$call" > "$log" 2>&1 || state=FAILED
+echo "$number|$state" >> "$HERE/states"
+echo $number
+"""
+SQUEUE = 'case "$*" in *--name*) cat "$HERE/states";; esac'
+SRUN = 'while [ "${1#-}" != "$1" ]; do shift; done; exec "$@"'
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """The environment of runs on a SLURM of this test."""
+    pytest.importorskip("snakemake_executor_plugin_slurm")
+    age = 'echo "MinJobAge = 300 sec"'
+    commands = {"sbatch": SBATCH, "squeue": SQUEUE, "srun": SRUN, "sinfo": "echo main",
+                "scontrol": age, "sacct": "exit 1", "scancel": "exit 1"}  # fmt: skip
+    for name, commands_in_sh in commands.items():
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\nHERE={tmp_path}\n{commands_in_sh}\n")
+        program.chmod(0o755)
+    (tmp_path / "states").touch()
+    return {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+
+def test_of_submitted_jobs_too_the_reason_is_the_last_word(project, cluster):
+    text = said(
+        project, "--workflow-profile", "profiles/slurm", "--cores", "1", "--retries", "0",
+        "--slurm-init-seconds-before-status-checks", "1",
+        catalogue("refused"), "results/refused/clean/flow.csv", environment=cluster,
+    )  # fmt: skip
+    assert_last(text, REFUSED.format(more=""))
+    assert "Group job prepare" in text
+    assert "2\n" in text.split("total")[1]  # of the two, one never began
+
+
 def job(name, *members):
     """A job as Snakemake's scheduler gives it, or a group of jobs."""
     if members:
@@ -195,7 +168,7 @@ def group_error(*others):
         ({"c": FAILED}, {"a": WELL, "b": FAILED}, {"b (sample s)": "no room\nat all"}),
         ({"a": FAILED, "b": FAILED}, {"a": FAILED * 2, "b": WELL}, {"a (sample s)": "no room"}),
         ({}, {"a": WELL, "b": WORKING}, {"b (sample s)": "killed .* DUE TO TIME LIMIT .*mem_mb"}),
-        ({"a": FAILED}, {}, {"a (sample s)": r"it never began \(3 jobs in one\).*TIME LIMIT"}),
+        ({"a": FAILED}, {}, {"a (sample s)": "it never began, nor did the 2 .*TIME LIMIT"}),
         ({}, {"a": WELL, "b": WELL, "c": WELL}, {"c (sample s)": "its script ended well"}),
     ],
     ids=["one failed", "earlier run", "killed", "never began", "output refused"],
