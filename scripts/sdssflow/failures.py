@@ -32,6 +32,10 @@ ENDED_WELL = re.compile(rf"{ENTRY}INFO done in ", re.MULTILINE)
 SAID_BY_SLURM = re.compile(
     r"^(?:slurmstepd|srun): error: (?!.*Exited with).*$|\bdied with <Signals\.\w+", re.MULTILINE
 )
+INTERRUPTED = (
+    "The run ended before its jobs did: it was interrupted, or Snakemake says above why. The same "
+    "command goes on from here."
+)
 DOCTOR = "make doctor PROFILE=profiles/slurm compares the profile with the cluster."
 # what follows the words of a batch system: its own call, indented, and where to look
 REST_OF_WORDS = re.compile(
@@ -207,10 +211,11 @@ def _said_by_batch_system(log: str, watch: Watch) -> str:
     """Return a sentence or two, each after a space."""
     at = watch.submission_logs.get(log)
     lines = SAID_BY_SLURM.findall(_tail(at))[-1:] if at else []
+    lines = [re.sub(r"died with <Signals\.", "It died with ", line) for line in lines]
     said = [words] if (words := watch.words.get(log)) else lines
     if at:
         said.append(f"Its log there: {os.path.relpath(at)}")
-    return "".join(f" {_plain(text).replace('<Signals.', '').rstrip('.')}." for text in said)
+    return "".join(f" {_plain(text).rstrip('.')}." for text in said)
 
 
 def message(found: list[Failure], jobs: int) -> str:
@@ -255,7 +260,7 @@ def watch(workflow: Any) -> None:
 
 
 def tell(workflow: Any) -> None:
-    """End a run with why its jobs failed; return if none did, so that Snakemake says its own.
+    """End a run that failed with why.
 
     Parameters
     ----------
@@ -265,23 +270,27 @@ def tell(workflow: Any) -> None:
     Raises
     ------
     Refusal
-        If at least one job failed.
+        In any case but one: Snakemake could not go on, and has said why itself.
     """
     from snakemake.logging import logger
 
+    scheduler = workflow.scheduler
     seen = next((handler for handler in logger.handlers if isinstance(handler, Watch)), Watch([]))
-    # seconds that a shared file system may take to show what other machines wrote
+    failed = sorted(scheduler.failed, key=lambda job: min(map(str, job.log), default=""))
+    # a shared file system may take so long to show what other machines wrote
     patience = 0 if workflow.local_exec else workflow.execution_settings.latency_wait
-    failed = sorted(
-        workflow.scheduler.failed, key=lambda job: str(min(map(str, job.log), default=""))
-    )
-    end = time.monotonic() + patience
+    interrupted = not failed or getattr(scheduler, "_user_kill", None)
+    end = time.monotonic() + (0 if interrupted else patience)
     found = failures(failed[:MOST_READ], seen)
     while not all(failure.told for failure in found) and time.monotonic() < end:
         time.sleep(EVERY_SECONDS)
         found = failures(failed[:MOST_READ], seen)
+    if interrupted:  # what couldn't say why was ended with the run
+        found = [failure for failure in found if failure.told]
     if found:
-        raise Refusal(message(found, len(failed)))
+        raise Refusal(message(found, 0 if interrupted else len(failed)))
+    if not getattr(scheduler, "_executor_error", None):
+        refuse(INTERRUPTED)
 
 
 def _name(job: Any) -> str:

@@ -49,7 +49,10 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
     snakemake : snakemake.script.Snakemake
         What Snakemake hands to a script.
     """
-    log = _start_logging(snakemake.log[0] if snakemake.log else None)
+    try:
+        log = _start_logging(snakemake.log[0] if snakemake.log else None)
+    except OSError as error:
+        raise SystemExit(reason(error)) from None
     started, begun = time.monotonic(), datetime.now(UTC)
     logger.info("%s %s", snakemake.rule, dict(snakemake.wildcards.items()))
     try:
@@ -82,7 +85,7 @@ def reason(error: BaseException, inputs: Iterable[str] = ()) -> str:
     """
     words = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted. The same command goes on where this run ended."
+        return "interrupted. The same command goes on from here."
     if isinstance(error, OSError) and error.errno in UNWRITABLE:
         reads = error.errno == errno.EACCES and str(error.filename) in map(str, inputs)
         return f"{words}. {UNREADABLE if reads else UNWRITABLE[error.errno]}"

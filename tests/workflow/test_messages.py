@@ -3,13 +3,15 @@
 import logging
 import os
 import re
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from snakemake.logging import logger
 
 from sdssflow import failures
-from sdssflow.logs import reason
+from sdssflow.logs import reason, run
 from sdssflow.prepare.parts import read_part
 from tests.workflow.conftest import Run
 from tests.workflow.failing_project import REFUSED, ROWS, assert_last, catalogue, make, said
@@ -194,6 +196,43 @@ def test_long_and_many_reasons_are_cut(logs):
     assert text.count("reason ") == 10
 
 
+@pytest.mark.parametrize(
+    ("failed", "kill", "error", "expected"),
+    [
+        ([], None, None, failures.INTERRUPTED),
+        ([job("b")], "graceful", None, failures.INTERRUPTED),
+        ([job("b"), job("a")], "graceful", None, "no room\nat all"),
+        ([job("b")], None, None, "too little memory for all that runs on it"),
+        ([], None, OSError("sbatch"), None),
+    ],
+    ids=["Ctrl-C", "TERM", "TERM after a failure", "killed", "Snakemake's own words"],
+)
+def test_what_an_interrupted_run_says(logs, failed, kill, error, expected):
+    watch = logs({}, {"a": FAILED, "b": WORKING})
+    scheduler = SimpleNamespace(failed=failed, _user_kill=kill, _executor_error=error)
+    logger.addHandler(watch)
+    try:
+        failures.tell(SimpleNamespace(scheduler=scheduler, local_exec=True))
+    except failures.Refusal as refusal:
+        assert expected in str(refusal)
+        assert str(refusal).count("log:") == (expected != failures.INTERRUPTED)
+    else:
+        assert expected is None
+    finally:
+        logger.removeHandler(watch)
+
+
+def test_a_reason_that_no_log_can_take_is_said_at_once(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    full = SimpleNamespace(
+        rule="a", wildcards={}, log=["/dev/full"], input=[], output=[], threads=1
+    )
+    with pytest.raises(IndexError):
+        run(lambda snakemake: [].pop(), SimpleNamespace(**full, threads=1))
+    assert capsys.readouterr().err.splitlines()[-1].startswith("IndexError: pop from empty list")
+
+
 def raised(call):
     try:
         call()
@@ -211,7 +250,7 @@ def interrupt():
         (lambda: [].pop(), "IndexError: pop from empty list (not foreseen: the log has"),
         (lambda: Path("not/there").read_text(), "FileNotFoundError: [Errno 2] No such file"),
         (lambda: read_part("nowhere.parquet", 0, "x"), "unknown part 'x'; known: train"),
-        (interrupt, "interrupted. The same command goes on where this run ended."),
+        (interrupt, "interrupted. The same command goes on from here."),
     ],
     ids=["library", "file", "our words", "interrupted"],
 )
