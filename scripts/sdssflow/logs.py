@@ -32,6 +32,7 @@ UNWRITABLE = {
 }
 UNREADABLE = "Let yourself read it (chmod u+r)."
 MORE_MEMORY = "Run fewer jobs at a time (--cores 1); on a cluster, give the rule more mem_mb."
+MOST_CHARACTERS = 20_000  # of a reason: it is looked for in the end of the log
 SCRIPTS = Path(__file__).resolve().parents[1]
 Item = TypeVar("Item")
 
@@ -138,7 +139,7 @@ def _start_logging(path: str | None) -> _LogFile | None:
 
 def _fail(error: BaseException, snakemake: Any, log: _LogFile | None) -> None:
     """Write the traceback and the reason into the log, and keep Python from printing them."""
-    why = reason(error, snakemake.input)
+    why = reason(error, snakemake.input)[:MOST_CHARACTERS]
     extra = {"only_log": True}
     logger.error("rule %s failed", snakemake.rule, exc_info=error, extra=extra)
     logger.critical("%s", why, extra=extra)  # what the end of the run looks for

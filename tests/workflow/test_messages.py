@@ -229,7 +229,7 @@ def test_a_reason_that_no_log_can_take_is_said_at_once(tmp_path, monkeypatch, ca
         rule="a", wildcards={}, log=["/dev/full"], input=[], output=[], threads=1
     )
     with pytest.raises(IndexError):
-        run(lambda snakemake: [].pop(), SimpleNamespace(**full, threads=1))
+        run(lambda snakemake: [].pop(), full)
     assert capsys.readouterr().err.splitlines()[-1].startswith("IndexError: pop from empty list")
 
 
