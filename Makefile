@@ -7,6 +7,7 @@
 # make reproduce   everything from nothing, compared with what was locked
 # make docs   the documentation as a site
 # Set-up needs the package index; everything after it works offline.
+# A run that fails ends with the reasons; the line "make: *** ... Error 1" below them is make's own.
 
 PYTHON ?= python3
 VENV := .venv

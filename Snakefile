@@ -57,4 +57,4 @@ onsuccess:
 
 
 onerror:
-    end_run()
+    end_run(failed=True)

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import CliException, WorkflowError
+from snakemake.exceptions import WorkflowError
 
 # what is imported stays and the graph of jobs only grows: looking through both for garbage takes an
 # eighth of a dry run
@@ -18,7 +18,7 @@ SCRIPTS = os.path.join(workflow.basedir, "scripts")
 if SCRIPTS not in sys.path:
     sys.path.insert(0, SCRIPTS)
 
-from sdssflow import code_digests
+from sdssflow import code_digests, failures
 from sdssflow.cluster import orphans, queue
 from sdssflow.configuration.cuts import Cuts
 from sdssflow.configuration.loading import (
@@ -30,6 +30,7 @@ from sdssflow.configuration.loading import (
 )
 from sdssflow.configuration.reading import Document
 from sdssflow.configuration.regressors import PDF_KINDS, TORCH_KINDS
+from sdssflow.outputs import outputs
 from sdssflow.provenance import digests, records, run_times
 from sdssflow.provenance.lineage import LineageError
 from sdssflow.report.contents import (
@@ -39,7 +40,6 @@ from sdssflow.report.contents import (
     models,
     pdf_models,
 )
-from sdssflow.outputs import outputs
 
 
 def configuration_layers():
@@ -64,9 +64,7 @@ try:
     RUN = load_layers(LAYERS)
     SAMPLES = load_samples(RUN, LAYERS)
 except ConfigurationError as error:
-    # the message alone: Snakemake adds the place in this file to the errors of files it knows
-    workflow.linemaps.clear()
-    raise CliException(str(error)) from None
+    failures.refuse(error)
 
 
 def as_text(value):
@@ -144,21 +142,18 @@ def source_paths(sample):
 
 
 def check_folder():
-    """Stop if a file of the user is missing, or what Snakemake remembers of results that are there."""
-    for name in SAMPLES:
+    """Stop if a file of the user is missing, or what Snakemake knows of the results that are here."""
+    for name, sample in SAMPLES.items():
+        key = "source.folder" if sample.source.kind == "bulk" else "source.path"
         for path in source_paths(name):
-            if not os.path.exists(path):
-                raise WorkflowError(
-                    f"{RUN.sample_folder}/{name}.yaml: source: there is no {path} "
-                    f"(looked for from {os.getcwd()}). Put it there, or correct the path."
-                )
-    if os.path.isdir(digests.RECORDS) and not os.path.isdir(".snakemake/metadata"):
-        if not workflow.dag_settings.forceall:
-            raise WorkflowError(
-                "the folder .snakemake is gone, by which Snakemake knows results that are out of "
-                "date. Make them all again: snakemake --forceall. Or, if you know that nothing has "
-                "changed since: mkdir -p .snakemake/metadata && snakemake --touch"
-            )
+            failures.present(path, f"sample {name}: {key}")
+    lost = not os.path.isdir(".snakemake/metadata")
+    if lost and os.path.isdir(digests.RECORDS) and not workflow.dag_settings.forceall:
+        failures.refuse(
+            "The folder .snakemake is gone, by which Snakemake knows which results are out of date. "
+            "Make them all again: snakemake --forceall. Or, if you know that nothing has changed "
+            "since: mkdir -p .snakemake/metadata && snakemake --touch"
+        )
 
 
 if workflow.is_main_process:
@@ -317,7 +312,7 @@ def published():
         numbers = entries.load_published()
         reasons = entries.reasons_not_run(numbers, RUN)
     except ConfigurationError as error:
-        raise WorkflowError(str(error)) from None
+        failures.refuse(error)
     tables = entries.score_tables(numbers, SAMPLES)
     definitions = {
         name: json.loads(entry.canonical()) for name, entry in numbers.items()
@@ -371,19 +366,26 @@ def check_results():
 
 def begin_run():
     """Do what comes before the first job: not while files are parsed, and in no job."""
+    failures.watch(workflow)
     try:
         check_results()
         if not workflow.local_exec:
             check_gpus()
         orphans.begin_run(Path.cwd(), submits=not workflow.local_exec)
-    except (queue.QueueError, LineageError) as error:
-        raise WorkflowError(str(error)) from None
+    except (queue.QueueError, LineageError, WorkflowError) as error:
+        failures.refuse(error)
 
 
-def end_run():
-    """Do what comes after the last job: for Snakemake's report, tell when submitted jobs began."""
-    if not workflow.local_exec:
-        run_times.restore_starts(workflow.persistence, Path.cwd())
+def end_run(failed=False):
+    """Do what comes after the last job; why jobs failed is the last thing said."""
+    try:
+        if (
+            not workflow.local_exec
+        ):  # for Snakemake's report, tell when submitted jobs began
+            run_times.restore_starts(workflow.persistence, Path.cwd())
+    finally:
+        if failed:
+            failures.tell(workflow)
 
 
 wildcard_constraints:

@@ -1,4 +1,4 @@
-"""What each rule's log holds: time-stamped lines, library versions and, on failure, the traceback.
+"""What each rule's log holds: time-stamped lines and, on failure, the traceback and the reason.
 
 Scripts end with ``run(main, snakemake)``; nothing else in the project touches logging handlers. A
 job that has succeeded leaves its record (`sdssflow.provenance.records`).
@@ -11,9 +11,11 @@ import logging
 import random
 import sys
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
@@ -28,11 +30,18 @@ UNWRITABLE = {
     errno.EACCES: "Let yourself write there, or run in another folder (snakemake --directory).",
     errno.EROFS: "Run in a folder that can be written (snakemake --directory).",
 }
+UNREADABLE = "Let yourself read it (chmod u+r)."
+MORE_MEMORY = "Run fewer jobs at a time (--cores 1); on a cluster, give the rule more mem_mb."
+MOST_CHARACTERS = 20_000  # of a reason: it is looked for in the end of the log
+SCRIPTS = Path(__file__).resolve().parents[1]
 Item = TypeVar("Item")
 
 
 def run(main: Callable[[Any], None], snakemake: Any) -> None:
-    """Run a rule's `main` with log file, thread limit and traceback in place; record the job.
+    """Run a rule's `main` with log file and thread limit in place; record the job.
+
+    If it fails, the log has the traceback and, last, the reason in one entry; the terminal gets
+    nothing from here: the run ends with the reasons of all jobs (`sdssflow.failures`).
 
     Parameters
     ----------
@@ -41,17 +50,10 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
     snakemake : snakemake.script.Snakemake
         What Snakemake hands to a script.
     """
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-    if snakemake.log:
-        handlers.append(logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8"))
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(message)s",
-        handlers=handlers,
-        force=True,
-    )
-    logging.captureWarnings(True)
-    warnings.simplefilter("default")
+    try:
+        log = _start_logging(snakemake.log[0] if snakemake.log else None)
+    except OSError as error:
+        raise SystemExit(reason(error)) from None
     started, begun = time.monotonic(), datetime.now(UTC)
     logger.info("%s %s", snakemake.rule, dict(snakemake.wildcards.items()))
     try:
@@ -61,16 +63,92 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
             main(snakemake)
             finished = time.monotonic()
             record = write_record(snakemake, main.__globals__.get("__file__"), begun, inputs)
-    except OSError as error:
-        logger.exception("rule %s failed", snakemake.rule)
-        if error.errno in UNWRITABLE:
-            logger.error("%s. %s", error, UNWRITABLE[error.errno])
-        raise
-    except BaseException:
-        logger.exception("rule %s failed", snakemake.rule)
+    except BaseException as error:
+        _fail(error, snakemake, log)
         raise
     logger.info("recorded in %.3f s: %s", time.monotonic() - finished, record)
     logger.info("done in %.2f s", time.monotonic() - started)
+
+
+def reason(error: BaseException, inputs: Iterable[str] = ()) -> str:
+    """Return why a job failed, as the user is told it.
+
+    Parameters
+    ----------
+    error : BaseException
+        What ended the job.
+    inputs : iterable of str
+        Files that it reads.
+
+    Returns
+    -------
+    str
+        The error's own words if they are ours, else what is known of it.
+    """
+    words = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted. The same command goes on from here."
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        reads = error.errno == errno.EACCES and str(error.filename) in map(str, inputs)
+        return f"{words}. {UNREADABLE if reads else UNWRITABLE[error.errno]}"
+    if isinstance(error, MemoryError):
+        return f"too little memory{': ' if words else ''}{words}. {MORE_MEMORY}"
+    if words and _ours(error):
+        return words
+    name = type(error).__name__
+    return f"{name}{': ' if words else ''}{words} (not foreseen: the log has the traceback)"
+
+
+def _ours(error: BaseException) -> bool:
+    """Return whether this project wrote the words: it has the class, or the `raise` statement."""
+    if type(error).__module__.startswith("sdssflow."):
+        return True
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames or not (frames[-1].line or "").startswith("raise "):
+        return False
+    path = Path(frames[-1].filename).resolve()
+    return path.is_relative_to(SCRIPTS) or path.parent.parts[-2:] == (".snakemake", "scripts")
+
+
+class _LogFile(logging.FileHandler):
+    """A log that doesn't shout when it can't be written, but knows it."""
+
+    whole = True
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        self.whole = False
+
+
+def _start_logging(path: str | None) -> _LogFile | None:
+    """Send entries to the terminal and to the job's log."""
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    log = None
+    if path:
+        log = _LogFile(path, mode="w", encoding="utf-8", errors="backslashreplace")
+        handlers[0].addFilter(lambda record: not getattr(record, "only_log", False))
+        handlers.append(log)
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+        handlers=handlers,
+        force=True,
+    )
+    logging.captureWarnings(True)
+    warnings.simplefilter("default")
+    return log
+
+
+def _fail(error: BaseException, snakemake: Any, log: _LogFile | None) -> None:
+    """Write the traceback and the reason into the log, and keep Python from printing them."""
+    why = reason(error, snakemake.input)[:MOST_CHARACTERS]
+    extra = {"only_log": True}
+    logger.error("rule %s failed", snakemake.rule, exc_info=error, extra=extra)
+    logger.critical("%s", why, extra=extra)  # what the end of the run looks for
+    if log is None:
+        return
+    sys.excepthook = lambda *_: None
+    if not log.whole:
+        print(why, file=sys.stderr)
 
 
 def progress(

@@ -83,6 +83,9 @@ def run(folder: str, arguments: list[str]) -> dict:
             status = 0
         except SystemExit as end:
             status = end.code or 0
+            if isinstance(status, str):  # Python prints it and ends with 1
+                print(status)
+                status = 1
     DONE.pop("all", None)
     return {"status": status, "jobs": dict(DONE), "text": printed.getvalue()}
 

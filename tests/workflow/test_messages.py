@@ -1,0 +1,264 @@
+"""What a run that fails leaves on the terminal: the reasons, once, last, in the user's terms."""
+
+import logging
+import os
+import re
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from snakemake.logging import logger
+
+from sdssflow import failures
+from sdssflow.logs import reason, run
+from sdssflow.prepare.parts import read_part
+from tests.workflow.conftest import Run
+from tests.workflow.failing_project import REFUSED, ROWS, assert_last, catalogue, make, said
+
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Run:
+    return make(tmp_path_factory.mktemp("messages"))
+
+
+SEVERAL = f"""\
+import_catalogue (sample breaks) failed (log: logs/import_catalogue/breaks.log):
+IndexError: pop from empty list (not foreseen: the log has the traceback)
+
+import_catalogue (sample killed) failed (log: logs/import_catalogue/killed.log):
+killed before it could say why, most often because the machine has too little memory for all \
+that runs on it: run again with --cores 1.
+
+{REFUSED.format(more=", and 1 more for the same reason")}
+
+import_catalogue (sample unknown) failed (log: logs/import_catalogue/unknown.log):
+data/unknown.csv: column 'spec_class', row 0 (line 2): unknown label 'GALAXI' \
+(did you mean 'GALAXY'?) (1 row has unknown labels). Say in source.class_labels which class it is.\
+"""
+
+
+def test_each_reason_stands_once_at_the_end(project):
+    text = said(project, "--cores", "2", *map(catalogue, ROWS))
+    assert_last(text, SEVERAL)
+    assert all(text.count(line) == 1 for line in SEVERAL.splitlines() if line)
+    assert (project.folder / catalogue("sound")).is_file()
+    for name in ("breaks", "refused"):
+        log = (project.folder / f"logs/import_catalogue/{name}.log").read_text()
+        assert "Traceback (most recent call last)" in log
+
+
+@pytest.mark.parametrize("quiet", [[], ["--quiet", "all"]], ids=["", "quiet"])
+def test_a_refused_file_is_the_last_word_of_a_run(project, quiet):
+    text = said(project, "--cores", "1", catalogue("refused"), *quiet)
+    assert_last(text, REFUSED.format(more=""))
+    assert not (project.folder / catalogue("refused")).exists()
+    assert not list((project.folder / ".snakemake/locks").glob("*"))
+
+
+def test_a_mistake_in_the_configuration_is_the_last_word_too(project):
+    text = said(project, "--config", "seds=1", "--cores", "1", "--quiet", "all")
+    assert text.rstrip().splitlines()[-2] == "  seds: unknown key (did you mean 'seeds'?)"
+    assert text.count("seds") == 1
+    assert "Traceback" not in text
+    assert "common.smk" not in text
+
+
+def test_a_source_that_is_gone_is_missed_where_its_results_are(project):
+    project.snakemake(catalogue("sound"), "--cores", "1")
+    path = project.folder / "data/sound.csv"
+    path.rename(project.folder / "data/sounds.csv")
+    text = said(project, catalogue("sound"), "--cores", "1")
+    (project.folder / "data/sounds.csv").rename(path)
+    assert_last(
+        text,
+        "sample sound: source.path: data/sound.csv: there is no such file (did you mean "
+        f"'sounds.csv'?). Put it there, or correct the path: it is relative to {project.folder}.",
+    )
+
+
+# commands of a SLURM that runs each job at once, while sbatch waits
+SBATCH = """
+while [ $# -gt 0 ]; do
+    case "$1" in --output) out="$2"; shift;; --wrap=*) call="${1#--wrap=}";; esac
+    shift
+done
+number=$(($(cat "$HERE/states" | wc -l) + 1))
+log=$(echo "$out" | sed "s/%j/$number/")
+mkdir -p "$(dirname "$log")"
+state=COMPLETED
+SLURM_JOB_ID=$number sh -c "$call" > "$log" 2>&1 || state=FAILED
+echo "$number|$state" >> "$HERE/states"
+echo $number
+"""
+SQUEUE = 'case "$*" in *--name*) cat "$HERE/states";; esac'
+SRUN = 'while [ "${1#-}" != "$1" ]; do shift; done; exec "$@"'
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """The environment of runs on a SLURM of this test."""
+    pytest.importorskip("snakemake_executor_plugin_slurm")
+    age = 'echo "MinJobAge = 300 sec"'
+    commands = {"sbatch": SBATCH, "squeue": SQUEUE, "srun": SRUN, "sinfo": "echo main",
+                "scontrol": age, "sacct": "exit 1", "scancel": "exit 1"}  # fmt: skip
+    for name, commands_in_sh in commands.items():
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\nHERE={tmp_path}\n{commands_in_sh}\n")
+        program.chmod(0o755)
+    (tmp_path / "states").touch()
+    return {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+
+def test_of_submitted_jobs_too_the_reason_is_the_last_word(project, cluster):
+    text = said(
+        project, "--workflow-profile", "profiles/slurm", "--cores", "1", "--retries", "0",
+        "--slurm-init-seconds-before-status-checks", "1",
+        catalogue("refused"), "results/refused/clean/flow.csv", environment=cluster,
+    )  # fmt: skip
+    assert_last(text, REFUSED.format(more=""))
+    assert "Group job prepare" in text
+    assert "2\n" in text.split("total")[1]  # of the two, one never began
+
+
+def job(name, *members):
+    """A job as Snakemake's scheduler gives it, or a group of jobs."""
+    if members:
+        return SimpleNamespace(jobs=members, log=[log for one in members for log in one.log])
+    return SimpleNamespace(
+        rule=SimpleNamespace(name=name), log=[f"{name}.log"], wildcards_dict={"sample": "s"}
+    )
+
+
+def entry(level, text):
+    return f"2026-01-02 03:04:05,678 {level} {text}\n"
+
+
+FAILED = entry("INFO", "a {}") + entry("CRITICAL", "no room\nat all") + entry("WARNING", "late")
+WELL = entry("INFO", "a {}") + entry("INFO", "done in 0.5 s")
+WORKING = entry("INFO", "a {}")
+BY_SLURM = "slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026-01-02 DUE TO TIME LIMIT ***\n"
+
+
+@pytest.fixture
+def logs(tmp_path, monkeypatch):
+    """Write logs into a folder of their own: those of an earlier run, then those of this one."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(before, since):
+        for name, text in before.items():
+            Path(f"{name}.log").write_text(text)
+        watch = failures.Watch(["a.log", "b.log", "c.log"])
+        for name, text in since.items():
+            Path(f"{name}.log").write_text(text)
+        return watch
+
+    return write
+
+
+def group_error(*others):
+    info = [{"log": [f"{name}.log"]} for name in "abc"]
+    names = {"event": "group_error", "job_error_info": info, "aux_logs": list(others)}
+    return logging.makeLogRecord({"msg": "", **names})
+
+
+@pytest.mark.parametrize(
+    ("before", "since", "expected"),
+    [
+        ({"c": FAILED}, {"a": WELL, "b": FAILED}, {"b (sample s)": "no room\nat all"}),
+        ({"a": FAILED, "b": FAILED}, {"a": FAILED * 2, "b": WELL}, {"a (sample s)": "no room"}),
+        ({}, {"a": WELL, "b": WORKING}, {"b (sample s)": "killed .* DUE TO TIME LIMIT .*mem_mb"}),
+        ({"a": FAILED}, {}, {"a (sample s)": "it never began, nor did the 2 .*TIME LIMIT"}),
+        ({}, {"a": WELL, "b": WELL, "c": WELL}, {"c (sample s)": "its script ended well"}),
+    ],
+    ids=["one failed", "earlier run", "killed", "never began", "output refused"],
+)
+def test_of_a_group_the_job_that_failed_is_told(logs, before, since, expected):
+    watch = logs(before, since)
+    Path("slurm.log").write_text(BY_SLURM)
+    watch.handle(group_error("slurm.log"))
+    found = failures.failures([job("group", job("a"), job("b"), job("c"))], watch)
+    assert {failure.job for failure in found} == set(expected)
+    for failure in found:
+        assert re.search(expected[failure.job], failure.reason, re.DOTALL)
+
+
+def test_long_and_many_reasons_are_cut(logs):
+    watch = logs({}, {"a": entry("CRITICAL", "\x1b[2J" + "x" * 10_000)})
+    (found,) = failures.failures([job("a")], watch)
+    assert found.reason.startswith(" [2Jxx")
+    assert len(found.reason) < 5000
+    many = [failures.Failure("a", f"{i}.log", f"reason {i}.") for i in range(30)]
+    text = failures.message(many, 30)
+    assert text.lstrip().startswith("30 jobs failed; these are the first 10 different reasons")
+    assert text.count("reason ") == 10
+
+
+@pytest.mark.parametrize(
+    ("failed", "kill", "error", "expected"),
+    [
+        ([], None, None, failures.INTERRUPTED),
+        ([job("b")], "graceful", None, failures.INTERRUPTED),
+        ([job("b"), job("a")], "graceful", None, "no room\nat all"),
+        ([job("b")], None, None, "too little memory for all that runs on it"),
+        ([], None, OSError("sbatch"), None),
+    ],
+    ids=["Ctrl-C", "TERM", "TERM after a failure", "killed", "Snakemake's own words"],
+)
+def test_what_an_interrupted_run_says(logs, failed, kill, error, expected):
+    watch = logs({}, {"a": FAILED, "b": WORKING})
+    scheduler = SimpleNamespace(failed=failed, _user_kill=kill, _executor_error=error)
+    logger.addHandler(watch)
+    try:
+        failures.tell(SimpleNamespace(scheduler=scheduler, local_exec=True))
+    except failures.Refusal as refusal:
+        assert expected in str(refusal)
+        assert str(refusal).count("log:") == (expected != failures.INTERRUPTED)
+    else:
+        assert expected is None
+    finally:
+        logger.removeHandler(watch)
+
+
+def test_a_reason_that_no_log_can_take_is_said_at_once(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    full = SimpleNamespace(
+        rule="a", wildcards={}, log=["/dev/full"], input=[], output=[], threads=1
+    )
+    with pytest.raises(IndexError):
+        run(lambda snakemake: [].pop(), full)
+    assert capsys.readouterr().err.splitlines()[-1].startswith("IndexError: pop from empty list")
+
+
+def raised(call):
+    try:
+        call()
+    except BaseException as error:
+        return error
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda: [].pop(), "IndexError: pop from empty list (not foreseen: the log has"),
+        (lambda: Path("not/there").read_text(), "FileNotFoundError: [Errno 2] No such file"),
+        (lambda: read_part("nowhere.parquet", 0, "x"), "unknown part 'x'; known: train"),
+        (interrupt, "interrupted. The same command goes on from here."),
+    ],
+    ids=["library", "file", "our words", "interrupted"],
+)
+def test_words_of_ours_are_told_as_they_are(call, expected):
+    assert reason(raised(call)).startswith(expected)
+
+
+def test_a_file_one_may_not_read_and_a_folder_one_may_not_write_are_told_apart():
+    error = PermissionError(13, "Permission denied", "data/a.csv")
+    assert reason(error, ["data/a.csv"]).endswith("'data/a.csv'. Let yourself read it (chmod u+r).")
+    assert "Let yourself write there" in reason(error)
