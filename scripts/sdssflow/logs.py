@@ -6,6 +6,7 @@ job that has succeeded leaves its record (`sdssflow.provenance.records`).
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import random
@@ -117,6 +118,10 @@ class _LogFile(logging.FileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:
         self.whole = False
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # what was held back doesn't fit either
+            super().close()
 
 
 def _start_logging(path: str | None) -> _LogFile | None:
