@@ -15,5 +15,7 @@ def test_the_reasons_of_submitted_jobs_are_the_last_words(ground, slurm, evidenc
         *map(catalogue, ["refused", "sound", "killed"]), environment=environment(slurm),
     )  # fmt: skip
     assert_last(text, REFUSED.format(more=""))
-    assert "killed before it could say why. It died with SIGKILL. Its log there: logs/slurm/" in text
+    assert (
+        "killed before it could say why. It died with SIGKILL. Its log there: logs/slurm/" in text
+    )
     evidence("\n".join(text.splitlines()[-6:]))

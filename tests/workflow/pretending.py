@@ -11,6 +11,7 @@ in each folder and answers each with a line ``{"status": ..., "jobs": {RULE: COU
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import io
 import json
@@ -87,6 +88,8 @@ def run(folder: str, arguments: list[str]) -> dict:
                 print(status)
                 status = 1
     DONE.pop("all", None)
+    gc.unfreeze()  # the Snakefile freezes what it has, to which the run before belongs now
+    gc.collect()
     return {"status": status, "jobs": dict(DONE), "text": printed.getvalue()}
 
 

@@ -8,11 +8,17 @@ table.
 from __future__ import annotations
 
 import os
+import shutil
+import time
 from contextlib import contextmanager
 
 import pytest
 
+from sdssflow.tables import read_parquet, write_parquet
+from tests.workflow.conftest import Run, configure, copy_project
+
 pytestmark = pytest.mark.workflow
+CATALOGUE = "results/tiny/catalogue/catalogue.parquet"
 
 SCORES_OF_POINTS = {"score_redshifts", "plot_redshifts", "build_report"}
 REGRESS_AFTER_TRAINING = {"predict_redshifts", *SCORES_OF_POINTS}
@@ -27,7 +33,10 @@ CLASSIFY_AFTER_TRAINING = {"predict_classes", "score_classes", "plot_classes", "
 TINY_AFTER_FEATURES = {
     "split_sample", "find_clusters", "embed_features", "plot_clusters", *REGRESSORS,
 }  # fmt: skip
-
+TINY_AFTER_IMPORT = {
+    "import_catalogue", "clean_catalogue", "plot_flow", "build_features", "plot_catalogue",
+    *TINY_AFTER_FEATURES,
+}  # fmt: skip
 MOCK_AFTER_SKY = {
     "plan_chunks", "download_chunk", "assemble_catalogue", "clean_catalogue", "plot_flow",
     "build_features", "plot_catalogue", "split_sample", "find_clusters", "embed_features",
@@ -192,11 +201,25 @@ CASES = {
     "a template of the report": (
         "scripts/sdssflow/report/templates/page.html.j2", "<html", "<html ", {"build_report"},
     ),
-    "a sample's data": ("data/tiny.parquet", None, None, {
-        "import_catalogue", "clean_catalogue", "plot_flow", "build_features", "plot_catalogue",
-        *TINY_AFTER_FEATURES,
-    }),
+    "a sample's data": ("data/tiny.parquet", None, None, TINY_AFTER_IMPORT),
+    "a function of the rules": (
+        "rules/common.smk",
+        "names = settings.members if",
+        "names = settings.members[:1] if",
+        {"train_classifier", *CLASSIFY_AFTER_TRAINING},
+    ),
+    "the order of models": (
+        "config/config.yaml",
+        "  mean:\n    kind: mean\n  linear:\n    kind: linear\n",
+        "  linear:\n    kind: linear\n  mean:\n    kind: mean\n",
+        SCORES_OF_POINTS,
+    ),
 }  # fmt: skip
+
+
+def last_line(done):
+    """Return the last line on the terminal."""
+    return (done.stdout + done.stderr).rstrip().splitlines()[-1]
 
 
 @contextmanager
@@ -271,3 +294,96 @@ def test_time_stamps_of_sources_alone_do_not_rerun(finished):
             assert finished.planned() == {}
         finally:
             os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def test_a_source_is_known_by_what_it_holds(finished):
+    path = finished.folder / "data/tiny.parquet"
+    before, stat = path.read_bytes(), path.stat()
+    try:
+        path.touch()
+        assert finished.planned() == {}
+        path.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))  # the size and time it had
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        assert set(finished.planned()) == TINY_AFTER_IMPORT | {"write_crate"}
+    finally:
+        path.write_bytes(before)
+    assert finished.planned() == {}
+
+
+def test_a_source_from_the_future_is_read_once(tmp_path):
+    run = Run(tmp_path)
+    copy_project(run.folder)
+    configure(run.folder)
+    later = time.time() + 3600
+    os.utime(run.folder / "data/tiny.parquet", (later, later))
+    run.snakemake("--cores", "1", CATALOGUE)
+    assert run.planned(CATALOGUE) == {}
+
+
+def test_a_source_that_is_gone_is_an_error_though_its_results_are_there(finished):
+    path = finished.folder / "data/tiny.parquet"
+    away = path.rename(path.with_suffix(".away"))
+    try:
+        done = finished.snakemake("--dry-run", check=False)
+    finally:
+        away.rename(path)
+    assert done.returncode == 1
+    assert "sample tiny: source.path: data/tiny.parquet: there is no such file" in last_line(done)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--rerun-triggers", "mtime"], ["--rerun-triggers", "mtime", "input"]]
+)
+def test_no_report_states_a_configuration_that_did_not_make_its_results(finished, arguments):
+    path = finished.folder / "config/config.yaml"
+    report = (finished.folder / "results/report.html").read_bytes()
+    with edited(path, "replicates: 20", "replicates: 21"):
+        done = finished.snakemake(*arguments, "--forcerun", "build_report", check=False)
+    assert done.returncode == 1
+    assert "made with other parameters, code or inputs" in last_line(done)
+    advice = last_line(done).partition("snakemake --forcerun ")[2].split()
+    assert {"score_redshifts", "score_classes", "score_pdfs"} <= set(advice)
+    assert (finished.folder / "results/report.html").read_bytes() == report
+
+
+def test_a_lost_memory_of_snakemake_is_told_and_the_advice_leads_out(finished, tmp_path):
+    run = finished.copy(tmp_path / "lost")
+    shutil.rmtree(run.folder / ".snakemake")
+    done = run.snakemake("--dry-run", check=False)
+    assert done.returncode == 1
+    assert "snakemake --forceall" in last_line(done)
+    assert len(run.planned("--forceall")) > 25
+    (run.folder / ".snakemake/metadata").mkdir(parents=True)
+    run.snakemake("--touch")
+    assert run.planned() == {}
+    with edited(run.folder / "config/config.yaml", "replicates: 20", "replicates: 21"):
+        assert "score_redshifts" in run.planned()
+
+
+def test_a_result_changed_by_hand_is_refused_and_the_advice_leads_out(finished, tmp_path):
+    run = finished.copy(tmp_path / "changed")
+    name = "results/mclass/features/features.parquet"
+    features = read_parquet(run.folder / name)
+    write_parquet(features.slice(1), run.folder / name)
+    done = run.snakemake(check=False)
+    assert done.returncode == 1
+    advice = f"snakemake --force {name}"
+    assert f"{name}: it has changed since build_features wrote it." in last_line(done)
+    assert advice in last_line(done)
+    assert (run.folder / "results/report.html").read_bytes() == (
+        finished.folder / "results/report.html"
+    ).read_bytes()
+    run.snakemake(*advice.split()[1:])
+    run.snakemake()
+    assert run.results() == finished.results()
+
+
+def test_models_that_changed_places_do_not_reach_the_report(finished, tmp_path):
+    run = finished.copy(tmp_path / "swapped")
+    folder = run.folder / "results/mclass/classify/folds"
+    logistic = (folder / "logistic/1").rename(folder / "aside")
+    (folder / "dummy/1").rename(folder / "logistic/1")
+    logistic.rename(folder / "dummy/1")
+    done = run.snakemake("--forcerun", "build_report", check=False)
+    assert done.returncode == 1
+    assert "has changed since train_classifier wrote it" in last_line(done)
