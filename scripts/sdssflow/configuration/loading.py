@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -123,7 +124,9 @@ def _explain(model: type[BaseModel], error: Mapping[str, Any]) -> str:
             return _not_one_of(place, str(error["input"]), _words(error["ctx"]["expected"]))
         case _:
             message = error["msg"].removeprefix("Value error, ")
-            found = repr(error["input"])
+            found = re.sub(
+                "//.*@", "//...@", repr(error["input"])
+            )  # a password stays with its user
             shown = f" (found {found})" if len(found) < 60 else ""
             return f"{place}: {message}{shown}" if place else message
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sdssflow import files
 from sdssflow.acquire.download.errors import DownloadError, SilenceError, TransientError
 from sdssflow.acquire.download.patience import Pace, persist
 from sdssflow.configuration.run import Downloads
@@ -149,3 +150,30 @@ def test_a_turn_that_is_none_is_ignored(pace, tmp_path, text):
     (tmp_path / ".pace").write_bytes(text.encode("latin-1"))
     pace.wait_for_turn()
     assert pace.clock.waits == []
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777])
+def test_a_folder_of_another_user_who_does_not_share_his_pace(tmp_path, mode):
+    if os.geteuid() != 0:
+        pytest.skip("needs a second user")
+    folder = tmp_path / "store"
+    folder.mkdir()
+    for path in list(folder.parents)[:3]:
+        path.chmod(0o755)
+    folder.chmod(mode)
+    for name in (".pace", ".pace.lock"):
+        (folder / name).touch(mode=0o600)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            clock = Noting()
+            pace = Pace(folder, 70, clock)
+            persist(failing(TransientError("busy", retry_after_s=90)), NETWORK, pace, "", 900.0)
+            status = 0 if clock.waits == [90] and len(files._told) == 2 else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

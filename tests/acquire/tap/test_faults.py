@@ -150,6 +150,16 @@ def test_no_service_there(server):
         ({"selection": [{"column": "survey", "any_of": ["sdss"]}]}, "does not map 'survey'"),
         ({"table": "a b"}, "should match pattern"),
         ({"url": "ftp://x"}, "should match pattern"),
+        ({"url": "http://x.org/"}, "should match pattern"),
+        ({"url": "http://x.org/a b"}, "should match pattern"),
+        ({"url": "http://me:secret@x.org"}, r"no name or password .* folders: put .* \.netrc"),
+        ({"url": "https://me@x.org/tap"}, "no name or password may stand in an address"),
+        ({"url": "https://me:sec/ret@x.org/tap"}, "no name or password may stand in an address"),
+        ({"url": "https://x.org/tap?token=secret"}, "no address of a server"),
+        ({"url": "https://x.org/tap#a"}, "no address of a server"),
+        ({"url": "https://x.org:99999/tap"}, "no address of a server"),
+        ({"url": "https://x.org:secret/tap"}, "no address of a server"),
+        ({"url": "https://[::1/tap"}, "no address of a server"),
     ],
 )
 def test_a_mapping_that_can_not_be_asked_is_refused(changes, message):

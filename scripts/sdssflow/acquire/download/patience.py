@@ -51,6 +51,8 @@ class Pace:
         self.clock = clock
         folder = Path(folder)
         make_shared_folder(folder)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
         self._file = folder / ".pace"
         self._lock = folder / ".pace.lock"
         self._own = clock.monotonic()
@@ -84,8 +86,8 @@ class Pace:
     def _next_turn(self, now: float) -> float:
         try:
             turn = max(self._own, float(read_bounded(self._file, 64)))
-        except PermissionError as error:
-            self._unshared(error)
+        except PermissionError:
+            self._unshared()
             turn = self._own
         except (OSError, ValueError):  # none yet, or none of ours: it is replaced
             turn = self._own
@@ -98,12 +100,12 @@ class Pace:
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EPERM):
                 raise
-            self._unshared(error)
+            self._unshared()
 
-    def _unshared(self, error: OSError) -> None:
+    def _unshared(self) -> None:
         warn_once(
-            f"{self._file} of another user: {error.strerror}; pauses between queries are kept by "
-            "each job for itself. Let its owner share the folder (chmod -R g+rw), or set "
+            f"{self._file} belongs to another user and can't be used: this job keeps the pauses "
+            "between its own queries only. Let its owner share the folder (chmod -R g+rw), or set "
             "downloads.store to a folder of your own"
         )
 

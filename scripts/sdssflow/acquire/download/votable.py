@@ -143,9 +143,10 @@ def look_through(body: bytes) -> Said:
 
 
 def _check_element(kind: str, attributes: Mapping[str, str]) -> None:
-    if kind == "STREAM" and (href := attributes.get("href", attributes.get("xlink:href"))):
+    href = attributes.get("href", attributes.get("xlink:href")) if kind == "STREAM" else None
+    if href is not None:
         raise DownloadError(
-            f"the rows of the answer are to be fetched from {one_line(href, 200)}, which is not "
+            f"the rows of the answer are to be fetched from {one_line(href, 200)!r}, which is not "
             "done: nothing says that they are those that were asked for",
             OUR_ROWS_ONLY,
         )

@@ -35,6 +35,7 @@ READ_BYTES = 1 << 16
 MOST_BYTES = 256 * 2**20  # 100,000 rows are 36 MB; whatever is far beyond that is no table of ours
 MOST_HEAD_BYTES = 1 << 20
 MOST_REDIRECTS = 5
+LOOK_S = 1e-3
 LOCAL = ("127.0.0.1", "localhost")
 
 
@@ -55,6 +56,7 @@ class Limits:
         self._server = server
         self._network = network
         self._clock = clock
+        self.tick_s = clock.tick_s
         self.begin()
 
     def begin(self) -> None:
@@ -63,23 +65,24 @@ class Limits:
         self._end = self._heard + self._network.deadline_s
         self._bytes, self.in_head = 0, False
 
-    def patience_s(self) -> float:
-        """Return for how long to wait for the next byte before asking again.
+    def rest_s(self) -> float:
+        """Return how much longer the server may be silent.
 
         Raises
         ------
-        SilenceError, TransientError
-            If the server was silent, or has been sending, for too long.
+        TransientError
+            If it has been sending for too long.
         """
         now = self._clock.monotonic()
         if now >= self._end:
             raise TransientError(
                 f"{self._server} sent no whole answer within {self._network.deadline_s:g} s"
             )
-        rest = self._heard + self._network.timeout_s - now
-        if rest <= 0:
-            raise SilenceError(f"{self._server} was silent for {self._network.timeout_s:g} s")
-        return min(rest, self._end - now, self._clock.tick_s)
+        return min(self._heard + self._network.timeout_s, self._end) - now
+
+    def silence(self) -> SilenceError:
+        """Return the error for a server that was silent for too long."""
+        return SilenceError(f"{self._server} was silent for {self._network.timeout_s:g} s")
 
     def heard(self, size: int) -> None:
         """Note that bytes came.
@@ -116,10 +119,14 @@ class _Reader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         while True:
-            self._connection.settimeout(self._limits.patience_s())
+            rest = self._limits.rest_s()
+            # at least a look: what came while we were held up is no silence
+            self._connection.settimeout(min(max(rest, LOOK_S), self._limits.tick_s))
             try:
                 size = self._connection.recv_into(buffer)
             except TimeoutError:
+                if rest <= 0:
+                    raise self._limits.silence() from None
                 continue
             self._limits.heard(size)
             return size
@@ -212,31 +219,25 @@ class Punctual(HTTPAdapter):
 
     def _check_redirect(self, request: Any, response: requests.Response) -> None:
         """Refuse to be led to another host, or out of the encryption."""
-        asked, told = request.url, urljoin(request.url, response.headers["Location"])
-        old, new = urlsplit(asked), _split(told)
-        same = new is not None and (old.hostname, _port(old)) == (new.hostname, _port(new))
-        safer = (
-            new is not None
-            and (old.scheme, new.scheme) == ("http", "https")
-            and old.hostname == new.hostname
-            and not request.body  # a question in the body would be lost on the way
-        )
-        if (same and old.scheme == new.scheme) or safer:
-            return
+        asked, told = request.url, response.headers["Location"]
+        try:
+            told = urljoin(asked, told)
+            old, new = urlsplit(asked), urlsplit(told)
+            port = _port(new)
+        except ValueError:
+            new = port = None
+        if port and old.hostname == new.hostname:
+            if (old.scheme, _port(old)) == (new.scheme, port):
+                return
+            # into the encryption; but a question in the body would be lost on the way
+            if (old.scheme, new.scheme) == ("http", "https") and not request.body:
+                return
         raise DownloadError(
             f"{without_secrets(asked.split('?')[0])} sends us on to "
             f"{one_line(without_secrets(told.split('?')[0]), 200)}: another host, port or "
             "protocol, which is not followed",
             f"If that is the right server, write its address into {self.setting}.",
         )
-
-
-def _split(address: str) -> Any:
-    try:
-        parts = urlsplit(address)
-        return parts if parts.hostname and _port(parts) else None
-    except ValueError:
-        return None
 
 
 def _port(parts: Any) -> int | None:
@@ -269,9 +270,9 @@ def unreachable(
         return DownloadError(f"{server} is no address", f"Correct {setting}.")
     reason = re.sub(r"<[^>]*object at 0x[0-9a-f]+>|with url: \S+ ", "", str(error)).strip(" ,:")
     reason = one_line(without_secrets(reason), 300)
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+    if failed := re.search(r"certificate verify failed: ([^('\"]*)", str(error)):
         return DownloadError(
-            f"{server} can't prove who it is ({reason}); nothing was asked",
+            f"{server} can't prove who it is ({one_line(failed[1], 200)}); nothing was asked",
             f"Check {setting} and the clock of this machine. If your site has a certificate "
             "authority of its own, name its file in the environment variable REQUESTS_CA_BUNDLE.",
         )
