@@ -1,6 +1,7 @@
 """Downloads from a stand-in that behaves, seen from outside: what is asked, what is written."""
 
 import errno
+import fcntl
 import json
 import time
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from sdssflow import files
 from sdssflow.acquire.download.errors import DownloadError
 from sdssflow.acquire.download.opening import loopback, open_archive
 from sdssflow.acquire.download.plan import Plan, check_room
@@ -231,6 +233,18 @@ def test_a_full_disk_leaves_nothing_half_written(server, clean, tmp_path, monkey
             archive.plates()
     assert {path.name for path in (tmp_path / "store").iterdir()} <= {".pace", ".pace.lock"}
     assert download(server.url, tmp_path) == clean
+
+
+def test_a_download_without_locks_warns_once_and_is_the_same(
+    server, clean, tmp_path, monkeypatch, caplog
+):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr(files, "_told", set())
+    assert download(server.url, tmp_path) == clean
+    assert caplog.text.count("the file system has no locks") == 1
 
 
 def test_a_download_that_can_not_fit_is_not_begun(tmp_path):
