@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, TypeAdapter, field_validator, model_validator
 
@@ -17,7 +17,7 @@ ServiceColumn = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 def _address(url: str) -> str:
-    if "@" in url:
+    if "@" in unquote(url):
         raise ValueError(
             "no name or password may stand in an address, it would be told in logs and in names of "
             "folders: put them into the file .netrc in your home folder, in one line, "

@@ -341,3 +341,13 @@ def test_a_password_of_a_proxy_is_not_told(monkeypatch):
     with pytest.raises(DownloadError, match="[Pp]roxy") as error:
         skyserver("http://skyserver.example.org").ask("SELECT 1")
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 200 OK\r\nX-Slow: "])
+def test_a_proxy_that_drips_ends_at_the_deadline(before, monkeypatch):
+    drops = b"1" * 700 if before else b"HTTP/1.1 200 " + b"O" * 700
+    with serving(lambda head: itertools.chain([before], dripping(drops))) as url:
+        monkeypatch.setenv("https_proxy", url)
+        monkeypatch.delenv("no_proxy", raising=False)
+        with pytest.raises(TransientError, match="sent no whole answer within 600 s"):
+            skyserver("https://skyserver.example.org").ask("SELECT 1")

@@ -155,6 +155,7 @@ def test_no_service_there(server):
         ({"url": "http://me:secret@x.org"}, r"no name or password .* folders: put .* \.netrc"),
         ({"url": "https://me@x.org/tap"}, "no name or password may stand in an address"),
         ({"url": "https://me:sec/ret@x.org/tap"}, "no name or password may stand in an address"),
+        ({"url": "https://me%3Asecret%40x.org/tap"}, "no name or password may stand in an address"),
         ({"url": "https://x.org/tap?token=secret"}, "no address of a server"),
         ({"url": "https://x.org/tap#a"}, "no address of a server"),
         ({"url": "https://x.org:99999/tap"}, "no address of a server"),
