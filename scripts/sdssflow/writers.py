@@ -3,12 +3,12 @@
 A job of a killed run, or one on a node that the scheduler has given up, can still be at work when
 its successor begins. So a job holds a lock for its outputs as long as it works; its successor
 waits. The kernel releases the lock of a process that dies, on shared file systems that of a node
-that dies too (NFS 4, Lustre with -o flock). Where a file system knows no locks, a warning says so.
+that dies too (NFS 4, Lustre with -o flock). Where a file system knows no locks, a warning says so,
+once for each job.
 """
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import logging
@@ -17,10 +17,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sdssflow.files import lock
+
 logger = logging.getLogger("sdssflow")
 FOLDER = Path(".snakemake/sdssflow_writers")
 EVERY_SECONDS = 1.0
-NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
 @contextmanager
@@ -38,12 +39,7 @@ def sole_writer(outputs: Iterable[str], folder: Path = FOLDER) -> Iterator[None]
     folder.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256("\n".join(paths).encode()).hexdigest()[:24]
     with (folder / f"{name}.lock").open("a") as stream:
-        try:
-            _wait(stream.fileno(), paths)
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise
-            logger.warning("the file system has no locks (%s): two jobs may write at once", error)
+        _wait(stream.fileno(), paths)
         yield
 
 
@@ -51,7 +47,7 @@ def _wait(handle: int, paths: list[str]) -> None:
     told = False
     while True:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
             if not told:

@@ -1,3 +1,5 @@
+import gzip
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -64,3 +66,137 @@ def test_other_columns_are_refused():
     body = write_votable(pa.table({"n": [1]}), "OK")
     with pytest.raises(TransientError, match="columns of the answer are n, expected m"):
         parse_votable(body, {"m": pa.int64()}, 10)
+
+
+def document(inside, before="", after="", field='datatype="long"', table="", root="", behind=""):
+    return (
+        f'<?xml version="1.0" encoding="utf-8"?>{root}\n'
+        f'<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">{before}'
+        f'<RESOURCE type="results">{before}<TABLE{table}><FIELD name="n" {field}/>'
+        f"<DATA>{inside}</DATA></TABLE>{after}</RESOURCE>{behind}</VOTABLE>"
+    ).encode()
+
+
+ROWS = "<TABLEDATA><TR><TD>1</TD></TR><TR><TD>2</TD></TR></TABLEDATA>"
+
+
+def info(value, text="", name="QUERY_STATUS"):
+    return f'<INFO name="{name}" value="{value}">{text}</INFO>'
+
+
+def read(body, most_rows=10):
+    return parse_votable(body, {"n": pa.int64()}, most_rows)["n"].to_pylist()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        document(ROWS),
+        document(ROWS, before=info("OK"), after=info("OK", "fine")),
+        document(ROWS, before=info("ok")),
+        document(ROWS, before=info("ERROR", name="another")),
+        document(ROWS, before=info("a &lt;STREAM href='x'&gt;", name="query")),
+        document(ROWS, table=' nrows="2"'),
+        document(ROWS, before='<LINK href="https://example.org"/>'),
+        document(ROWS, root='<!DOCTYPE VOTABLE SYSTEM "http://us-vo.org/xml/VOTable.dtd">'),
+        document(ROWS).decode().replace("utf-8", "utf-16").encode("utf-16"),
+    ],
+)
+def test_good_answers(body):
+    assert read(body) == [1, 2]
+
+
+@pytest.mark.parametrize("place", ["before", "after", "behind"])
+@pytest.mark.parametrize(
+    ("said", "kind", "message"),
+    [
+        (info("OVERFLOW"), TooMuchError, r"cut its answer \(OVERFLOW, MAXREC 10\)\."),
+        (info("OVERFLOW", "at 2,000 rows"), TooMuchError, "MAXREC 10.: at 2,000 rows"),
+        (info("overflow"), TooMuchError, "OVERFLOW"),
+        (info("OK") + info("OVERFLOW"), TooMuchError, "OVERFLOW"),
+        (info("OVERFLOW") + info("OK"), TooMuchError, "OVERFLOW"),
+        (info("ERROR", "no\n such &amp; column"), DownloadError, "query: no such & column. Corr"),
+        (info("ERROR"), DownloadError, "refuses the query: ERROR"),
+        (info("error", "Oops"), DownloadError, "refuses the query: Oops"),
+        (info("OVERFLOW") + info("ERROR", "Oops"), DownloadError, "refuses the query: Oops"),
+        (info("ERROR", "Query timed out"), TooMuchError, "Query timed out"),
+        (info("ERROR", "Too many queries"), TransientError, "Too many queries"),
+        (info("ABORTED", "by root"), TransientError, "QUERY_STATUS ABORTED: by root"),
+        (info("ERROR", "a\x85b" * 9999), DownloadError, "query: a ba b"),
+    ],
+)
+def test_what_the_service_says_of_the_query_counts_wherever_it_stands(place, said, kind, message):
+    with pytest.raises(DownloadError, match=message) as error:
+        read(document(ROWS, **{place: said}))
+    assert type(error.value) is kind
+    assert len(str(error.value)) < 900
+
+
+BINARY = "<BINARY>{}</BINARY>"
+SECRET = "file:///etc/hostname"
+
+
+@pytest.mark.parametrize("href", [SECRET, "http://127.0.0.1:9/x", "ftp://a/x", "other.bin", ""])
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        "<BINARY><STREAM href='{}'/></BINARY>",
+        "<BINARY2><STREAM encoding='gzip' href='{}'></STREAM></BINARY2>",
+        "<FITS extnum='1'><STREAM href='{}'/></FITS>",
+        "<PARQUET type='VOTable-remote-file'><STREAM href='{}'/></PARQUET>",
+        "<v:BINARY xmlns:v='x'><v:STREAM href='{}'/></v:BINARY>",
+    ],
+)
+def test_rows_are_never_fetched_from_elsewhere(wrapped, href, monkeypatch):
+    def fetch(*arguments, **others):
+        raise AssertionError("fetched")
+
+    monkeypatch.setattr("urllib.request.urlopen", fetch)
+    for body in (document(wrapped.format(href)), document(wrapped.format(href).replace("'", '"'))):
+        with pytest.raises(DownloadError, match="are to be fetched from") as error:
+            read(body)
+        assert not isinstance(error.value, TransientError)
+        assert href in str(error.value)
+
+
+ENTITIES = "".join(f'<!ENTITY e{k + 1} "{f"&e{k};" * 10}">' for k in range(12))
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            document("<BINARY>&s;</BINARY>", root=f'<!DOCTYPE V [<!ENTITY s SYSTEM "{SECRET}">]>'),
+            "XML entities of its own",
+        ),
+        (
+            document(
+                "<BINARY><STREAM/></BINARY>",
+                root=f'<!DOCTYPE V [<!ATTLIST STREAM href CDATA "{SECRET}">]>',
+            ),
+            "XML entities of its own",
+        ),
+        (
+            document("&e12;", root=f'<!DOCTYPE V [<!ENTITY e0 "ha">{ENTITIES}]>'),
+            "XML entities of its own",
+        ),
+        (document(ROWS, field='datatype="char" arraysize="100000000"'), "column n .* values a row"),
+        (document(ROWS, field='datatype="int" arraysize="1000x1000"'), "column n .* values a row"),
+        (document(ROWS, table=' nrows="3"'), "says that it has 3 rows, and has 2"),
+        (document(ROWS, table=' nrows="1"'), "says that it has 1 rows, and has 2"),
+        (document(ROWS, table=' nrows="999999999999"'), "999,999,999,999 rows, more than MAXREC"),
+        (document(ROWS, table=f' nrows="{"9" * 5000}"'), "rows, more than MAXREC"),
+        (document(ROWS).replace(b"<TD>1<", b"<TD>1\0<"), "no whole VOTable"),
+        (document(ROWS)[:-4], "no whole VOTable"),
+        (document(ROWS) + b"<x/>", "no whole VOTable"),
+        (document(ROWS.replace("<TR><TD>2</TD></TR>", "<TR></TR>")), "no whole VOTable"),
+        (document(ROWS).replace(b"utf-8", b"no-such"), "no whole VOTable"),
+        (gzip.compress(document(ROWS)), "no whole VOTable"),
+        (b"", "no whole VOTable"),
+    ],
+)
+def test_tables_that_are_none(body, message):
+    with pytest.raises(DownloadError, match=message) as error:
+        read(body)
+    assert len(str(error.value)) < 900
+    assert "\n" not in str(error.value)

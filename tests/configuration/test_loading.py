@@ -330,3 +330,12 @@ def test_canonical_text_does_not_depend_on_key_order_and_reads_back():
     turned = Sample.model_validate(dict(reversed(MGS.items())))
     assert sample.canonical() == turned.canonical()
     assert Sample.from_canonical(sample.canonical()) == sample
+
+
+@pytest.mark.parametrize("url", ["http://me:secret@x.org", "ftp://me:sec/secret@x.org"])
+def test_a_password_in_an_address_is_refused_and_not_repeated(url, tmp_path):
+    content = changed(MGS, ["source"], {"kind": "skyserver", "server": url})
+    (tmp_path / "x.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(ConfigurationError, match="source.*server: ") as error:
+        load_sample(tmp_path / "x.yaml")
+    assert "secret" not in str(error.value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import socket
 import struct
 import time
@@ -11,8 +10,9 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 
 from sdssflow.standin.answers import CSV, Answer, write_chunk
+from tests.skyserver.clocks import OwnClock, RealClock
 
-Send = Callable[[BaseHTTPRequestHandler, Answer, bytes], None]
+Send = Callable[[BaseHTTPRequestHandler, "WireAnswer", bytes], None]
 PIECE = 4096
 
 
@@ -21,7 +21,9 @@ class BrokenOff(ConnectionError):
 
 
 class WireAnswer(Answer):
-    """An answer with a body in memory, sent by a function of this module."""
+    """An answer with a body in memory, sent by a function of this module by some clock."""
+
+    clock: RealClock | OwnClock = RealClock()
 
     def __init__(self, body: bytes, send: Send, status: int = 200, content_type: str = CSV) -> None:
         super().__init__(status, content_type, body)
@@ -31,14 +33,14 @@ class WireAnswer(Answer):
         self._send(handler, self, self.content())
 
 
-def close_delimited(handler: BaseHTTPRequestHandler, answer: Answer, body: bytes) -> None:
+def close_delimited(handler: BaseHTTPRequestHandler, answer: WireAnswer, body: bytes) -> None:
     """End the body by closing the connection: no client can tell whether that is all."""
     handler.close_connection = True
     answer.start(handler, Connection="close")
     handler.wfile.write(body)
 
 
-def chunked(handler: BaseHTTPRequestHandler, answer: Answer, body: bytes) -> None:
+def chunked(handler: BaseHTTPRequestHandler, answer: WireAnswer, body: bytes) -> None:
     """Send proper chunks with a proper end."""
     answer.start(handler, Transfer_Encoding="chunked")
     for start in range(0, len(body), PIECE):
@@ -46,7 +48,7 @@ def chunked(handler: BaseHTTPRequestHandler, answer: Answer, body: bytes) -> Non
     write_chunk(handler, b"")
 
 
-def chunked_without_end(handler: BaseHTTPRequestHandler, answer: Answer, body: bytes) -> None:
+def chunked_without_end(handler: BaseHTTPRequestHandler, answer: WireAnswer, body: bytes) -> None:
     """Send a good chunk, promise another and close in the middle of it."""
     answer.start(handler, Transfer_Encoding="chunked")
     half = len(body) // 2
@@ -59,7 +61,7 @@ def chunked_without_end(handler: BaseHTTPRequestHandler, answer: Answer, body: b
 def declaring(length: Callable[[int], int]) -> Send:
     """Make a sender that declares `length(bytes)`, sends all it has and closes."""
 
-    def send(handler: BaseHTTPRequestHandler, answer: Answer, body: bytes) -> None:
+    def send(handler: BaseHTTPRequestHandler, answer: WireAnswer, body: bytes) -> None:
         handler.close_connection = True
         answer.start(handler, Content_Length=str(length(len(body))))
         handler.wfile.write(body)
@@ -67,12 +69,12 @@ def declaring(length: Callable[[int], int]) -> Send:
     return send
 
 
-def reset(handler: BaseHTTPRequestHandler, answer: Answer, body: bytes) -> None:
+def reset(handler: BaseHTTPRequestHandler, answer: WireAnswer, body: bytes) -> None:
     """Send TCP's RST in place of an answer."""
     _reset(handler)
 
 
-def reset_after_body(handler: BaseHTTPRequestHandler, answer: Answer, body: bytes) -> None:
+def reset_after_body(handler: BaseHTTPRequestHandler, answer: WireAnswer, body: bytes) -> None:
     """Send `body` as the beginning of a chunked answer, then RST."""
     answer.start(handler, Transfer_Encoding="chunked")
     write_chunk(handler, body)
@@ -92,11 +94,8 @@ def _reset(handler: BaseHTTPRequestHandler) -> None:
 def silent(seconds: float) -> Send:
     """Make a sender that sends nothing for `seconds`, or until the client has gone."""
 
-    def send(handler: BaseHTTPRequestHandler, answer: Answer, body: bytes) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if select.select([handler.connection], [], [], 0.05)[0]:
-                break  # nobody sends a second request now: the client has hung up
+    def send(handler: BaseHTTPRequestHandler, answer: WireAnswer, body: bytes) -> None:
+        answer.clock.hold(handler.connection, seconds)
         raise BrokenOff
 
     return send
@@ -105,13 +104,13 @@ def silent(seconds: float) -> Send:
 def dripping(seconds: float, drops: int = 20) -> Send:
     """Make a sender that takes `seconds` for a whole, right answer."""
 
-    def send(handler: BaseHTTPRequestHandler, answer: Answer, body: bytes) -> None:
+    def send(handler: BaseHTTPRequestHandler, answer: WireAnswer, body: bytes) -> None:
         answer.start(handler, Transfer_Encoding="chunked")
         size = len(body) // drops + 1
         for start in range(0, len(body), size):
             write_chunk(handler, body[start : start + size])
             handler.wfile.flush()
-            time.sleep(seconds / drops)
+            answer.clock.sleep(seconds / drops)
         write_chunk(handler, b"")
 
     return send

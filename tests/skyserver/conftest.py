@@ -1,11 +1,15 @@
+import time
 from urllib.parse import urlencode
 
 import pytest
 import requests
 
 from sdssflow.standin.server import SkyServer
+from tests.skyserver.clocks import OwnClock
 from tests.skyserver.faults import Switchboard
 from tests.skyserver.small_sky import QUERIES, write_small_sky
+
+PATIENCE_S = 600  # for what has to come, on a machine as busy as can be
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +21,7 @@ def sky(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def board():
-    return Switchboard()
+    return Switchboard(OwnClock())
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +36,7 @@ def ask(server, board):
     board.clear()
 
     def send(sql, release=17, **options):
-        return requests.get(address(server.url, sql, release), **{"timeout": 10, **options})
+        return requests.get(address(server.url, sql, release), **{"timeout": PATIENCE_S, **options})
 
     return send
 
@@ -47,7 +51,7 @@ def right(server, board):
     """The right answers, as bytes."""
     board.clear()
     return {
-        phase: requests.get(address(server.url, sql), timeout=10).content
+        phase: requests.get(address(server.url, sql), timeout=PATIENCE_S).content
         for phase, sql in QUERIES.items()
     }
 
@@ -55,3 +59,11 @@ def right(server, board):
 def address(url, sql, release=17):
     parameters = urlencode({"cmd": sql, "format": "csv", "searchtool": "SQL"})
     return f"{url}/dr{release}/en/tools/search/x_results.aspx?{parameters}"
+
+
+def wait_for(condition):
+    """Wait until something is so."""
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)

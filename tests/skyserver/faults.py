@@ -32,6 +32,7 @@ from sdssflow.standin.answers import (
 from sdssflow.standin.database import TIMEOUT_MESSAGE
 from sdssflow.standin.serve import main
 from tests.skyserver import broken_answers as wire
+from tests.skyserver.clocks import OwnClock, RealClock
 from tests.skyserver.spoilers import (
     ERROR_PAGE,
     UNAVAILABLE_PAGE,
@@ -108,7 +109,7 @@ _ALL_FAULTS = [
     Fault("count_wrong", "a count that is one too high", ("count",), edited(one_more)),
     Fault("throttle", "too many queries: a CSV error", ALL, instead(lambda: error_csv(_THROTTLE))),
     Fault("bad_top", "TOP refused: a CSV error", ALL, instead(lambda: error_csv(_LIMIT))),
-    Fault("hang", "no answer for 60 s", ALL, sent(wire.silent(60))),
+    Fault("hang", "no answer for 100 s", ALL, sent(wire.silent(100))),
     Fault("slow_drip", "the right answer within 5 s", ALL, sent(wire.dripping(5)), valid=True),
     Fault("reset", "connection reset, no answer", ALL, sent(wire.reset)),
     Fault("reset_mid_body", "connection reset half-way", ALL, sent(wire.reset_after_body, 0.5)),
@@ -179,9 +180,16 @@ class Order:
 
 
 class Switchboard:
-    """Middleware that spoils the answers it was ordered to, the oldest order first."""
+    """Middleware that spoils the answers it was ordered to, the oldest order first.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    clock : RealClock or OwnClock, optional
+        By which faults are slow.
+    """
+
+    def __init__(self, clock: RealClock | OwnClock | None = None) -> None:
+        self.clock = clock or RealClock()
         self.log: list[tuple[str, str]] = []
         self._orders: list[Order] = []
         self._lock = threading.Lock()
@@ -200,7 +208,11 @@ class Switchboard:
         if request.path in ("/_control", "/_log"):
             return self._control(request)
         fault = self._take(request.sql)
-        return application(request) if fault is None else fault.spoil(request, application)
+        if fault is None:
+            return application(request)
+        answer = fault.spoil(request, application)
+        answer.clock = self.clock
+        return answer
 
     def _take(self, sql: str) -> Fault | None:
         with self._lock:

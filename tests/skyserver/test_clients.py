@@ -8,6 +8,7 @@ from astroquery.sdss import SDSSClass, conf
 from pyvo.dal import DALQueryError, TAPService
 from requests import HTTPError
 
+from tests.skyserver.conftest import PATIENCE_S
 from tests.skyserver.small_sky import DATA, PLAN, joined, make_small_sky
 
 SPEC, _ = make_small_sky()
@@ -19,9 +20,9 @@ LEGACY = BOTH[BOTH["s.plate"] < 8192].reset_index(drop=True)
 def astroquery(server, board):
     board.clear()
 
-    def query(sql, **options):
+    def query(sql):
         with conf.set_temp("skyserver_baseurl", server.url):
-            return SDSSClass().query_sql(sql, cache=False, data_release=17, timeout=10, **options)
+            return SDSSClass().query_sql(sql, cache=False, data_release=17, timeout=PATIENCE_S)
 
     return query
 

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from tests.skyserver.clocks import RealClock
+from tests.skyserver.conftest import PATIENCE_S, wait_for
 from tests.skyserver.faults import FAULTS, PHASES
 from tests.skyserver.small_sky import COUNT, DATA, PLAN, QUERIES
 
@@ -19,7 +21,7 @@ ERROR = "#Table1\nerror_message\n"
 def receive(board, address_of):
     """Order a fault and return status, headers, body and error of the next answer."""
 
-    def get(name, sql=DATA, timeout=5):
+    def get(name, sql=DATA, timeout=PATIENCE_S):
         board.clear()
         if name:
             board.order(name)
@@ -152,10 +154,10 @@ CUT = ("truncated_close", "truncated_chunked_ok", "bad_chunked_end", "short_cont
 def test_answers_that_are_cut_inside_a_line(receive, right, name, phase):
     status, headers, body, error = receive(name, QUERIES[phase])
     whole = right[phase]
-    assert (status, headers["Content-Type"]) == (200, "text/csv")
-    if name == "reset_mid_body":
+    if name == "reset_mid_body":  # a late client is told before it has read the headers
         assert isinstance(error, ConnectionResetError)
         return
+    assert (status, headers["Content-Type"]) == (200, "text/csv")
     assert whole.startswith(body) and 0 < len(body) < 0.61 * len(whole)
     silent = name in ("truncated_close", "truncated_chunked_ok", "low_content_length")
     assert (error is None) == silent
@@ -196,30 +198,23 @@ def test_hang_sends_nothing_until_the_client_gives_up(receive, server):
     started = time.monotonic()
     _, _, _, error = receive("hang", timeout=0.4)
     assert isinstance(error, TimeoutError)
-    assert 0.4 <= time.monotonic() - started < 3
-    wait_for(lambda: server.log[-1].status == 0)  # its thread does not wait for 60 s
+    assert time.monotonic() - started >= 0.4
+    wait_for(lambda: server.log[-1].status == 0)  # its thread does not wait for 100 s
 
 
-def test_hang_ends_by_itself(receive):
+def test_hang_ends_by_itself(receive, board, monkeypatch):
+    monkeypatch.setattr(board, "clock", RealClock())
     _, _, _, error = receive("hang:0.3")
     assert isinstance(error, ConnectionError)
 
 
-def wait_for(condition, seconds=5):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def test_slow_drip_is_right_and_slower_than_any_pause(board, address_of, right):
+def test_slow_drip_is_right_and_takes_its_time(board, address_of, right):
     board.clear()
-    board.order("slow_drip:3")
-    started = time.monotonic()
-    # no single pause is longer than the time-out of 2 s, all together are
-    answer = requests.get(address_of(DATA), timeout=2)
+    board.order("slow_drip:30")
+    started = board.clock.monotonic()
+    answer = requests.get(address_of(DATA), timeout=PATIENCE_S)
     assert answer.content == right["data"]
-    assert time.monotonic() - started > 2.8
+    assert board.clock.monotonic() - started == pytest.approx(30)
 
 
 def test_every_fault_is_checked_here():
@@ -241,7 +236,7 @@ def test_reset_is_a_reset_for_a_bare_socket(board, address_of):
     board.clear()
     board.order("reset")
     parts = urlsplit(address_of(PLAN))
-    with socket.create_connection((parts.hostname, parts.port), timeout=5) as bare:
+    with socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_S) as bare:
         bare.sendall(f"GET {parts.path}?{parts.query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         with pytest.raises(ConnectionResetError):
             bare.recv(1)

@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from sdssflow.standin.server import SkyServer
+from tests.skyserver.conftest import PATIENCE_S
 from tests.skyserver.faults import PHASES, find_fault
 from tests.skyserver.small_sky import COUNT, DATA, PLAN, QUERIES
 
@@ -47,12 +48,14 @@ def test_the_control_page_orders_and_tells(server, board, address_of, right):
     board.clear()
     board.log.clear()
     orders = [{"fault": "http_429", "match": PHASES["plan"], "times": 1}]
-    requests.post(f"{server.url}/_control", data=json.dumps(orders), timeout=5)
-    requests.post(f"{server.url}/_control", data=json.dumps([{"fault": "reset"}]), timeout=5)
-    assert requests.get(address_of(PLAN), timeout=5).status_code == 429
-    assert requests.get(f"{server.url}/_log", timeout=5).json() == [["http_429", PLAN]]
-    requests.post(f"{server.url}/_control", data="[]", timeout=5)
-    assert requests.get(address_of(PLAN), timeout=5).content == right["plan"]
+    requests.post(f"{server.url}/_control", data=json.dumps(orders), timeout=PATIENCE_S)
+    requests.post(
+        f"{server.url}/_control", data=json.dumps([{"fault": "reset"}]), timeout=PATIENCE_S
+    )
+    assert requests.get(address_of(PLAN), timeout=PATIENCE_S).status_code == 429
+    assert requests.get(f"{server.url}/_log", timeout=PATIENCE_S).json() == [["http_429", PLAN]]
+    requests.post(f"{server.url}/_control", data="[]", timeout=PATIENCE_S)
+    assert requests.get(address_of(PLAN), timeout=PATIENCE_S).content == right["plan"]
 
 
 def test_an_unknown_fault_is_an_error():
@@ -63,4 +66,4 @@ def test_an_unknown_fault_is_an_error():
 def test_a_production_server_has_no_control_page(sky):
     with SkyServer(sky) as plain:
         for page in ("/_log", "/_control"):
-            assert requests.get(plain.url + page, timeout=5).status_code == 404
+            assert requests.get(plain.url + page, timeout=PATIENCE_S).status_code == 404

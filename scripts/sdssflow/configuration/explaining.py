@@ -89,7 +89,8 @@ def _message(model: type[BaseModel], error: Mapping[str, Any]) -> str:
             return error["msg"].removeprefix("Value error, ")
         case _:
             words = SIMPLER.get(error["type"], error["msg"])
-            shown = f" (found {found!r})" if len(repr(found)) < 60 else ""
+            text = re.sub("//.*@", "//...@", repr(found))  # a password stays with its user
+            shown = f" (found {text})" if len(text) < 60 else ""
             return f"{words}{shown}{_hint(error['type'], found)}"
 
 

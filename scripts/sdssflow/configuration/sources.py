@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, TypeAdapter, field_validator, model_validator
 
@@ -27,6 +28,25 @@ def _no_magnitude_twice(columns: dict[str, str]) -> dict[str, str]:
         if "_mag_" in ours and of.setdefault(theirs, ours) != ours:
             raise ValueError(f"{of[theirs]} and {ours} are both read from {theirs!r}")
     return columns
+
+
+def _address(url: str) -> str:
+    if "@" in unquote(url):
+        raise ValueError(
+            "no name or password may stand in an address, it would be told in logs and in names of "
+            "folders: put them into the file .netrc in your home folder, in one line, "
+            "machine HOST login NAME password PASSWORD"
+        )
+    try:
+        usable = urlsplit(url).hostname and urlsplit(url).port != 0
+    except ValueError:
+        usable = False
+    if not usable or "?" in url or "#" in url:
+        raise ValueError("no address of a server: https://HOST/PATH, where a :PORT may follow HOST")
+    return url
+
+
+Address = Annotated[str, Field(pattern=r"^https?://[^\s/]\S*[^\s/]$"), AfterValidator(_address)]
 
 
 class EmbeddedSource(Section):
@@ -125,7 +145,7 @@ class SkyServerSource(Selected):
 
     kind: Literal["skyserver"]
     """Download from SkyServer, in chunks, each verified against counts and sums of the server."""
-    server: str = Field(default="https://skyserver.sdss.org", pattern=r"^https?://[^ /]+[^ ]*[^/]$")
+    server: Address = "https://skyserver.sdss.org"
     """Address of the SkyServer, without the part of the release."""
     chunks: Annotated[int, Field(ge=1, le=5000)] = 8
     """Into how many jobs the download is parted, each a range of specObjID."""
@@ -173,7 +193,7 @@ class TapSource(Asked):
 
     kind: Literal["tap"]
     """Download through the Table Access Protocol, in verified chunks: docs/other_roads.md."""
-    url: str = Field(pattern=r"^https?://[^ /]+[^ ]*[^/ ]$")
+    url: Address
     """Address of the TAP service, without `/sync`."""
     table: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*){0,2}$")
     """The table, with its schema."""

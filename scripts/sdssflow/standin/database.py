@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -85,10 +86,10 @@ class Database:
         SqlError
             With SQL Server's words for an overflow or a time-out.
         """
-        timer = threading.Timer(timeout, cursor.interrupt) if timeout is not None else None
-        if timer:
-            timer.daemon = True
-            timer.start()
+        done = threading.Event()
+        if timeout is not None:
+            watch = threading.Thread(target=_break_off, args=(cursor, timeout, done), daemon=True)
+            watch.start()
         try:
             return cursor.sql(sql).to_arrow_table()
         except duckdb.InterruptException as error:
@@ -103,12 +104,19 @@ class Database:
         except duckdb.Error as error:
             raise SqlError(f"The stand-in's database says: {error}") from error
         finally:
-            if timer:
-                timer.cancel()
+            done.set()
 
     def close(self) -> None:
         """Close it; running queries end with an error."""
         self._connection.close()
+
+
+def _break_off(cursor: duckdb.DuckDBPyConnection, timeout: float, done: threading.Event) -> None:
+    done.wait(timeout)
+    with suppress(duckdb.Error):  # closed already
+        while not done.is_set():
+            cursor.interrupt()
+            done.wait(0.1)  # it may have come too early, while DuckDB was still planning
 
 
 def _views(folder: Path) -> dict[str, str]:

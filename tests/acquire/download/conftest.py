@@ -3,6 +3,7 @@ import pytest
 from sdssflow.simulate.sky import simulate_sky
 from sdssflow.standin.server import SkyServer
 from tests.acquire.download.walk import download
+from tests.skyserver.clocks import OWN
 from tests.skyserver.faults import Switchboard
 
 
@@ -16,7 +17,7 @@ def sky(tmp_path_factory):
 
 @pytest.fixture(scope="package")
 def board():
-    return Switchboard()
+    return Switchboard(OWN)
 
 
 @pytest.fixture(scope="package")

@@ -49,6 +49,8 @@ def test_an_answer():
         (b"0.5", b"inf", "x that is no finite number"),
         (b"1,0.5", b"1.5,0.5", "invalid value '1.5'"),
         (b"1,0.5", b"1E+18,0.5", "invalid value '1E\\+18'"),
+        (b"GALAXY", b"GAL\0AXY", "a byte of value 0 among the rows"),
+        (b"2,,\n", b"2,,\n\0\n", "a byte of value 0 among the rows"),
         (GOOD, b"", "an empty answer"),
         (GOOD, b"<html>", "begins with '<html>'"),
     ],

@@ -1,6 +1,7 @@
 """Downloads from a stand-in that behaves, seen from outside: what is asked, what is written."""
 
 import errno
+import fcntl
 import json
 import time
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from sdssflow import files
 from sdssflow.acquire.download.errors import DownloadError
 from sdssflow.acquire.download.opening import loopback, open_archive
 from sdssflow.acquire.download.plan import Plan, check_room
@@ -18,6 +20,7 @@ from sdssflow.standin.answers import Answer
 from sdssflow.standin.server import SkyServer
 from sdssflow.tables import content_digest, metadata, read_csv, read_parquet
 from tests.acquire.download.walk import NETWORK, SELECTION, download, open_at, source
+from tests.skyserver.clocks import OWN
 
 
 def test_the_catalogue_holds_every_row_of_the_sky_that_was_asked_for(sky, server, clean, tmp_path):
@@ -169,7 +172,7 @@ def test_a_proxy_is_not_asked_for_this_machine(server, tmp_path, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
     assert open_at(server.url, tmp_path, source()).count(EVERYTHING).n > 1500
-    far = SkyServerClient("http://skyserver.example.org", 17, NETWORK)
+    far = SkyServerClient("http://skyserver.example.org", 17, NETWORK, OWN)
     with pytest.raises(DownloadError, match="[Pp]roxy"):
         far.ask("SELECT 1")
 
@@ -208,15 +211,6 @@ def test_a_host_that_can_not_be_reached(tmp_path):
         open_at("http://no-such-host.invalid", tmp_path, source(), once).plates()
 
 
-def test_a_drip_ends_at_the_deadline(server, board, tmp_path):
-    board.order("slow_drip:30", match="GROUP BY", times=None)
-    hasty = NETWORK.model_copy(update={"deadline_s": 0.5, "timeout_s": 20.0, "attempts": 1})
-    started = time.monotonic()
-    with pytest.raises(DownloadError, match="no whole answer within 0.5 s"):
-        open_at(server.url, tmp_path, source(), hasty).plates()
-    assert time.monotonic() - started < 4
-
-
 def test_a_folder_that_can_not_be_written(server, tmp_path):
     (tmp_path / "file").write_text("")
     network = NETWORK.model_copy(update={"store": str(tmp_path / "file" / "store")})
@@ -239,6 +233,18 @@ def test_a_full_disk_leaves_nothing_half_written(server, clean, tmp_path, monkey
             archive.plates()
     assert {path.name for path in (tmp_path / "store").iterdir()} <= {".pace", ".pace.lock"}
     assert download(server.url, tmp_path) == clean
+
+
+def test_a_download_without_locks_warns_once_and_is_the_same(
+    server, clean, tmp_path, monkeypatch, caplog
+):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr(files, "_told", set())
+    assert download(server.url, tmp_path) == clean
+    assert caplog.text.count("the file system has no locks") == 1
 
 
 def test_a_download_that_can_not_fit_is_not_begun(tmp_path):

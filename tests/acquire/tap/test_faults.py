@@ -1,7 +1,6 @@
 """A mirror that breaks off, lies or stays silent; mistakes of the user."""
 
 import io
-import time
 
 import numpy as np
 import pyarrow as pa
@@ -25,12 +24,14 @@ from tests.acquire.download import walk
 from tests.acquire.tap.walk import (
     LEGACY,
     MAPPING,
-    PATIENT,
     archive_at,
     by_skyserver,
     fetched,
     source,
 )
+from tests.skyserver import broken_answers as wire
+from tests.skyserver.broken_answers import WireAnswer
+from tests.skyserver.clocks import OWN
 
 
 def says(message, status=400):
@@ -45,9 +46,14 @@ def bytes_of(change):
     return answer
 
 
+def ask(server, adql):
+    return TapServer(server.tap_url, 10, walk.NETWORK, OWN).ask(adql)
+
+
 def silent(request, application):
-    time.sleep(4)
-    return Answer(503, "text/html", b"nobody is there any more")
+    answer = WireAnswer(b"", wire.silent(100))
+    answer.clock = OWN
+    return answer
 
 
 HEALED = {
@@ -65,8 +71,7 @@ HEALED = {
 @pytest.mark.parametrize("name", HEALED)
 def test_a_broken_answer_is_asked_again(name, server, board, tmp_path):
     asked = source(server.tap_url, chunks=1)
-    network = PATIENT.model_copy(update={"timeout_s": 3.0}) if name == "silent once" else PATIENT
-    archive = archive_at(server.tap_url, tmp_path, asked, network)
+    archive = archive_at(server.tap_url, tmp_path, asked)
     board.order(HEALED[name], match="^SELECT objid,")
     table, _ = fetched(archive, asked, tmp_path)
     assert len([r for r in board.asked if r.sql.startswith("SELECT objid,")]) == 2
@@ -89,16 +94,15 @@ def test_a_lost_row_is_noticed(server, board, tmp_path):
 
 
 def test_a_service_that_stays_silent_is_given_up(server, board, tmp_path):
-    network = walk.NETWORK.model_copy(update={"timeout_s": 0.2, "give_up_s": 1.0})
     asked = source(server.tap_url, chunks=1)
-    archive = archive_at(server.tap_url, tmp_path, asked, network)
+    archive = archive_at(server.tap_url, tmp_path, asked)
     board.order(silent, times=99)
-    started = time.monotonic()
+    started = OWN.monotonic()
     with pytest.raises(DownloadError, match="can't be downloaded|not complete after"):
         make_plan(archive, asked, "mirror")
-    assert time.monotonic() - started < 30
-    with pytest.raises(SilenceError, match="was silent for 0.2 s"):
-        TapServer(server.tap_url, 10, network).ask("SELECT plate FROM sdss_dr17.specobj")
+    assert OWN.monotonic() - started < walk.NETWORK.give_up_s + 100
+    with pytest.raises(SilenceError, match="was silent for 60 s"):
+        ask(server, "SELECT plate FROM sdss_dr17.specobj")
 
 
 @pytest.mark.parametrize(
@@ -121,19 +125,19 @@ def test_a_wrong_name_is_told_at_once(changes, message, server, board, tmp_path)
 def test_an_error_votable_is_read_whatever_its_status(status, server, board):
     board.order(says("Column zsp_ does not exist", status))
     with pytest.raises(DownloadError, match="Column zsp_ does not exist") as error:
-        TapServer(server.tap_url, 10, walk.NETWORK).ask("SELECT zsp_ FROM sdss_dr17.specobj")
+        ask(server, "SELECT zsp_ FROM sdss_dr17.specobj")
     assert not isinstance(error.value, TransientError)
 
 
 def test_a_time_out_of_the_service_asks_for_less(server, board):
     board.order(says("Query timed out: statement timeout", 400))
     with pytest.raises(TooMuchError):
-        TapServer(server.tap_url, 10, walk.NETWORK).ask("SELECT plate FROM sdss_dr17.specobj")
+        ask(server, "SELECT plate FROM sdss_dr17.specobj")
 
 
 def test_no_service_there(server):
     with pytest.raises(DownloadError, match="404, there is no TAP service. Correct source.url"):
-        TapServer(f"{server.url}/tap/nothing", 10, walk.NETWORK).ask("SELECT 1")
+        TapServer(f"{server.url}/tap/nothing", 10, walk.NETWORK, OWN).ask("SELECT 1")
 
 
 @pytest.mark.parametrize(
@@ -146,6 +150,17 @@ def test_no_service_there(server):
         ({"selection": [{"column": "survey", "any_of": ["sdss"]}]}, "does not map 'survey'"),
         ({"table": "a b"}, "should match pattern"),
         ({"url": "ftp://x"}, "should match pattern"),
+        ({"url": "http://x.org/"}, "should match pattern"),
+        ({"url": "http://x.org/a b"}, "should match pattern"),
+        ({"url": "http://me:secret@x.org"}, r"no name or password .* folders: put .* \.netrc"),
+        ({"url": "https://me@x.org/tap"}, "no name or password may stand in an address"),
+        ({"url": "https://me:sec/ret@x.org/tap"}, "no name or password may stand in an address"),
+        ({"url": "https://me%3Asecret%40x.org/tap"}, "no name or password may stand in an address"),
+        ({"url": "https://x.org/tap?token=secret"}, "no address of a server"),
+        ({"url": "https://x.org/tap#a"}, "no address of a server"),
+        ({"url": "https://x.org:99999/tap"}, "no address of a server"),
+        ({"url": "https://x.org:secret/tap"}, "no address of a server"),
+        ({"url": "https://[::1/tap"}, "no address of a server"),
     ],
 )
 def test_a_mapping_that_can_not_be_asked_is_refused(changes, message):

@@ -25,6 +25,7 @@ from sdssflow.standin.votable import write_votable
 from tests.acquire.bulk.walk import assert_same_rows
 from tests.acquire.download import walk
 from tests.acquire.tap.walk import LEGACY, MAPPING, archive_at, by_skyserver, fetched, source
+from tests.skyserver.clocks import OWN
 
 SELECTIONS = {
     "all": [],
@@ -137,9 +138,8 @@ def test_overflow_is_never_taken_for_a_whole_answer(server, board, tmp_path):
 
 def test_signed_ids_beyond_2_63_are_the_ids_of_skyserver(sky, server, tmp_path):
     asked = source(table="sdss_dr17.wrapped", chunks=4)
-    archive = Archive(
-        asked, wrapped_mirror(sky), walk.NETWORK, Store(tmp_path / "store"), TapLanguage(asked)
-    )
+    store = Store(tmp_path / "store")
+    archive = Archive(asked, wrapped_mirror(sky), walk.NETWORK, store, TapLanguage(asked), OWN)
     table, completeness = fetched(archive, asked, tmp_path)
     assert_same_rows(table, by_skyserver(server, tmp_path / "sky", []))
     ids = table["specobjid"].to_numpy()
@@ -153,9 +153,8 @@ def test_signed_ids_beyond_2_63_are_the_ids_of_skyserver(sky, server, tmp_path):
 def test_signed_ids_without_plates_are_parted_by_width(limit, sky, server, tmp_path):
     columns = {k: v for k, v in MAPPING.items() if k != "plate"}
     asked = source(table="sdss_dr17.wrapped", columns=columns, limit=limit)
-    archive = Archive(
-        asked, wrapped_mirror(sky), walk.NETWORK, Store(tmp_path / "store"), TapLanguage(asked)
-    )
+    store = Store(tmp_path / "store")
+    archive = Archive(asked, wrapped_mirror(sky), walk.NETWORK, store, TapLanguage(asked), OWN)
     table, _ = fetched(archive, asked, tmp_path)
     whole = by_skyserver(server, tmp_path / "sky", [], limit=limit)
     assert table["specobjid"].equals(whole["specobjid"])

@@ -13,6 +13,7 @@ from sdssflow.acquire.schema import BANDS
 from sdssflow.configuration.sources import TapSource
 from sdssflow.tables import read_csv
 from tests.acquire.download import walk
+from tests.skyserver.clocks import OWN
 
 MAPPING = {
     "objid": "objid",
@@ -73,14 +74,10 @@ def source(url="http://127.0.0.1:1/tap", **changes):
     return TapSource.model_validate_json(json.dumps(content))
 
 
-# tests count requests: a machine that is busy with others must not add one
-PATIENT = walk.NETWORK.model_copy(update={"timeout_s": 20.0, "deadline_s": 120.0})
-
-
-def archive_at(url, folder, asked, network=PATIENT):
+def archive_at(url, folder, asked, network=walk.NETWORK):
     language = TapLanguage(asked)
-    ask = TapServer(url, language.most_rows, network).ask
-    return Archive(asked, ask, network, Store(folder / "store"), language)
+    ask = TapServer(url, language.most_rows, network, OWN).ask
+    return Archive(asked, ask, network, Store(folder / "store"), language, OWN)
 
 
 def fetched(archive, asked, folder):

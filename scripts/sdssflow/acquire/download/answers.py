@@ -48,6 +48,8 @@ def check_bytes(body: bytes, headers: list[str]) -> None:
     end = len(mark) + 1 + len(header)  # of the header, without its line end
     if len(body) == end or not body.endswith(b"\n"):
         raise TransientError(f"the answer breaks off in its last line: {_shown(body[-80:])}")
+    if (at := body.find(b"\0")) >= 0:
+        raise TransientError(f"a byte of value 0 among the rows: {_shown(body[max(0, at - 40) :])}")
 
 
 def parse(body: bytes, headers: list[str], types: dict[str, pa.DataType]) -> pa.Table:

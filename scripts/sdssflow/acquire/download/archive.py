@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from sdssflow.acquire.download.clock import CLOCK, Clock
 from sdssflow.acquire.download.errors import (
     DownloadError,
     SilenceError,
@@ -53,6 +53,8 @@ class Archive:
         Where verified answers are kept.
     language : Language, optional
         How the server is asked and its answers are read; by default as SkyServer.
+    clock : Clock, optional
+        By which it waits and gives up.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Archive:
         network: Downloads,
         store: Store,
         language: Language | None = None,
+        clock: Clock = CLOCK,
     ) -> None:
         self.language = language or SkyServerLanguage(source)
         self.queries = self.language.queries
@@ -70,8 +73,9 @@ class Archive:
         self._ask = ask
         self._network = network
         self._store = store
-        self._pace = Pace(store.folder, network.pause_s)
-        self._end = time.monotonic() + network.give_up_s
+        self._clock = clock
+        self._pace = Pace(store.folder, network.pause_s, clock)
+        self._end = clock.monotonic() + network.give_up_s
 
     def plates(self, within: Range = EVERYTHING) -> tuple[np.ndarray, np.ndarray]:
         """Return plate numbers, ascending, and spectra on each, as the server counts them.
@@ -203,12 +207,15 @@ class Archive:
 
         def once() -> tuple[bytes, pa.Table]:
             nonlocal asked, seconds
-            asked, started = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+            asked, started = (
+                datetime.now(UTC).isoformat(timespec="seconds"),
+                self._clock.monotonic(),
+            )
             body = self._ask(sql)
-            seconds = time.monotonic() - started
+            seconds = self._clock.monotonic() - started
             return body, self._checked(body, types, check)
 
-        left = self._end - time.monotonic()
+        left = self._end - self._clock.monotonic()
         if left <= 0:
             raise DownloadError(
                 f"not complete after {self._network.give_up_s:g} s",
@@ -222,6 +229,8 @@ class Archive:
             self._store.put_too_much(Record(sql, "", 0, 0, asked, seconds, 1, error.problem))
             slow = getattr(error, "slow", True)
             raise TooMuchError(error.problem, slow) from error
+        except OSError as error:  # of the file by which the jobs take turns
+            raise self._store.unwritable(error) from error
         record = Record(sql, sha256(body), table.num_rows, len(body), asked, seconds, attempts)
         self._store.put(body, record)
         return table

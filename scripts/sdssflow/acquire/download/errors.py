@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
+# what servers say of a query that a smaller one, or a later one, may not meet
+TOO_SLOW = re.compile(r"time-?out|timed out|timeout expired|execution timeout", re.IGNORECASE)
+BUSY = re.compile(r"maximum.{0,40}quer|too many|throttl|per minute", re.IGNORECASE)
+
 
 class DownloadError(RuntimeError):
     """A download that can't go on; the message says what to change or to wait for.
@@ -49,3 +55,9 @@ class TooMuchError(DownloadError):
     def __init__(self, problem: str, slow: bool = False) -> None:
         super().__init__(problem, "Ask for a smaller range.")
         self.slow = slow
+
+
+def one_line(text: object, most: int = 500) -> str:
+    """Return what a server said in one line without control characters, at most `most` long."""
+    shown = (mark if mark.isprintable() else " " for mark in str(text)[: 4 * most])
+    return " ".join("".join(shown).split())[:most]

@@ -2,24 +2,29 @@
 
 One folder per server and release; in it, for each query, the raw answer (zstd) and a record of
 what it answers, when it was asked and its digest. The record is written last, so an answer without
-record is none. Both are written beside their place and renamed.
+record is none. Both are written beside their place and renamed. Several users may share the folder:
+a file that can't be read, or is not what we would write, counts as none.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import pyarrow as pa
+from pydantic import Field, TypeAdapter
 
-from sdssflow.acquire.download.errors import DownloadError
-from sdssflow.files import replacing, write_json
+from sdssflow.acquire.download.errors import DownloadError, one_line
+from sdssflow.acquire.download.wire import MOST_BYTES
+from sdssflow.files import read_bounded, replacing, write_json
 
 logger = logging.getLogger("sdssflow")
 ZSTD_LEVEL = 1
+MOST_RECORD_BYTES = 1 << 20
+Count = Annotated[int, Field(ge=0, le=MOST_BYTES)]  # no answer has more bytes, let alone rows
 
 
 @dataclass(frozen=True)
@@ -44,14 +49,19 @@ class Record:
         Why the query has to be split; '' for an answer.
     """
 
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
     sql: str
-    sha256: str
-    rows: int
-    size: int
+    sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
+    rows: Count
+    size: Count
     asked: str
-    seconds: float
-    attempts: int
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    attempts: Annotated[int, Field(ge=0)]
     too_much: str = ""
+
+
+RECORD = TypeAdapter(Record)
 
 
 class Store:
@@ -75,10 +85,11 @@ class Store:
         if record is None or record.too_much:
             return None
         try:
-            packed = self._answer(sql).read_bytes()
+            # what does not compress grows a little
+            packed = read_bounded(self._answer(sql), MOST_BYTES + (1 << 20))
             body = pa.decompress(packed, record.size, codec="zstd", asbytes=True)
         except (OSError, ValueError) as error:
-            logger.warning("%s can't be read (%s); it is asked again", self._answer(sql), error)
+            self._distrust(self._answer(sql), error)
             return None
         if hashlib.sha256(body).hexdigest() != record.sha256:
             logger.warning("%s is damaged; it is asked again", self._answer(sql))
@@ -88,13 +99,17 @@ class Store:
     def record(self, sql: str) -> Record | None:
         """Return what is known of a query; None if nothing is."""
         try:
-            record = Record(**json.loads(self._record(sql).read_text(encoding="utf-8")))
+            record = RECORD.validate_json(read_bounded(self._record(sql), MOST_RECORD_BYTES))
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError) as error:
-            logger.warning("%s can't be read (%s); it is asked again", self._record(sql), error)
+        except (OSError, ValueError) as error:
+            self._distrust(self._record(sql), error)
             return None
         return record if record.sql == sql else None
+
+    def _distrust(self, path: Path, error: Exception) -> None:
+        reason = one_line(error, 200)
+        logger.warning("%s is no record of ours (%s); it is asked again", path, reason)
 
     def put(self, body: bytes, record: Record) -> None:
         """Keep a verified answer.
@@ -106,22 +121,25 @@ class Store:
         """
         try:
             packed = pa.Codec("zstd", ZSTD_LEVEL).compress(body, asbytes=True)
-            with replacing(self._answer(record.sql)) as path:
+            with replacing(self._answer(record.sql), shared=True) as path:
                 path.write_bytes(packed)
-            write_json(self._record(record.sql), asdict(record))
+            write_json(self._record(record.sql), asdict(record), shared=True)
         except OSError as error:
             raise self.unwritable(error) from error
 
     def put_too_much(self, record: Record) -> None:
         """Remember that a query has to be split, so that a later run doesn't try it again."""
         try:
-            write_json(self._record(record.sql), asdict(record))
+            write_json(self._record(record.sql), asdict(record), shared=True)
         except OSError as error:
             raise self.unwritable(error) from error
 
     def forget(self, sql: str) -> None:
         """Let the next run, or the next attempt, ask a query again."""
-        self._record(sql).unlink(missing_ok=True)
+        try:
+            self._record(sql).unlink(missing_ok=True)
+        except OSError as error:
+            raise self.unwritable(error) from error
 
     def forget_too_much(self, sql: str) -> None:
         """Let a query that was split be tried whole again; an answer is kept."""

@@ -9,21 +9,26 @@ and waits for ever.
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import requests
 
-from sdssflow.acquire.download.errors import DownloadError, TooMuchError, TransientError
-from sdssflow.acquire.download.skyserver import (
+from sdssflow.acquire.download.clock import CLOCK, Clock
+from sdssflow.acquire.download.errors import (
     BUSY,
-    CONNECT_TIMEOUT_S,
     TOO_SLOW,
+    DownloadError,
+    TooMuchError,
+    TransientError,
+    one_line,
+)
+from sdssflow.acquire.download.votable import look_through, refused
+from sdssflow.acquire.download.wire import (
     Punctual,
     introduce,
+    not_allowed,
     retry_after,
     unreachable,
 )
-from sdssflow.acquire.download.votable import refused
 from sdssflow.configuration.run import Downloads
 
 # what a service says of a query that no repetition heals, whatever status it says it with
@@ -45,15 +50,17 @@ class TapServer:
         MAXREC: most rows of an answer.
     network : Downloads
         Time limits and contact address.
+    clock : Clock, optional
+        By which time limits go.
     """
 
-    def __init__(self, url: str, most_rows: int, network: Downloads) -> None:
+    def __init__(self, url: str, most_rows: int, network: Downloads, clock: Clock = CLOCK) -> None:
         from pyvo.dal import TAPService
 
         session = requests.Session()
-        introduce(session, url, network, _Impatient(network))
+        self._adapter = Punctual(url, "source.url", network, clock)
+        introduce(session, self._adapter, network)
         self.url = url
-        self.network = network
         self._most_rows = most_rows
         self._service = TAPService(url, session=session)
 
@@ -69,11 +76,12 @@ class TapServer:
         DownloadError
             If nothing but a change can help: a mistake in the query, no such service.
         """
+        self._adapter.limits.begin()
         query = self._service.create_query(adql, maxrec=self._most_rows, responseformat="votable")
         try:
             response = query.submit()
         except requests.exceptions.RequestException as error:
-            raise unreachable(self.url, self.network, error, "source.url") from error
+            raise unreachable(self.url, error, "source.url") from None
         self._check_status(response)
         return response.content
 
@@ -82,7 +90,7 @@ class TapServer:
         code, said = response.status_code, error_text(response)
         if code == 200 and said is None:
             return
-        told = f"{self.url}: HTTP {code}: {said or response.reason}"
+        told = f"{self.url}: HTTP {code}: {said or one_line(response.reason, 100)}"
         if code == 504 or (said and TOO_SLOW.search(said)):
             raise TooMuchError(told, slow=True)
         if code in (429, 503) or (said and BUSY.search(said)):
@@ -95,19 +103,8 @@ class TapServer:
         if said and (code in (200, 400) or OUR_MISTAKE.search(said)):
             raise refused(f"{said} ({self.url}, HTTP {code})")
         if code in (400, 401, 403, 405, 414):
-            raise DownloadError(told, "Correct source.url, or ask its operators.")
+            raise DownloadError(told, not_allowed("source.url"))
         raise TransientError(told, retry_after_s=retry_after(response))
-
-
-class _Impatient(Punctual):
-    """An adapter that also sets the time limits: pyvo sends its requests without."""
-
-    def __init__(self, network: Downloads) -> None:
-        super().__init__(network.deadline_s)
-        self._timeout = (CONNECT_TIMEOUT_S, network.timeout_s)
-
-    def send(self, request: Any, *, timeout: Any = None, **others: Any) -> requests.Response:
-        return super().send(request, timeout=timeout or self._timeout, **others)
 
 
 def error_text(response: requests.Response) -> str | None:
@@ -115,23 +112,17 @@ def error_text(response: requests.Response) -> str | None:
 
     TAP puts errors into a VOTable, with a status of 200, 400 or 500 as each service likes.
     """
-    from pyvo.dal import DALFormatError, DALQueryError
-    from pyvo.dal.tap import TAPResults
-
-    from sdssflow.acquire.download.votable import document
-
     content = response.content
-    if b"ERROR" in content[:4000]:
+    # an error behind the rows of a good answer is seen when they are read
+    if is_votable(content) and (response.status_code != 200 or b"ERROR" in content[:4000]):
         try:
-            TAPResults(document(content))
-        except DALQueryError as error:
-            return " ".join(str(error.reason).split())[:500]
-        except (DALFormatError, TransientError):
-            pass
+            return look_through(content).error()
+        except DownloadError:
+            return None  # told by who reads the rows
     if response.status_code == 200 or is_votable(content):
         return None
     text = re.sub(r"<[^>]*>", " ", content[:2000].decode("utf-8", "replace"))
-    return " ".join(text.split())[:300] or None
+    return one_line(text, 300) or None
 
 
 def is_votable(content: bytes) -> bool:

@@ -1,0 +1,74 @@
+"""A server that sends, to each connection, exactly the bytes it is told to: no HTTP of its own."""
+
+from __future__ import annotations
+
+import select
+import socket
+import socketserver
+import ssl
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+Pieces = Callable[[bytes], Iterable[bytes]]
+
+
+@contextmanager
+def serving(pieces: Pieces, certificate: Path | None = None) -> Iterator[str]:
+    """Serve on 127.0.0.1 for the time of the block.
+
+    Parameters
+    ----------
+    pieces : callable
+        From the head of a request to the pieces of all that is sent; then the connection closes.
+    certificate : path-like, optional
+        PEM file with key and certificate; then it speaks TLS.
+
+    Yields
+    ------
+    str
+        The address.
+    """
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            head = b""
+            while b"\r\n\r\n" not in head and (part := self.request.recv(4096)):
+                head += part
+            try:
+                for piece in pieces(head):
+                    if select.select([self.request], [], [], 0)[0] and not self.request.recv(4096):
+                        return  # the client has seen enough
+                    self.request.sendall(piece)
+                self.request.shutdown(socket.SHUT_WR)
+                while self.request.recv(
+                    4096
+                ):  # a body of the request; an RST would undo our answer
+                    pass
+            except OSError:
+                pass  # or broken off
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        block_on_close = False
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            pass  # a client that likes no certificate is no news
+
+        def get_request(self) -> tuple[socket.socket, object]:
+            connection, address = super().get_request()
+            if certificate:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.load_cert_chain(certificate)
+                connection = context.wrap_socket(
+                    connection, server_side=True, do_handshake_on_connect=False
+                )
+            return connection, address
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        yield f"http{'s' if certificate else ''}://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
