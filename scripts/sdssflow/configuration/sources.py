@@ -31,11 +31,13 @@ class FileSource(Section):
     kind: Literal["file"]
     """One local file."""
     path: str
-    """The file, relative to the working directory of the workflow."""
+    """The file, relative to the working directory of the workflow; or a folder of Parquet files,
+    the parts of one table."""
     format: Literal["csv", "fits", "votable", "parquet", "hdf5"] | None = None
     """File format; by default told from the suffix."""
-    table: str | None = None
-    """Name of the table inside an HDF5 file, or name or number of the extension of a FITS file."""
+    table: str | int | None = None
+    """Which table of the file: path inside an HDF5 file, name or number of a FITS extension, name,
+    ID or number (from 0) of a table in a VOTable."""
     columns: dict[str, str]
     """Which column of the file is which: catalogue name -> name in the file. Columns of the file
     that are not named are not read."""
@@ -53,6 +55,12 @@ class FileSource(Section):
     """Whether magnitudes are SDSS asinh magnitudes (luptitudes) or logarithmic ones."""
     extinction_applied: bool = False
     """True if the file's magnitudes are already corrected for Galactic extinction."""
+    units: dict[str, str] = {}
+    """Units of columns that are not in the catalogue's: catalogue name -> unit in the file, as
+    `{ra: hourangle, dec: rad}`. They are converted, where that is a factor."""
+    confirmed: list[str] = []
+    """Catalogue names of columns that are what `columns` makes of them, although their name or
+    unit in the file says otherwise."""
 
 
 class SimulatedSky(Section):
