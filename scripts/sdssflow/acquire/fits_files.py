@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from sdssflow.acquire import fits_sums
 from sdssflow.acquire.arrays import REPAIR
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.limits import check_declared
@@ -138,8 +139,7 @@ def _check_whole(path: str, hdu: Any) -> None:
             raise CatalogueError(
                 path,
                 f"the table does not have the {keyword} that its header states: a byte was changed",
-                "Fetch the file again. If you edited it, write the checksum anew: astropy's "
-                "writeto(..., checksum=True).",
+                fits_sums.REPAIR,
             )
 
 

@@ -140,6 +140,41 @@ def unit_factors(source: SourceTable, settings: FileSource) -> dict[str, float]:
     return factors
 
 
+def check_unit(path: str, column: str, name: str, stated: str) -> None:
+    """Refuse a column of a file of SDSS itself that states another unit than the catalogue's.
+
+    Parameters
+    ----------
+    path, column : str
+        The file and its column, for the message.
+    name : str
+        The column's catalogue name; others pass.
+    stated : str
+        What the file says, '' for nothing.
+
+    Raises
+    ------
+    CatalogueError
+        If the units differ, or the file's is not known.
+    """
+    if name not in COLUMNS or pa.types.is_string(COLUMNS[name].type):
+        return
+    expected = COLUMNS[name].unit
+    try:
+        unit = parse_unit(stated, expected)
+    except ValueError:
+        unit = stated
+    if unit is None or (not isinstance(unit, str) and _equal(unit, expected)):
+        return
+    raise CatalogueError(
+        path,
+        f"the file gives it in {stated!r}, {name} is in {expected or 'a plain number'}",
+        "Take the file as SDSS offers it. If the unit is wrong, correct TUNIT: astropy's "
+        "fits.setval.",
+        column=column,
+    )
+
+
 def _factor(name: str, stated: str, settings: FileSource) -> float | Doubt | None:
     """Return the factor of a column, None if it is in the catalogue's unit, or what is wrong."""
     expected, asked = COLUMNS[name].unit, settings.units.get(name)
