@@ -33,6 +33,7 @@ KINDS = {
 }
 ERROR = re.compile(r"err.*|.*err(or)?s?|sig(ma)?|unc(ert(ainty)?)?|std(dev)?")
 VARIANCE = re.compile(r"i_?var|inv_?var|variance")
+REDDENING = re.compile(r"e_?\(?b_?-?v\)?(_?sfd)?|sfd")
 QUALITY = re.compile(r"warn|conf|flag|status|quality")
 PHOTOMETRIC = re.compile(r"phot|_?z_?ph(?![a-z])|_?pz(?![a-z])")
 MAGNITUDE = re.compile(r"mag|dered|psf|petro|model")
@@ -128,6 +129,8 @@ def _magnitude(name: str) -> tuple[str, bool, str] | None:
 def _flux(name: str, found: Name, settings: FileSource) -> Doubt | None:
     if _magnitude(name) is None:
         return None
+    if VARIANCE.search(found.lower):
+        return Doubt("a variance", "magnitudes and their errors", "Convert it in the file.")
     if FLUX.search(found.lower) and "mag" not in found.words:
         return Doubt(
             "a flux",
@@ -135,8 +138,6 @@ def _flux(name: str, found: Name, settings: FileSource) -> Doubt | None:
             "Map magnitudes, or convert the fluxes in the file: 22.5 - 2.5 log10 of nanomaggies, "
             "with source.magnitude_system: pogson.",
         )
-    if VARIANCE.search(found.lower):
-        return Doubt("a variance", "magnitudes and their errors", "Convert it in the file.")
     return None
 
 
@@ -187,7 +188,7 @@ def _corrected_in_part(
 def _error(name: str, found: Name, settings: FileSource) -> Doubt | None:
     target = _magnitude(name)
     wants_error = name == "zspec_err" or (target is not None and target[1])
-    says_error = found.lower.startswith("e_") or any(map(ERROR.fullmatch, found.words))
+    says_error = _is_error_of_vizier(found) or any(map(ERROR.fullmatch, found.words))
     if wants_error:
         plain = REDSHIFT if name == "zspec_err" else re.compile(r"(c?model|psf|petro)mag_?[ugriz]?")
         if plain.fullmatch(found.lower):
@@ -195,6 +196,10 @@ def _error(name: str, found: Name, settings: FileSource) -> Doubt | None:
     elif says_error and (target is not None or name in ("zspec", "ra", "dec")):
         return Doubt("an error", "the value itself", MAP_ANOTHER)
     return None
+
+
+def _is_error_of_vizier(found: Name) -> bool:
+    return found.lower.startswith("e_") and not REDDENING.fullmatch(found.lower)
 
 
 def _kinds(found: Name) -> set[str]:
@@ -209,7 +214,7 @@ def _other_kind(name: str, found: Name, settings: FileSource) -> Doubt | None:
     if target[0] == "extinction":
         if kinds and "ext" not in found.lower:
             return Doubt("a magnitude", "the extinction", MAP_ANOTHER)
-        if re.fullmatch(r"e_?\(?b_?-?v\)?(_?sfd)?|sfd", found.lower):
+        if REDDENING.fullmatch(found.lower):
             return Doubt("a reddening E(B-V)", "the extinction in the band", MAP_ANOTHER)
         return None
     if re.search(r"extinct|reddening|(?<![a-z])ebv", found.lower) and not _is_dereddened(found):

@@ -105,7 +105,8 @@ def chosen(path: str, file: Any, table: str | int | None) -> Any:
         if "" in found:
             return file
         # where nothing else is, what links lead to, or why they are not followed
-        nodes = [*found.values()] or [follow(path, file, name) for name in file]
+        hard = dict(_hard_links(file))
+        nodes = [*found.values()] or [follow(path, file, name) for name in file if name not in hard]
         if len(nodes) == 1:
             return nodes[0]
         raise CatalogueError(
