@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def read_hdf5(path: str, columns: dict[str, str], table: str | int | None) -> pa
     import h5py
 
     with contextlib.suppress(ImportError):
-        import hdf5plugin  # noqa: F401  # it registers further compressions
+        import_module("hdf5plugin")  # where somebody installed it, it adds compressions
 
     try:
         with h5py.File(path, "r") as file:
