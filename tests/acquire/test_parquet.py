@@ -165,6 +165,12 @@ def test_a_folder_that_is_not_one_whole_table_is_refused(name, tmp_path):
     assert words in str(error.value)
 
 
+def test_a_list_of_parts_is_no_table(tmp_path):
+    list_parts(parts(tmp_path))
+    with pytest.raises(CatalogueError, match="as 'part-0.parquet'. Set source.path to the folder"):
+        catalogue(tmp_path / "_metadata", format="parquet")
+
+
 def test_a_column_twice_is_refused_if_it_is_mapped(tmp_path):
     table = pa.Table.from_pandas(good_frame())
     twice = pa.Table.from_arrays([*table.columns, table["u"]], [*table.column_names, "ra"])

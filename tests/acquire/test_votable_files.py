@@ -1,8 +1,11 @@
 """VOTables of people's own: cut by a server, leading elsewhere, with names twice, with nulls."""
 
+import gzip
+
 import pytest
 from astropy.table import Table
 
+from sdssflow.acquire import limits
 from sdssflow.acquire.catalogue import read_catalogue
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.configuration.sample import FileSource
@@ -103,6 +106,14 @@ def test_what_is_not_as_it_says_is_refused(old, new, words, edited):
     with pytest.raises(CatalogueError) as error:
         catalogue(edited(old, new), columns=columns)
     assert words in str(error.value)
+
+
+def test_a_packed_file_meets_the_limit(edited, monkeypatch):
+    path = edited("<TABLE", " " * (3 << 20) + "<TABLE")
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    monkeypatch.setattr(limits, "ALWAYS_READ", 1 << 20)
+    with pytest.raises(CatalogueError, match="at most 100 times the file"):
+        catalogue(path, format="votable")
 
 
 @pytest.mark.parametrize("old_new", [("<TABLE", '<TABLE nrows="12"'), ("<VOTABLE",

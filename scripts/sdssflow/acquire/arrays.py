@@ -89,8 +89,8 @@ def to_arrow(path: str, column: str, values: Any, index: int | None) -> pa.Array
     data = np.asarray(np.ma.getdata(values))
     if data.dtype.kind == "S":
         try:
-            data = np.char.decode(data, "utf-8")
-        except UnicodeDecodeError as error:
+            return pa.array(data, mask=mask).cast(pa.string())
+        except pa.ArrowInvalid as error:
             raise _not_utf8(path, column, error) from error
     if data.dtype.kind not in "biufU":
         raise _not_numbers(path, column, f"values of type {data.dtype.name}")
@@ -106,27 +106,26 @@ def _from_objects(path: str, column: str, values: np.ndarray, index: int | None)
     mask, data = np.ma.getmaskarray(values), np.ma.getdata(values)
     if data.ndim > 1:
         raise _is_a_vector(path, column) if index is None else _not_numbers(path, column, "arrays")
-    known = [value for value, masked in zip(data, mask, strict=True) if not masked]
-    if any(isinstance(value, np.ndarray | list | tuple) for value in known):
+    rows = [value for value, masked in zip(data, mask, strict=True) if not masked]
+    if any(isinstance(value, np.ndarray | list | tuple) for value in rows):
         if index is None:
             raise _is_a_vector(path, column)
-        if any(masked or len(value) <= index for value, masked in zip(data, mask, strict=True)):
+        if mask.any() or any(len(value) <= index for value in rows):
             raise CatalogueError(
                 path,
                 f"{column}[{index}] does not exist in every row",
                 "Elements are counted from 0.",
             )
-        return to_arrow(path, column, np.array([value[index] for value in data]), None)
+        return to_arrow(path, column, np.array([value[index] for value in rows]), None)
     if index is not None:
         raise _not_a_vector(path, column, index)
     try:
-        texts = [value.decode() if isinstance(value, bytes) else value for value in known]
-    except UnicodeDecodeError as error:
+        return pa.array(data, type=pa.string(), mask=mask)
+    except pa.ArrowInvalid as error:
         raise _not_utf8(path, column, error) from error
-    if not all(isinstance(text, str) for text in texts):
-        raise _not_numbers(path, column, f"values of type {type(texts[0]).__name__}")
-    following = iter(texts)
-    return pa.array([None if masked else next(following) for masked in mask], pa.string())
+    except pa.ArrowTypeError as error:
+        other = next(value for value in rows if not isinstance(value, bytes | str))
+        raise _not_numbers(path, column, f"values of type {type(other).__name__}") from error
 
 
 def list_element(path: str, column: str, values: pa.Array, index: int | None) -> pa.Array:
@@ -185,7 +184,7 @@ def _not_numbers(path: str, column: str, problem: str) -> CatalogueError:
     )
 
 
-def _not_utf8(path: str, column: str, error: UnicodeDecodeError) -> CatalogueError:
+def _not_utf8(path: str, column: str, error: Exception) -> CatalogueError:
     return CatalogueError(
         path, f"text is not UTF-8 ({error})", "Write the column as ASCII.", column=column
     )

@@ -109,11 +109,7 @@ def _check_listed(folder: str, there: set[str]) -> None:
         raise CatalogueError(
             str(listing), f"it can't be read as Parquet ({error})", REPAIR
         ) from error
-    named = {
-        about.row_group(i).column(0).file_path
-        for i in range(about.num_row_groups)
-        if about.num_columns
-    } - {""}
+    named = _files_named(about)
     if named and named != there:
         missing, more = sorted(named - there), sorted(there - named)
         which = f"{missing[0]!r}, which is not there" if missing else f"no {more[0]!r}"
@@ -160,6 +156,7 @@ def _read_file(path: str, columns: dict[str, str], partitions: dict[str, str | N
     try:
         # the sums of pages are in few files, but those that have them mean them
         file = pq.ParquetFile(path, page_checksum_verification=True)
+        _check_inside(path, file.metadata)
         schema = file.schema_arrow
         units = units_of_schema(schema)
         found = FileColumns(
@@ -176,6 +173,23 @@ def _read_file(path: str, columns: dict[str, str], partitions: dict[str, str | N
         raise CatalogueError(
             path, f"the file can't be read as Parquet ({error})", REPAIR
         ) from error
+
+
+def _check_inside(path: str, about: pq.FileMetaData) -> None:
+    """Refuse a ``_metadata``: it describes the parts, which lie in other files."""
+    named = _files_named(about)
+    if named:
+        raise CatalogueError(
+            path,
+            f"its rows lie in other files, as {sorted(named)[0]!r}",
+            "Set source.path to the folder.",
+        )
+
+
+def _files_named(about: pq.FileMetaData) -> set[str]:
+    """Return the files in which a footer says that rows are; empty if in its own."""
+    groups = range(about.num_row_groups) if about.num_columns else ()
+    return {about.row_group(i).column(0).file_path for i in groups} - {""}
 
 
 def _values(

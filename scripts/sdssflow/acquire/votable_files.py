@@ -29,6 +29,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 CUT = ("OVERFLOW", "ERROR")
 CELL_BYTES = 8
 CHUNK = 1 << 20
+ROWS_BETWEEN = 1 << 16
 
 
 def read_votable(path: str, columns: dict[str, str], table: str | int | None) -> pa.Table:
@@ -167,7 +168,6 @@ class _Scan:
 
     path: str
     promised: dict[tuple[str | None, str | None], int] = field(default_factory=dict)
-    declared: int = 0
     _rows: int = 0
     _width: int = 0
     _status: tuple[str, list[str]] | None = None
@@ -176,6 +176,8 @@ class _Scan:
         tag = element.rpartition(":")[2]
         if tag == "TR":
             self._rows += 1
+            if self._rows % ROWS_BETWEEN == 0:
+                self._count()
         elif tag == "TABLE":
             self._rows = self._width = 0
             if (attributes.get("nrows") or "").strip().isdigit():
@@ -198,8 +200,8 @@ class _Scan:
             self._info(attributes)
 
     def _count(self) -> None:
-        self.declared = max(self.declared, max(self._rows, 1) * self._width)
-        check_declared(self.path, self.declared, Path(self.path).stat().st_size)
+        declared = max(self._rows, 1) * self._width
+        check_declared(self.path, declared, Path(self.path).stat().st_size)
 
     def _info(self, attributes: dict[str, str]) -> None:
         name = (attributes.get("name") or attributes.get("ID") or "").strip().upper()
@@ -243,7 +245,10 @@ def _scan(path: str) -> _Scan:
     parser.buffer_text = True
     try:
         with _open(path) as stream:
+            stored, unpacked = Path(path).stat().st_size, 0
             while chunk := stream.read(CHUNK):
+                unpacked += len(chunk)
+                check_declared(path, unpacked, stored)
                 parser.Parse(chunk)
             parser.Parse(b"", True)
     except (expat.ExpatError, OSError, EOFError, ValueError) as error:
