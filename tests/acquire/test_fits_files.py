@@ -9,6 +9,7 @@ from astropy.io import fits
 from sdssflow.acquire import limits
 from sdssflow.acquire.catalogue import read_catalogue
 from sdssflow.acquire.errors import CatalogueError
+from sdssflow.acquire.fits_files import read_fits
 from sdssflow.acquire.readers import read_source
 from sdssflow.configuration.sample import FileSource
 from tests.acquire.good_table import BANDS, ROWS, good_columns, good_frame, write
@@ -209,4 +210,4 @@ def test_a_packed_file_meets_the_limit(tmp_path, monkeypatch):
     fits.BinTableHDU.from_columns(columns).writeto(path)
     monkeypatch.setattr(limits, "ALWAYS_READ", 1 << 20)
     with pytest.raises(CatalogueError, match="unpack to 4,000,000 bytes"):
-        catalogue(path)
+        read_fits(str(path), {"spec_class": "x"}, None)

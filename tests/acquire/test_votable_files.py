@@ -8,6 +8,7 @@ from astropy.table import Table
 from sdssflow.acquire import limits
 from sdssflow.acquire.catalogue import read_catalogue
 from sdssflow.acquire.errors import CatalogueError
+from sdssflow.acquire.votable_files import read_votable
 from sdssflow.configuration.sample import FileSource
 from tests.acquire.good_table import ROWS, good_columns, good_frame, write
 
@@ -113,7 +114,7 @@ def test_a_packed_file_meets_the_limit(edited, monkeypatch):
     path.write_bytes(gzip.compress(path.read_bytes()))
     monkeypatch.setattr(limits, "ALWAYS_READ", 1 << 20)
     with pytest.raises(CatalogueError, match="at most 100 times the file"):
-        catalogue(path, format="votable")
+        read_votable(str(path), good_columns(), None)
 
 
 @pytest.mark.parametrize("old_new", [("<TABLE", '<TABLE nrows="12"'), ("<VOTABLE",
