@@ -144,9 +144,10 @@ def unequal_lengths(folder: Path) -> Path:
 def one_array(folder: Path) -> Path:
     import h5py
 
-    with h5py.File(folder / "photo.h5", "w") as file:
+    path = write_groups(good_frame(), folder / "photo.h5", "/")
+    with h5py.File(path, "a") as file:
         file["objects"] = np.zeros((ROWS, 5))
-    return folder / "photo.h5"
+    return path
 
 
 def two_groups(folder: Path) -> Path:

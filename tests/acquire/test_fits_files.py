@@ -93,7 +93,7 @@ def two_tables(path):
         (None, "the table that is read has no column 'objID'. Another table of the file has it: "
                "set source.table to PHOTO."),
         (1, "set source.table to PHOTO"),
-        (0, "no table extension 0. Set source.table to the name or the number of one: 1 OTHER, 2 "),
+        (0, "no table extension 0. Set source.table to one of: 1 OTHER, 2 PHOTO"),
         (-1, "no table extension -1"),
         ("SPEC", "no table extension 'SPEC'"),
         ("OTHER", "2 table extensions are called 'OTHER'. Set source.table to the number of one"),

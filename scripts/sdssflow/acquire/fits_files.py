@@ -114,7 +114,7 @@ def _chosen(path: str, tables: dict[int, Any], table: str | int | None) -> Any:
     raise CatalogueError(
         path,
         f"no table extension {table!r}",
-        f"Set source.table to the name or the number of one: {names}.",
+        f"Set source.table to one of: {names}; the name or the number will do.",
     )
 
 
