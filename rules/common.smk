@@ -101,15 +101,6 @@ def source_table(wildcards):
                 workflow.basedir, "data", "embedded", f"{source.table}.parquet"
             )
         )
-    if os.path.isdir(source.path):
-        # a folder's own time does not tell that a part was rewritten
-        inside = (
-            os.path.join(folder, name)
-            for folder, _, names in os.walk(source.path)
-            for name in names
-            if not name.startswith(".")
-        )
-        return sorted(inside) or source.path
     return source.path
 
 

@@ -9,7 +9,7 @@ to do.
 Input
 -----
 table
-    The file, or the files of the folder.
+    The file.
 
 Output
 ------
@@ -38,9 +38,7 @@ logger = logging.getLogger("sdssflow")
 
 def main(snakemake: Any) -> None:
     source = source_from_canonical(snakemake.params.source)
-    # the parts of a folder are inputs one by one; it is read as a whole
-    table = source.path if source.kind == "file" else snakemake.input.table
-    catalogue, defects = read_catalogue(table, source, snakemake.params.sample)
+    catalogue, defects = read_catalogue(snakemake.input.table, source, snakemake.params.sample)
     write_parquet(catalogue, snakemake.output.catalogue)
     write_csv(defects, snakemake.output.defects)
     logger.info("%d rows, %d columns", catalogue.num_rows, catalogue.num_columns)
