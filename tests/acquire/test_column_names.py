@@ -58,8 +58,14 @@ def test_a_name_that_people_use_is_taken(columns):
     check({name: ref.upper() for name, ref in columns.items()})
 
 
-FLUXES = "psfFlux_u modelFlux_u MODELFLUX[0] flux_u FLUX_PSF FLUX_U uFlux f_nmgy_u spectroFlux_u"
-CORRECTED = "dered_u deredMag_u DERED_U u_dered u_dereddened u0 u_0 extcorr_u u_extcorr u_corr"
+FLUXES = (
+    "psfFlux_u modelFlux_u MODELFLUX[0] flux_u FLUX_PSF FLUX_U uFlux f_nmgy_u spectroFlux_u u_Jy "
+    "uJy u_mgy fnu_u"
+)
+CORRECTED = (
+    "dered_u deredMag_u DERED_U u_dered u_dereddened u0 u_0 extcorr_u u_extcorr u_corr ucorr "
+    "u_corrected nodust_u u0mag mag0_u"
+)
 BAD = {
     "a flux": {"model_mag_u": FLUXES, "psf_mag_u": "psfFlux_u PSFFLUX[0] psfflux_u psf_flux_u"},
     "a variance": {"model_mag_err_u": "modelFluxIvar_u ivar_u", "model_mag_u": "ivar_u"},
@@ -83,6 +89,7 @@ BAD = {
     },
     "the colour u-g": {"model_mag_u": "u_g u-g ug"},
     "a photometric redshift": {"zspec": "zphot photoz photo_z z_phot PHOTOZ Photoz.z z_ph zph"},
+    "a velocity": {"zspec": "cz vel v_helio radvel"},
     "a flag": {"zspec": "zWarning zConf"},
     "the band z": {"zspec": "psfMag_z modelMag_z mag_z dered_z zmag"},
     "another coordinate": {"ra": "dec l glon DEJ2000", "dec": "ra b RAJ2000"},

@@ -17,11 +17,14 @@ from sdssflow.configuration.sample import FileSource
 
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 TARGET = re.compile(r"(model|psf|petro|cmodel)_mag(_err)?_([ugriz])|(extinction)_([ugriz])")
-FLUX = re.compile(r"flux|nmgy|n(ano)?_?mag(gy|gies)|maggies|jansky|counts")
+FLUX = re.compile(r"flux|mgy|mag(gy|gies)|jansky|counts|fnu|f_?lam(bda)?")
+JANSKY = re.compile(r"[mun]?jy")
 DEREDDENED = re.compile(
-    r"dered|unred|ext_?cor|corr_?ext|extinction_?cor|dust_?cor|cor_?dust|_cor(r)?$"
+    r"de_?red|un_?red|un_?ext|corrected|ext(inction)?_?cor|dust_?(cor|free)|cor_?(ext|dust)"
+    r"|no_?dust|(_|(?<![a-z])[ugriz])cor(r)?$"
 )
-NAUGHT = re.compile(r"[ugriz]_?(mag)?_?0|(mag)_?0?_?[ugriz]_?0")  # u0: before the dust
+# u0, u_0, mag0_u: before the dust
+NAUGHT = re.compile(r"[ugriz]_?(mag)?_?0(_?mag)?|mag_?0_?[ugriz]|mag_?[ugriz]_?0")
 KINDS = {
     "cmodel": re.compile(r"c_?model|composite"),
     "model": re.compile(r"(?<!c)(?<!c_)model"),
@@ -34,6 +37,7 @@ KINDS = {
 ERROR = re.compile(r"err.*|.*err(or)?s?|sig(ma)?|unc(ert(ainty)?)?|std(dev)?")
 VARIANCE = re.compile(r"i_?var|inv_?var|variance")
 REDDENING = re.compile(r"e_?\(?b_?-?v\)?(_?sfd)?|sfd")
+VELOCITY = re.compile(r"cz|(rad)?_?vel(ocity)?|v_?(hel(io)?|rad)|rv")
 QUALITY = re.compile(r"warn|conf|flag|status|quality")
 PHOTOMETRIC = re.compile(r"phot|_?z_?ph(?![a-z])|_?pz(?![a-z])")
 MAGNITUDE = re.compile(r"mag|dered|psf|petro|model")
@@ -131,7 +135,8 @@ def _flux(name: str, found: Name, settings: FileSource) -> Doubt | None:
         return None
     if VARIANCE.search(found.lower):
         return Doubt("a variance", "magnitudes and their errors", "Convert it in the file.")
-    if FLUX.search(found.lower) and "mag" not in found.words:
+    is_flux = FLUX.search(found.lower) or any(map(JANSKY.fullmatch, found.words))
+    if is_flux and "mag" not in found.words:
         return Doubt(
             "a flux",
             "magnitudes",
@@ -262,6 +267,8 @@ def _redshift(name: str, found: Name, settings: FileSource) -> Doubt | None:
             "spectroscopic ones, the truth that is learnt,",
             "Map the spectroscopic redshift.",
         )
+    if VELOCITY.fullmatch(found.lower):
+        return Doubt("a velocity", "redshifts", "Divide it by the speed of light in the file.")
     if QUALITY.search(found.lower):
         return Doubt("a flag", "redshifts", "Map the redshift; zWarning is z_warning.")
     if MAGNITUDE.search(found.lower) or FLUX.search(found.lower):
