@@ -144,9 +144,10 @@ def unequal_lengths(folder: Path) -> Path:
 def one_array(folder: Path) -> Path:
     import h5py
 
-    with h5py.File(folder / "photo.h5", "w") as file:
+    path = write_groups(good_frame(), folder / "photo.h5", "/")
+    with h5py.File(path, "a") as file:
         file["objects"] = np.zeros((ROWS, 5))
-    return folder / "photo.h5"
+    return path
 
 
 def two_groups(folder: Path) -> Path:
@@ -207,11 +208,12 @@ FILES = [
     BadInput("text called VOTable", content(b"u,g,r\n1,2,3\n", "photo.vot"), ("as VOTable",)),
     BadInput("two VOTables in a file", two_votables, ("2 tables", "photo, spectra")),
     BadInput("text called HDF5", content(b"u,g,r\n", "photo.h5"), ("as HDF5",)),
-    BadInput("two groups in HDF5", two_groups, ("no column 'objID'", "objects, spectra")),
+    BadInput("two groups in HDF5", two_groups, ("2 tables", "objects, spectra")),
     BadInput("no such group", two_groups, ("no table 'spectrum'", "did you mean 'spectra'"),
              {"table": "spectrum"}),
     BadInput("HDF5 columns of unequal length", unequal_lengths, ("differ in length", "'u': 11")),
-    BadInput("HDF5 array", one_array, ("one array",)),
+    BadInput("HDF5 array", one_array, ("one array", "Take source.table out"),
+             {"table": "objects"}),
 ]  # fmt: skip
 
 MAPPINGS = [
@@ -237,7 +239,7 @@ MAPPINGS = [
              mapped(model_mag_z="modelMag[4]")),
     BadInput("list column without an index", list_column, ("modelMag[0]",),
              mapped(model_mag_z="modelMag")),
-    BadInput("fluxes, by their unit", fluxes_with_unit, ("'g'", "Jy", "mag")),
+    BadInput("fluxes, by their unit", fluxes_with_unit, ("g -> model_mag_g", "'Jy'", "mag")),
 ]  # fmt: skip
 
 IDENTIFIERS = [

@@ -7,7 +7,7 @@ its position: ``modelMag[0]`` is u, ``modelMag[4]`` is z.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,15 @@ ELEMENT = re.compile(r"(?P<name>.+)\[(?P<index>\d+)\]")
 REPAIR = "The file may be cut short or of another format; fetch it again or set source.format."
 
 
-def split_element(path: str, ref: str, present: Iterable[str]) -> tuple[str, int | None]:
+def split_element(
+    path: str,
+    ref: str,
+    present: Iterable[str],
+    others: Callable[[], Mapping[str, Sequence[str]]] = dict,
+) -> tuple[str, int | None]:
     """Part ``column[k]`` into column and k; a plain column has k = None.
+
+    `others` returns the columns of the other tables of the file, for the message.
 
     Raises
     ------
@@ -34,7 +41,7 @@ def split_element(path: str, ref: str, present: Iterable[str]) -> tuple[str, int
     match = ELEMENT.fullmatch(ref)
     if match and match["name"] in present:
         return match["name"], int(match["index"])
-    raise unknown_column(path, match["name"] if match else ref, present)
+    raise unknown_column(path, match["name"] if match else ref, present, others())
 
 
 def to_arrow(path: str, column: str, values: Any, index: int | None) -> pa.Array:
@@ -62,6 +69,10 @@ def to_arrow(path: str, column: str, values: Any, index: int | None) -> pa.Array
             "Map a column.",
             column=column,
         )
+    if values.dtype.kind == "O":
+        return _from_objects(path, column, values, index)
+    if values.ndim > 2:
+        raise _not_numbers(path, column, f"arrays of {' by '.join(map(str, values.shape[1:]))}")
     if values.ndim == 2 and index is not None:
         if index >= values.shape[1]:
             raise CatalogueError(
@@ -78,30 +89,43 @@ def to_arrow(path: str, column: str, values: Any, index: int | None) -> pa.Array
     data = np.asarray(np.ma.getdata(values))
     if data.dtype.kind == "S":
         try:
-            data = np.char.decode(data, "utf-8")
-        except UnicodeDecodeError as error:
-            raise CatalogueError(
-                path, f"text is not UTF-8 ({error})", "Write the column as ASCII.", column=column
-            ) from error
-    if data.dtype.kind == "O":
-        return _from_objects(path, column, data, mask)
+            return pa.array(data, mask=mask).cast(pa.string())
+        except pa.ArrowInvalid as error:
+            raise _not_utf8(path, column, error) from error
     if data.dtype.kind not in "biufU":
-        raise CatalogueError(
-            path,
-            f"values of type {data.dtype.name} are neither numbers nor text",
-            "Leave the column out of source.columns or convert it.",
-            column=column,
-        )
+        raise _not_numbers(path, column, f"values of type {data.dtype.name}")
     if data.dtype.kind == "U":
         return pa.array(data.tolist(), type=pa.string(), mask=mask)
+    if data.dtype == np.longdouble:  # Arrow has none
+        data = data.astype(np.float64)
     return pa.array(np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("=")), mask=mask)
 
 
-def _from_objects(path: str, column: str, data: np.ndarray, mask: np.ndarray) -> pa.Array:
-    texts = [value.decode() if isinstance(value, bytes) else value for value in data]
-    if not all(masked or isinstance(value, str) for value, masked in zip(texts, mask, strict=True)):
-        raise _is_a_vector(path, column)
-    return pa.array([None if masked else value for value, masked in zip(texts, mask, strict=True)])
+def _from_objects(path: str, column: str, values: np.ndarray, index: int | None) -> pa.Array:
+    """Turn texts, or rows of unequal length, into an Arrow array."""
+    mask, data = np.ma.getmaskarray(values), np.ma.getdata(values)
+    if data.ndim > 1:
+        raise _is_a_vector(path, column) if index is None else _not_numbers(path, column, "arrays")
+    rows = [value for value, masked in zip(data, mask, strict=True) if not masked]
+    if any(isinstance(value, np.ndarray | list | tuple) for value in rows):
+        if index is None:
+            raise _is_a_vector(path, column)
+        if mask.any() or any(len(value) <= index for value in rows):
+            raise CatalogueError(
+                path,
+                f"{column}[{index}] does not exist in every row",
+                "Elements are counted from 0.",
+            )
+        return to_arrow(path, column, np.array([value[index] for value in rows]), None)
+    if index is not None:
+        raise _not_a_vector(path, column, index)
+    try:
+        return pa.array(data, type=pa.string(), mask=mask)
+    except pa.ArrowInvalid as error:
+        raise _not_utf8(path, column, error) from error
+    except pa.ArrowTypeError as error:
+        other = next(value for value in rows if not isinstance(value, bytes | str))
+        raise _not_numbers(path, column, f"values of type {type(other).__name__}") from error
 
 
 def list_element(path: str, column: str, values: pa.Array, index: int | None) -> pa.Array:
@@ -148,4 +172,19 @@ def _not_a_vector(path: str, column: str, index: int) -> CatalogueError:
         f"{column}[{index}] was asked for, but there is one value per row",
         f"Write {column} in source.columns.",
         column=column,
+    )
+
+
+def _not_numbers(path: str, column: str, problem: str) -> CatalogueError:
+    return CatalogueError(
+        path,
+        f"{problem} are neither numbers nor text",
+        "Leave the column out of source.columns or convert it.",
+        column=column,
+    )
+
+
+def _not_utf8(path: str, column: str, error: Exception) -> CatalogueError:
+    return CatalogueError(
+        path, f"text is not UTF-8 ({error})", "Write the column as ASCII.", column=column
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class CatalogueError(ValueError):
@@ -61,12 +61,23 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {by_lower[found[0]]!r}?)" if found else ""
 
 
-def unknown_column(path: str, name: str, present: Iterable[str]) -> CatalogueError:
-    """Return the error for a column that `source.columns` names and the file does not have."""
+def unknown_column(
+    path: str,
+    name: str,
+    present: Iterable[str],
+    others: Mapping[str, Iterable[str]] | None = None,
+) -> CatalogueError:
+    """Return the error for a column that `source.columns` names and the file does not have.
+
+    `others` holds the columns of the file's other tables, by what `source.table` calls them.
+    """
     present = list(present)
     shown = ", ".join(present[:40]) + (", ..." if len(present) > 40 else "")
-    return CatalogueError(
-        path,
-        f"the file has no column {name!r}{nearest(name, present)}",
-        f"Correct the name in source.columns. The file has: {shown}.",
-    )
+    having = [table for table, columns in (others or {}).items() if name in columns]
+    if having:
+        advice = f"Another table of the file has it: set source.table to {' or '.join(having)}."
+        return CatalogueError(path, f"the table that is read has no column {name!r}", advice)
+    advice = f"Correct the name in source.columns. The file has: {shown}."
+    if others:
+        advice += f" It also holds other tables (source.table): {', '.join(others)}."
+    return CatalogueError(path, f"the file has no column {name!r}{nearest(name, present)}", advice)

@@ -33,7 +33,12 @@ def out_of_range(name: str, values: np.ndarray) -> np.ndarray:
 
 
 def null_sentinels(
-    name: str, values: np.ndarray, sentinels: list[float], defects: Defects, first_row: int = 0
+    name: str,
+    values: np.ndarray,
+    sentinels: list[float],
+    defects: Defects,
+    first_row: int = 0,
+    factor: float = 1.0,
 ) -> None:
     """Make sentinels NaN, in place, and count them.
 
@@ -49,11 +54,13 @@ def null_sentinels(
         Where they are counted.
     first_row : int
         `row_id` of the first value.
+    factor : float
+        Makes the catalogue's unit of the values, for their range; sentinels are in the file's.
     """
     for sentinel in sentinels:
         # in a float32 column -99.9 is the nearest float32
         meant = (values == sentinel) | (values == float(np.float32(sentinel)))
         if is_bookkeeping(name):
-            meant &= out_of_range(name, values)
+            meant &= out_of_range(name, values * factor)
         defects.note(name, f"sentinel {sentinel:g}", meant, SET_TO_NULL, first_row)
         values[meant] = np.nan

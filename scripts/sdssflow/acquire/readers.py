@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sdssflow.acquire import astronomy_files, columnar_files, text_files
+from sdssflow.acquire import fits_files, hdf5_files, parquet_files, text_files, votable_files
+from sdssflow.acquire.column_names import check_names
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.mapping import check_mapping
 from sdssflow.configuration.sample import FileSource
@@ -86,20 +87,22 @@ def read_source(path: str | Path, source: FileSource) -> SourceTable:
     """
     path = str(path)
     check_mapping(path, source.columns)
-    if not Path(path).is_file():
+    check_names(path, source)
+    if not Path(path).exists():
         raise CatalogueError(
             path,
             "there is no such file",
             "Check source.path; it is relative to the working directory of the workflow.",
         )
-    digest = file_digest(path)
+    folder = Path(path).is_dir()
+    digest = parquet_files.folder_digest(path) if folder else file_digest(path)
     if source.sha256 is not None and digest != source.sha256:
         raise CatalogueError(
             path,
             f"its SHA-256 is {digest}, source.sha256 expects {source.sha256}",
             "Fetch the file again, or record the new digest if you meant to change it.",
         )
-    kind = source.format or format_of(path)
+    kind = "parquet" if folder else source.format or format_of(path)
     if source.table is not None and kind in ("csv", "parquet"):
         raise CatalogueError(path, f"a {kind} file has no tables inside", "Take source.table out.")
     table = _read(path, kind, source)
@@ -113,13 +116,13 @@ def _read(path: str, kind: str, source: FileSource) -> pa.Table:
         case "csv":
             return text_files.read_csv_text(path, source.columns)
         case "fits":
-            return astronomy_files.read_fits(path, source.columns, source.table)
+            return fits_files.read_fits(path, source.columns, source.table)
         case "votable":
-            return astronomy_files.read_votable(path, source.columns, source.table)
+            return votable_files.read_votable(path, source.columns, source.table)
         case "parquet":
-            return columnar_files.read_parquet_columns(path, source.columns)
+            return parquet_files.read_parquet_columns(path, source.columns)
         case _:
-            return columnar_files.read_hdf5(path, source.columns, source.table)
+            return hdf5_files.read_hdf5(path, source.columns, source.table)
 
 
 def format_of(path: str) -> str:

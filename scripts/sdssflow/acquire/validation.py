@@ -18,6 +18,7 @@ from sdssflow.acquire.identifiers import identifiers
 from sdssflow.acquire.measurements import is_bookkeeping, limits, null_sentinels, out_of_range
 from sdssflow.acquire.readers import SourceTable
 from sdssflow.acquire.schema import COLUMNS, PARTS, field
+from sdssflow.acquire.units import unit_factors
 from sdssflow.configuration.sample import FileSource
 
 IDENTIFIERS = ("objid", "specobjid")
@@ -31,7 +32,7 @@ def conform(source: SourceTable, settings: FileSource) -> tuple[pa.Table, pd.Dat
     source : SourceTable
         The file's mapped columns, n_rows rows.
     settings : FileSource
-        Class labels and sentinels.
+        Class labels, sentinels, units.
 
     Returns
     -------
@@ -45,10 +46,11 @@ def conform(source: SourceTable, settings: FileSource) -> tuple[pa.Table, pd.Dat
     ------
     CatalogueError
         At the first thing that can't be made null without hiding a mistake: text among numbers,
-        an unknown class, ids that lost digits, positions or plates out of range, magnitudes that
-        are none, a column without any value.
+        another unit, an unknown class, ids that lost digits, positions or plates out of range,
+        magnitudes that are none, a column without any value.
     """
     defects = Defects()
+    factors = unit_factors(source, settings)
     made: dict[str, pa.Array] = {"row_id": pa.array(np.arange(source.table.num_rows))}
     for name in COLUMNS:
         if name not in source.columns:
@@ -62,7 +64,9 @@ def conform(source: SourceTable, settings: FileSource) -> tuple[pa.Table, pd.Dat
         elif name == "spec_subclass":
             made[name] = as_text(source, name)
         else:
-            made[name] = _measured(source, name, settings.sentinels, defects)
+            made[name] = _measured(
+                source, name, settings.sentinels, factors.get(name, 1.0), defects
+            )
         if made[name].null_count == len(made[name]):
             raise source.error(
                 name,
@@ -81,7 +85,7 @@ def _labels(source: SourceTable, name: str, words: dict[str, str], defects: Defe
     unknown = pc.and_(place.is_null(), text.is_valid()).to_numpy(zero_copy_only=False)
     if unknown.any():
         row = int(np.argmax(unknown))
-        word = text[row].as_py()
+        word = text[row].as_py()[:60]
         count = int(unknown.sum())
         raise source.error(
             name,
@@ -95,15 +99,21 @@ def _labels(source: SourceTable, name: str, words: dict[str, str], defects: Defe
     return pa.array(list(words.values())).take(place)
 
 
-def _measured(source: SourceTable, name: str, sentinels: list[float], defects: Defects) -> pa.Array:
-    """Return a column of numbers with sentinels, NaN and (for measurements) wild values null."""
+def _measured(
+    source: SourceTable, name: str, sentinels: list[float], factor: float, defects: Defects
+) -> pa.Array:
+    """Return a column of numbers with sentinels, NaN and (for measurements) wild values null.
+
+    `factor` makes the catalogue's unit of the file's.
+    """
     column = COLUMNS[name]
     values, missing = as_numbers(source, name)
     defects.note(name, "missing", missing, KEPT_AS_NULL)
     wild = ~missing & ~np.isfinite(values)
     defects.note(name, "not finite", wild, SET_TO_NULL)
     values[wild] = np.nan
-    null_sentinels(name, values, sentinels, defects)
+    null_sentinels(name, values, sentinels, defects, factor=factor)
+    values *= factor
     if pa.types.is_integer(column.type):
         _check_whole(source, name, values)
     outside = out_of_range(name, values)

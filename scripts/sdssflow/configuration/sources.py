@@ -65,11 +65,13 @@ class FileSource(Section):
     kind: Literal["file"]
     """One local file."""
     path: FilePath
-    """The file, relative to the working directory of the workflow."""
+    """The file, relative to the working directory of the workflow; or a folder of Parquet files,
+    the parts of one table."""
     format: Literal["csv", "fits", "votable", "parquet", "hdf5"] | None = None
     """File format; by default told from the suffix."""
-    table: str | None = None
-    """Name of the table inside an HDF5 file, or name or number of the extension of a FITS file."""
+    table: Text | int | None = None
+    """Which table of the file: path inside an HDF5 file, name or number of a FITS extension, name,
+    ID or number (from 0) of a table in a VOTable."""
     columns: dict[str, Text] = Field(min_length=1)
     """Which column of the file is which: catalogue name -> name in the file. Columns of the file
     that are not named are not read."""
@@ -87,6 +89,12 @@ class FileSource(Section):
     """Whether magnitudes are SDSS asinh magnitudes (luptitudes) or logarithmic ones."""
     extinction_applied: bool = False
     """True if the file's magnitudes are already corrected for Galactic extinction."""
+    units: dict[str, Text] = {}
+    """Units of columns that are not in the catalogue's: catalogue name -> unit in the file, as
+    `{ra: hourangle, dec: rad}`. They are converted, where that is a factor."""
+    confirmed: Different[str] = []
+    """Catalogue names of columns that are what `columns` makes of them, although their name or
+    unit in the file says otherwise."""
 
 
 class SimulatedSky(Section):

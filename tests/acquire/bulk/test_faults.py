@@ -34,6 +34,33 @@ def swap(folder, first, second):
     rewritten(folder / PHOTOMETRY, change)
 
 
+def stamped(path, change):
+    """Write the checksums of the table, then change a byte or a keyword of the file."""
+    with fits.open(path, memmap=False) as file:
+        file[1].add_checksum()
+        file.writeto(path, overwrite=True)
+    change(path)
+
+
+def flip(path):
+    with fits.open(path) as file:
+        place = file[1].fileinfo()["datLoc"] + 101
+    body = bytearray(path.read_bytes())
+    body[place] ^= 1
+    path.write_bytes(body)
+
+
+def renamed(path, old, new):
+    card = b"= '%-8s'"
+    path.write_bytes(path.read_bytes().replace(card % old, card % new, 1))
+
+
+def with_unit(path, name, unit):
+    with fits.open(path) as file:
+        number = file[1].columns.names.index(name) + 1
+    fits.setval(path, f"TUNIT{number}", value=unit, ext=1)
+
+
 def set_to(name, row, value):
     def change(columns):
         columns[name].array[row] = value
@@ -84,6 +111,30 @@ FAULTS = {
     "missing column": (
         lambda folder: rewritten(folder / PHOTOMETRY, lambda columns: columns.pop("MODELMAG")),
         "the file has no column 'MODELMAG'",
+    ),
+    "a column twice": (
+        lambda folder: renamed(folder / PHOTOMETRY, b"CLEAN", b"MODE"),
+        "the file names 'MODE' 2 times",
+    ),
+    "a column twice but for its case": (
+        lambda folder: renamed(folder / PHOTOMETRY, b"CLEAN", b"mode"),
+        "the file names 'MODE' 2 times",
+    ),
+    "fluxes, by their unit": (
+        lambda folder: with_unit(folder / PHOTOMETRY, "MODELMAG", "nanomaggies"),
+        "column 'MODELMAG': the file gives it in 'nanomaggies', model_mag_u is in mag",
+    ),
+    "a position in hours": (
+        lambda folder: with_unit(folder / PHOTOMETRY, "RA", "h"),
+        "column 'RA': the file gives it in 'h', ra is in deg",
+    ),
+    "a byte changed, by DATASUM": (
+        lambda folder: stamped(folder / PHOTOMETRY, flip),
+        "photoPosPlate-dr17.fits: the table does not have the DATASUM that its header states",
+    ),
+    "a header changed, by CHECKSUM": (
+        lambda folder: stamped(folder / SPECTRA, lambda path: renamed(path, b"THETA", b"THETB")),
+        "specObj-dr17.fits: the table does not have the CHECKSUM that its header states",
     ),
     "swapped rows": (lambda folder: swap(folder, 1500, 1502), "column 'OBJID', row 1500: in rows"),
     "another object": (
@@ -155,3 +206,33 @@ def test_a_missing_number_is_no_number(copy, tmp_path):
     assert with_null["zspec"].null_count == 1
     assert with_null.num_rows - without.num_rows == 1
     assert ("zspec", "missing") in set(zip(defects["column"], defects["defect"], strict=True))
+
+
+def test_right_sums_and_units_are_taken(copy, release, tmp_path):
+    with_unit(copy / PHOTOMETRY, "MODELMAG", "mag")
+    with_unit(copy / PHOTOMETRY, "RA", "degrees")
+    stamped(copy / PHOTOMETRY, lambda path: None)
+    plain, _, _ = imported(release, tmp_path / "a.parquet")
+    stated, _, _ = imported(copy, tmp_path / "b.parquet")
+    assert stated.equals(plain)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "scale", "zero"),
+    [("ZWARNING", "J", 1.0, 0.0), ("ZWARNING", "I", 1.0, 32768.0), ("Z", "I", 0.001, 0.1)],
+)
+def test_stored_nulls_are_null_whatever_the_scale(name, kind, scale, zero, copy, tmp_path):
+    path = copy / SPECTRA
+
+    def change(columns):
+        stored = np.full(3000, 5, np.int32 if kind == "J" else np.int16)
+        stored[4] = -7
+        columns[name] = fits.Column(name, kind, array=stored)
+
+    rewritten(path, change)
+    with fits.open(path) as file:
+        number = file[1].columns.names.index(name) + 1
+    for keyword, value in (("TSCAL", scale), ("TZERO", zero), ("TNULL", -7)):
+        fits.setval(path, f"{keyword}{number}", value=value, ext=1)
+    found, _, _ = imported(copy, tmp_path / "c.parquet")
+    assert found["z_warning" if name == "ZWARNING" else "zspec"].null_count == 1

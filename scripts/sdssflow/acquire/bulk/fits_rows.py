@@ -15,12 +15,14 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from sdssflow.acquire.errors import CatalogueError, nearest
+from sdssflow.acquire.fits_sums import REPAIR, WordSum, wrong_sum
 
 FETCH = "Fetch it again (the folder of the release has its size and checksum)."
 GZIP = b"\x1f\x8b"
 NUMBERS = "BIJKED"  # bytes, integers of 16, 32, 64 bits, floats of 32 and 64 bits
 TEXT = "A"
 TAIL_BYTES = 1 << 20
+SUMS = ("DATASUM", "CHECKSUM")
 
 
 class Column(NamedTuple):
@@ -69,10 +71,18 @@ class FitsRows:
         self._width: int = header["width"]
         self._start: int = header["start"]
         self._check_length()
+        self.units: dict[str, str] = {}
+        self._header_start: int = header["header_start"]
+        self._end: int = header["end"]
+        self._keywords: dict[str, Any] = header["keywords"]
+        self._head, self._data = WordSum(), WordSum()
         self._columns = {
             name: _column(str(self.path), name, elements, header)
             for name, elements in needed.items()
         }
+        for name in needed:
+            described = header["columns"][_named(str(self.path), name, header["names"])]
+            self.units[name] = described.unit or ""
         self._hash = hashlib.sha256()
         self._hashed_all = False
 
@@ -98,12 +108,15 @@ class FitsRows:
         )
         buffer = bytearray(rows * self._width)
         with self.path.open("rb") as stream:
-            self._hash.update(stream.read(self._start))
+            before = stream.read(self._start)
+            self._hash.update(before)
+            self._head.update(before[self._header_start :])
             for first in range(0, self.rows, rows):
                 part = memoryview(buffer)[: min(rows, self.rows - first) * self._width]
                 if stream.readinto(part) != len(part):
                     raise self._cut(stream.tell())
                 self._hash.update(part)
+                self._data.update(part)
                 yield np.frombuffer(part, dtype=layout)
             self._hash_rest(stream)
 
@@ -151,10 +164,16 @@ class FitsRows:
                 table = next((hdu for hdu in file if isinstance(hdu, fits.BinTableHDU)), None)
                 if table is None:
                     raise CatalogueError(str(self.path), "no extension holds a table", FETCH)
+                for name in table.columns.names:
+                    _named(str(self.path), name.upper(), table.columns.names)
                 return {
                     "rows": table.header["NAXIS2"],
                     "width": table.header["NAXIS1"],
+                    "header_start": table.fileinfo()["hdrLoc"],
                     "start": table.fileinfo()["datLoc"],
+                    "end": table.fileinfo()["datLoc"] + table.fileinfo()["datSpan"],
+                    "keywords": {k: table.header[k] for k in SUMS if k in table.header},
+                    "names": table.columns.names,
                     "layout": table.columns.dtype.newbyteorder(">"),
                     "columns": {column.name: column for column in table.columns},
                 }
@@ -181,19 +200,34 @@ class FitsRows:
     def _hash_rest(self, stream: BinaryIO) -> None:
         while part := stream.read(TAIL_BYTES):
             self._hash.update(part)
+            self._data.update(part[: max(0, self._end - stream.tell() + len(part))])
         self._hashed_all = True
+        wrong = wrong_sum(self._keywords, self._head, self._data)
+        if wrong is not None:
+            raise CatalogueError(
+                str(self.path),
+                f"the table does not have the {wrong} that its header states",
+                REPAIR,
+            )
 
 
-def _column(path: Path, name: str, elements: set[int | None], header: dict[str, Any]) -> Column:
-    found = {known.upper(): known for known in header["columns"]}.get(name)
-    if found is None:
-        known = list(header["columns"])
+def _named(path: str, name: str, known: list[str]) -> str:
+    """Return how the file spells a column."""
+    found = [other for other in known if other.upper() == name]
+    if len(found) > 1:
+        raise CatalogueError(path, f"the file names {name!r} {len(found)} times", FETCH)
+    if not found:
         raise CatalogueError(
-            str(path),
+            path,
             f"the file has no column {name!r}{nearest(name, known)}",
             f"Is it the file of an SDSS release? Its columns: {', '.join(known[:40])}"
             + (", ..." if len(known) > 40 else "."),
         )
+    return found[0]
+
+
+def _column(path: str, name: str, elements: set[int | None], header: dict[str, Any]) -> Column:
+    found = _named(path, name, header["names"])
     described, (dtype, offset) = header["columns"][found], header["layout"].fields[found]
     letter = described.format.format if hasattr(described.format, "format") else described.format
     length = dtype.shape[0] if dtype.shape else 0

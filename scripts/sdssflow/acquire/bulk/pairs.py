@@ -17,6 +17,7 @@ from sdssflow.acquire.bulk.fits_rows import FitsRows
 from sdssflow.acquire.casting import first_failure
 from sdssflow.acquire.download.ranges import FIBER_SHIFT, PLATE_SHIFT
 from sdssflow.acquire.errors import CatalogueError
+from sdssflow.acquire.units import check_unit
 from sdssflow.configuration.sdss_columns import ALWAYS, SELECTABLE
 from sdssflow.configuration.sources import BulkSource
 
@@ -53,6 +54,11 @@ class Pairs:
                 f"{self.spectra.rows:,}",
                 MATCHED,
             )
+
+        for name in self.names:
+            column = BULK_COLUMNS[name]
+            file = self.spectra if column.file == "spectra" else self.photometry
+            check_unit(str(file.path), column.name, name, file.units[column.name])
 
     def _needed(self, file: str) -> dict[str, set[int | None]]:
         needed: dict[str, set[int | None]] = {}

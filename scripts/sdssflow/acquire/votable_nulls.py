@@ -1,0 +1,86 @@
+"""Which texts of a VOTable in BINARY2 are null: astropy reads those flags for numbers alone.
+
+The table is walked once more, by astropy's own parsers of values, and only the flags are kept.
+"""
+
+from __future__ import annotations
+
+import binascii
+import io
+from collections.abc import Callable, Sequence
+from typing import Any, BinaryIO
+from xml.parsers import expat
+
+import numpy as np
+
+CHUNK = 1 << 20
+TEXTS = ("char", "unicodeChar")
+
+
+def null_flags(stream: BinaryIO, number: int, fields: Sequence[Any]) -> np.ndarray | None:
+    """Return the null flags of a table, shape (n_rows, n_fields); None if it is not in BINARY2.
+
+    Parameters
+    ----------
+    stream : file
+        The XML, unpacked.
+    number : int
+        Which TABLE, from 0 in the order of the document.
+    fields : sequence of astropy.io.votable.tree.Field
+        Its columns.
+    """
+    content = _Binary2(number)
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = content.start
+    parser.EndElementHandler = content.end
+    parser.CharacterDataHandler = content.text
+    parser.buffer_text = True
+    while chunk := stream.read(CHUNK):
+        parser.Parse(chunk)
+    if not content.found:
+        return None
+    return _flags(io.BytesIO(binascii.a2b_base64(b"".join(content.pieces))), fields)
+
+
+def _flags(raw: io.BytesIO, fields: Sequence[Any]) -> np.ndarray:
+    def read(length: int) -> bytes:
+        part = raw.read(length)
+        if len(part) < length:
+            raise EOFError
+        return part
+
+    rows: list[np.ndarray] = []
+    parsers: list[Callable[[Any], Any]] = [field.converter.binparse for field in fields]
+    try:
+        while True:
+            bits = np.frombuffer(read((len(fields) + 7) // 8), np.uint8)
+            for parse in parsers:
+                parse(read)
+            rows.append(np.unpackbits(bits)[: len(fields)].astype(bool))
+    except EOFError:
+        return np.array(rows, dtype=bool).reshape(-1, len(fields))
+
+
+class _Binary2:
+    """Collects the text of the STREAM in the BINARY2 of one TABLE."""
+
+    def __init__(self, number: int) -> None:
+        self.pieces: list[bytes] = []
+        self.found = False
+        self._number = number
+        self._table = -1
+        self._inside = False
+
+    def start(self, element: str, attributes: dict[str, str]) -> None:
+        tag = element.rpartition(":")[2]
+        self._table += tag == "TABLE"
+        if tag == "BINARY2" and self._table == self._number:
+            self._inside = self.found = True
+
+    def end(self, element: str) -> None:
+        if element.rpartition(":")[2] == "BINARY2":
+            self._inside = False
+
+    def text(self, text: str) -> None:
+        if self._inside:
+            self.pieces.append(text.encode())
