@@ -87,15 +87,16 @@ def test_gzip_is_told_from_its_bytes(tmp_path, expected):
     assert content_digest(catalogue(path)) == content_digest(expected)
 
 
-def test_setting_beats_suffix(tmp_path, expected):
-    path = write(good_frame(), tmp_path / "a.parquet").rename(tmp_path / "a.csv")
-    assert content_digest(catalogue(path, format="parquet")) == content_digest(expected)
-
-
-@pytest.mark.parametrize("name", ["a", "a.gz", "a.txt", "a.parquet.gz", ".csv.zip"])
-def test_unknown_suffix(name):
-    with pytest.raises(CatalogueError, match=r"source\.format"):
-        format_of(name)
+@pytest.mark.parametrize("name", ["a.csv", "a", "a.txt", "a.fits", ".csv.zip", "a.gz"])
+@pytest.mark.parametrize("file", ["a.csv", "a.csv.gz", "a.fits", "a.vot", "a.parquet", "a.h5"])
+def test_bytes_tell_the_format_not_the_name(file, name, tmp_path, expected):
+    path = write(good_frame(), tmp_path / file).rename(tmp_path / name)
+    if (file, name) in (("a.csv", "a.fits"), ("a.csv.gz", "a.fits")):
+        with pytest.raises(CatalogueError, match=r"source\.format to csv"):
+            format_of(str(path))
+        assert content_digest(catalogue(path, format="csv")) == content_digest(expected)
+    else:
+        assert content_digest(catalogue(path)) == content_digest(expected)
 
 
 def test_recorded_sha256_is_accepted(tmp_path):

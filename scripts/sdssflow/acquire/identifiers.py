@@ -18,6 +18,7 @@ from sdssflow.acquire.readers import SourceTable
 from sdssflow.acquire.schema import COLUMNS
 
 NO_OBJECT = (0, -1)  # SDSS writes 0 for a spectrum without photometric match, peers -1
+HEXADECIMAL = r"^0[xX][0-9a-fA-F]{1,16}$"
 FLOAT_EXACT = 2**53
 # fewer ids could end in zeros by chance
 ENOUGH_IDS = 5
@@ -59,7 +60,7 @@ def identifiers(
             "stored as floating point, which can't hold the digits of a 64-bit id",
             ADVICE,
         )
-    text = as_text(source, name)
+    text = _decimal(as_text(source, name))
     missing = text.is_null().to_numpy(zero_copy_only=False)
     defects.note(name, "missing", missing, KEPT_AS_NULL)
     _check_digits(source, name, text)
@@ -83,6 +84,15 @@ def identifiers(
     repeated = _repeated(ids)
     defects.note(name, "duplicate", repeated, KEPT)
     return ids
+
+
+def _decimal(text: pa.Array) -> pa.Array:
+    """Write hexadecimal ids, as SkyServer shows them, with decimal digits."""
+    is_hexadecimal = pc.match_substring_regex(text, HEXADECIMAL)
+    if not pc.any(is_hexadecimal).as_py():
+        return text
+    digits = pc.if_else(is_hexadecimal, text, pa.scalar(None, pa.string()))
+    return pc.if_else(is_hexadecimal, pc.cast(pc.cast(digits, pa.uint64()), pa.string()), text)
 
 
 def _check_digits(source: SourceTable, name: str, text: pa.Array) -> None:
