@@ -22,10 +22,10 @@ FLAGS = {
 CORRECT = "Correct it, or leave the cell empty."
 # what text that is no number looks like, and what to do about it
 REMEDIES = (
-    (r"[+-]?\d+(:|h|d|°|\s)\s*\d+.*", "Sexagesimal positions have to be written in decimal degrees, "
-     "as astropy.coordinates.Angle does."),
-    (r"[+-]?[\d.,'’ \u00a0\u202f]*\d", "Write numbers with a point before the decimals and without "
-     "marks for thousands."),
+    (r"[+-]?\d+(:|h|d|°|\s)\s*\d+.*",
+     "Write sexagesimal positions in decimal degrees, as astropy.coordinates.Angle does."),
+    (r"[+-]?[\d.,'’ \u00a0\u202f]*\d",
+     "Write numbers with a point before the decimals and without marks for thousands."),
     (r"[\"'=].*", "Write it without quotes."),
 )  # fmt: skip
 

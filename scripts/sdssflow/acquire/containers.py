@@ -160,9 +160,9 @@ def _member_of_zip(path: str, stream: BinaryIO) -> BinaryIO:
     # a ZIP archive ends with its table of contents
     archive = zipfile.ZipFile(stream if stream.seekable() else _spooled(stream))
     files = {info.filename: info for info in archive.infolist() if not info.is_dir()}
-    for pattern, found in MEMBERS:
+    for pattern, what, advice in MEMBERS:
         if any(re.fullmatch(pattern, name) for name in files):
-            raise CatalogueError(path, f"it is {found.what}", found.advice)
+            raise CatalogueError(path, f"it is {what}", advice)
     info = files[_only(path, "ZIP", files)]
     if info.flag_bits & 1:
         raise CatalogueError(
@@ -173,7 +173,7 @@ def _member_of_zip(path: str, stream: BinaryIO) -> BinaryIO:
 
 def _member_of_tar(path: str, stream: BinaryIO) -> BinaryIO:
     # of a compressed archive the end is not known before it is read
-    archive = tarfile.open(fileobj=stream if stream.seekable() else _spooled(stream), mode="r:")
+    archive = tarfile.TarFile(fileobj=stream if stream.seekable() else _spooled(stream))
     files = {member.name: member for member in archive if member.isfile()}
     return archive.extractfile(files[_only(path, "tar", files)])
 
@@ -194,7 +194,7 @@ def _only(path: str, kind: str, names: Iterable[str]) -> str:
 
 
 def _spooled(stream: BinaryIO) -> BinaryIO:
-    file = tempfile.TemporaryFile()
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - read, and closed, by what reads the archive
     shutil.copyfileobj(stream, file, 2**20)
     file.seek(0)
     return file
@@ -203,7 +203,7 @@ def _spooled(stream: BinaryIO) -> BinaryIO:
 OPENERS: dict[str, Callable[[str, BinaryIO], BinaryIO]] = {
     "gzip": lambda path, stream: gzip.GzipFile(fileobj=stream),
     "bzip2": lambda path, stream: bz2.BZ2File(stream),
-    "xz": lambda path, stream: lzma.LZMAFile(stream),
+    "xz": lambda path, stream: lzma.LZMAFile(stream),  # noqa: SIM115
     "zstd": _by_arrow("zstd"),
     "lz4": _by_arrow("lz4"),
     "zip": _member_of_zip,

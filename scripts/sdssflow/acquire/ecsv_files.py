@@ -41,9 +41,7 @@ def read_ecsv(path: str, stream: TextIO, columns: dict[str, str]) -> pa.Table:
         TypeError,
         KeyError,
         OSError,
-    ) as error:  # also astropy's own, which are these
-        if isinstance(error, CatalogueError):
-            raise
+    ) as error:
         raise CatalogueError(
             path,
             f"the file can't be read as ECSV ({error})",

@@ -180,8 +180,9 @@ def format_of(path: str, stated: str | None = None) -> str:
     """
     with open_content(path) as stream:
         found = signature(stream.peek(HEAD))
-    if found.kind == "unknown" and stated == "csv":
-        return "csv"  # a NUL byte, which is found with its line
+    named = _named_format(path)
+    if found.kind == "unknown" and "csv" in (stated, named):
+        return "csv"  # with a NUL byte, which gets an error with its line
     if found.kind not in FORMATS:
         raise CatalogueError(
             path, f"it is {found.what}", found.advice or f"What can be read: {READABLE}."
@@ -194,7 +195,6 @@ def format_of(path: str, stated: str | None = None) -> str:
             if found.kind in SUFFIXES.values()
             else "Take source.format out.",
         )
-    named = _named_format(path)
     if found.kind == "csv" and stated is None and named not in (None, "csv"):
         raise CatalogueError(
             path,

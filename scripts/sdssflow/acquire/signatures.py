@@ -26,9 +26,9 @@ FORMATS = {
 
 UNPACK = "Unpack it with {} and set source.path to the table that comes out."
 SAVE_AS_CSV = "Save it as CSV (UTF-8) from the program that wrote it, and set source.path to that."
-TO_PARQUET = (
-    "Write it as Parquet or CSV where it came from ({}), and set source.path to the file that "
-    "comes out."
+WRITE = (
+    "Write the table as Parquet, FITS or CSV where it came from ({}), and set source.path to the "
+    "file that comes out."
 )
 WRONG_FILE = "Fetch the table again: a server's message or another file was saved in its place."
 
@@ -53,50 +53,55 @@ class Signature(NamedTuple):
 
 # no text goes on like this
 BINARY = rb"(?![\t\n\r -~])"
-# offset, first bytes (a pattern), what they say
-MARKS: tuple[tuple[int, bytes, Signature], ...] = (
-    (0, rb"SIMPLE  =", Signature("fits", "a FITS file")),
-    (0, rb"PAR1" + BINARY, Signature("parquet", "a Parquet file")),
-    (0, rb"\x1f\x8b", Signature("gzip", "gzip data")),
-    (0, rb"BZh[1-9](1AY&SY|\x17rE8P\x90)", Signature("bzip2", "bzip2 data")),
-    (0, rb"\xfd7zXZ\x00", Signature("xz", "xz data")),
-    (0, rb"\x28\xb5\x2f\xfd", Signature("zstd", "Zstandard data")),
-    (0, rb"\x04\x22\x4d\x18", Signature("lz4", "LZ4 data")),
-    (0, rb"PK(\x03\x04|\x05\x06)", Signature("zip", "a ZIP archive")),
-    (257, rb"ustar(  )?\x00", Signature("tar", "a tar archive")),
-    (0, rb"ARROW1\x00\x00", Signature("arrow", "an Arrow (Feather) file")),
-    (0, rb"7z\xbc\xaf\x27\x1c", Signature("7z", "a 7z archive", UNPACK.format("7z x"))),
-    (0, rb"Rar!\x1a\x07", Signature("rar", "a RAR archive", UNPACK.format("unrar x"))),
-    (0, rb"\x1f\x9d", Signature("compress", "a file of Unix compress (.Z)",
-                                UNPACK.format("gzip -d"))),
-    (0, rb"LZIP\x01", Signature("lzip", "lzip data", UNPACK.format("lzip -d"))),
-    (0, rb"PARE" + BINARY, Signature("encrypted", "an encrypted Parquet file",
-                            TO_PARQUET.format("without encryption"))),
-    (0, rb"FEA1" + BINARY, Signature("feather", "a Feather file of version 1",
-                            TO_PARQUET.format("R: arrow::write_parquet(feather::read_feather(x))"))),
-    (0, rb"SQLite format 3\x00", Signature("sqlite", "an SQLite database", TO_PARQUET.format(
-        "sqlite3 -header -csv DATABASE 'SELECT * FROM TABLE' > table.csv"))),
-    (8, rb"DUCK" + BINARY, Signature("duckdb", "a DuckDB database", TO_PARQUET.format(
-        "COPY table TO 'table.parquet'"))),
-    (0, rb"\x80[\x02-\x05]", Signature("pickle", "a Python pickle, which is never opened here "
-                                       "because it can run any code", TO_PARQUET.format(
-        "pandas: DataFrame.to_parquet('table.parquet')"))),
-    (0, rb"\x93NUMPY", Signature("npy", "a NumPy array (.npy)", TO_PARQUET.format(
-        "astropy: Table(numpy.load(FILE)).write('table.fits') for an array with named columns"))),
-    (0, rb"RDX[23]\n", Signature("rdata", "an R workspace", TO_PARQUET.format(
-        "R: write.csv(x, 'table.csv', row.names = FALSE)"))),
-    (0, rb"MATLAB 5\.0", Signature("mat", "a MATLAB file", TO_PARQUET.format(
-        "MATLAB: writetable(T, 'table.csv')"))),
-    (0, rb"SR\x00\x04", Signature("idl", "an IDL save file", TO_PARQUET.format(
-        "IDL: mwrfits, x, 'table.fits'"))),
-    (0, rb"CDF[\x01\x02\x05]", Signature("netcdf", "a netCDF file", SAVE_AS_CSV)),
-    (0, rb"ORC.{0,16}[\x00-\x08\x0e-\x1f]", Signature("orc", "an ORC file", TO_PARQUET.format(
-        "pandas: read_orc(FILE).to_parquet('table.parquet')"))),
-    (0, rb"Obj\x01", Signature("avro", "an Avro file", TO_PARQUET.format("its writer"))),
-    (0, rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Signature("xls", "an Excel workbook (.xls)",
-                                                        SAVE_AS_CSV)),
-    (0, rb"%PDF-", Signature("pdf", "a PDF document", WRONG_FILE)),
-    (0, rb"\x89PNG|\xff\xd8\xff|GIF8[79]a", Signature("image", "an image", WRONG_FILE)),
+# offset, first bytes (a pattern), kind, what it is, what to do
+MARKS: tuple[tuple[int, bytes, str, str, str], ...] = (
+    (0, rb"SIMPLE  =", "fits", "a FITS file", ""),
+    (0, rb"PAR1" + BINARY, "parquet", "a Parquet file", ""),
+    (0, rb"ARROW1\x00\x00", "arrow", "an Arrow (Feather) file", ""),
+    (0, rb"\x1f\x8b", "gzip", "gzip data", ""),
+    (0, rb"BZh[1-9](1AY&SY|\x17rE8P\x90)", "bzip2", "bzip2 data", ""),
+    (0, rb"\xfd7zXZ\x00", "xz", "xz data", ""),
+    (0, rb"\x28\xb5\x2f\xfd", "zstd", "Zstandard data", ""),
+    (0, rb"\x04\x22\x4d\x18", "lz4", "LZ4 data", ""),
+    (0, rb"PK(\x03\x04|\x05\x06)", "zip", "a ZIP archive", ""),
+    (257, rb"ustar(  )?\x00", "tar", "a tar archive", ""),
+    (0, rb"7z\xbc\xaf\x27\x1c", "7z", "a 7z archive", UNPACK.format("7z x")),
+    (0, rb"Rar!\x1a\x07", "rar", "a RAR archive", UNPACK.format("unrar x")),
+    (0, rb"\x1f\x9d", "compress", "Unix compress data (.Z)", UNPACK.format("gzip -d")),
+    (0, rb"LZIP\x01", "lzip", "lzip data", UNPACK.format("lzip -d")),
+    (0, rb"PARE" + BINARY, "encrypted", "an encrypted Parquet file",
+     WRITE.format("without encryption")),
+    (0, rb"FEA1" + BINARY, "feather", "a Feather file of version 1",
+     WRITE.format("R: arrow::write_parquet(x, 'table.parquet')")),
+    (0, rb"SQLite format 3\x00", "sqlite", "an SQLite database",
+     WRITE.format("sqlite3 -header -csv DATABASE 'SELECT * FROM TABLE' > table.csv")),
+    (8, rb"DUCK" + BINARY, "duckdb", "a DuckDB database",
+     WRITE.format("COPY table TO 'table.parquet'")),
+    (0, rb"\x80[\x02-\x05]", "pickle",
+     "a Python pickle, which is never opened here because it can run any code",
+     WRITE.format("pandas: DataFrame.to_parquet('table.parquet')")),
+    (0, rb"\x93NUMPY", "npy", "a NumPy array (.npy)",
+     WRITE.format("astropy: Table(numpy.load(FILE)).write('table.fits')")),
+    (0, rb"RDX[23]\n", "rdata", "an R workspace",
+     WRITE.format("R: write.csv(x, 'table.csv', row.names = FALSE)")),
+    (0, rb"MATLAB 5\.0", "mat", "a MATLAB file", WRITE.format("writetable(T, 'table.csv')")),
+    (0, rb"SR\x00\x04", "idl", "an IDL save file", WRITE.format("mwrfits, x, 'table.fits'")),
+    (0, rb"CDF[\x01\x02\x05]", "netcdf", "a netCDF file", SAVE_AS_CSV),
+    (0, rb"ORC.{0,16}[\x00-\x08\x0e-\x1f]", "orc", "an ORC file",
+     WRITE.format("pandas: read_orc(FILE).to_parquet('table.parquet')")),
+    (0, rb"Obj\x01", "avro", "an Avro file", SAVE_AS_CSV),
+    (0, rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "xls", "an Excel workbook (.xls)", SAVE_AS_CSV),
+    (0, rb"%PDF-", "pdf", "a PDF document", WRONG_FILE),
+    (0, rb"\x89PNG|\xff\xd8\xff|GIF8[79]a", "image", "an image", WRONG_FILE),
+)  # fmt: skip
+# a member of a ZIP archive (a pattern), what the archive is, what to do
+MEMBERS: tuple[tuple[str, str, str], ...] = (
+    (r"xl/workbook\.(xml|bin)", "an Excel workbook (.xlsx)", SAVE_AS_CSV),
+    (r"content\.xml", "an OpenDocument spreadsheet", SAVE_AS_CSV),
+    (r".*\.npy", "NumPy arrays (.npz)",
+     WRITE.format("astropy: Table(dict(numpy.load(FILE))).write('table.fits')")),
+    (r"(.*/)?(\.zgroup|zarr\.json)", "a Zarr store", SAVE_AS_CSV),
+    (r".*/data\.pkl", "a PyTorch file, which is a Python pickle", SAVE_AS_CSV),
 )  # fmt: skip
 HDF5 = b"\x89HDF\r\n\x1a\n"
 HDF5_PLACES = (0, 512, 1024, 2048, 4096, 8192, 16384, 32768)
@@ -105,20 +110,10 @@ HTML = re.compile(rb"<!doctype html|<(html|head|body|title|script)\b", re.IGNORE
 JSON = re.compile(rb"[\[{]\s*([\[{\"}\]]|-?\d)")
 # control characters that no text holds
 CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
-MEMBERS = (
-    # a member of the archive, what the archive is
-    (r"xl/workbook\.(xml|bin)", Signature("xlsx", "an Excel workbook (.xlsx)", SAVE_AS_CSV)),
-    (r"content\.xml", Signature("ods", "an OpenDocument spreadsheet", SAVE_AS_CSV)),
-    (r".*\.npy", Signature("npz", "NumPy arrays (.npz)", TO_PARQUET.format(
-        "astropy: Table(dict(numpy.load(FILE))).write('table.fits')"))),
-    (r"(.*/)?\.zgroup|(.*/)?zarr\.json", Signature("zarr", "a Zarr store", SAVE_AS_CSV)),
-    (r".*/data\.pkl", Signature("torch", "a PyTorch file, which is a Python pickle",
-                                SAVE_AS_CSV)),
-)  # fmt: skip
 
 
 def signature(head: bytes) -> Signature:
-    """Tell what a file is.
+    r"""Tell what a file is.
 
     Parameters
     ----------
@@ -132,12 +127,12 @@ def signature(head: bytes) -> Signature:
 
     Examples
     --------
-    >>> signature(b"ra,dec\\n1,2\\n").kind, signature(b"PK\\x03\\x04").what
+    >>> signature(b"ra,dec\n1,2\n").kind, signature(b"PK\x03\x04").what
     ('csv', 'a ZIP archive')
     """
-    for offset, mark, found in MARKS:
+    for offset, mark, *found in MARKS:
         if re.match(mark, head[offset:], re.DOTALL):
-            return found
+            return Signature(*found)
     if any(head.startswith(HDF5, place) for place in HDF5_PLACES):
         return Signature("hdf5", "an HDF5 file")
     if byte_order_mark(head) in ("utf-16", "utf-32"):

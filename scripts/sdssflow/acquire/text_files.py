@@ -16,7 +16,7 @@ from typing import BinaryIO, NamedTuple, TextIO
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from sdssflow.acquire.checked_text import LONGEST_LINE, CheckedText
+from sdssflow.acquire.checked_text import LONGEST_LINE, CheckedText, nul_byte, too_long
 from sdssflow.acquire.containers import open_content
 from sdssflow.acquire.ecsv_files import read_ecsv
 from sdssflow.acquire.errors import CatalogueError, unknown_column
@@ -92,7 +92,7 @@ def read_text(path: str, columns: dict[str, str]) -> pa.Table:
         with _utf_8(path) as stream:
             stream.read(layout.size)
             table = pa_csv.read_csv(
-                CheckedText(path, stream, layout.separator, layout.lines),
+                CheckedText(path, stream, layout.separator, len(layout.names), layout.lines),
                 # rows are in order only when read by one thread
                 read_options=pa_csv.ReadOptions(
                     use_threads=False, column_names=labels, block_size=BLOCK
@@ -251,12 +251,9 @@ def _lines(path: str, stream: TextIO) -> Iterator[str]:
     while line := stream.readline(LONGEST_LINE):
         number += 1
         if len(line) == LONGEST_LINE:
-            raise CatalogueError(
-                path,
-                f"this line is longer than {LONGEST_LINE / 2**20:g} MiB",
-                "This is no table of text, or its line ends were lost: export it again.",
-                line=number,
-            )
+            raise too_long(path, number)
+        if "\0" in line:
+            raise nul_byte(path, number)
         yield line
 
 
