@@ -45,12 +45,14 @@ def database(folder: Path) -> Path:
 
 
 def arrays(folder: Path) -> Path:
-    np.savez(folder / "photo.npz", **{name: good_frame()[name] for name in ("u", "g")})
+    good = good_frame()
+    np.savez(folder / "photo.npz", **{name: np.array(good[name].tolist()) for name in good})
     return folder / "photo.npz"
 
 
 def array(folder: Path) -> Path:
-    np.save(folder / "photo.npy", good_frame()[["u", "g"]].to_records())
+    rows = good_frame().to_records(index=False, column_dtypes={"class": "U6"})
+    np.save(folder / "photo.npy", np.array(rows))
     return folder / "photo.npy"
 
 
@@ -128,8 +130,9 @@ TEXTS = [
              ("line 2", "names 12 columns", "13 values (12 lines")),
     BadInput("a line of units", edited(units_line),
              ("column 'ra', row 0 (line 2)", "'deg' is no number", "gives units, take it out")),
-    BadInput("names alike but for blanks", changed(lambda text: text.replace("dec,", " ra ,", 1)),
-             ("names 'ra' 2 times",), mapped(ra="ra", dec="plate", plate=None)),
+    BadInput("names alike but for blanks",
+             changed(lambda text: text.replace("dec,", " redshift ,", 1)),
+             ("names 'redshift' 2 times",), mapped(ra=None, dec=None)),
     BadInput("names alike but for case", changed(lambda text: text.replace("dec,", "RA,", 1)),
              ("no column 'dec'",)),
     BadInput("a quote that is not closed", note('"see plate 5'),
@@ -157,7 +160,7 @@ TEXTS = [
     BadInput("a dash for nothing", cell(2, "g", "-"), ("'-' is no number", "leave the cell empty")),
     BadInput("a flag that is none", edited(
         lambda lines: [f"{line},{'clean' if i == 0 else 'yes'}" for i, line in enumerate(lines)]),
-             ("'yes' is no number",), mapped(clean="clean")),
+             ("'yes' is no number", "1 and 0, or as true and false"), mapped(clean="clean")),
     BadInput("true for a magnitude", cell(2, "g", "true"), ("'true' is no number",)),
     BadInput("ids as hexadecimal without its mark", cell(2, "objID", "112d075f20a0d01"),
              ("'112d075f20a0d01' is no whole number",)),

@@ -89,7 +89,9 @@ def as_numbers(source: SourceTable, name: str) -> tuple[np.ndarray, np.ndarray]:
         row = first_failure(values, pa.float64())
         if row is not None:
             text = values[row].as_py()
-            raise source.error(name, f"{text[:50]!r} is no number", _remedy(text, row), row=row)
+            raise source.error(
+                name, f"{text[:50]!r} is no number", _remedy(name, text, row), row=row
+            )
     elif is_flag(name) and pa.types.is_boolean(values.type):
         values = pc.cast(values, pa.int8())
     elif not (
@@ -120,7 +122,9 @@ def _as_digits(text: pa.Array) -> pa.Array:
     return pc.if_else(place.is_valid(), pa.array(list(FLAGS.values())).take(place), text)
 
 
-def _remedy(text: str, row: int) -> str:
+def _remedy(name: str, text: str, row: int) -> str:
+    if is_flag(name):
+        return "Write flags as 1 and 0, or as true and false."
     for pattern, remedy in REMEDIES:
         if re.fullmatch(pattern, text):
             return f"{remedy} {CORRECT}"

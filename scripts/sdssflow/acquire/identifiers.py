@@ -114,7 +114,10 @@ def _check_range(source: SourceTable, name: str, ids: pa.Array) -> None:
     if negative.any():
         row = int(np.argmax(negative))
         raise source.error(
-            name, f"{ids[row].as_py()} is negative", "SDSS ids are positive.", row=row
+            name,
+            f"{ids[row].as_py()} is negative",
+            "SDSS ids are positive: correct it, or leave the cell empty.",
+            row=row,
         )
 
 

@@ -144,8 +144,7 @@ def signature(head: bytes) -> Signature:
         return Signature(
             "json",
             f"JSON: {shown(text)}",
-            "Download often saves a server's message in place of the table: read it. If these are "
-            "rows, write them as CSV with ids as text.",
+            "If it is a server's message, fetch the table again. If these are rows, save them as CSV.",
         )
     if CONTROL.search(text):
         return Signature("unknown", f"of no format that is known here: it begins with {head[:8]!r}")
@@ -166,6 +165,6 @@ def _markup(text: bytes) -> Signature:
     if VOTABLE.search(text):
         return Signature("votable", "a VOTable")
     if HTML.search(text[:4096]):
-        return Signature("html", f"a web page: {shown(text)}", "Open it in a browser: a download "
-                         "often saves the server's message instead of the table.")  # fmt: skip
+        return Signature("html", f"a web page: {shown(text)}", "Read it in a browser: it may be a "
+                         "server's message. Then fetch the table again.")  # fmt: skip
     return Signature("xml", f"XML, but no VOTable: {shown(text)}", WRONG_FILE)
