@@ -333,9 +333,11 @@ ADVICE: list[Advice] = [
         cell(lambda text, column: text.replace(",", ".")), empty)),
     Advice(r"Write flags as 1 and 0, or as true and false", (
         whole_column(lambda text: "1"), whole_column(lambda text: "true"))),
-    Advice(r"line \d+\): 'deg' .* If this line gives units, take it out", (
+    Advice(r"line \d+\): 'deg' .* take the line out if", (
         edit_line(lambda line: ""),)),
-    Advice(r"[Cc]orrect it, or leave the cell empty", (empty,)),
+    Advice(r"[Cc]orrect it,( or)? leave the cell empty", (empty,)),
+    Advice(r"Write ids as digits alone", (
+        cell(lambda text, column: re.sub(r"[^\d]", "", text)), empty)),
     Advice(r"write it as unsigned", (unsigned,)),
     Advice(r"Get the ids as integers .* or leave the column out", (sound, unmap())),
     Advice(r"Known are train and test", (whole_column(lambda text: "train"),)),

@@ -19,7 +19,7 @@ FLAGS = {
     **dict.fromkeys(("true", "True", "TRUE", "t", "T"), "1"),
     **dict.fromkeys(("false", "False", "FALSE", "f", "F"), "0"),
 }
-CORRECT = "Correct it, or leave the cell empty."
+CORRECT = "Correct it, leave the cell empty, or take the line out if it is no row of the table."
 # what text that is no number looks like, and what to do about it
 REMEDIES = (
     (r"[+-]?\d+(:|h|d|°|\s)\s*\d+.*",
@@ -89,9 +89,7 @@ def as_numbers(source: SourceTable, name: str) -> tuple[np.ndarray, np.ndarray]:
         row = first_failure(values, pa.float64())
         if row is not None:
             text = values[row].as_py()
-            raise source.error(
-                name, f"{text[:50]!r} is no number", _remedy(name, text, row), row=row
-            )
+            raise source.error(name, f"{text[:50]!r} is no number", _remedy(name, text), row=row)
     elif is_flag(name) and pa.types.is_boolean(values.type):
         values = pc.cast(values, pa.int8())
     elif not (
@@ -122,14 +120,12 @@ def _as_digits(text: pa.Array) -> pa.Array:
     return pc.if_else(place.is_valid(), pa.array(list(FLAGS.values())).take(place), text)
 
 
-def _remedy(name: str, text: str, row: int) -> str:
+def _remedy(name: str, text: str) -> str:
     if is_flag(name):
         return "Write flags as 1 and 0, or as true and false."
     for pattern, remedy in REMEDIES:
         if re.fullmatch(pattern, text):
             return f"{remedy} {CORRECT}"
-    if row == 0:
-        return f"{CORRECT} If this line gives units, take it out."
     return CORRECT
 
 

@@ -144,7 +144,8 @@ def signature(head: bytes) -> Signature:
         return Signature(
             "json",
             f"JSON: {shown(text)}",
-            "If it is a server's message, fetch the table again. If these are rows, save them as CSV.",
+            "If it is a server's message, fetch the table again. If these are rows, save them as "
+            "CSV.",
         )
     if CONTROL.search(text):
         return Signature("unknown", f"of no format that is known here: it begins with {head[:8]!r}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import BinaryIO, NamedTuple, TextIO
 
@@ -24,6 +24,9 @@ from sdssflow.acquire.signatures import HEAD, byte_order_mark
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 ECSV = "# %ECSV"
+EXCEL = "sep="  # Excel's line about the separator
+BACKSLASH = "\\x"
+NOTHING = " \t\r\n,;|\ufeff"
 HEADER_LINES = 20  # names in quotes may hold line breaks
 # several lines of the longest kind, so that a line is read wherever a block ends
 BLOCK = 4 * LONGEST_LINE
@@ -147,11 +150,11 @@ def read_layout(path: str, columns: dict[str, str]) -> Layout:
     with _characters(path) as stream:
         lines = _lines(path, stream)
         for line in lines:
-            if line.strip() and not line.startswith("#"):
+            if line.strip(NOTHING) and not line.startswith(("#", EXCEL)):
                 header = [line, *islice(lines, HEADER_LINES - 1)]
                 break
             before.append(line)
-            comment = line if line.strip() else comment
+            comment = line if line.startswith("#") else comment
             is_ecsv = is_ecsv or line.startswith(ECSV)
         else:
             header = []
@@ -159,6 +162,13 @@ def read_layout(path: str, columns: dict[str, str]) -> Layout:
         raise CatalogueError(path, "the file is empty", "Fetch or export it again.")
     mapped = {name.strip() for name in columns.values()}
     names, separator, used = _best(header, mapped)
+    if not used and header:
+        raise CatalogueError(
+            path,
+            "a quote opens a name and does not close it",
+            "Close the quote.",
+            line=len(before) + 1,
+        )
     if comment and not mapped <= set(names):  # TOPCAT and NumPy write the names as a comment
         in_comment, its_separator, _ = _best([comment.removeprefix("#")], mapped)
         if mapped <= set(in_comment):
@@ -170,12 +180,22 @@ def read_layout(path: str, columns: dict[str, str]) -> Layout:
 
 def _best(lines: list[str], mapped: set[str]) -> tuple[list[str], str, int]:
     """Return the names, the separator that gives most of the mapped ones, and the lines used."""
-    found = []
+    found: list[tuple[list[str], str, int]] = []
     for separator in SEPARATORS:
-        reader = csv.reader(lines, delimiter=separator)
-        names = [cell.strip() for cell in next(reader, [])]
-        found.append((names, separator, reader.line_num))
-    return max(found, key=lambda one: (len(mapped & set(one[0])), len(one[0])))
+        reader = csv.reader(lines, delimiter=separator, strict=True)
+        with suppress(csv.Error):
+            names = [_readable(cell) for cell in next(reader, [])]
+            found.append((names, separator, reader.line_num))
+    best = max(found, key=lambda one: (len(mapped & set(one[0])), len(one[0])), default=None)
+    if best is None or (len(best[0]) < 2 and len(found) < len(SEPARATORS)):
+        return [], ",", 0  # a quote that is not closed
+    return best
+
+
+def _readable(name: str) -> str:
+    """Return a name without blanks around it; bytes that are not UTF-8 as escapes."""
+    raw = name.strip().strip("\ufeff").strip().encode("utf-8", "surrogateescape")
+    return raw.decode("utf-8", "backslashreplace")
 
 
 def _check_names(path: str, columns: dict[str, str], layout: Layout) -> None:
@@ -187,6 +207,13 @@ def _check_names(path: str, columns: dict[str, str], layout: Layout) -> None:
         )
     for name in columns.values():
         count = layout.names.count(name.strip())
+        if count == 0 and any(BACKSLASH in other for other in layout.names):
+            raise CatalogueError(
+                path,
+                f"there is no column {name!r}, and some names are not UTF-8: "
+                f"{', '.join(other for other in layout.names if BACKSLASH in other)}",
+                "Save the file as UTF-8 (the format 'CSV UTF-8' of spreadsheets).",
+            )
         if count == 0:
             raise unknown_column(path, name, layout.names)
         if count > 1:
@@ -217,11 +244,12 @@ class _Ragged:
         line = next((line for line, row in records if len(row) != expected), None)
         text = self._first.text
         text = text if len(text) <= 60 else text[:57] + "..."
+        count = self._first.actual_columns
+        values = f"{count} {'value' if count == 1 else 'values'}"
         several = f" ({self.count} lines are like this)" if self.count > 1 else ""
         return CatalogueError(
             path,
-            f"the header names {expected} columns, this line has {self._first.actual_columns} "
-            f"values{several}: {text!r}",
+            f"the header names {expected} columns, this line has {values}{several}: {text!r}",
             "Name every column in the header, quote values that hold "
             f"{SEPARATORS[self._layout.separator]}, and look for a line that was cut short.",
             line=line,
