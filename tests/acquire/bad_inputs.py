@@ -194,7 +194,7 @@ FILES = [
     BadInput("a column twice in the header",
              edited(lambda x: [x[0].replace("dec", "redshift"), *x[1:]]),
              ("names 'redshift' 2 times",), mapped(ra=None, dec=None)),
-    BadInput("gzip cut short", cut_short("photo.csv.gz"), ("photo.csv.gz", "can't be read")),
+    BadInput("gzip cut short", cut_short("photo.csv.gz"), ("photo.csv.gz", "can't be unpacked")),
     BadInput("not UTF-8", latin_1, ("row 3 (line 5)", "not UTF-8")),
     BadInput("other content than recorded", frame(good_frame), ("SHA-256",), {"sha256": "0" * 64}),
     BadInput("source.table for a CSV", frame(good_frame), ("text has no tables inside",),

@@ -7,12 +7,16 @@ import pickle
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tests.acquire.bad_inputs import BadInput, cell, content, edited, mapped
 from tests.acquire.good_table import ROWS, good_frame, write
 from tests.acquire.packing import tarred, with_password, zipped
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 
 def packed(
@@ -74,6 +78,35 @@ def note(text: str) -> Callable[[Path], Path]:
                 for i, line in enumerate(lines)]  # fmt: skip
 
     return edited(change)
+
+
+def ecsv(change: Callable[[Table], None]) -> Callable[[Path], Path]:
+    """Return a maker of an ECSV file of the good table, changed."""
+
+    def make(folder: Path) -> Path:
+        from astropy.table import Table
+
+        table = Table.from_pandas(good_frame())
+        change(table)
+        table.write(folder / "photo.ecsv", format="ascii.ecsv")
+        return folder / "photo.ecsv"
+
+    return make
+
+
+def in_jansky(table: Table) -> None:
+    table["g"].unit = "Jy"
+
+
+def ecsv_text(change: Callable[[str], str]) -> Callable[[Path], Path]:
+    """Return a maker of an ECSV file whose text is changed."""
+
+    def make(folder: Path) -> Path:
+        path = ecsv(lambda table: None)(folder)
+        path.write_text(change(path.read_text()))
+        return path
+
+    return make
 
 
 CONTAINERS = [
@@ -173,5 +206,22 @@ TEXTS = [
         lambda lines: [f'{line},{"note" if i == 0 else chr(34) + "a" + chr(10) * 3 + chr(34)}'
                        if i != 8 else "1,2,3" for i, line in enumerate(lines)]),
              ("line 30", "3 values")),
+    BadInput("a quote in the header", changed(lambda text: text.replace("redshift", '"redshift')),
+             ("line 1", "a quote opens a name and does not close it")),
+    BadInput("a name that is not UTF-8", packed(
+        lambda raw: raw.replace(b"redshift", b"r\xe9dshift")),
+             ("no column 'r\xe9dshift'", r"not UTF-8: r\xe9dshift", "as UTF-8"),
+             mapped(zspec="r\xe9dshift")),
+    BadInput("ECSV with fluxes", ecsv(in_jansky), ("column 'g", "Jy", "mag")),
+    BadInput("ECSV with text among numbers", ecsv_text(
+        lambda text: text.replace(str(good_frame()["u"][3]), "faint")),
+             ("as ECSV", "column 'u'", "'faint'")),
+    BadInput("ECSV cut short", ecsv_text(lambda text: text[:-20]), ("as ECSV",)),
+    BadInput("ECSV with a name twice", ecsv_text(
+        lambda text: text.replace(" plate ", " z ").replace("name: plate", "name: z")),
+             ("names 'z' 2 times",), mapped(plate=None)),
+    BadInput("ECSV with a position out of range", ecsv_text(
+        lambda text: text.replace(str(good_frame()["ra"][3]), "400.0")),
+             ("column 'ra', row 3 (line 21)", "[0, 360] deg")),
 ]  # fmt: skip
 assert ROWS == 12  # which the messages count

@@ -143,7 +143,8 @@ def take_out(key: str) -> Follow:
 
 def sound(attempt: Attempt, match: re.Match, text: str) -> None:
     """Put a sound file in the place of this one."""
-    good = write(good_frame(), attempt.path.with_name(f"sound{attempt.path.suffix}"))
+    suffix = {".ecsv": ".csv"}.get(attempt.path.suffix, attempt.path.suffix)
+    good = write(good_frame(), attempt.path.with_name(f"sound{suffix}"))
     attempt.path = good.rename(attempt.path)
 
 
@@ -288,6 +289,9 @@ unsigned = cell(
 )
 
 ADVICE: list[Advice] = [
+    # ECSV, which is not edited here
+    Advice(r"photo\.ecsv: the header names|write the table again with astropy", (sound_csv,)),
+    Advice(r"photo\.ecsv: column 'ra'.*Correct it", (sound_csv,)),
     # settings
     Advice(r"Take source\.format out, or set it to (\w+)", (take_out("format"), put("format"))),
     Advice(r"set source\.format to (csv)", (put("format"), sound)),
@@ -323,6 +327,8 @@ ADVICE: list[Advice] = [
     Advice(r"take out what stands above it", (above, sound_csv)),
     Advice(r"Name every column in the header", (header,)),
     Advice(r"Give each column its own name", (own_names,)),
+    Advice(r"a quote opens a name .* Close the quote", (
+        edit_line(lambda line: line.replace('"', "")),)),
     Advice(r"Close the quote", (edit_line(lambda line: re.sub(r'["\\]', "", line)),)),
     Advice(r"this line is longer .* export it again", (sound,)),
     Advice(r"Save the file as UTF-8", (in_utf_8,)),

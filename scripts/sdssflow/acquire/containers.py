@@ -62,7 +62,7 @@ class _Unpacked(io.RawIOBase):
         except DAMAGE as error:
             raise CatalogueError(
                 self._path,
-                f"{self._found.what} can't be read beyond {self._count + size} unpacked bytes "
+                f"{self._found.what} can't be unpacked to the end "
                 f"({error or type(error).__name__})",
                 DAMAGED,
             ) from error

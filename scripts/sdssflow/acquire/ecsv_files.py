@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TextIO
-
 import pyarrow as pa
 
 from sdssflow.acquire.astronomy_files import _from_astropy
+from sdssflow.acquire.containers import plain_file
 from sdssflow.acquire.errors import CatalogueError
 
 
-def read_ecsv(path: str, stream: TextIO, columns: dict[str, str]) -> pa.Table:
+def read_ecsv(path: str, columns: dict[str, str]) -> pa.Table:
     """Read the mapped columns of an ECSV table.
 
     Parameters
     ----------
     path : str
-        The file, for messages.
-    stream : text file
-        Its content.
+        The file; may be packed.
     columns : dict of str to str
         Catalogue name -> column, or ``column[k]`` for element k of a vector column.
 
@@ -34,18 +31,13 @@ def read_ecsv(path: str, stream: TextIO, columns: dict[str, str]) -> pa.Table:
     """
     from astropy.table import Table
 
-    try:
-        found = Table.read(stream, format="ascii.ecsv")
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        OSError,
-    ) as error:
-        raise CatalogueError(
-            path,
-            f"the file can't be read as ECSV ({error})",
-            "Write it again with astropy or TOPCAT, or take the lines that begin with # out to "
-            "have it read as CSV.",
-        ) from error
-    return _from_astropy(path, found, columns)
+    with plain_file(path) as plain:
+        try:
+            found = Table.read(plain, format="ascii.ecsv")
+        except (ValueError, TypeError, KeyError, OSError) as error:
+            raise CatalogueError(
+                plain,
+                f"the file can't be read as ECSV ({' '.join(str(error).split())})",
+                "Correct it, or write the table again with astropy or TOPCAT.",
+            ) from error
+        return _from_astropy(plain, found, columns)

@@ -61,6 +61,7 @@ MARKS: tuple[tuple[int, bytes, str, str, str], ...] = (
     (0, rb"\x1f\x8b", "gzip", "gzip data", ""),
     (0, rb"BZh[1-9](1AY&SY|\x17rE8P\x90)", "bzip2", "bzip2 data", ""),
     (0, rb"\xfd7zXZ\x00", "xz", "xz data", ""),
+    (0, rb"\x5d\x00\x00.{2}", "xz", "LZMA data", ""),
     (0, rb"\x28\xb5\x2f\xfd", "zstd", "Zstandard data", ""),
     (0, rb"\x04\x22\x4d\x18", "lz4", "LZ4 data", ""),
     (0, rb"PK(\x03\x04|\x05\x06)", "zip", "a ZIP archive", ""),
@@ -73,6 +74,8 @@ MARKS: tuple[tuple[int, bytes, str, str, str], ...] = (
      WRITE.format("without encryption")),
     (0, rb"FEA1" + BINARY, "feather", "a Feather file of version 1",
      WRITE.format("R: arrow::write_parquet(x, 'table.parquet')")),
+    (0, rb"\xff{4}.{3}\x00", "stream", "an Arrow stream",
+     WRITE.format("pyarrow: pyarrow.parquet.write_table(table, 'table.parquet')")),
     (0, rb"SQLite format 3\x00", "sqlite", "an SQLite database",
      WRITE.format("sqlite3 -header -csv DATABASE 'SELECT * FROM TABLE' > table.csv")),
     (8, rb"DUCK" + BINARY, "duckdb", "a DuckDB database",
@@ -106,7 +109,7 @@ MEMBERS: tuple[tuple[str, str, str], ...] = (
 HDF5 = b"\x89HDF\r\n\x1a\n"
 HDF5_PLACES = (0, 512, 1024, 2048, 4096, 8192, 16384, 32768)
 VOTABLE = re.compile(rb"<(\w+:)?VOTABLE\b")
-HTML = re.compile(rb"<!doctype html|<(html|head|body|title|script)\b", re.IGNORECASE)
+HTML = re.compile(rb"<!doctype html|<(html|head|body|title|script|table|div|p)\b", re.IGNORECASE)
 JSON = re.compile(rb"[\[{]\s*([\[{\"}\]]|-?\d)")
 # control characters that no text holds
 CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")

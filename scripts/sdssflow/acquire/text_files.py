@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -83,10 +84,9 @@ def read_text(path: str, columns: dict[str, str]) -> pa.Table:
         from the header's, quotes that don't end, NUL bytes and lines that are too long.
     """
     layout = read_layout(path, columns)
-    if layout.is_ecsv:
-        with _characters(path) as stream:
-            return read_ecsv(path, stream, columns)
     _check_names(path, columns, layout)
+    if layout.is_ecsv:
+        return read_ecsv(path, columns)
     ragged = _Ragged(layout)
     found = [layout.names.index(name.strip()) for name in columns.values()]
     labels = [str(place) for place in range(len(layout.names))]
@@ -161,7 +161,7 @@ def read_layout(path: str, columns: dict[str, str]) -> Layout:
     if not header and not comment:
         raise CatalogueError(path, "the file is empty", "Fetch or export it again.")
     mapped = {name.strip() for name in columns.values()}
-    names, separator, used = _best(header, mapped)
+    names, separator, used = _best(header, mapped, " ," if is_ecsv else "".join(SEPARATORS))
     if not used and header:
         raise CatalogueError(
             path,
@@ -170,7 +170,9 @@ def read_layout(path: str, columns: dict[str, str]) -> Layout:
             line=len(before) + 1,
         )
     if comment and not mapped <= set(names):  # TOPCAT and NumPy write the names as a comment
-        in_comment, its_separator, _ = _best([comment.removeprefix("#")], mapped)
+        in_comment, its_separator, _ = _best(
+            [comment.removeprefix("#")], mapped, "".join(SEPARATORS)
+        )
         if mapped <= set(in_comment):
             names, separator, used = in_comment, its_separator, 0
     skipped = [*before, *header[:used]]
@@ -178,16 +180,16 @@ def read_layout(path: str, columns: dict[str, str]) -> Layout:
     return Layout(names, separator, len(skipped), size, is_ecsv)
 
 
-def _best(lines: list[str], mapped: set[str]) -> tuple[list[str], str, int]:
+def _best(lines: list[str], mapped: set[str], separators: str) -> tuple[list[str], str, int]:
     """Return the names, the separator that gives most of the mapped ones, and the lines used."""
     found: list[tuple[list[str], str, int]] = []
-    for separator in SEPARATORS:
+    for separator in separators:
         reader = csv.reader(lines, delimiter=separator, strict=True)
         with suppress(csv.Error):
             names = [_readable(cell) for cell in next(reader, [])]
             found.append((names, separator, reader.line_num))
     best = max(found, key=lambda one: (len(mapped & set(one[0])), len(one[0])), default=None)
-    if best is None or (len(best[0]) < 2 and len(found) < len(SEPARATORS)):
+    if best is None or (len(best[0]) < 2 and len(found) < len(separators)):
         return [], ",", 0  # a quote that is not closed
     return best
 
@@ -199,6 +201,17 @@ def _readable(name: str) -> str:
 
 
 def _check_names(path: str, columns: dict[str, str], layout: Layout) -> None:
+    # ECSV says itself which columns it has, and may have vectors
+    wanted = set(layout.names) if layout.is_ecsv else {name.strip() for name in columns.values()}
+    for name in sorted(wanted):
+        if layout.names.count(name) > 1:
+            raise CatalogueError(
+                path,
+                f"the header names {name!r} {layout.names.count(name)} times",
+                "Give each column its own name.",
+            )
+    if layout.is_ecsv:
+        return
     if len(layout.names) == 1:
         raise CatalogueError(
             path,
@@ -206,22 +219,16 @@ def _check_names(path: str, columns: dict[str, str], layout: Layout) -> None:
             HEADER_ADVICE,
         )
     for name in columns.values():
-        count = layout.names.count(name.strip())
-        if count == 0 and any(BACKSLASH in other for other in layout.names):
+        if name.strip() in layout.names:
+            continue
+        if any(BACKSLASH in other for other in layout.names):
             raise CatalogueError(
                 path,
                 f"there is no column {name!r}, and some names are not UTF-8: "
                 f"{', '.join(other for other in layout.names if BACKSLASH in other)}",
                 "Save the file as UTF-8 (the format 'CSV UTF-8' of spreadsheets).",
             )
-        if count == 0:
-            raise unknown_column(path, name, layout.names)
-        if count > 1:
-            raise CatalogueError(
-                path,
-                f"the header names {name.strip()!r} {count} times",
-                "Give each column its own name.",
-            )
+        raise unknown_column(path, name, layout.names)
 
 
 class _Ragged:
@@ -233,7 +240,8 @@ class _Ragged:
         self.count = 0
 
     def note(self, row: pa_csv.InvalidRow) -> str:
-        if row.text.strip():  # a line of blanks is as good as an empty one
+        # a line of blanks is as good as an empty one
+        if not re.fullmatch(r'\s*|"\s*"\s*', row.text):
             self._first = self._first or row
             self.count += 1
         return "skip"
