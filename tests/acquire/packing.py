@@ -58,7 +58,7 @@ def with_password(raw: bytes) -> bytes:
 PACKINGS: dict[str, Callable[[bytes], bytes]] = {
     "gz": gzip.compress,
     "bz2": bz2.compress,
-    "xz": lzma.compress,
+    "xz": lambda raw: lzma.compress(raw, preset=0),
     "zst": by_arrow("zstd"),
     "lz4": by_arrow("lz4"),
     "zip": zipped("photo"),

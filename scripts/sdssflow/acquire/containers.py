@@ -26,10 +26,10 @@ import pyarrow as pa
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.signatures import HEAD, MEMBERS, UNPACK, Signature, signature
 
-# Catalogues shrink to a third, at best to a thirtieth; what unpacks to more than 200 times its size
-# is no catalogue. Small files of zeros may.
-LARGEST_RATIO = 200
-ALWAYS_ALLOWED = 256 * 2**20
+# Catalogues shrink to a third, at best to a thirtieth. The ratio is looked at after each window, so
+# that a bomb is noticed early, whatever its size, and a small file of zeros is none.
+LARGEST_RATIO = 100
+WINDOW = 256 * 2**20
 DEEPEST = 4
 DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError,
           pa.ArrowInvalid, NotImplementedError)  # fmt: skip
@@ -42,12 +42,18 @@ LITTER = re.compile(r"(.*/)?(__MACOSX/.*|\.DS_Store|Thumbs\.db|\._[^/]*)")
 
 
 class _Unpacked(io.RawIOBase):
-    """What comes out of a packed stream, as far as the limit; damage is a `CatalogueError`."""
+    """What comes out of a packed stream, as far as the limit; damage is a `CatalogueError`.
 
-    def __init__(self, path: str, found: Signature, stream: BinaryIO) -> None:
+    `consumed` tells how many bytes of the user's file went in so far.
+    """
+
+    def __init__(
+        self, path: str, found: Signature, stream: BinaryIO, consumed: Callable[[], float]
+    ) -> None:
         self._path, self._found, self._stream = path, found, stream
-        self._allowed = max(ALWAYS_ALLOWED, LARGEST_RATIO * Path(path).stat().st_size)
-        self._count = 0
+        self._consumed = consumed
+        self._consumed_before = consumed()
+        self._count = 0  # bytes in this window
 
     def readable(self) -> bool:
         return True
@@ -66,17 +72,24 @@ class _Unpacked(io.RawIOBase):
                 f"({error or type(error).__name__})",
                 DAMAGED,
             ) from error
+        # in an archive, the first bytes may stand before what was read to find them
+        self._consumed_before = min(self._consumed_before, self._consumed())
         self._count += size
-        if self._count > self._allowed:
+        if self._count >= WINDOW:
+            self._check_ratio()
+        return size
+
+    def _check_ratio(self) -> None:
+        consumed = self._consumed()
+        if self._count > LARGEST_RATIO * (consumed - self._consumed_before):
             raise CatalogueError(
                 self._path,
-                f"{self._found.what} that unpacks to more than {self._allowed / 2**20:.0f} MiB "
-                f"({LARGEST_RATIO} times its size, at least {ALWAYS_ALLOWED / 2**20:.0f} MiB): no "
-                "catalogue shrinks like this",
+                f"{self._found.what} that unpacks to more than {LARGEST_RATIO} times its size "
+                f"(over {WINDOW / 2**20:g} MiB): no catalogue shrinks like this",
                 "If you trust it, unpack it yourself and set source.path to the table that comes "
                 "out.",
             )
-        return size
+        self._count, self._consumed_before = 0, consumed
 
     def close(self) -> None:
         self._stream.close()
@@ -102,12 +115,16 @@ def open_content(path: str) -> io.BufferedReader:
         For an archive without or with several files, one with a password, and what is packed more
         than four times; while reading for damage and for more bytes than a catalogue could have.
     """
-    stream = io.BufferedReader(io.FileIO(path), HEAD)
+    file = io.FileIO(path)
+    consumed: Callable[[], float] = file.tell
+    stream = io.BufferedReader(file, HEAD)
     try:
         for _ in range(DEEPEST + 1):
             found = signature(stream.peek(HEAD))
             if found.kind not in OPENERS:
                 return stream
+            if found.kind in ARCHIVES and not stream.seekable():
+                stream, consumed = _spooled(path, stream)
             try:
                 inner = OPENERS[found.kind](path, stream)
             except DAMAGE as error:
@@ -116,7 +133,7 @@ def open_content(path: str) -> io.BufferedReader:
                     f"{found.what} can't be opened ({error or type(error).__name__})",
                     DAMAGED,
                 ) from error
-            stream = io.BufferedReader(_Unpacked(path, found, inner), HEAD)
+            stream = io.BufferedReader(_Unpacked(path, found, inner, consumed), HEAD)
     except BaseException:
         stream.close()
         raise
@@ -157,8 +174,7 @@ def _by_arrow(codec: str) -> Callable[[str, BinaryIO], BinaryIO]:
 
 
 def _member_of_zip(path: str, stream: BinaryIO) -> BinaryIO:
-    # a ZIP archive ends with its table of contents
-    archive = zipfile.ZipFile(stream if stream.seekable() else _spooled(stream))
+    archive = zipfile.ZipFile(stream)
     files = {info.filename: info for info in archive.infolist() if not info.is_dir()}
     for pattern, what, advice in MEMBERS:
         if any(re.fullmatch(pattern, name) for name in files):
@@ -172,8 +188,7 @@ def _member_of_zip(path: str, stream: BinaryIO) -> BinaryIO:
 
 
 def _member_of_tar(path: str, stream: BinaryIO) -> BinaryIO:
-    # of a compressed archive the end is not known before it is read
-    archive = tarfile.TarFile(fileobj=stream if stream.seekable() else _spooled(stream))
+    archive = tarfile.TarFile(fileobj=stream)
     files = {member.name: member for member in archive if member.isfile()}
     return archive.extractfile(files[_only(path, "tar", files)])
 
@@ -193,13 +208,25 @@ def _only(path: str, kind: str, names: Iterable[str]) -> str:
     )
 
 
-def _spooled(stream: BinaryIO) -> BinaryIO:
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - read, and closed, by what reads the archive
+def _spooled(path: str, stream: BinaryIO) -> tuple[io.BufferedReader, Callable[[], float]]:
+    """Write a stream to a temporary file: the table of contents of an archive is not at its start.
+
+    Returns
+    -------
+    file : io.BufferedReader
+        What was in the stream.
+    consumed : callable
+        Returns which share of it was read since, in bytes of the user's file.
+    """
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the stream that reads it
     shutil.copyfileobj(stream, file, 2**20)
+    share = Path(path).stat().st_size / max(file.tell(), 1)
     file.seek(0)
-    return file
+    return file, lambda: file.tell() * share
 
 
+# their members are found by seeking
+ARCHIVES = ("zip", "tar")
 OPENERS: dict[str, Callable[[str, BinaryIO], BinaryIO]] = {
     "gzip": lambda path, stream: gzip.GzipFile(fileobj=stream),
     "bzip2": lambda path, stream: bz2.BZ2File(stream),

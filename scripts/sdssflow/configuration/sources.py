@@ -33,7 +33,8 @@ class FileSource(Section):
     path: str
     """The file, relative to the working directory of the workflow."""
     format: Literal["csv", "fits", "votable", "parquet", "hdf5"] | None = None
-    """File format; by default told from the suffix."""
+    """File format. By default the file's first bytes tell it, whatever it is called and however it
+    is packed; `csv` means any table of text. What the bytes contradict is refused."""
     table: str | None = None
     """Name of the table inside an HDF5 file, or name or number of the extension of a FITS file."""
     columns: dict[str, str]
