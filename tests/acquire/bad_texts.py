@@ -166,8 +166,8 @@ TEXTS = [
     BadInput("names alike but for blanks",
              changed(lambda text: text.replace("dec,", " redshift ,", 1)),
              ("names 'redshift' 2 times",), mapped(ra=None, dec=None)),
-    BadInput("names alike but for case", changed(lambda text: text.replace("dec,", "RA,", 1)),
-             ("no column 'dec'",)),
+    BadInput("a name in capitals", changed(lambda text: text.replace("dec,", "DEC,", 1)),
+             ("no column 'dec' (did you mean 'DEC'?)",)),
     BadInput("a quote that is not closed", note('"see plate 5'),
              ("line 6", "opens a value and does not close it", "Close the quote")),
     BadInput("a quote closed by the next one", edited(

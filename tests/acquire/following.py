@@ -22,7 +22,7 @@ import pandas as pd
 from sdssflow.acquire.catalogue import read_catalogue
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.configuration.sample import FileSource
-from tests.acquire.good_table import good_columns, good_frame, write
+from tests.acquire.good_table import BANDS, good_columns, good_frame, write
 
 
 @dataclass
@@ -188,7 +188,7 @@ def unpack(attempt: Attempt, match: re.Match, text: str) -> None:
 def correct_name(attempt: Attempt, match: re.Match, text: str) -> None:
     """Take the name that is suggested, or the one of those listed with which the import works."""
     wrong = re.search(r"no column '([^']+)'", text)[1]
-    name = next(name for name, to in attempt.columns.items() if to == wrong)
+    name = next(name for name, to in attempt.columns.items() if wrong in (to, to.split("[")[0]))
     suggested = re.search(r"did you mean '([^']+)'", text)
     for candidate in [suggested[1]] if suggested else match[1].split(", "):
         attempt.columns[name] = candidate
@@ -216,10 +216,12 @@ def unmap(*names: str) -> Follow:
 
 
 def name_element(attempt: Attempt, match: re.Match, text: str) -> None:
-    column = re.sub(r"\[\d+\]$", "", match[1])
+    """Name the element that belongs to the band, or the column alone if the message does."""
+    column = match[1].split("[")[0]
     for name, to in attempt.columns.items():
         if to.split("[")[0] == column:
-            attempt.columns[name] = match[1]
+            element = f"[{BANDS.index(name[-1])}]" if "element" in text or "[" in match[1] else ""
+            attempt.columns[name] = column + element
 
 
 def header(attempt: Attempt, match: re.Match, text: str) -> None:
@@ -296,9 +298,9 @@ ADVICE: list[Advice] = [
     Advice(r"Take source\.format out, or set it to (\w+)", (take_out("format"), put("format"))),
     Advice(r"set source\.format to (csv)", (put("format"), sound)),
     Advice(r"Take source\.table out", (take_out("table"),)),
-    Advice(r"Set source\.table to one of: (?:\d )?(\w+)", (put("table"),)),
     Advice(r"no table '\w+' \(did you mean '(\w+)'", (put("table"),)),
-    Advice(r"no column 'objID'.*The file has: (objects), spectra", (put("table"),)),
+    Advice(r"(?:Set source\.table to one of: (?:\d )?|The file has: (?=objects, spectra))(\w+)", (
+        put("table"),)),
     Advice(r"SHA-256 is (\w+),.*record the new digest", (put("sha256"),)),
     Advice(r"Check source\.path", (elsewhere,)),
     Advice(r"Say in source\.class_labels", (label,)),
@@ -312,9 +314,8 @@ ADVICE: list[Advice] = [
     Advice(r"Map both, or neither", (restore, unmap("ra", "dec"))),
     Advice(r"Map the column with classes .* or the one with redshifts", (restore,)),
     Advice(r"for example (\w+\[0\])", (name_element,)),
-    Advice(r"(\w+)\[\d+\] does not exist.*Elements are counted from 0", (
-        lambda attempt, match, text: name_element(
-            attempt, re.match("(.*)", f"{match[1]}[0]"), text),)),
+    Advice(r"does not exist in every row", (sound,)),
+    Advice(r"(\w+\[\d+\]) does not exist.*Elements are counted from 0", (name_element,)),
     Advice(r"Write (\w+) in source\.columns", (name_element,)),
     # packed and other files
     Advice(r"sqlite3 -header -csv", (by_sqlite,)),
