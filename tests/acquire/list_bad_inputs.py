@@ -11,8 +11,12 @@ from pathlib import Path
 from sdssflow.acquire.catalogue import read_catalogue
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.configuration.sample import FileSource
-from tests.acquire.bad_inputs import CASES, BadInput
+from tests.acquire.bad_inputs import CASES as OTHERS
+from tests.acquire.bad_inputs import BadInput
+from tests.acquire.bad_texts import CONTAINERS, TEXTS
 from tests.acquire.good_table import good_columns
+
+CASES = [*CONTAINERS, *TEXTS, *OTHERS]
 
 
 def message(case: BadInput, folder: Path) -> str:

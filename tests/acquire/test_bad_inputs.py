@@ -1,7 +1,6 @@
 import pytest
 
-from tests.acquire.bad_inputs import CASES
-from tests.acquire.list_bad_inputs import message
+from tests.acquire.list_bad_inputs import CASES, message
 
 
 @pytest.mark.filterwarnings("ignore")

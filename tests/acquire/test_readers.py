@@ -59,6 +59,47 @@ def test_only_mapped_columns_are_read(file, tmp_path):
         pytest.param(lambda raw: raw.rstrip(b"\n"), id="no last line end"),
         pytest.param(lambda raw: raw.replace(b",", b", ").replace(b", ", b",", 11), id="blanks"),
         pytest.param(lambda raw: raw.replace(b"GALAXY", b'"GALAXY"'), id="quotes"),
+        pytest.param(lambda raw: raw.replace(b"\n", b"\r"), id="line ends of old Macs"),
+        pytest.param(lambda raw: raw.replace(b"\n", b"\r\r\n"), id="line ends made twice"),
+        pytest.param(
+            lambda raw: raw.replace(b"\n", b"\r", 5).replace(b"\n", b"\r\n", 4),
+            id="all three line ends",
+        ),
+        pytest.param(
+            lambda raw: b"\n  \n\r\n" + raw.replace(b"\n", b"\n \t \n", 3),
+            id="empty and blank lines first and between",
+        ),
+        pytest.param(lambda raw: raw.replace(b",", b";"), id="semicolons"),
+        pytest.param(lambda raw: raw.replace(b",", b"\t"), id="tabs"),
+        pytest.param(lambda raw: raw.replace(b",", b" | "), id="bars"),
+        pytest.param(lambda raw: raw.decode().encode("utf-16"), id="UTF-16"),
+        pytest.param(
+            lambda raw: raw.replace(b",", b"\t").replace(b"\n", b"\r\n").decode().encode("utf-16"),
+            id="Excel's Unicode text",
+        ),
+        pytest.param(lambda raw: b"\xfe\xff" + raw.decode().encode("utf-16-be"), id="UTF-16-BE"),
+        pytest.param(lambda raw: raw.decode().encode("utf-32"), id="UTF-32"),
+        pytest.param(lambda raw: b"# ra, dec, z\n#\n" + raw, id="comments"),
+        pytest.param(lambda raw: b"#my table\n# " + raw, id="names in a comment"),
+        pytest.param(lambda raw: b"#" + raw, id="a number sign before the first name"),
+        pytest.param(lambda raw: raw.replace(b",", b" , ", 11), id="blanks around names"),
+        pytest.param(
+            lambda raw: b'"' + raw.replace(b",", b'","').replace(b"\n", b'"\n"')[:-1],
+            id="everything in quotes",
+        ),
+        pytest.param(lambda raw: raw.replace(b"\n", b",\n"), id="a comma at each end"),
+        pytest.param(
+            lambda raw: raw.replace(b"\n", b',"a ""\n\r\n, b"\n'), id="line breaks in quotes"
+        ),
+        pytest.param(lambda raw: raw.replace(b"\n", b',5" disk"\n'), id="quotes amid values"),
+        pytest.param(lambda raw: raw.replace(b"\n", b",\xe9\n"), id="Latin-1 in a column unmapped"),
+        pytest.param(
+            lambda raw: b"\n".join(
+                line + (b',"of\nall"' if i == 0 else b"," if line else b"")
+                for i, line in enumerate(raw.split(b"\n"))
+            ),
+            id="a line break in a name",
+        ),
     ],
 )
 def test_csv_dialects(change, tmp_path, expected):
@@ -87,15 +128,16 @@ def test_gzip_is_told_from_its_bytes(tmp_path, expected):
     assert content_digest(catalogue(path)) == content_digest(expected)
 
 
-def test_setting_beats_suffix(tmp_path, expected):
-    path = write(good_frame(), tmp_path / "a.parquet").rename(tmp_path / "a.csv")
-    assert content_digest(catalogue(path, format="parquet")) == content_digest(expected)
-
-
-@pytest.mark.parametrize("name", ["a", "a.gz", "a.txt", "a.parquet.gz", ".csv.zip"])
-def test_unknown_suffix(name):
-    with pytest.raises(CatalogueError, match=r"source\.format"):
-        format_of(name)
+@pytest.mark.parametrize("name", ["a.csv", "a", "a.txt", "a.fits", ".csv.zip", "a.gz"])
+@pytest.mark.parametrize("file", ["a.csv", "a.csv.gz", "a.fits", "a.vot", "a.parquet", "a.h5"])
+def test_bytes_tell_the_format_not_the_name(file, name, tmp_path, expected):
+    path = write(good_frame(), tmp_path / file).rename(tmp_path / name)
+    if (file, name) in (("a.csv", "a.fits"), ("a.csv.gz", "a.fits")):
+        with pytest.raises(CatalogueError, match=r"source\.format to csv"):
+            format_of(str(path))
+        assert content_digest(catalogue(path, format="csv")) == content_digest(expected)
+    else:
+        assert content_digest(catalogue(path)) == content_digest(expected)
 
 
 def test_recorded_sha256_is_accepted(tmp_path):

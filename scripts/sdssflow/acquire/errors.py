@@ -49,6 +49,13 @@ class CatalogueError(ValueError):
             place.append(f"line {line}")
         where = f"{path}: " + (", ".join(place) + ": " if place else "")
         super().__init__(f"{where}{problem}. {advice}")
+        self.path = path
+
+    def about(self, path: str) -> CatalogueError:
+        """Return the same error about the file that `self.path` is a temporary copy of."""
+        error = CatalogueError(path, "", "")
+        error.args = (str(self).replace(self.path, path),)
+        return error
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -8,6 +8,8 @@ values, "1.2376E+18" in a CSV) names another object or none, and duplicates can'
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +20,8 @@ from sdssflow.acquire.readers import SourceTable
 from sdssflow.acquire.schema import COLUMNS
 
 NO_OBJECT = (0, -1)  # SDSS writes 0 for a spectrum without photometric match, peers -1
+HEXADECIMAL = r"^0[xX][0-9a-fA-F]{1,16}$"
+FLOATING = r"[+-]?(\d*\.\d*([eE][+-]?\d+)?|\d+[eE][+-]?\d+)"
 FLOAT_EXACT = 2**53
 # fewer ids could end in zeros by chance
 ENOUGH_IDS = 5
@@ -59,7 +63,7 @@ def identifiers(
             "stored as floating point, which can't hold the digits of a 64-bit id",
             ADVICE,
         )
-    text = as_text(source, name)
+    text = _decimal(as_text(source, name))
     missing = text.is_null().to_numpy(zero_copy_only=False)
     defects.note(name, "missing", missing, KEPT_AS_NULL)
     _check_digits(source, name, text)
@@ -85,6 +89,15 @@ def identifiers(
     return ids
 
 
+def _decimal(text: pa.Array) -> pa.Array:
+    """Write hexadecimal ids, as SkyServer shows them, with decimal digits."""
+    is_hexadecimal = pc.match_substring_regex(text, HEXADECIMAL)
+    if not pc.any(is_hexadecimal).as_py():
+        return text
+    digits = pc.if_else(is_hexadecimal, text, pa.scalar(None, pa.string()))
+    return pc.if_else(is_hexadecimal, pc.cast(pc.cast(digits, pa.uint64()), pa.string()), text)
+
+
 def _check_digits(source: SourceTable, name: str, text: pa.Array) -> None:
     """Refuse anything but digits, with its own words for the marks of floating point."""
     other = ~_mask(pc.match_substring_regex(text, r"^-?[0-9]+$"), null=True)
@@ -92,11 +105,15 @@ def _check_digits(source: SourceTable, name: str, text: pa.Array) -> None:
         return
     row = int(np.argmax(other))
     value = text[row].as_py()
-    as_float = pc.match_substring_regex(
-        pa.array([value]), r"^[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?$"
+    if re.fullmatch(FLOATING, value):
+        raise source.error(name, f"{value!r} went through floating point", ADVICE, row=row)
+    raise source.error(
+        name,
+        f"{value[:50]!r} is no whole number",
+        "Write ids as digits alone (or hexadecimal with 0x), leave the cell empty, or take the "
+        "line out if it is no row of the table.",
+        row=row,
     )
-    problem = "went through floating point" if as_float[0].as_py() else "is no whole number"
-    raise source.error(name, f"{value!r} {problem}", ADVICE, row=row)
 
 
 def _check_range(source: SourceTable, name: str, ids: pa.Array) -> None:
@@ -104,7 +121,10 @@ def _check_range(source: SourceTable, name: str, ids: pa.Array) -> None:
     if negative.any():
         row = int(np.argmax(negative))
         raise source.error(
-            name, f"{ids[row].as_py()} is negative", "SDSS ids are positive.", row=row
+            name,
+            f"{ids[row].as_py()} is negative",
+            "SDSS ids are positive: correct it, or leave the cell empty.",
+            row=row,
         )
 
 

@@ -91,7 +91,7 @@ def _labels(source: SourceTable, name: str, words: dict[str, str], defects: Defe
             name,
             f"unknown label {word!r}{nearest(word, words)} "
             f"({count} {'row has' if count == 1 else 'rows have'} unknown labels)",
-            "Say in source.class_labels which class it is."
+            "Say in source.class_labels which class it is, or leave the cell empty if it is none."
             if name == "spec_class"
             else f"Known are {' and '.join(words)}.",
             row=row,

@@ -68,7 +68,8 @@ class FileSource(Section):
     """The file, relative to the working directory of the workflow; or a folder of Parquet files,
     the parts of one table."""
     format: Literal["csv", "fits", "votable", "parquet", "hdf5"] | None = None
-    """File format; by default told from the suffix."""
+    """File format. By default the file's first bytes tell it, whatever it is called and however it
+    is packed; `csv` means any table of text. What the bytes contradict is refused."""
     table: Text | int | None = None
     """Which table of the file: path inside an HDF5 file, name or number of a FITS extension, name,
     ID or number (from 0) of a table in a VOTable."""

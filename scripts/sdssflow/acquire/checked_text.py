@@ -1,0 +1,153 @@
+"""What a parser of CSV takes without a word and should not: found while the text is read."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import BinaryIO
+
+from sdssflow.acquire.errors import CatalogueError
+
+LONGEST_LINE = 2**20
+LINE_ENDS = (b"\n", b"\r")
+
+
+class CheckedText(io.RawIOBase):
+    """A stream that refuses NUL bytes, endless lines and quotes that open or close out of place.
+
+    After a quote that is not closed, rows would vanish into one value.
+
+    Parameters
+    ----------
+    path : str
+        The file, for messages.
+    stream : binary file
+        Where the text comes from, in UTF-8.
+    separator : str
+        Between values.
+    columns : int
+        How many values stand in a row.
+    lines : int
+        How many lines stand before what is read here.
+    """
+
+    def __init__(
+        self, path: str, stream: BinaryIO, separator: str, columns: int, lines: int
+    ) -> None:
+        self._path, self._stream = path, stream
+        self._line = lines + 1  # on which the next byte stands
+        self._since_line_end = 0  # bytes of that line so far
+        # the last byte (and quotes after it), or a value in quotes whose end has not come yet
+        self._tail = b"\n"
+        self._separator, self._columns = separator.encode(), columns
+        border = re.escape(self._separator) + rb"\r\n"
+        # no quotes; a value in quotes between borders; a quote amid a value, which is a letter
+        sound = rb'(?:[^"]++|(?<![^B])"(?:[^"N]++|"")*+"(?=[B])|(?<=[^B])")*+'.replace(b"B", border)
+        self._quoted = re.compile(rb'"(?:[^"]++|"")*+')
+        self._sound = re.compile(sound.replace(b"N", b""))
+        self._next_with_line_ends = re.compile(
+            sound.replace(b"N", rb"\r\n") + b"(" + self._quoted.pattern + b'")'
+        )
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Read the next block and check it."""
+        block = self._stream.read(len(buffer))
+        if b"\0" in block:
+            raise nul_byte(self._path, self._line + _line_ends(block[: block.index(b"\0")]))
+        self._check_length(block)
+        self._check_quotes(block)
+        self._line += _line_ends(block)
+        buffer[: len(block)] = block
+        return len(block)
+
+    def _check_length(self, block: bytes) -> None:
+        start = -self._since_line_end
+        while True:
+            end = start + LONGEST_LINE
+            after = 1 + max(block.rfind(mark, max(start, 0), max(end, 0)) for mark in LINE_ENDS)
+            if end >= len(block):
+                break
+            if not after:
+                line = self._line + _line_ends(block[: max(start, 0)])
+                raise too_long(self._path, line)
+            start = after
+        self._since_line_end = len(block) - (after or start)
+
+    def _check_quotes(self, block: bytes) -> None:
+        if b'"' not in block and b'"' not in self._tail:
+            self._tail = block[-1:] or self._tail
+            return
+        text = self._tail + block
+        opened = self._sound.match(text).end()
+        self._check_rows_in_values(text, opened)
+        if opened == len(text):
+            self._tail = text[len(text.rstrip(b'"')) - 1 :]
+            return
+        closed = self._quoted.match(text, opened).end()
+        may_go_on = len(text) - closed <= 1
+        if block and may_go_on and len(text) - opened <= LONGEST_LINE:
+            self._tail = text[opened - 1 :]
+        elif block or text[closed:] != b'"':
+            problem = (
+                "a quote opens a value and does not close it"
+                if may_go_on
+                else f"a quote closes a value amid {_shown(text[opened : closed + 9][-20:])}"
+            )
+            raise CatalogueError(
+                self._path,
+                problem,
+                'Close the quote, and write "" for a quote within a value in quotes.',
+                line=self._line_of(text, opened),
+            )
+
+    def _check_rows_in_values(self, text: bytes, end: int) -> None:
+        """Refuse a value that swallowed whole rows, from a stray quote to the next stray one."""
+        place = 0
+        while found := self._next_with_line_ends.match(text, place, end):
+            place, value = found.end(), found[1]
+            rows, rest = divmod(value.count(self._separator), self._columns - 1)
+            if rows and not rest and rows <= _line_ends(value):
+                raise CatalogueError(
+                    self._path,
+                    f"a value in quotes holds line ends and as many separators "
+                    f"as {rows} {'row' if rows == 1 else 'rows'}: {_shown(value[:30])}",
+                    "Close the quote that opens it. If it is one text, take its line ends out.",
+                    line=self._line_of(text, found.start(1)),
+                )
+
+    def _line_of(self, text: bytes, place: int) -> int:
+        """Return the line of a place in the tail and the block after it."""
+        return self._line - _line_ends(self._tail) + _line_ends(text[:place])
+
+
+def nul_byte(path: str, line: int) -> CatalogueError:
+    """Return the error for a NUL byte on a line."""
+    return CatalogueError(
+        path,
+        "a NUL byte",
+        "It is damaged or no text (or UTF-16 without its mark): fetch it again, or save it as CSV "
+        "UTF-8.",
+        line=line,
+    )
+
+
+def too_long(path: str, line: int) -> CatalogueError:
+    """Return the error for a line without end."""
+    return CatalogueError(
+        path,
+        f"this line is longer than {LONGEST_LINE / 2**20:g} MiB",
+        "This is no table of text, or its line ends were lost: export it again.",
+        line=line,
+    )
+
+
+def _shown(text: bytes) -> str:
+    return repr(text.decode("utf-8", "replace"))
+
+
+def _line_ends(text: bytes) -> int:
+    return text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n")
