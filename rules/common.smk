@@ -147,12 +147,11 @@ def check_folder():
         key = "source.folder" if sample.source.kind == "bulk" else "source.path"
         for path in source_paths(name):
             failures.present(path, f"sample {name}: {key}")
-    lost = not os.path.isdir(".snakemake/metadata")
-    if lost and os.path.isdir(digests.RECORDS) and not workflow.dag_settings.forceall:
+    if os.path.isdir(digests.RECORDS) and not os.path.isdir(".snakemake/metadata"):
         failures.refuse(
             "The folder .snakemake is gone, by which Snakemake knows which results are out of date. "
-            "Make them all again: snakemake --forceall. Or, if you know that nothing has changed "
-            "since: mkdir -p .snakemake/metadata && snakemake --touch"
+            "Make them all again: rm -r results && snakemake. Or, if you know that nothing has "
+            "changed since, keep them: mkdir -p .snakemake/metadata && snakemake --touch"
         )
 
 
@@ -280,7 +279,11 @@ def every_output(wildcards):
     of a job with an output that it does not know it compares neither parameters nor inputs.
     """
     known = [made for made in workflow.rules if made.name != "estimate_download"]
-    return outputs(known, RUN, SAMPLES)
+    paths = list(outputs(known, RUN, SAMPLES))
+    # a folder that is there is whole to Snakemake, whatever is missing in it
+    folders = [str(path) for path in paths if path.is_directory]
+    workflow.dag.forcefiles.update(records.incomplete_folders(folders))
+    return paths
 
 
 def keep_records():

@@ -78,14 +78,14 @@ def some(draw: random.Random, things, least: int = 1) -> list:
 def random_configuration(draw: random.Random) -> dict[str, object]:
     """Draw a run, its samples and the rows of its files: path -> content."""
     names = some(draw, SOURCES)[:2]
-    classifiers = some(draw, sorted(set(CLASSIFIERS) - {"vote"}))
+    classifiers = some(draw, sorted(set(CLASSIFIERS) - {"vote"}))[:2]
     if {"logistic", "neighbours"} <= set(classifiers) and draw.random() < 0.5:
         classifiers.append("vote")
     run = {
         "samples": names,
-        "seeds": some(draw, [1, 2]),
+        "seeds": draw.choice([[1], [2], [2, 1]]),
         "classifiers": {name: CLASSIFIERS[name] for name in sorted(classifiers)},
-        "regressors": {name: REGRESSORS[name] for name in some(draw, REGRESSORS)[:3]},
+        "regressors": {name: REGRESSORS[name] for name in some(draw, REGRESSORS)[:2]},
         "bootstrap": {"replicates": draw.choice([20, 30])},
         "redshift_pdfs": {"pit_bins": draw.choice([8, 9]), "magnitude_bins": draw.choice([2, 3])},
         "figures": {
@@ -102,7 +102,9 @@ def random_configuration(draw: random.Random) -> dict[str, object]:
             "tasks": TASKS.get(name) or some(draw, ["classify", "regress"]),
             "cuts": draw.choice([[], [{"cut": "complete_photometry"}]]),
             "features": {"groups": some(draw, ["colors", "magnitudes"])},
-            "splits": {split: SPLITS[split] for split in some(draw, SPLITS)[:2]},
+            "splits": {
+                split: SPLITS[split] for split in some(draw, SPLITS)[: draw.choice([1, 1, 2])]
+            },
             "explore": {"figures": some(draw, ["magnitudes", "color_color"])},
         }
     for name in ("mine", "other"):
@@ -147,7 +149,8 @@ def test_a_run_on_top_of_others_ends_as_it_would_alone(pretender, tmp_path):
         pretender.run(alone)
         expected, found = results(alone), results(tmp_path / "run")
         assert {name: found.get(name) for name in expected} == expected, files
-        assert pretender.run(tmp_path / "run")["jobs"] == {}, files
+        if number % 4 == 0:
+            assert pretender.run(tmp_path / "run")["jobs"] == {}, files
         shutil.rmtree(alone)
     assert seen == set(REGRESSORS)
 
@@ -157,7 +160,7 @@ def test_what_is_deleted_is_made_again(pretender, tmp_path):
     pretender.run(tmp_path)
     expected = results(tmp_path)
     everything = sorted((tmp_path / "results").rglob("*"))
-    for path in random.Random(1).sample(everything, 40):
+    for path in random.Random(1).sample(everything, 25):
         if path.is_dir():
             shutil.rmtree(path)
         else:

@@ -351,8 +351,7 @@ def test_a_lost_memory_of_snakemake_is_told_and_the_advice_leads_out(finished, t
     shutil.rmtree(run.folder / ".snakemake")
     done = run.snakemake("--dry-run", check=False)
     assert done.returncode == 1
-    assert "snakemake --forceall" in last_line(done)
-    assert len(run.planned("--forceall")) > 25
+    assert "mkdir -p .snakemake/metadata && snakemake --touch" in last_line(done)
     (run.folder / ".snakemake/metadata").mkdir(parents=True)
     run.snakemake("--touch")
     assert run.planned() == {}

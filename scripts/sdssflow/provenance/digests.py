@@ -65,6 +65,11 @@ def files_of(folder: Path) -> Iterator[Path]:
     )
 
 
+def names_in(folder: str | Path) -> list[str]:
+    """Return the files of a folder and its subfolders, relative to it."""
+    return [file.relative_to(folder).as_posix() for file in files_of(Path(folder))]
+
+
 def content_of(path: str | Path) -> Content:
     """Return digest and size of a path: from its card if that is still true, else by reading.
 

@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sdssflow.files import file_digest, write_json
-from sdssflow.provenance.digests import RECORDS, Content, content_of, stamp_of, write_card
+from sdssflow.provenance.digests import (
+    FOLDER_MARK,
+    RECORDS,
+    Content,
+    content_of,
+    names_in,
+    stamp_of,
+    write_card,
+)
 from sdssflow.provenance.lineage import LineageError, is_result, read_record, record_of
 from sdssflow.provenance.surroundings import batch_system, device, environment, machine
 
@@ -151,9 +159,32 @@ def write_record(
     }
     made = sorted({str(output) for output in snakemake.output} - {str(path)})
     outputs = {name: write_card(name, str(path)) for name in made}
-    write_json(path, {**record, "outputs": _contents(outputs.items())})
+    folders = {name: names_in(name) for name in made if Path(name).is_dir()}
+    write_json(path, {**record, "outputs": _contents(outputs.items()), "folders": folders})
     FACTS.clear()
     return path
+
+
+def incomplete_folders(folders: Iterable[str]) -> Iterator[str]:
+    """Yield output folders in which other files lie than their jobs have written.
+
+    Snakemake takes a folder that is there for whole. Only where a folder says by its time stamp
+    that a name came or went since its job was done is the record looked at.
+    """
+    for folder in folders:
+        mark = Path(folder) / FOLDER_MARK
+        try:
+            done = mark.stat().st_mtime_ns
+            changed = max(
+                path.stat().st_mtime_ns for path in (Path(folder), *mark.parent.rglob("*/"))
+            )
+        except OSError:
+            done, changed = 0, 1
+        if changed <= done or not Path(folder).is_dir():
+            continue
+        maker = record_of(folder)
+        if maker and read_record(maker).get("folders", {}).get(folder) != names_in(folder):
+            yield folder
 
 
 def check_still_asked_for(jobs: Iterable[Any]) -> None:
