@@ -66,10 +66,10 @@ def test_a_process_that_fails_is_named_with_what_it_said(tmp_path):
 
 
 def test_a_process_costs_its_own_seconds_and_memory(tmp_path):
-    code = "import time; b = bytearray(200_000_000); time.sleep(0.3); print('done')"
+    code = "import time; b = bytearray(200_000_000); time.sleep(0.1); print('done')"
     found, text = dag.cost(["-c", code], tmp_path, rounds=2)
     assert text == "done\n"
-    assert found.wall >= 0.3
+    assert found.wall >= 0.1
     assert found.cpu < found.wall
     assert found.memory > 190  # at least: till it starts Python it is a copy of this process
 

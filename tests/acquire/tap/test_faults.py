@@ -1,7 +1,7 @@
 """A mirror that breaks off, lies or stays silent; mistakes of the user."""
 
 import io
-import time
+import threading
 
 import numpy as np
 import pyarrow as pa
@@ -15,13 +15,13 @@ from sdssflow.acquire.download.errors import (
     TooMuchError,
     TransientError,
 )
+from sdssflow.acquire.download.languages import TapLanguage
 from sdssflow.acquire.download.planning import make_plan
 from sdssflow.acquire.download.tap import TapServer
 from sdssflow.standin.answers import Answer
 from sdssflow.standin.tap import VOTABLE
 from sdssflow.standin.votable import error_votable, write_votable
 from tests.acquire.bulk.walk import assert_same_rows
-from tests.acquire.download import walk
 from tests.acquire.tap.walk import (
     LEGACY,
     MAPPING,
@@ -45,9 +45,35 @@ def bytes_of(change):
     return answer
 
 
+OVER = threading.Event()
+
+
+@pytest.fixture(autouse=True)
+def silence_ends_with_the_test():
+    OVER.clear()
+    yield
+    OVER.set()
+
+
 def silent(request, application):
-    time.sleep(4)
+    OVER.wait()
     return Answer(503, "text/html", b"nobody is there any more")
+
+
+def first_impatient(url, asked, match):
+    """Return what asks a server; impatient only once, when the query begins like that.
+
+    Nothing but silence can meet that time limit, however busy the machine is.
+    """
+    impatient = PATIENT.model_copy(update={"timeout_s": 0.3})
+    most = TapLanguage(asked).most_rows
+    servers = [TapServer(url, most, network) for network in (PATIENT, impatient)]
+
+    def ask(query):
+        once = len(servers) > 1 and query.startswith(match)
+        return (servers.pop() if once else servers[0]).ask(query)
+
+    return ask
 
 
 HEALED = {
@@ -65,8 +91,10 @@ HEALED = {
 @pytest.mark.parametrize("name", HEALED)
 def test_a_broken_answer_is_asked_again(name, server, board, tmp_path):
     asked = source(server.tap_url, chunks=1)
-    network = PATIENT.model_copy(update={"timeout_s": 3.0}) if name == "silent once" else PATIENT
-    archive = archive_at(server.tap_url, tmp_path, asked, network)
+    ask = None
+    if name == "silent once":
+        ask = first_impatient(server.tap_url, asked, "SELECT objid,")
+    archive = archive_at(server.tap_url, tmp_path, asked, ask=ask)
     board.order(HEALED[name], match="^SELECT objid,")
     table, _ = fetched(archive, asked, tmp_path)
     assert len([r for r in board.asked if r.sql.startswith("SELECT objid,")]) == 2
@@ -89,14 +117,12 @@ def test_a_lost_row_is_noticed(server, board, tmp_path):
 
 
 def test_a_service_that_stays_silent_is_given_up(server, board, tmp_path):
-    network = walk.NETWORK.model_copy(update={"timeout_s": 0.2, "give_up_s": 1.0})
+    network = PATIENT.model_copy(update={"timeout_s": 0.2, "give_up_s": 1.0})
     asked = source(server.tap_url, chunks=1)
     archive = archive_at(server.tap_url, tmp_path, asked, network)
     board.order(silent, times=99)
-    started = time.monotonic()
     with pytest.raises(DownloadError, match="can't be downloaded|not complete after"):
         make_plan(archive, asked, "mirror")
-    assert time.monotonic() - started < 30
     with pytest.raises(SilenceError, match="was silent for 0.2 s"):
         TapServer(server.tap_url, 10, network).ask("SELECT plate FROM sdss_dr17.specobj")
 
@@ -121,19 +147,19 @@ def test_a_wrong_name_is_told_at_once(changes, message, server, board, tmp_path)
 def test_an_error_votable_is_read_whatever_its_status(status, server, board):
     board.order(says("Column zsp_ does not exist", status))
     with pytest.raises(DownloadError, match="Column zsp_ does not exist") as error:
-        TapServer(server.tap_url, 10, walk.NETWORK).ask("SELECT zsp_ FROM sdss_dr17.specobj")
+        TapServer(server.tap_url, 10, PATIENT).ask("SELECT zsp_ FROM sdss_dr17.specobj")
     assert not isinstance(error.value, TransientError)
 
 
 def test_a_time_out_of_the_service_asks_for_less(server, board):
     board.order(says("Query timed out: statement timeout", 400))
     with pytest.raises(TooMuchError):
-        TapServer(server.tap_url, 10, walk.NETWORK).ask("SELECT plate FROM sdss_dr17.specobj")
+        TapServer(server.tap_url, 10, PATIENT).ask("SELECT plate FROM sdss_dr17.specobj")
 
 
 def test_no_service_there(server):
     with pytest.raises(DownloadError, match="404, there is no TAP service. Correct source.url"):
-        TapServer(f"{server.url}/tap/nothing", 10, walk.NETWORK).ask("SELECT 1")
+        TapServer(f"{server.url}/tap/nothing", 10, PATIENT).ask("SELECT 1")
 
 
 @pytest.mark.parametrize(

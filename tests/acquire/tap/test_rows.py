@@ -23,8 +23,15 @@ from sdssflow.standin.translation import translate
 from sdssflow.standin.values import Catalog
 from sdssflow.standin.votable import write_votable
 from tests.acquire.bulk.walk import assert_same_rows
-from tests.acquire.download import walk
-from tests.acquire.tap.walk import LEGACY, MAPPING, archive_at, by_skyserver, fetched, source
+from tests.acquire.tap.walk import (
+    LEGACY,
+    MAPPING,
+    PATIENT,
+    archive_at,
+    by_skyserver,
+    fetched,
+    source,
+)
 
 SELECTIONS = {
     "all": [],
@@ -138,7 +145,7 @@ def test_overflow_is_never_taken_for_a_whole_answer(server, board, tmp_path):
 def test_signed_ids_beyond_2_63_are_the_ids_of_skyserver(sky, server, tmp_path):
     asked = source(table="sdss_dr17.wrapped", chunks=4)
     archive = Archive(
-        asked, wrapped_mirror(sky), walk.NETWORK, Store(tmp_path / "store"), TapLanguage(asked)
+        asked, wrapped_mirror(sky), PATIENT, Store(tmp_path / "store"), TapLanguage(asked)
     )
     table, completeness = fetched(archive, asked, tmp_path)
     assert_same_rows(table, by_skyserver(server, tmp_path / "sky", []))
@@ -154,7 +161,7 @@ def test_signed_ids_without_plates_are_parted_by_width(limit, sky, server, tmp_p
     columns = {k: v for k, v in MAPPING.items() if k != "plate"}
     asked = source(table="sdss_dr17.wrapped", columns=columns, limit=limit)
     archive = Archive(
-        asked, wrapped_mirror(sky), walk.NETWORK, Store(tmp_path / "store"), TapLanguage(asked)
+        asked, wrapped_mirror(sky), PATIENT, Store(tmp_path / "store"), TapLanguage(asked)
     )
     table, _ = fetched(archive, asked, tmp_path)
     whole = by_skyserver(server, tmp_path / "sky", [], limit=limit)
@@ -212,7 +219,7 @@ def test_verified_answers_are_not_asked_again(server, board, tmp_path):
 
 def test_open_archive_knows_the_kind(server, tmp_path):
     asked = source(server.tap_url)
-    network = walk.NETWORK.model_copy(update={"store": str(tmp_path)})
+    network = PATIENT.model_copy(update={"store": str(tmp_path)})
     with open_archive(asked, network) as (archive, name):
         assert make_plan(archive, asked, name).rows > 1000
     assert name == f"{server.tap_url.removeprefix('http://')}"

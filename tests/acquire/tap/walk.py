@@ -74,12 +74,14 @@ def source(url="http://127.0.0.1:1/tap", **changes):
 
 
 # tests count requests: a machine that is busy with others must not add one
-PATIENT = walk.NETWORK.model_copy(update={"timeout_s": 20.0, "deadline_s": 120.0})
+PATIENT = walk.NETWORK.model_copy(
+    update={"timeout_s": 600.0, "deadline_s": 3600.0, "give_up_s": 3600.0}
+)
 
 
-def archive_at(url, folder, asked, network=PATIENT):
+def archive_at(url, folder, asked, network=PATIENT, ask=None):
     language = TapLanguage(asked)
-    ask = TapServer(url, language.most_rows, network).ask
+    ask = ask or TapServer(url, language.most_rows, network).ask
     return Archive(asked, ask, network, Store(folder / "store"), language)
 
 
@@ -92,5 +94,5 @@ def fetched(archive, asked, folder):
 def by_skyserver(server, folder, selection, **changes):
     columns = [name for name in MAPPING if not name.endswith("target1")]
     asked = walk.source(selection=selection, columns=columns, **changes)
-    walk.download(server.url, folder, asked)
+    walk.download(server.url, folder, asked, PATIENT)
     return pq.read_table(folder / "catalogue.parquet")
