@@ -22,7 +22,7 @@ from sdssflow.standin.server import SkyServer
 from tests.workflow.conftest import Run, copy_project
 
 pytestmark = pytest.mark.workflow
-CHUNKS = 6
+CHUNKS = 4
 RESULTS = [f"results/far/catalogue/{name}" for name in
            ("catalogue.parquet", "defects.csv", "completeness.csv")]  # fmt: skip
 
@@ -172,10 +172,10 @@ def test_how_the_server_is_asked_reruns_nothing(undisturbed):
         assert undisturbed.planned(*RESULTS) == {}
         sample = undisturbed.folder / "config/samples/far.yaml"
         text = sample.read_text()
-        sample.write_text(text.replace("chunks: 6", "chunks: 5"))
+        sample.write_text(text.replace(f"chunks: {CHUNKS}", "chunks: 3"))
         planned = undisturbed.planned(*RESULTS)
         sample.write_text(text)
-        assert planned == {"plan_chunks": 1, "download_chunk": 5, "assemble_catalogue": 1}
+        assert planned == {"plan_chunks": 1, "download_chunk": 3, "assemble_catalogue": 1}
     finally:
         path.write_text(before)
 
