@@ -21,7 +21,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 export PYTHONPATH := scripts
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: all run cluster doctor report plan check reproduce test test-library test-workflow test-cluster test-report lint format documents docs lock clean
+.PHONY: all run cluster doctor report plan check reproduce test test-library test-archive test-workflow test-cluster test-report lint format documents docs lock clean
 
 all: run
 
@@ -59,12 +59,15 @@ lint: $(READY)
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m sdssflow.configuration.documents --check
 
-# those that run Snakemake take as long as all others: two at a time
+# three parts that take about as long: a part that waits for a server leaves the others the cores
 test: lint
-	$(MAKE) --jobs 2 test-library test-workflow
+	$(MAKE) --jobs 3 test-library test-archive test-workflow
 
 test-library: $(READY)
-	$(BIN)/python -m pytest --ignore tests/workflow
+	$(BIN)/python -m pytest --ignore tests/workflow --ignore tests/acquire --ignore tests/skyserver
+
+test-archive: $(READY)
+	$(BIN)/python -m pytest tests/acquire tests/skyserver
 
 test-workflow: $(READY)
 	$(BIN)/python -m pytest tests/workflow

@@ -16,28 +16,29 @@ SCRIPTS = Path(__file__).parents[1] / "scripts"
 WRITER = """
 import logging, sys, time
 from pathlib import Path
-from sdssflow.writers import sole_writer
+from sdssflow import writers
+writers.EVERY_SECONDS = 0.02
 logging.basicConfig(stream=sys.stdout, format="%(message)s", force=True)
-folder, seconds, outputs = Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]
-with sole_writer(outputs, folder):
+with writers.sole_writer(sys.argv[2:], Path(sys.argv[1])):
     print("begins", time.monotonic(), flush=True)
-    time.sleep(seconds)
+    sys.stdin.read()
     print("ends", time.monotonic(), flush=True)
 """
 
 
-def writer(folder, seconds, *outputs):
+def writer(folder, *outputs):
+    """Start a process that writes until its standard input is closed."""
     return subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(folder), str(seconds), *outputs],
+        [sys.executable, "-c", WRITER, str(folder), *outputs],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
     )
 
 
-def times(text):
-    return {line.split()[0]: float(line.split()[1]) for line in text.splitlines()
-            if line.startswith(("begins", "ends"))}  # fmt: skip
+def times(*lines):
+    return {line.split()[0]: float(line.split()[1]) for line in lines}
 
 
 @pytest.fixture
@@ -50,32 +51,30 @@ def first_line(process):
 
 
 def test_a_successor_waits_and_says_for_what(folder):
-    first = writer(folder, 1, "a.csv", "b.csv")
-    begun = first_line(first)
-    second = writer(folder, 0, "b.csv", "a.csv")
-    said, _ = second.communicate(timeout=600)
+    first = writer(folder, "a.csv", "b.csv")
+    first_line(first)
+    second = writer(folder, "b.csv", "a.csv")
+    assert first_line(second) == "waiting: another job still writes a.csv, b.csv\n"
     rest, _ = first.communicate(timeout=600)
-    assert "waiting: another job still writes a.csv, b.csv" in said
-    assert times(said)["begins"] >= times(begun + rest)["ends"]
+    said, _ = second.communicate(timeout=600)
+    assert times(*said.splitlines())["begins"] >= times(rest)["ends"]
 
 
 def test_jobs_with_other_outputs_dont_wait(folder):
-    first = writer(folder, 3600, "a.csv")
+    first = writer(folder, "a.csv")
     first_line(first)
-    said, _ = writer(folder, 0, "b.csv").communicate(timeout=600)
-    first.kill()
-    first.wait()
-    assert "waiting" not in said
-    assert "begins" in said
+    said, _ = writer(folder, "b.csv").communicate(timeout=600)
+    first.communicate(timeout=600)
+    assert said.startswith("begins")
 
 
 def test_a_killed_writer_leaves_no_lock(folder):
-    first = writer(folder, 3600, "a.csv")
+    first = writer(folder, "a.csv")
     first_line(first)
     first.send_signal(signal.SIGKILL)
-    first.wait()
-    said, _ = writer(folder, 0, "a.csv").communicate(timeout=600)
-    assert "begins" in said
+    first.communicate()
+    said, _ = writer(folder, "a.csv").communicate(timeout=600)
+    assert said.startswith("begins")
 
 
 @pytest.fixture(params=["ENOLCK", "EOPNOTSUPP", "ENOSYS", "EINVAL"])

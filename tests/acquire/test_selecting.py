@@ -117,7 +117,9 @@ def bits(draw):
 
 
 @settings(
-    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=250,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(conditions=st.lists(ranges() | choices() | bits(), min_size=1, max_size=3))
 def test_a_selection_gives_the_rows_of_its_sql(conditions, sky):

@@ -9,13 +9,6 @@ from tests.benchmarks.loading import load
 
 dag, overhead = load("measure_dag"), load("measure_overhead").overhead
 
-# file: (old text, new text, a rule that reruns, how many of its jobs)
-EDITS = {
-    "config/config.yaml": (
-        "kind: polynomial", "kind: polynomial\n    degree: 3", "train_regressor", 2,
-    ),
-    "scripts/sdssflow/prepare/figures.py": ("height=0.6", "height=0.7", "plot_flow", 1),
-}  # fmt: skip
 MADE_BEFORE_THE_EDITED = {"import_catalogue", "clean_catalogue", "split_sample", "train_network"}
 
 
@@ -34,15 +27,13 @@ def test_a_project_has_the_jobs_asked_for_and_a_finished_one_reruns_what_was_edi
     assert dag.planned(text) == {}
     assert "missing provenance" not in text
 
-    for file, (old, new, rule, times) in EDITS.items():
-        path = tmp_path / file
-        before = path.read_text()
-        assert old in before
-        path.write_text(before.replace(old, new))
-        planned = dag.planned(dag.cost(dag.DRY_RUN, tmp_path)[1])
-        path.write_text(before)
-        assert (planned[rule], planned["build_report"]) == (times, 1)
-        assert not MADE_BEFORE_THE_EDITED & set(planned)
+    path = tmp_path / "config/config.yaml"
+    before = path.read_text()
+    assert "kind: polynomial" in before
+    path.write_text(before.replace("kind: polynomial", "kind: polynomial\n    degree: 3"))
+    planned = dag.planned(dag.cost(dag.DRY_RUN, tmp_path)[1])
+    assert (planned["train_regressor"], planned["build_report"]) == (2, 1)
+    assert not MADE_BEFORE_THE_EDITED & set(planned)
 
 
 @pytest.mark.parametrize("jobs", [100, 1000, 5000, 20_000])
@@ -66,10 +57,10 @@ def test_a_process_that_fails_is_named_with_what_it_said(tmp_path):
 
 
 def test_a_process_costs_its_own_seconds_and_memory(tmp_path):
-    code = "import time; b = bytearray(200_000_000); time.sleep(0.3); print('done')"
+    code = "import time; b = bytearray(200_000_000); time.sleep(0.1); print('done')"
     found, text = dag.cost(["-c", code], tmp_path, rounds=2)
     assert text == "done\n"
-    assert found.wall >= 0.3
+    assert found.wall >= 0.1
     assert found.cpu < found.wall
     assert found.memory > 190  # at least: till it starts Python it is a copy of this process
 

@@ -122,4 +122,4 @@ def end_processes_in(folder: Path) -> None:
 
 def outcome(runs: dict[str, Future], name: str):
     """Wait for a run and return its outcome."""
-    return runs[name].result(timeout=1200)
+    return runs[name].result(timeout=7200)

@@ -23,6 +23,6 @@ def go(folder: Path, slurm: SingleHost) -> Outcome:
         folder, slurm, "run.log", "--workflow-profile", "profiles/slurm", "--cores", "2",
         *QUICK, *FAKE_GPU, module="sdssflow.cluster.start",
     )  # fmt: skip
-    status = run.end(1500)
+    status = run.end(7200)
     facts = {"status": status, "seconds": time.monotonic() - started}
     return Outcome(folder, tables(folder), tables(ROOT), run.text, jobs_in(folder, slurm), facts)

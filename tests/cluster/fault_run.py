@@ -88,9 +88,9 @@ def go(folder: Path, prepared: Path, slurm: SingleHost) -> Outcome:
     for fault in faults:
         fault.start()
     try:
-        facts["status"] = run.end(900)
+        facts["status"] = run.end(3600)
         for fault in faults:
-            fault.join(timeout=60)
+            fault.join(timeout=1200)
         left = tables(folder)  # while the disk is there
     finally:
         full_disk.unmount()
@@ -123,7 +123,7 @@ def lose_node(folder: Path, slurm: SingleHost, facts: dict) -> None:
     slurm.kill_node("lost1")
     second = freezer.job_of(folder, wildcards("node_lost"), after={first})
     log = folder / "logs/train_network/tiny/published/node_lost/1.log"
-    end = time.monotonic() + 120
+    end = time.monotonic() + 1200
     facts["waited"] = False
     while not facts["waited"] and time.monotonic() < end:
         # Snakemake removes the first job's log before the second one begins
@@ -145,7 +145,7 @@ def drain_node(folder: Path, slurm: SingleHost, facts: dict) -> None:
     def state(which: str) -> str:
         return next(job["JobState"] for job in slurm.jobs() if job["JobId"] == which)
 
-    end = time.monotonic() + 120
+    end = time.monotonic() + 1200
     while state(jobid) == "RUNNING" and time.monotonic() < end:
         time.sleep(0.2)
     facts["drained"], facts["probe while drained"] = jobid, state(probe)
@@ -165,7 +165,7 @@ class FullDisk:
 
     def make_room(self, run) -> None:
         """Wait until a job complained, then make the disk larger."""
-        run.wait_for("The disk is full", 600)
+        run.wait_for("The disk is full", 3600)
         self._mount("remount,size=1m")
 
     def unmount(self) -> None:

@@ -43,7 +43,7 @@ class Freezer:
         self.slurm = slurm
         self.script = script
 
-    def job_of(self, folder: Path, wildcards: str, after: set[str], seconds: float = 120) -> str:
+    def job_of(self, folder: Path, wildcards: str, after: set[str], seconds: float = 1200) -> str:
         """Return the job, not one of `after`, that runs for these wildcards in `folder`."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -58,7 +58,7 @@ class Freezer:
             time.sleep(0.5)
         raise AssertionError(f"no job ran for {wildcards} within {seconds} s")
 
-    def freeze(self, jobid: str, sign: Path, seconds: float = 120) -> None:
+    def freeze(self, jobid: str, sign: Path, seconds: float = 1200) -> None:
         """Stop the job's script once the folder `sign` holds a checkpoint."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -93,7 +93,7 @@ class Lines(threading.Thread):
                 stream.write(line)
                 stream.flush()
 
-    def wait_for(self, words: str, seconds: float = 120) -> None:
+    def wait_for(self, words: str, seconds: float = 1200) -> None:
         """Wait until `words` were printed."""
         end = time.monotonic() + seconds
         while words not in self.text:
@@ -101,8 +101,8 @@ class Lines(threading.Thread):
                 raise AssertionError(f"never said {words!r}:\n{self.text[-3000:]}")
             time.sleep(0.1)
 
-    def end(self, seconds: float = 300) -> int:
+    def end(self, seconds: float = 3600) -> int:
         """Wait for the end of the process and return its status."""
         status = self.process.wait(timeout=seconds)
-        self.join(timeout=10)
+        self.join(timeout=600)
         return status

@@ -79,7 +79,7 @@ class SingleHost:
     def run(self, *command: str) -> str:
         """Return what a SLURM command prints, with this SLURM's configuration."""
         done = subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=60, check=False
+            command, env=self.environment, capture_output=True, text=True, timeout=600, check=False
         )
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
@@ -110,9 +110,9 @@ class SingleHost:
             for command in (["scancel", "--state=PENDING"], ["scancel", "--full"]):
                 subprocess.run(
                     [*command, "--user", _user()],
-                    env=self.environment, timeout=30, check=False, capture_output=True,
+                    env=self.environment, timeout=120, check=False, capture_output=True,
                 )  # fmt: skip
-            _until(lambda: not self._running(), 20)
+            _until(lambda: not self._running(), 120)
         for path in [*self.folder.glob("slurmd-*.pid"), self.folder / "slurmctld.pid",
                      self.folder / "munged.pid"]:  # fmt: skip
             _stop(path, path.stem.split("-")[0])
@@ -120,7 +120,7 @@ class SingleHost:
     def _running(self) -> str:
         done = subprocess.run(
             ["squeue", "-h", "-t", "R,CG,PD"],
-            env=self.environment, timeout=30, check=False, capture_output=True, text=True,
+            env=self.environment, timeout=120, check=False, capture_output=True, text=True,
         )  # fmt: skip
         return done.stdout.strip()
 
@@ -140,7 +140,7 @@ class SingleHost:
         self.run("slurmctld", "-c")
         for node in self.nodes:
             self.start_node(node.name)
-        if not _until(lambda: set(self.states().values()) == {"idle"}, 30):
+        if not _until(lambda: set(self.states().values()) == {"idle"}, 600):
             logs = "\n".join(path.read_text()[-1500:] for path in self.folder.glob("slurm*.log"))
             raise RuntimeError(f"SLURM doesn't come up: {self.states()}\n{logs}")
 
@@ -210,7 +210,7 @@ def _stop(pid_file: Path, program: str) -> None:
         if not pid:
             break
         os.kill(pid, number)
-        _until(lambda: not _alive(pid_file, program), 10)
+        _until(lambda: not _alive(pid_file, program), 120)
     pid_file.unlink(missing_ok=True)
 
 

@@ -121,7 +121,8 @@ def test_adopting_cancels_what_has_not_begun(folder, monkeypatch):
 def test_cancelling_waits_till_they_are_gone_and_says_if_they_are_not(folder, monkeypatch):
     queued(folder, ("7", "COMPLETING", "sdssflow_run", "rule_x", str(folder)))
     command(folder, "scancel", "true")  # and the job stays
-    monkeypatch.setattr(queue, "ENDING_SECONDS", 0.1)
+    monkeypatch.setattr(queue, "ENDING_SECONDS", 0.0)
+    monkeypatch.setattr(queue.time, "sleep", lambda _: None)
     with pytest.raises(queue.QueueError, match="still in the queue.*nothing was submitted"):
         orphans.cancel_orphans(folder)
 

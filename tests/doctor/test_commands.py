@@ -1,4 +1,4 @@
-import time
+import os
 from pathlib import Path
 
 from sdssflow.doctor.commands import ask
@@ -19,11 +19,16 @@ def test_failure_is_its_last_line(cluster):
     assert ask(["mute"], environment).trouble == "mute: exit status 4"
 
 
-def test_a_silent_program_and_its_children_are_ended(cluster):
-    started = time.monotonic()
-    answer = ask(["wait"], cluster(wait="/bin/sleep 60"), seconds=0.5)
+def test_a_silent_program_and_its_children_are_ended(cluster, tmp_path, monkeypatch):
+    environment = cluster(wait="exec 3> open\n/bin/sleep 9999 &\n/bin/sleep 9999")
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("open")
+    reader = os.open("open", os.O_RDONLY | os.O_NONBLOCK)
+    answer = ask(["wait"], environment, seconds=0.5)
     assert answer.trouble == "wait: no answer in 0.5 s"
-    assert time.monotonic() - started < 10
+    os.set_blocking(reader, True)
+    assert os.read(reader, 1) == b""  # at the end: nobody is left who could write
+    os.close(reader)
 
 
 def test_a_program_that_can_not_start(cluster):

@@ -18,11 +18,25 @@ SOURCE = ROOT / "scripts/sdssflow/doctor"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "scripts"), "OMP_NUM_THREADS": "1"}
 
 
-def start(*arguments, folder=ROOT, options=()):
+def start(*arguments, folder=ROOT, options=(), before=None):
+    """Start it; `before` is a folder of modules that stand before those that are installed."""
+    path = f"{before}{os.pathsep}{ROOT / 'scripts'}" if before else str(ROOT / "scripts")
     return subprocess.run(
         [sys.executable, *options, "-m", "sdssflow.doctor", *arguments],
-        cwd=folder, capture_output=True, text=True, check=False, env=ENVIRONMENT,
+        cwd=folder, capture_output=True, text=True, check=False,
+        env={**ENVIRONMENT, "PYTHONPATH": path},
     )  # fmt: skip
+
+
+@pytest.fixture
+def light(tmp_path_factory):
+    """A torch that takes no second to import, for what has nothing to do with it."""
+    folder = tmp_path_factory.mktemp("light")
+    (folder / "torch.py").write_text(
+        "__version__ = '2'\nclass cuda:\n    device_count = staticmethod(int)\n"
+        "class version:\n    cuda = None\n"
+    )
+    return folder
 
 
 def rows(done):
@@ -41,7 +55,7 @@ def test_in_a_folder_where_a_run_can_start(tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "config"]
 
 
-def test_every_fault_is_seen_at_once_and_ends_with_status_1(tmp_path):
+def test_every_fault_is_seen_at_once_and_ends_with_status_1(tmp_path, light):
     (tmp_path / "config").symlink_to(ROOT / "config")
     (tmp_path / ".snakemake/locks").mkdir(parents=True)
     (tmp_path / ".snakemake/locks/0.input.lock").write_text("a\n")
@@ -49,15 +63,16 @@ def test_every_fault_is_seen_at_once_and_ends_with_status_1(tmp_path):
     (tmp_path / "profile.yaml").write_text("jobz: 1\nset-resources: {train: {gpu: 0}}\n")
     (tmp_path / "mine.yaml").write_text("samples: [none]\n")
     done = start(
-        "--profile", "profile.yaml", "--configfile", "mine.yaml", "--json", folder=tmp_path
-    )
+        "--profile", "profile.yaml", "--configfile", "mine.yaml", "--json", folder=tmp_path,
+        before=light,
+    )  # fmt: skip
     assert done.returncode == 1, done.stderr
     for word in ("jobz (line 1)", "set-resources.train", "locked by", "Not a directory", "none"):
         assert word in done.stdout, word
 
 
-def test_a_missing_profile_is_a_fault(tmp_path):
-    done = start("--profile", "profiles/none", "--json")
+def test_a_missing_profile_is_a_fault(light):
+    done = start("--profile", "profiles/none", "--json", before=light)
     assert done.returncode == 1
     assert rows(done)["profile"]["state"] == FAULT and "slurm" in rows(done)["profile"]["found"]
 

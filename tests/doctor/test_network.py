@@ -1,7 +1,6 @@
 import os
 import socket
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -26,7 +25,7 @@ def server():
             pass
 
     with HTTPServer(("127.0.0.1", 0), Handler) as http:
-        thread = threading.Thread(target=http.serve_forever)
+        thread = threading.Thread(target=http.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{http.server_port}", asked
         http.shutdown()
@@ -35,14 +34,15 @@ def server():
 
 def test_any_answer_will_do_and_one_is_asked_for(server):
     address, asked = server
-    assert check_archives({address: ["lecture"]}, DIRECT).state == OK
+    assert check_archives({address: ["lecture"]}, DIRECT, seconds=600).state == OK
     assert len(asked) == 1
 
 
 def test_a_closed_port_is_a_warning_with_the_samples_that_need_it():
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    found = check_archives({f"http://127.0.0.1:{port}": ["lecture", "quasars"]}, DIRECT)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # ours, so that nobody else listens there
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        found = check_archives({address: ["lecture", "quasars"]}, DIRECT, seconds=600)
     assert found.state == WARNING
     assert "lecture, quasars" in found.found and "refused" in found.found
     assert "embedded" in found.advice
@@ -50,10 +50,9 @@ def test_a_closed_port_is_a_warning_with_the_samples_that_need_it():
 
 def test_a_silent_server_is_given_up():
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        started = time.monotonic()
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         found = check_archives({address: ["lecture"]}, DIRECT, seconds=0.5)
-    assert found.state == WARNING and time.monotonic() - started < 10
+    assert found.state == WARNING and "timed out" in found.found
 
 
 def test_a_name_that_does_not_resolve_is_a_warning():

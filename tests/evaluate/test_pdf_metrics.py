@@ -51,7 +51,6 @@ def anderson_darling(pit):
     return -n - np.sum((2 * i - 1) * (np.log(u) + np.log(1 - u[::-1]))) / n
 
 
-@settings(deadline=None)
 @given(pits)
 def test_distances_are_those_of_scipy(pit):
     ks, cvm, ad = pit_distances(pit, np.ones((1, len(pit))))[0]
@@ -62,7 +61,6 @@ def test_distances_are_those_of_scipy(pit):
     assert ad == pytest.approx(anderson_darling(pit), abs=1e-9)
 
 
-@settings(deadline=None)
 @given(pits, st.integers(0, 2**32 - 1))
 def test_a_weight_is_that_many_objects(pit, seed):
     weights = np.random.default_rng(seed).integers(0, 4, (5, len(pit))).astype(np.uint8)
@@ -167,7 +165,7 @@ COLUMN_SETS = [drawn_columns(N, seed, stretch, bias) for seed, stretch, bias in
                ((0, 1.0, 0.0), (1, 0.4, 0.01), (2, 3.0, -0.3), (3, 0.02, 0.0))]  # fmt: skip
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.sampled_from(COLUMN_SETS), st.lists(st.integers(0, N), max_size=8), st.integers(1, 3))
 def test_chunks_in_any_order_give_the_same_as_one(columns, ends, parts):
     at_once, in_chunks = chunked(columns, []), chunked(columns, ends, parts)
@@ -190,7 +188,6 @@ def test_streams_agree_with_the_whole_within_their_bounds(columns):
         assert value == pytest.approx(exact[metric, convention], abs=bound * (1 + 1e-9)), metric
 
 
-@settings(deadline=None)
 @given(pits)
 def test_the_pit_histogram_keeps_its_bounds(pit):
     histogram = PitHistogram()
@@ -199,7 +196,6 @@ def test_the_pit_histogram_keeps_its_bounds(pit):
     assert (np.abs(histogram.finalize() - exact) <= histogram.error_bounds() + 1e-9).all()
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-0.4, 0.4), min_size=1, max_size=30).map(np.array))
 def test_the_residual_histogram_keeps_its_bound(residual):
     histogram = ResidualHistogram()

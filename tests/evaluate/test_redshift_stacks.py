@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import stack_pdfs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
@@ -43,7 +43,6 @@ def stacked(model, frame, edges):
     return Stacked(predictions, bin_masses(LEVELS, redshifts, edges), variances(LEVELS, redshifts))
 
 
-@settings(deadline=None)
 @given(st.floats(0.0, 1.0), st.floats(1e-3, 0.2), st.integers(2, 40))
 def test_masses_are_those_of_the_density_and_sum_to_one(mean, width, bins):
     edges = np.linspace(0, 1, bins + 1)

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -66,13 +67,23 @@ def workplace(tmp_path_factory):
 def executed(notebook, workplace, tmp_path_factory):
     notebook = nbformat.from_dict(json.loads(json.dumps(notebook)))
     notebook.cells.append(nbformat.v4.new_code_cell(QUESTIONS))
-    # no folders of kernels: ipykernel's own, that is, this very interpreter
-    kernel = AsyncKernelManager(
-        kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[])
-    )
+    # no folders of kernels: ipykernel's own, that is, this very interpreter. Sockets in a folder:
+    # a port that is free now may be somebody else's when the kernel starts.
+    with tempfile.TemporaryDirectory() as sockets:
+        kernel = AsyncKernelManager(
+            kernel_name="python3",
+            kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
+            transport="ipc",
+            ip=f"{sockets}/kernel",
+        )
+        execute(notebook, kernel, workplace, tmp_path_factory.mktemp("ipython"))
+    return notebook
+
+
+def execute(notebook, kernel, workplace, ipython):
     environment = {
         **os.environ,
-        "IPYTHONDIR": str(tmp_path_factory.mktemp("ipython")),
+        "IPYTHONDIR": str(ipython),
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1",
     }
@@ -80,11 +91,11 @@ def executed(notebook, workplace, tmp_path_factory):
     client = NotebookClient(
         notebook,
         km=kernel,
-        timeout=300,
+        timeout=3600,
+        startup_timeout=600,
         resources={"metadata": {"path": str(workplace / "notebooks")}},
     )
     client.execute(env=environment, cleanup_kc=True)
-    return notebook
 
 
 @pytest.fixture(scope="module")

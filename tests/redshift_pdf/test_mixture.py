@@ -111,7 +111,7 @@ def test_an_object_does_not_depend_on_those_beside_it(pdf):
         )
     )
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_mixture_has_quantiles_within_the_range_and_a_mode_at_least_as_high(drawn):
     weights, means, scales = (np.array([part]) for part in drawn)
     pdf = Mixture(weights, means, scales, 0.0, 7.0)

@@ -34,7 +34,8 @@ class Browser:
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
         self.driver = webdriver.Chrome(options=options, service=service)
-        self.driver.set_script_timeout(120)
+        self.driver.set_script_timeout(600)
+        self.driver.set_page_load_timeout(600)
 
     def close(self) -> None:
         self.driver.quit()
@@ -110,7 +111,7 @@ def fetch_axe(folder: Path) -> str | None:
     if not shutil.which("npm"):
         return None
     command = ["npm", "pack", AXE, "--silent", "--pack-destination", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     archives = list(folder.glob("axe-core-*.tgz"))
     if done.returncode or not archives:
         return None

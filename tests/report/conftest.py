@@ -11,8 +11,16 @@ def results(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def pages(tmp_path_factory):
-    return Results(tmp_path_factory.mktemp("run")).build()
+def built(tmp_path_factory):
+    """A report that is there, and the results it was made of; to be left as they are."""
+    results = Results(tmp_path_factory.mktemp("run"))
+    results.pages = results.build()
+    return results
+
+
+@pytest.fixture(scope="session")
+def pages(built):
+    return built.pages
 
 
 @pytest.fixture(scope="session")

@@ -18,14 +18,13 @@ def head(path):
 
 
 @pytest.fixture
-def cards(results):
-    results.build()
-    return dict(zip(results.run.samples, map(Path, results.output.cards), strict=True))
+def cards(built):
+    return dict(zip(built.run.samples, map(Path, built.output.cards), strict=True))
 
 
-def test_a_data_sheet_holds_the_counts_of_the_cuts_and_the_digests(cards, results):
+def test_a_data_sheet_holds_the_counts_of_the_cuts_and_the_digests(cards, built):
     record, body = head(cards["mixed"] / "data_sheet.md")
-    flow = read_csv(results.item("flow_table", sample="mixed").path)
+    flow = read_csv(built.item("flow_table", sample="mixed").path)
     assert [cut["removed"] for cut in record["cuts"]] == list(flow["removed"])
     assert record["rows"] == 5000
     assert record["data_digest"] != record["data_digest_after_cuts"]
@@ -51,12 +50,12 @@ def test_there_is_a_card_for_each_best_model(cards):
     }  # fmt: skip
 
 
-def test_a_card_names_what_was_learnt_from_what_and_how_good_it_is(cards, results):
+def test_a_card_names_what_was_learnt_from_what_and_how_good_it_is(cards, built):
     record, body = head(cards["galaxies"] / "regress_drawn_mean.md")
     assert (record["model"], record["kind"], record["task"]) == ("mean", "mean", "regress")
     assert [part["seed"] for part in record["learnt_from"]] == [1, 7]
     assert {part["objects"] for part in record["learnt_from"]} == {3997}
-    scores = read_csv(results.item("scores", sample="galaxies", split="drawn").path)
+    scores = read_csv(built.item("scores", sample="galaxies", split="drawn").path)
     (row,) = (
         scores[(scores["model"] == "mean") & (scores["seed"] == "all") & (scores["metric"] == "r2")]
         .to_dict(orient="records")

@@ -33,8 +33,8 @@ def test_what_was_compared_stands_apart_from_what_was_not(path):
     assert [row[3].text for row in others.rows] == ["0.02030", ""]
 
 
-def test_the_index_shows_published_numbers_if_it_is_given_them(results, path):
-    assert 'id="published"' not in results.build()["index"]
+def test_the_index_shows_published_numbers_if_it_is_given_them(results, pages, path):
+    assert 'id="published"' not in pages["index"]
     results.published = [path]
     pages = results.build()
     assert 'href="#published"' in pages["index"]

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+import threading
 from collections import Counter
 
 import psutil
@@ -22,7 +22,7 @@ from sdssflow.standin.server import SkyServer
 from tests.workflow.conftest import Run, copy_project
 
 pytestmark = pytest.mark.workflow
-CHUNKS = 6
+CHUNKS = 4
 RESULTS = [f"results/far/catalogue/{name}" for name in
            ("catalogue.parquet", "defects.csv", "completeness.csv")]  # fmt: skip
 
@@ -43,18 +43,45 @@ def project(folder, url):
     return Run(folder)
 
 
-def slowly(request, application):
-    """Middleware: the rows of a chunk take a while, so that a kill meets some under way."""
-    if "ORDER BY s.specObjID" in request.sql:
-        time.sleep(0.4)
-    return application(request)
+class Doorkeeper:
+    """Middleware that keeps queries for rows waiting, so that a kill meets some under way."""
+
+    def __init__(self):
+        self.changed = threading.Condition()
+        self.come, self.let_in = 0, float("inf")
+
+    def __call__(self, request, application):
+        if "ORDER BY s.specObjID" in request.sql:
+            with self.changed:
+                self.come += 1
+                self.changed.notify_all()
+                mine = self.come
+                self.changed.wait_for(lambda: mine <= self.let_in)
+        return application(request)
+
+    def let(self, more):
+        """Let so many queries more in."""
+        with self.changed:
+            self.let_in = self.come + more
+            self.changed.notify_all()
+
+    def wait_for(self, kept_out):
+        """Wait until so many queries stand at the door."""
+        with self.changed:
+            came = self.changed.wait_for(lambda: self.come >= self.let_in + kept_out, timeout=600)
+            assert came
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def door():
+    return Doorkeeper()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, door):
     folder = tmp_path_factory.mktemp("sky")
     simulate_sky(folder, objects=4000, seed=5)
-    with SkyServer(folder, middleware=slowly) as running:
+    with SkyServer(folder, middleware=door) as running:
         yield running
 
 
@@ -85,36 +112,33 @@ def start(run):
     )
 
 
-def kill_after(process, server, queries, only_a_job):
-    """Kill -9, when as many queries for rows have come in: everything, or one job alone."""
-    before = sum(data_queries(server).values())
-    end = time.monotonic() + 60
-    while sum(data_queries(server).values()) < before + queries and process.poll() is None:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+def kill_after(run, door, answers, only_a_job):
+    """Kill -9 after so many answers, while two queries wait for theirs: everything, or one job."""
+    door.let(answers)
+    process = start(run)
+    door.wait_for(2)
     if only_a_job:
         jobs = [
             child
             for child in psutil.Process(process.pid).children(recursive=True)
             if "download_chunk" in " ".join(child.cmdline())
         ]
-        for job in jobs[-1:]:
-            job.kill()
-        process.wait(timeout=120)
+        jobs[-1].kill()
+        door.let(float("inf"))
+        process.wait(timeout=600)
     else:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
-def test_kill_and_resume(server, undisturbed, tmp_path):
+def test_kill_and_resume(server, door, undisturbed, tmp_path):
     expected = {name: file_digest(undisturbed.folder / name) for name in RESULTS}
     assert sum(data_queries(server).values()) == CHUNKS
     run = project(tmp_path, server.url)
     server.log.clear()
-    kills = [(1, False), (2, False), (1, True)]  # the others go on after the last
-    for queries, only_a_job in kills:
-        process = start(run)
-        kill_after(process, server, queries, only_a_job)
+    kills = [(0, False), (1, False), (0, True)]  # the others go on after the last
+    for answers, only_a_job in kills:
+        kill_after(run, door, answers, only_a_job)
         what = "a job" if only_a_job else "Snakemake and its jobs"
         asked = sum(data_queries(server).values())
         print(f"kill -9 {what}: {asked} queries for rows so far, {answered(run)} answers kept")
@@ -148,10 +172,10 @@ def test_how_the_server_is_asked_reruns_nothing(undisturbed):
         assert undisturbed.planned(*RESULTS) == {}
         sample = undisturbed.folder / "config/samples/far.yaml"
         text = sample.read_text()
-        sample.write_text(text.replace("chunks: 6", "chunks: 5"))
+        sample.write_text(text.replace(f"chunks: {CHUNKS}", "chunks: 3"))
         planned = undisturbed.planned(*RESULTS)
         sample.write_text(text)
-        assert planned == {"plan_chunks": 1, "download_chunk": 5, "assemble_catalogue": 1}
+        assert planned == {"plan_chunks": 1, "download_chunk": 3, "assemble_catalogue": 1}
     finally:
         path.write_text(before)
 

@@ -180,7 +180,7 @@ def checkpoints(run):
 
 def kill_in_training(run, targets):
     """Kill -9 Snakemake and all its jobs as soon as there is a new checkpoint."""
-    before, end = checkpoints(run), time.monotonic() + 120
+    before, end = checkpoints(run), time.monotonic() + 600
     process = subprocess.Popen(
         [sys.executable, "-m", "snakemake", *targets],
         cwd=run.folder,

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-ANSWER_SECONDS = 30
+ANSWER_SECONDS = 60
 ENDING_SECONDS = 120
 NAME_PREFIX = "sdssflow_"  # slurm-jobname-prefix of profiles/slurm
 COMMENT_PREFIX = "rule_"  # what Snakemake's SLURM plugin writes, whatever the profile

@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+SECONDS = 60.0  # on a busy machine even `true` may take some; only what hangs is to be given up
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -30,8 +32,10 @@ def find(program: str, environment: Mapping[str, str]) -> str | None:
     return shutil.which(program, path=environment.get("PATH", ""))
 
 
-def ask(arguments: Sequence[str], environment: Mapping[str, str], seconds: float = 5.0) -> Answer:
-    """Run a program and everything it starts for at most `seconds`.
+def ask(
+    arguments: Sequence[str], environment: Mapping[str, str], seconds: float | None = None
+) -> Answer:
+    """Run a program and everything it starts, but not for ever.
 
     Parameters
     ----------
@@ -39,9 +43,11 @@ def ask(arguments: Sequence[str], environment: Mapping[str, str], seconds: float
         Program, found on the PATH of `environment` or given as a path, and its arguments.
     environment : mapping
         All its environment variables.
-    seconds : float
-        Then it is killed, with its children: one that keeps the pipe open must not hold us.
+    seconds : float, optional
+        Then it is killed, with its children: one that keeps the pipe open must not hold us. None
+        stands for `SECONDS`.
     """
+    seconds = SECONDS if seconds is None else seconds
     program = find(arguments[0], environment)
     if program is None:
         return Answer(trouble=f"no {arguments[0]} on PATH")

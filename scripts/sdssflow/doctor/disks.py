@@ -166,7 +166,7 @@ def check_flock(folder: Path, environment: Mapping[str, str]) -> Finding:
     try:
         with tempfile.NamedTemporaryFile(dir=existing(folder), prefix=".doctor.") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            answer = ask([sys.executable, "-S", "-c", _LOCKING, stream.name], environment, 10)
+            answer = ask([sys.executable, "-S", "-c", _LOCKING, stream.name], environment)
     except OSError as error:
         return Finding(
             "file locks",

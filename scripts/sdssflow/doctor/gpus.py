@@ -13,7 +13,7 @@ from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding, listed
 from sdssflow.doctor.profiles import Profile
 from sdssflow.doctor.rules import Rule
 
-SECONDS = 60.0
+SECONDS = 300.0  # torch from a network folder, on a busy machine
 _PROGRAM = """
 import json, torch
 names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]

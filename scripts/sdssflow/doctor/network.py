@@ -6,10 +6,10 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 
-from sdssflow.doctor.commands import ask
+from sdssflow.doctor.commands import SECONDS, ask
 from sdssflow.doctor.findings import FAULT, NOT_NEEDED, OK, WARNING, Finding, listed
 
-SECONDS = 5
+ANSWER_SECONDS = 15  # where a firewall drops what is sent, they are waited for in full
 # A process of its own: a name that does not resolve can't be waited for with a limit otherwise.
 _PROGRAM = """
 import sys, urllib.error, urllib.request
@@ -27,7 +27,7 @@ except OSError as error:
 def check_archives(
     addresses: Mapping[str, Sequence[str]],
     environment: Mapping[str, str],
-    seconds: float = SECONDS,
+    seconds: float = ANSWER_SECONDS,
 ) -> Finding:
     """Check that each archive answers: one HEAD, no query.
 
@@ -38,15 +38,14 @@ def check_archives(
     environment : mapping
         Its proxies count.
     seconds : float
-        Limit for each address.
+        Limit for each address, once the process that asks is at work.
     """
     if not addresses:
         return Finding("network", NOT_NEEDED, "no sample is downloaded from an archive")
     silent = []
     for address, samples in addresses.items():
-        answer = ask(
-            [sys.executable, "-c", _PROGRAM, address, str(seconds)], environment, seconds + 1
-        )
+        program = [sys.executable, "-c", _PROGRAM, address, str(seconds)]
+        answer = ask(program, environment, seconds + SECONDS)
         if not answer.good:
             why = answer.trouble.removeprefix(f"{sys.executable}: ")
             silent.append(f"{address} (samples {listed(list(samples))}): {why}")

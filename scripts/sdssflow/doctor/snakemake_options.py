@@ -15,7 +15,7 @@ from pathlib import Path
 from sdssflow.doctor.commands import ask
 from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding, listed
 
-SECONDS = 90.0  # the slurm plugin may wait 2 x 10 s for scontrol
+SECONDS = 300.0  # the slurm plugin may wait 2 x 10 s for scontrol, and the machine be busy
 _PROGRAM = """
 import contextlib, io, json, sys
 import snakemake
