@@ -198,8 +198,8 @@ rule import_bulk:
     params:
         source=lambda wildcards: SAMPLES[wildcards.sample].source.question(),
         sample="{sample}",
-        sources=sources,
-        digests=source_digests,
+        source_files=source_files,
+        source_digests=source_digests,
         code=code_digest("import_bulk.py"),
     message:
         "Reading the bulk files of {wildcards.sample}"
@@ -232,8 +232,8 @@ rule import_catalogue:
     params:
         source=section("source"),
         sample="{sample}",
-        sources=sources,
-        digests=source_digests,
+        source_files=source_files,
+        source_digests=source_digests,
         code=code_digest("import_catalogue.py"),
     message:
         "Reading and checking the catalogue of {wildcards.sample}"

@@ -151,7 +151,7 @@ def check_folder():
         failures.refuse(
             "The folder .snakemake is gone, by which Snakemake knows which results are out of date. "
             "Make them all again: rm -r results && snakemake. Or, if you know that nothing has "
-            "changed since, keep them: mkdir -p .snakemake/metadata && snakemake --touch"
+            "changed since, keep them: mkdir -p .snakemake/metadata && snakemake --touch --forceall"
         )
 
 
@@ -159,7 +159,7 @@ if workflow.is_main_process:
     check_folder()
 
 
-def sources(wildcards):
+def source_files(wildcards):
     """Parameter function: these files. Not an input, of which the time stamp would count: it may be
     older than the results, or lie in the future."""
     return source_paths(wildcards.sample)

@@ -13,8 +13,8 @@ completeness : CSV with `stage, file, rows, digest`
 Params
 ------
 source : canonical JSON of the sample's source, without what can't change a row
-sources : the files of spectra and of photometry; their time stamps don't count, their content does
-digests : SHA-256 of each when the run began
+source_files : the files of spectra and of photometry; their time stamps don't count, their content does
+source_digests : SHA-256 of each when the run began
 sample : name of the sample
 """
 

@@ -17,9 +17,9 @@ Params
 ------
 source
     Canonical JSON of the sample's `source`.
-sources
+source_files
     The file, as a list. Its time stamp does not count, its content does.
-digests
+source_digests
     SHA-256 of it when the run began, as a list.
 sample
     Name of the sample.
@@ -37,7 +37,7 @@ logger = logging.getLogger("sdssflow")
 
 def main(snakemake: Any) -> None:
     source = source_from_canonical(snakemake.params.source)
-    (path,) = snakemake.params.sources
+    (path,) = snakemake.params.source_files
     catalogue, defects = read_catalogue(path, source, snakemake.params.sample)
     write_parquet(catalogue, snakemake.output.catalogue)
     write_csv(defects, snakemake.output.defects)

@@ -21,7 +21,9 @@ def run_script(folder, table, source, sample="mine"):
     )
     import_catalogue.main(
         SimpleNamespace(
-            params=SimpleNamespace(source=source.canonical(), sources=[str(table)], sample=sample),
+            params=SimpleNamespace(
+                source=source.canonical(), source_files=[str(table)], sample=sample
+            ),
             output=output,
         )
     )

@@ -201,7 +201,7 @@ def test_a_source_that_changes_while_it_is_read_fails_the_job(jobs, edit):
 def test_a_source_is_what_the_workflow_saw_when_it_began(jobs):
     job = jobs["import_catalogue"]
     Path("logs/import_catalogue").mkdir(parents=True)
-    seen = {"sources": ["data/source.csv"], "digests": [file_digest("data/source.csv")]}
+    seen = {"source_files": ["data/source.csv"], "source_digests": [file_digest("data/source.csv")]}
     params = Params(fromdict={**seen, "code": "0"})
     run_job(lambda snakemake: job.write(), job.snakemake(params=params))
     Path("data/source.csv").write_text("x\n")

@@ -92,12 +92,14 @@ class Run:
         return {rule: int(count) for rule, count in counts.items() if rule != "all"}
 
     def results(self) -> dict[str, bytes]:
-        """Return every result table by its path."""
+        """Return the bytes of every result by its path, but for what tells times."""
         paths = sorted((self.folder / "results").rglob("*"))
         return {
             str(path.relative_to(self.folder)): path.read_bytes()
             for path in paths
-            if path.suffix in {".csv", ".parquet", ".safetensors", ".hdf5", ".html"}
+            if path.is_file()
+            and path.parent.parts[len(self.folder.parts) + 1 :][:1] != ("provenance",)
+            and path.name not in ("ro-crate-metadata.json", ".snakemake_timestamp")
         }
 
 

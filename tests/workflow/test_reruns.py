@@ -206,7 +206,7 @@ CASES = {
         "rules/common.smk",
         "names = settings.members if",
         "names = settings.members[:1] if",
-        {"train_classifier", *CLASSIFY_AFTER_TRAINING},
+        {"train_classifier", "check_published", *CLASSIFY_AFTER_TRAINING},
     ),
     "the order of models": (
         "config/config.yaml",
@@ -351,12 +351,15 @@ def test_a_lost_memory_of_snakemake_is_told_and_the_advice_leads_out(finished, t
     shutil.rmtree(run.folder / ".snakemake")
     done = run.snakemake("--dry-run", check=False)
     assert done.returncode == 1
-    assert "mkdir -p .snakemake/metadata && snakemake --touch" in last_line(done)
+    assert "mkdir -p .snakemake/metadata && snakemake --touch --forceall" in last_line(done)
     (run.folder / ".snakemake/metadata").mkdir(parents=True)
-    run.snakemake("--touch")
+    run.snakemake("--touch", "--forceall")
     assert run.planned() == {}
     with edited(run.folder / "config/config.yaml", "replicates: 20", "replicates: 21"):
         assert "score_redshifts" in run.planned()
+        run.snakemake("--touch")  # keeps the results, not what they were made by
+        done = run.snakemake("--forcerun", "build_report", check=False)
+    assert "made with other parameters, code or inputs" in last_line(done)
 
 
 def test_a_result_changed_by_hand_is_refused_and_the_advice_leads_out(finished, tmp_path):

@@ -56,7 +56,7 @@ def record_path(log: str | Path) -> Path | None:
 
 def read_by(job: Any) -> list[str]:
     """Return the paths that a job reads: files of the user first, which are parameters."""
-    return list(dict.fromkeys(map(str, [*job.params.get("sources", ()), *job.input])))
+    return list(dict.fromkeys(map(str, [*job.params.get("source_files", ()), *job.input])))
 
 
 class Inputs:
@@ -65,8 +65,8 @@ class Inputs:
     Parameters
     ----------
     snakemake : snakemake.script.Snakemake
-        What Snakemake handed to a script: inputs and the parameters `sources` and, in their order,
-        `digests`: their SHA-256 when the run began.
+        What Snakemake handed to a script: inputs and the parameters `source_files` and, in
+        their order, `source_digests`: their SHA-256 when the run began.
 
     Raises
     ------
@@ -77,7 +77,7 @@ class Inputs:
     def __init__(self, snakemake: Any) -> None:
         self.contents: dict[str, Content] = {}
         self.stamps: dict[str, str] = {}
-        given = [snakemake.params.get(name, ()) for name in ("sources", "digests")]
+        given = [snakemake.params.get(name, ()) for name in ("source_files", "source_digests")]
         expected = dict(zip(*given, strict=True))
         for path in read_by(snakemake):
             self.stamps[path] = stamp_of(path)
