@@ -36,7 +36,8 @@ that runs on it: run again with --cores 1.
 
 import_catalogue (sample unknown) failed (log: logs/import_catalogue/unknown.log):
 data/unknown.csv: column 'spec_class', row 0 (line 2): unknown label 'GALAXI' \
-(did you mean 'GALAXY'?) (1 row has unknown labels). Say in source.class_labels which class it is, or leave the cell empty if it is none.\
+(did you mean 'GALAXY'?) (1 row has unknown labels). Say in source.class_labels which class it is, \
+or leave the cell empty if it is none.\
 """
 
 
