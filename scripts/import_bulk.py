@@ -13,7 +13,7 @@ completeness : CSV with `stage, file, rows, digest`
 Params
 ------
 source : canonical JSON of the sample's source, without what can't change a row
-source_files : the files of spectra and of photometry; their time stamps don't count, their content does
+source_files : the files of spectra and of photometry; their content counts, not their time stamps
 source_digests : SHA-256 of each when the run began
 sample : name of the sample
 """
