@@ -283,7 +283,8 @@ def every_output(wildcards):
     # a folder that is there is whole to Snakemake, whatever is missing in it
     folders = [str(path) for path in paths if path.is_directory]
     workflow.dag.forcefiles.update(records.incomplete_folders(folders))
-    return list(map(str, paths))  # without what their rules say of them, such as captions
+    # without what their rules say of them, such as captions
+    return [str(path) for path in paths]
 
 
 def keep_records():

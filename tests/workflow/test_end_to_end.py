@@ -237,6 +237,11 @@ def test_a_second_run_from_nothing_gives_the_same_bytes(finished, tmp_path):
     assert {PurePath(path).suffix for path in before} == data
 
 
+def test_snakemake_makes_its_own_report_of_the_run(finished, tmp_path):
+    finished.snakemake("--report", str(tmp_path / "report.html"))
+    assert "objects through the cuts" in (tmp_path / "report.html").read_text()
+
+
 def test_a_failing_job_shows_its_traceback_and_leaves_no_output(finished, tmp_path):
     run = finished.copy(tmp_path / "copy")
     path = run.folder / "config/samples/tiny.yaml"
