@@ -383,9 +383,8 @@ def begin_run():
 def end_run(failed=False):
     """Do what comes after the last job; why jobs failed is the last thing said."""
     try:
-        if (
-            not workflow.local_exec
-        ):  # for Snakemake's report, tell when submitted jobs began
+        # for Snakemake's report, tell when submitted jobs began
+        if not workflow.local_exec:
             run_times.restore_starts(workflow.persistence, Path.cwd())
     finally:
         if failed:
