@@ -6,7 +6,7 @@ one row per object with its identity, what it can be grouped by, the truth, and 
 Nothing that gives class or redshift away can be a feature; asking for it is an error.
 """
 
-from sdssflow.configuration.sample import Features
+from sdssflow.configuration.features import Features
 from sdssflow.logs import logger, run
 from sdssflow.prepare.features import build_features
 from sdssflow.tables import content_digest, metadata, read_parquet, with_metadata, write_parquet

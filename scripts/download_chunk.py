@@ -29,7 +29,7 @@ from pathlib import Path
 from sdssflow.acquire.download.chunks import download_chunk
 from sdssflow.acquire.download.opening import open_archive
 from sdssflow.acquire.download.plan import Plan
-from sdssflow.configuration.run import Downloads
+from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import downloaded_from_canonical
 from sdssflow.logs import logger, run
 

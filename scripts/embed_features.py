@@ -12,7 +12,7 @@ spec_class and zspec where known).
 
 import logging
 
-from sdssflow.configuration.sample import Exploration
+from sdssflow.configuration.exploration import Exploration
 from sdssflow.explore.embeddings import embed_features
 from sdssflow.explore.feature_space import read_feature_space
 from sdssflow.logs import run

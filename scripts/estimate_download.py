@@ -17,7 +17,7 @@ network : canonical JSON of the run's `downloads`
 import json
 
 from sdssflow.acquire.download.estimates import estimate
-from sdssflow.configuration.run import Downloads
+from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import downloaded_from_canonical
 from sdssflow.logs import run
 from sdssflow.tables import write_csv

@@ -14,7 +14,7 @@ Input: ``features``. Parameters: ``explore`` (canonical Exploration), ``seed``. 
 
 import logging
 
-from sdssflow.configuration.sample import Exploration
+from sdssflow.configuration.exploration import Exploration
 from sdssflow.explore.clusters import find_clusters
 from sdssflow.explore.feature_space import read_feature_space
 from sdssflow.logs import run

@@ -26,7 +26,7 @@ from pathlib import Path
 from sdssflow.acquire.download.opening import open_archive
 from sdssflow.acquire.download.plan import check_room
 from sdssflow.acquire.download.planning import make_plan
-from sdssflow.configuration.run import Downloads
+from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import downloaded_from_canonical
 from sdssflow.logs import logger, run
 

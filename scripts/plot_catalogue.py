@@ -18,8 +18,8 @@ Inputs: ``catalogue`` (clean catalogue). Parameters: ``figure`` (name), ``featur
 Features), ``settings`` (canonical Figures), ``sample`` (name). Output: ``figure``.
 """
 
-from sdssflow.configuration.run import Figures
-from sdssflow.configuration.sample import Features
+from sdssflow.configuration.features import Features
+from sdssflow.configuration.figures import Figures
 from sdssflow.explore.catalogue_figures import FIGURES
 from sdssflow.explore.objects import read_objects
 from sdssflow.logs import run

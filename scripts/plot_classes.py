@@ -6,7 +6,7 @@ each class against magnitude. `roc`: completeness against contamination at every
 reads the score tables, `roc` the predictions themselves.
 """
 
-from sdssflow.configuration.run import Figures
+from sdssflow.configuration.figures import Figures
 from sdssflow.evaluate import class_figures
 from sdssflow.evaluate.score_tables import read_predictions
 from sdssflow.logs import run

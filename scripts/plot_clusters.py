@@ -9,7 +9,7 @@ Inputs: ``table`` (clusters.csv), ``labels`` (clusters.parquet), ``embedding``. 
 ``settings`` (canonical Figures), ``sample``. Outputs: ``scatter``, ``selection``.
 """
 
-from sdssflow.configuration.run import Figures
+from sdssflow.configuration.figures import Figures
 from sdssflow.explore.cluster_figures import draw_groups, draw_selection, join_labels
 from sdssflow.logs import run
 from sdssflow.plotting import save_figure, style

@@ -11,8 +11,8 @@ median of real galaxies. Parameters: ``settings`` (canonical Figures); with a ca
 (redshifted_colors.csv: spectrum, zspec, u_g, g_r, r_i, i_z in AB mag).
 """
 
-from sdssflow.configuration.run import Figures
-from sdssflow.configuration.sample import Features
+from sdssflow.configuration.features import Features
+from sdssflow.configuration.figures import Figures
 from sdssflow.explore.filter_figures import draw_redshifted_spectrum
 from sdssflow.explore.filters import redshifted_colors
 from sdssflow.explore.objects import read_objects

@@ -3,7 +3,7 @@
 Reads the flow table, writes one horizontal bar per cut with what is left and what was removed.
 """
 
-from sdssflow.configuration.run import Figures
+from sdssflow.configuration.figures import Figures
 from sdssflow.logs import run
 from sdssflow.plotting import save_figure, style
 from sdssflow.prepare.figures import flow_figure

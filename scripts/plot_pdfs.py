@@ -24,7 +24,7 @@ Output
     figure : PNG or SVG
 """
 
-from sdssflow.configuration.run import Figures
+from sdssflow.configuration.figures import Figures
 from sdssflow.evaluate import pdf_figures as figures
 from sdssflow.evaluate.pdf_scores import best_model
 from sdssflow.evaluate.redshift_stacks import read_quantiles

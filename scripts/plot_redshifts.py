@@ -25,7 +25,7 @@ Output
 
 from pathlib import Path
 
-from sdssflow.configuration.run import Figures
+from sdssflow.configuration.figures import Figures
 from sdssflow.evaluate import redshift_figures as figures
 from sdssflow.evaluate.score_tables import read_predictions
 from sdssflow.logs import run

@@ -10,7 +10,7 @@ equal numbers of objects, the same for all models; mean over seeds), `confusion`
 (calibration curves, seeds pooled). `sdssflow.evaluate.class_scores` lists the conventions.
 """
 
-from sdssflow.configuration.run import Bootstrap, ClassScores
+from sdssflow.configuration.scores import Bootstrap, ClassScores
 from sdssflow.evaluate.class_comparison import compare_classifiers
 from sdssflow.evaluate.score_tables import read_predictions
 from sdssflow.logs import run

@@ -18,7 +18,7 @@ Output
 """
 
 from sdssflow.configuration.pdfs import RedshiftPdfs
-from sdssflow.configuration.run import Bootstrap
+from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate.pdf_scores import COMPARED, pit_histogram, score_models, scores_by_bin
 from sdssflow.evaluate.score_tables import differences_table, read_predictions, scores_table
 from sdssflow.logs import run

@@ -16,7 +16,7 @@ Output
     scores_by_bin : scores in bins of zspec, zphot and reference magnitude
 """
 
-from sdssflow.configuration.run import Bootstrap, RedshiftScores
+from sdssflow.configuration.scores import Bootstrap, RedshiftScores
 from sdssflow.evaluate.redshift_scores import COMPARED, score_models, scores_by_bin
 from sdssflow.evaluate.score_tables import differences_table, read_predictions, scores_table
 from sdssflow.logs import run

@@ -16,7 +16,7 @@ Output
 """
 
 from sdssflow.configuration.pdfs import RedshiftPdfs
-from sdssflow.configuration.run import Bootstrap
+from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate.redshift_stacks import read_stacked, stack_edges, stack_table, summary_table
 from sdssflow.evaluate.score_tables import read_predictions
 from sdssflow.logs import run

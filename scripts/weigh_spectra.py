@@ -27,7 +27,7 @@ import logging
 
 import pandas as pd
 
-from sdssflow.configuration.run import Bootstrap
+from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate.covariate_shift import measure_shift
 from sdssflow.evaluate.pdf_predictions import predict_calibration_parts
 from sdssflow.evaluate.score_tables import read_predictions

@@ -170,3 +170,39 @@ def test_what_stands_beside_the_rooms_knows_of_none(beside):
 def test_scripts_take_parameters_and_never_the_configuration():
     for path in (ROOT / "scripts").rglob("*.py"):
         assert "snakemake.config" not in path.read_text(), path
+
+
+REGRESSORS = {"train_regressor", "train_network", "search_settings"}
+
+
+@pytest.mark.parametrize(
+    ("modules", "most", "trained"),
+    [
+        (["configuration/classifiers.py", "classify/classifiers.py"], 3, {"train_classifier"}),
+        (["configuration/regressors.py", "regress/regressors.py"], 10, REGRESSORS),
+        (["configuration/features.py", "prepare/features.py"], 6, set()),
+        (["configuration/scores.py", "evaluate/redshift_metrics.py"], 10, set()),
+        (["evaluate/pdf_metrics.py"], 5, set()),
+        (["evaluate/redshift_figures.py"], 2, set()),
+        (["configuration/exploration.py", "explore/catalogue_figures.py"], 5, set()),
+    ],
+    ids=[
+        "classifier",
+        "regressor",
+        "feature group",
+        "metric",
+        "p(z) metric",
+        "figure",
+        "sky figure",
+    ],
+)
+def test_what_is_added_reruns_only_what_can_use_it(modules, most, trained):
+    """A kind of model trains none of the other task; a metric or a figure trains none at all."""
+    changed = {ROOT / "scripts/sdssflow" / module for module in modules}
+    rerun = {
+        script.stem
+        for script in (ROOT / "scripts").glob("*.py")
+        if changed & local_modules(script, ROOT / "scripts", MEMORY)
+    }
+    assert len(rerun) <= most, sorted(rerun)
+    assert {name for name in rerun if name.startswith(("train_", "search_"))} == trained

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from sdssflow.configuration.run import Figures
+from sdssflow.configuration.figures import Figures
 from sdssflow.evaluate import class_figures
 from sdssflow.plotting import model_look, plt, save_figure, style
 

@@ -15,7 +15,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from sdssflow.configuration.run import Figures
+from sdssflow.configuration.figures import Figures
 from sdssflow.files import replacing
 
 logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells how it packs letters into PDF

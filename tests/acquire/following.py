@@ -21,7 +21,7 @@ import pandas as pd
 
 from sdssflow.acquire.catalogue import read_catalogue
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.configuration.sample import FileSource
+from sdssflow.configuration.sources import FileSource
 from tests.acquire.good_table import BANDS, good_columns, good_frame, write
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sdssflow.acquire.catalogue import read_catalogue
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.configuration.sample import FileSource
+from sdssflow.configuration.sources import FileSource
 from tests.acquire.bad_inputs import CASES as OTHERS
 from tests.acquire.bad_inputs import BadInput
 from tests.acquire.bad_texts import CONTAINERS, TEXTS

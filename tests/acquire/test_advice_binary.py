@@ -20,7 +20,7 @@ from astropy.io import fits
 from sdssflow.acquire import limits
 from sdssflow.acquire.catalogue import read_catalogue
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.configuration.sample import FileSource
+from sdssflow.configuration.sources import FileSource
 from tests.acquire import test_fits_files, test_hdf5, test_masks_and_units, test_parquet
 from tests.acquire.good_table import BANDS, good_columns, good_frame, write
 

@@ -4,7 +4,7 @@ import pytest
 
 from sdssflow.acquire.column_names import check_names
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.configuration.sample import FileSource
+from sdssflow.configuration.sources import FileSource
 from tests.acquire.good_table import BANDS
 
 MAGNITUDES = {

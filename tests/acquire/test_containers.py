@@ -10,7 +10,7 @@ from sdssflow.acquire import containers
 from sdssflow.acquire.catalogue import read_catalogue
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.signatures import signature
-from sdssflow.configuration.sample import FileSource
+from sdssflow.configuration.sources import FileSource
 from sdssflow.tables import content_digest
 from tests.acquire.good_table import good_columns, good_frame, write
 from tests.acquire.packing import PACKINGS

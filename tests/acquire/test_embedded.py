@@ -10,7 +10,7 @@ import pytest
 
 from sdssflow.acquire.catalogue import read_catalogue
 from sdssflow.acquire.schema import COLUMNS
-from sdssflow.configuration.sample import EmbeddedSource
+from sdssflow.configuration.sources import EmbeddedSource
 from sdssflow.files import file_digest
 from sdssflow.tables import content_digest, metadata, read_parquet
 

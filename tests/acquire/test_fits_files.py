@@ -11,7 +11,7 @@ from sdssflow.acquire.catalogue import read_catalogue
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.fits_files import read_fits
 from sdssflow.acquire.readers import read_source
-from sdssflow.configuration.sample import FileSource
+from sdssflow.configuration.sources import FileSource
 from tests.acquire.good_table import BANDS, ROWS, good_columns, good_frame, write
 
 FEW = {"spec_class": "class", **{f"model_mag_{band}": band for band in BANDS}}

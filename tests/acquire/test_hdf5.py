@@ -7,7 +7,7 @@ import pytest
 from sdssflow.acquire import limits
 from sdssflow.acquire.catalogue import read_catalogue
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.configuration.sample import FileSource
+from sdssflow.configuration.sources import FileSource
 from sdssflow.tables import content_digest
 from tests.acquire.good_table import BANDS, ROWS, good_columns, good_frame, write
 

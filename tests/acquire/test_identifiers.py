@@ -11,7 +11,7 @@ from sdssflow.acquire.defects import Defects
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.identifiers import identifiers
 from sdssflow.acquire.readers import SourceTable
-from sdssflow.configuration.sample import FileSource
+from sdssflow.configuration.sources import FileSource
 from tests.acquire.good_table import good_columns, good_frame, write
 
 SENTINELS = [-9999.0, 99.0, -99.9]

@@ -7,7 +7,7 @@ import import_catalogue
 import pytest
 
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.configuration.sample import EmbeddedSource, FileSource
+from sdssflow.configuration.sources import EmbeddedSource, FileSource
 from sdssflow.files import file_digest
 from sdssflow.tables import content_digest, metadata, read_csv, read_parquet
 from tests.acquire.good_table import good_columns, good_frame, with_cell, write

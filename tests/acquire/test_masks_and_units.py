@@ -13,7 +13,7 @@ from astropy.utils.masked import Masked
 from sdssflow.acquire.catalogue import read_catalogue
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.units import NOTHING, SPELLINGS
-from sdssflow.configuration.sample import FileSource
+from sdssflow.configuration.sources import FileSource
 from tests.acquire.good_table import ROWS, good_columns, good_frame, write_groups
 
 pytestmark = pytest.mark.filterwarnings("ignore")

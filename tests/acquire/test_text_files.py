@@ -13,7 +13,7 @@ from sdssflow.acquire import checked_text, text_files
 from sdssflow.acquire.catalogue import read_catalogue
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.text_files import line_of_row, read_text
-from sdssflow.configuration.sample import FileSource
+from sdssflow.configuration.sources import FileSource
 from sdssflow.tables import content_digest
 from tests.acquire.good_table import ROWS, good_columns, good_frame, write
 

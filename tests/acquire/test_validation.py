@@ -11,7 +11,7 @@ from sdssflow.acquire.casting import first_failure
 from sdssflow.acquire.readers import SourceTable
 from sdssflow.acquire.schema import BANDS, COLUMNS
 from sdssflow.acquire.validation import conform
-from sdssflow.configuration.sample import FileSource
+from sdssflow.configuration.sources import FileSource
 
 ROWS = 8
 

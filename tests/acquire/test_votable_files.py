@@ -9,7 +9,7 @@ from sdssflow.acquire import limits
 from sdssflow.acquire.catalogue import read_catalogue
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.votable_files import read_votable
-from sdssflow.configuration.sample import FileSource
+from sdssflow.configuration.sources import FileSource
 from tests.acquire.good_table import ROWS, good_columns, good_frame, write
 
 STATUS = '<INFO name="QUERY_STATUS" value="{}">{}</INFO>'

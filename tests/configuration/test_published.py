@@ -15,7 +15,7 @@ from sdssflow.configuration.published import (
     reasons_not_run,
     score_tables,
 )
-from sdssflow.configuration.run import RedshiftScores
+from sdssflow.configuration.scores import RedshiftScores
 from sdssflow.evaluate.class_scores import _CONFUSION_METRICS
 from sdssflow.evaluate.redshift_conventions import CONVENTIONS, convention_metrics
 from sdssflow.evaluate.redshift_metrics import redshift_metrics

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.configuration.run import Bootstrap, ClassScores
+from sdssflow.configuration.scores import Bootstrap, ClassScores
 from sdssflow.evaluate.class_comparison import compare_classifiers
 from sdssflow.evaluate.score_tables import (
     Predictions,

@@ -7,7 +7,7 @@ import pytest
 from sklearn import metrics as sk
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.configuration.run import Bootstrap, ClassScores
+from sdssflow.configuration.scores import Bootstrap, ClassScores
 from sdssflow.evaluate.bootstrap import draw_counts
 from sdssflow.evaluate.class_scores import (
     class_codes,

@@ -13,7 +13,8 @@ import skops.io
 import train_classifier
 from sklearn.linear_model import LinearRegression
 
-from sdssflow.configuration.run import Bootstrap, ClassScores, Figures
+from sdssflow.configuration.figures import Figures
+from sdssflow.configuration.scores import Bootstrap, ClassScores
 from sdssflow.models import load_estimator
 from sdssflow.tables import metadata, read_csv, read_parquet, with_metadata, write_parquet
 

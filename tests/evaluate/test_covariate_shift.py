@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import weigh_spectra
 
-from sdssflow.configuration.run import Bootstrap
+from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate.covariate_shift import (
     density_ratios,
     effective_number,

@@ -8,8 +8,9 @@ import plot_pdfs
 import pytest
 from matplotlib.patches import StepPatch
 
+from sdssflow.configuration.figures import Figures
 from sdssflow.configuration.pdfs import RedshiftPdfs
-from sdssflow.configuration.run import Bootstrap, Figures
+from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate import pdf_figures
 from sdssflow.evaluate.pdf_gallery import RULES, choose
 from sdssflow.evaluate.pdf_scores import (

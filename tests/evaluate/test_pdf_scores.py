@@ -9,7 +9,7 @@ import score_pdfs
 from scipy.stats import binom
 
 from sdssflow.configuration.pdfs import RedshiftPdfs
-from sdssflow.configuration.run import Bootstrap
+from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate import pdf_scores
 from sdssflow.evaluate.bootstrap import draw_counts
 from sdssflow.evaluate.pdf_metrics import METRICS

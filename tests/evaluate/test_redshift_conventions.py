@@ -10,7 +10,7 @@ import pytest
 import score_redshifts
 from pydantic import ValidationError
 
-from sdssflow.configuration.run import Bootstrap, Convention, RedshiftScores
+from sdssflow.configuration.scores import Bootstrap, Convention, RedshiftScores
 from sdssflow.evaluate import redshift_conventions
 from sdssflow.evaluate.redshift_conventions import CONVENTIONS, convention_metrics
 from sdssflow.evaluate.redshift_metrics import normalised_residual, redshift_metrics, sigma_nmad

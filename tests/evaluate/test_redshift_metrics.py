@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
-from sdssflow.configuration.run import RedshiftScores
+from sdssflow.configuration.scores import RedshiftScores
 from sdssflow.evaluate import redshift_conventions, redshift_figures, redshift_metrics
 from sdssflow.evaluate.redshift_metrics import (
     MAD_TO_SIGMA,

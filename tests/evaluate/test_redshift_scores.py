@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 import score_redshifts
 
-from sdssflow.configuration.run import Bootstrap, Figures, RedshiftScores
+from sdssflow.configuration.figures import Figures
+from sdssflow.configuration.scores import Bootstrap, RedshiftScores
 from sdssflow.files import write_json
 from sdssflow.tables import read_csv, with_metadata, write_csv, write_parquet
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from sdssflow.configuration.pdfs import RedshiftPdfs
-from sdssflow.configuration.run import Bootstrap
+from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate import redshift_stacks
 from sdssflow.evaluate.redshift_stacks import (
     Stacked,

@@ -5,8 +5,8 @@ import numpy as np
 import plot_catalogue
 import pytest
 
-from sdssflow.configuration.run import Figures
-from sdssflow.configuration.sample import Features
+from sdssflow.configuration.features import Features
+from sdssflow.configuration.figures import Figures
 from sdssflow.explore import catalogue_figures, drawing
 from sdssflow.explore.catalogue_figures import FIGURES
 from sdssflow.explore.objects import read_objects

@@ -4,8 +4,8 @@ import numpy as np
 import plot_clusters
 import pytest
 
-from sdssflow.configuration.run import Figures
-from sdssflow.configuration.sample import Exploration
+from sdssflow.configuration.exploration import Exploration
+from sdssflow.configuration.figures import Figures
 from sdssflow.explore.cluster_figures import draw_groups, draw_selection, join_labels
 from sdssflow.explore.clusters import find_clusters
 from sdssflow.explore.embeddings import embed_features

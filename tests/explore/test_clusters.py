@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from sdssflow.configuration.sample import Exploration
+from sdssflow.configuration.exploration import Exploration
 from sdssflow.explore.clusters import ALGORITHMS, by_size, find_clusters, true_groups
 from sdssflow.explore.feature_space import read_feature_space
 from sdssflow.tables import metadata, read_csv, read_parquet, write_parquet

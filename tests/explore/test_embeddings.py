@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import silhouette_score
 
-from sdssflow.configuration.sample import Exploration
+from sdssflow.configuration.exploration import Exploration
 from sdssflow.explore.embeddings import embed_features as embed
 from sdssflow.explore.embeddings import principal_components, uniform_manifold
 from sdssflow.explore.feature_space import read_feature_space

@@ -4,8 +4,8 @@ import numpy as np
 import plot_filters
 import pytest
 
-from sdssflow.configuration.run import Figures
-from sdssflow.configuration.sample import Features
+from sdssflow.configuration.features import Features
+from sdssflow.configuration.figures import Figures
 from sdssflow.explore.filters import (
     COLOR_COLUMNS,
     redshifted,

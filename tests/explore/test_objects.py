@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sdssflow.configuration.sample import Features
+from sdssflow.configuration.features import Features
 from sdssflow.explore.objects import UNKNOWN, read_objects
 from sdssflow.prepare.columns import MissingColumnError
 from sdssflow.prepare.features import build_features

@@ -3,7 +3,7 @@ import pytest
 from pydantic import ValidationError
 
 from sdssflow.acquire.schema import BANDS, COLUMNS
-from sdssflow.configuration.sample import LEAKS, Features
+from sdssflow.configuration.features import LEAKS, Features
 from sdssflow.prepare.columns import MissingColumnError
 from sdssflow.prepare.features import GROUPS, build_features, refuse_leaks
 from sdssflow.tables import metadata, with_metadata

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from sdssflow.configuration.sample import Features
+from sdssflow.configuration.features import Features
 from sdssflow.configuration.splits import Split
 from sdssflow.prepare.features import build_features
 from sdssflow.prepare.splits import hash_uniform, split_sample

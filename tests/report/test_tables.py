@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sdssflow.configuration.run import RedshiftScores
+from sdssflow.configuration.scores import RedshiftScores
 from sdssflow.report import pivots, tables
 from sdssflow.report.glossary import BETTER, HEADLINES, METRICS, RANKED_BY, label, order
 from sdssflow.report.paper_metrics import OF_PAPERS, of_conventions
@@ -152,7 +152,7 @@ def test_what_the_report_ranks_and_headlines_is_in_the_glossary():
 
 
 def test_every_metric_of_the_evaluation_is_in_the_glossary():
-    from sdssflow.configuration.run import ClassScores
+    from sdssflow.configuration.scores import ClassScores
     from sdssflow.evaluate.class_scores import class_scores
     from sdssflow.evaluate.redshift_metrics import redshift_metrics
 

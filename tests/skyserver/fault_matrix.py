@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sdssflow.acquire.download.errors import DownloadError
-from sdssflow.configuration.run import Downloads
+from sdssflow.configuration.downloads import Downloads
 from sdssflow.simulate.sky import simulate_sky
 from sdssflow.standin.server import SkyServer
 from tests.acquire.download.walk import download

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from sdssflow.acquire.readers import read_source
 from sdssflow.acquire.schema import COLUMNS
 from sdssflow.acquire.validation import conform
-from sdssflow.configuration.sample import EmbeddedSource, FileSource, Source
+from sdssflow.configuration.sources import EmbeddedSource, FileSource, Source
 from sdssflow.tables import content_digest, metadata, with_metadata
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.schema import BANDS
-from sdssflow.configuration.sample import FileSource
+from sdssflow.configuration.sources import FileSource
 
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 TARGET = re.compile(r"(model|psf|petro|cmodel)_mag(_err)?_([ugriz])|(extinction)_([ugriz])")

@@ -17,7 +17,7 @@ from sdssflow.acquire.containers import open_content, plain_file
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.mapping import check_mapping
 from sdssflow.acquire.signatures import FORMATS, HEAD, signature
-from sdssflow.configuration.sample import FileSource
+from sdssflow.configuration.sources import FileSource
 from sdssflow.files import file_digest
 
 SUFFIXES = {

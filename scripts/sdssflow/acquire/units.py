@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.schema import COLUMNS
-from sdssflow.configuration.sample import FileSource
+from sdssflow.configuration.sources import FileSource
 
 if TYPE_CHECKING:
     from sdssflow.acquire.readers import SourceTable

@@ -19,7 +19,7 @@ from sdssflow.acquire.measurements import is_bookkeeping, limits, null_sentinels
 from sdssflow.acquire.readers import SourceTable
 from sdssflow.acquire.schema import COLUMNS, PARTS, field
 from sdssflow.acquire.units import unit_factors
-from sdssflow.configuration.sample import FileSource
+from sdssflow.configuration.sources import FileSource
 
 IDENTIFIERS = ("objid", "specobjid")
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sdssflow.configuration.run import Bootstrap
+from sdssflow.configuration.scores import Bootstrap
 
 
 def draw_counts(groups: np.ndarray, settings: Bootstrap) -> np.ndarray:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sdssflow.configuration.run import Bootstrap, ClassScores
+from sdssflow.configuration.scores import Bootstrap, ClassScores
 from sdssflow.evaluate.class_scores import (
     COMPARED,
     PROBABILITIES,

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.configuration.run import ClassScores
+from sdssflow.configuration.scores import ClassScores
 from sdssflow.evaluate.bootstrap import interval
 from sdssflow.evaluate.score_tables import ALL, Metric, Scores, bin_numbers
 from sdssflow.evaluate.weighted_sums import (

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from sdssflow.configuration.pdfs import RedshiftPdfs
-from sdssflow.configuration.run import Bootstrap
+from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate.bootstrap import replicate
 from sdssflow.evaluate.pdf_metrics import (
     COLUMNS,

@@ -43,7 +43,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sdssflow.configuration.run import RedshiftScores
+from sdssflow.configuration.scores import RedshiftScores
 from sdssflow.evaluate.score_tables import Metric
 
 # 1 / the 75th percentile of the unit Gaussian: makes the MAD of a Gaussian its standard deviation

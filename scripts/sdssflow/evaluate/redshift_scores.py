@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from sdssflow.configuration.run import Bootstrap, RedshiftScores
+from sdssflow.configuration.scores import Bootstrap, RedshiftScores
 from sdssflow.evaluate.bootstrap import replicate
 from sdssflow.evaluate.redshift_conventions import convention_metrics
 from sdssflow.evaluate.redshift_metrics import Statistic, normalised_residual, redshift_metrics

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from sdssflow.configuration.pdfs import RedshiftPdfs
-from sdssflow.configuration.run import Bootstrap
+from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate.bootstrap import interval
 from sdssflow.evaluate.pdf_scores import pdf_columns
 from sdssflow.evaluate.score_tables import (

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from sdssflow.configuration.run import Bootstrap
+from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate.bootstrap import bound_certain_fraction, draw_counts, interval
 from sdssflow.tables import DIGEST_LENGTH, metadata, read_parquet
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
-from sdssflow.configuration.run import Bootstrap
+from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate.bootstrap import draw_counts, interval
 from sdssflow.evaluate.covariate_shift import effective_number
 from sdssflow.evaluate.pdf_metrics import pit_distances

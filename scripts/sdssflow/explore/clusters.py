@@ -32,7 +32,7 @@ from sklearn.metrics import (
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from sdssflow.configuration.sample import Exploration
+from sdssflow.configuration.exploration import Exploration
 from sdssflow.explore.cluster_algorithms import ALGORITHMS, NOISE
 from sdssflow.explore.feature_space import FeatureSpace
 from sdssflow.prepare.columns import numbers, strings

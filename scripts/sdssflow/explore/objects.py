@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sdssflow.acquire.schema import BANDS, CLASSES
-from sdssflow.configuration.sample import Features
+from sdssflow.configuration.features import Features
 from sdssflow.prepare.columns import numbers, strings
 from sdssflow.prepare.extinction import CORRECTED, extinction_to_subtract
 from sdssflow.tables import metadata, read_parquet

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from sdssflow.acquire.schema import BANDS
-from sdssflow.configuration.sample import Features
+from sdssflow.configuration.features import Features
 from sdssflow.photometry import scale_extinction
 from sdssflow.prepare.columns import numbers
 from sdssflow.tables import metadata

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from sdssflow.acquire.schema import BANDS
-from sdssflow.configuration.sample import LEAKS, Features
+from sdssflow.configuration.features import LEAKS, Features
 from sdssflow.photometry import luptitude
 from sdssflow.prepare.columns import numbers
 from sdssflow.prepare.duplicates import object_keys

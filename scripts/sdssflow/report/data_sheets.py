@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from sdssflow.configuration.sample import EmbeddedSource, FileSource, Sample
+from sdssflow.configuration.sample import Sample
+from sdssflow.configuration.sources import EmbeddedSource, FileSource
 from sdssflow.report.provenance import Facts
 from sdssflow.report.sections import Section
 from sdssflow.report.tables import Table

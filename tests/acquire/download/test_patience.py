@@ -10,7 +10,7 @@ import pytest
 from sdssflow import files
 from sdssflow.acquire.download.errors import DownloadError, SilenceError, TransientError
 from sdssflow.acquire.download.patience import Pace, persist
-from sdssflow.configuration.run import Downloads
+from sdssflow.configuration.downloads import Downloads
 from tests.skyserver.clocks import OwnClock
 
 ROOT = Path(__file__).parents[3]

@@ -19,7 +19,7 @@ from sdssflow.acquire.download.errors import (
 )
 from sdssflow.acquire.download.skyserver import SkyServer
 from sdssflow.acquire.download.tap import TapServer
-from sdssflow.configuration.run import Downloads
+from sdssflow.configuration.downloads import Downloads
 from tests.acquire.download.raw_server import serving
 from tests.skyserver.clocks import OWN, OwnClock
 

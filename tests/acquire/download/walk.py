@@ -14,7 +14,7 @@ from sdssflow.acquire.download.plan import Plan
 from sdssflow.acquire.download.planning import make_plan
 from sdssflow.acquire.download.skyserver import SkyServer
 from sdssflow.acquire.download.store import Store
-from sdssflow.configuration.run import Downloads
+from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import SkyServerSource, TapSource
 from sdssflow.tables import write_csv
 from tests.skyserver.clocks import OWN

@@ -24,7 +24,7 @@ from sdssflow.acquire.download.ranges import EVERYTHING, PLATE_SHIFT, Range, hal
 from sdssflow.acquire.download.store import Record, Store, sha256
 from sdssflow.acquire.download.verification import Tally, check_positions, check_tally
 from sdssflow.acquire.schema import COLUMNS
-from sdssflow.configuration.run import Downloads
+from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import SkyServerSource, TapSource
 
 logger = logging.getLogger("sdssflow")

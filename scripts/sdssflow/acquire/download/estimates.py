@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 from sdssflow.acquire.download.plan import BYTES_PER_ROW
-from sdssflow.configuration.run import Downloads
+from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import SkyServerSource, TapSource
 
 CSV_BYTES_PER_COLUMN = 9  # of an answer, measured on simulated rows: docs/skyserver.md

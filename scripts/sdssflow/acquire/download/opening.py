@@ -17,7 +17,7 @@ from sdssflow.acquire.download.languages import TapLanguage
 from sdssflow.acquire.download.skyserver import SkyServer
 from sdssflow.acquire.download.store import Store
 from sdssflow.acquire.download.tap import TapServer
-from sdssflow.configuration.run import Downloads
+from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import SkyServerSource, TapSource
 from sdssflow.files import file_digest
 

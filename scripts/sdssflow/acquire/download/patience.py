@@ -14,7 +14,7 @@ import tenacity
 
 from sdssflow.acquire.download.clock import CLOCK, Clock
 from sdssflow.acquire.download.errors import DownloadError, SilenceError, TransientError
-from sdssflow.configuration.run import Downloads
+from sdssflow.configuration.downloads import Downloads
 from sdssflow.files import locked, make_shared_folder, read_bounded, warn_once, write_text
 
 logger = logging.getLogger("sdssflow")

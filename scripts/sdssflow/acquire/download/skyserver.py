@@ -29,7 +29,7 @@ from sdssflow.acquire.download.wire import (
     retry_after,
     unreachable,
 )
-from sdssflow.configuration.run import Downloads
+from sdssflow.configuration.downloads import Downloads
 
 OUR_MISTAKE = re.compile(
     r"incorrect syntax|invalid (column|object) name|could not be bound|conversion failed|"

@@ -29,7 +29,7 @@ from sdssflow.acquire.download.wire import (
     retry_after,
     unreachable,
 )
-from sdssflow.configuration.run import Downloads
+from sdssflow.configuration.downloads import Downloads
 
 # what a service says of a query that no repetition heals, whatever status it says it with
 OUR_MISTAKE = re.compile(

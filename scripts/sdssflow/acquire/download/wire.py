@@ -28,7 +28,7 @@ from sdssflow.acquire.download.errors import (
     TransientError,
     one_line,
 )
-from sdssflow.configuration.run import Downloads
+from sdssflow.configuration.downloads import Downloads
 
 CONNECT_TIMEOUT_S = 20.0
 READ_BYTES = 1 << 16

@@ -1,0 +1,31 @@
+"""How archives are asked."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from sdssflow.configuration.section import Section
+from sdssflow.configuration.values import FilePath
+
+
+class Downloads(Section):
+    """How archives are asked: politely, and not for ever. Nothing here changes a result."""
+
+    store: FilePath = "data/downloads"
+    """Folder of verified answers, shared by all samples: what stands there is never asked again."""
+    pause_s: Annotated[float, Field(ge=0, le=3600)] = 1.0
+    """Least time between two queries of this machine. SkyServer allows 60 a minute."""
+    timeout_s: Annotated[float, Field(gt=0)] = 660.0
+    """Longest silence of the server. It gives up on a query by itself after 600 s."""
+    deadline_s: Annotated[float, Field(gt=0)] = 1800.0
+    """Longest time for one answer, silent or not."""
+    give_up_s: Annotated[float, Field(gt=0)] = 14400.0
+    """Longest time for all the answers of one job."""
+    attempts: Annotated[int, Field(ge=1, le=100)] = 6
+    """How often a query is sent before the job fails; what is complete stays complete."""
+    wait_s: Annotated[float, Field(ge=0)] = 5.0
+    """Longest wait before the second attempt; it doubles with each further one, up to 300 s."""
+    contact: Annotated[str, Field(pattern=r"^[ -~]{0,100}$")] = ""
+    """Your e-mail address, told to the server so that its operators can reach you."""

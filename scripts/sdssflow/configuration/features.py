@@ -1,0 +1,78 @@
+"""What the models see."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import field_validator
+
+from sdssflow.configuration.section import Section
+from sdssflow.configuration.values import SomeDifferent
+
+Band = Literal["u", "g", "r", "i", "z"]
+Magnitudes = Literal["model", "psf", "petro", "cmodel"]
+
+LEAKS = {
+    "redshift": "the redshift is what is to be learnt, and it gives the class away",
+    "zspec": "the redshift is what is to be learnt, and it gives the class away",
+    "class": "the class is what is to be learnt",
+    "plate": "targets share plates: a plate tells the class without looking at the sky",
+    "mjd": "the date of the spectrum goes with the plate",
+    "fiberid": "fibres are plugged by target class",
+    "objid": "an id encodes run, column and field",
+    "specobjid": "an id encodes plate, date and fibre",
+    "run": "runs share depth and target selection",
+    "rerun": "a label of the reduction, not of the object",
+    "camcol": "a place in the camera, not a property of the object",
+    "field": "fields share depth and target selection",
+    "ra": "positions tell survey stripes, not objects",
+    "dec": "positions tell survey stripes, not objects",
+    "warning": "set by the spectroscopic pipeline when it fits class and redshift",
+}
+"""What would leak the truth into the features, and why."""
+
+FeatureGroup = Literal[
+    "magnitudes",
+    "colors",
+    "reference_magnitude",
+    "magnitude_errors",
+    "color_errors",
+    "luptitudes",
+    "psf_minus_model",
+    "psf_minus_petro",
+    "psf_minus_cmodel",
+    "resolved",
+    "petro_radius",
+]
+
+
+class Features(Section):
+    """From magnitudes to the numbers the models see."""
+
+    magnitudes: Magnitudes = "model"
+    """Which of the SDSS magnitudes colours and magnitudes are made of."""
+    groups: SomeDifferent[FeatureGroup] = [
+        "colors",
+        "reference_magnitude",
+    ]
+    """Groups of features, in this order. Redshifts, ids, plates, fibres and positions are not
+    among them and can't be."""
+    reference_band: Band = "r"
+    """Band of the reference magnitude; also the magnitude that scores are binned by."""
+    deredden: bool = True
+    """Subtract Galactic extinction where the catalogue knows it and has not yet applied it."""
+
+    @field_validator("groups", mode="before")
+    @classmethod
+    def _no_leaks(cls, groups: object) -> object:
+        aliases = {
+            "z_warning": "warning",
+            "zwarning": "warning",
+            "spec_class": "class",
+            "z": "zspec",
+        }
+        for group in groups if isinstance(groups, list) else []:
+            name = aliases.get(str(group).lower(), str(group).lower())
+            if name in LEAKS:
+                raise ValueError(f"{group!r} can't be a feature: {LEAKS[name]}")
+        return groups
