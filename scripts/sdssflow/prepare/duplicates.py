@@ -33,14 +33,17 @@ def object_keys(table: pa.Table, radius_arcsec: float = 0.5) -> pa.StringArray:
     """
     first, object_of = np.unique(first_rows(table, radius_arcsec), return_inverse=True)
     rows = table.select(_telling(table)).take(pa.array(first))
-    keys = pa.array([f"row:{row}" for row in rows.column("row_id").to_pylist()], pa.string())
-    places = _as_text("radec", _positions(rows), 6)
-    for texts in (_magnitude_texts(rows), places):  # the most telling last
-        keys = pc.if_else(pc.equal(texts, ""), keys, texts)
+    keys = pa.nulls(len(rows), pa.string())
     if "objid" in rows.column_names:
         objid = rows.column("objid").combine_chunks().cast(pa.string())
-        keys = pc.coalesce(pc.binary_join_element_wise("objid", objid, ":"), keys)
-    return keys.take(pa.array(object_of))
+        keys = pc.binary_join_element_wise("objid", objid, ":")
+    unnamed = keys.is_null()  # the others are spared texts of their positions and magnitudes
+    rows = rows.filter(unnamed)
+    named = pa.array([f"row:{row}" for row in rows.column("row_id").to_pylist()], pa.string())
+    places = _as_text("radec", _positions(rows), 6)
+    for texts in (_magnitude_texts(rows), places):  # the most telling last
+        named = pc.if_else(pc.equal(texts, ""), named, texts)
+    return pc.replace_with_mask(keys, unnamed, named).take(pa.array(object_of))
 
 
 def first_rows(table: pa.Table, radius_arcsec: float = 0.5) -> np.ndarray:

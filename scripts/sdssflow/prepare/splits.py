@@ -19,6 +19,7 @@ from sdssflow.prepare.columns import numbers, require
 from sdssflow.prepare.parts import PARTS
 from sdssflow.tables import content_digest, metadata, with_metadata
 
+BLOCK = 65_536
 TRAIN, TEST = PARTS.index("train"), PARTS.index("test")
 
 
@@ -104,7 +105,12 @@ def hash_uniform(keys: np.ndarray, salt: str) -> np.ndarray:
         Seed and purpose of the draw.
     """
     hash_key = hashlib.blake2b(salt.encode(), digest_size=8).hexdigest()
-    hashed = pd.util.hash_array(np.asarray(keys, dtype=object), hash_key=hash_key)
+    hashed = np.empty(len(keys), dtype=np.uint64)
+    for start in range(0, len(keys), BLOCK):  # a Python text takes 75 bytes
+        block = np.asarray(keys[start : start + BLOCK], dtype=object)
+        hashed[start : start + BLOCK] = pd.util.hash_array(
+            block, hash_key=hash_key, categorize=False
+        )
     return (hashed >> np.uint64(11)) / 2.0**53
 
 
