@@ -146,8 +146,9 @@ def test_without_the_server_jobs_fail_and_the_next_are_those_of_python(server, s
 
 
 def test_a_job_hears_of_control_c_once_and_has_time_to_clean_up(server, script):
-    job = start(script(f"try:\n    {WAITS.replace(chr(10), chr(10) + '    ')}\n"
-                       "except KeyboardInterrupt:\n    time.sleep(0.2)\n    print('cleaned')"))  # fmt: skip
+    waits = WAITS.replace("\n", "\n    ")
+    cleans = "except KeyboardInterrupt:\n    time.sleep(0.2)\n    print('cleaned')"
+    job = start(script(f"try:\n    {waits}\n{cleans}"))
     job.stdout.readline()
     job.send_signal(signal.SIGINT)
     assert job.communicate(timeout=LONG)[0] == "cleaned\n"
