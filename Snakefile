@@ -46,6 +46,7 @@ rule published:
 
 
 keep_records()
+draw_what_is_asked_for()
 
 
 onstart:

@@ -5,20 +5,12 @@ rule plot_catalogue:
     input:
         catalogue="results/{sample}/clean/catalogue.parquet",
     output:
-        figure=report(
-            f"results/{{sample}}/explore/{{figure}}.{FIGURE}",
-            category="{sample}",
-            subcategory="3 look at the data",
-            caption="../report/catalogue_figure.rst",
-            labels={"what": "{figure}"},
-        ),
-        also=also("results/{sample}/explore/{figure}"),
+        figures=drawn(CATALOGUE),
+        also=further(drawn(CATALOGUE)),
     log:
-        "logs/plot_catalogue/{sample}/{figure}.log",
+        "logs/plot_catalogue/{sample}.log",
     benchmark:
-        "benchmarks/runs/plot_catalogue/{sample}/{figure}.jsonl"
-    wildcard_constraints:
-        figure="sky_map|magnitudes|redshifts|color_color|color_redshift",
+        "benchmarks/runs/plot_catalogue/{sample}.jsonl"
     conda:
         "../environment.yml"
     threads: 1
@@ -26,13 +18,12 @@ rule plot_catalogue:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(10),
     params:
-        figure="{figure}",
         sample="{sample}",
         features=section("features"),
         settings=FIGURES,
         code=code_digest("plot_catalogue.py"),
     message:
-        "Drawing {wildcards.figure} of {wildcards.sample}"
+        "Drawing the catalogue of {wildcards.sample}"
     script:
         "../scripts/plot_catalogue.py"
 
@@ -41,13 +32,7 @@ rule find_clusters:
     input:
         features="results/{sample}/features/features.parquet",
     output:
-        table=report(
-            "results/{sample}/explore/clusters.csv",
-            category="{sample}",
-            subcategory="4 groups",
-            caption="../report/clusters.rst",
-            labels={"what": "groups, table"},
-        ),
+        table=reported("results/{sample}/explore/clusters.csv"),
         labels="results/{sample}/explore/clusters.parquet",
     log:
         "logs/find_clusters/{sample}.log",
@@ -60,7 +45,9 @@ rule find_clusters:
         mem_mb=by_attempt(1500),
         runtime=by_attempt(20),
     params:
-        explore=section("explore"),
+        explore=lambda wildcards: SAMPLES[wildcards.sample]
+        .explore.clustering()
+        .canonical(),
         seed=RUN.seeds[0],
         code=code_digest("find_clusters.py"),
     message:
@@ -85,7 +72,9 @@ rule embed_features:
         mem_mb=by_attempt(1800),
         runtime=by_attempt(20),
     params:
-        explore=section("explore"),
+        explore=lambda wildcards: SAMPLES[wildcards.sample]
+        .explore.clustering()
+        .canonical(),
         seed=RUN.seeds[0],
         code=code_digest("embed_features.py"),
     message:
@@ -100,20 +89,8 @@ rule plot_clusters:
         labels="results/{sample}/explore/clusters.parquet",
         embedding="results/{sample}/explore/embedding.parquet",
     output:
-        scatter=report(
-            f"results/{{sample}}/explore/clusters.{FIGURE}",
-            category="{sample}",
-            subcategory="4 groups",
-            caption="../report/clusters.rst",
-            labels={"what": "groups on the projections"},
-        ),
-        selection=report(
-            f"results/{{sample}}/explore/cluster_selection.{FIGURE}",
-            category="{sample}",
-            subcategory="4 groups",
-            caption="../report/clusters.rst",
-            labels={"what": "how many groups"},
-        ),
+        scatter=reported(f"results/{{sample}}/explore/clusters.{FIGURE}"),
+        selection=reported(f"results/{{sample}}/explore/cluster_selection.{FIGURE}"),
         also=also("results/{sample}/explore/clusters")
         + also("results/{sample}/explore/cluster_selection"),
     log:
@@ -138,12 +115,7 @@ rule plot_clusters:
 
 rule plot_filters:
     output:
-        figure=report(
-            f"results/concepts/redshifted_spectrum.{FIGURE}",
-            category="concepts",
-            caption="../report/filters.rst",
-            labels={"what": "why colours carry redshift"},
-        ),
+        figure=reported(f"results/concepts/redshifted_spectrum.{FIGURE}"),
         also=also("results/concepts/redshifted_spectrum"),
         table="results/concepts/redshifted_colors.csv",
     log:

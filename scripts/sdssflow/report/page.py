@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.report.contents import pdf_models
+from sdssflow.report.figures import pdf_models
 from sdssflow.report.glossary import BETTER, CLASSES, DENSITIES, REDSHIFTS, SYMBOLS, Metric
 from sdssflow.report.paper_metrics import of_conventions
 from sdssflow.report.provenance import ModelRun, versions

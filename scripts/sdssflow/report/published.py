@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from sdssflow.report.figures import PUBLISHED
 from sdssflow.report.glossary import label
 from sdssflow.report.numbers import plain, with_interval
 from sdssflow.report.tables import Cell, Table, number_cell, read_table, text_cell, word_columns
@@ -15,10 +16,6 @@ COLUMNS = (
     "model", "ours", "ours_low", "ours_high", "difference", "tolerance", "verdict", "because",
 )  # fmt: skip
 COMPARED = ("reproduced", "undecided", "differs")
-MEANING = (
-    "Reproduced: our whole interval lies within the tolerance of the published number; differs: "
-    "none of it does; undecided: part of it does."
-)
 
 
 def published_tables(path: str | Path) -> list[Table]:
@@ -40,8 +37,8 @@ def published_tables(path: str | Path) -> list[Table]:
     if len(compared):
         found.append(
             Table(
-                "Published numbers and ours",
-                MEANING,
+                PUBLISHED.title,
+                PUBLISHED.caption,
                 word_columns(
                     "published in", "score", "theirs", "ours", "of", "difference", "tolerance",
                     "verdict", "why this tolerance",

@@ -1,16 +1,31 @@
-"""What the page is made of: sections that hold tables and figures."""
+"""What a page is made of: sections that hold tables and figures."""
 
 from __future__ import annotations
 
+import base64
+import struct
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from sdssflow.report.contents import Item
-from sdssflow.report.figures import Figure, read_figure
 from sdssflow.report.residuals import Residuals
-from sdssflow.report.tables import Cell, Column, Table, plain_table, read_table
+from sdssflow.report.tables import Cell, Column, ReportError, Table, plain_table, read_table
 
 LONG = 12  # rows; longer tables are folded
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure as data URI; width and height in pixels, so that text doesn't jump, 0 if unknown."""
+
+    title: str
+    caption: str
+    alt: str
+    uri: str
+    width: int = 0
+    height: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,6 +109,41 @@ class SamplePage:
     sections: list[Section]
     cards: list[Section]
     sheet: Section
+
+
+def read_figure(path: str | Path, title: str, caption: str, subject: str) -> Figure:
+    """Read a PNG or SVG figure.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    title, caption : str
+        What stands above and below it.
+    subject : str
+        What it shows it of, for readers who don't see it.
+
+    Raises
+    ------
+    ReportError
+        If the file is missing, empty or neither PNG nor SVG.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise ReportError(f"{path}: there is no such file; run the rule that makes it") from None
+    width = height = 0
+    if content.startswith(PNG_SIGNATURE) and len(content) > 24:
+        width, height = struct.unpack(">II", content[16:24])
+        kind = "image/png"
+    elif b"<svg" in content[:2000]:
+        kind = "image/svg+xml"
+    else:
+        raise ReportError(
+            f"{path}: neither PNG nor SVG; delete it, and the rule that makes it runs again"
+        )
+    uri = f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+    return Figure(title, caption, f"{title}, {subject}. {caption}", uri, width, height)
 
 
 def block(item: Item, subject: str, notes: list[str], folded: bool = False) -> Table | Figure:

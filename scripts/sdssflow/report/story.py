@@ -61,7 +61,7 @@ def tell(
     source, clean = facts["catalogue"], facts["clean"]
     known = replace(known, objids=read_objids(clean.path))
     judged = [
-        judge([i for i in mine if (i.room, i.split) == (task, split)], sample, run, known)
+        judge([i for i in mine if (i.stage, i.split) == (task, split)], sample, run, known)
         for task in sample.tasks
         for split in sorted(sample.splits)
     ]
@@ -175,7 +175,7 @@ def _prepared(
 
 def _explored(name: str, items: list[Item], clean: Facts) -> list[Section]:
     notes = [f"N = {clean.rows:,} after cuts; data digest {clean.digest}"]
-    of_room = [item for item in items if item.room == "explore"]
+    of_room = [item for item in items if item.stage == "explore"]
     chosen = {
         ("look", "A look at the data"): [i for i in of_room if not i.name.startswith("cluster")],
         ("groups", "Groups"): [i for i in of_room if i.name.startswith("cluster")],

@@ -11,14 +11,13 @@ import pandas as pd
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.report import failures, pivots, residuals, tables
-from sdssflow.report.captions import PDFS
 from sdssflow.report.contents import Item
-from sdssflow.report.figures import Figure
+from sdssflow.report.figures import PDFS
 from sdssflow.report.glossary import BETTER, HEADLINES, METRICS, RANKED_BY, label
 from sdssflow.report.model_cards import Evidence, model_card
 from sdssflow.report.provenance import Known, check_digests
 from sdssflow.report.residuals import Residuals
-from sdssflow.report.sections import Best, Headline, Section, block
+from sdssflow.report.sections import Best, Figure, Headline, Section, block
 from sdssflow.report.tables import Column, Table
 
 TASKS = {"classify": "Classification", "regress": "Photometric redshifts"}
@@ -69,9 +68,10 @@ def judge(items: list[Item], sample: Sample, run: RunConfiguration, known: Known
     ReportError
         If a table can't be shown or the scores are of another test part than the predictions.
     """
-    name, task, split = items[0].sample, items[0].room, items[0].split
+    name, task, split = items[0].sample, items[0].stage, items[0].split
     anchor = f"{name}-{task}-{split}"
-    of_pdfs = [item for item in items if task == "regress" and item.name in PDFS]
+    names = {shown.label for shown in PDFS}
+    of_pdfs = [item for item in items if task == "regress" and item.name in names]
     of_points = [item for item in items if item not in of_pdfs]
     verdict = _read(of_points, run, RANKED_BY[task])
     check_digests(known.model_runs, name, task, split, verdict.digests)
@@ -178,7 +178,7 @@ def _card(
     if best.not_told_apart:
         chosen += f"; not told apart from {', '.join(best.not_told_apart)}"
     evidence = Evidence(
-        items[0].room,
+        items[0].stage,
         items[0].split,
         metrics,
         verdict.scores,
