@@ -8,8 +8,16 @@ import pandas as pd
 
 from sdssflow.report.figures import PUBLISHED
 from sdssflow.report.glossary import label
-from sdssflow.report.numbers import plain, with_interval
-from sdssflow.report.tables import Cell, Table, number_cell, read_table, text_cell, word_columns
+from sdssflow.report.tables import (
+    Cell,
+    Table,
+    number_cell,
+    plain,
+    read_table,
+    text_cell,
+    with_interval,
+    word_columns,
+)
 
 COLUMNS = (
     "citation", "metric", "convention", "subset", "theirs", "uncertainty", "sample", "split",

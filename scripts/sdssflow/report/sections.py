@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sdssflow.report.contents import Item
-from sdssflow.report.residuals import Residuals
-from sdssflow.report.tables import Cell, Column, ReportError, Table, plain_table, read_table
+from sdssflow.report.objects import Residuals
+from sdssflow.report.tables import ReportError, Table, plain_table, read_table
 
 LONG = 12  # rows; longer tables are folded
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -41,74 +41,8 @@ class Section:
     text: list[str] = field(default_factory=list)
     facts: list[tuple[str, str]] = field(default_factory=list)
     blocks: list[Table | Figure | Residuals] = field(default_factory=list)
-    sections: list[Section] = field(default_factory=list)
     record: dict[str, Any] = field(default_factory=dict)
     exported: str = ""
-
-
-@dataclass(frozen=True)
-class Best:
-    """The best of some models.
-
-    `not_told_apart` names the models whose paired difference from it may be zero in the metric
-    `ranked_by`.
-    """
-
-    model: str
-    ranked_by: str
-    not_told_apart: list[str]
-    scores: list[tuple[Column, Cell]]
-
-
-@dataclass(frozen=True)
-class Headline:
-    """The best model of a sample, task and split, for the summary.
-
-    `densities` is the best of the models that give a p(z), None where none does.
-    """
-
-    sample: str
-    title: str
-    task: str
-    split: str
-    anchor: str
-    best: Best
-    n: int
-    digests: str
-    seeds: str
-    densities: Best | None = None
-
-
-@dataclass(frozen=True)
-class SamplePage:
-    """The page of one sample.
-
-    Attributes
-    ----------
-    name, title : str
-        Of the sample.
-    text : list of str
-        Paragraphs below the title.
-    told : list of (str, list of str)
-        The story in short: what is told, and the sentences.
-    headlines : list of Headline
-        One for each task and split.
-    sections : list of Section
-        In the order in which the data walked.
-    cards : list of Section
-        A model card for each best model.
-    sheet : Section
-        The data sheet, which is written to a file only: the page shows its parts in its sections.
-    """
-
-    name: str
-    title: str
-    text: list[str]
-    told: list[tuple[str, list[str]]]
-    headlines: list[Headline]
-    sections: list[Section]
-    cards: list[Section]
-    sheet: Section
 
 
 def read_figure(path: str | Path, title: str, caption: str, subject: str) -> Figure:
