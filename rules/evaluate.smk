@@ -11,22 +11,14 @@ rule predict_classes:
         ),
     output:
         predictions="results/{sample}/classify/{split}/{model}/predictions.parquet",
-    log:
-        "logs/predict_classes/{sample}/{split}/{model}.log",
-    benchmark:
-        "benchmarks/runs/predict_classes/{sample}/{split}/{model}.jsonl"
     wildcard_constraints:
         model=one_of(RUN.classifiers),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1500),
         runtime=by_attempt(30),
     params:
         seeds=RUN.seeds,
         model="{model}",
-        code=code_digest("predict_classes.py"),
     message:
         "Predicting the test classes of {wildcards.sample} with {wildcards.model}, split {wildcards.split}"
     script:
@@ -42,13 +34,6 @@ rule score_classes:
         scores_by_bin="results/{sample}/classify/{split}/scores_by_bin.csv",
         confusion="results/{sample}/classify/{split}/confusion.csv",
         reliability="results/{sample}/classify/{split}/reliability.csv",
-    log:
-        "logs/score_classes/{sample}/{split}.log",
-    benchmark:
-        "benchmarks/runs/score_classes/{sample}/{split}.jsonl"
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1500),
         runtime=by_attempt(30),
@@ -56,7 +41,6 @@ rule score_classes:
         models=lambda wildcards: models_of(wildcards.sample, "classify"),
         settings=as_text(RUN.class_scores.canonical()),
         bootstrap=as_text(RUN.bootstrap.canonical()),
-        code=code_digest("score_classes.py"),
     message:
         "Scoring the classifiers of {wildcards.sample}, split {wildcards.split}"
     script:
@@ -73,20 +57,12 @@ rule plot_classes:
     output:
         figures=drawn(CLASSES),
         also=further(drawn(CLASSES)),
-    log:
-        "logs/plot_classes/{sample}/{split}.log",
-    benchmark:
-        "benchmarks/runs/plot_classes/{sample}/{split}.jsonl"
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(10),
     params:
         models=lambda wildcards: models_of(wildcards.sample, "classify"),
         settings=FIGURES,
-        code=code_digest("plot_classes.py"),
     message:
         "Drawing the classifiers of {wildcards.sample}, split {wildcards.split}"
     script:
@@ -103,22 +79,14 @@ rule predict_redshifts:
         ),
     output:
         predictions="results/{sample}/regress/{split}/{model}/predictions.parquet",
-    log:
-        "logs/predict_redshifts/{sample}/{split}/{model}.log",
-    benchmark:
-        "benchmarks/runs/predict_redshifts/{sample}/{split}/{model}.jsonl"
     wildcard_constraints:
         model=one_of(set(RUN.regressors) - PDF_REGRESSORS),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1500),
         runtime=by_attempt(30),
     params:
         seeds=RUN.seeds,
         model="{model}",
-        code=code_digest("predict_redshifts.py"),
     message:
         "Predicting the test redshifts of {wildcards.sample} with {wildcards.model}, split {wildcards.split}"
     script:
@@ -132,13 +100,6 @@ rule score_redshifts:
         scores=reported("results/{sample}/regress/{split}/scores.csv"),
         differences=reported("results/{sample}/regress/{split}/differences.csv"),
         scores_by_bin="results/{sample}/regress/{split}/scores_by_bin.csv",
-    log:
-        "logs/score_redshifts/{sample}/{split}.log",
-    benchmark:
-        "benchmarks/runs/score_redshifts/{sample}/{split}.jsonl"
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1500),
         runtime=by_attempt(30),
@@ -146,7 +107,6 @@ rule score_redshifts:
         models=lambda wildcards: models_of(wildcards.sample, "regress"),
         settings=as_text(RUN.redshift_scores.canonical()),
         bootstrap=as_text(RUN.bootstrap.canonical()),
-        code=code_digest("score_redshifts.py"),
     message:
         "Scoring the redshifts of {wildcards.sample}, split {wildcards.split}"
     script:
@@ -162,20 +122,12 @@ rule plot_redshifts:
     output:
         figures=drawn(REDSHIFTS),
         also=further(drawn(REDSHIFTS)),
-    log:
-        "logs/plot_redshifts/{sample}/{split}.log",
-    benchmark:
-        "benchmarks/runs/plot_redshifts/{sample}/{split}.jsonl"
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(10),
     params:
         models=lambda wildcards: models_of(wildcards.sample, "regress"),
         settings=FIGURES,
-        code=code_digest("plot_redshifts.py"),
     message:
         "Drawing the redshifts of {wildcards.sample}, split {wildcards.split}"
     script:

@@ -20,15 +20,8 @@ rule predict_pdfs:
     output:
         predictions="results/{sample}/regress/{split}/{model}/predictions.parquet",
         pdfs="results/{sample}/regress/{split}/{model}/pdfs.hdf5",
-    log:
-        "logs/predict_pdfs/{sample}/{split}/{model}.log",
-    benchmark:
-        "benchmarks/runs/predict_pdfs/{sample}/{split}/{model}.jsonl"
     wildcard_constraints:
         model=one_of(PDF_REGRESSORS),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(2000),
         runtime=by_attempt(60),
@@ -36,7 +29,6 @@ rule predict_pdfs:
         seeds=RUN.seeds,
         model="{model}",
         quantiles=RUN.redshift_pdfs.quantiles,
-        code=code_digest("predict_pdfs.py"),
     message:
         "Predicting p(z) of the test objects of {wildcards.sample} with {wildcards.model}, split {wildcards.split}"
     script:
@@ -62,15 +54,8 @@ rule weigh_spectra:
         predictions=lambda wildcards: of_pdf_models(wildcards, "predictions.parquet"),
     output:
         scores="results/{sample}/regress/{split}/covariate_shift.csv",
-    log:
-        "logs/weigh_spectra/{sample}/{split}.log",
-    benchmark:
-        "benchmarks/runs/weigh_spectra/{sample}/{split}.jsonl"
     wildcard_constraints:
         sample=one_of(PDF_SAMPLES),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(2000),
         runtime=by_attempt(60),
@@ -79,7 +64,6 @@ rule weigh_spectra:
         seeds=RUN.seeds,
         neighbours=RUN.redshift_pdfs.weight_neighbours,
         bootstrap=as_text(RUN.bootstrap.canonical()),
-        code=code_digest("weigh_spectra.py"),
     message:
         "Weighing the spectra of {wildcards.sample}, split {wildcards.split}, to foresee the scores of its test objects"
     script:
@@ -94,15 +78,8 @@ rule score_pdfs:
         differences=reported("results/{sample}/regress/{split}/pdf_differences.csv"),
         scores_by_bin="results/{sample}/regress/{split}/pdf_scores_by_bin.csv",
         pit="results/{sample}/regress/{split}/pit.csv",
-    log:
-        "logs/score_pdfs/{sample}/{split}.log",
-    benchmark:
-        "benchmarks/runs/score_pdfs/{sample}/{split}.jsonl"
     wildcard_constraints:
         sample=one_of(PDF_SAMPLES),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1500),
         runtime=by_attempt(30),
@@ -110,7 +87,6 @@ rule score_pdfs:
         models=lambda wildcards: pdf_models_of(wildcards.sample),
         settings=as_text(RUN.redshift_pdfs.canonical()),
         bootstrap=as_text(RUN.bootstrap.canonical()),
-        code=code_digest("score_pdfs.py"),
     message:
         "Scoring p(z) of {wildcards.sample}, split {wildcards.split}"
     script:
@@ -124,15 +100,8 @@ rule stack_pdfs:
     output:
         stacks="results/{sample}/regress/{split}/redshift_stacks.csv",
         summary=reported("results/{sample}/regress/{split}/redshift_stacks_summary.csv"),
-    log:
-        "logs/stack_pdfs/{sample}/{split}.log",
-    benchmark:
-        "benchmarks/runs/stack_pdfs/{sample}/{split}.jsonl"
     wildcard_constraints:
         sample=one_of(PDF_SAMPLES),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(2000),
         runtime=by_attempt(30),
@@ -140,7 +109,6 @@ rule stack_pdfs:
         models=lambda wildcards: pdf_models_of(wildcards.sample),
         settings=as_text(RUN.redshift_pdfs.canonical()),
         bootstrap=as_text(RUN.bootstrap.canonical()),
-        code=code_digest("stack_pdfs.py"),
     message:
         "Stacking p(z) of {wildcards.sample}, split {wildcards.split}"
     script:
@@ -159,15 +127,8 @@ rule plot_pdfs:
     output:
         figures=drawn(PDFS),
         also=further(drawn(PDFS)),
-    log:
-        "logs/plot_pdfs/{sample}/{split}.log",
-    benchmark:
-        "benchmarks/runs/plot_pdfs/{sample}/{split}.jsonl"
     wildcard_constraints:
         sample=one_of(PDF_SAMPLES),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(10),
@@ -175,7 +136,6 @@ rule plot_pdfs:
         models=lambda wildcards: pdf_models_of(wildcards.sample),
         level=RUN.bootstrap.level,
         settings=FIGURES,
-        code=code_digest("plot_pdfs.py"),
     message:
         "Drawing p(z) of {wildcards.sample}, split {wildcards.split}"
     script:

@@ -7,13 +7,6 @@ rule plot_catalogue:
     output:
         figures=drawn(CATALOGUE),
         also=further(drawn(CATALOGUE)),
-    log:
-        "logs/plot_catalogue/{sample}.log",
-    benchmark:
-        "benchmarks/runs/plot_catalogue/{sample}.jsonl"
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(10),
@@ -21,7 +14,6 @@ rule plot_catalogue:
         sample="{sample}",
         features=section("features"),
         settings=FIGURES,
-        code=code_digest("plot_catalogue.py"),
     message:
         "Drawing the catalogue of {wildcards.sample}"
     script:
@@ -34,22 +26,12 @@ rule find_clusters:
     output:
         table=reported("results/{sample}/explore/clusters.csv"),
         labels="results/{sample}/explore/clusters.parquet",
-    log:
-        "logs/find_clusters/{sample}.log",
-    benchmark:
-        "benchmarks/runs/find_clusters/{sample}.jsonl"
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1500),
         runtime=by_attempt(20),
     params:
-        explore=lambda wildcards: SAMPLES[wildcards.sample]
-        .explore.clustering()
-        .canonical(),
+        explore=clustering,
         seed=RUN.seeds[0],
-        code=code_digest("find_clusters.py"),
     message:
         "Looking for groups in {wildcards.sample}"
     script:
@@ -61,22 +43,12 @@ rule embed_features:
         features="results/{sample}/features/features.parquet",
     output:
         embedding="results/{sample}/explore/embedding.parquet",
-    log:
-        "logs/embed_features/{sample}.log",
-    benchmark:
-        "benchmarks/runs/embed_features/{sample}.jsonl"
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1800),
         runtime=by_attempt(20),
     params:
-        explore=lambda wildcards: SAMPLES[wildcards.sample]
-        .explore.clustering()
-        .canonical(),
+        explore=clustering,
         seed=RUN.seeds[0],
-        code=code_digest("embed_features.py"),
     message:
         "Projecting the features of {wildcards.sample} on two dimensions"
     script:
@@ -93,20 +65,12 @@ rule plot_clusters:
         selection=reported(f"results/{{sample}}/explore/cluster_selection.{FIGURE}"),
         also=also("results/{sample}/explore/clusters")
         + also("results/{sample}/explore/cluster_selection"),
-    log:
-        "logs/plot_clusters/{sample}.log",
-    benchmark:
-        "benchmarks/runs/plot_clusters/{sample}.jsonl"
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(10),
     params:
         settings=FIGURES,
         sample="{sample}",
-        code=code_digest("plot_clusters.py"),
     message:
         "Drawing the groups of {wildcards.sample}"
     script:
@@ -118,19 +82,11 @@ rule plot_filters:
         figure=reported(f"results/concepts/redshifted_spectrum.{FIGURE}"),
         also=also("results/concepts/redshifted_spectrum"),
         table="results/concepts/redshifted_colors.csv",
-    log:
-        "logs/plot_filters/plot_filters.log",
-    benchmark:
-        "benchmarks/runs/plot_filters/plot_filters.jsonl"
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(800),
         runtime=by_attempt(10),
     params:
         settings=FIGURES,
-        code=code_digest("plot_filters.py"),
     message:
         "Sliding a spectrum through the SDSS filters"
     script:
