@@ -25,6 +25,8 @@ def complete_rules():
         made.conda_env = "../environment.yml"
         made.set_params(code=code_digest(os.path.basename(made.script)))
         made.set_output(record=str(records.record_path(str(made.log[0]))))
+        if "figures" in made.output.keys():
+            made.expand_output = functools.partial(asked_outputs, made.expand_output)
 
 
 def code_digest(script):
