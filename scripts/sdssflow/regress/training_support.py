@@ -19,6 +19,7 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from sdssflow.configuration.pdfs import PdfCalibration
+from sdssflow.prepare.feature_columns import Feature
 from sdssflow.regress.standardisation import mean_and_scale
 
 
@@ -86,7 +87,7 @@ def color_names(features: Sequence[str]) -> tuple[str, ...]:
     >>> color_names(["psf_color_ug", "psf_color_err_ug", "psf_mag_r"])
     ('psf_color_ug',)
     """
-    colors = [name for name in features if "_color_" in name and "_color_err_" not in name]
+    colors = [name for name in features if Feature.named(name).kind == "color"]
     return tuple(colors or features)
 
 
