@@ -10,8 +10,12 @@ import pytest
 from sdssflow.configuration.pdfs import PdfCalibration
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.regress import calibrations
-from sdssflow.regress.calibration_files import read_calibration, write_calibration
-from sdssflow.regress.calibrations import Calibration, calibrate_fold
+from sdssflow.regress.calibrations import (
+    Calibration,
+    calibrate_fold,
+    read_calibration,
+    write_calibration,
+)
 from tests.regress import galaxies
 from tests.regress.calibrated import FOREST, LOCAL, calibrate, train
 
@@ -71,7 +75,7 @@ def test_blocks_do_not_matter(monkeypatch):
     blocks = fit()
     assert blocks.width == whole.width
     assert blocks.pit_ks_after == pytest.approx(whole.pit_ks_after, abs=1e-12)
-    np.testing.assert_allclose(blocks.conformal.reaches["68"], whole.conformal.reaches["68"])
+    np.testing.assert_allclose(blocks.conformal.reach["68"], whole.conformal.reach["68"])
 
 
 def test_of_many_objects_some_fit_the_width(monkeypatch):
@@ -94,7 +98,7 @@ def test_a_small_calibration_part_leaves_the_width():
     fold = fit(part=first_of(CALIBRATION, 40))
     assert fold.width == 1
     assert "has 40 objects, fewer than 50" in fold.note
-    assert np.isfinite(fold.conformal.pooled["68"])
+    assert np.isfinite(fold.conformal.reach_of_all["68"])
 
 
 def test_a_width_at_its_bound_is_told():

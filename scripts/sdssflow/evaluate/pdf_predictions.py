@@ -16,8 +16,13 @@ from sdssflow.prepare.parts import Part
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.redshift_pdf.scores import pdf_scores
 from sdssflow.redshift_pdf.summaries import summarise
-from sdssflow.regress.calibration_files import read_calibration
-from sdssflow.regress.calibrations import Calibration, FoldCalibration, LoadedPdf, blocks
+from sdssflow.regress.calibrations import (
+    Calibration,
+    FoldCalibration,
+    LoadedPdf,
+    blocks,
+    read_calibration,
+)
 from sdssflow.regress.inputs import require_usable
 from sdssflow.regress.model_folders import ModelFolder, open_folder
 

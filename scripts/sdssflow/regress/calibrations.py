@@ -1,28 +1,36 @@
 """What the calibration part says of a model's p(z), fitted, saved and applied.
 
-For each fold three things: the factor for the widths (`recalibration`), the reach of conformal
-intervals (`conformal`), both from the part `calibration`, which no training used, and where the
-training objects are (`training_support`), from the part `train`. `calibration_files` keeps them.
+For each fold three things: the factor for the widths (`recalibration`), the half widths of
+conformal intervals (`conformal`), both from the part `calibration`, which no training used, and
+where the training objects are (`training_support`), from the part `train`. They are kept as a JSON
+file that can be read, and a table of the training objects.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pydantic import Field, TypeAdapter, ValidationError
 
 from sdssflow.configuration.pdfs import PdfCalibration
+from sdssflow.files import write_json
 from sdssflow.prepare.parts import Part, feature_names, folds, read_part
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.regress.conformal import ConformalTable, fit_conformal
 from sdssflow.regress.inputs import require_usable
 from sdssflow.regress.model_folders import open_folder
 from sdssflow.regress.recalibration import BOUNDS, FEWEST_OBJECTS, fit_width, pit_ks, shrunk_width
+from sdssflow.regress.records import RECORD, or_nan
 from sdssflow.regress.training_support import TrainingSupport, fit_support
-from sdssflow.tables import metadata
+from sdssflow.tables import content_digest, metadata, read_parquet, write_parquet
 
 BLOCK = 16_384  # objects whose mixtures are in memory at a time
 MOST_FITTED = 16_384  # objects that fit the width: they give it to better than 1 %
@@ -52,15 +60,17 @@ class FoldCalibration:
         What was left out, and why; '' if nothing was.
     """
 
-    objects: int
+    objects: Annotated[int, Field(ge=0)]
     digest: str
     training_digest: str
-    width: float
-    pit_ks_before: float
-    pit_ks_after: float
+    width: Annotated[float, Field(ge=BOUNDS[0], le=BOUNDS[1])]
+    pit_ks_before: or_nan(float)
+    pit_ks_after: or_nan(float)
     conformal: ConformalTable
     support: TrainingSupport
     note: str
+
+    __pydantic_config__ = RECORD
 
     def recalibrate(self, pdf: Mixture) -> Mixture:
         """Return p(z) with its widths times `width`."""
@@ -113,6 +123,8 @@ class Calibration:
         How.
     folds : dict of int to FoldCalibration
         By number of the fold.
+    reference_digest : str
+        Content digest of the table of training objects, once there is one.
     """
 
     model: str
@@ -121,7 +133,18 @@ class Calibration:
     seed: int
     features: tuple[str, ...]
     settings: PdfCalibration
-    folds: dict[int, FoldCalibration]
+    folds: Annotated[dict[int, FoldCalibration], Field(min_length=1)]
+    reference_digest: str = ""
+
+    __pydantic_config__ = RECORD
+
+    def __post_init__(self) -> None:
+        for number, fold in self.folds.items():
+            if not set(fold.support.colors) <= set(self.features):
+                raise ValueError(f"colors of fold {number} are no features")
+
+
+_FILE = TypeAdapter(Calibration)
 
 
 def calibrate_model(
@@ -258,3 +281,62 @@ def blocks(n: int) -> Iterator[slice]:
     """Yield slices of at most `BLOCK` objects that cover n objects."""
     for start in range(0, n, BLOCK):
         yield slice(start, min(start + BLOCK, n))
+
+
+def write_calibration(calibration: Calibration, path: str | Path, reference: str | Path) -> None:
+    """Save a calibration, each file whole or not at all.
+
+    Parameters
+    ----------
+    calibration : Calibration
+        What to save.
+    path : path-like
+        The JSON file.
+    reference : path-like
+        The Parquet table of the training objects that distances are taken to: `fold` and the
+        colours, null where missing.
+    """
+    supports = {number: fold.support for number, fold in sorted(calibration.folds.items())}
+    counts = [support.objects for support in supports.values()]
+    points = np.concatenate([support.points for support in supports.values()])
+    columns = {"fold": pa.array(np.repeat(list(supports), counts), pa.int32())}
+    for place, name in enumerate(next(iter(supports.values())).colors):
+        columns[name] = pa.array(points[:, place], pa.float64(), from_pandas=True)
+    table = pa.table(columns)
+    write_parquet(table, reference)
+    known = replace(calibration, reference_digest=content_digest(table))
+    write_json(path, json.loads(_FILE.dump_json(known)))
+
+
+def read_calibration(path: str | Path, reference: str | Path) -> Calibration:
+    """Read back what `write_calibration` wrote, to the bit.
+
+    Raises
+    ------
+    FileNotFoundError
+        If one of the files is missing.
+    ValueError
+        If a file is not what was written, or they are not of one calibration.
+    """
+    try:
+        found = _FILE.validate_json(Path(path).read_text(encoding="utf-8"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(key) for key in first["loc"]) or "content"
+        raise ValueError(
+            f"{path}: not a calibration ({place}: {first['msg']}); delete it and run again"
+        ) from None
+    table = read_parquet(reference)
+    if content_digest(table) != found.reference_digest:
+        raise ValueError(
+            f"{reference}: not the training objects that {path} was written with; delete both and "
+            "run again"
+        )
+    folds = {number: _with_points(fold, number, table) for number, fold in found.folds.items()}
+    return replace(found, folds=folds)
+
+
+def _with_points(fold: FoldCalibration, number: int, reference: pa.Table) -> FoldCalibration:
+    rows = reference.filter(pc.field("fold") == number)
+    values = [rows.column(color).fill_null(np.nan).to_numpy() for color in fold.support.colors]
+    return replace(fold, support=replace(fold.support, points=np.column_stack(values)))
