@@ -4,6 +4,7 @@
 rule train_classifier:
     input:
         development="results/{sample}/split/{split}/{seed}/development.parquet",
+        voters=voters,
     output:
         folder=directory("results/{sample}/classify/{split}/{model}/{seed}"),
     log:
@@ -20,10 +21,9 @@ rule train_classifier:
         runtime=by_attempt(60),
     params:
         settings=lambda wildcards: RUN.classifiers[wildcards.model].canonical(),
-        members=voters,
         model="{model}",
         seed=lambda wildcards: int(wildcards.seed),
-        code=code_digest("train_classifier.py"),
+        code=model_code("train_classifier.py", RUN.classifiers),
     message:
         "Training classifier {wildcards.model} on {wildcards.sample}, split {wildcards.split}, seed {wildcards.seed}"
     script:

@@ -137,7 +137,7 @@ rule predict_redshifts:
     params:
         seeds=RUN.seeds,
         model="{model}",
-        code=code_digest("predict_redshifts.py"),
+        code=model_code("predict_redshifts.py", RUN.regressors),
     message:
         "Predicting the test redshifts of {wildcards.sample} with {wildcards.model}, split {wildcards.split}"
     script:

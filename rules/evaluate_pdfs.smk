@@ -36,7 +36,7 @@ rule predict_pdfs:
         seeds=RUN.seeds,
         model="{model}",
         quantiles=RUN.redshift_pdfs.quantiles,
-        code=code_digest("predict_pdfs.py"),
+        code=model_code("predict_pdfs.py", RUN.regressors),
     message:
         "Predicting p(z) of the test objects of {wildcards.sample} with {wildcards.model}, split {wildcards.split}"
     script:
@@ -79,7 +79,11 @@ rule weigh_spectra:
         seeds=RUN.seeds,
         neighbours=RUN.redshift_pdfs.weight_neighbours,
         bootstrap=as_text(RUN.bootstrap.canonical()),
-        code=code_digest("weigh_spectra.py"),
+        code=model_code(
+            "weigh_spectra.py",
+            RUN.regressors,
+            lambda wildcards: pdf_models_of(wildcards.sample),
+        ),
     message:
         "Weighing the spectra of {wildcards.sample}, split {wildcards.split}, to foresee the scores of its test objects"
     script:

@@ -22,7 +22,7 @@ rule train_regressor:
         settings=lambda wildcards: RUN.regressors[wildcards.model].canonical(),
         model="{model}",
         seed=lambda wildcards: int(wildcards.seed),
-        code=code_digest("train_regressor.py"),
+        code=model_code("train_regressor.py", RUN.regressors),
     message:
         "Training regressor {wildcards.model} on {wildcards.sample}, split {wildcards.split}, seed {wildcards.seed}"
     script:
@@ -52,7 +52,7 @@ rule search_settings:
     params:
         settings=lambda wildcards: RUN.regressors[wildcards.model].canonical(),
         seed=lambda wildcards: int(wildcards.seed),
-        code=code_digest("search_settings.py"),
+        code=model_code("search_settings.py", RUN.regressors),
     message:
         "Searching settings of {wildcards.model} on {wildcards.sample}, split {wildcards.split}, seed {wildcards.seed}"
     script:
@@ -85,7 +85,7 @@ rule train_network:
         seed=lambda wildcards: int(wildcards.seed),
         # beside the output, which Snakemake deletes when a job was killed
         checkpoints="results/{sample}/regress/{split}/{model}/checkpoints/{seed}",
-        code=code_digest("train_network.py"),
+        code=model_code("train_network.py", RUN.regressors),
     message:
         "Training network {wildcards.model} on {wildcards.sample}, split {wildcards.split}, seed {wildcards.seed}"
     script:
@@ -115,7 +115,7 @@ rule calibrate_pdfs:
         settings=as_text(RUN.redshift_pdfs.calibration().canonical()),
         model="{model}",
         seed=lambda wildcards: int(wildcards.seed),
-        code=code_digest("calibrate_pdfs.py"),
+        code=model_code("calibrate_pdfs.py", RUN.regressors),
     message:
         "Calibrating p(z) of {wildcards.model} on {wildcards.sample}, split {wildcards.split}, seed {wildcards.seed}"
     script:

@@ -23,6 +23,7 @@ Output
     figure : PNG or SVG
 """
 
+import json
 from pathlib import Path
 
 from sdssflow.configuration.figures import Figures
@@ -30,7 +31,6 @@ from sdssflow.evaluate import redshift_figures as figures
 from sdssflow.evaluate.score_tables import read_predictions
 from sdssflow.logs import run
 from sdssflow.plotting import save_figure, style
-from sdssflow.regress.model_folders import open_folder
 from sdssflow.tables import read_csv
 
 
@@ -53,7 +53,7 @@ def draw(name, snakemake):
         case "training":
             rows = []
             for folder in snakemake.input.histories:
-                card = open_folder(folder).card
+                card = json.loads((Path(folder) / "card.json").read_text(encoding="utf-8"))
                 rows.append((card["model"], card["seed"], read_csv(Path(folder) / "history.csv")))
             return figures.draw_training(rows)
     raise ValueError(f"plot_redshifts: there is no figure {name!r}")

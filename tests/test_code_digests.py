@@ -1,11 +1,14 @@
 import ast
+import re
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from sdssflow import code_digests
-from sdssflow.code_digests import Memory, code_digest, local_modules
+from sdssflow.code_digests import Memory, code_digest, local_modules, modules_behind
+from sdssflow.configuration import classifiers, regressors
 
 ROOT = Path(__file__).parents[1]
 MEMORY = Memory()
@@ -172,14 +175,66 @@ def test_scripts_take_parameters_and_never_the_configuration():
         assert "snakemake.config" not in path.read_text(), path
 
 
-REGRESSORS = {"train_regressor", "train_network", "search_settings"}
+TORCH = {"train_network", "search_settings"}
+TRAININGS = {"train_classifier", "train_regressor", *TORCH}
+
+
+def kinds():
+    """Yield the settings' class of each kind of model."""
+    for union in (classifiers.ClassifierSettings, regressors.RegressorSettings):
+        yield from get_args(get_args(union)[0])
+
+
+def scripts_of(kind):
+    """Return the scripts that import the program of a kind of model, as their rules name them."""
+    if kind.task == "classify":
+        return {"train_classifier"}
+    trains = "train_network" if kind.needs_torch else "train_regressor"
+    if "search" in kind.model_fields:
+        trains = f"{trains} search_settings"
+    predicts = (
+        "calibrate_pdfs predict_pdfs weigh_spectra" if kind.gives_pdf else "predict_redshifts"
+    )
+    return {*trains.split(), *predicts.split()}
+
+
+def test_a_rule_that_imports_programs_of_models_has_them_in_its_code_digest():
+    rules = "".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
+    folders = ROOT / "scripts/sdssflow/models/folders.py"
+    named = set()
+    for script in (ROOT / "scripts").glob("*.py"):
+        # loads what skops saved, of whichever kind: the model folder is newer if that kind is
+        if script.stem == "predict_classes":
+            continue
+        if folders in local_modules(script, ROOT / "scripts", MEMORY):
+            assert re.search(rf'code=model_code\(\s*"{script.name}"', rules), script
+            named.add(script.stem)
+    assert named == set().union(*map(scripts_of, kinds()))
+
+
+def reruns(modules):
+    """Return the pairs of script and kind, '' where it has none, behind which one of these is."""
+    changed = {ROOT / "scripts/sdssflow" / module for module in modules}
+    pairs = {(path.stem, "", ()) for path in (ROOT / "scripts").glob("*.py")}
+    for kind in kinds():
+        pairs |= {(script, kind.__name__, tuple(kind.programs())) for script in scripts_of(kind)}
+    return {
+        (script, kind)
+        for script, kind, programs in pairs
+        if changed & modules_behind(ROOT / f"scripts/{script}.py", MEMORY, programs)
+    }
 
 
 @pytest.mark.parametrize(
     ("modules", "most", "trained"),
     [
         (["configuration/classifiers.py", "classify/classifiers.py"], 3, {"train_classifier"}),
-        (["configuration/regressors.py", "regress/regressors.py"], 10, REGRESSORS),
+        (["configuration/regressors.py", "regress/regressors.py"], 10, {"train_regressor"}),
+        (
+            ["configuration/networks.py", "regress/networks.py"],
+            10,
+            TRAININGS - {"train_classifier"},
+        ),
         (["configuration/features.py", "prepare/features.py"], 6, set()),
         (["configuration/scores.py", "evaluate/redshift_metrics.py"], 10, set()),
         (["evaluate/pdf_metrics.py"], 5, set()),
@@ -189,6 +244,7 @@ REGRESSORS = {"train_regressor", "train_network", "search_settings"}
     ids=[
         "classifier",
         "regressor",
+        "network",
         "feature group",
         "metric",
         "p(z) metric",
@@ -198,11 +254,13 @@ REGRESSORS = {"train_regressor", "train_network", "search_settings"}
 )
 def test_what_is_added_reruns_only_what_can_use_it(modules, most, trained):
     """A kind of model trains none of the other task; a metric or a figure trains none at all."""
-    changed = {ROOT / "scripts/sdssflow" / module for module in modules}
-    rerun = {
-        script.stem
-        for script in (ROOT / "scripts").glob("*.py")
-        if changed & local_modules(script, ROOT / "scripts", MEMORY)
-    }
+    rerun = {script for script, _ in reruns(modules)}
     assert len(rerun) <= most, sorted(rerun)
-    assert {name for name in rerun if name.startswith(("train_", "search_"))} == trained
+    assert rerun & TRAININGS == trained
+
+
+def test_a_change_of_one_kind_trains_no_other_again():
+    trained = {kind for script, kind in reruns(["regress/committees.py"]) if script in TRAININGS}
+    assert trained == {"Committee"}
+    trained = {kind for script, kind in reruns(["regress/neighbours.py"]) if script in TRAININGS}
+    assert trained == {"NeighbourMean", "LocalLinear", "RandomForestRegressor"}

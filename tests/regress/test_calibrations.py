@@ -30,7 +30,7 @@ def too_narrow(features):
 
 
 def fit(part=CALIBRATION, settings=SETTINGS, train=TRAIN, seed=1):
-    return calibrate_fold(too_narrow, part, train, "local_linear", settings, seed)
+    return calibrate_fold(too_narrow, part, train, LOCAL, settings, seed)
 
 
 def first_of(part, n):
@@ -106,7 +106,7 @@ def test_a_width_at_its_bound_is_told():
         pdf = too_narrow(features)
         return Mixture(pdf.weights, pdf.means, pdf.scales / 10, pdf.lower, pdf.upper)
 
-    fold = calibrate_fold(far_too_narrow, CALIBRATION, TRAIN, "local_linear", SETTINGS, 1)
+    fold = calibrate_fold(far_too_narrow, CALIBRATION, TRAIN, LOCAL, SETTINGS, 1)
     assert fold.width == pytest.approx(2, rel=1e-3)
     assert "beyond its bound 2" in fold.note
 

@@ -5,7 +5,8 @@ import torch
 
 from sdssflow.regress import checkpoints
 from sdssflow.regress.ensemble_program import EnsembleProgram
-from sdssflow.regress.ensemble_training import reproducible, train_ensemble
+from sdssflow.regress.ensemble_training import fit as train_ensemble
+from sdssflow.regress.ensemble_training import reproducible
 from tests.regress.test_ensemble_training import SETTINGS, TRAIN, VALIDATION
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")

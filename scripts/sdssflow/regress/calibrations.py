@@ -20,13 +20,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field, TypeAdapter, ValidationError
 
+from sdssflow.configuration.kinds import ModelSettings
 from sdssflow.configuration.pdfs import PdfCalibration
 from sdssflow.files import write_json
+from sdssflow.models.folders import open_folder
+from sdssflow.models.inputs import require_usable
 from sdssflow.prepare.parts import Part, feature_names, folds, read_part
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.regress.conformal import ConformalTable, fit_conformal
-from sdssflow.regress.inputs import require_usable
-from sdssflow.regress.model_folders import open_folder
 from sdssflow.regress.recalibration import BOUNDS, FEWEST_OBJECTS, fit_width, pit_ks, shrunk_width
 from sdssflow.regress.records import RECORD, or_nan
 from sdssflow.regress.training_support import TrainingSupport, fit_support
@@ -175,15 +176,17 @@ def calibrate_model(
     fitted = {}
     for fold in folds(development):
         train, calibration = (read_part(development, fold, p) for p in ("train", "calibration"))
-        trained = opened.card.get("training", {}).get(str(fold), {}).get("digest")
+        trained = opened.trained_on(fold)
         if trained != train.digest:
             raise ValueError(
                 f"{folder}: fold {fold} was trained on rows of digest {trained!r}, but those of "
                 f"{development} have {train.digest!r}; delete the model folder and train again"
             )
-        pdf_of, kind = opened.load_pdf(fold), opened.settings.kind
+        pdf_of = opened.load_pdf(fold)
         try:
-            fitted[fold] = calibrate_fold(pdf_of, calibration, train, kind, settings, seed)
+            fitted[fold] = calibrate_fold(
+                pdf_of, calibration, train, opened.settings, settings, seed
+            )
         except ValueError as error:
             raise ValueError(f"{development}, fold {fold}: {error}") from error
     return Calibration(
@@ -201,7 +204,7 @@ def calibrate_fold(
     pdf_of: LoadedPdf,
     calibration: Part,
     train: Part,
-    kind: str,
+    regressor: ModelSettings,
     settings: PdfCalibration,
     seed: int,
 ) -> FoldCalibration:
@@ -215,8 +218,8 @@ def calibrate_fold(
         Objects that no training used; may be empty.
     train : Part
         Objects the model was trained on.
-    kind : str
-        Kind of the regressor.
+    regressor : ModelSettings
+        What was trained.
     settings : PdfCalibration
         How.
     seed : int
@@ -228,7 +231,7 @@ def calibrate_fold(
         If a redshift or a feature of the calibration part is missing that is needed.
     """
     if len(calibration):
-        require_usable(calibration, kind, "calibration")
+        require_usable(calibration, regressor, "calibration")
     width, note = _fit_width(pdf_of, calibration, settings)
     before, after = _pits(pdf_of, calibration, width)
     return FoldCalibration(

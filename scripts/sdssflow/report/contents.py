@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from sdssflow.configuration.regressors import PDF_KINDS, TORCH_KINDS
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.report.captions import (
@@ -113,7 +112,7 @@ def pdf_models(run: RunConfiguration, sample: Sample) -> list[str]:
     """Return the names of the regressors of a sample that give a p(z), in order."""
     if "regress" not in sample.tasks:
         return []
-    return [n for n in models(run, sample, "regress") if run.regressors[n].kind in PDF_KINDS]
+    return [n for n in models(run, sample, "regress") if run.regressors[n].gives_pdf]
 
 
 def _item(
@@ -181,8 +180,8 @@ def task_figures(run: RunConfiguration, sample: Sample, task: str) -> list[str]:
     """Return the names of the figures of a task; `training` only if a network is trained."""
     if task == "classify":
         return list(CLASSIFY_FIGURES)
-    kinds = {run.regressors[model].kind for model in models(run, sample, "regress")}
-    return [*REGRESS_FIGURES, *(["training"] if kinds & set(TORCH_KINDS) else [])]
+    trained = any(run.regressors[name].needs_torch for name in models(run, sample, "regress"))
+    return [*REGRESS_FIGURES, *(["training"] if trained else [])]
 
 
 def matched(items: list[Item], paths: list[str]) -> list[Item]:
