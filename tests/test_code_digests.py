@@ -1,5 +1,4 @@
 import ast
-import re
 import sys
 from pathlib import Path
 from typing import get_args
@@ -185,39 +184,21 @@ def kinds():
         yield from get_args(get_args(union)[0])
 
 
-def scripts_of(kind):
-    """Return the scripts that import the program of a kind of model, as their rules name them."""
+def trained_by(kind):
+    """Return the scripts that import the program of a kind of model."""
     if kind.task == "classify":
-        return {"train_classifier"}
-    trains = "train_network" if kind.needs_torch else "train_regressor"
-    if "search" in kind.model_fields:
-        trains = f"{trains} search_settings"
-    predicts = (
-        "calibrate_pdfs predict_pdfs weigh_spectra" if kind.gives_pdf else "predict_redshifts"
-    )
-    return {*trains.split(), *predicts.split()}
-
-
-def test_a_rule_that_imports_programs_of_models_has_them_in_its_code_digest():
-    rules = "".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
-    folders = ROOT / "scripts/sdssflow/models/folders.py"
-    named = set()
-    for script in (ROOT / "scripts").glob("*.py"):
-        # loads what skops saved, of whichever kind: the model folder is newer if that kind is
-        if script.stem == "predict_classes":
-            continue
-        if folders in local_modules(script, ROOT / "scripts", MEMORY):
-            assert re.search(rf'code=model_code\(\s*"{script.name}"', rules), script
-            named.add(script.stem)
-    assert named == set().union(*map(scripts_of, kinds()))
+        return ["train_classifier"]
+    searches = ["search_settings"] if "search" in kind.model_fields else []
+    return ["train_network" if kind.needs_torch else "train_regressor", *searches]
 
 
 def reruns(modules):
     """Return the pairs of script and kind, '' where it has none, behind which one of these is."""
     changed = {ROOT / "scripts/sdssflow" / module for module in modules}
     pairs = {(path.stem, "", ()) for path in (ROOT / "scripts").glob("*.py")}
-    for kind in kinds():
-        pairs |= {(script, kind.__name__, tuple(kind.programs())) for script in scripts_of(kind)}
+    pairs |= {
+        (name, kind.__name__, kind.programs()) for kind in kinds() for name in trained_by(kind)
+    }
     return {
         (script, kind)
         for script, kind, programs in pairs

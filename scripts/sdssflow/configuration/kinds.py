@@ -42,6 +42,6 @@ class ModelSettings(Section):
         return []
 
     @classmethod
-    def programs(cls) -> set[str]:
+    def programs(cls) -> tuple[str, str]:
         """Return the names of the modules that make models of this kind, for a code digest."""
-        return {cls.program, cls.__module__}
+        return cls.program, cls.__module__
