@@ -112,7 +112,7 @@ def slim_vote(vote: VotingClassifier) -> VotingClassifier:
 
 
 @singledispatch
-def build(settings: configuration.Classifier, seed: int, threads: int = 1) -> Any:
+def build(settings: configuration.Classifier, seed: int, threads: int) -> Any:
     """Return the unfitted estimator of a kind of classifier."""
     raise TypeError(f"no function registered here builds {settings!r}")
 

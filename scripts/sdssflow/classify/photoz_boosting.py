@@ -174,7 +174,7 @@ def fit(
     )
     shared = settings.model_dump(include=set(GradientBoostingClassifier.model_fields) - {"kind"})
     boosting = GradientBoostingClassifier(kind="gradient_boosting", **shared)
-    estimator = PhotozClassifier(regressor, build(boosting, seed), settings.folds)
+    estimator = PhotozClassifier(regressor, build(boosting, seed, threads), settings.folds)
     return estimator.fit(
         train.features,
         train.spec_class,

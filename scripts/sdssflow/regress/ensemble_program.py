@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from sdssflow.regress.adamw import AdamW
 from sdssflow.regress.captured_steps import CapturedStep
 from sdssflow.regress.mixture_networks import (
     MARGIN,
@@ -46,7 +47,7 @@ class State:
 
     epoch: int
     parameters: torch.Tensor
-    optimizer: torch.optim.AdamW
+    optimizer: AdamW
     generators: list[torch.Generator]
     best_parameters: torch.Tensor
     lowest_losses: torch.Tensor
@@ -98,18 +99,12 @@ class EnsembleProgram:
         """Return the state before the first epoch."""
         first = member_generators(self.seed, self.shape.members, torch.device("cpu"))
         parameters = initial_parameters(self.shape, first).to(self.device).requires_grad_()
-        optimizer = torch.optim.AdamW(
-            [parameters],
-            lr=self.settings.learning_rate,
-            weight_decay=self.settings.weight_decay,
-            fused=True,
-            capturable=self.device.type == "cuda",
-        )
+        rate, decay = self.settings.learning_rate, self.settings.weight_decay
         members = self.shape.members
         return State(
             epoch=0,
             parameters=parameters,
-            optimizer=optimizer,
+            optimizer=AdamW([parameters], rate, decay, fused=True),
             generators=member_generators(self.seed + 1, self.shape.members, self.device),
             best_parameters=parameters.detach().clone(),
             lowest_losses=torch.zeros(self.rows.stopped_on.shape, device=self.device),
@@ -167,7 +162,7 @@ class EnsembleProgram:
                 descend = functools.partial(self._descend, state)
                 state.captured = CapturedStep(descend, state.parameters, state.optimizer, batch)
             return state.captured(rate, batch)
-        state.optimizer.param_groups[0]["lr"] = rate
+        state.optimizer.learning_rate = rate
         return self._descend(state, *batch)
 
     def _descend(

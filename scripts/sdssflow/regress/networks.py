@@ -29,6 +29,7 @@ from torch import nn
 
 from sdssflow.files import replacing
 from sdssflow.logs import progress
+from sdssflow.regress.adamw import AdamW
 from sdssflow.regress.standardisation import FEATURE_BOUND, mean_and_scale
 
 if TYPE_CHECKING:
@@ -233,13 +234,8 @@ def fit(
     x, y = network.tensors(train)
     x_validation, y_validation = network.tensors(validation)
     loss_function = LOSSES[settings.loss]()
-    steps_per_epoch = math.ceil(len(x) / settings.batch_size)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-        optimizer, settings.max_epochs * steps_per_epoch
-    )
+    optimizer = AdamW(network.parameters(), settings.learning_rate, settings.weight_decay)
+    steps, last_step = 0, settings.max_epochs * math.ceil(len(x) / settings.batch_size)
 
     history: list[dict[str, float]] = []
     best_loss, best_epoch, best_weights = math.inf, 0, network.copied_weights()
@@ -253,10 +249,13 @@ def fit(
             y_batch = y_shuffled[start : start + settings.batch_size]
             output = network.layers(x_batch)[:, 0]  # forward
             loss = loss_function(output, y_batch)
-            optimizer.zero_grad()
+            network.zero_grad()
             loss.backward()  # gradient of the loss in all weights
             optimizer.step()  # update
-            schedule.step()
+            steps += 1
+            # along half a cosine to zero: from each rate to the next, as torch.optim rounds it
+            before, after = (1 + math.cos(math.pi * s / last_step) for s in (steps - 1, steps))
+            optimizer.learning_rate = after / before * optimizer.learning_rate
             summed_loss += loss.detach() * len(y_batch)
         train_loss = summed_loss.item() / len(x)
         _require_finite(train_loss, epoch, settings.learning_rate)
