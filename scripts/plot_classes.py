@@ -8,7 +8,7 @@ reads the score tables, `roc` the predictions themselves.
 
 from sdssflow.configuration.figures import Figures
 from sdssflow.evaluate import class_figures
-from sdssflow.evaluate.score_tables import read_predictions
+from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run
 from sdssflow.plotting import save_figure, style
 from sdssflow.tables import read_csv

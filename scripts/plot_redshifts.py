@@ -27,7 +27,7 @@ from pathlib import Path
 
 from sdssflow.configuration.figures import Figures
 from sdssflow.evaluate import redshift_figures as figures
-from sdssflow.evaluate.score_tables import read_predictions
+from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run
 from sdssflow.plotting import save_figure, style
 from sdssflow.regress.model_folders import open_folder

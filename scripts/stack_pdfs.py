@@ -18,7 +18,7 @@ Output
 from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate.redshift_stacks import read_stacked, stack_edges, stack_table, summary_table
-from sdssflow.evaluate.score_tables import read_predictions
+from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run
 from sdssflow.tables import write_csv
 

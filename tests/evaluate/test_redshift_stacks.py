@@ -21,7 +21,7 @@ from sdssflow.evaluate.redshift_stacks import (
     summary_table,
     variances,
 )
-from sdssflow.evaluate.score_tables import Predictions
+from sdssflow.evaluate.tables import Predictions
 from sdssflow.tables import read_csv
 from tests.evaluate.pdf_predictions import (
     DIGESTS,

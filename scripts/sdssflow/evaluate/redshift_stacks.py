@@ -21,16 +21,20 @@ import pandas as pd
 
 from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.scores import Bootstrap
-from sdssflow.evaluate.bootstrap import interval
-from sdssflow.evaluate.pdf_scores import pdf_columns
-from sdssflow.evaluate.score_tables import (
-    ALL,
+from sdssflow.evaluate.bootstrap import (
+    interval,
+    positive_or_nan,
+    weighted_sums,
+    with_point_estimate,
+)
+from sdssflow.evaluate.metrics import ALL
+from sdssflow.evaluate.pdfs import pdf_columns
+from sdssflow.evaluate.tables import (
     Predictions,
     bin_numbers,
     counts_by_seed,
     equal_count_edges,
 )
-from sdssflow.evaluate.weighted_sums import positive_or_nan, weighted_sums, with_point_estimate
 from sdssflow.redshift_pdf.qp_files import read_pdfs
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from sdssflow.configuration.sample import Sample
-from sdssflow.report.glossary import BETTER, METRICS, label, order
+from sdssflow.report.glossary import BETTER, METRICS, SUBGROUP_METRICS, label, order
 from sdssflow.report.pivots import bin_tables, class_table, overall, score_cell
 from sdssflow.report.provenance import Known, ModelRun
 from sdssflow.report.sections import Section
@@ -23,11 +23,6 @@ ALWAYS = (
     "Objects chosen otherwise than those of the sample: fainter ones, other classes, other "
     "surveys' magnitudes. Single objects where a mistake is costly: take a spectrum."
 )
-SUBGROUP_METRICS = {
-    "classify": ("accuracy", "macro_f1", "recall"),
-    "regress": ("sigma_nmad", "bias_median", "outlier_0.05"),
-    "pdf": ("crps", "coverage_95", "sharpness_68"),
-}
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,16 @@ import pytest
 import weigh_spectra
 
 from sdssflow.configuration.scores import Bootstrap
-from sdssflow.evaluate.covariate_shift import (
+from sdssflow.evaluate.redshift_metrics import normalised_residual, sigma_nmad
+from sdssflow.evaluate.shift import (
+    TABLE_COLUMNS,
     density_ratios,
     effective_number,
     measure_shift,
     separability,
+    shift_scores,
     target_features,
 )
-from sdssflow.evaluate.redshift_metrics import normalised_residual, sigma_nmad
-from sdssflow.evaluate.weighted_scores import TABLE_COLUMNS, shift_scores
 from tests.evaluate.pdf_predictions import gaussian_frame
 from tests.regress import galaxies
 from tests.regress.calibrated import FOREST, LOCAL, calibrate, predict, train
