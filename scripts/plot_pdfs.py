@@ -27,7 +27,7 @@ Output
 from sdssflow.configuration.figures import Figures
 from sdssflow.evaluate import pdf_figures as figures
 from sdssflow.evaluate.pdfs import best_model
-from sdssflow.evaluate.redshift_stacks import read_quantiles
+from sdssflow.evaluate.stacks import read_quantiles
 from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run
 from sdssflow.plotting import save_figure, style

@@ -14,7 +14,7 @@ from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate import pdf_figures
 from sdssflow.evaluate.pdf_gallery import RULES, choose
 from sdssflow.evaluate.pdfs import best_model, compare_densities
-from sdssflow.evaluate.redshift_stacks import (
+from sdssflow.evaluate.stacks import (
     Stacked,
     bin_masses,
     stack_edges,

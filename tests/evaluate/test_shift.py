@@ -1,4 +1,4 @@
-"""Weights that make objects with spectra stand for the target, and what they foresee."""
+"""Weights that make objects with spectra stand for the target, and the scores they predict."""
 
 import warnings
 from types import SimpleNamespace
@@ -177,7 +177,7 @@ def test_objects_without_weight_do_not_count():
     assert nothing["unweighted"].notna().all()
 
 
-def test_weights_foresee_the_scatter_of_a_target_with_other_features():
+def test_weights_predict_the_scatter_of_a_target_with_other_features():
     # the scatter grows with the first feature, of which the target has less
     def frame(features, seed):
         noise = 0.01 + 0.05 * features[:, 0]

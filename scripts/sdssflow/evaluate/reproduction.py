@@ -58,7 +58,7 @@ def data_tables(configuration: str | Path = CONFIGURATION) -> list[str]:
     run, samples = _configured(configuration)
     paths = []
     for name, sample in samples.items():
-        paths += [f"{name}/{room}.parquet" for room in
+        paths += [f"{name}/{table}.parquet" for table in
                   ("catalogue/catalogue", "clean/catalogue", "features/features")]  # fmt: skip
         paths += [
             f"{name}/split/{split}/{seed}/{part}.parquet"

@@ -1,4 +1,4 @@
-"""Objects with spectra are no fair sample: weigh them so that their features are like the target's.
+"""Weigh objects with spectra, no fair sample, so that their features are like the target's.
 
 Where spectra were taken of the brighter half, scores on objects with spectra say little of the
 others. If p(zspec | features) is the same on both sides (covariate shift), each object with a
@@ -7,10 +7,10 @@ density of the target over that of the objects with spectra, both counted within
 k-th nearest object with a spectrum (Lima et al. 2008, MNRAS 390, 118). Nothing but features is
 needed of the target.
 
-Weights can't stand for target objects where there are no spectra at all, can't tell what the
+Weights can't replace target objects where there are no spectra at all, don't know what the
 features don't, and smooth what varies within the k neighbours. How much they cost is the effective
-number of objects, (sum w)^2 / sum w^2; how much there is to weigh, how well a classifier tells both
-kinds of objects apart. On the published halves of the embedded Main Galaxy Sample (492 calibration
+number of objects, (sum w)^2 / sum w^2; how much there is to weigh, how well a classifier separates
+both kinds of objects. On the published halves of the embedded Main Galaxy Sample (492 calibration
 objects), 10, 50 and 200 neighbours gave the same weighted sigma_nmad, rms and CRPS within a fifth
 of their bootstrap intervals.
 """
@@ -168,7 +168,7 @@ def effective_number(weights: np.ndarray) -> float:
 
 
 def separability(spectroscopic: np.ndarray, target: np.ndarray) -> float:
-    """Return how well features tell target objects from objects with spectra.
+    """Return how well features separate target objects from objects with spectra.
 
     Parameters
     ----------

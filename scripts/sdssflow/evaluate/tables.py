@@ -193,7 +193,7 @@ def scores_table(
 def score_rows(
     score: Scores, level: float, *, model: str, seed: int | str, digest: str, **more: Any
 ) -> list[dict[str, Any]]:
-    """Return one dict per metric, with interval; `more` columns stand before the value.
+    """Return one dict per metric, with interval; `more` columns come before the value.
 
     A fraction of none or all of n objects is the same in every replicate; its interval is the exact
     binomial one instead (`bootstrap.bound_certain_fraction`).
@@ -281,34 +281,6 @@ class Scorer(NamedTuple):
     score: Callable[[Columns, np.ndarray, tuple[Metric, ...]], Scores]
 
 
-def score_models(
-    predictions: Sequence[Predictions], scorer: Scorer, counts: Mapping[int, np.ndarray]
-) -> dict[str, dict[int, Scores]]:
-    """Score every model and seed on all its test objects.
-
-    Parameters
-    ----------
-    predictions : sequence of Predictions
-        Of models tested on the same objects (`read_predictions`).
-    scorer : Scorer
-        How.
-    counts : mapping of int to array
-        From `counts_by_seed`.
-
-    Returns
-    -------
-    dict of model to dict of seed to Scores
-        For `scores_table` and `differences_table`.
-    """
-    return {
-        one.model: {
-            seed: scorer.score(scorer.columns(one, seed), counts[seed], scorer.metrics)
-            for seed in one.seeds
-        }
-        for one in progress(predictions, len(predictions), "scoring")
-    }
-
-
 def compare_models(
     predictions: Sequence[Predictions], scorer: Scorer, bins: int, bootstrap: Bootstrap
 ) -> dict[str, pd.DataFrame]:
@@ -326,7 +298,13 @@ def compare_models(
         Replicates, level and seed.
     """
     counts = counts_by_seed(predictions, bootstrap)
-    scores = score_models(predictions, scorer, counts)
+    scores = {
+        one.model: {
+            seed: scorer.score(scorer.columns(one, seed), counts[seed], scorer.metrics)
+            for seed in one.seeds
+        }
+        for one in progress(predictions, len(predictions), "scoring")
+    }
     return {
         "scores": scores_table(scores, bootstrap.level, predictions[0].test_digests),
         "differences": differences_table(scores, bootstrap.level),
@@ -351,8 +329,10 @@ def scores_by_bin(
 
     Parameters
     ----------
-    predictions, scorer, bins, counts
-        As for `compare_models` and `score_models`.
+    predictions, scorer, bins
+        As for `compare_models`.
+    counts : mapping of int to array
+        From `counts_by_seed`.
     level : float
         Confidence level of the intervals.
 

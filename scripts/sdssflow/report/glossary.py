@@ -68,8 +68,8 @@ _PAGE = (
      Change the records, not this page. -->
 
 Papers on photometric redshifts use one name for several formulas. So every score of ours has a
-name and a convention, and the convention stands beside it in each table. ⟨…⟩ in a convention stands
-for a setting. The unit z is that of redshifts; ratios and fractions have none. In the formulas:
+name and a convention, and each table states both. ⟨…⟩ in a convention stands for a setting. The
+unit z is that of redshifts; ratios and fractions have none. In the formulas:
 
 """
         + fill(SYMBOLS.replace("residual;", "residual; Δz = zphot − zspec;"), 100)

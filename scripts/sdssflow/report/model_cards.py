@@ -122,12 +122,12 @@ def _training_facts(cards: list[dict[str, Any]], split: str) -> list[tuple[str, 
 def _learnt_from(cards: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield each part that was learnt from, by seed and fold.
 
-    Classifiers tell of several parts, regressors of the training part alone.
+    Classifiers list several parts, regressors the training part alone.
     """
     for card in cards:
-        for fold, told in card["training"].items():
-            digests = told.get("digests", {"train": told.get("digest")})
-            counts = told["objects"]
+        for fold, training in card["training"].items():
+            digests = training.get("digests", {"train": training.get("digest")})
+            counts = training["objects"]
             counts = counts if isinstance(counts, dict) else {"train": counts}
             for part, objects in counts.items():
                 if objects:
