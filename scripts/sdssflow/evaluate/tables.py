@@ -21,7 +21,9 @@ from sdssflow.tables import DIGEST_LENGTH, metadata, read_parquet
 
 ABOUT_COLUMNS = ["model", "seed", "metric", "convention", "subset"]
 SCORE_COLUMNS = ["value", "lower", "upper", "n", "data_digest"]
-BINNED_COLUMNS = [*ABOUT_COLUMNS, "variable", "bin_low", "bin_high", *SCORE_COLUMNS]
+BIN_COLUMNS = ["variable", "bin_low", "bin_high"]
+BINNED_COLUMNS = [*ABOUT_COLUMNS, *BIN_COLUMNS, *SCORE_COLUMNS]
+DIFFERENCE_COLUMNS = ["model", "other", "metric", "value", "lower", "upper"]
 VARIABLES = ("zspec", "zphot", "reference_mag")
 Columns = dict[str, np.ndarray]
 
@@ -251,8 +253,7 @@ def differences_table(scores: Mapping[str, Mapping[int, Scores]], level: float) 
                         "upper": upper[place],
                     }
                 )
-    columns = ["model", "other", "metric", "value", "lower", "upper"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=DIFFERENCE_COLUMNS)
 
 
 def combined_digest(test_digests: Mapping[int, str]) -> str:

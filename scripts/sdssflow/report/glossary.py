@@ -52,6 +52,11 @@ def label(metric: str) -> str:
     return _KNOWN[metric].label if metric in _KNOWN else metric.replace("_", " ")
 
 
+def direction(metric: str) -> str:
+    """Return which of its values are better; '' for those that rank nothing, as those of papers."""
+    return METRICS[metric].better if metric in METRICS else ""
+
+
 def order(metrics: Iterable[str]) -> list[str]:
     """Return metrics in the glossary's order, those it lacks behind the others."""
     places = {name: place for place, name in enumerate(_KNOWN)}
