@@ -21,16 +21,20 @@ import pandas as pd
 
 from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.scores import Bootstrap
-from sdssflow.evaluate.bootstrap import interval
-from sdssflow.evaluate.pdf_scores import pdf_columns
-from sdssflow.evaluate.score_tables import (
-    ALL,
+from sdssflow.evaluate.bootstrap import (
+    interval,
+    positive_or_nan,
+    weighted_sums,
+    with_point_estimate,
+)
+from sdssflow.evaluate.metrics import ALL
+from sdssflow.evaluate.pdfs import pdf_columns
+from sdssflow.evaluate.tables import (
     Predictions,
     bin_numbers,
     counts_by_seed,
     equal_count_edges,
 )
-from sdssflow.evaluate.weighted_sums import positive_or_nan, weighted_sums, with_point_estimate
 from sdssflow.redshift_pdf.qp_files import read_pdfs
 
 
@@ -125,7 +129,7 @@ def bin_masses(levels: np.ndarray, redshifts: np.ndarray, edges: np.ndarray) -> 
 def variances(levels: np.ndarray, redshifts: np.ndarray) -> np.ndarray:
     """Return the variances of p(z) given as quantiles.
 
-    Beyond the first and last quantile, p(z) falls exponentially from the density beside it: of a
+    Beyond the first and last quantile, p(z) falls exponentially from the density next to it: of a
     Gaussian with 99 quantiles, the standard deviation comes out 0.3 % too small.
 
     Parameters
@@ -150,10 +154,10 @@ def variances(levels: np.ndarray, redshifts: np.ndarray) -> np.ndarray:
     square = ((low**2 + low * high + high**2) / 3) @ mass
     for end, inward, tail in ((0, 1, levels[0]), (-1, -2, 1 - levels[-1])):
         start = redshifts[:, end]
-        # mass of the tail over the density beside it; of the left tail, negative
-        reach = tail / abs(levels[end] - levels[inward]) * (start - redshifts[:, inward])
-        mean += tail * (start + reach)
-        square += tail * (start**2 + 2 * start * reach + 2 * reach**2)
+        # mass of the tail over the density next to it; of the left tail, negative
+        tail_length = tail / abs(levels[end] - levels[inward]) * (start - redshifts[:, inward])
+        mean += tail * (start + tail_length)
+        square += tail * (start**2 + 2 * start * tail_length + 2 * tail_length**2)
     return np.maximum(square - mean**2, 0)
 
 

@@ -8,15 +8,14 @@ from sklearn import metrics as sk
 
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.configuration.scores import Bootstrap, ClassScores
-from sdssflow.evaluate.bootstrap import draw_counts
-from sdssflow.evaluate.class_scores import (
-    class_codes,
-    class_scores,
-    class_scores_in_bin,
-    confusion_table,
-    reliability_table,
+from sdssflow.evaluate.bootstrap import (
+    draw_counts,
+    ranking_area,
+    weighted_sums,
+    with_point_estimate,
 )
-from sdssflow.evaluate.weighted_sums import ranking_area, weighted_sums, with_point_estimate
+from sdssflow.evaluate.class_metrics import BINNED, class_codes, class_scores
+from sdssflow.evaluate.classes import confusion_table, reliability_table
 
 SETTINGS = ClassScores(calibration_bins=10)
 
@@ -37,7 +36,7 @@ def draws(count, replicates=60, seed=1):
 
 def as_dict(scores, row=None):
     values = scores.values if row is None else scores.replicates[row]
-    return {(m.metric, m.subset): v for m, v in zip(scores.metrics, values, strict=True)}
+    return {(m.name, m.subset): v for m, v in zip(scores.metrics, values, strict=True)}
 
 
 def from_scikit_learn(truth, probability):
@@ -98,7 +97,7 @@ def test_in_a_bin_the_same_as_over_all():
     truth, probability = random_predictions()
     counts = draws(len(truth))
     whole = as_dict(class_scores(truth, probability, counts, SETTINGS))
-    some = as_dict(class_scores_in_bin(truth, probability, counts))
+    some = as_dict(class_scores(truth, probability, counts, SETTINGS, BINNED))
     assert some == {key: pytest.approx(whole[key], abs=1e-15) for key in some}
     assert ("accuracy", "all") in some
 
@@ -142,7 +141,7 @@ def test_next_to_nothing_warns_of_nothing(count):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         scores = class_scores(truth[:count], probability[:count], counts, SETTINGS)
-        class_scores_in_bin(truth[:count], probability[:count], counts)
+        class_scores(truth[:count], probability[:count], counts, SETTINGS, BINNED)
     assert np.isnan(as_dict(scores)["roc_auc", "all"])
     assert np.isnan(as_dict(scores)["accuracy", "all"]) == (count == 0)
 
@@ -150,7 +149,7 @@ def test_next_to_nothing_warns_of_nothing(count):
 def test_number_of_objects_is_that_of_the_class():
     truth, probability = random_predictions()
     scores = class_scores(truth, probability, draws(len(truth)), SETTINGS)
-    numbers = dict(zip([(m.metric, m.subset) for m in scores.metrics], scores.n, strict=True))
+    numbers = dict(zip([(m.name, m.subset) for m in scores.metrics], scores.n, strict=True))
     assert numbers["accuracy", "all"] == 400
     assert numbers["recall", "QSO"] == (truth == 1).sum()
 
@@ -162,7 +161,7 @@ def test_sums_do_not_depend_on_blocks(monkeypatch):
         ranking_area(probability[:, 0], truth == 0, weights),
         weighted_sums(weights, probability),
     )
-    monkeypatch.setattr("sdssflow.evaluate.weighted_sums.BLOCK", 250)
+    monkeypatch.setattr("sdssflow.evaluate.bootstrap.BLOCK", 250)
     parts = (
         ranking_area(probability[:, 0], truth == 0, weights),
         weighted_sums(weights, probability),

@@ -1,11 +1,11 @@
-"""Long score tables with intervals: what the scores of classes and of redshifts have in common."""
+"""Long score tables with intervals: what all scores have in common."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,35 +15,17 @@ import pandas as pd
 
 from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate.bootstrap import bound_certain_fraction, draw_counts, interval
+from sdssflow.evaluate.metrics import ALL, Metric
+from sdssflow.logs import progress
 from sdssflow.tables import DIGEST_LENGTH, metadata, read_parquet
 
-ALL = "all"
 ABOUT_COLUMNS = ["model", "seed", "metric", "convention", "subset"]
 SCORE_COLUMNS = ["value", "lower", "upper", "n", "data_digest"]
-FRACTIONS = (  # of all n objects
-    "accuracy", "outlier_0.05", "outlier_0.15", "outlier_2sigma", "outlier_3sigma", "outlier_iqr",
-    "within_0.1", "within_0.2", "within_0.3", "within_normalised_0.1", "pit_outliers",
-    "coverage_68", "coverage_95", "conformal_68", "conformal_95",
-)  # fmt: skip
-BINNED_COLUMNS = [*ABOUT_COLUMNS, "variable", "bin_low", "bin_high", *SCORE_COLUMNS]
-
-
-class Metric(NamedTuple):
-    """What one row of a score table is about.
-
-    Attributes
-    ----------
-    metric : str
-        Name, such as ``macro_f1``.
-    convention : str
-        How it is defined where definitions differ.
-    subset : str
-        ``all`` or the name of a class.
-    """
-
-    metric: str
-    convention: str
-    subset: str = ALL
+BIN_COLUMNS = ["variable", "bin_low", "bin_high"]
+BINNED_COLUMNS = [*ABOUT_COLUMNS, *BIN_COLUMNS, *SCORE_COLUMNS]
+DIFFERENCE_COLUMNS = ["model", "other", "metric", "value", "lower", "upper"]
+VARIABLES = ("zspec", "zphot", "reference_mag")
+Columns = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -213,14 +195,14 @@ def scores_table(
 def score_rows(
     score: Scores, level: float, *, model: str, seed: int | str, digest: str, **more: Any
 ) -> list[dict[str, Any]]:
-    """Return one dict per metric, with interval; `more` columns stand before the value.
+    """Return one dict per metric, with interval; `more` columns come before the value.
 
     A fraction of none or all of n objects is the same in every replicate; its interval is the exact
     binomial one instead (`bootstrap.bound_certain_fraction`).
     """
     lower, upper = interval(score.replicates, level)
     for place, metric in enumerate(score.metrics):
-        if metric.metric in FRACTIONS:
+        if metric.fraction:
             lower[place], upper[place] = bound_certain_fraction(
                 score.values[place], lower[place], upper[place], score.n[place], level
             )
@@ -228,7 +210,7 @@ def score_rows(
         {
             "model": model,
             "seed": seed,
-            **metric._asdict(),
+            **metric.key,
             **more,
             "value": value,
             "lower": low,
@@ -242,17 +224,14 @@ def score_rows(
     ]
 
 
-def differences_table(
-    scores: Mapping[str, Mapping[int, Scores]], metrics: Sequence[str], level: float
-) -> pd.DataFrame:
+def differences_table(scores: Mapping[str, Mapping[int, Scores]], level: float) -> pd.DataFrame:
     """Return ``differences.csv``: `model` minus `other` for every pair, on the same objects.
 
     Parameters
     ----------
     scores : mapping of model to mapping of seed to Scores
-        All scores; replicates drew the same groups for all models.
-    metrics : sequence of str
-        Names of metrics; those of subset ``all`` are compared.
+        All scores; replicates drew the same groups for all models. Those are shown whose record
+        says `compared`.
     level : float
         Confidence level of the intervals.
     """
@@ -263,19 +242,18 @@ def differences_table(
         values = means[model].values - means[other].values
         lower, upper = interval(replicates, level)
         for place, metric in enumerate(means[model].metrics):
-            if metric.metric in metrics and metric.subset == ALL:
+            if metric.compared:
                 rows.append(
                     {
                         "model": model,
                         "other": other,
-                        "metric": metric.metric,
+                        "metric": metric.name,
                         "value": values[place],
                         "lower": lower[place],
                         "upper": upper[place],
                     }
                 )
-    columns = ["model", "other", "metric", "value", "lower", "upper"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=DIFFERENCE_COLUMNS)
 
 
 def combined_digest(test_digests: Mapping[int, str]) -> str:
@@ -284,3 +262,140 @@ def combined_digest(test_digests: Mapping[int, str]) -> str:
         return next(iter(test_digests.values()))
     text = "".join(f"{seed}:{digest};" for seed, digest in sorted(test_digests.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+
+
+class Scorer(NamedTuple):
+    """How the models of a task are scored.
+
+    Attributes
+    ----------
+    metrics : tuple of Metric
+        What is computed.
+    columns : callable
+        Takes predictions and a seed; returns what scores are made of, arrays of n objects.
+    score : callable
+        Takes such columns, (replicates, n) counts and metrics; returns Scores.
+    """
+
+    metrics: tuple[Metric, ...]
+    columns: Callable[[Predictions, int], Columns]
+    score: Callable[[Columns, np.ndarray, tuple[Metric, ...]], Scores]
+
+
+def compare_models(
+    predictions: Sequence[Predictions], scorer: Scorer, bins: int, bootstrap: Bootstrap
+) -> dict[str, pd.DataFrame]:
+    """Return the tables `scores`, `differences` and `scores_by_bin` of some models.
+
+    Parameters
+    ----------
+    predictions : sequence of Predictions
+        Of models tested on the same objects (`read_predictions`).
+    scorer : Scorer
+        How they are scored; in bins by those of its metrics whose record says `binned`.
+    bins : int
+        Number of bins of zspec, zphot and reference magnitude.
+    bootstrap : Bootstrap
+        Replicates, level and seed.
+    """
+    counts = counts_by_seed(predictions, bootstrap)
+    scores = {
+        one.model: {
+            seed: scorer.score(scorer.columns(one, seed), counts[seed], scorer.metrics)
+            for seed in one.seeds
+        }
+        for one in progress(predictions, len(predictions), "scoring")
+    }
+    return {
+        "scores": scores_table(scores, bootstrap.level, predictions[0].test_digests),
+        "differences": differences_table(scores, bootstrap.level),
+        "scores_by_bin": scores_by_bin(predictions, scorer, bins, counts, bootstrap.level),
+    }
+
+
+def scores_by_bin(
+    predictions: Sequence[Predictions],
+    scorer: Scorer,
+    bins: int,
+    counts: Mapping[int, np.ndarray],
+    level: float,
+) -> pd.DataFrame:
+    """Score models in bins of zspec, zphot and reference magnitude.
+
+    Bins hold equal numbers of objects of all seeds together and are the same for all models. Bins
+    of zphot have the edges of those of zspec, so that a model more or less changes no other
+    model's row; their first and last bin take in what lies beyond. Objects without a reference
+    magnitude are in no bin of it. A bin without objects has no row; a seed without objects in a
+    bin has none, and doesn't enter the mean over seeds.
+
+    Parameters
+    ----------
+    predictions, scorer, bins
+        As for `compare_models`.
+    counts : mapping of int to array
+        From `counts_by_seed`.
+    level : float
+        Confidence level of the intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `BINNED_COLUMNS`.
+    """
+    metrics = tuple(metric for metric in scorer.metrics if metric.binned)
+    rows: list[dict[str, Any]] = []
+    for variable, edges in _edges(predictions[0].frame, bins).items():
+        for one in predictions:
+            columns = {seed: scorer.columns(one, seed) for seed in one.seeds}
+            for low, high, inside in _bins(one, variable, edges):
+                by_seed = {}
+                for seed, chosen in inside.items():
+                    some = {name: values[chosen] for name, values in columns[seed].items()}
+                    by_seed[seed] = scorer.score(some, counts[seed][:, chosen], metrics)
+                where = {"variable": variable, "bin_low": low, "bin_high": high}
+                rows += _bin_rows(one, by_seed, level, where)
+    return pd.DataFrame(rows, columns=BINNED_COLUMNS)
+
+
+def _edges(frame: pd.DataFrame, bins: int) -> dict[str, np.ndarray]:
+    zspec, magnitude = (
+        equal_count_edges(frame[name].to_numpy(), bins) for name in ("zspec", "reference_mag")
+    )
+    return dict(zip(VARIABLES, (zspec, zspec, magnitude), strict=True))
+
+
+def _bins(
+    prediction: Predictions, variable: str, edges: np.ndarray
+) -> Iterator[tuple[float, float, dict[int, np.ndarray]]]:
+    """Yield low end, high end and, for each seed with objects there, which are in each bin."""
+    if not len(edges):
+        return
+    numbers = {}
+    for seed in prediction.seeds:
+        values = prediction.of_seed(seed)[variable].to_numpy(dtype=float)
+        if variable == "zphot":
+            values = np.clip(values, edges[0], edges[-1])
+        numbers[seed] = bin_numbers(values, edges)
+    for place in range(len(edges) - 1):
+        inside = {seed: number == place for seed, number in numbers.items()}
+        yield edges[place], edges[place + 1], {s: rows for s, rows in inside.items() if rows.any()}
+
+
+def _bin_rows(
+    prediction: Predictions, by_seed: Mapping[int, Scores], level: float, where: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the rows of one model in one bin: each seed and the mean over seeds."""
+    if not by_seed:
+        return []
+    digests = prediction.test_digests
+    labelled: dict[int | str, tuple[Scores, str]] = {
+        seed: (scores, digests[seed]) for seed, scores in by_seed.items()
+    }
+    labelled[ALL] = (mean_over_seeds(list(by_seed.values())), combined_digest(digests))
+    return [
+        row
+        for seed, (scores, digest) in labelled.items()
+        for row in score_rows(
+            scores, level, model=prediction.model, seed=seed, digest=digest, **where
+        )
+    ]

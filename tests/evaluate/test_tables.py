@@ -3,8 +3,14 @@
 import numpy as np
 import pandas as pd
 
-from sdssflow.evaluate.score_bins import score_bins
-from sdssflow.evaluate.score_tables import BINNED_COLUMNS, Metric, Predictions, Scores
+from sdssflow.evaluate.metrics import Metric
+from sdssflow.evaluate.tables import (
+    BINNED_COLUMNS,
+    Predictions,
+    Scorer,
+    Scores,
+    scores_by_bin,
+)
 
 
 def predictions(model, shift=0.0):
@@ -21,16 +27,19 @@ def predictions(model, shift=0.0):
     return Predictions(model, frame, {1: "a" * 12, 2: "b" * 12})
 
 
-def counting(prediction):
-    """A scorer that counts the objects of a bin and refuses an empty one."""
+def in_four_bins(*models):
+    """Count the objects of each bin; none is empty."""
 
-    def score(seed, inside):
-        assert inside.shape == (8,)
-        assert inside.any()
-        return Scores((Metric("count", "objects"),), np.array([inside.sum()], float),
-                      np.full((3, 1), inside.sum(), float), np.array([inside.sum()]))  # fmt: skip
+    def score(columns, counts, metrics):
+        n = len(columns["zspec"])
+        assert n
+        assert counts.shape == (3, n)
+        return Scores(metrics, np.array([n], float), np.full((3, 1), n, float), np.array([n]))
 
-    return score
+    metrics = (Metric("count", "objects", "N", binned=True), Metric("other", "", "other"))
+    scorer = Scorer(metrics, lambda one, seed: {"zspec": one.of_seed(seed)["zspec"]}, score)
+    counts = {seed: np.ones((3, 8), dtype=np.uint8) for seed in (1, 2)}
+    return scores_by_bin(models, scorer, 4, counts, 0.95)
 
 
 def rows(table, model, variable, seed):
@@ -39,7 +48,7 @@ def rows(table, model, variable, seed):
 
 
 def test_a_seed_without_objects_in_a_bin_has_no_row_and_does_not_enter_the_mean():
-    table = score_bins([predictions("m")], 4, 0.95, counting)
+    table = in_four_bins(predictions("m"))
     assert list(table.columns) == BINNED_COLUMNS
     assert rows(table, "m", "zspec", 1)["value"].sum() == 8
     assert rows(table, "m", "zspec", 2)["value"].sum() == 8
@@ -50,7 +59,7 @@ def test_a_seed_without_objects_in_a_bin_has_no_row_and_does_not_enter_the_mean(
 
 
 def test_models_share_the_bins_and_those_of_zphot_take_in_what_lies_beyond():
-    table = score_bins([predictions("m"), predictions("far", shift=5.0)], 4, 0.95, counting)
+    table = in_four_bins(predictions("m"), predictions("far", shift=5.0))
     edges = {
         (model, variable): set(rows(table, model, variable, "all")["bin_high"])
         for model in ("m", "far")

@@ -7,8 +7,8 @@ import pytest
 
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.configuration.scores import Bootstrap, ClassScores
-from sdssflow.evaluate.class_comparison import compare_classifiers
-from sdssflow.evaluate.score_tables import (
+from sdssflow.evaluate.classes import compare_classifiers
+from sdssflow.evaluate.tables import (
     Predictions,
     bin_numbers,
     combined_digest,

@@ -9,18 +9,23 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from sdssflow.acquire.schema import CLASSES
 from sdssflow.configuration.scores import Bootstrap, ClassScores
-from sdssflow.evaluate.class_scores import (
-    COMPARED,
-    PROBABILITIES,
+from sdssflow.evaluate.bootstrap import (
+    interval,
+    positive_or_nan,
+    weighted_sums,
+    with_point_estimate,
+)
+from sdssflow.evaluate.class_metrics import (
+    BINNED,
     class_codes,
     class_scores,
-    class_scores_in_bin,
-    confusion_table,
-    reliability_table,
+    confusion_summands,
+    per_bin,
 )
-from sdssflow.evaluate.score_tables import (
-    ALL,
+from sdssflow.evaluate.metrics import ALL
+from sdssflow.evaluate.tables import (
     BINNED_COLUMNS,
     Predictions,
     bin_numbers,
@@ -32,6 +37,8 @@ from sdssflow.evaluate.score_tables import (
     score_rows,
     scores_table,
 )
+
+PROBABILITIES = [f"probability_{name}" for name in CLASSES]
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ def compare_classifiers(
     Parameters
     ----------
     predictions : sequence of Predictions
-        One per model, about the same objects (`score_tables.read_predictions`).
+        One per model, about the same objects (`tables.read_predictions`).
     settings : ClassScores
         Bins.
     bootstrap : Bootstrap
@@ -80,7 +87,7 @@ def compare_classifiers(
     level, digests = bootstrap.level, first.test_digests
     return {
         "scores": scores_table(scores, level, digests),
-        "differences": differences_table(scores, COMPARED, level),
+        "differences": differences_table(scores, level),
         "scores_by_bin": _by_magnitude(models, settings, level, combined_digest(digests)),
         "confusion": _confusion(models),
         "reliability": _reliability(models, settings, level),
@@ -97,6 +104,82 @@ def _arrays(predictions: Predictions, seed: int, counts: np.ndarray) -> _SeedOfM
     )
 
 
+def confusion_table(truth: np.ndarray, probability: np.ndarray) -> pd.DataFrame:
+    """Return counts and row-normalised fractions: `truth, predicted, count, fraction`."""
+    cells = confusion_summands(truth, probability).sum(axis=0)
+    matrix = cells.reshape(len(CLASSES), len(CLASSES))
+    fraction = matrix / positive_or_nan(matrix.sum(axis=1, keepdims=True))
+    return pd.DataFrame(
+        {
+            "truth": np.repeat(CLASSES, len(CLASSES)),
+            "predicted": np.tile(CLASSES, len(CLASSES)),
+            "count": matrix.ravel().astype(int),
+            "fraction": fraction.ravel(),
+        }
+    )
+
+
+def reliability_table(
+    truths: list[np.ndarray],
+    probabilities: list[np.ndarray],
+    counts: list[np.ndarray],
+    settings: ClassScores,
+    level: float,
+) -> pd.DataFrame:
+    """Return the calibration curves, pooled over seeds.
+
+    Parameters
+    ----------
+    truths, probabilities, counts : lists, one entry per seed
+        As for `class_scores`.
+    settings : ClassScores
+        Number of bins.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `subset` (``all``: the most probable class, else the probability of that class),
+        `bin_low`, `bin_high`, `n` (predictions of all seeds), `mean_probability`, `fraction` of
+        them that are right, `lower`, `upper`. Empty bins are left out.
+    """
+    bins = settings.calibration_bins
+    edges = np.linspace(0, 1, bins + 1)
+    tables = []
+    for subset in (ALL, *CLASSES):
+        sums = np.zeros((1 + len(counts[0]), 3 * bins))
+        for truth, probability, count in zip(truths, probabilities, counts, strict=True):
+            stated, right = _stated(truth, probability, subset)
+            summands = [per_bin(stated, bins, of) for of in (np.ones_like(stated), stated, right)]
+            sums += weighted_sums(with_point_estimate(count), np.hstack(summands))
+        number, stated_sum, right_sum = np.split(sums, 3, axis=1)
+        fraction = right_sum / positive_or_nan(number)
+        lower, upper = interval(fraction[1:], level)
+        table = pd.DataFrame(
+            {
+                "subset": subset,
+                "bin_low": edges[:-1],
+                "bin_high": edges[1:],
+                "n": number[0].astype(int),
+                "mean_probability": (stated_sum / positive_or_nan(number))[0],
+                "fraction": fraction[0],
+                "lower": lower,
+                "upper": upper,
+            }
+        )
+        tables.append(table[table["n"] > 0])
+    return pd.concat(tables, ignore_index=True)
+
+
+def _stated(truth: np.ndarray, probability: np.ndarray, subset: str) -> tuple[np.ndarray, ...]:
+    """Return the probability that is tested and, as numbers, whether it was right."""
+    if subset == ALL:
+        return probability.max(axis=1), (probability.argmax(axis=1) == truth).astype(float)
+    code = CLASSES.index(subset)
+    return probability[:, code], (truth == code).astype(float)
+
+
 def _by_magnitude(
     models: dict[str, dict[int, _SeedOfModel]], settings: ClassScores, level: float, digest: str
 ) -> pd.DataFrame:
@@ -110,8 +193,12 @@ def _by_magnitude(
             for data in by_seed.values():
                 inside = bin_numbers(data.reference_mag, edges) == number
                 scores.append(
-                    class_scores_in_bin(
-                        data.truth[inside], data.probability[inside], data.counts[:, inside]
+                    class_scores(
+                        data.truth[inside],
+                        data.probability[inside],
+                        data.counts[:, inside],
+                        settings,
+                        BINNED,
                     )
                 )
             place = {"variable": "reference_mag", "bin_low": low, "bin_high": high}

@@ -12,8 +12,8 @@ from scipy.stats import norm
 
 from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.scores import Bootstrap
-from sdssflow.evaluate import redshift_stacks
-from sdssflow.evaluate.redshift_stacks import (
+from sdssflow.evaluate import stacks
+from sdssflow.evaluate.stacks import (
     Stacked,
     bin_masses,
     stack_edges,
@@ -21,7 +21,7 @@ from sdssflow.evaluate.redshift_stacks import (
     summary_table,
     variances,
 )
-from sdssflow.evaluate.score_tables import Predictions
+from sdssflow.evaluate.tables import Predictions
 from sdssflow.tables import read_csv
 from tests.evaluate.pdf_predictions import (
     DIGESTS,
@@ -152,6 +152,6 @@ def test_densities_of_other_objects_are_refused(tmp_path):
 
 
 def test_docstring_examples():
-    result = doctest.testmod(redshift_stacks)
+    result = doctest.testmod(stacks)
     assert result.attempted > 0
     assert result.failed == 0

@@ -1,4 +1,4 @@
-"""Objects with spectra are no fair sample: weigh them so that their features are like the target's.
+"""Weigh objects with spectra, no fair sample, so that their features are like the target's.
 
 Where spectra were taken of the brighter half, scores on objects with spectra say little of the
 others. If p(zspec | features) is the same on both sides (covariate shift), each object with a
@@ -7,33 +7,44 @@ density of the target over that of the objects with spectra, both counted within
 k-th nearest object with a spectrum (Lima et al. 2008, MNRAS 390, 118). Nothing but features is
 needed of the target.
 
-Weights can't stand for target objects where there are no spectra at all, can't tell what the
+Weights can't replace target objects where there are no spectra at all, don't know what the
 features don't, and smooth what varies within the k neighbours. How much they cost is the effective
-number of objects, (sum w)^2 / sum w^2; how much there is to weigh, how well a classifier tells both
-kinds of objects apart. On the published halves of the embedded Main Galaxy Sample (492 calibration
+number of objects, (sum w)^2 / sum w^2; how much there is to weigh, how well a classifier separates
+both kinds of objects. On the published halves of the embedded Main Galaxy Sample (492 calibration
 objects), 10, 50 and 200 neighbours gave the same weighted sigma_nmad, rms and CRPS within a fifth
 of their bootstrap intervals.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.spatial import KDTree
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from sdssflow.evaluate.weighted_sums import ranking_area
+from sdssflow.configuration.scores import Bootstrap
+from sdssflow.evaluate import redshift_metrics
+from sdssflow.evaluate.bootstrap import draw_counts, interval, ranking_area
+from sdssflow.evaluate.metrics import Metric, placed
+from sdssflow.evaluate.pdf_metrics import COLUMNS, DENSITIES, pit_distances
+from sdssflow.evaluate.redshift_metrics import Residuals, value, weighted_mean
 from sdssflow.prepare.parts import Part, feature_names, folds, read_part
 from sdssflow.regress.standardisation import FEATURE_BOUND
 from sdssflow.regress.training_support import known_mean_and_scale
 from sdssflow.tables import read_parquet
 
 CLASSIFIER_FOLDS = 5
+TABLE_COLUMNS = [
+    "model", "seed", "metric", "convention", "unweighted", "weighted", "lower", "upper",
+    "on_target", "n", "effective_n", "auc",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -157,7 +168,7 @@ def effective_number(weights: np.ndarray) -> float:
 
 
 def separability(spectroscopic: np.ndarray, target: np.ndarray) -> float:
-    """Return how well features tell target objects from objects with spectra.
+    """Return how well features separate target objects from objects with spectra.
 
     Parameters
     ----------
@@ -179,3 +190,70 @@ def separability(spectroscopic: np.ndarray, target: np.ndarray) -> float:
     classifier = HistGradientBoostingClassifier(early_stopping=False, random_state=0)
     chance = cross_val_predict(classifier, features, is_target, cv=held_out, method="predict_proba")
     return float(ranking_area(chance[:, 1], is_target, np.ones((1, len(features))))[0])
+
+
+def shift_scores(
+    columns: Mapping[str, np.ndarray],
+    weights: np.ndarray,
+    group: np.ndarray,
+    target: Mapping[str, np.ndarray],
+    auc: float,
+    bootstrap: Bootstrap,
+) -> pd.DataFrame:
+    """Score one model and seed on the calibration part, unweighted and weighted, and on the target.
+
+    Parameters
+    ----------
+    columns : mapping of str to (n,) array
+        `pdf_metrics.COLUMNS`, of the calibration part, n > 0.
+    weights : (n,) float64 array
+        `covariate_shift.density_ratios` of its objects.
+    group : (n,) array of str
+        What the bootstrap draws.
+    target : mapping of str to (t,) array
+        The same of the target.
+    auc : float
+        `separability` of the target from objects with spectra.
+    bootstrap : Bootstrap
+        Replicates and level of the intervals of the weighted values. They vary the objects of the
+        calibration part; the weights of an object stay.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `metric, convention, unweighted, weighted, lower, upper, on_target, n, effective_n, auc`.
+        Weighted values are NaN where no target object is near any calibration object.
+    """
+    counts = draw_counts(group, bootstrap)
+    on_target = {name: np.asarray(target[name], dtype=np.float64) for name in COLUMNS}
+    ones, target_ones = np.ones(len(weights)), np.ones(len(target["zspec"]))
+    drawn = [weights * count for count in counts]
+    rows = []
+    for metric in placed((*redshift_metrics.METRICS, *DENSITIES), "weighted"):
+        weighted, *replicates = (
+            _weighted(metric, columns, w) if w.any() else np.nan for w in (weights, *drawn)
+        )
+        lower, upper = interval(np.array(replicates), bootstrap.level)
+        rows.append(
+            {
+                "metric": metric.name,
+                "convention": metric.convention,
+                "unweighted": _weighted(metric, columns, ones),
+                "weighted": weighted,
+                "lower": lower,
+                "upper": upper,
+                "on_target": _weighted(metric, on_target, target_ones),
+                "n": len(weights),
+                "effective_n": effective_number(weights),
+                "auc": auc,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _weighted(metric: Metric, columns: Mapping[str, np.ndarray], weights: np.ndarray) -> float:
+    if metric not in DENSITIES:
+        return value(metric, Residuals(columns["zspec"], columns["zphot"], weights=weights))
+    if metric.term:
+        return weighted_mean(metric.term(columns), weights)
+    return float(metric.value(pit_distances(columns["pit"], weights[None]))[0])

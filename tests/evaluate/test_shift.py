@@ -1,4 +1,4 @@
-"""Weights that make objects with spectra stand for the target, and what they foresee."""
+"""Weights that make objects with spectra stand for the target, and the scores they predict."""
 
 import warnings
 from types import SimpleNamespace
@@ -12,15 +12,16 @@ import pytest
 import weigh_spectra
 
 from sdssflow.configuration.scores import Bootstrap
-from sdssflow.evaluate.covariate_shift import (
+from sdssflow.evaluate.redshift_metrics import normalised_residual, sigma_nmad
+from sdssflow.evaluate.shift import (
+    TABLE_COLUMNS,
     density_ratios,
     effective_number,
     measure_shift,
     separability,
+    shift_scores,
     target_features,
 )
-from sdssflow.evaluate.redshift_metrics import normalised_residual, sigma_nmad
-from sdssflow.evaluate.weighted_scores import TABLE_COLUMNS, shift_scores
 from tests.evaluate.pdf_predictions import gaussian_frame
 from tests.regress import galaxies
 from tests.regress.calibrated import FOREST, LOCAL, calibrate, predict, train
@@ -176,7 +177,7 @@ def test_objects_without_weight_do_not_count():
     assert nothing["unweighted"].notna().all()
 
 
-def test_weights_foresee_the_scatter_of_a_target_with_other_features():
+def test_weights_predict_the_scatter_of_a_target_with_other_features():
     # the scatter grows with the first feature, of which the target has less
     def frame(features, seed):
         noise = 0.01 + 0.05 * features[:, 0]

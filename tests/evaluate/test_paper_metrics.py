@@ -1,7 +1,5 @@
 """Scores as single papers define them."""
 
-import re
-from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
 
@@ -11,25 +9,20 @@ import score_redshifts
 from pydantic import ValidationError
 
 from sdssflow.configuration.scores import Bootstrap, Convention, RedshiftScores
-from sdssflow.evaluate import redshift_conventions
-from sdssflow.evaluate.redshift_conventions import CONVENTIONS, convention_metrics
-from sdssflow.evaluate.redshift_metrics import normalised_residual, redshift_metrics, sigma_nmad
-from sdssflow.evaluate.score_tables import FRACTIONS
+from sdssflow.evaluate import paper_metrics, redshift_metrics
+from sdssflow.evaluate.paper_metrics import METRICS, of_conventions
+from sdssflow.evaluate.redshift_metrics import Residuals, sigma_nmad, value
 from sdssflow.tables import read_csv
-from tests.evaluate.test_redshift_scores import write_predictions
+from tests.evaluate.test_redshifts import write_predictions
 
 # dz = -0.1, 0, 0, 0.04, 0.4 and d = -0.1, 0, 0, 0.02, 0.2 by construction
 ZSPEC = np.array([0.0, 0.25, 0.5, 1.0, 1.0])
 ZPHOT = np.array([-0.1, 0.25, 0.5, 1.04, 1.4])
-PAGE = Path(__file__).parents[2] / "docs/metric_conventions.md"
 
 
-def scores(zspec=ZSPEC, zphot=ZPHOT, conventions=tuple(CONVENTIONS)):
-    d = normalised_residual(zspec, zphot)
-    return {
-        (metric.convention, metric.metric): statistic(zspec, zphot, d)
-        for metric, statistic in convention_metrics(conventions).items()
-    }
+def scores(zspec=ZSPEC, zphot=ZPHOT):
+    residuals = Residuals(zspec, zphot)
+    return {(metric.convention, metric.name): value(metric, residuals) for metric in METRICS}
 
 
 def test_every_metric_on_five_objects_done_by_hand():
@@ -57,8 +50,8 @@ def test_every_metric_on_five_objects_done_by_hand():
         ("yang2017", "within_normalised_0.1"): 3 / 5,
     }
     assert set(found) == set(expected)
-    for name, value in expected.items():
-        assert found[name] == pytest.approx(value, abs=1e-12), name
+    for name, number in expected.items():
+        assert found[name] == pytest.approx(number, abs=1e-12), name
 
 
 def test_all_scatters_agree_on_an_unbiased_gaussian_at_low_redshift():
@@ -91,14 +84,14 @@ def test_a_bias_adds_to_the_scatter_about_zero_alone():
 
 def test_the_limit_of_rail_follows_wide_scatter():
     d = np.array([-0.2, -0.1, 0.0, 0.1, 0.2, 0.5])
-    assert redshift_conventions.outlier_iqr(d) == 0  # 3 sigma_iqr is 0.56
-    assert redshift_conventions.outlier_iqr(d / 100) == 0
-    assert redshift_conventions.outlier_iqr(np.append(np.zeros(9), 0.061)) == pytest.approx(0.1)
-    assert redshift_conventions.outlier_iqr(np.append(np.zeros(9), 0.059)) == 0
+    assert paper_metrics.outlier_iqr(d) == 0  # 3 sigma_iqr is 0.56
+    assert paper_metrics.outlier_iqr(d / 100) == 0
+    assert paper_metrics.outlier_iqr(np.append(np.zeros(9), 0.061)) == pytest.approx(0.1)
+    assert paper_metrics.outlier_iqr(np.append(np.zeros(9), 0.059)) == 0
 
 
 def test_the_configuration_knows_every_convention_and_no_other():
-    assert set(get_args(Convention)) == set(CONVENTIONS)
+    assert set(get_args(Convention)) == {metric.convention for metric in METRICS}
     with pytest.raises(ValidationError, match="named twice"):
         RedshiftScores(conventions=["rail", "rail"])
     with pytest.raises(ValidationError, match="Input should be"):
@@ -106,15 +99,20 @@ def test_the_configuration_knows_every_convention_and_no_other():
 
 
 def test_no_paper_takes_the_name_of_a_score_of_every_run():
-    ours = {metric.metric for metric in redshift_metrics(RedshiftScores())}
-    assert not ours & {metric.metric for metric in convention_metrics(list(CONVENTIONS))}
+    ours = {metric.name for metric in redshift_metrics.METRICS}
+    assert not ours & {metric.name for metric in METRICS}
 
 
 def test_fractions_have_the_intervals_of_fractions():
-    found = {metric.metric for metric in convention_metrics(list(CONVENTIONS))}
-    named = {name for name in found if name.startswith(("within", "outlier"))}
-    assert len(named) == 6
-    assert named <= set(FRACTIONS)
+    named = [metric for metric in METRICS if metric.name.startswith(("within", "outlier"))]
+    assert named
+    assert all(metric.fraction for metric in named)
+
+
+def test_papers_come_in_the_order_they_are_named():
+    assert of_conventions([]) == ()
+    found = [metric.name for metric in of_conventions(["rail", "astroml"])]
+    assert found == ["sigma_iqr", "outlier_iqr", "mae"]
 
 
 def test_only_a_run_that_asks_has_them_in_its_table(tmp_path):
@@ -144,14 +142,3 @@ def test_only_a_run_that_asks_has_them_in_its_table(tmp_path):
     within = more[more["metric"] == "within_0.1"]
     assert (within["value"] == 1).all()
     assert within["lower"].between(0.98, 0.999).all()  # exact binomial, not of no width
-
-
-def test_the_page_lists_every_metric_with_its_convention():
-    text = PAGE.read_text().replace(r"\|", "¦")
-    written = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|", text, re.M)
-    metrics = [*redshift_metrics(RedshiftScores()), *convention_metrics(list(CONVENTIONS))]
-    known = [
-        (metric.metric, metric.convention.replace("|", "¦").replace("0.001", "E"))
-        for metric in metrics
-    ]
-    assert sorted(written) == sorted(known)

@@ -10,9 +10,10 @@ from scipy.stats import binom
 
 from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.scores import Bootstrap
-from sdssflow.evaluate import pdf_scores
+from sdssflow.evaluate import pdfs
 from sdssflow.evaluate.bootstrap import draw_counts
-from sdssflow.evaluate.pdf_metrics import METRICS
+from sdssflow.evaluate.metrics import names
+from sdssflow.evaluate.pdf_metrics import COLUMNS, METRICS
 from sdssflow.tables import read_csv
 from tests.evaluate.pdf_predictions import gaussian_frame, write_pdf_predictions
 
@@ -91,18 +92,18 @@ def test_the_row_of_all_seeds_is_their_mean(tables):
 
 def test_replicates_are_scores_of_repeated_objects():
     frame = gaussian_frame(n=80, seeds=(1,))
-    columns = {name: frame[name].to_numpy(float) for name in pdf_scores.COLUMNS}
+    columns = {name: frame[name].to_numpy(float) for name in COLUMNS}
     counts = draw_counts(frame["group"].to_numpy(str), Bootstrap(replicates=20))
-    found = pdf_scores.score(columns, counts)
+    found = pdfs.score(columns, counts)
     for count, replicate in zip(counts[:5], found.replicates, strict=False):
         repeated = {name: np.repeat(values, count) for name, values in columns.items()}
-        alone = pdf_scores.score(repeated, np.ones((1, count.sum()), dtype=np.uint8))
+        alone = pdfs.score(repeated, np.ones((1, count.sum()), dtype=np.uint8))
         np.testing.assert_allclose(replicate, alone.values, rtol=1e-9, atol=1e-12)
 
 
 def test_differences_are_paired_and_find_the_better_model(tables):
     differences = tables["differences"].set_index("metric")
-    assert set(differences.index) == set(pdf_scores.COMPARED)
+    assert set(differences.index) == set(names(METRICS, "compared"))
     assert differences.loc["crps", "upper"] < 0  # right minus narrow
     assert differences.loc["log_likelihood", "lower"] > 0
     means = {model: of_all(tables["scores"], model, "crps")["value"].item() for model in STRETCH}
@@ -116,7 +117,7 @@ def test_differences_are_paired_and_find_the_better_model(tables):
 
 def test_bins_hold_every_object_once_and_average_to_the_whole(tables):
     bins = tables["scores_by_bin"]
-    assert set(bins["metric"]) == set(pdf_scores.BINNED)
+    assert set(bins["metric"]) == set(names(METRICS, "binned"))
     assert set(bins["variable"]) == {"zspec", "zphot", "reference_mag"}
     whole = tables["scores"]
     for metric in ("crps", "coverage_68", "sharpness_68"):
@@ -137,10 +138,10 @@ def test_intervals_of_a_bin_are_those_of_its_objects(tables):
     chosen = bins[(bins["model"] == "narrow") & (bins["seed"] == "1") & (bins["metric"] == "crps")]
     row = chosen[chosen["variable"] == "reference_mag"].iloc[1]
     inside = (frame["reference_mag"] >= row["bin_low"]) & (frame["reference_mag"] < row["bin_high"])
-    columns = {name: frame[name].to_numpy(float)[inside] for name in pdf_scores.COLUMNS}
+    columns = {name: frame[name].to_numpy(float)[inside] for name in COLUMNS}
     counts = draw_counts(frame["group"].to_numpy(str)[inside], BOOTSTRAP)
-    found = pdf_scores.score(columns, counts)
-    place = next(i for i, metric in enumerate(METRICS) if metric.metric == "crps")
+    found = pdfs.score(columns, counts)
+    place = next(i for i, metric in enumerate(METRICS) if metric.name == "crps")
     low, high = np.quantile(found.replicates[:, place], (0.025, 0.975))
     expected = (found.values[place], low, high)
     assert tuple(row[["value", "lower", "upper"]]) == pytest.approx(expected, rel=1e-9)
