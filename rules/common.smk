@@ -107,7 +107,7 @@ def code_digest(script):
     return code_digests.code_digest(os.path.join(SCRIPTS, script), CODE)
 
 
-STANDIN = code_digests.program_digest("sdssflow.standin.serve", SCRIPTS, CODE)
+STANDIN = code_digests.program_digest("skyserver_standin.server", SCRIPTS, CODE)
 
 
 def section(name):

@@ -6,7 +6,7 @@ import pytest
 
 from sdssflow.acquire.download.errors import DownloadError, TooMuchError, TransientError
 from sdssflow.acquire.download.votable import parse_votable
-from sdssflow.standin.votable import write_votable
+from skyserver_standin.tap import write_votable
 
 IDS = [1 << 50, (1 << 63) + 5, (1 << 64) - 1024]
 
