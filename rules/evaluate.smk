@@ -11,22 +11,14 @@ rule predict_classes:
         ),
     output:
         predictions="results/{sample}/classify/{split}/{model}/predictions.parquet",
-    log:
-        "logs/predict_classes/{sample}/{split}/{model}.log",
-    benchmark:
-        "benchmarks/runs/predict_classes/{sample}/{split}/{model}.jsonl"
     wildcard_constraints:
         model=one_of(RUN.classifiers),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1500),
         runtime=by_attempt(30),
     params:
         seeds=RUN.seeds,
         model="{model}",
-        code=code_digest("predict_classes.py"),
     message:
         "Predicting the test classes of {wildcards.sample} with {wildcards.model}, split {wildcards.split}"
     script:
@@ -54,13 +46,6 @@ rule score_classes:
         scores_by_bin="results/{sample}/classify/{split}/scores_by_bin.csv",
         confusion="results/{sample}/classify/{split}/confusion.csv",
         reliability="results/{sample}/classify/{split}/reliability.csv",
-    log:
-        "logs/score_classes/{sample}/{split}.log",
-    benchmark:
-        "benchmarks/runs/score_classes/{sample}/{split}.jsonl"
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1500),
         runtime=by_attempt(30),
@@ -68,7 +53,6 @@ rule score_classes:
         models=lambda wildcards: models_of(wildcards.sample, "classify"),
         settings=as_text(RUN.class_scores.canonical()),
         bootstrap=as_text(RUN.bootstrap.canonical()),
-        code=code_digest("score_classes.py"),
     message:
         "Scoring the classifiers of {wildcards.sample}, split {wildcards.split}"
     script:
@@ -91,13 +75,6 @@ rule plot_classes:
             labels={"what": "{figure}", "split": "{split}"},
         ),
         also=also("results/{sample}/classify/{split}/figures/{figure}"),
-    log:
-        "logs/plot_classes/{sample}/{split}/{figure}.log",
-    benchmark:
-        "benchmarks/runs/plot_classes/{sample}/{split}/{figure}.jsonl"
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(10),
@@ -105,7 +82,6 @@ rule plot_classes:
         figure="{figure}",
         models=lambda wildcards: models_of(wildcards.sample, "classify"),
         settings=FIGURES,
-        code=code_digest("plot_classes.py"),
     message:
         "Drawing {wildcards.figure} of the classifiers of {wildcards.sample}, split {wildcards.split}"
     script:
@@ -122,22 +98,14 @@ rule predict_redshifts:
         ),
     output:
         predictions="results/{sample}/regress/{split}/{model}/predictions.parquet",
-    log:
-        "logs/predict_redshifts/{sample}/{split}/{model}.log",
-    benchmark:
-        "benchmarks/runs/predict_redshifts/{sample}/{split}/{model}.jsonl"
     wildcard_constraints:
         model=one_of(set(RUN.regressors) - PDF_REGRESSORS),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1500),
         runtime=by_attempt(30),
     params:
         seeds=RUN.seeds,
         model="{model}",
-        code=code_digest("predict_redshifts.py"),
     message:
         "Predicting the test redshifts of {wildcards.sample} with {wildcards.model}, split {wildcards.split}"
     script:
@@ -163,13 +131,6 @@ rule score_redshifts:
             labels={"what": "paired differences", "split": "{split}"},
         ),
         scores_by_bin="results/{sample}/regress/{split}/scores_by_bin.csv",
-    log:
-        "logs/score_redshifts/{sample}/{split}.log",
-    benchmark:
-        "benchmarks/runs/score_redshifts/{sample}/{split}.jsonl"
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1500),
         runtime=by_attempt(30),
@@ -177,7 +138,6 @@ rule score_redshifts:
         models=lambda wildcards: models_of(wildcards.sample, "regress"),
         settings=as_text(RUN.redshift_scores.canonical()),
         bootstrap=as_text(RUN.bootstrap.canonical()),
-        code=code_digest("score_redshifts.py"),
     message:
         "Scoring the redshifts of {wildcards.sample}, split {wildcards.split}"
     script:
@@ -199,15 +159,8 @@ rule plot_redshifts:
             labels={"what": "{figure}", "split": "{split}"},
         ),
         also=also("results/{sample}/regress/{split}/figures/{figure}"),
-    log:
-        "logs/plot_redshifts/{sample}/{split}/{figure}.log",
-    benchmark:
-        "benchmarks/runs/plot_redshifts/{sample}/{split}/{figure}.jsonl"
     wildcard_constraints:
         figure=one_of({*REGRESS_FIGURES, "training"}),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(10),
@@ -215,7 +168,6 @@ rule plot_redshifts:
         figure="{figure}",
         models=lambda wildcards: models_of(wildcards.sample, "regress"),
         settings=FIGURES,
-        code=code_digest("plot_redshifts.py"),
     message:
         "Drawing {wildcards.figure} of the redshifts of {wildcards.sample}, split {wildcards.split}"
     script:

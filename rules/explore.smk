@@ -13,15 +13,8 @@ rule plot_catalogue:
             labels={"what": "{figure}"},
         ),
         also=also("results/{sample}/explore/{figure}"),
-    log:
-        "logs/plot_catalogue/{sample}/{figure}.log",
-    benchmark:
-        "benchmarks/runs/plot_catalogue/{sample}/{figure}.jsonl"
     wildcard_constraints:
         figure="sky_map|magnitudes|redshifts|color_color|color_redshift",
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(10),
@@ -30,7 +23,6 @@ rule plot_catalogue:
         sample="{sample}",
         features=section("features"),
         settings=FIGURES,
-        code=code_digest("plot_catalogue.py"),
     message:
         "Drawing {wildcards.figure} of {wildcards.sample}"
     script:
@@ -49,20 +41,12 @@ rule find_clusters:
             labels={"what": "groups, table"},
         ),
         labels="results/{sample}/explore/clusters.parquet",
-    log:
-        "logs/find_clusters/{sample}.log",
-    benchmark:
-        "benchmarks/runs/find_clusters/{sample}.jsonl"
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1500),
         runtime=by_attempt(20),
     params:
         explore=section("explore"),
         seed=RUN.seeds[0],
-        code=code_digest("find_clusters.py"),
     message:
         "Looking for groups in {wildcards.sample}"
     script:
@@ -74,20 +58,12 @@ rule embed_features:
         features="results/{sample}/features/features.parquet",
     output:
         embedding="results/{sample}/explore/embedding.parquet",
-    log:
-        "logs/embed_features/{sample}.log",
-    benchmark:
-        "benchmarks/runs/embed_features/{sample}.jsonl"
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1800),
         runtime=by_attempt(20),
     params:
         explore=section("explore"),
         seed=RUN.seeds[0],
-        code=code_digest("embed_features.py"),
     message:
         "Projecting the features of {wildcards.sample} on two dimensions"
     script:
@@ -116,20 +92,12 @@ rule plot_clusters:
         ),
         also=also("results/{sample}/explore/clusters")
         + also("results/{sample}/explore/cluster_selection"),
-    log:
-        "logs/plot_clusters/{sample}.log",
-    benchmark:
-        "benchmarks/runs/plot_clusters/{sample}.jsonl"
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(10),
     params:
         settings=FIGURES,
         sample="{sample}",
-        code=code_digest("plot_clusters.py"),
     message:
         "Drawing the groups of {wildcards.sample}"
     script:
@@ -146,19 +114,11 @@ rule plot_filters:
         ),
         also=also("results/concepts/redshifted_spectrum"),
         table="results/concepts/redshifted_colors.csv",
-    log:
-        "logs/plot_filters/plot_filters.log",
-    benchmark:
-        "benchmarks/runs/plot_filters/plot_filters.jsonl"
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(800),
         runtime=by_attempt(10),
     params:
         settings=FIGURES,
-        code=code_digest("plot_filters.py"),
     message:
         "Sliding a spectrum through the SDSS filters"
     script:

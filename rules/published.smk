@@ -11,14 +11,7 @@ rule check_published:
             caption="../report/published.rst",
             labels={"what": "ours and theirs"},
         ),
-    log:
-        "logs/check_published/check_published.log",
-    benchmark:
-        "benchmarks/runs/check_published/check_published.jsonl"
     localrule: True
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(500),
         runtime=by_attempt(10),
@@ -26,7 +19,6 @@ rule check_published:
         numbers=lambda wildcards: published()["numbers"],
         tables=lambda wildcards: published()["tables"],
         reasons=lambda wildcards: published()["reasons"],
-        code=code_digest("check_published.py"),
     message:
         "Comparing the scores with published numbers"
     script:

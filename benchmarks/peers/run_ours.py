@@ -15,6 +15,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pyarrow as pa
 import torch
 
 import sdssflow
@@ -48,7 +49,7 @@ def read_parts(path: Path) -> dict[str, Part]:
             features=columns["features"][chosen],
             feature_names=names,
             row_id=columns["row_id"][chosen],
-            group=words["group"][chosen],
+            group_key=pa.array(words["group"][chosen]),
             reference_mag=columns["reference_mag"][chosen],
             spec_class=None,
             zspec=None if zspec is None else zspec[chosen],

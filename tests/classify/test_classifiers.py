@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from sklearn.metrics import accuracy_score
 
@@ -42,7 +43,7 @@ def part(features, classes):
         features=np.asarray(features, dtype=float).reshape(count, 3),
         feature_names=("u_g", "g_r", "mag_r"),
         row_id=np.arange(1000, 1000 + count),
-        group=np.arange(count).astype(str),
+        group_key=pa.array(np.arange(count).astype(str)),
         reference_mag=np.full(count, 18, dtype=np.float32),
         spec_class=np.asarray(classes, dtype="<U6"),
         zspec=np.array([redshift.get(name, np.nan) for name in classes]),

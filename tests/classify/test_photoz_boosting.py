@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeRegressor
@@ -29,7 +30,7 @@ def objects(count, seed):
         features=colors,
         feature_names=("u_g", "g_r"),
         row_id=np.arange(count),
-        group=np.arange(count).astype(str),
+        group_key=pa.array(np.arange(count).astype(str)),
         reference_mag=np.full(count, 18, dtype=np.float32),
         spec_class=np.where(zspec % 0.5 < 0.25, "GALAXY", "QSO"),
         zspec=zspec,

@@ -8,6 +8,7 @@ three bootstrap errors (0.0002 in sigma_nmad) above what was measured.
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -30,7 +31,7 @@ def part(frame, rows, features):
         features=features[rows],
         feature_names=tuple(f"feature_{place}" for place in range(features.shape[1])),
         row_id=rows,
-        group=rows.astype(str),
+        group_key=pa.array(rows.astype(str)),
         reference_mag=features[rows, 0].astype(np.float32),
         spec_class=None,
         zspec=frame["zspec"].to_numpy(float)[rows],

@@ -57,7 +57,7 @@ def build_features(catalogue: pa.Table, settings: Features) -> pa.Table:
     reference = _dereddened(catalogue, settings, extinction)[settings.reference_band]
     columns = {
         "row_id": catalogue.column("row_id"),
-        "object_key": pa.array(object_keys(catalogue), type=pa.string()),
+        "object_key": object_keys(catalogue),
         "reference_mag": pa.array(reference, type=pa.float32(), from_pandas=True),
         **{name: catalogue.column(name) for name in CARRIED if name in catalogue.column_names},
         **{
