@@ -1,4 +1,4 @@
-"""Quasars: luminosity function, one composite spectrum with dials, and a host galaxy.
+"""Quasars: luminosity function, one composite spectrum with adjustable parts, and a host galaxy.
 
 Every quasar is a composite of the SDSS (``data/README.md``) with its own power-law slope, strength
 of emission lines, dust of its host (SMC law, A = 1.39 E(B-V) (wavelength / micron)^-1.2, Prevot et
@@ -12,10 +12,19 @@ from functools import cache
 
 import numpy as np
 
-from sdssflow.simulate import targets
-from sdssflow.simulate.sources import QSO, Sources
-from sdssflow.simulate.templates import OLD, SECOND_OLD, WAVELENGTH, galaxy_grid, quasar_grid
-from sdssflow.simulate.volumes import Sampler, arcsec_per_kpc, distance_modulus, volume_element
+from skyserver_standin.sky import conventions as bits
+from skyserver_standin.sky.grids import (
+    OLD,
+    SECOND_OLD,
+    WAVELENGTH,
+    Sampler,
+    arcsec_per_kpc,
+    distance_modulus,
+    galaxy_grid,
+    quasar_grid,
+    volume_element,
+)
+from skyserver_standin.sky.instruments import QSO, Sources
 
 # Richards et al. 2006 (AJ 131, 2766), fit with a slope that depends on redshift above 2.45
 REFERENCE, KNEE = 2.45, -26.0
@@ -112,20 +121,13 @@ def draw_quasars(kind: str, n: int, rng: np.random.Generator) -> Sources:
     nucleus = _nuclei(redshift, i, rng)
     flux, radius = _with_host(redshift, nucleus, rng)
     draw = rng.random(n)
-    legacy = np.where(redshift > 2.9, targets.QSO_HIZ, targets.QSO_CAP)
-    core = np.where(draw < 0.5, targets.QSO_CORE_MAIN, targets.QSO_BONUS_MAIN)
-    return Sources(
-        flux=flux,
-        redshift=redshift,
-        spec_class=np.full(n, QSO),
-        subclass=np.where(
-            draw < 0.78, "BROADLINE", np.where(draw < 0.8, "STARBURST BROADLINE", "")
-        ),
-        half_light=radius,
-        early=np.ones(n, dtype=bool),
-        legacy_target=legacy if kind in ("legacy", "highz") else np.zeros(n, dtype=int),
-        boss_target=core if kind == "boss" else np.zeros(n, dtype=int),
+    legacy = np.where(redshift > 2.9, bits.QSO_HIZ, bits.QSO_CAP)
+    core = np.where(draw < 0.5, bits.QSO_CORE_MAIN, bits.QSO_BONUS_MAIN)
+    subclass = np.select(
+        [draw < 0.78, draw < 0.8], ["BROADLINE", "STARBURST BROADLINE"], default=""
     )
+    targets = legacy if kind in ("legacy", "highz") else 0, core if kind == "boss" else 0
+    return Sources.of(flux, redshift, QSO, subclass, radius, True, *targets)
 
 
 def _nuclei(redshift: np.ndarray, i: np.ndarray, rng: np.random.Generator) -> np.ndarray:

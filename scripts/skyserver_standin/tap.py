@@ -7,15 +7,19 @@ is the magnitude and `zsp` the redshift. Synchronous queries only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from io import BytesIO
+from xml.sax.saxutils import escape
 
-from sdssflow.standin.answers import Answer, Request, error_page
-from sdssflow.standin.database import BANDS, Database
-from sdssflow.standin.dialects import ADQL
-from sdssflow.standin.errors import SqlError
-from sdssflow.standin.translation import translate
-from sdssflow.standin.values import Catalog
-from sdssflow.standin.votable import error_votable, write_votable
+import numpy as np
+import pyarrow as pa
+from astropy.io.votable import from_table
+from astropy.io.votable.tree import Info
+from astropy.table import MaskedColumn, Table
+
+from skyserver_standin.database import BANDS, Database
+from skyserver_standin.loopback import Answer, Request, error_page
+from skyserver_standin.sql_types import ADQL, Catalog, SqlError
+from skyserver_standin.translation import translate
 
 DEFAULT_MAXREC = 20_000
 VOTABLE = "application/x-votable+xml"
@@ -42,6 +46,11 @@ _AVAILABILITY = """<?xml version="1.0" encoding="UTF-8"?>
 <vosi:availability xmlns:vosi="http://www.ivoa.net/xml/VOSIAvailability/v1.0">
 <vosi:available>true</vosi:available></vosi:availability>
 """
+_ERROR = """<?xml version="1.0" encoding="UTF-8"?>
+<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">
+<RESOURCE type="results"><INFO name="QUERY_STATUS" value="ERROR">{message}</INFO></RESOURCE>
+</VOTABLE>
+"""
 
 
 class TapService:
@@ -52,7 +61,7 @@ class TapService:
     database : Database
         The tables.
     url : str
-        The address of the service, which it tells its clients.
+        The address of the service, which it states to its clients.
     row_limit : int
         Greatest number of rows whatever MAXREC says.
     timeout : float
@@ -73,20 +82,15 @@ class TapService:
         table = database.add_view(ADQL.schema, "specobj", query)
         self.catalog = Catalog([table], ADQL)
         capabilities = _CAPABILITIES.format(url=url)
-        self._pages: dict[str, Callable[[Request], Answer]] = {
-            "/sync": self._sync,
-            "/capabilities": lambda request: Answer(200, "text/xml", capabilities.encode()),
-            "/availability": lambda request: Answer(200, "text/xml", _AVAILABILITY.encode()),
-        }
+        self._pages = {"/capabilities": capabilities, "/availability": _AVAILABILITY}
 
     def answer(self, request: Request) -> Answer:
         """Answer one request."""
-        page = self._pages.get(request.path.removeprefix("/tap"))
-        if page is None:
+        name = request.path.removeprefix("/tap")
+        if name in self._pages:
+            return Answer(200, "text/xml", self._pages[name].encode())
+        if name != "/sync":
             return error_page(404, "404", "404 - there is no such resource.")
-        return page(request)
-
-    def _sync(self, request: Request) -> Answer:
         try:
             return self._query(request.parameters)
         except SqlError as error:
@@ -106,13 +110,10 @@ class TapService:
         most = min(int(maxrec), self.row_limit)
         translation = translate(parameters.get("query", ""), self.catalog)
         asked = translation.limit
-        # one row more than may be sent tells whether anything was cut off
+        # one row more than may be sent shows whether anything was cut off
         limit = most + 1 if asked is None or asked > most else asked
-        cursor = self.database.cursor()
-        try:
+        with self.database.cursor() as cursor:
             table = self.database.run(translation.limited(limit), cursor, self.timeout)
-        finally:
-            cursor.close()
         overflow = table.num_rows > most
         body = write_votable(
             table.slice(0, most).rename_columns(translation.names),
@@ -120,3 +121,39 @@ class TapService:
             tabledata="tabledata" in form.lower() or form.lower().endswith("/td"),
         )
         return Answer(200, VOTABLE, body)
+
+
+def write_votable(table: pa.Table, status: str, tabledata: bool = False) -> bytes:
+    """Return a table as a VOTable.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The rows.
+    status : str
+        QUERY_STATUS: OK or OVERFLOW.
+    tabledata : bool
+        Whether the cells are written as text, else as BINARY2.
+    """
+    columns = [_column(name, table.column(name)) for name in table.column_names]
+    document = from_table(Table(columns, copy=False))
+    document.version = "1.4"
+    resource = document.resources[0]
+    resource.type = "results"
+    resource.infos.append(Info(name="QUERY_STATUS", value=status))
+    stream = BytesIO()
+    document.to_xml(stream, tabledata_format="tabledata" if tabledata else "binary2")
+    return stream.getvalue()
+
+
+def error_votable(message: str) -> bytes:
+    """Return a VOTable that holds an error and no table."""
+    return _ERROR.format(message=escape(message)).encode()
+
+
+def _column(name: str, values: pa.ChunkedArray) -> MaskedColumn:
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        data = np.array(values.fill_null("").to_pylist(), dtype=str)
+    else:
+        data = values.fill_null(0).to_numpy()
+    return MaskedColumn(data, name=name, mask=values.is_null().to_numpy())

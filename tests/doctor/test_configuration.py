@@ -3,14 +3,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sdssflow.doctor.findings import FAULT, OK
-from sdssflow.doctor.samples import (
+from sdssflow.doctor.configuration import (
     archive_addresses,
     check_configuration,
     load_configuration,
     simulated_samples,
-    unused_rules,
 )
+from sdssflow.doctor.findings import FAULT, OK
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "config/config.yaml"
@@ -75,12 +74,3 @@ def test_missing_tables_are_named(configured):
     assert found.state == (OK if table.is_file() else FAULT)
     if found.state == FAULT:
         assert str(table) in found.found and "sample dr14" in found.found
-
-
-def test_rules_without_jobs(configured):
-    assert unused_rules(configured()) == {"import_bulk"}
-    assert unused_rules(configured(samples=["mclass"])) == {
-        "simulate_sky", "assemble_catalogue", "import_bulk", "train_network", "search_settings",
-    }  # fmt: skip
-    assert "import_catalogue" in unused_rules(configured(samples=["mocksky"]))
-    assert unused_rules(configured(seeds=[])) == set()

@@ -10,8 +10,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from sdssflow.standin.errors import SqlError
-from sdssflow.standin.values import Catalog, SqlType, Table
+from skyserver_standin.sql_types import Catalog, SqlError, SqlType, Table
 
 BANDS = ("u", "g", "r", "i", "z")
 TIMEOUT_MESSAGE = (

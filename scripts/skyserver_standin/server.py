@@ -1,12 +1,19 @@
-"""SkyServer's search page over a folder of Parquet files, for tests and the default run."""
+"""SkyServer's search page over a folder of Parquet files, for tests and the default run.
+
+    python -m skyserver_standin.server --sky FOLDER
+
+prints its address, one line, when it is ready. With ``--until-stdin-closes`` it ends with its
+parent, even one that was killed: the pipe closes whatever happens.
+"""
 
 from __future__ import annotations
 
+import argparse
 import re
+import signal
+import sys
 import threading
-import time
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,30 +21,29 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
-from sdssflow.standin.answers import (
+from skyserver_standin.csv_format import csv_pieces
+from skyserver_standin.database import Database
+from skyserver_standin.guard import GuardError, guard
+from skyserver_standin.loopback import (
     CSV,
     Answer,
+    LoopbackServer,
     Middleware,
     Request,
     error_csv,
     error_json,
     error_page,
 )
-from sdssflow.standin.csv_format import csv_pieces
-from sdssflow.standin.database import Database
-from sdssflow.standin.errors import GuardError, SqlError
-from sdssflow.standin.guard import guard
-from sdssflow.standin.loopback import LoopbackServer
-from sdssflow.standin.translation import Translation, translate
+from skyserver_standin.sql_types import SqlError
+from skyserver_standin.translation import Translation, translate
 
 if TYPE_CHECKING:
-    from sdssflow.standin.tap import TapService
+    from skyserver_standin.tap import TapService
 
 ROW_LIMIT = 500_000
 SQL_TIMEOUT = 600.0
 MAX_QUERY_STRING = 2048
 _SEARCH_PAGE = re.compile(r".*/dr(\d+)/en/tools/search/x_results\.aspx", re.IGNORECASE)
-_THROTTLE_SECONDS = 60.0
 
 
 class SkyServer(LoopbackServer):
@@ -47,14 +53,12 @@ class SkyServer(LoopbackServer):
     ----------
     sky : path-like
         Folder with ``specobj.parquet`` and ``photoobj.parquet``.
-    release : int or iterable of int
-        The data releases that are served; others do not exist.
+    release : int
+        The data release that is served; others do not exist.
     row_limit : int
         Greatest number of rows of an answer; put in silently where a query has no TOP.
     timeout : float
         Seconds after which a query is broken off.
-    throttle : int, optional
-        Queries a minute that a client may send; not limited if None, as the real default.
     port : int
         0 takes a free one.
     middleware : callable, optional
@@ -73,20 +77,18 @@ class SkyServer(LoopbackServer):
     def __init__(
         self,
         sky: str | Path,
-        release: int | Iterable[int] = 17,
+        release: int = 17,
         row_limit: int = ROW_LIMIT,
         timeout: float = SQL_TIMEOUT,
-        throttle: int | None = None,
         port: int = 0,
         middleware: Middleware | None = None,
         memory: str = "2GB",
         threads: int = 2,
     ) -> None:
         self.database = Database(sky, memory=memory, threads=threads)
-        self.releases = {release} if isinstance(release, int) else set(release)
+        self.release = release
         self.row_limit = row_limit
         self.timeout = timeout
-        self._throttle = Throttle(throttle)
         self._lock = threading.Lock()
         super().__init__(self._route, port, middleware)
 
@@ -105,14 +107,14 @@ class SkyServer(LoopbackServer):
     @cached_property
     def _tap(self) -> TapService:
         # here, because astropy takes longer to import than all the rest
-        from sdssflow.standin.tap import TapService
+        from skyserver_standin.tap import TapService
 
         return TapService(self.database, self.tap_url, self.row_limit, self.timeout)
 
     def search(self, request: Request) -> Answer:
         """Answer a request to the search page."""
         page = _SEARCH_PAGE.fullmatch(request.path)
-        if page is None or int(page[1]) not in self.releases or request.method != "GET":
+        if page is None or int(page[1]) != self.release or request.method != "GET":
             return error_page(404, "404", "404 - File or directory not found.")
         if len(request.query) > MAX_QUERY_STRING:
             message = (
@@ -123,7 +125,6 @@ class SkyServer(LoopbackServer):
         if request.parameters.get("format", "csv").lower() != "csv":
             return error_json("The stand-in SkyServer writes csv and nothing else.")
         try:
-            self._throttle.admit(request)
             return self._run(guard(request.sql, self.row_limit))
         except GuardError as error:
             return error_csv(str(error))
@@ -156,36 +157,54 @@ def _stream(
         cursor.close()
 
 
-class Throttle:
-    """Counts the queries of each client within a minute.
+def main(arguments: Sequence[str] | None = None, middleware: Middleware | None = None) -> int:
+    """Serve until standard input closes or a signal comes.
 
     Parameters
     ----------
-    limit : int or None
-        How many are allowed; the procedure compares with `>`, so one more gets through.
+    arguments : sequence of str, optional
+        The command line without the program's name.
+    middleware : callable, optional
+        See `SkyServer`.
+
+    Returns
+    -------
+    int
+        Exit status.
     """
+    options = _parser().parse_args(arguments)
+    missing = [
+        name
+        for name in ("specobj.parquet", "photoobj.parquet")
+        if not (options.sky / name).is_file()
+    ]
+    if missing:
+        print(f"{options.sky}: no {' and no '.join(missing)}", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with SkyServer(options.sky, options.release, options.row_limit, port=options.port,
+                   middleware=middleware) as server:  # fmt: skip
+        print(server.url, flush=True)
+        try:
+            if options.until_stdin_closes:
+                sys.stdin.buffer.read()
+            else:
+                signal.pause()
+        except KeyboardInterrupt:
+            pass
+    return 0
 
-    def __init__(self, limit: int | None) -> None:
-        self.limit = limit
-        self._times: dict[str, deque[float]] = {}
-        self._lock = threading.Lock()
 
-    def admit(self, request: Request) -> None:
-        """Note a query.
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add = parser.add_argument
+    add("--sky", type=Path, required=True, help="folder with specobj.parquet and photoobj.parquet")
+    add("--port", type=int, default=0, help="0 takes a free one (default)")
+    add("--release", type=int, default=17, help="data release (default 17)")
+    add("--row-limit", type=int, default=ROW_LIMIT, help=f"rows an answer (default {ROW_LIMIT})")
+    add("--until-stdin-closes", action="store_true", help="end when standard input ends")
+    return parser
 
-        Raises
-        ------
-        GuardError
-            If its client has sent too many.
-        """
-        if self.limit is None:
-            return
-        now = time.monotonic()
-        with self._lock:
-            times = self._times.setdefault(request.client, deque())
-            while times and times[0] < now - _THROTTLE_SECONDS:
-                times.popleft()
-            if len(times) > self.limit:
-                message = f"ERROR: Maximum {self.limit} queries allowed per minute."
-                raise GuardError(f"{message} Rejected query: {request.sql}")
-            times.append(now)
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -20,14 +20,26 @@ import pyarrow.parquet as pq
 
 from sdssflow.files import replacing
 from sdssflow.photometry import SFD_COEFFICIENT
-from sdssflow.simulate.columns import BANDS, PHOTOOBJ, SPECOBJ
-from sdssflow.simulate.footprint import positions_on_plate, reddening
-from sdssflow.simulate.identifiers import pack_objid, pack_specobjid, unpack_objid
-from sdssflow.simulate.photometric_noise import measure, spoil
-from sdssflow.simulate.plates import PROGRAMMES, Plates, blocks_of_plates, plan_plates
-from sdssflow.simulate.populations import draw_survey
-from sdssflow.simulate.sources import CLASSES, Sources
-from sdssflow.simulate.spectroscopy import fit_spectra
+from skyserver_standin.sky.conventions import (
+    BANDS,
+    PHOTOOBJ,
+    SPECOBJ,
+    pack_objid,
+    pack_specobjid,
+    unpack_objid,
+)
+from skyserver_standin.sky.galaxies import draw_galaxies
+from skyserver_standin.sky.instruments import CLASSES, Sources, add_defects, fit_spectra, measure
+from skyserver_standin.sky.plates import (
+    PROGRAMMES,
+    Plates,
+    blocks_of_plates,
+    plan_plates,
+    positions_on_plate,
+    reddening,
+)
+from skyserver_standin.sky.quasars import draw_quasars
+from skyserver_standin.sky.stars import draw_stars
 
 BLOCK_ROWS = 50_000
 REPEAT_SHARE = 0.03
@@ -38,6 +50,35 @@ STAR_GALAXY_CUT = 0.145  # mag: psf minus cmodel magnitude (SDSS DR17, page "Cla
 SPECTRA_PER_FIELD, OBJ_STEP = 3, 17
 REPEAT_DELAY = 29  # nights
 GALAXY_TYPE, STAR_TYPE = 3, 6
+DRAW = {"galaxies": draw_galaxies, "quasars": draw_quasars, "stars": draw_stars}
+# survey: (family, kind): share of its spectra. Round numbers, so that the classes of the whole
+# survey, and of its bright part, come out about as in the SDSS
+SHARES = {
+    "sdss": {
+        ("galaxies", "main"): 0.63,
+        ("galaxies", "luminous"): 0.12,
+        ("quasars", "legacy"): 0.06,
+        ("quasars", "highz"): 0.015,
+        ("stars", "legacy"): 0.175,
+    },
+    "segue1": {("stars", "segue"): 0.97, ("galaxies", "main"): 0.02, ("quasars", "legacy"): 0.01},
+    "segue2": {("stars", "segue"): 0.97, ("galaxies", "main"): 0.02, ("quasars", "legacy"): 0.01},
+    "boss": {
+        ("galaxies", "lowz"): 0.19,
+        ("galaxies", "cmass"): 0.49,
+        ("quasars", "boss"): 0.10,
+        ("quasars", "eboss"): 0.06,
+        ("stars", "boss"): 0.16,
+    },
+    "eboss": {
+        ("galaxies", "red"): 0.18,
+        ("galaxies", "line"): 0.15,
+        ("galaxies", "cmass"): 0.15,
+        ("quasars", "eboss"): 0.33,
+        ("quasars", "boss"): 0.06,
+        ("stars", "boss"): 0.13,
+    },
+}
 
 
 def simulate_sky(folder: str | Path, objects: int, seed: int) -> None:
@@ -128,8 +169,7 @@ def _make_block(
         "ra": ra[first],
         "dec": dec[first],
     }
-    shown = Sources(*(column[first] for column in sources))
-    spec |= _spectroscopy(shown, part.programme[at], rng)
+    spec |= _spectroscopy(sources.rows(first), part.programme[at], rng)
     table = _table(spec, SPECOBJ)
     return table.take(pa.array(np.argsort(spec["specObjID"]))), photo
 
@@ -148,10 +188,24 @@ def _fibers_and_nights(part: Plates, rng: np.random.Generator) -> tuple[np.ndarr
 def _draw_sources(programme: np.ndarray, rng: np.random.Generator) -> Sources:
     """Draw sources for spectra of the given programmes, which ascend."""
     found, counts = np.unique(programme, return_counts=True)
+    surveys = [PROGRAMMES[i].survey for i in found]
+    return Sources.joined(
+        _draw_survey(survey, int(n), rng) for survey, n in zip(surveys, counts, strict=True)
+    )
+
+
+def _draw_survey(survey: str, n: int, rng: np.random.Generator) -> Sources:
+    """Draw the objects of n spectra of one survey, in random order."""
+    shares = SHARES[survey]
+    weights = np.array(list(shares.values()))
+    counts = rng.multinomial(n, weights / weights.sum())
     drawn = [
-        draw_survey(PROGRAMMES[i].survey, int(n), rng) for i, n in zip(found, counts, strict=True)
+        DRAW[family](kind, int(count), rng)
+        for (family, kind), count in zip(shares, counts, strict=True)
+        if count
     ]
-    return Sources(*(np.concatenate(column) for column in zip(*drawn, strict=True)))
+    order = rng.permutation(n)
+    return Sources.joined(drawn).rows(order)
 
 
 def _repeats(at: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -221,13 +275,13 @@ def _photoobj(
     rng: np.random.Generator,
 ) -> pa.Table:
     objid, ra, dec = objid[keep], ra[keep], dec[keep]
-    sources = Sources(*(column[keep] for column in sources))
+    sources = sources.rows(keep)
     coefficients = np.array([SFD_COEFFICIENT[band] for band in BANDS])
     extinction = (reddening(ra, dec)[:, None] * coefficients).astype(np.float32)
     flux = sources.flux * 10 ** (-0.4 * extinction)
     seen = measure(flux, sources.half_light, sources.early, rng)
     galaxy = seen.psf[:, 2] - seen.model[:, 2] > STAR_GALAXY_CUT
-    seen, clean = spoil(seen, rng)
+    seen, clean = add_defects(seen, rng)
     parts = unpack_objid(objid)
     columns = {"objID": objid, "ra": ra, "dec": dec, "mode": np.ones(len(objid)), "clean": clean}
     columns |= {name: parts[name] for name in ("run", "rerun", "camcol", "field", "obj")}

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sdssflow.simulate import targets
-from sdssflow.simulate.sources import STAR, Sources, mag_to_flux
-from sdssflow.simulate.templates import white_dwarfs
+from skyserver_standin.sky import conventions as bits
+from skyserver_standin.sky.grids import white_dwarfs
+from skyserver_standin.sky.instruments import STAR, Sources, mag_to_flux
 
 LIGHT_SPEED = 299792.458  # km/s
 # u - g: powers (of g - i, of [Fe/H]) and coefficients
@@ -174,16 +174,13 @@ def draw_stars(sample: str, n: int, rng: np.random.Generator) -> Sources:
     magnitude = np.stack([r + gr + ug, r + gr, r, r - ri, r - ri - iz], axis=1)
     name = np.array(names)[kind]
     speed = np.where(np.isin(name, ("halo", "blue", "giant", "standard")), 130.0, 45.0)
-    return Sources(
-        flux=mag_to_flux(magnitude),
-        redshift=rng.normal(0, 1, n) * speed / LIGHT_SPEED,
-        spec_class=np.full(n, STAR),
-        subclass=_subclass(sample, name, gr + ri, rng),
-        half_light=np.zeros(n),
-        early=np.zeros(n, dtype=bool),
-        legacy_target=_legacy_bits(name) if sample == "legacy" else np.zeros(n, dtype=int),
-        boss_target=_boss_bits(name) if sample == "boss" else np.zeros(n, dtype=int),
-    )
+    velocity = rng.normal(0, 1, n) * speed / LIGHT_SPEED
+    subclass = _subclass(sample, name, gr + ri, rng)
+    targets = {
+        "legacy_target": _legacy_bits(name) if sample == "legacy" else 0,
+        "boss_target": _boss_bits(name) if sample == "boss" else 0,
+    }
+    return Sources.of(mag_to_flux(magnitude), velocity, STAR, subclass, **targets)
 
 
 def _colors(kind: str, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -233,21 +230,21 @@ def _magnitudes(sample: str, n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _legacy_bits(name: np.ndarray) -> np.ndarray:
-    bits = {
-        "blue": targets.STAR_BHB,
-        "white": targets.STAR_WHITE_DWARF,
-        "red": targets.STAR_RED_DWARF,
-        "pair": targets.SERENDIP_BLUE,
-        "giant": targets.SERENDIP_DISTANT,
+    known = {
+        "blue": bits.STAR_BHB,
+        "white": bits.STAR_WHITE_DWARF,
+        "red": bits.STAR_RED_DWARF,
+        "pair": bits.SERENDIP_BLUE,
+        "giant": bits.SERENDIP_DISTANT,
     }
-    return np.array([bits.get(one, targets.QSO_SKIRT) for one in name.tolist()], dtype=np.int64)
+    return np.array([known.get(one, bits.QSO_SKIRT) for one in name.tolist()], dtype=np.int64)
 
 
 def _boss_bits(name: np.ndarray) -> np.ndarray:
     return np.select(
         [name == "standard", name == "white"],
-        [targets.STD_FSTAR, targets.STD_WD],
-        targets.QSO_BONUS_MAIN,
+        [bits.STD_FSTAR, bits.STD_WD],
+        bits.QSO_BONUS_MAIN,
     )
 
 
