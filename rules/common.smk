@@ -286,7 +286,7 @@ def caption_file(shown):
         ".snakemake/sdssflow_captions", re.sub(r"\W+", "_", shown.path)
     ).absolute()
     text = f"{shown.caption}\n\n{shown.columns}\n"
-    if workflow.is_main_process and not (path.exists() and path.read_text() == text):
+    if workflow.is_main_process and not (path.exists() and path.read_text("utf-8") == text):
         write_text(path, text)
     return str(path)
 
