@@ -4,6 +4,7 @@
 rule train_classifier:
     input:
         development="results/{sample}/split/{split}/{seed}/development.parquet",
+        voters=voters,
     output:
         folder=directory("results/{sample}/classify/{split}/{model}/{seed}"),
     wildcard_constraints:
@@ -13,7 +14,6 @@ rule train_classifier:
         runtime=by_attempt(60),
     params:
         settings=lambda wildcards: RUN.classifiers[wildcards.model].canonical(),
-        members=voters,
         model="{model}",
         seed=lambda wildcards: int(wildcards.seed),
     message:

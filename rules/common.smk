@@ -30,7 +30,6 @@ from sdssflow.configuration.loading import (
     read_layers,
 )
 from sdssflow.configuration.reading import Document
-from sdssflow.configuration.regressors import PDF_KINDS, TORCH_KINDS
 from sdssflow.files import write_text
 from sdssflow.outputs import outputs
 from sdssflow.provenance import digests, records, run_times
@@ -96,10 +95,10 @@ CODE = code_digests.Memory(".snakemake/sdssflow_modules.json", once=True)
 FIGURE = RUN.figures.format
 FIGURES = as_text(RUN.figures.canonical())
 TORCH_REGRESSORS = {
-    name for name, settings in RUN.regressors.items() if settings.kind in TORCH_KINDS
+    name for name, settings in RUN.regressors.items() if settings.needs_torch
 }
 PDF_REGRESSORS = {
-    name for name, settings in RUN.regressors.items() if settings.kind in PDF_KINDS
+    name for name, settings in RUN.regressors.items() if settings.gives_pdf
 }
 PDF_SAMPLES = {name for name, sample in SAMPLES.items() if pdf_models(RUN, sample)}
 SEARCHING_REGRESSORS = {
@@ -198,13 +197,10 @@ def chunk_paths(wildcards):
 
 
 def voters(wildcards):
-    """Settings of the classifiers that a soft vote averages, as JSON; '{}' for the others."""
-    settings = RUN.classifiers[wildcards.model]
-    names = settings.members if settings.kind == "soft_vote" else []
-    return json.dumps(
-        {name: json.loads(RUN.classifiers[name].canonical()) for name in names},
-        sort_keys=True,
-    )
+    """Input function: folders of the classifiers that a vote averages; nothing for the others."""
+    folder = f"results/{wildcards.sample}/classify/{wildcards.split}"
+    names = RUN.classifiers[wildcards.model].voters
+    return [f"{folder}/{name}/{wildcards.seed}" for name in names]
 
 
 def prediction_paths(sample, task, split):

@@ -1,6 +1,10 @@
 # What holds of every rule, and of a run as a whole. Included after the rules.
 from snakemake.io import WILDCARD_REGEX
 
+from sdssflow.preload import Preload
+
+PRELOADED = []
+
 
 def complete_rules():
     """Add what is alike in all rules: log, benchmark, environment, digest of the code.
@@ -19,15 +23,25 @@ def complete_rules():
         made.set_log(f"logs/{job}.log")
         made.benchmark = f"benchmarks/runs/{job}.jsonl"
         made.conda_env = "../environment.yml"
-        made.set_params(code=code_digest(os.path.basename(made.script)))
+        trains = made.name.startswith(("train_", "search_"))
+        made.set_params(code=code_of_kind(made) if trains else code_of(made))
         made.set_output(record=str(records.record_path(str(made.log[0]))))
         if "figures" in made.output.keys():
             made.expand_output = functools.partial(asked_outputs, made.expand_output)
 
 
-def code_digest(script):
-    """Digest of the modules behind a script, as a parameter: they rerun the rule."""
-    return code_digests.code_digest(os.path.join(SCRIPTS, script), CODE)
+@functools.cache
+def code_of(made, *programs):
+    """Digest of the modules behind a rule's script, as a parameter: they rerun the rule."""
+    script = os.path.join(SCRIPTS, os.path.basename(made.script))
+    return code_digests.code_digest(script, CODE, programs)
+
+
+def code_of_kind(made):
+    """Parameter function: the same with the modules that make the kind of model that is trained.
+    Whoever reads a model needs no such thing: its folder is newer then."""
+    known = RUN.classifiers if "/classify/" in made.output[0] else RUN.regressors
+    return lambda wildcards: code_of(made, *known[wildcards.model].programs())
 
 
 def check_folder():
@@ -104,6 +118,13 @@ def begin_run():
         check_results()
         if not workflow.local_exec:
             check_gpus()
+        elif RUN.preload:
+            scripts = (
+                os.path.join(SCRIPTS, os.path.basename(job.rule.script))
+                for job in workflow.dag.needrun_jobs()
+                if job.rule.script
+            )
+            PRELOADED.append(Preload(scripts, CODE))
         orphans.begin_run(Path.cwd(), submits=not workflow.local_exec)
     except (queue.QueueError, LineageError, WorkflowError) as error:
         failures.refuse(error)
@@ -111,6 +132,8 @@ def begin_run():
 
 def end_run(failed=False):
     """Do what comes after the last job; why jobs failed is the last thing said."""
+    for server in PRELOADED:
+        server.end()
     try:
         # for Snakemake's report, tell when submitted jobs began
         if not workflow.local_exec:

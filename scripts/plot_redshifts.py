@@ -22,6 +22,7 @@ Output
     figures : PNG or SVG, each named after its figure
 """
 
+import json
 from pathlib import Path
 
 from sdssflow.configuration.figures import Figures
@@ -29,12 +30,11 @@ from sdssflow.evaluate.redshift_figures import FIGURES
 from sdssflow.evaluate.score_tables import read_predictions
 from sdssflow.logs import run
 from sdssflow.plotting import draw_all
-from sdssflow.regress.model_folders import open_folder
 from sdssflow.tables import read_csv
 
 
 def read_history(folder):
-    card = open_folder(folder).card
+    card = json.loads((Path(folder) / "card.json").read_text(encoding="utf-8"))
     return card["model"], card["seed"], read_csv(Path(folder) / "history.csv")
 
 

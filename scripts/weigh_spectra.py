@@ -33,7 +33,7 @@ from sdssflow.evaluate.pdf_predictions import predict_calibration_parts
 from sdssflow.evaluate.score_tables import read_predictions
 from sdssflow.evaluate.weighted_scores import TABLE_COLUMNS, shift_scores
 from sdssflow.logs import run
-from sdssflow.regress.calibration_files import read_calibration
+from sdssflow.regress.calibrations import read_calibration
 from sdssflow.tables import write_csv
 
 logger = logging.getLogger("sdssflow")

@@ -1,11 +1,13 @@
 import ast
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from sdssflow import code_digests
-from sdssflow.code_digests import Memory, code_digest, local_modules
+from sdssflow.code_digests import Memory, code_digest, local_modules, modules_behind
+from sdssflow.configuration import classifiers, regressors
 
 ROOT = Path(__file__).parents[1]
 MEMORY = Memory()
@@ -172,14 +174,48 @@ def test_scripts_take_parameters_and_never_the_configuration():
         assert "snakemake.config" not in path.read_text(), path
 
 
-REGRESSORS = {"train_regressor", "train_network", "search_settings"}
+TORCH = {"train_network", "search_settings"}
+TRAININGS = {"train_classifier", "train_regressor", *TORCH}
+
+
+def kinds():
+    """Yield the settings' class of each kind of model."""
+    for union in (classifiers.ClassifierSettings, regressors.RegressorSettings):
+        yield from get_args(get_args(union)[0])
+
+
+def trained_by(kind):
+    """Return the scripts that import the program of a kind of model."""
+    if kind.task == "classify":
+        return ["train_classifier"]
+    searches = ["search_settings"] if "search" in kind.model_fields else []
+    return ["train_network" if kind.needs_torch else "train_regressor", *searches]
+
+
+def reruns(modules):
+    """Return the pairs of script and kind, '' where it has none, behind which one of these is."""
+    changed = {ROOT / "scripts/sdssflow" / module for module in modules}
+    pairs = {(path.stem, "", ()) for path in (ROOT / "scripts").glob("*.py")}
+    pairs |= {
+        (name, kind.__name__, kind.programs()) for kind in kinds() for name in trained_by(kind)
+    }
+    return {
+        (script, kind)
+        for script, kind, programs in pairs
+        if changed & modules_behind(ROOT / f"scripts/{script}.py", MEMORY, programs)
+    }
 
 
 @pytest.mark.parametrize(
     ("modules", "most", "trained"),
     [
         (["configuration/classifiers.py", "classify/classifiers.py"], 3, {"train_classifier"}),
-        (["configuration/regressors.py", "regress/regressors.py"], 10, REGRESSORS),
+        (["configuration/regressors.py", "regress/regressors.py"], 10, {"train_regressor"}),
+        (
+            ["configuration/networks.py", "regress/networks.py"],
+            10,
+            TRAININGS - {"train_classifier"},
+        ),
         (["configuration/features.py", "prepare/features.py"], 6, set()),
         (["configuration/scores.py", "evaluate/redshift_metrics.py"], 10, set()),
         (["evaluate/pdf_metrics.py"], 5, set()),
@@ -190,6 +226,7 @@ REGRESSORS = {"train_regressor", "train_network", "search_settings"}
     ids=[
         "classifier",
         "regressor",
+        "network",
         "feature group",
         "metric",
         "p(z) metric",
@@ -200,11 +237,13 @@ REGRESSORS = {"train_regressor", "train_network", "search_settings"}
 )
 def test_what_is_added_reruns_only_what_can_use_it(modules, most, trained):
     """A kind of model trains none of the other task; a metric or a figure trains none at all."""
-    changed = {ROOT / "scripts/sdssflow" / module for module in modules}
-    rerun = {
-        script.stem
-        for script in (ROOT / "scripts").glob("*.py")
-        if changed & local_modules(script, ROOT / "scripts", MEMORY)
-    }
+    rerun = {script for script, _ in reruns(modules)}
     assert len(rerun) <= most, sorted(rerun)
-    assert {name for name in rerun if name.startswith(("train_", "search_"))} == trained
+    assert rerun & TRAININGS == trained
+
+
+def test_a_change_of_one_kind_trains_no_other_again():
+    trained = {kind for script, kind in reruns(["regress/committees.py"]) if script in TRAININGS}
+    assert trained == {"Committee"}
+    trained = {kind for script, kind in reruns(["regress/neighbours.py"]) if script in TRAININGS}
+    assert trained == {"NeighbourMean", "LocalLinear", "RandomForestRegressor"}

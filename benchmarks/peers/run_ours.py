@@ -23,7 +23,7 @@ from sdssflow.configuration.networks import MixtureEnsemble
 from sdssflow.prepare.parts import Part
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.redshift_pdf.summaries import summarise
-from sdssflow.regress.ensemble_training import train_ensemble
+from sdssflow.regress.ensemble_training import fit as train_ensemble
 from sdssflow.regress.mixture_networks import MixtureNetworks, predict_pdf
 from sdssflow.regress.recalibration import fit_width, shrunk_width
 

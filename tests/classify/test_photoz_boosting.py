@@ -10,7 +10,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 from sdssflow.classify.photoz_boosting import (
     PhotozClassifier,
-    fit_photoz_boosting,
+    fit,
     out_of_fold,
     with_zphot,
 )
@@ -83,7 +83,7 @@ def test_the_classifier_sees_the_features_and_then_zphot():
 
 
 def test_classes_that_show_in_the_redshift_are_learnt_and_zspec_is_not_needed():
-    fitted = fit_photoz_boosting(SETTINGS, 1, TRAIN, VALIDATION)
+    fitted = fit(SETTINGS, 1, TRAIN, VALIDATION)
     assert isinstance(fitted, PhotozClassifier)
     accuracy = np.mean(fitted.predict(TEST.features) == TEST.spec_class)
     assert accuracy > 0.75  # photometric noise blurs the borders

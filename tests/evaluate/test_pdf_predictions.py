@@ -7,11 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from sdssflow.evaluate.pdf_predictions import predict_part
+from sdssflow.models.folders import open_folder
 from sdssflow.prepare.parts import read_part
 from sdssflow.redshift_pdf.qp_files import read_pdfs
 from sdssflow.regress import calibrations
-from sdssflow.regress.calibration_files import read_calibration
-from sdssflow.regress.model_folders import open_folder
+from sdssflow.regress.calibrations import read_calibration
 from sdssflow.tables import metadata
 from tests.regress import galaxies
 from tests.regress.calibrated import FOREST, LOCAL, calibrate, predict, train

@@ -153,7 +153,12 @@ class Results:
             "kind": settings["kind"],
             "features": ["model_color_ug", "model_color_gr"],
             "settings": settings,
-            "training": {"0": {"objects": 3997, "digest": digest(sample, split, seed, "train")}},
+            "training": {
+                "0": {
+                    "objects": {"train": 3997},
+                    "digests": {"train": digest(sample, split, seed, "train")},
+                }
+            },
         }
         Path(folder).mkdir(parents=True, exist_ok=True)
         (Path(folder) / "card.json").write_text(json.dumps(card))

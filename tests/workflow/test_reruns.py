@@ -190,6 +190,12 @@ CASES = {
             "check_published",
         },
     ),
+    "what trains one kind of model": (
+        "scripts/sdssflow/regress/networks.py",
+        "BLOCK = 4096",
+        "BLOCK = 4095",
+        {"train_network", *REGRESS_AFTER_TRAINING},
+    ),
     "a comment in a helper": (
         "scripts/sdssflow/photometry.py",
         "POGSON = ",
@@ -210,8 +216,8 @@ CASES = {
     "a sample's data": ("data/tiny.parquet", None, None, TINY_AFTER_IMPORT),
     "a function of the rules": (
         "rules/common.smk",
-        "names = settings.members if",
-        "names = settings.members[:1] if",
+        "{wildcards.seed}\" for name in names]",
+        "{wildcards.seed}\" for name in names[:1]]",
         {"train_classifier", "check_published", *CLASSIFY_AFTER_TRAINING},
     ),
     "the order of models": (

@@ -12,7 +12,6 @@ from sdssflow.configuration.loading import (
     load_samples,
     read_layers,
 )
-from sdssflow.configuration.regressors import TORCH_KINDS
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.doctor.findings import FAULT, OK, Finding, listed
@@ -105,7 +104,7 @@ def unused_rules(configured: Configured) -> set[str]:
         "assemble_catalogue": bool(kinds & {"skyserver", "tap"}),
         "import_bulk": "bulk" in kinds,
         "import_catalogue": bool(kinds - {"skyserver", "tap", "bulk"}),
-        "train_network": any(settings.kind in TORCH_KINDS for settings in regressors),
+        "train_network": any(settings.needs_torch for settings in regressors),
         "search_settings": any(getattr(settings, "search", None) for settings in regressors),
     }
     return {rule for rule, is_used in used.items() if not is_used}

@@ -26,7 +26,6 @@ import pandas as pd
 import yaml
 
 from sdssflow.configuration.loading import load_layers, load_samples, read_layers
-from sdssflow.configuration.regressors import PDF_KINDS
 from sdssflow.evaluate import class_scores, pdf_scores, redshift_scores
 from sdssflow.files import write_text
 from sdssflow.tables import content_digest, read_csv, read_parquet
@@ -81,10 +80,8 @@ def score_files(configuration: str | Path = CONFIGURATION) -> list[tuple[str, tu
                 folder = f"{name}/{task}/{split}"
                 compared = class_scores if task == "classify" else redshift_scores
                 found.append((f"{folder}/scores.csv", compared.COMPARED))
-                kinds = {
-                    run.regressors[model].kind for model in sample.regressors or run.regressors
-                }
-                if task == "regress" and kinds & set(PDF_KINDS):
+                known = sample.regressors or run.regressors
+                if task == "regress" and any(run.regressors[name].gives_pdf for name in known):
                     found.append((f"{folder}/pdf_scores.csv", pdf_scores.COMPARED))
     return found
 

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from sdssflow.configuration.exploration import EXPLORED
-from sdssflow.configuration.regressors import PDF_KINDS, TORCH_KINDS
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 
@@ -68,7 +67,7 @@ def pdf_models(run: RunConfiguration, sample: Sample) -> list[str]:
     """Return the names of the regressors of a sample that give a p(z), in order."""
     if "regress" not in sample.tasks:
         return []
-    return [n for n in models(run, sample, "regress") if run.regressors[n].kind in PDF_KINDS]
+    return [n for n in models(run, sample, "regress") if run.regressors[n].gives_pdf]
 
 
 def _is_bulk_or_downloaded(run: RunConfiguration, sample: Sample) -> bool:
@@ -76,8 +75,7 @@ def _is_bulk_or_downloaded(run: RunConfiguration, sample: Sample) -> bool:
 
 
 def _trains_networks(run: RunConfiguration, sample: Sample) -> bool:
-    kinds = {run.regressors[model].kind for model in models(run, sample, "regress")}
-    return bool(kinds & set(TORCH_KINDS))
+    return any(run.regressors[model].needs_torch for model in models(run, sample, "regress"))
 
 
 ROWS_OF_SCORES = (

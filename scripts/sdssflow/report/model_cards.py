@@ -109,19 +109,13 @@ def _training_facts(cards: list[dict[str, Any]], split: str) -> list[tuple[str, 
 
 
 def _learnt_from(cards: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield each part that was learnt from, by seed and fold.
-
-    The cards of classifiers name several parts, those of regressors the training part alone.
-    """
+    """Yield each part that was learnt from, by seed and fold."""
     for card in cards:
-        for fold, learnt in card["training"].items():
-            digests = learnt.get("digests", {"train": learnt.get("digest")})
-            counts = learnt["objects"]
-            counts = counts if isinstance(counts, dict) else {"train": counts}
-            for part, objects in counts.items():
+        for fold, entry in card["training"].items():
+            for part, objects in entry["objects"].items():
                 if objects:
                     row = {"seed": card["seed"], "fold": int(fold), "part": part}
-                    yield row | {"objects": objects, "digest": digests.get(part)}
+                    yield row | {"objects": objects, "digest": entry["digests"][part]}
 
 
 def _run_facts(runs: list[ModelRun]) -> list[tuple[str, str]]:

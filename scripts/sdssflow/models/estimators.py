@@ -1,4 +1,4 @@
-"""Trained models on disk: skops or safetensors beside a JSON card, never pickle."""
+"""Trained scikit-learn models on disk: skops, never pickle."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sdssflow import __version__
-from sdssflow.files import replacing, write_json
+from sdssflow.files import replacing
 
 # what a saved scikit-learn model may contain beyond the types that skops trusts; none of them runs
 # code from the file (a forged tree could crash the process, so skops leaves trees to the user)
@@ -22,7 +22,7 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "sdssflow.regress.forests.DensityForest",
     "sdssflow.regress.neighbours.LocalLinearRegression",
     "sdssflow.regress.neighbours.NeighbourMean",
-    "sdssflow.regress.scaling.BoundedScaler",
+    "sdssflow.regress.regressors.BoundedScaler",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.calibration._TemperatureScaling",
@@ -44,11 +44,6 @@ def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
-
-
-def write_card(folder: str | Path, card: dict[str, Any]) -> None:
-    """Write ``card.json``: what a user must know to trust and to load the model."""
-    write_json(Path(folder) / "card.json", {**card, "versions": versions()})
 
 
 def save_estimator(estimator: Any, path: str | Path) -> None:
@@ -103,6 +98,11 @@ def load_estimator(path: str | Path) -> Any:
         return skops_io.load(path, trusted=list(TRUSTED_TYPES))  # checks before it builds anything
     except skops_io.exceptions.UntrustedTypesFoundException:
         foreign = sorted(set(skops_io.get_untrusted_types(file=path)) - set(TRUSTED_TYPES))
+        if foreign[0].startswith("sdssflow."):
+            raise ValueError(
+                f"{path}: it holds the type {foreign[0]!r} of another version of sdssflow; delete "
+                "its folder and train again"
+            ) from None
         raise ValueError(
             f"{path}: refused, it holds the type {foreign[0]!r} that no model of sdssflow needs; "
             "load only model files that this workflow wrote"
