@@ -373,7 +373,7 @@ PDFS = (
         "regress/{split}/covariate_shift.csv",
         "What the scores are where spectra are rare",
         "Objects with spectra, weighted so that their features are distributed as those of the "
-        "target: the scores they foretell for it, beside those without weights and those measured "
+        "target: the scores they predict for it, beside those without weights and those measured "
         "on the target itself.",
     ),
     Shown(
