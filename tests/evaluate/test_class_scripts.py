@@ -92,6 +92,7 @@ def predict(folder, name, seeds=(1, 2)):
         ),
         output=SimpleNamespace(predictions=folder / name / "predictions.parquet"),
         params=SimpleNamespace(seeds=list(seeds), model=name),
+        threads=1,
     )
     predict_classes.main(call)
     return call.output.predictions

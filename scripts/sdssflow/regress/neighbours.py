@@ -19,8 +19,9 @@ there, but divided by their number less the f + 1 parameters of the plane.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy.spatial import KDTree
@@ -89,18 +90,26 @@ class Neighbourhoods(RegressorMixin, BaseEstimator):
         self.mean_, self.scale_ = mean_and_scale(X)
         self.points_ = (X - self.mean_) / self.scale_
         self.zspec_ = y.astype(np.float64)
+        self.__dict__.pop("_tree", None)
         return self
+
+    @functools.cached_property
+    def _tree(self) -> KDTree:
+        return KDTree(self.points_)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is saved: arrays alone, of which the tree is built again."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_tree"}
 
     def _blocks(self, X: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
         """Yield place, (m, f) standardised features, (m, k) distances and (m, k) training rows."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         queries = (X - self.mean_) / self.scale_
-        tree = KDTree(self.points_)  # milliseconds to build; what is saved are arrays alone
         nearest = np.arange(1, min(self.neighbours, len(self.points_)) + 1)
         for start in range(0, len(queries), BLOCK):
             block = slice(start, start + BLOCK)
-            yield block, queries[block], *tree.query(queries[block], k=nearest)
+            yield block, queries[block], *self._tree.query(queries[block], k=nearest)
 
 
 class NeighbourMean(Neighbourhoods):

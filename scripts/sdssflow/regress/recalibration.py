@@ -35,7 +35,6 @@ mixture takes all pairs of its components.
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from sdssflow.redshift_pdf.mixture import Mixture
 
@@ -64,6 +63,9 @@ def fit_width(pdf: Mixture, zspec: np.ndarray, weights: np.ndarray | None = None
     """
     if len(pdf) < FEWEST_OBJECTS:
         return 1.0
+
+    # imported here: who only applies a factor shall not wait for it
+    from scipy.optimize import minimize_scalar
 
     def distance(logarithm: float) -> float:
         return central_distance(pdf.rescaled(float(np.exp(logarithm))).cdf(zspec), weights)
