@@ -98,20 +98,8 @@ rule assemble_catalogue:
         chunks=chunk_paths,
     output:
         catalogue="results/{sample}/catalogue/catalogue.parquet",
-        defects=report(
-            "results/{sample}/catalogue/defects.csv",
-            category="{sample}",
-            subcategory="1 data",
-            caption="../report/defects.rst",
-            labels={"what": "defects found on entry"},
-        ),
-        completeness=report(
-            "results/{sample}/catalogue/completeness.csv",
-            category="{sample}",
-            subcategory="1 data",
-            caption="../report/completeness.rst",
-            labels={"what": "completeness of the download"},
-        ),
+        defects=reported("results/{sample}/catalogue/defects.csv"),
+        completeness=reported("results/{sample}/catalogue/completeness.csv"),
     wildcard_constraints:
         sample=one_of(DOWNLOADED),
     resources:
@@ -129,20 +117,8 @@ rule assemble_catalogue:
 rule import_bulk:
     output:
         catalogue="results/{sample}/catalogue/catalogue.parquet",
-        defects=report(
-            "results/{sample}/catalogue/defects.csv",
-            category="{sample}",
-            subcategory="1 data",
-            caption="../report/defects.rst",
-            labels={"what": "defects found on entry"},
-        ),
-        completeness=report(
-            "results/{sample}/catalogue/completeness.csv",
-            category="{sample}",
-            subcategory="1 data",
-            caption="../report/completeness.rst",
-            labels={"what": "rows kept from the bulk files"},
-        ),
+        defects=reported("results/{sample}/catalogue/defects.csv"),
+        completeness=reported("results/{sample}/catalogue/completeness.csv"),
     wildcard_constraints:
         sample=one_of(BULK),
     resources:
@@ -162,13 +138,7 @@ rule import_bulk:
 rule import_catalogue:
     output:
         catalogue="results/{sample}/catalogue/catalogue.parquet",
-        defects=report(
-            "results/{sample}/catalogue/defects.csv",
-            category="{sample}",
-            subcategory="1 data",
-            caption="../report/defects.rst",
-            labels={"what": "defects found on entry"},
-        ),
+        defects=reported("results/{sample}/catalogue/defects.csv"),
     wildcard_constraints:
         sample=one_of(set(SAMPLES) - DOWNLOADED - BULK),
     resources:

@@ -4,6 +4,7 @@ import functools
 import gc
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -29,15 +30,21 @@ from sdssflow.configuration.loading import (
     read_layers,
 )
 from sdssflow.configuration.reading import Document
+from sdssflow.files import write_text
 from sdssflow.outputs import outputs
 from sdssflow.provenance import digests, records, run_times
 from sdssflow.provenance.lineage import LineageError
-from sdssflow.report.contents import (
-    PDF_FIGURES,
-    REGRESS_FIGURES,
-    contents,
+from sdssflow.report.contents import contents
+from sdssflow.report.figures import (
+    CATALOGUE,
+    CLASSES,
+    PDFS,
+    REDSHIFTS,
+    figures,
     models,
     pdf_models,
+    shown_at,
+    unasked,
 )
 
 
@@ -107,6 +114,11 @@ STANDIN = code_digests.program_digest("sdssflow.standin.serve", SCRIPTS, CODE)
 def section(name):
     """Parameter function: a section of the sample's definition as canonical JSON."""
     return lambda wildcards: getattr(SAMPLES[wildcards.sample], name).canonical()
+
+
+def clustering(wildcards):
+    """Parameter function: what finds and projects groups; the sample's figures don't matter to it."""
+    return SAMPLES[wildcards.sample].explore.clustering().canonical()
 
 
 def by_attempt(base):
@@ -236,18 +248,74 @@ def chosen_settings(wildcards):
 
 
 def histories(wildcards):
-    """Input function: folders of the networks, which keep a loss history; for that figure only."""
+    """Input function: folders of the networks, which keep a loss history."""
     return [
         f"results/{wildcards.sample}/regress/{wildcards.split}/{model}/{seed}"
         for model in models_of(wildcards.sample, "regress")
         for seed in RUN.seeds
-        if wildcards.figure == "training" and model in TORCH_REGRESSORS
+        if model in TORCH_REGRESSORS
     ]
 
 
 def also(path):
     """Paths of the further formats of a figure; `path` has no suffix."""
     return [f"{path}.{suffix}" for suffix in RUN.figures.also]
+
+
+def reported(path):
+    """Output that Snakemake's report shows too, with the title and caption that ours has."""
+    section, shown = shown_at(path)
+    labels = {"what": shown.title} | ({"split": "{split}"} if "{split}" in path else {})
+    of_sample = "{sample}" in path
+    return report(
+        path,
+        category="{sample}" if of_sample else section,
+        subcategory=section if of_sample else None,
+        caption=caption_file(shown),
+        labels=labels,
+    )
+
+
+def caption_file(shown):
+    """Path of a caption, written again if it changed: Snakemake takes captions from files alone."""
+    path = Path(
+        ".snakemake/sdssflow_captions", re.sub(r"\W+", "_", shown.path)
+    ).absolute()
+    text = f"{shown.caption}\n\n{shown.columns}\n"
+    if workflow.is_main_process and not (path.exists() and path.read_text() == text):
+        write_text(path, text)
+    return str(path)
+
+
+def drawn(records):
+    """Outputs: the figures among these records, of which a job draws those its sample asks for."""
+    return [
+        reported(f"results/{{sample}}/{shown.path}.{FIGURE}")
+        for shown in figures(records)
+    ]
+
+
+def further(paths):
+    """Outputs: these figures in the further formats."""
+    return [other for path in paths for other in also(os.path.splitext(path)[0])]
+
+
+def asked_outputs(expand, wildcards):
+    """Outputs of a job without the figures that its sample doesn't ask for: Snakemake knows no
+    function for outputs, and a job for each figure would start Python for each."""
+    known, patterns = expand(wildcards)
+    left_out = unasked(RUN, SAMPLES[wildcards["sample"]])
+    kept = type(known)()
+    for name, paths in known.items():
+        one = isinstance(paths, str)
+        start = len(kept)
+        kept += [
+            path
+            for path in ([paths] if one else paths)
+            if one or Path(path).stem not in left_out
+        ]
+        kept._set_name(name, start, end=None if one else len(kept))
+    return kept, patterns
 
 
 def report_templates():
@@ -290,5 +358,4 @@ wildcard_constraints:
     split=one_of({name for sample in SAMPLES.values() for name in sample.splits}),
     seed=one_of(map(str, RUN.seeds)),
     model=one_of({*RUN.classifiers, *RUN.regressors}),
-    figure="[a-z_]+",
     chunk="[0-9]{4}",

@@ -29,20 +29,8 @@ rule score_classes:
     input:
         predictions=predictions_of("classify"),
     output:
-        scores=report(
-            "results/{sample}/classify/{split}/scores.csv",
-            category="{sample}",
-            subcategory="5 classes",
-            caption="../report/class_scores.rst",
-            labels={"what": "scores", "split": "{split}"},
-        ),
-        differences=report(
-            "results/{sample}/classify/{split}/differences.csv",
-            category="{sample}",
-            subcategory="5 classes",
-            caption="../report/differences.rst",
-            labels={"what": "paired differences", "split": "{split}"},
-        ),
+        scores=reported("results/{sample}/classify/{split}/scores.csv"),
+        differences=reported("results/{sample}/classify/{split}/differences.csv"),
         scores_by_bin="results/{sample}/classify/{split}/scores_by_bin.csv",
         confusion="results/{sample}/classify/{split}/confusion.csv",
         reliability="results/{sample}/classify/{split}/reliability.csv",
@@ -67,23 +55,16 @@ rule plot_classes:
         reliability="results/{sample}/classify/{split}/reliability.csv",
         predictions=predictions_of("classify"),
     output:
-        figure=report(
-            f"results/{{sample}}/classify/{{split}}/figures/{{figure}}.{FIGURE}",
-            category="{sample}",
-            subcategory="5 classes",
-            caption="../report/class_figure.rst",
-            labels={"what": "{figure}", "split": "{split}"},
-        ),
-        also=also("results/{sample}/classify/{split}/figures/{figure}"),
+        figures=drawn(CLASSES),
+        also=further(drawn(CLASSES)),
     resources:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(10),
     params:
-        figure="{figure}",
         models=lambda wildcards: models_of(wildcards.sample, "classify"),
         settings=FIGURES,
     message:
-        "Drawing {wildcards.figure} of the classifiers of {wildcards.sample}, split {wildcards.split}"
+        "Drawing the classifiers of {wildcards.sample}, split {wildcards.split}"
     script:
         "../scripts/plot_classes.py"
 
@@ -116,20 +97,8 @@ rule score_redshifts:
     input:
         predictions=predictions_of("regress"),
     output:
-        scores=report(
-            "results/{sample}/regress/{split}/scores.csv",
-            category="{sample}",
-            subcategory="6 redshifts",
-            caption="../report/redshift_scores.rst",
-            labels={"what": "scores", "split": "{split}"},
-        ),
-        differences=report(
-            "results/{sample}/regress/{split}/differences.csv",
-            category="{sample}",
-            subcategory="6 redshifts",
-            caption="../report/differences.rst",
-            labels={"what": "paired differences", "split": "{split}"},
-        ),
+        scores=reported("results/{sample}/regress/{split}/scores.csv"),
+        differences=reported("results/{sample}/regress/{split}/differences.csv"),
         scores_by_bin="results/{sample}/regress/{split}/scores_by_bin.csv",
     resources:
         mem_mb=by_attempt(1500),
@@ -151,24 +120,15 @@ rule plot_redshifts:
         predictions=predictions_of("regress"),
         histories=histories,
     output:
-        figure=report(
-            f"results/{{sample}}/regress/{{split}}/figures/{{figure}}.{FIGURE}",
-            category="{sample}",
-            subcategory="6 redshifts",
-            caption="../report/redshift_figure.rst",
-            labels={"what": "{figure}", "split": "{split}"},
-        ),
-        also=also("results/{sample}/regress/{split}/figures/{figure}"),
-    wildcard_constraints:
-        figure=one_of({*REGRESS_FIGURES, "training"}),
+        figures=drawn(REDSHIFTS),
+        also=further(drawn(REDSHIFTS)),
     resources:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(10),
     params:
-        figure="{figure}",
         models=lambda wildcards: models_of(wildcards.sample, "regress"),
         settings=FIGURES,
     message:
-        "Drawing {wildcards.figure} of the redshifts of {wildcards.sample}, split {wildcards.split}"
+        "Drawing the redshifts of {wildcards.sample}, split {wildcards.split}"
     script:
         "../scripts/plot_redshifts.py"

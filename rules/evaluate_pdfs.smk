@@ -74,20 +74,8 @@ rule score_pdfs:
     input:
         predictions=lambda wildcards: of_pdf_models(wildcards, "predictions.parquet"),
     output:
-        scores=report(
-            "results/{sample}/regress/{split}/pdf_scores.csv",
-            category="{sample}",
-            subcategory="7 p(z)",
-            caption="../report/pdf_scores.rst",
-            labels={"what": "scores", "split": "{split}"},
-        ),
-        differences=report(
-            "results/{sample}/regress/{split}/pdf_differences.csv",
-            category="{sample}",
-            subcategory="7 p(z)",
-            caption="../report/differences.rst",
-            labels={"what": "paired differences", "split": "{split}"},
-        ),
+        scores=reported("results/{sample}/regress/{split}/pdf_scores.csv"),
+        differences=reported("results/{sample}/regress/{split}/pdf_differences.csv"),
         scores_by_bin="results/{sample}/regress/{split}/pdf_scores_by_bin.csv",
         pit="results/{sample}/regress/{split}/pit.csv",
     wildcard_constraints:
@@ -111,13 +99,7 @@ rule stack_pdfs:
         pdfs=lambda wildcards: of_pdf_models(wildcards, "pdfs.hdf5"),
     output:
         stacks="results/{sample}/regress/{split}/redshift_stacks.csv",
-        summary=report(
-            "results/{sample}/regress/{split}/redshift_stacks_summary.csv",
-            category="{sample}",
-            subcategory="7 p(z)",
-            caption="../report/redshift_stacks_summary.rst",
-            labels={"what": "stacks", "split": "{split}"},
-        ),
+        summary=reported("results/{sample}/regress/{split}/redshift_stacks_summary.csv"),
     wildcard_constraints:
         sample=one_of(PDF_SAMPLES),
     resources:
@@ -143,26 +125,18 @@ rule plot_pdfs:
         predictions=lambda wildcards: of_pdf_models(wildcards, "predictions.parquet"),
         pdfs=lambda wildcards: of_pdf_models(wildcards, "pdfs.hdf5"),
     output:
-        figure=report(
-            f"results/{{sample}}/regress/{{split}}/figures/{{figure}}.{FIGURE}",
-            category="{sample}",
-            subcategory="7 p(z)",
-            caption="../report/pdf_figure.rst",
-            labels={"what": "{figure}", "split": "{split}"},
-        ),
-        also=also("results/{sample}/regress/{split}/figures/{figure}"),
+        figures=drawn(PDFS),
+        also=further(drawn(PDFS)),
     wildcard_constraints:
         sample=one_of(PDF_SAMPLES),
-        figure=one_of(PDF_FIGURES),
     resources:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(10),
     params:
-        figure="{figure}",
         models=lambda wildcards: pdf_models_of(wildcards.sample),
         level=RUN.bootstrap.level,
         settings=FIGURES,
     message:
-        "Drawing {wildcards.figure} of {wildcards.sample}, split {wildcards.split}"
+        "Drawing p(z) of {wildcards.sample}, split {wildcards.split}"
     script:
         "../scripts/plot_pdfs.py"

@@ -5,26 +5,17 @@ rule plot_catalogue:
     input:
         catalogue="results/{sample}/clean/catalogue.parquet",
     output:
-        figure=report(
-            f"results/{{sample}}/explore/{{figure}}.{FIGURE}",
-            category="{sample}",
-            subcategory="3 look at the data",
-            caption="../report/catalogue_figure.rst",
-            labels={"what": "{figure}"},
-        ),
-        also=also("results/{sample}/explore/{figure}"),
-    wildcard_constraints:
-        figure="sky_map|magnitudes|redshifts|color_color|color_redshift",
+        figures=drawn(CATALOGUE),
+        also=further(drawn(CATALOGUE)),
     resources:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(10),
     params:
-        figure="{figure}",
         sample="{sample}",
         features=section("features"),
         settings=FIGURES,
     message:
-        "Drawing {wildcards.figure} of {wildcards.sample}"
+        "Drawing the catalogue of {wildcards.sample}"
     script:
         "../scripts/plot_catalogue.py"
 
@@ -33,19 +24,13 @@ rule find_clusters:
     input:
         features="results/{sample}/features/features.parquet",
     output:
-        table=report(
-            "results/{sample}/explore/clusters.csv",
-            category="{sample}",
-            subcategory="4 groups",
-            caption="../report/clusters.rst",
-            labels={"what": "groups, table"},
-        ),
+        table=reported("results/{sample}/explore/clusters.csv"),
         labels="results/{sample}/explore/clusters.parquet",
     resources:
         mem_mb=by_attempt(1500),
         runtime=by_attempt(20),
     params:
-        explore=section("explore"),
+        explore=clustering,
         seed=RUN.seeds[0],
     message:
         "Looking for groups in {wildcards.sample}"
@@ -62,7 +47,7 @@ rule embed_features:
         mem_mb=by_attempt(1800),
         runtime=by_attempt(20),
     params:
-        explore=section("explore"),
+        explore=clustering,
         seed=RUN.seeds[0],
     message:
         "Projecting the features of {wildcards.sample} on two dimensions"
@@ -76,20 +61,8 @@ rule plot_clusters:
         labels="results/{sample}/explore/clusters.parquet",
         embedding="results/{sample}/explore/embedding.parquet",
     output:
-        scatter=report(
-            f"results/{{sample}}/explore/clusters.{FIGURE}",
-            category="{sample}",
-            subcategory="4 groups",
-            caption="../report/clusters.rst",
-            labels={"what": "groups on the projections"},
-        ),
-        selection=report(
-            f"results/{{sample}}/explore/cluster_selection.{FIGURE}",
-            category="{sample}",
-            subcategory="4 groups",
-            caption="../report/clusters.rst",
-            labels={"what": "how many groups"},
-        ),
+        scatter=reported(f"results/{{sample}}/explore/clusters.{FIGURE}"),
+        selection=reported(f"results/{{sample}}/explore/cluster_selection.{FIGURE}"),
         also=also("results/{sample}/explore/clusters")
         + also("results/{sample}/explore/cluster_selection"),
     resources:
@@ -106,12 +79,7 @@ rule plot_clusters:
 
 rule plot_filters:
     output:
-        figure=report(
-            f"results/concepts/redshifted_spectrum.{FIGURE}",
-            category="concepts",
-            caption="../report/filters.rst",
-            labels={"what": "why colours carry redshift"},
-        ),
+        figure=reported(f"results/concepts/redshifted_spectrum.{FIGURE}"),
         also=also("results/concepts/redshifted_spectrum"),
         table="results/concepts/redshifted_colors.csv",
     resources:

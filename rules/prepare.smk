@@ -6,13 +6,7 @@ rule clean_catalogue:
         catalogue="results/{sample}/catalogue/catalogue.parquet",
     output:
         catalogue="results/{sample}/clean/catalogue.parquet",
-        flow=report(
-            "results/{sample}/clean/flow.csv",
-            category="{sample}",
-            subcategory="2 cuts",
-            caption="../report/flow.rst",
-            labels={"what": "objects through the cuts, table"},
-        ),
+        flow=reported("results/{sample}/clean/flow.csv"),
     resources:
         mem_mb=by_attempt(1500),
         runtime=by_attempt(20),
@@ -28,13 +22,7 @@ rule plot_flow:
     input:
         flow="results/{sample}/clean/flow.csv",
     output:
-        figure=report(
-            f"results/{{sample}}/clean/flow.{FIGURE}",
-            category="{sample}",
-            subcategory="2 cuts",
-            caption="../report/flow.rst",
-            labels={"what": "objects through the cuts"},
-        ),
+        figure=reported(f"results/{{sample}}/clean/flow.{FIGURE}"),
         also=also("results/{sample}/clean/flow"),
     resources:
         mem_mb=by_attempt(800),

@@ -5,12 +5,7 @@ rule check_published:
     input:
         scores=published_scores,
     output:
-        published=report(
-            "results/published.csv",
-            category="published numbers",
-            caption="../report/published.rst",
-            labels={"what": "ours and theirs"},
-        ),
+        published=reported("results/published.csv"),
     localrule: True
     resources:
         mem_mb=by_attempt(500),

@@ -1,6 +1,10 @@
 # What holds of every rule, and of a run as a whole. Included after the rules.
 from snakemake.io import WILDCARD_REGEX
 
+from sdssflow.preload import Preload
+
+PRELOADED = []
+
 
 def complete_rules():
     """Add what is alike in all rules: log, benchmark, environment, digest of the code.
@@ -22,6 +26,8 @@ def complete_rules():
         trains = made.name.startswith(("train_", "search_"))
         made.set_params(code=code_of_kind(made) if trains else code_of(made))
         made.set_output(record=str(records.record_path(str(made.log[0]))))
+        if "figures" in made.output.keys():
+            made.expand_output = functools.partial(asked_outputs, made.expand_output)
 
 
 @functools.cache
@@ -112,6 +118,13 @@ def begin_run():
         check_results()
         if not workflow.local_exec:
             check_gpus()
+        elif RUN.preload:
+            scripts = (
+                os.path.join(SCRIPTS, os.path.basename(job.rule.script))
+                for job in workflow.dag.needrun_jobs()
+                if job.rule.script
+            )
+            PRELOADED.append(Preload(scripts, CODE))
         orphans.begin_run(Path.cwd(), submits=not workflow.local_exec)
     except (queue.QueueError, LineageError, WorkflowError) as error:
         failures.refuse(error)
@@ -119,6 +132,8 @@ def begin_run():
 
 def end_run(failed=False):
     """Do what comes after the last job; why jobs failed is the last thing said."""
+    for server in PRELOADED:
+        server.end()
     try:
         # for Snakemake's report, tell when submitted jobs began
         if not workflow.local_exec:

@@ -68,7 +68,7 @@ def page(rule: Rule, room: str) -> str:
             heading(rule.name),
             definition_lists(rule.docstring),
             heading("In the workflow", "-"),
-            f"Room {room}: ``{rule.file}``, ``scripts/{rule.name}.py``. Logs: ``logs/{rule.name}/``.",
+            f"Room {room}: ``{rule.file}``, ``scripts/{rule.name}.py``, ``logs/{rule.name}/``.",
             ".. code-block:: python\n\n" + textwrap.indent(called, "   "),
             "Functions that are named there are in ``rules/common.smk``; what all rules have alike "
             "(log, benchmark, environment, digest of the code, record) is added in "

@@ -15,6 +15,7 @@ from sklearn.linear_model import LinearRegression
 
 from sdssflow.configuration.figures import Figures
 from sdssflow.configuration.scores import Bootstrap, ClassScores
+from sdssflow.evaluate.class_figures import FIGURES
 from sdssflow.models.estimators import load_estimator
 from sdssflow.models.folders import open_folder
 from sdssflow.prepare.parts import read_part
@@ -28,7 +29,6 @@ SETTINGS = {
     "vote": {"kind": "soft_vote", "members": ["logistic", "forest"]},
 }
 VOTERS = SETTINGS["vote"]["members"]
-FIGURES = ["comparison", "confusion", "reliability", "by_magnitude", "roc"]
 
 
 def split_tables(folder, seed=1, folds=2, shuffled=False, leaking=False):
@@ -196,29 +196,21 @@ def test_again_gives_the_same_bytes(walked, tmp_path):
             assert (tmp_path / path).read_bytes() == (folder / path).read_bytes(), path
 
 
-@pytest.mark.parametrize("figure", FIGURES)
-def test_figures_are_drawn(walked, figure, tmp_path):
+def test_figures_are_drawn_and_repeat_to_the_byte(walked, tmp_path):
     folder, outputs = walked
+    paths = [tmp_path / f"{figure}.png" for figure in FIGURES]
     call = SimpleNamespace(
         input=SimpleNamespace(
             **outputs, predictions=[folder / name / "predictions.parquet" for name in SETTINGS]
         ),
-        output=SimpleNamespace(figure=tmp_path / "figure.png"),
-        params=SimpleNamespace(
-            figure=figure, models=list(SETTINGS), settings=Figures(dpi=50).canonical()
-        ),
+        output=SimpleNamespace(figures=paths),
+        params=SimpleNamespace(models=list(SETTINGS), settings=Figures(dpi=50).canonical()),
     )
     plot_classes.main(call)
-    first = call.output.figure.read_bytes()
-    assert first.startswith(b"\x89PNG")
-    assert len(first) > 3000
+    first = [path.read_bytes() for path in paths]
+    assert all(content.startswith(b"\x89PNG") and len(content) > 3000 for content in first)
     plot_classes.main(call)
-    assert call.output.figure.read_bytes() == first
-
-
-def test_unknown_figure_is_refused():
-    with pytest.raises(ValueError, match="unknown figure 'pie'; known: comparison"):
-        plot_classes.draw("pie", SimpleNamespace(), [])
+    assert [path.read_bytes() for path in paths] == first
 
 
 def test_a_model_of_another_seed_is_refused(walked):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
 from sdssflow.configuration.scores import RedshiftScores
-from sdssflow.evaluate import redshift_conventions, redshift_figures, redshift_metrics
+from sdssflow.evaluate import redshift_conventions, redshift_metrics
 from sdssflow.evaluate.redshift_metrics import (
     MAD_TO_SIGMA,
     mape,
@@ -130,7 +130,7 @@ def test_mape_near_zero_is_the_floors_doing():
     assert by_name(zspec, zphot, mape_epsilon=1e-3)["mape_floored"] == 1
 
 
-@pytest.mark.parametrize("module", [redshift_metrics, redshift_conventions, redshift_figures])
+@pytest.mark.parametrize("module", [redshift_metrics, redshift_conventions])
 def test_docstring_examples(module):
     result = doctest.testmod(module)
     assert result.attempted > 0

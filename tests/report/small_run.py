@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.report.contents import contents, models
+from sdssflow.report.contents import contents
+from sdssflow.report.figures import models
 from sdssflow.tables import with_metadata, write_csv, write_parquet
 from tests.report.small_tables import digest, predictions, table
 

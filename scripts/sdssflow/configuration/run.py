@@ -45,6 +45,9 @@ class RunConfiguration(Section):
     """How figures look."""
     downloads: Downloads = Downloads()
     """How archives are asked."""
+    preload: bool = True
+    """Whether the jobs of a run on one machine start from a process that has loaded the packages
+    already: half of a run is Python starting. Off in clusters. Nothing here changes a result."""
 
     @model_validator(mode="after")
     def _voters_exist(self) -> RunConfiguration:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -13,7 +12,14 @@ from matplotlib.figure import Figure
 
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.evaluate.score_tables import ALL, Predictions
-from sdssflow.plotting import CLASS_COLORS, CLASS_MARKERS, LINE_STYLES, PALETTE, SEQUENTIAL
+from sdssflow.plotting import (
+    CLASS_COLORS,
+    CLASS_MARKERS,
+    LINE_STYLES,
+    PALETTE,
+    SEQUENTIAL,
+    panels,
+)
 
 LABELS = {
     "accuracy": "accuracy",
@@ -27,7 +33,7 @@ LOWER_IS_BETTER = ("log_loss", "brier", "ece")
 SMALLEST_RATE = 1e-3  # left end of the logarithmic axis of the ROC curves
 
 
-def comparison(scores: pd.DataFrame, models: Sequence[str]) -> Figure:
+def draw_comparison(scores: pd.DataFrame, models: Sequence[str]) -> Figure:
     """Draw six scores of every model as dots with intervals; means over seeds.
 
     Parameters
@@ -55,7 +61,7 @@ def comparison(scores: pd.DataFrame, models: Sequence[str]) -> Figure:
     return figure
 
 
-def confusion(table: pd.DataFrame, models: Sequence[str]) -> Figure:
+def draw_confusion(table: pd.DataFrame, models: Sequence[str]) -> Figure:
     """Draw the row-normalised confusion matrix of every model; all seeds pooled.
 
     Parameters
@@ -66,7 +72,7 @@ def confusion(table: pd.DataFrame, models: Sequence[str]) -> Figure:
         In reading order.
     """
     pooled = table[table["seed"].astype(str) == ALL]
-    figure, axes = _grid(len(models), width=2.4, height=2.5)
+    figure, axes = panels(len(models), width=2.4, height=2.5, margin=(0.6, 0.4))
     for axis, model in zip(axes, models, strict=True):
         rows = pooled[pooled["model"] == model]
         fraction = rows.pivot(index="truth", columns="predicted", values="fraction")
@@ -86,7 +92,7 @@ def confusion(table: pd.DataFrame, models: Sequence[str]) -> Figure:
     return figure
 
 
-def reliability(table: pd.DataFrame, models: Sequence[str]) -> Figure:
+def draw_reliability(table: pd.DataFrame, models: Sequence[str]) -> Figure:
     """Draw the calibration curve of every model's most probable class.
 
     Parameters
@@ -97,7 +103,7 @@ def reliability(table: pd.DataFrame, models: Sequence[str]) -> Figure:
         In reading order.
     """
     top = table[table["subset"] == ALL]
-    figure, axes = _grid(len(models), width=2.4, height=2.4)
+    figure, axes = panels(len(models), width=2.4, height=2.4, margin=(0.6, 0.4))
     for axis, model in zip(axes, models, strict=True):
         rows = top[top["model"] == model]
         bars = np.abs(rows[["lower", "upper"]].to_numpy().T - rows["fraction"].to_numpy())
@@ -115,7 +121,7 @@ def reliability(table: pd.DataFrame, models: Sequence[str]) -> Figure:
     return figure
 
 
-def by_magnitude(table: pd.DataFrame, models: Sequence[str]) -> Figure:
+def draw_by_magnitude(table: pd.DataFrame, models: Sequence[str]) -> Figure:
     """Draw completeness and purity of each class against magnitude, one panel per class.
 
     Parameters
@@ -140,7 +146,7 @@ def by_magnitude(table: pd.DataFrame, models: Sequence[str]) -> Figure:
     return figure
 
 
-def roc(predictions: Sequence[Predictions]) -> Figure:
+def draw_roc(predictions: Sequence[Predictions]) -> Figure:
     """Draw the ROC curve of each class against the rest; seeds pooled.
 
     Parameters
@@ -192,14 +198,10 @@ def _look(place: int) -> tuple[str, str]:
     return PALETTE[place % len(PALETTE)], LINE_STYLES[(place + again) % len(LINE_STYLES)]
 
 
-def _grid(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """Return a figure of `count` equal panels, four in a row."""
-    columns = min(4, count)
-    rows = math.ceil(count / columns)
-    figure, axes = plt.subplots(
-        rows, columns, squeeze=False, sharex=True, sharey=True,
-        figsize=(width * columns + 0.6, height * rows + 0.4),
-    )  # fmt: skip
-    for axis in axes.flat[count:]:
-        axis.set_visible(False)
-    return figure, list(axes.flat[:count])
+FIGURES = {
+    "comparison": (draw_comparison, ("scores", "models")),
+    "confusion": (draw_confusion, ("confusion", "models")),
+    "reliability": (draw_reliability, ("reliability", "models")),
+    "by_magnitude": (draw_by_magnitude, ("scores_by_bin", "models")),
+    "roc": (draw_roc, ("predictions",)),
+}

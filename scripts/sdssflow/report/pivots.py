@@ -5,8 +5,17 @@ from __future__ import annotations
 import pandas as pd
 
 from sdssflow.report.glossary import BETTER, METRICS, label, order
-from sdssflow.report.numbers import UNDEFINED, plain, with_interval
-from sdssflow.report.tables import Cell, Column, ReportError, Table, number_cell, text_cell
+from sdssflow.report.tables import (
+    UNDEFINED,
+    Cell,
+    Column,
+    ReportError,
+    Table,
+    number_cell,
+    plain,
+    text_cell,
+    with_interval,
+)
 
 SCORE_COLUMNS = (
     "model",

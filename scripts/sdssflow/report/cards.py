@@ -1,18 +1,21 @@
-"""Data sheets: what a sample is, where it comes from, what was cut and what is wrong with it."""
+"""Data sheets, and how they and model cards are written: Markdown with a head for machines."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.sources import EmbeddedSource, FileSource
 from sdssflow.report.provenance import Facts
 from sdssflow.report.sections import Section
-from sdssflow.report.tables import Table
+from sdssflow.report.tables import Cell, Table
 
+SPECIAL = "\\`*_[]<>#|"  # to Markdown
 EXTINCTION = {True: "already subtracted in the source", False: "not subtracted in the source"}
 LICENCES = {
     "mgs": "University of Illinois/NCSA (data/embedded/LICENSE-MLZ.txt)",
@@ -38,8 +41,8 @@ def licence(sample: Sample) -> str:
     return OF_THE_ARCHIVE
 
 
-def where(sample: Sample, facts: Facts) -> list[tuple[str, str]]:
-    """Return where the rows come from, and how they were asked for if they were."""
+def origin(sample: Sample, facts: Facts) -> list[tuple[str, str]]:
+    """Return where the rows come from, and the query, if there was one."""
     source = sample.source
     if isinstance(source, EmbeddedSource):
         return [("Source", f"embedded: table {source.table}")]
@@ -58,7 +61,7 @@ def facts_of(name: str, sample: Sample, source: Facts, clean: Facts) -> list[tup
     """Return what is known of a catalogue, as pairs of a word and its value."""
     listed = [
         ("Sample", name),
-        *where(sample, source),
+        *origin(sample, source),
         ("Reference", sample.reference),
         ("Licence", licence(sample)),
         ("Rows", f"{source.rows:,} in the source, {clean.rows:,} after cuts"),
@@ -132,3 +135,67 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
         {key: value for key, value in row.items() if not pd.isna(value)}
         for row in frame.astype(object).to_dict(orient="records")
     ]
+
+
+def markdown(section: Section) -> str:
+    """Return a section as Markdown: its record as YAML between two rules, then words and tables.
+
+    Figures are left out.
+    """
+    # None: a score a line, not a line for each of its ends
+    head = yaml.safe_dump(
+        section.record, sort_keys=False, allow_unicode=True, default_flow_style=None, width=200
+    )
+    return f"---\n{head}---\n\n" + "\n".join(_lines(section)).rstrip() + "\n"
+
+
+def escaped(text: str) -> str:
+    r"""Return text that Markdown shows as it stands.
+
+    Examples
+    --------
+    >>> escaped("model_mag_r < 17.77")
+    'model\\_mag\\_r \\< 17.77'
+    """
+    return "".join(f"\\{letter}" if letter in SPECIAL else letter for letter in str(text))
+
+
+def _lines(section: Section) -> Iterator[str]:
+    yield f"# {escaped(section.title)}"
+    yield ""
+    for paragraph in section.text:
+        yield from (escaped(paragraph), "")
+    for name, value in section.facts:
+        yield f"- **{escaped(name)}**: {escaped(' '.join(str(value).split()))}"
+    if section.facts:
+        yield ""
+    for block in section.blocks:
+        if isinstance(block, Table):
+            yield from _table(block)
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield from (f"## {escaped(table.title)}", "", escaped(table.text), "")
+    if table.rows:
+        heads = [
+            f"{escaped(column.label)} ({escaped(column.convention)})"
+            if column.convention
+            else escaped(column.label)
+            for column in table.columns
+        ]
+        yield _row(heads)
+        yield _row(["---:" if column.numeric else "---" for column in table.columns])
+        for row in table.rows:
+            yield _row([_cell(cell) for cell in row])
+        yield ""
+    for note in table.notes:
+        yield from (escaped(note), "")
+
+
+def _cell(cell: Cell) -> str:
+    text = escaped(f"{cell.text} {cell.interval}".strip())
+    return f"**{text}**" if cell.strong and text else text
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(' '.join(cell.split()) for cell in cells)} |"

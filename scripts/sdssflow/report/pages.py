@@ -1,28 +1,60 @@
-"""The report as a story: one page for each sample, in the order in which the data walked."""
+"""What the pages hold: one page for each sample, from its source to its scores."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.report import tables
+from sdssflow.report.cards import data_sheet, facts_of
 from sdssflow.report.contents import Item
-from sdssflow.report.data_sheets import data_sheet, facts_of
-from sdssflow.report.provenance import Facts, Known, read_facts
-from sdssflow.report.residuals import read_objids
-from sdssflow.report.sections import LONG, SamplePage, Section, block
+from sdssflow.report.objects import read_objids
+from sdssflow.report.provenance import Facts, Provenance, read_facts
+from sdssflow.report.sections import LONG, Section, block
+from sdssflow.report.summary import TaskSummary, summarise
 from sdssflow.report.tables import Table
-from sdssflow.report.verdicts import Judgement, judge
 
 FLOW_COLUMNS = ("cut", "before", "removed", "after")
 
 
-def tell_concepts(items: list[Item]) -> Section:
+@dataclass(frozen=True)
+class SamplePage:
+    """The page of one sample.
+
+    Attributes
+    ----------
+    name, title : str
+        Of the sample.
+    text : list of str
+        Paragraphs below the title.
+    in_short : list of (str, list of str)
+        A few sentences on each stage, with the words that stand before them.
+    summaries : list of TaskSummary
+        One for each task and split.
+    sections : list of Section
+        In the order of the stages.
+    cards : list of Section
+        A model card for each best model.
+    sheet : Section
+        The data sheet, which is written to a file only: the page shows its parts in its sections.
+    """
+
+    name: str
+    title: str
+    text: list[str]
+    in_short: list[tuple[str, list[str]]]
+    summaries: list[TaskSummary]
+    sections: list[Section]
+    cards: list[Section]
+    sheet: Section
+
+
+def concepts_section(items: list[Item]) -> Section:
     """Return the section of what belongs to no sample.
 
     Raises
@@ -35,10 +67,10 @@ def tell_concepts(items: list[Item]) -> Section:
     return Section("concepts", "Why colours carry redshift", blocks=blocks)
 
 
-def tell(
-    name: str, items: list[Item], run: RunConfiguration, sample: Sample, known: Known
+def sample_page(
+    name: str, items: list[Item], run: RunConfiguration, sample: Sample, provenance: Provenance
 ) -> SamplePage:
-    """Read everything that `items` names of a sample and order it as a story.
+    """Read everything that `items` names of a sample.
 
     Parameters
     ----------
@@ -48,8 +80,8 @@ def tell(
         From `sdssflow.report.contents`; those of other samples are left aside.
     run : RunConfiguration
         The run.
-    known : Known
-        Provenance of predictions and models.
+    provenance : Provenance
+        Of predictions and models.
 
     Raises
     ------
@@ -59,9 +91,9 @@ def tell(
     mine = [item for item in items if item.sample == name]
     facts = {item.name: read_facts(item.path) for item in mine if item.kind == "data"}
     source, clean = facts["catalogue"], facts["clean"]
-    known = replace(known, objids=read_objids(clean.path))
-    judged = [
-        judge([i for i in mine if (i.room, i.split) == (task, split)], sample, run, known)
+    provenance = replace(provenance, objids=read_objids(clean.path))
+    summaries = [
+        summarise([i for i in mine if (i.stage, i.split) == (task, split)], sample, run, provenance)
         for task in sample.tasks
         for split in sorted(sample.splits)
     ]
@@ -72,16 +104,20 @@ def tell(
     text = [sample.description] if sample.description else []
     if sample.simulated:
         text.insert(0, "Simulated: no observed object is among these rows.")
-    sections = [*prepared, *_explored(name, mine, clean), *(s for j in judged for s in j.sections)]
+    sections = [
+        *prepared,
+        *_explored(name, mine, clean),
+        *(part for one in summaries for part in one.sections),
+    ]
     sections = [section for section in sections if section.blocks or section.facts]
-    cards = [card for one in judged for card in one.cards]
+    cards = [card for one in summaries for card in one.cards]
     written = named([*sections, *cards], name)
     return SamplePage(
         name,
         sample.shown_title,
         text,
-        _in_short(source, clean, flow, defects, judged),
-        [one.headline for one in judged],
+        _in_short(source, clean, flow, defects, summaries),
+        summaries,
         written[: len(sections)],
         written[len(sections) :],
         sheet,
@@ -124,9 +160,9 @@ def _in_short(
     clean: Facts,
     flow: pd.DataFrame,
     defects: pd.DataFrame,
-    judged: list[Judgement],
+    summaries: list[TaskSummary],
 ) -> list[tuple[str, list[str]]]:
-    """Return the story in short, a few sentences each."""
+    """Return a few sentences on each stage."""
     found = int(defects["count"].sum()) if "count" in defects else 0
     data = [f"{source.rows:,} objects came from the source."]
     if found:
@@ -142,19 +178,17 @@ def _in_short(
     if removed:
         most = flow.loc[flow["removed"].idxmax()]
         cuts.append(f"The cut {most['cut']} removed most, {int(most['removed']):,} of {removed:,}.")
-    told = [("The data", data), ("What was cut", cuts)]
-    several = len(judged) > 1
-    for one in judged:
-        line = one.headline
-        where = f" ({line.task.lower()}, split {line.split})" if several else ""
-        best = f"By {line.best.ranked_by}, the best of all models is {line.best.model}."
-        apart = line.best.not_told_apart
-        if apart:
-            best = f"{best[:-1]}; the test part can't tell it from {', '.join(apart)}."
-        told.append((f"What was learnt{where}", [best, *one.learnt]))
+    short = [("The data", data), ("What was cut", cuts)]
+    for one in summaries:
+        scores = one.scores
+        where = f" ({one.task.lower()}, split {scores.split})" if len(summaries) > 1 else ""
+        best = f"By {scores.ranked_by}, the best of all models is {scores.best}."
+        if scores.ties:
+            best = f"{best[:-1]}; the test part can't tell it from {', '.join(scores.ties)}."
+        short.append((f"What was learnt{where}", [best, *one.gain]))
         if one.limits:
-            told.append((f"Where it fails{where}", one.limits))
-    return told
+            short.append((f"Where it fails{where}", one.limits))
+    return short
 
 
 def _prepared(
@@ -175,10 +209,10 @@ def _prepared(
 
 def _explored(name: str, items: list[Item], clean: Facts) -> list[Section]:
     notes = [f"N = {clean.rows:,} after cuts; data digest {clean.digest}"]
-    of_room = [item for item in items if item.room == "explore"]
+    explored = [item for item in items if item.stage == "explore"]
     chosen = {
-        ("look", "A look at the data"): [i for i in of_room if not i.name.startswith("cluster")],
-        ("groups", "Groups"): [i for i in of_room if i.name.startswith("cluster")],
+        ("look", "A look at the data"): [i for i in explored if not i.name.startswith("cluster")],
+        ("groups", "Groups"): [i for i in explored if i.name.startswith("cluster")],
     }
     return [
         Section(

@@ -1,4 +1,4 @@
-"""Test objects one by one: those that the page lets point at, and the worst of them."""
+"""Test objects one by one: those that the page shows as points, and the worst of them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sdssflow.report.numbers import fixed
-from sdssflow.report.tables import Cell, ReportError, Table, text_cell, word_columns
+from sdssflow.report.tables import Cell, ReportError, Table, fixed, text_cell, word_columns
 from sdssflow.tables import read_parquet, read_schema
 
 SHOWN = 800  # objects on a page: enough to see the relation, few enough to point at
@@ -119,7 +118,7 @@ def residuals(
         "zphot": zphot,
     }
     caption = (
-        f"{len(rows):,} of the {len(known):,} test objects, drawn by lot; δ = (zphot − zspec) / "
+        f"{len(rows):,} of the {len(known):,} test objects, drawn at random; δ = (zphot − zspec) / "
         "(1 + zspec). Point at an object, or step through them from the worst residual to the "
         "best. Objects beyond the frame stand at its edge."
     )

@@ -1,4 +1,4 @@
-"""HTML pages from the story and its provenance: an index and one page for each sample."""
+"""HTML: an index and one page for each sample."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from markupsafe import Markup, escape
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.report.contents import pdf_models
+from sdssflow.report.figures import pdf_models
 from sdssflow.report.glossary import BETTER, CLASSES, DENSITIES, REDSHIFTS, SYMBOLS, Metric
+from sdssflow.report.objects import Residuals
+from sdssflow.report.pages import SamplePage
 from sdssflow.report.paper_metrics import of_conventions
 from sdssflow.report.provenance import ModelRun, versions
-from sdssflow.report.residuals import Residuals
-from sdssflow.report.sections import SamplePage, Section
+from sdssflow.report.sections import Section
+from sdssflow.report.summary import DENSITIES_TITLE, TASKS
 from sdssflow.report.tables import Cell, Column, Table, text_cell
-from sdssflow.report.verdicts import DENSITIES_TITLE, TASKS
 
 TEMPLATES = Path(__file__).parent / "templates"
 BELOW = re.compile(r"(?<![A-Za-z0-9])([σδ]|outliers|conformal|width)_([A-Za-z0-9.]+)")
@@ -144,8 +145,8 @@ def device_table(model_runs: list[ModelRun]) -> Table | None:
                 TASKS[model_run.task],
                 model_run.split,
                 model_run.model,
-                str(card.get("device", "not told")),
-                str(card.get("dtype", "not told")),
+                str(card.get("device", "unknown")),
+                str(card.get("dtype", "unknown")),
             )
             seen.setdefault(place, []).append(seed)
     rows = [[*map(text_cell, place), text_cell(", ".join(seeds))] for place, seeds in seen.items()]
