@@ -84,7 +84,7 @@ class FoldCalibration:
     def columns(
         self, pdf: Mixture, features: np.ndarray, names: tuple[str, ...], reference_mag: np.ndarray
     ) -> dict[str, np.ndarray]:
-        """Return what the calibration tells of n objects.
+        """Return what the calibration says of n objects.
 
         Parameters
         ----------

@@ -44,7 +44,7 @@ SCATTER = 1.1  # of the factor, times sqrt(n): 0.070 for 250 objects in the tabl
 GRID = 15  # factors tried before the best of them is refined
 
 
-def fit_width(pdf: Mixture, zspec: np.ndarray, weights: np.ndarray | None = None) -> float:
+def fit_width(pdf: Mixture, zspec: np.ndarray) -> float:
     """Return the factor for `Mixture.rescaled` that makes central intervals cover as they promise.
 
     Parameters
@@ -53,8 +53,6 @@ def fit_width(pdf: Mixture, zspec: np.ndarray, weights: np.ndarray | None = None
         p(z) of n objects that no training used.
     zspec : (n,) float64 array
         Their redshifts.
-    weights : (n,) array, optional
-        How much each object counts; all alike by default.
 
     Returns
     -------
@@ -68,7 +66,7 @@ def fit_width(pdf: Mixture, zspec: np.ndarray, weights: np.ndarray | None = None
     from scipy.optimize import minimize_scalar
 
     def distance(logarithm: float) -> float:
-        return central_distance(pdf.rescaled(float(np.exp(logarithm))).cdf(zspec), weights)
+        return central_distance(pdf.rescaled(float(np.exp(logarithm))).cdf(zspec))
 
     grid = np.linspace(*np.log(BOUNDS), GRID)
     best = int(np.argmin([distance(point) for point in grid]))
