@@ -108,7 +108,7 @@ SEARCHING_REGRESSORS = {
 }
 
 
-STANDIN = code_digests.program_digest("sdssflow.standin.serve", SCRIPTS, CODE)
+STANDIN = code_digests.program_digest("skyserver_standin.server", SCRIPTS, CODE)
 
 
 def section(name):

@@ -121,9 +121,7 @@ def test_what_the_snakefile_imports_is_light():
             assert not set(imported_packages(module)) & HEAVY, module
 
 
-ROOMS = [
-    "standin",
-    "simulate",
+STAGES = [
     "acquire",
     "prepare",
     "explore",
@@ -135,7 +133,7 @@ ROOMS = [
 ]
 
 
-def test_provenance_stands_under_the_logs_and_knows_of_no_room():
+def test_provenance_stands_under_the_logs_and_knows_of_no_stage():
     package = ROOT / "scripts/sdssflow/provenance"
     below = {ROOT / "scripts/sdssflow/files.py", ROOT / "scripts/sdssflow/__init__.py"}
     for path in package.rglob("*.py"):
@@ -149,24 +147,35 @@ def test_provenance_stands_under_the_logs_and_knows_of_no_room():
         assert packages <= {"sdssflow", *sys.stdlib_module_names}, path
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_nothing_walks_back(room):
-    later = ROOMS[ROOMS.index(room) + 1 :]
+@pytest.mark.parametrize("stage", STAGES)
+def test_stages_import_from_earlier_ones_only(stage):
+    later = STAGES[STAGES.index(stage) + 1 :]
     beside = {"explore": ["classify", "regress"], "classify": ["explore", "regress"],
               "regress": ["explore", "classify"],
-              "doctor": [name for name in ROOMS if name != "doctor"]}  # fmt: skip
-    forbidden = {*later, *beside.get(room, [])} - {room}
-    for path in (ROOT / "scripts/sdssflow" / room).rglob("*.py"):
+              "doctor": [name for name in STAGES if name != "doctor"]}  # fmt: skip
+    forbidden = {*later, *beside.get(stage, [])} - {stage}
+    for path in (ROOT / "scripts/sdssflow" / stage).rglob("*.py"):
         for found in local_modules(path, ROOT / "scripts", MEMORY):
-            assert not forbidden & set(found.relative_to(ROOT / "scripts/sdssflow").parts), path
+            assert not forbidden & set(found.relative_to(ROOT / "scripts").parts[1:]), path
+
+
+def test_the_stand_in_and_the_simulated_sky_import_nothing_of_the_stages():
+    package = ROOT / "scripts/skyserver_standin"
+    shared = {"__init__.py", "files.py", "photometry.py"}
+    for path in package.rglob("*.py"):
+        others = {x for x in local_modules(path, ROOT / "scripts", MEMORY)
+                  if package not in x.parents}  # fmt: skip
+        assert others <= {ROOT / "scripts/sdssflow" / name for name in shared}, path
+    for path in (ROOT / "scripts/sdssflow").rglob("*.py"):
+        assert "skyserver_standin" not in imported_packages(path), path
 
 
 @pytest.mark.parametrize("beside", ["cluster", "devices.py", "visible_devices.py", "writers.py"])
-def test_what_stands_beside_the_rooms_knows_of_none(beside):
+def test_what_stands_beside_the_stages_knows_of_none(beside):
     path = ROOT / "scripts/sdssflow" / beside
     for module in path.rglob("*.py") if path.is_dir() else [path]:
         for found in local_modules(module, ROOT / "scripts", MEMORY):
-            assert not set(ROOMS) & set(found.relative_to(ROOT / "scripts/sdssflow").parts), module
+            assert not set(STAGES) & set(found.relative_to(ROOT / "scripts/sdssflow").parts), module
 
 
 def test_scripts_take_parameters_and_never_the_configuration():

@@ -164,7 +164,7 @@ CASES = {
         {"simulate_sky", *MOCK_AFTER_SKY},
     ),
     "the stand-in for SkyServer": (
-        "scripts/sdssflow/standin/server.py",
+        "scripts/skyserver_standin/server.py",
         "SQL_TIMEOUT = 600",
         "SQL_TIMEOUT = 601",
         MOCK_AFTER_SKY,
