@@ -176,30 +176,21 @@ class LocalLinearRegression(Neighbourhoods):
         # imported here: what gives point estimates alone shall not wait for torch
         from sdssflow.redshift_pdf.mixture import Mixture
 
-        zphot, scale, _ = self._at(X)
+        zphot, scale = self._at(X)
         upper = largest_redshift(self.zspec_)
         mean, scale = np.clip(zphot, 0, upper), np.maximum(scale, SMALLEST_SCALE)
         return Mixture(np.ones((len(mean), 1)), mean[:, None], scale[:, None], 0.0, upper)
 
-    def outside(self, X: np.ndarray) -> np.ndarray:
-        """Return (n,) bools: objects outside the box around their neighbours in feature space.
-
-        There the plane is extrapolated (flagged so by Beck et al. 2016).
-        """
-        return self._at(X)[2].astype(bool)
-
     def _at(self, X: np.ndarray) -> np.ndarray:
-        """Return (3, n): zphot, scale and whether outside of the neighbours' box."""
-        result = np.empty((3, len(X)))
+        """Return (2, n): zphot and scale."""
+        result = np.empty((2, len(X)))
         for block, queries, _, rows in self._blocks(X):
             points, zspec = self.points_[rows], self.zspec_[rows]  # (m, k, f), (m, k)
-            low, high = points.min(axis=1), points.max(axis=1)
             zphot, scale, residual = plane_at(queries, points, zspec)
             if self.clip_sigma is not None:
                 kept = np.abs(residual) <= self.clip_sigma * scale[:, None]
                 zphot, scale, _ = plane_at(queries, points, zspec, kept)
-            outside = np.any((queries < low) | (queries > high), axis=1)
-            result[:, block] = zphot, scale, outside
+            result[:, block] = zphot, scale
         return result
 
 
