@@ -65,31 +65,6 @@ def test_the_order_of_objects_does_not_matter():
     assert fit_width(pdf[order], zspec[order]) == pytest.approx(fit_width(pdf, zspec), abs=1e-12)
 
 
-def test_a_weight_of_three_is_three_objects():
-    pdf, zspec = densities(120, 0.8)
-    weights = np.random.default_rng(1).integers(0, 4, 120)
-    rows = np.repeat(np.arange(120), weights)
-    assert fit_width(pdf, zspec, weights) == pytest.approx(
-        fit_width(pdf[rows], zspec[rows]), abs=1e-6
-    )
-
-
-def test_weights_choose_what_is_fitted():
-    narrow, z_narrow = densities(500, 0.7, 1)
-    wide, z_wide = densities(500, 1.4, 2)
-    pdf = Mixture(
-        *(
-            np.vstack([getattr(p, k) for p in (narrow, wide)])
-            for k in ("weights", "means", "scales")
-        ),
-        0.0,
-        1.0,
-    )
-    zspec = np.concatenate([z_narrow, z_wide])
-    only_wide = np.repeat([0.0, 1.0], 500)
-    assert fit_width(pdf, zspec, only_wide) == pytest.approx(fit_width(wide, z_wide), rel=1e-3)
-
-
 def test_distances_agree_with_scipy():
     pit = np.random.default_rng(0).beta(2, 1, 80)
     assert pit_ks(pit) == pytest.approx(kstest(pit, "uniform").statistic, abs=1e-12)
