@@ -17,10 +17,11 @@ import pyarrow.parquet as pq
 from sdssflow.configuration.pdfs import PdfCalibration
 from sdssflow.prepare.parts import Part, feature_names, folds, read_part
 from sdssflow.redshift_pdf.mixture import Mixture
+from sdssflow.redshift_pdf.pit import pit_ks
 from sdssflow.regress.conformal import ConformalTable, fit_conformal
 from sdssflow.regress.inputs import require_usable
 from sdssflow.regress.model_folders import open_folder
-from sdssflow.regress.recalibration import BOUNDS, FEWEST_OBJECTS, fit_width, pit_ks, shrunk_width
+from sdssflow.regress.recalibration import BOUNDS, FEWEST_OBJECTS, fit_width, shrunk_width
 from sdssflow.regress.training_support import TrainingSupport, fit_support
 from sdssflow.tables import metadata
 
