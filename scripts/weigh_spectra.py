@@ -32,7 +32,7 @@ from sdssflow.evaluate.pdf_predictions import predict_calibration_parts
 from sdssflow.evaluate.shift import TABLE_COLUMNS, measure_shift, shift_scores
 from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run
-from sdssflow.regress.calibration_files import read_calibration
+from sdssflow.regress.calibrations import read_calibration
 from sdssflow.tables import write_csv
 
 logger = logging.getLogger("sdssflow")

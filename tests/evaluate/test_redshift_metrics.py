@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
-from sdssflow.evaluate import metrics, paper_metrics, redshift_figures, redshift_metrics
+from sdssflow.evaluate import metrics, paper_metrics, redshift_metrics
 from sdssflow.evaluate.redshift_metrics import (
     MAD_TO_SIGMA,
     METRICS,
@@ -140,7 +140,7 @@ def test_mape_near_zero_is_the_floors_doing():
     assert by_name(zspec, zphot, epsilon=1e-3)["mape_floored"] == 1
 
 
-@pytest.mark.parametrize("module", [metrics, redshift_metrics, paper_metrics, redshift_figures])
+@pytest.mark.parametrize("module", [metrics, redshift_metrics, paper_metrics])
 def test_docstring_examples(module):
     result = doctest.testmod(module)
     assert result.attempted > 0

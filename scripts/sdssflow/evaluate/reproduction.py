@@ -26,7 +26,6 @@ import pandas as pd
 import yaml
 
 from sdssflow.configuration.loading import load_layers, load_samples, read_layers
-from sdssflow.configuration.regressors import PDF_KINDS
 from sdssflow.evaluate import class_metrics, pdf_metrics, redshift_metrics
 from sdssflow.evaluate.metrics import names
 from sdssflow.files import write_text
@@ -82,10 +81,8 @@ def score_files(configuration: str | Path = CONFIGURATION) -> list[tuple[str, tu
                 folder = f"{name}/{task}/{split}"
                 of_task = class_metrics if task == "classify" else redshift_metrics
                 found.append((f"{folder}/scores.csv", names(of_task.METRICS, "compared")))
-                kinds = {
-                    run.regressors[model].kind for model in sample.regressors or run.regressors
-                }
-                if task == "regress" and kinds & set(PDF_KINDS):
+                known = sample.regressors or run.regressors
+                if task == "regress" and any(run.regressors[name].gives_pdf for name in known):
                     compared = names(pdf_metrics.METRICS, "compared")
                     found.append((f"{folder}/pdf_scores.csv", compared))
     return found

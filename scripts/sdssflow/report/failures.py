@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from sdssflow.report.glossary import HEADLINES, METRICS, label
-from sdssflow.report.numbers import plain, with_interval
 from sdssflow.report.pivots import overall
+from sdssflow.report.tables import plain, with_interval
 
 VARIABLES = {
     "reference_mag": "magnitudes",

@@ -6,8 +6,17 @@ import pandas as pd
 
 from sdssflow.evaluate import tables as evaluated
 from sdssflow.report.glossary import BETTER, direction, label, order
-from sdssflow.report.numbers import UNDEFINED, plain, with_interval
-from sdssflow.report.tables import Cell, Column, ReportError, Table, number_cell, text_cell
+from sdssflow.report.tables import (
+    UNDEFINED,
+    Cell,
+    Column,
+    ReportError,
+    Table,
+    number_cell,
+    plain,
+    text_cell,
+    with_interval,
+)
 
 SCORE_COLUMNS = (*evaluated.ABOUT_COLUMNS, *evaluated.SCORE_COLUMNS)
 BIN_COLUMNS = (*SCORE_COLUMNS, *evaluated.BIN_COLUMNS)
