@@ -1,6 +1,6 @@
 """What the name of a column in the file says it is, against what it is mapped to.
 
-Most files say nothing of units, and their columns are told by their names alone: a flux near 19
+Most files say nothing of units, and only their names tell what columns are: a flux near 19
 looks like a magnitude, and ``dered_u`` corrected once more looks like a bluer object. A name that
 clearly says another thing than its mapping is refused; `source.confirmed` settles it.
 """
@@ -123,7 +123,7 @@ def contradiction(settings: FileSource | TapSource) -> tuple[str, str] | None:
 
 
 def _magnitude(name: str) -> tuple[str, bool, str] | None:
-    """Part the name of a magnitude, its error or an extinction: kind, whether an error, band."""
+    """Split the name of a magnitude, its error or an extinction: kind, whether an error, band."""
     match = TARGET.fullmatch(name)
     if match is None:
         return None

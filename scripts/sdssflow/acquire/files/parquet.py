@@ -91,12 +91,12 @@ def part_paths(folder: str) -> list[str]:
             "the folder holds no Parquet file",
             "Set source.path to a file, or to a folder of .parquet files.",
         )
-    strangers = sorted(str(place) for file, place in seen.items() if file not in parts)
-    if strangers:
+    others = sorted(str(place) for file, place in seen.items() if file not in parts)
+    if others:
         raise CatalogueError(
             folder,
-            f"the folder holds {strangers[0]!r}, which is no .parquet file"
-            + (f", and {len(strangers) - 1} more" if len(strangers) > 1 else ""),
+            f"the folder holds {others[0]!r}, which is no .parquet file"
+            + (f", and {len(others) - 1} more" if len(others) > 1 else ""),
             "If it is a part, finish writing it; else move it elsewhere.",
         )
     _check_listed(folder, {seen[file].as_posix() for file in parts})
@@ -156,7 +156,7 @@ def _check_alike(path: str, tables: Mapping[str, pa.Table]) -> None:
         for one, other in zip(tables[first].schema, tables[part].schema, strict=True):
             kinds = {one.type, other.type} - {pa.null()}
             if len(kinds) > 1 or one.metadata != other.metadata:
-                told = [
+                stated = [
                     " in ".join(
                         [str(kind.type), *(v.decode() for v in (kind.metadata or {}).values())]
                     )
@@ -164,8 +164,8 @@ def _check_alike(path: str, tables: Mapping[str, pa.Table]) -> None:
                 ]
                 raise CatalogueError(
                     path,
-                    f"its parts differ: {Path(first).relative_to(path)} has {told[0]}, "
-                    f"{Path(part).relative_to(path)} has {told[1]}",
+                    f"its parts differ: {Path(first).relative_to(path)} has {stated[0]}, "
+                    f"{Path(part).relative_to(path)} has {stated[1]}",
                     "Write the parts again with one schema.",
                     column=one.name,
                 )

@@ -3,7 +3,7 @@
 An SDSS objID packs sky version, rerun, run, camcol, field and object number into 64 bits, a
 specObjID packs plate, fibre, date and reduction (https://www.sdss.org/dr17/help/glossary/). A
 float64 holds 53 bits, so an id that went through floating point (a spreadsheet, pandas with missing
-values, "1.2376E+18" in a CSV) names another object or none, and duplicates can't be told any more.
+values, "1.2376E+18" in a CSV) names another object or none, and duplicates can't be found any more.
 """
 
 from __future__ import annotations
