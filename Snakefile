@@ -1,5 +1,5 @@
 # sdssflow: from an SDSS query to classes, redshifts and a report.
-# Walk through the rooms in the order of the includes; docs/architecture.md is the map.
+# Its stages stand in the order of the includes; docs/architecture.md is the map.
 from snakemake.utils import min_version
 
 min_version("9.22")
@@ -23,6 +23,7 @@ include: "rules/evaluate.smk"
 include: "rules/evaluate_pdfs.smk"
 include: "rules/published.smk"
 include: "rules/report.smk"
+include: "rules/whole_run.smk"
 
 
 rule all:
@@ -45,7 +46,7 @@ rule published:
     localrule: True
 
 
-keep_records()
+complete_rules()
 
 
 onstart:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from sdssflow.simulate.sky import simulate_sky
+from skyserver_standin.sky.simulation import simulate_sky
 from tests.acquire.bulk.release import (
     PHOTOMETRY,
     SPECTRA,

@@ -36,7 +36,7 @@ from sdssflow.acquire.download.store import sha256
 from sdssflow.acquire.download.verify import check_positions
 from sdssflow.acquire.schema import COLUMNS
 from sdssflow.configuration.sources import SkyServerSource
-from sdssflow.simulate.sky import simulate_sky
+from skyserver_standin.sky.simulation import simulate_sky
 
 ROOT = Path(__file__).parents[1]
 ROWS_PER_CHUNK = 500_000

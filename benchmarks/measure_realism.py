@@ -33,7 +33,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from sdssflow.simulate.sky import simulate_sky
+from skyserver_standin.sky.simulation import simulate_sky
 
 ROOT = Path(__file__).parents[1]
 BANDS = list("ugriz")

@@ -26,7 +26,7 @@ from sdssflow.prepare.splits import split_sample
 from sdssflow.redshift_pdf.scores import pdf_scores
 from sdssflow.redshift_pdf.summaries import summarise
 from sdssflow.regress.calibrations import calibrate_fold
-from sdssflow.regress.ensemble_training import train_ensemble
+from sdssflow.regress.ensemble_training import fit as train_ensemble
 from sdssflow.regress.mixture_networks import predict_pdf
 from sdssflow.regress.recalibration import pit_ks
 from sdssflow.tables import read_parquet, write_parquet
@@ -57,7 +57,7 @@ def scores(features, split, seed, folder):
         return predict_pdf(networks, rows, names)
 
     chosen = RedshiftPdfs().calibration()
-    fitted = calibrate_fold(pdf_of, calibration, train, settings.kind, chosen, seed)
+    fitted = calibrate_fold(pdf_of, calibration, train, settings, chosen, seed)
     raw = pdf_of(objects.features)
     pdf, zspec = fitted.recalibrate(raw), objects.zspec
     summary, judged = summarise(pdf, settings.point), pdf_scores(pdf, zspec)

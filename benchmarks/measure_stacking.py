@@ -17,12 +17,12 @@ import torch
 
 from sdssflow.configuration import regressors
 from sdssflow.configuration.networks import MixtureEnsemble
+from sdssflow.models.folders import fit_regressor
 from sdssflow.prepare.parts import read_part
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.redshift_pdf.scores import pdf_scores
-from sdssflow.regress.ensemble_training import train_ensemble
+from sdssflow.regress.ensemble_training import fit as train_ensemble
 from sdssflow.regress.mixture_networks import predict_pdf
-from sdssflow.regress.regressors import fit_regressor
 
 DEVELOPMENT = Path("results/mgs/split/published/1/development.parquet")
 FOLDS, SEED, REPLICATES = 3, 1, 1000

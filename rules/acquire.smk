@@ -7,22 +7,14 @@ rule simulate_sky:
     output:
         spectra="results/{sample}/sky/specobj.parquet",
         photometry="results/{sample}/sky/photoobj.parquet",
-    log:
-        "logs/simulate_sky/{sample}.log",
-    benchmark:
-        "benchmarks/runs/simulate_sky/{sample}.jsonl"
     wildcard_constraints:
         sample=one_of(SIMULATED),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(60),
     params:
         objects=lambda wildcards: SAMPLES[wildcards.sample].source.simulated.objects,
         seed=lambda wildcards: SAMPLES[wildcards.sample].source.simulated.seed,
-        code=code_digest("simulate_sky.py"),
     message:
         "Simulating the sky of {wildcards.sample}"
     script:
@@ -32,14 +24,7 @@ rule simulate_sky:
 rule estimate_download:
     output:
         estimate="results/download_estimate.csv",
-    log:
-        "logs/estimate_download/estimate_download.log",
-    benchmark:
-        "benchmarks/runs/estimate_download/estimate_download.jsonl"
     localrule: True
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(500),
         runtime=by_attempt(10),
@@ -54,7 +39,6 @@ rule estimate_download:
             )
         ),
         network=as_text(RUN.downloads.canonical()),
-        code=code_digest("estimate_download.py"),
     message:
         "Estimating what the downloads will take"
     script:
@@ -67,16 +51,9 @@ rule plan_chunks:
         sky=sky_tables,
     output:
         plan="results/{sample}/download/plan.json",
-    log:
-        "logs/plan_chunks/{sample}.log",
-    benchmark:
-        "benchmarks/runs/plan_chunks/{sample}.jsonl"
     wildcard_constraints:
         sample=one_of(DOWNLOADED),
     localrule: True
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(120),
@@ -84,7 +61,6 @@ rule plan_chunks:
         network=as_text(RUN.downloads.canonical()),
     params:
         source=lambda wildcards: SAMPLES[wildcards.sample].source.question(),
-        code=code_digest("plan_chunks.py"),
         standin=standin_digest,
     message:
         "Asking what there is for {wildcards.sample}"
@@ -98,16 +74,9 @@ rule download_chunk:
         sky=sky_tables,
     output:
         chunk="results/{sample}/download/chunks/{chunk}.parquet",
-    log:
-        "logs/download_chunk/{sample}/{chunk}.log",
-    benchmark:
-        "benchmarks/runs/download_chunk/{sample}/{chunk}.jsonl"
     wildcard_constraints:
         sample=one_of(DOWNLOADED),
     localrule: True
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(300),
@@ -116,7 +85,6 @@ rule download_chunk:
     params:
         source=lambda wildcards: SAMPLES[wildcards.sample].source.question(),
         chunk=lambda wildcards: int(wildcards.chunk),
-        code=code_digest("download_chunk.py"),
         standin=standin_digest,
     message:
         "Downloading chunk {wildcards.chunk} of {wildcards.sample}"
@@ -130,36 +98,16 @@ rule assemble_catalogue:
         chunks=chunk_paths,
     output:
         catalogue="results/{sample}/catalogue/catalogue.parquet",
-        defects=report(
-            "results/{sample}/catalogue/defects.csv",
-            category="{sample}",
-            subcategory="1 data",
-            caption="../report/defects.rst",
-            labels={"what": "defects found on entry"},
-        ),
-        completeness=report(
-            "results/{sample}/catalogue/completeness.csv",
-            category="{sample}",
-            subcategory="1 data",
-            caption="../report/completeness.rst",
-            labels={"what": "completeness of the download"},
-        ),
-    log:
-        "logs/assemble_catalogue/{sample}.log",
-    benchmark:
-        "benchmarks/runs/assemble_catalogue/{sample}.jsonl"
+        defects=reported("results/{sample}/catalogue/defects.csv"),
+        completeness=reported("results/{sample}/catalogue/completeness.csv"),
     wildcard_constraints:
         sample=one_of(DOWNLOADED),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(60),
     params:
         sample="{sample}",
         simulated=lambda wildcards: wildcards.sample in SIMULATED,
-        code=code_digest("assemble_catalogue.py"),
     message:
         "Putting the chunks of {wildcards.sample} together"
     script:
@@ -169,29 +117,10 @@ rule assemble_catalogue:
 rule import_bulk:
     output:
         catalogue="results/{sample}/catalogue/catalogue.parquet",
-        defects=report(
-            "results/{sample}/catalogue/defects.csv",
-            category="{sample}",
-            subcategory="1 data",
-            caption="../report/defects.rst",
-            labels={"what": "defects found on entry"},
-        ),
-        completeness=report(
-            "results/{sample}/catalogue/completeness.csv",
-            category="{sample}",
-            subcategory="1 data",
-            caption="../report/completeness.rst",
-            labels={"what": "rows kept from the bulk files"},
-        ),
-    log:
-        "logs/import_bulk/{sample}.log",
-    benchmark:
-        "benchmarks/runs/import_bulk/{sample}.jsonl"
+        defects=reported("results/{sample}/catalogue/defects.csv"),
+        completeness=reported("results/{sample}/catalogue/completeness.csv"),
     wildcard_constraints:
         sample=one_of(BULK),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1500),
         runtime=by_attempt(120),
@@ -200,7 +129,6 @@ rule import_bulk:
         sample="{sample}",
         source_files=source_files,
         source_digests=source_digests,
-        code=code_digest("import_bulk.py"),
     message:
         "Reading the bulk files of {wildcards.sample}"
     script:
@@ -210,22 +138,9 @@ rule import_bulk:
 rule import_catalogue:
     output:
         catalogue="results/{sample}/catalogue/catalogue.parquet",
-        defects=report(
-            "results/{sample}/catalogue/defects.csv",
-            category="{sample}",
-            subcategory="1 data",
-            caption="../report/defects.rst",
-            labels={"what": "defects found on entry"},
-        ),
-    log:
-        "logs/import_catalogue/{sample}.log",
-    benchmark:
-        "benchmarks/runs/import_catalogue/{sample}.jsonl"
+        defects=reported("results/{sample}/catalogue/defects.csv"),
     wildcard_constraints:
         sample=one_of(set(SAMPLES) - DOWNLOADED - BULK),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1500),
         runtime=by_attempt(20),
@@ -234,7 +149,6 @@ rule import_catalogue:
         sample="{sample}",
         source_files=source_files,
         source_digests=source_digests,
-        code=code_digest("import_catalogue.py"),
     message:
         "Reading and checking the catalogue of {wildcards.sample}"
     script:

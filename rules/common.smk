@@ -4,6 +4,7 @@ import functools
 import gc
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -29,16 +30,21 @@ from sdssflow.configuration.loading import (
     read_layers,
 )
 from sdssflow.configuration.reading import Document
-from sdssflow.configuration.regressors import PDF_KINDS, TORCH_KINDS
+from sdssflow.files import write_text
 from sdssflow.outputs import outputs
 from sdssflow.provenance import digests, records, run_times
 from sdssflow.provenance.lineage import LineageError
-from sdssflow.report.contents import (
-    PDF_FIGURES,
-    REGRESS_FIGURES,
-    contents,
+from sdssflow.report.contents import contents
+from sdssflow.report.figures import (
+    CATALOGUE,
+    CLASSES,
+    PDFS,
+    REDSHIFTS,
+    figures,
     models,
     pdf_models,
+    shown_at,
+    unasked,
 )
 
 
@@ -89,10 +95,10 @@ CODE = code_digests.Memory(".snakemake/sdssflow_modules.json", once=True)
 FIGURE = RUN.figures.format
 FIGURES = as_text(RUN.figures.canonical())
 TORCH_REGRESSORS = {
-    name for name, settings in RUN.regressors.items() if settings.kind in TORCH_KINDS
+    name for name, settings in RUN.regressors.items() if settings.needs_torch
 }
 PDF_REGRESSORS = {
-    name for name, settings in RUN.regressors.items() if settings.kind in PDF_KINDS
+    name for name, settings in RUN.regressors.items() if settings.gives_pdf
 }
 PDF_SAMPLES = {name for name, sample in SAMPLES.items() if pdf_models(RUN, sample)}
 SEARCHING_REGRESSORS = {
@@ -102,17 +108,17 @@ SEARCHING_REGRESSORS = {
 }
 
 
-def code_digest(script):
-    """Digest of the modules behind a script, as a parameter: they rerun the rule."""
-    return code_digests.code_digest(os.path.join(SCRIPTS, script), CODE)
-
-
-STANDIN = code_digests.program_digest("sdssflow.standin.serve", SCRIPTS, CODE)
+STANDIN = code_digests.program_digest("skyserver_standin.server", SCRIPTS, CODE)
 
 
 def section(name):
     """Parameter function: a section of the sample's definition as canonical JSON."""
     return lambda wildcards: getattr(SAMPLES[wildcards.sample], name).canonical()
+
+
+def clustering(wildcards):
+    """Parameter function: what finds and projects groups; the sample's figures don't matter to it."""
+    return SAMPLES[wildcards.sample].explore.clustering().canonical()
 
 
 def by_attempt(base):
@@ -139,24 +145,6 @@ def source_paths(sample):
     if source.kind == "file":
         return [source.path]
     return list(source.paths) if source.kind == "bulk" else []
-
-
-def check_folder():
-    """Stop if a file of the user is missing, or what Snakemake knows of the results that are here."""
-    for name, sample in SAMPLES.items():
-        key = "source.folder" if sample.source.kind == "bulk" else "source.path"
-        for path in source_paths(name):
-            failures.present(path, f"sample {name}: {key}")
-    if os.path.isdir(digests.RECORDS) and not os.path.isdir(".snakemake/metadata"):
-        failures.refuse(
-            "The folder .snakemake is gone, by which Snakemake knows which results are out of date. "
-            "Make them all again: rm -r results && snakemake. Or, if you know that nothing has "
-            "changed since, keep them: mkdir -p .snakemake/metadata && snakemake --touch --forceall"
-        )
-
-
-if workflow.is_main_process:
-    check_folder()
 
 
 def source_files(wildcards):
@@ -209,13 +197,10 @@ def chunk_paths(wildcards):
 
 
 def voters(wildcards):
-    """Settings of the classifiers that a soft vote averages, as JSON; '{}' for the others."""
-    settings = RUN.classifiers[wildcards.model]
-    names = settings.members if settings.kind == "soft_vote" else []
-    return json.dumps(
-        {name: json.loads(RUN.classifiers[name].canonical()) for name in names},
-        sort_keys=True,
-    )
+    """Input function: folders of the classifiers that a vote averages; nothing for the others."""
+    folder = f"results/{wildcards.sample}/classify/{wildcards.split}"
+    names = RUN.classifiers[wildcards.model].voters
+    return [f"{folder}/{name}/{wildcards.seed}" for name in names]
 
 
 def prediction_paths(sample, task, split):
@@ -263,40 +248,74 @@ def chosen_settings(wildcards):
 
 
 def histories(wildcards):
-    """Input function: folders of the networks, which keep a loss history; for that figure only."""
+    """Input function: folders of the networks, which keep a loss history."""
     return [
         f"results/{wildcards.sample}/regress/{wildcards.split}/{model}/{seed}"
         for model in models_of(wildcards.sample, "regress")
         for seed in RUN.seeds
-        if wildcards.figure == "training" and model in TORCH_REGRESSORS
+        if model in TORCH_REGRESSORS
     ]
-
-
-def every_output(wildcards):
-    """Input function: all that the jobs of this configuration write.
-
-    Snakemake makes again what a target asks for, and nothing that is missing on the way to it; and
-    of a job with an output that it does not know it compares neither parameters nor inputs.
-    """
-    known = [made for made in workflow.rules if made.name != "estimate_download"]
-    paths = list(outputs(known, RUN, SAMPLES))
-    # a folder that is there is whole to Snakemake, whatever is missing in it
-    folders = [str(path) for path in paths if path.is_directory]
-    workflow.dag.forcefiles.update(records.incomplete_folders(folders))
-    # without what their rules say of them, such as captions
-    return [str(path) for path in paths]
-
-
-def keep_records():
-    """Make the record of a job one of its outputs: what was made without one is made again."""
-    for made in workflow.rules:
-        if made.log and made.output:
-            made.set_output(record=str(records.record_path(str(made.log[0]))))
 
 
 def also(path):
     """Paths of the further formats of a figure; `path` has no suffix."""
     return [f"{path}.{suffix}" for suffix in RUN.figures.also]
+
+
+def reported(path):
+    """Output that Snakemake's report shows too, with the title and caption that ours has."""
+    section, shown = shown_at(path)
+    labels = {"what": shown.title} | ({"split": "{split}"} if "{split}" in path else {})
+    of_sample = "{sample}" in path
+    return report(
+        path,
+        category="{sample}" if of_sample else section,
+        subcategory=section if of_sample else None,
+        caption=caption_file(shown),
+        labels=labels,
+    )
+
+
+def caption_file(shown):
+    """Path of a caption, written again if it changed: Snakemake takes captions from files alone."""
+    path = Path(
+        ".snakemake/sdssflow_captions", re.sub(r"\W+", "_", shown.path)
+    ).absolute()
+    text = f"{shown.caption}\n\n{shown.columns}\n"
+    if workflow.is_main_process and not (path.exists() and path.read_text() == text):
+        write_text(path, text)
+    return str(path)
+
+
+def drawn(records):
+    """Outputs: the figures among these records, of which a job draws those its sample asks for."""
+    return [
+        reported(f"results/{{sample}}/{shown.path}.{FIGURE}")
+        for shown in figures(records)
+    ]
+
+
+def further(paths):
+    """Outputs: these figures in the further formats."""
+    return [other for path in paths for other in also(os.path.splitext(path)[0])]
+
+
+def asked_outputs(expand, wildcards):
+    """Outputs of a job without the figures that its sample doesn't ask for: Snakemake knows no
+    function for outputs, and a job for each figure would start Python for each."""
+    known, patterns = expand(wildcards)
+    left_out = unasked(RUN, SAMPLES[wildcards["sample"]])
+    kept = type(known)()
+    for name, paths in known.items():
+        one = isinstance(paths, str)
+        start = len(kept)
+        kept += [
+            path
+            for path in ([paths] if one else paths)
+            if one or Path(path).stem not in left_out
+        ]
+        kept._set_name(name, start, end=None if one else len(kept))
+    return kept, patterns
 
 
 def report_templates():
@@ -334,67 +353,9 @@ def published_scores(wildcards):
     return published()["scores"]
 
 
-def check_gpus():
-    """Stop if a cluster's jobs can't get the GPUs they ask for."""
-    asking = sorted(
-        known.name
-        for known in {job.rule for job in workflow.dag.needrun_jobs()}
-        if "gpu" in known.resources and known.resources["gpu"] != 0
-    )
-    if not asking:
-        return
-    instead = (
-        f"To train on the CPU: --set-resources {' '.join(f'{name}:gpu=0' for name in asking)} "
-        "(or set-resources in the profile)"
-    )
-    if workflow.global_resources.get("gpu") == 0:
-        raise WorkflowError(
-            "--resources gpu=0 is a limit of this Snakemake and doesn't reach the jobs of a "
-            "cluster: they would be submitted without a GPU and then ask for one. "
-            + instead
-        )
-    if queue.available() and not queue.has_gpus():
-        raise WorkflowError(
-            f"{', '.join(asking)}: they ask for a GPU, and no node of this cluster has one "
-            f"(sinfo -o '%N %G'). {instead}"
-        )
-
-
-def check_results():
-    """Stop before a report or crate states a configuration that did not make its results."""
-    running = set(workflow.dag.needrun_jobs())
-    if {"build_report", "write_crate"} & {job.rule.name for job in running}:
-        others = set(workflow.dag.jobs) - running
-        records.check_still_asked_for(job for job in others if job.output)
-
-
-def begin_run():
-    """Do what comes before the first job: not while files are parsed, and in no job."""
-    failures.watch(workflow)
-    try:
-        check_results()
-        if not workflow.local_exec:
-            check_gpus()
-        orphans.begin_run(Path.cwd(), submits=not workflow.local_exec)
-    except (queue.QueueError, LineageError, WorkflowError) as error:
-        failures.refuse(error)
-
-
-def end_run(failed=False):
-    """Do what comes after the last job; why jobs failed is the last thing said."""
-    try:
-        # for Snakemake's report, tell when submitted jobs began
-        if not workflow.local_exec:
-            run_times.restore_starts(workflow.persistence, Path.cwd())
-    finally:
-        if failed:
-            failures.tell(workflow)
-
-
 wildcard_constraints:
     sample=one_of(SAMPLES),
     split=one_of({name for sample in SAMPLES.values() for name in sample.splits}),
     seed=one_of(map(str, RUN.seeds)),
     model=one_of({*RUN.classifiers, *RUN.regressors}),
-    figure="[a-z_]+",
     chunk="[0-9]{4}",

@@ -20,15 +20,8 @@ rule predict_pdfs:
     output:
         predictions="results/{sample}/regress/{split}/{model}/predictions.parquet",
         pdfs="results/{sample}/regress/{split}/{model}/pdfs.hdf5",
-    log:
-        "logs/predict_pdfs/{sample}/{split}/{model}.log",
-    benchmark:
-        "benchmarks/runs/predict_pdfs/{sample}/{split}/{model}.jsonl"
     wildcard_constraints:
         model=one_of(PDF_REGRESSORS),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(2000),
         runtime=by_attempt(60),
@@ -36,7 +29,6 @@ rule predict_pdfs:
         seeds=RUN.seeds,
         model="{model}",
         quantiles=RUN.redshift_pdfs.quantiles,
-        code=code_digest("predict_pdfs.py"),
     message:
         "Predicting p(z) of the test objects of {wildcards.sample} with {wildcards.model}, split {wildcards.split}"
     script:
@@ -62,15 +54,8 @@ rule weigh_spectra:
         predictions=lambda wildcards: of_pdf_models(wildcards, "predictions.parquet"),
     output:
         scores="results/{sample}/regress/{split}/covariate_shift.csv",
-    log:
-        "logs/weigh_spectra/{sample}/{split}.log",
-    benchmark:
-        "benchmarks/runs/weigh_spectra/{sample}/{split}.jsonl"
     wildcard_constraints:
         sample=one_of(PDF_SAMPLES),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(2000),
         runtime=by_attempt(60),
@@ -79,7 +64,6 @@ rule weigh_spectra:
         seeds=RUN.seeds,
         neighbours=RUN.redshift_pdfs.weight_neighbours,
         bootstrap=as_text(RUN.bootstrap.canonical()),
-        code=code_digest("weigh_spectra.py"),
     message:
         "Weighing the spectra of {wildcards.sample}, split {wildcards.split}, to foresee the scores of its test objects"
     script:
@@ -90,31 +74,12 @@ rule score_pdfs:
     input:
         predictions=lambda wildcards: of_pdf_models(wildcards, "predictions.parquet"),
     output:
-        scores=report(
-            "results/{sample}/regress/{split}/pdf_scores.csv",
-            category="{sample}",
-            subcategory="7 p(z)",
-            caption="../report/pdf_scores.rst",
-            labels={"what": "scores", "split": "{split}"},
-        ),
-        differences=report(
-            "results/{sample}/regress/{split}/pdf_differences.csv",
-            category="{sample}",
-            subcategory="7 p(z)",
-            caption="../report/differences.rst",
-            labels={"what": "paired differences", "split": "{split}"},
-        ),
+        scores=reported("results/{sample}/regress/{split}/pdf_scores.csv"),
+        differences=reported("results/{sample}/regress/{split}/pdf_differences.csv"),
         scores_by_bin="results/{sample}/regress/{split}/pdf_scores_by_bin.csv",
         pit="results/{sample}/regress/{split}/pit.csv",
-    log:
-        "logs/score_pdfs/{sample}/{split}.log",
-    benchmark:
-        "benchmarks/runs/score_pdfs/{sample}/{split}.jsonl"
     wildcard_constraints:
         sample=one_of(PDF_SAMPLES),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1500),
         runtime=by_attempt(30),
@@ -122,7 +87,6 @@ rule score_pdfs:
         models=lambda wildcards: pdf_models_of(wildcards.sample),
         settings=as_text(RUN.redshift_pdfs.canonical()),
         bootstrap=as_text(RUN.bootstrap.canonical()),
-        code=code_digest("score_pdfs.py"),
     message:
         "Scoring p(z) of {wildcards.sample}, split {wildcards.split}"
     script:
@@ -135,22 +99,9 @@ rule stack_pdfs:
         pdfs=lambda wildcards: of_pdf_models(wildcards, "pdfs.hdf5"),
     output:
         stacks="results/{sample}/regress/{split}/redshift_stacks.csv",
-        summary=report(
-            "results/{sample}/regress/{split}/redshift_stacks_summary.csv",
-            category="{sample}",
-            subcategory="7 p(z)",
-            caption="../report/redshift_stacks_summary.rst",
-            labels={"what": "stacks", "split": "{split}"},
-        ),
-    log:
-        "logs/stack_pdfs/{sample}/{split}.log",
-    benchmark:
-        "benchmarks/runs/stack_pdfs/{sample}/{split}.jsonl"
+        summary=reported("results/{sample}/regress/{split}/redshift_stacks_summary.csv"),
     wildcard_constraints:
         sample=one_of(PDF_SAMPLES),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(2000),
         runtime=by_attempt(30),
@@ -158,7 +109,6 @@ rule stack_pdfs:
         models=lambda wildcards: pdf_models_of(wildcards.sample),
         settings=as_text(RUN.redshift_pdfs.canonical()),
         bootstrap=as_text(RUN.bootstrap.canonical()),
-        code=code_digest("stack_pdfs.py"),
     message:
         "Stacking p(z) of {wildcards.sample}, split {wildcards.split}"
     script:
@@ -175,34 +125,18 @@ rule plot_pdfs:
         predictions=lambda wildcards: of_pdf_models(wildcards, "predictions.parquet"),
         pdfs=lambda wildcards: of_pdf_models(wildcards, "pdfs.hdf5"),
     output:
-        figure=report(
-            f"results/{{sample}}/regress/{{split}}/figures/{{figure}}.{FIGURE}",
-            category="{sample}",
-            subcategory="7 p(z)",
-            caption="../report/pdf_figure.rst",
-            labels={"what": "{figure}", "split": "{split}"},
-        ),
-        also=also("results/{sample}/regress/{split}/figures/{figure}"),
-    log:
-        "logs/plot_pdfs/{sample}/{split}/{figure}.log",
-    benchmark:
-        "benchmarks/runs/plot_pdfs/{sample}/{split}/{figure}.jsonl"
+        figures=drawn(PDFS),
+        also=further(drawn(PDFS)),
     wildcard_constraints:
         sample=one_of(PDF_SAMPLES),
-        figure=one_of(PDF_FIGURES),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(10),
     params:
-        figure="{figure}",
         models=lambda wildcards: pdf_models_of(wildcards.sample),
         level=RUN.bootstrap.level,
         settings=FIGURES,
-        code=code_digest("plot_pdfs.py"),
     message:
-        "Drawing {wildcards.figure} of {wildcards.sample}, split {wildcards.split}"
+        "Drawing p(z) of {wildcards.sample}, split {wildcards.split}"
     script:
         "../scripts/plot_pdfs.py"

@@ -5,20 +5,8 @@ rule check_published:
     input:
         scores=published_scores,
     output:
-        published=report(
-            "results/published.csv",
-            category="published numbers",
-            caption="../report/published.rst",
-            labels={"what": "ours and theirs"},
-        ),
-    log:
-        "logs/check_published/check_published.log",
-    benchmark:
-        "benchmarks/runs/check_published/check_published.jsonl"
+        published=reported("results/published.csv"),
     localrule: True
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(500),
         runtime=by_attempt(10),
@@ -26,7 +14,6 @@ rule check_published:
         numbers=lambda wildcards: published()["numbers"],
         tables=lambda wildcards: published()["tables"],
         reasons=lambda wildcards: published()["reasons"],
-        code=code_digest("check_published.py"),
     message:
         "Comparing the scores with published numbers"
     script:

@@ -6,15 +6,8 @@ rule train_regressor:
         development="results/{sample}/split/{split}/{seed}/development.parquet",
     output:
         folder=directory("results/{sample}/regress/{split}/{model}/{seed}"),
-    log:
-        "logs/train_regressor/{sample}/{split}/{model}/{seed}.log",
-    benchmark:
-        "benchmarks/runs/train_regressor/{sample}/{split}/{model}/{seed}.jsonl"
     wildcard_constraints:
         model=one_of(set(RUN.regressors) - TORCH_REGRESSORS),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1500),
         runtime=by_attempt(60),
@@ -22,7 +15,6 @@ rule train_regressor:
         settings=lambda wildcards: RUN.regressors[wildcards.model].canonical(),
         model="{model}",
         seed=lambda wildcards: int(wildcards.seed),
-        code=code_digest("train_regressor.py"),
     message:
         "Training regressor {wildcards.model} on {wildcards.sample}, split {wildcards.split}, seed {wildcards.seed}"
     script:
@@ -35,15 +27,8 @@ rule search_settings:
     output:
         table="results/{sample}/regress/{split}/{model}/search/{seed}.csv",
         chosen="results/{sample}/regress/{split}/{model}/search/{seed}.json",
-    log:
-        "logs/search_settings/{sample}/{split}/{model}/{seed}.log",
-    benchmark:
-        "benchmarks/runs/search_settings/{sample}/{split}/{model}/{seed}.jsonl"
     wildcard_constraints:
         model=one_of(SEARCHING_REGRESSORS),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         gpu=1,
         without_gpu="stop",
@@ -52,7 +37,6 @@ rule search_settings:
     params:
         settings=lambda wildcards: RUN.regressors[wildcards.model].canonical(),
         seed=lambda wildcards: int(wildcards.seed),
-        code=code_digest("search_settings.py"),
     message:
         "Searching settings of {wildcards.model} on {wildcards.sample}, split {wildcards.split}, seed {wildcards.seed}"
     script:
@@ -65,15 +49,8 @@ rule train_network:
         chosen=chosen_settings,
     output:
         folder=directory("results/{sample}/regress/{split}/{model}/{seed}"),
-    log:
-        "logs/train_network/{sample}/{split}/{model}/{seed}.log",
-    benchmark:
-        "benchmarks/runs/train_network/{sample}/{split}/{model}/{seed}.jsonl"
     wildcard_constraints:
         model=one_of(TORCH_REGRESSORS),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         gpu=1,
         without_gpu="stop",
@@ -85,7 +62,6 @@ rule train_network:
         seed=lambda wildcards: int(wildcards.seed),
         # beside the output, which Snakemake deletes when a job was killed
         checkpoints="results/{sample}/regress/{split}/{model}/checkpoints/{seed}",
-        code=code_digest("train_network.py"),
     message:
         "Training network {wildcards.model} on {wildcards.sample}, split {wildcards.split}, seed {wildcards.seed}"
     script:
@@ -99,15 +75,8 @@ rule calibrate_pdfs:
     output:
         calibration="results/{sample}/regress/{split}/{model}/calibration/{seed}.json",
         reference="results/{sample}/regress/{split}/{model}/calibration/{seed}.parquet",
-    log:
-        "logs/calibrate_pdfs/{sample}/{split}/{model}/{seed}.log",
-    benchmark:
-        "benchmarks/runs/calibrate_pdfs/{sample}/{split}/{model}/{seed}.jsonl"
     wildcard_constraints:
         model=one_of(PDF_REGRESSORS),
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1800),
         runtime=by_attempt(30),
@@ -115,7 +84,6 @@ rule calibrate_pdfs:
         settings=as_text(RUN.redshift_pdfs.calibration().canonical()),
         model="{model}",
         seed=lambda wildcards: int(wildcards.seed),
-        code=code_digest("calibrate_pdfs.py"),
     message:
         "Calibrating p(z) of {wildcards.model} on {wildcards.sample}, split {wildcards.split}, seed {wildcards.seed}"
     script:

@@ -26,20 +26,12 @@ rule build_report:
         pages=expand("results/report/{sample}.html", sample=RUN.samples),
         cards=directory(expand("results/{sample}/cards", sample=RUN.samples)),
         tables=directory(expand("results/{sample}/tables", sample=RUN.samples)),
-    log:
-        "logs/build_report/build_report.log",
-    benchmark:
-        "benchmarks/runs/build_report/build_report.jsonl"
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1500),
         runtime=by_attempt(20),
     params:
         run=as_text(RUN.canonical()),
         samples=as_text(DEFINITIONS),
-        code=code_digest("build_report.py"),
     message:
         "Writing the report"
     script:
@@ -52,14 +44,7 @@ rule write_crate:
     output:
         crate="results/ro-crate-metadata.json",
         workflow=directory("results/workflow"),
-    log:
-        "logs/write_crate/write_crate.log",
-    benchmark:
-        "benchmarks/runs/write_crate/write_crate.jsonl"
     localrule: True
-    conda:
-        "../environment.yml"
-    threads: 1
     resources:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(20),
@@ -77,7 +62,6 @@ rule write_crate:
                 }
             )
         ),
-        code=code_digest("write_crate.py"),
     message:
         "Describing the run"
     script:

@@ -4,8 +4,7 @@ The pages open from disk without a network: figures, style and script are inside
 begins with the best model of each sample and task and ends with how all of it was made; each
 sample's page follows it from its source to its scores. Which files they show, and in which order,
 is decided in `sdssflow.report.contents` alone, so that the rule's input and the pages can't
-disagree. All forms are written by one job, because they are the same tables read once: a card can't
-tell another number than the page.
+disagree. One job writes all forms from the same tables, read once: a card and a page can't differ.
 
 Inputs
 ------
@@ -45,13 +44,13 @@ from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.files import write_text
 from sdssflow.logs import run
+from sdssflow.report.cards import markdown
 from sdssflow.report.contents import contents, matched
 from sdssflow.report.latex import latex
-from sdssflow.report.markdown import markdown
-from sdssflow.report.page import Places, render_index, render_sample
-from sdssflow.report.provenance import Known, read_model_run, read_training
+from sdssflow.report.pages import concepts_section, sample_page, tables_of
+from sdssflow.report.provenance import Provenance, read_model_run, read_training
 from sdssflow.report.published import published_tables
-from sdssflow.report.story import tables_of, tell, tell_concepts
+from sdssflow.report.rendering import Places, render_index, render_sample
 
 
 def main(snakemake: Any) -> None:
@@ -61,7 +60,7 @@ def main(snakemake: Any) -> None:
         for name, definition in json.loads(snakemake.params.samples).items()
     }
     items = matched(contents(configuration, samples), list(snakemake.input.contents))
-    known = Known(
+    provenance = Provenance(
         [read_model_run(path) for path in snakemake.input.get("predictions", [])],
         [read_training(folder) for folder in snakemake.input.get("models", [])],
     )
@@ -72,11 +71,11 @@ def main(snakemake: Any) -> None:
         dict(zip(names, map(str, snakemake.output.tables), strict=True)),
         dict(zip(names, map(str, snakemake.output.cards), strict=True)),
     )
-    concepts = tell_concepts(items)
+    concepts = concepts_section(items)
     published = [
         table for path in snakemake.input.get("published", []) for table in published_tables(path)
     ]
-    pages = [tell(name, items, configuration, samples[name], known) for name in names]
+    pages = [sample_page(name, items, configuration, samples[name], provenance) for name in names]
     for page in pages:
         for card in [page.sheet, *page.cards]:
             write_text(Path(places.cards[page.name]) / card.exported, markdown(card))
@@ -87,7 +86,7 @@ def main(snakemake: Any) -> None:
         write_text(places.pages[page.name], html)
         logging.info("%s: %.1f MB", page.name, len(html) / 1e6)
     index = render_index(
-        pages, concepts, published, configuration, samples, known.model_runs, places
+        pages, concepts, published, configuration, samples, provenance.model_runs, places
     )
     write_text(places.index, index)
     logging.info("%d figures and tables; index %.1f MB", len(items), len(index) / 1e6)

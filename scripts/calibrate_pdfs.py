@@ -23,8 +23,7 @@ import logging
 
 from sdssflow.configuration.pdfs import PdfCalibration
 from sdssflow.logs import run
-from sdssflow.regress.calibration_files import write_calibration
-from sdssflow.regress.calibrations import calibrate_model
+from sdssflow.regress.calibrations import calibrate_model, write_calibration
 
 logger = logging.getLogger("sdssflow")
 

@@ -5,14 +5,14 @@ linear and quantitative: explained variance and loadings stand in the table's me
 neighbours together and shows groups better, but its axes, distances between groups and their sizes
 mean nothing.
 
-Input: ``features``. Parameters: ``explore`` (canonical Exploration), ``seed``. Output:
+Input: ``features``. Parameters: ``explore`` (canonical Clustering), ``seed``. Output:
 ``embedding`` (row_id, pca_1, pca_2, umap_1, umap_2 as asked for in `explore.embeddings`,
 spec_class and zspec where known).
 """
 
 import logging
 
-from sdssflow.configuration.exploration import Exploration
+from sdssflow.configuration.clustering import Clustering
 from sdssflow.explore.embeddings import embed_features
 from sdssflow.explore.feature_space import read_feature_space
 from sdssflow.logs import run
@@ -22,7 +22,7 @@ logger = logging.getLogger("sdssflow")
 
 
 def main(snakemake):
-    settings = Exploration.from_canonical(snakemake.params.explore)
+    settings = Clustering.from_canonical(snakemake.params.explore)
     seed = snakemake.params.seed
     features = read_parquet(snakemake.input.features)
     space = read_feature_space(features, settings.max_objects, seed)

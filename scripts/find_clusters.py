@@ -6,7 +6,7 @@ with the smallest BIC (both from `explore.clusters`), HDBSCAN finds it. Groups n
 stars form one curved locus that a mixture covers with several Gaussians, so read BIC as "how many
 Gaussians describe the density", not as "how many kinds of object there are".
 
-Input: ``features``. Parameters: ``explore`` (canonical Exploration), ``seed``. Outputs: ``table``
+Input: ``features``. Parameters: ``explore`` (canonical Clustering), ``seed``. Outputs: ``table``
 (clusters.csv: each criterion for each number of groups, and the agreement ARI, AMI with the column
 ``truth``: ``spec_class``, or ``zspec_terciles`` where fewer than two classes are known) and
 ``labels`` (clusters.parquet: row_id, kmeans, mixture, hdbscan; -1 is noise).
@@ -14,7 +14,7 @@ Input: ``features``. Parameters: ``explore`` (canonical Exploration), ``seed``. 
 
 import logging
 
-from sdssflow.configuration.exploration import Exploration
+from sdssflow.configuration.clustering import Clustering
 from sdssflow.explore.clusters import find_clusters
 from sdssflow.explore.feature_space import read_feature_space
 from sdssflow.logs import run
@@ -24,7 +24,7 @@ logger = logging.getLogger("sdssflow")
 
 
 def main(snakemake):
-    settings = Exploration.from_canonical(snakemake.params.explore)
+    settings = Clustering.from_canonical(snakemake.params.explore)
     seed = snakemake.params.seed
     features = read_parquet(snakemake.input.features)
     space = read_feature_space(features, settings.max_objects, seed)

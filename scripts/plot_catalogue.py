@@ -1,4 +1,4 @@
-"""Draw one figure of a sample's clean catalogue: look at your data before you fit anything.
+"""Draw the figures of a sample's clean catalogue: look at your data before you fit anything.
 
 Figures (`explore.figures` of the sample):
 
@@ -14,9 +14,17 @@ Magnitudes are those of `features.magnitudes`, corrected for Galactic extinction
 and how many lie outside its axes. Many objects are drawn as densities and, per class, contours
 that enclose half and 90 % of the class.
 
-Inputs: ``catalogue`` (clean catalogue). Parameters: ``figure`` (name), ``features`` (canonical
-Features), ``settings`` (canonical Figures), ``sample`` (name). Output: ``figure``.
+Input
+    catalogue : clean catalogue
+Parameters
+    features : canonical JSON of `features`
+    settings : canonical JSON of `figures`
+    sample : name of the sample
+Output
+    figures : PNG or SVG, each named after its figure
 """
+
+from pathlib import Path
 
 from sdssflow.configuration.features import Features
 from sdssflow.configuration.figures import Figures
@@ -27,13 +35,15 @@ from sdssflow.plotting import save_figure, style
 
 
 def main(snakemake):
-    name, sample = snakemake.params.figure, snakemake.params.sample
+    sample = snakemake.params.sample
     features = Features.from_canonical(snakemake.params.features)
     settings = Figures.from_canonical(snakemake.params.settings)
-    draw, needs = FIGURES[name]
-    objects = read_objects(snakemake.input.catalogue, sample, features, name, needs)
-    with style():
-        save_figure(draw(objects), snakemake.output.figure, settings)
+    for path in snakemake.output.figures:
+        name = Path(path).stem
+        draw, needs = FIGURES[name]
+        objects = read_objects(snakemake.input.catalogue, sample, features, name, needs)
+        with style():
+            save_figure(draw(objects), path, settings)
 
 
 if "snakemake" in globals():

@@ -1,39 +1,45 @@
-"""Draw one figure of the classifiers of a split.
+"""Draw the figures of the classifiers of a split.
 
-`comparison`: six scores of all models with intervals. `confusion`: where true classes go.
-`reliability`: whether stated probabilities come true. `by_magnitude`: completeness and purity of
-each class against magnitude. `roc`: completeness against contamination at every threshold. Each
-reads the score tables, `roc` the predictions themselves.
+=================  ===============================================================================
+figure             what it shows
+=================  ===============================================================================
+``comparison``     six scores of all models with intervals
+``confusion``      where true classes go
+``reliability``    whether stated probabilities come true
+``by_magnitude``   completeness and purity of each class against magnitude
+``roc``            completeness against contamination at every threshold
+=================  ===============================================================================
+
+Input
+    scores, scores_by_bin, confusion, reliability : CSV of score_classes
+    predictions : `predictions.parquet`, one per model; read for `roc` only
+Parameters
+    models : names of the models, in the order of `predictions`
+    settings : canonical JSON of `figures`
+Output
+    figures : PNG or SVG, each named after its figure
 """
 
 from sdssflow.configuration.figures import Figures
-from sdssflow.evaluate import class_figures
-from sdssflow.evaluate.score_tables import read_predictions
+from sdssflow.evaluate.class_figures import FIGURES
+from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run
-from sdssflow.plotting import save_figure, style
+from sdssflow.plotting import draw_all
 from sdssflow.tables import read_csv
-
-TABLES = {
-    "comparison": "scores",
-    "confusion": "confusion",
-    "reliability": "reliability",
-    "by_magnitude": "scores_by_bin",
-}
-
-
-def draw(name, inputs, models):
-    if name == "roc":
-        return class_figures.roc(read_predictions(inputs.predictions, models))
-    if name not in TABLES:
-        raise ValueError(f"unknown figure {name!r}; known: {', '.join(TABLES)}, roc")
-    return getattr(class_figures, name)(read_csv(getattr(inputs, TABLES[name])), models)
 
 
 def main(snakemake):
-    params = snakemake.params
-    with style():
-        figure = draw(params.figure, snakemake.input, params.models)
-        save_figure(figure, snakemake.output.figure, Figures.from_canonical(params.settings))
+    models = list(snakemake.params.models)
+
+    def read(name):
+        if name == "models":
+            return models
+        if name == "predictions":
+            return read_predictions(snakemake.input.predictions, models)
+        return read_csv(getattr(snakemake.input, name))
+
+    settings = Figures.from_canonical(snakemake.params.settings)
+    draw_all(snakemake.output.figures, FIGURES, read, settings)
 
 
 if "snakemake" in globals():

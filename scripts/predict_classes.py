@@ -8,15 +8,17 @@ project saves are refused.
 """
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.classify.predictions import class_probabilities
 from sdssflow.evaluate.prediction_tables import predict_tests
 from sdssflow.logs import run
-from sdssflow.models import load_estimator
+from sdssflow.models.folders import open_folder
+from sdssflow.models.inputs import require_features
 from sdssflow.tables import write_parquet
 
 
 def predict(folder, fold, part):
-    probability = class_probabilities(load_estimator(folder / f"fold_{fold}.skops"), part.features)
+    opened = open_folder(folder)
+    require_features(part, opened.settings)
+    probability = opened.load(fold)(part.features)
     columns = {f"probability_{name}": probability[:, i] for i, name in enumerate(CLASSES)}
     return {"spec_class": part.spec_class, **columns}
 

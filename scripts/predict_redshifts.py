@@ -15,10 +15,22 @@ Output
     predictions : `predictions.parquet`
 """
 
+import numpy as np
+
 from sdssflow.evaluate.prediction_tables import predict_tests
 from sdssflow.logs import run
-from sdssflow.regress.predictions import redshift_columns
+from sdssflow.models.folders import open_folder
+from sdssflow.models.inputs import require_features
 from sdssflow.tables import write_parquet
+
+
+def predict(folder, fold, part):
+    if part.zspec is None:
+        raise ValueError("no column 'zspec'; take 'regress' out of the sample's tasks")
+    opened = open_folder(folder)
+    require_features(part, opened.settings)
+    zphot = opened.load(fold)(part.features) if len(part) else np.empty(0)
+    return {"zspec": part.zspec, "zphot": zphot}
 
 
 def main(snakemake):
@@ -27,7 +39,7 @@ def main(snakemake):
         snakemake.input.tests,
         snakemake.params.seeds,
         snakemake.params.model,
-        redshift_columns,
+        predict,
     )
     write_parquet(table, snakemake.output.predictions)
 

@@ -21,11 +21,11 @@ import torch
 
 from sdssflow.files import write_json
 from sdssflow.logs import run
+from sdssflow.models.folders import read_settings
+from sdssflow.models.inputs import require_usable
 from sdssflow.prepare.parts import folds, read_part
-from sdssflow.regress.inputs import require_usable
-from sdssflow.regress.model_folders import read_settings
 from sdssflow.regress.settings_search import search_settings
-from sdssflow.regress.training import training_device
+from sdssflow.regress.training_devices import training_device
 from sdssflow.tables import write_csv
 
 
@@ -36,14 +36,14 @@ def main(snakemake):
 
 
 def search(snakemake, device):
-    settings = read_settings(snakemake.params.settings)
+    settings = read_settings("regress", snakemake.params.settings)
     development, seed = snakemake.input.development, snakemake.params.seed
     torch.set_num_threads(snakemake.threads)
     chosen, tables = {}, []
     for fold in folds(development):
         train, validation = (read_part(development, fold, p) for p in ("train", "validation"))
         try:
-            require_usable(train, settings.kind, "train")
+            require_usable(train, settings, "train")
             found, table = search_settings(settings, seed, train, validation, device)
         except ValueError as error:
             raise ValueError(f"{development}, fold {fold}: {error}") from error

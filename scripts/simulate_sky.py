@@ -21,7 +21,7 @@ seed : seed of the draws
 from pathlib import Path
 
 from sdssflow.logs import run
-from sdssflow.simulate.sky import simulate_sky
+from skyserver_standin.sky.simulation import simulate_sky
 
 
 def main(snakemake):

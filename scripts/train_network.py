@@ -11,7 +11,7 @@ there is none, the rule fails before it reads anything and says which line to ch
 
 The training of an ensemble keeps a checkpoint beside its output folder, not in it: Snakemake
 deletes the output of a job that was killed. The next run goes on from it, to the same weights; if
-the program has changed meanwhile, it starts afresh.
+the program has changed meanwhile, it starts again.
 
 Input
     development : `development.parquet` of the split and seed
@@ -38,17 +38,18 @@ import pandas as pd
 import torch
 
 from sdssflow.logs import run
-from sdssflow.prepare.parts import folds, read_part
-from sdssflow.regress.inputs import require_usable
-from sdssflow.regress.model_folders import (
+from sdssflow.models.folders import (
+    fit_regressor,
+    learnt_from,
     model_path,
-    read_chosen,
     read_settings,
-    write_regressor_card,
+    write_card,
 )
-from sdssflow.regress.training import device_name, train_model, training_device
+from sdssflow.prepare.parts import folds, read_part
+from sdssflow.regress.training_devices import device_name, training_device
 from sdssflow.tables import write_csv
 
+PARTS = ("train", "validation")
 logger = logging.getLogger("sdssflow")
 
 
@@ -59,51 +60,50 @@ def main(snakemake):
 
 
 def train(snakemake, device):
-    settings = read_settings(snakemake.params.settings)
+    settings = read_settings("regress", snakemake.params.settings)
     development, folder = snakemake.input.development, Path(snakemake.output.folder)
     seed, checkpoints = snakemake.params.seed, Path(snakemake.params.checkpoints)
     torch.set_num_threads(snakemake.threads)
-    found = read_chosen(snakemake.input.chosen[0]) if snakemake.input.chosen else {}
-    entries, histories = {}, []
+    found = read_chosen(snakemake.input.chosen)
+    training, histories = {}, []
     for fold in folds(development):
-        train, validation = (read_part(development, fold, p) for p in ("train", "validation"))
+        parts = {name: read_part(development, fold, name) for name in PARTS}
+        checkpoint = checkpoints / f"fold_{fold}_{snakemake.params.code}.safetensors"
+        chosen, how = found.get(fold, settings), {"device": device, "checkpoint": checkpoint}
         try:
-            require_usable(train, settings.kind, "train")
-            if len(validation):
-                require_usable(validation, settings.kind, "validation")
-            checkpoint = checkpoints / f"fold_{fold}_{snakemake.params.code}.safetensors"
-            trained = train_model(
-                found.get(fold, settings), seed, train, validation, device, checkpoint
-            )
+            trained = fit_regressor(chosen, seed, *parts.values(), **how)
         except ValueError as error:
             raise ValueError(f"{development}, fold {fold}: {error}") from error
         epochs = len(trained.history)
         logger.info("fold %d: best of %d epochs: %s", fold, epochs, trained.best_epoch)
-        trained.save(model_path(folder, settings.kind, fold))
+        trained.save(model_path(folder, settings, fold))
         histories.append(pd.DataFrame(trained.history).assign(fold=fold))
-        entries[fold] = {
-            "digest": train.digest,
-            "objects": len(train),
-            "validation_objects": len(validation),
-            "best_epoch": trained.best_epoch,
-        }
+        training[fold] = {**learnt_from(parts), "best_epoch": trained.best_epoch}
         if fold in found:
-            entries[fold]["settings"] = json.loads(found[fold].canonical())
+            training[fold]["settings"] = chosen.model_dump(mode="json")
     columns = ["fold", "epoch", "train_loss", "validation_loss"]
     write_csv(pd.concat(histories)[columns], folder / "history.csv")
-    write_regressor_card(
+    write_card(
         folder,
         development,
         snakemake.params.model,
         settings,
         seed,
-        entries,
-        device=device_name(device),
-        dtype=trained.dtype,
+        training,
+        device_name(device),
+        trained.dtype,
     )
     shutil.rmtree(checkpoints, ignore_errors=True)
     with contextlib.suppress(OSError):  # other seeds may still be at it
         checkpoints.parent.rmdir()
+
+
+def read_chosen(paths):
+    """Read the settings by fold that search_settings has found, if it has run."""
+    found = json.loads(Path(paths[0]).read_text(encoding="utf-8")) if paths else {}
+    return {
+        int(fold): read_settings("regress", json.dumps(chosen)) for fold, chosen in found.items()
+    }
 
 
 if "snakemake" in globals():

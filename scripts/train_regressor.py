@@ -17,35 +17,32 @@ Output
 from pathlib import Path
 
 from sdssflow.logs import run
-from sdssflow.models import save_estimator
+from sdssflow.models.estimators import save_estimator
+from sdssflow.models.folders import (
+    fit_regressor,
+    learnt_from,
+    model_path,
+    read_settings,
+    write_card,
+)
 from sdssflow.prepare.parts import folds, read_part
-from sdssflow.regress.model_folders import model_path, read_settings, write_regressor_card
-from sdssflow.regress.regressors import fit_regressor
+
+PARTS = ("train", "validation")
 
 
 def main(snakemake):
-    settings = read_settings(snakemake.params.settings)
+    settings = read_settings("regress", snakemake.params.settings)
     development, folder = snakemake.input.development, Path(snakemake.output.folder)
-    seed = snakemake.params.seed
-    entries = {}
+    seed, training = snakemake.params.seed, {}
     for fold in folds(development):
-        train, validation = (read_part(development, fold, p) for p in ("train", "validation"))
+        parts = {name: read_part(development, fold, name) for name in PARTS}
         try:
-            estimator = fit_regressor(settings, seed, train, validation, snakemake.threads)
+            estimator = fit_regressor(settings, seed, *parts.values(), threads=snakemake.threads)
         except ValueError as error:
             raise ValueError(f"{development}, fold {fold}: {error}") from error
-        save_estimator(estimator, model_path(folder, settings.kind, fold))
-        entries[fold] = {"digest": train.digest, "objects": len(train)}
-    write_regressor_card(
-        folder,
-        development,
-        snakemake.params.model,
-        settings,
-        seed,
-        entries,
-        device="cpu",
-        dtype="float64",
-    )
+        save_estimator(estimator, model_path(folder, settings, fold))
+        training[fold] = learnt_from(parts)
+    write_card(folder, development, snakemake.params.model, settings, seed, training)
 
 
 if "snakemake" in globals():

@@ -1,11 +1,13 @@
 import ast
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from sdssflow import code_digests
-from sdssflow.code_digests import Memory, code_digest, local_modules
+from sdssflow.code_digests import Memory, code_digest, local_modules, modules_behind
+from sdssflow.configuration import classifiers, regressors
 
 ROOT = Path(__file__).parents[1]
 MEMORY = Memory()
@@ -112,16 +114,14 @@ def imported_packages(path):
 
 def test_what_the_snakefile_imports_is_light():
     entries = ["cluster/orphans", "cluster/queue", "code_digests", "configuration/loading",
-               "configuration/regressors", "report/contents"]  # fmt: skip
+               "configuration/regressors", "outputs", "report/contents"]  # fmt: skip
     for entry in entries:
         path = ROOT / f"scripts/sdssflow/{entry}.py"
         for module in {path, *local_modules(path, ROOT / "scripts", MEMORY)}:
             assert not set(imported_packages(module)) & HEAVY, module
 
 
-ROOMS = [
-    "standin",
-    "simulate",
+STAGES = [
     "acquire",
     "prepare",
     "explore",
@@ -133,7 +133,7 @@ ROOMS = [
 ]
 
 
-def test_provenance_stands_under_the_logs_and_knows_of_no_room():
+def test_provenance_stands_under_the_logs_and_knows_of_no_stage():
     package = ROOT / "scripts/sdssflow/provenance"
     below = {ROOT / "scripts/sdssflow/files.py", ROOT / "scripts/sdssflow/__init__.py"}
     for path in package.rglob("*.py"):
@@ -147,24 +147,35 @@ def test_provenance_stands_under_the_logs_and_knows_of_no_room():
         assert packages <= {"sdssflow", *sys.stdlib_module_names}, path
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_nothing_walks_back(room):
-    later = ROOMS[ROOMS.index(room) + 1 :]
+@pytest.mark.parametrize("stage", STAGES)
+def test_stages_import_from_earlier_ones_only(stage):
+    later = STAGES[STAGES.index(stage) + 1 :]
     beside = {"explore": ["classify", "regress"], "classify": ["explore", "regress"],
               "regress": ["explore", "classify"],
-              "doctor": [name for name in ROOMS if name != "doctor"]}  # fmt: skip
-    forbidden = {*later, *beside.get(room, [])} - {room}
-    for path in (ROOT / "scripts/sdssflow" / room).rglob("*.py"):
+              "doctor": [name for name in STAGES if name != "doctor"]}  # fmt: skip
+    forbidden = {*later, *beside.get(stage, [])} - {stage}
+    for path in (ROOT / "scripts/sdssflow" / stage).rglob("*.py"):
         for found in local_modules(path, ROOT / "scripts", MEMORY):
-            assert not forbidden & set(found.relative_to(ROOT / "scripts/sdssflow").parts), path
+            assert not forbidden & set(found.relative_to(ROOT / "scripts").parts[1:]), path
+
+
+def test_the_stand_in_and_the_simulated_sky_import_nothing_of_the_stages():
+    package = ROOT / "scripts/skyserver_standin"
+    shared = {"__init__.py", "files.py", "photometry.py"}
+    for path in package.rglob("*.py"):
+        others = {x for x in local_modules(path, ROOT / "scripts", MEMORY)
+                  if package not in x.parents}  # fmt: skip
+        assert others <= {ROOT / "scripts/sdssflow" / name for name in shared}, path
+    for path in (ROOT / "scripts/sdssflow").rglob("*.py"):
+        assert "skyserver_standin" not in imported_packages(path), path
 
 
 @pytest.mark.parametrize("beside", ["cluster", "devices.py", "visible_devices.py", "writers.py"])
-def test_what_stands_beside_the_rooms_knows_of_none(beside):
+def test_what_stands_beside_the_stages_knows_of_none(beside):
     path = ROOT / "scripts/sdssflow" / beside
     for module in path.rglob("*.py") if path.is_dir() else [path]:
         for found in local_modules(module, ROOT / "scripts", MEMORY):
-            assert not set(ROOMS) & set(found.relative_to(ROOT / "scripts/sdssflow").parts), module
+            assert not set(STAGES) & set(found.relative_to(ROOT / "scripts/sdssflow").parts), module
 
 
 def test_scripts_take_parameters_and_never_the_configuration():
@@ -172,37 +183,76 @@ def test_scripts_take_parameters_and_never_the_configuration():
         assert "snakemake.config" not in path.read_text(), path
 
 
-REGRESSORS = {"train_regressor", "train_network", "search_settings"}
+TORCH = {"train_network", "search_settings"}
+TRAININGS = {"train_classifier", "train_regressor", *TORCH}
+
+
+def kinds():
+    """Yield the settings' class of each kind of model."""
+    for union in (classifiers.ClassifierSettings, regressors.RegressorSettings):
+        yield from get_args(get_args(union)[0])
+
+
+def trained_by(kind):
+    """Return the scripts that import the program of a kind of model."""
+    if kind.task == "classify":
+        return ["train_classifier"]
+    searches = ["search_settings"] if "search" in kind.model_fields else []
+    return ["train_network" if kind.needs_torch else "train_regressor", *searches]
+
+
+def reruns(modules):
+    """Return the pairs of script and kind, '' where it has none, behind which one of these is."""
+    changed = {ROOT / "scripts/sdssflow" / module for module in modules}
+    pairs = {(path.stem, "", ()) for path in (ROOT / "scripts").glob("*.py")}
+    pairs |= {
+        (name, kind.__name__, kind.programs()) for kind in kinds() for name in trained_by(kind)
+    }
+    return {
+        (script, kind)
+        for script, kind, programs in pairs
+        if changed & modules_behind(ROOT / f"scripts/{script}.py", MEMORY, programs)
+    }
 
 
 @pytest.mark.parametrize(
     ("modules", "most", "trained"),
     [
         (["configuration/classifiers.py", "classify/classifiers.py"], 3, {"train_classifier"}),
-        (["configuration/regressors.py", "regress/regressors.py"], 10, REGRESSORS),
+        (["configuration/regressors.py", "regress/regressors.py"], 10, {"train_regressor"}),
+        (
+            ["configuration/networks.py", "regress/networks.py"],
+            10,
+            TRAININGS - {"train_classifier"},
+        ),
         (["configuration/features.py", "prepare/features.py"], 6, set()),
         (["configuration/scores.py", "evaluate/redshift_metrics.py"], 10, set()),
         (["evaluate/pdf_metrics.py"], 5, set()),
-        (["evaluate/redshift_figures.py"], 2, set()),
-        (["configuration/exploration.py", "explore/catalogue_figures.py"], 5, set()),
+        (["report/figures.py", "evaluate/redshift_figures.py"], 3, set()),
+        (["report/figures.py", "evaluate/class_figures.py"], 2, set()),
+        (["configuration/exploration.py", "explore/catalogue_figures.py"], 3, set()),
     ],
     ids=[
         "classifier",
         "regressor",
+        "network",
         "feature group",
         "metric",
         "p(z) metric",
-        "figure",
+        "redshift figure",
+        "class figure",
         "sky figure",
     ],
 )
 def test_what_is_added_reruns_only_what_can_use_it(modules, most, trained):
     """A kind of model trains none of the other task; a metric or a figure trains none at all."""
-    changed = {ROOT / "scripts/sdssflow" / module for module in modules}
-    rerun = {
-        script.stem
-        for script in (ROOT / "scripts").glob("*.py")
-        if changed & local_modules(script, ROOT / "scripts", MEMORY)
-    }
+    rerun = {script for script, _ in reruns(modules)}
     assert len(rerun) <= most, sorted(rerun)
-    assert {name for name in rerun if name.startswith(("train_", "search_"))} == trained
+    assert rerun & TRAININGS == trained
+
+
+def test_a_change_of_one_kind_trains_no_other_again():
+    trained = {kind for script, kind in reruns(["regress/committees.py"]) if script in TRAININGS}
+    assert trained == {"Committee"}
+    trained = {kind for script, kind in reruns(["regress/neighbours.py"]) if script in TRAININGS}
+    assert trained == {"NeighbourMean", "LocalLinear", "RandomForestRegressor"}

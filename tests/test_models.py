@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sdssflow.files import file_digest
-from sdssflow.models import load_estimator, save_estimator
+from sdssflow.models.estimators import load_estimator, save_estimator
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 MODELS = {
@@ -43,7 +43,7 @@ def test_equal_models_have_equal_bytes_and_predict_as_before(tmp_path, kind):
 
 def test_another_process_writes_the_same_bytes(tmp_path):
     program = (
-        "import sys; from sdssflow.models import save_estimator; import numpy as np;"
+        "import sys; from sdssflow.models.estimators import save_estimator; import numpy as np;"
         "from sklearn.linear_model import LogisticRegression as Model;"
         "x = np.arange(20.0)[:, None]; save_estimator(Model().fit(x, x[:, 0] > 9), sys.argv[1])"
     )

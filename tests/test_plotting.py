@@ -1,9 +1,21 @@
+import doctest
+
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from sdssflow import plotting
 from sdssflow.configuration.figures import Figures
 from sdssflow.evaluate import class_figures
-from sdssflow.plotting import model_look, plt, save_figure, style
+from sdssflow.plotting import (
+    draw_all,
+    model_look,
+    panels,
+    plt,
+    running_percentiles,
+    save_figure,
+    style,
+)
 
 
 def drawn(path, **settings):
@@ -42,3 +54,43 @@ def test_a_format_is_not_named_twice_and_is_known(also):
 def test_no_two_models_look_alike():
     assert len({model_look(place)[:2] for place in range(32)}) == 32
     assert len({class_figures._look(place) for place in range(32)}) == 32
+
+
+def test_every_figure_that_is_asked_for_is_drawn_from_inputs_that_are_read_once(tmp_path):
+    read = []
+    figures = {
+        "one": (lambda values: panels(len(values), 1, 1)[0], ("values",)),
+        "two": (lambda values, more: panels(5, 1, 1)[0], ("values", "more")),
+        "three": (None, ()),
+    }
+    paths = [tmp_path / "two.svg", tmp_path / "one.svg"]
+    draw_all(paths, figures, lambda name: read.append(name) or [1], Figures(format="svg"))
+    assert all(path.is_file() for path in paths)
+    assert read == ["values", "more"]
+    assert plt.get_fignums() == []
+    with pytest.raises(ValueError, match="no figure 'pie'; known: one, two, three"):
+        draw_all([tmp_path / "pie.svg"], figures, read.append, Figures())
+
+
+def test_examples_in_docstrings():
+    result = doctest.testmod(plotting)
+    assert result.attempted > 3
+    assert result.failed == 0
+
+
+def test_running_percentiles_follow_a_curve_whatever_the_order():
+    generator = np.random.default_rng(1)
+    x = generator.uniform(0, 1, 4000)
+    y = x**2 + generator.normal(0, 0.05, len(x))
+    y[::50] = 1e6  # outliers: a mean would follow them
+    center, bands = running_percentiles(x, y, fewest=15)
+    np.testing.assert_allclose(bands[:, 1], center**2, atol=0.03)
+    np.testing.assert_allclose((bands[:, 2] - bands[:, 0])[3:-3] / 2, 0.06, atol=0.03)
+    shuffled = generator.permutation(len(x))
+    again = running_percentiles(x[shuffled], y[shuffled], fewest=15)
+    np.testing.assert_array_equal(again[1], bands)
+
+
+def test_running_percentiles_of_few_or_missing_values_are_empty():
+    assert len(running_percentiles(np.arange(5.0), np.arange(5.0), fewest=15)[0]) == 0
+    assert len(running_percentiles(np.full(50, np.nan), np.arange(50.0))[0]) == 0

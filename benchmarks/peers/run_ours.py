@@ -15,6 +15,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pyarrow as pa
 import torch
 
 import sdssflow
@@ -22,7 +23,7 @@ from sdssflow.configuration.networks import MixtureEnsemble
 from sdssflow.prepare.parts import Part
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.redshift_pdf.summaries import summarise
-from sdssflow.regress.ensemble_training import train_ensemble
+from sdssflow.regress.ensemble_training import fit as train_ensemble
 from sdssflow.regress.mixture_networks import MixtureNetworks, predict_pdf
 from sdssflow.regress.recalibration import fit_width, shrunk_width
 
@@ -48,7 +49,7 @@ def read_parts(path: Path) -> dict[str, Part]:
             features=columns["features"][chosen],
             feature_names=names,
             row_id=columns["row_id"][chosen],
-            group=words["group"][chosen],
+            group_key=pa.array(words["group"][chosen]),
             reference_mag=columns["reference_mag"][chosen],
             spec_class=None,
             zspec=None if zspec is None else zspec[chosen],

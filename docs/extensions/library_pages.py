@@ -1,4 +1,4 @@
-"""A page for each package of sdssflow: its modules, their docstrings and their public members."""
+"""A page for each package: its modules, their docstrings and their public members."""
 
 import ast
 import re
@@ -6,15 +6,16 @@ from pathlib import Path
 
 from generated import heading, summary, table, write_pages
 
-PACKAGE = Path(__file__).parents[2] / "scripts/sdssflow"
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 TOP = "sdssflow"
+PACKAGES = (TOP, "skyserver_standin")
 
 
 def modules() -> dict[str, str]:
     """Return the docstring of each package and module by its dotted name."""
     found = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    for path in sorted(SCRIPTS.glob("*/**/*.py")):
+        parts = path.relative_to(SCRIPTS).with_suffix("").parts
         if parts[-1] != "__main__":
             name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
             found[name] = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
@@ -58,7 +59,7 @@ def index(packages: dict[str, list[str]], known: dict[str, str]) -> str:
 def write_library_pages(app, config) -> None:
     """Write the pages before Sphinx looks for its sources."""
     known = modules()
-    packages = {name: [] for name in known if (PACKAGE.parent / name.replace(".", "/")).is_dir()}
+    packages = {name: [] for name in known if (SCRIPTS / name.replace(".", "/")).is_dir()}
     for name in known.keys() - packages.keys():
         packages[name.rpartition(".")[0]].append(name)
     packages = {name: sorted(inside) for name, inside in packages.items()}
@@ -78,7 +79,7 @@ def without_pydantic_signature(app, what, name, obj, options, signature, annotat
 
 def of_others(app, what, name, obj, skip, options):
     """Leave out what is imported from elsewhere, and what scikit-learn adds to its estimators."""
-    foreign = isinstance(obj, type) and not obj.__module__.startswith(TOP)
+    foreign = isinstance(obj, type) and not obj.__module__.startswith(PACKAGES)
     return True if foreign or re.fullmatch(r"set_\w+_request", name) else None
 
 

@@ -20,7 +20,7 @@ _RULE = re.compile(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
 _KEYWORD = re.compile(r"^    (\w+):(.*(?:\n(?: {8}.*)?(?=\n|\Z))*)", re.MULTILINE)
 _SECTION = re.compile(r"^(Input|Inputs|Output|Outputs|Parameters|Params|Resources)$")
 _ENTRY = re.compile(r"^([a-z][\w, ]*?)(?: : (.*))?$")
-HIDDEN = {"log", "benchmark", "conda", "message", "script"}  # said elsewhere, or always alike
+HIDDEN = {"message", "script"}  # said elsewhere
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,6 @@ def _rule(name: str, stem: str, body: str) -> Rule:
 
 def page(rule: Rule, room: str) -> str:
     """Return the page of a rule as reStructuredText."""
-    log = rule.keywords["log"].strip().rstrip(",").replace('"', "``")
     called = "\n".join(
         f"{key}:{rule.keywords[key]}".replace("\n    ", "\n")
         for key in rule.keywords
@@ -69,9 +68,11 @@ def page(rule: Rule, room: str) -> str:
             heading(rule.name),
             definition_lists(rule.docstring),
             heading("In the workflow", "-"),
-            f"Room {room}: ``{rule.file}``, ``scripts/{rule.name}.py``. Log: {log}.",
+            f"Room {room}: ``{rule.file}``, ``scripts/{rule.name}.py``, ``logs/{rule.name}/``.",
             ".. code-block:: python\n\n" + textwrap.indent(called, "   "),
-            "Functions that are named there are in ``rules/common.smk``. "
+            "Functions that are named there are in ``rules/common.smk``; what all rules have alike "
+            "(log, benchmark, environment, digest of the code, record) is added in "
+            "``rules/whole_run.smk``. "
             "``by_attempt(n)`` is n in the first attempt and 2n in the second; ``mem_mb`` is in "
             "MB, ``runtime`` in minutes. To run this rule again whatever Snakemake thinks:",
             f"::\n\n   snakemake --forcerun {rule.name}\n",

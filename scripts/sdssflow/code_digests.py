@@ -11,7 +11,7 @@ import ast
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -82,7 +82,9 @@ class Memory:
             self.path = None
 
 
-def code_digest(script: str | Path, memory: Memory | None = None) -> str:
+def code_digest(
+    script: str | Path, memory: Memory | None = None, programs: Iterable[str] = ()
+) -> str:
     """Digest the local modules that a script imports, directly or through others.
 
     Parameters
@@ -91,6 +93,8 @@ def code_digest(script: str | Path, memory: Memory | None = None) -> str:
         A script; modules are looked for in its folder.
     memory : Memory, optional
         Spares parsing modules that were parsed before.
+    programs : iterable of str
+        Names of modules that it imports while it runs, such as those of a kind of model.
 
     Returns
     -------
@@ -104,7 +108,16 @@ def code_digest(script: str | Path, memory: Memory | None = None) -> str:
     """
     script = Path(script).resolve()
     memory = memory or Memory()
-    return _digest(local_modules(script, script.parent, memory), script.parent, memory)
+    return _digest(modules_behind(script, memory, programs), script.parent, memory)
+
+
+def modules_behind(script: Path, memory: Memory, programs: Iterable[str] = ()) -> set[Path]:
+    """Return the local modules that a script can import, and those of the named programs."""
+    found = local_modules(script, script.parent, memory)
+    for name in programs:
+        path = _module_path(name, script.parent)
+        found |= local_modules(path, script.parent, memory) | {path}
+    return found
 
 
 def program_digest(module: str, root: str | Path, memory: Memory | None = None) -> str:
@@ -126,8 +139,12 @@ def program_digest(module: str, root: str | Path, memory: Memory | None = None) 
     """
     root = Path(root).resolve()
     memory = memory or Memory()
-    path = root.joinpath(*module.split(".")).with_suffix(".py")
+    path = _module_path(module, root)
     return _digest(local_modules(path, root, memory) | {path}, root, memory)
+
+
+def _module_path(name: str, root: Path) -> Path:
+    return root.joinpath(*name.split(".")).with_suffix(".py")
 
 
 def _digest(paths: set[Path], root: Path, memory: Memory) -> str:

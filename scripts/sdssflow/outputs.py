@@ -11,7 +11,7 @@ from typing import Any
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.report.contents import PDF_FIGURES, models, pdf_models, task_figures
+from sdssflow.report.figures import models
 
 TASKS = ("classify", "regress")
 
@@ -34,14 +34,10 @@ def outputs(
             (task for task in TASKS if any(f"/{task}/" in path for path in rule.output)), ""
         )
         for job in _jobs(rule.wildcard_names or (), task, run, samples):
-            paths = [path.apply_wildcards(job) for path in rule.output]
-            if all(map(_matches, rule.output, paths)):
+            paths, patterns = rule.expand_output(job)
+            # whether the values of the wildcards keep to the rule's constraints
+            if all(patterns[path].match(path) for path in paths):
                 yield from paths
-
-
-def _matches(pattern: Any, path: str) -> bool:
-    """Tell whether the values of its wildcards keep to the rule's constraints."""
-    return pattern.match(path) is not None
 
 
 def _jobs(
@@ -54,21 +50,12 @@ def _jobs(
         "split": lambda sample, **_: samples[sample].splits,
         "seed": lambda **_: run.seeds,
         "model": lambda sample, **_: models(run, samples[sample], task),
-        "figure": lambda sample, **_: figures(run, samples[sample], task),
         "chunk": lambda sample, **_: _chunks(samples[sample]),
     }
     jobs: list[dict[str, str]] = [{}]
     for name in (name for name in choices if name in names):
         jobs = [{**job, name: str(value)} for job in jobs for value in choices[name](**job)]
     return jobs
-
-
-def figures(run: RunConfiguration, sample: Sample, task: str) -> list[str]:
-    """Return the names of the figures of a task, '' standing for a look at the catalogue."""
-    if not task:
-        return list(sample.explore.figures)
-    of_pdfs = PDF_FIGURES if task == "regress" and pdf_models(run, sample) else ()
-    return [*task_figures(run, sample, task), *of_pdfs]
 
 
 def _chunks(sample: Sample) -> list[str]:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
+import numpy as np
+import pandas as pd
 
 mpl.use("Agg")
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sdssflow.configuration.figures import Figures
 from sdssflow.files import replacing
 
-logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells how it packs letters into PDF
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # it logs how it packs letters into PDF
 
 # Okabe & Ito (2008), safe for the common kinds of colour blindness
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
@@ -58,7 +63,7 @@ class Look(NamedTuple):
 
 
 def model_look(place: int) -> Look:
-    """Return how the n-th model is drawn: never told by colour alone, the first 32 all unlike.
+    """Return how the n-th model is drawn: never by colour alone, the first 32 all unlike.
 
     Examples
     --------
@@ -94,3 +99,146 @@ def save_figure(figure: Figure, path: str | Path, settings: Figures) -> None:
         with replacing(further) as temporary:
             kind = further.suffix.lstrip(".")
             figure.savefig(temporary, dpi=settings.dpi, metadata=UNDATED[kind])
+
+
+def draw_all(
+    paths: Iterable[str | Path],
+    figures: Mapping[str, tuple[Callable[..., Figure], tuple[str, ...]]],
+    read: Callable[[str], Any],
+    settings: Figures,
+) -> None:
+    """Draw the figures that paths are named after, and save them.
+
+    Parameters
+    ----------
+    paths : iterable of path-like
+        Where to write them; the stem of each is the name of its figure.
+    figures : mapping
+        Of each name the function that draws it and the names of its arguments.
+    read : callable
+        Returns an argument by its name; called once for each.
+    settings : Figures
+        Format and resolution.
+
+    Raises
+    ------
+    ValueError
+        If there is no figure of that name.
+    """
+    read = functools.cache(read)
+    for path in paths:
+        name = Path(path).stem
+        if name not in figures:
+            raise ValueError(f"there is no figure {name!r}; known: {', '.join(figures)}")
+        draw, needs = figures[name]
+        with style():
+            save_figure(draw(*map(read, needs)), path, settings)
+
+
+def panels(
+    count: int,
+    width: float,
+    height: float,
+    columns: int = 4,
+    margin: tuple[float, float] = (1.2, 0.6),
+    share: bool = True,
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of `count` equal panels, so many in a row; sizes are in inches."""
+    columns = min(count, columns)
+    rows = math.ceil(count / columns)
+    size = (margin[0] + width * columns, margin[1] + height * rows)
+    figure, grid = plt.subplots(
+        rows, columns, sharex=share, sharey=share, squeeze=False, figsize=size
+    )
+    for axis in grid.flat[count:]:
+        axis.remove()
+    return figure, list(grid.flat[:count])
+
+
+def draw_bins(
+    scores_by_bin: pd.DataFrame,
+    models: Sequence[str],
+    metrics: Iterable[str],
+    variables: Sequence[str],
+    size: tuple[float, float],
+) -> tuple[Figure, np.ndarray]:
+    """Draw scores with intervals against bins: a row for each metric, a column for each variable.
+
+    Models are set apart a little along the axis so that their intervals don't hide each other.
+
+    Parameters
+    ----------
+    scores_by_bin : pandas.DataFrame
+        Scores of bins, of which those over all seeds are drawn.
+    models, metrics, variables : sequence of str
+        What is drawn, in this order.
+    size : (float, float)
+        Width and height of the figure in inches.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+        Without labels and legend.
+    axes : (metrics, variables) array of Axes
+    """
+    frame = scores_by_bin[scores_by_bin["seed"].astype(str) == "all"]
+    metrics = list(metrics)
+    figure, axes = plt.subplots(
+        len(metrics),
+        len(variables),
+        sharex="col",
+        sharey="row",
+        squeeze=False,
+        figsize=size,
+    )
+    for line, metric in zip(axes, metrics, strict=True):
+        for axis, variable in zip(line, variables, strict=True):
+            shown = frame[(frame["metric"] == metric) & (frame["variable"] == variable)]
+            for place, model in enumerate(models):
+                rows = shown[shown["model"] == model].sort_values("bin_low")
+                widths = rows["bin_high"] - rows["bin_low"]
+                shift = 0.6 * widths.min() * (place - (len(models) - 1) / 2) / len(models)
+                x = (rows["bin_low"] + rows["bin_high"]) / 2 + shift
+                look = model_look(place)
+                axis.vlines(
+                    x, rows["lower"], rows["upper"], color=look.color, linewidth=1, alpha=0.6
+                )
+                axis.plot(x, rows["value"], **look._asdict(), markersize=4, label=model)
+    return figure, axes
+
+
+def running_percentiles(
+    x: np.ndarray, y: np.ndarray, bins: int = 20, fewest: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return where and how `y` is distributed along `x`, in bins with equal numbers of objects.
+
+    Parameters
+    ----------
+    x, y : (n,) array
+        Pairs with a NaN are left out.
+    bins : int
+        Most bins.
+    fewest : int
+        Fewest objects in a bin: small samples get fewer bins, and none if they have fewer objects.
+
+    Returns
+    -------
+    center : (m,) array
+        Median of `x` in each bin.
+    percentiles : (m, 3) array
+        16th, 50th and 84th percentile of `y`.
+
+    Examples
+    --------
+    >>> center, bands = running_percentiles(np.arange(4.0), np.array([0.0, 2.0, 5.0, 7.0]), 2)
+    >>> center, bands[:, 1]
+    (array([0.5, 2.5]), array([1., 6.]))
+    """
+    both = np.isfinite(x) & np.isfinite(y)
+    x, y = x[both], y[both]
+    order = np.argsort(x, kind="stable")
+    count = min(bins, len(x) // fewest)
+    chunks = np.array_split(order, count) if count else []
+    center = np.array([np.median(x[rows]) for rows in chunks])
+    bands = np.array([np.quantile(y[rows], (0.16, 0.5, 0.84)) for rows in chunks])
+    return center, bands.reshape(count, 3)

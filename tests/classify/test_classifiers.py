@@ -3,13 +3,14 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from sklearn.metrics import accuracy_score
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.classify.predictions import class_probabilities
-from sdssflow.classify.training import read_settings, train_classifier
-from sdssflow.models import load_estimator, save_estimator
+from sdssflow.classify.training import train_classifier
+from sdssflow.models.estimators import load_estimator, save_estimator
+from sdssflow.models.folders import class_probabilities, read_settings
 from sdssflow.prepare.parts import Part
 
 SMALL = {
@@ -29,10 +30,14 @@ LEARNERS = [kind for kind in KINDS if kind != "dummy"]
 
 def settings_of(kind, **more):
     entries = {"members": VOTERS} if kind == "soft_vote" else SMALL[kind]
-    return read_settings(json.dumps({"kind": kind, **entries, **more}))
+    return read_settings("classify", json.dumps({"kind": kind, **entries, **more}))
 
 
-MEMBERS = {kind: settings_of(kind) for kind in VOTERS}
+def train(kind, parts, seed=7, threads=1, **more):
+    """Train a classifier, and before it those that vote."""
+    settings = settings_of(kind, **more)
+    voters = {name: train(name, parts, seed).estimator for name in settings.voters}
+    return train_classifier(settings, parts, seed, voters, threads)
 
 
 def part(features, classes):
@@ -42,7 +47,7 @@ def part(features, classes):
         features=np.asarray(features, dtype=float).reshape(count, 3),
         feature_names=("u_g", "g_r", "mag_r"),
         row_id=np.arange(1000, 1000 + count),
-        group=np.arange(count).astype(str),
+        group_key=pa.array(np.arange(count).astype(str)),
         reference_mag=np.full(count, 18, dtype=np.float32),
         spec_class=np.asarray(classes, dtype="<U6"),
         zspec=np.array([redshift.get(name, np.nan) for name in classes]),
@@ -70,9 +75,7 @@ def parts():
 
 @pytest.fixture(scope="module")
 def trained(parts):
-    return {
-        kind: train_classifier(settings_of(kind), parts, 7, MEMBERS).estimator for kind in KINDS
-    }
+    return {kind: train(kind, parts).estimator for kind in KINDS}
 
 
 TEST = clouds(200, 4)
@@ -92,7 +95,7 @@ def test_shuffled_classes_teach_nothing_about_unseen_objects(parts, kind):
         for name, one in {**parts, "test": TEST}.items()
     }
     test = shuffled.pop("test")
-    estimator = train_classifier(settings_of(kind), shuffled, 7, MEMBERS).estimator
+    estimator = train(kind, shuffled).estimator
 
     def accuracy(one):
         predicted = class_probabilities(estimator, one.features).argmax(1)
@@ -157,7 +160,7 @@ def test_saved_and_loaded_predicts_bit_for_bit(trained, kind, tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_same_seed_same_model_whatever_the_threads(parts, trained, kind):
-    again = train_classifier(settings_of(kind), parts, 7, MEMBERS, threads=2).estimator
+    again = train(kind, parts, threads=2).estimator
     np.testing.assert_array_equal(
         class_probabilities(again, TEST.features), class_probabilities(trained[kind], TEST.features)
     )
@@ -165,7 +168,7 @@ def test_same_seed_same_model_whatever_the_threads(parts, trained, kind):
 
 @pytest.mark.parametrize("kind", ["random_forest", "neural_network"])
 def test_other_seed_other_model(parts, trained, kind):
-    other = train_classifier(settings_of(kind), parts, 8).estimator
+    other = train(kind, parts, 8).estimator
     assert not np.array_equal(
         class_probabilities(other, TEST.features), class_probabilities(trained[kind], TEST.features)
     )
@@ -176,14 +179,14 @@ def test_a_class_that_training_lacks_gets_probability_zero(parts, kind):
     two = ("GALAXY", "STAR")
     without = {"train": clouds(150, 5, two), "validation": parts["validation"]}
     without["calibration"] = parts["calibration"]  # it has quasars: they can't calibrate this model
-    estimator = train_classifier(settings_of(kind), without, 7, MEMBERS).estimator
+    estimator = train(kind, without).estimator
     probability = class_probabilities(estimator, TEST.features)
     assert (probability[:, CLASSES.index("QSO")] == 0).all()
     np.testing.assert_allclose(probability.sum(axis=1), 1, atol=1e-12)
 
 
 def test_a_vote_is_the_mean_of_its_members(parts, trained):
-    vote = train_classifier(settings_of("soft_vote", calibration="none"), parts, 7, MEMBERS)
+    vote = train("soft_vote", parts, calibration="none")
     mean = np.mean([class_probabilities(trained[kind], TEST.features) for kind in VOTERS], axis=0)
     np.testing.assert_allclose(class_probabilities(vote.estimator, TEST.features), mean, atol=1e-15)
 
@@ -191,7 +194,7 @@ def test_a_vote_is_the_mean_of_its_members(parts, trained):
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_calibration_part_there_are_probabilities_all_the_same(parts, kind):
     bare = {**parts, "calibration": part([], [])}
-    result = train_classifier(settings_of(kind), bare, 7, MEMBERS)
+    result = train(kind, bare)
     probability = class_probabilities(result.estimator, TEST.features)
     np.testing.assert_allclose(probability.sum(axis=1), 1, atol=1e-12)
     if kind == "support_vectors":
@@ -213,18 +216,17 @@ def test_trees_take_missing_values(parts, kind):
     features = parts["train"].features.copy()
     features[::7, 0] = np.nan
     holes = {**parts, "train": part(features, parts["train"].spec_class)}
-    estimator = train_classifier(settings_of(kind), holes, 7).estimator
+    estimator = train(kind, holes).estimator
     row = np.array([[np.nan, 0.2, 18.5]])
     assert np.isfinite(class_probabilities(estimator, row)).all()
 
 
-@pytest.mark.parametrize("kind", ["logistic_regression", "soft_vote"])
-def test_a_missing_value_is_refused_by_row_and_name(parts, kind):
+def test_a_missing_value_is_refused_by_row_and_name(parts):
     features = parts["calibration"].features.copy()
     features[3, 1] = np.nan
     holes = {**parts, "calibration": part(features, parts["calibration"].spec_class)}
-    with pytest.raises(ValueError, match=r"g_r of row_id 1003 is missing.*complete_photometry"):
-        train_classifier(settings_of(kind), holes, 7, MEMBERS)
+    with pytest.raises(ValueError, match=r"'g_r' is missing for 1 .* 1003, .*complete_photometry"):
+        train("logistic_regression", holes)
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeRegressor
 
 from sdssflow.classify.photoz_boosting import (
     PhotozClassifier,
-    fit_photoz_boosting,
+    fit,
     out_of_fold,
     with_zphot,
 )
@@ -29,7 +30,7 @@ def objects(count, seed):
         features=colors,
         feature_names=("u_g", "g_r"),
         row_id=np.arange(count),
-        group=np.arange(count).astype(str),
+        group_key=pa.array(np.arange(count).astype(str)),
         reference_mag=np.full(count, 18, dtype=np.float32),
         spec_class=np.where(zspec % 0.5 < 0.25, "GALAXY", "QSO"),
         zspec=zspec,
@@ -82,7 +83,7 @@ def test_the_classifier_sees_the_features_and_then_zphot():
 
 
 def test_classes_that_show_in_the_redshift_are_learnt_and_zspec_is_not_needed():
-    fitted = fit_photoz_boosting(SETTINGS, 1, TRAIN, VALIDATION)
+    fitted = fit(SETTINGS, 1, TRAIN, VALIDATION)
     assert isinstance(fitted, PhotozClassifier)
     accuracy = np.mean(fitted.predict(TEST.features) == TEST.spec_class)
     assert accuracy > 0.75  # photometric noise blurs the borders

@@ -19,7 +19,7 @@ RULES = {
 }
 MODULES = {
     ".".join(path.relative_to(ROOT / "scripts").with_suffix("").parts): path
-    for path in sorted((ROOT / "scripts/sdssflow").rglob("*.py"))
+    for path in sorted((ROOT / "scripts").glob("*/**/*.py"))
     if path.name not in {"__init__.py", "__main__.py"}
 }
 

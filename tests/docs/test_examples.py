@@ -74,8 +74,8 @@ def check_make(arguments):
 def check_python(arguments):
     if arguments[:1] == ["-m"] and len(arguments) > 1:
         root, module = arguments[1].split(".")[0], arguments[1].replace(".", "/")
-        folder = {"sdssflow": ROOT / "scripts", "tests": ROOT}.get(root)
-        if folder is None:
+        folder = {"tests": ROOT}.get(root, ROOT / "scripts")
+        if not (folder / root).is_dir():
             return ""  # pip, venv
         paths = [folder / f"{module}.py", folder / module / "__main__.py"]
         runs = [p for p in paths if p.is_file() and "__main__" in p.read_text() + p.name]

@@ -10,17 +10,18 @@ from sdssflow.doctor.profiles import load_profile
 
 
 @pytest.fixture
-def cluster(tmp_path):
-    """Return a function that makes shell programs and the environment that finds only them."""
+def programs(tmp_path, monkeypatch):
+    """Return a function that makes shell programs, the only ones that are found from then on."""
 
-    def make(**programs):
+    def make(**scripts):
         folder = tmp_path / "bin"
         folder.mkdir(exist_ok=True)
-        for name, script in programs.items():
+        for name, script in scripts.items():
             path = folder / name.replace("_", "-")
             path.write_text(f"#!/bin/sh\n{script}\n")
             path.chmod(0o755)
-        return {"PATH": str(folder)}
+        monkeypatch.setenv("PATH", str(folder))
+        return folder
 
     return make
 

@@ -4,63 +4,61 @@ import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from sdssflow.doctor import disks
 from sdssflow.doctor.disks import (
-    Room,
     check_file_system,
     check_flock,
     check_room,
     check_temporary_folder,
     check_writing,
     file_system_type,
-    room_of,
 )
 from sdssflow.doctor.findings import FAULT, OK, WARNING
 
 
 @pytest.mark.parametrize(
-    ("room", "state"),
+    ("free", "inodes", "state"),
     [
-        (Room(8e10, 10**6), OK),
-        (Room(8e10, None), OK),
-        (Room(4.9e9, 10**6), WARNING),
-        (Room(0.9e9, 10**6), FAULT),
-        (Room(8e10, 5000), WARNING),
-        (Room(8e10, 10), FAULT),
+        (8e10, 10**6, OK),
+        (8e10, None, OK),
+        (4.9e9, 10**6, WARNING),
+        (0.9e9, 10**6, FAULT),
+        (8e10, 5000, WARNING),
+        (8e10, 10, FAULT),
     ],
 )
-def test_room(room, state):
-    found = check_room("disk", Path("/data"), room)
-    assert found.state == state and bool(found.advice) is (state != OK)
-
-
-def test_room_of_a_folder_that_is_not_there_yet(tmp_path):
-    status = os.statvfs(tmp_path)
-    assert room_of(tmp_path / "a/b").free == pytest.approx(
-        status.f_bavail * status.f_frsize, rel=0.2
+def test_room(free, inodes, state, tmp_path, monkeypatch):
+    status = SimpleNamespace(
+        f_bavail=free / 4096, f_frsize=4096, f_files=inodes and 10**9, f_favail=inodes
     )
+    monkeypatch.setattr(os, "statvfs", {tmp_path: status}.get)
+    found = check_room("disk", tmp_path / "not/there/yet")
+    assert found.state == state and bool(found.advice) is (state != OK)
+    assert f"{free / 1e9:.1f} GB" in found.found
 
 
-def test_temporary_folder_has_to_be_one(tmp_path):
-    assert check_temporary_folder(tmp_path) is None
+def test_temporary_folder_has_to_be_one(tmp_path, monkeypatch):
+    assert "GB free" in check_temporary_folder(tmp_path).found
     found = check_temporary_folder(tmp_path / "none")
     assert found.state == FAULT and str(tmp_path / "none") in found.found
-    assert disks.temporary_folder({"TMPDIR": "/scratch/me"}) == Path("/scratch/me")
+    monkeypatch.setenv("TMPDIR", "/scratch/me")
+    assert disks.temporary_folder() == Path("/scratch/me")
 
 
-def test_the_nearest_mount_counts(tmp_path):
+def test_the_nearest_mount_counts(tmp_path, monkeypatch):
     folder = tmp_path.resolve()
-    spaced = str(folder / "my data").replace(" ", r"\040")
-    mounts = (
-        f"/dev/vda / ext4 rw 0 0\nserver:/x {folder} nfs4 rw 0 0\nfuse {spaced} lustre rw 0 0\n"
-    )
+    mounts = {"/": "ext4", str(folder): "nfs4", str(folder / "my data"): "lustre"}
+    partitions = [SimpleNamespace(mountpoint=point, fstype=kind) for point, kind in mounts.items()]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: partitions)
     (folder / "my data").mkdir()
-    assert file_system_type(Path("/"), mounts) == "ext4"
-    assert file_system_type(folder / "results", mounts) == "nfs4"
-    assert file_system_type(folder / "my data/results", mounts) == "lustre"
+    assert file_system_type(Path("/")) == "ext4"
+    assert file_system_type(folder / "results") == "nfs4"
+    assert file_system_type(folder / "my data/results") == "lustre"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +70,7 @@ def test_the_nearest_mount_counts(tmp_path):
         ("lustre", 5, "slurm", WARNING),
     ],
 )
-def test_network_file_systems_need_patience(kind, latency, executor, state):
+def test_network_file_systems_need_time(kind, latency, executor, state):
     found = check_file_system(kind, latency, executor)
     assert found.state == state
     assert ("latency-wait" in found.advice) is (state == WARNING)
@@ -124,7 +122,7 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path):
 
 
 def test_flock_works_here(tmp_path):
-    assert check_flock(tmp_path, os.environ).state == OK
+    assert check_flock(tmp_path).state == OK
     assert list(tmp_path.iterdir()) == []
 
 
@@ -133,11 +131,11 @@ def test_a_file_system_without_flock_is_a_fault(tmp_path, monkeypatch):
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    found = check_flock(tmp_path, os.environ)
+    found = check_flock(tmp_path)
     assert found.state == FAULT and "No locks available" in found.found
 
 
 def test_locks_that_keep_nobody_out_are_a_warning(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", lambda *_: None)  # we hold none; the other process asks
-    found = check_flock(tmp_path, os.environ)
+    found = check_flock(tmp_path)
     assert found.state == WARNING and "two processes" in found.found

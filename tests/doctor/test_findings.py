@@ -1,4 +1,5 @@
 import json
+import sys
 
 from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding, as_json, as_table
 
@@ -28,3 +29,10 @@ def test_json_has_the_same_rows_and_the_worst_state():
     assert content["state"] == FAULT
     assert [row["check"] for row in content["findings"]] == ["python", "disk"]
     assert content["findings"][1]["advice"] == ROWS[1].advice
+
+
+def test_without_tabulate_there_is_still_a_list(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tabulate", None)
+    first, second, last = as_table(ROWS).splitlines()
+    assert first == "python: ok: Python 3.11"
+    assert second.startswith("disk: fault: no room") and last == "1 fault."

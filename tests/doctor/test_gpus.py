@@ -1,20 +1,16 @@
-import os
-import sys
-
 import pytest
 
-from sdssflow.doctor.demands import Demand
 from sdssflow.doctor.findings import FAULT, OK, WARNING
-from sdssflow.doctor.gpus import Devices, asking_for_gpus, check_gpus, find_devices
-from sdssflow.doctor.rules import Amount, Rule
+from sdssflow.doctor.gpus import Devices, check_gpus, find_devices
+from sdssflow.doctor.profiles import Demand
 
 NONE = Devices("2.13.0+cpu", None)
 CARD = Devices("2.13.0+cu128", "12.8", ("H100",), ("H100",))
 CPU_BUILD = Devices("2.13.0+cpu", None, (), ("H100",))
 HIDDEN = Devices("2.13.0+cu128", "12.8", (), ("H100",), visible="")
 OLD_DRIVER = Devices("2.13.0+cu128", "12.8", (), ("H100",))
-ASKING = [Demand("train_network", gpus=1, without_gpu="stop")]
-ON_CPU = [Demand("train_network", gpus=1, without_gpu="cpu")]
+ASKING = [Demand("train_network", gpu=1, without_gpu="stop")]
+ON_CPU = [Demand("train_network", gpu=1, without_gpu="cpu")]
 
 
 @pytest.mark.parametrize(
@@ -25,7 +21,7 @@ ON_CPU = [Demand("train_network", gpus=1, without_gpu="cpu")]
         (NONE, ON_CPU, "local", OK, ""),
         (NONE, ASKING, "slurm", OK, ""),
         (CARD, ASKING, "local", OK, ""),
-        (CARD, [Demand("train_network", gpus=2)], "local", FAULT, "profiles/default"),
+        (CARD, [Demand("train_network", gpu=2)], "local", FAULT, "profiles/default"),
         (CARD, [], "local", OK, "profiles/gpu"),
         (CPU_BUILD, ASKING, "local", FAULT, "build of torch for CUDA"),
         (CPU_BUILD, [], "local", WARNING, "build of torch for CUDA"),
@@ -44,29 +40,23 @@ def test_compute_nodes_are_left_to_the_cluster():
     assert "train_network use those of compute nodes" in check_gpus(NONE, ASKING, "slurm").found
 
 
-def test_who_asks_depends_on_the_profile(profile_of):
-    rules = {"a": Rule("a", resources={"gpu": Amount(1)}), "b": Rule("b")}
-    assert [asked.rule for asked in asking_for_gpus(rules, profile_of("jobs: 1\n"))] == ["a"]
-    assert not asking_for_gpus(rules, profile_of("set-resources: {a: {gpu: 0}}\n"))
-    assert not asking_for_gpus(rules, profile_of("resources: {gpu: 0}\n"))
+def test_torch_and_the_driver_are_asked(programs, monkeypatch):
+    programs(nvidia_smi="echo 'NVIDIA H100'; echo 'NVIDIA H100'")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    devices = find_devices()
+    assert devices.driver == ["NVIDIA H100", "NVIDIA H100"] and devices.visible == ""
+    assert devices.version.startswith("2.") and devices.seen == [] and not devices.trouble
 
 
-def test_torch_and_the_driver_are_asked(cluster):
-    environment = cluster(nvidia_smi="echo 'NVIDIA H100'; echo 'NVIDIA H100'")
-    environment = {**os.environ, **environment, "CUDA_VISIBLE_DEVICES": ""}
-    devices = find_devices(environment)
-    assert devices.driver == ("NVIDIA H100", "NVIDIA H100") and devices.visible == ""
-    assert devices.version.startswith("2.") and devices.seen == () and not devices.trouble
-
-
-def test_a_torch_that_crashes_is_a_row_and_no_crash(cluster):
-    environment = cluster(python="kill -SEGV $$", nvidia_smi="echo failed >&2; exit 9")
-    devices = find_devices(environment, "python")
-    assert "exit status -11" in devices.trouble and devices.driver == ()
+def test_a_torch_that_crashes_is_a_row_and_no_crash(programs):
+    programs(python="kill -SEGV $$", nvidia_smi="echo failed >&2; exit 9")
+    devices = find_devices("python")
+    assert "exit status -11" in devices.trouble and devices.driver == []
     assert check_gpus(devices, [], "local").state == FAULT
 
 
-def test_a_missing_torch_is_named(tmp_path):
+def test_a_missing_torch_is_named(tmp_path, monkeypatch):
     (tmp_path / "torch.py").write_text("raise ImportError('libcuda.so.1: not found')\n")
-    devices = find_devices({**os.environ, "PYTHONPATH": str(tmp_path)}, sys.executable)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    devices = find_devices()
     assert "libcuda.so.1" in devices.trouble

@@ -1,56 +1,78 @@
-import os
 from pathlib import Path
 
 import pytest
 
 from sdssflow.doctor.findings import FAULT, OK, WARNING
 from sdssflow.doctor.profiles import (
+    Answers,
     ProfileError,
+    ask_snakemake,
     check_keys,
     check_rule_names,
     check_site,
+    check_snakemake,
     find_profile,
     load_profile,
 )
-from sdssflow.doctor.rules import read_rules
-from sdssflow.doctor.snakemake_options import Options, ask_snakemake, check_snakemake
 
 ROOT = Path(__file__).parents[2]
 PROFILES = sorted((ROOT / "profiles").glob("*/profile.yaml"))
-KNOWN = Options("9.27.1", frozenset({"jobs", "retries", "executor", "slurm-logdir"}), ("local",))
-
-
-@pytest.fixture(scope="module")
-def options():
-    return ask_snakemake(os.environ)
-
-
-def test_snakemake_lists_its_own_options_and_those_of_its_plugins(options):
-    assert not options.trouble
-    assert {"jobs", "set-resources", "rerun-incomplete"} <= options.keys
-    assert any(key.startswith("slurm-") for key in options.keys) is ("slurm" in options.executors)
-    assert not options.imports_torch
+SNAKEFILE = ROOT / "Snakefile"
+KNOWN = Answers("9.27.1", ("jobs", "retries", "executor", "slurm-logdir"), ("local",))
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.parent.name)
-def test_shipped_profiles_are_healthy(path, options):
-    profile = load_profile(path)
-    assert check_keys(profile, options).state == OK
-    assert check_rule_names(profile, read_rules(ROOT / "rules")).state == OK
+def test_shipped_profiles_are_healthy_and_snakemake_says_what_their_jobs_ask_for(
+    path, tmp_path, monkeypatch
+):
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    monkeypatch.chdir(tmp_path)
+    answers, profile = ask_snakemake(SNAKEFILE, path), load_profile(path)
+    assert not answers.trouble and not answers.imports_torch
+    assert {"jobs", "set-resources", "rerun-incomplete"} <= set(answers.keys)
+    assert check_keys(profile, answers).state == OK
+    assert check_rule_names(profile, answers.rules).state == OK
     assert check_site(profile).state == OK
+    gpus = {demand.rule for demand in answers.demands if demand.gpu}
+    expected = set() if path.parent.name == "default" else {"train_network", "search_settings"}
+    assert gpus == expected
+    rules = {demand.rule for demand in answers.demands}
+    assert {"train_regressor", "build_report", "simulate_sky"} <= rules
+    assert "import_bulk" not in rules  # no sample of the default configuration is one
+    if profile.executor == "slurm":
+        assert "download_chunk" not in rules  # it runs where Snakemake runs
+        calls = {(d.rule, d.attempt): " ".join(d.sbatch) for d in answers.demands}
+        assert "--mem 1500" in calls["train_regressor", 1]
+        assert "--mem 3000" in calls["train_regressor", 2]
+        assert "--gpus=1" in calls["train_network", 1]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["config"]
+
+
+def test_set_resources_and_configuration_files_count(tmp_path, monkeypatch):
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    (tmp_path / "mine.yaml").write_text("samples: [mclass]\n")
+    (tmp_path / "profile.yaml").write_text(
+        "executor: slurm\ndefault-resources: {slurm_partition: cpu}\nset-resources:\n"
+        "  train_classifier: {mem_mb: 2 * attempt, runtime: 2h, slurm_account: us}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    answers = ask_snakemake(SNAKEFILE, Path("profile.yaml"), [Path("mine.yaml")])
+    (train,) = (d for d in answers.demands if d.rule == "train_classifier")
+    for option in ("-A us", "-p cpu", "-t 120", "--mem 2"):
+        assert option in " ".join(train.sbatch)
+    assert not {"train_network", "simulate_sky"} & {d.rule for d in answers.demands}
 
 
 def test_snakemakes_own_complaint_is_passed_on(profile_of):
     profile = profile_of("jobs: many\n")
-    options = ask_snakemake(os.environ, profile.path)
-    found = check_keys(profile, options)
+    found = check_keys(profile, ask_snakemake(SNAKEFILE, profile.path))
     assert found.state == FAULT and "must be integer" in found.found
 
 
-def test_a_snakemake_that_can_not_be_imported_is_a_fault(tmp_path):
+def test_a_snakemake_that_can_not_be_imported_is_a_fault(tmp_path, monkeypatch):
     (tmp_path / "snakemake.py").write_text("raise ImportError('broken plugin')\n")
-    options = ask_snakemake({**os.environ, "PYTHONPATH": str(tmp_path)})
-    found = check_snakemake(options, "local")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    found = check_snakemake(ask_snakemake(SNAKEFILE), "local")
     assert found.state == FAULT and "broken plugin" in found.found
 
 
@@ -61,7 +83,7 @@ def test_executor_without_its_plugin_is_a_fault():
 
 
 def test_a_plugin_that_imports_torch_is_a_warning():
-    slow = Options("9.27.1", KNOWN.keys, KNOWN.executors, imports_torch=True)
+    slow = Answers("9.27.1", KNOWN.keys, KNOWN.executors, imports_torch=True)
     assert check_snakemake(slow, "local").state == WARNING
 
 
@@ -109,6 +131,10 @@ def test_a_key_that_stands_twice_is_a_warning(profile_of):
 def test_names_of_no_rule_are_faults_with_their_line(profile_of, text, shown):
     found = check_rule_names(profile_of(text), ["train_network", "search_settings"])
     assert found.state == FAULT and shown in found.found and found.advice
+
+
+def test_rules_that_can_not_be_read_are_a_warning(profile_of):
+    assert check_rule_names(profile_of("jobs: 1\n"), []).state == WARNING
 
 
 def test_known_rules_are_ok(profile_of):

@@ -2,10 +2,12 @@ import pytest
 
 from sdssflow.doctor import commands
 from sdssflow.doctor.findings import FAULT, OK, WARNING
+from sdssflow.doctor.profiles import Demand
 from sdssflow.doctor.slurm import (
     PROGRAMS,
     check_accounting,
     check_controller,
+    check_jobs,
     check_programs,
     min_job_age,
 )
@@ -17,26 +19,28 @@ def config(age):
     return f"echo 'MinJobAge               = {age}'"
 
 
-def test_programs_are_there_or_named(cluster):
-    programs = dict.fromkeys(PROGRAMS, "echo slurm-wlm 22.05.8")
-    found = check_programs(cluster(**programs))
+def test_programs_are_there_or_named(programs):
+    programs(**dict.fromkeys(PROGRAMS, "echo slurm-wlm 22.05.8"))
+    found = check_programs()
     assert found.state == OK and "slurm-wlm 22.05.8" in found.found
 
 
-def test_missing_programs_are_named(cluster):
-    found = check_programs(cluster(sbatch="", squeue="", sinfo=""))
+def test_missing_programs_are_named(programs):
+    programs(sbatch="", squeue="", sinfo="")
+    found = check_programs()
     assert found.state == FAULT and "scancel, scontrol" in found.found
     assert "profiles/default" in found.advice
 
 
-def test_controller_answers(cluster):
-    environment = cluster(scontrol="echo 'Slurmctld(primary) at head is UP'", sinfo="echo 4")
-    assert check_controller(environment).state == OK
+def test_controller_answers(programs):
+    programs(scontrol="echo 'Slurmctld(primary) at head is UP'", sinfo="echo 4")
+    assert check_controller().state == OK
 
 
-def test_a_backup_controller_is_enough(cluster):
+def test_a_backup_controller_is_enough(programs):
     ping = "echo 'Slurmctld(primary) at a is DOWN'; echo 'Slurmctld(backup) at b is UP'"
-    assert check_controller(cluster(scontrol=ping, sinfo="echo 4")).state == OK
+    programs(scontrol=ping, sinfo="echo 4")
+    assert check_controller().state == OK
 
 
 @pytest.mark.parametrize(
@@ -47,21 +51,24 @@ def test_a_backup_controller_is_enough(cluster):
         ("echo 'Slurmctld(primary) at head is UP'", "echo 'Unable to contact' >&2; exit 1"),
     ],
 )
-def test_a_controller_that_does_not_answer_is_a_fault(cluster, scontrol, sinfo):
-    assert check_controller(cluster(scontrol=scontrol, sinfo=sinfo)).state == FAULT
+def test_a_controller_that_does_not_answer_is_a_fault(programs, scontrol, sinfo):
+    programs(scontrol=scontrol, sinfo=sinfo)
+    assert check_controller().state == FAULT
 
 
-def test_a_controller_that_hangs_is_given_up(cluster, monkeypatch):
+def test_a_controller_that_hangs_is_given_up(programs, monkeypatch):
     monkeypatch.setattr(commands, "SECONDS", 0.5)
-    found = check_controller(cluster(scontrol="/bin/sleep 9999"))
+    programs(scontrol="/bin/sleep 9999")
+    found = check_controller()
     assert found.state == FAULT and "no answer in 0.5 s" in found.found
 
 
 @pytest.mark.parametrize(
     ("text", "age"), [("300 sec", 300), ("1h", 3600), ("2 min", 120), ("60", 60), ("?", None)]
 )
-def test_min_job_age(cluster, text, age):
-    assert min_job_age(cluster(scontrol=config(text))) == age
+def test_min_job_age(programs, text, age):
+    programs(scontrol=config(text))
+    assert min_job_age() == age
 
 
 PROFILE = "executor: slurm\nslurm-init-seconds-before-status-checks: 20\n"
@@ -90,17 +97,64 @@ SQUEUE = PROFILE + "slurm-status-command: squeue\n"
         ("slurm-status-command: squeue\n", "119 sec", DISABLED, FAULT, "-checks: 39`"),
     ],
 )
-def test_accounting(cluster, profile_of, text, age, sacct, state, advice):
-    programs = {"scontrol": config(age), "squeue": ""} | ({"sacct": sacct} if sacct else {})
-    found = check_accounting(profile_of(text), cluster(**programs))
+def test_accounting(programs, profile_of, text, age, sacct, state, advice):
+    scripts = {"scontrol": config(age), "squeue": ""} | ({"sacct": sacct} if sacct else {})
+    programs(**scripts)
+    found = check_accounting(profile_of(text))
     assert found.state == state, found
     assert advice in found.advice
 
 
-def test_both_lines_are_written_if_both_are_needed(cluster, profile_of):
-    found = check_accounting(
-        profile_of(PROFILE), cluster(scontrol=config("30 sec"), squeue="", sacct=DISABLED)
-    )
+def test_both_lines_are_written_if_both_are_needed(programs, profile_of):
+    programs(scontrol=config("30 sec"), squeue="", sacct=DISABLED)
+    found = check_accounting(profile_of(PROFILE))
     assert "slurm-status-command: squeue" in found.advice
     assert "slurm-init-seconds-before-status-checks: 10" in found.advice
     assert "profile.yaml:2" in found.advice
+
+
+# refuses what asks for the partition `old`, for more than 4000 MB, or for a GPU
+SBATCH = """
+echo "$*" >> "$(dirname "$0")/asked"
+case "$*" in *--test-only*) ;; *) exit 9 ;; esac
+case "$*" in *"-p old"*) echo 'invalid partition specified: old' >&2; exit 1 ;; esac
+case "$*" in *"--mem 8000"*|*--gpus*) echo 'configuration is not available' >&2; exit 1 ;; esac
+"""
+
+
+def job(rule, *options, attempt=1, **kinds):
+    return Demand(rule, attempt, sbatch=("sbatch", "--ntasks=1", *options), **kinds)
+
+
+def test_jobs_that_slurm_takes_are_ok_and_equal_ones_are_tried_once(programs, profile_of):
+    folder = programs(sbatch=SBATCH, dirname='/usr/bin/dirname "$@"')
+    jobs = [job("score", "--mem", "1000"), job("plot", "--mem", "1000"), job("train")]
+    found = check_jobs(jobs, profile_of("executor: slurm\n"))
+    assert found.state == OK and "2 kinds" in found.found
+    assert len((folder / "asked").read_text().splitlines()) == 2
+
+
+def test_a_job_that_slurm_refuses_is_a_fault_in_its_words(programs, profile_of):
+    programs(sbatch=SBATCH, dirname='/usr/bin/dirname "$@"')
+    jobs = [job("score", "-p", "old"), job("plot", "-p", "old"), job("train", "--mem", "1000")]
+    found = check_jobs(jobs, profile_of("executor: slurm\n"))
+    assert found.state == FAULT and "score, plot: sbatch: invalid partition" in found.found
+    assert "(-p old)" in found.found and "train" not in found.found
+    assert "profile.yaml" in found.advice
+
+
+def test_a_last_attempt_that_slurm_refuses_is_a_warning(programs, profile_of):
+    programs(sbatch=SBATCH, dirname='/usr/bin/dirname "$@"')
+    jobs = [job("score", "--mem", "4000"), job("score", "--mem", "8000", attempt=2)]
+    found = check_jobs(jobs, profile_of("executor: slurm\n"))
+    assert found.state == WARNING and "score, attempt 2: sbatch:" in found.found
+
+
+def test_a_limit_of_no_gpus_does_not_get_to_the_jobs(programs, profile_of):
+    programs(sbatch=SBATCH, dirname='/usr/bin/dirname "$@"')
+    jobs = [job("train", "--mem", "1000", gpu=1)]
+    found = check_jobs(jobs, profile_of("resources:\n  gpu: 0\n"))
+    assert found.state == FAULT and "profile.yaml:2" in found.found
+    assert "set-resources" in found.advice
+    found = check_jobs([job("train", "--gpus=1", gpu=1)], profile_of("jobs: 1\n"))
+    assert found.state == FAULT and "train" in found.found and "`gpu: 0`" in found.advice

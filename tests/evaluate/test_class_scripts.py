@@ -15,7 +15,10 @@ from sklearn.linear_model import LinearRegression
 
 from sdssflow.configuration.figures import Figures
 from sdssflow.configuration.scores import Bootstrap, ClassScores
-from sdssflow.models import load_estimator
+from sdssflow.evaluate.class_figures import FIGURES
+from sdssflow.models.estimators import load_estimator
+from sdssflow.models.folders import open_folder
+from sdssflow.prepare.parts import read_part
 from sdssflow.tables import metadata, read_csv, read_parquet, with_metadata, write_parquet
 
 FEATURES = ["u_g", "g_r", "mag_r"]
@@ -25,8 +28,7 @@ SETTINGS = {
     "forest": {"kind": "random_forest", "trees": 20, "calibration": "none"},
     "vote": {"kind": "soft_vote", "members": ["logistic", "forest"]},
 }
-MEMBERS = {name: SETTINGS[name] for name in SETTINGS["vote"]["members"]}
-FIGURES = ["comparison", "confusion", "reliability", "by_magnitude", "roc"]
+VOTERS = SETTINGS["vote"]["members"]
 
 
 def split_tables(folder, seed=1, folds=2, shuffled=False, leaking=False):
@@ -66,11 +68,13 @@ def split_tables(folder, seed=1, folds=2, shuffled=False, leaking=False):
 
 def train(folder, name, seed):
     call = SimpleNamespace(
-        input=SimpleNamespace(development=folder / str(seed) / "development.parquet"),
+        input=SimpleNamespace(
+            development=folder / str(seed) / "development.parquet",
+            voters=[folder / voter / str(seed) for voter in (VOTERS if name == "vote" else [])],
+        ),
         output=SimpleNamespace(folder=folder / name / str(seed)),
         params=SimpleNamespace(
             settings=json.dumps(SETTINGS[name]),
-            members=json.dumps(MEMBERS if name == "vote" else {}),
             seed=seed,
             model=name,
         ),
@@ -94,7 +98,9 @@ def predict(folder, name, seeds=(1, 2)):
 
 
 class Outputs(dict):
-    """Named outputs, by key as in Snakemake."""
+    """Named outputs, by key and by attribute as in Snakemake."""
+
+    __getattr__ = dict.__getitem__
 
 
 def score(folder, names):
@@ -170,6 +176,17 @@ def test_the_card_tells_what_was_trained(walked):
     assert card["training"]["0"]["digests"] != card["training"]["1"]["digests"]
 
 
+def test_a_folder_is_opened_as_that_of_a_regressor(walked):
+    folder, _ = walked
+    opened = open_folder(folder / "vote" / "1")
+    part = read_part(folder / "1" / "test.parquet", 0, "test")
+    table = read_parquet(folder / "vote" / "predictions.parquet").to_pandas()
+    expected = table.query("seed == 1 and fold == 0").filter(like="probability").to_numpy()
+    np.testing.assert_array_equal(opened.load(0)(part.features), expected)
+    with pytest.raises(ValueError, match="a soft_vote model gives no p"):
+        opened.load_pdf(0)
+
+
 def test_again_gives_the_same_bytes(walked, tmp_path):
     folder, outputs = walked
     again = walk(tmp_path, SETTINGS)
@@ -180,29 +197,21 @@ def test_again_gives_the_same_bytes(walked, tmp_path):
             assert (tmp_path / path).read_bytes() == (folder / path).read_bytes(), path
 
 
-@pytest.mark.parametrize("figure", FIGURES)
-def test_figures_are_drawn(walked, figure, tmp_path):
+def test_figures_are_drawn_and_repeat_to_the_byte(walked, tmp_path):
     folder, outputs = walked
+    paths = [tmp_path / f"{figure}.png" for figure in FIGURES]
     call = SimpleNamespace(
         input=SimpleNamespace(
             **outputs, predictions=[folder / name / "predictions.parquet" for name in SETTINGS]
         ),
-        output=SimpleNamespace(figure=tmp_path / "figure.png"),
-        params=SimpleNamespace(
-            figure=figure, models=list(SETTINGS), settings=Figures(dpi=50).canonical()
-        ),
+        output=SimpleNamespace(figures=paths),
+        params=SimpleNamespace(models=list(SETTINGS), settings=Figures(dpi=50).canonical()),
     )
     plot_classes.main(call)
-    first = call.output.figure.read_bytes()
-    assert first.startswith(b"\x89PNG")
-    assert len(first) > 3000
+    first = [path.read_bytes() for path in paths]
+    assert all(content.startswith(b"\x89PNG") and len(content) > 3000 for content in first)
     plot_classes.main(call)
-    assert call.output.figure.read_bytes() == first
-
-
-def test_unknown_figure_is_refused():
-    with pytest.raises(ValueError, match="unknown figure 'pie'; known: comparison"):
-        plot_classes.draw("pie", SimpleNamespace(), [])
+    assert [path.read_bytes() for path in paths] == first
 
 
 def test_a_model_of_another_seed_is_refused(walked):

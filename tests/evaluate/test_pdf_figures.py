@@ -12,14 +12,9 @@ from sdssflow.configuration.figures import Figures
 from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate import pdf_figures
-from sdssflow.evaluate.pdf_gallery import RULES, choose
-from sdssflow.evaluate.pdf_scores import (
-    best_model,
-    pit_histogram,
-    score_models,
-    scores_by_bin,
-)
-from sdssflow.evaluate.redshift_stacks import (
+from sdssflow.evaluate.pdf_figures import FIGURES, RULES, choose
+from sdssflow.evaluate.pdfs import best_model, compare_densities
+from sdssflow.evaluate.stacks import (
     Stacked,
     bin_masses,
     stack_edges,
@@ -27,7 +22,7 @@ from sdssflow.evaluate.redshift_stacks import (
     summary_table,
     variances,
 )
-from sdssflow.evaluate.score_tables import Predictions, scores_table
+from sdssflow.evaluate.tables import Predictions
 from sdssflow.plotting import style
 from sdssflow.tables import write_csv
 from tests.evaluate.pdf_predictions import (
@@ -42,14 +37,13 @@ STRETCH = {"wide": 1.7, "right": 1.0}
 MODELS = list(STRETCH)
 SETTINGS = RedshiftPdfs(bins=3, pit_bins=8, tomographic_bins=3, stack_bins=15)
 BOOTSTRAP = Bootstrap(replicates=40)
-FIGURES = ("pit", "coverage", "pdf_by_bin", "pdf_gallery", "redshift_stacks")
 
 
 @pytest.fixture(scope="module")
 def run():
     frames = {model: gaussian_frame(n=300, stretch=s) for model, s in STRETCH.items()}
     predictions = [Predictions(m, f, {1: "a" * 12, 2: "b" * 12}) for m, f in frames.items()]
-    scores = scores_table(score_models(predictions, BOOTSTRAP), 0.95, predictions[0].test_digests)
+    tables = compare_densities(predictions, SETTINGS, BOOTSTRAP)
     edges = stack_edges(frames["right"]["zspec"].to_numpy(), SETTINGS.stack_bins)
     redshifts = {}
     for model, frame in frames.items():
@@ -62,9 +56,7 @@ def run():
     return SimpleNamespace(
         frames=frames,
         predictions=predictions,
-        scores=scores,
-        scores_by_bin=scores_by_bin(predictions, SETTINGS, BOOTSTRAP),
-        pit=pit_histogram(predictions, SETTINGS, 0.95),
+        **{name: tables[name] for name in ("scores", "scores_by_bin", "pit")},
         redshifts=redshifts,
         stacks=stack_table(stacked, edges, SETTINGS),
         summary=summary_table(stacked, SETTINGS, BOOTSTRAP),
@@ -133,7 +125,7 @@ def test_without_magnitudes_the_column_of_zphot_is_left(run):
 def test_the_gallery_draws_twelve_objects_with_their_density_and_zspec(run):
     prediction = run.predictions[1]
     with style():
-        figure = pdf_figures.draw_gallery(prediction, LEVELS, run.redshifts["right"])
+        figure = pdf_figures.draw_gallery(prediction, (LEVELS, run.redshifts["right"]))
         assert len(figure.axes) == 12
         chosen = choose(prediction.of_seed(1))
         frame = prediction.of_seed(1)
@@ -188,43 +180,28 @@ def test_the_best_model_has_the_lowest_crps(run):
     assert best_model(run.scores) == "right"
 
 
-@pytest.fixture(scope="module")
-def request_figure(run, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("figures")
+def test_the_rule_draws_every_figure_and_repeats_to_the_byte(run, tmp_path):
     files = {}
     for name in ("scores", "scores_by_bin", "pit", "stacks", "summary"):
-        files[name] = str(folder / f"{name}.csv")
+        files[name] = str(tmp_path / f"{name}.csv")
         write_csv(getattr(run, name), files[name])
     predictions, pdfs = [], []
     for model, frame in run.frames.items():
-        predictions.append(write_pdf_predictions(folder / f"{model}.parquet", model, frame))
-        pdfs.append(write_gaussians(folder / f"{model}.hdf5", frame))
-
-    def make(figure, path):
+        predictions.append(write_pdf_predictions(tmp_path / f"{model}.parquet", model, frame))
+        pdfs.append(write_gaussians(tmp_path / f"{model}.hdf5", frame))
+    paths = [tmp_path / f"{figure}.svg" for figure in FIGURES]
+    drawn = []
+    for _ in range(2):
         plot_pdfs.main(
             SimpleNamespace(
                 input=SimpleNamespace(**files, predictions=predictions, pdfs=pdfs),
-                params=SimpleNamespace(
-                    figure=figure, models=MODELS, level=0.95, settings=Figures().canonical()
-                ),
-                output=SimpleNamespace(figure=str(path)),
+                params=SimpleNamespace(models=MODELS, level=0.95, settings=Figures().canonical()),
+                output=SimpleNamespace(figures=paths),
             )
         )
-        return path
-
-    return make
-
-
-@pytest.mark.parametrize("figure", FIGURES)
-def test_the_rule_draws_every_figure_and_repeats_to_the_byte(request_figure, tmp_path, figure):
-    first = request_figure(figure, tmp_path / "first.svg").read_bytes()
-    assert b"right" in first
-    assert request_figure(figure, tmp_path / "second.svg").read_bytes() == first
-
-
-def test_an_unknown_figure_is_an_error(request_figure, tmp_path):
-    with pytest.raises(ValueError, match="no figure 'pie'"):
-        request_figure("pie", tmp_path / "pie.svg")
+        drawn.append([path.read_bytes() for path in paths])
+    assert all(b"right" in content for content in drawn[0])
+    assert drawn[0] == drawn[1]
 
 
 def test_docstring_examples():

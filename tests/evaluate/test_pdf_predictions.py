@@ -7,11 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from sdssflow.evaluate.pdf_predictions import predict_part
+from sdssflow.models.folders import open_folder
 from sdssflow.prepare.parts import read_part
 from sdssflow.redshift_pdf.qp_files import read_pdfs
 from sdssflow.regress import calibrations
-from sdssflow.regress.calibration_files import read_calibration
-from sdssflow.regress.model_folders import open_folder
+from sdssflow.regress.calibrations import read_calibration
 from sdssflow.tables import metadata
 from tests.regress import galaxies
 from tests.regress.calibrated import FOREST, LOCAL, calibrate, predict, train
@@ -85,8 +85,7 @@ def test_an_object_has_one_prediction_alone_in_a_chunk_and_in_the_table(
     part = read_part(test, 0, "test")
 
     def of(rows):
-        names = ("features", "row_id", "group", "reference_mag", "zspec")
-        chosen = replace(part, **{name: getattr(part, name)[rows] for name in names})
+        chosen = part.subset(rows)
         return predict_part(opened, 0, fold, chosen)
 
     whole = of(np.arange(80))

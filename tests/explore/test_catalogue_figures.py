@@ -24,12 +24,11 @@ def draw(catalogue, figure, folder, kind="png"):
         SimpleNamespace(
             input=SimpleNamespace(catalogue=folder / "catalogue.parquet"),
             params=SimpleNamespace(
-                figure=figure,
                 features=Features().canonical(),
                 settings=Figures(format=kind, dpi=50).canonical(),
                 sample="made",
             ),
-            output=SimpleNamespace(figure=output),
+            output=SimpleNamespace(figures=[output]),
         )
     )
     return Path(output).read_bytes()

@@ -4,7 +4,7 @@ import numpy as np
 import plot_clusters
 import pytest
 
-from sdssflow.configuration.exploration import Exploration
+from sdssflow.configuration.clustering import Clustering
 from sdssflow.configuration.figures import Figures
 from sdssflow.explore.cluster_figures import draw_groups, draw_selection, join_labels
 from sdssflow.explore.clusters import find_clusters
@@ -13,7 +13,7 @@ from sdssflow.explore.feature_space import read_feature_space
 from sdssflow.plotting import style
 from sdssflow.tables import with_metadata, write_csv, write_parquet
 
-SETTINGS = Exploration(clusters=[2, 3, 4], min_cluster_size=15)
+SETTINGS = Clustering(clusters=[2, 3, 4], min_cluster_size=15)
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from sdssflow.configuration.exploration import Exploration
+from sdssflow.configuration.clustering import Clustering
 from sdssflow.explore.clusters import ALGORITHMS, by_size, find_clusters, true_groups
 from sdssflow.explore.feature_space import read_feature_space
 from sdssflow.tables import metadata, read_csv, read_parquet, write_parquet
 
-SETTINGS = Exploration(clusters=[2, 3, 4], min_cluster_size=15, max_objects=200)
+SETTINGS = Clustering(clusters=[2, 3, 4], min_cluster_size=15, max_objects=200)
 
 
 def clusters(features, settings=SETTINGS, seed=1):

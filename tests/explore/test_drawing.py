@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sdssflow.explore.drawing import enclosing_levels, robust_limits, running_median
+from sdssflow.explore.drawing import enclosing_levels, robust_limits
 
 
 @given(arrays(float, st.integers(0, 50), elements=st.floats(-1e6, 1e6) | st.just(np.nan)))
@@ -19,23 +19,6 @@ def test_limits_ignore_a_few_broken_values():
     low, high = robust_limits(np.append(values, [-9999.0, 9999.0]))
     assert -6 < low < -2.5
     assert 2.5 < high < 6
-
-
-def test_running_median_follows_a_curve_whatever_the_order():
-    generator = np.random.default_rng(1)
-    x = generator.uniform(0, 1, 4000)
-    y = x**2 + generator.normal(0, 0.05, len(x))
-    y[::50] = 1e6  # outliers: a mean would follow them
-    center, median, low, high = running_median(x, y)
-    np.testing.assert_allclose(median, center**2, atol=0.03)
-    np.testing.assert_allclose((high - low)[3:-3] / 2, 0.06, atol=0.03)
-    shuffled = generator.permutation(len(x))
-    np.testing.assert_array_equal(running_median(x[shuffled], y[shuffled])[1], median)
-
-
-def test_running_median_of_few_or_missing_values_is_empty():
-    assert len(running_median(np.arange(5.0), np.arange(5.0))[0]) == 0
-    assert len(running_median(np.full(50, np.nan), np.arange(50.0))[0]) == 0
 
 
 def test_levels_enclose_their_fraction():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import silhouette_score
 
-from sdssflow.configuration.exploration import Exploration
+from sdssflow.configuration.clustering import Clustering
 from sdssflow.explore.embeddings import embed_features as embed
 from sdssflow.explore.embeddings import principal_components, uniform_manifold
 from sdssflow.explore.feature_space import read_feature_space
@@ -79,7 +79,7 @@ def test_script_writes_the_same_bytes_whatever_the_order(tmp_path, make_features
         embed_features.main(
             SimpleNamespace(
                 input=SimpleNamespace(features=tmp_path / "features.parquet"),
-                params=SimpleNamespace(explore=Exploration().canonical(), seed=3),
+                params=SimpleNamespace(explore=Clustering().canonical(), seed=3),
                 output=SimpleNamespace(embedding=output),
             )
         )

@@ -5,6 +5,7 @@ from pydantic import ValidationError
 from sdssflow.acquire.schema import BANDS, COLUMNS
 from sdssflow.configuration.features import LEAKS, Features
 from sdssflow.prepare.columns import MissingColumnError
+from sdssflow.prepare.feature_columns import Feature, bands_of
 from sdssflow.prepare.features import GROUPS, build_features, refuse_leaks
 from sdssflow.tables import metadata, with_metadata
 from tests.prepare.catalogues import make_catalogue
@@ -73,14 +74,45 @@ def test_missing_magnitudes_become_null_features_of_that_band_alone():
     assert table.column("model_color_gr").null_count == 0
 
 
-def test_every_group_builds_and_none_leaks():
+def with_everything(**changed):
+    """Return a catalogue from which all groups can be built."""
     extra = {
         f"{kind}_mag_{band}": np.full(200, 19.0)
         for kind in ("psf", "petro", "cmodel")
         for band in BANDS
     }
-    catalogue = make_catalogue(**extra, petro_rad_r=np.full(200, 3.0))
-    table = build_features(catalogue, Features(groups=list(GROUPS)))
+    return make_catalogue(**{**extra, "petro_rad_r": np.full(200, 3.0), **changed})
+
+
+@pytest.mark.parametrize("band", BANDS)
+def test_a_feature_says_all_the_bands_it_is_made_of(band):
+    catalogue, settings = with_everything(), Features(groups=list(GROUPS))
+    changed = {
+        name: 1.5 * column(catalogue, name) + place
+        for place, name in enumerate(catalogue.column_names)
+        if name.endswith(f"_{band}") and not name.startswith("extinction")
+    }
+    before = build_features(catalogue, settings)
+    after = build_features(with_everything(**changed), settings)
+    names = metadata(before.schema)["features"]
+    made_of = bands_of(names)[BANDS.index(band)]
+    found = [not (column(before, name) == column(after, name)).all() for name in names]
+    assert found == made_of.tolist()
+    assert sum(found) >= 8
+
+
+@pytest.mark.parametrize(
+    "feature",
+    [Feature("u_minus_r", "color", "ur"), Feature("psf_mag", "other", "r"),
+     Feature("sky", "magnitude", "u"), Feature("sky_u", "other", "")],
+)  # fmt: skip
+def test_a_name_that_says_something_else_than_was_declared_is_refused(feature):
+    with pytest.raises(ValueError, match="which reads as"):
+        feature.name  # noqa: B018
+
+
+def test_every_group_builds_and_none_leaks():
+    table = build_features(with_everything(), Features(groups=list(GROUPS)))
     names = metadata(table.schema)["features"]
     assert len(set(names)) == len(names)
     forbidden = set(COLUMNS) & {

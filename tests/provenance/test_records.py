@@ -11,12 +11,12 @@ from snakemake.iocontainers import Params
 
 from sdssflow.files import file_digest
 from sdssflow.logs import run as run_job
-from sdssflow.provenance import digests
+from sdssflow.provenance import digests, surroundings
 from sdssflow.provenance.lineage import LineageError, record_of
 from sdssflow.provenance.records import note, record_path, write_record
 from sdssflow.provenance.surroundings import LOCK
 
-TIMES = ("started", "ended", "seconds")
+TIMES = ("started", "ended", "seconds", "cpu_seconds", "peak_memory_mb")
 
 
 @pytest.fixture
@@ -55,6 +55,16 @@ def test_the_machine_is_described_and_not_named(jobs):
     assert record["machine"]["logical_cores"] == os.cpu_count()
     assert record["machine"]["memory_gb"] > 0
     assert len(platform.node()) < 4 or platform.node() not in json.dumps(record)
+
+
+def test_the_record_has_the_memory_and_cpu_of_the_job(jobs):
+    jobs["import_catalogue"].write()
+    before = jobs["import_catalogue"].record()
+    held = bytearray(100 << 20)
+    after = jobs["import_catalogue"].record()
+    assert after["peak_memory_mb"] >= before["peak_memory_mb"] > 10
+    assert surroundings.usage()["peak_memory_mb"] >= len(held) >> 20
+    assert after["cpu_seconds"] >= before["cpu_seconds"] > 0
 
 
 def test_the_same_job_twice_gives_the_same_record_but_for_the_times(jobs):

@@ -39,7 +39,7 @@ def part(n: int, seed: int = 0, names: tuple[str, ...] = NAMES) -> Part:
         features=features,
         feature_names=names,
         row_id=row_id,
-        group=row_id.astype(str),
+        group_key=pa.array(row_id.astype(str)),
         reference_mag=features[:, 4].astype(np.float32),
         spec_class=None,
         zspec=zspec,

@@ -5,7 +5,8 @@ import torch
 
 from sdssflow.regress import checkpoints
 from sdssflow.regress.ensemble_program import EnsembleProgram
-from sdssflow.regress.ensemble_training import reproducible, train_ensemble
+from sdssflow.regress.ensemble_training import fit as train_ensemble
+from sdssflow.regress.ensemble_training import reproducible
 from tests.regress.test_ensemble_training import SETTINGS, TRAIN, VALIDATION
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -27,7 +28,7 @@ def test_replayed_steps_are_those_of_one_kernel_after_the_other(changes):
         for number, batch in enumerate(captured.batches(state.generators), 1 + 9 * epoch):
             losses = captured.take_step(state, number, *batch)
             rate = plain._learning_rate(number)
-            other.optimizer.param_groups[0]["lr"] = torch.tensor(rate, device=GPU)
+            other.optimizer.learning_rate = torch.tensor(rate, device=GPU)
             torch.testing.assert_close(losses, plain._descend(other, *batch))
             torch.testing.assert_close(state.parameters, other.parameters)
 
@@ -38,7 +39,7 @@ def test_to_capture_is_no_step():
     batch = next(program.batches(state.generators))
     program.take_step(state, 0, *batch)  # at a learning rate of 0
     assert torch.equal(state.parameters, before)
-    moments = state.optimizer.state[state.parameters]
+    moments = {name: each for name, (each,) in state.optimizer.moments.items()}
     assert moments["step"] == 1
     program.take_step(state, 20, *batch)
     assert not torch.equal(state.parameters, before)

@@ -8,16 +8,18 @@ import torch
 
 from sdssflow.configuration.networks import Committee
 from sdssflow.configuration.regressors import LinearRegression
-from sdssflow.regress.committees import load_committee, train_committee
-from sdssflow.regress.networks import predict
-from sdssflow.regress.regressors import fit_regressor
-from sdssflow.regress.regressors import predict as predict_by_estimator
+from sdssflow.models.folders import fit_regressor
+from sdssflow.regress.committees import fit, load
 from tests.regress import galaxies
 
 CPU = torch.device("cpu")
 SETTINGS = Committee(kind="committee", members=3, max_epochs=60)
 TRAIN, VALIDATION, TEST = (galaxies.part(n, seed) for n, seed in ((400, 1), (80, 2), (150, 3)))
 EMPTY = galaxies.part(0)
+
+
+def predict(model, features):
+    return model.predict(features)
 
 
 def changed(**settings):
@@ -30,7 +32,7 @@ def rms(zphot):
 
 @pytest.fixture(scope="module")
 def trained():
-    return train_committee(SETTINGS, 1, TRAIN, VALIDATION, CPU)
+    return fit(SETTINGS, 1, TRAIN, VALIDATION, CPU)
 
 
 def of_members(committee, features):
@@ -45,9 +47,7 @@ def test_the_papers_network_is_5_10_10_1(trained):
 
 def test_it_learns_more_than_the_linear_model(trained):
     linear = fit_regressor(LinearRegression(kind="linear"), 1, TRAIN, VALIDATION)
-    assert rms(predict(trained.network, TEST.features)) < 0.8 * rms(
-        predict_by_estimator(linear, TEST.features)
-    )
+    assert rms(predict(trained.network, TEST.features)) < 0.8 * rms(predict(linear, TEST.features))
 
 
 def test_zphot_is_the_mean_of_members_that_differ(trained):
@@ -62,11 +62,11 @@ def test_zphot_is_the_mean_of_members_that_differ(trained):
 
 
 def test_a_smaller_committee_has_the_first_members_of_a_larger_one(trained):
-    smaller = train_committee(changed(members=2), 1, TRAIN, VALIDATION, CPU)
+    smaller = fit(changed(members=2), 1, TRAIN, VALIDATION, CPU)
     np.testing.assert_array_equal(
         of_members(smaller.network, TEST.features), of_members(trained.network, TEST.features)[:2]
     )
-    other = train_committee(changed(members=1), 2, TRAIN, VALIDATION, CPU)
+    other = fit(changed(members=1), 2, TRAIN, VALIDATION, CPU)
     assert np.any(
         of_members(other.network, TEST.features)[0] != of_members(smaller.network, TEST.features)[0]
     )
@@ -76,7 +76,7 @@ def test_each_member_keeps_the_weights_that_the_validation_part_likes_best():
     train, noisy = galaxies.part(40, 4), galaxies.part(40, 5)
     noisy.zspec[:] = np.random.default_rng(0).permutation(noisy.zspec)  # nothing to learn for it
     settings = changed(members=1, max_epochs=300, patience=5, weight_decay=0.0)
-    result = train_committee(settings, 1, train, noisy, CPU)
+    result = fit(settings, 1, train, noisy, CPU)
     losses = [row["validation_loss"] for row in result.history]
     assert len(losses) < 300
     assert result.best_epoch == [1 + int(np.argmin(losses))]
@@ -86,7 +86,7 @@ def test_each_member_keeps_the_weights_that_the_validation_part_likes_best():
 
 
 def test_without_a_validation_part_all_steps_are_made():
-    result = train_committee(changed(members=2, max_epochs=7, patience=1), 1, TRAIN, EMPTY, CPU)
+    result = fit(changed(members=2, max_epochs=7, patience=1), 1, TRAIN, EMPTY, CPU)
     assert result.best_epoch == [7, 7]
     assert len(result.history) == 7
     assert all(math.isnan(row["validation_loss"]) for row in result.history)
@@ -96,7 +96,7 @@ def test_without_a_validation_part_all_steps_are_made():
 def test_weight_decay_keeps_weights_small():
     def size(decay):
         settings = changed(members=1, weight_decay=decay)
-        network = train_committee(settings, 1, TRAIN, EMPTY, CPU).network.members[0]
+        network = fit(settings, 1, TRAIN, EMPTY, CPU).network.members[0]
         return sum(torch.sum(layer.weight**2).item() for layer in network.layers[::2])
 
     assert size(1e-2) < 0.5 * size(0.0)
@@ -113,23 +113,23 @@ def test_a_row_has_one_prediction_alone_in_a_chunk_and_in_the_table(trained):
 def test_the_saved_committee_predicts_to_the_bit(trained, tmp_path):
     path = tmp_path / "fold_0.safetensors"
     trained.save(path)
-    loaded = load_committee(path, 5, [10, 10], members=3)
+    loaded = load(path, SETTINGS, TRAIN.feature_names)
     np.testing.assert_array_equal(
         predict(loaded, TEST.features), predict(trained.network, TEST.features)
     )
     with pytest.raises(ValueError, match="not the network that card.json"):
-        load_committee(path, 5, [10, 10], members=4)
+        load(path, changed(members=4), TRAIN.feature_names)
 
 
 def test_training_leaves_the_global_generator_alone():
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    train_committee(changed(members=1, max_epochs=1), 1, TRAIN, VALIDATION, CPU)
+    fit(changed(members=1, max_epochs=1), 1, TRAIN, VALIDATION, CPU)
     assert torch.rand(1) == expected
 
 
 def test_a_loss_that_is_not_finite_is_an_error():
     settings = changed(members=1, weight_decay=1e308)
     with pytest.raises(ValueError, match="the training loss is nan in step 1; lower weight_decay"):
-        train_committee(settings, 1, TRAIN, VALIDATION, CPU)
+        fit(settings, 1, TRAIN, VALIDATION, CPU)

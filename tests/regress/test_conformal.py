@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sdssflow.redshift_pdf.mixture import Mixture
-from sdssflow.regress.conformal import LEVELS, conformal_reach, fit_conformal
+from sdssflow.regress.conformal import LEVELS, fit_conformal, half_width
 
 
 def gaussians(n, seed, factor=1.0, faint_factor=None):
@@ -59,7 +59,7 @@ def test_twenty_objects_cover_what_is_promised():
     # rank ceil(21 x 0.68) = 15 of 20: covers 15 / 21 on average, no fewer than 0.68
     generator = np.random.default_rng(0)
     scores = np.abs(generator.uniform(size=(20_000, 21)) - 0.5)
-    hits = [own <= conformal_reach(rest, 0.68) for *rest, own in scores]
+    hits = [own <= half_width(rest, 0.68) for *rest, own in scores]
     error = np.sqrt(0.7 * 0.3 / 20_000)
     assert np.mean(hits) == pytest.approx(15 / 21, abs=4 * error)
     assert 0.68 < 15 / 21 < 0.68 + 1 / 21
@@ -67,13 +67,13 @@ def test_twenty_objects_cover_what_is_promised():
 
 @pytest.mark.parametrize(("n", "level", "rank"), [(19, 0.95, 19), (24, 0.68, 17), (99, 0.68, 68)])
 def test_a_rank_that_is_whole_is_not_rounded_up(n, level, rank):
-    assert conformal_reach(np.arange(1, n + 1) / 1000, level) == rank / 1000
+    assert half_width(np.arange(1, n + 1) / 1000, level) == rank / 1000
 
 
 def test_too_few_objects_give_the_whole_range():
-    assert conformal_reach(np.full(18, 0.1), 0.95) == 0.5
-    assert conformal_reach(np.full(19, 0.1), 0.95) == 0.1
-    assert np.isnan(conformal_reach(np.empty(0), 0.95))
+    assert half_width(np.full(18, 0.1), 0.95) == 0.5
+    assert half_width(np.full(19, 0.1), 0.95) == 0.1
+    assert np.isnan(half_width(np.empty(0), 0.95))
     pdf, zspec, magnitude = gaussians(18, 1)
     table = fit_conformal(pdf.cdf(zspec), magnitude, 1)
     columns = table.intervals(pdf, magnitude)
@@ -83,10 +83,10 @@ def test_too_few_objects_give_the_whole_range():
 
 def test_a_bin_too_small_for_a_level_takes_the_pooled_value():
     table = fitted(60, 1, bins=4)  # 15 in each: enough for 68 %, not for 95 %
-    assert table.counts.tolist() == [15] * 4
-    assert set(table.reaches["95"]) == {table.pooled["95"]}
-    assert table.pooled["95"] < 0.5
-    assert len(set(table.reaches["68"])) > 1
+    assert table.objects.tolist() == [15] * 4
+    assert set(table.reach["95"]) == {table.reach_of_all["95"]}
+    assert table.reach_of_all["95"] < 0.5
+    assert len(set(table.reach["68"])) > 1
 
 
 def test_an_object_without_magnitude_takes_the_pooled_value():
@@ -94,15 +94,14 @@ def test_an_object_without_magnitude_takes_the_pooled_value():
     lacking = magnitude.copy()
     lacking[::7] = np.nan
     table = fit_conformal(pdf.cdf(zspec), lacking, 4)
-    assert table.counts.sum() == np.isfinite(lacking).sum()
-    reach = table.reach("68", lacking)
-    assert set(reach[::7]) == {table.pooled["68"]}
-    assert set(reach[1:7]) <= set(table.reaches["68"])
-    assert (
-        table.reach("68", np.array([5.0, 30.0])).tolist() == table.reaches["68"][[0, -1]].tolist()
-    )
+    assert table.objects.sum() == np.isfinite(lacking).sum()
+    reach = table.half_widths("68", lacking)
+    assert set(reach[::7]) == {table.reach_of_all["68"]}
+    assert set(reach[1:7]) <= set(table.reach["68"])
+    outer = table.half_widths("68", np.array([5.0, 30.0]))
+    assert outer.tolist() == table.reach["68"][[0, -1]].tolist()
     all_lacking = fit_conformal(pdf.cdf(zspec), np.full(400, np.nan), 4)
-    assert np.isfinite(all_lacking.reach("68", lacking)).all()
+    assert np.isfinite(all_lacking.half_widths("68", lacking)).all()
 
 
 def test_without_calibration_objects_there_are_no_intervals():
@@ -136,7 +135,7 @@ def test_equal_weights_change_nothing():
     for n in (5, 20, 100, 101):
         scores = np.random.default_rng(n).uniform(0, 0.5, n)
         for level in LEVELS.values():
-            assert conformal_reach(scores, level, np.full(n, 0.3)) == conformal_reach(scores, level)
+            assert half_width(scores, level, np.full(n, 0.3)) == half_width(scores, level)
 
 
 def test_weighted_intervals_cover_where_the_target_is_fainter():
@@ -150,12 +149,12 @@ def test_weighted_intervals_cover_where_the_target_is_fainter():
     x, scores = draw(20_000, 1, 1)
     target_x, target_scores = draw(20_000, 4, 2)
     ratio = 4 * x**3
-    plain = np.mean(target_scores <= conformal_reach(scores, 0.68))
-    weighted = np.mean(target_scores <= conformal_reach(scores, 0.68, ratio))
+    plain = np.mean(target_scores <= half_width(scores, 0.68))
+    weighted = np.mean(target_scores <= half_width(scores, 0.68, ratio))
     assert plain < 0.6
     assert weighted == pytest.approx(0.68, abs=0.02)
     # an object whose own weight outweighs the rest can't be covered by less than everything
-    assert conformal_reach(scores[:30], 0.68, ratio[:30], own_weight=1e9) == 0.5
+    assert half_width(scores[:30], 0.68, ratio[:30], own_weight=1e9) == 0.5
     assert len(target_x) == 20_000
 
 
@@ -164,5 +163,5 @@ def test_weights_reach_the_bins():
     pit = pdf.cdf(zspec)
     weights = np.where(np.abs(pit - 0.5) > 0.3, 5.0, 1.0)
     plain, weighted = (fit_conformal(pit, magnitude, 4, w) for w in (None, weights))
-    assert (weighted.reaches["68"] > plain.reaches["68"]).all()
-    assert weighted.pooled["68"] > plain.pooled["68"]
+    assert (weighted.reach["68"] > plain.reach["68"]).all()
+    assert weighted.reach_of_all["68"] > plain.reach_of_all["68"]

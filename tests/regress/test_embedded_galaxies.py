@@ -8,6 +8,7 @@ three bootstrap errors (0.0002 in sigma_nmad) above what was measured.
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -15,10 +16,9 @@ import torch
 from sdssflow.configuration import regressors
 from sdssflow.configuration.networks import Network
 from sdssflow.evaluate.redshift_metrics import normalised_residual, r2, sigma_nmad
+from sdssflow.models.folders import fit_regressor
 from sdssflow.prepare.parts import Part
-from sdssflow.regress import networks
-from sdssflow.regress.regressors import fit_regressor, predict
-from sdssflow.regress.training import train_network
+from sdssflow.regress.networks import fit as train_network
 
 TABLE = Path(__file__).parents[2] / "data/embedded/mgs.parquet"
 BANDS = "ugriz"
@@ -30,7 +30,7 @@ def part(frame, rows, features):
         features=features[rows],
         feature_names=tuple(f"feature_{place}" for place in range(features.shape[1])),
         row_id=rows,
-        group=rows.astype(str),
+        group_key=pa.array(rows.astype(str)),
         reference_mag=features[rows, 0].astype(np.float32),
         spec_class=None,
         zspec=frame["zspec"].to_numpy(float)[rows],
@@ -75,13 +75,13 @@ def scatter(zspec, zphot):
 def test_scatter_of_the_default_settings(parts, settings, limit):
     train, validation, test = parts
     estimator = fit_regressor(settings, 1, train, validation)
-    assert scatter(test.zspec, predict(estimator, test.features)) < limit
+    assert scatter(test.zspec, estimator.predict(test.features)) < limit
 
 
 def test_the_network_is_the_sharpest(parts):
     train, validation, test = parts
     trained = train_network(Network(kind="network"), 1, train, validation, torch.device("cpu"))
-    zphot = networks.predict(trained.network, test.features)
+    zphot = trained.network.predict(test.features)
     assert scatter(test.zspec, zphot) < 0.0124
     assert r2(test.zspec, zphot) > 0.88
 
@@ -94,6 +94,6 @@ def test_least_squares_on_magnitudes_is_the_same_everywhere(frame):
         for name in ("train", "test")
     )
     estimator = fit_regressor(regressors.LinearRegression(kind="linear"), 1, train, test)
-    zphot = predict(estimator, test.features)
+    zphot = estimator.predict(test.features)
     assert r2(test.zspec, zphot) == pytest.approx(0.8145, abs=1e-4)
     assert scatter(test.zspec, zphot) == pytest.approx(0.01727, abs=1e-5)

@@ -16,7 +16,7 @@ import search_settings
 import train_network
 
 from sdssflow.configuration.networks import MixtureEnsemble, SettingsSearch
-from sdssflow.regress.model_folders import open_folder
+from sdssflow.models.folders import open_folder
 from tests.regress import galaxies
 
 SEARCH = SettingsSearch(hidden=[[4], [6, 6]], candidates=2, first_epochs=2, members=1)

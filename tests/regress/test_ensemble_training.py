@@ -8,9 +8,8 @@ import torch
 
 from sdssflow.configuration.networks import MixtureEnsemble
 from sdssflow.regress import checkpoints
-from sdssflow.regress.ensemble_program import EnsembleProgram
-from sdssflow.regress.ensemble_rows import member_rows
-from sdssflow.regress.ensemble_training import train_ensemble
+from sdssflow.regress.ensemble_program import EnsembleProgram, member_rows
+from sdssflow.regress.ensemble_training import fit as train_ensemble
 from sdssflow.regress.mixture_networks import negative_log_density
 from tests.regress import survey
 

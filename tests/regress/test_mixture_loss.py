@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.stats import truncnorm
 
-from sdssflow.regress.mixture_loss import TruncatedMixtureLoss
+from sdssflow.regress.mixture_networks import TruncatedMixtureLoss
 
 BOUNDS, BACKGROUND = (-1.5, 4.0), 1e-3
 

@@ -8,8 +8,7 @@ import torch
 
 from sdssflow.configuration.networks import MixtureEnsemble
 from sdssflow.regress import mixture_networks
-from sdssflow.regress.ensemble_training import train_ensemble
-from sdssflow.regress.mixture_network_files import load_networks, save_networks
+from sdssflow.regress.ensemble_training import TrainedEnsemble, fit, load
 from sdssflow.regress.mixture_networks import (
     BACKGROUND,
     Shape,
@@ -29,7 +28,7 @@ TRAIN, VALIDATION, TEST = (survey.part(n, seed) for n, seed in ((900, 1), (100, 
 
 def train(train=TRAIN, validation=VALIDATION, **changes):
     settings = SETTINGS.model_copy(update=changes)
-    return train_ensemble(settings, 1, train, validation, CPU).networks
+    return fit(settings, 1, train, validation, CPU).networks
 
 
 def pdf_of(networks, part=TEST):
@@ -150,14 +149,16 @@ def test_noise_terms_widen_the_pdf_with_the_errors():
 
 def test_safetensors_round_trip_predicts_to_the_bit(networks, tmp_path):
     path = tmp_path / "fold_0.safetensors"
-    save_networks(networks, path)
-    loaded = load_networks(path, SETTINGS, 10)
-    np.testing.assert_array_equal(pdf_of(loaded).weights, pdf_of(networks).weights)
+    TrainedEnsemble(networks, [], []).save(path)
+    loaded = load(path, SETTINGS, TEST.feature_names)
+    np.testing.assert_array_equal(
+        loaded.predict_pdf(TEST.features).weights, pdf_of(networks).weights
+    )
     with pytest.raises(ValueError, match="not the networks that card.json"):
-        load_networks(path, SETTINGS.model_copy(update={"hidden": [8]}), 10)
+        load(path, SETTINGS.model_copy(update={"hidden": [8]}), TEST.feature_names)
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ValueError, match="not the networks that card.json"):
-        load_networks(path, SETTINGS, 10)
+        load(path, SETTINGS, TEST.feature_names)
 
 
 def test_the_components_of_fresh_networks_start_apart():

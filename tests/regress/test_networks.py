@@ -8,12 +8,11 @@ import torch
 
 from sdssflow.configuration import regressors
 from sdssflow.configuration.networks import GradientDescent, Network
-from sdssflow.regress import networks, training
-from sdssflow.regress.descent import descend
-from sdssflow.regress.networks import load_network, predict, save_network
-from sdssflow.regress.regressors import fit_regressor
-from sdssflow.regress.regressors import predict as predict_by_estimator
-from sdssflow.regress.training import choose_device, train_network
+from sdssflow.models.folders import fit_regressor
+from sdssflow.regress import descent, networks, training_devices
+from sdssflow.regress.networks import fit as train_network
+from sdssflow.regress.networks import load
+from sdssflow.regress.training_devices import choose_device
 from tests.regress import galaxies
 
 CPU = torch.device("cpu")
@@ -23,8 +22,16 @@ TRAIN, VALIDATION, TEST = (galaxies.part(n, seed) for n, seed in ((600, 1), (80,
 EMPTY = galaxies.part(0)
 
 
+def predict(model, features):
+    return model.predict(features)
+
+
+def descend(settings, train, validation, device):
+    return descent.fit(settings, 1, train, validation, device)
+
+
 def network_bytes(trained, path):
-    save_network(trained.network, path)
+    trained.save(path)
     return path.read_bytes()
 
 
@@ -36,7 +43,7 @@ def trained():
 def test_a_network_learns_better_than_the_linear_model(trained):
     linear = fit_regressor(regressors.LinearRegression(kind="linear"), 1, TRAIN, VALIDATION)
     network_error = np.std(predict(trained.network, TEST.features) - TEST.zspec)
-    linear_error = np.std(predict_by_estimator(linear, TEST.features) - TEST.zspec)
+    linear_error = np.std(predict(linear, TEST.features) - TEST.zspec)
     assert network_error < linear_error
 
 
@@ -104,8 +111,8 @@ def test_a_row_has_one_prediction_alone_in_a_chunk_and_in_the_table(dtype, monke
 
 def test_safetensors_round_trip_predicts_to_the_bit(trained, tmp_path):
     path = tmp_path / "fold_0.safetensors"
-    save_network(trained.network, path)
-    loaded = load_network(path, 5, [16, 16], "float32")
+    trained.save(path)
+    loaded = load(path, NETWORK, TRAIN.feature_names)
     np.testing.assert_array_equal(
         predict(loaded, TEST.features), predict(trained.network, TEST.features)
     )
@@ -113,12 +120,12 @@ def test_safetensors_round_trip_predicts_to_the_bit(trained, tmp_path):
 
 def test_a_file_that_is_no_such_network_is_refused(trained, tmp_path):
     path = tmp_path / "fold_0.safetensors"
-    save_network(trained.network, path)
+    trained.save(path)
     with pytest.raises(ValueError, match="not the network that card.json"):
-        load_network(path, 5, [8], "float32")
+        load(path, NETWORK.model_copy(update={"hidden": [8]}), TRAIN.feature_names)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ValueError, match="not the network that card.json"):
-        load_network(path, 5, [16, 16], "float32")
+        load(path, NETWORK, TRAIN.feature_names)
 
 
 def test_failed_photometry_does_not_throw_a_prediction_out(trained):
@@ -131,9 +138,7 @@ def test_failed_photometry_does_not_throw_a_prediction_out(trained):
 def test_gradient_descent_agrees_with_the_closed_form():
     result = descend(DESCENT, TRAIN, VALIDATION, CPU)
     linear = fit_regressor(regressors.LinearRegression(kind="linear"), 1, TRAIN, VALIDATION)
-    difference = predict(result.network, TEST.features) - predict_by_estimator(
-        linear, TEST.features
-    )
+    difference = predict(result.network, TEST.features) - predict(linear, TEST.features)
     assert np.abs(difference).max() < 1e-6
     losses = [row["train_loss"] for row in result.history]
     assert losses[0] == pytest.approx(1)  # nothing learnt: the variance of standardised zspec
@@ -169,7 +174,7 @@ def test_a_loss_that_overflows_is_an_error():
 
 
 def test_a_gpu_that_is_not_there_is_an_error_that_names_the_line_to_change(monkeypatch, caplog):
-    monkeypatch.setattr(training.torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(training_devices.torch.cuda, "is_available", lambda: False)
     assert choose_device(0) == CPU
     with pytest.raises(
         RuntimeError,
@@ -183,5 +188,5 @@ def test_a_gpu_that_is_not_there_is_an_error_that_names_the_line_to_change(monke
 
 def test_which_gpu_it_is_stays_outside(monkeypatch):
     """The others are hidden from torch, so checkpoints and results know of no index."""
-    monkeypatch.setattr(training.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(training_devices.torch.cuda, "is_available", lambda: True)
     assert str(choose_device(1)) == str(choose_device(2)) == "cuda"

@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from sdssflow.regress.photometric_inputs import (
-    PhotometricInputs,
-    bands_of_features,
-    photometric_noise,
-)
+from sdssflow.acquire.schema import BANDS
+from sdssflow.configuration.features import Features
+from sdssflow.prepare.features import GROUPS, build_features
+from sdssflow.regress.photometric_inputs import PhotometricInputs, photometric_noise
+from sdssflow.tables import metadata
+from tests.prepare.catalogues import make_catalogue
 from tests.regress import survey
 
 PART = survey.part(400, 1)
@@ -80,16 +81,25 @@ def test_without_errors_there_is_no_noise():
     assert not photometric_noise(PART.features[:, :5], names, inputs).sigma.any()
 
 
-def test_a_band_takes_along_what_is_made_of_it():
-    names = [
-        "psf_mag_g",
-        "model_color_gr",
-        "model_color_err_ri",
-        "model_luptitude_z",
-        "petro_rad_r",
-    ]
-    depends = dict(zip("ugriz", bands_of_features(names).tolist(), strict=True))
-    assert depends["u"] == [False] * 5
-    assert depends["g"] == [True, True, False, False, False]
-    assert depends["r"] == [False, True, True, False, False]
-    assert depends["z"] == [False, False, False, True, False]
+def test_hiding_a_band_leaves_nothing_that_it_enters():
+    magnitudes = {
+        f"{kind}_mag_{band}": np.linspace(17, 19, 200) + 0.1 * number
+        for kind in ("psf", "petro", "cmodel")
+        for number, band in enumerate(BANDS)
+    }
+    catalogue = make_catalogue(**magnitudes, petro_rad_r=np.full(200, 3.0))
+    table = build_features(catalogue, Features(groups=list(GROUPS)))
+    names = metadata(table.schema)["features"]
+    features = np.column_stack([table.column(name).to_numpy() for name in names])
+    inputs = PhotometricInputs.fit(features, names, hide_bands=True)
+    noise = photometric_noise(features, names, inputs)
+    hidden = {
+        band: [name for name, gone in zip(names, row, strict=False) if gone]
+        for band, row in zip(BANDS, noise.hides.numpy(), strict=True)
+    }
+    assert hidden["u"] == [
+        "model_mag_u", "model_color_ug", "model_mag_err_u", "model_color_err_ug",
+        "model_luptitude_u", "psf_minus_model_u", "psf_minus_petro_u", "psf_minus_cmodel_u",
+    ]  # fmt: skip
+    assert {"resolved_r", "petro_rad_r", "model_color_gr", "model_color_ri"} < set(hidden["r"])
+    assert inputs.told.tolist() == list(range(len(names)))

@@ -16,7 +16,7 @@ import train_regressor
 
 from sdssflow.configuration import regressors
 from sdssflow.configuration.networks import Committee, Network
-from sdssflow.regress.model_folders import open_folder
+from sdssflow.models.folders import open_folder
 from sdssflow.tables import metadata
 from tests.regress import galaxies
 
@@ -29,7 +29,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 def train(development, folder, settings, seed=1, model="some_model"):
-    script = train_network if settings.kind in regressors.TORCH_KINDS else train_regressor
+    script = train_network if settings.needs_torch else train_regressor
     script.main(
         SimpleNamespace(
             input=SimpleNamespace(development=str(development), chosen=[]),
@@ -108,8 +108,8 @@ def test_the_card_says_what_is_needed_to_trust_and_load_the_model(tmp_path):
     assert card["features"] == list(galaxies.NAMES)
     assert card["folds"] == [0, 1]
     assert card["dtype"] == "float32"
-    assert card["training"]["0"]["objects"] == 300
-    assert card["training"]["0"]["digest"] != card["training"]["1"]["digest"]
+    assert card["training"]["0"]["objects"] == {"train": 300, "validation": 60}
+    assert card["training"]["0"]["digests"] != card["training"]["1"]["digests"]
     assert "torch" in card["versions"]
 
 
@@ -162,7 +162,7 @@ def test_a_folder_of_unknown_kind_or_without_card_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"card\.json: settings .*oracle.* train again"):
         open_folder(folder)
     (folder / "card.json").write_text("{}")
-    with pytest.raises(ValueError, match="not the card of a regressor"):
+    with pytest.raises(ValueError, match="not the card of a model"):
         open_folder(folder)
     (folder / "card.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"no card\.json"):

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from sdssflow.configuration import regressors
-from sdssflow.models import load_estimator, save_estimator
-from sdssflow.regress.inputs import TAKE_MISSING_FEATURES
-from sdssflow.regress.regressors import fit_regressor, predict
-from sdssflow.regress.scaling import BoundedScaler
+from sdssflow.models.estimators import load_estimator, save_estimator
+from sdssflow.models.folders import fit_regressor
+from sdssflow.regress.regressors import BoundedScaler
 from sdssflow.regress.standardisation import FEATURE_BOUND, mean_and_scale
 from tests.regress import galaxies
 
@@ -24,6 +23,10 @@ SETTINGS = [
 ]
 every_kind = pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: settings.kind)
 TRAIN, VALIDATION, TEST = (galaxies.part(n, seed) for n, seed in ((400, 1), (80, 2), (150, 3)))
+
+
+def predict(model, features):
+    return model.predict(features)
 
 
 def rms(estimator, part=TEST):
@@ -62,7 +65,7 @@ def test_the_saved_model_predicts_the_same(settings, tmp_path):
 def test_the_seed_decides_and_threads_do_not(kind):
     settings = next(settings for settings in SETTINGS if settings.kind == kind)
     first, again, threaded = (
-        predict(fit_regressor(settings, 5, TRAIN, VALIDATION, threads), TEST.features)
+        predict(fit_regressor(settings, 5, TRAIN, VALIDATION, threads=threads), TEST.features)
         for threads in (1, 1, 2)
     )
     np.testing.assert_array_equal(first, again)
@@ -102,7 +105,7 @@ def test_missing_features_are_taken_or_named(settings):
     features = TRAIN.features.copy()
     features[[7, 9], 2] = np.nan
     train = galaxies.with_features(TRAIN, features)
-    if settings.kind in TAKE_MISSING_FEATURES:
+    if settings.takes_missing:
         assert np.isfinite(predict(fit_regressor(settings, 1, train, VALIDATION), features)).all()
     else:
         message = f"'color_r_i' is missing for 2 of 400 objects, first row_id {TRAIN.row_id[7]}"

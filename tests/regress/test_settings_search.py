@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sdssflow.configuration.networks import MixtureEnsemble, SettingsSearch
-from sdssflow.regress import settings_search
+from sdssflow.regress import ensemble_training, settings_search
 from sdssflow.regress.settings_search import draw_candidates, search_settings
 from tests.regress import survey
 
@@ -89,13 +89,13 @@ def test_the_table_is_reproducible():
 
 def test_candidates_differ_from_the_configured_networks_in_what_is_tried_only(monkeypatch):
     seen = []
-    original = settings_search.train_ensemble
+    original = ensemble_training.fit
 
     def remember(settings, *others):
         seen.append(settings)
         return original(settings, *others)
 
-    monkeypatch.setattr(settings_search, "train_ensemble", remember)
+    monkeypatch.setattr(ensemble_training, "fit", remember)
     settings = SETTINGS.model_copy(update={"activation": "silu", "noise_aware": True})
     search_settings(settings, 1, TRAIN, VALIDATION, CPU)
     assert all(s.activation == "silu" and s.noise_aware and s.batch_size == 32 for s in seen)

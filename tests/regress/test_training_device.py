@@ -9,7 +9,7 @@ import train_network
 
 from sdssflow.configuration.networks import Network
 from sdssflow.devices import reserve
-from sdssflow.regress import training
+from sdssflow.regress import training_devices
 from tests.regress import galaxies
 
 SETTINGS = Network(kind="network", hidden=[4], max_epochs=2)
@@ -20,7 +20,7 @@ def names_without_cards(monkeypatch, tmp_path):
     """Names that nvidia-smi can't look up, locked aside."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-    monkeypatch.setattr(training, "reserve", partial(reserve, folder=tmp_path / "locks"))
+    monkeypatch.setattr(training_devices, "reserve", partial(reserve, folder=tmp_path / "locks"))
 
 
 def train(development, folder, **resources):

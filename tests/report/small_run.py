@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.report.contents import contents, models
+from sdssflow.report.contents import contents
+from sdssflow.report.figures import models
 from sdssflow.tables import with_metadata, write_csv, write_parquet
 from tests.report.small_tables import digest, predictions, table
 
@@ -152,7 +153,12 @@ class Results:
             "kind": settings["kind"],
             "features": ["model_color_ug", "model_color_gr"],
             "settings": settings,
-            "training": {"0": {"objects": 3997, "digest": digest(sample, split, seed, "train")}},
+            "training": {
+                "0": {
+                    "objects": {"train": 3997},
+                    "digests": {"train": digest(sample, split, seed, "train")},
+                }
+            },
         }
         Path(folder).mkdir(parents=True, exist_ok=True)
         (Path(folder) / "card.json").write_text(json.dumps(card))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from sdssflow.report.contents import models, pdf_models
+from sdssflow.report.figures import models, pdf_models
 
 CLASSES = ("GALAXY", "QSO", "STAR")
 METRICS = {
@@ -39,7 +39,7 @@ def scores(item, names, seeds, generator, binned=False, of="regress"):
     rows = []
     for place, model in enumerate(names):
         for seed in [*map(str, seeds), "all"]:
-            for metric, value in METRICS[of if item.room == "regress" else item.room].items():
+            for metric, value in METRICS[of if item.stage == "regress" else item.stage].items():
                 shift = value * (1 + 0.02 * place + 0.001 * generator.standard_normal())
                 subsets = ["all", *(CLASSES if metric == "accuracy" else ())]
                 bins = [("reference_mag", 15.0, 17.5), ("reference_mag", 17.5, 19.0)]
@@ -102,7 +102,7 @@ def search():
 
 
 def differences(item, names):
-    metric = {"classify": "macro_f1", "regress": "sigma_nmad"}[item.room]
+    metric = {"classify": "macro_f1", "regress": "sigma_nmad"}[item.stage]
     metric = "crps" if item.name == "pdf_differences" else metric
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
     return pd.DataFrame(
@@ -115,7 +115,7 @@ def differences(item, names):
 
 def table(item, run, samples):
     generator = np.random.default_rng(5)
-    names = models(run, samples[item.sample], item.room) if item.split else []
+    names = models(run, samples[item.sample], item.stage) if item.split else []
     of_pdfs = pdf_models(run, samples[item.sample])
     match item.name:
         case "defects":

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sdssflow.report.markdown import markdown
+from sdssflow.report.cards import markdown
 from sdssflow.report.sections import Section
 from sdssflow.report.tables import Cell, Table, word_columns
 from sdssflow.tables import read_csv

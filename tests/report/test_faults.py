@@ -54,7 +54,7 @@ def test_predictions_without_cards_are_refused(results):
 
 
 def test_scores_without_any_value_to_rank_by_are_named(results):
-    path = results.item("scores", sample="mixed", room="classify").path
+    path = results.item("scores", sample="mixed", stage="classify").path
     frame = read_csv(path)
     write_csv(frame[frame["metric"] != "macro_f1"], path)
     with pytest.raises(ReportError, match="macro_f1") as raised:
@@ -63,7 +63,7 @@ def test_scores_without_any_value_to_rank_by_are_named(results):
 
 
 def test_one_model_alone_needs_no_differences(results):
-    item = results.item("differences", sample="mixed", room="classify", split="folds")
+    item = results.item("differences", sample="mixed", stage="classify", split="folds")
     write_csv(read_csv(item.path).head(0), item.path)
     assert "Classification, split folds" in results.build()["mixed"]
 

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdssflow.report import numbers
-from sdssflow.report.numbers import decimals, fixed, plain, with_interval
+from sdssflow.report import tables
+from sdssflow.report.tables import decimals, fixed, plain, with_interval
 
 
 def test_examples_in_docstrings():
-    result = doctest.testmod(numbers)
+    result = doctest.testmod(tables)
     assert result.attempted > 10
     assert result.failed == 0
 

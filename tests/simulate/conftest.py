@@ -4,7 +4,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from sdssflow.simulate.sky import sky_blocks
+from skyserver_standin.sky.simulation import sky_blocks
 
 BANDS = list("ugriz")
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sdssflow.simulate.identifiers import (
+from skyserver_standin.sky.conventions import (
     pack_objid,
     pack_specobjid,
     run2d_code,

@@ -4,15 +4,20 @@ import numpy as np
 import pytest
 
 from sdssflow.photometry import asinh_to_flux
-from sdssflow.simulate import targets
-from sdssflow.simulate.columns import BANDS
-from sdssflow.simulate.galaxy_mixtures import calzetti, half_light_radius
-from sdssflow.simulate.photometric_noise import CALIBRATION, POGSON, flux_error, measure
-from sdssflow.simulate.quasars import smc_extinction
-from sdssflow.simulate.sources import mag_to_flux
-from sdssflow.simulate.stars import dwarf_colors, giant_colors, red_dwarf_colors
-from sdssflow.simulate.templates import galaxy_grid, quasar_grid, white_dwarfs
-from sdssflow.simulate.volumes import Sampler, arcsec_per_kpc, distance_modulus
+from skyserver_standin.sky import conventions
+from skyserver_standin.sky.conventions import BANDS
+from skyserver_standin.sky.galaxies import calzetti, half_light_radius
+from skyserver_standin.sky.grids import (
+    Sampler,
+    arcsec_per_kpc,
+    distance_modulus,
+    galaxy_grid,
+    quasar_grid,
+    white_dwarfs,
+)
+from skyserver_standin.sky.instruments import CALIBRATION, POGSON, flux_error, mag_to_flux, measure
+from skyserver_standin.sky.quasars import smc_extinction
+from skyserver_standin.sky.stars import dwarf_colors, giant_colors, red_dwarf_colors
 
 COLORS = ["u-g", "g-r", "r-i", "i-z"]
 
@@ -33,7 +38,7 @@ def test_every_class_has_its_place(frame):
 
 
 def test_main_galaxies_end_at_the_limit(frame):
-    main = frame[(frame["legacy_target1"] & targets.GALAXY) > 0]
+    main = frame[(frame["legacy_target1"] & conventions.GALAXY_MAIN) > 0]
     petro = main["petroMag_r"] - main["extinction_r"]
     petro = petro[petro > 0]
     assert (petro < 17.80).mean() > 0.98
@@ -50,8 +55,8 @@ def test_main_galaxies_end_at_the_limit(frame):
 
 
 def test_luminous_red_galaxies_are_selected_by_their_break(frame):
-    low = frame[(frame["boss_target1"] & targets.GAL_LOZ) > 0]
-    mid = frame[(frame["boss_target1"] & targets.GAL_CMASS) > 0]
+    low = frame[(frame["boss_target1"] & conventions.GAL_LOZ) > 0]
+    mid = frame[(frame["boss_target1"] & conventions.GAL_CMASS) > 0]
     assert 0.25 < low["redshift"].median() < 0.36
     assert 0.50 < mid["redshift"].median() < 0.60
     assert low["g-r"].median() > 1.3
@@ -212,5 +217,5 @@ def test_targets_say_why_an_object_was_observed(frame):
     assert (boss["legacy_target1"] == 0).all()
     high = boss[(boss["class"] == "QSO") & (boss["redshift"] > 2.3)]
     assert (
-        (high["boss_target1"] & (targets.QSO_CORE_MAIN | targets.QSO_BONUS_MAIN)) > 0
+        (high["boss_target1"] & (conventions.QSO_CORE_MAIN | conventions.QSO_BONUS_MAIN)) > 0
     ).mean() > 0.95

@@ -9,11 +9,23 @@ import pytest
 
 from sdssflow.files import file_digest
 from sdssflow.photometry import SFD_COEFFICIENT
-from sdssflow.simulate.columns import BANDS, PHOTOOBJ, SPECOBJ
-from sdssflow.simulate.footprint import PLATE_RADIUS, galactic_latitude, in_footprint
-from sdssflow.simulate.identifiers import run2d_code, unpack_objid, unpack_specobjid
-from sdssflow.simulate.plates import PROGRAMMES, blocks_of_plates, plan_plates
-from sdssflow.simulate.sky import _make_block, simulate_sky, sky_blocks
+from skyserver_standin.sky.conventions import (
+    BANDS,
+    PHOTOOBJ,
+    SPECOBJ,
+    run2d_code,
+    unpack_objid,
+    unpack_specobjid,
+)
+from skyserver_standin.sky.plates import (
+    PLATE_RADIUS,
+    PROGRAMMES,
+    blocks_of_plates,
+    galactic_latitude,
+    in_footprint,
+    plan_plates,
+)
+from skyserver_standin.sky.simulation import _make_block, simulate_sky, sky_blocks
 
 MAGNITUDES = [f"{prefix}{band}" for prefix in ("", "psfMag_", "petroMag_") for band in BANDS]
 
@@ -175,7 +187,7 @@ def test_a_failed_simulation_leaves_no_files(tmp_path, monkeypatch):
         yield next(sky_blocks(200, 1))
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr("sdssflow.simulate.sky.sky_blocks", broken)
+    monkeypatch.setattr("skyserver_standin.sky.simulation.sky_blocks", broken)
     with pytest.raises(RuntimeError, match="power cut"):
         simulate_sky(tmp_path, 200, 1)
     assert file_digest(tmp_path / "specobj.parquet") == before

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 
-from sdssflow.standin.answers import CSV, Answer, write_chunk
+from skyserver_standin.loopback import CSV, Answer, write_chunk
 from tests.skyserver.clocks import OwnClock, RealClock
 
 Send = Callable[[BaseHTTPRequestHandler, "WireAnswer", bytes], None]

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 import pytest
 import requests
 
-from sdssflow.standin.server import SkyServer
+from skyserver_standin.server import SkyServer
 from tests.skyserver.clocks import OwnClock
 from tests.skyserver.faults import Switchboard
 from tests.skyserver.small_sky import QUERIES, write_small_sky

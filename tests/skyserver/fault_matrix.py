@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 from sdssflow.acquire.download.errors import DownloadError
 from sdssflow.configuration.downloads import Downloads
-from sdssflow.simulate.sky import simulate_sky
-from sdssflow.standin.server import SkyServer
+from skyserver_standin.server import SkyServer
+from skyserver_standin.sky.simulation import simulate_sky
 from tests.acquire.download.walk import download
 from tests.skyserver.clocks import OWN
 from tests.skyserver.faults import FAULTS, PHASES, Switchboard

@@ -19,7 +19,8 @@ import sys
 import threading
 from dataclasses import dataclass
 
-from sdssflow.standin.answers import (
+from skyserver_standin.database import TIMEOUT_MESSAGE
+from skyserver_standin.loopback import (
     CSV,
     HTML,
     JSON,
@@ -29,8 +30,7 @@ from sdssflow.standin.answers import (
     error_csv,
     error_json,
 )
-from sdssflow.standin.database import TIMEOUT_MESSAGE
-from sdssflow.standin.serve import main
+from skyserver_standin.server import main
 from tests.skyserver import broken_answers as wire
 from tests.skyserver.clocks import OwnClock, RealClock
 from tests.skyserver.spoilers import (

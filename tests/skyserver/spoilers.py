@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sdssflow.standin.answers import Answer, Application, Request
+from skyserver_standin.loopback import Answer, Application, Request
 from tests.skyserver import broken_answers as wire
 from tests.skyserver.broken_answers import WireAnswer
 

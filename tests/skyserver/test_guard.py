@@ -2,8 +2,7 @@
 
 import pytest
 
-from sdssflow.standin.errors import GuardError
-from sdssflow.standin.guard import guard
+from skyserver_standin.guard import GuardError, guard
 
 LIMIT = 1000
 

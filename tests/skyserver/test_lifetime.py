@@ -24,7 +24,7 @@ time.sleep(3600)
 
 
 def command(sky, *options):
-    return [sys.executable, "-m", "sdssflow.standin.serve", "--sky", str(sky), *options]
+    return [sys.executable, "-m", "skyserver_standin.server", "--sky", str(sky), *options]
 
 
 @pytest.fixture

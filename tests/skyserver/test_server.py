@@ -1,40 +1,36 @@
 """The web server around the database: addresses, limits, errors, many clients at once."""
 
-import http.client
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from urllib.parse import urlsplit
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import requests
 
-from sdssflow.standin.server import SkyServer
-from sdssflow.standin.translation import translate
+from skyserver_standin.server import SkyServer
+from skyserver_standin.translation import translate
 from tests.skyserver.conftest import PATIENCE_S, address, wait_for
 from tests.skyserver.small_sky import DATA, PLAN
 
 # pairs of spectra with the same warning: slow at any size
 SLOW = (
-    "select top 1 sum(s.plate+t.plate*u.plate) from SpecObjAll s "
+    "select top 1 sum(s.z-t.z+u.z) as n from SpecObjAll s "
     "join SpecObjAll t on s.survey=t.survey join SpecObjAll u on u.survey=t.survey "
     "join SpecObjAll v on v.survey=u.survey where s.z+t.z+u.z>v.z"
 )
 
 
-def test_only_the_releases_that_are_served_exist(server, ask, sky):
+def test_only_the_release_that_is_served_exists(server, ask, sky):
     assert ask("select top 1 z from SpecObj").status_code == 200
     assert ask("select top 1 z from SpecObj", release=18).status_code == 404
     assert requests.get(server.url, timeout=PATIENCE_S).status_code == 404
-    with SkyServer(sky, release=(17, 18)) as both:
-        for release, status in ((17, 200), (18, 200), (19, 404)):
-            found = requests.get(
-                address(both.url, "select z from SpecObj", release), timeout=PATIENCE_S
-            )
-            assert found.status_code == status
+    with SkyServer(sky, release=18) as other:
+        for release, status in ((17, 404), (18, 200)):
+            url = address(other.url, "select z from SpecObj", release)
+            assert requests.get(url, timeout=PATIENCE_S).status_code == status
 
 
 def test_a_prefix_before_the_release_is_no_matter(server):
@@ -81,26 +77,6 @@ def test_a_slow_query_ends_with_sql_servers_timeout(sky):
         assert requests.get(address(server.url, PLAN), timeout=PATIENCE_S).status_code == 200
 
 
-def test_the_throttle_counts_for_a_minute(sky):
-    with SkyServer(sky, throttle=3) as server:
-        url = address(server.url, "select top 1 plate from SpecObj")
-        texts = [requests.get(url, timeout=PATIENCE_S).text for _ in range(6)]
-    # the procedure compares with '>', so one more than the limit gets through
-    assert ["error_message" in text for text in texts] == [False] * 4 + [True] * 2
-    assert "ERROR: Maximum 3 queries allowed per minute. Rejected query: select top" in texts[-1]
-
-
-def test_an_http_1_0_client_gets_the_same_bytes_without_chunks(server, ask):
-    whole = ask(DATA).content
-    parts = urlsplit(address(server.url, DATA))
-    connection = http.client.HTTPConnection(parts.netloc, timeout=PATIENCE_S)
-    connection._http_vsn, connection._http_vsn_str = 10, "HTTP/1.0"
-    connection.request("GET", f"{parts.path}?{parts.query}")
-    answer = connection.getresponse()
-    assert answer.headers["Transfer-Encoding"] is None
-    assert answer.read() == whole
-
-
 def test_many_clients_at_once_get_the_right_answers(ask):
     expected = ask(DATA).text
     with ThreadPoolExecutor(12) as pool:
@@ -143,7 +119,7 @@ def test_a_client_that_leaves_is_noted_and_harms_nobody(sky, tmp_path):
     columns = {"specObjID": pa.array(range(400_000), pa.uint64())}
     write_sky(tmp_path, columns)
     with SkyServer(tmp_path) as server:
-        url = address(server.url, "select *, specObjID as again from SpecObjAll")
+        url = address(server.url, "select specObjID, specObjID as again from SpecObjAll")
         with requests.get(url, timeout=PATIENCE_S, stream=True) as answer:
             next(answer.iter_content(100))
         wait_for(lambda: server.log[0].status is not None)

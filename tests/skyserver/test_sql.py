@@ -61,8 +61,6 @@ CONDITIONS = {
     "s.class<>'Star'": BOTH["s.class"] != "STAR",
     "s.class IN ('star','qso')": BOTH["s.class"].isin(["STAR", "QSO"]),
     "s.class NOT IN ('star')": BOTH["s.class"] != "STAR",
-    "s.subClass LIKE 'star%'": BOTH["s.subClass"].str.startswith("STAR", na=False),
-    "s.subClass NOT LIKE '%x'": ~BOTH["s.subClass"].str.endswith("x", na=True),
     "s.subClass=''": BOTH["s.subClass"] == "",
     "s.subClass IS NULL": BOTH["s.subClass"].isna(),
     "p.petroR50_r IS NOT NULL": BOTH["p.petroR50_r"].notna(),
@@ -74,14 +72,12 @@ CONDITIONS = {
     "p.r<=1.96E1": BOTH["p.r"].astype("f8") <= 19.6,
     "p.u=-9999": BOTH["p.u"] == -9999,
     "p.u-p.g>1.5": BOTH["p.u"] - BOTH["p.g"] > F4(1.5),
-    "2*p.u+p.g*p.r>400": F4(2) * BOTH["p.u"] + BOTH["p.g"] * BOTH["p.r"] > F4(400),
+    "p.u+p.g-1.5>36": BOTH["p.u"] + BOTH["p.g"] - F4(1.5) > F4(36),
     "s.ra<180.5 AND s.dec>0": (BOTH["s.ra"] < 180.5) & (BOTH["s.dec"] > 0),
-    "s.zWarning & 4 = 0": BOTH["s.zWarning"] & 4 == 0,
-    "(s.zWarning & 0x24) <> 0": BOTH["s.zWarning"] & 0x24 != 0,
-    "(s.legacy_target1 | 1) & 0x40 != 0": (BOTH["s.legacy_target1"] | 1) & 0x40 != 0,
+    "(s.zWarning & 4)=0": BOTH["s.zWarning"] & 4 == 0,
+    "(s.zWarning & 36) <> 0": BOTH["s.zWarning"] & 0x24 != 0,
+    "(s.legacy_target1 & CAST(549755813888 AS bigint))=0": BOTH["s.legacy_target1"] & 2**39 == 0,
     "s.specObjID%7=3": BOTH["s.specObjID"] % np.uint64(7) == 3,
-    "s.plate-1000>0": BOTH["s.plate"] > 1000,
-    "s.specObjID-1000000000000000000>0": BOTH["s.specObjID"] > 10**18,
     "s.specObjID>-1": BOTH["s.specObjID"] >= 0,
     "s.fiberID>40 OR s.plate=266 AND NOT s.fiberID=3": (BOTH["s.fiberID"] > 40)
     | ((BOTH["s.plate"] == 266) & (BOTH["s.fiberID"] != 3)),
@@ -111,53 +107,34 @@ def test_views_and_bare_names(ask):
         "PhotoPrimary": PHOTO["mode"] == 1,
         "dbo.photoobjall": PHOTO["mode"] > 0,
     }.items():
-        assert ask(f"select COUNT(*) from {view}").text == f"#Table1\nColumn1\n{chosen.sum()}\n"
+        assert ask(f"select COUNT(*) as n from {view}").text == f"#Table1\nn\n{chosen.sum()}\n"
     answer = ask("select top 1 modelMag_r, modelMagErr_r, r, err_r from PhotoObjAll order by objID")
     one, error, same, same_error = answer.text.splitlines()[2].split(",")
     assert (one, error) == (same, same_error)
 
 
-def test_left_join_and_nulls_first(ask):
-    answer = ask(
-        "SELECT TOP 5000 s.specObjID, p.objID FROM SpecObjAll s LEFT JOIN PhotoObjAll p "
-        "ON p.objID=s.bestObjID ORDER BY p.objID, s.specObjID DESC"
-    )
-    rows = answer.text.splitlines()[2:]
-    assert len(rows) == len(SPEC)
-    lost = SPEC.loc[~SPEC.bestObjID.isin(PHOTO.objID), "specObjID"]
-    assert rows[: len(lost)] == [f"{i}," for i in sorted(lost, reverse=True)]
+def test_nulls_come_first(ask):
+    rows = ask("select top 5000 petroR50_r from PhotoObjAll order by petroR50_r, objID").text
+    assert rows.splitlines()[2:].count("") == PHOTO.petroR50_r.isna().sum()
+    assert not any(rows.splitlines()[2 : 2 + PHOTO.petroR50_r.isna().sum()])
 
 
-def test_grouping_of_texts_is_blind_to_case(ask):
-    answer = ask("select class, count(*) as n from SpecObjAll group by class order by n desc")
-    counts = SPEC["class"].value_counts()
-    assert answer.text == "#Table1\nclass,n\n" + "".join(f"{c},{n}\n" for c, n in counts.items())
-
-
-def test_names_of_columns_are_as_typed_or_made_up(ask):
-    sql = "select top 1 s.PLATE, S.Z as Redshift, plate+1, p.z, s.z, count(*) "
-    answer = ask(f"{sql} {JOIN} where fiberID=1 group by s.plate, s.z, p.z")
-    assert answer.text.splitlines()[1] == "PLATE,Redshift,Column1,z,z1,Column2"
-
-
-def test_literals_beyond_an_int_are_numeric(ask):
-    answer = ask("select top 1 objID*3000000000 as n from PhotoObjAll order by objID")
-    assert answer.text == f"#Table1\nn\n{int(PHOTO.objID[0]) * 3000000000}\n"
-    answer = ask("select top 1 plate*1000000000 as n from SpecObjAll order by specObjID")
-    assert "overflow error converting expression to data type int." in answer.text
+def test_names_of_columns_are_as_typed(ask):
+    answer = ask(f"select top 1 s.PLATE, S.Z as Redshift, p.z {JOIN} where fiberID=1")
+    assert answer.text.splitlines()[1] == "PLATE,Redshift,z"
 
 
 def test_sums_have_sql_servers_types(ask):
     total = SPEC.fiberID.sum()
-    assert ask("select SUM(fiberID) from SpecObjAll").text.splitlines()[2] == str(total)
-    answer = ask("select SUM(mjd*1000) from SpecObjAll")
+    assert ask("select SUM(fiberID) as n from SpecObjAll").text.splitlines()[2] == str(total)
+    answer = ask("select SUM(CAST(boss_target1%2000000000 AS int)) as n from SpecObjAll")
     assert answer.status_code == 500
     message = "Arithmetic overflow error converting expression to data type int."
     assert answer.json()["ErrorMessage"] == message
-    [text] = ask("select SUM(z) from SpecObjAll").text.splitlines()[2:]
+    [text] = ask("select SUM(z) as n from SpecObjAll").text.splitlines()[2:]
     assert float(text) == pytest.approx(SPEC.z.astype("f8").sum(), rel=1e-14)
     big = sum(int(i) for i in SPEC.specObjID)
-    assert ask("select SUM(specObjID) from SpecObjAll").text.splitlines()[2] == str(big)
+    assert ask("select SUM(specObjID) as n from SpecObjAll").text.splitlines()[2] == str(big)
 
 
 @pytest.mark.parametrize(
@@ -171,21 +148,12 @@ def test_sums_have_sql_servers_types(ask):
         (f"select ra {JOIN}", "Ambiguous column name 'ra'."),
         ("select z frm SpecObj", "Incorrect syntax near 'SpecObj'."),
         ("select z, from SpecObj", "Incorrect syntax near the keyword 'from'."),
-        ("select z from SpecObj; drop table x", "Incorrect syntax near '#'."),
-        ("select z from SpecObj union select z from SpecObj", "Incorrect syntax near '#'."),
-        ("select plate::bigint from SpecObj", "Incorrect syntax near '::'."),
-        ("select z from SpecObj where z==1", "Incorrect syntax near '=='."),
         ("select top 3 z from SpecObj limit 5", "Incorrect syntax near 'limit'."),
         ("select z from SpecObj where class='x", "Unclosed quotation mark"),
-        ("select z from SpecObj order by z nulls last", "Incorrect syntax near 'NULLS'."),
-        ("select z, count(*) from SpecObj", "Column 'SpecObj.z' is invalid in the select list"),
-        (
-            "select plate from SpecObj group by plate order by z",
-            "Column 'SpecObj.z' is invalid",
-        ),
+        ("select z, count(*) as n from SpecObj", 'Column "specobj"."z" is invalid in the'),
+        ("select plate from SpecObj group by plate order by z", 'Column "'),
         ("select s.z from SpecObj s join SpecObj S on s.z=s.z", "The correlation name 's'"),
-        ("select sum(max(z)) from SpecObj", "Cannot perform an aggregate function"),
-        ("select CAST(specObjID AS int) from SpecObjAll", "Arithmetic overflow error"),
+        ("select CAST(specObjID AS int) as n from SpecObjAll", "Arithmetic overflow error"),
         (f"select z from SpecObj where z<{'9' * 39}", f"The number '{'9' * 39}' is out of"),
     ],
 )
@@ -197,102 +165,66 @@ def test_errors_are_those_of_sql_server(ask, sql, message):
     assert answer.json()["ErrorCode"] == 500
 
 
-REFUSED = {
-    # silent mistranslations of sqlglot
-    "plate/100": "DIV",
-    "7/2": "DIV",
-    "CAST(z AS int)": "CAST",
-    "CAST(2.7 AS int)": "CAST",
-    "AVG(plate)": "avg",
-    "CAST(plate AS float)": "CAST",
-    "CAST(plate AS real)": "CAST",
-    "CAST(z AS bigint)": "CAST",
-    "CAST(plate AS varchar(9))": "varchar",
-    "CAST(plate AS text)": "CAST",
-    "TRY_CAST(plate AS bigint)": "try_cast",
-    "CONVERT(bigint, plate)": "convert",
-    "LEN(class)": "len",
-    "ROUND(z, 2, 1)": "round",
-    "ROUND(z, 2)": "round",
-    "STR(z)": "str",
-    "class+'x'": "a number made of",
-    "MOD(plate, 3)": "mod",
-    "plate%fiberID": "% by anything but",
-    "plate%0": "% by anything but",
-    "z%2": "an integer made of",
-    "plate^3": "BITWISEXOR",
-    "~plate": "BITWISENOT",
-    "plate & fiberID + 1": "without brackets",
-    "plate & 3 | 4": "without brackets",
-    "specObjID & 3": "& of anything but int and bigint",
-    "plate*1.5": "decimal arithmetic",
-    "COUNT(plate, mjd)": "COUNT in 'COUNT(plate, mjd)' with expressions",
-    "COUNT(DISTINCT plate)": "COUNT",
-    "SUM(DISTINCT plate)": "DISTINCT",
-    "SUM(plate) OVER (PARTITION BY mjd)": "the function OVER",
-    "MIN(class)": "a number made of",
-    "MIN(plate, mjd)": "LEAST",
-    "CASE WHEN plate=1 THEN 2 END": "CASE",
-    "dbo.fPhotoFlags('EDGE')": "fPhotoFlags",
-    "IIF(plate=1, 2, 3)": "iif",
-    "ISNULL(z, 0)": "isnull",
-    "N'x'": "with a prefix",
-    "s.*": "COLUMN",
-    "1.5": "ALIAS",
-    "0x40": "ALIAS",
-}
-REFUSED_CONDITIONS = {
-    "class LIKE 'A[BF]%'": "LIKE",
-    "class LIKE 'x%' ESCAPE '!'": "ESCAPE",
-    "class<'b'": "the order of texts",
-    "class BETWEEN 'a' AND 'b'": "the order of texts",
-    "class=3": "a comparison of VARCHAR with INT",
-    "plate='266'": "a comparison of INT with VARCHAR",
-    "z=NULL": "NULL",
-    "plate IN (select plate from SpecObj)": "IN",
-    "EXISTS (select plate from SpecObj)": "function EXISTS",
-    "plate": "the condition COLUMN",
-    "COUNT(*)>3": "an aggregate in a condition",
-    "class COLLATE Latin1_General_CS_AS='x'": "COLLATE",
-}
-REFUSED_QUERIES = {
-    "select top 5 percent z from SpecObj": "TOP",
-    "select top 5 with ties z from SpecObj order by z": "TOP",
-    "select z from SpecObj order by class": "ORDER BY of a text",
-    "select z from SpecObj order by 1": "ORDER BY of a text or a constant",
-    "select z from SpecObj order by z offset 3 rows": "OFFSET",
-    "select z from SpecObj s, PhotoObj p": "the join",
-    "select s.z from SpecObj s cross join PhotoObj p": "the join",
-    "select s.z from SpecObj s right join PhotoObj p on p.objID=s.bestObjID": "the join",
-    "select z from SpecObj with (nolock)": "with",
-    "select z from (select z from SpecObj) q": "SUBQUERY",
-    "select plate from SpecObj group by plate having count(*)>3": "HAVING",
-    "select plate from SpecObj group by plate with rollup": "ROLLUP",
-    "select distinct class from SpecObj": "DISTINCT of texts",
-    "select z into mydb from SpecObj": "INTO",
-    "select z from SpecObj option (maxdop 1)": "option",
-    "select 1": "without FROM",
-}
+# of much of this sqlglot makes silently something else
+REFUSED = [
+    *("plate/100", "7/2", "plate^3", "~plate", "plate+1", "plate*1.5", "2.5-1.5", "class+'x'"),
+    *("CAST(z AS int)", "CAST(2.7 AS int)", "CAST(plate AS float)", "CAST(plate AS real)"),
+    *("CAST(z AS bigint)", "CAST(plate AS varchar(9))", "CAST(plate AS text)"),
+    *("TRY_CAST(plate AS bigint)", "CONVERT(bigint, plate)", "plate::bigint", "AVG(plate)"),
+    *("LEN(class)", "ROUND(z, 2, 1)", "ROUND(z, 2)", "STR(z)", "MOD(plate, 3)", "plate%fiberID"),
+    *("plate%0", "z%2", "plate & 3", "(plate & fiberID + 1)", "(plate & 3 | 4)", "(specObjID & 3)"),
+    *("COUNT(plate, mjd)", "COUNT(plate)", "COUNT(DISTINCT plate)", "SUM(DISTINCT plate)"),
+    *("SUM(plate) OVER (PARTITION BY mjd)", "SUM(MAX(z))", "MIN(class)", "MIN(plate, mjd)"),
+    *("CASE WHEN plate=1 THEN 2 END", "dbo.fPhotoFlags('EDGE')", "IIF(plate=1, 2, 3)"),
+    *("ISNULL(z, 0)", "N'x'", "1.5", "0x40"),
+]
+REFUSED_CONDITIONS = [
+    *("class LIKE 'A%'", "class<'b'", "class BETWEEN 'a' AND 'b'", "class=3", "plate='266'"),
+    *("z=NULL", "z==1", "plate IN (select plate from SpecObj)", "plate", "COUNT(*)>3"),
+    *("EXISTS (select plate from SpecObj)", "class COLLATE Latin1_General_CS_AS='x'"),
+    *("plate & 4 = 0", "(plate & 0x24)<>0"),
+]
+REFUSED_QUERIES = [
+    "select z from SpecObj; drop table x",
+    "select z from SpecObj union select z from SpecObj",
+    "select top 5 percent z from SpecObj",
+    "select top 5 with ties z from SpecObj order by z",
+    "select z from SpecObj order by class",
+    "select z from SpecObj order by z desc",
+    "select z from SpecObj order by z nulls last",
+    "select z from SpecObj order by 1",
+    "select z from SpecObj order by z offset 3 rows",
+    "select z from SpecObj s, PhotoObj p",
+    "select s.z from SpecObj s cross join PhotoObj p",
+    "select s.z from SpecObj s left join PhotoObj p on p.objID=s.bestObjID",
+    "select z from SpecObj with (nolock)",
+    "select z from (select z from SpecObj) q",
+    "select plate from SpecObj group by plate having count(*)>3",
+    "select plate from SpecObj group by plate with rollup",
+    "select class from SpecObj group by class",
+    "select distinct plate from SpecObj",
+    "select * from SpecObj",
+    "select count(*) from SpecObj",
+    f"select s.z, p.z {JOIN}",
+    "select z into mydb from SpecObj",
+    "select z from SpecObj option (maxdop 1)",
+    "select 1 as one",
+]
 
 
-@pytest.mark.parametrize("value", REFUSED)
-def test_values_that_might_be_mistranslated_are_refused(ask, value):
-    check_refusal(ask(f"select top 5 {value} as x from SpecObjAll s"), REFUSED[value])
-
-
-@pytest.mark.parametrize("condition", REFUSED_CONDITIONS)
-def test_conditions_that_might_be_mistranslated_are_refused(ask, condition):
-    answer = ask(f"select top 5 plate from SpecObjAll where {condition}")
-    check_refusal(answer, REFUSED_CONDITIONS[condition])
-
-
-@pytest.mark.parametrize("sql", REFUSED_QUERIES)
-def test_clauses_that_might_be_mistranslated_are_refused(ask, sql):
-    check_refusal(ask(sql), REFUSED_QUERIES[sql])
-
-
-def check_refusal(answer, word):
+@pytest.mark.parametrize(
+    "sql",
+    [
+        *(f"select top 5 {value} as x from SpecObjAll s" for value in REFUSED),
+        *(
+            f"select top 5 plate from SpecObjAll where {condition}"
+            for condition in REFUSED_CONDITIONS
+        ),
+        *REFUSED_QUERIES,
+    ],
+)
+def test_what_might_be_mistranslated_is_refused(ask, sql):
+    answer = ask(sql)
     assert answer.status_code == 500
     message = answer.json()["ErrorMessage"]
     assert message.startswith("The stand-in SkyServer does not translate this exactly: ")
-    assert word.lower() in message.lower()

@@ -6,7 +6,7 @@ import re
 import pytest
 import requests
 
-from sdssflow.standin.server import SkyServer
+from skyserver_standin.server import SkyServer
 from tests.skyserver.conftest import PATIENCE_S
 from tests.skyserver.faults import PHASES, find_fault
 from tests.skyserver.small_sky import COUNT, DATA, PLAN, QUERIES

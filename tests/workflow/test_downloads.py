@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from sdssflow.files import file_digest
-from sdssflow.simulate.sky import simulate_sky
-from sdssflow.standin.server import SkyServer
+from skyserver_standin.server import SkyServer
+from skyserver_standin.sky.simulation import simulate_sky
 from tests.workflow.conftest import Run, copy_project
 
 pytestmark = pytest.mark.workflow

@@ -127,6 +127,12 @@ CASES = {
         "validation: 0.2",
         {"split_sample", *REGRESSORS},
     ),
+    "a figure of a sample": (
+        "config/samples/tiny.yaml",
+        "  - color_redshift\n",
+        "  - color_redshift\n  - redshifts\n",
+        {"plot_catalogue", "build_report"},
+    ),
     "title of a sample": (
         "config/samples/tiny.yaml",
         "title: Main",
@@ -158,7 +164,7 @@ CASES = {
         {"simulate_sky", *MOCK_AFTER_SKY},
     ),
     "the stand-in for SkyServer": (
-        "scripts/sdssflow/standin/server.py",
+        "scripts/skyserver_standin/server.py",
         "SQL_TIMEOUT = 600",
         "SQL_TIMEOUT = 601",
         MOCK_AFTER_SKY,
@@ -184,6 +190,12 @@ CASES = {
             "check_published",
         },
     ),
+    "what trains one kind of model": (
+        "scripts/sdssflow/regress/networks.py",
+        "BLOCK = 4096",
+        "BLOCK = 4095",
+        {"train_network", *REGRESS_AFTER_TRAINING},
+    ),
     "a comment in a helper": (
         "scripts/sdssflow/photometry.py",
         "POGSON = ",
@@ -204,8 +216,8 @@ CASES = {
     "a sample's data": ("data/tiny.parquet", None, None, TINY_AFTER_IMPORT),
     "a function of the rules": (
         "rules/common.smk",
-        "names = settings.members if",
-        "names = settings.members[:1] if",
+        "{wildcards.seed}\" for name in names]",
+        "{wildcards.seed}\" for name in names[:1]]",
         {"train_classifier", "check_published", *CLASSIFY_AFTER_TRAINING},
     ),
     "the order of models": (
@@ -255,7 +267,7 @@ def test_one_model_more_trains_one_model(finished):
     with edited(path, "regressors:\n", "regressors:\n  quadratic: {kind: polynomial}\n"):
         planned = finished.planned()
     assert planned == {
-        "train_regressor": 1, "predict_redshifts": 1, "score_redshifts": 1, "plot_redshifts": 6,
+        "train_regressor": 1, "predict_redshifts": 1, "score_redshifts": 1, "plot_redshifts": 1,
         "build_report": 1, "write_crate": 1,
     }  # fmt: skip
 

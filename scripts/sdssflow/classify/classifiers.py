@@ -1,4 +1,4 @@
-"""The classifiers of `configuration.classifiers` as scikit-learn estimators.
+"""The classifiers that are put together from scikit-learn's.
 
 Features are standardised inside the estimator where distances or penalties depend on their scale.
 Trees need no scaling and take missing values as they are.
@@ -7,7 +7,7 @@ Trees need no scaling and take missing values as they are.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
@@ -27,32 +27,34 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from sklearn.svm import SVC
 
 from sdssflow.configuration import classifiers as configuration
+from sdssflow.prepare.parts import Part
 
-TAKES_MISSING_VALUES = ("dummy", "random_forest", "gradient_boosting", "photoz_boosting")
 PATIENCE = 20  # boosting rounds without a better validation loss
 
 
-def build_classifier(settings: configuration.Classifier, seed: int, threads: int = 1) -> Any:
-    """Return an unfitted estimator of any kind that is a single scikit-learn classifier.
+def fit(
+    settings: configuration.Classifier, seed: int, train: Part, validation: Part, threads: int = 1
+) -> Any:
+    """Fit an estimator of one of the kinds below.
 
     Parameters
     ----------
     settings : Classifier
-        One of `configuration.classifiers.ClassifierSettings`.
+        What to fit.
     seed : int
         Seed of every random draw of the estimator.
+    train, validation : Part
+        Objects to learn from, and those that boosting stops on; the latter may be empty.
     threads : int
         Threads of a forest; they change no result.
-
-    Raises
-    ------
-    ValueError
-        For `soft_vote` and `photoz_boosting`, which are made of fitted estimators
-        (`training.train_classifier`).
     """
-    if settings.kind not in _BUILDERS:
-        raise ValueError(f"{settings.kind!r} is no single classifier; train_classifier fits it")
-    return _BUILDERS[settings.kind](settings, seed, threads)
+    return fit_classifier(
+        build(settings, seed, threads),
+        train.features,
+        train.spec_class,
+        validation.features,
+        validation.spec_class,
+    )
 
 
 def fit_classifier(
@@ -62,7 +64,7 @@ def fit_classifier(
     validation_features: np.ndarray,
     validation_classes: np.ndarray,
 ) -> Any:
-    """Fit an estimator made by `build_classifier`, in place, and return it.
+    """Fit an estimator made by `build`, in place, and return it.
 
     Gradient boosting stops when the loss on the validation part no longer falls; without such a
     part it makes all its rounds. scikit-learn's other estimators can't be stopped by a given
@@ -71,7 +73,7 @@ def fit_classifier(
     Parameters
     ----------
     estimator : scikit-learn estimator
-        From `build_classifier`.
+        From `build`.
     features, classes : (n, f) float64 array, (n,) array of str
         The training part.
     validation_features, validation_classes : (m, f) float64 array, (m,) array of str
@@ -109,35 +111,42 @@ def slim_vote(vote: VotingClassifier) -> VotingClassifier:
     return vote
 
 
-def _dummy(settings: configuration.DummyClassifier, seed: int, threads: int) -> DummyClassifier:
+@singledispatch
+def build(settings: configuration.Classifier, seed: int, threads: int) -> Any:
+    """Return the unfitted estimator of a kind of classifier."""
+    raise TypeError(f"no function registered here builds {settings!r}")
+
+
+@build.register
+def _(settings: configuration.DummyClassifier, seed: int, threads: int) -> DummyClassifier:
     return DummyClassifier(strategy="prior")
 
 
-def _logistic_regression(
-    settings: configuration.LogisticRegression, seed: int, threads: int
-) -> Pipeline:
+@build.register
+def _(settings: configuration.LogisticRegression, seed: int, threads: int) -> Pipeline:
     steps = [StandardScaler()]
     if settings.degree > 1:
         steps += [PolynomialFeatures(settings.degree, include_bias=False), StandardScaler()]
     return make_pipeline(*steps, LogisticRegression(C=settings.C, max_iter=2000))
 
 
-def _nearest_neighbours(
-    settings: configuration.NearestNeighbours, seed: int, threads: int
-) -> Pipeline:
+@build.register
+def _(settings: configuration.NearestNeighbours, seed: int, threads: int) -> Pipeline:
     # a tree looks at one object at a time: an object's neighbours don't depend on its chunk
     vote = KNeighborsClassifier(settings.neighbours, algorithm="kd_tree")
     return make_pipeline(StandardScaler(), vote)
 
 
-def _support_vectors(settings: configuration.SupportVectors, seed: int, threads: int) -> Pipeline:
+@build.register
+def _(settings: configuration.SupportVectors, seed: int, threads: int) -> Pipeline:
     gamma = "scale" if settings.gamma is None else settings.gamma
     # one machine per class: its margins are calibrated better than the votes of pairs of classes
     machines = OneVsRestClassifier(SVC(C=settings.C, gamma=gamma))
     return make_pipeline(StandardScaler(), machines)
 
 
-def _random_forest(
+@build.register
+def _(
     settings: configuration.RandomForestClassifier, seed: int, threads: int
 ) -> RandomForestClassifier:
     return RandomForestClassifier(
@@ -149,7 +158,8 @@ def _random_forest(
     )
 
 
-def _gradient_boosting(
+@build.register
+def _(
     settings: configuration.GradientBoostingClassifier, seed: int, threads: int
 ) -> HistGradientBoostingClassifier:
     return HistGradientBoostingClassifier(
@@ -162,9 +172,8 @@ def _gradient_boosting(
     )
 
 
-def _neural_network(
-    settings: configuration.NeuralNetworkClassifier, seed: int, threads: int
-) -> Pipeline:
+@build.register
+def _(settings: configuration.NeuralNetworkClassifier, seed: int, threads: int) -> Pipeline:
     starts = np.random.SeedSequence(seed).generate_state(settings.members)
     networks = [
         (
@@ -180,14 +189,3 @@ def _neural_network(
         for number, start in enumerate(starts)
     ]
     return make_pipeline(StandardScaler(), VotingClassifier(networks, voting="soft"))
-
-
-_BUILDERS: dict[str, Callable[..., Any]] = {
-    "dummy": _dummy,
-    "logistic_regression": _logistic_regression,
-    "nearest_neighbours": _nearest_neighbours,
-    "support_vectors": _support_vectors,
-    "random_forest": _random_forest,
-    "gradient_boosting": _gradient_boosting,
-    "neural_network": _neural_network,
-}

@@ -23,7 +23,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.model_selection import GroupKFold
 from sklearn.utils.validation import check_is_fitted
 
-from sdssflow.classify.classifiers import build_classifier, fit_classifier
+from sdssflow.classify.classifiers import build, fit_classifier
 from sdssflow.configuration.classifiers import GradientBoostingClassifier, PhotozBoosting
 from sdssflow.prepare.parts import Part
 
@@ -116,21 +116,21 @@ def out_of_fold(
     groups : (n,) array
         Objects of one group are left out together.
     folds : int
-        How many parts the groups are dealt out to; at most one per group.
+        How many parts the groups are assigned to; at most one per group.
 
     Raises
     ------
     ValueError
         If there are fewer than two groups, or what is left of a fold knows no redshift.
     """
-    dealt = min(folds, len(np.unique(groups)))
-    if dealt < 2:
+    parts = min(folds, len(np.unique(groups)))
+    if parts < 2:
         raise ValueError(
             "a photometric redshift that the classifier can learn from takes two groups of "
-            f"training objects, and there is {dealt}; choose another split"
+            f"training objects, and there is {parts}; choose another split"
         )
     zphot = np.empty(len(features))
-    for learnt, left_out in GroupKFold(dealt).split(features, groups=groups):
+    for learnt, left_out in GroupKFold(parts).split(features, groups=groups):
         known = learnt[np.isfinite(zspec[learnt])]
         if not len(known):
             raise ValueError("too few training objects have a redshift; loosen the cuts")
@@ -139,8 +139,8 @@ def out_of_fold(
     return zphot
 
 
-def fit_photoz_boosting(
-    settings: PhotozBoosting, seed: int, train: Part, validation: Part
+def fit(
+    settings: PhotozBoosting, seed: int, train: Part, validation: Part, threads: int = 1
 ) -> PhotozClassifier:
     """Fit both estimators.
 
@@ -152,6 +152,8 @@ def fit_photoz_boosting(
         Seed of every random draw.
     train, validation : Part
         The classifier stops on the validation part, as boosting does; it may be empty.
+    threads : int
+        Not used.
 
     Raises
     ------
@@ -172,7 +174,7 @@ def fit_photoz_boosting(
     )
     shared = settings.model_dump(include=set(GradientBoostingClassifier.model_fields) - {"kind"})
     boosting = GradientBoostingClassifier(kind="gradient_boosting", **shared)
-    estimator = PhotozClassifier(regressor, build_classifier(boosting, seed), settings.folds)
+    estimator = PhotozClassifier(regressor, build(boosting, seed, threads), settings.folds)
     return estimator.fit(
         train.features,
         train.spec_class,

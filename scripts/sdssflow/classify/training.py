@@ -8,29 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter
 from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.classify.calibration import calibrate, calibrate_by_cross_validation, obstacle
-from sdssflow.classify.classifiers import (
-    TAKES_MISSING_VALUES,
-    build_classifier,
-    fit_classifier,
-    slim_vote,
-)
-from sdssflow.classify.photoz_boosting import fit_photoz_boosting
-from sdssflow.configuration.classifiers import (
-    Classifier,
-    ClassifierSettings,
-    PhotozBoosting,
-    SoftVote,
-)
+from sdssflow.classify.classifiers import slim_vote
+from sdssflow.configuration.classifiers import Classifier
+from sdssflow.models.folders import program
+from sdssflow.models.inputs import require_features
 from sdssflow.prepare.parts import Part
 
 logger = logging.getLogger(__name__)
-_SETTINGS: TypeAdapter[Classifier] = TypeAdapter(ClassifierSettings)
 
 
 @dataclass(frozen=True)
@@ -49,22 +38,17 @@ class TrainedClassifier:
     calibration: str
 
 
-def read_settings(text: str) -> Classifier:
-    """Read the canonical JSON of one classifier's settings, of whichever kind."""
-    return _SETTINGS.validate_json(text)
-
-
 def train_classifier(
     settings: Classifier,
     parts: Mapping[str, Part],
     seed: int,
-    members: Mapping[str, Classifier] | None = None,
+    voters: Mapping[str, Any] | None = None,
     threads: int = 1,
 ) -> TrainedClassifier:
     """Fit a classifier on `train`, stop it on `validation`, calibrate it on `calibration`.
 
-    Members of a vote are each fitted and calibrated as they would be alone; the mean of their
-    probabilities is then calibrated once more by the vote's own setting.
+    A vote takes estimators that were trained before; the mean of their probabilities is calibrated
+    once more by the vote's own setting.
 
     Where the calibration part is of no use (`calibration.obstacle`), a classifier keeps its own
     probabilities, and the log and the card say so. A support vector machine has none of its own:
@@ -78,8 +62,8 @@ def train_classifier(
         `train`, `validation` and `calibration` of one fold; the last two may be empty.
     seed : int
         Seed of every random draw.
-    members : mapping of str to Classifier
-        Settings of the members of a vote, by name.
+    voters : mapping of str to estimator
+        What a vote averages, by name: fitted and calibrated on the same parts.
     threads : int
         Threads to use.
 
@@ -87,37 +71,17 @@ def train_classifier(
     ------
     ValueError
         If the training part is empty, has one class only, has an object without a class, or has a
-        missing value that the classifier can't take; or as `photoz_boosting.fit_photoz_boosting`.
+        missing value that the classifier can't take; or as `photoz_boosting.fit`.
     """
     train = parts["train"]
     _check_classes(parts)
-    if isinstance(settings, SoftVote):
-        fitted: Any = _vote(settings, parts, seed, members or {}, threads)
-    elif isinstance(settings, PhotozBoosting):
-        fitted = fit_photoz_boosting(settings, seed, train, parts["validation"])
+    for part in parts.values():
+        require_features(part, settings)
+    if settings.voters:
+        fitted: Any = _vote({name: voters[name] for name in settings.voters}, train)
     else:
-        if settings.kind not in TAKES_MISSING_VALUES:
-            for part in parts.values():
-                refuse_missing_values(part)
-        fitted = fit_classifier(
-            build_classifier(settings, seed, threads),
-            train.features,
-            train.spec_class,
-            parts["validation"].features,
-            parts["validation"].spec_class,
-        )
+        fitted = program(settings).fit(settings, seed, train, parts["validation"], threads)
     return _calibrated(fitted, settings, parts)
-
-
-def refuse_missing_values(part: Part) -> None:
-    """Raise a ValueError that names the first object and feature without a value."""
-    missing = np.argwhere(np.isnan(part.features))
-    if len(missing):
-        row, column = missing[0]
-        raise ValueError(
-            f"{part.feature_names[column]} of row_id {part.row_id[row]} is missing; add the cut "
-            f"complete_photometry or use one of: {', '.join(TAKES_MISSING_VALUES)}"
-        )
 
 
 def _calibrated(fitted: Any, settings: Classifier, parts: Mapping[str, Part]) -> TrainedClassifier:
@@ -137,21 +101,10 @@ def _calibrated(fitted: Any, settings: Classifier, parts: Mapping[str, Part]) ->
     return TrainedClassifier(estimator, f"sigmoid, cross-validated on the training part{why}")
 
 
-def _vote(
-    settings: SoftVote,
-    parts: Mapping[str, Part],
-    seed: int,
-    members: Mapping[str, Classifier],
-    threads: int,
-) -> VotingClassifier:
-    trained = [
-        (name, train_classifier(members[name], parts, seed, threads=threads).estimator)
-        for name in settings.members
-    ]
-    vote = VotingClassifier(
-        [(name, FrozenEstimator(estimator)) for name, estimator in trained], voting="soft"
-    )
-    return slim_vote(vote.fit(parts["train"].features, parts["train"].spec_class))
+def _vote(voters: Mapping[str, Any], train: Part) -> VotingClassifier:
+    members = [(name, FrozenEstimator(estimator)) for name, estimator in voters.items()]
+    vote = VotingClassifier(members, voting="soft")
+    return slim_vote(vote.fit(train.features, train.spec_class))
 
 
 def _check_classes(parts: Mapping[str, Part]) -> None:

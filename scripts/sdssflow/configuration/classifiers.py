@@ -6,12 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sdssflow.configuration.section import Section
+from sdssflow.configuration.kinds import ModelSettings
 from sdssflow.configuration.values import Different, Name, PositiveFloat, PositiveInt
 
 
-class Classifier(Section):
+class Classifier(ModelSettings):
     """What all classifiers have in common."""
+
+    task = "classify"
+    program = "sdssflow.classify.classifiers"
 
     calibration: Literal["temperature", "sigmoid", "isotonic", "none"] = "temperature"
     """How probabilities are calibrated on the calibration part."""
@@ -20,6 +23,7 @@ class Classifier(Section):
 class DummyClassifier(Classifier):
     """Predicts the class frequencies: what knowing nothing gives."""
 
+    takes_missing = True
     kind: Literal["dummy"]
     """Class frequencies of the training part."""
     calibration: Literal["none"] = "none"
@@ -67,6 +71,7 @@ class RandomForestClassifier(Classifier):
     [magnitudes, resolved]`.
     """
 
+    takes_missing = True
     kind: Literal["random_forest"]
     """Random forest."""
     trees: PositiveInt = 100
@@ -82,6 +87,7 @@ class RandomForestClassifier(Classifier):
 class GradientBoostingClassifier(Classifier):
     """Histogram gradient boosting."""
 
+    takes_missing = True
     kind: Literal["gradient_boosting"]
     """Boosted trees; they take missing values as they are."""
     iterations: PositiveInt = 100
@@ -101,6 +107,8 @@ class PhotozBoosting(Classifier):
     features by boosted trees of the same size, out of fold where the classifier learns.
     """
 
+    program = "sdssflow.classify.photoz_boosting"
+    takes_missing = True
     kind: Literal["photoz_boosting"]
     """Boosted trees with a photometric redshift; needs zspec to train, not to predict."""
     iterations: PositiveInt = 100
@@ -135,10 +143,16 @@ class NeuralNetworkClassifier(Classifier):
 class SoftVote(Classifier):
     """The mean of other classifiers' probabilities."""
 
+    takes_missing = True  # if its voters do
     kind: Literal["soft_vote"]
     """Average of the members' probabilities."""
     members: Different[Name] = Field(min_length=2)
     """Names of the classifiers that vote."""
+
+    @property
+    def voters(self) -> list[str]:
+        """Names of the classifiers whose probabilities it averages."""
+        return self.members
 
 
 ClassifierSettings = Annotated[

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
+from sdssflow.configuration.clustering import Clustering
+from sdssflow.configuration.values import Different
 
-from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import Different, SomeDifferent
+# title and caption of each figure that `explore.figures` may name; what draws it stands in
+# explore/catalogue_figures.py
+EXPLORED: dict[str, tuple[str, str]] = {
+    "sky_map": (
+        "Where the objects are",
+        "Positions on the sky in equatorial coordinates (ICRS), right ascension growing to the "
+        "left.",
+    ),
+    "magnitudes": ("Magnitudes", "Distribution of magnitude in the five bands."),
+    "redshifts": ("Redshifts", "Distribution of the spectroscopic redshift."),
+    "color_color": (
+        "Colours against colours",
+        "Adjacent colours against each other. Stars lie on a narrow locus; galaxies spread with "
+        "type and redshift; quasars are blue in u − g.",
+    ),
+    "color_redshift": (
+        "Colours against redshift",
+        "Each adjacent colour against the spectroscopic redshift, with its running median: the "
+        "relation that a photometric redshift inverts.",
+    ),
+}
+ExploredFigure = Literal[tuple(EXPLORED)]
 
-ExploredFigure = Literal["sky_map", "magnitudes", "redshifts", "color_color", "color_redshift"]
 
-
-class Exploration(Section):
+class Exploration(Clustering):
     """What "look at your data" draws and which groups are looked for."""
 
     figures: Different[ExploredFigure] = ["magnitudes", "color_color"]
     """Figures of the catalogue. `sky_map` needs positions, `redshifts` and `color_redshift` need
     redshifts."""
-    clusters: SomeDifferent[Annotated[int, Field(ge=2)]] = [
-        2,
-        3,
-        4,
-        5,
-        6,
-        7,
-        8,
-    ]
-    """Numbers of groups that k-means and the Gaussian mixture choose from."""
-    min_cluster_size: Annotated[int, Field(ge=2)] = 20
-    """Smallest group that HDBSCAN may find."""
-    max_objects: Annotated[int, Field(ge=100)] = 5000
-    """Clustering and embeddings use at most this many objects, chosen by a seeded draw."""
-    embeddings: SomeDifferent[Literal["pca", "umap"]] = [
-        "pca",
-        "umap",
-    ]
-    """Projections of the feature space on two dimensions."""
+
+    def clustering(self) -> Clustering:
+        """Return what finds and projects groups: the figures don't matter to it."""
+        return Clustering.model_validate(self.model_dump(exclude={"figures"}))

@@ -6,13 +6,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from sdssflow.configuration.kinds import ModelSettings
 from sdssflow.configuration.section import Section
 from sdssflow.configuration.values import Different, PointEstimate, PositiveFloat, PositiveInt
 
 
-class GradientDescent(Section):
+class TorchRegressor(ModelSettings):
+    """What all regressors that are trained in torch have in common."""
+
+    task = "regress"
+    needs_torch = True
+
+
+class GradientDescent(TorchRegressor):
     """The linear regression once more, by gradient descent in torch: the lecture's second way."""
 
+    program = "sdssflow.regress.descent"
     kind: Literal["gradient_descent"]
     """Linear regression by gradient descent; agrees with `linear`."""
     learning_rate: PositiveFloat = 0.1
@@ -58,9 +67,12 @@ class SettingsSearch(Section):
         return self
 
 
-class MixtureEnsemble(Section):
+class MixtureEnsemble(TorchRegressor):
     """Mixture-density networks trained together as one batched program; their p(z) is averaged."""
 
+    program = "sdssflow.regress.ensemble_training"
+    gives_pdf = True
+    takes_missing = True
     kind: Literal["mixture_ensemble"]
     """Ensemble of mixture-density networks (Bishop 1994)."""
     members: PositiveInt = 10
@@ -108,9 +120,10 @@ class MixtureEnsemble(Section):
     """On a GPU: whether only reproducible kernels are used."""
 
 
-class Network(Section):
+class Network(TorchRegressor):
     """A deep network in torch: initialise, forward, loss, update, repeat till convergence."""
 
+    program = "sdssflow.regress.networks"
     kind: Literal["network"]
     """Fully connected network trained by mini-batches."""
     hidden: list[PositiveInt] = Field(default=[128, 128], min_length=1)
@@ -131,7 +144,7 @@ class Network(Section):
     """Precision of weights and features."""
 
 
-class Committee(Section):
+class Committee(TorchRegressor):
     """Small networks from different first weights, whose outputs are averaged (ANNz).
 
     Collister & Lahav 2004 (PASP 116, 345, arXiv:astro-ph/0311058): two hidden layers of ten sigmoid
@@ -139,6 +152,7 @@ class Committee(Section):
     validation part likes it best. Take `features.groups: [magnitudes]` for their five inputs.
     """
 
+    program = "sdssflow.regress.committees"
     kind: Literal["committee"]
     """Committee of networks."""
     members: PositiveInt = 5
@@ -152,3 +166,6 @@ class Committee(Section):
     """Most quasi-Newton steps (L-BFGS, all training objects each)."""
     patience: PositiveInt = 100
     """Steps without a better validation loss before a network stops."""
+
+
+NetworkSettings = GradientDescent | Committee | MixtureEnsemble | Network

@@ -6,31 +6,34 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sdssflow.configuration.networks import (
-    Committee,
-    GradientDescent,
-    MixtureEnsemble,
-    Network,
-)
-from sdssflow.configuration.section import Section
+from sdssflow.configuration.kinds import ModelSettings
+from sdssflow.configuration.networks import NetworkSettings
 from sdssflow.configuration.values import PointEstimate, PositiveFloat, PositiveInt
 
 
-class MeanRegressor(Section):
+class Regressor(ModelSettings):
+    """What all regressors of scikit-learn have in common."""
+
+    task = "regress"
+    program = "sdssflow.regress.regressors"
+
+
+class MeanRegressor(Regressor):
     """Predicts the mean redshift: what knowing nothing gives."""
 
+    takes_missing = True
     kind: Literal["mean"]
     """Mean redshift of the training part."""
 
 
-class LinearRegression(Section):
+class LinearRegression(Regressor):
     """Ordinary least squares in closed form: the lecture's baseline."""
 
     kind: Literal["linear"]
     """Linear regression by the normal equations."""
 
 
-class PolynomialRegression(Section):
+class PolynomialRegression(Regressor):
     """Least squares on all products of standardised features up to a degree."""
 
     kind: Literal["polynomial"]
@@ -41,12 +44,13 @@ class PolynomialRegression(Section):
     """Ridge penalty."""
 
 
-class DecisionTree(Section):
+class DecisionTree(Regressor):
     """One regression tree (Breiman et al. 1984).
 
     The model of the course Data-driven Astronomy, on the four colours: `features.groups: [colors]`.
     """
 
+    takes_missing = True
     kind: Literal["decision_tree"]
     """Regression tree, the mean redshift of the training objects in its leaves."""
     max_depth: PositiveInt | None = None
@@ -56,9 +60,12 @@ class DecisionTree(Section):
     """Fewest objects in a leaf."""
 
 
-class RandomForestRegressor(Section):
+class RandomForestRegressor(Regressor):
     """Trees on bootstrap samples (for redshifts: Carliles et al. 2008, arXiv:0711.2477)."""
 
+    program = "sdssflow.regress.forests"
+    gives_pdf = True
+    takes_missing = True
     kind: Literal["random_forest"]
     """Random forest."""
     trees: PositiveInt = 300
@@ -71,9 +78,10 @@ class RandomForestRegressor(Section):
     """Summary of p(z) that is zphot."""
 
 
-class GradientBoostingRegressor(Section):
+class GradientBoostingRegressor(Regressor):
     """Histogram gradient boosting with squared loss."""
 
+    takes_missing = True
     kind: Literal["gradient_boosting"]
     """Boosted trees; they take missing values as they are."""
     iterations: PositiveInt = 300
@@ -86,13 +94,14 @@ class GradientBoostingRegressor(Section):
     """Fewest objects in a leaf."""
 
 
-class NeighbourMean(Section):
+class NeighbourMean(Regressor):
     """The mean redshift of the nearest neighbours, weighted by their distances.
 
     After Ball et al. 2007 (ApJ 663, 774, arXiv:astro-ph/0612471) and 2008 (ApJ 683, 12,
     arXiv:0804.3413). How many neighbours and which power they took is not known to us.
     """
 
+    program = "sdssflow.regress.neighbours"
     kind: Literal["nearest_neighbours"]
     """k nearest neighbours in standardised features."""
     neighbours: PositiveInt = 20
@@ -101,13 +110,15 @@ class NeighbourMean(Section):
     """A neighbour's weight is its distance to minus this power; with 0 all weigh the same."""
 
 
-class LocalLinear(Section):
+class LocalLinear(Regressor):
     """A linear fit to each object's nearest neighbours.
 
     Beck et al. 2016 (MNRAS 460, 1371, arXiv:1603.09708): 100 neighbours in r and four colours, and
     `clip_sigma: 3.0`.
     """
 
+    program = "sdssflow.regress.neighbours"
+    gives_pdf = True
     kind: Literal["local_linear"]
     """Local linear regression."""
     neighbours: Annotated[int, Field(ge=10)] = 100
@@ -128,11 +139,6 @@ RegressorSettings = Annotated[
     | GradientBoostingRegressor
     | NeighbourMean
     | LocalLinear
-    | GradientDescent
-    | Committee
-    | MixtureEnsemble
-    | Network,
+    | NetworkSettings,
     Field(discriminator="kind"),
 ]
-TORCH_KINDS = ("committee", "gradient_descent", "mixture_ensemble", "network")
-PDF_KINDS = ("local_linear", "mixture_ensemble", "random_forest")  # they give a p(z)

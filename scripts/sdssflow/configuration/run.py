@@ -45,16 +45,19 @@ class RunConfiguration(Section):
     """How figures look."""
     downloads: Downloads = Downloads()
     """How archives are asked."""
+    preload: bool = True
+    """Whether the jobs of a run on one machine start from a process that has loaded the packages
+    already: half of a run is Python starting. Off in clusters. Nothing here changes a result."""
 
     @model_validator(mode="after")
     def _voters_exist(self) -> RunConfiguration:
         for name, settings in self.classifiers.items():
-            for member in getattr(settings, "members", []) if settings.kind == "soft_vote" else []:
+            for member in settings.voters:
                 if member not in self.classifiers:
                     raise ValueError(
                         f"classifiers.{name}.members: there is no classifier {member!r}; "
                         f"known: {', '.join(self.classifiers)}"
                     )
-                if self.classifiers[member].kind == "soft_vote":
+                if self.classifiers[member].voters:
                     raise ValueError(f"classifiers.{name}.members: {member!r} is a vote itself")
         return self

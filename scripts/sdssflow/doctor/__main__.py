@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _examine(options: argparse.Namespace, configfiles: tuple[Path, ...]) -> list[Finding]:
     try:
-        from sdssflow.doctor.examination import Place, environment_of_run, examine
+        from sdssflow.doctor.examination import Place, examine
     except ImportError as error:
         advice = "make installs what is missing; then ask again for the other checks"
         return [Finding("doctor", FAULT, f"can't go on: {error}", advice)]
@@ -54,7 +54,7 @@ def _examine(options: argparse.Namespace, configfiles: tuple[Path, ...]) -> list
     if Path(profile).exists():
         profile = str(Path(profile).resolve())
     os.chdir(directory)  # as Snakemake does: paths of the configuration are relative to it
-    return examine(Place(ROOT, directory, profile, configfiles, environment_of_run()))
+    return examine(Place(ROOT, directory, profile, configfiles))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--profile", default="profiles/default", metavar="NAME",
         help="as for snakemake --workflow-profile (default: %(default)s)")  # fmt: skip
     add("--configfile", type=Path, nargs="+", default=[], metavar="FILE",
-        help="laid over config/config.yaml, as for snakemake")  # fmt: skip
+        help="override config/config.yaml, as for snakemake")  # fmt: skip
     add("--directory", type=Path, default=Path(), metavar="FOLDER",
         help="working directory of the run (default: this one)")  # fmt: skip
     add("--json", action="store_true", help="print JSON instead of the table")

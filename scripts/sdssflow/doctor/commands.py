@@ -1,4 +1,4 @@
-"""Ask a program, but not for ever."""
+"""Run a program with a time-out."""
 
 from __future__ import annotations
 
@@ -27,54 +27,49 @@ class Answer:
         return not self.trouble
 
 
-def find(program: str, environment: Mapping[str, str]) -> str | None:
-    """Return where a program stands on the PATH of `environment`."""
-    return shutil.which(program, path=environment.get("PATH", ""))
-
-
 def ask(
-    arguments: Sequence[str], environment: Mapping[str, str], seconds: float | None = None
+    arguments: Sequence[str],
+    seconds: float | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Answer:
-    """Run a program and everything it starts, but not for ever.
+    """Run a program and everything it starts, for a limited time.
 
     Parameters
     ----------
     arguments : sequence of str
-        Program, found on the PATH of `environment` or given as a path, and its arguments.
-    environment : mapping
-        All its environment variables.
+        Program, found on the PATH or given as a path, and its arguments.
     seconds : float, optional
         Then it is killed, with its children: one that keeps the pipe open must not hold us. None
         stands for `SECONDS`.
+    environment : mapping, optional
+        Its environment variables; those of this process if None.
     """
-    seconds = SECONDS if seconds is None else seconds
-    program = find(arguments[0], environment)
+    name, seconds = arguments[0], SECONDS if seconds is None else seconds
+    program = shutil.which(name)
     if program is None:
-        return Answer(trouble=f"no {arguments[0]} on PATH")
+        return Answer(trouble=f"no {name} on PATH")
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     try:
         process = subprocess.Popen(
             [program, *arguments[1:]],
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            env=environment,
             text=True,
             errors="replace",
             start_new_session=True,
+            **pipes,
         )
     except OSError as error:
-        return Answer(trouble=f"{arguments[0]} can't be started: {error.strerror}")
+        return Answer(trouble=f"{name} can't be started: {error.strerror}")
     with process:
         try:
             out, err = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
+        except BaseException as error:
             os.killpg(process.pid, signal.SIGKILL)
-            return Answer(trouble=f"{arguments[0]}: no answer in {seconds:g} s")
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                return Answer(trouble=f"{name}: no answer in {seconds:g} s")
             raise
     if process.returncode == 0:
         return Answer(out)
     said = [line.strip() for line in (err or out).splitlines() if line.strip()]
     why = said[-1] if said else f"exit status {process.returncode}"
-    return Answer(out, why if why.startswith(arguments[0]) else f"{arguments[0]}: {why}")
+    return Answer(out, why if why.startswith(name) or "/" in name else f"{name}: {why}")

@@ -1,13 +1,15 @@
-"""Room, rights and locks of the file systems that a run writes to."""
+"""Space, rights and locks of the file systems that a run writes to."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
+
+import psutil
 
 from sdssflow.doctor.commands import ask
 from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding, listed
@@ -30,80 +32,48 @@ sys.exit("two processes hold an exclusive lock of one file")
 """
 
 
-@dataclass(frozen=True)
-class Room:
-    """What is left on a file system."""
-
-    free: float
-    """Bytes for an ordinary user."""
-    inodes: int | None
-    """Files that may still be made; None if the file system does not count them."""
-
-
-def room_of(folder: Path) -> Room:
-    """Measure the file system of a folder, or of what will be its parent."""
-    status = os.statvfs(existing(folder))
-    return Room(status.f_bavail * status.f_frsize, status.f_favail if status.f_files else None)
-
-
 def existing(folder: Path) -> Path:
     """Return the folder, or the nearest one above it that is there."""
-    for place in (folder, *folder.absolute().parents):
-        if place.exists():
-            return place
-    return Path("/")
+    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
 
 
-def temporary_folder(environment: Mapping[str, str]) -> Path:
+def temporary_folder() -> Path:
     """Return where jobs put temporary files: TMPDIR even if it is not there, else /tmp."""
-    return Path(environment.get("TMPDIR") or tempfile.gettempdir())
+    return Path(os.environ.get("TMPDIR") or tempfile.gettempdir())
 
 
-def check_room(check: str, folder: Path, room: Room) -> Finding:
-    """Check for free bytes and free inodes."""
-    found = f"{folder}: {room.free / 1e9:.1f} GB free"
-    if room.inodes is not None and room.inodes < 10 * FEW_INODES:
-        found += f", {room.inodes} files"
-    empty = room.inodes is not None and room.inodes < FEW_INODES / 10
-    few = room.inodes is not None and room.inodes < FEW_INODES
-    if room.free < TOO_LITTLE or empty:
-        return Finding(check, FAULT, found, "make room, or run elsewhere (snakemake --directory)")
-    if room.free < LITTLE or few:
+def check_room(check: str, folder: Path) -> Finding:
+    """Check for free bytes and free inodes on the file system of a folder that may come to be."""
+    status = os.statvfs(existing(folder))
+    free = status.f_bavail * status.f_frsize
+    inodes = status.f_favail if status.f_files else float("inf")  # some don't count them
+    found = f"{folder}: {free / 1e9:.1f} GB free"
+    if inodes < 10 * FEW_INODES:
+        found += f", {inodes} files"
+    if free < TOO_LITTLE or inodes < FEW_INODES / 10:
+        advice = "free some space, or run elsewhere (snakemake --directory)"
+        return Finding(check, FAULT, found, advice)
+    if free < LITTLE or inodes < FEW_INODES:
         return Finding(check, WARNING, found, "enough for a default run, not for a large sample")
     return Finding(check, OK, found)
 
 
-def check_temporary_folder(folder: Path) -> Finding | None:
-    """Return a fault if TMPDIR is no folder; Python would silently take another one."""
+def check_temporary_folder(folder: Path) -> Finding:
+    """Check the room for temporary files; of a TMPDIR that is none Python would silently go on."""
     if folder.is_dir():
-        return None
-    return Finding(
-        "temporary disk",
-        FAULT,
-        f"TMPDIR={folder} is no folder",
-        "make it, or unset TMPDIR",
-    )
+        return check_room("temporary disk", folder)
+    found = f"TMPDIR={folder} is no folder"
+    return Finding("temporary disk", FAULT, found, "make it, or unset TMPDIR")
 
 
-def file_system_type(folder: Path, mounts: str) -> str:
-    """Return the type of the file system of a folder.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        It need not be there yet.
-    mounts : str
-        Text of /proc/mounts; of two mounts at one place the later one counts.
-    """
+def file_system_type(folder: Path) -> str:
+    """Return the type of the file system of a folder that need not be there yet."""
     place = existing(folder).resolve()
     found, longest = "unknown", -1
-    for line in mounts.splitlines():
-        cells = line.split()
-        if len(cells) < 3:
-            continue
-        point = Path(cells[1].encode().decode("unicode_escape"))  # a space is \040
+    for mount in psutil.disk_partitions(all=True):  # of two at one place the later one counts
+        point = Path(mount.mountpoint)
         if place.is_relative_to(point) and len(point.parts) >= longest:
-            found, longest = cells[2], len(point.parts)
+            found, longest = mount.fstype, len(point.parts)
     return found
 
 
@@ -125,12 +95,12 @@ def check_file_system(kind: str, latency: int, executor: str) -> Finding:
 
 def check_writing(folders: Iterable[Path]) -> Finding:
     """Write and remove a file in each folder, or where it will be made."""
-    wrong = []
-    folders = list(folders)
+    wrong, shown = [], []
     for folder in folders:
-        place = existing(folder)
+        inside = folder.is_relative_to(Path.cwd())
+        shown.append(str(folder.relative_to(Path.cwd()) if inside else folder))
         try:
-            with tempfile.NamedTemporaryFile(dir=place, prefix=".doctor.") as stream:
+            with tempfile.NamedTemporaryFile(dir=existing(folder), prefix=".doctor.") as stream:
                 stream.write(b"written and removed")
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -143,30 +113,19 @@ def check_writing(folders: Iterable[Path]) -> Finding:
             listed(wrong),
             "let yourself write there, or run in another folder (snakemake --directory)",
         )
-    return Finding(
-        "writing", OK, f"{listed([_short(folder) for folder in folders])} can be written"
-    )
+    return Finding("writing", OK, f"{listed(shown)} can be written")
 
 
-def _short(folder: Path) -> str:
-    try:
-        return str(folder.relative_to(Path.cwd()))
-    except ValueError:
-        return str(folder)
-
-
-def check_flock(folder: Path, environment: Mapping[str, str]) -> Finding:
+def check_flock(folder: Path) -> Finding:
     """Check that one process sees the lock of another on a file in `folder`.
 
     Every output is written under a lock (`sdssflow.files`). Two processes, because some file
     systems show a lock to other processes only.
     """
-    import fcntl
-
     try:
         with tempfile.NamedTemporaryFile(dir=existing(folder), prefix=".doctor.") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            answer = ask([sys.executable, "-S", "-c", _LOCKING, stream.name], environment)
+            answer = ask([sys.executable, "-S", "-c", _LOCKING, stream.name])
     except OSError as error:
         return Finding(
             "file locks",
@@ -175,10 +134,6 @@ def check_flock(folder: Path, environment: Mapping[str, str]) -> Finding:
             "run on a file system with flock (snakemake --directory); on Lustre, mount with flock",
         )
     if not answer.good:
-        return Finding(
-            "file locks",
-            WARNING,
-            f"{folder}: {answer.trouble.removeprefix(f'{sys.executable}: ')}",
-            "start one run at a time in this folder",
-        )
+        found, advice = f"{folder}: {answer.trouble}", "start one run at a time in this folder"
+        return Finding("file locks", WARNING, found, advice)
     return Finding("file locks", OK, "flock works")

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdssflow.doctor import disks, gpus, locks, network, nodes, partitions, profiles, samples, slurm
-from sdssflow.doctor import snakemake_options as snakemake
+from sdssflow.doctor import configuration, disks, gpus, locks, network, profiles, slurm
 from sdssflow.doctor.findings import FAULT, NOT_NEEDED, WARNING, Finding
-from sdssflow.doctor.rules import Rule, read_rules
 
 Check = Callable[[], "Finding | Sequence[Finding]"]
 WRITTEN = ("results", "logs", "benchmarks/runs", ".snakemake")
@@ -29,8 +25,7 @@ class Place:
     profile: str
     """As for `snakemake --workflow-profile`."""
     configfiles: tuple[Path, ...]
-    """Laid over the shipped one."""
-    environment: Mapping[str, str]
+    """Override the default one."""
 
 
 def examine(place: Place) -> list[Finding]:
@@ -41,20 +36,24 @@ def examine(place: Place) -> list[Finding]:
     except profiles.ProfileError as error:
         path, profile = None, profiles.Profile(Path(place.profile))
         wrong = Finding("profile", FAULT, str(error), "choose or correct the profile")
-    rules = read_rules(place.root / "rules")
-    configured = samples.load_configuration(_configuration_files(place))
-    unused = samples.unused_rules(configured)
-    used = {name: rule for name, rule in rules.items() if name not in unused}
+    own = place.directory / "config/config.yaml"
+    default = own if own.is_file() else place.root / "config/config.yaml"
+    configured = configuration.load_configuration([default, *place.configfiles])
     checks = [
-        *_profile_checks(place, path, profile, wrong, rules),
-        *_slurm_checks(place, profile, used),
-        *_machine_checks(place, profile, used),
-        lambda: samples.check_configuration(configured),
-        *_folder_checks(place, profile, configured),
+        lambda: configuration.check_configuration(configured),
+        *_folder_checks(place.directory, profile, configured),
     ]
     with ThreadPoolExecutor(max_workers=4) as pool:  # most of them wait for another program
-        found = list(pool.map(_guarded, checks))
-    return [finding for group in found for finding in group]
+        devices = pool.submit(gpus.find_devices)
+        asked = pool.submit(
+            profiles.ask_snakemake, place.root / "Snakefile", path, place.configfiles
+        )
+        others = [pool.submit(_guarded, check) for check in checks]
+        first = _guarded(lambda: _profile_checks(profile, wrong, asked.result()))
+        second = _guarded(lambda: _slurm_checks(profile, asked.result()))
+        third = _guarded(lambda: _gpu_check(profile, asked.result(), devices.result()))
+        groups = [first, second, third, *(other.result() for other in others)]
+    return [finding for group in groups for finding in group]
 
 
 def _guarded(check: Check) -> Sequence[Finding]:
@@ -66,112 +65,61 @@ def _guarded(check: Check) -> Sequence[Finding]:
     return [found] if isinstance(found, Finding) else found
 
 
-def _configuration_files(place: Place) -> list[Path]:
-    own = place.directory / "config/config.yaml"
-    shipped = own if own.is_file() else place.root / "config/config.yaml"
-    return [shipped, *place.configfiles]
-
-
 def _profile_checks(
-    place: Place,
-    path: Path | None,
-    profile: profiles.Profile,
-    wrong: Finding | None,
-    rules: Mapping[str, Rule],
-) -> list[Check]:
-    def snakemake_and_profile() -> list[Finding]:
-        options = snakemake.ask_snakemake(place.environment, path)
-        return [
-            snakemake.check_snakemake(options, profile.executor),
-            wrong or profiles.check_keys(profile, options),
-        ]
-
+    profile: profiles.Profile, wrong: Finding | None, answers: profiles.Answers
+) -> list[Finding]:
+    started = profiles.check_snakemake(answers, profile.executor)
     if wrong:
-        return [snakemake_and_profile]
+        return [started, wrong]
     return [
-        snakemake_and_profile,
-        lambda: profiles.check_rule_names(profile, rules),
-        lambda: profiles.check_site(profile),
+        started,
+        profiles.check_keys(profile, answers),
+        profiles.check_rule_names(profile, answers.rules),
+        profiles.check_site(profile),
     ]
 
 
-def _slurm_checks(
-    place: Place, profile: profiles.Profile, rules: Mapping[str, Rule]
-) -> list[Check]:
+def _slurm_checks(profile: profiles.Profile, answers: profiles.Answers) -> list[Finding]:
     if profile.executor != "slurm":
-        return [
-            lambda: Finding(
-                "slurm", NOT_NEEDED, f"the executor of the profile is {profile.executor}"
-            )
-        ]
-    environment = place.environment
-
-    def of_slurm() -> list[Finding]:
-        found = [slurm.check_programs(environment), slurm.check_controller(environment)]
-        if found[-1].state == FAULT:
-            return found  # what follows from it would only hide it
-        found.append(slurm.check_accounting(profile, environment))
-        known, trouble = nodes.read_partitions(environment)
-        if trouble:
-            return [*found, Finding("slurm partitions", FAULT, trouble, "ask the operators")]
-        return [
-            *found,
-            partitions.check_partitions(rules, profile, known),
-            partitions.check_gpu_partitions(rules, profile, known),
-        ]
-
-    return [of_slurm]
+        found = f"the executor of the profile is {profile.executor}"
+        return [Finding("slurm", NOT_NEEDED, found)]
+    found = [slurm.check_programs(), slurm.check_controller()]
+    if found[-1].state == FAULT:
+        return found  # what follows from it would only hide it
+    found.append(slurm.check_accounting(profile))
+    if answers.demands:
+        return [*found, slurm.check_jobs(answers.demands, profile)]
+    why = "not tried: Snakemake can't read the profile or the configuration"
+    return [*found, Finding("slurm jobs", WARNING, why, "correct those first")]
 
 
-def _machine_checks(
-    place: Place, profile: profiles.Profile, rules: Mapping[str, Rule]
-) -> list[Check]:
-    return [
-        lambda: gpus.check_gpus(
-            gpus.find_devices(place.environment, sys.executable),
-            gpus.asking_for_gpus(rules, profile),
-            profile.executor,
-        ),
-    ]
+def _gpu_check(
+    profile: profiles.Profile, answers: profiles.Answers, devices: gpus.Devices
+) -> Finding:
+    asking = [demand for demand in answers.demands if demand.gpu]
+    return gpus.check_gpus(devices, asking, profile.executor)
 
 
 def _folder_checks(
-    place: Place, profile: profiles.Profile, configured: samples.Configured
+    folder: Path, profile: profiles.Profile, configured: configuration.Configured
 ) -> list[Check]:
-    folder = place.directory
     store = configured.run.downloads.store if configured.run else "data/downloads"
-    temporary = disks.temporary_folder(place.environment)
+    temporary = disks.temporary_folder()
 
     def of_locks() -> list[Finding]:
         runs = locks.snakemake_runs(folder)
         rerun = profile.content.get("rerun-incomplete") is True
-        return [
-            locks.check_locks(folder, runs, place.environment),
-            locks.check_incomplete(locks.incomplete_outputs(folder), runs, rerun),
-        ]
-
-    def of_file_system() -> Finding:
-        mounts = Path("/proc/mounts").read_text(errors="replace")
-        kind = disks.file_system_type(folder, mounts)
-        return disks.check_file_system(kind, profile.number("latency-wait", 5), profile.executor)
+        return [locks.check_locks(folder, runs), locks.check_incomplete(folder, runs, rerun)]
 
     return [
         of_locks,
         lambda: disks.check_writing([folder / name for name in (*WRITTEN, store)]),
-        lambda: disks.check_flock(folder / "results", place.environment),
-        of_file_system,
-        lambda: disks.check_room("disk", folder, disks.room_of(folder)),
-        lambda: (
-            disks.check_temporary_folder(temporary)
-            or disks.check_room("temporary disk", temporary, disks.room_of(temporary))
+        lambda: disks.check_flock(folder / "results"),
+        lambda: disks.check_file_system(
+            disks.file_system_type(folder), profile.number("latency-wait", 5), profile.executor
         ),
-        lambda: network.check_archives(
-            samples.archive_addresses(configured.samples), place.environment
-        ),
-        lambda: network.check_loopback(samples.simulated_samples(configured.samples)),
+        lambda: disks.check_room("disk", folder),
+        lambda: disks.check_temporary_folder(temporary),
+        lambda: network.check_archives(configuration.archive_addresses(configured.samples)),
+        lambda: network.check_loopback(configuration.simulated_samples(configured.samples)),
     ]
-
-
-def environment_of_run() -> dict[str, str]:
-    """Return the environment variables that a run started here would have."""
-    return dict(os.environ)

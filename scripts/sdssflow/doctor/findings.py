@@ -1,9 +1,8 @@
-"""What a check found, and the table of it. Standard library only: see `__main__`."""
+"""What a check found, and the table of it. Needs the standard library alone: see `__main__`."""
 
 from __future__ import annotations
 
 import json
-import textwrap
 from dataclasses import asdict, dataclass
 from typing import Iterable, Sequence  # noqa: UP035 - an old Python has to get as far as its fault
 
@@ -62,40 +61,21 @@ def as_json(findings: Sequence[Finding]) -> str:
 
 def as_table(findings: Sequence[Finding], width: int = 120) -> str:
     """Return the table for people, wrapped to `width` columns (at least 60)."""
-    head = Finding("check", "state", "found", "what to do")
-    first = max(len(row.check) for row in [head, *findings])
-    second = max(map(len, STATES))
-    rest = max(width, 60) - first - second - 6
-    needed = max(len(row.advice) for row in [head, *findings])
-    last = min(needed, rest // 2)
-    widths = (first, second, rest - last, last)
-    rule = "  ".join("-" * size for size in widths)
-    rows = [_row(head, widths), rule, *(_row(finding, widths) for finding in findings)]
-    return "\n".join([*rows, rule, _summary(findings)])
-
-
-def _row(finding: Finding, widths: tuple[int, ...]) -> str:
-    words = (finding.check, finding.state, finding.found, finding.advice)
-    cells = [
-        [
-            line
-            for part in text.splitlines()
-            for line in textwrap.wrap(part, size, break_on_hyphens=False)
-        ]
-        for text, size in zip(words, widths)  # noqa: B905 - as above
-    ]
-    height = max(map(len, cells))
-    for cell in cells:
-        cell += [""] * (height - len(cell))
-    lines = zip(*cells)  # noqa: B905
-    return "\n".join(
-        "  ".join(cell.ljust(size) for cell, size in zip(line, widths)).rstrip()  # noqa: B905
-        for line in lines
+    rows = [(row.check, row.state, row.found, row.advice) for row in findings]
+    try:
+        from tabulate import tabulate
+    except ImportError:  # packages are missing, which is one of the rows
+        return "\n".join([": ".join(filter(None, row)) for row in rows] + [_summary(findings)])
+    rest = max(width, 60) - max(len(row[0]) for row in rows) - max(map(len, STATES)) - 6
+    last = min(max([len("what to do"), *(len(row[3]) for row in rows)]), rest // 2)
+    table = tabulate(
+        rows,
+        ("check", "state", "found", "what to do"),
+        maxcolwidths=[None, None, rest - last, last],
+        disable_numparse=True,
+        break_on_hyphens=False,  # keys are copied from here
     )
-
-
-def _wrapped(text: str, size: int) -> list[str]:
-    return textwrap.wrap(text, size, break_on_hyphens=False)  # keys are copied from here
+    return f"{table}\n{_summary(findings)}"
 
 
 def _summary(findings: Sequence[Finding]) -> str:

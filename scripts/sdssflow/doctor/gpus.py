@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sdssflow.doctor.commands import ask
-from sdssflow.doctor.demands import Demand, demand
 from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding, listed
-from sdssflow.doctor.profiles import Profile
-from sdssflow.doctor.rules import Rule
+from sdssflow.doctor.profiles import Demand
 
 SECONDS = 300.0  # torch from a network folder, on a busy machine
 _PROGRAM = """
 import json, torch
 names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-print(json.dumps({"version": torch.__version__, "built_for": torch.version.cuda, "names": names}))
+print(json.dumps({"version": torch.__version__, "built_for": torch.version.cuda, "seen": names}))
 """
 
 
@@ -29,9 +28,9 @@ class Devices:
     """Of torch."""
     built_for: str | None = None
     """CUDA version that torch was built for; None of a build for CPUs alone."""
-    seen: tuple[str, ...] = ()
+    seen: Sequence[str] = ()
     """Names that torch has."""
-    driver: tuple[str, ...] = ()
+    driver: Sequence[str] = ()
     """Names that nvidia-smi has, whatever CUDA_VISIBLE_DEVICES says."""
     visible: str | None = None
     """CUDA_VISIBLE_DEVICES; None if it is not set."""
@@ -39,41 +38,31 @@ class Devices:
     """Why torch can't be asked; empty if it could."""
 
 
-def find_devices(environment: Mapping[str, str], python: str = sys.executable) -> Devices:
+def find_devices(python: str = sys.executable) -> Devices:
     """Ask torch, in a process of its own, and nvidia-smi.
 
     A broken driver may hang or crash whoever loads it.
     """
-    smi = ask(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], environment)
-    driver = tuple(line.strip() for line in smi.out.splitlines() if line.strip())
-    visible = environment.get("CUDA_VISIBLE_DEVICES")
-    answer = ask([python, "-c", _PROGRAM], environment, SECONDS)
-    if not answer.good:
-        return Devices(
-            driver=driver if smi.good else (),
-            visible=visible,
-            trouble=answer.trouble.removeprefix(f"{python}: "),
-        )
-    content = json.loads(answer.out.splitlines()[-1])
-    return Devices(
-        content["version"],
-        content["built_for"],
-        tuple(content["names"]),
-        driver if smi.good else (),
-        visible,
-    )
-
-
-def asking_for_gpus(rules: Mapping[str, Rule], profile: Profile) -> list[Demand]:
-    """Return the demands of the rules that would use a GPU under this profile."""
-    demands = [demand(rule, profile) for rule in rules.values()]
-    if profile.executor == "local" and profile.section("resources").get("gpu") == 0:
-        return []  # Snakemake then gives its local jobs none
-    return [asked for asked in demands if asked.gpus]
+    smi = ask(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"])
+    names = [line.strip() for line in smi.out.splitlines() if line.strip()]
+    driver, visible = names if smi.good else [], os.environ.get("CUDA_VISIBLE_DEVICES")
+    answer = ask([python, "-c", _PROGRAM], SECONDS)
+    said = json.loads(answer.out.splitlines()[-1]) if answer.good else {"trouble": answer.trouble}
+    return Devices(driver=driver, visible=visible, **said)
 
 
 def check_gpus(devices: Devices, asking: Sequence[Demand], executor: str) -> Finding:
-    """Check that the GPUs here are those that the profile counts on."""
+    """Check that the GPUs here are those that the profile counts on.
+
+    Parameters
+    ----------
+    devices : Devices
+        From `find_devices`.
+    asking : sequence of Demand
+        Of the rules that would use a GPU under this profile.
+    executor : str
+        Of the profile: elsewhere than on this machine SLURM knows what there is.
+    """
     if devices.trouble:
         return Finding(
             "gpu",
@@ -82,12 +71,12 @@ def check_gpus(devices: Devices, asking: Sequence[Demand], executor: str) -> Fin
             "if torch is installed, see what nvidia-smi says: a driver may be broken",
         )
     found = _description(devices)
-    rules = listed([asked.rule for asked in asking])
+    rules = listed(list(dict.fromkeys(asked.rule for asked in asking)))
     here = len(devices.seen)
     if executor != "local":
         note = f"; {rules} use those of compute nodes" if asking else ""
         return Finding("gpu", OK, f"here: {found}{note}")
-    most = max((asked.gpus for asked in asking), default=0)
+    most = max((asked.gpu for asked in asking), default=0)
     if most > here:
         if all(asked.without_gpu == "cpu" for asked in asking):
             return Finding("gpu", OK, f"{found}; {rules} run on the CPU, as the profile lets them")
@@ -100,8 +89,8 @@ def check_gpus(devices: Devices, asking: Sequence[Demand], executor: str) -> Fin
     if devices.driver and not here:
         return Finding("gpu", WARNING, found, _remedy(devices, "none is asked for: no matter"))
     if here and not asking:
-        return Finding("gpu", OK, f"{found}; not used under this profile",
-                       "profiles/gpu trains on it")  # fmt: skip
+        found += "; not used under this profile"
+        return Finding("gpu", OK, found, "profiles/gpu trains on it")
     return Finding("gpu", OK, found)
 
 

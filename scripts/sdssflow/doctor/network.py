@@ -1,4 +1,4 @@
-"""Whether the archives that a run asks can be reached, and whether 127.0.0.1 can be served."""
+"""Whether the archives that a run asks answer, and whether 127.0.0.1 can be served."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ except OSError as error:
 
 
 def check_archives(
-    addresses: Mapping[str, Sequence[str]],
-    environment: Mapping[str, str],
-    seconds: float = ANSWER_SECONDS,
+    addresses: Mapping[str, Sequence[str]], seconds: float = ANSWER_SECONDS
 ) -> Finding:
     """Check that each archive answers: one HEAD, no query.
 
@@ -35,8 +33,6 @@ def check_archives(
     ----------
     addresses : mapping
         Address -> the samples that need it.
-    environment : mapping
-        Its proxies count.
     seconds : float
         Limit for each address, once the process that asks is at work.
     """
@@ -45,10 +41,9 @@ def check_archives(
     silent = []
     for address, samples in addresses.items():
         program = [sys.executable, "-c", _PROGRAM, address, str(seconds)]
-        answer = ask(program, environment, seconds + SECONDS)
+        answer = ask(program, seconds + SECONDS)
         if not answer.good:
-            why = answer.trouble.removeprefix(f"{sys.executable}: ")
-            silent.append(f"{address} (samples {listed(list(samples))}): {why}")
+            silent.append(f"{address} (samples {listed(list(samples))}): {answer.trouble}")
     if silent:
         return Finding(
             "network",

@@ -1,21 +1,26 @@
-"""A profile of Snakemake, with the line of each key."""
+"""A profile of Snakemake, what Snakemake says of it, and the line of each key."""
 
 from __future__ import annotations
 
 import difflib
+import json
+import os
 import re
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from sdssflow.doctor.commands import ask
 from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding, listed
-from sdssflow.doctor.snakemake_options import Options
 
+SCRIPTS = Path(__file__).parents[2]
+SECONDS = 300.0  # the slurm plugin may wait 2 x 10 s for scontrol, and the machine be busy
 PLACEHOLDER = re.compile(r"<[^<>\s][^<>]*>")
-BY_RULE = ("set-resources", "set-threads", "set-resource-scopes", "groups", "set-scatter")
+BY_RULE = ("set-resources", "set-threads", "set-resource-scopes", "groups")
 
 
 class ProfileError(ValueError):
@@ -57,6 +62,10 @@ class Profile:
         line = self.lines.get(keys)
         return f"{self.path}:{line}" if line else str(self.path)
 
+    def named(self, *keys: str) -> str:
+        """Return ``set-resources.train (line 12)``."""
+        return f"{'.'.join(keys)} (line {self.lines.get(keys, '?')})"
+
 
 def find_profile(name: str, folders: Iterable[Path]) -> Path:
     """Return the file of a profile, given as a file, a folder or a name under profiles/.
@@ -95,10 +104,8 @@ def load_profile(path: Path) -> Profile:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         content = yaml.safe_load(text)
-    except OSError as error:
-        raise ProfileError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ProfileError(f"{path}: not UTF-8: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProfileError(f"{path}: {getattr(error, 'strerror', error)}") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}:{mark.line + 1}" if mark else str(path)
@@ -106,10 +113,9 @@ def load_profile(path: Path) -> Profile:
         raise ProfileError(f"{place}: not valid YAML: {problem}") from error
     if not isinstance(content, dict):
         raise ProfileError(f"{path}: expected a mapping of keys, found {type(content).__name__}")
-    keys = list(_keys(root))
     lines: dict[tuple[str, ...], int] = {}
     repeated = []
-    for way, line in keys:
+    for way, line in _keys(root):
         if way in lines:
             repeated.append(f"{'.'.join(way)} (lines {lines[way]} and {line})")
         lines[way] = line
@@ -133,42 +139,99 @@ def _placeholders(text: str) -> Iterator[str]:
                 yield f"line {token.start_mark.line + 1}: {found}"
 
 
-def check_keys(profile: Profile, options: Options) -> Finding:
-    """Check that Snakemake knows each key of the profile and takes the values."""
-    if options.trouble:
-        return Finding("profile", WARNING, f"{profile.path}: Snakemake can't be asked about it")
-    unknown = [key for key in profile.content if not _is_known(str(key), options.keys)]
-    if unknown:
+@dataclass(frozen=True)
+class Demand:
+    """What one attempt of a rule's jobs asks for, as Snakemake makes it of rule and profile."""
+
+    rule: str
+    attempt: int = 1
+    gpu: int = 0
+    without_gpu: str = ""
+    """The rule's word for what to do on a machine without GPU."""
+    sbatch: Sequence[str] = ()
+    """The command that submits it; empty unless SLURM is the executor."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Snakemake as it is installed, and what it says of a profile and of the rules."""
+
+    version: str = ""
+    keys: Sequence[str] = ()
+    """Keys that a profile may have, those of the plugins included."""
+    executors: Sequence[str] = ()
+    """Names of the executors: its own and those of plugins."""
+    imports_torch: bool = False
+    """Whether a plugin imports torch, which would slow the start of every job."""
+    complaint: str = ""
+    """What it says when it reads the profile; empty if it takes it."""
+    rules: Sequence[str] = ()
+    """Names of all rules; empty if the Snakefile can't be read."""
+    demands: Sequence[Demand] = ()
+    """First and last attempt of each rule that this configuration has jobs of."""
+    trouble: str = ""
+    """Why Snakemake can't be asked; empty if it could."""
+
+
+def ask_snakemake(
+    snakefile: Path, profile: Path | None = None, configfiles: Iterable[Path] = ()
+) -> Answers:
+    """Ask the Snakemake of this interpreter, in a process of its own."""
+    words = [snakefile, profile or "", *configfiles]
+    program = [sys.executable, "-m", "sdssflow.doctor.snakemake_side", *map(str, words)]
+    paths = [str(SCRIPTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    answer = ask(program, SECONDS, {**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
+    if not answer.good:
+        return Answers(trouble=answer.trouble)
+    content = json.loads(answer.out.splitlines()[-1])
+    content["demands"] = [Demand(**demand) for demand in content.get("demands", [])]
+    return Answers(**content)
+
+
+def check_snakemake(answers: Answers, executor: str) -> Finding:
+    """Check that Snakemake starts and knows the executor of the profile."""
+    check = "snakemake"
+    if answers.trouble:
+        advice = "make installs it (or: pip install --requirement requirements.lock)"
+        return Finding(check, FAULT, f"can't be imported: {answers.trouble}", advice)
+    found = f"Snakemake {answers.version}; executors: {listed(answers.executors, most=8)}"
+    if executor not in answers.executors:
         return Finding(
-            "profile",
+            check,
             FAULT,
-            f"{profile.path}: unknown {listed([_with_line(profile, key) for key in unknown])}",
-            "; ".join(_instead(str(key), options.keys) for key in unknown),
+            f"{found}; the profile asks for {executor!r}",
+            f"pip install snakemake-executor-plugin-{executor}, or another executor in the profile",
         )
-    if options.complaint:
+    if answers.imports_torch:
         return Finding(
-            "profile",
-            FAULT,
-            f"{profile.path}: Snakemake refuses it: {options.complaint}",
-            "correct that value",
-        )
-    if profile.repeated:
-        return Finding(
-            "profile",
+            check,
             WARNING,
-            f"{profile.path}: twice: {listed(profile.repeated)}; the last one holds",
-            "leave one of them",
+            f"{found}; a plugin imports torch, so each job starts late",
+            "uninstall the plugin of Snakemake that is not in requirements.lock",
         )
-    found = f"{profile.path}: {len(profile.content)} keys, executor {profile.executor}"
+    return Finding(check, OK, found)
+
+
+def check_keys(profile: Profile, answers: Answers) -> Finding:
+    """Check that Snakemake knows each key of the profile and takes the values."""
+    path = profile.path
+    if answers.trouble:
+        return Finding("profile", WARNING, f"{path}: Snakemake can't be asked about it")
+    known = {*answers.keys}
+    unknown = [key for key in map(str, profile.content)
+               if key.lstrip("-") not in known and not key.startswith("__")]  # fmt: skip
+    if unknown:
+        shown = listed([profile.named(key) for key in unknown])
+        advice = "; ".join(_instead(key, known) for key in unknown)
+        return Finding("profile", FAULT, f"{path}: unknown {shown}", advice)
+    if answers.complaint:
+        said = f"{path}: Snakemake refuses it: {answers.complaint}"
+        return Finding("profile", FAULT, said, "correct that value")
+    if profile.repeated:
+        found = f"{path}: twice: {listed(profile.repeated)}; the last one holds"
+        return Finding("profile", WARNING, found, "leave one of them")
+    found = f"{path}: {len(profile.content)} keys, executor {profile.executor}"
     return Finding("profile", OK, found)
-
-
-def _is_known(key: str, known: Iterable[str]) -> bool:
-    return key.lstrip("-") in known or key.startswith("__")  # __use_yte__ and its kind
-
-
-def _with_line(profile: Profile, key: str) -> str:
-    return f"{key} (line {profile.lines.get((str(key),), '?')})"
 
 
 def _instead(key: str, known: Iterable[str]) -> str:
@@ -176,47 +239,36 @@ def _instead(key: str, known: Iterable[str]) -> str:
     return f"{near[0]} instead of {key}?" if near else f"remove {key}"
 
 
-def check_rule_names(profile: Profile, rules: Iterable[str]) -> Finding:
+def check_rule_names(profile: Profile, rules: Sequence[str]) -> Finding:
     """Check that each rule the profile names is one: Snakemake passes over the others."""
-    known = sorted(rules)
-    unknown = []
-    named = {(key, rule) for key in BY_RULE[:4] for rule in profile.section(key)}
-    arrays = str(profile.content.get("slurm-array-jobs", ""))
-    array_rules = {word.strip() for word in arrays.split(",") if word.strip()} - {"all"}
-    for key, rule in sorted(named, key=lambda pair: profile.lines.get(pair, 0)):
-        if rule not in known:
-            unknown.append((rule, f"{key}.{rule} (line {profile.lines.get((key, rule), '?')})"))
-    for rule in sorted(array_rules - set(known)):
-        unknown.append((rule, f"{rule} in {_with_line(profile, 'slurm-array-jobs')}"))
+    check = "rules of the profile"
+    if not rules:
+        return Finding(check, WARNING, "Snakemake can't read the rules", "see snakemake --lint")
+    named = [(key, rule) for key in BY_RULE for rule in profile.section(key)]
+    arrays = {word.strip() for word in str(profile.content.get("slurm-array-jobs", "")).split(",")}
+    unknown = {rule: profile.named(key, rule) for key, rule in named if rule not in rules}
+    for rule in sorted(arrays - {"", "all", *rules}):
+        unknown[rule] = f"{rule} in {profile.named('slurm-array-jobs')}"
     if unknown:
-        return Finding(
-            "rules of the profile",
-            FAULT,
-            f"{profile.path}: no such rule: {listed([shown for _, shown in unknown])}",
-            "; ".join(_instead(rule, known) for rule, _ in unknown),
-        )
+        found = f"{profile.path}: no such rule: {listed(list(unknown.values()))}"
+        return Finding(check, FAULT, found, "; ".join(_instead(rule, rules) for rule in unknown))
     groups = set(map(str, profile.section("groups").values()))
     lost = sorted(set(profile.section("group-components")) - groups)
     if lost:
-        shown = [f"{name} (line {profile.lines[('group-components', name)]})" for name in lost]
-        return Finding(
-            "rules of the profile",
-            FAULT,
-            f"{profile.path}: group-components of no group: {listed(shown)}",
-            "; ".join(_instead(name, groups) for name in lost),
-        )
-    count = len({rule for _, rule in named} | array_rules)
-    found = f"{count} named, all in rules/*.smk" if count else "none named"
-    return Finding("rules of the profile", OK, found)
+        shown = listed([profile.named("group-components", name) for name in lost])
+        advice = "; ".join(_instead(name, groups) for name in lost)
+        return Finding(check, FAULT, f"{profile.path}: of no group: {shown}", advice)
+    count = len({rule for _, rule in named} | arrays - {"", "all"})
+    return Finding(check, OK, f"{count} named, all of them rules" if count else "none named")
 
 
 def check_site(profile: Profile) -> Finding:
     """Check that the values that only the site can know are filled in."""
-    if profile.placeholders:
-        return Finding(
-            "site",
-            FAULT,
-            f"{profile.path}: not filled in: {listed(profile.placeholders)}",
-            "write what your cluster calls it (sinfo lists partitions), or remove the line",
-        )
-    return Finding("site", OK, "nothing left to fill in")
+    if not profile.placeholders:
+        return Finding("site", OK, "nothing left to fill in")
+    return Finding(
+        "site",
+        FAULT,
+        f"{profile.path}: not filled in: {listed(profile.placeholders)}",
+        "write what your cluster calls it (sinfo lists partitions), or remove the line",
+    )

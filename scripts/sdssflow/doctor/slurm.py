@@ -1,13 +1,14 @@
-"""SLURM as seen from here: its programs, its controller, its accounting."""
+"""SLURM as seen from here: its programs, controller and accounting, and whether it takes jobs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable
 
-from sdssflow.doctor.commands import ask, find
-from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding
-from sdssflow.doctor.profiles import Profile
+from sdssflow.doctor.commands import ask
+from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding, listed
+from sdssflow.doctor.profiles import Demand, Profile
 
 PROGRAMS = ("sbatch", "squeue", "scancel", "sinfo", "scontrol")
 STATUS = "slurm-status-command"
@@ -15,9 +16,9 @@ INITIAL = "slurm-init-seconds-before-status-checks"
 INITIAL_DEFAULT = 40
 
 
-def check_programs(environment: Mapping[str, str]) -> Finding:
+def check_programs() -> Finding:
     """Check that SLURM's commands are on the PATH."""
-    missing = [program for program in PROGRAMS if find(program, environment) is None]
+    missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing:
         return Finding(
             "slurm programs",
@@ -26,108 +27,129 @@ def check_programs(environment: Mapping[str, str]) -> Finding:
             "start on a login node of the cluster (there may be a module to load), or use "
             "profiles/default on this machine",
         )
-    answer = ask(["sbatch", "--version"], environment)
-    version = answer.out.strip() or "version unknown"  # without a configuration it says none
+    version = ask(["sbatch", "--version"]).out.strip() or "version unknown"
     return Finding("slurm programs", OK, f"{version}: {', '.join(PROGRAMS)}")
 
 
-def check_controller(environment: Mapping[str, str]) -> Finding:
+def check_controller() -> Finding:
     """Check that the controller answers, not only that its programs are there."""
-    ping = ask(["scontrol", "ping"], environment)
+    ping = ask(["scontrol", "ping"])
     if not ping.good or not re.search(r"\bUP\b", ping.out):
-        said = ping.trouble or " ".join(ping.out.split())
         return Finding(
             "slurm controller",
             FAULT,
-            said,
+            ping.trouble or " ".join(ping.out.split()),
             "ask the cluster's operators; on a node of your own, start munged and slurmctld, or "
             "set SLURM_CONF",
         )
-    nodes = ask(["sinfo", "--noheader", "--format=%D"], environment)
+    nodes = ask(["sinfo", "--noheader", "--format=%D"])
     if not nodes.good:
         return Finding("slurm controller", FAULT, nodes.trouble, "ask the cluster's operators")
     return Finding("slurm controller", OK, " ".join(ping.out.split()))
 
 
-def min_job_age(environment: Mapping[str, str]) -> int | None:
+def check_jobs(demands: Iterable[Demand], profile: Profile) -> Finding:
+    """Check that SLURM would take the jobs, by ``sbatch --test-only``: nothing is submitted.
+
+    Jobs that ask for the same are tried once. A first attempt that SLURM refuses is a fault; a
+    last one (memory and time grow with `retries`) a warning. The demands of rules that go by the
+    size of their input are those of an empty one, and jobs of a group are not tried.
+    """
+    demands = list(demands)
+    asking = [d.rule for d in demands if d.gpu]
+    if profile.section("resources").get("gpu") == 0 and asking:
+        return Finding(
+            "slurm jobs",
+            FAULT,
+            f"{profile.place('resources', 'gpu')}: no GPU is asked of SLURM, but jobs of "
+            f"{listed(list(dict.fromkeys(asking)))} still expect one",
+            "remove that line; write `gpu: 0` for these rules under set-resources",
+        )
+    tried: dict[tuple[str, ...], str] = {}
+    refused: dict[tuple[int, str], list[str]] = {}
+    for demand in demands:
+        command = tuple(demand.sbatch)
+        if command not in tried:
+            tried[command] = ask([*command, "--test-only", "--wrap=true"]).trouble
+        if tried[command]:
+            shown = f"{tried[command]} ({_shown(command)})"
+            refused.setdefault((demand.attempt, shown), []).append(demand.rule)
+    if not refused:
+        gpus = f"; with GPUs: {listed(list(dict.fromkeys(asking)))}" if asking else ""
+        return Finding(
+            "slurm jobs", OK, f"sbatch takes those of all rules ({len(tried)} kinds{gpus})"
+        )
+    first = min(attempt for attempt, _ in refused)
+    problems = [
+        f"{listed(rules)}{f', attempt {attempt}' if attempt > 1 else ''}: {why}"
+        for (attempt, why), rules in refused.items()
+        if attempt == first
+    ]
+    return Finding(
+        "slurm jobs",
+        FAULT if first == 1 else WARNING,
+        listed(problems, 2, "; "),
+        f"ask for less, or for another slurm_partition, under default-resources or set-resources "
+        f"in {profile.path} (sinfo lists partitions; `gpu: 0` trains on the CPU)",
+    )
+
+
+def _shown(command: tuple[str, ...]) -> str:
+    """Return the options of a job that decide where it fits."""
+    text = " ".join(command)
+    return " ".join(re.findall(r"(?:-[pAtC]|--(?:mem|gpus|qos|cpus-per-\w+))[ =]\S+", text))
+
+
+def min_job_age() -> int | None:
     """Return for how many seconds SLURM remembers an ended job; None if it doesn't say."""
-    answer = ask(["scontrol", "show", "config"], environment)
+    answer = ask(["scontrol", "show", "config"])
     match = re.search(r"^MinJobAge\s*=\s*(\d+)\s*(h|min)?", answer.out, re.MULTILINE)
     if not answer.good or not match:
         return None
     return int(match.group(1)) * {"h": 3600, "min": 60}.get(match.group(2), 1)
 
 
-def check_accounting(profile: Profile, environment: Mapping[str, str]) -> Finding:
+def check_accounting(profile: Profile) -> Finding:
     """Check that Snakemake can learn how its jobs end.
 
     The executor asks `sacct` where that is on the PATH, even on a cluster that keeps no accounts;
-    told to ask `squeue`, it still takes `sacct` if SLURM forgets ended jobs before it has asked
-    three times. So this repeats its choice, and then asks as it would.
+    with `squeue` in the profile, it still takes `sacct` if SLURM forgets ended jobs before it has
+    asked three times. So this repeats its choice, and then asks as it would.
     """
+    check = "slurm accounting"
     wanted = str(profile.content.get(STATUS, "")) or None
     if wanted not in (None, "sacct", "squeue"):
-        return Finding(
-            "slurm accounting",
-            FAULT,
-            f"{profile.place(STATUS)}: {STATUS} is {wanted!r}",
-            "write squeue or sacct",
-        )
-    sacct = find("sacct", environment) is not None
+        found = f"{profile.place(STATUS)}: {STATUS} is {wanted!r}"
+        return Finding(check, FAULT, found, "write squeue or sacct")
     initial = profile.number(INITIAL, INITIAL_DEFAULT)
-    age = min_job_age(environment)
-    remembers = age is not None and age >= 3 * initial
-    if (wanted or "sacct") == "squeue" or not sacct:
-        if remembers or not sacct:
-            return _by_squeue(profile, age, initial, remembers)
-        reason = f"sacct is used, since {_too_short(age, initial)}"
-    else:
-        reason = "sacct is used" if wanted else f"{profile.path} has no {STATUS}: sacct is used"
-    answer = ask(
-        ["sacct", "-X", "--noheader", "--clusters", "all", "--starttime", "now-1minutes"],
-        environment,
-    )
-    if answer.good:
-        return Finding("slurm accounting", OK, f"{reason}, and answers")
-    return Finding(
-        "slurm accounting",
-        FAULT,
-        f"{reason}, but fails ({answer.trouble})",
-        _remedy(profile, wanted, age, initial),
-    )
-
-
-def _by_squeue(profile: Profile, age: int | None, initial: int, remembers: bool) -> Finding:
-    if remembers:
-        found = f"squeue is used; SLURM remembers ended jobs for {age} s"
-        return Finding("slurm accounting", OK, found)
-    return Finding(
-        "slurm accounting",
-        WARNING,
-        f"squeue is used, but {_too_short(age, initial)}: SLURM may forget how a job ended",
-        _initial_line(profile, age),
-    )
-
-
-def _remedy(profile: Profile, wanted: str | None, age: int | None, initial: int) -> str:
-    lines = []
-    if wanted != "squeue":
-        lines.append(f"write `{STATUS}: squeue` in {profile.place(STATUS)}")
-    if age is None or age < 3 * initial:
-        lines.append(_initial_line(profile, age))
-    return " and ".join(lines)
-
-
-def _initial_line(profile: Profile, age: int | None) -> str:
+    age = min_job_age()
+    short = f"MinJobAge is {age} s, less than 3 x {INITIAL} ({initial})"
     if age is None:
-        return "find out MinJobAge (scontrol show config): it has to be 3 x the seconds of the " \
+        short = "MinJobAge is unknown"
+        line = "find out MinJobAge (scontrol show config): it has to be 3 x the seconds of the " \
                f"line {INITIAL} at least"  # fmt: skip
-    if age < 3:
-        return "ask the operators for a MinJobAge of 60 s or more, or for slurmdbd"
-    return f"write `{INITIAL}: {age // 3}` in {profile.place(INITIAL)}"
-
-
-def _too_short(age: int | None, initial: int) -> str:
-    if age is None:
-        return "MinJobAge is unknown"
-    return f"MinJobAge is {age} s, less than 3 x {INITIAL} ({initial})"
+    elif age < 3:
+        line = "ask the operators for a MinJobAge of 60 s or more, or for slurmdbd"
+    else:
+        line = f"write `{INITIAL}: {age // 3}` in {profile.place(INITIAL)}"
+    remembers = age is not None and age >= 3 * initial
+    sacct = shutil.which("sacct") is not None
+    if not sacct or (wanted == "squeue" and remembers):
+        if remembers:
+            found = f"squeue is used; SLURM remembers ended jobs for {age} s"
+            return Finding(check, OK, found)
+        found = f"squeue is used, but {short}: SLURM may forget how a job ended"
+        return Finding(check, WARNING, found, line)
+    reason = {
+        "squeue": f"sacct is used, since {short}",
+        "sacct": "sacct is used",
+        None: f"{profile.path} has no {STATUS}: sacct is used",
+    }[wanted]
+    period = ["--clusters", "all", "--starttime", "now-1minutes"]
+    answer = ask(["sacct", "-X", "--noheader", *period])
+    if answer.good:
+        return Finding(check, OK, f"{reason}, and answers")
+    lines = [f"write `{STATUS}: squeue` in {profile.place(STATUS)}"] * (wanted != "squeue")
+    lines += [line] * (not remembers)
+    found = f"{reason}, but fails ({answer.trouble})"
+    return Finding(check, FAULT, found, " and ".join(lines))

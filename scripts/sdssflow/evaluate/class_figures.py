@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -12,22 +11,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.evaluate.score_tables import ALL, Predictions
-from sdssflow.plotting import CLASS_COLORS, CLASS_MARKERS, LINE_STYLES, PALETTE, SEQUENTIAL
+from sdssflow.evaluate import class_metrics
+from sdssflow.evaluate.metrics import ALL, axis_labels, placed
+from sdssflow.evaluate.tables import Predictions
+from sdssflow.plotting import (
+    CLASS_COLORS,
+    CLASS_MARKERS,
+    LINE_STYLES,
+    PALETTE,
+    SEQUENTIAL,
+    panels,
+)
 
-LABELS = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro F1",
-    "roc_auc": "ROC AUC (macro)",
-    "log_loss": "log-loss",
-    "brier": "Brier score (0 to 2)",
-    "ece": "calibration error (ECE)",
-}
-LOWER_IS_BETTER = ("log_loss", "brier", "ece")
+LABELS = axis_labels(placed(class_metrics.METRICS, "drawn"))
+LOWER_IS_BETTER = [metric.name for metric in class_metrics.METRICS if metric.better == "low"]
 SMALLEST_RATE = 1e-3  # left end of the logarithmic axis of the ROC curves
 
 
-def comparison(scores: pd.DataFrame, models: Sequence[str]) -> Figure:
+def draw_comparison(scores: pd.DataFrame, models: Sequence[str]) -> Figure:
     """Draw six scores of every model as dots with intervals; means over seeds.
 
     Parameters
@@ -55,7 +56,7 @@ def comparison(scores: pd.DataFrame, models: Sequence[str]) -> Figure:
     return figure
 
 
-def confusion(table: pd.DataFrame, models: Sequence[str]) -> Figure:
+def draw_confusion(table: pd.DataFrame, models: Sequence[str]) -> Figure:
     """Draw the row-normalised confusion matrix of every model; all seeds pooled.
 
     Parameters
@@ -66,7 +67,7 @@ def confusion(table: pd.DataFrame, models: Sequence[str]) -> Figure:
         In reading order.
     """
     pooled = table[table["seed"].astype(str) == ALL]
-    figure, axes = _grid(len(models), width=2.4, height=2.5)
+    figure, axes = panels(len(models), width=2.4, height=2.5, margin=(0.6, 0.4))
     for axis, model in zip(axes, models, strict=True):
         rows = pooled[pooled["model"] == model]
         fraction = rows.pivot(index="truth", columns="predicted", values="fraction")
@@ -86,7 +87,7 @@ def confusion(table: pd.DataFrame, models: Sequence[str]) -> Figure:
     return figure
 
 
-def reliability(table: pd.DataFrame, models: Sequence[str]) -> Figure:
+def draw_reliability(table: pd.DataFrame, models: Sequence[str]) -> Figure:
     """Draw the calibration curve of every model's most probable class.
 
     Parameters
@@ -97,7 +98,7 @@ def reliability(table: pd.DataFrame, models: Sequence[str]) -> Figure:
         In reading order.
     """
     top = table[table["subset"] == ALL]
-    figure, axes = _grid(len(models), width=2.4, height=2.4)
+    figure, axes = panels(len(models), width=2.4, height=2.4, margin=(0.6, 0.4))
     for axis, model in zip(axes, models, strict=True):
         rows = top[top["model"] == model]
         bars = np.abs(rows[["lower", "upper"]].to_numpy().T - rows["fraction"].to_numpy())
@@ -115,7 +116,7 @@ def reliability(table: pd.DataFrame, models: Sequence[str]) -> Figure:
     return figure
 
 
-def by_magnitude(table: pd.DataFrame, models: Sequence[str]) -> Figure:
+def draw_by_magnitude(table: pd.DataFrame, models: Sequence[str]) -> Figure:
     """Draw completeness and purity of each class against magnitude, one panel per class.
 
     Parameters
@@ -140,7 +141,7 @@ def by_magnitude(table: pd.DataFrame, models: Sequence[str]) -> Figure:
     return figure
 
 
-def roc(predictions: Sequence[Predictions]) -> Figure:
+def draw_roc(predictions: Sequence[Predictions]) -> Figure:
     """Draw the ROC curve of each class against the rest; seeds pooled.
 
     Parameters
@@ -192,14 +193,10 @@ def _look(place: int) -> tuple[str, str]:
     return PALETTE[place % len(PALETTE)], LINE_STYLES[(place + again) % len(LINE_STYLES)]
 
 
-def _grid(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """Return a figure of `count` equal panels, four in a row."""
-    columns = min(4, count)
-    rows = math.ceil(count / columns)
-    figure, axes = plt.subplots(
-        rows, columns, squeeze=False, sharex=True, sharey=True,
-        figsize=(width * columns + 0.6, height * rows + 0.4),
-    )  # fmt: skip
-    for axis in axes.flat[count:]:
-        axis.set_visible(False)
-    return figure, list(axes.flat[:count])
+FIGURES = {
+    "comparison": (draw_comparison, ("scores", "models")),
+    "confusion": (draw_confusion, ("confusion", "models")),
+    "reliability": (draw_reliability, ("reliability", "models")),
+    "by_magnitude": (draw_by_magnitude, ("scores_by_bin", "models")),
+    "roc": (draw_roc, ("predictions",)),
+}

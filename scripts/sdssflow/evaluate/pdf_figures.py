@@ -6,8 +6,7 @@ within `plotting.style` and saved with `plotting.save_figure`.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,18 +14,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sdssflow.evaluate.pdf_gallery import choose
-from sdssflow.evaluate.pdf_scores import pdf_columns
+from sdssflow.evaluate.metrics import axis_labels
+from sdssflow.evaluate.pdf_metrics import DENSITIES
+from sdssflow.evaluate.pdfs import pdf_columns
 from sdssflow.evaluate.redshift_figures import LABELS
-from sdssflow.evaluate.score_tables import Predictions
-from sdssflow.plotting import PALETTE, model_look
+from sdssflow.evaluate.redshift_metrics import normalised_residual
+from sdssflow.evaluate.tables import Predictions
+from sdssflow.plotting import PALETTE, draw_bins, model_look, panels
 
-BINNED = {
-    "crps": "CRPS",
-    "coverage_95": "coverage of the\ncentral 95 %",
-    "sharpness_68": "half width of 68 %\n/ (1 + zphot)",
-}
-NOMINAL = {"coverage_95": 0.95}
+BINNED = axis_labels(metric for metric in DENSITIES if metric.subgroup)
+NOMINAL = {metric.name: metric.nominal for metric in DENSITIES if metric.nominal}
 VARIABLES = ("zphot", "reference_mag")
 LEVELS = np.linspace(0, 1, 101)
 BAND = "#bbbbbb"
@@ -40,7 +37,7 @@ def draw_pit(pit: pd.DataFrame, scores: pd.DataFrame, models: Sequence[str]) -> 
     Counts are means over seeds, relative to what is expected. The band is of one seed: seeds that
     share test objects don't narrow it.
     """
-    figure, axes = _grid(len(models), width=2.9, height=2.5)
+    figure, axes = panels(len(models), width=2.9, height=2.5, columns=3, margin=(1.2, 0.9))
     distance = _of_all(scores, "pit_ks").set_index("model")["value"]
     for place, (axis, model) in enumerate(zip(axes, models, strict=True)):
         rows = pit[pit["model"] == model]
@@ -112,19 +109,10 @@ def draw_by_bin(scores_by_bin: pd.DataFrame, models: Sequence[str]) -> Figure:
     """Draw CRPS, coverage and width with intervals against zphot and reference magnitude."""
     frame = scores_by_bin[scores_by_bin["seed"].astype(str) == "all"]
     variables = [name for name in VARIABLES if name in set(frame["variable"])]
-    figure, axes = plt.subplots(
-        len(BINNED),
-        len(variables),
-        sharex="col",
-        sharey="row",
-        squeeze=False,
-        figsize=(2.2 + 3.9 * len(variables), 7.4),
-    )
+    size = (2.2 + 3.9 * len(variables), 7.4)
+    figure, axes = draw_bins(frame, models, BINNED, variables, size)
     for line, (metric, label) in zip(axes, BINNED.items(), strict=True):
-        for axis, variable in zip(line, variables, strict=True):
-            rows = frame[(frame["metric"] == metric) & (frame["variable"] == variable)]
-            for place, model in enumerate(models):
-                _draw_binned(axis, rows[rows["model"] == model], place, len(models), model)
+        for axis in line:
             if metric in NOMINAL:
                 axis.axhline(NOMINAL[metric], color="black", linewidth=0.8)
             else:
@@ -137,23 +125,22 @@ def draw_by_bin(scores_by_bin: pd.DataFrame, models: Sequence[str]) -> Figure:
     return figure
 
 
-def draw_gallery(prediction: Predictions, levels: np.ndarray, redshifts: np.ndarray) -> Figure:
-    """Draw the p(z) of twelve test objects of the first seed, chosen by `pdf_gallery`.
+def draw_gallery(prediction: Predictions, quantiles: tuple[np.ndarray, np.ndarray]) -> Figure:
+    """Draw the p(z) of twelve test objects of the first seed, chosen by `choose`.
 
     Parameters
     ----------
     prediction : Predictions
         Of one model, n objects.
-    levels : (q,) array
-        Ascending probabilities.
-    redshifts : (n, q) array
-        Quantiles of each p(z), in the order of the predictions.
+    quantiles : ((q,) array, (n, q) array)
+        Ascending probabilities; quantiles of each p(z), in the order of the predictions.
     """
+    levels, redshifts = quantiles
     first = (prediction.frame["seed"] == prediction.seeds[0]).to_numpy()
     frame = prediction.frame[first].reset_index(drop=True)
     redshifts = redshifts[first]
     chosen = choose(frame)
-    figure, axes = _grid(len(chosen), width=2.6, height=1.75, columns=4, share=False)
+    figure, axes = panels(len(chosen), width=2.6, height=1.75, margin=(1.2, 0.9), share=False)
     for axis, (reason, row) in zip(axes, chosen, strict=True):
         _draw_density(axis, frame.iloc[row], levels, redshifts[row])
         axis.set_title(f"{reason}\nrow_id {frame['row_id'][row]}", fontsize=8)
@@ -210,33 +197,6 @@ def _of_all(scores: pd.DataFrame, metric: str) -> pd.DataFrame:
     return scores[(scores["metric"] == metric) & (scores["seed"].astype(str) == "all")]
 
 
-def _grid(
-    count: int, width: float, height: float, columns: int = 3, share: bool = True
-) -> tuple[Figure, list[Axes]]:
-    """Return a grid of panels; spare ones are taken out."""
-    columns = min(count, columns)
-    lines = math.ceil(count / columns)
-    size = (1.2 + width * columns, 0.9 + height * lines)
-    figure, grid = plt.subplots(
-        lines, columns, sharex=share, sharey=share, squeeze=False, figsize=size
-    )
-    for axis in grid.flat[count:]:
-        axis.remove()
-    return figure, list(grid.flat[:count])
-
-
-def _draw_binned(axis: Axes, rows: pd.DataFrame, place: int, count: int, label: str) -> None:
-    rows = rows.sort_values("bin_low")
-    if rows.empty:
-        return
-    widths = rows["bin_high"] - rows["bin_low"]
-    shift = 0.6 * widths.min() * (place - (count - 1) / 2) / count
-    x = (rows["bin_low"] + rows["bin_high"]) / 2 + shift
-    look = model_look(place)
-    axis.vlines(x, rows["lower"], rows["upper"], color=look.color, linewidth=1, alpha=0.6)
-    axis.plot(x, rows["value"], **look._asdict(), markersize=4, label=label)
-
-
 def _draw_density(axis: Axes, row: pd.Series, levels: np.ndarray, redshifts: np.ndarray) -> None:
     """Draw one p(z): probability between quantiles over their distance, summaries, zspec."""
     shown = (levels > SHOWN_TAIL - 1e-9) & (levels < 1 - SHOWN_TAIL + 1e-9)
@@ -254,3 +214,77 @@ def _draw_density(axis: Axes, row: pd.Series, levels: np.ndarray, redshifts: np.
     axis.set_ylim(-0.24 * top, 1.1 * top)
     axis.set_yticks([])
     axis.locator_params(axis="x", nbins=4)
+
+
+def choose(frame: pd.DataFrame) -> list[tuple[str, int]]:
+    """Choose objects by what is extreme about them, each object once.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Predictions with p(z).
+
+    Returns
+    -------
+    list of (str, int)
+        Why each was chosen, and its position in `frame`; of objects that tie, the first. Twelve, or
+        fewer if there are fewer objects. A rule that no object meets, such as the faintest where
+        no magnitude is known, is left out.
+    """
+    chosen: list[tuple[str, int]] = []
+    taken = np.zeros(len(frame), dtype=bool)
+    for reason, rule in RULES.items():
+        value = np.asarray(rule(frame), dtype=np.float64)
+        value = np.where(taken | ~np.isfinite(value), -np.inf, value)
+        if not len(value) or value.max() == -np.inf:
+            continue
+        place = int(value.argmax())
+        taken[place] = True
+        chosen.append((reason, place))
+    return chosen
+
+
+def _width(frame: pd.DataFrame) -> pd.Series:
+    return frame["z_high_95"] - frame["z_low_95"]
+
+
+def _skewness(frame: pd.DataFrame) -> pd.Series:
+    """How far the highest point lies from the median, in half widths of 68 %."""
+    half = (frame["z_high_68"] - frame["z_low_68"]) / 2
+    return (frame["zphot_mode"] - frame["zphot_median"]).abs() / half
+
+
+def _typicality(frame: pd.DataFrame) -> pd.Series:
+    """How near width and CRPS are to their medians, in logarithm."""
+    parts = [np.log(np.maximum(values, 1e-12)) for values in (_width(frame), frame["crps"])]
+    return -sum(np.abs(part - np.median(part)) for part in parts)
+
+
+def _residual(frame: pd.DataFrame) -> np.ndarray:
+    return normalised_residual(frame["zspec"].to_numpy(), frame["zphot"].to_numpy())
+
+
+# the object that makes the value largest is taken, in this order
+RULES: dict[str, Callable[[pd.DataFrame], np.ndarray | pd.Series]] = {
+    "typical width and CRPS": _typicality,
+    "narrowest": lambda frame: -_width(frame),
+    "widest": _width,
+    "most lopsided": _skewness,
+    "worst outlier, too high": _residual,
+    "worst outlier, too low": lambda frame: -_residual(frame),
+    "worst CRPS of the rest": lambda frame: frame["crps"],
+    "best CRPS of the rest": lambda frame: -frame["crps"],
+    "highest zspec of the rest": lambda frame: frame["zspec"],
+    "brightest of the rest": lambda frame: -frame["reference_mag"],
+    "faintest of the rest": lambda frame: frame["reference_mag"],
+    "farthest from training": lambda frame: frame["train_distance"],
+}
+
+
+FIGURES = {
+    "pit": (draw_pit, ("pit", "scores", "models")),
+    "coverage": (draw_coverage, ("predictions", "level")),
+    "pdf_by_bin": (draw_by_bin, ("scores_by_bin", "models")),
+    "pdf_gallery": (draw_gallery, ("best_predictions", "best_quantiles")),
+    "redshift_stacks": (draw_stacks, ("stacks", "summary", "models")),
+}

@@ -12,14 +12,19 @@ from pathlib import Path
 
 import numpy as np
 
+from sdssflow.models.folders import ModelFolder, open_folder
+from sdssflow.models.inputs import require_usable
 from sdssflow.prepare.parts import Part
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.redshift_pdf.scores import pdf_scores
 from sdssflow.redshift_pdf.summaries import summarise
-from sdssflow.regress.calibration_files import read_calibration
-from sdssflow.regress.calibrations import Calibration, FoldCalibration, LoadedPdf, blocks
-from sdssflow.regress.inputs import require_usable
-from sdssflow.regress.model_folders import ModelFolder, open_folder
+from sdssflow.regress.calibrations import (
+    Calibration,
+    FoldCalibration,
+    LoadedPdf,
+    blocks,
+    read_calibration,
+)
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,7 @@ def calibration_of(opened: ModelFolder, calibration: Calibration, fold: int) -> 
     """
     card = opened.card
     found = calibration.folds.get(fold)
-    trained = card.get("training", {}).get(str(fold), {}).get("digest")
-    wanted = (card["model"], card["seed"], tuple(card["features"]), trained)
+    wanted = (card["model"], card["seed"], tuple(card["features"]), opened.trained_on(fold))
     given = (calibration.model, calibration.seed, calibration.features)
     if found is None or wanted != (*given, found.training_digest):
         raise ValueError(
@@ -124,7 +128,7 @@ def predict_part(
     ValueError
         If there are no objects, or a redshift or a feature that the model needs is missing.
     """
-    require_usable(part, opened.settings.kind, "test")
+    require_usable(part, opened.settings, "test")
     pdf_of, point = opened.load_pdf(fold), opened.fold_settings(fold).point
     found = []
     for block in blocks(len(part)):

@@ -6,8 +6,8 @@ within `plotting.style` and saved with `plotting.save_figure`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,24 +17,26 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
-from sdssflow.evaluate.redshift_metrics import normalised_residual
-from sdssflow.evaluate.score_tables import Predictions
-from sdssflow.plotting import PALETTE, SEQUENTIAL, model_look
+from sdssflow.evaluate.metrics import axis_labels, names, placed
+from sdssflow.evaluate.redshift_metrics import METRICS, normalised_residual
+from sdssflow.evaluate.tables import Predictions
+from sdssflow.plotting import (
+    PALETTE,
+    SEQUENTIAL,
+    draw_bins,
+    model_look,
+    panels,
+    running_percentiles,
+)
 
 LABELS = {
-    "sigma_nmad": "$\\sigma_{\\rm NMAD}$",
-    "rmse": "rmse",
-    "r2": "$R^2$",
-    "bias": "bias: mean $\\Delta z/(1+z)$",
-    "bias_median": "median $\\Delta z/(1+z)$",
-    "outlier_0.05": "fraction $|\\Delta z|/(1+z)>0.05$",
-    "outlier_0.15": "fraction $|\\Delta z|/(1+z)>0.15$",
+    **axis_labels(METRICS),
     "zspec": "zspec",
     "zphot": "zphot",
     "reference_mag": "reference magnitude (mag)",
 }
-COMPARED = ("sigma_nmad", "r2", "rmse", "bias", "outlier_0.05", "outlier_0.15")
-BINNED = ("bias_median", "sigma_nmad", "outlier_0.05")
+COMPARED = [metric.name for metric in placed(METRICS, "drawn")]
+BINNED = names(METRICS, "subgroup")
 RUNNING_BINS = 20
 DEEP = 0.4  # zspec beyond which outliers are commonly counted from 0.15, below from 0.05
 
@@ -76,7 +78,8 @@ def draw_zphot_zspec(predictions: Sequence[Predictions]) -> Figure:
     zspec = predictions[0].frame["zspec"].to_numpy()
     low, high = np.quantile(zspec, (0.001, 0.999)) + np.array([-0.02, 0.02]) * np.ptp(zspec)
     limit = 0.05 if high <= DEEP else 0.15
-    figure, axes = _panels(len(predictions), "zspec", "zphot", width=2.6, height=2.5)
+    figure, axes = panels(len(predictions), width=2.6, height=2.5)
+    _name_axes(figure, "zspec", "zphot")
     line = np.array([low, high])
     for axis, prediction in zip(axes, predictions, strict=False):
         drawn = _density(
@@ -107,7 +110,8 @@ def draw_residuals(predictions: Sequence[Predictions]) -> Figure:
     # one scale for all panels: room for the 3 sigma of a typical model
     spread = float(np.median([np.ptp(np.quantile(d, (0.16, 0.84))) / 2 for d in residuals]))
     reach = max(5 * spread, 1e-3)
-    figure, axes = _panels(len(predictions), "zspec", "$\\Delta z/(1+z)$", width=2.8, height=2.1)
+    figure, axes = panels(len(predictions), width=2.8, height=2.1)
+    _name_axes(figure, "zspec", "$\\Delta z/(1+z)$")
     for axis, prediction, residual in zip(axes, predictions, residuals, strict=False):
         zspec = prediction.frame["zspec"].to_numpy()
         drawn = _density(axis, zspec, residual, (low, high, -reach, reach))
@@ -125,28 +129,16 @@ def draw_residuals(predictions: Sequence[Predictions]) -> Figure:
 def draw_by_bin(
     scores_by_bin: pd.DataFrame, models: Sequence[str], variables: Sequence[str]
 ) -> Figure:
-    """Draw scores with intervals against the bins of one or more variables, a column for each.
-
-    Models are set apart a little along the axis so that their intervals don't hide each other.
-    """
+    """Draw scores with intervals against the bins of one or more variables, a column for each."""
+    size = (2.0 + 4.2 * len(variables), 7.4)
+    figure, axes = draw_bins(scores_by_bin, models, BINNED, variables, size)
     frame = scores_by_bin[scores_by_bin["seed"].astype(str) == "all"]
-    figure, axes = plt.subplots(
-        len(BINNED),
-        len(variables),
-        sharex="col",
-        sharey="row",
-        squeeze=False,
-        figsize=(2.0 + 4.2 * len(variables), 7.4),
-    )
     for line, metric in zip(axes, BINNED, strict=True):
-        wanted = frame[(frame["metric"] == metric) & frame["variable"].isin(variables)]
-        for axis, variable in zip(line, variables, strict=True):
-            rows = wanted[wanted["variable"] == variable]
-            for place, model in enumerate(models):
-                _draw_binned(axis, rows[rows["model"] == model], place, len(models), model)
+        for axis in line:
             axis.axhline(0, color="black", linewidth=0.8)
+        shown = frame[(frame["metric"] == metric) & frame["variable"].isin(variables)]
         line[0].set_ylabel(LABELS[metric])
-        line[0].set_ylim(_limits(wanted["value"], wanted["lower"], wanted["upper"]))
+        line[0].set_ylim(_limits(shown["value"], shown["lower"], shown["upper"]))
     for axis, variable in zip(axes[-1], variables, strict=True):
         axis.set_xlabel(LABELS[variable])
     handles, labels = axes[0, 0].get_legend_handles_labels()
@@ -163,11 +155,6 @@ def draw_training(histories: Sequence[tuple[str, int, pd.DataFrame]]) -> Figure:
         `history` with the columns fold, epoch, train_loss, validation_loss.
     """
     models = list(dict.fromkeys(model for model, _, _ in histories))
-    if not models:
-        figure, axis = plt.subplots(figsize=(5, 1.2))
-        axis.text(0.5, 0.5, "No model of this run is trained in epochs.", ha="center", va="center")
-        axis.set_axis_off()
-        return figure
     figure, axes = plt.subplots(1, len(models), squeeze=False, figsize=(1 + 3.8 * len(models), 3.6))
     for axis, wanted in zip(axes[0], models, strict=True):
         chosen = [(seed, frame) for model, seed, frame in histories if model == wanted]
@@ -196,43 +183,9 @@ def draw_training(histories: Sequence[tuple[str, int, pd.DataFrame]]) -> Figure:
     return figure
 
 
-def running_percentiles(
-    zspec: np.ndarray, residual: np.ndarray, bins: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return where and how residuals are distributed along zspec, in bins of equal numbers.
-
-    Returns
-    -------
-    center : (m,) float64 array
-        Median zspec of each bin; m is the smaller of `bins` and n.
-    percentiles : (m, 3) float64 array
-        16th, 50th and 84th percentile of the residual.
-
-    >>> center, bands = running_percentiles(np.arange(4.0), np.array([0.0, 2.0, 5.0, 7.0]), 2)
-    >>> center, bands[:, 1]
-    (array([0.5, 2.5]), array([1., 6.]))
-    """
-    order = np.argsort(zspec, kind="stable")
-    chunks = np.array_split(order, min(bins, len(order)))
-    center = np.array([np.median(zspec[rows]) for rows in chunks])
-    return center, np.array([np.quantile(residual[rows], (0.16, 0.5, 0.84)) for rows in chunks])
-
-
-def _panels(
-    count: int, x_label: str, y_label: str, width: float, height: float
-) -> tuple[Figure, list[Axes]]:
-    """Return a grid of at most four columns with shared axes; spare panels are taken out."""
-    columns = min(count, 4)
-    lines = math.ceil(count / columns)
-    size = (1.2 + width * columns, 0.6 + height * lines)
-    figure, grid = plt.subplots(
-        lines, columns, sharex=True, sharey=True, squeeze=False, figsize=size
-    )
-    for axis in grid.flat[count:]:
-        axis.remove()
-    figure.supxlabel(x_label, fontsize=10)
-    figure.supylabel(y_label, fontsize=10)
-    return figure, list(grid.flat[:count])
+def _name_axes(figure: Figure, x: str, y: str) -> None:
+    figure.supxlabel(x, fontsize=10)
+    figure.supylabel(y, fontsize=10)
 
 
 def _density(axis: Axes, x: Sequence[float], y: Sequence[float], extent: tuple[float, ...]):
@@ -252,16 +205,6 @@ def _density(axis: Axes, x: Sequence[float], y: Sequence[float], extent: tuple[f
     axis.set_xlim(extent[:2])
     axis.set_ylim(extent[2:])
     return drawn
-
-
-def _draw_binned(axis: Axes, rows: pd.DataFrame, place: int, count: int, label: str) -> None:
-    rows = rows.sort_values("bin_low")
-    widths = rows["bin_high"] - rows["bin_low"]
-    shift = 0.6 * widths.min() * (place - (count - 1) / 2) / count
-    x = (rows["bin_low"] + rows["bin_high"]) / 2 + shift
-    look = model_look(place)
-    axis.vlines(x, rows["lower"], rows["upper"], color=look.color, linewidth=1, alpha=0.6)
-    axis.plot(x, rows["value"], **look._asdict(), markersize=4, label=label)
 
 
 def _limits(value: pd.Series, lower: pd.Series, upper: pd.Series) -> tuple[float, float]:
@@ -294,3 +237,19 @@ def _name_at_edge(axis: Axes, place: int, value: float, right: bool, color: str)
         fontsize=8,
         color=color,
     )
+
+
+FIGURES = {
+    "comparison": (draw_comparison, ("scores", "models")),
+    "zphot_zspec": (draw_zphot_zspec, ("predictions",)),
+    "residuals": (draw_residuals, ("predictions",)),
+    "by_redshift": (
+        partial(draw_by_bin, variables=["zspec", "zphot"]),
+        ("scores_by_bin", "models"),
+    ),
+    "by_magnitude": (
+        partial(draw_by_bin, variables=["reference_mag"]),
+        ("scores_by_bin", "models"),
+    ),
+    "training": (draw_training, ("histories",)),
+}

@@ -19,12 +19,10 @@ from sdssflow.explore.drawing import (
     draw_density,
     draw_plane,
     robust_limits,
-    running_median,
 )
 from sdssflow.explore.objects import COLORS, Objects
 from sdssflow.explore.sky_map import draw_sky_map
-
-LINE_STYLES = ("-", "--", ":", "-.")
+from sdssflow.plotting import LINE_STYLES, running_percentiles
 
 
 def draw_magnitudes(objects: Objects) -> Figure:
@@ -148,10 +146,10 @@ def _draw_trend(axes: Axes, zspec: np.ndarray, color: np.ndarray, label: str) ->
     limits = (robust_limits(zspec, tail=0.005), robust_limits(color, tail=0.002))
     shown = np.isfinite(zspec) & np.isfinite(color)
     filled = draw_density(axes, zspec[shown], color[shown], limits)
-    center, median, low, high = running_median(zspec, color)
-    axes.plot(center, median, color="#D55E00", lw=2, label="running median")
-    for edge, text in ((low, "16th, 84th percentile"), (high, None)):
-        axes.plot(center, edge, color="black", lw=1, ls="--", label=text)
+    center, bands = running_percentiles(zspec, color, fewest=15)
+    axes.plot(center, bands[:, 1], color="#D55E00", lw=2, label="running median")
+    for edge, text in ((0, "16th, 84th percentile"), (2, None)):
+        axes.plot(center, bands[:, edge], color="black", lw=1, ls="--", label=text)
     axes.set(xlim=limits[0], ylim=limits[1], ylabel=f"{label} (mag)")
     if filled is not None:
         axes.figure.colorbar(filled, ax=axes, label="objects")

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.explore.cluster_algorithms import ALGORITHMS, NOISE
+from sdssflow.configuration.clustering import ALGORITHMS, NOISE
 from sdssflow.explore.drawing import UNKNOWN_COLOR, class_color, class_marker, robust_limits
 from sdssflow.explore.objects import UNKNOWN
 from sdssflow.plotting import PALETTE, SEQUENTIAL

@@ -32,8 +32,7 @@ from sklearn.metrics import (
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from sdssflow.configuration.exploration import Exploration
-from sdssflow.explore.cluster_algorithms import ALGORITHMS, NOISE
+from sdssflow.configuration.clustering import ALGORITHMS, NOISE, Clustering
 from sdssflow.explore.feature_space import FeatureSpace
 from sdssflow.prepare.columns import numbers, strings
 
@@ -42,7 +41,7 @@ MIXTURE_STARTS = 2
 
 
 class Grouping(NamedTuple):
-    """One way to part the objects.
+    """One way to divide the objects.
 
     Attributes
     ----------
@@ -78,7 +77,7 @@ class Truth(NamedTuple):
 
 
 def find_clusters(
-    space: FeatureSpace, settings: Exploration, seed: int
+    space: FeatureSpace, settings: Clustering, seed: int
 ) -> tuple[pd.DataFrame, pa.Table]:
     """Find groups by each algorithm and compare them with the truth.
 
@@ -86,7 +85,7 @@ def find_clusters(
     ----------
     space : FeatureSpace
         Objects in standardised features.
-    settings : Exploration
+    settings : Clustering
         Numbers of groups to try and the smallest group of HDBSCAN.
     seed : int
         Seed of the starts of k-means and mixture.

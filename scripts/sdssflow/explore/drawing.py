@@ -54,37 +54,6 @@ def robust_limits(values: np.ndarray, tail: float = 0.001, margin: float = 0.05)
     return float(low - pad), float(high + pad)
 
 
-def running_median(
-    x: np.ndarray, y: np.ndarray, bins: int = 20, fewest: int = 15
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Median and central 68 % of `y` in bins of `x` with equal numbers of objects.
-
-    Parameters
-    ----------
-    x, y : (n,) array
-        Pairs with a NaN are left out.
-    bins : int
-        Most bins.
-    fewest : int
-        Fewest objects in a bin: small samples get fewer bins.
-
-    Returns
-    -------
-    center, median, low, high : (k,) arrays
-        Median of `x` and median, 16th and 84th percentile of `y` of each bin; empty if there are
-        fewer than `fewest` pairs.
-    """
-    both = np.isfinite(x) & np.isfinite(y)
-    order = np.argsort(x[both], kind="stable")
-    x, y = x[both][order], y[both][order]
-    count = min(bins, len(x) // fewest)
-    if count == 0:
-        return (np.empty(0),) * 4
-    parts = np.array_split(np.arange(len(x)), count)
-    rows = [(np.median(x[part]), *np.percentile(y[part], [50, 16, 84])) for part in parts]
-    return tuple(np.array(rows).T)
-
-
 def draw_plane(
     axes: Axes, x: np.ndarray, y: np.ndarray, objects: Objects, limits: tuple
 ) -> ScalarMappable | None:

@@ -1,4 +1,6 @@
-"""Two schematic galaxy spectra, made of public physics: they are not measured templates.
+"""Why colours carry redshift: a spectrum moves through the SDSS filters as its redshift grows.
+
+The spectra are schematic, made of public physics: they are no measured templates.
 
 Both are black bodies with a step at 4000 Å, where the absorption lines of many metals crowd, and a
 few lines at their laboratory wavelengths. They show why colours change with redshift; their colours
@@ -14,17 +16,43 @@ star_forming   6500 K          1.3      emission: [O II], H beta, [O III], H alp
 D(4000) is the ratio of the mean F_nu at 4050-4250 Å to that at 3750-3950 Å (Bruzual 1983, ApJ 273,
 105). Wavelengths are those in vacuum, as SDSS spectra have them. Strengths of breaks and lines are
 round numbers, chosen and not fitted.
+
+Filter curves are the ``sdss2010`` set of speclite: Doi et al. 2010 (AJ 139, 1628), with the
+atmosphere at airmass 1.3. Magnitudes are AB. Catalogue magnitudes of SDSS differ from AB by
+u_AB = u - 0.04 and z_AB = z + 0.02 (SDSS flux calibration page), which is less than what these
+schematic spectra are good for and is not corrected.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from scipy.constants import c as LIGHT_SPEED
 from scipy.constants import h as PLANCK
 from scipy.constants import k as BOLTZMANN
+from speclite.filters import FilterSequence, load_filters
+from speclite.redshift import redshift
 
+from sdssflow.acquire.schema import BANDS
+from sdssflow.explore.objects import COLORS
+from sdssflow.plotting import PALETTE
+
+REDSHIFTS = np.round(np.arange(0.0, 0.6001, 0.01), 2)
+COLOR_COLUMNS = ("u_g", "g_r", "r_i", "i_z")
+FLUX_UNIT = 1e-17  # erg / (s cm2 Å), as SDSS spectra; any value gives the same colours
+BAND_COLORS = dict(zip(BANDS, ("#CC79A7", "#0072B2", "#009E73", "#E69F00", "#D55E00"), strict=True))
+SHOWN_REDSHIFTS = (0.0, 0.2, 0.4)
+SPECTRUM_STYLES = {"old": (PALETTE[1], "-"), "star_forming": (PALETTE[0], "--")}
+CAPTION = (
+    "Why colours carry redshift\n"
+    "Schematic spectra (black body, 4000 Å break, laboratory lines; see sdssflow.explore.spectra), "
+    "not measured templates.\nFilters: Doi et al. 2010 via speclite, AB magnitudes."
+)
 BREAK = 4000.0  # Å
 BREAK_WIDTH = 25.0  # Å
 LINE_WIDTH = 6.0  # Å, Gaussian sigma: wide enough for the grid, narrow against a filter
@@ -148,17 +176,128 @@ def schematic_spectrum(name: str, wavelength: np.ndarray = WAVELENGTH) -> np.nda
     return continuum * profile
 
 
-def break_strength(wavelength: np.ndarray, flux: np.ndarray) -> float:
-    """D(4000) of Bruzual (1983): ratio of mean F_nu above and below the 4000 Å break.
+def sdss_filters() -> FilterSequence:
+    """Return the SDSS filter curves, in the order u, g, r, i, z."""
+    return load_filters(*[f"sdss2010-{band}" for band in BANDS])
+
+
+def redshifted(
+    wavelength: np.ndarray, flux: np.ndarray, zspec: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Move a rest-frame spectrum to a redshift, keeping its integral over wavelength.
 
     Parameters
     ----------
     wavelength : (n,) array
-        Rest-frame wavelength, Å, evenly spaced.
+        Rest-frame wavelength in Å.
     flux : (n,) array
-        F_lambda, any unit.
+        Rest-frame F_lambda.
+    zspec : float
+        Redshift, above -1.
+
+    Returns
+    -------
+    wavelength, flux : (n,) arrays
+        Wavelength times (1 + z), F_lambda divided by (1 + z). The dimming with distance is left
+        out: it is the same in all bands, so colours don't know it.
     """
-    per_frequency = flux * wavelength**2
-    above = (wavelength >= 4050) & (wavelength <= 4250)
-    below = (wavelength >= 3750) & (wavelength <= 3950)
-    return float(per_frequency[above].mean() / per_frequency[below].mean())
+    rules = [
+        {"name": "wavelength", "exponent": +1, "array_in": wavelength},
+        {"name": "flux", "exponent": -1, "array_in": flux},
+    ]
+    moved = redshift(z_in=0, z_out=zspec, rules=rules)
+    return np.ascontiguousarray(moved["wavelength"]), np.ascontiguousarray(moved["flux"])
+
+
+def synthetic_colors(wavelength: np.ndarray, flux: np.ndarray) -> np.ndarray:
+    """AB colours u-g, g-r, r-i, i-z of an observed spectrum.
+
+    Parameters
+    ----------
+    wavelength : (n,) array
+        Observed wavelength in Å.
+    flux : (n,) array
+        F_lambda in any unit: colours don't depend on it.
+
+    Returns
+    -------
+    (4,) array
+        Colours in mag.
+
+    Raises
+    ------
+    ValueError
+        If the spectrum does not cover a filter. Flux that is not known is never taken as zero.
+    """
+    filters = sdss_filters()
+    low = min(curve.wavelength[0] for curve in filters)
+    high = max(curve.wavelength[-1] for curve in filters)
+    if wavelength[0] > low or wavelength[-1] < high:
+        raise ValueError(
+            f"a spectrum of {wavelength[0]:.0f} to {wavelength[-1]:.0f} Å does not cover the SDSS "
+            f"filters ({low:.0f} to {high:.0f} Å); give a longer spectrum or a smaller redshift"
+        )
+    table = filters.get_ab_magnitudes(flux * FLUX_UNIT, wavelength)
+    magnitudes = np.array([float(table[f"sdss2010-{band}"][0]) for band in BANDS])
+    return -np.diff(magnitudes)
+
+
+def redshifted_colors(redshifts: np.ndarray = REDSHIFTS) -> pd.DataFrame:
+    """Colours of the schematic spectra against redshift.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``spectrum, zspec, u_g, g_r, r_i, i_z``; colours in AB mag.
+    """
+    rows = []
+    for name in RECIPES:
+        flux = schematic_spectrum(name)
+        for zspec in redshifts:
+            colors = synthetic_colors(*redshifted(WAVELENGTH, flux, float(zspec)))
+            named = zip(COLOR_COLUMNS, np.round(colors, 6).tolist(), strict=True)
+            rows.append({"spectrum": name, "zspec": float(zspec), **dict(named)})
+    return pd.DataFrame(rows)
+
+
+def draw_redshifted_spectrum(colors: pd.DataFrame) -> Figure:
+    """Draw the old spectrum at three redshifts over the filter curves, and colours against z.
+
+    Parameters
+    ----------
+    colors : pandas.DataFrame
+        From `redshifted_colors`.
+    """
+    figure = plt.figure(figsize=(10.0, 9.0))
+    grid = figure.add_gridspec(5, 2)
+    spectra = [figure.add_subplot(grid[row, :]) for row in range(3)]
+    panels = [figure.add_subplot(grid[3 + column // 2, column % 2]) for column in range(4)]
+    for axes, zspec in zip(spectra, SHOWN_REDSHIFTS, strict=True):
+        _draw_spectrum(axes, zspec)
+        axes.tick_params(labelbottom=axes is spectra[-1])
+    spectra[-1].set_xlabel("observed wavelength (Å)")
+    for axes, column, label in zip(panels, COLOR_COLUMNS, COLORS, strict=True):
+        for name, (color, line) in SPECTRUM_STYLES.items():
+            rows = colors[colors.spectrum == name]
+            axes.plot(rows.zspec, rows[column], color=color, ls=line, label=RECIPES[name].label)
+        axes.set(xlabel="redshift", ylabel=f"{label} (mag)")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(handles), fontsize=9)
+    figure.suptitle(CAPTION, fontsize=9)
+    return figure
+
+
+def _draw_spectrum(axes: Axes, zspec: float) -> None:
+    for band, curve in zip(BANDS, sdss_filters(), strict=True):
+        shape = curve.response / curve.response.max()
+        axes.fill_between(curve.wavelength, shape, color=BAND_COLORS[band], alpha=0.25, lw=0)
+        center = curve.effective_wavelength.value
+        axes.text(center, 0.04, band, ha="center", color=BAND_COLORS[band], weight="bold")
+    for name, (color, line) in SPECTRUM_STYLES.items():
+        wavelength, flux = redshifted(WAVELENGTH, schematic_spectrum(name), zspec)
+        reference = np.interp(6500.0 * (1 + zspec), wavelength, flux)  # continuum beside H alpha
+        axes.plot(wavelength, flux / reference * 0.8, color=color, ls=line, lw=1)
+    axes.axvline(BREAK * (1 + zspec), color="black", lw=1, ls=":")
+    place = f"z = {zspec:g}: the 4000 Å break (dotted) lies at {BREAK * (1 + zspec):.0f} Å"
+    axes.set_title(place, loc="left", fontsize=9)
+    axes.set(xlim=(2800, 11300), ylim=(0, 1.75), ylabel=r"$F_\lambda$ (scaled)")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sdssflow.acquire.schema import BANDS, CLASSES
 from sdssflow.configuration import cuts as settings
-from sdssflow.prepare.columns import numbers, require, strings
-from sdssflow.prepare.duplicates import object_keys
+from sdssflow.prepare.columns import numbers, require
+from sdssflow.prepare.duplicates import first_rows
 
 
 def apply_cuts(table: pa.Table, cuts: list[settings.Cut]) -> tuple[pa.Table, pd.DataFrame]:
@@ -37,17 +38,22 @@ def apply_cuts(table: pa.Table, cuts: list[settings.Cut]) -> tuple[pa.Table, pd.
     ValueError
         If a cut removes the last row.
     """
-    flow = [_flow_row(0, "catalogue", "all rows of the source", table, table.num_rows)]
+    classes = _classes_of(table)
+    keep = np.ones(table.num_rows, dtype=bool)
+    flow = [_flow_row(0, "catalogue", "all rows of the source", keep, keep, classes)]
     for step, cut in enumerate(cuts, start=1):
-        before = table.num_rows
-        table = table.filter(pa.array(MASKS[cut.cut](table, cut)))
-        flow.append(_flow_row(step, cut.cut, describe(cut), table, before))
-        if table.num_rows == 0:
+        before, keep = keep, keep.copy()
+        if isinstance(cut, settings.UniqueObjects):  # looks at other rows: at those that are left
+            keep[keep] = _unique_objects(table.filter(pa.array(keep)), cut)
+        else:
+            keep &= MASKS[cut.cut](table, cut)
+        flow.append(_flow_row(step, cut.cut, describe(cut), before, keep, classes))
+        if not keep.any():
             raise ValueError(
-                f"cuts: cut {step} ({cut.cut}: {describe(cut)}) removes the last {before} rows; "
-                "loosen or remove it"
+                f"cuts: cut {step} ({cut.cut}: {describe(cut)}) removes the last {before.sum()} "
+                "rows; loosen or remove it"
             )
-    return table, pd.DataFrame(flow)
+    return table.filter(pa.array(keep)), pd.DataFrame(flow)
 
 
 def describe(cut: settings.Cut) -> str:
@@ -80,19 +86,31 @@ def _range(what: str, low: float | None, high: float | None, unit: str) -> str:
     return f"{left}{what}{right}"
 
 
-def _flow_row(step: int, cut: str, description: str, table: pa.Table, before: int) -> dict:
-    row = {
+def _classes_of(table: pa.Table) -> dict[str, np.ndarray]:
+    """Return which rows are of each class; nothing where no classes are known."""
+    if "spec_class" not in table.column_names:
+        return {}
+    found = table.column("spec_class")
+    return {name: pc.fill_null(pc.equal(found, name), False).to_numpy() for name in CLASSES}
+
+
+def _flow_row(
+    step: int,
+    cut: str,
+    description: str,
+    before: np.ndarray,
+    after: np.ndarray,
+    classes: dict[str, np.ndarray],
+) -> dict:
+    return {
         "step": step,
         "cut": cut,
         "description": description,
-        "before": before,
-        "removed": before - table.num_rows,
-        "after": table.num_rows,
+        "before": int(before.sum()),
+        "removed": int(before.sum() - after.sum()),
+        "after": int(after.sum()),
+        **{f"after_{name}": int((after & is_one).sum()) for name, is_one in classes.items()},
     }
-    if "spec_class" in table.column_names:
-        found = strings(table, "spec_class", "flow")
-        row |= {f"after_{name}": int((found == name).sum()) for name in CLASSES}
-    return row
 
 
 def _magnitudes(
@@ -139,15 +157,13 @@ def _z_warning(table: pa.Table, cut: settings.ZWarning) -> np.ndarray:
 
 
 def _classes(table: pa.Table, cut: settings.Classes) -> np.ndarray:
-    return np.isin(strings(table, "spec_class", _by(cut)).astype(str), cut.keep)
+    found = require(table, "spec_class", _by(cut))
+    return pc.is_in(found, pa.array(cut.keep)).to_numpy()
 
 
 def _unique_objects(table: pa.Table, cut: settings.UniqueObjects) -> np.ndarray:
     require(table, "row_id", _by(cut))
-    _, first = np.unique(object_keys(table, cut.radius_arcsec), return_index=True)
-    keep = np.zeros(table.num_rows, dtype=bool)
-    keep[first] = True
-    return keep
+    return first_rows(table, cut.radius_arcsec) == np.arange(table.num_rows)
 
 
 def _between(values: np.ndarray, low: float | None, high: float | None) -> np.ndarray:
@@ -173,5 +189,4 @@ MASKS = {
     "nonzero_redshift": _nonzero_redshift,
     "z_warning": _z_warning,
     "classes": _classes,
-    "unique_objects": _unique_objects,
 }

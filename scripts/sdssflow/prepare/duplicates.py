@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
@@ -14,8 +15,39 @@ from sdssflow.prepare.columns import numbers
 ARCSEC = np.pi / 180 / 3600
 
 
-def object_keys(table: pa.Table, radius_arcsec: float = 0.5) -> np.ndarray:
-    """Return one key per row, equal for rows that are one object.
+def object_keys(table: pa.Table, radius_arcsec: float = 0.5) -> pa.StringArray:
+    """Return one key per row, equal for rows that are one object (see `first_rows`).
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        A catalogue of n rows.
+    radius_arcsec : float
+        Largest separation of two positions of one object.
+
+    Returns
+    -------
+    pyarrow.StringArray
+        The key of the object's first row: its objid, else its position, else its magnitudes.
+        Rows added behind the others change no key, unless they join two objects.
+    """
+    first, object_of = np.unique(first_rows(table, radius_arcsec), return_inverse=True)
+    rows = table.select(_telling(table)).take(pa.array(first))
+    keys = pa.nulls(len(rows), pa.string())
+    if "objid" in rows.column_names:
+        objid = rows.column("objid").combine_chunks().cast(pa.string())
+        keys = pc.binary_join_element_wise("objid", objid, ":")
+    unnamed = keys.is_null()  # the others are spared texts of their positions and magnitudes
+    rows = rows.filter(unnamed)
+    named = pa.array([f"row:{row}" for row in rows.column("row_id").to_pylist()], pa.string())
+    places = _as_text("radec", _positions(rows), 6)
+    for texts in (_magnitude_texts(rows), places):  # the most telling last
+        named = pc.if_else(pc.equal(texts, ""), named, texts)
+    return pc.replace_with_mask(keys, unnamed, named).take(pa.array(object_of))
+
+
+def first_rows(table: pa.Table, radius_arcsec: float = 0.5) -> np.ndarray:
+    """Return for each row the first row of the same object.
 
     Two rows are one object if they have the same objid, or lie within `radius_arcsec` of each
     other, or have identical magnitudes in all bands and one of them has neither objid nor position.
@@ -24,66 +56,73 @@ def object_keys(table: pa.Table, radius_arcsec: float = 0.5) -> np.ndarray:
     Parameters
     ----------
     table : pyarrow.Table
-        A catalogue.
+        A catalogue of n rows.
     radius_arcsec : float
         Largest separation of two positions of one object.
 
     Returns
     -------
-    (n,) array of str
-        The key of the group's first row: its objid, else its position, else its magnitudes.
-        Rows added behind the others change no key, unless they join two objects.
+    (n,) int64 array
+        Positions of rows in the table.
     """
     n = table.num_rows
-    objid, position, magnitudes = _objid_keys(table), _position_keys(table), _magnitude_keys(table)
-    anonymous = (objid == "") & (position == "")
-    own = np.array([f"row:{row}" for row in table.column("row_id").to_pylist()])
-    for keys in (magnitudes, position, objid):  # the most telling last
-        own = np.where(keys == "", own, keys)
-    links = [_equal(own), _close(table, radius_arcsec), _twins(magnitudes, anonymous)]
+    positions = _positions(table)
+    placed = np.isfinite(positions).all(axis=1)
+    numbered = np.zeros(n, dtype=bool)
+    links = [_close(positions, placed, radius_arcsec)]
+    if "objid" in table.column_names:  # whole numbers: texts of 10^6 rows take a gigabyte
+        objid = table.column("objid").combine_chunks()
+        numbered = objid.is_valid().to_numpy(zero_copy_only=False)
+        rows = np.flatnonzero(numbered)
+        links.append(_equal(objid.drop_null().to_numpy(), rows))
+    by_place = np.flatnonzero(placed & ~numbered)
+    links.append(_equal(_texts(_as_text("radec", positions[by_place], 6)), by_place))
+    anonymous = ~placed & ~numbered
+    if anonymous.any():
+        links.append(_twins(_texts(_magnitude_texts(table)), anonymous))
     left, right = np.concatenate(links, axis=1)
     graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
     _, label = connected_components(graph, directed=False)
-    _, first = np.unique(label, return_index=True)
-    return own[first][label]
+    _, first, object_of = np.unique(label, return_index=True, return_inverse=True)
+    return first[object_of]
 
 
-def _objid_keys(table: pa.Table) -> np.ndarray:
-    if "objid" not in table.column_names:
-        return np.full(table.num_rows, "")
-    ids = table.column("objid").to_pylist()
-    return np.array(["" if value is None else f"objid:{value}" for value in ids])
+def _telling(table: pa.Table) -> list[str]:
+    """Return the columns that tell objects apart."""
+    magnitudes = {f"{kind}_mag_{band}" for kind in MAGNITUDES for band in BANDS}
+    return [
+        name
+        for name in table.column_names
+        if name in {"row_id", "objid", "ra", "dec"} or name in magnitudes
+    ]
 
 
-def _position_keys(table: pa.Table) -> np.ndarray:
-    positions = _positions(table)
-    if positions is None:
-        return np.full(table.num_rows, "")
-    known = np.isfinite(positions).all(axis=1)
-    pairs = zip(positions.tolist(), known, strict=True)
-    return np.array([f"radec:{ra:.6f},{dec:.6f}" if whole else "" for (ra, dec), whole in pairs])
-
-
-def _positions(table: pa.Table) -> np.ndarray | None:
+def _positions(table: pa.Table) -> np.ndarray:
     if not {"ra", "dec"} <= set(table.column_names):
-        return None
+        return np.full((table.num_rows, 2), np.nan)
     return np.column_stack([numbers(table, name, "duplicates") for name in ("ra", "dec")])
 
 
-def _magnitude_keys(table: pa.Table) -> np.ndarray:
+def _magnitude_texts(table: pa.Table) -> pa.StringArray:
     """Return all five magnitudes of the first kind there is as text, '' where one is missing."""
     for kind in MAGNITUDES:
         names = [f"{kind}_mag_{band}" for band in BANDS]
         if set(names) <= set(table.column_names):
             values = np.column_stack([numbers(table, name, "duplicates") for name in names])
-            pairs = zip(values.tolist(), np.isfinite(values).all(axis=1), strict=True)
-            return np.array(
-                [
-                    "mag:" + ",".join(f"{v:.5f}" for v in row) if whole else ""
-                    for row, whole in pairs
-                ]
-            )
-    return np.full(table.num_rows, "")
+            return _as_text("mag", values, 5)
+    return pa.array([""] * table.num_rows, pa.string())
+
+
+def _as_text(what: str, values: np.ndarray, digits: int) -> pa.StringArray:
+    """Return the numbers of each row as one text, '' where one is not finite."""
+    form = f"{what}:" + ",".join([f"%.{digits}f"] * values.shape[1])
+    known = np.isfinite(values).all(axis=1)
+    rows = zip(values.tolist(), known, strict=True)
+    return pa.array([form % tuple(row) if whole else "" for row, whole in rows], pa.string())
+
+
+def _texts(texts: pa.StringArray) -> np.ndarray:
+    return np.array(texts.to_pylist(), dtype=str)
 
 
 def _twins(magnitudes: np.ndarray, anonymous: np.ndarray) -> np.ndarray:
@@ -96,23 +135,20 @@ def _twins(magnitudes: np.ndarray, anonymous: np.ndarray) -> np.ndarray:
     return np.array([np.flatnonzero(linked), twin[linked]], dtype=np.int64)
 
 
-def _equal(keys: np.ndarray) -> np.ndarray:
-    """Pairs that chain all rows of an equal key to its first row."""
+def _equal(keys: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Pairs that chain those of `rows` that share a key, in `keys`, to the first of them."""
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    rows = np.arange(len(keys))
-    linked = first[inverse] != rows
-    return np.array([first[inverse][linked], rows[linked]], dtype=np.int64)
+    linked = first[inverse] != np.arange(len(rows))
+    return np.array([rows[first[inverse][linked]], rows[linked]], dtype=np.int64)
 
 
-def _close(table: pa.Table, radius_arcsec: float) -> np.ndarray:
-    positions = _positions(table)
-    if positions is None:
+def _close(positions: np.ndarray, placed: np.ndarray, radius_arcsec: float) -> np.ndarray:
+    """Pairs of rows within the radius of each other."""
+    rows = np.flatnonzero(placed)
+    if len(rows) == 0:
         return np.empty((2, 0), dtype=np.int64)
-    known = np.flatnonzero(np.isfinite(positions).all(axis=1))
-    if len(known) == 0:
-        return np.empty((2, 0), dtype=np.int64)
-    ra, dec = np.radians(positions[known]).T
+    ra, dec = np.radians(positions[rows]).T
     vectors = np.column_stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
     chord = 2 * np.sin(radius_arcsec * ARCSEC / 2)
     pairs = cKDTree(vectors).query_pairs(chord, output_type="ndarray")
-    return known[pairs].T.astype(np.int64).reshape(2, -1)
+    return rows[pairs].T.astype(np.int64).reshape(2, -1)

@@ -7,6 +7,8 @@ before a table is written.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -18,6 +20,7 @@ from sdssflow.photometry import luptitude
 from sdssflow.prepare.columns import numbers
 from sdssflow.prepare.duplicates import object_keys
 from sdssflow.prepare.extinction import extinction_to_subtract
+from sdssflow.prepare.feature_columns import Feature
 from sdssflow.tables import metadata, with_metadata
 
 CARRIED = ("plate", "ra", "dec", "spec_class", "zspec", "published_part")
@@ -49,16 +52,17 @@ def build_features(catalogue: pa.Table, settings: Features) -> pa.Table:
         If a feature would leak the truth, or no row has a reference magnitude.
     """
     extinction, deredden = extinction_to_subtract(catalogue, settings)
-    system = metadata(catalogue.schema).get("magnitude_system", "asinh")
-    features: dict[str, np.ndarray] = {}
+    declared: dict[Feature, np.ndarray] = {}
     for group in settings.groups:
-        features |= GROUPS[group](catalogue, settings, extinction, system)
+        declared |= GROUPS[group](Photometry(catalogue, settings, extinction, group))
+    features = {feature.name: values for feature, values in declared.items()}
     refuse_leaks(features)
-    reference = _dereddened(catalogue, settings, extinction)[settings.reference_band]
+    reference = Photometry(catalogue, settings, extinction, "magnitudes").dereddened()
+    reference_mag = reference[settings.reference_band]
     columns = {
         "row_id": catalogue.column("row_id"),
-        "object_key": pa.array(object_keys(catalogue), type=pa.string()),
-        "reference_mag": pa.array(reference, type=pa.float32(), from_pandas=True),
+        "object_key": object_keys(catalogue),
+        "reference_mag": pa.array(reference_mag, type=pa.float32(), from_pandas=True),
         **{name: catalogue.column(name) for name in CARRIED if name in catalogue.column_names},
         **{
             name: pa.array(values, type=pa.float64(), from_pandas=True)
@@ -87,82 +91,110 @@ def refuse_leaks(names: dict[str, np.ndarray] | list[str]) -> None:
             )
 
 
-def _raw(catalogue: pa.Table, kind: str, band: str, group: str, err: str = "") -> np.ndarray:
-    return numbers(catalogue, f"{kind}_mag_{err}{band}", f"features.groups: {group}")
+@dataclass(frozen=True)
+class Photometry:
+    """The magnitudes of a catalogue, as a feature group asks for them.
+
+    Attributes
+    ----------
+    catalogue : pyarrow.Table
+        Clean catalogue of n objects.
+    settings : Features
+        Which magnitudes features are made of.
+    extinction : dict of str to (n,) array
+        What to subtract in each band, in mag.
+    group : str
+        The feature group, for the error if a column is missing.
+    """
+
+    catalogue: pa.Table
+    settings: Features
+    extinction: dict[str, np.ndarray]
+    group: str
+
+    def column(self, name: str) -> np.ndarray:
+        """Return a column of the catalogue, (n,) float64."""
+        return numbers(self.catalogue, name, f"features.groups: {self.group}")
+
+    def measured(self, band: str, magnitudes: str | None = None) -> np.ndarray:
+        """Return magnitudes as the catalogue has them, by default those of the settings."""
+        return self.column(f"{magnitudes or self.settings.magnitudes}_mag_{band}")
+
+    def errors(self, band: str) -> np.ndarray:
+        """Return the errors of the magnitudes of the settings, in mag."""
+        return self.column(f"{self.settings.magnitudes}_mag_err_{band}")
+
+    def dereddened(self) -> dict[str, np.ndarray]:
+        """Return the magnitudes of the settings in each band, without extinction."""
+        return {band: self.measured(band) - self.extinction[band] for band in BANDS}
 
 
-def _dereddened(
-    catalogue, settings, extinction, group: str = "magnitudes"
-) -> dict[str, np.ndarray]:
+Columns = dict[Feature, np.ndarray]
+
+
+def _magnitudes(photometry: Photometry) -> Columns:
+    quantity = f"{photometry.settings.magnitudes}_mag"
+    mags = photometry.dereddened()
+    return {Feature(quantity, "magnitude", band): mags[band] for band in BANDS}
+
+
+def _colors(photometry: Photometry) -> Columns:
+    quantity = f"{photometry.settings.magnitudes}_color"
+    mags = photometry.dereddened()
+    return {Feature(quantity, "color", a + b): mags[a] - mags[b] for a, b in ADJACENT}
+
+
+def _reference_magnitude(photometry: Photometry) -> Columns:
+    band = photometry.settings.reference_band
+    feature = Feature(f"{photometry.settings.magnitudes}_mag", "magnitude", band)
+    return {feature: photometry.dereddened()[band]}
+
+
+def _magnitude_errors(photometry: Photometry) -> Columns:
+    quantity = f"{photometry.settings.magnitudes}_mag_err"
+    return {Feature(quantity, "error", band): photometry.errors(band) for band in BANDS}
+
+
+def _color_errors(photometry: Photometry) -> Columns:
+    quantity = f"{photometry.settings.magnitudes}_color_err"
+    error = {band: photometry.errors(band) for band in BANDS}
+    return {Feature(quantity, "error", a + b): np.hypot(error[a], error[b]) for a, b in ADJACENT}
+
+
+def _luptitudes(photometry: Photometry) -> Columns:
+    quantity = f"{photometry.settings.magnitudes}_luptitude"
+    system = metadata(photometry.catalogue.schema).get("magnitude_system", "asinh")
     return {
-        band: _raw(catalogue, settings.magnitudes, band, group) - extinction[band] for band in BANDS
-    }
-
-
-def _magnitudes(catalogue, settings, extinction, system):
-    mags = _dereddened(catalogue, settings, extinction)
-    return {f"{settings.magnitudes}_mag_{band}": mags[band] for band in BANDS}
-
-
-def _colors(catalogue, settings, extinction, system):
-    mags = _dereddened(catalogue, settings, extinction, "colors")
-    return {f"{settings.magnitudes}_color_{a}{b}": mags[a] - mags[b] for a, b in ADJACENT}
-
-
-def _reference_magnitude(catalogue, settings, extinction, system):
-    band = settings.reference_band
-    mags = _dereddened(catalogue, settings, extinction, "reference_magnitude")
-    return {f"{settings.magnitudes}_mag_{band}": mags[band]}
-
-
-def _magnitude_errors(catalogue, settings, extinction, system):
-    kind = settings.magnitudes
-    return {
-        f"{kind}_mag_err_{band}": _raw(catalogue, kind, band, "magnitude_errors", "err_")
-        for band in BANDS
-    }
-
-
-def _color_errors(catalogue, settings, extinction, system):
-    kind = settings.magnitudes
-    error = {band: _raw(catalogue, kind, band, "color_errors", "err_") for band in BANDS}
-    return {f"{kind}_color_err_{a}{b}": np.hypot(error[a], error[b]) for a, b in ADJACENT}
-
-
-def _luptitudes(catalogue, settings, extinction, system):
-    kind = settings.magnitudes
-    return {
-        f"{kind}_luptitude_{band}": luptitude(
-            _raw(catalogue, kind, band, "luptitudes"), band, system, extinction[band]
+        Feature(quantity, "magnitude", band): luptitude(
+            photometry.measured(band), band, system, photometry.extinction[band]
         )
         for band in BANDS
     }
 
 
-def _psf_minus(other: str):
-    def difference(catalogue, settings, extinction, system):
+def _psf_minus(other: str) -> Callable[[Photometry], Columns]:
+    def difference(photometry: Photometry) -> Columns:
         # both magnitudes suffer the same extinction: it cancels
-        group = f"psf_minus_{other}"
         return {
-            f"psf_minus_{other}_{band}": _raw(catalogue, "psf", band, group)
-            - _raw(catalogue, other, band, group)
+            Feature(f"psf_minus_{other}", "other", band): photometry.measured(band, "psf")
+            - photometry.measured(band, other)
             for band in BANDS
         }
 
     return difference
 
 
-def _resolved(catalogue, settings, extinction, system):
+def _resolved(photometry: Photometry) -> Columns:
     """How extended an object is, after Clarke et al. 2020: near 0 for a point."""
-    psf, cmodel = (_raw(catalogue, kind, "r", "resolved") for kind in ("psf", "cmodel"))
-    return {"resolved_r": np.abs(psf - cmodel)}
+    psf, cmodel = (photometry.measured("r", kind) for kind in ("psf", "cmodel"))
+    return {Feature("resolved", "other", "r"): np.abs(psf - cmodel)}
 
 
-def _petro_radius(catalogue, settings, extinction, system):
-    return {"petro_rad_r": numbers(catalogue, "petro_rad_r", "features.groups: petro_radius")}
+def _petro_radius(photometry: Photometry) -> Columns:
+    return {Feature("petro_rad", "other", "r"): photometry.column("petro_rad_r")}
 
 
-GROUPS = {
+GROUPS: dict[str, Callable[[Photometry], Columns]] = {
     "magnitudes": _magnitudes,
     "colors": _colors,
     "reference_magnitude": _reference_magnitude,

@@ -27,8 +27,8 @@ class Part:
         Names of the f features, from the file's metadata.
     row_id : (n,) int64 array
         Position of each object in its source.
-    group : (n,) array of str
-        What may not straddle two parts.
+    group_key : (n,) pyarrow text column
+        What may not straddle two parts; `group` gives it as an array of str.
     reference_mag : (n,) float32 array
         Reference magnitude in mag, NaN where missing.
     spec_class : (n,) array of str or None
@@ -42,7 +42,7 @@ class Part:
     features: np.ndarray
     feature_names: tuple[str, ...]
     row_id: np.ndarray
-    group: np.ndarray
+    group_key: pa.ChunkedArray
     reference_mag: np.ndarray
     spec_class: np.ndarray | None
     zspec: np.ndarray | None
@@ -51,13 +51,19 @@ class Part:
     def __len__(self) -> int:
         return len(self.row_id)
 
+    @property
+    def group(self) -> np.ndarray:
+        """What may not straddle two parts, as an (n,) array of str: 100 bytes an object."""
+        return _words(self.group_key)
+
     def subset(self, rows: slice | np.ndarray) -> Part:
         """Return the part with some of its objects; the digest stays that of the whole part."""
-        arrays = ("features", "row_id", "group", "reference_mag", "spec_class", "zspec")
+        arrays = ("features", "row_id", "reference_mag", "spec_class", "zspec")
         chosen = {
             name: values[rows] for name in arrays if (values := getattr(self, name)) is not None
         }
-        return replace(self, **chosen)
+        kept = np.arange(len(self))[rows]
+        return replace(self, **chosen, group_key=self.group_key.take(pa.array(kept)))
 
 
 def feature_names(path: str | Path) -> tuple[str, ...]:
@@ -119,9 +125,13 @@ def read_part(path: str | Path, fold: int, part: str) -> Part:
     present = pq.read_schema(path).names
     truths = [name for name in ("spec_class", "zspec") if name in present]
     columns = ["row_id", "fold", "part", "group", "reference_mag", *truths, *names]
+    asked = read_parquet(path, ["fold", "part"])
+    rows = pc.and_(pc.equal(asked["fold"], fold), pc.equal(asked["part"], part))
+    # one at a time: the other parts of a column are gone before the next is read;
     # the reference magnitude may be a feature as well
-    table = read_parquet(path, list(dict.fromkeys(columns)))
-    table = table.filter((pc.field("fold") == fold) & (pc.field("part") == part))
+    table = pa.table(
+        {name: read_parquet(path, [name])[name].filter(rows) for name in dict.fromkeys(columns)}
+    )
     features = np.empty((table.num_rows, len(names)), dtype=np.float64)
     for column, name in enumerate(names):
         features[:, column] = _numbers(table, name)
@@ -130,9 +140,9 @@ def read_part(path: str | Path, fold: int, part: str) -> Part:
         features=features,
         feature_names=names,
         row_id=table.column("row_id").to_numpy(),
-        group=_words(table, "group"),
+        group_key=table.column("group"),
         reference_mag=_numbers(table, "reference_mag").astype(np.float32),
-        spec_class=_words(table, "spec_class") if "spec_class" in truths else None,
+        spec_class=_words(table.column("spec_class")) if "spec_class" in truths else None,
         zspec=_numbers(table, "zspec") if "zspec" in truths else None,
         digest=content_digest(table),
     )
@@ -142,9 +152,9 @@ def _numbers(table: pa.Table, name: str) -> np.ndarray:
     return table.column(name).cast(pa.float64()).fill_null(np.nan).to_numpy()
 
 
-def _words(table: pa.Table, name: str) -> np.ndarray:
+def _words(column: pa.ChunkedArray) -> np.ndarray:
     """Return a text column as a numpy array of str, '' for null."""
-    return np.array(table.column(name).cast(pa.string()).fill_null("").to_pylist(), dtype=str)
+    return np.array(column.cast(pa.string()).fill_null("").to_pylist(), dtype=str)
 
 
 def _refuse_infinite(

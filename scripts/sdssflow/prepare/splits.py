@@ -15,10 +15,12 @@ from sdssflow.configuration.splits import (
     PublishedSplit,
     Split,
 )
-from sdssflow.prepare.columns import numbers, require, strings
+from sdssflow.prepare.columns import numbers, require
+from sdssflow.prepare.parts import PARTS
 from sdssflow.tables import content_digest, metadata, with_metadata
 
-PARTS = ("train", "validation", "calibration", "test")
+BLOCK = 65_536
+TRAIN, TEST = PARTS.index("train"), PARTS.index("test")
 
 
 def split_sample(
@@ -53,19 +55,16 @@ def split_sample(
         on both sides.
     """
     group = group_keys(features, settings)
-    folds = []
-    for fold, part in enumerate(_assign(features, settings, group, seed)):
+    folds = _assign(features, settings, group, seed)
+    for fold, part in enumerate(folds):
         _check(part, group, fold, name)
-        order = pa.array([fold] * features.num_rows, type=pa.int32())
-        folds.append(
-            features.append_column("fold", order)
-            .append_column("part", pa.array(part.astype(str), type=pa.string()))
-            .append_column("group", pa.array(group.astype(str), type=pa.string()))
-        )
-    table = pa.concat_tables(folds)
-    is_test = pc.equal(table.column("part"), "test")
-    test = table.filter(is_test).combine_chunks()
-    development = table.filter(pc.invert(is_test)).combine_chunks()
+    development, test = (
+        pa.concat_tables(
+            _rows(features, group, fold, part, (part == TEST) == is_test)
+            for fold, part in enumerate(folds)
+        ).combine_chunks()
+        for is_test in (False, True)
+    )
     digest = content_digest(test)
     entries = {
         "sample": metadata(features.schema).get("sample", ""),
@@ -77,7 +76,21 @@ def split_sample(
     return (
         with_metadata(development, **entries),
         with_metadata(test, **entries),
-        summarise_parts(table),
+        summarise_parts(features, group, folds),
+    )
+
+
+def _rows(
+    features: pa.Table, group: pa.DictionaryArray, fold: int, part: np.ndarray, chosen: np.ndarray
+) -> pa.Table:
+    """Return the chosen rows of one fold with ``fold, part, group``."""
+    chosen = pa.array(chosen)
+    table = features.filter(chosen)
+    parts = pa.DictionaryArray.from_arrays(pa.array(part), list(PARTS))
+    return (
+        table.append_column("fold", pa.array(np.full(len(table), fold, dtype=np.int32)))
+        .append_column("part", parts.filter(chosen).cast(pa.string()))
+        .append_column("group", group.filter(chosen).cast(pa.string()))
     )
 
 
@@ -86,130 +99,145 @@ def hash_uniform(keys: np.ndarray, salt: str) -> np.ndarray:
 
     Parameters
     ----------
-    keys : (n,) array of str
+    keys : (n,) array of str, numpy or Arrow
         Group keys.
     salt : str
         Seed and purpose of the draw.
     """
     hash_key = hashlib.blake2b(salt.encode(), digest_size=8).hexdigest()
-    hashed = pd.util.hash_array(np.asarray(keys, dtype=object), hash_key=hash_key)
+    hashed = np.empty(len(keys), dtype=np.uint64)
+    for start in range(0, len(keys), BLOCK):  # a Python text takes 75 bytes
+        block = np.asarray(keys[start : start + BLOCK], dtype=object)
+        hashed[start : start + BLOCK] = pd.util.hash_array(
+            block, hash_key=hash_key, categorize=False
+        )
     return (hashed >> np.uint64(11)) / 2.0**53
 
 
-def group_keys(features: pa.Table, settings: Split) -> np.ndarray:
-    """Return what may not straddle two parts, as one text per row.
+def group_keys(features: pa.Table, settings: Split) -> pa.DictionaryArray:
+    """Return what may not straddle two parts, as one text per row, numbered by first appearance.
 
     Objects of a plate or cell keep their duplicates with them only if those lie on the same plate
     or cell; a duplicate elsewhere moves to the group of the object's first row.
     """
-    objects = strings(features, "object_key", "splits").astype(str)
+    objects = require(features, "object_key", "splits").combine_chunks()
     match getattr(settings, "group", "object"):
         case "object":
-            return objects
+            return objects.dictionary_encode()
         case "plate":
-            plate = require(features, "plate", "splits: group plate")
-            own = np.array(
-                [f"plate:{value}" if value is not None else "" for value in plate.to_pylist()]
-            )
+            plate = require(features, "plate", "splits: group plate").combine_chunks()
+            own = pc.binary_join_element_wise("plate", plate.cast(pa.string()), ":")
         case "sky_cell":
             own = _sky_cells(features, settings.nside)
-    own = np.where(own == "", objects, own)  # not on any plate: a group of its own
-    _, first, member = np.unique(objects, return_index=True, return_inverse=True)
-    return own[first][member]
+    own = pc.coalesce(own, objects)  # not on any plate: a group of its own
+    object_of = objects.dictionary_encode().indices.to_numpy()
+    _, first = np.unique(object_of, return_index=True)
+    return own.take(pa.array(first[object_of])).dictionary_encode()
 
 
-def summarise_parts(table: pa.Table) -> pd.DataFrame:
+def summarise_parts(
+    features: pa.Table, group: pa.DictionaryArray, folds: list[np.ndarray]
+) -> pd.DataFrame:
     """Count rows, groups and classes of every fold and part."""
-    columns = [c for c in ("fold", "part", "group", "spec_class") if c in table.column_names]
-    frame = table.select(columns).to_pandas()
+    group_of = group.indices.to_numpy()
+    classes = {}
+    if "spec_class" in features.column_names:
+        found = features.column("spec_class")
+        classes = {
+            name: pc.fill_null(pc.equal(found, name), False).to_numpy()
+            for name in ("GALAXY", "QSO", "STAR")
+        }
     rows = []
-    for fold in sorted(frame["fold"].unique()):
-        for part in PARTS:
-            chosen = frame[(frame["fold"] == fold) & (frame["part"] == part)]
-            row = {
-                "fold": fold,
-                "part": part,
-                "rows": len(chosen),
-                "groups": chosen["group"].nunique(),
-            }
-            if "spec_class" in columns:
-                row |= {
-                    f"rows_{c}": int((chosen["spec_class"] == c).sum())
-                    for c in ("GALAXY", "QSO", "STAR")
+    for fold, parts in enumerate(folds):
+        for index, part in enumerate(PARTS):
+            chosen = parts == index
+            rows.append(
+                {
+                    "fold": fold,
+                    "part": part,
+                    "rows": int(chosen.sum()),
+                    "groups": len(np.unique(group_of[chosen])),
                 }
-            rows.append(row)
+                | {f"rows_{name}": int(is_one[chosen].sum()) for name, is_one in classes.items()}
+            )
     return pd.DataFrame(rows)
 
 
-def _sky_cells(features: pa.Table, nside: int) -> np.ndarray:
+def _sky_cells(features: pa.Table, nside: int) -> pa.StringArray:
+    """Return the HEALPix cell of each row, null without a position."""
     from astropy import units
     from astropy_healpix import HEALPix
 
     ra = numbers(features, "ra", "splits: group sky_cell")
     dec = numbers(features, "dec", "splits: group sky_cell")
     known = np.isfinite(ra) & np.isfinite(dec)
-    cells = np.full(len(ra), "", dtype=object)
-    found = HEALPix(nside, order="nested").lonlat_to_healpix(
+    cells = np.full(len(ra), -1)
+    cells[known] = HEALPix(nside, order="nested").lonlat_to_healpix(
         ra[known] * units.deg, dec[known] * units.deg
     )
-    cells[known] = [f"cell:{nside}:{cell}" for cell in found]
-    return cells.astype(str)
+    return pc.binary_join_element_wise(
+        f"cell:{nside}", pa.array(cells, mask=~known).cast(pa.string()), ":"
+    )
 
 
-def _assign(features: pa.Table, settings: Split, group: np.ndarray, seed: int) -> list[np.ndarray]:
-    """Part of each row, one array per fold."""
+def _assign(
+    features: pa.Table, settings: Split, group: pa.DictionaryArray, seed: int
+) -> list[np.ndarray]:
+    """Part of each row as its place in `PARTS`, one array per fold."""
+
+    def draw(purpose: str) -> np.ndarray:
+        return hash_uniform(group.dictionary, f"{seed}|{purpose}")[group.indices.to_numpy()]
+
     match settings:
         case HoldoutSplit():
-            draw = hash_uniform(group, f"{seed}|holdout")
             shares = {
                 "test": settings.test,
                 "calibration": settings.calibration,
                 "validation": settings.validation,
             }
-            return [_cut_line(draw, shares)]
+            return [_cut_line(draw("holdout"), shares)]
         case CrossValidationSplit():
-            fold_of = (hash_uniform(group, f"{seed}|fold") * settings.folds).astype(int)
-            return [
-                _one_fold(group, fold_of == fold, settings, f"{seed}|{fold}")
-                for fold in range(settings.folds)
-            ]
+            fold_of = (draw("fold") * settings.folds).astype(int)
+            tests = {str(fold): fold_of == fold for fold in range(settings.folds)}
         case PublishedSplit():
-            published = strings(features, "published_part", "splits: kind published")
-            odd = [row for row, value in enumerate(published) if value not in ("train", "test")]
-            if odd:
+            published = require(features, "published_part", "splits: kind published")
+            known = pc.is_in(published, pa.array(["train", "test"])).to_numpy()
+            if not known.all():
+                first = features.column("row_id")[int(np.argmin(known))]
                 raise ValueError(
-                    f"published_part of {len(odd)} rows is neither 'train' nor 'test' (first: "
-                    f"row_id {features.column('row_id')[odd[0]]}); cut them or use a holdout split"
+                    f"published_part of {(~known).sum()} rows is neither 'train' nor 'test' "
+                    f"(first: row_id {first}); cut them or use a holdout split"
                 )
-            return [_one_fold(group, published == "test", settings, f"{seed}|published")]
-
-
-def _one_fold(group: np.ndarray, is_test: np.ndarray, settings, salt: str) -> np.ndarray:
+            tests = {"published": pc.equal(published, "test").to_numpy()}
     shares = {"calibration": settings.calibration, "validation": settings.validation}
-    return np.where(is_test, "test", _cut_line(hash_uniform(group, salt), shares))
+    return [
+        np.where(is_test, np.int8(TEST), _cut_line(draw(purpose), shares))
+        for purpose, is_test in tests.items()
+    ]
 
 
 def _cut_line(draw: np.ndarray, shares: dict[str, float]) -> np.ndarray:
     """Give [0, 1) away from the left: each part its share, train the rest."""
-    part = np.full(len(draw), "train", dtype=object)
+    part = np.full(len(draw), TRAIN, dtype=np.int8)
     edge = 0.0
     for name, share in shares.items():
-        part[(draw >= edge) & (draw < edge + share)] = name
+        part[(draw >= edge) & (draw < edge + share)] = PARTS.index(name)
         edge += share
     return part
 
 
-def _check(part: np.ndarray, group: np.ndarray, fold: int, name: str) -> None:
+def _check(part: np.ndarray, group: pa.DictionaryArray, fold: int, name: str) -> None:
     for needed in ("train", "test"):
-        if not (part == needed).any():
+        if not (part == PARTS.index(needed)).any():
             raise ValueError(
-                f"split {name!r}, fold {fold}: no row in {needed} ({len(np.unique(group))} groups);"
+                f"split {name!r}, fold {fold}: no row in {needed} ({len(group.dictionary)} groups);"
                 " use more rows, fewer folds or a finer group"
             )
-    pairs = pd.DataFrame({"group": group, "part": part}).drop_duplicates()
+    pairs = pd.DataFrame({"group": group.indices.to_numpy(), "part": part}).drop_duplicates()
     straddling = pairs["group"][pairs["group"].duplicated()]
     if len(straddling):
         raise ValueError(
             f"split {name!r}: {straddling.nunique()} objects stand in more than one part (first: "
-            f"{straddling.iloc[0]}); add the cut unique_objects or use a holdout split"
+            f"{group.dictionary[straddling.iloc[0]]}); add the cut unique_objects or use a holdout "
+            "split"
         )

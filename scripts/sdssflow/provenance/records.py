@@ -24,7 +24,7 @@ from sdssflow.provenance.digests import (
     write_card,
 )
 from sdssflow.provenance.lineage import LineageError, is_result, read_record, record_of
-from sdssflow.provenance.surroundings import batch_system, device, environment, machine
+from sdssflow.provenance.surroundings import batch_system, device, environment, machine, usage
 
 RESOURCES = ("mem_mb", "runtime", "gpu")
 FACTS: dict[str, Any] = {}
@@ -156,6 +156,7 @@ def write_record(
         "started": started.isoformat(timespec="milliseconds"),
         "ended": ended.isoformat(timespec="milliseconds"),
         "seconds": round((ended - started).total_seconds(), 3),
+        **usage(),
     }
     made = sorted({str(output) for output in snakemake.output} - {str(path)})
     outputs = {name: write_card(name, str(path)) for name in made}

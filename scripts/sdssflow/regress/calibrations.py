@@ -1,28 +1,37 @@
 """What the calibration part says of a model's p(z), fitted, saved and applied.
 
-For each fold three things: the factor for the widths (`recalibration`), the reach of conformal
-intervals (`conformal`), both from the part `calibration`, which no training used, and where the
-training objects are (`training_support`), from the part `train`. `calibration_files` keeps them.
+For each fold three things: the factor for the widths (`recalibration`), the half widths of
+conformal intervals (`conformal`), both from the part `calibration`, which no training used, and
+where the training objects are (`training_support`), from the part `train`. They are kept as a JSON
+file that can be read, and a table of the training objects.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pydantic import Field, TypeAdapter, ValidationError
 
+from sdssflow.configuration.kinds import ModelSettings
 from sdssflow.configuration.pdfs import PdfCalibration
+from sdssflow.files import write_json
+from sdssflow.models.folders import open_folder
+from sdssflow.models.inputs import require_usable
 from sdssflow.prepare.parts import Part, feature_names, folds, read_part
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.regress.conformal import ConformalTable, fit_conformal
-from sdssflow.regress.inputs import require_usable
-from sdssflow.regress.model_folders import open_folder
 from sdssflow.regress.recalibration import BOUNDS, FEWEST_OBJECTS, fit_width, pit_ks, shrunk_width
+from sdssflow.regress.records import RECORD, or_nan
 from sdssflow.regress.training_support import TrainingSupport, fit_support
-from sdssflow.tables import metadata
+from sdssflow.tables import content_digest, metadata, read_parquet, write_parquet
 
 BLOCK = 16_384  # objects whose mixtures are in memory at a time
 MOST_FITTED = 16_384  # objects that fit the width: they give it to better than 1 %
@@ -52,15 +61,17 @@ class FoldCalibration:
         What was left out, and why; '' if nothing was.
     """
 
-    objects: int
+    objects: Annotated[int, Field(ge=0)]
     digest: str
     training_digest: str
-    width: float
-    pit_ks_before: float
-    pit_ks_after: float
+    width: Annotated[float, Field(ge=BOUNDS[0], le=BOUNDS[1])]
+    pit_ks_before: or_nan(float)
+    pit_ks_after: or_nan(float)
     conformal: ConformalTable
     support: TrainingSupport
     note: str
+
+    __pydantic_config__ = RECORD
 
     def recalibrate(self, pdf: Mixture) -> Mixture:
         """Return p(z) with its widths times `width`."""
@@ -113,6 +124,8 @@ class Calibration:
         How.
     folds : dict of int to FoldCalibration
         By number of the fold.
+    reference_digest : str
+        Content digest of the table of training objects, once there is one.
     """
 
     model: str
@@ -121,7 +134,18 @@ class Calibration:
     seed: int
     features: tuple[str, ...]
     settings: PdfCalibration
-    folds: dict[int, FoldCalibration]
+    folds: Annotated[dict[int, FoldCalibration], Field(min_length=1)]
+    reference_digest: str = ""
+
+    __pydantic_config__ = RECORD
+
+    def __post_init__(self) -> None:
+        for number, fold in self.folds.items():
+            if not set(fold.support.colors) <= set(self.features):
+                raise ValueError(f"colors of fold {number} are no features")
+
+
+_FILE = TypeAdapter(Calibration)
 
 
 def calibrate_model(
@@ -152,15 +176,17 @@ def calibrate_model(
     fitted = {}
     for fold in folds(development):
         train, calibration = (read_part(development, fold, p) for p in ("train", "calibration"))
-        trained = opened.card.get("training", {}).get(str(fold), {}).get("digest")
+        trained = opened.trained_on(fold)
         if trained != train.digest:
             raise ValueError(
                 f"{folder}: fold {fold} was trained on rows of digest {trained!r}, but those of "
                 f"{development} have {train.digest!r}; delete the model folder and train again"
             )
-        pdf_of, kind = opened.load_pdf(fold), opened.settings.kind
+        pdf_of = opened.load_pdf(fold)
         try:
-            fitted[fold] = calibrate_fold(pdf_of, calibration, train, kind, settings, seed)
+            fitted[fold] = calibrate_fold(
+                pdf_of, calibration, train, opened.settings, settings, seed
+            )
         except ValueError as error:
             raise ValueError(f"{development}, fold {fold}: {error}") from error
     return Calibration(
@@ -178,7 +204,7 @@ def calibrate_fold(
     pdf_of: LoadedPdf,
     calibration: Part,
     train: Part,
-    kind: str,
+    regressor: ModelSettings,
     settings: PdfCalibration,
     seed: int,
 ) -> FoldCalibration:
@@ -192,8 +218,8 @@ def calibrate_fold(
         Objects that no training used; may be empty.
     train : Part
         Objects the model was trained on.
-    kind : str
-        Kind of the regressor.
+    regressor : ModelSettings
+        What was trained.
     settings : PdfCalibration
         How.
     seed : int
@@ -205,7 +231,7 @@ def calibrate_fold(
         If a redshift or a feature of the calibration part is missing that is needed.
     """
     if len(calibration):
-        require_usable(calibration, kind, "calibration")
+        require_usable(calibration, regressor, "calibration")
     width, note = _fit_width(pdf_of, calibration, settings)
     before, after = _pits(pdf_of, calibration, width)
     return FoldCalibration(
@@ -258,3 +284,62 @@ def blocks(n: int) -> Iterator[slice]:
     """Yield slices of at most `BLOCK` objects that cover n objects."""
     for start in range(0, n, BLOCK):
         yield slice(start, min(start + BLOCK, n))
+
+
+def write_calibration(calibration: Calibration, path: str | Path, reference: str | Path) -> None:
+    """Save a calibration, each file whole or not at all.
+
+    Parameters
+    ----------
+    calibration : Calibration
+        What to save.
+    path : path-like
+        The JSON file.
+    reference : path-like
+        The Parquet table of the training objects that distances are taken to: `fold` and the
+        colours, null where missing.
+    """
+    supports = {number: fold.support for number, fold in sorted(calibration.folds.items())}
+    counts = [support.objects for support in supports.values()]
+    points = np.concatenate([support.points for support in supports.values()])
+    columns = {"fold": pa.array(np.repeat(list(supports), counts), pa.int32())}
+    for place, name in enumerate(next(iter(supports.values())).colors):
+        columns[name] = pa.array(points[:, place], pa.float64(), from_pandas=True)
+    table = pa.table(columns)
+    write_parquet(table, reference)
+    known = replace(calibration, reference_digest=content_digest(table))
+    write_json(path, json.loads(_FILE.dump_json(known)))
+
+
+def read_calibration(path: str | Path, reference: str | Path) -> Calibration:
+    """Read back what `write_calibration` wrote, to the bit.
+
+    Raises
+    ------
+    FileNotFoundError
+        If one of the files is missing.
+    ValueError
+        If a file is not what was written, or they are not of one calibration.
+    """
+    try:
+        found = _FILE.validate_json(Path(path).read_text(encoding="utf-8"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(key) for key in first["loc"]) or "content"
+        raise ValueError(
+            f"{path}: not a calibration ({place}: {first['msg']}); delete it and run again"
+        ) from None
+    table = read_parquet(reference)
+    if content_digest(table) != found.reference_digest:
+        raise ValueError(
+            f"{reference}: not the training objects that {path} was written with; delete both and "
+            "run again"
+        )
+    folds = {number: _with_points(fold, number, table) for number, fold in found.folds.items()}
+    return replace(found, folds=folds)
+
+
+def _with_points(fold: FoldCalibration, number: int, reference: pa.Table) -> FoldCalibration:
+    rows = reference.filter(pc.field("fold") == number)
+    values = [rows.column(color).fill_null(np.nan).to_numpy() for color in fold.support.colors]
+    return replace(fold, support=replace(fold.support, points=np.column_stack(values)))

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from sdssflow.regress.adamw import AdamW
+
 WARM_UP_STEPS = 3  # before a capture libraries make what they need, compilers compile
 
 
@@ -24,8 +26,8 @@ class CapturedStep:
         for anything.
     parameters : torch.Tensor
         What the steps move, in place.
-    optimizer : torch.optim.AdamW
-        `capturable`. Its learning rate becomes a number on the card.
+    optimizer : AdamW
+        `fused`. Its learning rate becomes a number on the card.
     batch : sequence of torch.Tensor or None
         A mini-batch; all others are of its shapes.
 
@@ -38,14 +40,14 @@ class CapturedStep:
         self,
         take_step: Callable[..., torch.Tensor],
         parameters: torch.Tensor,
-        optimizer: torch.optim.AdamW,
+        optimizer: AdamW,
         batch: Sequence[torch.Tensor | None],
     ):
         self.batch = [None if each is None else each.contiguous().clone() for each in batch]
         self.learning_rate = torch.zeros((), device=parameters.device)
-        optimizer.param_groups[0]["lr"] = self.learning_rate
-        before = parameters.detach().clone()
-        moments = {name: each.clone() for name, each in optimizer.state[parameters].items()}
+        optimizer.learning_rate = self.learning_rate
+        moved = [parameters.detach(), *(each for (each,) in optimizer.moments.values())]
+        before = [each.clone() for each in moved]
         beside = torch.cuda.Stream()
         beside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(beside):
@@ -55,10 +57,8 @@ class CapturedStep:
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph):
             self.losses = take_step(*self.batch)
-        with torch.no_grad():
-            parameters.copy_(before)
-            for name, each in optimizer.state[parameters].items():
-                each.copy_(moments[name]) if moments else each.zero_()
+        for each, kept in zip(moved, before, strict=True):
+            each.copy_(kept)
 
     def __call__(self, learning_rate: float, batch: Sequence[torch.Tensor | None]) -> torch.Tensor:
         """Take a step; the losses that are returned hold until the next one."""

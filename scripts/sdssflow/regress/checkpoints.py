@@ -24,7 +24,6 @@ if TYPE_CHECKING:  # benchmarks run where there is no pydantic
     from sdssflow.regress.ensemble_training import State
 
 logger = logging.getLogger("sdssflow")
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 def fingerprint(settings: Section, seed: int, digests: Iterable[str], device: torch.device) -> str:
@@ -45,14 +44,13 @@ def save(state: State, path: Path, mark: str) -> None:
     """Write the state, whole or not at all."""
     import safetensors.torch
 
-    moments = state.optimizer.state[state.parameters]
     tensors = {
         "parameters": state.parameters.detach(),
         "best_parameters": state.best_parameters,
         "lowest_losses": state.lowest_losses,
         "best_epoch": state.best_epoch,
         "generators": torch.stack([generator.get_state() for generator in state.generators]),
-        **{f"optimizer.{name}": moments[name] for name in MOMENTS},
+        **{f"optimizer.{name}": each for name, (each,) in state.optimizer.moments.items()},
     }
     about = {"fingerprint": mark, "epoch": str(state.epoch), "history": json.dumps(state.history)}
     content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -88,8 +86,7 @@ def resume(state: State, path: Path, mark: str) -> None:
     state.best_epoch = tensors["best_epoch"]
     for generator, kept in zip(state.generators, tensors["generators"], strict=True):
         generator.set_state(kept.clone())  # torch reads a view from the start of its storage
-    state.optimizer.state[state.parameters] = {
-        name: tensors[f"optimizer.{name}"].to(device) for name in MOMENTS
-    }
+    for name, (each,) in state.optimizer.moments.items():
+        each.copy_(tensors[f"optimizer.{name}"])
     state.epoch, state.history = int(about["epoch"]), json.loads(about["history"])
     logger.info("resumed after epoch %d", state.epoch)

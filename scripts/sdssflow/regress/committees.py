@@ -7,7 +7,7 @@ likes it best, and the committee's zphot is the mean of theirs.
 Networks this small are trained in float64 with all objects in each step: the L-BFGS method of
 torch, whose line search asks for as many losses as it needs. Each member draws its first weights
 from a seed of its own, which follows from the model's and the member's place; so a larger committee
-has the members of a smaller one. Reproducible as `training` says.
+has the members of a smaller one. Reproducible as `networks` says.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ import torch
 from torch import nn
 
 from sdssflow.logs import progress
-from sdssflow.regress.networks import RedshiftNetwork, Trained, initialise, load_tensors
+from sdssflow.regress.networks import (
+    RedshiftModule,
+    RedshiftNetwork,
+    Trained,
+    initialise,
+    load_tensors,
+)
 
 if TYPE_CHECKING:
     from sdssflow.configuration.networks import Committee
@@ -33,7 +39,7 @@ MEMORY = 20  # steps that L-BFGS remembers
 TRIALS = 25  # losses that a step may ask for along its direction
 
 
-class NetworkCommittee(nn.Module):
+class NetworkCommittee(RedshiftModule):
     """The mean zphot of several networks.
 
     Parameters
@@ -67,8 +73,13 @@ class NetworkCommittee(nn.Module):
         return torch.stack([member(features) for member in self.members]).mean(dim=0)
 
 
-def train_committee(
-    settings: Committee, seed: int, train: Part, validation: Part, device: torch.device
+def fit(
+    settings: Committee,
+    seed: int,
+    train: Part,
+    validation: Part,
+    device: torch.device,
+    checkpoint: Path | None = None,
 ) -> Trained:
     """Train the members one after the other.
 
@@ -82,7 +93,9 @@ def train_committee(
         Usable parts (`inputs.require_usable`). Without validation objects all steps are made and
         the last weights are kept.
     device : torch.device
-        From `training.training_device`.
+        From `training_devices.training_device`.
+    checkpoint : pathlib.Path, optional
+        Not used: it takes too short.
 
     Returns
     -------
@@ -108,11 +121,9 @@ def train_committee(
     return Trained(committee.cpu(), _mean_history(histories), best)
 
 
-def load_committee(
-    path: str | Path, features: int, hidden: Sequence[int], members: int
-) -> NetworkCommittee:
-    """Load a committee saved by `Trained.save`, on the CPU; errors as `networks.load_network`."""
-    return load_tensors(NetworkCommittee(members, features, hidden), path)
+def load(path: str | Path, settings: Committee, names: Sequence[str]) -> NetworkCommittee:
+    """Load a committee saved by `Trained.save`, on the CPU; errors as `networks.load`."""
+    return load_tensors(NetworkCommittee(settings.members, len(names), settings.hidden), path)
 
 
 def _train_member(

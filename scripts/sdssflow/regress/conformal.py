@@ -23,12 +23,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from sdssflow.redshift_pdf.mixture import Mixture
+from sdssflow.regress.records import RECORD, array_of, or_nan
 
 LEVELS = {"68": 0.68, "95": 0.95}  # name in columns and files: level
+HalfWidth = Annotated[float, Field(ge=0, le=0.5)]
 
 
 @dataclass(frozen=True)
@@ -38,34 +42,42 @@ class ConformalTable:
     Attributes
     ----------
     edges : (b - 1,) float64 array
-        Magnitudes that part the b bins, ascending; a magnitude on an edge is in the fainter bin.
-    counts : (b,) int array
+        Magnitudes between the b bins, ascending; a magnitude on an edge is in the fainter bin.
+    objects : (b,) int array
         Calibration objects in each bin.
-    reaches : dict of str to (b,) float64 array
+    reach : dict of str to (b,) float64 array
         q of each bin by name of the level; NaN if there were no calibration objects at all.
-    pooled : dict of str to float
+    reach_of_all : dict of str to float
         q of all calibration objects together.
     """
 
-    edges: np.ndarray
-    counts: np.ndarray
-    reaches: dict[str, np.ndarray]
-    pooled: dict[str, float]
+    edges: array_of(float)
+    objects: array_of(Annotated[int, Field(ge=0)])
+    reach: dict[str, array_of(HalfWidth | None)]
+    reach_of_all: dict[str, or_nan(HalfWidth)]
 
-    def reach(self, name: str, reference_mag: np.ndarray) -> np.ndarray:
+    __pydantic_config__ = RECORD
+
+    def __post_init__(self) -> None:
+        rows = {len(self.edges) + 1, len(self.objects), *map(len, self.reach.values())}
+        names = {frozenset(LEVELS), frozenset(self.reach), frozenset(self.reach_of_all)}
+        if len(rows) > 1 or len(names) > 1 or (np.diff(self.edges) < 0).any():
+            raise ValueError(f"no table of bins by levels {', '.join(LEVELS)}")
+
+    def half_widths(self, name: str, reference_mag: np.ndarray) -> np.ndarray:
         """Return q of (n,) objects for a level of `LEVELS`; that of all where NaN."""
         magnitude = np.asarray(reference_mag, dtype=np.float64)
         bins = np.searchsorted(self.edges, magnitude, side="right")  # NaN sorts last: replaced
-        return np.where(np.isnan(magnitude), self.pooled[name], self.reaches[name][bins])
+        return np.where(np.isnan(magnitude), self.reach_of_all[name], self.reach[name][bins])
 
     def intervals(self, pdf: Mixture, reference_mag: np.ndarray) -> dict[str, np.ndarray]:
         """Return `conformal_low_68`, `conformal_high_68` and so on, (n,) float64 each."""
         columns = {}
         for name in LEVELS:
-            reach = self.reach(name, reference_mag)
+            half_widths = self.half_widths(name, reference_mag)
             bounds = np.full((len(pdf), 2), np.nan)
-            for q in np.unique(reach[np.isfinite(reach)]):
-                rows = np.flatnonzero(reach == q)
+            for q in np.unique(half_widths[np.isfinite(half_widths)]):
+                rows = np.flatnonzero(half_widths == q)
                 bounds[rows] = pdf[rows].quantiles([0.5 - q, 0.5 + q])
             columns[f"conformal_low_{name}"] = bounds[:, 0]
             columns[f"conformal_high_{name}"] = bounds[:, 1]
@@ -75,7 +87,7 @@ class ConformalTable:
 def fit_conformal(
     pit: np.ndarray, reference_mag: np.ndarray, bins: int, weights: np.ndarray | None = None
 ) -> ConformalTable:
-    """Find the reach of the intervals from calibration objects.
+    """Find the half widths of the intervals from calibration objects.
 
     Parameters
     ----------
@@ -86,7 +98,7 @@ def fit_conformal(
     bins : int
         Bins of magnitude, with equal numbers of objects.
     weights : (n,) array, optional
-        Density ratios, for a target that is no draw of the same kind; see `conformal_reach`.
+        Density ratios, for a target that is no draw of the same kind; see `half_width`.
     """
     scores = np.abs(np.asarray(pit, dtype=np.float64) - 0.5)
     magnitude = np.asarray(reference_mag, dtype=np.float64)
@@ -96,19 +108,19 @@ def fit_conformal(
         edges = np.quantile(magnitude[known], np.linspace(0, 1, bins + 1)[1:-1])
     place = np.where(known, np.searchsorted(edges, magnitude, side="right"), -1)
     members = [np.flatnonzero(place == number) for number in range(len(edges) + 1)]
-    pooled, reaches = {}, {}
+    of_all, of_bins = {}, {}
     for name, level in LEVELS.items():
-        pooled[name] = conformal_reach(scores, level, weights)
+        of_all[name] = half_width(scores, level, weights)
         found = [
-            conformal_reach(scores[rows], level, None if weights is None else weights[rows])
+            half_width(scores[rows], level, None if weights is None else weights[rows])
             for rows in members
         ]
         short = [_too_few(len(rows), level) for rows in members]
-        reaches[name] = np.where(short, pooled[name], found)
-    return ConformalTable(edges, np.array([len(rows) for rows in members]), reaches, pooled)
+        of_bins[name] = np.where(short, of_all[name], found)
+    return ConformalTable(edges, np.array([len(rows) for rows in members]), of_bins, of_all)
 
 
-def conformal_reach(
+def half_width(
     scores: np.ndarray,
     level: float,
     weights: np.ndarray | None = None,
@@ -137,11 +149,11 @@ def conformal_reach(
     Examples
     --------
     >>> scores = np.array([0.1, 0.2, 0.3, 0.4])
-    >>> conformal_reach(scores, 0.6)  # the third of five
+    >>> half_width(scores, 0.6)  # the third of five
     0.3
-    >>> conformal_reach(scores, 0.9)
+    >>> half_width(scores, 0.9)
     0.5
-    >>> conformal_reach(scores, 0.5, weights=np.array([0.0, 0.0, 0.0, 1.0]), own_weight=0.5)
+    >>> half_width(scores, 0.5, weights=np.array([0.0, 0.0, 0.0, 1.0]), own_weight=0.5)
     0.4
     """
     n = len(scores)

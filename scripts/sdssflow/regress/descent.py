@@ -16,19 +16,26 @@ features.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from sdssflow.configuration.networks import GradientDescent
 from sdssflow.prepare.parts import Part
-from sdssflow.regress.networks import RedshiftNetwork, Trained
+from sdssflow.regress.networks import RedshiftNetwork, Trained, load_tensors
 
 NO_VARIANCE = 1e-12  # of the largest variance along a principal axis: rounding, not information
 
 
-def descend(
-    settings: GradientDescent, train: Part, validation: Part, device: torch.device
+def fit(
+    settings: GradientDescent,
+    seed: int,
+    train: Part,
+    validation: Part,
+    device: torch.device,
+    checkpoint: Path | None = None,
 ) -> Trained:
     """Fit the linear model by full-batch gradient descent in float64.
 
@@ -36,11 +43,15 @@ def descend(
     ----------
     settings : GradientDescent
         Step, tolerance and most steps.
+    seed : int
+        Not used: nothing is drawn.
     train, validation : Part
         Usable parts (`inputs.require_usable`). The validation loss is recorded; nothing stops on
         it. May be empty.
     device : torch.device
-        From `training.choose_device`.
+        From `training_devices.training_device`.
+    checkpoint : pathlib.Path, optional
+        Not used: it takes too short.
 
     Returns
     -------
@@ -94,6 +105,11 @@ def descend(
         network.layers[0].weight.copy_((axes @ weights)[None, :])
         network.layers[0].bias.copy_(bias[None])
     return Trained(network.cpu(), history, best_epoch=step)
+
+
+def load(path: str | Path, settings: GradientDescent, names: Sequence[str]) -> RedshiftNetwork:
+    """Load a model saved by `Trained.save`, on the CPU; errors as `networks.load`."""
+    return load_tensors(RedshiftNetwork(len(names), [], torch.float64), path)
 
 
 def _principal_axes(x: torch.Tensor) -> torch.Tensor:

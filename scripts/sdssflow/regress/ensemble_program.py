@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from sdssflow.regress.adamw import AdamW
 from sdssflow.regress.captured_steps import CapturedStep
-from sdssflow.regress.ensemble_rows import MemberRows, member_rows, pooled
 from sdssflow.regress.mixture_networks import (
     MARGIN,
     MixtureNetworks,
@@ -47,7 +47,7 @@ class State:
 
     epoch: int
     parameters: torch.Tensor
-    optimizer: torch.optim.AdamW
+    optimizer: AdamW
     generators: list[torch.Generator]
     best_parameters: torch.Tensor
     lowest_losses: torch.Tensor
@@ -99,18 +99,12 @@ class EnsembleProgram:
         """Return the state before the first epoch."""
         first = member_generators(self.seed, self.shape.members, torch.device("cpu"))
         parameters = initial_parameters(self.shape, first).to(self.device).requires_grad_()
-        optimizer = torch.optim.AdamW(
-            [parameters],
-            lr=self.settings.learning_rate,
-            weight_decay=self.settings.weight_decay,
-            fused=True,
-            capturable=self.device.type == "cuda",
-        )
+        rate, decay = self.settings.learning_rate, self.settings.weight_decay
         members = self.shape.members
         return State(
             epoch=0,
             parameters=parameters,
-            optimizer=optimizer,
+            optimizer=AdamW([parameters], rate, decay, fused=True),
             generators=member_generators(self.seed + 1, self.shape.members, self.device),
             best_parameters=parameters.detach().clone(),
             lowest_losses=torch.zeros(self.rows.stopped_on.shape, device=self.device),
@@ -168,7 +162,7 @@ class EnsembleProgram:
                 descend = functools.partial(self._descend, state)
                 state.captured = CapturedStep(descend, state.parameters, state.optimizer, batch)
             return state.captured(rate, batch)
-        state.optimizer.param_groups[0]["lr"] = rate
+        state.optimizer.learning_rate = rate
         return self._descend(state, *batch)
 
     def _descend(
@@ -258,6 +252,74 @@ class EnsembleProgram:
             return self.settings.learning_rate * done / WARM_UP
         falling = (done - WARM_UP) / (1 - WARM_UP)
         return self.settings.learning_rate * 0.5 * (1 + math.cos(math.pi * falling))
+
+
+@dataclass(frozen=True)
+class MemberRows:
+    """Rows of each member.
+
+    Attributes
+    ----------
+    learnt : (K, n) int64 tensor
+        Rows that a member learns from.
+    stopped_on : (K, m) int64 tensor
+        Rows that tell when a member is at its best; m may be 0.
+    """
+
+    learnt: torch.Tensor
+    stopped_on: torch.Tensor
+
+
+def pooled(train: Part, validation: Part) -> tuple[np.ndarray, np.ndarray]:
+    """Return the features and redshifts of the train part followed by the validation part."""
+    features = np.concatenate([train.features, validation.features])
+    if not len(validation):
+        return features, train.zspec
+    return features, np.concatenate([train.zspec, validation.zspec])
+
+
+def member_rows(
+    settings: MixtureEnsemble, seed: int, train: int, validation: int, device: torch.device
+) -> MemberRows:
+    """Deal rows 0 .. train + validation - 1 out to the members.
+
+    Parameters
+    ----------
+    settings : MixtureEnsemble
+        With `blocks` = B > 0, rows are shuffled and cut in B blocks of equal size (a rest of fewer
+        than B rows is learnt from by all), and member k is stopped on block k modulo B. Duplicates
+        of an object may stand in two blocks: that can only make a member stop late. With 0, the
+        members learn from the train part and are stopped on the validation part.
+    seed : int
+        Seed of the blocks.
+    train, validation : int
+        Numbers of rows of the two parts.
+    device : torch.device
+        Where the rows are wanted.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer rows than blocks, or a single block.
+    """
+    members = settings.members
+    if not settings.blocks:
+        learnt = np.tile(np.arange(train), (members, 1))
+        stopped_on = np.tile(np.arange(train, train + validation), (members, 1))
+    else:
+        rows = train + validation
+        if settings.blocks == 1 or rows < 2 * settings.blocks:
+            raise ValueError(
+                f"{rows} training objects can't be cut in {settings.blocks} blocks; "
+                "use more blocks than 1, fewer than half the objects, or blocks: 0"
+            )
+        order = np.random.default_rng([seed, settings.blocks]).permutation(rows)
+        size = rows // settings.blocks
+        own = [slice(k % settings.blocks * size, (k % settings.blocks + 1) * size)
+               for k in range(members)]  # fmt: skip
+        stopped_on = np.stack([order[block] for block in own])
+        learnt = np.stack([np.delete(order, block) for block in own])
+    return MemberRows(torch.tensor(learnt).to(device), torch.tensor(stopped_on).to(device))
 
 
 def member_generators(seed: int, members: int, device: torch.device) -> list[torch.Generator]:

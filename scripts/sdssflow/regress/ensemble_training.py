@@ -11,23 +11,29 @@ card with `deterministic`.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
+from sdssflow.files import replacing
 from sdssflow.logs import progress
+from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.regress import checkpoints
 from sdssflow.regress.ensemble_program import EnsembleProgram
-from sdssflow.regress.mixture_network_files import save_networks
-from sdssflow.regress.mixture_networks import MixtureNetworks
+from sdssflow.regress.mixture_networks import MixtureNetworks, Shape, predict_pdf
+from sdssflow.regress.photometric_inputs import PhotometricInputs
 
 if TYPE_CHECKING:  # benchmarks run where there is no pydantic
     from sdssflow.configuration.networks import MixtureEnsemble
     from sdssflow.prepare.parts import Part
+
+BUFFERS = ("mean", "scale", "logarithmic", "told")
 
 
 @dataclass(frozen=True)
@@ -52,11 +58,24 @@ class TrainedEnsemble:
     dtype = "float32"
 
     def save(self, path: str | Path) -> None:
-        """Save the networks."""
-        save_networks(self.networks, path)
+        """Save the networks as safetensors, whole or not at all."""
+        import safetensors.torch
+
+        networks = self.networks
+        tensors = {
+            "parameters": networks.parameters,
+            **{f"inputs.{name}": getattr(networks.inputs, name) for name in BUFFERS},
+            **{
+                name: torch.tensor(getattr(networks, name), dtype=torch.float64)
+                for name in ("zspec_mean", "zspec_scale", "upper")
+            },
+        }
+        content = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+        with replacing(path) as temporary:
+            temporary.write_bytes(safetensors.torch.save(content))
 
 
-def train_ensemble(
+def fit(
     settings: MixtureEnsemble,
     seed: int,
     train: Part,
@@ -77,7 +96,7 @@ def train_ensemble(
         stopped on blocks of their own; else validation stops them all. Without objects to stop on
         all epochs are run and the last parameters are kept.
     device : torch.device
-        From `training.choose_device`.
+        From `training_devices.training_device`.
     checkpoint : pathlib.Path, optional
         File that the state is kept in while training runs, and resumed from if it is of the same
         rows, settings and seed. Whoever has saved the result removes it.
@@ -104,6 +123,45 @@ def train_ensemble(
     return TrainedEnsemble(
         program.networks(state.best_parameters), state.history, state.best_epoch.tolist()
     )
+
+
+@dataclass(frozen=True)
+class LoadedEnsemble:
+    """A trained ensemble and the names of the features that it takes."""
+
+    networks: MixtureNetworks
+    names: tuple[str, ...]
+
+    def predict_pdf(self, features: np.ndarray) -> Mixture:
+        """Return p(z) of (n, f) features."""
+        return predict_pdf(self.networks, features, self.names)
+
+
+def load(path: str | Path, settings: MixtureEnsemble, names: Sequence[str]) -> LoadedEnsemble:
+    """Load an ensemble saved by `TrainedEnsemble.save`, on the CPU.
+
+    Raises
+    ------
+    ValueError
+        If the file is no safetensors file or its tensors are not those of such an ensemble.
+    """
+    import safetensors.torch
+
+    try:
+        tensors = safetensors.torch.load_file(path, device="cpu")
+        inputs = PhotometricInputs(*(tensors[f"inputs.{name}"] for name in BUFFERS))
+        shape = Shape.of(settings, inputs.count)
+        wanted = sum(math.prod(size) for size in shape.tensors())
+        if len(inputs.mean) != len(names) or tensors["parameters"].shape != (wanted,):
+            raise ValueError(f"it has {tensors['parameters'].numel()} parameters, not {wanted}")
+        numbers = (tensors[name].item() for name in ("zspec_mean", "zspec_scale", "upper"))
+        networks = MixtureNetworks(inputs, shape, tensors["parameters"], *numbers)
+    except (safetensors.SafetensorError, KeyError, ValueError) as error:
+        raise ValueError(
+            f"{path}: not the networks that card.json beside it describes ({error}); "
+            "delete the folder and train again"
+        ) from error
+    return LoadedEnsemble(networks, tuple(names))
 
 
 @contextlib.contextmanager

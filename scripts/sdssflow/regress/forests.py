@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 
+from sdssflow.configuration.regressors import RandomForestRegressor as ForestSettings
+from sdssflow.prepare.parts import Part
 from sdssflow.regress.neighbours import SMALLEST_SCALE, largest_redshift
 
 if TYPE_CHECKING:
@@ -15,6 +17,24 @@ if TYPE_CHECKING:
 # objects of the variance of all leaves that join those of each leaf: a leaf may hold only three
 PSEUDO_COUNT = 3.0
 MOST_COMPONENTS = 30
+
+
+def fit(
+    settings: ForestSettings, seed: int, train: Part, validation: Part, threads: int = 1
+) -> DensityForest:
+    """Grow a forest on a usable train part, `threads` trees at a time; see `DensityForest`.
+
+    Each tree has a seed of its own, so the forest does not depend on the threads.
+    """
+    forest = DensityForest(
+        n_estimators=settings.trees,
+        min_samples_leaf=settings.min_samples_leaf,
+        max_features=settings.max_features,
+        n_jobs=threads,
+        random_state=seed,
+    )
+    # predicting stays serial: the order in which threads add up trees would change the last digits
+    return forest.fit(train.features, train.zspec).set_params(n_jobs=None)
 
 
 class DensityForest(RandomForestRegressor):

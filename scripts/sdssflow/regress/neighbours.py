@@ -27,6 +27,8 @@ from scipy.spatial import KDTree
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sdssflow.configuration import regressors as configuration
+from sdssflow.prepare.parts import Part
 from sdssflow.regress.standardisation import mean_and_scale
 
 if TYPE_CHECKING:
@@ -38,6 +40,21 @@ BLOCK = 2048  # objects fitted at a time: memory is BLOCK x neighbours x feature
 RIDGE = 1e-9
 SMALLEST_SCALE = 1e-4  # of p(z), in redshift: neighbours may lie on their plane
 RANGE_MARGIN = 1.2  # upper end of p(z) over the largest training redshift
+
+
+def fit(
+    settings: configuration.NeighbourMean | configuration.LocalLinear,
+    seed: int,
+    train: Part,
+    validation: Part,
+    threads: int = 1,
+) -> Neighbourhoods:
+    """Remember a usable train part; nothing is drawn, and validation objects are not used."""
+    if isinstance(settings, configuration.LocalLinear):
+        estimator = LocalLinearRegression(settings.neighbours, settings.clip_sigma)
+    else:
+        estimator = NeighbourMean(settings.neighbours, settings.distance_power)
+    return estimator.fit(train.features, train.zspec)
 
 
 def largest_redshift(zspec: np.ndarray) -> float:

@@ -1,10 +1,15 @@
-"""The torch model behind `network`, `gradient_descent` and `committee`, and how it is saved.
+"""The torch model behind `network`, `gradient_descent` and `committee`, and how it learns.
 
 One class serves all three: standardise the features, walk through the layers, undo the
-standardisation of the redshift. Without hidden layers it is the linear regression; several in a
-committee are averaged (`committees`). What standardises is part of the model, fitted on the train
-part alone, so a prediction needs nothing but the saved file and doesn't depend on the rows it is
-made together with.
+standardisation of the redshift. Without hidden layers it is the linear regression (`descent`);
+several in a committee are averaged (`committees`). What standardises is part of the model, fitted
+on the train part alone, so a prediction needs nothing but the saved file and doesn't depend on the
+rows it is made together with.
+
+`fit` spells the steps out, without a data loader or a trainer class: initialise, forward, loss,
+update, repeat till convergence. All rows are on the device from the start; a mini-batch is a slice
+of a shuffled copy. Reproducible: the same rows, settings and seed give the same bytes on the same
+CPU with the same number of threads. On a GPU weights agree to rounding only.
 """
 
 from __future__ import annotations
@@ -23,17 +28,45 @@ import torch
 from torch import nn
 
 from sdssflow.files import replacing
+from sdssflow.logs import progress
+from sdssflow.regress.adamw import AdamW
 from sdssflow.regress.standardisation import FEATURE_BOUND, mean_and_scale
 
 if TYPE_CHECKING:
+    from sdssflow.configuration.networks import Network
     from sdssflow.prepare.parts import Part
 
 Model = TypeVar("Model", bound=nn.Module)
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+LOSSES = {"mse": nn.MSELoss, "mae": nn.L1Loss}
 BLOCK = 4096  # rows predicted at a time
 
 
-class RedshiftNetwork(nn.Module):
+class RedshiftModule(nn.Module):
+    """What gives zphot from features: a network or a committee of them."""
+
+    dtype: torch.dtype
+    device: torch.device
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Return (n,) float64 zphot of (n, f) float64 features.
+
+        Rows go through the network in blocks of one size, the last one filled up with copies of its
+        last row: matrix products of other sizes round differently, and zphot would depend in its
+        last digits on the rows beside it.
+        """
+        zphot = np.empty(len(features))
+        self.eval()
+        with torch.inference_mode():
+            for start in range(0, len(features), BLOCK):
+                rows = features[start : start + BLOCK]
+                block = np.concatenate([rows, np.repeat(rows[-1:], BLOCK - len(rows), axis=0)])
+                output = self(torch.from_numpy(block).to(self.device))
+                zphot[start : start + len(rows)] = output[: len(rows)].cpu().numpy()
+        return zphot
+
+
+class RedshiftNetwork(RedshiftModule):
     """A fully connected network from features to zphot, standardisation included.
 
     Parameters
@@ -139,7 +172,7 @@ class Trained:
         Whose weights these are; of each member of a committee.
     """
 
-    network: nn.Module
+    network: RedshiftModule
     history: list[dict[str, float]]
     best_epoch: int | list[int]
 
@@ -149,8 +182,10 @@ class Trained:
         return str(self.network.dtype).removeprefix("torch.")
 
     def save(self, path: str | Path) -> None:
-        """Save the network."""
-        save_network(self.network, path)
+        """Save weights and standardisation as safetensors, whole or not at all."""
+        tensors = {name: tensor.cpu() for name, tensor in self.network.state_dict().items()}
+        with replacing(path) as temporary:
+            temporary.write_bytes(safetensors.torch.save(tensors))
 
 
 def initialise(network: RedshiftNetwork, generator: torch.Generator) -> None:
@@ -161,47 +196,110 @@ def initialise(network: RedshiftNetwork, generator: torch.Generator) -> None:
             nn.init.zeros_(layer.bias)
 
 
-def predict(network: nn.Module, features: np.ndarray) -> np.ndarray:
-    """Return (n,) float64 zphot of (n, f) float64 features, by a network or a committee.
+def fit(
+    settings: Network,
+    seed: int,
+    train: Part,
+    validation: Part,
+    device: torch.device,
+    checkpoint: Path | None = None,
+) -> Trained:
+    """Train a fully connected network by AdamW with mini-batches and early stopping.
 
-    Rows go through the network in blocks of one size, the last one filled up with copies of its
-    last row: matrix products of other sizes round differently, and zphot would depend in its last
-    digits on the rows beside it.
+    Parameters
+    ----------
+    settings : Network
+        Layers, loss, optimiser.
+    seed : int
+        Seed of the first weights and of the order of the rows.
+    train, validation : Part
+        Usable parts (`inputs.require_usable`). Without validation objects all epochs are run
+        and the last weights are kept.
+    device : torch.device
+        From `training_devices.training_device`.
+    checkpoint : pathlib.Path, optional
+        Not used: it takes too short.
+
+    Raises
+    ------
+    ValueError
+        If the loss is not finite: the learning rate is too large for these features.
     """
-    device = network.device
-    zphot = np.empty(len(features))
-    network.eval()
-    with torch.inference_mode():
-        for start in range(0, len(features), BLOCK):
-            rows = features[start : start + BLOCK]
-            block = np.concatenate([rows, np.repeat(rows[-1:], BLOCK - len(rows), axis=0)])
-            output = network(torch.from_numpy(block).to(device))
-            zphot[start : start + len(rows)] = output[: len(rows)].cpu().numpy()
-    return zphot
+    generator = torch.Generator().manual_seed(seed)
+    network = RedshiftNetwork(train.features.shape[1], settings.hidden, DTYPES[settings.dtype])
+    network.standardise_to(train.features, train.zspec)
+    initialise(network, generator)
+    network.to(device)
+
+    x, y = network.tensors(train)
+    x_validation, y_validation = network.tensors(validation)
+    loss_function = LOSSES[settings.loss]()
+    optimizer = AdamW(network.parameters(), settings.learning_rate, settings.weight_decay)
+    steps, last_step = 0, settings.max_epochs * math.ceil(len(x) / settings.batch_size)
+
+    history: list[dict[str, float]] = []
+    best_loss, best_epoch, best_weights = math.inf, 0, network.copied_weights()
+    epochs = range(1, settings.max_epochs + 1)
+    for epoch in progress(epochs, settings.max_epochs, "epoch"):
+        order = torch.randperm(len(x), generator=generator).to(device)
+        x_shuffled, y_shuffled = x[order], y[order]
+        summed_loss = torch.zeros((), dtype=torch.float64, device=device)
+        for start in range(0, len(x), settings.batch_size):
+            x_batch = x_shuffled[start : start + settings.batch_size]
+            y_batch = y_shuffled[start : start + settings.batch_size]
+            output = network.layers(x_batch)[:, 0]  # forward
+            loss = loss_function(output, y_batch)
+            network.zero_grad()
+            loss.backward()  # gradient of the loss in all weights
+            optimizer.step()  # update
+            steps += 1
+            # along half a cosine to zero: from each rate to the next, as torch.optim rounds it
+            before, after = (1 + math.cos(math.pi * s / last_step) for s in (steps - 1, steps))
+            optimizer.learning_rate = after / before * optimizer.learning_rate
+            summed_loss += loss.detach() * len(y_batch)
+        train_loss = summed_loss.item() / len(x)
+        _require_finite(train_loss, epoch, settings.learning_rate)
+        validation_loss = _loss(network, x_validation, y_validation, loss_function)
+        history.append(
+            {"epoch": epoch, "train_loss": train_loss, "validation_loss": validation_loss}
+        )
+        if not len(y_validation) or validation_loss < best_loss:
+            best_loss, best_epoch, best_weights = validation_loss, epoch, network.copied_weights()
+        elif epoch - best_epoch >= settings.patience:
+            break  # converged: it has stopped getting better on objects it doesn't learn from
+    network.load_state_dict(best_weights)
+    return Trained(network.cpu(), history, best_epoch)
 
 
-def save_network(network: nn.Module, path: str | Path) -> None:
-    """Save weights and standardisation as safetensors, whole or not at all."""
-    tensors = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
-    with replacing(path) as temporary:
-        temporary.write_bytes(safetensors.torch.save(tensors))
+def _loss(
+    network: RedshiftNetwork, x: torch.Tensor, y: torch.Tensor, loss_function: nn.Module
+) -> float:
+    """Return the loss on rows that are not learnt from; NaN if there are none."""
+    with torch.no_grad():
+        return loss_function(network.layers(x)[:, 0], y).item() if len(y) else math.nan
 
 
-def load_network(
-    path: str | Path, features: int, hidden: Sequence[int], dtype: str
-) -> RedshiftNetwork:
-    """Load a network saved by `save_network`, on the CPU.
+def _require_finite(loss: float, epoch: int, learning_rate: float) -> None:
+    if not math.isfinite(loss):
+        raise ValueError(
+            f"the training loss is {loss} in epoch {epoch}; lower learning_rate "
+            f"(now {learning_rate})"
+        )
+
+
+def load(path: str | Path, settings: Network, names: Sequence[str]) -> RedshiftNetwork:
+    """Load a network of (f,) features saved by `Trained.save`, on the CPU.
 
     Raises
     ------
     ValueError
         If the file is no safetensors file or its tensors are not those of such a network.
     """
-    return load_tensors(RedshiftNetwork(features, hidden, DTYPES[dtype]), path)
+    return load_tensors(RedshiftNetwork(len(names), settings.hidden, DTYPES[settings.dtype]), path)
 
 
 def load_tensors(network: Model, path: str | Path) -> Model:
-    """Fill a network or a committee from a file, and return it; errors as `load_network`."""
+    """Fill a network or a committee from a file, and return it; errors as `load`."""
     try:
         tensors = safetensors.torch.load_file(path, device="cpu")
         network.load_state_dict(tensors, strict=True)

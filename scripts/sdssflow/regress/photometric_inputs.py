@@ -10,7 +10,6 @@ errors of many magnitudes.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,13 +17,10 @@ import numpy as np
 import torch
 
 from sdssflow.acquire.schema import BANDS
+from sdssflow.prepare.feature_columns import Feature, bands_of
 from sdssflow.regress.standardisation import FEATURE_BOUND
 
 SMALLEST_ERROR = 1e-4  # mag; zero has no logarithm
-COLOR = re.compile(r"_color_([ugriz])([ugriz])$")
-COLOR_ERROR = re.compile(r"_color_err_([ugriz])([ugriz])$")
-MAGNITUDE = re.compile(r"_(?:mag|luptitude)_([ugriz])$")
-MAGNITUDE_ERROR = re.compile(r"_mag_err_([ugriz])$")
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ class PhotometricInputs:
         ValueError
             If a feature is missing in all objects.
         """
-        logarithmic = np.array([bool(_is_error(name)) for name in names])
+        logarithmic = np.array([Feature.named(name).kind == "error" for name in names], dtype=bool)
         values = _logarithms(torch.tensor(features), torch.tensor(logarithmic)).numpy()
         known = np.isfinite(values)
         for column in np.flatnonzero(~known.any(axis=0)):
@@ -76,7 +72,7 @@ class PhotometricInputs:
         constant = spread <= 1e-12 * np.maximum(np.abs(mean), 1)
         may_miss = ~known.all(axis=0)
         if hide_bands:
-            may_miss |= bands_of_features(names).any(axis=0)
+            may_miss |= bands_of(names).any(axis=0)
         return cls(
             torch.tensor(mean),
             torch.tensor(np.where(constant, 1.0, spread)),
@@ -161,15 +157,16 @@ def photometric_noise(
     """
     response = np.zeros((len(BANDS), len(names)))
     sigma = np.zeros((len(features), len(BANDS)))
-    for column, name in enumerate(names):
-        if found := COLOR.search(name):
-            response[BANDS.index(found[1]), column] += 1
-            response[BANDS.index(found[2]), column] -= 1
-        elif found := MAGNITUDE.search(name):
-            response[BANDS.index(found[1]), column] = 1
-        elif found := MAGNITUDE_ERROR.search(name):
-            sigma[:, BANDS.index(found[1])] = np.nan_to_num(features[:, column])
-    of_band = bands_of_features(names).astype(float)
+    for column, (_, kind, bands) in enumerate(map(Feature.named, names)):
+        first = BANDS.index(bands[0]) if bands else None
+        if kind == "color":
+            response[first, column] += 1
+            response[BANDS.index(bands[1]), column] -= 1
+        elif kind == "magnitude":
+            response[first, column] = 1
+        elif kind == "error" and len(bands) == 1:
+            sigma[:, first] = np.nan_to_num(features[:, column])
+    of_band = bands_of(names).astype(float)
     told = of_band[:, inputs.told.cpu().numpy()]
     device = inputs.mean.device
     return PhotometricNoise(
@@ -183,25 +180,6 @@ def photometric_noise(
             )
         )
     )
-
-
-def bands_of_features(names: Sequence[str]) -> np.ndarray:
-    """Return (5, f) bool: whether a feature is unknown without a band.
-
-    >>> bands_of_features(["model_color_gr", "model_mag_r", "petro_rad_r"])[1:3].tolist()
-    [[True, False, False], [True, True, False]]
-    """
-    depends = np.zeros((len(BANDS), len(names)), dtype=bool)
-    for column, name in enumerate(names):
-        for pattern in (COLOR, COLOR_ERROR, MAGNITUDE, MAGNITUDE_ERROR):
-            if found := pattern.search(name):
-                for band in found.groups():
-                    depends[BANDS.index(band), column] = True
-    return depends
-
-
-def _is_error(name: str) -> bool:
-    return bool(MAGNITUDE_ERROR.search(name) or COLOR_ERROR.search(name))
 
 
 def _logarithms(features: torch.Tensor, logarithmic: torch.Tensor) -> torch.Tensor:

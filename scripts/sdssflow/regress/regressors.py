@@ -1,150 +1,151 @@
-"""The scikit-learn regressors: from settings and training rows to a fitted estimator.
+"""The regressors that are put together from scikit-learn's: from settings to a fitted estimator.
 
-======================  ==========================================================================
-kind                    estimator
-======================  ==========================================================================
-``mean``                mean zspec of the training part
-``linear``              ordinary least squares in closed form, on standardised features
-``polynomial``          ridge regression on all products, up to a degree, of standardised features
-                        that are kept within 5 standard deviations (`scaling`)
-``decision_tree``       one regression tree; ties between features are broken by the seed
-``random_forest``       mean of trees grown on bootstrap samples (Breiman 2001; `forests`)
-``gradient_boosting``   histogram gradient boosting, stopped on the validation part if there is one
-``nearest_neighbours``  mean of the nearest neighbours, weighted by distance (`neighbours`)
-``local_linear``        a linear fit to each object's nearest neighbours (`neighbours`)
-======================  ==========================================================================
+=====================  ===========================================================================
+kind                   estimator
+=====================  ===========================================================================
+``mean``               mean zspec of the training part
+``linear``             ordinary least squares in closed form, on standardised features
+``polynomial``         ridge regression on all products, up to a degree, of standardised features
+                       that are kept within 5 standard deviations (`BoundedScaler`)
+``decision_tree``      one regression tree; ties between features are broken by the seed
+``gradient_boosting``  histogram gradient boosting, stopped on the validation part if there is one
+=====================  ===========================================================================
 
 None of them keeps its predictions above zero: a negative zphot says that the model extrapolates,
-and hiding it would flatter the scores. Trees and neighbours can't leave the range of the training
-redshifts; the linear and polynomial models can.
+and hiding it would flatter the scores. Trees can't leave the range of the training redshifts; the
+linear and polynomial models can.
 """
 
 from __future__ import annotations
 
+from functools import singledispatch
+
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, Ridge
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from sklearn.tree import DecisionTreeRegressor
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sdssflow.configuration import regressors as configuration
-from sdssflow.configuration.section import Section
+from sdssflow.models.inputs import require_usable
 from sdssflow.prepare.parts import Part
-from sdssflow.regress.forests import DensityForest
-from sdssflow.regress.inputs import require_usable
-from sdssflow.regress.neighbours import LocalLinearRegression, NeighbourMean
-from sdssflow.regress.scaling import BoundedScaler
+from sdssflow.regress.standardisation import FEATURE_BOUND, mean_and_scale
 
 BOOSTING_PATIENCE = 20  # rounds without a better validation loss before boosting stops
 
 
-def make_regressor(settings: Section, seed: int, stop_early: bool) -> BaseEstimator:
-    """Build the unfitted estimator of a section of the configuration.
-
-    Parameters
-    ----------
-    settings : Section
-        One of the scikit-learn kinds of `RegressorSettings`.
-    seed : int
-        Seed of trees and boosting; the other kinds draw nothing.
-    stop_early : bool
-        Whether boosting will be given a validation part to stop on.
-
-    Raises
-    ------
-    ValueError
-        If the kind is none of this module's: `gradient_descent` and `network` are torch models.
-    """
-    match settings:
-        case configuration.MeanRegressor():
-            return DummyRegressor(strategy="mean")
-        case configuration.LinearRegression():
-            # standardised, so that lstsq's threshold for collinear features is free of units
-            return make_pipeline(StandardScaler(), LinearRegression())
-        case configuration.PolynomialRegression():
-            return make_pipeline(
-                BoundedScaler(),
-                PolynomialFeatures(settings.degree, include_bias=False),
-                Ridge(settings.alpha),
-            )
-        case configuration.DecisionTree():
-            return DecisionTreeRegressor(
-                max_depth=settings.max_depth,
-                min_samples_leaf=settings.min_samples_leaf,
-                random_state=seed,
-            )
-        case configuration.RandomForestRegressor():
-            return DensityForest(
-                n_estimators=settings.trees,
-                min_samples_leaf=settings.min_samples_leaf,
-                max_features=settings.max_features,
-                random_state=seed,
-            )
-        case configuration.GradientBoostingRegressor():
-            return HistGradientBoostingRegressor(
-                max_iter=settings.iterations,
-                learning_rate=settings.learning_rate,
-                max_leaf_nodes=settings.leaves,
-                min_samples_leaf=settings.min_samples_leaf,
-                early_stopping=stop_early,
-                n_iter_no_change=BOOSTING_PATIENCE,
-                random_state=seed,
-            )
-        case configuration.NeighbourMean():
-            return NeighbourMean(settings.neighbours, settings.distance_power)
-        case configuration.LocalLinear():
-            return LocalLinearRegression(settings.neighbours, settings.clip_sigma)
-    raise ValueError(f"{settings.kind!r} is no scikit-learn regressor; rule train_network fits it")
-
-
-def fit_regressor(
-    settings: Section, seed: int, train: Part, validation: Part, threads: int = 1
+def fit(
+    settings: configuration.Regressor, seed: int, train: Part, validation: Part, threads: int = 1
 ) -> BaseEstimator:
     """Fit one regressor on the train part.
 
     Parameters
     ----------
-    settings : Section
-        One of the scikit-learn kinds of `RegressorSettings`.
+    settings : Regressor
+        Of one of the kinds above.
     seed : int
-        Seed of trees and boosting.
+        Seed of trees and boosting; the other kinds draw nothing.
     train : Part
-        Objects to learn from.
+        A usable part (`inputs.require_usable`).
     validation : Part
-        Objects that boosting stops on; unused by the other kinds. May be empty, then boosting
+        Objects that boosting stops on; not used by the other kinds. May be empty, then boosting
         runs all its rounds.
     threads : int
-        Trees of a forest grown at a time. The result doesn't depend on it.
+        Not used.
 
     Returns
     -------
     sklearn.base.BaseEstimator
         Its `predict` takes (n, f) float64 features and returns (n,) zphot.
-
-    Raises
-    ------
-    ValueError
-        If the train part is empty, a redshift is missing, or a feature is missing and the kind
-        can't take missing values.
     """
-    require_usable(train, settings.kind, "train")
-    stop_early = settings.kind == "gradient_boosting" and len(validation) > 0
-    estimator = make_regressor(settings, seed, stop_early)
-    if stop_early:
-        require_usable(validation, settings.kind, "validation")
+    estimator = build(settings, seed)
+    if isinstance(estimator, HistGradientBoostingRegressor) and len(validation):
+        require_usable(validation, settings, "validation")
         held_back = {"X_val": validation.features, "y_val": validation.zspec}
+        estimator.set_params(early_stopping=True)
         return estimator.fit(train.features, train.zspec, **held_back)
-    if settings.kind == "random_forest":
-        # each tree has its own seed; predicting stays serial, because the order in which threads
-        # add up trees would change the last digits
-        estimator.set_params(n_jobs=threads).fit(train.features, train.zspec)
-        return estimator.set_params(n_jobs=None)
     return estimator.fit(train.features, train.zspec)
 
 
-def predict(estimator: BaseEstimator, features: np.ndarray) -> np.ndarray:
-    """Return (n,) float64 zphot of (n, f) features."""
-    return np.asarray(estimator.predict(features), dtype=np.float64)
+@singledispatch
+def build(settings: configuration.Regressor, seed: int) -> BaseEstimator:
+    """Return the unfitted estimator of a kind of regressor."""
+    raise TypeError(f"no function registered here builds {settings!r}")
+
+
+@build.register
+def _(settings: configuration.MeanRegressor, seed: int) -> DummyRegressor:
+    return DummyRegressor(strategy="mean")
+
+
+@build.register
+def _(settings: configuration.LinearRegression, seed: int) -> Pipeline:
+    # standardised, so that lstsq's threshold for collinear features is free of units
+    return make_pipeline(StandardScaler(), LinearRegression())
+
+
+@build.register
+def _(settings: configuration.PolynomialRegression, seed: int) -> Pipeline:
+    return make_pipeline(
+        BoundedScaler(),
+        PolynomialFeatures(settings.degree, include_bias=False),
+        Ridge(settings.alpha),
+    )
+
+
+@build.register
+def _(settings: configuration.DecisionTree, seed: int) -> DecisionTreeRegressor:
+    return DecisionTreeRegressor(
+        max_depth=settings.max_depth,
+        min_samples_leaf=settings.min_samples_leaf,
+        random_state=seed,
+    )
+
+
+@build.register
+def _(
+    settings: configuration.GradientBoostingRegressor, seed: int
+) -> HistGradientBoostingRegressor:
+    return HistGradientBoostingRegressor(
+        max_iter=settings.iterations,
+        learning_rate=settings.learning_rate,
+        max_leaf_nodes=settings.leaves,
+        min_samples_leaf=settings.min_samples_leaf,
+        early_stopping=False,
+        n_iter_no_change=BOOSTING_PATIENCE,
+        random_state=seed,
+    )
+
+
+class BoundedScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Standardise features and keep them within `bound` standard deviations.
+
+    Parameters
+    ----------
+    bound : float
+        Largest absolute value that leaves.
+
+    Attributes
+    ----------
+    mean_, scale_ : (f,) float64 arrays
+        From `mean_and_scale` of the training features.
+    """
+
+    def __init__(self, bound: float = FEATURE_BOUND):
+        self.bound = bound
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> BoundedScaler:
+        """Take mean and scale from (n, f) finite features."""
+        X = validate_data(self, X, dtype=np.float64)
+        self.mean_, self.scale_ = mean_and_scale(X)
+        return self
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """Return (n, f) standardised and bounded features."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        return np.clip((X - self.mean_) / self.scale_, -self.bound, self.bound)

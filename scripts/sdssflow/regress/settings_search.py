@@ -23,7 +23,7 @@ from sdssflow.configuration.networks import MixtureEnsemble, SettingsSearch
 from sdssflow.logs import progress
 from sdssflow.prepare.parts import Part
 from sdssflow.redshift_pdf.scores import pdf_scores
-from sdssflow.regress.ensemble_training import train_ensemble
+from sdssflow.regress import ensemble_training
 from sdssflow.regress.mixture_networks import predict_pdf
 
 TRIED = ("hidden", "components", "learning_rate", "weight_decay", "noise")
@@ -44,7 +44,7 @@ def search_settings(
     train, validation : Part
         Usable parts (`inputs.require_usable`).
     device : torch.device
-        From `training.choose_device`.
+        From `training_devices.training_device`.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def _validation_crps(
     """Return the CRPS of each validation object by a candidate that has not seen it."""
     # nothing is stopped on the validation part, which judges: all epochs are run
     nobody = validation.subset(slice(0))
-    networks = train_ensemble(settings, seed, train, nobody, device).networks
+    networks = ensemble_training.fit(settings, seed, train, nobody, device).networks
     pdf = predict_pdf(networks, validation.features, validation.feature_names)
     return pdf_scores(pdf, validation.zspec)["crps"]
 

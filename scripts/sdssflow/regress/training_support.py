@@ -13,12 +13,16 @@ all of these c colours; an object without any known colour is infinitely far.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 from scipy.spatial import KDTree
 
 from sdssflow.configuration.pdfs import PdfCalibration
+from sdssflow.prepare.feature_columns import Feature
+from sdssflow.regress.records import RECORD, array_of
 from sdssflow.regress.standardisation import mean_and_scale
 
 
@@ -30,22 +34,31 @@ class TrainingSupport:
     ----------
     colors : tuple of str
         Names of the c features that span the space.
-    points : (m, c) float64 array
-        Their values for the training objects; NaN where missing.
     center, scale : (c,) float64 arrays
         What standardises them: mean and standard deviation of the training part.
     neighbours : int
         Which nearest training object the distance is taken to; the last if there are fewer.
     limit : float
         Distance beyond which an object is outside of the training part.
+    objects : int
+        Number m of training objects.
+    points : (m, c) float64 array
+        Their colours, NaN where missing; not in the JSON file but in the table beside it.
     """
 
-    colors: tuple[str, ...]
-    points: np.ndarray
-    center: np.ndarray
-    scale: np.ndarray
-    neighbours: int
-    limit: float
+    colors: Annotated[tuple[str, ...], Field(min_length=1)]
+    center: array_of(float)
+    scale: array_of(Annotated[float, Field(gt=0)])
+    neighbours: Annotated[int, Field(ge=1)]
+    limit: Annotated[float, Field(ge=0)]
+    objects: Annotated[int, Field(ge=0)]
+    points: Annotated[np.ndarray, Field(exclude=True)] = field(default=None)
+
+    __pydantic_config__ = RECORD
+
+    def __post_init__(self) -> None:
+        if not len(self.colors) == len(self.center) == len(self.scale):
+            raise ValueError("not one center and scale for each color")
 
     def distances(self, features: np.ndarray, names: Sequence[str]) -> np.ndarray:
         """Return (n,) float64 distances of (n, f) features, each object for itself.
@@ -86,7 +99,7 @@ def color_names(features: Sequence[str]) -> tuple[str, ...]:
     >>> color_names(["psf_color_ug", "psf_color_err_ug", "psf_mag_r"])
     ('psf_color_ug',)
     """
-    colors = [name for name in features if "_color_" in name and "_color_err_" not in name]
+    colors = [name for name in features if Feature.named(name).kind == "color"]
     return tuple(colors or features)
 
 
@@ -132,7 +145,9 @@ def fit_support(
         generator = np.random.default_rng(seed)
         drawn = generator.choice(len(values), settings.reference_objects, replace=False)
         values = values[np.sort(drawn)]
-    unlimited = TrainingSupport(colors, values, center, scale, settings.neighbours, np.inf)
+    unlimited = TrainingSupport(
+        colors, center, scale, settings.neighbours, np.inf, len(values), values
+    )
     own = unlimited._distances(values, own=1)
     own = own[np.isfinite(own)]
     if not len(own):
@@ -141,4 +156,4 @@ def fit_support(
             "take distances to; cut incomplete objects (cut: complete_photometry)"
         )
     limit = float(np.quantile(own, 1 - settings.outside_fraction))
-    return TrainingSupport(colors, values, center, scale, settings.neighbours, limit)
+    return replace(unlimited, limit=limit)

@@ -1,41 +1,32 @@
-"""What the report shows, in its order: the one place that knows.
+"""The files that the report shows of a run, in its order.
 
-The rule build_report asks for exactly these files, and the page shows exactly these files.
+The rule build_report asks for exactly these files, and the pages show exactly these files.
 Snakemake imports this module each time it parses the workflow: it needs pydantic and nothing
 heavier.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
-from sdssflow.configuration.regressors import PDF_KINDS, TORCH_KINDS
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.report.captions import (
+from sdssflow.report.figures import (
     ACQUIRE,
-    CLASSIFY,
+    CATALOGUE,
+    CLASSES,
     CONCEPTS,
-    EXPLORE,
+    GROUPS,
+    PARTS,
     PDFS,
     PREPARE,
-    REGRESS,
-    Caption,
+    REDSHIFTS,
+    Shown,
+    pdf_models,
 )
 
-CLASSIFY_FIGURES = ("comparison", "confusion", "reliability", "by_magnitude", "roc")
-REGRESS_FIGURES = ("comparison", "zphot_zspec", "residuals", "by_redshift", "by_magnitude")
-PDF_FIGURES = ("pit", "coverage", "pdf_by_bin", "pdf_gallery", "redshift_stacks")
-# what the report shows of p(z), in its order
-PDF_ITEMS = (
-    "pdf_scores.csv",
-    "pdf_differences.csv",
-    *PDF_FIGURES,
-    "redshift_stacks_summary.csv",
-    "pdf_scores_by_bin.csv",
-    "covariate_shift.csv",
-)
+Stage = Literal["acquire", "prepare", "explore", "classify", "regress"]
 
 
 class Item(NamedTuple):
@@ -48,12 +39,10 @@ class Item(NamedTuple):
     kind : {'figure', 'table', 'data'}
         A picture; a CSV shown as a table; a Parquet table of which only the number of rows and
         the provenance are quoted.
-    sample, room, split : str
+    sample, stage, split : str
         Where it belongs; '' if it belongs to no sample or no split.
-    name : str
-        Name within its room. A table whose figure has the same name ends in ``_table``.
-    title, caption : str
-        What stands above and below it.
+    name, title, caption : str
+        From its record.
     seed : int or None
         Seed of a table that there is one of for each seed.
     """
@@ -61,7 +50,7 @@ class Item(NamedTuple):
     path: str
     kind: Literal["figure", "table", "data"]
     sample: str
-    room: Literal["acquire", "prepare", "explore", "classify", "regress"]
+    stage: Stage
     split: str
     name: str
     title: str
@@ -72,7 +61,7 @@ class Item(NamedTuple):
 def contents(
     run: RunConfiguration, samples: dict[str, Sample], results: str = "results"
 ) -> list[Item]:
-    """List what the report shows, in the order of its story.
+    """List what the report shows, in its order.
 
     Splits come in the order of their names: canonical JSON does not keep the order of keys.
 
@@ -90,99 +79,58 @@ def contents(
     KeyError
         If a sample of the run has no definition.
     """
-    suffix = run.figures.format
-    items = [
-        _item(CONCEPTS, f"{results}/concepts/redshifted_spectrum.{suffix}", "explore"),
-        _item(CONCEPTS, f"{results}/concepts/redshifted_colors.csv", "explore"),
-    ]
+    items = [_item(shown, f"{results}/{shown.path}", "explore", run) for shown in CONCEPTS]
     for name in run.samples:
         if name not in samples:
             raise KeyError(f"sample {name!r} of the run has no definition")
-        items.extend(_sample_items(name, samples[name], run, f"{results}/{name}"))
+        items.extend(_of_sample(name, samples[name], run, f"{results}/{name}"))
     return items
 
 
-def models(run: RunConfiguration, sample: Sample, task: str) -> list[str]:
-    """Return the names of the models that a sample trains for a task, in order."""
-    chosen = sample.classifiers if task == "classify" else sample.regressors
-    known = run.classifiers if task == "classify" else run.regressors
-    return list(known) if chosen is None else list(chosen)
+def _of_sample(name: str, sample: Sample, run: RunConfiguration, folder: str) -> Iterator[Item]:
+    explored = {shown.label: shown for shown in CATALOGUE}
+    splits = sorted(sample.splits)
+    sections: list[tuple[Stage, str, Iterable[Shown]]] = [
+        ("acquire", "", ACQUIRE),
+        ("prepare", "", PREPARE),
+        *(("prepare", split, PARTS) for split in splits),
+        ("explore", "", [*(explored[figure] for figure in sample.explore.figures), *GROUPS]),
+    ]
+    for task in sample.tasks:
+        of_task = CLASSES if task == "classify" else REDSHIFTS
+        if task == "regress" and pdf_models(run, sample):
+            of_task = (*REDSHIFTS, *PDFS)
+        sections += [(task, split, of_task) for split in splits]
+    for stage, split, records in sections:
+        for shown in records:
+            if shown.asked(run, sample):
+                for path, seed in _paths(shown.path, split, sample, run):
+                    yield _item(shown, f"{folder}/{path}", stage, run, name, split, seed)
 
 
-def pdf_models(run: RunConfiguration, sample: Sample) -> list[str]:
-    """Return the names of the regressors of a sample that give a p(z), in order."""
-    if "regress" not in sample.tasks:
-        return []
-    return [n for n in models(run, sample, "regress") if run.regressors[n].kind in PDF_KINDS]
+def _paths(
+    path: str, split: str, sample: Sample, run: RunConfiguration
+) -> Iterator[tuple[str, int | None]]:
+    """Yield the paths of one record in one split, and the seed of each."""
+    searching = [m for m in pdf_models(run, sample) if getattr(run.regressors[m], "search", None)]
+    for model in searching if "{model}" in path else [""]:
+        for seed in run.seeds if "{seed}" in path else [None]:
+            yield path.format(split=split, model=model, seed=seed), seed
 
 
 def _item(
-    captions: dict[str, Caption],
+    shown: Shown,
     path: str,
-    room: str,
+    stage: Stage,
+    run: RunConfiguration,
     sample: str = "",
     split: str = "",
     seed: int | None = None,
-    name: str = "",
 ) -> Item:
-    stem, _, suffix = path.rpartition("/")[2].rpartition(".")
-    name = name or stem
-    kind = {"csv": "table", "parquet": "data"}.get(suffix, "figure")
-    return Item(path, kind, sample, room, split, name, *captions[name], seed)
-
-
-def _sample_items(name: str, sample: Sample, run: RunConfiguration, folder: str) -> Iterator[Item]:
-    suffix = run.figures.format
-    yield _item(ACQUIRE, f"{folder}/catalogue/catalogue.parquet", "acquire", name)
-    yield _item(ACQUIRE, f"{folder}/catalogue/defects.csv", "acquire", name)
-    if sample.source.kind in ("skyserver", "bulk", "tap"):
-        yield _item(ACQUIRE, f"{folder}/catalogue/completeness.csv", "acquire", name)
-    clean = f"{folder}/clean"
-    yield _item(PREPARE, f"{clean}/catalogue.parquet", "prepare", name, name="clean")
-    yield _item(PREPARE, f"{clean}/flow.csv", "prepare", name, name="flow_table")
-    yield _item(PREPARE, f"{clean}/flow.{suffix}", "prepare", name)
-    for split in sorted(sample.splits):
-        for seed in run.seeds:
-            path = f"{folder}/split/{split}/{seed}/parts.csv"
-            yield _item(PREPARE, path, "prepare", name, split, seed)
-    for figure in sample.explore.figures:
-        yield _item(EXPLORE, f"{folder}/explore/{figure}.{suffix}", "explore", name)
-    yield _item(EXPLORE, f"{folder}/explore/clusters.{suffix}", "explore", name)
-    yield _item(EXPLORE, f"{folder}/explore/cluster_selection.{suffix}", "explore", name)
-    yield _item(EXPLORE, f"{folder}/explore/clusters.csv", "explore", name, name="clusters_table")
-    for task in sample.tasks:
-        for split in sorted(sample.splits):
-            yield from _task_items(name, task, split, sample, run, f"{folder}/{task}/{split}")
-
-
-def _task_items(
-    name: str, task: str, split: str, sample: Sample, run: RunConfiguration, folder: str
-) -> Iterator[Item]:
-    captions = CLASSIFY if task == "classify" else REGRESS
-    for table in ("scores", "differences"):
-        yield _item(captions, f"{folder}/{table}.csv", task, name, split)
-    for figure in task_figures(run, sample, task):
-        yield _item(captions, f"{folder}/figures/{figure}.{run.figures.format}", task, name, split)
-    yield _item(captions, f"{folder}/scores_by_bin.csv", task, name, split)
-    for table in ("confusion", "reliability") if task == "classify" else ():
-        path = f"{folder}/{table}.csv"
-        yield _item(captions, path, task, name, split, name=f"{table}_table")
-    if task == "regress" and pdf_models(run, sample):
-        for item in PDF_ITEMS:
-            path = item if item.endswith(".csv") else f"figures/{item}.{run.figures.format}"
-            yield _item(PDFS, f"{folder}/{path}", task, name, split)
-        for model in pdf_models(run, sample):
-            for seed in run.seeds if getattr(run.regressors[model], "search", None) else ():
-                path = f"{folder}/{model}/search/{seed}.csv"
-                yield _item(PDFS, path, task, name, split, seed, name="search")
-
-
-def task_figures(run: RunConfiguration, sample: Sample, task: str) -> list[str]:
-    """Return the names of the figures of a task; `training` only if a network is trained."""
-    if task == "classify":
-        return list(CLASSIFY_FIGURES)
-    kinds = {run.regressors[model].kind for model in models(run, sample, "regress")}
-    return [*REGRESS_FIGURES, *(["training"] if kinds & set(TORCH_KINDS) else [])]
+    kind: Literal["figure", "table", "data"] = "table" if path.endswith(".csv") else "data"
+    if shown.is_figure:
+        path, kind = f"{path}.{run.figures.format}", "figure"
+    return Item(path, kind, sample, stage, split, shown.label, shown.title, shown.caption, seed)
 
 
 def matched(items: list[Item], paths: list[str]) -> list[Item]:

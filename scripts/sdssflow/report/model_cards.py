@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from sdssflow.configuration.sample import Sample
-from sdssflow.report.glossary import BETTER, METRICS, label, order
+from sdssflow.report.glossary import BETTER, SUBGROUP_METRICS, direction, label, order
 from sdssflow.report.pivots import bin_tables, class_table, overall, score_cell
-from sdssflow.report.provenance import Known, ModelRun
+from sdssflow.report.provenance import ModelRun, Provenance
+from sdssflow.report.scores import ModelScores
 from sdssflow.report.sections import Section
 from sdssflow.report.tables import Table, text_cell, word_columns
 
@@ -23,83 +24,61 @@ ALWAYS = (
     "Objects chosen otherwise than those of the sample: fainter ones, other classes, other "
     "surveys' magnitudes. Single objects where a mistake is costly: take a spectrum."
 )
-SUBGROUP_METRICS = {
-    "classify": ("accuracy", "macro_f1", "recall"),
-    "regress": ("sigma_nmad", "bias_median", "outlier_0.05"),
-    "pdf": ("crps", "coverage_95", "sharpness_68"),
-}
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What a card is made from: the scores of a task and split, and who chose the model."""
-
-    task: str
-    split: str
-    metrics: str
-    scores: pd.DataFrame
-    by_bin: pd.DataFrame
-    chosen: str
-    limits: list[str]
-    notes: list[str]
 
 
 def model_card(
-    model: str,
-    name: str,
-    sample: Sample,
-    evidence: Evidence,
-    known: Known,
+    scores: ModelScores, sample: Sample, limits: list[str], provenance: Provenance
 ) -> Section:
-    """Return the card of one model of a sample, task and split.
+    """Return the card of the best model of a sample, task and split.
 
     Parameters
     ----------
-    model, name : str
-        Of the model and of the sample.
-    sample : Sample
-        Its definition.
-    evidence : Evidence
+    scores : ModelScores
         Scores of all models of the task and split.
-    known : Known
-        Provenance of the predictions and of the trained models.
+    sample : Sample
+        The definition of the sample.
+    limits : list of str
+        Where the model fails.
+    provenance : Provenance
+        Of the predictions and of the trained models.
     """
-    task, split = evidence.task, evidence.split
+    model, name, task, split = scores.best, *scores.place
     mine = [
         card
-        for card in known.trainings
+        for card in provenance.trainings
         if (card["sample"], card["split"], card["model"]) == (name, split, model)
     ]
-    runs = [
-        run
-        for run in known.model_runs
-        if (run.sample, run.task, run.split, run.model) == (name, task, split, model)
-    ]
+    runs = [run for run in provenance.model_runs if (run.place, run.model) == (scores.place, model)]
+    chosen = f"Best of all by {scores.ranked_by} on the test part itself"
+    if scores.kind == "pdf":
+        chosen = f"Best of those that give a density p(z), by {scores.ranked_by} on the test part"
+    if scores.ties:
+        chosen += f"; not told apart from {', '.join(scores.ties)}"
     facts = [
         ("Model", f"{model} ({mine[0]['kind']})" if mine else model),
         ("Intended use", f"{USES[task]}, for objects chosen as those of the sample {name}."),
         ("Not for", ALWAYS),
-        ("Why this one", evidence.chosen),
+        ("Why this one", f"{chosen}."),
         *_training_facts(mine, split),
         *_run_facts(runs),
     ]
     if sample.simulated:
         facts.append(("Caution", "Learnt from simulated objects: not for observed ones."))
-    scores = _of_model(evidence.scores, model)
-    bins = _of_model(evidence.by_bin, model)
-    bins = bins[bins["metric"].isin(SUBGROUP_METRICS[evidence.metrics])]
-    blocks = [_metrics(scores, model, evidence.notes)]
-    classes = class_table(scores, f"{model}: single classes", "Each class against the rest.", [])
+    mean = _of_model(scores.scores, model)
+    bins = _of_model(scores.by_bin, model)
+    bins = bins[bins["metric"].isin(SUBGROUP_METRICS[scores.kind])]
+    blocks = [_metrics(mean, model, scores.notes)]
+    classes = class_table(mean, f"{model}: single classes", "Each class against the rest.", [])
     blocks += [replace(classes, folded=False)] if classes else []
     blocks += bin_tables(bins, f"{model} in subgroups", "Bins with equal numbers of objects.", [])
     anchor = f"{name}-{task}-{split}-card-{model}"
     return Section(
         anchor,
         f"Model card: {model}, {USES[task][0].lower()}{USES[task][1:]}",
-        text=[f"Where it fails: {' '.join(evidence.limits)}"] if evidence.limits else [],
+        text=[f"Where it fails: {' '.join(limits)}"] if limits else [],
         facts=facts,
         blocks=blocks,
-        record=_record(model, name, sample, evidence, mine, runs),
+        record=_record(scores, sample, mine, runs),
         exported=f"{task}_{split}_{model}.md",
     )
 
@@ -125,19 +104,13 @@ def _training_facts(cards: list[dict[str, Any]], split: str) -> list[tuple[str, 
 
 
 def _learnt_from(cards: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield each part that was learnt from, by seed and fold.
-
-    Classifiers tell of several parts, regressors of the training part alone.
-    """
+    """Yield each part that was learnt from, by seed and fold."""
     for card in cards:
-        for fold, told in card["training"].items():
-            digests = told.get("digests", {"train": told.get("digest")})
-            counts = told["objects"]
-            counts = counts if isinstance(counts, dict) else {"train": counts}
-            for part, objects in counts.items():
+        for fold, entry in card["training"].items():
+            for part, objects in entry["objects"].items():
                 if objects:
                     row = {"seed": card["seed"], "fold": int(fold), "part": part}
-                    yield row | {"objects": objects, "digest": digests.get(part)}
+                    yield row | {"objects": objects, "digest": entry["digests"][part]}
 
 
 def _run_facts(runs: list[ModelRun]) -> list[tuple[str, str]]:
@@ -176,7 +149,7 @@ def _metrics(scores: pd.DataFrame, model: str, notes: list[str]) -> Table:
             text_cell(label(row["metric"])),
             score_cell(row),
             text_cell(row["convention"]),
-            text_cell(BETTER.get(METRICS[row["metric"]].better, "") if _known(row) else ""),
+            text_cell(BETTER.get(direction(row["metric"]), "")),
         ]
         for _, row in rows.iterrows()
     ]
@@ -184,28 +157,19 @@ def _metrics(scores: pd.DataFrame, model: str, notes: list[str]) -> Table:
     return Table(f"{model}: scores on the test part", "With intervals.", columns, body, notes)
 
 
-def _known(row: pd.Series) -> bool:
-    return row["metric"] in METRICS
-
-
 def _record(
-    model: str,
-    name: str,
-    sample: Sample,
-    evidence: Evidence,
-    cards: list[dict[str, Any]],
-    runs: list[ModelRun],
+    of: ModelScores, sample: Sample, cards: list[dict[str, Any]], runs: list[ModelRun]
 ) -> dict[str, Any]:
     """Return what a machine reads of the card: plain values, in a fixed order."""
-    scores, bins = _of_model(evidence.scores, model), _of_model(evidence.by_bin, model)
+    scores, bins = _of_model(of.scores, of.best), _of_model(of.by_bin, of.best)
     run_cards = [card for run in runs for card in run.cards.values()]
     return {
-        "model": model,
+        "model": of.best,
         "kind": cards[0]["kind"] if cards else None,
-        "task": evidence.task,
-        "sample": name,
+        "task": of.task,
+        "sample": of.sample,
         "simulated": sample.simulated,
-        "split": evidence.split,
+        "split": of.split,
         "seeds": [card["seed"] for card in cards],
         "features": list(cards[0]["features"]) if cards else [],
         "settings": cards[0]["settings"] if cards else {},

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sdssflow.report.scores import ModelScores
 from sdssflow.report.tables import ReportError
 from sdssflow.tables import metadata, read_schema
 
@@ -32,7 +33,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class ModelRun:
-    """One model on one split of one sample, as its predictions at `path` tell."""
+    """One model on one split of one sample, as the metadata of its predictions at `path` say."""
 
     path: str
     sample: str
@@ -42,10 +43,15 @@ class ModelRun:
     digests: dict[str, str]
     cards: dict[str, dict[str, Any]]
 
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Sample, task and split."""
+        return self.sample, self.task, self.split
+
 
 @dataclass(frozen=True)
-class Known:
-    """What the report knows beside the files it shows; every list may be empty.
+class Provenance:
+    """How predictions and models were made; every list may be empty.
 
     Attributes
     ----------
@@ -86,7 +92,7 @@ def read_facts(path: str | Path) -> Facts:
 
 
 def read_model_run(path: str | Path) -> ModelRun:
-    """Read what a predictions.parquet tells of its model.
+    """Read what the metadata of a predictions.parquet say of its model.
 
     Raises
     ------
@@ -134,9 +140,7 @@ def read_training(folder: str | Path) -> dict[str, Any]:
     return card
 
 
-def check_digests(
-    runs: list[ModelRun], sample: str, task: str, split: str, quoted: dict[str, str]
-) -> None:
+def check_digests(scores: ModelScores, runs: list[ModelRun]) -> None:
     """Check that scores were made from the predictions that stand beside them.
 
     Raises
@@ -145,14 +149,13 @@ def check_digests(
         If a seed's scores quote another test part than a model's predictions.
     """
     for run in runs:
-        if (run.sample, run.task, run.split) != (sample, task, split):
-            continue
-        for seed, digest in run.digests.items():
-            if quoted.get(seed, digest) != digest:
+        for seed, digest in run.digests.items() if run.place == scores.place else ():
+            quoted = scores.digests.get(seed, digest)
+            if quoted != digest:
                 raise ReportError(
-                    f"{sample}/{task}/{split}: scores of seed {seed} are of test part "
-                    f"{quoted[seed]}, but {run.model} predicted test part {digest}; "
-                    "delete scores.csv, and it is made again"
+                    f"{'/'.join(scores.place)}: scores of seed {seed} are of test part {quoted}, "
+                    f"but {run.model} predicted test part {digest}; delete scores.csv, and it is "
+                    "made again"
                 )
 
 

@@ -6,19 +6,24 @@ from pathlib import Path
 
 import pandas as pd
 
+from sdssflow.report.figures import PUBLISHED
 from sdssflow.report.glossary import label
-from sdssflow.report.numbers import plain, with_interval
-from sdssflow.report.tables import Cell, Table, number_cell, read_table, text_cell, word_columns
+from sdssflow.report.tables import (
+    Cell,
+    Table,
+    number_cell,
+    plain,
+    read_table,
+    text_cell,
+    with_interval,
+    word_columns,
+)
 
 COLUMNS = (
     "citation", "metric", "convention", "subset", "theirs", "uncertainty", "sample", "split",
     "model", "ours", "ours_low", "ours_high", "difference", "tolerance", "verdict", "because",
 )  # fmt: skip
 COMPARED = ("reproduced", "undecided", "differs")
-MEANING = (
-    "Reproduced: our whole interval lies within the tolerance of the published number; differs: "
-    "none of it does; undecided: part of it does."
-)
 
 
 def published_tables(path: str | Path) -> list[Table]:
@@ -40,8 +45,8 @@ def published_tables(path: str | Path) -> list[Table]:
     if len(compared):
         found.append(
             Table(
-                "Published numbers and ours",
-                MEANING,
+                PUBLISHED.title,
+                PUBLISHED.caption,
                 word_columns(
                     "published in", "score", "theirs", "ours", "of", "difference", "tolerance",
                     "verdict", "why this tolerance",

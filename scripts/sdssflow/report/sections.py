@@ -1,16 +1,31 @@
-"""What the page is made of: sections that hold tables and figures."""
+"""What a page is made of: sections that hold tables and figures."""
 
 from __future__ import annotations
 
+import base64
+import struct
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from sdssflow.report.contents import Item
-from sdssflow.report.figures import Figure, read_figure
-from sdssflow.report.residuals import Residuals
-from sdssflow.report.tables import Cell, Column, Table, plain_table, read_table
+from sdssflow.report.objects import Residuals
+from sdssflow.report.tables import ReportError, Table, plain_table, read_table
 
 LONG = 12  # rows; longer tables are folded
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure as data URI; width and height in pixels, so that text doesn't jump, 0 if unknown."""
+
+    title: str
+    caption: str
+    alt: str
+    uri: str
+    width: int = 0
+    height: int = 0
 
 
 @dataclass(frozen=True)
@@ -26,74 +41,43 @@ class Section:
     text: list[str] = field(default_factory=list)
     facts: list[tuple[str, str]] = field(default_factory=list)
     blocks: list[Table | Figure | Residuals] = field(default_factory=list)
-    sections: list[Section] = field(default_factory=list)
     record: dict[str, Any] = field(default_factory=dict)
     exported: str = ""
 
 
-@dataclass(frozen=True)
-class Best:
-    """The best of some models.
+def read_figure(path: str | Path, title: str, caption: str, subject: str) -> Figure:
+    """Read a PNG or SVG figure.
 
-    `not_told_apart` names the models whose paired difference from it may be zero in the metric
-    `ranked_by`.
-    """
-
-    model: str
-    ranked_by: str
-    not_told_apart: list[str]
-    scores: list[tuple[Column, Cell]]
-
-
-@dataclass(frozen=True)
-class Headline:
-    """The best model of a sample, task and split, for the summary.
-
-    `densities` is the best of the models that give a p(z), None where none does.
-    """
-
-    sample: str
-    title: str
-    task: str
-    split: str
-    anchor: str
-    best: Best
-    n: int
-    digests: str
-    seeds: str
-    densities: Best | None = None
-
-
-@dataclass(frozen=True)
-class SamplePage:
-    """The page of one sample.
-
-    Attributes
+    Parameters
     ----------
-    name, title : str
-        Of the sample.
-    text : list of str
-        Paragraphs below the title.
-    told : list of (str, list of str)
-        The story in short: what is told, and the sentences.
-    headlines : list of Headline
-        One for each task and split.
-    sections : list of Section
-        In the order in which the data walked.
-    cards : list of Section
-        A model card for each best model.
-    sheet : Section
-        The data sheet, which is written to a file only: the page shows its parts in its sections.
-    """
+    path : path-like
+        The file.
+    title, caption : str
+        What stands above and below it.
+    subject : str
+        What it shows it of, for readers who don't see it.
 
-    name: str
-    title: str
-    text: list[str]
-    told: list[tuple[str, list[str]]]
-    headlines: list[Headline]
-    sections: list[Section]
-    cards: list[Section]
-    sheet: Section
+    Raises
+    ------
+    ReportError
+        If the file is missing, empty or neither PNG nor SVG.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise ReportError(f"{path}: there is no such file; run the rule that makes it") from None
+    width = height = 0
+    if content.startswith(PNG_SIGNATURE) and len(content) > 24:
+        width, height = struct.unpack(">II", content[16:24])
+        kind = "image/png"
+    elif b"<svg" in content[:2000]:
+        kind = "image/svg+xml"
+    else:
+        raise ReportError(
+            f"{path}: neither PNG nor SVG; delete it, and the rule that makes it runs again"
+        )
+    uri = f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+    return Figure(title, caption, f"{title}, {subject}. {caption}", uri, width, height)
 
 
 def block(item: Item, subject: str, notes: list[str], folded: bool = False) -> Table | Figure:

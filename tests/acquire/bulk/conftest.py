@@ -2,8 +2,8 @@ import shutil
 
 import pytest
 
-from sdssflow.simulate.sky import simulate_sky
-from sdssflow.standin.server import SkyServer
+from skyserver_standin.server import SkyServer
+from skyserver_standin.sky.simulation import simulate_sky
 from tests.acquire.bulk.release import write_release
 
 

@@ -11,9 +11,9 @@ from sdssflow.acquire.bulk.selection import columns_of, select
 from sdssflow.acquire.download.sql import condition_sql
 from sdssflow.configuration.sdss_columns import SELECTABLE
 from sdssflow.configuration.selection import Condition
-from sdssflow.simulate.columns import PHOTOOBJ, SPECOBJ
-from sdssflow.standin.database import Database
-from sdssflow.standin.translation import translate
+from skyserver_standin.database import Database
+from skyserver_standin.sky.conventions import PHOTOOBJ, SPECOBJ
+from skyserver_standin.translation import translate
 
 ROWS = 400
 NUMBERS = [-9999.0, 0.0, 0.1, 0.3, 17.77, 19.6, 22.0, 1e-05, 2.5e-07, 3600.5, 266.0, 16777217.0]

@@ -1,7 +1,7 @@
 import pytest
 
-from sdssflow.simulate.sky import simulate_sky
-from sdssflow.standin.server import SkyServer
+from skyserver_standin.server import SkyServer
+from skyserver_standin.sky.simulation import simulate_sky
 from tests.acquire.download.walk import download, written
 from tests.skyserver.clocks import OWN
 from tests.skyserver.faults import Switchboard

@@ -16,9 +16,9 @@ from sdssflow.acquire.download.connect import loopback, open_archive
 from sdssflow.acquire.download.errors import DownloadError
 from sdssflow.acquire.download.plan import Plan, check_space
 from sdssflow.acquire.download.ranges import EVERYTHING
-from sdssflow.standin.answers import Answer
-from sdssflow.standin.server import SkyServer
 from sdssflow.tables import content_digest, metadata, read_csv, read_parquet
+from skyserver_standin.loopback import Answer
+from skyserver_standin.server import SkyServer
 from tests.acquire.download.walk import NETWORK, SELECTION, download, open_at, source
 from tests.skyserver.clocks import OWN
 

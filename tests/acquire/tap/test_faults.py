@@ -16,9 +16,8 @@ from sdssflow.acquire.download.errors import (
     TooMuchError,
     TransientError,
 )
-from sdssflow.standin.answers import Answer
-from sdssflow.standin.tap import VOTABLE
-from sdssflow.standin.votable import error_votable, write_votable
+from skyserver_standin.loopback import Answer
+from skyserver_standin.tap import VOTABLE, error_votable, write_votable
 from tests.acquire.bulk.walk import assert_same_rows
 from tests.acquire.download import walk
 from tests.acquire.tap.walk import (

@@ -15,11 +15,10 @@ from sdssflow.acquire.download.sql import condition_adql
 from sdssflow.acquire.download.store import Store
 from sdssflow.acquire.schema import BANDS
 from sdssflow.configuration.selection import Condition
-from sdssflow.standin.database import Database
-from sdssflow.standin.dialects import ADQL
-from sdssflow.standin.translation import translate
-from sdssflow.standin.values import Catalog
-from sdssflow.standin.votable import write_votable
+from skyserver_standin.database import Database
+from skyserver_standin.sql_types import ADQL, Catalog
+from skyserver_standin.tap import write_votable
+from skyserver_standin.translation import translate
 from tests.acquire.bulk.walk import assert_same_rows
 from tests.acquire.download import walk
 from tests.acquire.tap.walk import LEGACY, MAPPING, archive_at, by_skyserver, fetched, source

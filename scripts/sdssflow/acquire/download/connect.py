@@ -105,7 +105,7 @@ def loopback(sky: str | Path) -> Iterator[str]:
     DownloadError
         If it does not start.
     """
-    command = [sys.executable, "-m", "sdssflow.standin.serve", "--sky", str(sky)]
+    command = [sys.executable, "-m", "skyserver_standin.server", "--sky", str(sky)]
     paths = [str(SCRIPTS), *filter(None, [os.environ.get("PYTHONPATH")])]
     process = subprocess.Popen(
         [*command, "--until-stdin-closes"],

@@ -1,0 +1,143 @@
+# What holds of every rule, and of a run as a whole. Included after the rules.
+from snakemake.io import WILDCARD_REGEX
+
+from sdssflow.preload import Preload
+
+PRELOADED = []
+
+
+def complete_rules():
+    """Add what is alike in all rules: log, benchmark, environment, digest of the code.
+
+    The record of the job is one of its outputs: what was made without one is made again.
+    """
+    for made in workflow.rules:
+        if not made.is_script:
+            continue
+        found = (
+            match["name"] for match in WILDCARD_REGEX.finditer(str(made.output[0]))
+        )
+        wildcards = [f"{{{name}}}" for name in dict.fromkeys(found)]
+        job = "/".join([made.name, *(wildcards or [made.name])])
+        made.log_modifier = made.benchmark_modifier = made.output_modifier
+        made.set_log(f"logs/{job}.log")
+        made.benchmark = f"benchmarks/runs/{job}.jsonl"
+        made.conda_env = "../environment.yml"
+        trains = made.name.startswith(("train_", "search_"))
+        made.set_params(code=code_of_kind(made) if trains else code_of(made))
+        made.set_output(record=str(records.record_path(str(made.log[0]))))
+        if "figures" in made.output.keys():
+            made.expand_output = functools.partial(asked_outputs, made.expand_output)
+
+
+@functools.cache
+def code_of(made, *programs):
+    """Digest of the modules behind a rule's script, as a parameter: they rerun the rule."""
+    script = os.path.join(SCRIPTS, os.path.basename(made.script))
+    return code_digests.code_digest(script, CODE, programs)
+
+
+def code_of_kind(made):
+    """Parameter function: the same with the modules that make the kind of model that is trained.
+    Whoever reads a model needs no such thing: its folder is newer then."""
+    known = RUN.classifiers if "/classify/" in made.output[0] else RUN.regressors
+    return lambda wildcards: code_of(made, *known[wildcards.model].programs())
+
+
+def check_folder():
+    """Stop if a file of the user is missing, or what Snakemake knows of the results that are here."""
+    for name, sample in SAMPLES.items():
+        key = "source.folder" if sample.source.kind == "bulk" else "source.path"
+        for path in source_paths(name):
+            failures.present(path, f"sample {name}: {key}")
+    if os.path.isdir(digests.RECORDS) and not os.path.isdir(".snakemake/metadata"):
+        failures.refuse(
+            "The folder .snakemake is gone, by which Snakemake knows which results are out of date. "
+            "Make them all again: rm -r results && snakemake. Or, if you know that nothing has "
+            "changed since, keep them: mkdir -p .snakemake/metadata && snakemake --touch --forceall"
+        )
+
+
+if workflow.is_main_process:
+    check_folder()
+
+
+def every_output(wildcards):
+    """Input function: all that the jobs of this configuration write.
+
+    Snakemake makes again what a target asks for, and nothing that is missing on the way to it; and
+    of a job with an output that it does not know it compares neither parameters nor inputs.
+    """
+    known = [made for made in workflow.rules if made.name != "estimate_download"]
+    paths = list(outputs(known, RUN, SAMPLES))
+    # a folder that is there is whole to Snakemake, whatever is missing in it
+    folders = [str(path) for path in paths if path.is_directory]
+    workflow.dag.forcefiles.update(records.incomplete_folders(folders))
+    # without what their rules say of them, such as captions
+    return [str(path) for path in paths]
+
+
+def check_gpus():
+    """Stop if a cluster's jobs can't get the GPUs they ask for."""
+    asking = sorted(
+        known.name
+        for known in {job.rule for job in workflow.dag.needrun_jobs()}
+        if "gpu" in known.resources and known.resources["gpu"] != 0
+    )
+    if not asking:
+        return
+    instead = (
+        f"To train on the CPU: --set-resources {' '.join(f'{name}:gpu=0' for name in asking)} "
+        "(or set-resources in the profile)"
+    )
+    if workflow.global_resources.get("gpu") == 0:
+        raise WorkflowError(
+            "--resources gpu=0 is a limit of this Snakemake and doesn't reach the jobs of a "
+            "cluster: they would be submitted without a GPU and then ask for one. "
+            + instead
+        )
+    if queue.available() and not queue.has_gpus():
+        raise WorkflowError(
+            f"{', '.join(asking)}: they ask for a GPU, and no node of this cluster has one "
+            f"(sinfo -o '%N %G'). {instead}"
+        )
+
+
+def check_results():
+    """Stop before a report or crate states a configuration that did not make its results."""
+    running = set(workflow.dag.needrun_jobs())
+    if {"build_report", "write_crate"} & {job.rule.name for job in running}:
+        others = set(workflow.dag.jobs) - running
+        records.check_still_asked_for(job for job in others if job.output)
+
+
+def begin_run():
+    """Do what comes before the first job: not while files are parsed, and in no job."""
+    failures.watch(workflow)
+    try:
+        check_results()
+        if not workflow.local_exec:
+            check_gpus()
+        elif RUN.preload:
+            scripts = (
+                os.path.join(SCRIPTS, os.path.basename(job.rule.script))
+                for job in workflow.dag.needrun_jobs()
+                if job.rule.script
+            )
+            PRELOADED.append(Preload(scripts, CODE))
+        orphans.begin_run(Path.cwd(), submits=not workflow.local_exec)
+    except (queue.QueueError, LineageError, WorkflowError) as error:
+        failures.refuse(error)
+
+
+def end_run(failed=False):
+    """Do what comes after the last job; why jobs failed is the last thing said."""
+    for server in PRELOADED:
+        server.end()
+    try:
+        # for Snakemake's report, tell when submitted jobs began
+        if not workflow.local_exec:
+            run_times.restore_starts(workflow.persistence, Path.cwd())
+    finally:
+        if failed:
+            failures.tell(workflow)

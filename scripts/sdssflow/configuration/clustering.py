@@ -1,0 +1,26 @@
+"""How groups and projections of the feature space are found."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sdssflow.configuration.section import Section
+from sdssflow.configuration.values import SomeDifferent
+
+ALGORITHMS = ("kmeans", "mixture", "hdbscan")
+NOISE = -1  # the label of objects in no group
+
+
+class Clustering(Section):
+    """Which groups are looked for, among how many objects, and how they are projected."""
+
+    clusters: SomeDifferent[Annotated[int, Field(ge=2)]] = [2, 3, 4, 5, 6, 7, 8]
+    """Numbers of groups that k-means and the Gaussian mixture choose from."""
+    min_cluster_size: Annotated[int, Field(ge=2)] = 20
+    """Smallest group that HDBSCAN may find."""
+    max_objects: Annotated[int, Field(ge=100)] = 5000
+    """Clustering and embeddings use at most this many objects, chosen by a seeded draw."""
+    embeddings: SomeDifferent[Literal["pca", "umap"]] = ["pca", "umap"]
+    """Projections of the feature space on two dimensions."""

@@ -1,0 +1,47 @@
+"""What a kind of model says of itself, so that no other place needs to know it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sdssflow.configuration.section import Section
+
+
+class ModelSettings(Section):
+    """The settings of a model of some `kind`, and what all models of that kind can do.
+
+    Attributes
+    ----------
+    task : {'classify', 'regress'}
+        What it is trained for.
+    program : str
+        Module that makes it. `sdssflow.models.folders` imports it by this name; rules that train or
+        load models have it in their code digest. It has the function ``fit(settings, seed, train,
+        validation, threads)``, which returns a scikit-learn estimator. In torch it is
+        ``fit(settings, seed, train, validation, device, checkpoint)``, which returns what has
+        `save`, `history`, `best_epoch` and `dtype`; and ``load(path, settings, names)`` returns
+        what has `predict` or `predict_pdf`.
+    needs_torch : bool
+        Whether it is trained in torch, by rule train_network.
+    gives_pdf : bool
+        Whether it gives a p(z), by `predict_pdf`, and not a number alone.
+    takes_missing : bool
+        Whether it takes objects with missing features.
+    """
+
+    task: ClassVar[str]
+    program: ClassVar[str]
+    needs_torch: ClassVar[bool] = False
+    gives_pdf: ClassVar[bool] = False
+    takes_missing: ClassVar[bool] = False
+    kind: str
+
+    @property
+    def voters(self) -> list[str]:
+        """Names of the trained models that it averages; none but for a vote."""
+        return []
+
+    @classmethod
+    def programs(cls) -> tuple[str, str]:
+        """Return the names of the modules that make models of this kind, for a code digest."""
+        return cls.program, cls.__module__

@@ -1,0 +1,135 @@
+"""What Snakemake itself says of a profile and of the rules: a process of its own, JSON on stdout.
+
+    python -m sdssflow.doctor.snakemake_side SNAKEFILE [PROFILE [CONFIGFILE ...]]
+
+A plugin that can't be imported, or one that waits for SLURM while its help is put together, then
+costs a row of the table and not the doctor. Nothing is written in the working directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import snakemake
+from snakemake.api import WorkflowApi
+from snakemake.cli import args_to_api, get_argument_parser
+from snakemake.iocontainers import InputFiles, ResourceList
+
+from sdssflow.code_digests import Memory
+
+BY_INPUT = frozenset({"mem", "mem_mb", "mem_mib", "disk_mb", "runtime"})
+
+
+def main(snakefile: str, profile: str = "", *configfiles: str) -> dict[str, Any]:
+    """Ask Snakemake; see `sdssflow.doctor.profiles.Answers` for what is answered."""
+    parser = get_argument_parser()
+    actions = parser._actions
+    answers: dict[str, Any] = {
+        "version": snakemake.__version__,
+        "keys": sorted(
+            {
+                key.lstrip("-")
+                for action in actions
+                for key in parser.get_possible_config_keys(action)
+            }
+        ),
+        "executors": sorted(next(a.choices for a in actions if a.dest == "executor")),
+        "imports_torch": "torch" in sys.modules,
+    }
+    said = io.StringIO()
+    options = ["--snakefile", snakefile, "--list-rules", "--dry-run", "--quiet", "all"]
+    with contextlib.redirect_stderr(said):
+        try:
+            parser = get_argument_parser([profile] if profile else None)
+            layers = ["--configfile", *configfiles] if configfiles else []
+            found = _rules(parser.parse_args([*options, *layers]), parser)
+        except SystemExit:
+            found = {"complaint": _last_line(said.getvalue())}
+        except Exception as error:
+            found = {"complaint": str(error)}
+        if not found.get("rules"):  # their names at least, which neither of both decides
+            parser = get_argument_parser()
+            found["rules"] = _rules(parser.parse_args(options), parser)["rules"]
+    return answers | found
+
+
+def _last_line(text: str) -> str:
+    """Return what argparse says after the usage."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1].split("error: ", 1)[-1] if lines else "it can't be read"
+
+
+def _rules(args: Any, parser: Any) -> dict[str, Any]:
+    """Let Snakemake read the Snakefile as it would for ``--list-rules``, and look at the rules."""
+    found: dict[str, Any] = {"rules": [], "demands": []}
+
+    def look(api: WorkflowApi, only_targets: bool = False) -> None:
+        workflow = api._workflow
+        found["rules"] = [rule.name for rule in workflow.rules]
+        found["demands"] = list(_demands(workflow, args.executor, (args.retries or 0) + 1))
+
+    WorkflowApi.list_rules = look
+    Memory.save = lambda self: None
+    args_to_api(args, parser)
+    return found
+
+
+def _demands(workflow: Any, executor: str, attempts: int) -> Iterator[dict[str, Any]]:
+    """Yield what the first and the last attempt of each submitted rule with jobs ask for."""
+    jobs: dict[str, Any] = {}
+    outputs, run, samples = (workflow.globals[name] for name in ("outputs", "RUN", "SAMPLES"))
+    for path in outputs([rule for rule in workflow.rules if rule.output], run, samples):
+        jobs.setdefault(path.rule.name, (path.rule, path))
+    for name, (rule, path) in jobs.items():
+        if executor != "local" and name in workflow._localrules:
+            continue
+        wildcards = rule.get_wildcards(path)
+        for attempt in sorted({1, attempts}):
+            asked = (wildcards, InputFiles(), attempt)
+            try:
+                resources = rule.expand_resources(*asked)
+            except Exception:  # by the size of files that may not be there yet
+                resources = rule.expand_resources(*asked, skip_evaluation=BY_INPUT)
+            known = {k: v for k, v in resources.items() if isinstance(v, int | str)}
+            yield {
+                "rule": name,
+                "attempt": attempt,
+                "gpu": known.get("gpu", 0) if executor == "local" else _own(rule, "gpu"),
+                "without_gpu": known.get("without_gpu", ""),
+                "sbatch": _sbatch(known) if executor == "slurm" else [],
+            }
+
+
+def _own(rule: Any, name: str) -> int:
+    """Return a resource before a limit of the profile is put on it: the job will expect it."""
+    resource = rule.resources.get(name)
+    return 0 if resource is None or resource.is_evaluable() else resource.value or 0
+
+
+def _sbatch(resources: dict[str, Any]) -> list[str]:
+    """Return the command with which Snakemake's plugin would submit a job."""
+    from snakemake_executor_plugin_slurm.submit_string import get_submit_command
+    from snakemake_executor_plugin_slurm.utils import set_gres_string
+
+    named = {"account": "-A", "partition": "-p"}
+    options = {
+        name: f"{sign} {shlex.quote(str(resources[f'slurm_{name}']))}"
+        if resources.get(f"slurm_{name}")
+        else ""
+        for name, sign in named.items()
+    }
+    job = SimpleNamespace(resources=ResourceList(fromdict=resources), threads=resources["_cores"])
+    texts = {"run_uuid": "doctor", "slurm_logfile": "/dev/null", "comment_str": "doctor"}
+    call = get_submit_command(job, {**texts, **options, "workdir": ""}) + set_gres_string(job)
+    return shlex.split(call)
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(*sys.argv[1:])))

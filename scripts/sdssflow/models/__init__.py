@@ -1,0 +1,1 @@
+"""What trained models of both tasks share: files, cards, folders, what they may be given."""

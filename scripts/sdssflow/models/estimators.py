@@ -1,0 +1,132 @@
+"""Trained scikit-learn models on disk: skops, never pickle."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import io
+import json
+import platform
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from sdssflow import __version__
+from sdssflow.files import replacing
+
+# what a saved scikit-learn model may contain beyond the types that skops trusts; none of them runs
+# code from the file (a forged tree could crash the process, so skops leaves trees to the user)
+TRUSTED_TYPES: tuple[str, ...] = (
+    "numpy.dtype",
+    "sdssflow.classify.photoz_boosting.PhotozClassifier",
+    "sdssflow.regress.forests.DensityForest",
+    "sdssflow.regress.neighbours.LocalLinearRegression",
+    "sdssflow.regress.neighbours.NeighbourMean",
+    "sdssflow.regress.regressors.BoundedScaler",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.calibration._TemperatureScaling",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.tree._tree.Tree",
+)
+SCHEMA = "schema.json"  # of a skops archive
+PACKAGES = ("numpy", "scikit-learn", "scipy", "torch", "pyarrow")
+
+
+def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
+    """Return the versions of sdssflow, Python and those `packages` that are installed."""
+    found = {"sdssflow": __version__, "python": platform.python_version()}
+    for name in packages:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def save_estimator(estimator: Any, path: str | Path) -> None:
+    """Save a scikit-learn estimator as skops, whole or not at all; equal ones as equal bytes."""
+    with replacing(path) as temporary:
+        _write_in_order(io.BytesIO(_skops_io().dumps(estimator)), temporary)
+
+
+def _write_in_order(archive: io.BytesIO, path: Path) -> None:
+    """Write a skops archive with numbers for the addresses in memory that skops names things by."""
+    numbers: dict[Any, int] = {}
+    names: dict[str, str] = {}
+
+    def numbered(state: Any) -> Any:
+        if isinstance(state, list):
+            return [numbered(item) for item in state]
+        if not isinstance(state, dict):
+            return state
+        found = {key: numbered(value) for key, value in state.items()}
+        if isinstance(identity := state.get("__id__"), int):
+            found["__id__"] = numbers.setdefault(identity, len(numbers))
+        if isinstance(name := state.get("file"), str):
+            found["file"] = names.setdefault(name, f"{len(names)}{Path(name).suffix}")
+        return found
+
+    with zipfile.ZipFile(archive) as given, zipfile.ZipFile(path, "w") as made:
+        schema = json.dumps(numbered(json.loads(given.read(SCHEMA))))
+        for name, content in {SCHEMA: None, **names}.items():
+            member = zipfile.ZipInfo(content or name)  # dated 1980: not by the clock
+            made.writestr(member, given.read(name) if content else schema)
+
+
+def load_estimator(path: str | Path) -> Any:
+    """Load a scikit-learn estimator saved by `save_estimator`.
+
+    Raises
+    ------
+    ValueError
+        If the file holds a type that is neither safe by skops' list nor in `TRUSTED_TYPES`, or
+        compressed parts, which may be larger than any memory: it was not made by this project,
+        or was changed since.
+    """
+    skops_io = _skops_io()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            packed = any(member.compress_type for member in archive.infolist())
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path}: this is no model, or a damaged one ({error})") from None
+    if packed:
+        raise ValueError(f"{path}: refused, its parts are compressed, which sdssflow's never are")
+    try:
+        return skops_io.load(path, trusted=list(TRUSTED_TYPES))  # checks before it builds anything
+    except skops_io.exceptions.UntrustedTypesFoundException:
+        foreign = sorted(set(skops_io.get_untrusted_types(file=path)) - set(TRUSTED_TYPES))
+        if foreign[0].startswith("sdssflow."):
+            raise ValueError(
+                f"{path}: it holds the type {foreign[0]!r} of another version of sdssflow; delete "
+                "its folder and train again"
+            ) from None
+        raise ValueError(
+            f"{path}: refused, it holds the type {foreign[0]!r} that no model of sdssflow needs; "
+            "load only model files that this workflow wrote"
+        ) from None
+
+
+class _WithoutTorch:
+    """An import finder that knows no torch."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError("torch is left out here", name=name)
+
+
+def _skops_io() -> Any:
+    """Import skops.io without torch, which it can do without: seconds of every job.
+
+    To list scikit-learn's estimators, skops imports all of scikit-learn, and with that a shim
+    whose import of torch may fail.
+    """
+    finder = _WithoutTorch()
+    sys.meta_path.insert(0, finder)
+    try:
+        import skops.io
+    finally:
+        sys.meta_path.remove(finder)
+    return skops.io

@@ -1,0 +1,133 @@
+"""Import packages, then fork for each job that a client hands over. Run by `sdssflow.preload`.
+
+A job has what its client had: arguments, folder, environment, standard input and outputs. It dies
+with its client or with this server. There is one thread: a fork copies no other.
+"""
+
+import array
+import atexit
+import contextlib
+import ctypes
+import gc
+import importlib
+import json
+import os
+import runpy
+import selectors
+import signal
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+READ = selectors.EVENT_READ
+DIE_WITH_PARENT = 1  # of prctl
+VARIES = {"TMPDIR", "TMP", "TEMP", "TEMPDIR", "SHLVL", "PWD", "OLDPWD", "_"}  # from job to job
+
+
+def load(name):
+    """Import a module, or the one in which the name stands; what fails, fails in the job."""
+    while name:
+        try:
+            return importlib.import_module(name)
+        except Exception:
+            name = name.rpartition(".")[0]
+    return None
+
+
+def alike(environment):
+    """Return the variables by which packages may have gone as they were loaded."""
+    return {name: value for name, value in environment.items() if name not in VARIES}
+
+
+def work(job, files):
+    """Be the job; return its exit status."""
+    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for target, file in enumerate(files):
+        os.dup2(file, target)
+    os.chdir(job["folder"])
+    os.environ.update(job["environment"])
+    tempfile.tempdir = None
+    sys.stdin, sys.stdout, sys.stderr = (
+        os.fdopen(number, mode, closefd=False) for number, mode in ((0, "r"), (1, "w"), (2, "w"))
+    )
+    sys.argv = job["arguments"]
+    sys.path[0] = str(Path(sys.argv[0]).resolve().parent)
+    status = 0
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        print(end.code if isinstance(end.code, str) else "", end="", file=sys.stderr)
+    except BaseException:  # as Python itself would
+        status = 1
+        sys.excepthook(*sys.exc_info())
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return status
+
+
+def begin(connection, loaded_with):
+    """Fork for the job that a client hands over; return its process, None if it is refused."""
+    text, ancillary, _, _ = connection.recvmsg(1 << 20, socket.CMSG_SPACE(12))
+    files = array.array("i", ancillary[0][2])
+    job = json.loads(text)
+    process = None
+    if alike(job["environment"]) != loaded_with:
+        connection.send(b"refused")
+    else:
+        process = os.fork()
+        if process == 0:
+            os._exit(work(job, files))
+    for file in files:
+        os.close(file)
+    return process
+
+
+def serve(address, loaded_with):
+    """Fork until the run has ended, as standard input says, and its last job is done."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(address)
+    listener.listen(64)
+    events = selectors.DefaultSelector()
+    events.register(listener, READ)
+    events.register(0, READ)
+    clients = {}
+    while clients or 0 in events.get_map():
+        for key, _ in events.select():
+            source, process = key.fileobj, key.data
+            if source is listener:
+                connection = listener.accept()[0]
+                process = begin(connection, loaded_with)
+                if process:
+                    clients[process] = connection
+                    events.register(connection, READ, process)
+                    events.register(os.pidfd_open(process), READ, process)
+            elif source == 0:
+                events.unregister(0)
+                events.unregister(listener)
+                listener.close()
+            elif isinstance(source, int):  # the job is done
+                connection = clients.pop(process)
+                status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+                events.unregister(source)
+                os.close(source)
+                with contextlib.suppress(OSError, KeyError):  # the client is gone
+                    events.unregister(connection)
+                    connection.send(b"%d" % (status if status >= 0 else 128 - status))
+            elif process in clients and source.recv(16):
+                os.kill(process, signal.SIGINT)
+            elif process in clients:
+                os.kill(process, signal.SIGKILL)
+                events.unregister(source)
+
+
+if __name__ == "__main__":
+    loaded_with = alike(os.environ)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in json.loads(sys.argv[2]):
+        load(name)
+    gc.freeze()
+    serve(sys.argv[1], loaded_with)

@@ -1,0 +1,76 @@
+"""What a column of features is: a magnitude, a colour, an error, and of which bands.
+
+Each feature group declares its columns as `Feature`. The name of a column is made of what it is and
+of its bands, so a model that reads the name in a table knows what it would lose with a band: no
+column can be declared with a name that says something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from sdssflow.acquire.schema import BANDS
+
+Kind = Literal["magnitude", "color", "error", "other"]
+_KINDS: dict[tuple[str, int], Kind] = {  # end of the quantity, number of bands
+    ("mag", 1): "magnitude",
+    ("luptitude", 1): "magnitude",
+    ("color", 2): "color",
+    ("err", 1): "error",
+    ("err", 2): "error",
+}
+
+
+class Feature(NamedTuple):
+    """A column of features.
+
+    Attributes
+    ----------
+    quantity : str
+        What is measured, such as `model_color`.
+    kind : {'magnitude', 'color', 'error', 'other'}
+        A magnitude in one band, the difference of two, the error of either; or anything else.
+    bands : str
+        The bands it is made of, without which it is unknown. Of a colour, the first minus the
+        second.
+    """
+
+    quantity: str
+    kind: Kind
+    bands: str
+
+    @property
+    def name(self) -> str:
+        """Name of the column; ValueError if it would be read as another kind or other bands."""
+        name = f"{self.quantity}_{self.bands}" if self.bands else self.quantity
+        if (read := Feature.named(name)) != self:
+            raise ValueError(f"{self} is named {name!r}, which reads as {read}")
+        return name
+
+    @classmethod
+    def named(cls, name: str) -> Feature:
+        """Return what a column of this name is; one that ends in no bands is made of none.
+
+        >>> Feature.named("psf_minus_model_u")
+        Feature(quantity='psf_minus_model', kind='other', bands='u')
+        >>> Feature.named("model_color_err_gr").kind
+        'error'
+        """
+        quantity, _, bands = name.rpartition("_")
+        if not quantity or not bands or set(bands) - set(BANDS):
+            return cls(name, "other", "")
+        of, _, end = quantity.rpartition("_")
+        return cls(quantity, _KINDS.get((end, len(bands)), "other") if of else "other", bands)
+
+
+def bands_of(names: Iterable[str]) -> np.ndarray:
+    """Return (5, f) bool: which of the features are made of each band, and unknown without it.
+
+    >>> bands_of(["model_color_gr", "model_mag_r", "petro_rad_r"])[1:3].tolist()
+    [[True, False, False], [True, True, True]]
+    """
+    features = [Feature.named(name) for name in names]
+    return np.array([[band in feature.bands for feature in features] for band in BANDS], dtype=bool)

@@ -1,0 +1,64 @@
+"""The device that a model is trained on in torch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from sdssflow.devices import do_without, reserve
+from sdssflow.provenance.records import note
+
+logger = logging.getLogger("sdssflow")
+
+
+@contextmanager
+def training_device(gpus: int, without_gpu: str) -> Iterator[torch.device]:
+    """Have a device to train on, which is no other job's, till the end of the block.
+
+    Parameters
+    ----------
+    gpus : int
+        The resource `gpu`; 0 is the CPU.
+    without_gpu : str
+        The resource of that name: 'stop' or 'cpu', where there is no GPU.
+
+    Yields
+    ------
+    torch.device
+        The CPU or the CUDA device. Which card that is, torch can't see: it is always the first.
+
+    Raises
+    ------
+    ValueError, RuntimeError, OSError
+        See `devices.reserve` and `choose_device`.
+    """
+    with reserve(gpus, without_gpu) as names:
+        device = choose_device(len(names), without_gpu)
+        logger.info("training on %s", device_name(device))
+        note(device=device_name(device))
+        yield device
+
+
+def choose_device(gpus: int, without_gpu: str = "stop") -> torch.device:
+    """Return the CPU for 0 GPUs, else the CUDA device.
+
+    Raises
+    ------
+    RuntimeError
+        If a GPU is asked for, torch sees none and `without_gpu` isn't 'cpu': nothing falls back
+        silently.
+    """
+    if gpus < 1:
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        do_without(gpus, without_gpu, f"torch {torch.__version__} sees no CUDA device")
+        return torch.device("cpu")
+    return torch.device("cuda")
+
+
+def device_name(device: torch.device) -> str:
+    """Return 'cpu' or the name of the GPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

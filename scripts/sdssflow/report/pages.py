@@ -1,0 +1,258 @@
+"""What the pages hold: one page for each sample, from its source to its scores."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from sdssflow.configuration.run import RunConfiguration
+from sdssflow.configuration.sample import Sample
+from sdssflow.report import tables
+from sdssflow.report.cards import data_sheet, facts_of
+from sdssflow.report.contents import Item
+from sdssflow.report.objects import read_objids
+from sdssflow.report.provenance import Facts, Provenance, read_facts
+from sdssflow.report.sections import LONG, Section, block
+from sdssflow.report.summary import TaskSummary, summarise
+from sdssflow.report.tables import Table
+
+FLOW_COLUMNS = ("cut", "before", "removed", "after")
+
+
+@dataclass(frozen=True)
+class SamplePage:
+    """The page of one sample.
+
+    Attributes
+    ----------
+    name, title : str
+        Of the sample.
+    text : list of str
+        Paragraphs below the title.
+    in_short : list of (str, list of str)
+        A few sentences on each stage, with the words that stand before them.
+    summaries : list of TaskSummary
+        One for each task and split.
+    sections : list of Section
+        In the order of the stages.
+    cards : list of Section
+        A model card for each best model.
+    sheet : Section
+        The data sheet, which is written to a file only: the page shows its parts in its sections.
+    """
+
+    name: str
+    title: str
+    text: list[str]
+    in_short: list[tuple[str, list[str]]]
+    summaries: list[TaskSummary]
+    sections: list[Section]
+    cards: list[Section]
+    sheet: Section
+
+
+def concepts_section(items: list[Item]) -> Section:
+    """Return the section of what belongs to no sample.
+
+    Raises
+    ------
+    ReportError
+        If a file is missing or can't be shown.
+    """
+    notes = ["Computed from a schematic spectrum: no observed object enters"]
+    blocks = [block(item, "schematic spectra", notes) for item in items if not item.sample]
+    return Section("concepts", "Why colours carry redshift", blocks=blocks)
+
+
+def sample_page(
+    name: str, items: list[Item], run: RunConfiguration, sample: Sample, provenance: Provenance
+) -> SamplePage:
+    """Read everything that `items` names of a sample.
+
+    Parameters
+    ----------
+    name, sample : str, Sample
+        The sample and its definition.
+    items : list of Item
+        From `sdssflow.report.contents`; those of other samples are left aside.
+    run : RunConfiguration
+        The run.
+    provenance : Provenance
+        Of predictions and models.
+
+    Raises
+    ------
+    ReportError
+        If a file is missing, empty or doesn't fit the others.
+    """
+    mine = [item for item in items if item.sample == name]
+    facts = {item.name: read_facts(item.path) for item in mine if item.kind == "data"}
+    source, clean = facts["catalogue"], facts["clean"]
+    provenance = replace(provenance, objids=read_objids(clean.path))
+    summaries = [
+        summarise([i for i in mine if (i.stage, i.split) == (task, split)], sample, run, provenance)
+        for task in sample.tasks
+        for split in sorted(sample.splits)
+    ]
+    flow = tables.read_table(_path(mine, "flow_table"), FLOW_COLUMNS)
+    defects = tables.read_table(_path(mine, "defects"), (), empty=True)
+    prepared = _prepared(name, sample, mine, source, clean)
+    sheet = data_sheet(name, sample, (source, clean), flow, defects, prepared)
+    text = [sample.description] if sample.description else []
+    if sample.simulated:
+        text.insert(0, "Simulated: no observed object is among these rows.")
+    sections = [
+        *prepared,
+        *_explored(name, mine, clean),
+        *(part for one in summaries for part in one.sections),
+    ]
+    sections = [section for section in sections if section.blocks or section.facts]
+    cards = [card for one in summaries for card in one.cards]
+    written = named([*sections, *cards], name)
+    return SamplePage(
+        name,
+        sample.shown_title,
+        text,
+        _in_short(source, clean, flow, defects, summaries),
+        summaries,
+        written[: len(sections)],
+        written[len(sections) :],
+        sheet,
+    )
+
+
+def named(sections: list[Section], name: str) -> list[Section]:
+    """Return sections with a file name for each of their tables, unique among them."""
+    taken: set[str] = set()
+    found = []
+    for section in sections:
+        stem = section.anchor.removeprefix(f"{name}-")
+        blocks = []
+        for shown in section.blocks:
+            if isinstance(shown, Table) and shown.rows:
+                words = re.sub(r"[^a-z0-9]+", "_", f"{stem} {shown.title}".lower()).strip("_")
+                while words in taken:
+                    words += "_"
+                taken.add(words)
+                shown = replace(shown, exported=f"{words}.tex")
+            blocks.append(shown)
+        found.append(replace(section, blocks=blocks))
+    return found
+
+
+def tables_of(page: SamplePage) -> Iterator[Table]:
+    """Yield the tables of a page that are exported."""
+    for section in [*page.sections, *page.cards]:
+        for shown in section.blocks:
+            if isinstance(shown, Table) and shown.exported:
+                yield shown
+
+
+def _path(items: list[Item], name: str) -> str:
+    return next(item.path for item in items if item.name == name)
+
+
+def _in_short(
+    source: Facts,
+    clean: Facts,
+    flow: pd.DataFrame,
+    defects: pd.DataFrame,
+    summaries: list[TaskSummary],
+) -> list[tuple[str, list[str]]]:
+    """Return a few sentences on each stage."""
+    found = int(defects["count"].sum()) if "count" in defects else 0
+    data = [f"{source.rows:,} objects came from the source."]
+    if found:
+        data.append(
+            f"{len(defects)} kinds of defects were found in their values, {found:,} in all."
+            if len(defects) > 1
+            else f"One kind of defect was found in their values, {found:,} times."
+        )
+    else:
+        data.append("No defect was found in their values.")
+    removed = source.rows - clean.rows
+    cuts = [f"{clean.rows:,} of {source.rows:,} objects passed the cuts."]
+    if removed:
+        most = flow.loc[flow["removed"].idxmax()]
+        cuts.append(f"The cut {most['cut']} removed most, {int(most['removed']):,} of {removed:,}.")
+    short = [("The data", data), ("What was cut", cuts)]
+    for one in summaries:
+        scores = one.scores
+        where = f" ({one.task.lower()}, split {scores.split})" if len(summaries) > 1 else ""
+        best = f"By {scores.ranked_by}, the best of all models is {scores.best}."
+        if scores.ties:
+            best = f"{best[:-1]}; the test part can't tell it from {', '.join(scores.ties)}."
+        short.append((f"What was learnt{where}", [best, *one.gain]))
+        if one.limits:
+            short.append((f"Where it fails{where}", one.limits))
+    return short
+
+
+def _prepared(
+    name: str, sample: Sample, items: list[Item], source: Facts, clean: Facts
+) -> list[Section]:
+    """Return the sections of a sample up to its parts."""
+    subject = f"sample {name}"
+    notes = [f"N = {clean.rows:,} after cuts; data digest {clean.digest}"]
+    cuts = [item for item in items if item.name in ("flow", "flow_table")]
+    return [
+        _data(name, sample, source, clean, items),
+        Section(
+            f"{name}-cuts", "What was cut", blocks=[block(item, subject, notes) for item in cuts]
+        ),
+        _parts(name, sample, items, notes),
+    ]
+
+
+def _explored(name: str, items: list[Item], clean: Facts) -> list[Section]:
+    notes = [f"N = {clean.rows:,} after cuts; data digest {clean.digest}"]
+    explored = [item for item in items if item.stage == "explore"]
+    chosen = {
+        ("look", "A look at the data"): [i for i in explored if not i.name.startswith("cluster")],
+        ("groups", "Groups"): [i for i in explored if i.name.startswith("cluster")],
+    }
+    return [
+        Section(
+            f"{name}-{key}", title, blocks=[block(item, f"sample {name}", notes) for item in found]
+        )
+        for (key, title), found in chosen.items()
+    ]
+
+
+def _data(name: str, sample: Sample, facts: Facts, clean: Facts, items: list[Item]) -> Section:
+    """Return what the catalogue is, whether it is complete and what is wrong with it."""
+    notes = [f"N = {facts.rows:,}; data digest {facts.digest}"]
+    blocks = []
+    for item in items:
+        if item.name in ("defects", "completeness"):
+            frame = tables.read_table(item.path, (), empty=True)
+            text = item.caption if len(frame) else "None was found."
+            table = tables.plain_table(frame, item.title, text, notes, len(frame) > LONG)
+            blocks.append(replace(table, source=item.path))
+    return Section(
+        f"{name}-data", "The data", facts=facts_of(name, sample, facts, clean), blocks=blocks
+    )
+
+
+def _parts(name: str, sample: Sample, items: list[Item], notes: list[str]) -> Section:
+    """Return one table per split, the seeds below each other."""
+    blocks = []
+    for split, settings in sorted(sample.splits.items()):
+        mine = [item for item in items if item.name == "parts" and item.split == split]
+        frames = [tables.read_table(item.path, ("fold", "part", "rows")) for item in mine]
+        seeds = [item.seed for item in mine]
+        frame = pd.concat(frames, keys=seeds, names=["seed", None]).reset_index(level="seed")
+        about = ", ".join(f"{key} {value}" for key, value in settings.model_dump().items())
+        blocks.append(
+            tables.plain_table(
+                frame,
+                f"{mine[0].title}: split {split}",
+                mine[0].caption,
+                [*notes, f"Split {split}: {about}"],
+                folded=len(frame) > LONG,
+            )
+        )
+    return Section(f"{name}-parts", "Training and test parts", blocks=blocks)

@@ -1,1 +1,0 @@
-"""Simulate stars, galaxies and quasars as the tables of the SkyServer would hold them."""

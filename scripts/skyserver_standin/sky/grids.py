@@ -1,0 +1,192 @@
+"""Tables to interpolate: template fluxes, distances, volumes; and draws from a density on a grid.
+
+Template fluxes in the SDSS bands are made by ``data/embedded/derive_sky.py``, which says where
+they come from. The cosmology is flat with H0 = 70 km/s/Mpc and matter density 0.3, that of the
+luminosity functions used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
+from astropy.cosmology import FlatLambdaCDM
+from scipy.ndimage import maximum_filter
+
+from skyserver_standin.sky.conventions import BANDS
+
+EMBEDDED = Path(__file__).parents[3] / "data" / "embedded"
+# effective wavelengths of the sdss2010 filters by speclite in Å, for dust and slopes
+WAVELENGTH = np.array([3614.0, 4749.0, 6206.0, 7526.0, 8947.0])
+COSMOLOGY = FlatLambdaCDM(H0=70, Om0=0.3)
+LARGEST_REDSHIFT = 7.0
+OLD, SECOND_OLD, DUSTY, STARBURST, YOUNG, FORMING = range(6)
+TEMPLATES = ("lrg1", "default3", "default0", "default1", "default2", "default4")
+
+
+class RedshiftGrid(NamedTuple):
+    """Band fluxes on an even grid of redshifts that starts at 0.
+
+    Attributes
+    ----------
+    step : float
+        Of the grid.
+    flux : (redshifts, spectra, 5) array
+        Fluxes of each spectrum at each redshift.
+    """
+
+    step: float
+    flux: np.ndarray
+
+    def at(self, redshift: np.ndarray) -> np.ndarray:
+        """Fluxes (n, spectra, 5) at redshifts (n,), linear between the points of the grid."""
+        position = np.clip(redshift / self.step, 0, len(self.flux) - 1.001)
+        index = position.astype(int)
+        weight = (position - index)[:, None, None]
+        return (1 - weight) * self.flux[index] + weight * self.flux[index + 1]
+
+
+class Cooling(NamedTuple):
+    """Cooling sequence of white dwarfs of one atmosphere and log g = 8.
+
+    Attributes
+    ----------
+    log_temperature : (t,) array
+        log10 of the effective temperature in K, ascending.
+    magnitude : (t, 5) array
+        Absolute magnitudes.
+    """
+
+    log_temperature: np.ndarray
+    magnitude: np.ndarray
+
+    def at(self, log_temperature: np.ndarray) -> np.ndarray:
+        """Absolute magnitudes (n, 5) at log10 temperatures (n,)."""
+        columns = self.magnitude.T
+        bands = [np.interp(log_temperature, self.log_temperature, column) for column in columns]
+        return np.stack(bands, axis=1)
+
+
+@cache
+def galaxy_grid(folder: Path = EMBEDDED) -> RedshiftGrid:
+    """Fluxes of `TEMPLATES` in units of each one's r flux at redshift 0, same luminosity."""
+    table = pq.read_table(folder / "sky_galaxies.parquet")
+    name = table["template"].to_numpy()
+    fluxes = np.stack([table[band].to_numpy() for band in BANDS], axis=1)
+    flux = np.stack([fluxes[name == template] for template in TEMPLATES], axis=1)
+    return RedshiftGrid(_step(table["redshift"].to_numpy()[name == TEMPLATES[0]]), flux)
+
+
+@cache
+def quasar_grid(folder: Path = EMBEDDED) -> RedshiftGrid:
+    """Fluxes of the quasar composite and of its continuum; 1 is the composite's i at z = 2."""
+    table = pq.read_table(folder / "sky_quasars.parquet")
+    spectra = [
+        np.stack([table[f"{name}_{band}"].to_numpy() for band in BANDS], axis=1)
+        for name in ("total", "continuum")
+    ]
+    return RedshiftGrid(_step(table["redshift"].to_numpy()), np.stack(spectra, axis=1))
+
+
+@cache
+def white_dwarfs(atmosphere: str, folder: Path = EMBEDDED) -> Cooling:
+    """Cooling sequence of white dwarfs with ``DA`` (hydrogen) or ``DB`` (helium) atmosphere."""
+    table = pq.read_table(folder / "sky_white_dwarfs.parquet").to_pandas()
+    chosen = table[(table["atmosphere"] == atmosphere) & (table["log_gravity"] == 8.0)]
+    chosen = chosen.sort_values("temperature")
+    return Cooling(np.log10(chosen["temperature"].to_numpy()), chosen[list(BANDS)].to_numpy())
+
+
+def _step(redshift: np.ndarray) -> float:
+    steps = np.diff(redshift)
+    if redshift[0] != 0 or np.ptp(steps) > 1e-5:
+        raise ValueError("the redshifts of a template table must be evenly spaced from 0")
+    return float(steps.mean())
+
+
+@cache
+def _distances() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    redshift = np.concatenate(
+        [np.geomspace(1e-3, 0.1, 100), np.linspace(0.1, LARGEST_REDSHIFT, 700)[1:]]
+    )
+    modulus = COSMOLOGY.distmod(redshift).value
+    volume = COSMOLOGY.differential_comoving_volume(redshift).value
+    return redshift, modulus, volume
+
+
+def distance_modulus(redshift: np.ndarray) -> np.ndarray:
+    """Distance modulus in mag, for redshifts (n,) from 0.001 to 7."""
+    grid, modulus, _ = _distances()
+    return np.interp(np.log(redshift), np.log(grid), modulus)
+
+
+def volume_element(redshift: np.ndarray) -> np.ndarray:
+    """Comoving volume per unit redshift and steradian, Mpc^3."""
+    grid, _, volume = _distances()
+    return np.interp(redshift, grid, volume)
+
+
+def arcsec_per_kpc(redshift: np.ndarray) -> np.ndarray:
+    """Apparent size of a proper kiloparsec in arcsec."""
+    parsecs = 10 ** (0.2 * distance_modulus(redshift) + 1) / (1 + redshift) ** 2
+    return np.degrees(1e3 / parsecs) * 3600
+
+
+class Sampler:
+    """Draws (redshift, magnitude) pairs from a density on a grid.
+
+    Parameters
+    ----------
+    redshift, magnitude : (k,), (m,) arrays
+        Evenly spaced centres of the cells.
+    density : callable
+        Gets two (k, m) arrays, returns the density of objects per unit of both; it need not be
+        normalised.
+    """
+
+    def __init__(
+        self,
+        redshift: np.ndarray,
+        magnitude: np.ndarray,
+        density: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    ):
+        self._redshift, self._magnitude = redshift, magnitude
+        self._density = density(*np.meshgrid(redshift, magnitude, indexing="ij"))
+        self._cumulative = np.cumsum(self._density.ravel())
+        self._cumulative /= self._cumulative[-1]
+
+    def near(self, redshift: np.ndarray, magnitude: np.ndarray, cells: int = 4) -> Sampler:
+        """Return a sampler of only those cells that are near some points.
+
+        Parameters
+        ----------
+        redshift, magnitude : (n,) arrays
+            The points.
+        cells : int
+            Cells farther from all points than this, along either axis, are left out.
+        """
+        axes = (self._redshift, self._magnitude)
+        edges = [
+            np.append(axis, 2 * axis[-1] - axis[-2]) - (axis[1] - axis[0]) / 2 for axis in axes
+        ]
+        counts, *_ = np.histogram2d(redshift, magnitude, bins=edges)
+        kept = maximum_filter(counts, size=2 * cells + 1, mode="constant") > 0
+        return Sampler(*axes, lambda *_: np.where(kept, self._density, 0.0))
+
+    def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw n pairs, even within a cell.
+
+        Returns
+        -------
+        redshift, magnitude : (n,) arrays
+        """
+        cell = np.searchsorted(self._cumulative, rng.random(n), side="right")
+        row, column = np.divmod(np.minimum(cell, len(self._cumulative) - 1), len(self._magnitude))
+        offset = rng.random((2, n)) - 0.5
+        redshift = self._redshift[row] + offset[0] * (self._redshift[1] - self._redshift[0])
+        step = self._magnitude[1] - self._magnitude[0]
+        return redshift, self._magnitude[column] + offset[1] * step

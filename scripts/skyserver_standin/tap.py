@@ -1,0 +1,159 @@
+"""A minimal TAP 1.1 service over the same tables, as a mirror of the archive would offer it.
+
+One table, ``sdss_dr17.specobj``: spectra joined with their photometry, names in lower case. A
+VOTable knows no unsigned integers, so ids of 2^63 and above (plates from 8192) are not in it; `z`
+is the magnitude and `zsp` the redshift. Synchronous queries only.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from xml.sax.saxutils import escape
+
+import numpy as np
+import pyarrow as pa
+from astropy.io.votable import from_table
+from astropy.io.votable.tree import Info
+from astropy.table import MaskedColumn, Table
+
+from skyserver_standin.database import BANDS, Database
+from skyserver_standin.loopback import Answer, Request, error_page
+from skyserver_standin.sql_types import ADQL, Catalog, SqlError
+from skyserver_standin.translation import translate
+
+DEFAULT_MAXREC = 20_000
+VOTABLE = "application/x-votable+xml"
+_SPECTRUM = (
+    *("bestObjID", "plate", "mjd", "fiberID", "run2d", "class", "subClass", "zWarning"),
+    *("sciencePrimary", "survey", "programname", "legacy_target1", "boss_target1", "ra", "dec"),
+)
+_RENAMED = {"specObjID::BIGINT": "specobjid", "z": "zsp", "zErr": "zsp_err"}
+_PHOTOMETRY = (
+    *("objID", "run", "rerun", "camcol", "field", "obj", "mode", "type", "clean"),
+    *("petroRad_r", "petroR50_r"),
+    *(f"{stem}{band}" for stem in ("", "err_", "psfMag_", "psfMagErr_") for band in BANDS),
+    *(f"{stem}{band}" for stem in ("petroMag_", "petroMagErr_", "extinction_") for band in BANDS),
+)
+_CAPABILITIES = """<?xml version="1.0" encoding="UTF-8"?>
+<vosi:capabilities xmlns:vosi="http://www.ivoa.net/xml/VOSICapabilities/v1.0"
+ xmlns:vs="http://www.ivoa.net/xml/VODataService/v1.1"
+ xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
+<capability standardID="ivo://ivoa.net/std/TAP"><interface role="std" xsi:type="vs:ParamHTTP">
+<accessURL use="base">{url}</accessURL></interface></capability>
+</vosi:capabilities>
+"""
+_AVAILABILITY = """<?xml version="1.0" encoding="UTF-8"?>
+<vosi:availability xmlns:vosi="http://www.ivoa.net/xml/VOSIAvailability/v1.0">
+<vosi:available>true</vosi:available></vosi:availability>
+"""
+_ERROR = """<?xml version="1.0" encoding="UTF-8"?>
+<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">
+<RESOURCE type="results"><INFO name="QUERY_STATUS" value="ERROR">{message}</INFO></RESOURCE>
+</VOTABLE>
+"""
+
+
+class TapService:
+    """Answers the requests below ``/tap``.
+
+    Parameters
+    ----------
+    database : Database
+        The tables.
+    url : str
+        The address of the service, which it states to its clients.
+    row_limit : int
+        Greatest number of rows whatever MAXREC says.
+    timeout : float
+        Seconds after which a query is broken off.
+    """
+
+    def __init__(self, database: Database, url: str, row_limit: int, timeout: float) -> None:
+        self.database = database
+        self.row_limit = row_limit
+        self.timeout = timeout
+        columns = [f"s.{name} AS {new}" for name, new in _RENAMED.items()]
+        columns += [f's."{name}" AS {name.lower()}' for name in _SPECTRUM]
+        columns += [f'p."{name}" AS {name.lower()}' for name in _PHOTOMETRY]
+        query = (
+            f"SELECT {', '.join(columns)} FROM dbo.SpecObjAll s JOIN dbo.PhotoObjAll p "
+            f"ON p.objID = s.bestObjID WHERE s.specObjID < {2**63}"
+        )
+        table = database.add_view(ADQL.schema, "specobj", query)
+        self.catalog = Catalog([table], ADQL)
+        capabilities = _CAPABILITIES.format(url=url)
+        self._pages = {"/capabilities": capabilities, "/availability": _AVAILABILITY}
+
+    def answer(self, request: Request) -> Answer:
+        """Answer one request."""
+        name = request.path.removeprefix("/tap")
+        if name in self._pages:
+            return Answer(200, "text/xml", self._pages[name].encode())
+        if name != "/sync":
+            return error_page(404, "404", "404 - there is no such resource.")
+        try:
+            return self._query(request.parameters)
+        except SqlError as error:
+            return Answer(400, VOTABLE, error_votable(str(error)))
+
+    def _query(self, parameters: dict[str, str]) -> Answer:
+        if not parameters.get("lang", "").upper().startswith("ADQL"):
+            raise SqlError("LANG has to be ADQL.")
+        if parameters.get("request", "doQuery").lower() != "doquery":
+            raise SqlError("REQUEST has to be doQuery.")
+        form = parameters.get("responseformat") or parameters.get("format") or "votable"
+        if "votable" not in form.lower():
+            raise SqlError(f"The format '{form}' is not supported.")
+        maxrec = parameters.get("maxrec", str(DEFAULT_MAXREC))
+        if not (maxrec.isascii() and maxrec.isdigit()):
+            raise SqlError(f"MAXREC has to be a number, not '{maxrec}'.")
+        most = min(int(maxrec), self.row_limit)
+        translation = translate(parameters.get("query", ""), self.catalog)
+        asked = translation.limit
+        # one row more than may be sent shows whether anything was cut off
+        limit = most + 1 if asked is None or asked > most else asked
+        with self.database.cursor() as cursor:
+            table = self.database.run(translation.limited(limit), cursor, self.timeout)
+        overflow = table.num_rows > most
+        body = write_votable(
+            table.slice(0, most).rename_columns(translation.names),
+            "OVERFLOW" if overflow else "OK",
+            tabledata="tabledata" in form.lower() or form.lower().endswith("/td"),
+        )
+        return Answer(200, VOTABLE, body)
+
+
+def write_votable(table: pa.Table, status: str, tabledata: bool = False) -> bytes:
+    """Return a table as a VOTable.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The rows.
+    status : str
+        QUERY_STATUS: OK or OVERFLOW.
+    tabledata : bool
+        Whether the cells are written as text, else as BINARY2.
+    """
+    columns = [_column(name, table.column(name)) for name in table.column_names]
+    document = from_table(Table(columns, copy=False))
+    document.version = "1.4"
+    resource = document.resources[0]
+    resource.type = "results"
+    resource.infos.append(Info(name="QUERY_STATUS", value=status))
+    stream = BytesIO()
+    document.to_xml(stream, tabledata_format="tabledata" if tabledata else "binary2")
+    return stream.getvalue()
+
+
+def error_votable(message: str) -> bytes:
+    """Return a VOTable that holds an error and no table."""
+    return _ERROR.format(message=escape(message)).encode()
+
+
+def _column(name: str, values: pa.ChunkedArray) -> MaskedColumn:
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        data = np.array(values.fill_null("").to_pylist(), dtype=str)
+    else:
+        data = values.fill_null(0).to_numpy()
+    return MaskedColumn(data, name=name, mask=values.is_null().to_numpy())
