@@ -191,7 +191,7 @@ class TapLanguage:
         """See `Language`; signed as in the service's database, where remainders can be negative."""
         if table.num_rows == 0:
             return Tally(0, None, None, None, None)
-        keys = self._stored(table)
+        keys = self._unsigned(table).view(np.int64 if self._signed else np.uint64)
         other = table[self.queries.other]
         objects = other.drop_null().to_numpy() if self.queries.other != self.key else keys
         return Tally(
@@ -210,10 +210,6 @@ class TapLanguage:
     def _unsigned(self, table: pa.Table) -> np.ndarray:
         keys = table[self.key].to_numpy()
         return keys if keys.dtype == np.uint64 else keys.astype(np.int64).view(np.uint64)
-
-    def _stored(self, table: pa.Table) -> np.ndarray:
-        """Return the keys as the service's database has them."""
-        return self._unsigned(table).view(np.int64 if self._signed else np.uint64)
 
 
 def _remainders(values: np.ndarray) -> int:

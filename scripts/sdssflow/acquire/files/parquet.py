@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sdssflow.acquire.checks import one_array
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.files.columns import REPAIR, FileColumns, mapped_table
 from sdssflow.acquire.files.containers import check_declared
@@ -221,10 +222,10 @@ def _values(
     if _is_bytes(kind):  # a long text that is stored once may stand in every row
         file = pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=[name])
     # only the column itself, not a nested or dotted one that begins alike
-    values = _one_array(file.read(columns=[name])[name])
-    if pa.types.is_dictionary(values.type):
-        values = _decoded(path, values, stored)
-    return values
+    column = file.read(columns=[name])[name]
+    if not pa.types.is_dictionary(column.type):
+        return one_array(column)
+    return _decoded(path, one_array(column.unify_dictionaries()), stored)
 
 
 def _least_bytes(file: pq.ParquetFile, name: str, partitions: dict[str, str | None]) -> int:
@@ -258,11 +259,3 @@ def _decoded(path: str, values: pa.DictionaryArray, stored: int) -> pa.Array:
         lengths = pc.binary_length(values.dictionary).cast(pa.int64())
         check_declared(path, pc.sum(lengths.take(values.indices)).as_py() or 0, stored)
     return values.dictionary_decode()
-
-
-def _one_array(column: pa.ChunkedArray) -> pa.Array:
-    column = column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column
-    found = column.combine_chunks()
-    if isinstance(found, pa.ChunkedArray):  # a column that is too long for one array
-        return pa.concat_arrays(found.chunks)
-    return found

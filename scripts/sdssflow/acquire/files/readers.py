@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from sdssflow.acquire.checks import one_array
 from sdssflow.acquire.column_names import contradiction
 from sdssflow.acquire.errors import CatalogueError, nearest
 from sdssflow.acquire.files.containers import open_content, plain_file
@@ -90,11 +91,9 @@ class SourceTable:
 
     def take(self, name: str) -> pa.Array:
         """Return a column and let go of it, so that no file is in memory twice."""
-        column = self.table[name].combine_chunks()
+        column = self.table[name]
         self.table = self.table.drop_columns(name)
-        if isinstance(column, pa.ChunkedArray):  # too long for one array
-            return pa.concat_arrays(column.chunks)
-        return column
+        return one_array(column)
 
     def error(self, name: str, problem: str, advice: str, row: int | None = None) -> CatalogueError:
         """Return an error about catalogue column `name` that also says its name in the file."""
