@@ -27,14 +27,13 @@ from urllib.parse import quote_plus
 import numpy as np
 import requests
 
-from sdssflow.acquire.download.answers import check_bytes, parse
-from sdssflow.acquire.download.languages import SkyServerLanguage
-from sdssflow.acquire.download.opening import loopback
+from sdssflow.acquire.download.client_skyserver import SkyServerLanguage, check_bytes, parse
+from sdssflow.acquire.download.connect import loopback
 from sdssflow.acquire.download.plan import Plan
-from sdssflow.acquire.download.queries import Queries
 from sdssflow.acquire.download.ranges import PLATE_SHIFT, Range, part_plates, plates
+from sdssflow.acquire.download.sql import Queries
 from sdssflow.acquire.download.store import sha256
-from sdssflow.acquire.download.verification import check_positions
+from sdssflow.acquire.download.verify import check_positions
 from sdssflow.acquire.schema import COLUMNS
 from sdssflow.configuration.sources import SkyServerSource
 from skyserver_standin.sky.simulation import simulate_sky

@@ -1,6 +1,6 @@
 """Compare the scores of this run with published numbers.
 
-Each entry of `config/published/` names a number, its convention and what of ours stands beside it;
+Each entry of `config/published/` names a number, its convention and our counterparts;
 `sdssflow.evaluate.published` says when a number counts as reproduced. What this run does not have
 is listed too, with what would make it.
 

@@ -16,7 +16,7 @@ network : canonical JSON of the run's `downloads`
 
 import json
 
-from sdssflow.acquire.download.estimates import estimate
+from sdssflow.acquire.download.estimate import estimate
 from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import downloaded_from_canonical
 from sdssflow.logs import run

@@ -28,7 +28,7 @@ sample
 import logging
 from typing import Any
 
-from sdssflow.acquire.catalogue import read_catalogue, source_from_canonical
+from sdssflow.acquire.files.conform import read_catalogue, source_from_canonical
 from sdssflow.logs import run
 from sdssflow.tables import write_csv, write_parquet
 

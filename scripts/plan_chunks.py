@@ -23,9 +23,9 @@ network : canonical JSON of the run's `downloads`: how to ask changes no result
 
 from pathlib import Path
 
-from sdssflow.acquire.download.opening import open_archive
+from sdssflow.acquire.download.chunks import make_plan
+from sdssflow.acquire.download.connect import open_archive
 from sdssflow.acquire.download.plan import check_room
-from sdssflow.acquire.download.planning import make_plan
 from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import downloaded_from_canonical
 from sdssflow.logs import logger, run

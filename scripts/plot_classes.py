@@ -22,7 +22,7 @@ Output
 
 from sdssflow.configuration.figures import Figures
 from sdssflow.evaluate.class_figures import FIGURES
-from sdssflow.evaluate.score_tables import read_predictions
+from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run
 from sdssflow.plotting import draw_all
 from sdssflow.tables import read_csv

@@ -25,9 +25,9 @@ Output
 
 from sdssflow.configuration.figures import Figures
 from sdssflow.evaluate.pdf_figures import FIGURES
-from sdssflow.evaluate.pdf_scores import best_model
-from sdssflow.evaluate.redshift_stacks import read_quantiles
-from sdssflow.evaluate.score_tables import read_predictions
+from sdssflow.evaluate.pdfs import best_model
+from sdssflow.evaluate.stacks import read_quantiles
+from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run
 from sdssflow.plotting import draw_all
 from sdssflow.tables import read_csv

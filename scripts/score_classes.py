@@ -7,12 +7,12 @@ draws are the same for all models and seeds, so differences between models are p
 Writes `scores` (each model and seed, and the mean over seeds as seed `all`), `differences` (every
 pair of models: accuracy, macro F1, log-loss), `scores_by_bin` (bins of the reference magnitude with
 equal numbers of objects, the same for all models; mean over seeds), `confusion` and `reliability`
-(calibration curves, seeds pooled). `sdssflow.evaluate.class_scores` lists the conventions.
+(calibration curves, seeds pooled). docs/metric_conventions.md lists the conventions.
 """
 
 from sdssflow.configuration.scores import Bootstrap, ClassScores
-from sdssflow.evaluate.class_comparison import compare_classifiers
-from sdssflow.evaluate.score_tables import read_predictions
+from sdssflow.evaluate.classes import compare_classifiers
+from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run
 from sdssflow.tables import write_csv
 
@@ -24,7 +24,7 @@ def main(snakemake):
         Bootstrap.from_canonical(snakemake.params.bootstrap),
     )
     for name, table in tables.items():
-        write_csv(table, snakemake.output[name])
+        write_csv(table, getattr(snakemake.output, name))
 
 
 if "snakemake" in globals():

@@ -1,8 +1,7 @@
 """Score the redshift densities p(z) of the models of a sample and split that give one.
 
-Every metric has a named convention (`sdssflow.evaluate.pdf_metrics` lists formulas and sources)
-and a bootstrap interval over groups of objects. All models share the draws, so their differences
-are paired.
+Every metric has a named convention (docs/metric_conventions.md) and a bootstrap interval over
+groups of objects. All models share the draws, so their differences are paired.
 
 Input
     predictions : `predictions.parquet`, one per model
@@ -19,22 +18,20 @@ Output
 
 from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.scores import Bootstrap
-from sdssflow.evaluate.pdf_scores import COMPARED, pit_histogram, score_models, scores_by_bin
-from sdssflow.evaluate.score_tables import differences_table, read_predictions, scores_table
+from sdssflow.evaluate.pdfs import compare_densities
+from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run
 from sdssflow.tables import write_csv
 
 
 def main(snakemake):
-    settings = RedshiftPdfs.from_canonical(snakemake.params.settings)
-    bootstrap = Bootstrap.from_canonical(snakemake.params.bootstrap)
-    predictions = read_predictions(snakemake.input.predictions, list(snakemake.params.models))
-    scores = score_models(predictions, bootstrap)
-    table = scores_table(scores, bootstrap.level, predictions[0].test_digests)
-    write_csv(table, snakemake.output.scores)
-    write_csv(differences_table(scores, COMPARED, bootstrap.level), snakemake.output.differences)
-    write_csv(scores_by_bin(predictions, settings, bootstrap), snakemake.output.scores_by_bin)
-    write_csv(pit_histogram(predictions, settings, bootstrap.level), snakemake.output.pit)
+    tables = compare_densities(
+        read_predictions(snakemake.input.predictions, list(snakemake.params.models)),
+        RedshiftPdfs.from_canonical(snakemake.params.settings),
+        Bootstrap.from_canonical(snakemake.params.bootstrap),
+    )
+    for name, table in tables.items():
+        write_csv(table, getattr(snakemake.output, name))
 
 
 if "snakemake" in globals():

@@ -1,8 +1,7 @@
 """Score the predicted redshifts of all models of a sample and split.
 
-Every metric has a named convention (`sdssflow.evaluate.redshift_metrics` lists formulas and
-sources) and a bootstrap interval over groups of objects. All models share the draws, so their
-differences are paired.
+Every metric has a named convention (docs/metric_conventions.md) and a bootstrap interval over
+groups of objects. All models share the draws, so their differences are paired.
 
 Input
     predictions : `predictions.parquet`, one per model
@@ -17,21 +16,20 @@ Output
 """
 
 from sdssflow.configuration.scores import Bootstrap, RedshiftScores
-from sdssflow.evaluate.redshift_scores import COMPARED, score_models, scores_by_bin
-from sdssflow.evaluate.score_tables import differences_table, read_predictions, scores_table
+from sdssflow.evaluate.redshifts import compare_regressors
+from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run
 from sdssflow.tables import write_csv
 
 
 def main(snakemake):
-    settings = RedshiftScores.from_canonical(snakemake.params.settings)
-    bootstrap = Bootstrap.from_canonical(snakemake.params.bootstrap)
-    predictions = read_predictions(snakemake.input.predictions, list(snakemake.params.models))
-    scores = score_models(predictions, settings, bootstrap)
-    table = scores_table(scores, bootstrap.level, predictions[0].test_digests)
-    write_csv(table, snakemake.output.scores)
-    write_csv(differences_table(scores, COMPARED, bootstrap.level), snakemake.output.differences)
-    write_csv(scores_by_bin(predictions, settings, bootstrap), snakemake.output.scores_by_bin)
+    tables = compare_regressors(
+        read_predictions(snakemake.input.predictions, list(snakemake.params.models)),
+        RedshiftScores.from_canonical(snakemake.params.settings),
+        Bootstrap.from_canonical(snakemake.params.bootstrap),
+    )
+    for name, table in tables.items():
+        write_csv(table, getattr(snakemake.output, name))
 
 
 if "snakemake" in globals():

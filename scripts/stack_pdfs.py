@@ -1,7 +1,7 @@
 """Stack the redshift densities p(z) of a sample and split to n(z) of tomographic bins.
 
 Objects are put in bins of equal numbers by their zphot, as a survey would do; the sum of their p(z)
-is set against their zspec (`sdssflow.evaluate.redshift_stacks`).
+is set against their zspec (`sdssflow.evaluate.stacks`).
 
 Input
     predictions : `predictions.parquet` of the models with p(z)
@@ -17,8 +17,8 @@ Output
 
 from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.scores import Bootstrap
-from sdssflow.evaluate.redshift_stacks import read_stacked, stack_edges, stack_table, summary_table
-from sdssflow.evaluate.score_tables import read_predictions
+from sdssflow.evaluate.stacks import read_stacked, stack_edges, stack_table, summary_table
+from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run
 from sdssflow.tables import write_csv
 

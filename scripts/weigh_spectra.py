@@ -1,10 +1,10 @@
-"""Foresee the scores on the test objects from objects with spectra, by weights.
+"""Estimate the scores on the test objects from objects with spectra, by importance weighting.
 
 Objects with spectra are no fair sample of those whose redshifts are wanted. The part `calibration`
 is weighed so that its features are distributed like those of the test objects
-(`sdssflow.evaluate.covariate_shift`); weights know nothing of the test objects but their features.
-Then the p(z) of the calibration part is scored without and with weights, beside the score on the
-test objects themselves: that shows how far reweighting foresees it. Widths and conformal intervals
+(`sdssflow.evaluate.shift`); weights know nothing of the test objects but their features.
+Then the p(z) of the calibration part is scored without and with weights, next to the score on the
+test objects themselves: that shows how far weighting predicts it. Widths and conformal intervals
 were fitted on the same calibration part: `pit_ks` and coverages are in-sample there.
 
 Input
@@ -28,10 +28,9 @@ import logging
 import pandas as pd
 
 from sdssflow.configuration.scores import Bootstrap
-from sdssflow.evaluate.covariate_shift import measure_shift
 from sdssflow.evaluate.pdf_predictions import predict_calibration_parts
-from sdssflow.evaluate.score_tables import read_predictions
-from sdssflow.evaluate.weighted_scores import TABLE_COLUMNS, shift_scores
+from sdssflow.evaluate.shift import TABLE_COLUMNS, measure_shift, shift_scores
+from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run
 from sdssflow.regress.calibrations import read_calibration
 from sdssflow.tables import write_csv

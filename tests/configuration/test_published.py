@@ -15,10 +15,7 @@ from sdssflow.configuration.published import (
     reasons_not_run,
     score_tables,
 )
-from sdssflow.configuration.scores import RedshiftScores
-from sdssflow.evaluate.class_scores import _CONFUSION_METRICS
-from sdssflow.evaluate.redshift_conventions import CONVENTIONS, convention_metrics
-from sdssflow.evaluate.redshift_metrics import redshift_metrics
+from sdssflow.evaluate import class_metrics, paper_metrics, redshift_metrics
 
 ROOT = Path(__file__).parents[2]
 NUMBERS = load_published(ROOT / "config/published")
@@ -85,12 +82,17 @@ def test_what_an_entry_is_compared_with_exists(name):
 def test_metric_and_convention_are_those_of_a_score_table(name):
     number = NUMBERS[name]
     if number.task == "regress":
-        known = {*redshift_metrics(RedshiftScores()), *convention_metrics(list(CONVENTIONS))}
+        known = [*redshift_metrics.METRICS, *paper_metrics.METRICS]
+        known = [metric.bound(epsilon=1e-3) for metric in known]
+        subsets = {"all"}
     else:
-        known = set(_CONFUSION_METRICS)
-    assert (number.metric, number.convention, number.subset) in known
+        known = class_metrics.METRICS
+        subsets = {"all", *class_metrics.CLASSES}
+    assert (number.metric, number.convention) in {(m.name, m.convention) for m in known}
+    assert number.subset in subsets
     # a run that is to be compared computes the score
-    for each in number.comparisons if number.convention in CONVENTIONS else []:
+    papers = {metric.convention for metric in paper_metrics.METRICS}
+    for each in number.comparisons if number.convention in papers else []:
         runs = [run for run in RUNS.values() if each.sample in run.samples]
         computed = {name for run in runs for name in run.redshift_scores.conventions}
         assert each.tolerance is None or number.convention in computed

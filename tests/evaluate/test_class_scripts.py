@@ -98,7 +98,9 @@ def predict(folder, name, seeds=(1, 2)):
 
 
 class Outputs(dict):
-    """Named outputs, by key as in Snakemake."""
+    """Named outputs, by key and by attribute as in Snakemake."""
+
+    __getattr__ = dict.__getitem__
 
 
 def score(folder, names):

@@ -13,13 +13,8 @@ from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate import pdf_figures
 from sdssflow.evaluate.pdf_figures import FIGURES, RULES, choose
-from sdssflow.evaluate.pdf_scores import (
-    best_model,
-    pit_histogram,
-    score_models,
-    scores_by_bin,
-)
-from sdssflow.evaluate.redshift_stacks import (
+from sdssflow.evaluate.pdfs import best_model, compare_densities
+from sdssflow.evaluate.stacks import (
     Stacked,
     bin_masses,
     stack_edges,
@@ -27,7 +22,7 @@ from sdssflow.evaluate.redshift_stacks import (
     summary_table,
     variances,
 )
-from sdssflow.evaluate.score_tables import Predictions, scores_table
+from sdssflow.evaluate.tables import Predictions
 from sdssflow.plotting import style
 from sdssflow.tables import write_csv
 from tests.evaluate.pdf_predictions import (
@@ -48,7 +43,7 @@ BOOTSTRAP = Bootstrap(replicates=40)
 def run():
     frames = {model: gaussian_frame(n=300, stretch=s) for model, s in STRETCH.items()}
     predictions = [Predictions(m, f, {1: "a" * 12, 2: "b" * 12}) for m, f in frames.items()]
-    scores = scores_table(score_models(predictions, BOOTSTRAP), 0.95, predictions[0].test_digests)
+    tables = compare_densities(predictions, SETTINGS, BOOTSTRAP)
     edges = stack_edges(frames["right"]["zspec"].to_numpy(), SETTINGS.stack_bins)
     redshifts = {}
     for model, frame in frames.items():
@@ -61,9 +56,7 @@ def run():
     return SimpleNamespace(
         frames=frames,
         predictions=predictions,
-        scores=scores,
-        scores_by_bin=scores_by_bin(predictions, SETTINGS, BOOTSTRAP),
-        pit=pit_histogram(predictions, SETTINGS, 0.95),
+        **{name: tables[name] for name in ("scores", "scores_by_bin", "pit")},
         redshifts=redshifts,
         stacks=stack_table(stacked, edges, SETTINGS),
         summary=summary_table(stacked, SETTINGS, BOOTSTRAP),

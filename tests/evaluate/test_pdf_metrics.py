@@ -1,27 +1,23 @@
-"""Metrics of p(z): against scipy and hand-made numbers; in chunks as on the whole."""
+"""Metrics of p(z): against scipy and hand-made numbers."""
 
 import doctest
-import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import cramervonmises, kstest
 
-from sdssflow.evaluate import pdf_metrics, pdf_streams
+from sdssflow.evaluate import pdf_metrics, redshift_metrics
 from sdssflow.evaluate.pdf_metrics import (
     COLUMNS,
     LOG_FLOOR,
     METRICS,
     PIT_EDGE,
-    mean_terms,
-    metric_values,
     pit_distances,
 )
-from sdssflow.evaluate.pdf_scores import score
-from sdssflow.evaluate.pdf_streams import PdfScoreSums, PitHistogram, ResidualHistogram
-from sdssflow.evaluate.redshift_metrics import MAD_TO_SIGMA, sigma_nmad
+from sdssflow.evaluate.pdfs import score
+from sdssflow.evaluate.redshift_metrics import MAD_TO_SIGMA
 from tests.evaluate.pdf_predictions import gaussian_columns
 
 pits = st.lists(st.floats(0, 1), min_size=1, max_size=60).map(np.array)
@@ -31,7 +27,7 @@ def whole(columns):
     """All metrics by name and convention, without replicates."""
     counts = np.ones((1, len(columns["pit"])), dtype=np.uint8)
     found = score(columns, counts)
-    return {(m.metric, m.convention): value for m, value in zip(METRICS, found.values, strict=True)}
+    return {(m.name, m.convention): value for m, value in zip(METRICS, found.values, strict=True)}
 
 
 def drawn_columns(n, seed=0, stretch=1.0, bias=0.0):
@@ -148,85 +144,14 @@ def test_right_densities_are_found_right_and_narrow_ones_narrow():
     assert right[names["sharpness_68"]] == pytest.approx(2 * narrow[names["sharpness_68"]])
 
 
-def chunked(columns, ends, parts=1):
-    """Score in chunks that end at `ends`, in several accumulators that are merged."""
-    sums = [PdfScoreSums() for _ in range(parts)]
-    edges = [0, *sorted(ends), len(columns["pit"])]
-    for number, (low, high) in enumerate(itertools.pairwise(edges)):
-        chunk = {name: values[low:high] for name, values in columns.items()}
-        sums[number % parts].accumulate(chunk)
-    for other in sums[1:]:
-        sums[0].merge(other)
-    return sums[0]
+def test_a_summary_of_densities_is_shown_in_the_score_table_alone():
+    of_points = [metric for metric in METRICS if metric.convention.startswith("of the ")]
+    assert len(of_points) == 3 * sum(metric.points for metric in redshift_metrics.METRICS)
+    assert not [m for m in of_points if m.headline or m.drawn or m.weighted or m.compared]
+    assert not [m for m in of_points if m.binned or m.subgroup]
 
 
-N = 400
-COLUMN_SETS = [drawn_columns(N, seed, stretch, bias) for seed, stretch, bias in
-               ((0, 1.0, 0.0), (1, 0.4, 0.01), (2, 3.0, -0.3), (3, 0.02, 0.0))]  # fmt: skip
-
-
-@settings(max_examples=25)
-@given(st.sampled_from(COLUMN_SETS), st.lists(st.integers(0, N), max_size=8), st.integers(1, 3))
-def test_chunks_in_any_order_give_the_same_as_one(columns, ends, parts):
-    at_once, in_chunks = chunked(columns, []), chunked(columns, ends, parts)
-    assert in_chunks.n == N
-    np.testing.assert_array_equal(in_chunks.pit.counts, at_once.pit.counts)
-    one, other = at_once.finalize(), in_chunks.finalize()
-    assert list(one) == list(METRICS)
-    np.testing.assert_allclose(list(other.values()), list(one.values()), rtol=1e-12)
-
-
-@pytest.mark.parametrize("columns", COLUMN_SETS)
-def test_streams_agree_with_the_whole_within_their_bounds(columns):
-    exact, stream = whole(columns), chunked(columns, [17, 300], 2)
-    bounds = dict(zip(("pit_ks", "pit_cvm", "pit_ad"), stream.pit.error_bounds(), strict=True))
-    assert bounds["pit_ks"] <= 5e-5
-    for (metric, convention, _), value in stream.finalize().items():
-        bound = bounds.get(metric, 1e-12)
-        if metric == "sigma_nmad":
-            bound = MAD_TO_SIGMA * 1e-5
-        assert value == pytest.approx(exact[metric, convention], abs=bound * (1 + 1e-9)), metric
-
-
-@given(pits)
-def test_the_pit_histogram_keeps_its_bounds(pit):
-    histogram = PitHistogram()
-    histogram.accumulate(pit)
-    exact = pit_distances(pit, np.ones((1, len(pit))))[0]
-    assert (np.abs(histogram.finalize() - exact) <= histogram.error_bounds() + 1e-9).all()
-
-
-@given(st.lists(st.floats(-0.4, 0.4), min_size=1, max_size=30).map(np.array))
-def test_the_residual_histogram_keeps_its_bound(residual):
-    histogram = ResidualHistogram()
-    histogram.accumulate(residual)
-    exact = sigma_nmad(residual)
-    assert histogram.finalize() == pytest.approx(exact, abs=MAD_TO_SIGMA * 1e-5 + 1e-12)
-
-
-def test_residuals_beyond_the_histogram_do_no_harm_until_they_rule():
-    histogram = ResidualHistogram()
-    histogram.accumulate(np.array([0.0, 0.1, 0.2, 50.0, -7.0]))
-    expected = sigma_nmad(np.array([0.0, 0.1, 0.2, 50.0, -7.0]))
-    assert histogram.finalize() == pytest.approx(expected, abs=2e-5)
-    histogram.accumulate(np.full(9, 30.0))
-    assert np.isnan(histogram.finalize())
-
-
-def test_nothing_accumulated_is_undefined():
-    assert np.isnan(list(PdfScoreSums().finalize().values())).all()
-    assert np.isnan(PitHistogram().error_bounds()).all()
-
-
-def test_rms_alone_is_a_root():
-    terms = mean_terms(drawn_columns(5))
-    values = metric_values(np.full((1, 3), 4.0), np.full((1, terms.shape[1]), 4.0), np.ones((1, 3)))
-    roots = {metric.metric for metric, value in zip(METRICS, values[0], strict=True) if value == 2}
-    assert roots == {"rms"}
-
-
-@pytest.mark.parametrize("module", [pdf_metrics, pdf_streams])
-def test_docstring_examples(module):
-    result = doctest.testmod(module)
+def test_docstring_examples():
+    result = doctest.testmod(pdf_metrics)
     assert result.attempted > 0
     assert result.failed == 0

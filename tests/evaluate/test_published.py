@@ -21,8 +21,8 @@ from sdssflow.evaluate.published import (
     NOT_RUN,
     REPRODUCED,
     UNDECIDED,
+    agreement,
     check_numbers,
-    judge,
 )
 from sdssflow.tables import content_digest, read_csv, write_csv, write_parquet
 
@@ -37,10 +37,10 @@ tolerances = st.floats(1e-6, 10)
 @given(numbers, sizes, numbers, sizes, sizes, tolerances)
 def test_the_verdict_is_about_where_our_whole_interval_lies(theirs, error, ours, left, right, t):
     low, high = ours - left, ours + right
-    verdict = judge(theirs, error, low, high, t)
-    reach = t + 2 * error
-    inside = theirs - reach <= low and high <= theirs + reach
-    outside = high < theirs - reach or low > theirs + reach
+    verdict = agreement(theirs, error, low, high, t)
+    margin = t + 2 * error
+    inside = theirs - margin <= low and high <= theirs + margin
+    outside = high < theirs - margin or low > theirs + margin
     assert (verdict == REPRODUCED) == inside
     assert (verdict == DIFFERS) == outside
     assert not (inside and outside)
@@ -48,20 +48,20 @@ def test_the_verdict_is_about_where_our_whole_interval_lies(theirs, error, ours,
 
 @given(numbers, sizes, numbers, sizes, tolerances, sizes)
 def test_a_wider_tolerance_never_makes_a_verdict_worse(theirs, error, ours, half, t, more):
-    before = judge(theirs, error, ours - half, ours + half, t)
-    after = judge(theirs, error, ours - half, ours + half, t + more)
+    before = agreement(theirs, error, ours - half, ours + half, t)
+    after = agreement(theirs, error, ours - half, ours + half, t + more)
     assert BETTER[after] >= BETTER[before]
 
 
 @given(numbers, numbers, sizes, tolerances)
 def test_an_interval_wider_than_the_tolerance_reproduces_nothing(theirs, ours, half, t):
-    assert judge(theirs, None, ours - half - 1.01 * t, ours + half + 1.01 * t, t) != REPRODUCED
+    assert agreement(theirs, None, ours - half - 1.01 * t, ours + half + 1.01 * t, t) != REPRODUCED
 
 
 @given(numbers, sizes, numbers, sizes, tolerances)
 def test_the_sign_does_not_matter(theirs, error, ours, half, t):
     low, high = ours - half, ours + half
-    assert judge(theirs, error, low, high, t) == judge(-theirs, error, -high, -low, t)
+    assert agreement(theirs, error, low, high, t) == agreement(-theirs, error, -high, -low, t)
 
 
 def entry(**changes):
@@ -78,7 +78,7 @@ def scores(value=0.0208, lower=0.0205, upper=0.0211, **changes):
     row = {"model": "linear", "seed": "all", "metric": "rmse", "convention": "standard",
            "subset": "all", "value": value, "lower": lower, "upper": upper, "n": 9,
            "data_digest": "abc"} | changes  # fmt: skip
-    # one seed beside it that must not be taken
+    # a single seed too, which must not be taken
     return pd.DataFrame([row | {"seed": "1", "value": 7.0}, row])
 
 
@@ -219,7 +219,7 @@ def no_verdicts(results):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "named"),
     [
         (other_table, "mgs/features/features.parquet"),
         (other_score, "linear: rmse (standard), all"),
@@ -230,12 +230,12 @@ def no_verdicts(results):
         (no_verdicts, reproduction.ABSENT),
     ],
 )
-def test_what_is_not_as_locked_fails_and_is_named(finished, tmp_path, capsys, change, told):
+def test_what_is_not_as_locked_fails_and_is_named(finished, tmp_path, capsys, change, named):
     results, locked = finished
     change(results)
     assert check(results, locked, tmp_path) == 1
     printed = capsys.readouterr()
-    assert told in printed.out
+    assert named in printed.out
     assert "1 of " in printed.err
 
 

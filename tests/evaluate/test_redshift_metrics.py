@@ -8,18 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
-from sdssflow.configuration.scores import RedshiftScores
-from sdssflow.evaluate import redshift_conventions, redshift_metrics
+from sdssflow.evaluate import metrics, paper_metrics, redshift_metrics
 from sdssflow.evaluate.redshift_metrics import (
     MAD_TO_SIGMA,
+    METRICS,
+    Residuals,
     mape,
-    mse,
-    normalised_residual,
     outlier_fraction,
     r2,
     sigma68,
     sigma_clipped,
     sigma_nmad,
+    value,
 )
 
 # d = -0.1, 0, 0, 0.02, 0.2 by construction
@@ -28,14 +28,13 @@ ZPHOT = np.array([-0.1, 0.25, 0.5, 1.04, 1.4])
 residuals = st.lists(st.floats(-0.5, 0.5), min_size=1, max_size=40).map(np.array)
 
 
-def by_name(zspec=ZSPEC, zphot=ZPHOT, **settings):
-    d = normalised_residual(zspec, zphot)
-    metrics = redshift_metrics.redshift_metrics(RedshiftScores(**settings))
-    return {metric.metric: function(zspec, zphot, d) for metric, function in metrics.items()}
+def by_name(zspec=ZSPEC, zphot=ZPHOT, epsilon=1e-3, weights=None):
+    residuals = Residuals(zspec, zphot, epsilon, weights)
+    return {metric.name: value(metric, residuals) for metric in METRICS}
 
 
 def test_every_metric_on_five_objects_done_by_hand():
-    found = by_name(mape_epsilon=0.01)
+    found = by_name(epsilon=0.01)
     # dz = -0.1, 0, 0, 0.04, 0.4: squares 0.01, 0, 0, 0.0016, 0.16
     squares = 0.1716
     expected = {
@@ -58,15 +57,26 @@ def test_every_metric_on_five_objects_done_by_hand():
         "outlier_3sigma": 0,
     }
     assert set(found) == set(expected)
-    for name, value in expected.items():
-        assert found[name] == pytest.approx(value, abs=1e-12), name
+    for name, number in expected.items():
+        assert found[name] == pytest.approx(number, abs=1e-12), name
+
+
+def test_a_weight_is_that_many_objects():
+    weights = np.array([2, 0, 1, 3, 1])
+    found = by_name(weights=weights)
+    repeated = by_name(np.repeat(ZSPEC, weights), np.repeat(ZPHOT, weights))
+    for metric in METRICS:
+        if metric.term:
+            assert found[metric.name] == pytest.approx(repeated[metric.name]), metric.name
 
 
 def test_agrees_with_scikit_learn():
     generator = np.random.default_rng(0)
     zspec = generator.uniform(0.01, 1, 200)
     zphot = zspec + generator.normal(0, 0.1, 200)
-    assert mse(zspec, zphot) == pytest.approx(sklearn_metrics.mean_squared_error(zspec, zphot))
+    assert by_name(zspec, zphot)["mse"] == pytest.approx(
+        sklearn_metrics.mean_squared_error(zspec, zphot)
+    )
     assert r2(zspec, zphot) == pytest.approx(sklearn_metrics.r2_score(zspec, zphot))
     expected = sklearn_metrics.mean_absolute_percentage_error(zspec, zphot)
     assert mape(zspec, zphot, 1e-15) == pytest.approx(expected)
@@ -127,10 +137,10 @@ def test_mape_near_zero_is_the_floors_doing():
     zspec, zphot = np.array([0.0, 0.1]), np.array([0.02, 0.1])
     assert mape(zspec, zphot, 1e-3) == pytest.approx(10)
     assert mape(zspec, zphot, 1e-6) == pytest.approx(1e4)
-    assert by_name(zspec, zphot, mape_epsilon=1e-3)["mape_floored"] == 1
+    assert by_name(zspec, zphot, epsilon=1e-3)["mape_floored"] == 1
 
 
-@pytest.mark.parametrize("module", [redshift_metrics, redshift_conventions])
+@pytest.mark.parametrize("module", [metrics, redshift_metrics, paper_metrics])
 def test_docstring_examples(module):
     result = doctest.testmod(module)
     assert result.attempted > 0

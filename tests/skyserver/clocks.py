@@ -6,7 +6,7 @@ import select
 import socket
 import threading
 
-from sdssflow.acquire.download.clock import Clock
+from sdssflow.acquire.download.transport import Clock
 
 LEAVES_WITHIN_S = 600  # a client that was told of the end, on any machine
 

@@ -1,82 +1,68 @@
-"""From a source to a catalogue with its provenance: what `import_catalogue` runs."""
+"""Write a catalogue from blocks of rows as an archive has them: downloaded, or of bulk files."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
-from pydantic import TypeAdapter
 
-from sdssflow.acquire.readers import read_source
-from sdssflow.acquire.schema import COLUMNS
-from sdssflow.acquire.validation import conform
-from sdssflow.configuration.sources import EmbeddedSource, FileSource, Source
-from sdssflow.tables import content_digest, metadata, with_metadata
+from sdssflow.acquire.checks import Defects, archived
+from sdssflow.acquire.schema import COLUMNS, field
+from sdssflow.tables import write_parquet_blocks
 
 
-def source_from_canonical(text: str) -> EmbeddedSource | FileSource:
-    """Read back the canonical JSON of a sample's `source`, of whichever kind it is."""
-    return TypeAdapter(Source).validate_json(text)
-
-
-def embedded_as_file(path: str | Path) -> FileSource:
-    """Describe an embedded table as a file, so that both take the same way.
+def write_catalogue(
+    blocks: Iterable[pa.Table],
+    names: Iterable[str],
+    path: str | Path,
+    about: Mapping[str, Any],
+    limit: int | None = None,
+) -> pd.DataFrame:
+    """Write a catalogue block by block.
 
     Parameters
     ----------
+    blocks : iterable of pyarrow.Table
+        Rows in the catalogue's order, with the columns `names` in the catalogue's types.
+    names : iterable of str
+        Columns of the catalogue, besides `row_id`; written in the order of the schema.
     path : path-like
-        Parquet in the catalogue's columns; its metadata says whether extinction is applied.
-    """
-    schema = pq.read_schema(path)
-    about = metadata(schema)
-    return FileSource(
-        kind="file",
-        path=str(path),
-        format="parquet",
-        columns={name: name for name in schema.names if name in COLUMNS and name != "row_id"},
-        magnitude_system=about["magnitude_system"],
-        extinction_applied=about["extinction_applied"],
-    )
-
-
-def read_catalogue(
-    path: str | Path, source: EmbeddedSource | FileSource, sample: str
-) -> tuple[pa.Table, pd.DataFrame]:
-    """Read a file and make it a catalogue.
-
-    Parameters
-    ----------
-    path : path-like
-        The embedded table or the user's file.
-    source : EmbeddedSource or FileSource
-        What it is.
-    sample : str
-        Name of the sample.
+        The catalogue.
+    about : mapping
+        Its provenance, read when the last block is written.
+    limit : int, optional
+        At most this many rows, the first ones.
 
     Returns
     -------
-    catalogue : pyarrow.Table
-        As many rows as the file has, with metadata `sample`, `magnitude_system`,
-        `extinction_applied`, `source_sha256` and `data_digest`.
-    defects : pandas.DataFrame
-        See `sdssflow.acquire.validation.conform`.
-
-    Raises
-    ------
-    CatalogueError
-        If the file can't become a catalogue as it stands.
+    pandas.DataFrame
+        Defects, as `sdssflow.acquire.files.conform.conform` gives them.
     """
-    settings = embedded_as_file(path) if isinstance(source, EmbeddedSource) else source
-    found = read_source(path, settings)
-    catalogue, defects = conform(found, settings)
-    catalogue = with_metadata(
-        catalogue,
-        sample=sample,
-        magnitude_system=settings.magnitude_system,
-        extinction_applied=settings.extinction_applied,
-        source_sha256=found.sha256,
-        data_digest=content_digest(catalogue),
-    )
-    return catalogue, defects
+    asked = set(names)
+    ordered = [name for name in COLUMNS if name in asked]
+    schema = pa.schema([field(name) for name in ("row_id", *ordered)])
+    defects = Defects()
+    write_parquet_blocks(_numbered(blocks, ordered, limit, defects), schema, path, about)
+    frame = defects.frame()
+    order = frame["column"].map(ordered.index)
+    return frame.iloc[np.lexsort((frame["defect"], order))].reset_index(drop=True)
+
+
+def _numbered(
+    blocks: Iterable[pa.Table], names: list[str], limit: int | None, defects: Defects
+) -> Iterator[pa.Table]:
+    row_id = 0
+    for block in blocks:
+        if limit is not None:
+            block = block.slice(0, limit - row_id)
+        if block.num_rows == 0:
+            continue
+        made = {"row_id": pa.array(np.arange(row_id, row_id + block.num_rows))}
+        for name in names:
+            made[name] = archived(name, block[name].combine_chunks(), defects, row_id)
+        yield pa.table(made)
+        row_id += block.num_rows

@@ -11,9 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.schema import BANDS
-from sdssflow.configuration.sources import FileSource
+from sdssflow.configuration.sources import FileSource, TapSource
 
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 TARGET = re.compile(r"(model|psf|petro|cmodel)_mag(_err)?_([ugriz])|(extinction)_([ugriz])")
@@ -70,28 +69,31 @@ class Name(NamedTuple):
 
 
 class Doubt(NamedTuple):
-    """What a name says, what its target is, and how to settle it (NAMES is filled in)."""
+    """What a name says, what its target is, and how to settle it, in a file or else on a server."""
 
     says: str
     target: str
     remedy: str
+    on_server: str = ""
 
 
-def check_names(path: str, settings: FileSource) -> None:
-    """Refuse a mapping that the names of the columns contradict.
+MAP_ANOTHER = "Map another column."
+
+
+def contradiction(settings: FileSource | TapSource) -> tuple[str, str] | None:
+    """Return what is wrong with a mapping that the names of the columns contradict, and what to do.
 
     Parameters
     ----------
-    path : str
-        The file, for the message.
-    settings : FileSource
-        `columns`, `confirmed`, `extinction_applied` and `units`.
+    settings : FileSource or TapSource
+        `columns` and `confirmed`; of a file also `extinction_applied` and `units`.
 
-    Raises
-    ------
-    CatalogueError
-        Naming all columns with the same trouble at once.
+    Returns
+    -------
+    problem, advice : str
+        Naming all columns with the same trouble at once. None if nothing is wrong.
     """
+    is_file = isinstance(settings, FileSource)
     doubts: dict[Doubt, list[str]] = {}
     named = {
         name: Name.of(ref)
@@ -104,22 +106,20 @@ def check_names(path: str, settings: FileSource) -> None:
             if doubt is not None:
                 doubts.setdefault(doubt, []).append(name)
                 break
-    both = _corrected_in_part(named, settings)
+    both = _corrected_in_part(named) if is_file and settings.extinction_applied else None
     if both is not None:
         doubts.setdefault(both[0], both[1])
     for doubt, names in doubts.items():
         shown = ", ".join(f"{settings.columns[name]} -> {name}" for name in names[:2])
         more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-        raise CatalogueError(
-            path,
+        remedy = doubt.remedy if is_file else doubt.on_server or doubt.remedy
+        return (
             f"source.columns maps {shown}{more}: the name says {doubt.says}, the catalogue has "
             f"{doubt.target} there",
-            f"{doubt.remedy} If the mapping is right all the same, set source.confirmed: "
+            f"{remedy} If the mapping is right all the same, set source.confirmed: "
             f"[{', '.join(names)}].",
         )
-
-
-MAP_ANOTHER = "Map another column."
+    return None
 
 
 def _magnitude(name: str) -> tuple[str, bool, str] | None:
@@ -130,11 +130,13 @@ def _magnitude(name: str) -> tuple[str, bool, str] | None:
     return match[1] or match[4], bool(match[2]), match[3] or match[5]
 
 
-def _flux(name: str, found: Name, settings: FileSource) -> Doubt | None:
+def _flux(name: str, found: Name, settings: FileSource | TapSource) -> Doubt | None:
     if _magnitude(name) is None:
         return None
     if VARIANCE.search(found.lower):
-        return Doubt("a variance", "magnitudes and their errors", "Convert it in the file.")
+        return Doubt(
+            "a variance", "magnitudes and their errors", "Convert it in the file.", MAP_ANOTHER
+        )
     is_flux = FLUX.search(found.lower) or any(map(JANSKY.fullmatch, found.words))
     if is_flux and "mag" not in found.words:
         return Doubt(
@@ -142,16 +144,23 @@ def _flux(name: str, found: Name, settings: FileSource) -> Doubt | None:
             "magnitudes",
             "Map magnitudes, or convert the fluxes in the file: 22.5 - 2.5 log10 of nanomaggies, "
             "with source.magnitude_system: pogson.",
+            "Map magnitudes.",
         )
     return None
 
 
-def _dereddened(name: str, found: Name, settings: FileSource) -> Doubt | None:
+def _dereddened(name: str, found: Name, settings: FileSource | TapSource) -> Doubt | None:
     target = _magnitude(name)
     if target is None or target[1] or not _is_dereddened(found):
         return None
     if target[0] == "extinction":
         return Doubt("a corrected magnitude", "the extinction", MAP_ANOTHER)
+    if isinstance(settings, TapSource):
+        return Doubt(
+            "a magnitude corrected for extinction",
+            "magnitudes as observed",
+            "Map magnitudes that are not corrected.",
+        )
     if settings.extinction_applied:
         return None
     return Doubt(
@@ -165,9 +174,7 @@ def _is_dereddened(found: Name) -> bool:
     return bool(DEREDDENED.search(found.lower) or NAUGHT.fullmatch(found.lower))
 
 
-def _corrected_in_part(
-    named: Mapping[str, Name], settings: FileSource
-) -> tuple[Doubt, list[str]] | None:
+def _corrected_in_part(named: Mapping[str, Name]) -> tuple[Doubt, list[str]] | None:
     """Find SDSS magnitudes as observed beside corrected ones: one key can't tell them apart."""
     magnitudes = {
         name: found
@@ -181,7 +188,7 @@ def _corrected_in_part(
         for name, found in magnitudes.items()
         if not _is_dereddened(found) and "mag" in found.lower and _kinds(found)
     ]
-    if not observed or not settings.extinction_applied:
+    if not observed:
         return None
     return Doubt(
         "a magnitude as observed",
@@ -190,7 +197,7 @@ def _corrected_in_part(
     ), observed
 
 
-def _error(name: str, found: Name, settings: FileSource) -> Doubt | None:
+def _error(name: str, found: Name, settings: FileSource | TapSource) -> Doubt | None:
     target = _magnitude(name)
     wants_error = name == "zspec_err" or (target is not None and target[1])
     says_error = _is_error_of_vizier(found) or any(map(ERROR.fullmatch, found.words))
@@ -211,7 +218,7 @@ def _kinds(found: Name) -> set[str]:
     return {kind for kind, pattern in KINDS.items() if pattern.search(found.lower)}
 
 
-def _other_kind(name: str, found: Name, settings: FileSource) -> Doubt | None:
+def _other_kind(name: str, found: Name, settings: FileSource | TapSource) -> Doubt | None:
     target = _magnitude(name)
     if target is None:
         return None
@@ -234,7 +241,7 @@ def _other_kind(name: str, found: Name, settings: FileSource) -> Doubt | None:
 _KNOWN = {f"{kind}_mag_{band}" for kind in ("model", "psf", "petro", "cmodel") for band in BANDS}
 
 
-def _other_band(name: str, found: Name, settings: FileSource) -> Doubt | None:
+def _other_band(name: str, found: Name, settings: FileSource | TapSource) -> Doubt | None:
     target = _magnitude(name)
     if target is None:
         return None
@@ -257,7 +264,7 @@ def _other_band(name: str, found: Name, settings: FileSource) -> Doubt | None:
     return None
 
 
-def _redshift(name: str, found: Name, settings: FileSource) -> Doubt | None:
+def _redshift(name: str, found: Name, settings: FileSource | TapSource) -> Doubt | None:
     if name not in ("zspec", "zspec_err"):
         return None
     photometric = PHOTOMETRIC.search(found.lower) or "photoz." in settings.columns[name].lower()
@@ -268,7 +275,9 @@ def _redshift(name: str, found: Name, settings: FileSource) -> Doubt | None:
             "Map the spectroscopic redshift.",
         )
     if VELOCITY.fullmatch(found.lower):
-        return Doubt("a velocity", "redshifts", "Divide it by the speed of light in the file.")
+        return Doubt(
+            "a velocity", "redshifts", "Divide it by the speed of light in the file.", MAP_ANOTHER
+        )
     if QUALITY.search(found.lower):
         return Doubt("a flag", "redshifts", "Map the redshift; zWarning is z_warning.")
     if MAGNITUDE.search(found.lower) or FLUX.search(found.lower):
@@ -276,22 +285,24 @@ def _redshift(name: str, found: Name, settings: FileSource) -> Doubt | None:
     return None
 
 
-def _position(name: str, found: Name, settings: FileSource) -> Doubt | None:
+def _position(name: str, found: Name, settings: FileSource | TapSource) -> Doubt | None:
     if name not in OTHER_AXIS:
         return None
     if OTHER_AXIS[name].fullmatch(found.lower):
         return Doubt("another coordinate", f"{name}, equatorial,", MAP_ANOTHER)
     for unit, words in ANGLES.items():
-        if words & set(found.words) and name not in settings.units:
+        converted = isinstance(settings, FileSource) and name in settings.units
+        if words & set(found.words) and not converted:
             return Doubt(
-                f"{unit}",
+                unit,
                 "degrees",
                 f"Set source.units: {{{name}: {unit}}} to have it converted.",
+                MAP_ANOTHER,
             )
     return None
 
 
-def _identifier(name: str, found: Name, settings: FileSource) -> Doubt | None:
+def _identifier(name: str, found: Name, settings: FileSource | TapSource) -> Doubt | None:
     plain = found.lower.replace("_", "")
     if name == "objid" and plain.startswith("specobj"):
         return Doubt("the id of a spectrum", "that of its object", "Map it to specobjid.")
@@ -300,7 +311,7 @@ def _identifier(name: str, found: Name, settings: FileSource) -> Doubt | None:
     return None
 
 
-RULES: tuple[Callable[[str, Name, FileSource], Doubt | None], ...] = (
+RULES: tuple[Callable[[str, Name, FileSource | TapSource], Doubt | None], ...] = (
     _flux,
     _dereddened,
     _error,

@@ -1,9 +1,14 @@
-"""The one error of this room: what is wrong with a catalogue, where, and what to do about it."""
+"""The error of every source of rows: what is wrong, where, and what to do about it."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+
+SUM_REPAIR = (
+    "Fetch the file again. If you edited it yourself, delete the keywords DATASUM and CHECKSUM of "
+    "the extension: astropy's fits.delval."
+)
 
 
 class CatalogueError(ValueError):

@@ -1,6 +1,7 @@
-"""Which texts of a VOTable in BINARY2 are null: astropy reads those flags for numbers alone.
+"""Which texts of a VOTable are null: astropy masks numbers alone.
 
-The table is walked once more, by astropy's own parsers of values, and only the flags are kept.
+A table in BINARY2 has a flag for each cell: it is walked once more, by astropy's own parsers of
+values, and only the flags are kept.
 """
 
 from __future__ import annotations
@@ -40,6 +41,29 @@ def null_flags(stream: BinaryIO, number: int, fields: Sequence[Any]) -> np.ndarr
     if not content.found:
         return None
     return _flags(io.BytesIO(binascii.a2b_base64(b"".join(content.pieces))), fields)
+
+
+def masked(table: Any, place: int, flags: np.ndarray | None) -> np.ma.MaskedArray:
+    """Return a column of a table, masked where it has no value.
+
+    Parameters
+    ----------
+    table : astropy.io.votable.tree.TableElement
+        The table.
+    place : int
+        Which of its fields.
+    flags : (n_rows, n_fields) bool array or None
+        As `null_flags` gives them.
+    """
+    values, field = np.ma.asarray(table.array[table.array.dtype.names[place]]), table.fields[place]
+    if field.datatype not in TEXTS:
+        return values
+    mask = np.ma.getmaskarray(values).copy()
+    if flags is not None:
+        mask |= flags[:, place]
+    if field.values.null is not None:
+        mask |= values == field.values.null
+    return np.ma.array(np.ma.getdata(values), mask=mask)
 
 
 def _flags(raw: io.BytesIO, fields: Sequence[Any]) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""Write the JSON schemas and `docs/configuration.md` from the Pydantic models.
+"""Write the JSON schemas, `docs/configuration.md` and `docs/metric_conventions.md`.
 
-The models are the one source: their types, limits and attribute docstrings become
-``config/schemas/*.json`` (for editors and for `jsonschema`) and a page to read. Run from the root
-of the repository::
+The Pydantic models are the one source of the schemas and the first page: their types, limits and
+attribute docstrings become ``config/schemas/*.json`` (for editors and for `jsonschema`) and a page
+to read. The second lists the records of the metrics. Run from the root of the repository::
 
     PYTHONPATH=scripts python -m sdssflow.configuration.documents            # write
     PYTHONPATH=scripts python -m sdssflow.configuration.documents --check    # 1 if they drifted
@@ -27,6 +27,7 @@ from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.section import Section
 from sdssflow.configuration.values import NAME
 from sdssflow.files import write_text
+from sdssflow.report.glossary import conventions_page
 
 ROOT = Path(__file__).parents[3]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -120,6 +121,7 @@ def documents() -> dict[Path, str]:
         parts.append(f"## {MODELS[name][1]}\n")
         parts.extend(_section("", schema, schema.get("$defs", {}), level=3))
     texts[Path("docs/configuration.md")] = "\n".join(parts)
+    texts[Path("docs/metric_conventions.md")] = conventions_page()
     return texts
 
 

@@ -214,6 +214,9 @@ class TapSource(Asked):
     key: str = "specobjid"
     """The mapped column of whole numbers by whose ranges the table is asked; no value stands
     there twice."""
+    confirmed: Different[str] = []
+    """Catalogue names of columns that are what `columns` makes of them, although their name there
+    says otherwise."""
     signed_key: bool = True
     """Whether the service keeps the key as a signed number of 64 bits: the ids of spectra from
     plate 8192 on are negative there."""
@@ -231,6 +234,9 @@ class TapSource(Asked):
         for name in self.columns:
             if name not in SELECTABLE:
                 raise ValueError(f"columns: {name!r} is no column of SDSS; docs/skyserver.md")
+        for name in self.confirmed:
+            if name not in self.columns:
+                raise ValueError(f"confirmed: columns does not map {name!r}")
         if self.key not in self.columns or SELECTABLE[self.key].kind != "integer":
             raise ValueError(f"key: columns maps no column of whole numbers to {self.key!r}")
         for condition in self.selection:

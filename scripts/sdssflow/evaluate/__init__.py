@@ -1,1 +1,1 @@
-"""Scores with intervals: the only room that opens test rows."""
+"""Scores with intervals: the only stage that reads test rows."""

@@ -11,7 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.evaluate.score_tables import ALL, Predictions
+from sdssflow.evaluate import class_metrics
+from sdssflow.evaluate.metrics import ALL, axis_labels, placed
+from sdssflow.evaluate.tables import Predictions
 from sdssflow.plotting import (
     CLASS_COLORS,
     CLASS_MARKERS,
@@ -21,15 +23,8 @@ from sdssflow.plotting import (
     panels,
 )
 
-LABELS = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro F1",
-    "roc_auc": "ROC AUC (macro)",
-    "log_loss": "log-loss",
-    "brier": "Brier score (0 to 2)",
-    "ece": "calibration error (ECE)",
-}
-LOWER_IS_BETTER = ("log_loss", "brier", "ece")
+LABELS = axis_labels(placed(class_metrics.METRICS, "drawn"))
+LOWER_IS_BETTER = [metric.name for metric in class_metrics.METRICS if metric.better == "low"]
 SMALLEST_RATE = 1e-3  # left end of the logarithmic axis of the ROC curves
 
 

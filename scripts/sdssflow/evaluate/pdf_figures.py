@@ -14,18 +14,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sdssflow.evaluate.pdf_scores import pdf_columns
+from sdssflow.evaluate.metrics import axis_labels
+from sdssflow.evaluate.pdf_metrics import DENSITIES
+from sdssflow.evaluate.pdfs import pdf_columns
 from sdssflow.evaluate.redshift_figures import LABELS
 from sdssflow.evaluate.redshift_metrics import normalised_residual
-from sdssflow.evaluate.score_tables import Predictions
+from sdssflow.evaluate.tables import Predictions
 from sdssflow.plotting import PALETTE, draw_bins, model_look, panels
 
-BINNED = {
-    "crps": "CRPS",
-    "coverage_95": "coverage of the\ncentral 95 %",
-    "sharpness_68": "half width of 68 %\n/ (1 + zphot)",
-}
-NOMINAL = {"coverage_95": 0.95}
+BINNED = axis_labels(metric for metric in DENSITIES if metric.subgroup)
+NOMINAL = {metric.name: metric.nominal for metric in DENSITIES if metric.nominal}
 VARIABLES = ("zphot", "reference_mag")
 LEVELS = np.linspace(0, 1, 101)
 BAND = "#bbbbbb"

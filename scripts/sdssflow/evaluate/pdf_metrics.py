@@ -2,55 +2,33 @@
 
 `sdssflow.redshift_pdf.scores` gives for each object its probability integral transform (PIT, the
 chance that p(z) leaves below zspec), CRPS, CDE term and log density; `summaries` its intervals and
-point estimates. With n objects and F the cumulative distribution of their PIT, which is uniform if
-each p(z) is right:
+point estimates. `METRICS` are of these, and of each summary of p(z) by the metrics of
+`redshift_metrics` that ask for it, with the conventions ``of the mean``, ``of the median`` and
+``of the mode``. docs/metric_conventions.md lists them.
 
-=================  ============================  =================================================
-metric             convention                    formula and source
-=================  ============================  =================================================
-``pit_ks``         to the uniform                max |F(u) - u| (Kolmogorov-Smirnov)
-``pit_cvm``        per object                    integral of (F(u) - u)^2 du: the Cramer-von Mises
-                                                 statistic, scipy's and RAIL's, divided by n
-``pit_ad``         A^2, PIT within 0.0001        n times the integral of (F(u) - u)^2 / (u (1 - u))
-                   of 0 and 1 set there          du (Anderson & Darling 1952). RAIL's PITAD is
-                                                 another number: it compares two samples, the PIT
-                                                 and an even grid, by scipy's anderson_ksamp
-``pit_outliers``   below 0.0001 or above 0.9999  fraction of objects (RAIL; arXiv:2001.03621)
-``crps``           mean                          mean of the integral of (cdf(z) - [z > zspec])^2
-                                                 dz, in redshift (Gneiting & Raftery 2007)
-``cde_loss``       izbicki2017                   mean of the integral of p^2 dz, less twice mean
-                                                 p(zspec) (arXiv:1704.08095)
-``log_likelihood`` natural logarithm, each       mean ln p(zspec); one object with p(zspec) = 0
-                   at least -36.04               would make it minus infinity
-``coverage_L``     central interval              fraction of zspec within the central L % of p(z)
-``conformal_L``    conformal interval            fraction of zspec within the conformal interval
-``sharpness_L``    half width / (1 + zphot)      mean of (high - low) / 2 / (1 + zphot)
-``conformal_``     half width / (1 + zphot)      the same of the conformal interval
-``sharpness_95``
-=================  ============================  =================================================
-
-and ``bias``, ``rms``, ``sigma_nmad``, ``outlier_0.05`` and ``outlier_0.15`` of each summary of
-p(z), as `redshift_metrics` defines them, with the conventions ``of the mean``, ``of the median``
-and ``of the mode``.
-
-Distances of F from the uniform are never negative, and resampling adds noise to F: in small samples
-their bootstrap interval may lie above their value.
+Distances of the PIT from the uniform are never negative, and resampling adds noise to them: in
+small samples their bootstrap interval may lie above their value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from sdssflow.evaluate.redshift_metrics import normalised_residual
-from sdssflow.evaluate.score_tables import Metric
-from sdssflow.evaluate.weighted_sums import BLOCK
+from sdssflow.evaluate import redshift_metrics
+from sdssflow.evaluate.bootstrap import BLOCK
+from sdssflow.evaluate.metrics import Metric, Source
+from sdssflow.evaluate.redshift_metrics import Residuals
 
 LEVELS = (68, 95)
 POINTS = ("mean", "median", "mode")
 PIT_EDGE = 1e-4  # PIT nearer to 0 or 1 are outliers, and set here for the Anderson-Darling integral
 LOG_FLOOR = float(np.log(np.finfo(np.float64).eps))
+GNEITING = Source("Gneiting & Raftery 2007", "https://doi.org/10.1198/016214506000001437")
+IZBICKI = Source("Izbicki & Lee 2017", "https://arxiv.org/abs/1704.08095")
+SCHMIDT = Source("Schmidt et al. 2020", "https://arxiv.org/abs/2001.03621")
 COLUMNS = (
     "zspec",
     "zphot",
@@ -66,100 +44,112 @@ COLUMNS = (
         for end in ("low", "high")
     ),
 )
-
-_WIDTH = "half width / (1 + zphot)"
-_DISTANCES = (
-    Metric("pit_ks", "to the uniform"),
-    Metric("pit_cvm", "per object"),
-    Metric("pit_ad", f"A^2, PIT within {PIT_EDGE:g} of 0 and 1 set there"),
-)
-_MEANS = (
-    Metric("pit_outliers", f"below {PIT_EDGE:g} or above {1 - PIT_EDGE:g}"),
-    Metric("crps", "mean"),
-    Metric("cde_loss", "izbicki2017"),
-    Metric("log_likelihood", f"natural logarithm, each at least {LOG_FLOOR:.2f}"),
-    *(Metric(f"coverage_{level}", "central interval") for level in LEVELS),
-    *(Metric(f"conformal_{level}", "conformal interval") for level in LEVELS),
-    *(Metric(f"sharpness_{level}", _WIDTH) for level in LEVELS),
-    Metric("conformal_sharpness_95", _WIDTH),
-)
-_POINT_MEANS = ("bias", "rms", "outlier_0.05", "outlier_0.15")
-METRICS = (
-    *_DISTANCES,
-    *_MEANS,
-    *(Metric(name, f"of the {point}") for point in POINTS for name in _POINT_MEANS),
-    *(Metric("sigma_nmad", f"of the {point}") for point in POINTS),
-)
-TERMS = len(_MEANS) + len(_POINT_MEANS) * len(POINTS)
+Columns = Mapping[str, np.ndarray]
 
 
-def point_residuals(columns: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return (n, 3) normalised residuals of mean, median and mode."""
-    return np.column_stack(
-        [normalised_residual(columns["zspec"], columns[f"zphot_{point}"]) for point in POINTS]
+def _within(kind: str, level: int) -> Callable[[Columns], np.ndarray]:
+    def term(columns: Columns) -> np.ndarray:
+        low, high = columns[f"{kind}_low_{level}"], columns[f"{kind}_high_{level}"]
+        zspec = columns["zspec"]
+        # without calibration objects there is no conformal interval: undefined, not missed
+        return np.where(np.isnan(low + high), np.nan, (low <= zspec) & (zspec <= high))
+
+    return term
+
+
+def _half_width(kind: str, level: int) -> Callable[[Columns], np.ndarray]:
+    return lambda columns: (
+        (columns[f"{kind}_high_{level}"] - columns[f"{kind}_low_{level}"])
+        / (2 * (1 + columns["zphot"]))
     )
 
 
-def mean_terms(columns: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return what each object adds to the metrics that are means.
+def _of_point(metric: Metric, point: str) -> Metric:
+    """Return a metric of `redshift_metrics` of one summary of p(z), shown nowhere but in scores."""
 
-    Parameters
-    ----------
-    columns : mapping of str to (n,) float64 array
-        `COLUMNS`, finite but for `log_density`, which may be minus infinity, and the conformal
-        intervals, which are NaN where there were no calibration objects.
+    def residuals(columns: Columns) -> Residuals:
+        return Residuals(columns["zspec"], columns[f"zphot_{point}"])
 
-    Returns
-    -------
-    (n, TERMS) float64 array
-        Those of `metric_values`.
-    """
-    pit, zspec, scale = columns["pit"], columns["zspec"], 2 * (1 + columns["zphot"])
-    ends = {
-        (kind, level): (columns[f"{kind}_low_{level}"], columns[f"{kind}_high_{level}"])
-        for kind in ("z", "conformal")
-        for level in LEVELS
-    }
-    terms = [
-        (pit < PIT_EDGE) | (pit > 1 - PIT_EDGE),
-        columns["crps"],
-        columns["cde"],
-        np.maximum(columns["log_density"], LOG_FLOOR),
-        # without calibration objects there is no conformal interval: undefined, not missed
-        *(
-            np.where(np.isnan(low + high), np.nan, (low <= zspec) & (zspec <= high))
-            for low, high in ends.values()
-        ),
-        *((ends["z", level][1] - ends["z", level][0]) / scale for level in LEVELS),
-        (ends["conformal", 95][1] - ends["conformal", 95][0]) / scale,
-    ]
-    for residual in point_residuals(columns).T:
-        size = np.abs(residual)
-        terms += [residual, residual**2, size > 0.05, size > 0.15]
-    return np.column_stack(terms).astype(np.float64)
+    if metric.term:
+        how = {"term": lambda columns: metric.term(residuals(columns))}
+    else:
+        how = {
+            "term": lambda c: np.column_stack([c["zspec"], c[f"zphot_{point}"]]),
+            "value": lambda drawn: metric.value(Residuals(*drawn.T)),
+        }
+    places = dict.fromkeys(("headline", "drawn", "weighted"), 0)
+    places |= dict.fromkeys(("compared", "binned", "subgroup"), False)
+    return replace(metric, convention=f"of the {point}", **how, **places)
 
 
-def metric_values(distances: np.ndarray, means: np.ndarray, scatters: np.ndarray) -> np.ndarray:
-    """Put together the values of `METRICS`.
-
-    Parameters
-    ----------
-    distances : (m, 3) array
-        From `pit_distances`, for m weightings of the objects.
-    means : (m, TERMS) array
-        Weighted means of `mean_terms`.
-    scatters : (m, 3) array
-        sigma_nmad of the point summaries.
-
-    Returns
-    -------
-    (m, len(METRICS)) float64 array
-    """
-    values = np.hstack([distances, means, scatters])
-    for place, metric in enumerate(METRICS):
-        if metric.metric == "rms":
-            values[:, place] = np.sqrt(values[:, place])
-    return values
+# `value` alone takes the (m, 3) distances of `pit_distances`; `term` the columns of `COLUMNS`,
+# finite but for log_density, which may be minus infinity, and the conformal intervals, which are
+# NaN where there were no calibration objects; `value` with `term` takes resampled terms.
+# The order is that of the rows of score tables.
+# fmt: off
+DENSITIES = (
+    Metric("pit_ks", "to the uniform", "PIT KS", "low", "max |F(u) − u|",
+        "Kolmogorov-Smirnov distance of the PIT from uniform; of right densities 0.87 / √N on "
+        "average. Noise adds to it, more so in replicates: in small samples its interval may lie "
+        "above its value, as with the next two.",
+        value=lambda distances: distances[:, 0], headline=2, weighted=6, compared=True,
+        binned=True),
+    Metric("pit_cvm", "per object", "PIT CvM", "low", "∫ (F(u) − u)² du",
+        "Cramér-von Mises distance, divided by N.", value=lambda distances: distances[:, 1],
+        unlike="the statistic of scipy and RAIL, which is N times that"),
+    Metric("pit_ad", f"A^2, PIT within {PIT_EDGE:g} of 0 and 1 set there", "PIT AD", "low",
+        "N ∫ (F(u) − u)² / (u (1 − u)) du",
+        "Anderson-Darling A²: looks hardest at the tails, and grows with N where densities are "
+        "wrong. For right densities it is 1 on average.", value=lambda distances: distances[:, 2],
+        unlike="PITAD of RAIL, which compares two samples, the PIT and an even grid, by scipy's "
+        "anderson_ksamp"),
+    Metric("pit_outliers", f"below {PIT_EDGE:g} or above {1 - PIT_EDGE:g}", "PIT outliers", "low",
+        "fraction with PIT < 0.0001 or > 0.9999",
+        "Objects far outside of their density; 0.0002 if all densities are right.",
+        term=lambda c: (c["pit"] < PIT_EDGE) | (c["pit"] > 1 - PIT_EDGE), source=SCHMIDT,
+        fraction=True, called="RAIL"),
+    Metric("crps", "mean", "CRPS", "low", "mean ∫ (cdf(z) − [z > zspec])² dz",
+        "Continuous ranked probability score, in redshift: rewards densities that are both "
+        "calibrated and narrow. Of a point estimate it would be the mean absolute error.",
+        term=lambda c: c["crps"], unit="z", source=GNEITING, headline=1, weighted=5,
+        compared=True, binned=True, subgroup=True),
+    Metric("cde_loss", "izbicki2017", "CDE loss", "low", "mean (∫ p(z)² dz − 2 p(zspec))",
+        "Squared distance of p(z) from the true conditional density, up to a constant.",
+        term=lambda c: c["cde"], unit="1/z", source=IZBICKI, compared=True),
+    Metric("log_likelihood", f"natural logarithm, each at least {LOG_FLOOR:.2f}",
+        "log-likelihood", "high", "mean ln p(zspec)",
+        "What networks with p(z) are trained on; a confident mistake costs most.",
+        term=lambda c: np.maximum(c["log_density"], LOG_FLOOR), source=GNEITING, compared=True,
+        unlike="without the floor, one object with p(zspec) = 0 would make it −∞"),
+    *(Metric(f"coverage_{level}", "central interval", f"coverage_{level}", "",
+        f"fraction of zspec within the central {level} % of p(z)", f"Should be 0.{level}.",
+        term=_within("z", level), fraction=True, nominal=level / 100, binned=True,
+        axis=f"coverage of the\ncentral {level} %", **shown)
+        for level, shown in ((68, {}), (95, {"weighted": 7, "subgroup": True}))),
+    *(Metric(f"conformal_{level}", "conformal interval", f"conformal_{level}", "",
+        f"fraction of zspec within the conformal {level} % interval",
+        f"0.{level} or a little more, guaranteed for objects exchangeable with the calibration "
+        "part.", term=_within("conformal", level), fraction=True, nominal=level / 100, **shown)
+        for level, shown in ((68, {}), (95, {"headline": 3, "weighted": 8, "binned": True}))),
+    *(Metric(f"sharpness_{level}", "half width / (1 + zphot)", f"width_{level}", "",
+        f"mean (z_high − z_low) / 2 / (1 + zphot), central {level} % of p(z)", meaning,
+        term=_half_width("z", level), axis=f"half width of {level} %\n/ (1 + zphot)", **shown)
+        for level, meaning, shown in (
+            (68, "Half width of the interval; narrower is better only where the coverage is right.",
+                {"compared": True, "binned": True, "subgroup": True}),
+            (95, "The same of the 95 % interval.", {}))),
+    Metric("conformal_sharpness_95", "half width / (1 + zphot)", "conformal width_95", "",
+        "mean (high − low) / 2 / (1 + zphot), conformal 95 % interval",
+        "The same of the conformal interval: what the guarantee costs.",
+        term=_half_width("conformal", 95)),
+)
+# fmt: on
+_OF_POINTS = [metric for metric in redshift_metrics.METRICS if metric.points]
+METRICS = (
+    *DENSITIES,
+    *(_of_point(m, point) for point in POINTS for m in _OF_POINTS if m.term),
+    *(_of_point(m, point) for m in _OF_POINTS if not m.term for point in POINTS),
+)
 
 
 def pit_distances(pit: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -185,7 +175,7 @@ def pit_distances(pit: np.ndarray, weights: np.ndarray) -> np.ndarray:
     order = np.argsort(pit, kind="stable")
     ranked = np.asarray(pit, dtype=np.float64)[order]
     step = max(1, BLOCK // max(1, len(ranked)))
-    found = [np.empty((0, len(_DISTANCES)))]
+    found = [np.empty((0, 3))]
     for start in range(0, len(weights), step):
         block = weights[start : start + step][:, order].astype(np.float64)
         found.append(_distances(ranked, block))

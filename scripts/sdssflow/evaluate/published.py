@@ -1,4 +1,4 @@
-"""Our numbers beside published ones, and what may be said of each pair.
+"""Compare our numbers with published ones.
 
 With `theirs`, its standard error `e` (0 where none was published), the tolerance `t` of the
 comparison and our bootstrap interval [low, high]:
@@ -8,7 +8,7 @@ verdict             when
 ==================  ==============================================================================
 ``reproduced``      all of [low, high] lies within `theirs` ± (t + 2 e)
 ``differs``         none of it does
-``undecided``       part of it does: more test objects or another tolerance would tell
+``undecided``       part of it does: more test objects or another tolerance would decide
 ``not comparable``  the entry says so, and why
 ``not run``         this run has no such number; the reason says what would make it
 ==================  ==============================================================================
@@ -40,10 +40,10 @@ COLUMNS = [
 Tables = Mapping[tuple[str, str, str], pd.DataFrame]
 
 
-def judge(
+def agreement(
     theirs: float, uncertainty: float | None, low: float, high: float, tolerance: float
 ) -> str:
-    """Return the verdict on one pair of numbers that can be compared.
+    """Say how one pair of numbers that can be compared agrees.
 
     Parameters
     ----------
@@ -54,15 +54,15 @@ def judge(
     tolerance : float
         Of the comparison, > 0.
 
-    >>> judge(0.0207, 0.0001, 0.0201, 0.0205, tolerance=0.001)
+    >>> agreement(0.0207, 0.0001, 0.0201, 0.0205, tolerance=0.001)
     'reproduced'
-    >>> judge(0.0207, 0.0001, 0.0180, 0.0205, tolerance=0.001)
+    >>> agreement(0.0207, 0.0001, 0.0180, 0.0205, tolerance=0.001)
     'undecided'
-    >>> judge(0.0207, 0.0001, 0.0160, 0.0170, tolerance=0.001)
+    >>> agreement(0.0207, 0.0001, 0.0160, 0.0170, tolerance=0.001)
     'differs'
     """
-    reach = tolerance + STANDARD_ERRORS * (uncertainty or 0.0)
-    lowest, highest = theirs - reach, theirs + reach
+    margin = tolerance + STANDARD_ERRORS * (uncertainty or 0.0)
+    lowest, highest = theirs - margin, theirs + margin
     if lowest <= low and high <= highest:
         return REPRODUCED
     return DIFFERS if high < lowest or highest < low else UNDECIDED
@@ -120,12 +120,13 @@ def _row(
     ours = _ours(number, comparison, tables, reasons)
     comparable = comparison.tolerance is not None
     if isinstance(ours, str):
-        told = {} if not comparable else {"because": ours}
-        return row | {"verdict": NOT_RUN if comparable else NOT_COMPARABLE} | told
+        if not comparable:
+            return row | {"verdict": NOT_COMPARABLE}
+        return row | {"verdict": NOT_RUN, "because": ours}
     value, low, high, digest = ours
     verdict = NOT_COMPARABLE
     if comparable:
-        verdict = judge(number.value, number.uncertainty, low, high, comparison.tolerance)
+        verdict = agreement(number.value, number.uncertainty, low, high, comparison.tolerance)
     return row | {
         "ours": value,
         "ours_low": low,

@@ -17,8 +17,9 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
-from sdssflow.evaluate.redshift_metrics import normalised_residual
-from sdssflow.evaluate.score_tables import Predictions
+from sdssflow.evaluate.metrics import axis_labels, names, placed
+from sdssflow.evaluate.redshift_metrics import METRICS, normalised_residual
+from sdssflow.evaluate.tables import Predictions
 from sdssflow.plotting import (
     PALETTE,
     SEQUENTIAL,
@@ -29,19 +30,13 @@ from sdssflow.plotting import (
 )
 
 LABELS = {
-    "sigma_nmad": "$\\sigma_{\\rm NMAD}$",
-    "rmse": "rmse",
-    "r2": "$R^2$",
-    "bias": "bias: mean $\\Delta z/(1+z)$",
-    "bias_median": "median $\\Delta z/(1+z)$",
-    "outlier_0.05": "fraction $|\\Delta z|/(1+z)>0.05$",
-    "outlier_0.15": "fraction $|\\Delta z|/(1+z)>0.15$",
+    **axis_labels(METRICS),
     "zspec": "zspec",
     "zphot": "zphot",
     "reference_mag": "reference magnitude (mag)",
 }
-COMPARED = ("sigma_nmad", "r2", "rmse", "bias", "outlier_0.05", "outlier_0.15")
-BINNED = ("bias_median", "sigma_nmad", "outlier_0.05")
+COMPARED = [metric.name for metric in placed(METRICS, "drawn")]
+BINNED = names(METRICS, "subgroup")
 RUNNING_BINS = 20
 DEEP = 0.4  # zspec beyond which outliers are commonly counted from 0.15, below from 0.05
 

@@ -1,34 +1,8 @@
 """Every redshift metric in one named convention: papers use one name for several formulas.
 
-With n objects, dz = zphot - zspec and d = dz / (1 + zspec), the normalised residual:
-
-==================  =================  ===========================================================
-metric              convention         formula and source
-==================  =================  ===========================================================
-``mse``             standard           mean dz^2
-``rmse``            standard           square root of ``mse``
-``r2``              standard           1 - sum dz^2 / sum (zspec - mean zspec)^2
-``mape``            eps=E              mean |dz| / max(E, |zspec|); a fraction, not per cent, as
-                                       scikit-learn's, whose E is 2.2e-16. With zspec near 0 it
-                                       says how near: never rank models by it.
-``mape_floored``    |zspec|<E          number of objects whose denominator in ``mape`` is E
-``zspec_min``       standard           smallest zspec, which decides what ``mape`` is like
-``bias``            mean               mean d (Beck et al. 2016; Pasquet et al. 2019)
-``bias_median``     median             median d (RAIL's point bias)
-``rms``             normalised         square root of mean d^2: ``sigma`` and ``bias`` in one
-``sigma``           std                standard deviation of d about its mean
-``sigma_nmad``      median subtracted  1.4826 median |d - median d|; some papers leave the inner
-                                       median out, and get more where there is a bias
-``sigma68``         percentiles        half the distance from the 16th to the 84th percentile of d
-``outlier_0.05``    pasquet2019        fraction |d| > 0.05 (arXiv:1806.06607, for z < 0.4)
-``outlier_0.15``    common             fraction |d| > 0.15
-``sigma_clipped``   beck2016           standard deviation of d without its 3 sigma outliers
-                                       (arXiv:1603.09708)
-``outlier_3sigma``  beck2016           fraction |d| > 3 ``sigma_clipped``
-==================  =================  ===========================================================
-
-These are the scores of every run. Those of single papers, for comparison with their numbers:
-`redshift_conventions`.
+`METRICS` are the scores of every run; those of single papers, for comparison with their numbers:
+`paper_metrics`. With n objects, dz = zphot - zspec and d = dz / (1 + zspec), the normalised
+residual. docs/metric_conventions.md lists all of them.
 
 Beck et al. give sigma and the fraction beyond 3 sigma as a pair. We take sigma to be without the
 outliers, and cut again with the new sigma until nothing changes; the text doesn't say how often
@@ -40,15 +14,61 @@ All functions take float64 arrays without missing values and return a float.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from sdssflow.configuration.scores import RedshiftScores
-from sdssflow.evaluate.score_tables import Metric
+from sdssflow.evaluate.metrics import Metric, Source
 
 # 1 / the 75th percentile of the unit Gaussian: makes the MAD of a Gaussian its standard deviation
 MAD_TO_SIGMA = 1.4826
-Statistic = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
+BECK = Source("Beck et al. 2016", "https://arxiv.org/abs/1603.09708")
+PASQUET = Source("Pasquet et al. 2019", "https://arxiv.org/abs/1806.06607")
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """What a redshift metric is computed from.
+
+    Attributes
+    ----------
+    zspec, zphot : (n,) float64 arrays
+        Truth and prediction, n > 0.
+    epsilon : float
+        Smallest denominator of the mean absolute percentage error.
+    weights : (n,) array, optional
+        How much each object counts; all alike by default. Means and `sigma_nmad` know of them.
+    """
+
+    zspec: np.ndarray
+    zphot: np.ndarray
+    epsilon: float = 1e-3
+    weights: np.ndarray | None = None
+
+    @cached_property
+    def dz(self) -> np.ndarray:
+        """The residual zphot - zspec."""
+        return self.zphot - self.zspec
+
+    @cached_property
+    def d(self) -> np.ndarray:
+        """The normalised residual."""
+        return normalised_residual(self.zspec, self.zphot)
+
+
+def value(metric: Metric, residuals: Residuals) -> float:
+    """Compute a metric of this module or of `paper_metrics`.
+
+    >>> rmse = next(metric for metric in METRICS if metric.name == "rmse")
+    >>> value(rmse, Residuals(np.array([0.1, 0.2]), np.array([0.1, 0.4]))).round(9)
+    np.float64(0.141421356)
+    """
+    if metric.term is None:
+        return metric.value(residuals)
+    terms, weights = metric.term(residuals), residuals.weights
+    mean = np.mean(terms) if weights is None else weighted_mean(terms, weights)
+    return np.sqrt(mean) if metric.root else mean
 
 
 def normalised_residual(zspec: np.ndarray, zphot: np.ndarray) -> np.ndarray:
@@ -58,15 +78,6 @@ def normalised_residual(zspec: np.ndarray, zphot: np.ndarray) -> np.ndarray:
     array([ 0.1, -0.1])
     """
     return (zphot - zspec) / (1 + zspec)
-
-
-def mse(zspec: np.ndarray, zphot: np.ndarray) -> float:
-    """Return the mean squared error.
-
-    >>> mse(np.array([0.1, 0.2]), np.array([0.1, 0.4])).round(12)
-    np.float64(0.02)
-    """
-    return np.mean((zphot - zspec) ** 2)
 
 
 def r2(zspec: np.ndarray, zphot: np.ndarray) -> float:
@@ -89,13 +100,38 @@ def mape(zspec: np.ndarray, zphot: np.ndarray, epsilon: float) -> float:
     return np.mean(np.abs(zphot - zspec) / np.maximum(epsilon, np.abs(zspec)))
 
 
-def sigma_nmad(residual: np.ndarray) -> float:
+def weighted_mean(values: np.ndarray, weights: np.ndarray) -> float:
+    """Return the mean of weighted values."""
+    return float(values @ weights / weights.sum())
+
+
+def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    """Return the median of weighted values; `numpy.median` if all weigh the same.
+
+    >>> weighted_median(np.array([1.0, 2.0, 3.0, 10.0]), np.ones(4))
+    2.5
+    >>> weighted_median(np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 0.0]))
+    2.0
+    """
+    used = weights > 0
+    values, weights = values[used], weights[used]
+    if not len(values):
+        return float("nan")
+    order = np.argsort(values, kind="stable")
+    middles = np.cumsum(weights[order]) - weights[order] / 2
+    return float(np.interp(weights.sum() / 2, middles, values[order]))
+
+
+def sigma_nmad(residual: np.ndarray, weights: np.ndarray | None = None) -> float:
     """Return the normalised median absolute deviation about the median.
 
     >>> sigma_nmad(np.array([-0.02, 0.0, 0.01, 0.03, 0.9])).round(12)
     np.float64(0.029652)
     """
-    return MAD_TO_SIGMA * np.median(np.abs(residual - np.median(residual)))
+    if weights is None:
+        return MAD_TO_SIGMA * np.median(np.abs(residual - np.median(residual)))
+    deviation = np.abs(residual - weighted_median(residual, weights))
+    return MAD_TO_SIGMA * weighted_median(deviation, weights)
 
 
 def sigma68(residual: np.ndarray) -> float:
@@ -135,39 +171,73 @@ def sigma_clipped(residual: np.ndarray) -> float:
         kept = still
 
 
-def redshift_metrics(settings: RedshiftScores) -> dict[Metric, Statistic]:
-    """Return every metric with its convention and the function that computes it.
+def _beyond(limit: float) -> Callable[[Residuals], np.ndarray]:
+    return lambda r: np.abs(r.d) > limit
 
-    Parameters
-    ----------
-    settings : RedshiftScores
-        Epsilon of the mean absolute percentage error.
 
-    Returns
-    -------
-    dict of Metric to callable
-        Each function takes zspec, zphot and the normalised residual, (n,) float64 each, n > 0.
-    """
-    epsilon = settings.mape_epsilon
-    return {
-        Metric("mse", "standard"): lambda zspec, zphot, d: mse(zspec, zphot),
-        Metric("rmse", "standard"): lambda zspec, zphot, d: np.sqrt(mse(zspec, zphot)),
-        Metric("r2", "standard"): lambda zspec, zphot, d: r2(zspec, zphot),
-        Metric("mape", f"eps={epsilon:g}"): lambda zspec, zphot, d: mape(zspec, zphot, epsilon),
-        Metric("mape_floored", f"|zspec|<{epsilon:g}"): lambda zspec, zphot, d: np.sum(
-            np.abs(zspec) < epsilon
-        ),
-        Metric("zspec_min", "standard"): lambda zspec, zphot, d: zspec.min(),
-        Metric("bias", "mean"): lambda zspec, zphot, d: np.mean(d),
-        Metric("bias_median", "median"): lambda zspec, zphot, d: np.median(d),
-        Metric("rms", "normalised"): lambda zspec, zphot, d: np.sqrt(np.mean(d**2)),
-        Metric("sigma", "std"): lambda zspec, zphot, d: np.std(d),
-        Metric("sigma_nmad", "median subtracted"): lambda zspec, zphot, d: sigma_nmad(d),
-        Metric("sigma68", "percentiles"): lambda zspec, zphot, d: sigma68(d),
-        Metric("outlier_0.05", "pasquet2019"): lambda zspec, zphot, d: outlier_fraction(d, 0.05),
-        Metric("outlier_0.15", "common"): lambda zspec, zphot, d: outlier_fraction(d, 0.15),
-        Metric("sigma_clipped", "beck2016"): lambda zspec, zphot, d: sigma_clipped(d),
-        Metric("outlier_3sigma", "beck2016"): lambda zspec, zphot, d: outlier_fraction(
-            d, 3 * sigma_clipped(d)
-        ),
-    }
+# `term` and `value` take `Residuals`; the order is that of the rows of score tables
+# fmt: off
+METRICS = (
+    Metric("mse", "standard", "MSE", "low", "mean (zphot − zspec)²", "Mean squared error.",
+        term=lambda r: r.dz**2, unit="z²", called="Henghes 2021; Ball 2007 calls it σ²",
+        unlike="depends on how far the sample extends: compare within one sample"),
+    Metric("rmse", "standard", "RMSE", "low", "√ mean (zphot − zspec)²", "Root mean square error.",
+        term=lambda r: r.dz**2, root=True, unit="z", axis="rmse", drawn=3, compared=True,
+        binned=True, called="Ball 2008, Way 2009, Collister & Lahav 2004",
+        unlike='"rms" of δ (`rms`), "rms" of astroML (`mae`)'),
+    Metric("r2", "standard", "R²", "high", "1 − Σ (zphot − zspec)² / Σ (zspec − mean zspec)²",
+        "Fraction of the variance of the redshift that is explained.",
+        value=lambda r: r2(r.zspec, r.zphot), axis="$R^2$", headline=2, drawn=2, compared=True,
+        unlike="depends on the range of zspec"),
+    Metric("mape", "eps={epsilon:g}", "MAPE", "", "mean |zphot − zspec| / max(ε, |zspec|)",
+        "Mean absolute percentage error, as a fraction. It is ruled by the objects of lowest "
+        "redshift: never rank models by it.",
+        value=lambda r: mape(r.zspec, r.zphot, r.epsilon),
+        called="scikit-learn, with ε = 2·10⁻¹⁶", unlike="a fraction, not per cent"),
+    Metric("mape_floored", "|zspec|<{epsilon:g}", "ε used", "", "number with |zspec| < ε",
+        "Objects whose denominator in MAPE is ε.",
+        value=lambda r: np.sum(np.abs(r.zspec) < r.epsilon), unit="objects", interval=False),
+    Metric("zspec_min", "standard", "lowest zspec", "", "min zspec",
+        "The redshift that rules MAPE.", value=lambda r: r.zspec.min(), unit="z", interval=False),
+    Metric("bias", "mean", "bias", "zero", "mean δ",
+        "Mean normalised residual; positive if redshifts are too high.", term=lambda r: r.d,
+        points=True, axis="bias: mean $\\Delta z/(1+z)$", drawn=4, weighted=3,
+        called="Beck 2016, Pasquet 2019",
+        unlike='mean dz (`bias_dz`), and the "bias" of Henghes 2021 and SHEEP, which is never '
+        "negative"),
+    Metric("bias_median", "median", "median bias", "zero", "median δ",
+        "The same, unmoved by outliers.", value=lambda r: np.median(r.d),
+        axis="median $\\Delta z/(1+z)$", binned=True, subgroup=True, called="RAIL"),
+    Metric("rms", "normalised", "rms", "low", "√ mean δ²",
+        "Scatter and bias in one; what papers call rms without more.", term=lambda r: r.d**2,
+        root=True, points=True, weighted=2, called="Brescia 2014: RMS norm", unlike="`rmse`"),
+    Metric("sigma", "std", "σ", "low", "standard deviation of δ",
+        "Scatter with every outlier in it.", value=lambda r: np.std(r.d),
+        called="Brescia 2014: σ norm; Hoyle 2015",
+        unlike="`sigma_clipped`, which leaves outliers out"),
+    Metric("sigma_nmad", "median subtracted", "σ_NMAD", "low", "1.4826 · median |δ − median δ|",
+        "Scatter that outliers hardly move; the standard deviation of a Gaussian. Some papers "
+        "leave the inner median out and get more where there is a bias.",
+        value=lambda r: sigma_nmad(r.d, r.weights), points=True, axis="$\\sigma_{\\rm NMAD}$",
+        headline=1, drawn=1, weighted=1, compared=True, binned=True, subgroup=True,
+        called="Pasquet 2019: σ_MAD", unlike="`nmad_about_zero`, without the inner median"),
+    Metric("sigma68", "percentiles", "σ_68", "low", "(84th − 16th percentile of δ) / 2",
+        "Half the width that holds 68 %.", value=lambda r: sigma68(r.d),
+        unlike="`sigma68_dz`, of dz and about 0"),
+    Metric("outlier_0.05", "pasquet2019", "outliers_0.05", "low", "fraction with |δ| > 0.05",
+        "Outliers among bright galaxies, z < 0.4.", term=_beyond(0.05), source=PASQUET,
+        points=True, fraction=True, axis="fraction $|\\Delta z|/(1+z)>0.05$", headline=3, drawn=5,
+        weighted=4, binned=True, subgroup=True),
+    Metric("outlier_0.15", "common", "outliers_0.15", "low", "fraction with |δ| > 0.15",
+        "The common limit of deep surveys.", term=_beyond(0.15), points=True,
+        fraction=True,
+        axis="fraction $|\\Delta z|/(1+z)>0.15$", headline=4, drawn=6, called="most others"),
+    Metric("sigma_clipped", "beck2016", "σ_clipped", "low",
+        "standard deviation of δ without |δ| > 3 σ_clipped, cut until nothing changes",
+        "Comparable only with scores that leave outliers out.",
+        value=lambda r: sigma_clipped(r.d), source=BECK, unlike="`sigma`"),
+    Metric("outlier_3sigma", "beck2016", "outliers_3σ", "low", "fraction with |δ| > 3 σ_clipped",
+        "Relative to the scatter: a better model can have more of them.",
+        value=lambda r: outlier_fraction(r.d, 3 * sigma_clipped(r.d)), source=BECK, fraction=True),
+)
+# fmt: on

@@ -26,7 +26,8 @@ import pandas as pd
 import yaml
 
 from sdssflow.configuration.loading import load_layers, load_samples, read_layers
-from sdssflow.evaluate import class_scores, pdf_scores, redshift_scores
+from sdssflow.evaluate import class_metrics, pdf_metrics, redshift_metrics
+from sdssflow.evaluate.metrics import names
 from sdssflow.files import write_text
 from sdssflow.tables import content_digest, read_csv, read_parquet
 
@@ -56,7 +57,7 @@ def data_tables(configuration: str | Path = CONFIGURATION) -> list[str]:
     run, samples = _configured(configuration)
     paths = []
     for name, sample in samples.items():
-        paths += [f"{name}/{room}.parquet" for room in
+        paths += [f"{name}/{table}.parquet" for table in
                   ("catalogue/catalogue", "clean/catalogue", "features/features")]  # fmt: skip
         paths += [
             f"{name}/split/{split}/{seed}/{part}.parquet"
@@ -78,11 +79,12 @@ def score_files(configuration: str | Path = CONFIGURATION) -> list[tuple[str, tu
         for task in sample.tasks:
             for split in sorted(sample.splits):
                 folder = f"{name}/{task}/{split}"
-                compared = class_scores if task == "classify" else redshift_scores
-                found.append((f"{folder}/scores.csv", compared.COMPARED))
+                of_task = class_metrics if task == "classify" else redshift_metrics
+                found.append((f"{folder}/scores.csv", names(of_task.METRICS, "compared")))
                 known = sample.regressors or run.regressors
                 if task == "regress" and any(run.regressors[name].gives_pdf for name in known):
-                    found.append((f"{folder}/pdf_scores.csv", pdf_scores.COMPARED))
+                    compared = names(pdf_metrics.METRICS, "compared")
+                    found.append((f"{folder}/pdf_scores.csv", compared))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from sdssflow.report.glossary import METRICS, label
+from sdssflow.report.glossary import HEADLINES, METRICS, label
 from sdssflow.report.pivots import overall
 from sdssflow.report.tables import plain, with_interval
 
@@ -57,7 +57,8 @@ def outliers(scores: pd.DataFrame, best: str) -> list[str]:
     """Say how many objects a regressor misses by more than the limits of papers."""
     rows = overall(scores)
     sentences = []
-    for metric, limit in (("outlier_0.05", "0.05"), ("outlier_0.15", "0.15")):
+    for metric in (name for name in HEADLINES["regress"] if METRICS[name].fraction):
+        limit = metric.removeprefix("outlier_")
         values = _values(rows, metric)
         if best in values.index:
             row = values.loc[best]

@@ -1,19 +1,19 @@
-"""What every metric of the report means: formula, direction, source."""
+"""What every metric of the report means, from the records of `sdssflow.evaluate`.
+
+`conventions_page` makes docs/metric_conventions.md of the same records.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from textwrap import fill
 
-from sdssflow.report.metrics import Metric
-from sdssflow.report.paper_metrics import OF_PAPERS
+from sdssflow.evaluate import class_metrics, paper_metrics, pdf_metrics, redshift_metrics
+from sdssflow.evaluate.metrics import Metric, names, placed
 
 BETTER = {"low": "lower is better", "high": "higher is better", "zero": "nearer 0 is better"}
 RANKED_BY = {"classify": "macro_f1", "regress": "sigma_nmad", "pdf": "crps"}
-HEADLINES = {
-    "classify": ("accuracy", "macro_f1"),
-    "regress": ("sigma_nmad", "r2", "outlier_0.05", "outlier_0.15"),
-    "pdf": ("crps", "pit_ks", "conformal_95"),
-}
 SYMBOLS = (
     "p: predicted probability; y: true class as 0 or 1; N: number of test objects; "
     "δ = (zphot − zspec) / (1 + zspec), the normalised residual; PIT: the probability that p(z) "
@@ -21,216 +21,30 @@ SYMBOLS = (
 )
 
 
-CLASSES: dict[str, Metric] = {
-    "accuracy": Metric("accuracy", "high", "correct / N", "Fraction of objects classed right."),
-    "balanced_accuracy": Metric(
-        "balanced accuracy", "high", "mean of the classes' recalls", "Accuracy, each class alike."
-    ),
-    "macro_f1": Metric(
-        "macro F1", "high", "mean of the classes' F1", "F1 with each class counting alike."
-    ),
-    "macro_precision": Metric(
-        "macro precision", "high", "mean of the classes' precisions", "Purity, each class alike."
-    ),
-    "precision": Metric(
-        "precision", "high", "true positives / predicted positives", "Purity of a class."
-    ),
-    "recall": Metric(
-        "recall", "high", "true positives / actual positives", "Completeness of a class."
-    ),
-    "f1": Metric(
-        "F1", "high", "2 · precision · recall / (precision + recall)", "Harmonic mean of the two."
-    ),
-    "roc_auc": Metric(
-        "ROC AUC",
-        "high",
-        "P(p of a member > p of another), mean over classes",
-        "How well a class's probability ranks members above the rest; 0.5 is chance.",
-    ),
-    "log_loss": Metric(
-        "log-loss",
-        "low",
-        "−mean ln p(true class)",
-        "Surprise at the truth; a confident mistake costs most.",
-    ),
-    "brier": Metric(
-        "Brier score",
-        "low",
-        "mean Σ over classes (p − y)²",
-        "Squared error of the probabilities, from 0 to 2.",
-        "Brier 1950",
-        "https://doi.org/10.1175/1520-0493(1950)078%3C0001:VOFEIT%3E2.0.CO;2",
-    ),
-    "ece": Metric(
-        "ECE",
-        "low",
-        "Σ over bins (n / N) · |accuracy − mean p|",
-        "Expected calibration error of the predicted class's probability. Noise within the bins "
-        "adds to it, more so in replicates: in small samples its interval may lie above its value.",
-        "Guo et al. 2017",
-        "https://arxiv.org/abs/1706.04599",
-    ),
-}
+def _by_name(records: Sequence[Metric]) -> dict[str, Metric]:
+    """Return the first record of each name: the headlines first, facts that rank nothing last."""
 
-REDSHIFTS: dict[str, Metric] = {
-    "sigma_nmad": Metric(
-        "σ_NMAD",
-        "low",
-        "1.4826 · median |δ − median δ|",
-        "Scatter that outliers hardly move; the standard deviation of a Gaussian. Some papers "
-        "leave the inner median out and get more where there is a bias.",
-    ),
-    "r2": Metric(
-        "R²",
-        "high",
-        "1 − Σ (zphot − zspec)² / Σ (zspec − mean zspec)²",
-        "Fraction of the variance of the redshift that is explained.",
-    ),
-    "outlier_0.05": Metric(
-        "outliers_0.05",
-        "low",
-        "fraction with |δ| > 0.05",
-        "Outliers among bright galaxies, z < 0.4.",
-        "Pasquet et al. 2019",
-        "https://arxiv.org/abs/1806.06607",
-    ),
-    "outlier_0.15": Metric(
-        "outliers_0.15", "low", "fraction with |δ| > 0.15", "The common limit of deep surveys."
-    ),
-    "outlier_3sigma": Metric(
-        "outliers_3σ",
-        "low",
-        "fraction with |δ| > 3 σ_clipped",
-        "Relative to the scatter: a better model can have more of them.",
-        "Beck et al. 2016",
-        "https://arxiv.org/abs/1603.09708",
-    ),
-    "bias": Metric(
-        "bias", "zero", "mean δ", "Mean normalised residual; positive if redshifts are too high."
-    ),
-    "bias_median": Metric("median bias", "zero", "median δ", "The same, unmoved by outliers."),
-    "sigma": Metric("σ", "low", "standard deviation of δ", "Scatter with every outlier in it."),
-    "rms": Metric(
-        "rms", "low", "√ mean δ²", "Scatter and bias in one; what papers call rms without more."
-    ),
-    "sigma68": Metric(
-        "σ_68", "low", "(84th − 16th percentile of δ) / 2", "Half the width that holds 68 %."
-    ),
-    "sigma_clipped": Metric(
-        "σ_clipped",
-        "low",
-        "standard deviation of δ without |δ| > 3 σ_clipped, cut until nothing changes",
-        "Comparable only with scores that leave outliers out.",
-        "Beck et al. 2016",
-        "https://arxiv.org/abs/1603.09708",
-    ),
-    "rmse": Metric("RMSE", "low", "√ mean (zphot − zspec)²", "Root mean square error."),
-    "mse": Metric("MSE", "low", "mean (zphot − zspec)²", "Mean squared error."),
-    "mape": Metric(
-        "MAPE",
-        "",
-        "mean |zphot − zspec| / max(ε, |zspec|)",
-        "Mean absolute percentage error, as a fraction. It is ruled by the objects of lowest "
-        "redshift: never rank models by it.",
-    ),
-    "mape_floored": Metric(
-        "ε used", "", "number with |zspec| < ε", "Objects whose denominator in MAPE is ε."
-    ),
-    "zspec_min": Metric("lowest zspec", "", "min zspec", "The redshift that rules MAPE."),
-}
+    def place(metric: Metric) -> tuple[bool, int, bool]:
+        return not metric.headline, metric.headline, not metric.better
 
-_GNEITING = ("Gneiting & Raftery 2007", "https://doi.org/10.1198/016214506000001437")
+    found: dict[str, Metric] = {}
+    for metric in sorted(records, key=place):
+        found.setdefault(metric.name, metric)
+    return found
 
-DENSITIES: dict[str, Metric] = {
-    "crps": Metric(
-        "CRPS",
-        "low",
-        "mean ∫ (cdf(z) − [z > zspec])² dz",
-        "Continuous ranked probability score, in redshift: rewards densities that are both "
-        "calibrated and narrow. Of a point estimate it would be the mean absolute error.",
-        *_GNEITING,
-    ),
-    "cde_loss": Metric(
-        "CDE loss",
-        "low",
-        "mean (∫ p(z)² dz − 2 p(zspec))",
-        "Squared distance of p(z) from the true conditional density, up to a constant.",
-        "Izbicki & Lee 2017",
-        "https://arxiv.org/abs/1704.08095",
-    ),
-    "log_likelihood": Metric(
-        "log-likelihood",
-        "high",
-        "mean ln p(zspec)",
-        "What networks with p(z) are trained on; a confident mistake costs most.",
-        *_GNEITING,
-    ),
-    "pit_ks": Metric(
-        "PIT KS",
-        "low",
-        "max |F(u) − u|",
-        "Kolmogorov-Smirnov distance of the PIT from uniform; of right densities 0.87 / √N on "
-        "average. Noise adds to it, more so in replicates: in small samples its interval may lie "
-        "above its value, as with the next two.",
-    ),
-    "pit_cvm": Metric(
-        "PIT CvM", "low", "∫ (F(u) − u)² du", "Cramér-von Mises distance, divided by N."
-    ),
-    "pit_ad": Metric(
-        "PIT AD",
-        "low",
-        "N ∫ (F(u) − u)² / (u (1 − u)) du",
-        "Anderson-Darling A²: looks hardest at the tails, and grows with N where densities are "
-        "wrong. For right densities it is 1 on average.",
-    ),
-    "pit_outliers": Metric(
-        "PIT outliers",
-        "low",
-        "fraction with PIT < 0.0001 or > 0.9999",
-        "Objects far outside of their density; 0.0002 if all densities are right.",
-        "Schmidt et al. 2020",
-        "https://arxiv.org/abs/2001.03621",
-    ),
-    "coverage_68": Metric(
-        "coverage_68", "", "fraction of zspec within the central 68 % of p(z)", "Should be 0.68."
-    ),
-    "coverage_95": Metric(
-        "coverage_95", "", "fraction of zspec within the central 95 % of p(z)", "Should be 0.95."
-    ),
-    "conformal_68": Metric(
-        "conformal_68",
-        "",
-        "fraction of zspec within the conformal 68 % interval",
-        "0.68 or a little more, guaranteed for objects exchangeable with the calibration part.",
-    ),
-    "conformal_95": Metric(
-        "conformal_95",
-        "",
-        "fraction of zspec within the conformal 95 % interval",
-        "0.95 or a little more, guaranteed for objects exchangeable with the calibration part.",
-    ),
-    "sharpness_68": Metric(
-        "width_68",
-        "",
-        "mean (z_high − z_low) / 2 / (1 + zphot), central 68 % of p(z)",
-        "Half width of the interval; narrower is better only where the coverage is right.",
-    ),
-    "sharpness_95": Metric(
-        "width_95",
-        "",
-        "mean (z_high − z_low) / 2 / (1 + zphot), central 95 % of p(z)",
-        "The same of the 95 % interval.",
-    ),
-    "conformal_sharpness_95": Metric(
-        "conformal width_95",
-        "",
-        "mean (high − low) / 2 / (1 + zphot), conformal 95 % interval",
-        "The same of the conformal interval: what the guarantee costs.",
-    ),
-}
 
+CLASSES = _by_name(class_metrics.METRICS)
+REDSHIFTS = _by_name(redshift_metrics.METRICS)
+OF_PAPERS = _by_name(paper_metrics.METRICS)
+DENSITIES = _by_name(pdf_metrics.DENSITIES)
 METRICS: dict[str, Metric] = {**CLASSES, **REDSHIFTS, **DENSITIES}
 _KNOWN: dict[str, Metric] = {**CLASSES, **REDSHIFTS, **OF_PAPERS, **DENSITIES}
+_OF_TASK = {"classify": CLASSES, "regress": REDSHIFTS, "pdf": DENSITIES}
+HEADLINES = {
+    task: [metric.name for metric in placed(known.values(), "headline")]
+    for task, known in _OF_TASK.items()
+}
+SUBGROUP_METRICS = {task: names(known.values(), "subgroup") for task, known in _OF_TASK.items()}
 
 
 def label(metric: str) -> str:
@@ -238,7 +52,106 @@ def label(metric: str) -> str:
     return _KNOWN[metric].label if metric in _KNOWN else metric.replace("_", " ")
 
 
+def direction(metric: str) -> str:
+    """Return which of its values are better; '' for those that rank nothing, as those of papers."""
+    return METRICS[metric].better if metric in METRICS else ""
+
+
 def order(metrics: Iterable[str]) -> list[str]:
     """Return metrics in the glossary's order, those it lacks behind the others."""
     places = {name: place for place, name in enumerate(_KNOWN)}
     return sorted(metrics, key=lambda name: places.get(name, len(places)))
+
+
+_PAGE = (
+    (
+        """\
+# Metric conventions
+
+<!-- Generated from the records in scripts/sdssflow/evaluate/*_metrics.py by
+     `PYTHONPATH=scripts python -m sdssflow.configuration.documents`.
+     Change the records, not this page. -->
+
+Papers on photometric redshifts use one name for several formulas. So every score of ours has a
+name and a convention, and each table states both. ⟨…⟩ in a convention stands for a setting. The
+unit z is that of redshifts; ratios and fractions have none. In the formulas:
+
+"""
+        + fill(SYMBOLS.replace("residual;", "residual; Δz = zphot − zspec;"), 100)
+        + """
+
+## Redshifts, in every run
+""",
+        redshift_metrics.METRICS,
+    ),
+    (
+        """\
+## Redshifts as papers score them
+
+    redshift_scores: {conventions: [ball2007, sheep2022]}
+
+adds the scores of these papers to `scores.csv` and to the report, for comparison with their numbers
+(`config/published/`). Bins and differences between models keep to the scores above, and no model is
+ranked by these.
+""",
+        paper_metrics.METRICS,
+    ),
+    (
+        """\
+## Redshift densities p(z)
+
+Besides these, `pdf_scores.csv` has some scores of redshifts of the mean, the median and the mode of
+p(z). [Photometric redshifts](photometric_redshifts.md) says how they are made.
+""",
+        pdf_metrics.DENSITIES,
+    ),
+    (
+        """\
+## Classes
+
+Means over classes are over those that occur in the truth.
+""",
+        class_metrics.METRICS,
+    ),
+)
+_END = """\
+A metric is one record in `redshift_metrics`, `paper_metrics`, `pdf_metrics` or `class_metrics` of
+`sdssflow.evaluate`, with its formula as a function and what this page says of it. The score tables,
+the labels of figures, the glossary of the report and this page are made of it. A new paper's name
+stands in `Convention` of `sdssflow.configuration.scores` too.
+"""
+_HEAD = (
+    "metric",
+    "convention",
+    "formula",
+    "unit",
+    "better",
+    "source and use",
+    "not to be confused with",
+)
+
+
+def conventions_page() -> str:
+    """Return docs/metric_conventions.md."""
+    return "\n".join([*(part for text, m in _PAGE for part in (text, _table(m))), _END])
+
+
+def _table(records: Sequence[Metric]) -> str:
+    rows = [_HEAD, ("---",) * len(_HEAD), *map(_row, records)]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+
+
+def _row(metric: Metric) -> Iterator[str]:
+    convention = re.sub(r"\{(\w+)[^}]*\}", r"⟨\1⟩", metric.convention)
+    name, url = metric.source
+    source = f"[{name}]({url})" if url else name
+    cells = (
+        f"`{metric.name}`",
+        f"`{convention}`",
+        metric.formula,
+        metric.unit,
+        metric.better,
+        "; ".join(filter(None, (source, metric.called))),
+        metric.unlike,
+    )
+    return (cell.replace("|", "\\|").replace("\n", " ") for cell in cells)

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from sdssflow.configuration.sample import Sample
-from sdssflow.report.glossary import BETTER, METRICS, label, order
+from sdssflow.report.glossary import BETTER, SUBGROUP_METRICS, direction, label, order
 from sdssflow.report.pivots import bin_tables, class_table, overall, score_cell
 from sdssflow.report.provenance import ModelRun, Provenance
 from sdssflow.report.scores import ModelScores
@@ -24,11 +24,6 @@ ALWAYS = (
     "Objects chosen otherwise than those of the sample: fainter ones, other classes, other "
     "surveys' magnitudes. Single objects where a mistake is costly: take a spectrum."
 )
-SUBGROUP_METRICS = {
-    "classify": ("accuracy", "macro_f1", "recall"),
-    "regress": ("sigma_nmad", "bias_median", "outlier_0.05"),
-    "pdf": ("crps", "coverage_95", "sharpness_68"),
-}
 
 
 def model_card(
@@ -154,16 +149,12 @@ def _metrics(scores: pd.DataFrame, model: str, notes: list[str]) -> Table:
             text_cell(label(row["metric"])),
             score_cell(row),
             text_cell(row["convention"]),
-            text_cell(BETTER.get(METRICS[row["metric"]].better, "") if _known(row) else ""),
+            text_cell(BETTER.get(direction(row["metric"]), "")),
         ]
         for _, row in rows.iterrows()
     ]
     columns = word_columns("score", "value", "convention", "better", numeric=["value"])
     return Table(f"{model}: scores on the test part", "With intervals.", columns, body, notes)
-
-
-def _known(row: pd.Series) -> bool:
-    return row["metric"] in METRICS
 
 
 def _record(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from sdssflow.report.glossary import BETTER, METRICS, label, order
+from sdssflow.evaluate import tables as evaluated
+from sdssflow.report.glossary import BETTER, direction, label, order
 from sdssflow.report.tables import (
     UNDEFINED,
     Cell,
@@ -17,19 +18,8 @@ from sdssflow.report.tables import (
     with_interval,
 )
 
-SCORE_COLUMNS = (
-    "model",
-    "seed",
-    "metric",
-    "convention",
-    "subset",
-    "value",
-    "lower",
-    "upper",
-    "n",
-    "data_digest",
-)
-BIN_COLUMNS = (*SCORE_COLUMNS, "variable", "bin_low", "bin_high")
+SCORE_COLUMNS = (*evaluated.ABOUT_COLUMNS, *evaluated.SCORE_COLUMNS)
+BIN_COLUMNS = (*SCORE_COLUMNS, *evaluated.BIN_COLUMNS)
 STACK_COLUMNS = (
     "model",
     "tomographic_bin",
@@ -42,7 +32,7 @@ STACK_COLUMNS = (
         for what in ("stacked", "true", "difference", "lower", "upper")
     ),
 )
-DIFFERENCE_COLUMNS = ("model", "other", "metric", "value", "lower", "upper")
+DIFFERENCE_COLUMNS = evaluated.DIFFERENCE_COLUMNS
 
 
 def score_cell(row: pd.Series, strong: bool = False) -> Cell:
@@ -89,7 +79,7 @@ def ranked(scores: pd.DataFrame, metric: str) -> list[str]:
     rows = rows[(rows["metric"] == metric) & rows["value"].notna()]
     if rows.empty:
         raise ReportError(f"no model has a value of {metric} for seed 'all' and subset 'all'")
-    best_first = rows.sort_values("value", ascending=METRICS[metric].better == "low", kind="stable")
+    best_first = rows.sort_values("value", ascending=direction(metric) == "low", kind="stable")
     return list(dict.fromkeys(best_first["model"]))
 
 
@@ -102,7 +92,7 @@ def score_table(
     models += [name for name in dict.fromkeys(rows["model"]) if name not in models]
     keys = _metric_keys(rows)
     best = {key: _best(rows, key) for key in keys}
-    cells = {(row["model"], row["metric"], row["convention"]): row for _, row in rows.iterrows()}
+    cells = _rows_by(rows, "model", "metric", "convention")
     body = [
         [text_cell(model)] + [_score(cells.get((model, *key)), model in best[key]) for key in keys]
         for model in models
@@ -119,7 +109,7 @@ def class_table(scores: pd.DataFrame, title: str, text: str, notes: list[str]) -
     keys = _metric_keys(rows)
     body = []
     for (model, subset), group in rows.groupby(["model", "subset"], sort=False):
-        cells = {(row["metric"], row["convention"]): row for _, row in group.iterrows()}
+        cells = _rows_by(group, "metric", "convention")
         body.append(
             [text_cell(model), text_cell(subset)]
             + [_score(cells.get(key)) for key in keys]
@@ -158,7 +148,7 @@ def difference_table(
     """Show the differences from the best model; bold where the interval leaves 0 out."""
     rows = paired(differences, best)
     metrics = order(dict.fromkeys(rows["metric"]))
-    cells = {(row["model"], row["metric"]): row for _, row in rows.iterrows()}
+    cells = _rows_by(rows, "model", "metric")
     body = []
     for model in dict.fromkeys(rows["model"]):
         line = [text_cell(f"{model} \N{MINUS SIGN} {best}")]
@@ -185,10 +175,7 @@ def bin_tables(scores: pd.DataFrame, title: str, text: str, notes: list[str]) ->
         keys = _metric_keys(group, with_subset=True)
         body = []
         for (low, high, model), cells in group.groupby(["bin_low", "bin_high", "model"], sort=True):
-            found = {
-                (row["metric"], row["convention"], row["subset"]): row
-                for _, row in cells.iterrows()
-            }
+            found = _rows_by(cells, "metric", "convention", "subset")
             body.append(
                 [Cell(f"{plain(low)} to {plain(high)}", sort=float(low)), text_cell(model)]
                 + [_score(found.get(key)) for key in keys]
@@ -237,6 +224,10 @@ def stack_table(stacks: pd.DataFrame, title: str, text: str, notes: list[str]) -
     return Table(title, text, columns, body, [*notes, "Bold: the interval does not hold 0."], True)
 
 
+def _rows_by(rows: pd.DataFrame, *names: str) -> dict[tuple[str, ...], pd.Series]:
+    return {tuple(row[name] for name in names): row for _, row in rows.iterrows()}
+
+
 def _metric_keys(rows: pd.DataFrame, with_subset: bool = False) -> list[tuple[str, ...]]:
     names = ["metric", "convention", *(["subset"] if with_subset else [])]
     found = dict.fromkeys(rows[names].itertuples(index=False, name=None))
@@ -246,8 +237,7 @@ def _metric_keys(rows: pd.DataFrame, with_subset: bool = False) -> list[tuple[st
 
 def _metric_column(metric: str, convention: str, subset: str = "all") -> Column:
     name = label(metric) if subset == "all" else f"{label(metric)} {subset}"
-    better = METRICS[metric].better if metric in METRICS else ""
-    return Column(name, str(convention), BETTER.get(better, ""))
+    return Column(name, str(convention), BETTER.get(direction(metric), ""))
 
 
 def _score(row: pd.Series | None, strong: bool = False) -> Cell:
@@ -257,7 +247,7 @@ def _score(row: pd.Series | None, strong: bool = False) -> Cell:
 def _best(rows: pd.DataFrame, key: tuple[str, ...]) -> set[str]:
     chosen = rows[(rows["metric"] == key[0]) & (rows["convention"] == key[1])]
     values = chosen.set_index("model")["value"].dropna()
-    better = METRICS[key[0]].better if key[0] in METRICS else ""
+    better = direction(key[0])
     if values.empty or not better:
         return set()
     target = {"low": values, "high": -values, "zero": values.abs()}[better]

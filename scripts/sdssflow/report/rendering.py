@@ -14,11 +14,11 @@ from markupsafe import Markup, escape
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
+from sdssflow.evaluate.paper_metrics import of_conventions
 from sdssflow.report.figures import pdf_models
 from sdssflow.report.glossary import BETTER, CLASSES, DENSITIES, REDSHIFTS, SYMBOLS, Metric
 from sdssflow.report.objects import Residuals
 from sdssflow.report.pages import SamplePage
-from sdssflow.report.paper_metrics import of_conventions
 from sdssflow.report.provenance import ModelRun, versions
 from sdssflow.report.sections import Section
 from sdssflow.report.summary import DENSITIES_TITLE, TASKS
@@ -215,16 +215,16 @@ def _glossary(
     run: RunConfiguration, samples: dict[str, Sample]
 ) -> list[tuple[str, list[tuple[Metric, str]]]]:
     tasks = {task for name in run.samples for task in samples[name].tasks}
-    redshifts = REDSHIFTS | of_conventions(run.redshift_scores.conventions)
+    redshifts = [*REDSHIFTS.values(), *of_conventions(run.redshift_scores.conventions)]
     shown = [
         (TASKS[task], known)
-        for task, known in (("classify", CLASSES), ("regress", redshifts))
+        for task, known in (("classify", list(CLASSES.values())), ("regress", redshifts))
         if task in tasks
     ]
     if any(pdf_models(run, samples[name]) for name in run.samples):
-        shown.append((DENSITIES_TITLE, DENSITIES))
+        shown.append((DENSITIES_TITLE, list(DENSITIES.values())))
     return [
-        (title, [(metric, BETTER.get(metric.better, "")) for metric in known.values()])
+        (title, [(metric, BETTER.get(metric.better, "")) for metric in known])
         for title, known in shown
     ]
 

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sdssflow.acquire.bulk import sorting
-from sdssflow.acquire.bulk.columns import BULK_COLUMNS
-from sdssflow.acquire.bulk.sorting import in_order
+from sdssflow.acquire.bulk import importing
+from sdssflow.acquire.bulk.importing import in_order
+from sdssflow.acquire.bulk.join import BULK_COLUMNS
 from sdssflow.configuration.sdss_columns import DOWNLOADABLE, SELECTABLE
 from sdssflow.tables import metadata, read_schema
 from tests.acquire.bulk import release as bulk_release
@@ -141,7 +141,7 @@ def test_every_column_has_its_place_in_the_files():
 @pytest.mark.parametrize("limit", [None, 1, 70, 10_000])
 @pytest.mark.parametrize("run_rows", [10, 64, 100_000])
 def test_rows_come_in_order_whatever_the_runs(limit, run_rows, tmp_path, monkeypatch):
-    monkeypatch.setattr(sorting, "SPILL_ROWS", 4)  # so that runs are read back in many pieces
+    monkeypatch.setattr(importing, "SPILL_ROWS", 4)  # so that runs are read back in many pieces
     ids = np.random.default_rng(2).permutation(
         np.arange(5000, dtype=np.uint64)[::3] << np.uint64(51)
     )

@@ -9,10 +9,9 @@ from typing import Any
 
 from sdssflow.acquire.download.archive import Archive
 from sdssflow.acquire.download.assembly import assemble
-from sdssflow.acquire.download.chunks import download_chunk
+from sdssflow.acquire.download.chunks import download_chunk, make_plan
+from sdssflow.acquire.download.client_skyserver import SkyServer
 from sdssflow.acquire.download.plan import Plan
-from sdssflow.acquire.download.planning import make_plan
-from sdssflow.acquire.download.skyserver import SkyServer
 from sdssflow.acquire.download.store import Store
 from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import SkyServerSource, TapSource

@@ -8,14 +8,14 @@ import pytest
 from astropy.io.votable import parse_single_table
 from pydantic import ValidationError
 
+from sdssflow.acquire.download.chunks import make_plan
+from sdssflow.acquire.download.client_tap import TapServer
 from sdssflow.acquire.download.errors import (
     DownloadError,
     SilenceError,
     TooMuchError,
     TransientError,
 )
-from sdssflow.acquire.download.planning import make_plan
-from sdssflow.acquire.download.tap import TapServer
 from skyserver_standin.loopback import Answer
 from skyserver_standin.tap import VOTABLE, error_votable, write_votable
 from tests.acquire.bulk.walk import assert_same_rows

@@ -5,15 +5,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sdssflow.acquire.download.adql import condition_adql
 from sdssflow.acquire.download.archive import Archive
-from sdssflow.acquire.download.errors import (
-    TransientError,
-)
-from sdssflow.acquire.download.languages import TapLanguage
-from sdssflow.acquire.download.opening import open_archive
-from sdssflow.acquire.download.planning import make_plan
+from sdssflow.acquire.download.chunks import make_plan
+from sdssflow.acquire.download.client_tap import TapLanguage
+from sdssflow.acquire.download.connect import open_archive
+from sdssflow.acquire.download.errors import TransientError
 from sdssflow.acquire.download.ranges import plates
+from sdssflow.acquire.download.sql import condition_adql
 from sdssflow.acquire.download.store import Store
 from sdssflow.acquire.schema import BANDS
 from sdssflow.configuration.selection import Condition

@@ -6,9 +6,8 @@ import re
 import pyarrow.parquet as pq
 
 from sdssflow.acquire.download.archive import Archive
-from sdssflow.acquire.download.languages import TapLanguage
+from sdssflow.acquire.download.client_tap import TapLanguage, TapServer
 from sdssflow.acquire.download.store import Store
-from sdssflow.acquire.download.tap import TapServer
 from sdssflow.acquire.schema import BANDS
 from sdssflow.configuration.sources import TapSource
 from sdssflow.tables import read_csv

@@ -6,28 +6,72 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from sdssflow.acquire.download.clock import CLOCK, Clock
+from sdssflow.acquire.download.client_skyserver import SkyServerLanguage
 from sdssflow.acquire.download.errors import (
     DownloadError,
     SilenceError,
     TooMuchError,
     TransientError,
 )
-from sdssflow.acquire.download.languages import Language, SkyServerLanguage
-from sdssflow.acquire.download.patience import Pace, persist
 from sdssflow.acquire.download.ranges import EVERYTHING, PLATE_SHIFT, Range, halves
+from sdssflow.acquire.download.retry import Pace, persist
+from sdssflow.acquire.download.sql import AdqlQueries, Queries
 from sdssflow.acquire.download.store import Record, Store, sha256
-from sdssflow.acquire.download.verification import Tally, check_positions, check_tally
+from sdssflow.acquire.download.transport import CLOCK, Clock
+from sdssflow.acquire.download.verify import Tally, check_positions, check_tally
 from sdssflow.acquire.schema import COLUMNS
 from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import SkyServerSource, TapSource
 
 logger = logging.getLogger("sdssflow")
+
+
+class Language(Protocol):
+    """What an `Archive` needs to know of its server.
+
+    Attributes
+    ----------
+    queries : Queries or AdqlQueries
+        The text of each question.
+    names : list of str
+        Columns of the catalogue, in the order of the answer.
+    key, key_name : str
+        Column by whose ranges the server is asked, under its catalogue name and in messages.
+    by_plate : bool
+        Whether rows can be counted by plate, and ranges of the key are ranges of plates.
+    narrow_shift : int
+        Within a range of 2^narrow_shift a server is not slow because of the range's size.
+    most_rows : int
+        An answer with as many rows was cut.
+    count_types : dict of str to pyarrow.DataType
+        Columns of the answer to a count.
+    """
+
+    queries: Queries | AdqlQueries
+    names: list[str]
+    key: str
+    key_name: str
+    by_plate: bool
+    narrow_shift: int
+    most_rows: int
+    count_types: dict[str, pa.DataType]
+
+    def read(self, body: bytes, types: dict[str, pa.DataType]) -> pa.Table:
+        """Read an answer, or raise why it can't be believed."""
+
+    def check_keys(self, table: pa.Table, within: Range) -> None:
+        """Refuse rows with missing, repeated or foreign keys, or that contradict their ids."""
+
+    def tally(self, table: pa.Table) -> Tally:
+        """Compute what the server was asked to count."""
+
+    def in_order(self, table: pa.Table) -> pa.Table:
+        """Return checked rows in the order of the key."""
 
 
 class Piece(NamedTuple):
@@ -46,7 +90,7 @@ class Archive:
     source : SkyServerSource or TapSource
         What is asked for.
     ask : callable
-        From SQL to the body of the answer, as `sdssflow.acquire.download.skyserver.SkyServer.ask`.
+        From SQL to the body of the answer, as `client_skyserver.SkyServer.ask`.
     network : Downloads
         Attempts and waits.
     store : Store

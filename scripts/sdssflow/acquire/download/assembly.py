@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sdssflow.acquire.cataloguing import write_catalogue
+from sdssflow.acquire.catalogue import write_catalogue
 from sdssflow.acquire.download.errors import DownloadError
 from sdssflow.acquire.download.plan import Plan
-from sdssflow.acquire.download.proofs import ChunkProof, read_proof
 from sdssflow.acquire.download.ranges import PLATE_SHIFT
-from sdssflow.tables import DIGEST_LENGTH, ROW_GROUP
+from sdssflow.tables import DIGEST_LENGTH, ROW_GROUP, metadata, read_schema
 
 AGAIN = "Make the plan again: snakemake --forcerun plan_chunks."
 
@@ -110,7 +110,7 @@ def assemble(
     completeness : pandas.DataFrame
         As `prove` gives it.
     defects : pandas.DataFrame
-        As `sdssflow.acquire.validation.conform` gives it.
+        As `sdssflow.acquire.files.conform.conform` gives it.
 
     Raises
     ------
@@ -139,3 +139,41 @@ def _blocks(paths: list[str], names: list[str]) -> Iterator[pa.Table]:
     for path in paths:
         for batch in pq.ParquetFile(path).iter_batches(ROW_GROUP, columns=names, use_threads=False):
             yield pa.table(batch)
+
+
+class ChunkProof(NamedTuple):
+    """What the server and we counted in a chunk.
+
+    Attributes
+    ----------
+    low, high : int
+        Range of specObjID, half-open.
+    spectra_planned, spectra : int
+        Spectra in it when the plan was made, and when it was downloaded.
+    counted, rows : int
+        Rows that the server counts for the same conditions, and rows that arrived.
+    digest : str
+        Content digest of the rows.
+    """
+
+    low: int
+    high: int
+    spectra_planned: int
+    spectra: int
+    counted: int
+    rows: int
+    digest: str
+
+
+def read_proof(path: str | Path) -> ChunkProof:
+    """Return what proves a chunk, from the metadata of its file."""
+    about = metadata(read_schema(path))
+    return ChunkProof(
+        low=int(about["low"]),
+        high=int(about["high"]),
+        spectra_planned=about["spectra_planned"],
+        spectra=about["spectra"],
+        counted=about["counted"],
+        rows=pq.read_metadata(path).num_rows,
+        digest=about["data_digest"],
+    )

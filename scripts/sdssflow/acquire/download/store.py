@@ -18,7 +18,7 @@ import pyarrow as pa
 from pydantic import Field, TypeAdapter
 
 from sdssflow.acquire.download.errors import DownloadError, one_line
-from sdssflow.acquire.download.wire import MOST_BYTES
+from sdssflow.acquire.download.transport import MOST_BYTES
 from sdssflow.files import read_bounded, replacing, write_json
 
 logger = logging.getLogger("sdssflow")

@@ -1,0 +1,314 @@
+"""The two bulk files in step: each spectrum with its photometry, as Arrow blocks.
+
+Types are those that SkyServer has for the same columns (a redshift is a 32-bit float), so that a
+selection compares here what it compares there; the catalogue's own types come later.
+
+``specObj`` holds one row per spectrum, ``photoPosPlate`` the imaging at its position, in the same
+order; the bands u, g, r, i, z are the elements of vectors. What the names were checked against:
+
+* ``specObj``: scripts of others that read these columns from specObj-dr13, -dr14 and -dr16
+  (SPECOBJID, BESTOBJID, PLATE, MJD, FIBERID, CLASS, SUBCLASS, Z, Z_ERR, ZWARNING, SPECPRIMARY,
+  SURVEY, PROGRAMNAME); the SDSS data model specObj.html, whose types are int16 for PLATE, FIBERID
+  and SPECPRIMARY, int32 for MJD, float32 for Z; the field list of SPARCL for LEGACY_TARGET1 and
+  BOSS_TARGET1.
+* ``photoPosPlate``: the data model says that it has the structure of photoObj and the order of
+  specObj; photoObj.html (OBJID and RERUN are text, MODE int8, CLEAN int32) and the printed column
+  list of a photoObj file, with MODELMAG, PSFMAG, PETROMAG, their errors, EXTINCTION, PETROTHETA and
+  PETROTH50. CMODELMAG and CMODELMAGERR are named after these; no list that was seen has them.
+* Empty rows where nothing was found, and ids as text: the loading notes of NOIRLab's Data Lab.
+
+SkyServer's names for the same: `type` is OBJC_TYPE, `petroRad` PETROTHETA, `petroR50` PETROTH50,
+`sciencePrimary` SPECPRIMARY.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sdssflow.acquire.bulk.fits import FitsRows
+from sdssflow.acquire.checks import first_failure
+from sdssflow.acquire.download.ranges import FIBER_SHIFT, PLATE_SHIFT
+from sdssflow.acquire.errors import CatalogueError
+from sdssflow.acquire.schema import BANDS
+from sdssflow.acquire.units import check_unit
+from sdssflow.configuration.sdss_columns import ALWAYS, SELECTABLE
+from sdssflow.configuration.sources import BulkSource
+
+BLOCK_ROWS = 8192  # 34 MB of the files of DR17
+ID_TYPES = {"objid": pa.int64(), "best_objid": pa.int64(), "specobjid": pa.uint64()}
+NO_OBJECT = ("", "0", "-1")
+MATCHED = "Both files have to be whole and of the same release: row k of one belongs to row k."
+
+
+class BulkColumn(NamedTuple):
+    """Where a quantity stands.
+
+    Attributes
+    ----------
+    file : {'spectra', 'photometry'}
+        specObj or photoPosPlate.
+    name : str
+        Column of that file.
+    element : int or None
+        Which element of the column's vectors.
+    """
+
+    file: Literal["spectra", "photometry"]
+    name: str
+    element: int | None = None
+
+
+def _columns() -> dict[str, BulkColumn]:
+    spectra = {
+        "specobjid": "SPECOBJID",
+        "best_objid": "BESTOBJID",
+        "plate": "PLATE",
+        "mjd": "MJD",
+        "fiberid": "FIBERID",
+        "spec_class": "CLASS",
+        "spec_subclass": "SUBCLASS",
+        "zspec": "Z",
+        "zspec_err": "Z_ERR",
+        "z_warning": "ZWARNING",
+        "science_primary": "SPECPRIMARY",
+        "survey": "SURVEY",
+        "programname": "PROGRAMNAME",
+        "legacy_target1": "LEGACY_TARGET1",
+        "boss_target1": "BOSS_TARGET1",
+    }
+    photometry = {
+        "objid": "OBJID",
+        "ra": "RA",
+        "dec": "DEC",
+        "photo_type": "OBJC_TYPE",
+        "clean": "CLEAN",
+        "mode": "MODE",
+        "run": "RUN",
+        "rerun": "RERUN",
+        "camcol": "CAMCOL",
+        "field": "FIELD",
+    }
+    vectors = {
+        "model_mag": "MODELMAG",
+        "model_mag_err": "MODELMAGERR",
+        "psf_mag": "PSFMAG",
+        "psf_mag_err": "PSFMAGERR",
+        "petro_mag": "PETROMAG",
+        "petro_mag_err": "PETROMAGERR",
+        "cmodel_mag": "CMODELMAG",
+        "cmodel_mag_err": "CMODELMAGERR",
+        "extinction": "EXTINCTION",
+    }
+    red = BANDS.index("r")
+    return {
+        **{name: BulkColumn("spectra", column) for name, column in spectra.items()},
+        **{name: BulkColumn("photometry", column) for name, column in photometry.items()},
+        **{
+            f"{name}_{band}": BulkColumn("photometry", column, element)
+            for name, column in vectors.items()
+            for element, band in enumerate(BANDS)
+        },
+        "petro_rad_r": BulkColumn("photometry", "PETROTHETA", red),
+        "petro_r50_r": BulkColumn("photometry", "PETROTH50", red),
+    }
+
+
+BULK_COLUMNS: dict[str, BulkColumn] = _columns()
+"""Every column that a sample can ask for or select by, and `best_objid`, which ties the files."""
+
+
+class Pairs:
+    """The spectra of a release, each with the photometry of the same row.
+
+    Parameters
+    ----------
+    source : BulkSource
+        Names the files.
+    names : iterable of str
+        Keys of `BULK_COLUMNS` to read, besides those that tie the files together.
+
+    Raises
+    ------
+    CatalogueError
+        If a file is missing, cut short or lacks a column, or the files have other numbers of rows.
+    """
+
+    def __init__(self, source: BulkSource, names: Iterable[str]) -> None:
+        self.names = [*dict.fromkeys(["best_objid", *ALWAYS, *names])]
+        self.spectra = FitsRows(source.paths[0], self._needed("spectra"))
+        self.photometry = FitsRows(source.paths[1], self._needed("photometry"))
+        if self.spectra.rows != self.photometry.rows:
+            raise CatalogueError(
+                str(self.photometry.path),
+                f"the file has {self.photometry.rows:,} rows, {self.spectra.path} has "
+                f"{self.spectra.rows:,}",
+                MATCHED,
+            )
+
+        for name in self.names:
+            column = BULK_COLUMNS[name]
+            file = self.spectra if column.file == "spectra" else self.photometry
+            check_unit(str(file.path), column.name, name, file.units[column.name])
+
+    def _needed(self, file: str) -> dict[str, set[int | None]]:
+        needed: dict[str, set[int | None]] = {}
+        for name in self.names:
+            column = BULK_COLUMNS[name]
+            if column.file == file:
+                needed.setdefault(column.name, set()).add(column.element)
+        return needed
+
+    def blocks(self, rows: int = BLOCK_ROWS) -> Iterator[pa.Table]:
+        """Yield the rows with photometry of each block of the files.
+
+        Spectra without `best_objid` are left out, as SkyServer's join leaves them out.
+
+        Raises
+        ------
+        CatalogueError
+            Where the files don't belong together, or ids contradict plate and fibre.
+        """
+        done = 0
+        both = zip(self.spectra.blocks(rows), self.photometry.blocks(rows), strict=True)
+        for spectra, photometry in both:
+            table = pa.table(
+                {name: self._column(spectra, photometry, name, done) for name in self.names}
+            )
+            self._check_match(table, done)
+            self._check_spectra(table, done)
+            done += len(spectra)
+            found = table.filter(table["best_objid"].is_valid())
+            yield found.drop_columns("best_objid")
+
+    def _column(
+        self, spectra: np.ndarray, photometry: np.ndarray, name: str, first: int
+    ) -> pa.Array:
+        column = BULK_COLUMNS[name]
+        if column.file == "spectra":
+            file, block = self.spectra, spectra
+        else:
+            file, block = self.photometry, photometry
+        values, null = file.values(block, column.name, column.element)
+        if name in ID_TYPES:
+            return _ids(file, column.name, ID_TYPES[name], values, null, first)
+        if SELECTABLE[name].kind == "text":
+            return pc.utf8_rtrim_whitespace(_text(file, column.name, values))
+        if SELECTABLE[name].kind == "number":
+            return pa.array(values, mask=null)
+        if values.dtype.kind == "S":  # RERUN is text, empty where there is no photometry
+            words = _words(file, column.name, values, ("",))
+            return _whole(file, column.name, pa.int64(), words, first)
+        if values.dtype.kind == "f":
+            raise _floating(file, column.name)
+        return pa.array(values.astype(np.int64), mask=null)
+
+    def _check_match(self, table: pa.Table, first: int) -> None:
+        """Refuse rows where the spectrum names another object than stands in the photometry."""
+        named, there = table["best_objid"], table["objid"]
+        same = pc.equal(named, there).fill_null(False)
+        other = pc.and_(named.is_valid(), pc.invert(same)).to_numpy()
+        if other.any():
+            row = int(np.argmax(other))
+            raise CatalogueError(
+                str(self.photometry.path),
+                f"in rows {first} to {first + len(other) - 1}, {other.sum():,} of "
+                f"{len(other) - named.null_count:,} spectra name another object than this file "
+                f"has in their row: OBJID {there[row].as_py()}, BESTOBJID of {self.spectra.path} "
+                f"{named[row].as_py()}",
+                MATCHED,
+                column="OBJID",
+                row=first + row,
+            )
+
+    def _check_spectra(self, table: pa.Table, first: int) -> None:
+        """Refuse ids that contradict the columns beside them: the columns are others then."""
+        ids = table["specobjid"].to_numpy()
+        for name, mine in (
+            ("plate", ids >> np.uint64(PLATE_SHIFT)),
+            ("fiberid", (ids >> np.uint64(FIBER_SHIFT)) & np.uint64(0xFFF)),
+        ):
+            wrong = table[name].to_numpy() != mine.astype(np.int64)
+            if wrong.any():
+                row = int(np.argmax(wrong))
+                raise CatalogueError(
+                    str(self.spectra.path),
+                    f"SPECOBJID {ids[row]} belongs to {int(mine[row])}, the row says "
+                    f"{table[name][row].as_py()}",
+                    "Use the specObj file of SDSS DR8 to DR17.",
+                    column=BULK_COLUMNS[name].name,
+                    row=first + row,
+                )
+
+
+def _ids(
+    file: FitsRows,
+    column: str,
+    kind: pa.DataType,
+    values: np.ndarray,
+    null: np.ndarray,
+    first: int,
+) -> pa.Array:
+    """Return ids, stored as text or as integers, exactly; empty, 0 and -1 are none."""
+    if values.dtype.kind == "f":
+        raise _floating(file, column)
+    if values.dtype.kind == "S":
+        ids = _whole(file, column, kind, _words(file, column, values, NO_OBJECT), first)
+    else:
+        # a specObjID from plate 8192 on is beyond 2^63: in a signed column it is negative
+        unsigned = values.astype(np.uint64) if kind == pa.uint64() else values.astype(np.int64)
+        ids = pa.array(unsigned, mask=null | (values == 0) | (values == -1))
+    if kind == pa.uint64() and ids.null_count:
+        row = pc.index(ids.is_null(), True).as_py()
+        raise CatalogueError(
+            str(file.path), "a spectrum without id", MATCHED, column=column, row=first + row
+        )
+    return ids
+
+
+def _words(file: FitsRows, column: str, values: np.ndarray, nothing: tuple[str, ...]) -> pa.Array:
+    """Return text without outer blanks; null where it is a word for "nothing"."""
+    words = pc.utf8_trim_whitespace(_text(file, column, values))
+    return pc.if_else(pc.is_in(words, pa.array(nothing)), pa.scalar(None, pa.string()), words)
+
+
+def _text(file: FitsRows, column: str, values: np.ndarray) -> pa.Array:
+    if values.dtype.kind != "S":
+        raise CatalogueError(
+            str(file.path),
+            f"values of type {values.dtype.name}, expected text",
+            "Is it the file of an SDSS release?",
+            column=column,
+        )
+    try:
+        return pa.array(values).cast(pa.string())
+    except pa.ArrowInvalid as error:
+        raise CatalogueError(
+            str(file.path), f"text that is not UTF-8 ({error})", MATCHED, column=column
+        ) from error
+
+
+def _whole(file: FitsRows, column: str, kind: pa.DataType, text: pa.Array, first: int) -> pa.Array:
+    row = first_failure(text, kind)
+    if row is not None:
+        raise CatalogueError(
+            str(file.path),
+            f"{text[row].as_py()!r} is no whole number that fits {kind}",
+            "Ids and numbers have to be digits; take the file as SDSS offers it.",
+            column=column,
+            row=first + row,
+        )
+    return text.cast(kind)
+
+
+def _floating(file: FitsRows, column: str) -> CatalogueError:
+    return CatalogueError(
+        str(file.path),
+        "stored as floating point, which can't hold whole numbers of 64 bits",
+        "Take the file as SDSS offers it.",
+        column=column,
+    )

@@ -1,0 +1,126 @@
+"""A sample's selection on rows that are here already: the same rows as the SQL would give.
+
+`sdssflow.acquire.download.sql.condition_sql` writes the same conditions for SQL Server. What it
+does there is done here:
+
+* a comparison with NULL is not true, so the row is not taken;
+* -9999 is a number like any other;
+* a 32-bit float meets a decimal literal as a 32-bit float (the literal is rounded), and the
+  difference of two of them is one; a literal with an exponent has 64 bits;
+* words are equal whatever their case and the blanks at their end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sdssflow.configuration.selection import Condition
+
+
+def select(table: pa.Table, selection: Iterable[Condition]) -> pa.Table:
+    """Return the rows that meet all conditions.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        With the columns of `columns_of` under catalogue names, in the types of SDSS.
+    selection : iterable of Condition
+        A sample's selection.
+
+    Examples
+    --------
+    >>> table = pa.table({"zspec": pa.array([0.1, None, -9999.0], pa.float32())})
+    >>> select(table, [Condition(column="zspec", minimum=0.1)])["zspec"].to_pylist()
+    [0.10000000149011612]
+    """
+    conditions = list(selection)
+    if not conditions:
+        return table
+    met = np.logical_and.reduce([meets(table, condition) for condition in conditions])
+    return table.filter(pa.array(met))
+
+
+def columns_of(selection: Iterable[Condition]) -> list[str]:
+    """Return the columns that a selection looks at, each once."""
+    names: dict[str, None] = {}
+    for condition in selection:
+        names[condition.column] = None
+        if condition.dereddened:
+            names[_extinction(condition)] = None
+    return list(names)
+
+
+def meets(table: pa.Table, condition: Condition) -> np.ndarray:
+    """Return True for each row that meets a condition, shape (n_rows,)."""
+    column = _one_array(table[condition.column])
+    if condition.dereddened:
+        column = pc.subtract(column, _one_array(table[_extinction(condition)]))
+    known = column.is_valid().to_numpy(zero_copy_only=False)
+    if pa.types.is_string(column.type):
+        words = {_folded(str(word)) for word in condition.any_of or []}
+        folded = pc.ascii_lower(pc.ascii_rtrim(column, characters=" "))
+        return pc.is_in(folded, pa.array(sorted(words), pa.string())).to_numpy(zero_copy_only=False)
+    values = column.fill_null(0).to_numpy()
+    if condition.any_of:
+        return known & np.isin(values, _fitting(values.dtype, condition.any_of))
+    if condition.any_bit or condition.no_bit:
+        return known & _bits_fit(values, condition)
+    return known & _within(values, condition.minimum, condition.maximum)
+
+
+def _extinction(condition: Condition) -> str:
+    return f"extinction_{condition.column[-1]}"
+
+
+def _folded(word: str) -> str:
+    return word.rstrip(" ").lower()
+
+
+def _bits_fit(values: np.ndarray, condition: Condition) -> np.ndarray:
+    bits = values.astype(np.uint64)  # two's complement, as & sees it
+    fits = np.ones(len(values), dtype=bool)
+    for chosen, wanted in ((condition.any_bit, True), (condition.no_bit, False)):
+        if chosen:
+            mask = np.uint64(sum(1 << bit for bit in set(chosen)))
+            fits &= ((bits & mask) != 0) == wanted
+    return fits
+
+
+def _within(values: np.ndarray, low: float | None, high: float | None) -> np.ndarray:
+    inside = np.ones(len(values), dtype=bool)
+    if values.dtype.kind in "iu":
+        # whole numbers: exact, also beyond 2^53
+        least, most = np.iinfo(values.dtype).min, np.iinfo(values.dtype).max
+        low = least if low is None else math.ceil(low)
+        high = most if high is None else math.floor(high)
+        if low > most or high < least:
+            return ~inside
+        kind = values.dtype.type
+        return (values >= kind(max(low, least))) & (values <= kind(min(high, most)))
+    if low is not None:
+        inside &= values >= _literal(values, low)
+    if high is not None:
+        inside &= values <= _literal(values, high)
+    return inside
+
+
+def _literal(values: np.ndarray, number: float) -> np.floating:
+    """Return a literal in the type in which it is compared with a column."""
+    wide = not float(number).is_integer() and "e" in repr(float(number))
+    return np.float64(number) if wide else values.dtype.type(number)
+
+
+def _fitting(kind: np.dtype, numbers: list[int]) -> np.ndarray:
+    """Return the numbers that a column of this type can hold at all."""
+    limits = np.iinfo(kind)
+    return np.array([n for n in numbers if limits.min <= n <= limits.max], dtype=kind)
+
+
+def _one_array(column: pa.ChunkedArray) -> pa.Array:
+    found = column.combine_chunks()
+    return pa.concat_arrays(found.chunks) if isinstance(found, pa.ChunkedArray) else found

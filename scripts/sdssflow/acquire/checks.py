@@ -1,0 +1,184 @@
+"""What makes a value unusable, what becomes of it, and how often it was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sdssflow.acquire.schema import COLUMNS
+
+SET_TO_NULL = "set to null"
+KEPT_AS_NULL = "kept as null"
+KEPT = "kept"
+NAMES = ("column", "defect", "count", "action", "example_row")
+POSITIONS = ("ra", "dec")
+# SDSS writes -9999 where nothing was measured; what else is impossible is out of range
+ARCHIVE_SENTINELS = (-9999.0,)
+
+
+class Defects:
+    """Counts of defects, in the order in which they are found.
+
+    Examples
+    --------
+    >>> defects = Defects()
+    >>> defects.note("ra", "missing", np.array([False, True, True]), KEPT_AS_NULL)
+    >>> print(defects.frame().to_csv(index=False), end="")
+    column,defect,count,action,example_row
+    ra,missing,2,kept as null,1
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, str], tuple[int, int]] = {}
+
+    def note(
+        self, column: str, defect: str, where: np.ndarray, action: str, first_row: int = 0
+    ) -> None:
+        """Count the True values of `where`, shape (n_rows,); nothing is noted if there is none.
+
+        `first_row` is the `row_id` of its first row, where a table comes in blocks.
+        """
+        count = int(np.count_nonzero(where))
+        if count:
+            key = (column, defect, action)
+            before, example = self._found.get(key, (0, first_row + int(np.argmax(where))))
+            self._found[key] = (before + count, example)
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row per column and defect; `example_row` is the `row_id` of the first one."""
+        rows = [
+            (column, defect, count, action, example)
+            for (column, defect, action), (count, example) in self._found.items()
+        ]
+        return pd.DataFrame(rows, columns=list(NAMES))
+
+
+def is_bookkeeping(name: str) -> bool:
+    """Tell positions and whole numbers from measurements: in them 99 is a value like any other."""
+    return name in POSITIONS or pa.types.is_integer(COLUMNS[name].type)
+
+
+def limits(name: str) -> tuple[float, float]:
+    """Return the column's physical range, within what its type can hold."""
+    column = COLUMNS[name]
+    low = -np.inf if column.low is None else column.low
+    high = np.inf if column.high is None else column.high
+    if pa.types.is_integer(column.type):
+        high = min(high, np.iinfo(column.type.to_pandas_dtype()).max)
+    return low, high
+
+
+def _out_of_range(name: str, values: np.ndarray) -> np.ndarray:
+    """Return True where a value (not NaN) lies outside the column's physical range."""
+    low, high = limits(name)
+    return (values < low) | (values > high)
+
+
+def measured(
+    name: str,
+    values: np.ndarray,
+    missing: np.ndarray,
+    sentinels: Sequence[float],
+    defects: Defects,
+    first_row: int = 0,
+    factor: float = 1.0,
+    refuse: Callable[[np.ndarray, np.ndarray], None] | None = None,
+) -> pa.Array:
+    """Return a column of numbers with sentinels, NaN and impossible values null, each counted.
+
+    Parameters
+    ----------
+    name : str
+        Column of the catalogue.
+    values : (n,) float64 array
+        Its values, NaN where `missing`; changed.
+    missing : (n,) bool array
+        Where there is no value at all.
+    sentinels : sequence of float
+        Numbers that mean "no value"; in positions and whole numbers only where out of range.
+    defects : Defects
+        Where they are counted.
+    first_row : int
+        `row_id` of the first value.
+    factor : float
+        Makes the catalogue's unit of the values; sentinels are in the file's.
+    refuse : callable, optional
+        Gets the values in the catalogue's unit and where they are out of range; it raises an error
+        for those that can't become null without hiding a mistake.
+
+    Returns
+    -------
+    pyarrow.Array
+        Of the catalogue's type, shape (n,).
+    """
+    defects.note(name, "missing", missing, KEPT_AS_NULL, first_row)
+    endless = ~missing & ~np.isfinite(values)
+    defects.note(name, "not finite", endless, SET_TO_NULL, first_row)
+    values[endless] = np.nan
+    for sentinel in sentinels:
+        # in a float32 column -99.9 is the nearest float32
+        meant = (values == sentinel) | (values == float(np.float32(sentinel)))
+        if is_bookkeeping(name):
+            meant &= _out_of_range(name, values * factor)
+        defects.note(name, f"sentinel {sentinel:g}", meant, SET_TO_NULL, first_row)
+        values[meant] = np.nan
+    values *= factor
+    outside = _out_of_range(name, values)
+    if refuse is not None:
+        refuse(values, outside)
+    defects.note(name, "out of range", outside, SET_TO_NULL, first_row)
+    values[outside] = np.nan
+    if name == "zspec":
+        defects.note(name, "exactly zero", values == 0, KEPT, first_row)
+    return pa.array(values, from_pandas=True).cast(COLUMNS[name].type, safe=False)
+
+
+def archived(name: str, column: pa.Array, defects: Defects, first_row: int) -> pa.Array:
+    """Return a column of an archive as `measured` does; ids and text are left as they are.
+
+    Parameters
+    ----------
+    name : str
+        Column of the catalogue.
+    column : pyarrow.Array
+        Of its type, shape (n,).
+    defects : Defects
+        Where defects are counted.
+    first_row : int
+        `row_id` of the first value.
+    """
+    kind = column.type
+    if pa.types.is_string(kind):
+        return column
+    missing = column.is_null().to_numpy(zero_copy_only=False)
+    if pa.types.is_integer(kind) and kind.bit_width == 64:  # ids were proven, and don't fit floats
+        defects.note(name, "missing", missing, KEPT_AS_NULL, first_row)
+        return column
+    values = column.to_numpy(zero_copy_only=False).astype(np.float64)
+    return measured(name, values, missing, ARCHIVE_SENTINELS, defects, first_row)
+
+
+def first_failure(text: pa.Array, kind: pa.DataType) -> int | None:
+    """Return the first row of `text` that Arrow can't read as `kind`; None if all can be read."""
+    if _can_cast(text, kind):
+        return None
+    start, length = 0, len(text)  # the first failure lies in text[start : start + length]
+    while length > 1:
+        half = length // 2
+        if _can_cast(text.slice(start, half), kind):
+            start, length = start + half, length - half
+        else:
+            length = half
+    return start
+
+
+def _can_cast(text: pa.Array, kind: pa.DataType) -> bool:
+    try:
+        pc.cast(text, kind)
+    except pa.ArrowInvalid:
+        return False
+    return True

@@ -1,0 +1,311 @@
+"""The queries that a sample's definition stands for: SQL for SkyServer, ADQL for mirrors.
+
+Conditions come typed from the configuration; numbers are written by `repr`, words between quotes
+after their letters were checked there. What SkyServer does to a query before it runs it (a second
+SELECT is broken, TOP 500000 is put in where TOP is missing, comments are stripped) can't touch
+these: https://github.com/sciserver/sqlloader, spExecuteSQL.
+
+ADQL 2.0 is less than SkyServer's SQL, and mirrors compare otherwise. So that a definition gives the
+same rows there:
+
+* bits are tested by remainders, since ADQL has no bitwise operators;
+* words are looked for as typed, in capitals and in small letters, since mirrors tell them apart;
+* a literal that is compared with a 32-bit float is rounded to one before it is sent, since
+  PostgreSQL, on which mirrors run, compares both as 64-bit floats.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote_plus
+
+import numpy as np
+
+from sdssflow.acquire.download.errors import DownloadError
+from sdssflow.acquire.download.ranges import EVERYTHING, Range
+from sdssflow.configuration.sdss_columns import DOWNLOADABLE, SELECTABLE, SdssColumn
+from sdssflow.configuration.selection import Condition
+from sdssflow.configuration.sources import SkyServerSource, TapSource
+
+MOST_ROWS = 500_000  # SkyServer's limit; an answer with as many rows was cut
+MOST_CHARACTERS = 2000  # ASP.NET refuses query strings longer than 2048, encoded
+HASH_PRIME = 1_000_003  # sums of remainders tell rows that were lost and doubled at once
+JOINED = "SpecObjAll s JOIN PhotoObjAll p ON p.objID=s.bestObjID"
+ALIAS = {"photo": "p", "spec": "s"}
+DOUBLES = ("ra", "dec")
+SIGN_BIT, BITS = 1 << 63, 64
+
+
+class Queries:
+    """The queries of one sample.
+
+    Parameters
+    ----------
+    source : SkyServerSource
+        What is asked for.
+    """
+
+    def __init__(self, source: SkyServerSource) -> None:
+        self.source = source
+        self.columns: list[SdssColumn] = [DOWNLOADABLE[name] for name in source.columns]
+        spectral = [c for c in source.selection if SELECTABLE[c.column].table == "spec"]
+        self._spectral = [condition_sql(condition) for condition in spectral]
+        self._all = [condition_sql(condition) for condition in source.selection]
+        if source.unchecked_sql:
+            self._all.append(f"({source.unchecked_sql})")
+
+    @property
+    def headers(self) -> list[str]:
+        """Names of the columns in the answer to `rows`."""
+        return [column.header for column in self.columns]
+
+    def plates(self, within: Range) -> str:
+        """Ask how many spectra each plate has.
+
+        By conditions on the spectrum alone: that needs no join, and so no look at the photometry.
+        """
+        return (
+            f"SELECT TOP {MOST_ROWS} s.plate, COUNT_BIG(*) AS n FROM SpecObjAll s "
+            f"WHERE {self._where(within, self._spectral)} GROUP BY s.plate ORDER BY s.plate"
+        )
+
+    def spectra(self, within: Range) -> str:
+        """Ask how many spectra there are: what the plates have to add up to."""
+        return (
+            "SELECT COUNT_BIG(*) AS n FROM SpecObjAll s "
+            f"WHERE {self._where(within, self._spectral)}"
+        )
+
+    def count(self, within: Range) -> str:
+        """Ask for number, first and last id and two sums of the rows of a range."""
+        sums = ",".join(
+            f"SUM(CAST({column}%{HASH_PRIME} AS bigint)) AS {name}"
+            for name, column in (("h1", "s.specObjID"), ("h2", "p.objID"))
+        )
+        return (
+            f"SELECT COUNT_BIG(*) AS n,MIN(s.specObjID) AS lo,MAX(s.specObjID) AS hi,{sums} "
+            f"FROM {JOINED} WHERE {self._where(within, self._all)}"
+        )
+
+    def rows(self, within: Range) -> str:
+        """Ask for the rows of a range.
+
+        Raises
+        ------
+        DownloadError
+            If the query is longer than SkyServer takes.
+        """
+        columns = ",".join(
+            _qualified(c) + (f" AS {c.alias}" if c.alias else "") for c in self.columns
+        )
+        text = (
+            f"SELECT TOP {MOST_ROWS} {columns} FROM {JOINED} "
+            f"WHERE {self._where(within, self._all)} ORDER BY s.specObjID"
+        )
+        length = len(quote_plus(text))
+        if length > MOST_CHARACTERS:
+            raise DownloadError(
+                f"the query has {length} characters, SkyServer takes {MOST_CHARACTERS}",
+                "Ask for fewer columns, or make source.selection shorter.",
+            )
+        return text
+
+    @staticmethod
+    def _where(within: Range, conditions: list[str]) -> str:
+        span = [f"s.specObjID>={within.low}", f"s.specObjID<{within.high}"]
+        return " AND ".join([*span, *conditions])
+
+
+def condition_sql(condition: Condition) -> str:
+    """Write one condition as SQL.
+
+    Examples
+    --------
+    >>> condition_sql(Condition(column="model_mag_u", minimum=0, maximum=19.6))
+    'p.u BETWEEN 0 AND 19.6'
+    >>> condition_sql(Condition(column="petro_mag_r", maximum=17.77, dereddened=True))
+    '(p.petroMag_r-p.extinction_r)<=17.77'
+    >>> condition_sql(Condition(column="spec_class", any_of=["GALAXY"]))
+    "s.class IN ('GALAXY')"
+    >>> condition_sql(Condition(column="legacy_target1", any_bit=[6, 7]))
+    '(s.legacy_target1 & 192)<>0'
+    >>> condition_sql(Condition(column="boss_target1", no_bit=[40]))
+    '(s.boss_target1 & CAST(1099511627776 AS bigint))=0'
+    """
+    column = _qualified(SELECTABLE[condition.column])
+    if condition.dereddened:
+        column = f"({column}-p.extinction_{condition.column[-1]})"
+    if condition.any_of:
+        words = [f"'{word}'" if isinstance(word, str) else str(word) for word in condition.any_of]
+        return f"{column} IN ({','.join(words)})"
+    if condition.any_bit or condition.no_bit:
+        parts = [
+            f"({column} & {_mask(bits)}){sign}0"
+            for bits, sign in ((condition.any_bit, "<>"), (condition.no_bit, "="))
+            if bits
+        ]
+        return " AND ".join(parts)
+    low, high = (_sql_number(value) for value in (condition.minimum, condition.maximum))
+    if low and high:
+        return f"{column} BETWEEN {low} AND {high}"
+    return f"{column}>={low}" if low else f"{column}<={high}"
+
+
+def _qualified(column: SdssColumn) -> str:
+    return f"{ALIAS[column.table]}.{column.name}"
+
+
+def _mask(bits: list[int]) -> str:
+    """Write bits as a number; beyond 32 bits a literal is a decimal, for which there is no &."""
+    mask = sum(1 << bit for bit in set(bits))
+    return str(mask) if mask < 1 << 31 else f"CAST({mask} AS bigint)"
+
+
+def _sql_number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
+
+
+class AdqlQueries:
+    """The queries of one sample, as `sdssflow.acquire.download.sql.Queries` has them.
+
+    Parameters
+    ----------
+    source : TapSource
+        What is asked for.
+    """
+
+    def __init__(self, source: TapSource) -> None:
+        self.source = source
+        self.names = [name for name in DOWNLOADABLE if name in source.columns]
+        self.key = source.key
+        self.by_plate = source.key == "specobjid" and "plate" in source.columns
+        self.other = "objid" if "objid" in source.columns else source.key
+        self._conditions = [condition_adql(c, source.columns) for c in source.selection]
+
+    @property
+    def headers(self) -> list[str]:
+        """Names of the columns in the answer to `rows`."""
+        return [self.source.columns[name] for name in self.names]
+
+    def plates(self, within: Range) -> str:
+        """Ask how many rows that meet all conditions each plate has."""
+        plate = self.source.columns["plate"]
+        return (
+            f"SELECT {plate} AS plate, COUNT(*) AS n FROM {self.source.table} "
+            f"WHERE {self._where(within)} GROUP BY {plate} ORDER BY {plate}"
+        )
+
+    def spectra(self, within: Range) -> str:
+        """Ask how many rows there are: what the plates have to add up to."""
+        return f"SELECT COUNT(*) AS n FROM {self.source.table} WHERE {self._where(within)}"
+
+    def count(self, within: Range) -> str:
+        """Ask for number, first and last key and two sums of the rows of a range."""
+        key, other = (self.source.columns[name] for name in (self.key, self.other))
+        return (
+            f"SELECT COUNT(*) AS n,MIN({key}) AS lo,MAX({key}) AS hi,"
+            f"SUM(MOD({key},{HASH_PRIME})) AS h1,SUM(MOD({other},{HASH_PRIME})) AS h2 "
+            f"FROM {self.source.table} WHERE {self._where(within)}"
+        )
+
+    def rows(self, within: Range) -> str:
+        """Ask for the rows of a range, in any order."""
+        columns = ",".join(self.headers)
+        return f"SELECT {columns} FROM {self.source.table} WHERE {self._where(within)}"
+
+    def _where(self, within: Range) -> str:
+        key = self.source.columns[self.key]
+        return " AND ".join([range_adql(key, within, self.source.signed_key), *self._conditions])
+
+
+def range_adql(key: str, within: Range, signed: bool) -> str:
+    """Write a range of a key; in a signed column what is beyond 2^63 is negative.
+
+    Examples
+    --------
+    >>> range_adql("specobjid", Range(5, 9), signed=True)
+    'specobjid>=5 AND specobjid<9'
+    >>> range_adql("specobjid", Range((1 << 63) + 7, 1 << 64), signed=True)
+    'specobjid>=-9223372036854775801 AND specobjid<0'
+    >>> range_adql("specobjid", Range(5, (1 << 63) + 7), signed=True)
+    '(specobjid>=5 OR specobjid<-9223372036854775801)'
+    """
+    low, high = within
+    if within == EVERYTHING:
+        return f"{key} IS NOT NULL"
+    if not signed or high <= SIGN_BIT:
+        upper = f"{key}<{high}" if high < SIGN_BIT or not signed else f"{key}<={high - 1}"
+        return f"{key}>={low} AND {upper}"
+    if low >= SIGN_BIT:
+        return f"{key}>={low - (1 << BITS)} AND {key}<{high - (1 << BITS)}"
+    return f"({key}>={low} OR {key}<{high - (1 << BITS)})"
+
+
+def condition_adql(condition: Condition, columns: dict[str, str]) -> str:
+    """Write one condition as ADQL.
+
+    Parameters
+    ----------
+    condition : Condition
+        Of the sample's selection.
+    columns : dict of str to str
+        Catalogue name -> name of the service.
+
+    Examples
+    --------
+    >>> names = {"zspec": "z", "spec_class": "class", "legacy_target1": "t"}
+    >>> condition_adql(Condition(column="zspec", minimum=0.5, maximum=2), names)
+    'z BETWEEN 0.5 AND 2'
+    >>> condition_adql(Condition(column="spec_class", any_of=["Galaxy"]), names)
+    "class IN ('Galaxy','GALAXY','galaxy')"
+    >>> condition_adql(Condition(column="legacy_target1", any_bit=[6]), names)
+    '((MOD(t,128)>=64 OR MOD(t,128) BETWEEN -64 AND -1))'
+    """
+    column = columns[condition.column]
+    if condition.dereddened:
+        column = f"({column}-{columns[f'extinction_{condition.column[-1]}']})"
+    if condition.any_of:
+        return f"{column} IN ({','.join(_adql_values(condition.any_of))})"
+    if condition.any_bit or condition.no_bit:
+        parts = []
+        if condition.any_bit:
+            parts.append(_any_bit(column, condition.any_bit))
+        if condition.no_bit:
+            parts.append(f"NOT {_any_bit(column, condition.no_bit)}")
+        return " AND ".join(parts)
+    kind = SELECTABLE[condition.column].kind
+    narrow = kind == "number" and condition.column not in DOUBLES
+    low, high = (_adql_number(value, narrow) for value in (condition.minimum, condition.maximum))
+    if low and high:
+        return f"{column} BETWEEN {low} AND {high}"
+    return f"{column}>={low}" if low else f"{column}<={high}"
+
+
+def _adql_values(values: list[str] | list[int]) -> list[str]:
+    if isinstance(values[0], int):
+        return [str(value) for value in values]
+    words = [form for word in values for form in (word, word.upper(), word.lower())]
+    return [f"'{word}'" for word in dict.fromkeys(words)]
+
+
+def _any_bit(column: str, bits: list[int]) -> str:
+    return f"({' OR '.join(_bit(column, bit) for bit in sorted(set(bits)))})"
+
+
+def _bit(column: str, bit: int) -> str:
+    value = 1 << bit
+    # the remainder of a negative number is negative; two's complement there
+    rest = column if bit == 62 else f"MOD({column},{2 * value})"
+    return f"({rest}>={value} OR {rest} BETWEEN {-value} AND -1)"
+
+
+def _adql_number(value: float | None, narrow: bool) -> str:
+    if value is None:
+        return ""
+    if float(value).is_integer() and not narrow:
+        return str(int(value))
+    # SQL Server takes a literal with an exponent for 64 bits, and so compares with all of them
+    wide = "e" in repr(float(value)) and not float(value).is_integer()
+    number = float(value) if wide or not narrow else float(np.float32(value))
+    return str(int(number)) if number.is_integer() else repr(number)

@@ -1,0 +1,1 @@
+"""Files of your own: from whatever format to one catalogue, exactly, or refused with the reason."""

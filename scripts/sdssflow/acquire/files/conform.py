@@ -1,0 +1,215 @@
+"""Make a file conform to the catalogue schema: exact types, known classes, counted defects.
+
+No row is ever dropped: what can't be used becomes null and is counted, what can't be explained
+stops the import.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import TypeAdapter
+
+from sdssflow.acquire.checks import KEPT_AS_NULL, Defects, is_bookkeeping, limits, measured
+from sdssflow.acquire.errors import nearest
+from sdssflow.acquire.files.readers import SourceTable, read_source
+from sdssflow.acquire.files.units import unit_factors
+from sdssflow.acquire.files.values import as_numbers, as_text, identifiers
+from sdssflow.acquire.schema import COLUMNS, PARTS, field
+from sdssflow.configuration.sources import EmbeddedSource, FileSource, Source
+from sdssflow.tables import content_digest, metadata, with_metadata
+
+IDENTIFIERS = ("objid", "specobjid")
+
+
+def conform(source: SourceTable, settings: FileSource) -> tuple[pa.Table, pd.DataFrame]:
+    """Turn what stands in a file into a catalogue.
+
+    Parameters
+    ----------
+    source : SourceTable
+        The file's mapped columns, n_rows rows.
+    settings : FileSource
+        Class labels, sentinels, units.
+
+    Returns
+    -------
+    catalogue : pyarrow.Table
+        n_rows rows in the file's order: `row_id` and the mapped columns in the order of the
+        schema, with its types; units in the metadata of the fields.
+    defects : pandas.DataFrame
+        `column, defect, count, action, example_row`; no row if nothing was wrong.
+
+    Raises
+    ------
+    CatalogueError
+        At the first thing that can't be made null without hiding a mistake: text among numbers,
+        another unit, an unknown class, ids that lost digits, positions or plates out of range,
+        magnitudes that are none, a column without any value.
+    """
+    defects = Defects()
+    factors = unit_factors(source, settings)
+    made: dict[str, pa.Array] = {"row_id": pa.array(np.arange(source.table.num_rows))}
+    for name in COLUMNS:
+        if name not in source.columns:
+            continue
+        if name in IDENTIFIERS:
+            made[name] = identifiers(source, name, settings.sentinels, defects)
+        elif name == "spec_class":
+            made[name] = _labels(source, name, settings.class_labels, defects)
+        elif name == "published_part":
+            made[name] = _labels(source, name, {part: part for part in PARTS}, defects)
+        elif name == "spec_subclass":
+            made[name] = as_text(source, name)
+        else:
+            factor = factors.get(name, 1.0)
+            made[name] = _numbers(source, name, settings.sentinels, factor, defects)
+        if made[name].null_count == len(made[name]):
+            raise source.error(
+                name,
+                "no usable value in any row",
+                "Map another column, or take this one out of source.columns.",
+            )
+    schema = pa.schema([field(name) for name in made])
+    return pa.table(list(made.values()), schema=schema), defects.frame()
+
+
+def _labels(source: SourceTable, name: str, words: dict[str, str], defects: Defects) -> pa.Array:
+    """Translate the file's words; an unknown word stops the import."""
+    text = as_text(source, name)
+    defects.note(name, "missing", text.is_null().to_numpy(zero_copy_only=False), KEPT_AS_NULL)
+    place = pc.index_in(text, value_set=pa.array(list(words)))
+    unknown = pc.and_(place.is_null(), text.is_valid()).to_numpy(zero_copy_only=False)
+    if unknown.any():
+        row = int(np.argmax(unknown))
+        word = text[row].as_py()[:60]
+        count = int(unknown.sum())
+        raise source.error(
+            name,
+            f"unknown label {word!r}{nearest(word, words)} "
+            f"({count} {'row has' if count == 1 else 'rows have'} unknown labels)",
+            "Say in source.class_labels which class it is, or leave the cell empty if it is none."
+            if name == "spec_class"
+            else f"Known are {' and '.join(words)}.",
+            row=row,
+        )
+    return pa.array(list(words.values())).take(place)
+
+
+def _numbers(
+    source: SourceTable, name: str, sentinels: list[float], factor: float, defects: Defects
+) -> pa.Array:
+    """Return a column of numbers; `factor` makes the catalogue's unit of the file's."""
+
+    def refuse(values: np.ndarray, outside: np.ndarray) -> None:
+        if pa.types.is_integer(COLUMNS[name].type):
+            _check_whole(source, name, values)
+        if outside.any():
+            _check_outside(source, name, values, outside)
+
+    values, missing = as_numbers(source, name)
+    return measured(name, values, missing, sentinels, defects, factor=factor, refuse=refuse)
+
+
+def _check_whole(source: SourceTable, name: str, values: np.ndarray) -> None:
+    broken = np.isfinite(values) & (values != np.floor(values))
+    if broken.any():
+        row = int(np.argmax(broken))
+        raise source.error(
+            name,
+            f"{values[row]:g} is no whole number",
+            "Map the column with whole numbers.",
+            row=row,
+        )
+
+
+def _check_outside(source: SourceTable, name: str, values: np.ndarray, outside: np.ndarray) -> None:
+    """Stop on a bad position or plate, and on a measurement that is mostly out of range."""
+    column = COLUMNS[name]
+    row = int(np.argmax(outside))
+    low, high = limits(name)
+    allowed = f"[{low:.10g}, {high:.10g}]{' ' + column.unit if column.unit else ''}"
+    if is_bookkeeping(name):
+        advice = "Correct it, or add the number to source.sentinels if it means 'no value'."
+        if name == "ra" and values[row] < 0:
+            advice = "Add 360 to negative right ascensions. " + advice
+        raise source.error(name, f"{values[row]:.12g} is outside {allowed}", advice, row=row)
+    known = int(np.count_nonzero(~np.isnan(values)))
+    if outside.sum() > known / 2:
+        raise source.error(
+            name,
+            f"{outside.sum()} of {known} values are outside {allowed}, as {values[row]:g}",
+            f"Is this the {column.meaning}? Map the right column, or convert its unit.",
+            row=row,
+        )
+
+
+def source_from_canonical(text: str) -> EmbeddedSource | FileSource:
+    """Read back the canonical JSON of a sample's `source`, of whichever kind it is."""
+    return TypeAdapter(Source).validate_json(text)
+
+
+def embedded_as_file(path: str | Path) -> FileSource:
+    """Describe an embedded table as a file, so that both take the same way.
+
+    Parameters
+    ----------
+    path : path-like
+        Parquet in the catalogue's columns; its metadata says whether extinction is applied.
+    """
+    schema = pq.read_schema(path)
+    about = metadata(schema)
+    return FileSource(
+        kind="file",
+        path=str(path),
+        format="parquet",
+        columns={name: name for name in schema.names if name in COLUMNS and name != "row_id"},
+        magnitude_system=about["magnitude_system"],
+        extinction_applied=about["extinction_applied"],
+    )
+
+
+def read_catalogue(
+    path: str | Path, source: EmbeddedSource | FileSource, sample: str
+) -> tuple[pa.Table, pd.DataFrame]:
+    """Read a file and make it a catalogue.
+
+    Parameters
+    ----------
+    path : path-like
+        The embedded table or the user's file.
+    source : EmbeddedSource or FileSource
+        What it is.
+    sample : str
+        Name of the sample.
+
+    Returns
+    -------
+    catalogue : pyarrow.Table
+        As many rows as the file has, with metadata `sample`, `magnitude_system`,
+        `extinction_applied`, `source_sha256` and `data_digest`.
+    defects : pandas.DataFrame
+        See `sdssflow.acquire.files.conform.conform`.
+
+    Raises
+    ------
+    CatalogueError
+        If the file can't become a catalogue as it stands.
+    """
+    settings = embedded_as_file(path) if isinstance(source, EmbeddedSource) else source
+    found = read_source(path, settings)
+    catalogue, defects = conform(found, settings)
+    catalogue = with_metadata(
+        catalogue,
+        sample=sample,
+        magnitude_system=settings.magnitude_system,
+        extinction_applied=settings.extinction_applied,
+        source_sha256=found.sha256,
+        data_digest=content_digest(catalogue),
+    )
+    return catalogue, defects

@@ -1,0 +1,211 @@
+"""Read HDF5 files into Arrow, only the mapped columns."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from sdssflow.acquire.errors import CatalogueError
+from sdssflow.acquire.files.columns import REPAIR, FileColumns, mapped_table
+from sdssflow.acquire.files.hdf5_layouts import (
+    ASTROPY_HEADER,
+    Stored,
+    check_readable,
+    chosen,
+    columns_of,
+    follow,
+    tables,
+)
+from sdssflow.acquire.files.units import as_word, stated_unit, units_of_yaml
+
+MEANS_NOTHING = ("_FillValue", "missing_value")  # attributes of netCDF
+PACKED = {"scale_factor": 1, "add_offset": 0}
+
+
+def read_hdf5(path: str, columns: dict[str, str], table: str | int | None) -> pa.Table:
+    """Read the mapped columns of an HDF5 file.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    columns : dict of str to str
+        Catalogue name -> column, or ``column[k]`` for element k of a two-dimensional one.
+    table : str, int or None
+        Path inside the file of one of the layouts of `hdf5_layouts`; by default the root group if
+        it holds datasets, else the only table.
+
+    Raises
+    ------
+    CatalogueError
+        For a damaged file, values that lie in another file or were never written, and as
+        `mapped_table`.
+    """
+    import h5py
+
+    with contextlib.suppress(ImportError):
+        import_module("hdf5plugin")  # where somebody installed it, it adds compressions
+
+    try:
+        with h5py.File(path, "r") as file:
+            node = chosen(path, file, table)
+            places = columns_of(path, node, table)
+            units = _compound_units(path, node)
+            found = FileColumns(
+                names=list(places),
+                read=lambda name: _values(path, name, _resolved(path, node, name, places)),
+                unit=lambda name: _unit(_resolved(path, node, name, places)) or units.get(name),
+                others=lambda: _others(path, file, node),
+                declared=lambda name: _declared(_resolved(path, node, name, places)),
+                stored=Path(path).stat().st_size,
+            )
+            return mapped_table(path, columns, found)
+    except CatalogueError:
+        raise
+    # h5py raises all of these for damaged files
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise CatalogueError(path, f"the file can't be read as HDF5 ({error})", REPAIR) from error
+
+
+def _others(path: str, file: Any, node: Any) -> dict[str, list[str]]:
+    return {
+        place: list(columns_of(path, other, place))
+        for place, other in tables(file).items()
+        if place and other != node
+    }
+
+
+def _resolved(path: str, node: Any, name: str, places: dict[str, Stored]) -> Stored:
+    """Return where a column is, having checked that its values are in this file and readable."""
+    import h5py
+
+    stored = places[name]
+    dataset = stored.dataset
+    if dataset is None and stored.element is not None:
+        raise CatalogueError(
+            path,
+            "pandas wrote it as Python objects or categories, which are not read",
+            "Export the table as Parquet: DataFrame.to_parquet.",
+            column=name,
+        )
+    if dataset is None:
+        dataset = follow(path, node, name)
+        if not isinstance(dataset, h5py.Dataset):
+            raise CatalogueError(
+                path, f"{name!r} is a link to a group, not a column", "Set source.table to it."
+            )
+        stored = Stored(dataset, holder=dataset)
+    beside = () if stored.beside is None else (stored.beside[key] for key in stored.beside)
+    for part in (dataset, *beside):
+        check_readable(path, name, part)
+    return stored
+
+
+def _declared(stored: Stored) -> int:
+    if stored.dataset.size is None:
+        return 0
+    kind = stored.dataset.dtype
+    width = kind[stored.field].itemsize if stored.field else kind.itemsize
+    return stored.dataset.size * width
+
+
+def _unit(stored: Stored) -> str | None:
+    return None if stored.holder is None else stated_unit(stored.holder.attrs)
+
+
+def _compound_units(path: str, node: Any) -> dict[str, str]:
+    """Return the units of a compound dataset: astropy's header, ``TUNITn``, ``NAME_unit``."""
+    import h5py
+
+    if not isinstance(node, h5py.Dataset):
+        return {}
+    found = {}
+    for k, name in enumerate(node.dtype.names or ()):
+        keys = [f"TUNIT{k + 1}", f"FIELD_{k}_UNITS", f"FIELD_{k}_UNIT"]
+        keys += [f"{name}{dot}{word}" for dot in "_." for word in ("unit", "units")]
+        for key in keys:
+            if key in node.attrs:
+                found[name] = as_word(node.attrs[key])
+    header = follow(path, node.parent, node.name.rpartition("/")[2] + ASTROPY_HEADER)
+    if header is not None:
+        found |= units_of_yaml(as_word(line) for line in header[...])
+    return found
+
+
+def _values(path: str, name: str, stored: Stored) -> Any:
+    """Return a column with nulls where the file says so, and its enumerations as words."""
+    import h5py
+
+    dataset = stored.dataset
+    if dataset.shape is None:
+        raise CatalogueError(path, "it holds no values at all", "Map a column.", column=name)
+    if stored.beside is not None and "indices" in stored.beside:
+        return _vaex_texts(stored)
+    if dataset.shape == ():
+        return dataset[()] if not isinstance(dataset[()], bytes | str) else np.array(dataset[()])
+    values = dataset.fields(stored.field)[...] if stored.field else dataset[...]
+    if stored.element is not None:
+        values = values[:, stored.element]
+    words = h5py.check_enum_dtype(dataset.dtype[stored.field] if stored.field else dataset.dtype)
+    if words and values.dtype.kind != "b":
+        values = _enumerated(path, name, values, words)
+    mask = np.zeros(values.shape, dtype=bool)
+    for nothing in _nothings(path, name, stored):
+        mask |= values == nothing
+    if stored.beside is not None and "mask" in stored.beside:
+        mask |= stored.beside["mask"][...].astype(bool)
+    if stored.pandas and values.dtype.kind == "S":
+        mask |= values == b"nan"
+    return np.ma.array(values, mask=mask) if mask.any() else values
+
+
+def _nothings(path: str, name: str, stored: Stored) -> Iterator[Any]:
+    """Yield the numbers that the attributes of netCDF call "no value"."""
+    attributes = {} if stored.holder is None or stored.beside is not None else stored.holder.attrs
+    for key, neutral in PACKED.items():
+        if key in attributes and np.any(np.asarray(attributes[key]) != neutral):
+            raise CatalogueError(
+                path,
+                f"its numbers are packed ({key} is {as_word(attributes[key])})",
+                "Write the true values, without scale_factor and add_offset.",
+                column=name,
+            )
+    for key in MEANS_NOTHING:
+        if key in attributes:
+            yield from np.atleast_1d(attributes[key])
+
+
+def _enumerated(path: str, name: str, values: np.ndarray, words: dict[str, int]) -> np.ndarray:
+    by_number = {number: word for word, number in words.items()}
+    try:
+        return np.array([by_number[number] for number in values.ravel().tolist()]).reshape(
+            values.shape
+        )
+    except KeyError as error:
+        raise CatalogueError(
+            path,
+            f"{error.args[0]} is not among its enumeration ({', '.join(words)})",
+            "Write the column as text.",
+            column=name,
+        ) from error
+
+
+def _vaex_texts(stored: Stored) -> pa.Array:
+    """Return the texts of vaex: one run of bytes, where each begins, bits where one is there."""
+    ends = stored.beside["indices"][...].astype(np.int64)
+    raw = stored.dataset[...]
+    bitmap = stored.beside["null_bitmap"][...] if "null_bitmap" in stored.beside else None
+    buffers = [
+        None if bitmap is None else pa.py_buffer(np.ascontiguousarray(bitmap).tobytes()),
+        pa.py_buffer((ends - ends[0]).tobytes()),
+        pa.py_buffer(raw.tobytes()),
+    ]
+    texts = pa.Array.from_buffers(pa.large_string(), len(ends) - 1, buffers)
+    texts.validate(full=True)  # the offsets come from the file
+    return texts

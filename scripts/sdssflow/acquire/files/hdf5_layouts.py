@@ -1,0 +1,337 @@
+"""How programs lay a table out in an HDF5 file: which node is a table, and where its columns are.
+
+======================  ============================================================================
+compound dataset        one field per column: astropy, PyTables, h5py
+group of datasets       one dataset per column: h5py, netCDF
+vaex                    ``table/columns/NAME/data``, masks and texts in datasets beside ``data``
+pandas, fixed           ``KEY/blockN_items`` and ``KEY/blockN_values``; texts are pickled
+pandas, table           ``KEY/table``, a compound dataset with several columns in one field
+======================  ============================================================================
+
+Nothing is unpickled, and no link leads out of the file.
+"""
+
+from __future__ import annotations
+
+import math
+import pickletools
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sdssflow.acquire.errors import CatalogueError, nearest
+from sdssflow.acquire.files.units import as_word
+
+ASTROPY_HEADER = ".__table_column_meta__"
+PYTABLES_INDEX = "_i_"
+SIMPLE_PICKLE = re.compile(
+    "MARK|(EMPTY_)?LIST|APPENDS?|(BIN|LONG_BIN)?PUT|MEMOIZE|PROTO|FRAME|STOP|(SHORT_)?(BIN)?UNICODE"
+)
+FILTERS = {
+    307: "bzip2", 32000: "lzf", 32001: "blosc", 32004: "lz4", 32008: "bitshuffle", 32013: "zfp",
+    32015: "zstd", 32026: "blosc2",
+}  # fmt: skip
+DEEPEST = 16  # links to links
+
+
+class Stored(NamedTuple):
+    """Where the values of a column are.
+
+    Attributes
+    ----------
+    dataset : h5py.Dataset
+        Of values, one per row or one row per row.
+    field : str or None
+        Which field of a compound dataset.
+    element : int or None
+        Which column of a pandas block.
+    holder : h5py.Group or h5py.Dataset or None
+        Whose attributes describe this column alone.
+    beside : h5py.Group or None
+        Group of a vaex column, with ``mask``, ``indices`` and ``null_bitmap``.
+    pandas : bool
+        Whether ``nan`` stands for a missing text.
+    """
+
+    dataset: Any
+    field: str | None = None
+    element: int | None = None
+    holder: Any = None
+    beside: Any = None
+    pandas: bool = False
+
+
+def tables(file: Any) -> dict[str, Any]:
+    """Return each node of the file that can be read as a table, by its path; '' is the root."""
+    return dict(_tables(file, "", {file}))
+
+
+def _tables(group: Any, place: str, seen: set[Any]) -> Iterator[tuple[str, Any]]:
+    import h5py
+
+    if _is_pandas(group) or _is_vaex(group):
+        yield place, group
+        return
+    children = {
+        name: child
+        for name, child in _hard_links(group)
+        if not name.endswith(ASTROPY_HEADER) and not name.startswith(PYTABLES_INDEX)
+    }
+    if any(isinstance(x, h5py.Dataset) and x.dtype.names is None for x in children.values()):
+        yield place, group
+    for name, child in children.items():
+        below = f"{place}/{name}".lstrip("/")
+        if isinstance(child, h5py.Dataset) and child.dtype.names is not None:
+            yield below, child
+        elif isinstance(child, h5py.Group) and child not in seen and below.count("/") < DEEPEST:
+            yield from _tables(child, below, seen | {child})
+
+
+def _hard_links(group: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what the group itself holds; no link is followed."""
+    import h5py
+
+    for name in group:
+        if isinstance(group.get(name, getlink=True), h5py.HardLink):
+            yield name, group[name]
+
+
+def chosen(path: str, file: Any, table: str | int | None) -> Any:
+    """Return the node that `source.table` names, or the only table of the file.
+
+    Raises
+    ------
+    CatalogueError
+        If there is none, or one of several has to be named.
+    """
+    found = tables(file)
+    named = ", ".join(place for place in found if place)
+    if table is None:
+        if "" in found:
+            return file
+        # where nothing else is, what links lead to, or why they are not followed
+        hard = dict(_hard_links(file))
+        nodes = [*found.values()] or [follow(path, file, name) for name in file if name not in hard]
+        if len(nodes) == 1:
+            return nodes[0]
+        raise CatalogueError(
+            path,
+            f"the file holds {len(found)} tables" if found else "the file holds no table",
+            f"Set source.table to one of: {named}."
+            if found
+            else "Use the HDF5 file of a catalogue.",
+        )
+    node = follow(path, file, str(table))
+    if node is None:
+        raise CatalogueError(
+            path,
+            f"no table {table!r}{nearest(str(table), found)}",
+            f"Set source.table to one of: {named}." if named else "Take source.table out.",
+        )
+    # pandas and vaex users name the group above or below
+    inside = [place for place in found if place.startswith(f"{str(table).strip('/')}/")]
+    if len(inside) == 1 and str(table).strip("/") not in found:
+        return found[inside[0]]
+    return node.parent if node.parent != node and _is_pandas(node.parent) else node
+
+
+def columns_of(path: str, node: Any, table: str | int | None) -> dict[str, Stored]:
+    """Return where each column of a table is.
+
+    Raises
+    ------
+    CatalogueError
+        If the node is no table.
+    """
+    import h5py
+
+    if isinstance(node, h5py.Dataset):
+        if node.dtype.names is None:
+            above = node.parent.name.strip("/")
+            raise CatalogueError(
+                path,
+                f"{node.name!r} is one array, not a table",
+                f"Set source.table to {above!r}, whose datasets are the columns."
+                if above
+                else "Take source.table out: the datasets of the file are its columns.",
+            )
+        return {name: Stored(node, field=name) for name in node.dtype.names}
+    if _is_pandas(node):
+        kind = as_word(node.attrs["pandas_type"])
+        if kind == "frame_table":
+            return _of_pandas_table(path, node)
+        return _of_pandas_blocks(path, node)
+    if _is_vaex(node):
+        return {
+            name: Stored(node[name]["data"], holder=node[name], beside=node[name]) for name in node
+        }
+    if "data" in node and node.name.startswith("/table/columns/"):  # one column of vaex
+        raise CatalogueError(
+            path,
+            f"{node.name!r} is one column, not a table",
+            "Take source.table out, or set it to table/columns.",
+        )
+    found = {}
+    for name in node:
+        if not name.endswith(ASTROPY_HEADER):
+            link = node.get(name, getlink=True)
+            child = node[name] if isinstance(link, h5py.HardLink) else None
+            if child is None or isinstance(child, h5py.Dataset):
+                found[name] = Stored(child, holder=child)
+    return found
+
+
+def _is_pandas(node: Any) -> bool:
+    return "pandas_type" in node.attrs
+
+
+def _is_vaex(group: Any) -> bool:
+    import h5py
+
+    inside = dict(_hard_links(group))
+    return len(inside) == len(group) > 0 and all(
+        isinstance(child, h5py.Group) and isinstance(child.get("data", getlink=True), h5py.HardLink)
+        for child in inside.values()
+    )
+
+
+def _of_pandas_blocks(path: str, group: Any) -> dict[str, Stored]:
+    if as_word(group.attrs["pandas_type"]) != "frame":
+        raise _pandas(path, f"a {as_word(group.attrs['pandas_type'])} of pandas, not a DataFrame")
+    found = {}
+    for k in range(int(group.attrs["nblocks"])):
+        values, names = group[f"block{k}_values"], group[f"block{k}_items"]
+        check_readable(path, f"block{k}_items", names)
+        for place, name in enumerate(names[...]):
+            # the values of a block of objects are pickles
+            pickled = values.dtype.kind == "O"
+            found[as_word(name)] = Stored(None if pickled else values, element=place)
+    return found
+
+
+def _of_pandas_table(path: str, group: Any) -> dict[str, Stored]:
+    table = group["table"]
+    found = {}
+    for field in table.dtype.names:
+        if as_word(table.attrs.get(f"{field}_meta", "")) == "category":
+            names, stored = _words(path, table, field), None
+        else:
+            names, stored = _words(path, table, field), table
+        several = table.dtype[field].shape != ()
+        for place, name in enumerate(names):
+            found[name] = Stored(stored, field, place if several else None, pandas=True)
+    return found
+
+
+def _words(path: str, table: Any, field: str) -> list[str]:
+    """Return the columns that a field of a pandas table holds, from a pickled list of texts.
+
+    The pickle is taken apart, not run: anything in it but a list of texts is refused.
+    """
+    pickled = table.attrs.get(f"{field}_kind")
+    if field == "index" or not isinstance(pickled, bytes) or not pickled.endswith(b"."):
+        return [field]
+    steps = list(pickletools.genops(pickled))
+    if not all(SIMPLE_PICKLE.fullmatch(step.name) for step, *_ in steps):
+        raise _pandas(path, f"the names of the columns in {field!r} are no plain texts")
+    return [text for step, text, _ in steps if "UNICODE" in step.name]
+
+
+def _pandas(path: str, problem: str) -> CatalogueError:
+    return CatalogueError(path, problem, "Export it as Parquet: DataFrame.to_parquet.")
+
+
+def follow(path: str, node: Any, place: str, depth: int = 0) -> Any:
+    """Return what stands at `place` below `node`, or None; only within the file.
+
+    Raises
+    ------
+    CatalogueError
+        For a link to another file, and soft links that lead nowhere or in a circle.
+    """
+    import h5py
+
+    for name in filter(None, place.split("/")):
+        link = node.get(name, getlink=True) if isinstance(node, h5py.Group) else None
+        if isinstance(link, h5py.ExternalLink):
+            raise CatalogueError(
+                path,
+                f"{name!r} is a link to another file, {link.filename!r}",
+                "Copy the table into one file: h5repack or h5copy, or set source.path to the other "
+                "file.",
+            )
+        if isinstance(link, h5py.SoftLink):
+            start = node.file if link.path.startswith("/") else node
+            found = follow(path, start, link.path, depth + 1) if depth < DEEPEST else None
+            if found is None:
+                raise CatalogueError(
+                    path,
+                    f"{name!r} is a link to {link.path!r}, which leads nowhere or in a circle",
+                    "Write the file again with the values in place of the link.",
+                )
+            node = found
+        elif isinstance(link, h5py.HardLink):
+            node = node[name]
+        else:
+            return None
+    return node
+
+
+def check_readable(path: str, name: str, dataset: Any) -> None:
+    """Refuse a dataset whose values are elsewhere, in an unknown compression, or never written.
+
+    Parameters
+    ----------
+    path, name : str
+        File and column, for messages.
+    dataset : h5py.Dataset
+        The dataset; none of its values is read.
+    """
+    if dataset.is_virtual or dataset.external:
+        kind = "a virtual dataset" if dataset.is_virtual else "kept as raw storage"
+        raise CatalogueError(
+            path,
+            f"it is {kind}: its values lie in other files",
+            "Write the table again with its values in one file.",
+            column=name,
+        )
+    _check_filters(path, name, dataset.id.get_create_plist())
+    if dataset.size and not _is_written(dataset) and not _is_nan(dataset.fillvalue):
+        raise CatalogueError(
+            path,
+            f"only a part of its {dataset.size:,} values was ever written; the others would be "
+            f"{as_word(dataset.fillvalue)}",
+            "Write the table again, as long as it is.",
+            column=name,
+        )
+
+
+def _check_filters(path: str, name: str, settings: Any) -> None:
+    import h5py
+
+    for k in range(settings.get_nfilters()):
+        number, _, _, told = settings.get_filter(k)
+        if not h5py.h5z.filter_avail(number):
+            called = FILTERS.get(number) or told.decode("utf-8", "replace") or f"filter {number}"
+            raise CatalogueError(
+                path,
+                f"it is compressed by {called}, which the HDF5 library here does not have",
+                "Install it (.venv/bin/pip install hdf5plugin), or write the file again with gzip "
+                "or without compression.",
+                column=name,
+            )
+
+
+def _is_written(dataset: Any) -> bool:
+    if dataset.chunks:
+        chunks = math.prod(
+            -(-length // chunk) for length, chunk in zip(dataset.shape, dataset.chunks, strict=True)
+        )
+        return dataset.id.get_num_chunks() >= chunks
+    return dataset.id.get_storage_size() > 0
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float | np.floating) and bool(np.isnan(value))

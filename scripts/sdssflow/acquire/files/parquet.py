@@ -1,0 +1,268 @@
+"""Read Parquet into Arrow, only the mapped columns: a file, or a folder of parts."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sdssflow.acquire.errors import CatalogueError
+from sdssflow.acquire.files.columns import REPAIR, FileColumns, mapped_table
+from sdssflow.acquire.files.containers import check_declared
+from sdssflow.acquire.files.units import units_of_schema
+from sdssflow.files import file_digest
+
+PART_SUFFIXES = (".parquet", ".pq")
+NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+
+
+def read_parquet(path: str, columns: dict[str, str]) -> pa.Table:
+    """Read the mapped columns of a Parquet file or of a folder of parts.
+
+    Parameters
+    ----------
+    path : str
+        The file; or a folder whose parts (``.parquet`` at any depth) are read one after the other
+        in the order of their paths, numbers in them by size. Folders called ``name=value`` make a
+        column of text.
+    columns : dict of str to str
+        Catalogue name -> column, or ``column[k]`` for element k of a list.
+
+    Raises
+    ------
+    CatalogueError
+        For a damaged file, parts that are missing or differ, and as `mapped_table`.
+    """
+    if not Path(path).is_dir():
+        return _read_file(path, columns, {})
+    tables: dict[str, pa.Table] = {}
+    for part in part_paths(path):
+        tables[part] = _read_file(part, columns, _partitions(path, part))
+    _check_alike(path, tables)
+    return pa.concat_tables(tables.values(), promote_options="default").combine_chunks()
+
+
+def read_arrow(path: str, columns: dict[str, str]) -> pa.Table:
+    """Read the mapped columns of an Arrow file, as Parquet: that says the same of its columns."""
+    with tempfile.TemporaryDirectory() as folder:
+        parquet = f"{folder}/{Path(path).name}"
+        try:
+            with pa.memory_map(path) as file:
+                pq.write_table(pa.ipc.open_file(file).read_all(), parquet)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+            raise CatalogueError(
+                path,
+                f"the file can't be read as Arrow ({error})",
+                "It may be cut short; fetch it again or write it as Parquet.",
+            ) from error
+        try:
+            return read_parquet(parquet, columns)
+        except CatalogueError as error:
+            raise error.about(path) from error
+
+
+def part_paths(folder: str) -> list[str]:
+    """Return the parts of a folder in the order in which they are read.
+
+    Raises
+    ------
+    CatalogueError
+        For a folder without parts, with a file that is none, or without one that its
+        ``_metadata`` names. What begins with a dot or an underscore is passed over.
+    """
+    root = Path(folder)
+    inside = {file: file.relative_to(root) for file in root.rglob("*") if file.is_file()}
+    seen = {
+        file: place
+        for file, place in inside.items()
+        if not any(part.startswith((".", "_")) for part in place.parts)
+    }
+    parts = [file for file in seen if file.suffix.lower() in PART_SUFFIXES]
+    if not parts:
+        raise CatalogueError(
+            folder,
+            "the folder holds no Parquet file",
+            "Set source.path to a file, or to a folder of .parquet files.",
+        )
+    strangers = sorted(str(place) for file, place in seen.items() if file not in parts)
+    if strangers:
+        raise CatalogueError(
+            folder,
+            f"the folder holds {strangers[0]!r}, which is no .parquet file"
+            + (f", and {len(strangers) - 1} more" if len(strangers) > 1 else ""),
+            "If it is a part, finish writing it; else move it elsewhere.",
+        )
+    _check_listed(folder, {seen[file].as_posix() for file in parts})
+    return [str(file) for file in sorted(parts, key=lambda file: _by_number(seen[file]))]
+
+
+def folder_digest(folder: str) -> str:
+    """Return a SHA-256 over the names and contents of a folder's parts."""
+    lines = [
+        f"{file_digest(part)}  {Path(part).relative_to(folder).as_posix()}\n"
+        for part in part_paths(folder)
+    ]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _by_number(place: PurePath) -> list[tuple[int, str]]:
+    """Sort key: ``part.10`` comes after ``part.2``, whatever the number of digits."""
+    words = re.split(r"(\d+)", place.as_posix())
+    return [(int(word), word) if word.isdigit() else (-1, word) for word in words]
+
+
+def _check_listed(folder: str, there: set[str]) -> None:
+    listing = Path(folder, "_metadata")
+    if not listing.is_file():
+        return
+    try:
+        about = pq.read_metadata(listing)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise CatalogueError(
+            str(listing), f"it can't be read as Parquet ({error})", REPAIR
+        ) from error
+    named = _files_named(about)
+    if named and named != there:
+        missing, more = sorted(named - there), sorted(there - named)
+        which = f"{missing[0]!r}, which is not there" if missing else f"no {more[0]!r}"
+        raise CatalogueError(
+            folder,
+            f"its _metadata names {which}",
+            "Fetch the folder again; if the parts are as they should be, remove _metadata.",
+        )
+
+
+def _partitions(folder: str, part: str) -> dict[str, str | None]:
+    """Return the columns that the folders of a part name, as Hive does."""
+    pairs = [
+        place.split("=", 1) for place in Path(part).relative_to(folder).parts[:-1] if "=" in place
+    ]
+    return {
+        unquote(name): None if value == NO_PARTITION else unquote(value) for name, value in pairs
+    }
+
+
+def _check_alike(path: str, tables: Mapping[str, pa.Table]) -> None:
+    """Refuse parts whose columns differ in type or unit; a column without any value has no type."""
+    first, *rest = tables
+    for part in rest:
+        for one, other in zip(tables[first].schema, tables[part].schema, strict=True):
+            kinds = {one.type, other.type} - {pa.null()}
+            if len(kinds) > 1 or one.metadata != other.metadata:
+                told = [
+                    " in ".join(
+                        [str(kind.type), *(v.decode() for v in (kind.metadata or {}).values())]
+                    )
+                    for kind in (one, other)
+                ]
+                raise CatalogueError(
+                    path,
+                    f"its parts differ: {Path(first).relative_to(path)} has {told[0]}, "
+                    f"{Path(part).relative_to(path)} has {told[1]}",
+                    "Write the parts again with one schema.",
+                    column=one.name,
+                )
+
+
+def _read_file(path: str, columns: dict[str, str], partitions: dict[str, str | None]) -> pa.Table:
+    try:
+        # the sums of pages are in few files, but those that have them mean them
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        _check_inside(path, file.metadata)
+        schema = file.schema_arrow
+        units = units_of_schema(schema)
+        found = FileColumns(
+            names=[*schema.names, *partitions],
+            read=lambda name: _values(path, file, name, partitions),
+            unit=units.get,
+            declared=lambda name: _least_bytes(file, name, partitions),
+            stored=Path(path).stat().st_size,
+        )
+        return mapped_table(path, columns, found)
+    except CatalogueError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise CatalogueError(
+            path, f"the file can't be read as Parquet ({error})", REPAIR
+        ) from error
+
+
+def _check_inside(path: str, about: pq.FileMetaData) -> None:
+    """Refuse a ``_metadata``: it describes the parts, which lie in other files."""
+    named = _files_named(about)
+    if named:
+        raise CatalogueError(
+            path,
+            f"its rows lie in other files, as {sorted(named)[0]!r}",
+            "Set source.path to the folder.",
+        )
+
+
+def _files_named(about: pq.FileMetaData) -> set[str]:
+    """Return the files in which a footer says that rows are; empty if in its own."""
+    groups = range(about.num_row_groups) if about.num_columns else ()
+    return {about.row_group(i).column(0).file_path for i in groups} - {""}
+
+
+def _values(
+    path: str, file: pq.ParquetFile, name: str, partitions: dict[str, str | None]
+) -> pa.Array:
+    rows, stored = file.metadata.num_rows, Path(path).stat().st_size
+    if name in partitions:
+        return pa.array([partitions[name]] * rows, pa.string())
+    kind = file.schema_arrow.field(name).type
+    if _is_bytes(kind):  # a long text that is stored once may stand in every row
+        file = pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=[name])
+    # only the column itself, not a nested or dotted one that begins alike
+    values = _one_array(file.read(columns=[name])[name])
+    if pa.types.is_dictionary(values.type):
+        values = _decoded(path, values, stored)
+    return values
+
+
+def _least_bytes(file: pq.ParquetFile, name: str, partitions: dict[str, str | None]) -> int:
+    """Return how many bytes the values of a column take at least, by the footer alone."""
+    about = file.metadata
+    declared = about.num_rows * (1 + len(partitions.get(name) or ""))
+    for i in range(about.num_row_groups):
+        group = about.row_group(i)
+        for j in range(group.num_columns):
+            column = group.column(j)
+            if column.path_in_schema == name or column.path_in_schema.startswith(f"{name}."):
+                width = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4}.get(column.physical_type, 8)
+                declared += column.num_values * width
+    return declared
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return any(
+        is_kind(kind)
+        for is_kind in (
+            pa.types.is_string,
+            pa.types.is_large_string,
+            pa.types.is_binary,
+            pa.types.is_large_binary,
+        )
+    )
+
+
+def _decoded(path: str, values: pa.DictionaryArray, stored: int) -> pa.Array:
+    if _is_bytes(values.type.value_type):
+        lengths = pc.binary_length(values.dictionary).cast(pa.int64())
+        check_declared(path, pc.sum(lengths.take(values.indices)).as_py() or 0, stored)
+    return values.dictionary_decode()
+
+
+def _one_array(column: pa.ChunkedArray) -> pa.Array:
+    column = column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column
+    found = column.combine_chunks()
+    if isinstance(found, pa.ChunkedArray):  # a column that is too long for one array
+        return pa.concat_arrays(found.chunks)
+    return found

@@ -1,0 +1,278 @@
+"""Read a user's file of any supported format into Arrow under catalogue names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from sdssflow.acquire.column_names import contradiction
+from sdssflow.acquire.errors import CatalogueError, nearest
+from sdssflow.acquire.files.containers import open_content, plain_file
+from sdssflow.acquire.files.fits import read_fits
+from sdssflow.acquire.files.hdf5 import read_hdf5
+from sdssflow.acquire.files.parquet import folder_digest, read_arrow, read_parquet
+from sdssflow.acquire.files.signatures import FORMATS, HEAD, signature
+from sdssflow.acquire.files.text import line_of_row, read_text
+from sdssflow.acquire.files.votable import read_votable
+from sdssflow.acquire.schema import BANDS, COLUMNS, MAGNITUDES
+from sdssflow.configuration.sources import FileSource
+from sdssflow.files import file_digest
+
+SUFFIXES = {
+    ".csv": "csv",
+    ".fits": "fits",
+    ".fit": "fits",
+    ".vot": "votable",
+    ".votable": "votable",
+    ".xml": "votable",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".h5": "hdf5",
+    ".hdf5": "hdf5",
+    ".hdf": "hdf5",
+}
+READABLE = (
+    "CSV, ECSV, FITS, VOTable, Parquet, Arrow and HDF5, also compressed or alone in a ZIP or tar "
+    "archive"
+)
+CATALOGUE_NAMES = (
+    ", ".join(name for name in COLUMNS if name[-2:-1] != "_" and name != "row_id")
+    + ", petro_rad_r, and for each band u, g, r, i, z: model_mag_u, psf_mag_u, petro_mag_u, "
+    "cmodel_mag_u, model_mag_err_u, psf_mag_err_u, petro_mag_err_u, cmodel_mag_err_u, extinction_u"
+)
+
+
+@dataclass
+class SourceTable:
+    """What stands in a file, under catalogue names but not yet of catalogue types.
+
+    Attributes
+    ----------
+    path : str
+        The file, as the user wrote it.
+    format : str
+        Its format.
+    sha256 : str
+        Its digest.
+    columns : dict of str to str
+        Catalogue name -> name in the file.
+    table : pyarrow.Table
+        The mapped columns under catalogue names that were not taken yet; text (binary) for CSV,
+        else of the file's types.
+    """
+
+    path: str
+    format: str
+    sha256: str
+    columns: dict[str, str]
+    table: pa.Table
+
+    def take(self, name: str) -> pa.Array:
+        """Return a column and let go of it, so that no file is in memory twice."""
+        column = self.table[name].combine_chunks()
+        self.table = self.table.drop_columns(name)
+        if isinstance(column, pa.ChunkedArray):  # too long for one array
+            return pa.concat_arrays(column.chunks)
+        return column
+
+    def error(self, name: str, problem: str, advice: str, row: int | None = None) -> CatalogueError:
+        """Return an error about catalogue column `name` that also says its name in the file."""
+        in_file = self.columns[name]
+        column = name if name == in_file else f"{in_file} -> {name}"
+        line = None
+        if row is not None and self.format == "csv":
+            line = line_of_row(self.path, self.columns, row)
+        return CatalogueError(self.path, problem, advice, column=column, row=row, line=line)
+
+
+def read_source(path: str | Path, source: FileSource) -> SourceTable:
+    """Read the mapped columns of a file.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    source : FileSource
+        Format, table, mapping and expected digest.
+
+    Returns
+    -------
+    SourceTable
+        One row per row of the file, in its order.
+
+    Raises
+    ------
+    CatalogueError
+        If the file is missing, of unknown format, unlike its digest, unreadable, without rows or
+        without a mapped column; or if the mapping is no good.
+    """
+    path = str(path)
+    check_mapping(path, source.columns)
+    if doubt := contradiction(source):
+        raise CatalogueError(path, *doubt)
+    if not Path(path).exists():
+        raise CatalogueError(
+            path,
+            "there is no such file",
+            "Check source.path; it is relative to the working directory of the workflow.",
+        )
+    folder = Path(path).is_dir()
+    digest = folder_digest(path) if folder else file_digest(path)
+    if source.sha256 is not None and digest != source.sha256:
+        raise CatalogueError(
+            path,
+            f"its SHA-256 is {digest}, source.sha256 expects {source.sha256}",
+            "Fetch the file again, or record the new digest if you meant to change it.",
+        )
+    kind = "parquet" if folder else format_of(path, source.format)
+    if source.table is not None and kind in ("csv", "parquet", "arrow"):
+        raise CatalogueError(
+            path, f"a file of {FORMATS[kind]} has no tables inside", "Take source.table out."
+        )
+    table = _read(path, kind, source)
+    if table.num_rows == 0:
+        raise CatalogueError(path, "the table has no rows", "Fetch or export it again.")
+    return SourceTable(path, kind, digest, dict(source.columns), table)
+
+
+def _read(path: str, kind: str, source: FileSource) -> pa.Table:
+    if Path(path).is_dir():
+        return read_parquet(path, source.columns)
+    if kind == "csv":
+        return read_text(path, source.columns)
+    with plain_file(path) as plain:
+        match kind:
+            case "fits":
+                return read_fits(plain, source.columns, source.table)
+            case "votable":
+                return read_votable(plain, source.columns, source.table)
+            case "parquet":
+                return read_parquet(plain, source.columns)
+            case "arrow":
+                return read_arrow(plain, source.columns)
+            case _:
+                return read_hdf5(plain, source.columns, source.table)
+
+
+def format_of(path: str, stated: str | None = None) -> str:
+    """Tell the format of a file from its first bytes, unpacked if need be.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    stated : str, optional
+        What `source.format` says.
+
+    Returns
+    -------
+    str
+        A key of `signatures.FORMATS`.
+
+    Raises
+    ------
+    CatalogueError
+        If it is of no format that can be read, or not of the stated one; if it is text and its name
+        says another format.
+    """
+    with open_content(path) as stream:
+        found = signature(stream.peek(HEAD))
+    named = _named_format(path)
+    if found.kind == "unknown" and "csv" in (stated, named):
+        return "csv"  # with a NUL byte, which gets an error with its line
+    if found.kind not in FORMATS:
+        raise CatalogueError(
+            path, f"it is {found.what}", found.advice or f"What can be read: {READABLE}."
+        )
+    if stated not in (None, found.kind):
+        raise CatalogueError(
+            path,
+            f"source.format says {stated}, but it is {found.what}",
+            f"Take source.format out, or set it to {found.kind}."
+            if found.kind in SUFFIXES.values()
+            else "Take source.format out.",
+        )
+    if found.kind == "csv" and stated is None and named not in (None, "csv"):
+        raise CatalogueError(
+            path,
+            f"it is called {FORMATS[named]}, but it is {found.what}",
+            "Fetch it again; or, if these are rows, set source.format to csv.",
+        )
+    return found.kind
+
+
+def _named_format(path: str) -> str | None:
+    """Tell the format that a name states; None if it states none."""
+    known = [SUFFIXES.get(suffix.lower()) for suffix in Path(path).suffixes]
+    return next((kind for kind in reversed(known) if kind), None)
+
+
+def check_mapping(path: str, columns: dict[str, str]) -> None:
+    """Refuse a mapping from which no catalogue can be made.
+
+    Parameters
+    ----------
+    path : str
+        The file, for messages.
+    columns : dict of str to str
+        Catalogue name -> name in the file.
+
+    Raises
+    ------
+    CatalogueError
+        For an unknown catalogue name, `row_id`, one file column named twice, only one of `ra` and
+        `dec`, neither `spec_class` nor `zspec`, or no kind of magnitude with all five bands.
+    """
+    for name in columns:
+        if name == "row_id":
+            raise CatalogueError(
+                path,
+                "source.columns maps row_id, which is assigned on import",
+                "Take row_id out of source.columns.",
+            )
+        if name not in COLUMNS:
+            known = [column for column in COLUMNS if column != "row_id"]
+            raise CatalogueError(
+                path,
+                f"source.columns maps {name!r}, which is no catalogue column{nearest(name, known)}",
+                f"Use the names of the catalogue: {CATALOGUE_NAMES}.",
+            )
+    first_use: dict[str, str] = {}
+    for name, in_file in columns.items():
+        if in_file in first_use:
+            raise CatalogueError(
+                path,
+                f"source.columns maps both {first_use[in_file]} and {name} to {in_file!r}",
+                "Map each column of the file once.",
+            )
+        first_use[in_file] = name
+    if ("ra" in columns) != ("dec" in columns):
+        raise CatalogueError(
+            path,
+            "source.columns maps only one of ra and dec",
+            "Map both, or neither if positions are not known.",
+        )
+    _check_enough(path, columns)
+
+
+def _check_enough(path: str, columns: dict[str, str]) -> None:
+    if "spec_class" not in columns and "zspec" not in columns:
+        raise CatalogueError(
+            path,
+            "source.columns maps neither spec_class nor zspec: there is nothing to learn",
+            "Map the column with classes to spec_class or the one with redshifts to zspec.",
+        )
+    missing = {
+        kind: [band for band in BANDS if f"{kind}_mag_{band}" not in columns] for kind in MAGNITUDES
+    }
+    if all(missing.values()):
+        closest = min(MAGNITUDES, key=lambda kind: len(missing[kind]))
+        names = ", ".join(f"{closest}_mag_{band}" for band in missing[closest])
+        raise CatalogueError(
+            path,
+            "source.columns maps no kind of magnitude in all five bands; "
+            f"closest to complete is {closest}, without {names}",
+            "Map u, g, r, i and z of model, psf, petro or cmodel magnitudes.",
+        )

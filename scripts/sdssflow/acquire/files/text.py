@@ -1,0 +1,372 @@
+"""Read tables of text, every value as it stands: numbers are made of it later, with ids exact.
+
+The separator is the one with which the header names all mapped columns. Lines may end in any of the
+three ways, and values in quotes may hold line breaks (RFC 4180), whatever the size of the file.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice
+from typing import BinaryIO, NamedTuple, TextIO
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from sdssflow.acquire.errors import CatalogueError, unknown_column
+from sdssflow.acquire.files.columns import from_astropy
+from sdssflow.acquire.files.containers import open_content, plain_file
+from sdssflow.acquire.files.signatures import HEAD, byte_order_mark
+from sdssflow.acquire.files.text_checks import LONGEST_LINE, CheckedText, nul_byte, too_long
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+ECSV = "# %ECSV"
+EXCEL = "sep="  # Excel's line about the separator
+BACKSLASH = "\\x"
+NOTHING = " \t\r\n,;|\ufeff"
+HEADER_LINES = 20  # names in quotes may hold line breaks
+# several lines of the longest kind, so that a line is read wherever a block ends
+BLOCK = 4 * LONGEST_LINE
+HEADER_ADVICE = (
+    "The first line that is neither empty nor begins with # has to name the columns, separated by "
+    "commas, semicolons, tabs or bars: take out what stands above it, or save the table as CSV."
+)
+
+
+class Layout(NamedTuple):
+    """How a table of text is laid out.
+
+    Attributes
+    ----------
+    names : list of str
+        Names of all columns.
+    separator : str
+        What stands between values.
+    lines : int
+        Lines before the first row.
+    size : int
+        Bytes before the first row, as UTF-8.
+    is_ecsv : bool
+        Whether it says of itself that it is ECSV.
+    """
+
+    names: list[str]
+    separator: str
+    lines: int
+    size: int
+    is_ecsv: bool
+
+
+def read_text(path: str, columns: dict[str, str]) -> pa.Table:
+    """Read the mapped columns of a table of text.
+
+    Parameters
+    ----------
+    path : str
+        A file with a header, UTF-8 or what its byte order mark says; may be packed.
+    columns : dict of str to str
+        Catalogue name -> name in the header.
+
+    Returns
+    -------
+    pyarrow.Table
+        Columns under catalogue names: binary, with values as they stand in the file; for ECSV of
+        the types that it states.
+
+    Raises
+    ------
+    CatalogueError
+        For a header without a mapped column or with one twice, rows whose number of values differs
+        from the header's, quotes that don't end, NUL bytes and lines that are too long.
+    """
+    layout = read_layout(path, columns)
+    _check_names(path, columns, layout)
+    if layout.is_ecsv:
+        return read_ecsv(path, columns)
+    ragged = _Ragged(layout)
+    found = [layout.names.index(name.strip()) for name in columns.values()]
+    labels = [str(place) for place in range(len(layout.names))]
+    wanted = [labels[place] for place in found]
+    try:
+        with _utf_8(path) as stream:
+            stream.read(layout.size)
+            table = pa_csv.read_csv(
+                CheckedText(path, stream, layout.separator, len(layout.names), layout.lines),
+                # rows are in order only when read by one thread
+                read_options=pa_csv.ReadOptions(
+                    use_threads=False, column_names=labels, block_size=BLOCK
+                ),
+                parse_options=pa_csv.ParseOptions(
+                    delimiter=layout.separator,
+                    newlines_in_values=True,
+                    invalid_row_handler=ragged.note,
+                ),
+                convert_options=pa_csv.ConvertOptions(
+                    include_columns=wanted,
+                    # text that is not UTF-8 is told with its row later
+                    column_types={label: pa.binary() for label in wanted},
+                    strings_can_be_null=False,
+                ),
+            )
+    except UnicodeDecodeError as error:
+        raise _not_text(path, error) from error
+    except pa.ArrowInvalid as error:
+        if "Empty CSV file" in str(error):
+            return pa.table({name: pa.array([], pa.binary()) for name in columns})
+        raise CatalogueError(
+            path, f"the file can't be read as CSV ({error})", "Export it again."
+        ) from error
+    if ragged.count:
+        raise ragged.error(path)
+    return table.rename_columns(list(columns))
+
+
+def line_of_row(path: str, columns: dict[str, str], row: int) -> int | None:
+    """Return the line (from 1) on which data row `row` (from 0) of a text file begins.
+
+    Empty lines hold no row. Reads the file again: for messages only. None if it can't be told.
+    """
+    for number, (line, _) in enumerate(_records(path, read_layout(path, columns))):
+        if number == row:
+            return line
+    return None
+
+
+def read_layout(path: str, columns: dict[str, str]) -> Layout:
+    """Tell the header, the separator and where the rows begin.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    columns : dict of str to str
+        Catalogue name -> name in the header, which tells the header and the separator.
+    """
+    before, comment, is_ecsv = [], "", False
+    with _characters(path) as stream:
+        lines = _lines(path, stream)
+        for line in lines:
+            if line.strip(NOTHING) and not line.startswith(("#", EXCEL)):
+                header = [line, *islice(lines, HEADER_LINES - 1)]
+                break
+            before.append(line)
+            comment = line if line.startswith("#") else comment
+            is_ecsv = is_ecsv or line.startswith(ECSV)
+        else:
+            header = []
+    if not header and not comment:
+        raise CatalogueError(path, "the file is empty", "Fetch or export it again.")
+    mapped = {name.strip() for name in columns.values()}
+    names, separator, used = _best(header, mapped, " ," if is_ecsv else "".join(SEPARATORS))
+    if not used and header:
+        raise CatalogueError(
+            path,
+            "a quote opens a name and does not close it",
+            "Close the quote.",
+            line=len(before) + 1,
+        )
+    if comment and not mapped <= set(names):  # TOPCAT and NumPy write the names as a comment
+        in_comment, its_separator, _ = _best(
+            [comment.removeprefix("#")], mapped, "".join(SEPARATORS)
+        )
+        if mapped <= set(in_comment):
+            names, separator, used = in_comment, its_separator, 0
+    skipped = [*before, *header[:used]]
+    size = len("".join(skipped).encode("utf-8", "surrogateescape"))
+    return Layout(names, separator, len(skipped), size, is_ecsv)
+
+
+def _best(lines: list[str], mapped: set[str], separators: str) -> tuple[list[str], str, int]:
+    """Return the names, the separator that gives most of the mapped ones, and the lines used."""
+    found: list[tuple[list[str], str, int]] = []
+    for separator in separators:
+        reader = csv.reader(lines, delimiter=separator, strict=True)
+        with suppress(csv.Error):
+            names = [_readable(cell) for cell in next(reader, [])]
+            found.append((names, separator, reader.line_num))
+    best = max(found, key=lambda one: (len(mapped & set(one[0])), len(one[0])), default=None)
+    if best is None or (len(best[0]) < 2 and len(found) < len(separators)):
+        return [], ",", 0  # a quote that is not closed
+    return best
+
+
+def _readable(name: str) -> str:
+    """Return a name without blanks around it; bytes that are not UTF-8 as escapes."""
+    raw = name.strip().strip("\ufeff").strip().encode("utf-8", "surrogateescape")
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def _check_names(path: str, columns: dict[str, str], layout: Layout) -> None:
+    # ECSV says itself which columns it has, and may have vectors
+    wanted = set(layout.names) if layout.is_ecsv else {name.strip() for name in columns.values()}
+    for name in sorted(wanted):
+        if layout.names.count(name) > 1:
+            raise CatalogueError(
+                path,
+                f"the header names {name!r} {layout.names.count(name)} times",
+                "Give each column its own name.",
+            )
+    if layout.is_ecsv:
+        return
+    if len(layout.names) == 1:
+        raise CatalogueError(
+            path,
+            f"{layout.names[0][:50]!r} (line {layout.lines}) is no header with several columns",
+            HEADER_ADVICE,
+        )
+    for name in columns.values():
+        if name.strip() in layout.names:
+            continue
+        if any(BACKSLASH in other for other in layout.names):
+            raise CatalogueError(
+                path,
+                f"there is no column {name!r}, and some names are not UTF-8: "
+                f"{', '.join(other for other in layout.names if BACKSLASH in other)}",
+                "Save the file as UTF-8 (the format 'CSV UTF-8' of spreadsheets).",
+            )
+        raise unknown_column(path, name, layout.names)
+
+
+class _Ragged:
+    """Counts rows whose number of values is not the header's."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._first: pa_csv.InvalidRow | None = None
+        self.count = 0
+
+    def note(self, row: pa_csv.InvalidRow) -> str:
+        # a line of blanks is as good as an empty one
+        if not re.fullmatch(r'\s*|"\s*"\s*', row.text):
+            self._first = self._first or row
+            self.count += 1
+        return "skip"
+
+    def error(self, path: str) -> CatalogueError:
+        expected = self._first.expected_columns
+        records = _records(path, self._layout)
+        line = next((line for line, row in records if len(row) != expected), None)
+        text = self._first.text
+        text = text if len(text) <= 60 else text[:57] + "..."
+        count = self._first.actual_columns
+        values = f"{count} {'value' if count == 1 else 'values'}"
+        several = f" ({self.count} lines are like this)" if self.count > 1 else ""
+        return CatalogueError(
+            path,
+            f"the header names {expected} columns, this line has {values}{several}: {text!r}",
+            "Name every column in the header, quote values that hold "
+            f"{SEPARATORS[self._layout.separator]}, and look for a line that was cut short.",
+            line=line,
+        )
+
+
+def _records(path: str, layout: Layout) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line on which each row begins, and its values: slow, for messages only."""
+    with _characters(path) as stream:
+        lines = _lines(path, stream)
+        for _ in range(layout.lines):
+            next(lines)
+        reader = csv.reader(lines, delimiter=layout.separator)
+        before = layout.lines
+        try:
+            for row in reader:
+                if row and (len(row) > 1 or row[0].strip()):
+                    yield before + 1, row
+                before = layout.lines + reader.line_num
+        except csv.Error:  # a value too long for this reader: its line stays unknown
+            return
+
+
+def _lines(path: str, stream: TextIO) -> Iterator[str]:
+    """Yield lines with their ends, however they end."""
+    number = 0
+    while line := stream.readline(LONGEST_LINE):
+        number += 1
+        if len(line) == LONGEST_LINE:
+            raise too_long(path, number)
+        if "\0" in line:
+            raise nul_byte(path, number)
+        yield line
+
+
+class _AsUtf8(io.RawIOBase):
+    def __init__(self, characters: TextIO) -> None:
+        self._characters = characters
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        block = self._characters.read(len(buffer) // 4).encode()  # 4 bytes a character at most
+        buffer[: len(block)] = block
+        return len(block)
+
+
+@contextmanager
+def _utf_8(path: str) -> Iterator[BinaryIO]:
+    """Open a text as UTF-8 without byte order mark."""
+    with open_content(path) as stream:
+        encoding = byte_order_mark(stream.peek(HEAD))
+        if encoding == "utf-8-sig":
+            stream.read(3)
+        if encoding in ("utf-16", "utf-32"):
+            yield io.BufferedReader(_AsUtf8(io.TextIOWrapper(stream, encoding, newline="")), HEAD)
+        else:
+            yield stream
+
+
+@contextmanager
+def _characters(path: str) -> Iterator[TextIO]:
+    """Open a text; bytes that are not UTF-8 are kept as they are."""
+    with open_content(path) as stream:
+        encoding = byte_order_mark(stream.peek(HEAD)) or "utf-8"
+        try:
+            yield io.TextIOWrapper(stream, encoding, errors="surrogateescape", newline="")
+        except UnicodeDecodeError as error:
+            raise _not_text(path, error) from error
+
+
+def _not_text(path: str, error: UnicodeDecodeError) -> CatalogueError:
+    return CatalogueError(
+        path,
+        f"its byte order mark says {error.encoding}, which it is not ({error.reason})",
+        "Save it as CSV UTF-8.",
+    )
+
+
+def read_ecsv(path: str, columns: dict[str, str]) -> pa.Table:
+    """Read the mapped columns of an ECSV table.
+
+    Parameters
+    ----------
+    path : str
+        The file; may be packed.
+    columns : dict of str to str
+        Catalogue name -> column, or ``column[k]`` for element k of a vector column.
+
+    Returns
+    -------
+    pyarrow.Table
+        Columns under catalogue names, of the types that the file states; masked values are null.
+
+    Raises
+    ------
+    CatalogueError
+        If the file is no sound ECSV, lacks a column or has one in another unit.
+    """
+    from astropy.table import Table
+
+    with plain_file(path) as plain:
+        try:
+            found = Table.read(plain, format="ascii.ecsv")
+        except (ValueError, TypeError, KeyError, OSError) as error:
+            raise CatalogueError(
+                plain,
+                f"the file can't be read as ECSV ({' '.join(str(error).split())})",
+                "Correct it, or write the table again with astropy or TOPCAT.",
+            ) from error
+        return from_astropy(plain, found, columns)

@@ -1,0 +1,204 @@
+"""Units that files state, under whichever metadata, against what the catalogue has.
+
+Nothing is converted without being asked to. A flux never becomes a magnitude here: SDSS magnitudes
+are asinh magnitudes, whose softening differs by band, negative fluxes have no other, and the error
+of a magnitude needs both columns.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow as pa
+
+from sdssflow.acquire.errors import CatalogueError
+from sdssflow.acquire.schema import COLUMNS
+from sdssflow.acquire.units import equal, parse_unit, ratio
+from sdssflow.configuration.sources import FileSource
+
+if TYPE_CHECKING:
+    from sdssflow.acquire.files.readers import SourceTable
+
+UNIT_WORDS = ("unit", "units", "tunit")
+ASTROPY = b"table_meta_yaml"
+PANDAS = b"PANDAS_ATTRS"
+REPAIR = (
+    "Map another column, or convert it in the file. If the unit is wrong and the column is in "
+    "UNIT all the same, set source.confirmed: [NAMES]."
+)
+VOTABLE = b"IVOA.VOTable-Parquet.content"
+
+
+def stated_unit(attributes: Mapping[Any, Any]) -> str | None:
+    """Return the unit among the attributes of a column, under whichever of the usual names.
+
+    Examples
+    --------
+    >>> stated_unit({"description": "model magnitude", "UNIT": "mag"})
+    'mag'
+    """
+    for name, value in attributes.items():
+        if as_word(name).rpartition(":")[2].rpartition(".")[2].lower() in UNIT_WORDS:
+            return as_word(value)
+    return None
+
+
+def as_word(value: Any) -> str:
+    """Return bytes, NumPy scalars and arrays of one as text."""
+    value = getattr(value, "tolist", lambda: value)()
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def units_of_schema(schema: pa.Schema) -> dict[str, str]:
+    """Return what a Parquet file says of the units of its columns.
+
+    Looked for in the metadata of the fields, in what astropy and pandas write beside them
+    (``df.attrs["units"]``), and in the VOTable of a file of the IVOA's kind.
+    """
+    about = schema.metadata or {}
+    found: dict[str, str] = {}
+    if VOTABLE in about:
+        found |= _of_votable(about[VOTABLE])
+    if PANDAS in about:
+        attributes = json.loads(about[PANDAS])
+        units = next((attributes[word] for word in attributes if word.lower() in UNIT_WORDS), None)
+        if isinstance(units, dict):
+            found |= {name: str(unit) for name, unit in units.items() if unit}
+    if ASTROPY in about:
+        found |= units_of_yaml(about[ASTROPY].decode("utf-8", "replace").splitlines())
+    for field in schema:
+        unit = stated_unit(field.metadata or {})
+        if unit:
+            found[field.name] = unit
+    return found
+
+
+def units_of_yaml(lines: Iterable[str]) -> dict[str, str]:
+    """Return the units in the header that astropy writes beside a table."""
+    from astropy.table.meta import get_header_from_yaml
+
+    described = get_header_from_yaml(list(lines))["datatype"]
+    return {column["name"]: str(column["unit"]) for column in described if column.get("unit")}
+
+
+def _of_votable(xml: bytes) -> dict[str, str]:
+    from astropy.io.votable import parse
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fields = parse(io.BytesIO(xml)).get_first_table().fields
+    return {
+        field.name: field.unit if isinstance(field.unit, str) else field.unit.to_string()
+        for field in fields
+        if field.unit is not None
+    }
+
+
+class Doubt(NamedTuple):
+    """Why a column can't be taken, and what to do; EACH, NAMES and UNIT are filled in."""
+
+    problem: str
+    advice: str
+    unit: str = ""  # that of the file, as astropy writes it
+
+
+def unit_factors(source: SourceTable, settings: FileSource) -> dict[str, float]:
+    """Return by which number each mapped column has to be multiplied.
+
+    Parameters
+    ----------
+    source : SourceTable
+        The file's columns; a field's unit stands in its metadata under ``unit``.
+    settings : FileSource
+        `units` and `confirmed`.
+
+    Returns
+    -------
+    dict of str to float
+        Only the columns that `settings.units` asks to convert.
+
+    Raises
+    ------
+    CatalogueError
+        If a stated unit is not the catalogue's or not the one that `settings.units` names; all
+        columns with the same trouble are named at once.
+    """
+    for key, named in (("units", settings.units), ("confirmed", settings.confirmed)):
+        for name in named:
+            if name not in source.columns:
+                raise CatalogueError(
+                    source.path,
+                    f"source.{key} names {name!r}, which source.columns does not map",
+                    f"Take it out of source.{key}, or map it: its names are those of the "
+                    "catalogue, left in source.columns.",
+                )
+    factors: dict[str, float] = {}
+    doubts: dict[tuple[Doubt, str], list[str]] = {}
+    for name in source.columns:
+        about = source.table.schema.field(name).metadata or {}
+        found = _factor(name, about.get(b"unit", b"").decode(), settings)
+        if isinstance(found, Doubt):
+            doubts.setdefault((found, COLUMNS[name].unit), []).append(name)
+        elif found is not None:
+            factors[name] = found
+    for (doubt, _), names in doubts.items():
+        unit = COLUMNS[names[0]].unit or "a plain number"
+        more = f" (and so are {', '.join(names[1:])})" if len(names) > 1 else ""
+        each = ", ".join(f"{name}: {doubt.unit}" for name in names)
+        advice = doubt.advice.replace("EACH", each).replace("NAMES", ", ".join(names))
+        raise source.error(
+            names[0],
+            f"{doubt.problem}, the catalogue's {names[0]} is in {unit}{more}",
+            advice.replace("UNIT", unit),
+        )
+    return factors
+
+
+def _factor(name: str, stated: str, settings: FileSource) -> float | Doubt | None:
+    """Return the factor of a column, None if it is in the catalogue's unit, or what is wrong."""
+    expected, asked = COLUMNS[name].unit, settings.units.get(name)
+    confirmed = name in settings.confirmed
+    if pa.types.is_string(COLUMNS[name].type) and asked is None:
+        return None
+    try:
+        unit = None if confirmed else parse_unit(stated, expected)
+    except ValueError:
+        return Doubt(f"the file gives it in {stated!r}, a unit that is not known", REPAIR)
+    if asked is None:
+        if unit is None or equal(unit, expected):
+            return None
+        return Doubt(f"the file gives it in {stated!r}", _advice(unit, expected), unit.to_string())
+    try:
+        wanted = parse_unit(asked, expected)
+        factor = None if wanted is None else ratio(wanted, expected)
+    except ValueError:
+        factor = None
+    if factor is None:
+        return Doubt(
+            f"source.units gives it in {asked!r}, which can't be converted exactly",
+            "Take NAMES out of source.units, and convert the column in the file.",
+        )
+    if unit is not None and not equal(unit, wanted):
+        return Doubt(
+            f"source.units gives it in {asked!r}, the file in {stated!r}",
+            "Take NAMES out of source.units, or write there what the file says. If the file is "
+            "wrong, set source.confirmed: [NAMES].",
+        )
+    return factor
+
+
+def _advice(unit: Any, expected: str) -> str:
+    try:
+        ratio(unit, expected)
+    except ValueError:
+        return REPAIR
+    return (
+        "To have it converted, set source.units: {EACH}. If the unit is "
+        "wrong, set source.confirmed: [NAMES]."
+    )

@@ -1,0 +1,341 @@
+"""From the types of a file to numbers, text and ids, without guessing and without rounding.
+
+An SDSS objID packs sky version, rerun, run, camcol, field and object number into 64 bits, a
+specObjID packs plate, fibre, date and reduction (https://www.sdss.org/dr17/help/glossary/). A
+float64 holds 53 bits, so an id that went through floating point (a spreadsheet, pandas with missing
+values, "1.2376E+18" in a CSV) names another object or none, and duplicates can't be told any more.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sdssflow.acquire.checks import (
+    KEPT,
+    KEPT_AS_NULL,
+    SET_TO_NULL,
+    Defects,
+    first_failure,
+)
+from sdssflow.acquire.files.readers import SourceTable
+from sdssflow.acquire.schema import COLUMNS
+
+# a cell with one of these words holds no value
+NULL_WORDS = ("", "null", "NULL", "Null", "NA", "N/A", "n/a", "None", "none", "--")
+# neither does text with one of these; among numbers they are counted as not finite
+NOT_A_NUMBER = ("nan", "NaN", "NAN", "<NA>")
+FLAGS = {
+    **dict.fromkeys(("true", "True", "TRUE", "t", "T"), "1"),
+    **dict.fromkeys(("false", "False", "FALSE", "f", "F"), "0"),
+}
+CORRECT = "Correct it, leave the cell empty, or take the line out if it is no row of the table."
+# what text that is no number looks like, and what to do about it
+REMEDIES = (
+    (r"[+-]?\d+(:|h|d|°|\s)\s*\d+.*",
+     "Write sexagesimal positions in decimal degrees, as astropy.coordinates.Angle does."),
+    (r"[+-]?[\d.,'’ \u00a0\u202f]*\d",
+     "Write numbers with a point before the decimals and without marks for thousands."),
+    (r"[\"'=].*", "Write it without quotes."),
+)  # fmt: skip
+NO_OBJECT = (0, -1)  # SDSS writes 0 for a spectrum without photometric match, peers -1
+HEXADECIMAL = r"^0[xX][0-9a-fA-F]{1,16}$"
+FLOATING = r"[+-]?(\d*\.\d*([eE][+-]?\d+)?|\d+[eE][+-]?\d+)"
+FLOAT_EXACT = 2**53
+LONG = 10**12  # shorter ids may end in zeros
+# fewer ids could end in zeros by chance
+ENOUGH_IDS = 5
+ADVICE = (
+    "Get the ids as integers or quoted text from where the file came from (rounded digits can't be "
+    "restored), or leave the column out of source.columns."
+)
+
+
+def as_text(
+    source: SourceTable,
+    name: str,
+    values: pa.Array | None = None,
+    nothing: tuple[str, ...] = NULL_WORDS + NOT_A_NUMBER,
+) -> pa.Array:
+    """Return a column as text without outer blanks; empty cells and words for `nothing` are null.
+
+    It is taken from `source`, unless `values` was before. Integers become their digits. Floating
+    point is refused: its digits are a matter of taste.
+
+    Raises
+    ------
+    CatalogueError
+        If the column holds neither text nor integers.
+    """
+    values = source.take(name) if values is None else values
+    kind = values.type
+    if _is_binary(kind):
+        row = first_failure(values, pa.string())
+        if row is not None:
+            text = values[row].as_py().decode("utf-8", "backslashreplace")
+            raise source.error(
+                name,
+                f"{text[:50]!r} is not UTF-8",
+                "Save the file as UTF-8 (the format 'CSV UTF-8' of spreadsheets).",
+                row=row,
+            )
+    elif pa.types.is_integer(kind) or pa.types.is_decimal(kind):
+        return pc.cast(values, pa.string())
+    elif not _is_text(kind):
+        raise source.error(
+            name,
+            f"values of type {kind}, expected text or integers",
+            "Map another column, or convert it in the file.",
+        )
+    trimmed = pc.utf8_trim_whitespace(pc.cast(values, pa.string()))
+    empty = pc.is_in(trimmed, value_set=pa.array(nothing))
+    return pc.if_else(empty, pa.scalar(None, pa.string()), trimmed)
+
+
+def as_numbers(source: SourceTable, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return a column as float64 with NaN where there is no value.
+
+    Returns
+    -------
+    values : ndarray of float64, shape (n_rows,)
+    missing : ndarray of bool, shape (n_rows,)
+        True where the file has no value at all (a NaN in the file is not missing).
+
+    Raises
+    ------
+    CatalogueError
+        At the first text that is no number, or for a type that has no numbers.
+    """
+    values = source.take(name)
+    if _is_text(values.type) or _is_binary(values.type):
+        values = as_text(source, name, values, NULL_WORDS)
+        if is_flag(name):
+            values = _as_digits(values)
+        row = first_failure(values, pa.float64())
+        if row is not None:
+            text = values[row].as_py()
+            raise source.error(name, f"{text[:50]!r} is no number", _remedy(name, text), row=row)
+    elif is_flag(name) and pa.types.is_boolean(values.type):
+        values = pc.cast(values, pa.int8())
+    elif not (
+        pa.types.is_integer(values.type)
+        or pa.types.is_floating(values.type)
+        or pa.types.is_decimal(values.type)
+    ):
+        raise source.error(
+            name,
+            f"values of type {values.type}, expected numbers",
+            "Map another column, or convert it in the file.",
+        )
+    missing = values.is_null().to_numpy(zero_copy_only=False)
+    numbers = pc.cast(values, pa.float64(), safe=False)
+    return numbers.fill_null(np.nan).to_numpy(zero_copy_only=False).copy(), missing
+
+
+def is_flag(name: str) -> bool:
+    """Tell whether a catalogue column is 0 or 1, so that booleans can stand for it."""
+    column = COLUMNS[name]
+    return pa.types.is_integer(column.type) and (column.low, column.high) == (0, 1)
+
+
+def _as_digits(text: pa.Array) -> pa.Array:
+    """Write 1 and 0 for words that mean true and false."""
+    words = pa.array(list(FLAGS))
+    place = pc.index_in(text, value_set=words)
+    return pc.if_else(place.is_valid(), pa.array(list(FLAGS.values())).take(place), text)
+
+
+def _remedy(name: str, text: str) -> str:
+    if is_flag(name):
+        return "Write flags as 1 and 0, or as true and false."
+    for pattern, remedy in REMEDIES:
+        if re.fullmatch(pattern, text):
+            return f"{remedy} {CORRECT}"
+    return CORRECT
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    kinds = (
+        pa.types.is_string,
+        pa.types.is_large_string,
+        pa.types.is_string_view,
+        pa.types.is_null,
+    )
+    return any(is_kind(kind) for is_kind in kinds)
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
+def identifiers(
+    source: SourceTable, name: str, sentinels: list[float], defects: Defects
+) -> pa.Array:
+    """Return ids as exact integers.
+
+    Parameters
+    ----------
+    source : SourceTable
+        The file.
+    name : str
+        `objid` or `specobjid`.
+    sentinels : list of float
+        Numbers that mean "no id", besides 0 and -1.
+    defects : Defects
+        Missing ids, ids that mean "none" and repeated ids are counted here.
+
+    Returns
+    -------
+    pyarrow.Array
+        Of the schema's type, shape (n_rows,).
+
+    Raises
+    ------
+    CatalogueError
+        If ids are no whole numbers, don't fit, or went through floating point.
+    """
+    values = source.take(name)
+    if pa.types.is_floating(values.type):
+        raise source.error(
+            name,
+            "stored as floating point, which can't hold the digits of a 64-bit id",
+            ADVICE,
+        )
+    if not pa.types.is_integer(values.type):
+        values = _decimal(as_text(source, name, values))
+        _check_digits(source, name, values)
+    defects.note(name, "missing", _mask(values.is_null()), KEPT_AS_NULL)
+    void = _mask(pc.is_in(values, value_set=_no_ids(sentinels, values.type)))
+    defects.note(name, "no id", void, SET_TO_NULL)
+    values = pc.if_else(pa.array(void), pa.scalar(None, values.type), values)
+    row = first_failure(values, COLUMNS[name].type)
+    if row is not None:
+        raise source.error(
+            name,
+            f"{values[row].as_py()} does not fit the type {COLUMNS[name].type}",
+            "objid lies between 1 and 2^63 - 1, specobjid between 1 and 2^64 - 1. A negative id "
+            "was stored as signed: write it as unsigned.",
+            row=row,
+        )
+    ids = pc.cast(values, COLUMNS[name].type)
+    _check_range(source, name, ids)
+    repeated = _repeated(ids)
+    _check_not_rounded(source, name, ids, repeated)
+    defects.note(name, "duplicate", repeated, KEPT)
+    return ids
+
+
+def _no_ids(sentinels: list[float], kind: pa.DataType) -> pa.Array:
+    """Return the values that mean "no id", of the type of a column of integers or text."""
+    whole = {*NO_OBJECT, *(int(number) for number in sentinels if float(number).is_integer())}
+    if pa.types.is_string(kind):
+        return pa.array([str(number) for number in sorted(whole)])
+    limits = np.iinfo(kind.to_pandas_dtype())
+    return pa.array([x for x in sorted(whole) if limits.min <= x <= limits.max], kind)
+
+
+def _decimal(text: pa.Array) -> pa.Array:
+    """Write hexadecimal ids, as SkyServer shows them, with decimal digits."""
+    is_hexadecimal = pc.match_substring_regex(text, HEXADECIMAL)
+    if not pc.any(is_hexadecimal).as_py():
+        return text
+    digits = pc.if_else(is_hexadecimal, text, pa.scalar(None, pa.string()))
+    return pc.if_else(is_hexadecimal, pc.cast(pc.cast(digits, pa.uint64()), pa.string()), text)
+
+
+def _check_digits(source: SourceTable, name: str, text: pa.Array) -> None:
+    """Refuse anything but digits, with its own words for the marks of floating point."""
+    other = ~_mask(pc.match_substring_regex(text, r"^-?[0-9]+$"), null=True)
+    if not other.any():
+        return
+    row = int(np.argmax(other))
+    value = text[row].as_py()
+    if re.fullmatch(FLOATING, value):
+        raise source.error(name, f"{value!r} went through floating point", ADVICE, row=row)
+    raise source.error(
+        name,
+        f"{value[:50]!r} is no whole number",
+        "Write ids as digits alone (or hexadecimal with 0x), leave the cell empty, or take the "
+        "line out if it is no row of the table.",
+        row=row,
+    )
+
+
+def _check_range(source: SourceTable, name: str, ids: pa.Array) -> None:
+    negative = _mask(pc.less(ids, 0)) if pa.types.is_signed_integer(ids.type) else np.array([False])
+    if negative.any():
+        row = int(np.argmax(negative))
+        raise source.error(
+            name,
+            f"{ids[row].as_py()} is negative",
+            "SDSS ids are positive: correct it, or leave the cell empty.",
+            row=row,
+        )
+
+
+def _check_not_rounded(source: SourceTable, name: str, ids: pa.Array, repeated: np.ndarray) -> None:
+    """Refuse ids whose digits were lost before they were written as integers."""
+    is_long = _mask(pc.greater(ids, pa.scalar(FLOAT_EXACT, ids.type)))
+    n_long = int(is_long.sum())
+    if n_long == 0:
+        return
+    _check_last_digits(source, name, ids, n_long)
+    if n_long < ENOUGH_IDS:
+        return
+    distinct = n_long - int(repeated[is_long].sum())
+    # Every 2^k-th id survives a float64 (k = 8 near 1.2e18); that all of them do is no accident.
+    # A specObjID ends in 10 zero bits, so float64 holds many of them: no sign of damage there.
+    long = ids.fill_null(1).to_numpy()[is_long].view(np.uint64) if name == "objid" else None
+    if distinct > 1 and long is not None and _float64_holds(long):
+        raise source.error(
+            name,
+            f"all {distinct} different ids are numbers that a float64 holds, as "
+            f"{long[0]}: they were converted from floating point",
+            ADVICE,
+        )
+    if distinct <= max(1, n_long / 10):
+        raise source.error(
+            name,
+            f"{n_long} rows share {distinct} different ids: digits were lost",
+            ADVICE,
+        )
+
+
+def _float64_holds(ids: np.ndarray) -> bool:
+    """Tell whether all `ids` (uint64, below 2^63) survive conversion to float64 and back."""
+    return np.array_equal(ids.astype(np.float64).astype(np.uint64), ids)
+
+
+def _check_last_digits(source: SourceTable, name: str, ids: pa.Array, n_long: int) -> None:
+    """Refuse ids most of which end in decimal zeros: three with enough ids, six with any number."""
+    numbers = ids.fill_null(1).to_numpy()
+    zeros, many_zeros = (
+        (numbers >= LONG) & (numbers % numbers.dtype.type(step) == 0) for step in (1000, 10**6)
+    )
+    if (n_long >= ENOUGH_IDS and zeros.sum() > n_long / 2) or many_zeros.sum() > n_long / 2:
+        row = int(np.argmax(zeros))
+        raise source.error(
+            name,
+            f"{zeros.sum()} of {n_long} ids end in zeros, as {numbers[row]}: "
+            "they were rounded to a few decimal digits",
+            ADVICE,
+            row=row,
+        )
+
+
+def _repeated(ids: pa.Array) -> np.ndarray:
+    """Return True where an id stood in an earlier row already; null ids are never repeats."""
+    known = ids.is_valid().to_numpy(zero_copy_only=False)
+    _, first = np.unique(ids.drop_null().to_numpy(), return_index=True)
+    repeated = np.ones(int(known.sum()), dtype=bool)
+    repeated[first] = False
+    result = np.zeros(len(ids), dtype=bool)
+    result[known] = repeated
+    return result
+
+
+def _mask(found: pa.Array, null: bool = False) -> np.ndarray:
+    return found.fill_null(null).to_numpy(zero_copy_only=False)

@@ -1,0 +1,246 @@
+"""Every metric of star/galaxy/quasar probabilities, each on all bootstrap replicates at once.
+
+Means over classes are over those that occur in the truth. docs/metric_conventions.md lists the
+metrics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from sdssflow.acquire.schema import CLASSES
+from sdssflow.configuration.scores import ClassScores
+from sdssflow.evaluate.bootstrap import (
+    positive_or_nan,
+    ranking_area,
+    weighted_sums,
+    with_point_estimate,
+)
+from sdssflow.evaluate.metrics import Metric, Source
+from sdssflow.evaluate.tables import Scores, bin_numbers
+
+TINY = np.finfo(np.float64).eps
+BRIER = Source("Brier 1950", "https://doi.org/10.1175/1520-0493(1950)078%3C0001:VOFEIT%3E2.0.CO;2")
+GUO = Source("Guo et al. 2017", "https://arxiv.org/abs/1706.04599")
+
+
+@dataclass(frozen=True)
+class ClassSums:
+    """What a class metric is computed from, for m weightings of n objects.
+
+    Attributes
+    ----------
+    truth : (n,) int array
+        True classes, from `class_codes`.
+    probability : (n, 3) float64 array
+        Probability of each class.
+    weights : (m, n) array
+        How often each object counts; the first row counts each once.
+    bins : int
+        Calibration bins.
+    """
+
+    truth: np.ndarray
+    probability: np.ndarray
+    weights: np.ndarray
+    bins: int = 10
+
+    @cached_property
+    def _sums(self) -> np.ndarray:
+        """Sums of log-loss, Brier score and, in each bin, of hits less probability."""
+        truth, probability = self.truth, self.probability
+        loss = -np.log(np.clip(probability[np.arange(len(truth)), truth], TINY, 1))
+        brier = ((probability - np.eye(len(CLASSES))[truth]) ** 2).sum(axis=1)
+        top = probability.max(axis=1)
+        gap = per_bin(top, self.bins, (probability.argmax(axis=1) == truth) - top)
+        return weighted_sums(self.weights, np.column_stack([loss, brier, gap]))
+
+    @cached_property
+    def cells(self) -> np.ndarray:
+        """(m, 3, 3) confusion matrices, true class by predicted class."""
+        sums = weighted_sums(self.weights, confusion_summands(self.truth, self.probability))
+        return sums.reshape(-1, len(CLASSES), len(CLASSES))
+
+    @property
+    def hits(self) -> np.ndarray:
+        """(m, 3) objects of each class that are recognised."""
+        return np.diagonal(self.cells, axis1=1, axis2=2)
+
+    @property
+    def total(self) -> np.ndarray:
+        """(m,) number of objects, NaN for none."""
+        return positive_or_nan(self.cells.sum(axis=2).sum(axis=1))
+
+    @property
+    def present(self) -> np.ndarray:
+        """(3,) which classes occur."""
+        return self.cells[0].sum(axis=1) > 0
+
+    @property
+    def precision(self) -> np.ndarray:
+        """(m, 3) purity of each class."""
+        predicted = self.cells.sum(axis=1)
+        precision = np.where(predicted > 0, self.hits / positive_or_nan(predicted), 0.0)
+        precision[:, ~self.present] = np.nan
+        return precision
+
+    @property
+    def recall(self) -> np.ndarray:
+        """(m, 3) completeness of each class."""
+        return self.hits / positive_or_nan(self.cells.sum(axis=2))
+
+    @property
+    def f1(self) -> np.ndarray:
+        """(m, 3) F1 of each class."""
+        f1 = 2 * self.hits / positive_or_nan(self.cells.sum(axis=2) + self.cells.sum(axis=1))
+        f1[:, ~self.present] = np.nan
+        return f1
+
+    @cached_property
+    def area(self) -> np.ndarray:
+        """(m, 3) area under the ROC curve of each class against the rest."""
+        return np.column_stack(
+            [
+                ranking_area(self.probability[:, code], self.truth == code, self.weights)
+                for code in range(len(CLASSES))
+            ]
+        )
+
+    @property
+    def loss(self) -> np.ndarray:
+        """(m,) mean log-loss."""
+        return self._sums[:, 0] / self.total
+
+    @property
+    def brier(self) -> np.ndarray:
+        """(m,) mean Brier score."""
+        return self._sums[:, 1] / self.total
+
+    @property
+    def calibration_error(self) -> np.ndarray:
+        """(m,) expected calibration error of the most probable class."""
+        return np.abs(self._sums[:, 2:]).sum(axis=1) / self.total
+
+    def mean(self, of_classes: np.ndarray) -> np.ndarray:
+        """Return the (m,) means over the classes that occur; NaN if there is none."""
+        if not self.present.any():
+            return np.full(len(of_classes), np.nan)
+        return of_classes[:, self.present].mean(axis=1)
+
+
+# `value` takes `ClassSums` and returns (m,) values, (m, 3) of a metric `per_class`; the order is
+# that of the rows of score tables
+# fmt: off
+METRICS = (
+    Metric("accuracy", "fraction correct", "accuracy", "high", "correct / N",
+        "Fraction of objects classed right.", value=lambda s: s.hits.sum(axis=1) / s.total,
+        fraction=True, headline=1, drawn=1, compared=True, binned=True, subgroup=True),
+    Metric("balanced_accuracy", "mean over classes of recall", "balanced accuracy", "high",
+        "mean of the classes' recalls", "Accuracy, each class alike.",
+        value=lambda s: s.mean(s.recall), binned=True, called="macro recall"),
+    Metric("macro_precision", "mean over classes of precision", "macro precision", "high",
+        "mean of the classes' precisions", "Purity, each class alike.",
+        value=lambda s: s.mean(s.precision), binned=True),
+    Metric("macro_f1", "mean over classes of F1", "macro F1", "high", "mean of the classes' F1",
+        "F1 with each class counting alike.", value=lambda s: s.mean(s.f1), headline=2, drawn=2,
+        compared=True, binned=True, subgroup=True),
+    Metric("precision", "purity; 0 if never predicted", "precision", "high",
+        "true positives / predicted positives", "Purity of a class.",
+        value=lambda s: s.precision, per_class=True, binned=True),
+    Metric("recall", "completeness", "recall", "high", "true positives / actual positives",
+        "Completeness of a class.", value=lambda s: s.recall, per_class=True, binned=True,
+        subgroup=True),
+    Metric("f1", "2TP / (2TP + FP + FN)", "F1", "high",
+        "2 · precision · recall / (precision + recall)", "Harmonic mean of the two.",
+        value=lambda s: s.f1, per_class=True, binned=True),
+    Metric("roc_auc", "mean over classes, one against the rest", "ROC AUC", "high",
+        "P(p of a member > p of another), mean over classes",
+        "How well a class's probability ranks members above the rest; 0.5 is chance.",
+        value=lambda s: s.mean(s.area), axis="ROC AUC (macro)", drawn=3),
+    Metric("log_loss", "natural logarithm, clipped at 2.2e-16", "log-loss", "low",
+        "−mean ln p(true class)", "Surprise at the truth; a confident mistake costs most.",
+        value=lambda s: s.loss, drawn=4, compared=True, called="scikit-learn"),
+    Metric("brier", "sum over classes, 0 to 2", "Brier score", "low",
+        "mean Σ over classes (p − y)²", "Squared error of the probabilities, from 0 to 2.",
+        value=lambda s: s.brier, source=BRIER, axis="Brier score (0 to 2)", drawn=5),
+    Metric("ece", "top class, {bins} bins of equal width", "ECE", "low",
+        "Σ over bins (n / N) · |accuracy − mean p|",
+        "Expected calibration error of the predicted class's probability. Noise within the bins "
+        "adds to it, more so in replicates: in small samples its interval may lie above its value.",
+        value=lambda s: s.calibration_error, source=GUO, axis="calibration error (ECE)", drawn=6),
+    Metric("roc_auc", "one against the rest", "ROC AUC", "high",
+        "P(p of a member > p of another)", "The same of one class.", value=lambda s: s.area,
+        per_class=True),
+)
+# fmt: on
+BINNED = tuple(metric for metric in METRICS if metric.binned)
+
+
+def class_codes(classes: np.ndarray) -> np.ndarray:
+    """Return the place of each class in `CLASSES`.
+
+    Raises
+    ------
+    ValueError
+        If a class is none of them.
+    """
+    classes = np.asarray(classes, dtype=str)
+    codes = np.full(len(classes), -1)
+    for code, name in enumerate(CLASSES):
+        codes[classes == name] = code
+    if (codes < 0).any():
+        unknown = str(classes[codes < 0][0])
+        raise ValueError(f"unknown class {unknown!r}; known: {', '.join(CLASSES)}")
+    return codes
+
+
+def class_scores(
+    truth: np.ndarray,
+    probability: np.ndarray,
+    counts: np.ndarray,
+    settings: ClassScores,
+    metrics: tuple[Metric, ...] = METRICS,
+) -> Scores:
+    """Score class probabilities, with bootstrap replicates.
+
+    Parameters
+    ----------
+    truth : (n,) int array
+        True classes, from `class_codes`.
+    probability : (n, 3) float64 array
+        Probability of each class.
+    counts : (replicates, n) uint8 array
+        From `bootstrap.draw_counts`.
+    settings : ClassScores
+        Number of calibration bins.
+    metrics : tuple of Metric
+        Of `METRICS`; all by default.
+    """
+    bins = settings.calibration_bins
+    sums = ClassSums(truth, probability, with_point_estimate(counts), bins)
+    found = tuple(one for m in metrics for one in _of_classes(m.bound(bins=bins)))
+    values = np.column_stack([metric.value(sums) for metric in metrics])
+    of_class = dict(zip(CLASSES, np.bincount(truth, minlength=len(CLASSES)), strict=True))
+    n = np.array([of_class.get(metric.subset, len(truth)) for metric in found])
+    return Scores(found, values[0], values[1:], n)
+
+
+def _of_classes(metric: Metric) -> Iterator[Metric]:
+    if not metric.per_class:
+        return iter([metric])
+    return (replace(metric, subset=name) for name in CLASSES)
+
+
+def confusion_summands(truth: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """Return an (n, 9) array: 1 in the cell of the confusion matrix that an object is in."""
+    return np.eye(len(CLASSES) ** 2)[truth * len(CLASSES) + probability.argmax(axis=1)]
+
+
+def per_bin(probability: np.ndarray, bins: int, values: np.ndarray) -> np.ndarray:
+    """Spread `values` over columns, one for each bin of equal width that `probability` is in."""
+    numbers = bin_numbers(np.clip(probability, 0, 1), np.linspace(0, 1, bins + 1))
+    return np.eye(bins)[numbers] * values[:, None]

@@ -1,0 +1,140 @@
+"""What is known of a metric, in one record: score tables, figures, report and docs are made of it.
+
+The records are in `class_metrics`, `redshift_metrics`, `paper_metrics` and `pdf_metrics`. A metric
+that is added to one of them is computed, drawn where its record says so, explained in the report's
+glossary and listed in docs/metric_conventions.md
+(``python -m sdssflow.configuration.documents`` writes that page).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+ALL = "all"
+
+
+class Source(NamedTuple):
+    """Where the convention of a metric is from; empty if it is everybody's."""
+
+    name: str = ""
+    url: str = ""
+
+
+NO_SOURCE = Source()
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric in one convention.
+
+    Attributes
+    ----------
+    name : str
+        As in score tables.
+    convention : str
+        How it is defined where definitions differ. `bound` fills in settings in braces.
+    label : str
+        Name in the heads of tables.
+    better : {'low', 'high', 'zero', ''}
+        Which values are better.
+    formula, meaning : str
+        For the glossary, in its symbols.
+    subset : str
+        ``all`` or the name of a class.
+    term : callable, optional
+        What each object adds to a metric that is a mean, n numbers.
+    root : bool
+        Whether the metric is the square root of that mean.
+    value : callable, optional
+        Computes a metric that is no mean. What `term` and `value` take is said where the records
+        are.
+    points : bool
+        Whether it is computed of the mean, median and mode of p(z) too.
+    unit : str
+        ``z`` for a redshift; empty if the metric is of dz / (1 + z) or another ratio.
+    source : Source
+        Who defined it.
+    called, unlike : str
+        Who uses it or what a paper calls it; what it is not to be confused with.
+    fraction : bool
+        Whether it is a fraction of the objects, so that 0 and 1 have exact intervals.
+    interval : bool
+        False for a fact about the sample, which is printed without an interval.
+    per_class : bool
+        Whether each class has a value.
+    axis : str
+        Label in figures; `label` by default.
+    nominal : float, optional
+        The value of a model that is right, drawn as a line.
+    headline, drawn, weighted : int
+        Place among the scores of the summary, the panels of the figure that compares models, the
+        rows of ``covariate_shift.csv``; 0 if it is not among them.
+    compared, binned, subgroup : bool
+        Whether differences between models are reported; whether it is computed in bins; whether
+        these bins are drawn and printed on model cards.
+    """
+
+    name: str
+    convention: str
+    label: str
+    better: Literal["low", "high", "zero", ""] = ""
+    formula: str = ""
+    meaning: str = ""
+    subset: str = ALL
+    term: Callable[[Any], Any] | None = None
+    root: bool = False
+    value: Callable[[Any], Any] | None = None
+    points: bool = False
+    unit: str = ""
+    source: Source = NO_SOURCE
+    called: str = ""
+    unlike: str = ""
+    fraction: bool = False
+    interval: bool = True
+    per_class: bool = False
+    axis: str = ""
+    nominal: float | None = None
+    headline: int = 0
+    drawn: int = 0
+    weighted: int = 0
+    compared: bool = False
+    binned: bool = False
+    subgroup: bool = False
+
+    def bound(self, **settings: float) -> Metric:
+        """Return the metric with settings in its convention.
+
+        >>> Metric("mape", "eps={epsilon:g}", "MAPE").bound(epsilon=0.001).convention
+        'eps=0.001'
+        """
+        return replace(self, convention=self.convention.format(**settings))
+
+    @property
+    def key(self) -> dict[str, str]:
+        """What a row of a score table says of it."""
+        return {"metric": self.name, "convention": self.convention, "subset": self.subset}
+
+
+def placed(metrics: Iterable[Metric], place: str) -> list[Metric]:
+    """Return the metrics that are shown in a place, in its order.
+
+    Parameters
+    ----------
+    metrics : iterable of Metric
+        Records.
+    place : {'headline', 'drawn', 'weighted'}
+        The place.
+    """
+    return sorted(filter(lambda m: getattr(m, place), metrics), key=lambda m: getattr(m, place))
+
+
+def names(metrics: Iterable[Metric], place: str) -> tuple[str, ...]:
+    """Return the names of those with `place`, such as ``compared``, in the order of the records."""
+    return tuple(dict.fromkeys(metric.name for metric in metrics if getattr(metric, place)))
+
+
+def axis_labels(metrics: Iterable[Metric]) -> dict[str, str]:
+    """Return how figures name each metric."""
+    return {metric.name: metric.axis or metric.label for metric in metrics}

@@ -1,0 +1,106 @@
+"""Tables of redshift scores: per model and seed, by bin, and differences between models.
+
+Each replicate of the bootstrap draws the same groups for all models and seeds, so differences
+between models are paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from sdssflow.configuration.scores import Bootstrap, RedshiftScores
+from sdssflow.evaluate import paper_metrics, redshift_metrics
+from sdssflow.evaluate.bootstrap import replicate
+from sdssflow.evaluate.metrics import Metric
+from sdssflow.evaluate.redshift_metrics import Residuals, value
+from sdssflow.evaluate.tables import Columns, Predictions, Scorer, Scores, compare_models
+
+
+def compare_regressors(
+    predictions: Sequence[Predictions], settings: RedshiftScores, bootstrap: Bootstrap
+) -> dict[str, pd.DataFrame]:
+    """Score all models of one split by their point redshifts.
+
+    Parameters
+    ----------
+    predictions : sequence of Predictions
+        Of models tested on the same objects (`tables.read_predictions`).
+    settings : RedshiftScores
+        Epsilon, number of bins, and of which papers there are scores besides those of every run.
+    bootstrap : Bootstrap
+        Replicates, seed and level of the intervals.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        `scores`, `differences`, `scores_by_bin`; columns as docs/architecture.md lists them.
+
+    Raises
+    ------
+    ValueError
+        If a redshift is missing; the message names model, seed and object.
+    """
+    return compare_models(predictions, redshift_scorer(settings), settings.bins, bootstrap)
+
+
+def redshift_scorer(settings: RedshiftScores) -> Scorer:
+    """Return how point redshifts are scored: metrics of every run, then those of single papers."""
+    epsilon = settings.mape_epsilon
+    metrics = [metric.bound(epsilon=epsilon) for metric in redshift_metrics.METRICS]
+    metrics += paper_metrics.of_conventions(settings.conventions)
+    return Scorer(tuple(metrics), _columns, partial(score, epsilon=epsilon))
+
+
+def score(
+    columns: Columns, counts: np.ndarray, metrics: tuple[Metric, ...], epsilon: float
+) -> Scores:
+    """Score predictions, with bootstrap replicates.
+
+    Parameters
+    ----------
+    columns : dict of str to (n,) float64 array
+        `zspec` and `zphot`, n > 0.
+    counts : (replicates, n) uint8 array
+        From `bootstrap.draw_counts`.
+    metrics : tuple of Metric
+        Of `redshift_metrics` and `paper_metrics`.
+    epsilon : float
+        Smallest denominator of the mean absolute percentage error.
+
+    Raises
+    ------
+    ValueError
+        If a redshift is not finite.
+    """
+    arrays = columns["zspec"], columns["zphot"]
+    for name, values in zip(("zspec", "zphot"), arrays, strict=True):
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} is not finite for {np.sum(~np.isfinite(values))} objects")
+    drawn = [place for place, metric in enumerate(metrics) if metric.interval]
+
+    def resampled(*some: np.ndarray) -> np.ndarray:
+        residuals = Residuals(*some, epsilon)
+        return np.array([value(metrics[place], residuals) for place in drawn])
+
+    replicates = np.full((len(counts), len(metrics)), np.nan)
+    replicates[:, drawn] = replicate(resampled, arrays, counts).reshape(len(counts), -1)
+    residuals = Residuals(*arrays, epsilon)
+    values = np.array([value(metric, residuals) for metric in metrics], dtype=float)
+    return Scores(metrics, values, replicates, np.full(len(metrics), len(arrays[0])))
+
+
+def _columns(prediction: Predictions, seed: int) -> Columns:
+    frame = prediction.of_seed(seed)
+    for name in ("zspec", "zphot"):
+        lacking = frame.loc[~np.isfinite(frame[name].to_numpy()), "row_id"]
+        if len(lacking):
+            raise ValueError(
+                f"{name} of row_id {lacking.iloc[0]} is missing in the predictions of "
+                f"{prediction.model}, seed {seed} ({len(lacking)} objects in all); add "
+                "{cut: redshift_range} to the sample's cuts"
+            )
+    return {name: frame[name].to_numpy() for name in ("zspec", "zphot")}

@@ -1,0 +1,401 @@
+"""Long score tables with intervals: what all scores have in common."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from sdssflow.configuration.scores import Bootstrap
+from sdssflow.evaluate.bootstrap import bound_certain_fraction, draw_counts, interval
+from sdssflow.evaluate.metrics import ALL, Metric
+from sdssflow.logs import progress
+from sdssflow.tables import DIGEST_LENGTH, metadata, read_parquet
+
+ABOUT_COLUMNS = ["model", "seed", "metric", "convention", "subset"]
+SCORE_COLUMNS = ["value", "lower", "upper", "n", "data_digest"]
+BIN_COLUMNS = ["variable", "bin_low", "bin_high"]
+BINNED_COLUMNS = [*ABOUT_COLUMNS, *BIN_COLUMNS, *SCORE_COLUMNS]
+DIFFERENCE_COLUMNS = ["model", "other", "metric", "value", "lower", "upper"]
+VARIABLES = ("zspec", "zphot", "reference_mag")
+Columns = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Several metrics of one model on one set of objects, with their bootstrap replicates.
+
+    Attributes
+    ----------
+    metrics : tuple of Metric
+        The k metrics.
+    values : (k,) float64 array
+        Their values; NaN where undefined.
+    replicates : (r, k) float64 array
+        Their values on the replicates; NaN where undefined.
+    n : (k,) int array
+        Number of objects that each metric is about.
+    """
+
+    metrics: tuple[Metric, ...]
+    values: np.ndarray
+    replicates: np.ndarray
+    n: np.ndarray
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The test predictions of one model, all seeds.
+
+    Attributes
+    ----------
+    model : str
+        Name of the model.
+    frame : pandas.DataFrame
+        Columns as docs/architecture.md lists them for predictions.parquet.
+    test_digests : dict of int to str
+        Digest of the test table of each seed.
+    """
+
+    model: str
+    frame: pd.DataFrame
+    test_digests: dict[int, str]
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds, ascending."""
+        return sorted(self.test_digests)
+
+    def of_seed(self, seed: int) -> pd.DataFrame:
+        """Return the rows of one seed; the folds of a cross-validation are pooled."""
+        return self.frame[self.frame["seed"] == seed].reset_index(drop=True)
+
+
+def read_predictions(paths: Iterable[str | Path], models: Sequence[str]) -> list[Predictions]:
+    """Read the predictions of several models and see that they are about the same objects.
+
+    Raises
+    ------
+    ValueError
+        If a file belongs to another model than its place in `models` says, or two models were
+        tested on other objects: their scores could not be compared.
+    """
+    read: list[Predictions] = []
+    for path, model in zip(paths, models, strict=True):
+        table = read_parquet(path)
+        about = metadata(table.schema)
+        if about.get("model") != model:
+            raise ValueError(f"{path}: predictions of {about.get('model')!r}, not of {model!r}")
+        digests = {int(seed): digest for seed, digest in about["test_digests"].items()}
+        read.append(Predictions(model, table.to_pandas(), digests))
+        _check_same_objects(read[0], read[-1], path)
+    return read
+
+
+def _check_same_objects(first: Predictions, other: Predictions, path: str | Path) -> None:
+    keys = ["row_id", "seed", "fold"]
+    same = first.test_digests == other.test_digests and first.frame[keys].equals(other.frame[keys])
+    if not same:
+        raise ValueError(
+            f"{path}: {other.model} was tested on other objects than {first.model}; "
+            "remove the older predictions and run again"
+        )
+
+
+def counts_by_seed(
+    predictions: Sequence[Predictions], bootstrap: Bootstrap
+) -> dict[int, np.ndarray]:
+    """Draw the bootstrap once per seed, for all models: they were tested on the same objects."""
+    first = predictions[0]
+    return {
+        seed: draw_counts(first.of_seed(seed)["group"].to_numpy(dtype=str), bootstrap)
+        for seed in first.seeds
+    }
+
+
+def equal_count_edges(values: np.ndarray, bins: int) -> np.ndarray:
+    """Return the edges of bins that hold equal numbers of `values`.
+
+    Parameters
+    ----------
+    values : (n,) array
+        NaN are left out.
+    bins : int
+        Number of bins wanted.
+
+    Returns
+    -------
+    (m + 1,) float64 array
+        Ascending; m < `bins` where values repeat too often, empty if there are no values.
+    """
+    finite = np.asarray(values, dtype=float)
+    finite = finite[np.isfinite(finite)]
+    return np.unique(np.quantile(finite, np.linspace(0, 1, bins + 1))) if len(finite) else finite
+
+
+def bin_numbers(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return the bin of each value: low <= value < high, the last bin with its upper end.
+
+    Values outside the edges and NaN get -1.
+    """
+    values = np.asarray(values, dtype=float)
+    numbers = np.searchsorted(edges, values, side="right") - 1
+    numbers[values == edges[-1]] = len(edges) - 2
+    outside = ~((values >= edges[0]) & (values <= edges[-1]))
+    return np.where(outside, -1, numbers)
+
+
+def mean_over_seeds(scores: Sequence[Scores]) -> Scores:
+    """Average scores over seeds, replicate by replicate, leaving out seeds where undefined.
+
+    Replicates of different seeds drew the same groups, so the spread of the mean's replicates is
+    the sampling error of the mean. `n` becomes the mean number of objects per seed, rounded.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
+        return Scores(
+            scores[0].metrics,
+            np.nanmean([score.values for score in scores], axis=0),
+            np.nanmean([score.replicates for score in scores], axis=0),
+            np.rint(np.mean([score.n for score in scores], axis=0)).astype(int),
+        )
+
+
+def scores_table(
+    scores: Mapping[str, Mapping[int, Scores]], level: float, test_digests: Mapping[int, str]
+) -> pd.DataFrame:
+    """Return ``scores.csv``: each model, seed and metric, and the means over seeds.
+
+    Parameters
+    ----------
+    scores : mapping of model to mapping of seed to Scores
+        All scores.
+    level : float
+        Confidence level of the intervals.
+    test_digests : mapping of seed to str
+        Digest of each seed's test table.
+    """
+    rows: list[dict[str, Any]] = []
+    for model, by_seed in scores.items():
+        for seed, score in sorted(by_seed.items()):
+            rows += score_rows(score, level, model=model, seed=seed, digest=test_digests[seed])
+        mean = mean_over_seeds(list(by_seed.values()))
+        digest = combined_digest(test_digests)
+        rows += score_rows(mean, level, model=model, seed=ALL, digest=digest)
+    return pd.DataFrame(rows, columns=[*ABOUT_COLUMNS, *SCORE_COLUMNS])
+
+
+def score_rows(
+    score: Scores, level: float, *, model: str, seed: int | str, digest: str, **more: Any
+) -> list[dict[str, Any]]:
+    """Return one dict per metric, with interval; `more` columns come before the value.
+
+    A fraction of none or all of n objects is the same in every replicate; its interval is the exact
+    binomial one instead (`bootstrap.bound_certain_fraction`).
+    """
+    lower, upper = interval(score.replicates, level)
+    for place, metric in enumerate(score.metrics):
+        if metric.fraction:
+            lower[place], upper[place] = bound_certain_fraction(
+                score.values[place], lower[place], upper[place], score.n[place], level
+            )
+    return [
+        {
+            "model": model,
+            "seed": seed,
+            **metric.key,
+            **more,
+            "value": value,
+            "lower": low,
+            "upper": high,
+            "n": n,
+            "data_digest": digest,
+        }
+        for metric, value, low, high, n in zip(
+            score.metrics, score.values, lower, upper, score.n, strict=True
+        )
+    ]
+
+
+def differences_table(scores: Mapping[str, Mapping[int, Scores]], level: float) -> pd.DataFrame:
+    """Return ``differences.csv``: `model` minus `other` for every pair, on the same objects.
+
+    Parameters
+    ----------
+    scores : mapping of model to mapping of seed to Scores
+        All scores; replicates drew the same groups for all models. Those are shown whose record
+        says `compared`.
+    level : float
+        Confidence level of the intervals.
+    """
+    means = {model: mean_over_seeds(list(by_seed.values())) for model, by_seed in scores.items()}
+    rows = []
+    for model, other in itertools.combinations(means, 2):
+        replicates = means[model].replicates - means[other].replicates
+        values = means[model].values - means[other].values
+        lower, upper = interval(replicates, level)
+        for place, metric in enumerate(means[model].metrics):
+            if metric.compared:
+                rows.append(
+                    {
+                        "model": model,
+                        "other": other,
+                        "metric": metric.name,
+                        "value": values[place],
+                        "lower": lower[place],
+                        "upper": upper[place],
+                    }
+                )
+    return pd.DataFrame(rows, columns=DIFFERENCE_COLUMNS)
+
+
+def combined_digest(test_digests: Mapping[int, str]) -> str:
+    """Digest the test tables of all seeds together; that of the only seed is itself."""
+    if len(test_digests) == 1:
+        return next(iter(test_digests.values()))
+    text = "".join(f"{seed}:{digest};" for seed, digest in sorted(test_digests.items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+
+
+class Scorer(NamedTuple):
+    """How the models of a task are scored.
+
+    Attributes
+    ----------
+    metrics : tuple of Metric
+        What is computed.
+    columns : callable
+        Takes predictions and a seed; returns what scores are made of, arrays of n objects.
+    score : callable
+        Takes such columns, (replicates, n) counts and metrics; returns Scores.
+    """
+
+    metrics: tuple[Metric, ...]
+    columns: Callable[[Predictions, int], Columns]
+    score: Callable[[Columns, np.ndarray, tuple[Metric, ...]], Scores]
+
+
+def compare_models(
+    predictions: Sequence[Predictions], scorer: Scorer, bins: int, bootstrap: Bootstrap
+) -> dict[str, pd.DataFrame]:
+    """Return the tables `scores`, `differences` and `scores_by_bin` of some models.
+
+    Parameters
+    ----------
+    predictions : sequence of Predictions
+        Of models tested on the same objects (`read_predictions`).
+    scorer : Scorer
+        How they are scored; in bins by those of its metrics whose record says `binned`.
+    bins : int
+        Number of bins of zspec, zphot and reference magnitude.
+    bootstrap : Bootstrap
+        Replicates, level and seed.
+    """
+    counts = counts_by_seed(predictions, bootstrap)
+    scores = {
+        one.model: {
+            seed: scorer.score(scorer.columns(one, seed), counts[seed], scorer.metrics)
+            for seed in one.seeds
+        }
+        for one in progress(predictions, len(predictions), "scoring")
+    }
+    return {
+        "scores": scores_table(scores, bootstrap.level, predictions[0].test_digests),
+        "differences": differences_table(scores, bootstrap.level),
+        "scores_by_bin": scores_by_bin(predictions, scorer, bins, counts, bootstrap.level),
+    }
+
+
+def scores_by_bin(
+    predictions: Sequence[Predictions],
+    scorer: Scorer,
+    bins: int,
+    counts: Mapping[int, np.ndarray],
+    level: float,
+) -> pd.DataFrame:
+    """Score models in bins of zspec, zphot and reference magnitude.
+
+    Bins hold equal numbers of objects of all seeds together and are the same for all models. Bins
+    of zphot have the edges of those of zspec, so that a model more or less changes no other
+    model's row; their first and last bin take in what lies beyond. Objects without a reference
+    magnitude are in no bin of it. A bin without objects has no row; a seed without objects in a
+    bin has none, and doesn't enter the mean over seeds.
+
+    Parameters
+    ----------
+    predictions, scorer, bins
+        As for `compare_models`.
+    counts : mapping of int to array
+        From `counts_by_seed`.
+    level : float
+        Confidence level of the intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `BINNED_COLUMNS`.
+    """
+    metrics = tuple(metric for metric in scorer.metrics if metric.binned)
+    rows: list[dict[str, Any]] = []
+    for variable, edges in _edges(predictions[0].frame, bins).items():
+        for one in predictions:
+            columns = {seed: scorer.columns(one, seed) for seed in one.seeds}
+            for low, high, inside in _bins(one, variable, edges):
+                by_seed = {}
+                for seed, chosen in inside.items():
+                    some = {name: values[chosen] for name, values in columns[seed].items()}
+                    by_seed[seed] = scorer.score(some, counts[seed][:, chosen], metrics)
+                where = {"variable": variable, "bin_low": low, "bin_high": high}
+                rows += _bin_rows(one, by_seed, level, where)
+    return pd.DataFrame(rows, columns=BINNED_COLUMNS)
+
+
+def _edges(frame: pd.DataFrame, bins: int) -> dict[str, np.ndarray]:
+    zspec, magnitude = (
+        equal_count_edges(frame[name].to_numpy(), bins) for name in ("zspec", "reference_mag")
+    )
+    return dict(zip(VARIABLES, (zspec, zspec, magnitude), strict=True))
+
+
+def _bins(
+    prediction: Predictions, variable: str, edges: np.ndarray
+) -> Iterator[tuple[float, float, dict[int, np.ndarray]]]:
+    """Yield low end, high end and, for each seed with objects there, which are in each bin."""
+    if not len(edges):
+        return
+    numbers = {}
+    for seed in prediction.seeds:
+        values = prediction.of_seed(seed)[variable].to_numpy(dtype=float)
+        if variable == "zphot":
+            values = np.clip(values, edges[0], edges[-1])
+        numbers[seed] = bin_numbers(values, edges)
+    for place in range(len(edges) - 1):
+        inside = {seed: number == place for seed, number in numbers.items()}
+        yield edges[place], edges[place + 1], {s: rows for s, rows in inside.items() if rows.any()}
+
+
+def _bin_rows(
+    prediction: Predictions, by_seed: Mapping[int, Scores], level: float, where: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the rows of one model in one bin: each seed and the mean over seeds."""
+    if not by_seed:
+        return []
+    digests = prediction.test_digests
+    labelled: dict[int | str, tuple[Scores, str]] = {
+        seed: (scores, digests[seed]) for seed, scores in by_seed.items()
+    }
+    labelled[ALL] = (mean_over_seeds(list(by_seed.values())), combined_digest(digests))
+    return [
+        row
+        for seed, (scores, digest) in labelled.items()
+        for row in score_rows(
+            scores, level, model=prediction.model, seed=seed, digest=digest, **where
+        )
+    ]

@@ -1,0 +1,72 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from sdssflow.acquire.download.errors import TransientError
+from sdssflow.acquire.download.ranges import EVERYTHING, plates
+from sdssflow.acquire.download.verify import Tally, check_keys, check_positions, check_tally
+
+
+def rows(**changes):
+    """Three spectra of plate 8200, beyond 2^63; `changes` by column."""
+    fiber = np.array([1, 2, 700])
+    ids = (np.uint64(8200) << np.uint64(50)) | (fiber.astype(np.uint64) << np.uint64(38))
+    columns = {
+        "specobjid": pa.array(ids),
+        "objid": pa.array([1237648720693755918, 1237648720693755919, 1237648720693755921]),
+        "plate": pa.array([8200] * 3, pa.int32()),
+        "fiberid": pa.array(fiber, pa.int32()),
+        "ra": pa.array([0.0, 359.9, 10.0]),
+        "dec": pa.array([-1.0, 0.0, 89.0]),
+    }
+    return pa.table(columns | changes)
+
+
+def test_good_rows_pass():
+    check_keys(rows(), plates(8200, 8200))
+    check_positions(rows())
+    check_keys(rows().slice(0, 0), plates(1, 1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"specobjid": rows()["specobjid"].take([1, 0, 2])}, "row 1 .* not above the one before"),
+        ({"specobjid": rows()["specobjid"].take([0, 0, 2])}, "row 1 .* not above the one before"),
+        ({"objid": pa.array([1, None, 3])}, "row 1 of the answer has no objid"),
+        ({"plate": pa.array([8200, 8200, 8201])}, "row 2 .* plate is not that of its specObjID"),
+        ({"fiberid": pa.array([1, 3, 700])}, "row 1 .* fibre is not that of its specObjID"),
+    ],
+)
+def test_rows_that_contradict_themselves(changes, message):
+    with pytest.raises(TransientError, match=message):
+        check_keys(rows(**changes), EVERYTHING)
+
+
+def test_rows_of_another_range():
+    with pytest.raises(TransientError, match="outside the range asked for"):
+        check_keys(rows(), plates(8201, 8300))
+
+
+@pytest.mark.parametrize("value", [360.1, -0.1, None, np.nan])
+def test_a_position_that_is_none(value):
+    bad = rows(ra=pa.array([0.0, 1.0, value], pa.float64()))
+    with pytest.raises(TransientError, match="row 2 .*: ra is no angle"):
+        check_positions(bad)
+
+
+def test_a_tally_is_that_of_sql():
+    tally = Tally.of(rows())
+    ids = rows()["specobjid"].to_pylist()
+    assert tally == (3, min(ids), max(ids), sum(i % 1_000_003 for i in ids),
+                     sum(i % 1_000_003 for i in rows()["objid"].to_pylist()))  # fmt: skip
+    assert Tally.of(rows().slice(0, 0)) == (0, None, None, None, None)
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_any_figure_that_differs_is_told(place):
+    tally = Tally.of(rows())
+    other = Tally(*[v + 1 if i == place else v for i, v in enumerate(tally)])
+    with pytest.raises(TransientError, match="the server counts"):
+        check_tally(tally, other)
+    check_tally(tally, tally)

@@ -1,0 +1,255 @@
+"""Every format gives the same catalogue, and each format's own traps are met."""
+
+import gzip
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sdssflow.acquire.errors import CatalogueError
+from sdssflow.acquire.files.conform import read_catalogue
+from sdssflow.acquire.files.readers import format_of, read_source
+from sdssflow.configuration.sources import FileSource
+from sdssflow.tables import content_digest
+from tests.acquire.files.good_table import BANDS, ROWS, good_columns, good_frame, write
+
+
+def source(path, **settings):
+    return FileSource(kind="file", path=str(path), **{"columns": good_columns(), **settings})
+
+
+def catalogue(path, **settings):
+    return read_catalogue(path, source(path, **settings), "good")[0]
+
+
+@pytest.fixture
+def expected(tmp_path):
+    return catalogue(write(good_frame(), tmp_path / "expected.csv"))
+
+
+@pytest.mark.parametrize("file", ["a.csv", "a.csv.gz", "a.fits", "a.vot", "a.parquet", "a.h5"])
+def test_all_formats_give_the_same_catalogue(file, tmp_path, expected):
+    found = catalogue(write(good_frame(), tmp_path / file))
+    assert content_digest(found) == content_digest(expected)
+    good = good_frame()
+    assert found["objid"].to_pylist() == good["objID"].tolist()
+    assert found["specobjid"].to_pylist() == good["specObjID"].tolist()
+    assert found["ra"].to_pylist() == good["ra"].tolist()
+    assert found["row_id"].to_pylist() == list(range(ROWS))
+    np.testing.assert_array_equal(found["model_mag_r"].to_numpy(), good["r"].astype("float32"))
+
+
+@pytest.mark.parametrize("file", ["a.csv", "a.fits", "a.vot", "a.parquet", "a.h5"])
+def test_only_mapped_columns_are_read(file, tmp_path):
+    path = write(good_frame(), tmp_path / file)
+    few = {"spec_class": "class", **{f"psf_mag_{band}": band for band in BANDS}}
+    assert read_source(path, source(path, columns=few)).table.column_names == list(few)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda raw: b"\xef\xbb\xbf" + raw, id="byte order mark"),
+        pytest.param(lambda raw: raw.replace(b"\n", b"\r\n"), id="Windows line ends"),
+        pytest.param(lambda raw: b"#Table1\n" + raw, id="SkyServer's first line"),
+        pytest.param(lambda raw: raw.replace(b"\n", b"\n\n"), id="empty lines"),
+        pytest.param(lambda raw: raw.rstrip(b"\n"), id="no last line end"),
+        pytest.param(lambda raw: raw.replace(b",", b", ").replace(b", ", b",", 11), id="blanks"),
+        pytest.param(lambda raw: raw.replace(b"GALAXY", b'"GALAXY"'), id="quotes"),
+        pytest.param(lambda raw: raw.replace(b"\n", b"\r"), id="line ends of old Macs"),
+        pytest.param(lambda raw: raw.replace(b"\n", b"\r\r\n"), id="line ends made twice"),
+        pytest.param(
+            lambda raw: raw.replace(b"\n", b"\r", 5).replace(b"\n", b"\r\n", 4),
+            id="all three line ends",
+        ),
+        pytest.param(
+            lambda raw: b"\n  \n\r\n" + raw.replace(b"\n", b"\n \t \n", 3),
+            id="empty and blank lines first and between",
+        ),
+        pytest.param(lambda raw: raw.replace(b",", b";"), id="semicolons"),
+        pytest.param(lambda raw: raw.replace(b",", b"\t"), id="tabs"),
+        pytest.param(lambda raw: raw.replace(b",", b" | "), id="bars"),
+        pytest.param(lambda raw: raw.decode().encode("utf-16"), id="UTF-16"),
+        pytest.param(
+            lambda raw: raw.replace(b",", b"\t").replace(b"\n", b"\r\n").decode().encode("utf-16"),
+            id="Excel's Unicode text",
+        ),
+        pytest.param(lambda raw: b"\xfe\xff" + raw.decode().encode("utf-16-be"), id="UTF-16-BE"),
+        pytest.param(lambda raw: raw.decode().encode("utf-32"), id="UTF-32"),
+        pytest.param(lambda raw: b"# ra, dec, z\n#\n" + raw, id="comments"),
+        pytest.param(lambda raw: b"#my table\n# " + raw, id="names in a comment"),
+        pytest.param(lambda raw: b"#" + raw, id="a number sign before the first name"),
+        pytest.param(lambda raw: raw.replace(b",", b" , ", 11), id="blanks around names"),
+        pytest.param(
+            lambda raw: b'"' + raw.replace(b",", b'","').replace(b"\n", b'"\n"')[:-1],
+            id="everything in quotes",
+        ),
+        pytest.param(lambda raw: raw.replace(b"\n", b",\n"), id="a comma at each end"),
+        pytest.param(
+            lambda raw: raw.replace(b"\n", b',"a ""\n\r\n, b"\n'), id="line breaks in quotes"
+        ),
+        pytest.param(lambda raw: raw.replace(b"\n", b',5" disk"\n'), id="quotes amid values"),
+        pytest.param(lambda raw: raw.replace(b"\n", b",\xe9\n"), id="Latin-1 in a column unmapped"),
+        pytest.param(
+            lambda raw: b"\n".join(
+                line + (b',"of\nall"' if i == 0 else b"," if line else b"")
+                for i, line in enumerate(raw.split(b"\n"))
+            ),
+            id="a line break in a name",
+        ),
+    ],
+)
+def test_csv_dialects(change, tmp_path, expected):
+    path = write(good_frame(), tmp_path / "a.csv")
+    path.write_bytes(change(path.read_bytes()))
+    assert content_digest(catalogue(path)) == content_digest(expected)
+
+
+@pytest.mark.parametrize("prefix", [b"", b"#Table1\n", b"\n\n"])
+def test_line_of_an_error_is_the_one_in_the_file(prefix, tmp_path):
+    frame = good_frame().astype({"u": object})
+    frame.loc[8, "u"] = "faint"
+    path = write(frame, tmp_path / "a.csv")
+    header, *rows = path.read_bytes().splitlines(keepends=True)
+    lines = (header if prefix == b"\n\n" else prefix + header, *([prefix] * (prefix == b"\n\n")))
+    path.write_bytes(b"".join(lines) + b"".join(rows))
+    line = next(i for i, x in enumerate(path.read_text().split("\n"), 1) if "faint" in x)
+    with pytest.raises(CatalogueError, match=rf"row 8 \(line {line}\)"):
+        catalogue(path)
+
+
+def test_gzip_is_told_from_its_bytes(tmp_path, expected):
+    plain = write(good_frame(), tmp_path / "a.csv")
+    path = tmp_path / "zipped.csv"  # a browser may take the suffix off
+    path.write_bytes(gzip.compress(plain.read_bytes()))
+    assert content_digest(catalogue(path)) == content_digest(expected)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a", "a.txt", "a.fits", ".csv.zip", "a.gz"])
+@pytest.mark.parametrize("file", ["a.csv", "a.csv.gz", "a.fits", "a.vot", "a.parquet", "a.h5"])
+def test_bytes_tell_the_format_not_the_name(file, name, tmp_path, expected):
+    path = write(good_frame(), tmp_path / file).rename(tmp_path / name)
+    if (file, name) in (("a.csv", "a.fits"), ("a.csv.gz", "a.fits")):
+        with pytest.raises(CatalogueError, match=r"source\.format to csv"):
+            format_of(str(path))
+        assert content_digest(catalogue(path, format="csv")) == content_digest(expected)
+    else:
+        assert content_digest(catalogue(path)) == content_digest(expected)
+
+
+def test_recorded_sha256_is_accepted(tmp_path):
+    path = write(good_frame(), tmp_path / "a.csv")
+    digest = read_source(path, source(path)).sha256
+    assert read_source(path, source(path, sha256=digest)).sha256 == digest
+
+
+VECTORS = {**good_columns(), **{f"model_mag_{b}": f"modelMag[{k}]" for k, b in enumerate(BANDS)}}
+
+
+@pytest.mark.parametrize("suffix", ["fits", "vot", "parquet", "h5"])
+def test_elements_of_vector_columns(suffix, tmp_path, expected):
+    from astropy.table import Table
+
+    good = good_frame()
+    vectors = good[list(BANDS)].to_numpy()
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "parquet":
+        flat = pa.array(vectors.ravel())
+        lists = pa.FixedSizeListArray.from_arrays(flat, 5)
+        pq.write_table(pa.Table.from_pandas(good).append_column("modelMag", lists), path)
+    else:
+        good["specObjID"] = good["specObjID"].astype(str)
+        table = Table.from_pandas(good.drop(columns=list(BANDS)))
+        table["modelMag"] = vectors
+        if suffix == "h5":
+            table["class"] = table["class"].astype("S6")
+            table["specObjID"] = table["specObjID"].astype("S20")
+        kind = {"vot": "votable", "h5": "hdf5"}.get(suffix, "fits")
+        table.write(path, format=kind, **({"path": "photo"} if suffix == "h5" else {}))
+    assert content_digest(catalogue(path, columns=VECTORS)) == content_digest(expected)
+
+
+def test_fits_types_masks_and_extensions(tmp_path):
+    """Big-endian floats, TNULL integers, unsigned 64-bit (TZERO), NaN, padded text."""
+    from astropy.io import fits
+
+    good = good_frame()
+    good.loc[3, "u"] = np.nan
+    plates = good["plate"].to_numpy(np.int32)
+    plates[5] = -1
+    columns = [
+        fits.Column("CLASS", "10A", array=good["class"].to_numpy(str)),
+        fits.Column("PLATE", "J", null=-1, array=plates),
+        fits.Column("SPECOBJID", "K", bzero=2**63, array=good["specObjID"].to_numpy()),
+        *[fits.Column(band, "E", unit="mag", array=good[band].to_numpy(">f4")) for band in BANDS],
+    ]
+    table = fits.BinTableHDU.from_columns(columns, name="SPECOBJ")
+    other = fits.BinTableHDU.from_columns([fits.Column("x", "J", array=[1])])
+    path = tmp_path / "a.fits"
+    fits.HDUList([fits.PrimaryHDU(), other, table]).writeto(path)
+    mapping = {
+        "spec_class": "CLASS",
+        "plate": "PLATE",
+        "specobjid": "SPECOBJID",
+        **{f"model_mag_{band}": band for band in BANDS},
+    }
+    settings = source(path, table="SPECOBJ", columns=mapping)
+    found, defects = read_catalogue(path, settings, "good")
+    assert found["plate"].to_pylist() == [*good["plate"][:5], None, *good["plate"][6:]]
+    assert found["specobjid"].to_pylist() == good["specObjID"].tolist()
+    assert found["spec_class"].to_pylist() == good["class"].tolist()
+    assert found["model_mag_u"].null_count == 1
+    assert defects.values.tolist() == [
+        ["plate", "missing", 1, "kept as null", 5],
+        ["model_mag_u", "not finite", 1, "set to null", 3],
+    ]
+    by_number = catalogue(path, table="2", columns=mapping)
+    assert content_digest(by_number) == content_digest(found)
+
+
+def test_parquet_dictionaries_decimals_and_binary(tmp_path, expected):
+    good = good_frame()
+    table = pa.Table.from_pandas(good)
+    ids = pa.array([Decimal(int(x)) for x in good["specObjID"]], pa.decimal128(20, 0))
+    swaps = {
+        "specObjID": ids,  # the server's numeric(20, 0)
+        "class": pa.array(good["class"].tolist()).dictionary_encode(),
+        "plate": pa.array(good["plate"].tolist(), pa.uint16()),
+        "u": pa.array([Decimal(str(x)) for x in good["u"]]),
+    }
+    for name, values in swaps.items():
+        table = table.set_column(table.column_names.index(name), name, values)
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert content_digest(catalogue(tmp_path / "a.parquet")) == content_digest(expected)
+
+
+def test_votable_nulls_and_named_table(tmp_path):
+    from astropy.table import MaskedColumn, Table
+
+    good = good_frame()
+    good["specObjID"] = good["specObjID"].astype(str)
+    table = Table.from_pandas(good)
+    table["plate"] = MaskedColumn(good["plate"].to_numpy(), mask=np.arange(ROWS) == 2)
+    table.write(tmp_path / "a.vot", format="votable", table_id="photo")
+    found = catalogue(tmp_path / "a.vot", table="photo")
+    assert [i for i, x in enumerate(found["plate"].to_pylist()) if x is None] == [2]
+    with pytest.raises(CatalogueError, match="no table 'spec'"):
+        catalogue(tmp_path / "a.vot", table="spec")
+
+
+def test_null_cells_are_null_in_every_format(tmp_path):
+    frame = good_frame()
+    frame["plate"] = pd.array(frame["plate"], dtype="Int64")
+    frame.loc[4, "plate"] = pd.NA
+    frame.loc[6, "class"] = None
+    digests = set()
+    for file in ("a.csv", "a.parquet", "a.fits"):
+        found = catalogue(write(frame, tmp_path / file))
+        assert found["plate"].to_pylist()[4] is None
+        digests.add(content_digest(found.drop_columns("spec_class")))
+        if file != "a.fits":  # FITS can't tell an empty text from none; both are null here
+            assert found["spec_class"].to_pylist()[6] is None
+    assert len(digests) == 1

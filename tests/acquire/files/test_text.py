@@ -1,0 +1,187 @@
+"""Tables of text: what is read is what Python's strict reader of CSV reads, whatever the blocks."""
+
+import csv
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from sdssflow.acquire.errors import CatalogueError
+from sdssflow.acquire.files import text, text_checks
+from sdssflow.acquire.files.conform import read_catalogue
+from sdssflow.acquire.files.text import line_of_row, read_text
+from sdssflow.configuration.sources import FileSource
+from sdssflow.tables import content_digest
+from tests.acquire.files.good_table import ROWS, good_columns, good_frame, write
+
+NAMES = {"ra": "x", "dec": "y"}
+
+
+def by_python(body):
+    """Return rows and the lines they begin on, None if the text is no sound CSV of two columns."""
+    reader = csv.reader(io.StringIO(body, newline=""), strict=True)
+    rows, lines, before = [], [], 0
+    try:
+        for row in reader:
+            if len(row) > 1 or (row and row[0].strip()):
+                rows.append(row)
+                lines.append(before + 2)
+            before = reader.line_num
+    except csv.Error:
+        return None
+    return (rows, lines) if all(len(row) == 2 for row in rows) else None
+
+
+@settings(deadline=None, max_examples=300)  # the machine may be busy
+@given(st.text(st.sampled_from('ab",\n\r '), max_size=50))
+@example('a,"b\r\n"\r\na,b"c"\r\n')
+@example('"a""",b\n"a\n\n""",b\n')
+@example('a,"\nb,"\n')
+@example('a""b,c""\na,"b"')
+@example(",\n,\r\n,\r,")
+def test_any_text_is_read_as_python_reads_it_or_refused(tmp_path_factory, body):
+    path = tmp_path_factory.mktemp("text") / "a.csv"
+    path.write_bytes(b"x,y\n" + body.encode())
+    expected = by_python(body)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "BLOCK", 64)  # so that blocks end anywhere
+        try:
+            found = read_text(str(path), NAMES)
+        except CatalogueError as error:
+            swallowed = "holds line ends and as many separators" in str(error)
+            assert expected is None or swallowed
+            return
+    assert expected is not None
+    rows, lines = expected
+    got = list(zip(*(found[name].to_pylist() for name in NAMES), strict=True))
+    assert got == [(x.encode(), y.encode()) for x, y in rows]
+    assert [line_of_row(str(path), NAMES, row) for row in range(len(rows))] == lines
+
+
+@pytest.mark.parametrize("rows", [12, 3000])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_line_breaks_in_quotes_at_any_size(rows, separator, tmp_path):
+    """Arrow by itself reads them in files of one block alone."""
+    frame = pd.concat([good_frame()] * (rows // ROWS), ignore_index=True)
+    frame["objID"] += 2 * np.arange(rows)
+    frame["specObjID"] += 2 * np.arange(rows, dtype=np.uint64)
+    frame["comment"] = [f'seen twice,\r\n"{"again " * (i % 90)}"\n' for i in range(rows)]
+    path = tmp_path / "a.csv"
+    frame.to_csv(path, index=False, sep=separator)
+    mapping = {**good_columns(), "spec_subclass": "comment"}
+    source = FileSource(kind="file", path=str(path), columns=mapping)
+    found = read_catalogue(path, source, "a")[0]
+    assert found["objid"].to_pylist() == frame["objID"].tolist()
+    assert found["spec_subclass"].to_pylist() == frame["comment"].str.strip().tolist()
+    frame["u"] = frame["u"].astype(object)
+    frame.loc[rows - 2, "u"] = "faint"
+    frame.to_csv(path, index=False, sep=separator)
+    line = path.read_bytes().split(b"faint")[0].count(b"\n") + 1
+    with pytest.raises(CatalogueError, match=rf"row {rows - 2} \(line {line}\)"):
+        read_catalogue(path, source, "a")
+
+
+def test_the_limit_of_a_line_does_not_depend_on_where_it_stands(tmp_path, monkeypatch):
+    monkeypatch.setattr(text, "LONGEST_LINE", 100)
+    monkeypatch.setattr(text_checks, "LONGEST_LINE", 100)
+    monkeypatch.setattr(text, "BLOCK", 400)
+    path = tmp_path / "a.csv"
+    for before in range(0, 500, 7):
+        for length in (96, 97, 98, 99, 100, 101, 150, 500):
+            lines = ["x,y", *["1,2"] * before, "a," + "b" * (length - 3), "3,4"]
+            path.write_text("\n".join(lines) + "\n")
+            if length < 100:
+                assert read_text(str(path), NAMES).num_rows == before + 2
+            elif length > 101:
+                with pytest.raises(CatalogueError, match=f"line {before + 2}: .*longer than"):
+                    read_text(str(path), NAMES)
+
+
+FLAGS = [False, True] * (ROWS // 2)
+
+
+def flags_as_numbers(folder):
+    return write(good_frame().assign(clean=np.array(FLAGS, int)), folder / "a.csv")
+
+
+def flags_as_words(*words):
+    return lambda folder: write(
+        good_frame().assign(clean=[words[flag] for flag in FLAGS]), folder / "a.csv"
+    )
+
+
+def flags_as_booleans(file):
+    return lambda folder: write(good_frame().assign(clean=FLAGS), folder / file)
+
+
+def flags_as_ecsv(folder):
+    from astropy.table import Table
+
+    table = Table.from_pandas(good_frame().assign(clean=FLAGS))
+    table.write(folder / "a.ecsv", format="ascii.ecsv")
+    return folder / "a.ecsv"
+
+
+def flags_as_letters_in_fits(folder):
+    return write(good_frame().assign(clean=["FT"[flag] for flag in FLAGS]), folder / "a.fits")
+
+
+FLAG_FILES = {
+    "words": flags_as_words("False", "True"),
+    "small words": flags_as_words("false", "true"),
+    "capitals": flags_as_words("FALSE", "TRUE"),
+    "letters": flags_as_words("F", "T"),
+    "small letters": flags_as_words("f", "t"),
+    **{file: flags_as_booleans(file) for file in ("a.csv", "a.parquet", "a.fits", "a.vot", "a.h5")},
+    "letters in FITS": flags_as_letters_in_fits,
+    "ECSV": flags_as_ecsv,
+}
+
+
+@pytest.mark.parametrize("name", ["clean", "science_primary"])
+@pytest.mark.parametrize("file", FLAG_FILES)
+def test_booleans_are_flags_in_all_formats(file, name, tmp_path):
+    def catalogue(path):
+        source = FileSource(kind="file", path=str(path), columns={**good_columns(), name: "clean"})
+        return read_catalogue(path, source, "a")[0]
+
+    expected = catalogue(flags_as_numbers(tmp_path))
+    assert expected[name].to_pylist() == [int(flag) for flag in FLAGS]
+    assert content_digest(catalogue(FLAG_FILES[file](tmp_path))) == content_digest(expected)
+
+
+@pytest.mark.parametrize("form", ["0x{:x}", "0X{:X}", "0x{:016x}"])
+def test_hexadecimal_ids(form, tmp_path):
+    good = good_frame()
+    shown = good.assign(**{name: [form.format(n) for n in good[name]]
+                           for name in ("objID", "specObjID")})  # fmt: skip
+    path = write(shown, tmp_path / "a.csv")
+    source = FileSource(kind="file", path=str(path), columns=good_columns())
+    found = read_catalogue(path, source, "a")[0]
+    assert found["objid"].to_pylist() == good["objID"].tolist()
+    assert found["specobjid"].to_pylist() == good["specObjID"].tolist()
+
+
+@pytest.mark.parametrize("delimiter", [" ", ","])
+@pytest.mark.parametrize("method", [None, "data_mask"])
+def test_ecsv_with_its_units_masks_and_types(delimiter, method, tmp_path):
+    from astropy.table import MaskedColumn, Table
+
+    good = good_frame()
+    table = Table.from_pandas(good)
+    table["u"] = MaskedColumn(good["u"], mask=np.arange(ROWS) == 3, unit="mag")
+    table["plate"] = MaskedColumn(good["plate"], mask=np.arange(ROWS) == 5)
+    table["ra"].unit = "deg"
+    path = tmp_path / "a.csv"
+    table.write(path, format="ascii.ecsv", delimiter=delimiter, serialize_method=method)
+    source = FileSource(kind="file", path=str(path), columns=good_columns())
+    found, defects = read_catalogue(path, source, "a")
+    assert found["objid"].to_pylist() == good["objID"].tolist()
+    assert found["specobjid"].to_pylist() == good["specObjID"].tolist()
+    assert defects.values.tolist() == [
+        ["plate", "missing", 1, "kept as null", 5],
+        ["model_mag_u", "missing", 1, "kept as null", 3],
+    ]
