@@ -45,7 +45,7 @@ def main(snakefile: str, profile: str = "", *configfiles: str) -> dict[str, Any]
         "imports_torch": "torch" in sys.modules,
     }
     said = io.StringIO()
-    options = ["--snakefile", snakefile, "--list-rules", "--dry-run", "--quiet", "all"]
+    options = ["--snakefile", snakefile, "--list-rules", "--quiet", "all"]
     with contextlib.redirect_stderr(said), _copy_of_this_folder():
         try:
             parser = get_argument_parser([profile] if profile else None)
