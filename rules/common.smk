@@ -282,7 +282,9 @@ def caption_file(shown):
         ".snakemake/sdssflow_captions", re.sub(r"\W+", "_", shown.path)
     ).absolute()
     text = f"{shown.caption}\n\n{shown.columns}\n"
-    if workflow.is_main_process and not (path.exists() and path.read_text() == text):
+    known = path.exists() and path.read_text() == text
+    # where nothing has run there is nothing to report, and asking alone leaves nothing behind
+    if workflow.is_main_process and os.path.isdir(".snakemake") and not known:
         write_text(path, text)
     return str(path)
 
