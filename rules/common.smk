@@ -20,7 +20,7 @@ if SCRIPTS not in sys.path:
     sys.path.insert(0, SCRIPTS)
 
 from sdssflow import code_digests, failures
-from sdssflow.cluster import orphans, queue
+from sdssflow.running import queue, runs
 from sdssflow.configuration.cuts import Cuts
 from sdssflow.configuration.loading import (
     DEFAULT,
