@@ -1,4 +1,4 @@
-# evaluate: the only room that opens test rows
+# evaluate: the only stage that reads test rows
 
 
 rule predict_classes:

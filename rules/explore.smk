@@ -7,6 +7,8 @@ rule plot_catalogue:
     output:
         figures=drawn(CATALOGUE),
         also=further(drawn(CATALOGUE)),
+    wildcard_constraints:
+        sample=one_of(name for name in SAMPLES if SAMPLES[name].explore.figures),
     resources:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(10),

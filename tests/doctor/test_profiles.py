@@ -54,11 +54,12 @@ def test_set_resources_and_configuration_files_count(tmp_path, monkeypatch):
     (tmp_path / "profile.yaml").write_text(
         "executor: slurm\ndefault-resources: {slurm_partition: cpu}\nset-resources:\n"
         "  train_classifier: {mem_mb: 2 * attempt, runtime: 2h, slurm_account: us}\n"
+        "set-threads: {train_classifier: 3}\n"
     )
     monkeypatch.chdir(tmp_path)
     answers = ask_snakemake(SNAKEFILE, Path("profile.yaml"), [Path("mine.yaml")])
     (train,) = (d for d in answers.demands if d.rule == "train_classifier")
-    for option in ("-A us", "-p cpu", "-t 120", "--mem 2"):
+    for option in ("-A us", "-p cpu", "-t 120", "--mem 2", "--cpus-per-task=3"):
         assert option in " ".join(train.sbatch)
     assert not {"train_network", "simulate_sky"} & {d.rule for d in answers.demands}
 

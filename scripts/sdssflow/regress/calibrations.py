@@ -30,8 +30,9 @@ from sdssflow.models.folders import open_folder
 from sdssflow.models.inputs import require_usable
 from sdssflow.prepare.parts import Part, feature_names, folds, read_part
 from sdssflow.redshift_pdf.mixture import Mixture
+from sdssflow.redshift_pdf.pit import pit_ks
 from sdssflow.regress.conformal import ConformalTable, fit_conformal
-from sdssflow.regress.recalibration import BOUNDS, FEWEST_OBJECTS, fit_width, pit_ks, shrunk_width
+from sdssflow.regress.recalibration import BOUNDS, FEWEST_OBJECTS, fit_width, shrunk_width
 from sdssflow.regress.records import RECORD, or_nan
 from sdssflow.regress.training_support import TrainingSupport, fit_support
 from sdssflow.tables import content_digest, metadata, read_parquet, write_parquet

@@ -128,30 +128,6 @@ def central_distance(pit: np.ndarray, weights: np.ndarray | None = None) -> floa
     return float(cubes.sum() / 3)
 
 
-def pit_ks(pit: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """Return the Kolmogorov-Smirnov distance of PIT from uniform; NaN without objects.
-
-    Parameters
-    ----------
-    pit : (n,) array
-        Between 0 and 1.
-    weights : (n,) array, optional
-        How much each object counts.
-
-    Examples
-    --------
-    >>> pit_ks(np.array([0.1, 0.2, 0.3, 0.4]))
-    0.6
-    >>> pit_ks(np.array([0.1, 0.9]), weights=np.array([3, 1]))
-    0.65
-    """
-    if not len(pit):
-        return float("nan")
-    values, below = _cumulated(np.asarray(pit, dtype=float), weights)
-    before = np.concatenate([[0.0], below[:-1]])
-    return float(max((below - values).max(), (values - before).max()))
-
-
 def _cumulated(values: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Return sorted values and the weighted fraction of objects up to and with each."""
     order = np.argsort(values, kind="stable")
