@@ -125,6 +125,24 @@ def by_attempt(base):
     return lambda wildcards, attempt: base * attempt
 
 
+def growing(base, per_mb, paths=None):
+    """Resource function: `base` and `per_mb` for each MB of input; more with each retry.
+
+    `benchmarks/measure_demands.py` has what jobs took. `paths` gives what a sample is read from
+    where that is no input.
+    """
+
+    def demand(wildcards, input, attempt):
+        read = (
+            sum(map(os.path.getsize, paths(wildcards.sample))) / 1e6
+            if paths
+            else input.size_mb
+        )
+        return attempt * round(base + per_mb * read)
+
+    return demand
+
+
 def one_of(names):
     """Wildcard constraint that matches these names and no others."""
     return "|".join(sorted(names)) or "(?!)"

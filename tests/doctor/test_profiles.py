@@ -42,8 +42,8 @@ def test_shipped_profiles_are_healthy_and_snakemake_says_what_their_jobs_ask_for
     if profile.executor == "slurm":
         assert "download_chunk" not in rules  # it runs where Snakemake runs
         calls = {(d.rule, d.attempt): " ".join(d.sbatch) for d in answers.demands}
-        assert "--mem 1500" in calls["train_regressor", 1]
-        assert "--mem 3000" in calls["train_regressor", 2]
+        assert "--mem 800" in calls["train_regressor", 1]
+        assert "--mem 1600" in calls["train_regressor", 2]
         assert "--gpus=1" in calls["train_network", 1]
     assert [entry.name for entry in tmp_path.iterdir()] == ["config"]
 

@@ -63,12 +63,14 @@ def main(snakefile: str, profile: str = "", *configfiles: str) -> dict[str, Any]
 
 @contextlib.contextmanager
 def _copy_of_this_folder() -> Iterator[None]:
-    """Work in a folder with links to all that is here but .snakemake, in which rules write."""
+    """Work in a folder with links to all that is here, but a .snakemake of its own to write in."""
     here = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
         for entry in here.iterdir():
             if entry.name != ".snakemake":
                 Path(folder, entry.name).symlink_to(entry)
+            else:  # without it results that are here would be refused
+                Path(folder, entry.name, "metadata").mkdir(parents=True)
         os.chdir(folder)
         try:
             yield
