@@ -33,7 +33,7 @@ nitpick_ignore_regex = [
     # variables of types
     (
         r"py:.*",
-        r"sdssflow\.(logs\.Item|acquire\.download\.patience\.Answer|regress\.networks\.Model)",
+        r"sdssflow\.(logs\.Item|acquire\.download\.retry\.Answer|regress\.networks\.Model)",
     ),
 ]
 suppress_warnings = ["ref.python"]  # two rooms may have classes of one name, and say so by module
