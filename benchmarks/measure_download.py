@@ -30,7 +30,7 @@ import requests
 from sdssflow.acquire.download.client_skyserver import SkyServerLanguage, check_bytes, parse
 from sdssflow.acquire.download.connect import loopback
 from sdssflow.acquire.download.plan import Plan
-from sdssflow.acquire.download.ranges import PLATE_SHIFT, Range, part_plates, plates
+from sdssflow.acquire.download.ranges import PLATE_SHIFT, Range, plates, split_plates
 from sdssflow.acquire.download.sql import Queries
 from sdssflow.acquire.download.store import sha256
 from sdssflow.acquire.download.verify import check_positions
@@ -83,7 +83,7 @@ def pieces(plan: Plan, rows_per_query: int) -> list[Range]:
     number = -(-plan.rows // rows_per_query)
     low, high = plates(1, 16383)
     plate = np.arange(low >> PLATE_SHIFT, high >> PLATE_SHIFT)
-    return [part for part in part_plates(plate, np.ones(len(plate)), number) if not part.empty]
+    return [part for part in split_plates(plate, np.ones(len(plate)), number) if not part.empty]
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -20,7 +20,7 @@ if SCRIPTS not in sys.path:
     sys.path.insert(0, SCRIPTS)
 
 from sdssflow import code_digests, failures
-from sdssflow.cluster import orphans, queue
+from sdssflow.running import queue, runs
 from sdssflow.configuration.cuts import Cuts
 from sdssflow.configuration.loading import (
     DEFAULT,
@@ -123,6 +123,24 @@ def clustering(wildcards):
 def by_attempt(base):
     """Resource function: more with each retry."""
     return lambda wildcards, attempt: base * attempt
+
+
+def growing(base, per_mb, paths=None):
+    """Resource function: `base` and `per_mb` for each MB of input; more with each retry.
+
+    `benchmarks/measure_demands.py` has what jobs took. `paths` gives what a sample is read from
+    where that is no input.
+    """
+
+    def demand(wildcards, input, attempt):
+        read = (
+            sum(map(os.path.getsize, paths(wildcards.sample))) / 1e6
+            if paths
+            else input.size_mb
+        )
+        return attempt * round(base + per_mb * read)
+
+    return demand
 
 
 def one_of(names):
@@ -281,9 +299,9 @@ def caption_file(shown):
         ".snakemake/sdssflow_captions", re.sub(r"\W+", "_", shown.path)
     ).absolute()
     text = f"{shown.caption}\n\n{shown.columns}\n"
-    if workflow.is_main_process and not (
-        path.exists() and path.read_text("utf-8") == text
-    ):
+    known = path.exists() and path.read_text() == text
+    # where nothing has run there is nothing to report, and asking alone leaves nothing behind
+    if workflow.is_main_process and os.path.isdir(".snakemake") and not known:
         write_text(path, text)
     return str(path)
 

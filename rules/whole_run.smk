@@ -125,7 +125,7 @@ def begin_run():
                 if job.rule.script
             )
             PRELOADED.append(Preload(scripts, CODE))
-        orphans.begin_run(Path.cwd(), submits=not workflow.local_exec)
+        runs.begin_run(Path.cwd(), submits=not workflow.local_exec)
     except (queue.QueueError, LineageError, WorkflowError) as error:
         failures.refuse(error)
 

@@ -3,7 +3,7 @@
 Number, ids and sums of the rows are compared with what the server counts for the same conditions. A
 range that is too much for one answer is split. Answers that passed every check are kept in the
 store, so that a job that was killed asks only for what it lacks, and asks nothing if it only has to
-read its answers anew.
+read its answers again.
 
 Input
 -----

@@ -1,8 +1,8 @@
-"""Ask an archive what a sample holds, and part it into chunks.
+"""Ask an archive what a sample holds, and split it into chunks.
 
 One query counts the spectra of each plate, a second one all of them, a third one the rows that meet
 every condition. The ranges of specObjID that are planned cover all plates without gaps; the counts
-are what the download is held against later.
+are what the download is compared with later.
 
 Input
 -----
@@ -25,7 +25,7 @@ from pathlib import Path
 
 from sdssflow.acquire.download.chunks import make_plan
 from sdssflow.acquire.download.connect import open_archive
-from sdssflow.acquire.download.plan import check_room
+from sdssflow.acquire.download.plan import check_space
 from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import downloaded_from_canonical
 from sdssflow.logs import logger, run
@@ -37,7 +37,7 @@ def main(snakemake):
     sky = Path(snakemake.input.sky[0]).parent if snakemake.input.sky else None
     with open_archive(source, network, sky) as (archive, name):
         plan = make_plan(archive, source, name)
-    check_room(network.store, plan.rows)
+    check_space(network.store, plan.rows)
     logger.info("%s: %d spectra, %d rows, %s", name, plan.spectra, plan.rows, plan.query)
     plan.write(snakemake.output.plan)
 

@@ -59,7 +59,7 @@ def outcome(
     message : str
         Of the error, '' if there was none.
     """
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     board.clear()
     board.log.clear()
     board.order(case.fault, match=PHASES[case.phase], times=case.times)

@@ -162,6 +162,12 @@ def archived(name: str, column: pa.Array, defects: Defects, first_row: int) -> p
     return measured(name, values, missing, ARCHIVE_SENTINELS, defects, first_row)
 
 
+def one_array(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column as one array; `combine_chunks` leaves those that are too long for it."""
+    found = column.combine_chunks()
+    return pa.concat_arrays(found.chunks) if isinstance(found, pa.ChunkedArray) else found
+
+
 def first_failure(text: pa.Array, kind: pa.DataType) -> int | None:
     """Return the first row of `text` that Arrow can't read as `kind`; None if all can be read."""
     if _can_cast(text, kind):

@@ -1,6 +1,6 @@
 """What the name of a column in the file says it is, against what it is mapped to.
 
-Most files say nothing of units, and their columns are told by their names alone: a flux near 19
+Most files say nothing of units, and only their names tell what columns are: a flux near 19
 looks like a magnitude, and ``dered_u`` corrected once more looks like a bluer object. A name that
 clearly says another thing than its mapping is refused; `source.confirmed` settles it.
 """
@@ -123,7 +123,7 @@ def contradiction(settings: FileSource | TapSource) -> tuple[str, str] | None:
 
 
 def _magnitude(name: str) -> tuple[str, bool, str] | None:
-    """Part the name of a magnitude, its error or an extinction: kind, whether an error, band."""
+    """Split the name of a magnitude, its error or an extinction: kind, whether an error, band."""
     match = TARGET.fullmatch(name)
     if match is None:
         return None
@@ -200,7 +200,8 @@ def _corrected_in_part(named: Mapping[str, Name]) -> tuple[Doubt, list[str]] | N
 def _error(name: str, found: Name, settings: FileSource | TapSource) -> Doubt | None:
     target = _magnitude(name)
     wants_error = name == "zspec_err" or (target is not None and target[1])
-    says_error = _is_error_of_vizier(found) or any(map(ERROR.fullmatch, found.words))
+    of_vizier = found.lower.startswith("e_") and not REDDENING.fullmatch(found.lower)
+    says_error = of_vizier or any(map(ERROR.fullmatch, found.words))
     if wants_error:
         plain = REDSHIFT if name == "zspec_err" else re.compile(r"(c?model|psf|petro)mag_?[ugriz]?")
         if plain.fullmatch(found.lower):
@@ -208,10 +209,6 @@ def _error(name: str, found: Name, settings: FileSource | TapSource) -> Doubt | 
     elif says_error and (target is not None or name in ("zspec", "ra", "dec")):
         return Doubt("an error", "the value itself", MAP_ANOTHER)
     return None
-
-
-def _is_error_of_vizier(found: Name) -> bool:
-    return found.lower.startswith("e_") and not REDDENING.fullmatch(found.lower)
 
 
 def _kinds(found: Name) -> set[str]:

@@ -33,7 +33,7 @@ def _no_magnitude_twice(columns: dict[str, str]) -> dict[str, str]:
 def _address(url: str) -> str:
     if "@" in unquote(url):
         raise ValueError(
-            "no name or password may stand in an address, it would be told in logs and in names of "
+            "no name or password may stand in an address, it would stand in logs and in names of "
             "folders: put them into the file .netrc in your home folder, in one line, "
             "machine HOST login NAME password PASSWORD"
         )
@@ -117,7 +117,7 @@ class Expected(Section):
 
 
 class Asked(Section):
-    """What all roads to SDSS share: which release and which rows."""
+    """What all ways to SDSS share: which release and which rows."""
 
     release: Annotated[int, Field(ge=12, le=99)] = 17
     """Data release."""
@@ -135,7 +135,7 @@ class Asked(Section):
 
 
 class Selected(Asked):
-    """What the roads to SDSS itself share: which columns."""
+    """What the ways to SDSS itself share: which columns."""
 
     columns: Different[str] = list(STANDARD)
     """Columns of the catalogue, besides the ids that tell rows apart."""
@@ -157,12 +157,12 @@ class SkyServerSource(Selected):
     server: Address = "https://skyserver.sdss.org"
     """Address of the SkyServer, without the part of the release."""
     chunks: Annotated[int, Field(ge=1, le=5000)] = 8
-    """Into how many jobs the download is parted, each a range of specObjID."""
+    """Into how many jobs the download is split, each a range of specObjID."""
     rows_per_query: Annotated[int, Field(ge=100, le=499_999)] = 100_000
     """Ranges with more rows than this are split before they are asked for."""
     unchecked_sql: str | None = None
     """ONE MORE CONDITION AS SQL, SENT AS IT STANDS, where `s` is SpecObjAll and `p` PhotoObjAll.
-    Nothing checks what it means, and the other roads to SDSS can't follow it."""
+    Nothing checks what it means, and the other ways to SDSS can't follow it."""
     simulated: SimulatedSky | None = None
     """If given, the server is a loopback stand-in over this simulated sky, and `server` is not
     asked. What comes out is no observation."""
@@ -221,7 +221,7 @@ class TapSource(Asked):
     """Whether the service keeps the key as a signed number of 64 bits: the ids of spectra from
     plate 8192 on are negative there."""
     chunks: Annotated[int, Field(ge=1, le=5000)] = 8
-    """Into how many jobs the download is parted, each a range of the key."""
+    """Into how many jobs the download is split, each a range of the key."""
     rows_per_query: Annotated[int, Field(ge=100, le=499_999)] = 50_000
     """Ranges with more rows than this are split before they are asked for."""
 

@@ -2,7 +2,7 @@ import pytest
 
 from skyserver_standin.server import SkyServer
 from skyserver_standin.sky.simulation import simulate_sky
-from tests.acquire.download.walk import download
+from tests.acquire.download.walk import download, written
 from tests.skyserver.clocks import OWN
 from tests.skyserver.faults import Switchboard
 
@@ -42,6 +42,14 @@ def no_faults(request):
 
 
 @pytest.fixture(scope="package")
-def clean(server, tmp_path_factory):
+def clean_folder(server, tmp_path_factory):
+    """The folder of an undisturbed download, with the answers that it kept."""
+    folder = tmp_path_factory.mktemp("clean")
+    download(server.url, folder)
+    return folder
+
+
+@pytest.fixture(scope="package")
+def clean(clean_folder):
     """What an undisturbed download writes."""
-    return download(server.url, tmp_path_factory.mktemp("clean"))
+    return written(clean_folder)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdssflow.acquire.download.ranges import EVERYTHING, Range, halves, part_plates, plates
+from sdssflow.acquire.download.ranges import EVERYTHING, Range, halves, plates, split_plates
 
 KEYS = st.integers(0, (1 << 64) - 1)
 
@@ -19,7 +19,7 @@ def test_parts_cover_everything_once_whatever_the_plates(numbers, chunks, data):
     spectra = data.draw(
         st.lists(st.integers(1, 2000), min_size=len(numbers), max_size=len(numbers))
     )
-    parts = part_plates(np.array(numbers, dtype=np.int64), np.array(spectra), chunks)
+    parts = split_plates(np.array(numbers, dtype=np.int64), np.array(spectra), chunks)
     assert len(parts) == chunks
     assert (parts[0].low, parts[-1].high) == EVERYTHING
     assert all(before.high == after.low for before, after in pairwise(parts))
@@ -31,7 +31,7 @@ def test_parts_cover_everything_once_whatever_the_plates(numbers, chunks, data):
 
 def test_parts_are_about_equal():
     numbers, spectra = np.arange(1, 1001), np.full(1000, 640)
-    parts = part_plates(numbers, spectra, 8)
+    parts = split_plates(numbers, spectra, 8)
     sizes = [np.count_nonzero((numbers >= p.low >> 50) & (numbers < p.high >> 50)) for p in parts]
     assert sum(sizes) == 1000
     assert max(sizes) - min(sizes) <= 1

@@ -9,7 +9,7 @@ import pytest
 
 from sdssflow import files
 from sdssflow.acquire.download.errors import DownloadError, SilenceError, TransientError
-from sdssflow.acquire.download.retry import Pace, persist
+from sdssflow.acquire.download.retry import RateLimiter, retry
 from sdssflow.configuration.downloads import Downloads
 from tests.skyserver.clocks import OwnClock
 
@@ -32,7 +32,7 @@ class Noting(OwnClock):
 
 @pytest.fixture
 def pace(tmp_path):
-    return Pace(tmp_path, 0, Noting())
+    return RateLimiter(tmp_path, 0, Noting())
 
 
 def failing(*errors):
@@ -49,25 +49,25 @@ def failing(*errors):
 
 def test_what_may_heal_is_asked_again(pace):
     ask = failing(TransientError("busy"), TransientError("busy"))
-    assert persist(ask, NETWORK, pace, "", 900.0) == ("answer", 3)
+    assert retry(ask, NETWORK, pace, "", 900.0) == ("answer", 3)
 
 
 def test_attempts_end(pace):
     ask = failing(*[TransientError(str(k)) for k in range(9)])
     with pytest.raises(TransientError, match="3"):
-        persist(ask, NETWORK, pace, "", 900.0)
+        retry(ask, NETWORK, pace, "", 900.0)
 
 
 def test_silence_is_tried_twice_only(pace):
     ask = failing(SilenceError("first"), SilenceError("second"), SilenceError("third"))
     with pytest.raises(SilenceError, match="second"):
-        persist(ask, NETWORK, pace, "", 900.0)
+        retry(ask, NETWORK, pace, "", 900.0)
 
 
 def test_a_mistake_is_not_asked_again(pace):
     ask = failing(DownloadError("no such column", "Correct it."))
     with pytest.raises(DownloadError, match="no such column. Correct it."):
-        persist(ask, NETWORK, pace, "", 900.0)
+        retry(ask, NETWORK, pace, "", 900.0)
 
 
 @pytest.mark.parametrize("asked", [None, 30.0, 1e300])
@@ -76,13 +76,13 @@ def test_no_attempt_begins_after_the_time_is_over(pace, asked):
     started = pace.clock.monotonic()
     errors = [TransientError("busy", retry_after_s=asked)] * 100
     with pytest.raises(TransientError, match="busy"):
-        persist(failing(*errors), patient, pace, "", 600.0)
+        retry(failing(*errors), patient, pace, "", 600.0)
     assert pace.clock.monotonic() - started < 600
     # nobody else asks before the server wants it, and nobody waits for longer than it may
     if asked == 1e300:
         with pytest.raises(DownloadError, match="our turn to ask is in 3,600 s only.*Run again"):
-            persist(failing(), patient, pace, "", 600.0)
-        assert persist(failing(), patient, pace, "", 3601.0) == ("answer", 1)
+            retry(failing(), patient, pace, "", 600.0)
+        assert retry(failing(), patient, pace, "", 3601.0) == ("answer", 1)
 
 
 def test_waits_double_and_differ_between_jobs(tmp_path):
@@ -91,8 +91,8 @@ def test_waits_double_and_differ_between_jobs(tmp_path):
         clock = Noting()
         network = Downloads(pause_s=0, wait_s=8, attempts=9)
         with pytest.raises(TransientError):
-            pace = Pace(tmp_path, 0, clock)
-            persist(failing(*[TransientError("")] * 9), network, pace, "", 1e6)
+            pace = RateLimiter(tmp_path, 0, clock)
+            retry(failing(*[TransientError("")] * 9), network, pace, "", 1e6)
         waits.append(clock.waits)
     for wait, longest in zip(waits[0], (8, 16, 32, 64, 128, 256, 300, 300), strict=True):
         assert longest / 2 <= wait <= longest
@@ -101,10 +101,10 @@ def test_waits_double_and_differ_between_jobs(tmp_path):
 
 def test_retry_after_is_obeyed_and_told_to_the_other_jobs(pace, tmp_path):
     ask = failing(TransientError("busy", retry_after_s=40.0))
-    persist(ask, NETWORK, pace, "", 900.0)
+    retry(ask, NETWORK, pace, "", 900.0)
     assert pace.clock.waits == [40.0]
     pace.put_off(30.0)
-    Pace(tmp_path, 0, pace.clock).wait_for_turn()
+    RateLimiter(tmp_path, 0, pace.clock).wait_for_turn()
     assert pace.clock.waits == [40.0, 30.0]
 
 
@@ -113,14 +113,14 @@ def test_processes_take_turns(tmp_path):
     code = (
         "import sys, time\n"
         "from sdssflow.acquire.download.transport import Clock\n"
-        "from sdssflow.acquire.download.retry import Pace\n"
+        "from sdssflow.acquire.download.retry import RateLimiter\n"
         "class Telling(Clock):\n"
         "    def monotonic(self):\n"
         "        self.now = time.monotonic()\n"
         "        return self.now\n"
         "    def sleep(self, seconds):\n"
         "        print(self.now + seconds)\n"
-        "pace = Pace(sys.argv[1], 0.1, Telling())\n"
+        "pace = RateLimiter(sys.argv[1], 0.1, Telling())\n"
         "for _ in range(4):\n"
         "    pace.wait_for_turn()\n"
     )
@@ -137,7 +137,7 @@ def test_processes_take_turns(tmp_path):
 @pytest.mark.parametrize("jump", [-1e8, 1e8])
 def test_a_clock_that_jumps_changes_no_wait(tmp_path, monkeypatch, jump):
     clock = Noting()
-    pace = Pace(tmp_path, 70, clock)
+    pace = RateLimiter(tmp_path, 70, clock)
     pace.wait_for_turn()
     monkeypatch.setattr(time, "time", lambda: 1e9 + jump)
     pace.wait_for_turn()
@@ -171,8 +171,8 @@ def test_a_folder_of_another_user_who_does_not_share_his_pace(tmp_path, mode):
             os.setgid(65534)
             os.setuid(65534)
             clock = Noting()
-            pace = Pace(folder, 70, clock)
-            persist(failing(TransientError("busy", retry_after_s=90)), NETWORK, pace, "", 900.0)
+            pace = RateLimiter(folder, 70, clock)
+            retry(failing(TransientError("busy", retry_after_s=90)), NETWORK, pace, "", 900.0)
             status = 0 if clock.waits == [90] and len(files._told) == 2 else 2
         finally:
             os._exit(status)

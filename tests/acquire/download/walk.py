@@ -52,6 +52,11 @@ def download(
     """
     asked = asked or source()
     fetch(lambda: open_at(url, folder, asked, network), folder, asked)
+    return written(folder)
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    """Return the plan and the outputs of a finished download, by name."""
     names = ("plan.json", "catalogue.parquet", "completeness.csv", "defects.csv")
     return {name: (folder / name).read_bytes() for name in names}
 

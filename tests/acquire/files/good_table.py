@@ -7,6 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+
+from sdssflow.acquire.files.conform import read_catalogue
+from sdssflow.configuration.sources import FileSource
 
 BANDS = ("u", "g", "r", "i", "z")
 ROWS = 12
@@ -44,6 +48,16 @@ def good_columns() -> dict[str, str]:
         "zspec": "redshift",
         **{f"model_mag_{band}": band for band in BANDS},
     }
+
+
+def source(path: Path, **settings: Any) -> FileSource:
+    """Return the source that `good_frame` is in a file; `settings` as in YAML."""
+    return FileSource(kind="file", path=str(path), **{"columns": good_columns(), **settings})
+
+
+def catalogue(path: Path, **settings: Any) -> pa.Table:
+    """Return the catalogue of a file with the columns of `good_frame`."""
+    return read_catalogue(path, source(path, **settings), "good")[0]
 
 
 def with_cell(row: int, column: str, value: Any) -> pd.DataFrame:

@@ -8,19 +8,12 @@ import pytest
 
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.files import containers
-from sdssflow.acquire.files.conform import read_catalogue
 from sdssflow.acquire.files.signatures import signature
-from sdssflow.configuration.sources import FileSource
 from sdssflow.tables import content_digest
-from tests.acquire.files.good_table import good_columns, good_frame, write
+from tests.acquire.files.good_table import catalogue, good_frame, write
 from tests.acquire.files.packing import PACKINGS
 
 FORMATS = ("csv", "fits", "vot", "parquet", "h5")
-
-
-def catalogue(path, **settings):
-    source = FileSource(kind="file", path=str(path), columns=good_columns(), **settings)
-    return read_catalogue(path, source, "good")[0]
 
 
 @pytest.fixture(scope="module")

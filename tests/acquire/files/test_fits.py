@@ -7,21 +7,19 @@ import pytest
 from astropy.io import fits
 
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.acquire.files.conform import read_catalogue
 from sdssflow.acquire.files.readers import read_source
-from sdssflow.configuration.sources import FileSource
-from tests.acquire.files.good_table import BANDS, ROWS, good_columns, good_frame, write
+from tests.acquire.files.good_table import (
+    BANDS,
+    ROWS,
+    catalogue,
+    good_columns,
+    good_frame,
+    source,
+    write,
+)
 
 FEW = {"spec_class": "class", **{f"model_mag_{band}": band for band in BANDS}}
 VECTOR = {"spec_class": "class", **{f"model_mag_{b}": f"mag[{k}]" for k, b in enumerate(BANDS)}}
-
-
-def source(path, **settings):
-    return FileSource(kind="file", path=str(path), **{"columns": good_columns(), **settings})
-
-
-def catalogue(path, **settings):
-    return read_catalogue(path, source(path, **settings), "mine")[0]
 
 
 def flip(path):

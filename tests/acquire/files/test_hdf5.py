@@ -6,17 +6,10 @@ import pytest
 
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.files import containers
-from sdssflow.acquire.files.conform import read_catalogue
-from sdssflow.configuration.sources import FileSource
 from sdssflow.tables import content_digest
-from tests.acquire.files.good_table import BANDS, ROWS, good_columns, good_frame, write
+from tests.acquire.files.good_table import BANDS, ROWS, catalogue, good_columns, good_frame, write
 
 NO_TEXT = {name: to for name, to in good_columns().items() if to != "class"}
-
-
-def catalogue(path, **settings):
-    settings = {"columns": good_columns(), **settings}
-    return read_catalogue(path, FileSource(kind="file", path=str(path), **settings), "mine")[0]
 
 
 def columns_in(group, skip=(), **replaced):

@@ -7,16 +7,9 @@ import pytest
 
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.files import containers
-from sdssflow.acquire.files.conform import read_catalogue
 from sdssflow.acquire.files.parquet import folder_digest
-from sdssflow.configuration.sources import FileSource
 from sdssflow.tables import content_digest, metadata
-from tests.acquire.files.good_table import BANDS, ROWS, good_columns, good_frame, write
-
-
-def catalogue(path, **settings):
-    settings = {"columns": good_columns(), **settings}
-    return read_catalogue(path, FileSource(kind="file", path=str(path), **settings), "mine")[0]
+from tests.acquire.files.good_table import BANDS, ROWS, catalogue, good_columns, good_frame, write
 
 
 def parts(folder, number=3, name="part-{}.parquet", change=None):

@@ -12,17 +12,16 @@ import pytest
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.files.conform import read_catalogue
 from sdssflow.acquire.files.readers import format_of, read_source
-from sdssflow.configuration.sources import FileSource
 from sdssflow.tables import content_digest
-from tests.acquire.files.good_table import BANDS, ROWS, good_columns, good_frame, write
-
-
-def source(path, **settings):
-    return FileSource(kind="file", path=str(path), **{"columns": good_columns(), **settings})
-
-
-def catalogue(path, **settings):
-    return read_catalogue(path, source(path, **settings), "good")[0]
+from tests.acquire.files.good_table import (
+    BANDS,
+    ROWS,
+    catalogue,
+    good_columns,
+    good_frame,
+    source,
+    write,
+)
 
 
 @pytest.fixture

@@ -4,9 +4,7 @@ import pytest
 from astropy.table import Table
 
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.acquire.files.conform import read_catalogue
-from sdssflow.configuration.sources import FileSource
-from tests.acquire.files.good_table import ROWS, good_columns, good_frame, write
+from tests.acquire.files.good_table import ROWS, catalogue, good_columns, good_frame, write
 
 STATUS = '<INFO name="QUERY_STATUS" value="{}">{}</INFO>'
 FINE = [
@@ -29,11 +27,6 @@ PLACES = {
     "after the table": ("</RESOURCE>", "{}</RESOURCE>"),
     "after an OK": ("</RESOURCE>", FINE[0] + "{}</RESOURCE>"),
 }
-
-
-def catalogue(path, **settings):
-    settings = {"columns": good_columns(), **settings}
-    return read_catalogue(path, FileSource(kind="file", path=str(path), **settings), "mine")[0]
 
 
 @pytest.fixture

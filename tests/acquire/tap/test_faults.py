@@ -86,7 +86,8 @@ def lost_row(request, application):
 
 def test_a_lost_row_is_noticed(server, board, tmp_path):
     asked = source(server.tap_url, chunks=1)
-    archive = archive_at(server.tap_url, tmp_path, asked)
+    twice = walk.NETWORK.model_copy(update={"attempts": 2})
+    archive = archive_at(server.tap_url, tmp_path, asked, twice)
     board.order(lost_row, match="^SELECT objid,", times=99)
     with pytest.raises(TransientError, match="rows, the server counts .*: rows are missing"):
         fetched(archive, asked, tmp_path)
@@ -107,6 +108,7 @@ def test_a_service_that_stays_silent_is_given_up(server, board, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"columns": {**MAPPING, "model_mag_u": "psfFlux_u"}}, "a flux.*Map magnitudes. If"),
         ({"columns": {**MAPPING, "clean": "klean"}}, "refuses the query: .*klean.*source.columns"),
         ({"table": "sdss_dr17.photoplate"}, "refuses the query: .*photoplate.*source.table"),
     ],

@@ -87,7 +87,7 @@ def test_rows_that_contradict_their_key_are_refused(row, message):
 def test_limit_takes_the_first_rows(server, tmp_path):
     asked = source(server.tap_url, limit=70)
     table, _ = fetched(archive_at(server.tap_url, tmp_path, asked), asked, tmp_path)
-    assert_same_rows(table, by_skyserver(server, tmp_path / "sky", [LEGACY], limit=70))
+    assert_same_rows(table, by_skyserver(server, tmp_path / "sky", [LEGACY]).slice(0, 70))
 
 
 @pytest.mark.parametrize("limit", [None, 200])
@@ -153,7 +153,7 @@ def test_signed_ids_without_plates_are_parted_by_width(limit, sky, server, tmp_p
     store = Store(tmp_path / "store")
     archive = Archive(asked, wrapped_mirror(sky), walk.NETWORK, store, TapLanguage(asked), OWN)
     table, _ = fetched(archive, asked, tmp_path)
-    whole = by_skyserver(server, tmp_path / "sky", [], limit=limit)
+    whole = by_skyserver(server, tmp_path / "sky", []).slice(0, limit)
     assert table["specobjid"].equals(whole["specobjid"])
     assert len(whole) == limit or limit is None
 

@@ -85,8 +85,15 @@ def fetched(archive, asked, folder):
     return pq.read_table(folder / "catalogue.parquet"), read_csv(folder / "completeness.csv")
 
 
+DOWNLOADED = {}
+
+
 def by_skyserver(server, folder, selection, **changes):
+    """Return the catalogue by SkyServer of the same sky; each is downloaded once."""
     columns = [name for name in MAPPING if not name.endswith("target1")]
-    asked = walk.source(selection=selection, columns=columns, **changes)
-    walk.download(server.url, folder, asked)
-    return pq.read_table(folder / "catalogue.parquet")
+    asked = walk.source(selection=selection, columns=columns, chunks=1, **changes)
+    key = (server.url, asked.question())
+    if key not in DOWNLOADED:
+        walk.download(server.url, folder, asked)
+        DOWNLOADED[key] = pq.read_table(folder / "catalogue.parquet")
+    return DOWNLOADED[key]

@@ -73,7 +73,9 @@ class FitsRows:
         self.rows: int = header["rows"]
         self._width: int = header["width"]
         self._start: int = header["start"]
-        self._check_length()
+        size = self.path.stat().st_size
+        if size < self._start + self.rows * self._width:
+            raise self._cut(size)
         self.units: dict[str, str] = {}
         self._header_start: int = header["header_start"]
         self._end: int = header["end"]
@@ -186,11 +188,6 @@ class FitsRows:
             raise CatalogueError(
                 str(self.path), f"the file can't be read as FITS ({error})", FETCH
             ) from error
-
-    def _check_length(self) -> None:
-        size = self.path.stat().st_size
-        if size < self._start + self.rows * self._width:
-            raise self._cut(size)
 
     def _cut(self, size: int) -> CatalogueError:
         whole = max(0, size - self._start) // self._width

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sdssflow.acquire.checks import one_array
 from sdssflow.configuration.selection import Condition
 
 
@@ -57,12 +58,12 @@ def columns_of(selection: Iterable[Condition]) -> list[str]:
 
 def meets(table: pa.Table, condition: Condition) -> np.ndarray:
     """Return True for each row that meets a condition, shape (n_rows,)."""
-    column = _one_array(table[condition.column])
+    column = one_array(table[condition.column])
     if condition.dereddened:
-        column = pc.subtract(column, _one_array(table[_extinction(condition)]))
+        column = pc.subtract(column, one_array(table[_extinction(condition)]))
     known = column.is_valid().to_numpy(zero_copy_only=False)
     if pa.types.is_string(column.type):
-        words = {_folded(str(word)) for word in condition.any_of or []}
+        words = {str(word).rstrip(" ").lower() for word in condition.any_of or []}
         folded = pc.ascii_lower(pc.ascii_rtrim(column, characters=" "))
         return pc.is_in(folded, pa.array(sorted(words), pa.string())).to_numpy(zero_copy_only=False)
     values = column.fill_null(0).to_numpy()
@@ -75,10 +76,6 @@ def meets(table: pa.Table, condition: Condition) -> np.ndarray:
 
 def _extinction(condition: Condition) -> str:
     return f"extinction_{condition.column[-1]}"
-
-
-def _folded(word: str) -> str:
-    return word.rstrip(" ").lower()
 
 
 def _bits_fit(values: np.ndarray, condition: Condition) -> np.ndarray:
@@ -119,8 +116,3 @@ def _fitting(kind: np.dtype, numbers: list[int]) -> np.ndarray:
     """Return the numbers that a column of this type can hold at all."""
     limits = np.iinfo(kind)
     return np.array([n for n in numbers if limits.min <= n <= limits.max], dtype=kind)
-
-
-def _one_array(column: pa.ChunkedArray) -> pa.Array:
-    found = column.combine_chunks()
-    return pa.concat_arrays(found.chunks) if isinstance(found, pa.ChunkedArray) else found

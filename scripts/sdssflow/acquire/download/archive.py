@@ -19,7 +19,7 @@ from sdssflow.acquire.download.errors import (
     TransientError,
 )
 from sdssflow.acquire.download.ranges import EVERYTHING, PLATE_SHIFT, Range, halves
-from sdssflow.acquire.download.retry import Pace, persist
+from sdssflow.acquire.download.retry import RateLimiter, retry
 from sdssflow.acquire.download.sql import AdqlQueries, Queries
 from sdssflow.acquire.download.store import Record, Store, sha256
 from sdssflow.acquire.download.transport import CLOCK, Clock
@@ -118,7 +118,7 @@ class Archive:
         self._network = network
         self._store = store
         self._clock = clock
-        self._pace = Pace(store.folder, network.pause_s, clock)
+        self._pace = RateLimiter(store.folder, network.pause_s, clock)
         self._end = clock.monotonic() + network.give_up_s
 
     def plates(self, within: Range = EVERYTHING) -> tuple[np.ndarray, np.ndarray]:
@@ -267,7 +267,7 @@ class Archive:
                 "raise downloads.give_up_s.",
             )
         try:
-            (body, table), attempts = persist(once, self._network, self._pace, sql[:60], left)
+            (body, table), attempts = retry(once, self._network, self._pace, sql[:60], left)
         except (TooMuchError, SilenceError) as error:
             logger.info("split: %s", error.problem)
             self._store.put_too_much(Record(sql, "", 0, 0, asked, seconds, 1, error.problem))

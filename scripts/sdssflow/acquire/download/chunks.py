@@ -13,14 +13,14 @@ from sdssflow.acquire.column_names import contradiction
 from sdssflow.acquire.download.archive import Archive
 from sdssflow.acquire.download.errors import DownloadError
 from sdssflow.acquire.download.plan import Plan
-from sdssflow.acquire.download.ranges import EVERYTHING, PLATE_SHIFT, Range, part_plates, plates
+from sdssflow.acquire.download.ranges import EVERYTHING, PLATE_SHIFT, Range, plates, split_plates
 from sdssflow.acquire.schema import field
 from sdssflow.configuration.sources import SkyServerSource, TapSource
 from sdssflow.tables import write_parquet_blocks
 
 
 def make_plan(archive: Archive, source: SkyServerSource | TapSource, name: str) -> Plan:
-    """Ask the server what there is, and part it.
+    """Ask the server what there is, and split it into chunks.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ def make_plan(archive: Archive, source: SkyServerSource | TapSource, name: str) 
     """
     if isinstance(source, TapSource) and (doubt := contradiction(source)):
         raise DownloadError(*doubt)
-    part = _part_by_plate if archive.language.by_plate else _part_by_width
-    ranges, spectra = part(archive, source)
+    split = _split_by_plate if archive.language.by_plate else _split_by_width
+    ranges, spectra = split(archive, source)
     whole = Range(ranges[0].low, ranges[-1].high)
     rows = archive.count(whole).n
     if rows == 0:
@@ -62,7 +62,7 @@ def make_plan(archive: Archive, source: SkyServerSource | TapSource, name: str) 
     )
 
 
-def _part_by_plate(
+def _split_by_plate(
     archive: Archive, source: SkyServerSource | TapSource
 ) -> tuple[list[Range], list[int]]:
     plate, spectra = archive.plates()
@@ -72,14 +72,14 @@ def _part_by_plate(
         if number < len(plate):
             plate, spectra = plate[:number], spectra[:number]
             whole = Range(0, plates(0, int(plate[-1])).high)
-    ranges = part_plates(plate, spectra, source.chunks, whole)
+    ranges = split_plates(plate, spectra, source.chunks, whole)
     return ranges, list(_spectra_within(ranges, plate, spectra))
 
 
-def _part_by_width(
+def _split_by_width(
     archive: Archive, source: SkyServerSource | TapSource
 ) -> tuple[list[Range], list[int]]:
-    """Part the key into ranges of equal width; those after `limit` rows are left empty."""
+    """Split the key into ranges of equal width; those after `limit` rows are left empty."""
     halves = [Range(0, 1 << 63), Range(1 << 63, 1 << 64)]  # where signed keys become negative
     ends = []
     for tally in map(archive.count, halves):

@@ -2,7 +2,7 @@
 
 astroquery sends the query and knows the addresses of the releases. Three of its habits are kept
 away: its cache (it stores answers before anything has looked at them, and replays a broken one for
-a week), its parser (it takes a cut table for a whole one) and its patience (see
+a week), its parser (it takes a cut table for a whole one) and its time limits (see
 `sdssflow.acquire.download.transport`).
 """
 
@@ -117,23 +117,23 @@ class SkyServer:
             raise TransientError(f"{where}: an answer of type {one_line(kind, 60)}, not a CSV")
         if code == 200 and said is None:
             return
-        told = f"{where}: HTTP {code}: {said or one_line(response.reason, 100)}"
+        message = f"{where}: HTTP {code}: {said or one_line(response.reason, 100)}"
         if said and TOO_SLOW.search(said):
-            raise TooMuchError(told, slow=True)
+            raise TooMuchError(message, slow=True)
         wait = retry_after(response)
         if code == 504:  # a gateway gave up on a query that still ran
-            raise TooMuchError(told, slow=True)
+            raise TooMuchError(message, slow=True)
         if code in (429, 503) or (said and BUSY.search(said)):
-            raise TransientError(told, retry_after_s=wait)
+            raise TransientError(message, retry_after_s=wait)
         if said and OUR_MISTAKE.search(said):
             raise DownloadError(
-                told,
+                message,
                 "The server refuses the query: correct source.selection, source.columns or "
                 "source.unchecked_sql, or take a release that has these columns.",
             )
         if code in (400, 401, 403, 405, 414):
-            raise DownloadError(told, not_allowed("source.server"))
-        raise TransientError(told, retry_after_s=wait)
+            raise DownloadError(message, not_allowed("source.server"))
+        raise TransientError(message, retry_after_s=wait)
 
 
 def error_text(response: requests.Response) -> str | None:

@@ -2,8 +2,8 @@
 
 pyvo sends the query; the bytes of the answer are kept as they came and read from there, so that
 what was verified can be read again without asking. Its own `run_sync` warns of a cut answer and
-goes on, sends no MAXREC unless told to (services then cut at a number of their own, often 20,000)
-and waits for ever.
+goes on, sends no MAXREC unless asked to (services then cut at a number of their own, often 20,000)
+and waits without end.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from sdssflow.acquire.download.verify import Tally, refuse
 from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import TapSource
 
-# what a service says of a query that no repetition heals, whatever status it says it with
+# what a service says of a query that can't go better next time, whatever status it says it with
 OUR_MISTAKE = re.compile(
     r"does not exist|not found|unknown|undefined|no such|unresolved|syntax|parse|incorrect|invalid|"
     r"encountered|ambiguous|permission denied|not allowed|is not supported",
@@ -98,11 +98,11 @@ class TapServer:
         code, said = response.status_code, error_text(response)
         if code == 200 and said is None:
             return
-        told = f"{self.url}: HTTP {code}: {said or one_line(response.reason, 100)}"
+        message = f"{self.url}: HTTP {code}: {said or one_line(response.reason, 100)}"
         if code == 504 or (said and TOO_SLOW.search(said)):
-            raise TooMuchError(told, slow=True)
+            raise TooMuchError(message, slow=True)
         if code in (429, 503) or (said and BUSY.search(said)):
-            raise TransientError(told, retry_after_s=retry_after(response))
+            raise TransientError(message, retry_after_s=retry_after(response))
         if code == 404 and not is_votable(response.content):
             raise DownloadError(
                 f"{self.url}: HTTP 404, there is no TAP service",
@@ -111,8 +111,8 @@ class TapServer:
         if said and (code in (200, 400) or OUR_MISTAKE.search(said)):
             raise refused(f"{said} ({self.url}, HTTP {code})")
         if code in (400, 401, 403, 405, 414):
-            raise DownloadError(told, not_allowed("source.url"))
-        raise TransientError(told, retry_after_s=retry_after(response))
+            raise DownloadError(message, not_allowed("source.url"))
+        raise TransientError(message, retry_after_s=retry_after(response))
 
 
 def error_text(response: requests.Response) -> str | None:
@@ -126,7 +126,7 @@ def error_text(response: requests.Response) -> str | None:
         try:
             return look_through(content).error()
         except DownloadError:
-            return None  # told by who reads the rows
+            return None  # an error of who reads the rows
     if response.status_code == 200 or is_votable(content):
         return None
     text = re.sub(r"<[^>]*>", " ", content[:2000].decode("utf-8", "replace"))
@@ -191,7 +191,7 @@ class TapLanguage:
         """See `Language`; signed as in the service's database, where remainders can be negative."""
         if table.num_rows == 0:
             return Tally(0, None, None, None, None)
-        keys = self._stored(table)
+        keys = self._unsigned(table).view(np.int64 if self._signed else np.uint64)
         other = table[self.queries.other]
         objects = other.drop_null().to_numpy() if self.queries.other != self.key else keys
         return Tally(
@@ -210,10 +210,6 @@ class TapLanguage:
     def _unsigned(self, table: pa.Table) -> np.ndarray:
         keys = table[self.key].to_numpy()
         return keys if keys.dtype == np.uint64 else keys.astype(np.int64).view(np.uint64)
-
-    def _stored(self, table: pa.Table) -> np.ndarray:
-        """Return the keys as the service's database has them."""
-        return self._unsigned(table).view(np.int64 if self._signed else np.uint64)
 
 
 def _remainders(values: np.ndarray) -> int:

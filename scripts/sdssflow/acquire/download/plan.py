@@ -11,7 +11,7 @@ from sdssflow.acquire.download.errors import DownloadError
 from sdssflow.acquire.download.ranges import Range
 from sdssflow.files import write_json
 
-# stored answer, chunk and catalogue: 205 measured (docs/skyserver.md), and room for temporary files
+# stored answer, chunk and catalogue: 205 measured (docs/skyserver.md), and temporary files
 BYTES_PER_ROW = 300
 
 
@@ -69,13 +69,13 @@ class Plan:
         return cls(**content)
 
 
-def check_room(folder: str | Path, rows: int) -> None:
+def check_space(folder: str | Path, rows: int) -> None:
     """Refuse to begin a download that can't fit on the disk.
 
     Raises
     ------
     DownloadError
-        If there is less room than `BYTES_PER_ROW` for each row.
+        If there is less space than `BYTES_PER_ROW` for each row.
     """
     folder = Path(folder)
     while not folder.exists():
@@ -85,5 +85,5 @@ def check_room(folder: str | Path, rows: int) -> None:
         raise DownloadError(
             f"{rows:,} rows need about {need / 1e6:,.0f} MB, "
             f"{folder} has {free / 1e6:,.0f} MB left",
-            "Make room, set downloads.store to another disk, or set source.limit.",
+            "Free some space, set downloads.store to another disk, or set source.limit.",
         )

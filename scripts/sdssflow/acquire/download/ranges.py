@@ -1,4 +1,4 @@
-"""Half-open ranges of an archive's key, and how a download is parted into them.
+"""Half-open ranges of an archive's key, and how a download is split into them.
 
 A specObjID begins with the plate (https://www.sdss.org/dr17/help/glossary/#specobj): plate << 50 |
 fibre << 38 | (mjd - 50000) << 24 | run2d << 10. It is the clustered key of SpecObjAll, so a range
@@ -36,10 +36,10 @@ def plates(first: int, last: int) -> Range:
     return Range(first << PLATE_SHIFT, (last + 1) << PLATE_SHIFT)
 
 
-def part_plates(
+def split_plates(
     plate: np.ndarray, spectra: np.ndarray, chunks: int, whole: Range = EVERYTHING
 ) -> list[Range]:
-    """Part a range between plates, into ranges with about equal numbers of spectra.
+    """Split a range between plates, into ranges with about equal numbers of spectra.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def part_plates(
     chunks : int
         How many ranges.
     whole : Range
-        What is parted. Where the plates begin and end is only what one answer said: ranges that
+        What is split. Where the plates begin and end is only what one answer said: ranges that
         cover everything lose nothing if it was wrong.
 
     Returns
@@ -61,7 +61,7 @@ def part_plates(
 
     Examples
     --------
-    >>> [(r.low >> 50, r.high >> 50) for r in part_plates(np.array([5, 7, 9]), np.ones(3), 2)]
+    >>> [(r.low >> 50, r.high >> 50) for r in split_plates(np.array([5, 7, 9]), np.ones(3), 2)]
     [(0, 7), (7, 16384)]
     """
     if len(plate) == 0:

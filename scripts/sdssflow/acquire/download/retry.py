@@ -7,10 +7,9 @@ import logging
 import os
 import random
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
-
-import tenacity
 
 from sdssflow.acquire.download.errors import DownloadError, SilenceError, TransientError
 from sdssflow.acquire.download.transport import CLOCK, Clock
@@ -20,16 +19,17 @@ from sdssflow.files import locked, make_shared_folder, read_bounded, warn_once, 
 logger = logging.getLogger("sdssflow")
 Answer = TypeVar("Answer")
 LONGEST_WAIT_S = 300.0
-LONGEST_OBEDIENCE_S = 3600.0  # a Retry-After beyond this is a mistake of the server
+MOST_RETRY_AFTER_S = 3600.0  # a Retry-After beyond this is a mistake of the server
 
 
-class Pace:
+class RateLimiter:
     """Least time between the queries of all jobs on this machine.
 
     The jobs share one file with the time before which nobody asks. Times are those of the system's
     monotonic clock, which all processes share and no correction of the date moves; after a restart
-    of the machine it begins anew, so a time far in the future is ignored. Where the file belongs to
-    another user who does not share it, each job keeps a pace of its own, and a warning says so.
+    of the machine it starts from zero again, so a time far in the future is ignored. Where the file
+    belongs to another user who does not share it, each job keeps a pace of its own, and a warning
+    says so.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Pace:
         self._lock = folder / ".pace.lock"
         self._own = clock.monotonic()
 
-    def wait_for_turn(self, most_s: float = LONGEST_OBEDIENCE_S) -> None:
+    def wait_for_turn(self, most_s: float = MOST_RETRY_AFTER_S) -> None:
         """Sleep until it is our turn, and put the next one off by the pause.
 
         Raises
@@ -91,7 +91,7 @@ class Pace:
             turn = self._own
         except (OSError, ValueError):  # none yet, or none of ours: it is replaced
             turn = self._own
-        return turn if turn - now <= LONGEST_OBEDIENCE_S else now
+        return turn if turn - now <= MOST_RETRY_AFTER_S else now
 
     def _put(self, turn: float) -> None:
         self._own = turn
@@ -110,8 +110,8 @@ class Pace:
         )
 
 
-def persist(
-    ask: Callable[[], Answer], network: Downloads, pace: Pace, what: str, left_s: float
+def retry(
+    ask: Callable[[], Answer], network: Downloads, pace: RateLimiter, what: str, left_s: float
 ) -> tuple[Answer, int]:
     """Call `ask` until it raises no TransientError.
 
@@ -121,7 +121,7 @@ def persist(
         Sends a query and checks its answer.
     network : Downloads
         Attempts and waits.
-    pace : Pace
+    pace : RateLimiter
         Shared with the other jobs.
     what : str
         What is asked, for the log.
@@ -143,48 +143,25 @@ def persist(
     # logs.run seeds the global generator, and all jobs alike: their waits have to differ
     draw = random.Random(os.urandom(16))
 
-    def wait(state: tenacity.RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        asked = getattr(error, "retry_after_s", None)
-        if asked is not None:
-            asked = min(asked, LONGEST_OBEDIENCE_S)
-            pace.put_off(asked)
-            return asked
-        longest = min(network.wait_s * 2 ** (state.attempt_number - 1), LONGEST_WAIT_S)
-        return draw.uniform(longest / 2, longest)
-
-    def note(state: tenacity.RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        logger.warning(
-            "%s, attempt %d of %d: %s; again in %.1f s",
-            what,
-            state.attempt_number,
-            network.attempts,
-            error,
-            state.next_action.sleep if state.next_action else 0,
-        )
-
     end = pace.clock.monotonic() + left_s
-
-    def stop(state: tenacity.RetryCallState) -> bool:
-        error = state.outcome.exception() if state.outcome else None
-        # silence twice is no accident: a smaller question may be answered
-        most = min(network.attempts, 2) if isinstance(error, SilenceError) else network.attempts
-        next_at = pace.clock.monotonic() + state.upcoming_sleep
-        return state.attempt_number >= most or next_at >= end
-
-    retrying = tenacity.Retrying(
-        stop=stop,
-        retry=tenacity.retry_if_exception_type(TransientError),
-        wait=wait,
-        before_sleep=note,
-        sleep=pace.clock.sleep,
-        reraise=True,
-    )
-
-    def once() -> Answer:
+    for attempt in count(1):
         pace.wait_for_turn(end - pace.clock.monotonic())
-        return ask()
-
-    answer = retrying(once)
-    return answer, retrying.statistics["attempt_number"]
+        try:
+            return ask(), attempt
+        except TransientError as error:
+            if error.retry_after_s is not None:
+                wait = min(error.retry_after_s, MOST_RETRY_AFTER_S)
+                pace.put_off(wait)
+            else:
+                longest = min(network.wait_s * 2 ** (attempt - 1), LONGEST_WAIT_S)
+                wait = draw.uniform(longest / 2, longest)
+            # silence twice is no accident: a smaller question may be answered
+            most = min(network.attempts, 2) if isinstance(error, SilenceError) else network.attempts
+            if attempt >= most or pace.clock.monotonic() + wait >= end:
+                raise
+            logger.warning(
+                "%s, attempt %d of %d: %s; again in %.1f s",
+                *(what, attempt, network.attempts, error, wait),
+            )
+        pace.clock.sleep(wait)
+    raise AssertionError  # the loop has no end of its own

@@ -151,8 +151,8 @@ class Store:
         """Return the error for a folder that can't be written."""
         return DownloadError(
             f"{self.folder} can't be written: {error.strerror or error}",
-            "Make room or set downloads.store to another folder, then run again; what is complete "
-            "is kept.",
+            "Free some space or set downloads.store to another folder, then run again; what is "
+            "complete is kept.",
         )
 
     def _answer(self, sql: str) -> Path:

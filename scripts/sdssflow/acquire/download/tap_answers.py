@@ -261,7 +261,8 @@ def _from_text(data: np.ndarray, mask: np.ndarray, kind: pa.DataType) -> pa.Arra
     if kind == pa.uint64() and signed:
         # some below zero: the same 64 bits, read as signed
         whole = text.cast(pa.int64())
-        return pa.array(whole.fill_null(0).to_numpy().view(np.uint64), mask=_nulls(whole))
+        mask = whole.is_null().to_numpy(zero_copy_only=False)
+        return pa.array(whole.fill_null(0).to_numpy().view(np.uint64), mask=mask)
     return text.cast(kind)
 
 
@@ -278,7 +279,3 @@ def _from_floats(name: str, data: np.ndarray, mask: np.ndarray, kind: pa.DataTyp
             "Map a column with integers or text in source.columns.",
         )
     return pa.array(np.where(mask, 0, data).astype(np.int64), mask=mask).cast(kind)
-
-
-def _nulls(column: pa.Array) -> np.ndarray:
-    return column.is_null().to_numpy(zero_copy_only=False)

@@ -1,8 +1,8 @@
 """How requests go out and answers come in: in time, in bounds, and from nobody else.
 
 The time-out of requests is for each read, so a server that drips, in the body or in a header, can
-hold a job for ever; and requests follows a server wherever it points. So answers are read through
-`Punctual`, which knows one deadline for all of an answer, and the hosts it may come from.
+hold a job without end; and requests follows a server wherever it points. So answers are read
+through `Punctual`, which knows one deadline for all of an answer, and the hosts it may come from.
 """
 
 from __future__ import annotations
@@ -242,10 +242,10 @@ class Punctual(HTTPAdapter):
 
     def _check_redirect(self, request: Any, response: requests.Response) -> None:
         """Refuse to be led to another host, or out of the encryption."""
-        asked, told = request.url, response.headers["Location"]
+        asked, target = request.url, response.headers["Location"]
         try:
-            told = urljoin(asked, told)
-            old, new = urlsplit(asked), urlsplit(told)
+            target = urljoin(asked, target)
+            old, new = urlsplit(asked), urlsplit(target)
             port = _port(new)
         except ValueError:
             new = port = None
@@ -257,7 +257,7 @@ class Punctual(HTTPAdapter):
                 return
         raise DownloadError(
             f"{without_secrets(asked.split('?')[0])} sends us on to "
-            f"{one_line(without_secrets(told.split('?')[0]), 200)}: another host, port or "
+            f"{one_line(without_secrets(target.split('?')[0]), 200)}: another host, port or "
             "protocol, which is not followed",
             f"If that is the right server, write its address into {self.setting}.",
         )

@@ -31,7 +31,7 @@ def split_element(
     present: Iterable[str],
     others: Callable[[], Mapping[str, Sequence[str]]] = dict,
 ) -> tuple[str, int | None]:
-    """Part ``column[k]`` into column and k; a plain column has k = None.
+    """Split ``column[k]`` into column and k; a plain column has k = None.
 
     `others` returns the columns of the other tables of the file, for the message.
 

@@ -159,8 +159,8 @@ def plain_file(path: str) -> Iterator[str]:
             except OSError as error:
                 raise CatalogueError(
                     path,
-                    f"there is no room to unpack it ({error})",
-                    "Set the environment variable TMPDIR to a folder with room, or unpack it "
+                    f"there is no space to unpack it ({error})",
+                    "Set the environment variable TMPDIR to a folder with space, or unpack it "
                     "yourself and set source.path to the table that comes out.",
                 ) from error
             try:

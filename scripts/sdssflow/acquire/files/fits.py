@@ -58,7 +58,10 @@ def read_fits(path: str, columns: dict[str, str], table: str | int | None) -> pa
                 },
                 fold_case=True,
             )
-            return mapped_table(path, columns, found)
+            mapped = mapped_table(path, columns, found)
+            for column in hdu.columns:  # else astropy copies each one when the file is closed
+                del column.array
+            return mapped
     except CatalogueError:
         raise
     except Exception as error:  # astropy has no family of errors of its own

@@ -312,9 +312,11 @@ def _check_filters(path: str, name: str, settings: Any) -> None:
     import h5py
 
     for k in range(settings.get_nfilters()):
-        number, _, _, told = settings.get_filter(k)
+        number, _, _, name_there = settings.get_filter(k)
         if not h5py.h5z.filter_avail(number):
-            called = FILTERS.get(number) or told.decode("utf-8", "replace") or f"filter {number}"
+            called = (
+                FILTERS.get(number) or name_there.decode("utf-8", "replace") or f"filter {number}"
+            )
             raise CatalogueError(
                 path,
                 f"it is compressed by {called}, which the HDF5 library here does not have",

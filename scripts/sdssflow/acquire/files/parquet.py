@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sdssflow.acquire.checks import one_array
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.files.columns import REPAIR, FileColumns, mapped_table
 from sdssflow.acquire.files.containers import check_declared
@@ -91,12 +92,12 @@ def part_paths(folder: str) -> list[str]:
             "the folder holds no Parquet file",
             "Set source.path to a file, or to a folder of .parquet files.",
         )
-    strangers = sorted(str(place) for file, place in seen.items() if file not in parts)
-    if strangers:
+    others = sorted(str(place) for file, place in seen.items() if file not in parts)
+    if others:
         raise CatalogueError(
             folder,
-            f"the folder holds {strangers[0]!r}, which is no .parquet file"
-            + (f", and {len(strangers) - 1} more" if len(strangers) > 1 else ""),
+            f"the folder holds {others[0]!r}, which is no .parquet file"
+            + (f", and {len(others) - 1} more" if len(others) > 1 else ""),
             "If it is a part, finish writing it; else move it elsewhere.",
         )
     _check_listed(folder, {seen[file].as_posix() for file in parts})
@@ -156,7 +157,7 @@ def _check_alike(path: str, tables: Mapping[str, pa.Table]) -> None:
         for one, other in zip(tables[first].schema, tables[part].schema, strict=True):
             kinds = {one.type, other.type} - {pa.null()}
             if len(kinds) > 1 or one.metadata != other.metadata:
-                told = [
+                stated = [
                     " in ".join(
                         [str(kind.type), *(v.decode() for v in (kind.metadata or {}).values())]
                     )
@@ -164,8 +165,8 @@ def _check_alike(path: str, tables: Mapping[str, pa.Table]) -> None:
                 ]
                 raise CatalogueError(
                     path,
-                    f"its parts differ: {Path(first).relative_to(path)} has {told[0]}, "
-                    f"{Path(part).relative_to(path)} has {told[1]}",
+                    f"its parts differ: {Path(first).relative_to(path)} has {stated[0]}, "
+                    f"{Path(part).relative_to(path)} has {stated[1]}",
                     "Write the parts again with one schema.",
                     column=one.name,
                 )
@@ -221,10 +222,10 @@ def _values(
     if _is_bytes(kind):  # a long text that is stored once may stand in every row
         file = pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=[name])
     # only the column itself, not a nested or dotted one that begins alike
-    values = _one_array(file.read(columns=[name])[name])
-    if pa.types.is_dictionary(values.type):
-        values = _decoded(path, values, stored)
-    return values
+    column = file.read(columns=[name])[name]
+    if not pa.types.is_dictionary(column.type):
+        return one_array(column)
+    return _decoded(path, one_array(column.unify_dictionaries()), stored)
 
 
 def _least_bytes(file: pq.ParquetFile, name: str, partitions: dict[str, str | None]) -> int:
@@ -258,11 +259,3 @@ def _decoded(path: str, values: pa.DictionaryArray, stored: int) -> pa.Array:
         lengths = pc.binary_length(values.dictionary).cast(pa.int64())
         check_declared(path, pc.sum(lengths.take(values.indices)).as_py() or 0, stored)
     return values.dictionary_decode()
-
-
-def _one_array(column: pa.ChunkedArray) -> pa.Array:
-    column = column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column
-    found = column.combine_chunks()
-    if isinstance(found, pa.ChunkedArray):  # a column that is too long for one array
-        return pa.concat_arrays(found.chunks)
-    return found

@@ -2,40 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 
+from sdssflow.acquire.checks import one_array
 from sdssflow.acquire.column_names import contradiction
 from sdssflow.acquire.errors import CatalogueError, nearest
 from sdssflow.acquire.files.containers import open_content, plain_file
 from sdssflow.acquire.files.fits import read_fits
 from sdssflow.acquire.files.hdf5 import read_hdf5
 from sdssflow.acquire.files.parquet import folder_digest, read_arrow, read_parquet
-from sdssflow.acquire.files.signatures import FORMATS, HEAD, signature
+from sdssflow.acquire.files.signatures import HEAD, signature
 from sdssflow.acquire.files.text import line_of_row, read_text
 from sdssflow.acquire.files.votable import read_votable
 from sdssflow.acquire.schema import BANDS, COLUMNS, MAGNITUDES
 from sdssflow.configuration.sources import FileSource
 from sdssflow.files import file_digest
 
-SUFFIXES = {
-    ".csv": "csv",
-    ".fits": "fits",
-    ".fit": "fits",
-    ".vot": "votable",
-    ".votable": "votable",
-    ".xml": "votable",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".h5": "hdf5",
-    ".hdf5": "hdf5",
-    ".hdf": "hdf5",
+
+class Format(NamedTuple):
+    """A format that can be read.
+
+    Attributes
+    ----------
+    title : str
+        What it is called in messages.
+    suffixes : tuple of str
+        How names of its files end; none if `source.format` does not know it.
+    read : callable
+        From path, columns and, if it `has_tables`, `source.table` to the mapped columns.
+    has_tables : bool
+        Whether a file can hold several tables.
+    """
+
+    title: str
+    suffixes: tuple[str, ...]
+    read: Callable[..., pa.Table]
+    has_tables: bool = False
+
+
+FORMATS = {
+    "csv": Format("text", (".csv",), read_text),
+    "fits": Format("FITS", (".fits", ".fit"), read_fits, has_tables=True),
+    "votable": Format("VOTable", (".vot", ".votable", ".xml"), read_votable, has_tables=True),
+    "parquet": Format("Parquet", (".parquet", ".pq"), read_parquet),
+    "hdf5": Format("HDF5", (".h5", ".hdf5", ".hdf"), read_hdf5, has_tables=True),
+    "arrow": Format("Arrow", (), read_arrow),
 }
 READABLE = (
-    "CSV, ECSV, FITS, VOTable, Parquet, Arrow and HDF5, also compressed or alone in a ZIP or tar "
-    "archive"
+    f"CSV, ECSV, {', '.join(known.title for known in list(FORMATS.values())[1:])}, also compressed "
+    "or alone in a ZIP or tar archive"
 )
 CATALOGUE_NAMES = (
     ", ".join(name for name in COLUMNS if name[-2:-1] != "_" and name != "row_id")
@@ -71,11 +91,9 @@ class SourceTable:
 
     def take(self, name: str) -> pa.Array:
         """Return a column and let go of it, so that no file is in memory twice."""
-        column = self.table[name].combine_chunks()
+        column = self.table[name]
         self.table = self.table.drop_columns(name)
-        if isinstance(column, pa.ChunkedArray):  # too long for one array
-            return pa.concat_arrays(column.chunks)
-        return column
+        return one_array(column)
 
     def error(self, name: str, problem: str, advice: str, row: int | None = None) -> CatalogueError:
         """Return an error about catalogue column `name` that also says its name in the file."""
@@ -127,33 +145,20 @@ def read_source(path: str | Path, source: FileSource) -> SourceTable:
             "Fetch the file again, or record the new digest if you meant to change it.",
         )
     kind = "parquet" if folder else format_of(path, source.format)
-    if source.table is not None and kind in ("csv", "parquet", "arrow"):
+    known = FORMATS[kind]
+    if source.table is not None and not known.has_tables:
         raise CatalogueError(
-            path, f"a file of {FORMATS[kind]} has no tables inside", "Take source.table out."
+            path, f"a file of {known.title} has no tables inside", "Take source.table out."
         )
-    table = _read(path, kind, source)
+    if folder or kind == "csv":  # text is unpacked while it is read
+        table = known.read(path, source.columns)
+    else:
+        inside = (source.table,) if known.has_tables else ()
+        with plain_file(path) as plain:
+            table = known.read(plain, source.columns, *inside)
     if table.num_rows == 0:
         raise CatalogueError(path, "the table has no rows", "Fetch or export it again.")
     return SourceTable(path, kind, digest, dict(source.columns), table)
-
-
-def _read(path: str, kind: str, source: FileSource) -> pa.Table:
-    if Path(path).is_dir():
-        return read_parquet(path, source.columns)
-    if kind == "csv":
-        return read_text(path, source.columns)
-    with plain_file(path) as plain:
-        match kind:
-            case "fits":
-                return read_fits(plain, source.columns, source.table)
-            case "votable":
-                return read_votable(plain, source.columns, source.table)
-            case "parquet":
-                return read_parquet(plain, source.columns)
-            case "arrow":
-                return read_arrow(plain, source.columns)
-            case _:
-                return read_hdf5(plain, source.columns, source.table)
 
 
 def format_of(path: str, stated: str | None = None) -> str:
@@ -169,7 +174,7 @@ def format_of(path: str, stated: str | None = None) -> str:
     Returns
     -------
     str
-        A key of `signatures.FORMATS`.
+        A key of `FORMATS`.
 
     Raises
     ------
@@ -179,7 +184,10 @@ def format_of(path: str, stated: str | None = None) -> str:
     """
     with open_content(path) as stream:
         found = signature(stream.peek(HEAD))
-    named = _named_format(path)
+    endings = [suffix.lower() for suffix in reversed(Path(path).suffixes)]
+    named = next(
+        (kind for end in endings for kind, known in FORMATS.items() if end in known.suffixes), None
+    )
     if found.kind == "unknown" and "csv" in (stated, named):
         return "csv"  # with a NUL byte, which gets an error with its line
     if found.kind not in FORMATS:
@@ -191,22 +199,16 @@ def format_of(path: str, stated: str | None = None) -> str:
             path,
             f"source.format says {stated}, but it is {found.what}",
             f"Take source.format out, or set it to {found.kind}."
-            if found.kind in SUFFIXES.values()
+            if FORMATS[found.kind].suffixes
             else "Take source.format out.",
         )
     if found.kind == "csv" and stated is None and named not in (None, "csv"):
         raise CatalogueError(
             path,
-            f"it is called {FORMATS[named]}, but it is {found.what}",
+            f"it is called {FORMATS[named].title}, but it is {found.what}",
             "Fetch it again; or, if these are rows, set source.format to csv.",
         )
     return found.kind
-
-
-def _named_format(path: str) -> str | None:
-    """Tell the format that a name states; None if it states none."""
-    known = [SUFFIXES.get(suffix.lower()) for suffix in Path(path).suffixes]
-    return next((kind for kind in reversed(known) if kind), None)
 
 
 def check_mapping(path: str, columns: dict[str, str]) -> None:

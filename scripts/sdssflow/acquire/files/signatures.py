@@ -1,4 +1,4 @@
-"""What a file is, told from its first bytes: its name says what somebody meant it to be."""
+"""What a file is, by its first bytes: its name says what somebody meant it to be."""
 
 from __future__ import annotations
 
@@ -15,15 +15,6 @@ BYTE_ORDER_MARKS = {
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
-FORMATS = {
-    "csv": "text",
-    "fits": "FITS",
-    "votable": "VOTable",
-    "parquet": "Parquet",
-    "hdf5": "HDF5",
-    "arrow": "Arrow",
-}
-
 UNPACK = "Unpack it with {} and set source.path to the table that comes out."
 SAVE_AS_CSV = "Save it as CSV (UTF-8) from the program that wrote it, and set source.path to that."
 WRITE = (
@@ -39,7 +30,7 @@ class Signature(NamedTuple):
     Attributes
     ----------
     kind : str
-        A format of `FORMATS`, something that is packed (`containers.OPENERS`), or anything else.
+        A format of `readers.FORMATS`, something that is packed (`containers.OPENERS`), or else.
     what : str
         What it is, for a message, with its article.
     advice : str

@@ -107,7 +107,7 @@ def read_text(path: str, columns: dict[str, str]) -> pa.Table:
                 ),
                 convert_options=pa_csv.ConvertOptions(
                     include_columns=wanted,
-                    # text that is not UTF-8 is told with its row later
+                    # text that is not UTF-8 gets an error with its row later
                     column_types={label: pa.binary() for label in wanted},
                     strings_can_be_null=False,
                 ),
@@ -128,7 +128,7 @@ def read_text(path: str, columns: dict[str, str]) -> pa.Table:
 def line_of_row(path: str, columns: dict[str, str], row: int) -> int | None:
     """Return the line (from 1) on which data row `row` (from 0) of a text file begins.
 
-    Empty lines hold no row. Reads the file again: for messages only. None if it can't be told.
+    Empty lines hold no row. Reads the file again: for messages only. None if it can't be found.
     """
     for number, (line, _) in enumerate(_records(path, read_layout(path, columns))):
         if number == row:

@@ -3,7 +3,7 @@
 An SDSS objID packs sky version, rerun, run, camcol, field and object number into 64 bits, a
 specObjID packs plate, fibre, date and reduction (https://www.sdss.org/dr17/help/glossary/). A
 float64 holds 53 bits, so an id that went through floating point (a spreadsheet, pandas with missing
-values, "1.2376E+18" in a CSV) names another object or none, and duplicates can't be told any more.
+values, "1.2376E+18" in a CSV) names another object or none, and duplicates can't be found any more.
 """
 
 from __future__ import annotations
@@ -289,7 +289,7 @@ def _check_not_rounded(source: SourceTable, name: str, ids: pa.Array, repeated: 
     # Every 2^k-th id survives a float64 (k = 8 near 1.2e18); that all of them do is no accident.
     # A specObjID ends in 10 zero bits, so float64 holds many of them: no sign of damage there.
     long = ids.fill_null(1).to_numpy()[is_long].view(np.uint64) if name == "objid" else None
-    if distinct > 1 and long is not None and _float64_holds(long):
+    if distinct > 1 and long is not None and _survives_float64(long):
         raise source.error(
             name,
             f"all {distinct} different ids are numbers that a float64 holds, as "
@@ -304,8 +304,7 @@ def _check_not_rounded(source: SourceTable, name: str, ids: pa.Array, repeated: 
         )
 
 
-def _float64_holds(ids: np.ndarray) -> bool:
-    """Tell whether all `ids` (uint64, below 2^63) survive conversion to float64 and back."""
+def _survives_float64(ids: np.ndarray) -> bool:
     return np.array_equal(ids.astype(np.float64).astype(np.uint64), ids)
 
 

@@ -51,14 +51,14 @@ def read_votable(path: str, columns: dict[str, str], table: str | int | None) ->
 
     scan = _scan(path)
     try:
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as given:
             warnings.simplefilter("always")
             tables = list(parse(path, verify="warn").iter_tables())
     except Exception as error:  # astropy raises its own warnings, expat's errors and plain ones
         raise CatalogueError(
             path, f"the file can't be read as VOTable ({error})", REPAIR
         ) from error
-    _check_lengths(path, told)
+    _check_lengths(path, given)
     number = _chosen(path, tables, table)
     chosen = tables[number]
     _check_rows(path, chosen, scan)
@@ -106,11 +106,11 @@ def _chosen(path: str, tables: Sequence[Any], table: str | int | None) -> int:
     )
 
 
-def _check_lengths(path: str, told: Sequence[warnings.WarningMessage]) -> None:
+def _check_lengths(path: str, given: Sequence[warnings.WarningMessage]) -> None:
     """Refuse texts that are longer than their FIELD says: astropy cuts them, ids as well."""
     from astropy.io.votable.exceptions import W46
 
-    cut = next((warning for warning in told if issubclass(warning.category, W46)), None)
+    cut = next((warning for warning in given if issubclass(warning.category, W46)), None)
     if cut is not None:
         raise CatalogueError(
             path,
@@ -127,7 +127,7 @@ def _text_flags(path: str, number: int, table: Any, columns: dict[str, str]) -> 
     with Path(path).open("rb") as stream:
         flags = null_flags(stream, number, table.fields)
     if flags is not None and len(flags) != len(table.array):
-        raise CatalogueError(path, "the null flags of its texts can't be told", REPAIR)
+        raise CatalogueError(path, "the null flags of its texts can't be read", REPAIR)
     return flags
 
 

@@ -1,0 +1,29 @@
+"""A change of how one source is read reruns no other source."""
+
+from pathlib import Path
+
+import pytest
+
+from sdssflow.code_digests import Memory, local_modules
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+DOWNLOADS = {"plan_chunks", "download_chunk", "assemble_catalogue", "estimate_download"}
+
+
+@pytest.mark.parametrize(
+    ("folder", "rerun"),
+    [
+        ("files", {"import_catalogue"}),
+        ("bulk", {"import_bulk"}),
+        ("download", DOWNLOADS | {"import_bulk"}),  # which has the ranges of specObjID
+    ],
+)
+def test_a_change_reruns_only_the_scripts_of_its_source(folder, rerun):
+    memory = Memory()
+    changed = set((SCRIPTS / "sdssflow/acquire" / folder).glob("[a-z]*.py"))
+    dependent = {
+        script.stem
+        for script in SCRIPTS.glob("*.py")
+        if changed & local_modules(script, SCRIPTS, memory)
+    }
+    assert dependent == rerun
