@@ -77,7 +77,9 @@ def test_every_imported_package_is_a_direct_dependency(folder):
     known = {MODULE_NAMES.get(name, name.replace("-", "_")) for name in direct()}
     known |= {"pydantic_core"}  # half of pydantic, of the version that it pins itself
     known |= {"sdssflow", "skyserver_standin", "tests", *sys.stdlib_module_names}
-    known |= {path.stem for path in (ROOT / "scripts").glob("*.py")}
+    known |= {
+        path.stem for name in ("scripts", "benchmarks") for path in (ROOT / name).glob("*.py")
+    }
     known |= {path.stem for path in (ROOT / "tests").rglob("*.py")}
     for path in (ROOT / folder).rglob("*.py"):
         assert set(imported(path)) <= known, path
