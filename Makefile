@@ -38,7 +38,7 @@ $(READY): requirements.lock
 # jobs that a killed run left in the queue come first: ORPHANS=adopt waits for them, cancel doesn't
 cluster: PROFILE = profiles/slurm
 cluster: $(READY)
-	$(BIN)/python -m sdssflow.cluster.start --orphans $(ORPHANS) --workflow-profile $(PROFILE)
+	$(BIN)/python -m sdssflow.running.start --orphans $(ORPHANS) --workflow-profile $(PROFILE)
 
 # asks; starts nothing and changes nothing
 doctor: $(READY)

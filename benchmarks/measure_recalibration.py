@@ -16,7 +16,8 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import ndtr
 
-from sdssflow.regress.recalibration import central_distance, pit_ks
+from sdssflow.redshift_pdf.pit import pit_ks
+from sdssflow.regress.recalibration import central_distance
 
 TRUE_WIDTH = 1.25
 CASES = {

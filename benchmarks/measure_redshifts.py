@@ -23,12 +23,12 @@ from sdssflow.configuration.splits import HoldoutSplit
 from sdssflow.evaluate.redshift_metrics import normalised_residual, r2, sigma_nmad
 from sdssflow.prepare.parts import read_part
 from sdssflow.prepare.splits import split_sample
+from sdssflow.redshift_pdf.pit import pit_ks
 from sdssflow.redshift_pdf.scores import pdf_scores
 from sdssflow.redshift_pdf.summaries import summarise
 from sdssflow.regress.calibrations import calibrate_fold
 from sdssflow.regress.ensemble_training import fit as train_ensemble
 from sdssflow.regress.mixture_networks import predict_pdf
-from sdssflow.regress.recalibration import pit_ks
 from sdssflow.tables import read_parquet, write_parquet
 
 SEEDS = range(1, 6)

@@ -103,7 +103,7 @@ rule assemble_catalogue:
     wildcard_constraints:
         sample=one_of(DOWNLOADED),
     resources:
-        mem_mb=by_attempt(1000),
+        mem_mb=growing(600, 6),
         runtime=by_attempt(60),
     params:
         sample="{sample}",
@@ -142,7 +142,7 @@ rule import_catalogue:
     wildcard_constraints:
         sample=one_of(set(SAMPLES) - DOWNLOADED - BULK),
     resources:
-        mem_mb=by_attempt(1500),
+        mem_mb=growing(600, 6, source_paths),
         runtime=by_attempt(20),
     params:
         source=section("source"),

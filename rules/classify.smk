@@ -10,8 +10,8 @@ rule train_classifier:
     wildcard_constraints:
         model=one_of(RUN.classifiers),
     resources:
-        mem_mb=by_attempt(1500),
-        runtime=by_attempt(60),
+        mem_mb=growing(800, 12),
+        runtime=growing(60, 0.3),
     params:
         settings=lambda wildcards: RUN.classifiers[wildcards.model].canonical(),
         model="{model}",

@@ -20,7 +20,7 @@ if SCRIPTS not in sys.path:
     sys.path.insert(0, SCRIPTS)
 
 from sdssflow import code_digests, failures
-from sdssflow.cluster import orphans, queue
+from sdssflow.running import queue, runs
 from sdssflow.configuration.cuts import Cuts
 from sdssflow.configuration.loading import (
     DEFAULT,
@@ -44,7 +44,6 @@ from sdssflow.report.figures import (
     models,
     pdf_models,
     shown_at,
-    unasked,
 )
 
 
@@ -124,6 +123,24 @@ def clustering(wildcards):
 def by_attempt(base):
     """Resource function: more with each retry."""
     return lambda wildcards, attempt: base * attempt
+
+
+def growing(base, per_mb, paths=None):
+    """Resource function: `base` and `per_mb` for each MB of input; more with each retry.
+
+    `benchmarks/measure_demands.py` has what jobs took. `paths` gives what a sample is read from
+    where that is no input.
+    """
+
+    def demand(wildcards, input, attempt):
+        read = (
+            sum(map(os.path.getsize, paths(wildcards.sample))) / 1e6
+            if paths
+            else input.size_mb
+        )
+        return attempt * round(base + per_mb * read)
+
+    return demand
 
 
 def one_of(names):
@@ -265,14 +282,14 @@ def also(path):
 def reported(path):
     """Output that Snakemake's report shows too, with the title and caption that ours has."""
     section, shown = shown_at(path)
-    labels = {"what": shown.title} | ({"split": "{split}"} if "{split}" in path else {})
-    of_sample = "{sample}" in path
+    of_sample = "{sample" in path
     return report(
         path,
         category="{sample}" if of_sample else section,
         subcategory=section if of_sample else None,
         caption=caption_file(shown),
-        labels=labels,
+        labels={"what": shown.title}
+        | ({"split": "{split}"} if "{split}" in path else {}),
     )
 
 
@@ -282,16 +299,19 @@ def caption_file(shown):
         ".snakemake/sdssflow_captions", re.sub(r"\W+", "_", shown.path)
     ).absolute()
     text = f"{shown.caption}\n\n{shown.columns}\n"
-    if workflow.is_main_process and not (path.exists() and path.read_text() == text):
+    known = path.exists() and path.read_text() == text
+    # where nothing has run there is nothing to report, and asking alone leaves nothing behind
+    if workflow.is_main_process and os.path.isdir(".snakemake") and not known:
         write_text(path, text)
     return str(path)
 
 
 def drawn(records):
-    """Outputs: the figures among these records, of which a job draws those its sample asks for."""
+    """Outputs: the figures among these records, each of the samples that ask for it."""
     return [
-        reported(f"results/{{sample}}/{shown.path}.{FIGURE}")
+        reported(f"results/{{sample,{one_of(samples)}}}/{shown.path}.{FIGURE}")
         for shown in figures(records)
+        for samples in [{name for name in SAMPLES if shown.asked(RUN, SAMPLES[name])}]
     ]
 
 
@@ -300,20 +320,16 @@ def further(paths):
     return [other for path in paths for other in also(os.path.splitext(path)[0])]
 
 
-def asked_outputs(expand, wildcards):
-    """Outputs of a job without the figures that its sample doesn't ask for: Snakemake knows no
-    function for outputs, and a job for each figure would start Python for each."""
+def own_outputs(expand, wildcards):
+    """Outputs of a job without those whose own constraints its wildcards don't meet.
+
+    Snakemake knows no function for outputs; a job for each figure would start Python for each.
+    """
     known, patterns = expand(wildcards)
-    left_out = unasked(RUN, SAMPLES[wildcards["sample"]])
     kept = type(known)()
     for name, paths in known.items():
-        one = isinstance(paths, str)
-        start = len(kept)
-        kept += [
-            path
-            for path in ([paths] if one else paths)
-            if one or Path(path).stem not in left_out
-        ]
+        one, start = isinstance(paths, str), len(kept)
+        kept += [p for p in ([paths] if one else paths) if one or patterns[p].match(p)]
         kept._set_name(name, start, end=None if one else len(kept))
     return kept, patterns
 

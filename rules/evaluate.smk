@@ -1,4 +1,4 @@
-# evaluate: the only room that opens test rows
+# evaluate: the only stage that reads test rows
 
 
 rule predict_classes:
@@ -14,7 +14,7 @@ rule predict_classes:
     wildcard_constraints:
         model=one_of(RUN.classifiers),
     resources:
-        mem_mb=by_attempt(1500),
+        mem_mb=growing(800, 10),
         runtime=by_attempt(30),
     params:
         seeds=RUN.seeds,
@@ -35,7 +35,7 @@ rule score_classes:
         confusion="results/{sample}/classify/{split}/confusion.csv",
         reliability="results/{sample}/classify/{split}/reliability.csv",
     resources:
-        mem_mb=by_attempt(1500),
+        mem_mb=growing(600, 20),
         runtime=by_attempt(30),
     params:
         models=lambda wildcards: models_of(wildcards.sample, "classify"),
@@ -58,7 +58,7 @@ rule plot_classes:
         figures=drawn(CLASSES),
         also=further(drawn(CLASSES)),
     resources:
-        mem_mb=by_attempt(1000),
+        mem_mb=growing(600, 10),
         runtime=by_attempt(10),
     params:
         models=lambda wildcards: models_of(wildcards.sample, "classify"),
@@ -82,7 +82,7 @@ rule predict_redshifts:
     wildcard_constraints:
         model=one_of(set(RUN.regressors) - PDF_REGRESSORS),
     resources:
-        mem_mb=by_attempt(1500),
+        mem_mb=growing(800, 10),
         runtime=by_attempt(30),
     params:
         seeds=RUN.seeds,
@@ -101,7 +101,7 @@ rule score_redshifts:
         differences=reported("results/{sample}/regress/{split}/differences.csv"),
         scores_by_bin="results/{sample}/regress/{split}/scores_by_bin.csv",
     resources:
-        mem_mb=by_attempt(1500),
+        mem_mb=growing(600, 20),
         runtime=by_attempt(30),
     params:
         models=lambda wildcards: models_of(wildcards.sample, "regress"),
@@ -123,7 +123,7 @@ rule plot_redshifts:
         figures=drawn(REDSHIFTS),
         also=further(drawn(REDSHIFTS)),
     resources:
-        mem_mb=by_attempt(1000),
+        mem_mb=growing(600, 10),
         runtime=by_attempt(10),
     params:
         models=lambda wildcards: models_of(wildcards.sample, "regress"),

@@ -23,7 +23,7 @@ rule predict_pdfs:
     wildcard_constraints:
         model=one_of(PDF_REGRESSORS),
     resources:
-        mem_mb=by_attempt(2000),
+        mem_mb=growing(1000, 12),
         runtime=by_attempt(60),
     params:
         seeds=RUN.seeds,
@@ -57,7 +57,7 @@ rule weigh_spectra:
     wildcard_constraints:
         sample=one_of(PDF_SAMPLES),
     resources:
-        mem_mb=by_attempt(2000),
+        mem_mb=growing(1000, 8),
         runtime=by_attempt(60),
     params:
         models=lambda wildcards: pdf_models_of(wildcards.sample),
@@ -65,7 +65,7 @@ rule weigh_spectra:
         neighbours=RUN.redshift_pdfs.weight_neighbours,
         bootstrap=as_text(RUN.bootstrap.canonical()),
     message:
-        "Weighing the spectra of {wildcards.sample}, split {wildcards.split}, to foresee the scores of its test objects"
+        "Weighing the spectra of {wildcards.sample}, split {wildcards.split}, to estimate the scores of its test objects"
     script:
         "../scripts/weigh_spectra.py"
 
@@ -81,7 +81,7 @@ rule score_pdfs:
     wildcard_constraints:
         sample=one_of(PDF_SAMPLES),
     resources:
-        mem_mb=by_attempt(1500),
+        mem_mb=growing(600, 20),
         runtime=by_attempt(30),
     params:
         models=lambda wildcards: pdf_models_of(wildcards.sample),
@@ -103,7 +103,7 @@ rule stack_pdfs:
     wildcard_constraints:
         sample=one_of(PDF_SAMPLES),
     resources:
-        mem_mb=by_attempt(2000),
+        mem_mb=growing(600, 8),
         runtime=by_attempt(30),
     params:
         models=lambda wildcards: pdf_models_of(wildcards.sample),
@@ -130,7 +130,7 @@ rule plot_pdfs:
     wildcard_constraints:
         sample=one_of(PDF_SAMPLES),
     resources:
-        mem_mb=by_attempt(1000),
+        mem_mb=growing(600, 10),
         runtime=by_attempt(10),
     params:
         models=lambda wildcards: pdf_models_of(wildcards.sample),

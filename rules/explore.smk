@@ -7,8 +7,10 @@ rule plot_catalogue:
     output:
         figures=drawn(CATALOGUE),
         also=further(drawn(CATALOGUE)),
+    wildcard_constraints:
+        sample=one_of(name for name in SAMPLES if SAMPLES[name].explore.figures),
     resources:
-        mem_mb=by_attempt(1000),
+        mem_mb=growing(600, 6),
         runtime=by_attempt(10),
     params:
         sample="{sample}",
@@ -27,7 +29,7 @@ rule find_clusters:
         table=reported("results/{sample}/explore/clusters.csv"),
         labels="results/{sample}/explore/clusters.parquet",
     resources:
-        mem_mb=by_attempt(1500),
+        mem_mb=growing(800, 6),
         runtime=by_attempt(20),
     params:
         explore=clustering,
@@ -44,7 +46,7 @@ rule embed_features:
     output:
         embedding="results/{sample}/explore/embedding.parquet",
     resources:
-        mem_mb=by_attempt(1800),
+        mem_mb=growing(1000, 8),
         runtime=by_attempt(20),
     params:
         explore=clustering,

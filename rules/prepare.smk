@@ -8,7 +8,7 @@ rule clean_catalogue:
         catalogue="results/{sample}/clean/catalogue.parquet",
         flow=reported("results/{sample}/clean/flow.csv"),
     resources:
-        mem_mb=by_attempt(1500),
+        mem_mb=growing(600, 6),
         runtime=by_attempt(20),
     params:
         cuts=lambda wildcards: Cuts(cuts=SAMPLES[wildcards.sample].cuts).canonical(),
@@ -42,7 +42,7 @@ rule build_features:
     output:
         features="results/{sample}/features/features.parquet",
     resources:
-        mem_mb=by_attempt(1500),
+        mem_mb=growing(600, 10),
         runtime=by_attempt(20),
     params:
         features=section("features"),
@@ -60,7 +60,7 @@ rule split_sample:
         test="results/{sample}/split/{split}/{seed}/test.parquet",
         parts="results/{sample}/split/{split}/{seed}/parts.csv",
     resources:
-        mem_mb=by_attempt(1500),
+        mem_mb=growing(600, 12),
         runtime=by_attempt(20),
     params:
         settings=lambda wildcards: SAMPLES[wildcards.sample]

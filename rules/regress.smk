@@ -9,8 +9,8 @@ rule train_regressor:
     wildcard_constraints:
         model=one_of(set(RUN.regressors) - TORCH_REGRESSORS),
     resources:
-        mem_mb=by_attempt(1500),
-        runtime=by_attempt(60),
+        mem_mb=growing(800, 12),
+        runtime=growing(60, 0.3),
     params:
         settings=lambda wildcards: RUN.regressors[wildcards.model].canonical(),
         model="{model}",
@@ -32,8 +32,8 @@ rule search_settings:
     resources:
         gpu=1,
         without_gpu="stop",
-        mem_mb=by_attempt(1800),
-        runtime=by_attempt(60),
+        mem_mb=growing(1000, 15),
+        runtime=growing(60, 0.3),
     params:
         settings=lambda wildcards: RUN.regressors[wildcards.model].canonical(),
         seed=lambda wildcards: int(wildcards.seed),
@@ -54,8 +54,8 @@ rule train_network:
     resources:
         gpu=1,
         without_gpu="stop",
-        mem_mb=by_attempt(1800),
-        runtime=by_attempt(60),
+        mem_mb=growing(1000, 15),
+        runtime=growing(60, 0.3),
     params:
         settings=lambda wildcards: RUN.regressors[wildcards.model].canonical(),
         model="{model}",
@@ -78,8 +78,8 @@ rule calibrate_pdfs:
     wildcard_constraints:
         model=one_of(PDF_REGRESSORS),
     resources:
-        mem_mb=by_attempt(1800),
-        runtime=by_attempt(30),
+        mem_mb=growing(1000, 8),
+        runtime=growing(30, 0.3),
     params:
         settings=as_text(RUN.redshift_pdfs.calibration().canonical()),
         model="{model}",

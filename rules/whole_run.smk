@@ -27,7 +27,7 @@ def complete_rules():
         made.set_params(code=code_of_kind(made) if trains else code_of(made))
         made.set_output(record=str(records.record_path(str(made.log[0]))))
         if "figures" in made.output.keys():
-            made.expand_output = functools.partial(asked_outputs, made.expand_output)
+            made.expand_output = functools.partial(own_outputs, made.expand_output)
 
 
 @functools.cache
@@ -125,7 +125,7 @@ def begin_run():
                 if job.rule.script
             )
             PRELOADED.append(Preload(scripts, CODE))
-        orphans.begin_run(Path.cwd(), submits=not workflow.local_exec)
+        runs.begin_run(Path.cwd(), submits=not workflow.local_exec)
     except (queue.QueueError, LineageError, WorkflowError) as error:
         failures.refuse(error)
 

@@ -3,7 +3,7 @@
 For each fold, on the part `calibration`: one factor for the widths of p(z)
 (`sdssflow.regress.recalibration`) and how far conformal intervals reach, by magnitude
 (`sdssflow.regress.conformal`). From the part `train`: where the training objects are, so that
-others can be told to lie outside (`sdssflow.regress.training_support`). A split without calibration
+others can be flagged as outside (`sdssflow.regress.training_support`). A split without calibration
 part leaves p(z) as it is and has no conformal intervals. Test objects are not in the files this
 rule reads.
 

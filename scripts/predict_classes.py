@@ -7,6 +7,8 @@ that the training part lacked has probability 0. Model files that hold anything 
 project saves are refused.
 """
 
+import functools
+
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.evaluate.prediction_tables import predict_tests
 from sdssflow.logs import run
@@ -15,10 +17,10 @@ from sdssflow.models.inputs import require_features
 from sdssflow.tables import write_parquet
 
 
-def predict(folder, fold, part):
+def predict(folder, fold, part, threads):
     opened = open_folder(folder)
     require_features(part, opened.settings)
-    probability = opened.load(fold)(part.features)
+    probability = opened.load(fold, threads)(part.features)
     columns = {f"probability_{name}": probability[:, i] for i, name in enumerate(CLASSES)}
     return {"spec_class": part.spec_class, **columns}
 
@@ -29,7 +31,7 @@ def main(snakemake):
         snakemake.input.tests,
         snakemake.params.seeds,
         snakemake.params.model,
-        predict,
+        functools.partial(predict, threads=snakemake.threads),
     )
     write_parquet(table, snakemake.output.predictions)
 

@@ -30,7 +30,7 @@ def main(snakemake):
     inputs, params = snakemake.input, snakemake.params
     calibrations = read_calibrations(inputs.models, inputs.calibrations, inputs.references)
     with pdf_writer(snakemake.output.pdfs, params.quantiles) as write:
-        predict = PdfPredictor(calibrations, write)
+        predict = PdfPredictor(calibrations, write, snakemake.threads)
         table = predict_tests(inputs.models, inputs.tests, params.seeds, params.model, predict)
     write_parquet(table, snakemake.output.predictions)
 

@@ -1,7 +1,7 @@
 """Train one classifier on one split, for one seed.
 
 Reads the development rows of a split (never the test rows) and fits one model per fold on the
-`train` part. The `validation` part tells gradient boosting when to stop, the `calibration` part
+`train` part. Gradient boosting stops on the `validation` part, the `calibration` part
 makes the probabilities honest. A vote averages classifiers that were trained before on the same
 split.
 

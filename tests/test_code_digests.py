@@ -113,7 +113,7 @@ def imported_packages(path):
 
 
 def test_what_the_snakefile_imports_is_light():
-    entries = ["cluster/orphans", "cluster/queue", "code_digests", "configuration/loading",
+    entries = ["running/runs", "running/queue", "code_digests", "configuration/loading",
                "configuration/regressors", "outputs", "report/contents"]  # fmt: skip
     for entry in entries:
         path = ROOT / f"scripts/sdssflow/{entry}.py"
@@ -170,10 +170,8 @@ def test_the_stand_in_and_the_simulated_sky_import_nothing_of_the_stages():
         assert "skyserver_standin" not in imported_packages(path), path
 
 
-@pytest.mark.parametrize("beside", ["cluster", "devices.py", "visible_devices.py", "writers.py"])
-def test_what_stands_beside_the_stages_knows_of_none(beside):
-    path = ROOT / "scripts/sdssflow" / beside
-    for module in path.rglob("*.py") if path.is_dir() else [path]:
+def test_how_jobs_run_knows_of_no_stage():
+    for module in (ROOT / "scripts/sdssflow/running").rglob("*.py"):
         for found in local_modules(module, ROOT / "scripts", MEMORY):
             assert not set(STAGES) & set(found.relative_to(ROOT / "scripts/sdssflow").parts), module
 
@@ -228,6 +226,8 @@ def reruns(modules):
         (["configuration/features.py", "prepare/features.py"], 6, set()),
         (["configuration/scores.py", "evaluate/redshift_metrics.py"], 10, set()),
         (["evaluate/pdf_metrics.py"], 5, set()),
+        (["evaluate/class_metrics.py"], 3, set()),
+        (["evaluate/paper_metrics.py"], 2, set()),
         (["report/figures.py", "evaluate/redshift_figures.py"], 3, set()),
         (["report/figures.py", "evaluate/class_figures.py"], 2, set()),
         (["configuration/exploration.py", "explore/catalogue_figures.py"], 3, set()),
@@ -239,6 +239,8 @@ def reruns(modules):
         "feature group",
         "metric",
         "p(z) metric",
+        "class metric",
+        "metric of a paper",
         "redshift figure",
         "class figure",
         "sky figure",

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from threadpoolctl import threadpool_limits
 
 from sdssflow.provenance.records import Inputs, write_record
-from sdssflow.writers import sole_writer
+from sdssflow.running.writers import sole_writer
 
 logger = logging.getLogger("sdssflow")
 UNWRITABLE = {

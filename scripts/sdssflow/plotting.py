@@ -1,4 +1,4 @@
-"""One look for all figures: colours that colour-blind people can tell apart, units on the axes."""
+"""One look for all figures: colours that colour-blind people can distinguish, units on the axes."""
 
 from __future__ import annotations
 

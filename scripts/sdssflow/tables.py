@@ -198,7 +198,11 @@ def read_parquet(path: str | Path, columns: list[str] | None = None) -> pa.Table
     missing = [name for name in columns or [] if name not in schema.names]
     if missing:
         raise KeyError(f"{path}: no column {missing[0]!r}; it has {', '.join(schema.names)}")
-    return pq.read_table(path, columns=columns).replace_schema_metadata(schema.metadata)
+    # not by read_table, which imports what reads many files at once
+    with pq.ParquetFile(path) as file:
+        table = file.read(columns)
+    table = table if columns is None else table.select(columns)
+    return table.replace_schema_metadata(schema.metadata)
 
 
 def write_csv(frame: pd.DataFrame, path: str | Path) -> None:

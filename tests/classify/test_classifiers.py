@@ -144,6 +144,8 @@ def test_a_row_is_predicted_the_same_alone_in_a_chunk_and_in_the_table(trained, 
     chunks = class_probabilities(trained[kind], TEST.features, chunk=7)
     alone = np.vstack([class_probabilities(trained[kind], row[None]) for row in TEST.features[:30]])
     backwards = class_probabilities(trained[kind], TEST.features[::-1])[::-1]
+    threaded = class_probabilities(trained[kind], TEST.features, chunk=7, threads=3)
+    np.testing.assert_array_equal(threaded, chunks)
     for other, expected in ((chunks, whole), (alone, whole[:30]), (backwards, whole)):
         np.testing.assert_allclose(other, expected, rtol=0, atol=1e-12)
 

@@ -21,7 +21,7 @@ def go(folder: Path, slurm: SingleHost) -> Outcome:
     started = time.monotonic()
     run = start(
         folder, slurm, "run.log", "--workflow-profile", "profiles/slurm", "--cores", "2",
-        *QUICK, *FAKE_GPU, module="sdssflow.cluster.start",
+        *QUICK, *FAKE_GPU, module="sdssflow.running.start",
     )  # fmt: skip
     status = run.end(7200)
     facts = {"status": status, "seconds": time.monotonic() - started}

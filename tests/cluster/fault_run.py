@@ -78,7 +78,7 @@ def go(folder: Path, prepared: Path, slurm: SingleHost) -> Outcome:
         "--workflow-profile", "profiles/slurm", "--cores", "2",
         "--slurm-array-jobs", "none", "--default-resources", "slurm_partition=faults",
         "runtime=30", "--set-resources", *RESOURCES, *QUICK, "--show-failed-logs",
-        module="sdssflow.cluster.start",
+        module="sdssflow.running.start",
     )  # fmt: skip
     facts: dict = {"disk": full_disk.mounted}
     faults = [threading.Thread(target=fault, args=(folder, slurm, facts), daemon=True)

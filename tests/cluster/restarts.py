@@ -1,6 +1,6 @@
 """The submit host's Snakemake is killed, and started again, while its jobs run.
 
-1. Killed with -9 while two trainings run. Started again by `sdssflow.cluster.start`: both are
+1. Killed with -9 while two trainings run. Started again by `sdssflow.running.start`: both are
    adopted, neither is submitted again.
 2. One output is removed, its training submitted, Snakemake killed with -9. The user unlocks and
    starts plain Snakemake: the job left behind is cancelled before another is submitted.
@@ -37,7 +37,7 @@ def go(folder: Path, prepared: Path, slurm: SingleHost) -> Outcome:
     restarts.kill_and_adopt()
     restarts.kill_and_cancel()
     restarts.terminate()
-    last = restarts.start("last.log", *OUTPUTS, module="sdssflow.cluster.start")
+    last = restarts.start("last.log", *OUTPUTS, module="sdssflow.running.start")
     restarts.facts["status"] = last.end()
     jobs = jobs_in(folder, slurm)
     return Outcome(folder, tables(folder), tables(prepared), last.text, jobs, restarts.facts)
@@ -65,11 +65,11 @@ class Restarts:
 
     def kill_and_adopt(self) -> None:
         """Step 1."""
-        run = self.start("first.log", *OUTPUTS, module="sdssflow.cluster.start")
+        run = self.start("first.log", *OUTPUTS, module="sdssflow.running.start")
         orphans = [self.frozen(model) for model in (FIRST, SECOND)]
         run.process.kill()
         run.end()
-        again = self.start("adopting.log", *OUTPUTS, module="sdssflow.cluster.start")
+        again = self.start("adopting.log", *OUTPUTS, module="sdssflow.running.start")
         again.wait_for("waiting for those that run")
         for jobid in orphans:
             self.freezer.thaw(jobid)

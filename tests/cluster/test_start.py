@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from sdssflow.cluster import orphans, queue, runs, start
+from sdssflow.running import queue, runs, start
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_adopting_cancels_what_has_not_begun(folder, monkeypatch):
         ("7", "RUNNING", "sdssflow_run", "rule_x", here),
         ("8", "PENDING", "sdssflow_run", "rule_y", here),
     )
-    adopted = orphans.adopt_orphans(folder)
+    adopted = runs.adopt_orphans(folder)
     assert [job.jobid for job in adopted] == ["7"]
     assert cancelled.read_text().split() == ["--quiet", "8"]
 
@@ -124,21 +124,21 @@ def test_cancelling_waits_till_they_are_gone_and_says_if_they_are_not(folder, mo
     monkeypatch.setattr(queue, "ENDING_SECONDS", 0.0)
     monkeypatch.setattr(queue.time, "sleep", lambda _: None)
     with pytest.raises(queue.QueueError, match="still in the queue.*nothing was submitted"):
-        orphans.cancel_orphans(folder)
+        runs.cancel_orphans(folder)
 
 
 def test_a_run_that_submits_needs_an_answer_and_a_local_one_does_not(folder, caplog):
     command(folder, "squeue", "echo down >&2; exit 1")
     with pytest.raises(queue.QueueError, match="squeue failed: down"):
-        orphans.begin_run(folder, submits=True)
-    orphans.begin_run(folder, submits=False)
+        runs.begin_run(folder, submits=True)
+    runs.begin_run(folder, submits=False)
     assert "can't tell whether an earlier run left jobs" in caplog.text
     assert runs.last_run(folder).alive()
     assert runs.last_run(folder).host == socket.gethostname()
 
 
 def test_without_slurm_a_run_just_begins(folder):
-    orphans.begin_run(folder, submits=True)
+    runs.begin_run(folder, submits=True)
     assert runs.last_run(folder).pid == os.getpid()
 
 

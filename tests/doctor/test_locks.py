@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from sdssflow.cluster.queue import SEPARATOR
 from sdssflow.doctor.findings import FAULT, OK, WARNING
 from sdssflow.doctor.locks import Runs, check_incomplete, check_locks, snakemake_runs
+from sdssflow.running.queue import SEPARATOR
 
 
 @pytest.fixture

@@ -42,8 +42,8 @@ def test_shipped_profiles_are_healthy_and_snakemake_says_what_their_jobs_ask_for
     if profile.executor == "slurm":
         assert "download_chunk" not in rules  # it runs where Snakemake runs
         calls = {(d.rule, d.attempt): " ".join(d.sbatch) for d in answers.demands}
-        assert "--mem 1500" in calls["train_regressor", 1]
-        assert "--mem 3000" in calls["train_regressor", 2]
+        assert "--mem 800" in calls["train_regressor", 1]
+        assert "--mem 1600" in calls["train_regressor", 2]
         assert "--gpus=1" in calls["train_network", 1]
     assert [entry.name for entry in tmp_path.iterdir()] == ["config"]
 
@@ -54,11 +54,12 @@ def test_set_resources_and_configuration_files_count(tmp_path, monkeypatch):
     (tmp_path / "profile.yaml").write_text(
         "executor: slurm\ndefault-resources: {slurm_partition: cpu}\nset-resources:\n"
         "  train_classifier: {mem_mb: 2 * attempt, runtime: 2h, slurm_account: us}\n"
+        "set-threads: {train_classifier: 3}\n"
     )
     monkeypatch.chdir(tmp_path)
     answers = ask_snakemake(SNAKEFILE, Path("profile.yaml"), [Path("mine.yaml")])
     (train,) = (d for d in answers.demands if d.rule == "train_classifier")
-    for option in ("-A us", "-p cpu", "-t 120", "--mem 2"):
+    for option in ("-A us", "-p cpu", "-t 120", "--mem 2", "--cpus-per-task=3"):
         assert option in " ".join(train.sbatch)
     assert not {"train_network", "simulate_sky"} & {d.rule for d in answers.demands}
 

@@ -92,6 +92,7 @@ def predict(folder, name, seeds=(1, 2)):
         ),
         output=SimpleNamespace(predictions=folder / name / "predictions.parquet"),
         params=SimpleNamespace(seeds=list(seeds), model=name),
+        threads=1,
     )
     predict_classes.main(call)
     return call.output.predictions
@@ -221,6 +222,7 @@ def test_a_model_of_another_seed_is_refused(walked):
             models=[folder / "forest" / "1"], tests=[folder / "2" / "test.parquet"]
         ),
         params=SimpleNamespace(seeds=[1], model="forest"),
+        threads=1,
     )
     with pytest.raises(ValueError, match="has seed 2, not 1"):
         predict_classes.main(call)
@@ -233,6 +235,7 @@ def test_features_in_another_order_are_refused(walked, tmp_path):
     call = SimpleNamespace(
         input=SimpleNamespace(models=[folder / "forest" / "1"], tests=[tmp_path / "test.parquet"]),
         params=SimpleNamespace(seeds=[1], model="forest"),
+        threads=1,
     )
     with pytest.raises(ValueError, match=r"has features \['u_g', .*\], not \['mag_r', 'g_r'"):
         predict_classes.main(call)

@@ -1,26 +1,13 @@
 """Metrics of p(z): against scipy and hand-made numbers."""
 
-import doctest
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import cramervonmises, kstest
 
-from sdssflow.evaluate import pdf_metrics, redshift_metrics
-from sdssflow.evaluate.pdf_metrics import (
-    COLUMNS,
-    LOG_FLOOR,
-    METRICS,
-    PIT_EDGE,
-    pit_distances,
-)
+from sdssflow.evaluate import redshift_metrics
+from sdssflow.evaluate.pdf_metrics import COLUMNS, LOG_FLOOR, METRICS
 from sdssflow.evaluate.pdfs import score
 from sdssflow.evaluate.redshift_metrics import MAD_TO_SIGMA
 from tests.evaluate.pdf_predictions import gaussian_columns
-
-pits = st.lists(st.floats(0, 1), min_size=1, max_size=60).map(np.array)
 
 
 def whole(columns):
@@ -37,45 +24,6 @@ def drawn_columns(n, seed=0, stretch=1.0, bias=0.0):
     return gaussian_columns(
         mean, stretch * width, mean + bias + width * generator.standard_normal(n)
     )
-
-
-def anderson_darling(pit):
-    """A^2 as textbooks write it."""
-    u = np.sort(np.clip(pit, PIT_EDGE, 1 - PIT_EDGE))
-    n = len(u)
-    i = np.arange(1, n + 1)
-    return -n - np.sum((2 * i - 1) * (np.log(u) + np.log(1 - u[::-1]))) / n
-
-
-@given(pits)
-def test_distances_are_those_of_scipy(pit):
-    ks, cvm, ad = pit_distances(pit, np.ones((1, len(pit))))[0]
-    assert ks == pytest.approx(kstest(pit, "uniform").statistic, abs=1e-12)
-    if len(pit) > 1:  # scipy wants two
-        expected = cramervonmises(pit, "uniform").statistic / len(pit)
-        assert cvm == pytest.approx(expected, abs=1e-12)
-    assert ad == pytest.approx(anderson_darling(pit), abs=1e-9)
-
-
-@given(pits, st.integers(0, 2**32 - 1))
-def test_a_weight_is_that_many_objects(pit, seed):
-    weights = np.random.default_rng(seed).integers(0, 4, (5, len(pit))).astype(np.uint8)
-    found = pit_distances(pit, weights)
-    for row, weight in zip(found, weights, strict=True):
-        repeated = np.repeat(pit, weight)
-        if not len(repeated):
-            assert np.isnan(row).all()
-            continue
-        expected = pit_distances(repeated, np.ones((1, len(repeated))))[0]
-        np.testing.assert_allclose(row, expected, atol=1e-9)
-
-
-def test_blocks_of_weights_change_nothing(monkeypatch):
-    generator = np.random.default_rng(3)
-    pit, weights = generator.random(50), generator.poisson(1, (20, 50))
-    expected = pit_distances(pit, weights)
-    monkeypatch.setattr(pdf_metrics, "BLOCK", 120)
-    np.testing.assert_allclose(pit_distances(pit, weights), expected, rtol=1e-12)
 
 
 def test_every_metric_on_four_objects_done_by_hand():
@@ -149,9 +97,3 @@ def test_a_summary_of_densities_is_shown_in_the_score_table_alone():
     assert len(of_points) == 3 * sum(metric.points for metric in redshift_metrics.METRICS)
     assert not [m for m in of_points if m.headline or m.drawn or m.weighted or m.compared]
     assert not [m for m in of_points if m.binned or m.subgroup]
-
-
-def test_docstring_examples():
-    result = doctest.testmod(pdf_metrics)
-    assert result.attempted > 0
-    assert result.failed == 0

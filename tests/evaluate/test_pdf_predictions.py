@@ -85,8 +85,7 @@ def test_an_object_has_one_prediction_alone_in_a_chunk_and_in_the_table(
     part = read_part(test, 0, "test")
 
     def of(rows):
-        chosen = part.subset(rows)
-        return predict_part(opened, 0, fold, chosen)
+        return predict_part(opened, 0, fold, part.subset(rows))
 
     whole = of(np.arange(80))
     order = np.random.default_rng(0).permutation(80)
@@ -100,10 +99,12 @@ def test_an_object_has_one_prediction_alone_in_a_chunk_and_in_the_table(
         of(np.arange(0))
 
 
-def test_the_same_inputs_give_the_same_bytes(tmp_path):
-    folder, files, test = calibrated(tmp_path, FOREST)
-    for place in ("a", "b"):
-        predict([folder], [files], [test], [1], tmp_path / place)
+@both_kinds
+def test_the_same_inputs_give_the_same_bytes_whatever_the_threads(settings, tmp_path, monkeypatch):
+    folder, files, test = calibrated(tmp_path, settings)
+    monkeypatch.setattr(calibrations, "BLOCK", 7)
+    for place, threads in (("a", 1), ("b", 3)):
+        predict([folder], [files], [test], [1], tmp_path / place, threads)
     for name in ("predictions.parquet", "pdfs.hdf5"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 

@@ -4,19 +4,23 @@ import numpy as np
 import plot_filters
 import pytest
 
+from sdssflow.configuration.features import Features
 from sdssflow.configuration.figures import Figures
+from sdssflow.explore.objects import read_objects
 from sdssflow.explore.spectra import (
     COLOR_COLUMNS,
     RECIPES,
     WAVELENGTH,
     black_body,
+    draw_redshifted_spectrum,
     redshifted,
     redshifted_colors,
     schematic_spectrum,
     sdss_filters,
     synthetic_colors,
 )
-from sdssflow.tables import read_csv
+from sdssflow.plotting import style
+from sdssflow.tables import read_csv, write_parquet
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +127,14 @@ def test_script_repeats_itself(tmp_path, monkeypatch):
     monkeypatch.setattr(plot_filters, "redshifted_colors", lambda: table)
     plot_filters.main(SimpleNamespace(params=params, output=output))
     assert output.figure.read_bytes() == first
+
+
+def test_real_galaxies_are_drawn_beside_the_curves(tmp_path, make_catalogue, colors):
+    write_parquet(make_catalogue(), tmp_path / "c.parquet")
+    needs = ("magnitudes", "zspec")
+    objects = read_objects(tmp_path / "c.parquet", "made", Features(), "color_redshift", needs)
+    with style():
+        panel = draw_redshifted_spectrum(colors, objects).axes[3]
+        (median,) = (line for line in panel.lines if "median of" in line.get_label())
+        assert median.get_label() == "made: median of 150 galaxies"
+        assert len(median.get_xdata()) == 10

@@ -75,6 +75,7 @@ def executed(notebook, workplace, tmp_path_factory):
             kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
             transport="ipc",
             ip=f"{sockets}/kernel",
+            shutdown_wait_time=600,  # a kernel that is killed leaves its scratch folder
         )
         execute(notebook, kernel, workplace, tmp_path_factory.mktemp("ipython"))
     return notebook

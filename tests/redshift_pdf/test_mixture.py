@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm, truncnorm
 
-from sdssflow.redshift_pdf.mixture import Mixture, concatenate, pool
+from sdssflow.redshift_pdf.mixture import Mixture
 from tests.redshift_pdf import mixtures
 
 LEVELS = [0.0, 1e-5, 0.025, 0.16, 0.5, 0.84, 0.975, 1 - 1e-5, 1.0]
@@ -129,22 +129,6 @@ def test_what_is_given_is_left_as_it_is(components):
     pdf.quantiles(LEVELS), pdf.mode(), pdf.mean(), pdf.cdf(np.array([0.2]))
     for now, part in zip((pdf.weights, pdf.means, pdf.scales), before, strict=True):
         np.testing.assert_array_equal(now, part)
-
-
-def test_concatenate_keeps_order_and_pool_averages_densities():
-    pdf = mixtures.quasars(30)
-    both = concatenate([pdf[:10], pdf[10:]])
-    np.testing.assert_array_equal(both.means, pdf.means)
-    scaled = Mixture(pdf.weights * 5, pdf.means, pdf.scales, 0.0, 7.0)
-    other = mixtures.quasars(30, components=3, seed=9)
-    pooled = pool([scaled, other])
-    z = np.random.default_rng(0).uniform(0, 7, (30, 20))
-    np.testing.assert_allclose(pooled.density(z), (pdf.density(z) + other.density(z)) / 2)
-    for function in (concatenate, pool):
-        with pytest.raises(ValueError, match="different ranges"):
-            function([pdf, mixtures.galaxies(30)])
-        with pytest.raises(ValueError, match="no mixtures"):
-            function([])
 
 
 def test_rescaling_stretches_about_the_mean_and_stays_in_the_range():

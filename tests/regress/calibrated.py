@@ -39,7 +39,7 @@ def calibrate(folder, development, place, seed=1, settings=SETTINGS):
     return paths
 
 
-def predict(folders, calibrations, tests, seeds, place):
+def predict(folders, calibrations, tests, seeds, place, threads=1):
     outputs = {"predictions": place / "predictions.parquet", "pdfs": place / "pdfs.hdf5"}
     predict_pdfs.main(
         SimpleNamespace(
@@ -51,6 +51,7 @@ def predict(folders, calibrations, tests, seeds, place):
             ),
             output=SimpleNamespace(**{name: str(path) for name, path in outputs.items()}),
             params=SimpleNamespace(seeds=seeds, model="some", quantiles=99),
+            threads=threads,
         )
     )
     return pq.read_table(outputs["predictions"])

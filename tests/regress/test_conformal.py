@@ -129,39 +129,3 @@ def test_a_factor_of_all_widths_leaves_the_intervals_of_gaussians_alone():
     stretched = fit_conformal(wide.cdf(zspec), magnitude, 4).intervals(wide, magnitude)
     for name, values in plain.items():
         np.testing.assert_allclose(stretched[name], values, atol=1e-6)
-
-
-def test_equal_weights_change_nothing():
-    for n in (5, 20, 100, 101):
-        scores = np.random.default_rng(n).uniform(0, 0.5, n)
-        for level in LEVELS.values():
-            assert half_width(scores, level, np.full(n, 0.3)) == half_width(scores, level)
-
-
-def test_weighted_intervals_cover_where_the_target_is_fainter():
-    # the truth is wider where x is large, p(z) doesn't know; the target has more large x
-    def draw(n, power, seed):
-        generator = np.random.default_rng(seed)
-        x = generator.uniform(size=n) ** (1 / power)  # density power x^(power - 1)
-        pit = 0.5 + 0.5 * x * generator.uniform(-1, 1, n)
-        return x, np.abs(pit - 0.5)
-
-    x, scores = draw(20_000, 1, 1)
-    target_x, target_scores = draw(20_000, 4, 2)
-    ratio = 4 * x**3
-    plain = np.mean(target_scores <= half_width(scores, 0.68))
-    weighted = np.mean(target_scores <= half_width(scores, 0.68, ratio))
-    assert plain < 0.6
-    assert weighted == pytest.approx(0.68, abs=0.02)
-    # an object whose own weight outweighs the rest can't be covered by less than everything
-    assert half_width(scores[:30], 0.68, ratio[:30], own_weight=1e9) == 0.5
-    assert len(target_x) == 20_000
-
-
-def test_weights_reach_the_bins():
-    pdf, zspec, magnitude = gaussians(800, 1)
-    pit = pdf.cdf(zspec)
-    weights = np.where(np.abs(pit - 0.5) > 0.3, 5.0, 1.0)
-    plain, weighted = (fit_conformal(pit, magnitude, 4, w) for w in (None, weights))
-    assert (weighted.reach["68"] > plain.reach["68"]).all()
-    assert weighted.reach_of_all["68"] > plain.reach_of_all["68"]

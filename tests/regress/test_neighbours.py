@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from sdssflow.files import file_digest
+from sdssflow.models.estimators import save_estimator
 from sdssflow.regress import neighbours
 from sdssflow.regress.neighbours import LocalLinearRegression, NeighbourMean, plane_at
 from tests.regress import galaxies
@@ -134,3 +136,19 @@ def test_the_scale_is_the_rms_of_residuals_over_the_degrees_of_freedom():
     assert zphot == pytest.approx(0.5)
     assert residual == pytest.approx(np.array([[-0.5, 0.5, -0.5, 0.5]]))
     assert scale == pytest.approx(np.sqrt(4 * 0.25 / 2))  # four neighbours, two parameters
+
+
+def test_the_tree_is_built_once_and_not_saved(tmp_path, monkeypatch):
+    built = []
+    tree = neighbours.KDTree
+    monkeypatch.setattr(neighbours, "KDTree", lambda points: built.append(1) or tree(points))
+    train, test = galaxies.part(200, 1), galaxies.part(30, 2)
+    model = LocalLinearRegression(neighbours=20).fit(train.features, train.zspec)
+    save_estimator(model, tmp_path / "before.skops")
+    before = model.predict(test.features)
+    np.testing.assert_array_equal(model.predict(test.features), before)
+    assert len(built) == 1
+    save_estimator(model, tmp_path / "after.skops")
+    assert file_digest(tmp_path / "after.skops") == file_digest(tmp_path / "before.skops")
+    model.fit(train.features[:50], train.zspec[:50])
+    assert (model.predict(test.features) != before).any()

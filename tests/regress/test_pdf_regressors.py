@@ -147,12 +147,6 @@ def test_neighbours_on_a_plane_have_the_smallest_scale():
     assert model.predict_pdf(features).scales == pytest.approx(1e-4)
 
 
-def test_objects_beyond_their_neighbours_are_flagged():
-    features = np.linspace(0, 1, 200)[:, None]
-    model = LocalLinearRegression(neighbours=20).fit(features, features[:, 0])
-    assert model.outside(np.array([[-0.01], [0.502], [1.01]])).tolist() == [True, False, True]
-
-
 def test_merging_neighbouring_gaussians_keeps_moments_and_shape():
     generator = np.random.default_rng(0)
     means, scales = generator.gamma(4, 0.02, (50, 300)), generator.uniform(0.005, 0.02, (50, 300))

@@ -34,7 +34,7 @@ def test_failed_photometry_is_bounded_and_an_error_of_zero_has_a_logarithm():
 def test_a_missing_feature_is_told_where_training_has_seen_it_missing():
     part = survey.part(400, 2, hidden_u=0.3)
     inputs = PhotometricInputs.fit(part.features, part.feature_names, False)
-    assert inputs.told.tolist() == [0, 5]
+    assert inputs.flagged.tolist() == [0, 5]
     x = inputs.transform(torch.tensor(part.features)).numpy()
     gone = np.isnan(part.features[:, 0])
     assert 80 < gone.sum() < 160
@@ -48,7 +48,7 @@ def test_a_missing_feature_is_told_where_training_has_seen_it_missing():
 
 def test_hiding_bands_prepares_for_every_band_to_be_missing():
     inputs = PhotometricInputs.fit(PART.features, PART.feature_names, True)
-    assert inputs.told.tolist() == list(range(10))
+    assert inputs.flagged.tolist() == list(range(10))
 
 
 def test_a_feature_that_is_missing_everywhere_is_refused():
@@ -102,4 +102,4 @@ def test_hiding_a_band_leaves_nothing_that_it_enters():
         "model_luptitude_u", "psf_minus_model_u", "psf_minus_petro_u", "psf_minus_cmodel_u",
     ]  # fmt: skip
     assert {"resolved_r", "petro_rad_r", "model_color_gr", "model_color_ri"} < set(hidden["r"])
-    assert inputs.told.tolist() == list(range(len(names)))
+    assert inputs.flagged.tolist() == list(range(len(names)))

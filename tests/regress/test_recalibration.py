@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy.stats import cramervonmises, kstest
+from scipy.stats import cramervonmises
 
 from sdssflow.redshift_pdf.mixture import Mixture
-from sdssflow.regress.recalibration import central_distance, fit_width, pit_ks, shrunk_width
+from sdssflow.redshift_pdf.pit import pit_ks
+from sdssflow.regress.recalibration import central_distance, fit_width, shrunk_width
 
 
 def densities(n, claimed, seed=0, outliers=0.0):
@@ -65,34 +66,8 @@ def test_the_order_of_objects_does_not_matter():
     assert fit_width(pdf[order], zspec[order]) == pytest.approx(fit_width(pdf, zspec), abs=1e-12)
 
 
-def test_a_weight_of_three_is_three_objects():
-    pdf, zspec = densities(120, 0.8)
-    weights = np.random.default_rng(1).integers(0, 4, 120)
-    rows = np.repeat(np.arange(120), weights)
-    assert fit_width(pdf, zspec, weights) == pytest.approx(
-        fit_width(pdf[rows], zspec[rows]), abs=1e-6
-    )
-
-
-def test_weights_choose_what_is_fitted():
-    narrow, z_narrow = densities(500, 0.7, 1)
-    wide, z_wide = densities(500, 1.4, 2)
-    pdf = Mixture(
-        *(
-            np.vstack([getattr(p, k) for p in (narrow, wide)])
-            for k in ("weights", "means", "scales")
-        ),
-        0.0,
-        1.0,
-    )
-    zspec = np.concatenate([z_narrow, z_wide])
-    only_wide = np.repeat([0.0, 1.0], 500)
-    assert fit_width(pdf, zspec, only_wide) == pytest.approx(fit_width(wide, z_wide), rel=1e-3)
-
-
 def test_distances_agree_with_scipy():
     pit = np.random.default_rng(0).beta(2, 1, 80)
-    assert pit_ks(pit) == pytest.approx(kstest(pit, "uniform").statistic, abs=1e-12)
     coverage = np.abs(2 * pit - 1)
     expected = cramervonmises(coverage, "uniform").statistic / 80
     assert central_distance(pit) == pytest.approx(expected, abs=1e-12)
@@ -100,8 +75,6 @@ def test_distances_agree_with_scipy():
 
 def test_distances_take_ties_and_weights():
     pit = np.array([0.2, 0.2, 0.7])
-    assert pit_ks(np.array([0.2, 0.7]), np.array([2, 1])) == pytest.approx(pit_ks(pit))
     assert central_distance(np.array([0.2, 0.7]), np.array([2, 1])) == pytest.approx(
         central_distance(pit)
     )
-    assert np.isnan(pit_ks(np.empty(0)))

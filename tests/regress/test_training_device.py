@@ -8,8 +8,8 @@ import pytest
 import train_network
 
 from sdssflow.configuration.networks import Network
-from sdssflow.devices import reserve
 from sdssflow.regress import training_devices
+from sdssflow.running.devices import reserve
 from tests.regress import galaxies
 
 SETTINGS = Network(kind="network", hidden=[4], max_epochs=2)

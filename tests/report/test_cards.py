@@ -60,9 +60,9 @@ def test_a_card_names_what_was_learnt_from_what_and_how_good_it_is(cards, built)
         scores[(scores["model"] == "mean") & (scores["seed"] == "all") & (scores["metric"] == "r2")]
         .to_dict(orient="records")
     )  # fmt: skip
-    (told,) = (one for one in record["metrics"] if one["metric"] == "r2")
-    assert told["value"] == pytest.approx(row["value"], rel=1e-5)
-    assert told["lower"] < told["value"] < told["upper"]
+    (found,) = (one for one in record["metrics"] if one["metric"] == "r2")
+    assert found["value"] == pytest.approx(row["value"], rel=1e-5)
+    assert found["lower"] < found["value"] < found["upper"]
     assert {one["variable"] for one in record["metrics_by_bin"]} == {"reference_mag"}
     assert "not told apart from linear" in body
     assert "Where it fails" in body

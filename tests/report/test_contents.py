@@ -8,7 +8,7 @@ from jinja2 import Environment, StrictUndefined
 
 from sdssflow.report import figures
 from sdssflow.report.contents import contents, matched
-from sdssflow.report.figures import models, pdf_models, shown_at, unasked
+from sdssflow.report.figures import models, pdf_models, shown_at
 
 ROOT = Path(__file__).parents[2]
 OF_PDFS = {shown.label for shown in figures.PDFS}
@@ -62,13 +62,14 @@ def test_models_are_those_of_the_sample_or_all_of_the_run(results):
     assert models(run, samples["mixed"], "classify") == list(run.classifiers)
 
 
-def test_training_is_shown_only_where_a_network_is_trained(results):
-    run, samples = results.run, results.samples
-    explored = {"sky_map", "magnitudes", "redshifts", "color_color", "color_redshift"}
-    assert unasked(run, samples["galaxies"]) == explored - {"magnitudes", "color_color"} | {
-        "training"
+def test_a_sample_has_the_figures_that_it_can_have_or_asks_for(results):
+    records = [*figures.CATALOGUE, *figures.REDSHIFTS]
+    absent = {
+        name: {shown.label for shown in records if not shown.asked(results.run, sample)}
+        for name, sample in results.samples.items()
     }
-    assert unasked(run, samples["mixed"]) == explored - {"sky_map", "magnitudes"}
+    assert absent["galaxies"] == {"sky_map", "redshifts", "color_redshift", "training"}
+    assert absent["mixed"] == {"redshifts", "color_color", "color_redshift"}
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_parsing_the_workflow_loads_nothing_heavy():
 
 
 def test_every_output_that_snakemakes_report_shows_is_found_by_its_path():
-    section, shown = shown_at("results/{sample}/regress/{split}/figures/pit.svg")
+    section, shown = shown_at("results/{sample,mgs|mclass}/regress/{split}/figures/pit.svg")
     assert (section, shown.title) == ("7 p(z)", "Are the densities calibrated?")
     assert shown_at("results/{sample}/explore/clusters.csv")[1].label == "clusters_table"
     assert shown_at("results/{sample}/explore/clusters.png")[1].label == "clusters"

@@ -221,7 +221,7 @@ def test_summary_names_the_best_density_with_its_scores(pages):
     headlines = [a for a in elements(document, "article") if a.get("class") == "headline"]
     texts = [" ".join("".join(a.itertext()).split()) for a in headlines]
     with_densities = [text for text in texts if "Of those that give a density p(z)" in text]
-    assert len(with_densities) == 2  # mixed, split by lot and in folds
+    assert len(with_densities) == 2  # mixed, split at random and in folds
     for text in with_densities:
         assert "best by CRPS is trees, on these objects not told apart from local." in text
         for label in ("CRPS", "PIT KS", "conformal95"):

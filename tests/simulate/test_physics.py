@@ -13,7 +13,7 @@ from skyserver_standin.sky.grids import (
     distance_modulus,
     galaxy_grid,
     quasar_grid,
-    white_dwarfs,
+    white_dwarf_magnitudes,
 )
 from skyserver_standin.sky.instruments import CALIBRATION, POGSON, flux_error, mag_to_flux, measure
 from skyserver_standin.sky.quasars import smc_extinction
@@ -123,7 +123,7 @@ def test_loci_by_hand():
 
 
 def test_white_dwarfs_cool_from_blue_to_red():
-    hot, cool = -np.diff(white_dwarfs("DA").at(np.log10([30000.0, 8000.0])), axis=1)
+    hot, cool = -np.diff(white_dwarf_magnitudes("DA", np.log10([30000.0, 8000.0])), axis=1)
     assert hot[0] < -0.2
     assert cool[1] > hot[1] + 0.4
 

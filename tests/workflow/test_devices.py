@@ -32,7 +32,7 @@ JOB = """
 import json, os, sys, time
 from pathlib import Path
 sys.path.insert(0, snakemake.params.scripts)
-from sdssflow.devices import reserve
+from sdssflow.running.devices import reserve
 locks, resources = Path(snakemake.params.locks), snakemake.resources
 with reserve(resources.gpu, resources.without_gpu, locks) as names:
     begin = time.monotonic()

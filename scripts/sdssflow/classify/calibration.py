@@ -22,7 +22,7 @@ def obstacle(fitted: Any, method: str, features: np.ndarray, classes: np.ndarray
     """Say why `calibrate` can't calibrate a model on these objects; None if it can.
 
     Besides every class that the model knows, a temperature needs at least one object that the
-    model gets wrong: without, the likelihood rises for ever as the temperature falls, and the
+    model gets wrong: without, the likelihood rises indefinitely as the temperature falls, and the
     model would be made certain of everything. That happens to small calibration parts.
 
     Parameters

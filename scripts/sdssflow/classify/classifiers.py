@@ -35,19 +35,7 @@ PATIENCE = 20  # boosting rounds without a better validation loss
 def fit(
     settings: configuration.Classifier, seed: int, train: Part, validation: Part, threads: int = 1
 ) -> Any:
-    """Fit an estimator of one of the kinds below.
-
-    Parameters
-    ----------
-    settings : Classifier
-        What to fit.
-    seed : int
-        Seed of every random draw of the estimator.
-    train, validation : Part
-        Objects to learn from, and those that boosting stops on; the latter may be empty.
-    threads : int
-        Threads of a forest; they change no result.
-    """
+    """Fit an estimator of one of the kinds below; arguments are as in `configuration.kinds`."""
     return fit_classifier(
         build(settings, seed, threads),
         train.features,

@@ -1,7 +1,7 @@
 """Boosted trees that see a photometric redshift beside the features: the idea of SHEEP.
 
 Cunha & Humphrey 2022 (A&A 666, A87): where a galaxy and a quasar have the same colours, the
-redshift that these colours speak of can tell them apart. So a regressor learns redshifts from the
+redshift that goes with these colours can separate them. So a regressor learns redshifts from the
 features, of all classes alike, and its prediction is one more feature of the classifier. A
 spectroscopic redshift is learnt from and never seen: the classifier of an object needs its
 photometry alone.
@@ -142,18 +142,7 @@ def out_of_fold(
 def fit(
     settings: PhotozBoosting, seed: int, train: Part, validation: Part, threads: int = 1
 ) -> PhotozClassifier:
-    """Fit both estimators.
-
-    Parameters
-    ----------
-    settings : PhotozBoosting
-        Of both kinds of trees, and into how many folds the training part is cut.
-    seed : int
-        Seed of every random draw.
-    train, validation : Part
-        The classifier stops on the validation part, as boosting does; it may be empty.
-    threads : int
-        Not used.
+    """Fit both estimators; arguments are as in `configuration.kinds`.
 
     Raises
     ------

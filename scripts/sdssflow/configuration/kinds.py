@@ -15,18 +15,32 @@ class ModelSettings(Section):
     task : {'classify', 'regress'}
         What it is trained for.
     program : str
-        Module that makes it. `sdssflow.models.folders` imports it by this name; rules that train or
-        load models have it in their code digest. It has the function ``fit(settings, seed, train,
-        validation, threads)``, which returns a scikit-learn estimator. In torch it is
-        ``fit(settings, seed, train, validation, device, checkpoint)``, which returns what has
-        `save`, `history`, `best_epoch` and `dtype`; and ``load(path, settings, names)`` returns
-        what has `predict` or `predict_pdf`.
+        Module that makes it, see below.
     needs_torch : bool
         Whether it is trained in torch, by rule train_network.
     gives_pdf : bool
         Whether it gives a p(z), by `predict_pdf`, and not a number alone.
     takes_missing : bool
         Whether it takes objects with missing features.
+
+    Notes
+    -----
+    `sdssflow.models.folders` imports the program by its name; rules that train have it in their
+    code digest. It has the function ``fit(settings, seed, train, validation, threads)``:
+
+    settings, seed
+        What to train; the seed of every random draw.
+    train, validation : Part
+        Usable parts (`models.inputs`): what is learnt from, and what training stops on, which may
+        be empty.
+    threads : int
+        They change no result.
+
+    which returns a fitted scikit-learn estimator. In torch it is ``fit(settings, seed, train,
+    validation, device, checkpoint)``, with the device to train on (`training_devices`) and the path
+    of a file from which a killed training is resumed, or None. It returns what has `save`,
+    `history`, `best_epoch` and `dtype`; and ``load(path, settings, names)``, with the names of the
+    features, returns what has `predict` or `predict_pdf`.
     """
 
     task: ClassVar[str]

@@ -54,8 +54,8 @@ class DecisionTree(Regressor):
     kind: Literal["decision_tree"]
     """Regression tree, the mean redshift of the training objects in its leaves."""
     max_depth: PositiveInt | None = None
-    """Most questions from root to leaf; null: as many as it takes, which learns the training
-    redshifts by heart."""
+    """Most questions from root to leaf; null: as many as it takes, which memorises the
+    training redshifts."""
     min_samples_leaf: PositiveInt = 1
     """Fewest objects in a leaf."""
 

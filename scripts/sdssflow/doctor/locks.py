@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psutil
 
-from sdssflow.cluster import queue
-from sdssflow.cluster.runs import last_run
 from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding, listed
+from sdssflow.running import queue
+from sdssflow.running.runs import last_run
 
 UNLOCK = "then snakemake --unlock"
 

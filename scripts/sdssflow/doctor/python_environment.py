@@ -26,7 +26,8 @@ def check_python(root: Path, version: Sequence[int], prefix: Path) -> Finding:
     """
     shown = ".".join(map(str, version[:3]))
     found = f"Python {shown} of {prefix}"
-    needed = _required_version(root)
+    required = _project(root, r'^requires-python\s*=\s*">=\s*(\d+)\.(\d+)')
+    needed = tuple(map(int, required.groups())) if required else ()
     if tuple(version[:2]) < needed:
         return Finding(
             "python",
@@ -46,14 +47,13 @@ def check_python(root: Path, version: Sequence[int], prefix: Path) -> Finding:
     return Finding("python", OK, found)
 
 
-def _required_version(root: Path) -> tuple[int, ...]:
-    """Return the least version that pyproject.toml takes; () if it says none."""
+def _project(root: Path, pattern: str) -> re.Match[str] | None:
+    """Look into pyproject.toml, which an old Python can't parse."""
     try:
         text = (root / "pyproject.toml").read_text(encoding="utf-8")
     except OSError:
-        return ()
-    match = re.search(r'^requires-python\s*=\s*">=\s*(\d+)\.(\d+)', text, re.MULTILINE)
-    return tuple(map(int, match.groups())) if match else ()
+        return None
+    return re.search(pattern, text, re.MULTILINE | re.DOTALL)
 
 
 def installed_packages() -> dict[str, str]:
@@ -99,15 +99,7 @@ def check_packages(root: Path, installed: Mapping[str, str]) -> Finding:
         return Finding("packages", OK, f"all {len(pins)} as requirements.lock has them")
     found = [f"missing: {listed(missing)}"] * bool(missing)
     found += [f"other versions: {listed(other)}"] * bool(other)
-    needed = _dependencies(root).intersection(map(plain, missing))
+    listing = _project(root, r"^dependencies\s*=\s*\[(.*?)^\]")
+    direct = re.findall(r'"([\w.-]+)', listing.group(1)) if listing else []
+    needed = {*map(plain, direct)}.intersection(map(plain, missing))
     return Finding("packages", FAULT if needed else WARNING, "; ".join(found), INSTALL)
-
-
-def _dependencies(root: Path) -> set[str]:
-    """Return the plain names that pyproject.toml lists under `dependencies`."""
-    try:
-        text = (root / "pyproject.toml").read_text(encoding="utf-8")
-    except OSError:
-        return set()
-    match = re.search(r"^dependencies\s*=\s*\[(.*?)^\]", text, re.MULTILINE | re.DOTALL)
-    return {plain(name) for name in re.findall(r'"([\w.-]+)', match.group(1))} if match else set()

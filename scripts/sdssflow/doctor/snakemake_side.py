@@ -11,9 +11,12 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import shlex
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,8 +24,6 @@ import snakemake
 from snakemake.api import WorkflowApi
 from snakemake.cli import args_to_api, get_argument_parser
 from snakemake.iocontainers import InputFiles, ResourceList
-
-from sdssflow.code_digests import Memory
 
 BY_INPUT = frozenset({"mem", "mem_mb", "mem_mib", "disk_mb", "runtime"})
 
@@ -44,8 +45,8 @@ def main(snakefile: str, profile: str = "", *configfiles: str) -> dict[str, Any]
         "imports_torch": "torch" in sys.modules,
     }
     said = io.StringIO()
-    options = ["--snakefile", snakefile, "--list-rules", "--dry-run", "--quiet", "all"]
-    with contextlib.redirect_stderr(said):
+    options = ["--snakefile", snakefile, "--list-rules", "--quiet", "all"]
+    with contextlib.redirect_stderr(said), _copy_of_this_folder():
         try:
             parser = get_argument_parser([profile] if profile else None)
             layers = ["--configfile", *configfiles] if configfiles else []
@@ -58,6 +59,23 @@ def main(snakefile: str, profile: str = "", *configfiles: str) -> dict[str, Any]
             parser = get_argument_parser()
             found["rules"] = _rules(parser.parse_args(options), parser)["rules"]
     return answers | found
+
+
+@contextlib.contextmanager
+def _copy_of_this_folder() -> Iterator[None]:
+    """Work in a folder with links to all that is here, but a .snakemake of its own to write in."""
+    here = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        for entry in here.iterdir():
+            if entry.name != ".snakemake":
+                Path(folder, entry.name).symlink_to(entry)
+            else:  # without it results that are here would be refused
+                Path(folder, entry.name, "metadata").mkdir(parents=True)
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(here)
 
 
 def _last_line(text: str) -> str:
@@ -76,7 +94,6 @@ def _rules(args: Any, parser: Any) -> dict[str, Any]:
         found["demands"] = list(_demands(workflow, args.executor, (args.retries or 0) + 1))
 
     WorkflowApi.list_rules = look
-    Memory.save = lambda self: None
     args_to_api(args, parser)
     return found
 

@@ -101,8 +101,8 @@ def coverage(pit: np.ndarray) -> np.ndarray:
     >>> coverage(np.array([0.5, 0.9]))[[0, 79, 81]]
     array([0.5, 0.5, 1. ])
     """
-    reach = np.sort(np.abs(2 * pit - 1))
-    return np.searchsorted(reach, LEVELS, side="right") / len(reach)
+    least = np.sort(np.abs(2 * pit - 1))  # level from which the interval holds the object
+    return np.searchsorted(least, LEVELS, side="right") / len(least)
 
 
 def draw_by_bin(scores_by_bin: pd.DataFrame, models: Sequence[str]) -> Figure:
@@ -174,10 +174,10 @@ def draw_stacks(stacks: pd.DataFrame, summary: pd.DataFrame, models: Sequence[st
                 rows["stacked"], edges, color=PALETTE[0], linewidth=1.6, label="sum of p(z)"
             )
             about = summary.loc[(model, str(number))]
-            reach = (about["mean_upper"] - about["mean_lower"]) / 2
+            half = (about["mean_upper"] - about["mean_lower"]) / 2
             difference = f"{about['mean_difference']:+.4f}".replace("-", "\N{MINUS SIGN}")
             ends = f"zphot {about['zphot_low']:.3f} to {about['zphot_high']:.3f}"
-            axis.set_title(f"{ends}\n$\\Delta\\bar z$ = {difference} ± {reach:.4f}", fontsize=9)
+            axis.set_title(f"{ends}\n$\\Delta\\bar z$ = {difference} ± {half:.4f}", fontsize=9)
         line[0].set_ylabel(f"{model}\nobjects per bin")
     axes[0, 0].set_xlim(_shown_range(stacks))
     figure.supxlabel("redshift", fontsize=10)

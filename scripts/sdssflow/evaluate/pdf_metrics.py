@@ -18,13 +18,12 @@ from dataclasses import replace
 import numpy as np
 
 from sdssflow.evaluate import redshift_metrics
-from sdssflow.evaluate.bootstrap import BLOCK
 from sdssflow.evaluate.metrics import Metric, Source
 from sdssflow.evaluate.redshift_metrics import Residuals
+from sdssflow.redshift_pdf.pit import PIT_EDGE
 
 LEVELS = (68, 95)
 POINTS = ("mean", "median", "mode")
-PIT_EDGE = 1e-4  # PIT nearer to 0 or 1 are outliers, and set here for the Anderson-Darling integral
 LOG_FLOOR = float(np.log(np.finfo(np.float64).eps))
 GNEITING = Source("Gneiting & Raftery 2007", "https://doi.org/10.1198/016214506000001437")
 IZBICKI = Source("Izbicki & Lee 2017", "https://arxiv.org/abs/1704.08095")
@@ -150,53 +149,3 @@ METRICS = (
     *(_of_point(m, point) for point in POINTS for m in _OF_POINTS if m.term),
     *(_of_point(m, point) for m in _OF_POINTS if not m.term for point in POINTS),
 )
-
-
-def pit_distances(pit: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Measure how far PIT values are from uniform, for several weightings at once.
-
-    Parameters
-    ----------
-    pit : (n,) float64 array
-        PIT values from 0 to 1.
-    weights : (m, n) array
-        How often each object counts.
-
-    Returns
-    -------
-    (m, 3) float64 array
-        `pit_ks`, `pit_cvm` and `pit_ad`; NaN where all weights are 0.
-
-    Examples
-    --------
-    >>> pit_distances(np.array([0.1, 0.5]), np.array([[1, 1], [2, 0]]))[:, 0]
-    array([0.5, 0.9])
-    """
-    order = np.argsort(pit, kind="stable")
-    ranked = np.asarray(pit, dtype=np.float64)[order]
-    step = max(1, BLOCK // max(1, len(ranked)))
-    found = [np.empty((0, 3))]
-    for start in range(0, len(weights), step):
-        block = weights[start : start + step][:, order].astype(np.float64)
-        found.append(_distances(ranked, block))
-    return np.concatenate(found)
-
-
-def _distances(ranked: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the distances of sorted PIT values; `weights` (m, n) in their order."""
-    total = weights.sum(axis=1)
-    with np.errstate(invalid="ignore"):
-        after = np.cumsum(weights, axis=1) / total[:, None]
-    before = np.hstack([np.zeros((len(after), 1)), after[:, :-1]])
-    # F jumps at each PIT from `before` to `after`; where the weight is 0, nothing jumps
-    largest = np.maximum(after - ranked, ranked - before).max(axis=1, initial=0)
-    ends = np.append(ranked, 1.0)
-    steps = np.hstack([np.zeros((len(after), 1)), after])
-    cubes = (steps - np.append(0.0, ranked)) ** 3 - (steps - ends) ** 3
-    inner = np.clip(ranked, PIT_EDGE, 1 - PIT_EDGE)
-    # the integral between two PIT values in closed form, gathered by PIT value
-    tails = (before**2 - after**2) @ np.log(inner)
-    tails += ((1 - after) ** 2 - (1 - before) ** 2) @ np.log1p(-inner)
-    found = np.column_stack([largest, cubes.sum(axis=1) / 3, total * (tails - 1)])
-    found[total == 0] = np.nan
-    return found

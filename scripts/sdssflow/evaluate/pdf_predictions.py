@@ -22,7 +22,7 @@ from sdssflow.regress.calibrations import (
     Calibration,
     FoldCalibration,
     LoadedPdf,
-    blocks,
+    by_block,
     read_calibration,
 )
 
@@ -38,10 +38,13 @@ class PdfPredictor:
     write : callable
         Takes the recalibrated p(z) of each block with `row_id`, `seed` and `fold`, in the order of
         the calls and their objects: `qp_files.pdf_writer`.
+    threads : int
+        Blocks that are predicted at a time; the result doesn't depend on it.
     """
 
     calibrations: Mapping[Path, Calibration]
     write: Callable[[Mixture, dict[str, np.ndarray]], None]
+    threads: int = 1
 
     def __call__(self, folder: Path, fold: int, part: Part) -> dict[str, np.ndarray]:
         """Return the columns of `predict_part` for the objects of a part, and write their p(z)."""
@@ -54,7 +57,7 @@ class PdfPredictor:
             numbers = {name: np.full(len(row_id), value, np.int32) for name, value in about.items()}
             self.write(pdf, {"row_id": row_id, **numbers})
 
-        return predict_part(opened, fold, calibration, part, see)
+        return predict_part(opened, fold, calibration, part, see, self.threads)
 
 
 def calibration_of(opened: ModelFolder, calibration: Calibration, fold: int) -> FoldCalibration:
@@ -102,6 +105,7 @@ def predict_part(
     calibration: FoldCalibration,
     part: Part,
     see: Callable[[Mixture, slice], None] | None = None,
+    threads: int = 1,
 ) -> dict[str, np.ndarray]:
     """Predict the objects of a part, block by block.
 
@@ -117,6 +121,8 @@ def predict_part(
         The n objects, n > 0.
     see : callable, optional
         Is shown the recalibrated p(z) of each block and its rows.
+    threads : int
+        Blocks that are predicted at a time.
 
     Returns
     -------
@@ -131,8 +137,11 @@ def predict_part(
     require_usable(part, opened.settings, "test")
     pdf_of, point = opened.load_pdf(fold), opened.fold_settings(fold).point
     found = []
-    for block in blocks(len(part)):
-        pdf, columns = pdf_columns(pdf_of, calibration, part, block, point)
+
+    def predict(block: slice) -> tuple[Mixture, dict[str, np.ndarray]]:
+        return pdf_columns(pdf_of, calibration, part, block, point)
+
+    for block, (pdf, columns) in by_block(predict, len(part), threads):
         found.append(columns)
         if see is not None:
             see(pdf, block)

@@ -20,8 +20,9 @@ from sdssflow.evaluate.bootstrap import (
     with_point_estimate,
 )
 from sdssflow.evaluate.metrics import ALL, Metric
-from sdssflow.evaluate.pdf_metrics import COLUMNS, METRICS, pit_distances
+from sdssflow.evaluate.pdf_metrics import COLUMNS, METRICS
 from sdssflow.evaluate.tables import Predictions, Scorer, Scores, compare_models
+from sdssflow.redshift_pdf.pit import pit_distances
 
 
 def compare_densities(

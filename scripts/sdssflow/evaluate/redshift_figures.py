@@ -45,7 +45,7 @@ def draw_comparison(scores: pd.DataFrame, models: Sequence[str]) -> Figure:
     """Draw the scores of all models: mean over seeds with interval, single seeds as small dots.
 
     A model far from the others (the mean redshift, say) is named at the edge with its value, so
-    that the others can be told apart.
+    that the others can be distinguished.
     """
     figure, axes = plt.subplots(2, 3, sharey=True, figsize=(9.5, 1.6 + 0.5 * len(models)))
     scores = scores.assign(seed=scores["seed"].astype(str))
@@ -107,14 +107,14 @@ def draw_residuals(predictions: Sequence[Predictions]) -> Figure:
     ]
     zspec = predictions[0].frame["zspec"].to_numpy()
     low, high = np.quantile(zspec, (0.001, 0.999))
-    # one scale for all panels: room for the 3 sigma of a typical model
+    # one scale for all panels: space for the 3 sigma of a typical model
     spread = float(np.median([np.ptp(np.quantile(d, (0.16, 0.84))) / 2 for d in residuals]))
-    reach = max(5 * spread, 1e-3)
+    limit = max(5 * spread, 1e-3)
     figure, axes = panels(len(predictions), width=2.8, height=2.1)
     _name_axes(figure, "zspec", "$\\Delta z/(1+z)$")
     for axis, prediction, residual in zip(axes, predictions, residuals, strict=False):
         zspec = prediction.frame["zspec"].to_numpy()
-        drawn = _density(axis, zspec, residual, (low, high, -reach, reach))
+        drawn = _density(axis, zspec, residual, (low, high, -limit, limit))
         center, bands = running_percentiles(zspec, residual, RUNNING_BINS)
         axis.plot(center, bands[:, 1], color=PALETTE[1], linewidth=1.6)
         for column in (0, 2):
@@ -217,8 +217,8 @@ def _limits(value: pd.Series, lower: pd.Series, upper: pd.Series) -> tuple[float
     if not finite.any():
         return 0.0, 1.0
     quarter, three_quarters = np.quantile(value[finite], (0.25, 0.75))
-    reach = 3 * (three_quarters - quarter)
-    kept = finite & (value >= quarter - reach) & (value <= three_quarters + reach)
+    fence = 3 * (three_quarters - quarter)
+    kept = finite & (value >= quarter - fence) & (value <= three_quarters + fence)
     low = np.fmin(lower, value)[kept].min()
     high = np.fmax(upper, value)[kept].max()
     margin = 0.06 * ((high - low) or abs(low) or 1.0)

@@ -33,9 +33,10 @@ from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate import redshift_metrics
 from sdssflow.evaluate.bootstrap import draw_counts, interval, ranking_area
 from sdssflow.evaluate.metrics import Metric, placed
-from sdssflow.evaluate.pdf_metrics import COLUMNS, DENSITIES, pit_distances
+from sdssflow.evaluate.pdf_metrics import COLUMNS, DENSITIES
 from sdssflow.evaluate.redshift_metrics import Residuals, value, weighted_mean
 from sdssflow.prepare.parts import Part, feature_names, folds, read_part
+from sdssflow.redshift_pdf.pit import pit_distances
 from sdssflow.regress.standardisation import FEATURE_BOUND
 from sdssflow.regress.training_support import known_mean_and_scale
 from sdssflow.tables import read_parquet

@@ -138,7 +138,7 @@ def find_clusters(
 
 
 def group_kmeans(points: np.ndarray, k: int, seed: int) -> Grouping:
-    """Part objects by k-means; criteria ``silhouette`` and ``davies_bouldin``."""
+    """Group objects by k-means; criteria ``silhouette`` and ``davies_bouldin``."""
     labels = KMeans(n_clusters=k, n_init=KMEANS_STARTS, random_state=seed).fit_predict(points)
     criteria = {
         "silhouette": float(silhouette_score(points, labels)),
@@ -148,7 +148,7 @@ def group_kmeans(points: np.ndarray, k: int, seed: int) -> Grouping:
 
 
 def group_mixture(points: np.ndarray, k: int, seed: int) -> Grouping:
-    """Part objects by a mixture of k Gaussians with full covariances; criterion ``bic``."""
+    """Group objects by a mixture of k Gaussians with full covariances; criterion ``bic``."""
     mixture = GaussianMixture(
         n_components=k, n_init=MIXTURE_STARTS, max_iter=300, reg_covar=1e-5, random_state=seed
     )
@@ -160,7 +160,7 @@ def group_mixture(points: np.ndarray, k: int, seed: int) -> Grouping:
 
 
 def group_hdbscan(points: np.ndarray, min_cluster_size: int) -> Grouping:
-    """Part objects into dense regions and noise.
+    """Group objects into dense regions and noise.
 
     Criteria: ``noise_fraction`` and ``mean_membership`` (mean strength with which the objects of
     the groups belong to them; 0 if all is noise).

@@ -1,4 +1,4 @@
-"""Ways to draw many objects in one plane: points while they can be told apart, densities beyond."""
+"""Ways to draw many objects in one plane: points while one can see them, densities beyond."""
 
 from __future__ import annotations
 

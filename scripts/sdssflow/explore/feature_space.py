@@ -39,7 +39,7 @@ class FeatureSpace:
 def read_feature_space(features: pa.Table, max_objects: int, seed: int) -> FeatureSpace:
     """Draw objects of a feature table and standardise their features.
 
-    Features that are the same for all drawn objects tell nothing apart and are left out.
+    Features that are the same for all drawn objects are left out.
 
     Parameters
     ----------

@@ -39,8 +39,8 @@ from speclite.filters import FilterSequence, load_filters
 from speclite.redshift import redshift
 
 from sdssflow.acquire.schema import BANDS
-from sdssflow.explore.objects import COLORS
-from sdssflow.plotting import PALETTE
+from sdssflow.explore.objects import COLORS, Objects
+from sdssflow.plotting import PALETTE, running_percentiles
 
 REDSHIFTS = np.round(np.arange(0.0, 0.6001, 0.01), 2)
 COLOR_COLUMNS = ("u_g", "g_r", "r_i", "i_z")
@@ -260,13 +260,15 @@ def redshifted_colors(redshifts: np.ndarray = REDSHIFTS) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def draw_redshifted_spectrum(colors: pd.DataFrame) -> Figure:
+def draw_redshifted_spectrum(colors: pd.DataFrame, galaxies: Objects | None = None) -> Figure:
     """Draw the old spectrum at three redshifts over the filter curves, and colours against z.
 
     Parameters
     ----------
     colors : pandas.DataFrame
         From `redshifted_colors`.
+    galaxies : Objects or None
+        Real galaxies, whose running median is drawn beside the curves.
     """
     figure = plt.figure(figsize=(10.0, 9.0))
     grid = figure.add_gridspec(5, 2)
@@ -280,6 +282,8 @@ def draw_redshifted_spectrum(colors: pd.DataFrame) -> Figure:
         for name, (color, line) in SPECTRUM_STYLES.items():
             rows = colors[colors.spectrum == name]
             axes.plot(rows.zspec, rows[column], color=color, ls=line, label=RECIPES[name].label)
+        if galaxies is not None:
+            _draw_galaxies(axes, galaxies, COLOR_COLUMNS.index(column), colors.zspec.max())
         axes.set(xlabel="redshift", ylabel=f"{label} (mag)")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(handles), fontsize=9)
@@ -301,3 +305,18 @@ def _draw_spectrum(axes: Axes, zspec: float) -> None:
     place = f"z = {zspec:g}: the 4000 Å break (dotted) lies at {BREAK * (1 + zspec):.0f} Å"
     axes.set_title(place, loc="left", fontsize=9)
     axes.set(xlim=(2800, 11300), ylim=(0, 1.75), ylabel=r"$F_\lambda$ (scaled)")
+
+
+def _draw_galaxies(axes: Axes, galaxies: Objects, column: int, highest: float) -> None:
+    """Draw the running median and the central 68 % of a colour of galaxies up to a redshift."""
+    shown = galaxies.zspec <= highest
+    if galaxies.classes is not None:
+        shown &= galaxies.classes == "GALAXY"
+    center, bands = running_percentiles(
+        galaxies.zspec[shown], galaxies.colors[shown, column], fewest=15
+    )
+    axes.fill_between(
+        center, bands[:, 0], bands[:, 2], color="0.5", alpha=0.3, lw=0, label="their central 68 %"
+    )
+    name = f"{galaxies.sample}: median of {shown.sum()} galaxies"
+    axes.plot(center, bands[:, 1], color="black", lw=1.5, label=name)

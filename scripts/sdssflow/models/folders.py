@@ -11,6 +11,7 @@ import functools
 import importlib
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -56,8 +57,15 @@ class ModelFolder:
     card: dict[str, Any]
     settings: ModelSettings
 
-    def load(self, fold: int) -> Callable[[np.ndarray], np.ndarray]:
+    def load(self, fold: int, threads: int = 1) -> Callable[[np.ndarray], np.ndarray]:
         """Load the model of a fold: a function of (n, f) float64 features, as the card lists them.
+
+        Parameters
+        ----------
+        fold : int
+            Number of the fold.
+        threads : int
+            Threads of a classifier; its probabilities don't depend on them.
 
         Returns
         -------
@@ -72,7 +80,7 @@ class ModelFolder:
         """
         model = self.load_model(fold)
         if self.settings.task == "classify":
-            return functools.partial(class_probabilities, model)
+            return functools.partial(class_probabilities, model, threads=threads)
         if not hasattr(model, "predict"):
             raise ValueError(f"{self.path}: its prediction is p(z); load_pdf gives it")
         return lambda features: np.asarray(model.predict(features), dtype=np.float64)
@@ -112,7 +120,9 @@ class ModelFolder:
         return self.card["training"].get(str(fold), {}).get("digests", {}).get("train")
 
 
-def class_probabilities(estimator: Any, features: np.ndarray, chunk: int = CHUNK) -> np.ndarray:
+def class_probabilities(
+    estimator: Any, features: np.ndarray, chunk: int = CHUNK, threads: int = 1
+) -> np.ndarray:
     """Return the probability of each class of `CLASSES`, in that order.
 
     Parameters
@@ -123,6 +133,8 @@ def class_probabilities(estimator: Any, features: np.ndarray, chunk: int = CHUNK
         The objects; n may be 0.
     chunk : int
         Rows predicted at once. It changes no probability by more than rounding (1e-12).
+    threads : int
+        Chunks predicted at a time.
 
     Returns
     -------
@@ -131,9 +143,13 @@ def class_probabilities(estimator: Any, features: np.ndarray, chunk: int = CHUNK
     """
     columns = [CLASSES.index(name) for name in estimator.classes_]
     probability = np.zeros((len(features), len(CLASSES)))
-    for start in range(0, len(features), chunk):
+
+    def predict(start: int) -> None:
         rows = slice(start, start + chunk)
         probability[rows, columns] = estimator.predict_proba(features[rows])
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(predict, range(0, len(features), chunk)))  # raises the error of a chunk
     return probability
 
 

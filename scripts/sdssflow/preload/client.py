@@ -10,18 +10,27 @@ import json
 import os
 import sys
 
-link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-status = ""
-try:
-    link.connect(f"{os.path.dirname(__file__)}/socket")  # noqa: PTH120
-    # from here on the job hears of Ctrl-C, and this waits for what becomes of it
-    _signal.signal(_signal.SIGINT, lambda number, frame: link.send(b"interrupt"))
+
+def hand_over(address):
+    """Return the exit status of the job; None if there is no server for it."""
+    link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     job = {"folder": os.getcwd(), "environment": {**os.environ}, "arguments": sys.argv[1:]}  # noqa: PTH109
     files = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))
-    link.sendmsg([json.dumps(job).encode()], [files])
-    status = link.recv(16) or b"1"  # without an answer the server is gone, and the job with it
-except OSError:
-    pass  # the server still loads, or has gone, or the environment is too long
-if status in ("", b"refused"):
-    os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
-os._exit(int(status))
+    try:
+        link.connect(address)
+        # from here on the job hears of Ctrl-C, and this waits for what becomes of it
+        _signal.signal(_signal.SIGINT, lambda number, frame: link.send(b"interrupt"))
+        link.sendmsg([json.dumps(job).encode()], [files])
+        status = link.recv(16)
+    except OSError:
+        return None  # the server still loads, or has gone, or the environment is too long
+    if status == b"refused":
+        return None
+    return int(status or 1)  # without an answer the server is gone, and the job with it
+
+
+if __name__ == "__main__":
+    status = hand_over(f"{os.path.dirname(__file__)}/socket")  # noqa: PTH120
+    if status is None:
+        os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+    os._exit(status)

@@ -1,4 +1,4 @@
-"""Figures of the prepare room."""
+"""Figure of the quality cuts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from sdssflow.plotting import PALETTE
 
 
-def flow_figure(flow: pd.DataFrame, title: str) -> Figure:
+def draw_flow(flow: pd.DataFrame, title: str) -> Figure:
     """Draw what is left after each cut, top to bottom.
 
     Parameters

@@ -203,50 +203,6 @@ class Mixture:
         return result.reshape(z.shape)
 
 
-def concatenate(parts: Sequence[Mixture]) -> Mixture:
-    """Return one mixture of the objects of several, in their order.
-
-    Raises
-    ------
-    ValueError
-        If there is none, or their ranges or numbers of components differ.
-    """
-    _check_alike(parts)
-    arrays = (
-        np.concatenate([getattr(part, name) for part in parts])
-        for name in ("weights", "means", "scales")
-    )
-    return Mixture(*arrays, parts[0].lower, parts[0].upper)
-
-
-def pool(members: Sequence[Mixture]) -> Mixture:
-    """Return the average of several densities of the same objects, each of the same weight.
-
-    Raises
-    ------
-    ValueError
-        If there is none, or their ranges or numbers of objects differ.
-    """
-    _check_alike(members)
-    weights = [member.weights / (len(members) * member._mass[:, None]) for member in members]
-    return Mixture(
-        np.concatenate(weights, axis=1),
-        np.concatenate([member.means for member in members], axis=1),
-        np.concatenate([member.scales for member in members], axis=1),
-        members[0].lower,
-        members[0].upper,
-    )
-
-
-def _check_alike(parts: Sequence[Mixture]) -> None:
-    """Raise an error unless there are mixtures, all of one range."""
-    if not parts:
-        raise ValueError("no mixtures to put together")
-    ranges = {(part.lower, part.upper) for part in parts}
-    if len(ranges) > 1:
-        raise ValueError(f"mixtures of different ranges of redshift: {sorted(ranges)}")
-
-
 def _check(pdf: Mixture) -> None:
     """Raise a ValueError that names the first thing that is not as `Mixture` says."""
     shape = pdf.weights.shape

@@ -8,16 +8,19 @@ file that can be read, and a table of the training objects.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import torch
 from pydantic import Field, TypeAdapter, ValidationError
 
 from sdssflow.configuration.kinds import ModelSettings
@@ -27,14 +30,16 @@ from sdssflow.models.folders import open_folder
 from sdssflow.models.inputs import require_usable
 from sdssflow.prepare.parts import Part, feature_names, folds, read_part
 from sdssflow.redshift_pdf.mixture import Mixture
+from sdssflow.redshift_pdf.pit import pit_ks
 from sdssflow.regress.conformal import ConformalTable, fit_conformal
-from sdssflow.regress.recalibration import BOUNDS, FEWEST_OBJECTS, fit_width, pit_ks, shrunk_width
+from sdssflow.regress.recalibration import BOUNDS, FEWEST_OBJECTS, fit_width, shrunk_width
 from sdssflow.regress.records import RECORD, or_nan
 from sdssflow.regress.training_support import TrainingSupport, fit_support
 from sdssflow.tables import content_digest, metadata, read_parquet, write_parquet
 
 BLOCK = 16_384  # objects whose mixtures are in memory at a time
 MOST_FITTED = 16_384  # objects that fit the width: they give it to better than 1 %
+Result = TypeVar("Result")
 LoadedPdf = Callable[[np.ndarray], Mixture]
 
 
@@ -80,7 +85,7 @@ class FoldCalibration:
     def columns(
         self, pdf: Mixture, features: np.ndarray, names: tuple[str, ...], reference_mag: np.ndarray
     ) -> dict[str, np.ndarray]:
-        """Return what the calibration tells of n objects.
+        """Return what the calibration says of n objects.
 
         Parameters
         ----------
@@ -278,6 +283,23 @@ def _pits(pdf_of: LoadedPdf, part: Part, width: float) -> tuple[np.ndarray, np.n
         before[block] = pdf.cdf(part.zspec[block])
         after[block] = pdf.rescaled(width).cdf(part.zspec[block]) if width != 1 else before[block]
     return before, after
+
+
+def by_block(
+    function: Callable[[slice], Result], n: int, threads: int = 1
+) -> Iterator[tuple[slice, Result]]:
+    """Yield each of the `blocks` and what the function makes of it, in order, `threads` at a time.
+
+    Blocks are the same for any number of threads, and so is the result.
+    """
+    if threads == 1:
+        yield from ((block, function(block)) for block in blocks(n))
+        return
+    # each thread would use as many of torch's own as there are cores
+    with ThreadPoolExecutor(threads, initializer=lambda: torch.set_num_threads(1)) as pool:
+        some = iter(blocks(n))
+        while together := list(itertools.islice(some, threads)):
+            yield from zip(together, pool.map(function, together), strict=True)
 
 
 def blocks(n: int) -> Iterator[slice]:

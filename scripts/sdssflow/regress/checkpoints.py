@@ -2,8 +2,8 @@
 
 One safetensors file holds everything that a training is between two epochs: parameters, optimiser,
 random generators, best parameters so far. It is written whole or not at all. Whoever resumes must
-have the same rows, settings and seed, and the same versions and threads: the fingerprint tells, and
-another fingerprint means a fresh start.
+have the same rows, settings and seed, and the same versions and threads: with another fingerprint
+of these the training starts from scratch.
 """
 
 from __future__ import annotations
@@ -73,10 +73,10 @@ def resume(state: State, path: Path, mark: str) -> None:
             about = opened.metadata() or {}
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, OSError) as error:
-        logger.warning("%s can't be read (%s): training starts afresh", path, error)
+        logger.warning("%s can't be read (%s): training starts from scratch", path, error)
         return
     if about.get("fingerprint") != mark:
-        logger.info("%s is of another training: training starts afresh", path)
+        logger.info("%s is of another training: training starts from scratch", path)
         return
     device = state.parameters.device
     with torch.no_grad():

@@ -83,19 +83,9 @@ def fit(
 ) -> Trained:
     """Train the members one after the other.
 
-    Parameters
-    ----------
-    settings : Committee
-        Members, layers, weight decay and when to stop.
-    seed : int
-        What the members' seeds follow from.
-    train, validation : Part
-        Usable parts (`inputs.require_usable`). Without validation objects all steps are made and
-        the last weights are kept.
-    device : torch.device
-        From `training_devices.training_device`.
-    checkpoint : pathlib.Path, optional
-        Not used: it takes too short.
+    Arguments are as in `configuration.kinds`; training takes too short for a checkpoint. The
+    members' seeds follow from `seed`. Without validation objects all steps are made and the last
+    weights are kept.
 
     Returns
     -------

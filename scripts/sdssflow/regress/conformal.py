@@ -84,9 +84,7 @@ class ConformalTable:
         return columns
 
 
-def fit_conformal(
-    pit: np.ndarray, reference_mag: np.ndarray, bins: int, weights: np.ndarray | None = None
-) -> ConformalTable:
+def fit_conformal(pit: np.ndarray, reference_mag: np.ndarray, bins: int) -> ConformalTable:
     """Find the half widths of the intervals from calibration objects.
 
     Parameters
@@ -97,8 +95,6 @@ def fit_conformal(
         Reference magnitudes in mag, NaN where missing.
     bins : int
         Bins of magnitude, with equal numbers of objects.
-    weights : (n,) array, optional
-        Density ratios, for a target that is no draw of the same kind; see `half_width`.
     """
     scores = np.abs(np.asarray(pit, dtype=np.float64) - 0.5)
     magnitude = np.asarray(reference_mag, dtype=np.float64)
@@ -110,22 +106,14 @@ def fit_conformal(
     members = [np.flatnonzero(place == number) for number in range(len(edges) + 1)]
     of_all, of_bins = {}, {}
     for name, level in LEVELS.items():
-        of_all[name] = half_width(scores, level, weights)
-        found = [
-            half_width(scores[rows], level, None if weights is None else weights[rows])
-            for rows in members
-        ]
-        short = [_too_few(len(rows), level) for rows in members]
+        of_all[name] = half_width(scores, level)
+        found = [half_width(scores[rows], level) for rows in members]
+        short = [_rank(len(rows), level) > len(rows) for rows in members]
         of_bins[name] = np.where(short, of_all[name], found)
     return ConformalTable(edges, np.array([len(rows) for rows in members]), of_bins, of_all)
 
 
-def half_width(
-    scores: np.ndarray,
-    level: float,
-    weights: np.ndarray | None = None,
-    own_weight: float | None = None,
-) -> float:
+def half_width(scores: np.ndarray, level: float) -> float:
     """Return the score that a new object's stays below with probability `level` at least.
 
     Parameters
@@ -134,11 +122,6 @@ def half_width(
         abs(PIT - 1/2) of calibration objects.
     level : float
         Wanted coverage, between 0 and 1.
-    weights : (n,) array, optional
-        Density of the target over that of the calibration objects, at each calibration object
-        (Tibshirani et al. 2019, arXiv:1904.06019). The new object is then one of the target.
-    own_weight : float, optional
-        That ratio at the new object; the mean of `weights` by default.
 
     Returns
     -------
@@ -149,33 +132,14 @@ def half_width(
     Examples
     --------
     >>> scores = np.array([0.1, 0.2, 0.3, 0.4])
-    >>> half_width(scores, 0.6)  # the third of five
-    0.3
-    >>> half_width(scores, 0.9)
-    0.5
-    >>> half_width(scores, 0.5, weights=np.array([0.0, 0.0, 0.0, 1.0]), own_weight=0.5)
-    0.4
+    >>> half_width(scores, 0.6), half_width(scores, 0.9)  # the third of five; there is no fifth
+    (0.3, 0.5)
     """
-    n = len(scores)
-    if not n:
+    rank = _rank(len(scores), level)
+    if not len(scores):
         return float("nan")
-    if weights is None:
-        if _too_few(n, level):
-            return 0.5
-        return float(np.sort(scores)[_rank(n, level) - 1])
-    weights = np.asarray(weights, dtype=np.float64)
-    order = np.argsort(scores, kind="stable")
-    cumulated = np.cumsum(weights[order])
-    own = cumulated[-1] / n if own_weight is None else own_weight
-    needed = level * (cumulated[-1] + own)
-    # rounding of the sums must not skip an object that is just enough
-    place = int(np.searchsorted(cumulated, needed * (1 - 1e-12), side="left"))
-    return float(scores[order][place]) if place < n else 0.5
+    return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else 0.5
 
 
 def _rank(n: int, level: float) -> int:
     return math.ceil((n + 1) * level * (1 - 1e-12))
-
-
-def _too_few(n: int, level: float) -> bool:
-    return _rank(n, level) > n

@@ -39,19 +39,8 @@ def fit(
 ) -> Trained:
     """Fit the linear model by full-batch gradient descent in float64.
 
-    Parameters
-    ----------
-    settings : GradientDescent
-        Step, tolerance and most steps.
-    seed : int
-        Not used: nothing is drawn.
-    train, validation : Part
-        Usable parts (`inputs.require_usable`). The validation loss is recorded; nothing stops on
-        it. May be empty.
-    device : torch.device
-        From `training_devices.training_device`.
-    checkpoint : pathlib.Path, optional
-        Not used: it takes too short.
+    Arguments are as in `configuration.kinds`. Nothing is drawn by the seed, kept in a checkpoint or
+    stopped on the validation part, whose loss is recorded.
 
     Returns
     -------

@@ -211,7 +211,7 @@ class EnsembleProgram:
             drawn = self._draw(torch.rand, rows.shape[1], generators)
             hidden = (drawn < self.settings.hide_bands / drawn.shape[-1]).float()
             x = x * (1 - (hidden @ self.noise.hides).clamp(max=1))
-            x[..., features:] = (x + hidden @ self.noise.tells)[..., features:].clamp(max=1)
+            x[..., features:] = (x + hidden @ self.noise.flags)[..., features:].clamp(max=1)
         return x
 
     def _draw(
@@ -263,7 +263,7 @@ class MemberRows:
     learnt : (K, n) int64 tensor
         Rows that a member learns from.
     stopped_on : (K, m) int64 tensor
-        Rows that tell when a member is at its best; m may be 0.
+        Rows that show when a member is at its best; m may be 0.
     """
 
     learnt: torch.Tensor
@@ -281,7 +281,7 @@ def pooled(train: Part, validation: Part) -> tuple[np.ndarray, np.ndarray]:
 def member_rows(
     settings: MixtureEnsemble, seed: int, train: int, validation: int, device: torch.device
 ) -> MemberRows:
-    """Deal rows 0 .. train + validation - 1 out to the members.
+    """Assign rows 0 .. train + validation - 1 to the members.
 
     Parameters
     ----------
@@ -350,6 +350,6 @@ def _require_bounded(zspec: np.ndarray) -> None:
     negative = int((zspec < 0).sum())
     if negative:
         raise ValueError(
-            f"zspec is negative for {negative} of {len(zspec)} training objects, and p(z) has no "
-            "room below 0; add {cut: redshift_range, minimum: 0} to the sample's cuts"
+            f"zspec is negative for {negative} of {len(zspec)} training objects, and p(z) is 0 "
+            "below 0; add {cut: redshift_range, minimum: 0} to the sample's cuts"
         )

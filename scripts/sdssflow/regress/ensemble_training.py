@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # benchmarks run where there is no pydantic
     from sdssflow.configuration.networks import MixtureEnsemble
     from sdssflow.prepare.parts import Part
 
-BUFFERS = ("mean", "scale", "logarithmic", "told")
+BUFFERS = ("mean", "scale", "logarithmic", "flagged")
 
 
 @dataclass(frozen=True)
@@ -85,21 +85,10 @@ def fit(
 ) -> TrainedEnsemble:
     """Train all members together.
 
-    Parameters
-    ----------
-    settings : MixtureEnsemble
-        Members, layers, optimiser, noise.
-    seed : int
-        Each member's own seed follows from it.
-    train, validation : Part
-        Usable parts (`inputs.require_usable`). With `blocks` the members learn from both and are
-        stopped on blocks of their own; else validation stops them all. Without objects to stop on
-        all epochs are run and the last parameters are kept.
-    device : torch.device
-        From `training_devices.training_device`.
-    checkpoint : pathlib.Path, optional
-        File that the state is kept in while training runs, and resumed from if it is of the same
-        rows, settings and seed. Whoever has saved the result removes it.
+    Arguments are as in `configuration.kinds`. Each member's own seed follows from `seed`. With
+    `blocks` the members learn from both parts and are stopped on blocks of their own; else the
+    validation part stops them all. Without objects to stop on all epochs are run and the last
+    parameters are kept.
 
     Raises
     ------

@@ -7,8 +7,8 @@ matrix product: ten small networks keep a processor busy where one would not. Th
 averaged, each normalised: where they disagree the average is wide.
 
 A share of 1e-6 of each p(z) is spread over the whole range. Without it a single object whose
-redshift the others would never have told, a quasar among galaxies, weighs more than all of them in
-the mean of ln p, in training and in the choice of the epoch.
+redshift the others would never have suggested, a quasar among galaxies, weighs more than all of
+them in the mean of ln p, in training and in the choice of the epoch.
 
 p(z) is bounded: means lie within [0, upper], and what a Gaussian has outside is cut off, in
 training as in prediction. upper is a little beyond the largest training redshift.
@@ -140,9 +140,9 @@ def initial_parameters(shape: Shape, generators: Sequence[torch.Generator]) -> t
     layers = len(shape.hidden) + 1
     for layer in range(layers):
         weights = tensors[2 * layer]
-        reach = math.sqrt(6 / weights.shape[1]) * (0.1 if layer == layers - 1 else 1.0)
+        bound = math.sqrt(6 / weights.shape[1]) * (0.1 if layer == layers - 1 else 1.0)
         for member, generator in enumerate(generators):
-            weights[member].uniform_(-reach, reach, generator=generator)
+            weights[member].uniform_(-bound, bound, generator=generator)
     c = shape.components
     tensors[2 * layers - 1][:, 0, c : 2 * c] = torch.linspace(-1, 1, c) if c > 1 else 0.0
     if shape.noise_terms:

@@ -19,8 +19,9 @@ there, but divided by their number less the f + 1 parameters of the plane.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy.spatial import KDTree
@@ -89,18 +90,26 @@ class Neighbourhoods(RegressorMixin, BaseEstimator):
         self.mean_, self.scale_ = mean_and_scale(X)
         self.points_ = (X - self.mean_) / self.scale_
         self.zspec_ = y.astype(np.float64)
+        self.__dict__.pop("_tree", None)
         return self
+
+    @functools.cached_property
+    def _tree(self) -> KDTree:
+        return KDTree(self.points_)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is saved: arrays alone, of which the tree is built again."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_tree"}
 
     def _blocks(self, X: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
         """Yield place, (m, f) standardised features, (m, k) distances and (m, k) training rows."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         queries = (X - self.mean_) / self.scale_
-        tree = KDTree(self.points_)  # milliseconds to build; what is saved are arrays alone
         nearest = np.arange(1, min(self.neighbours, len(self.points_)) + 1)
         for start in range(0, len(queries), BLOCK):
             block = slice(start, start + BLOCK)
-            yield block, queries[block], *tree.query(queries[block], k=nearest)
+            yield block, queries[block], *self._tree.query(queries[block], k=nearest)
 
 
 class NeighbourMean(Neighbourhoods):
@@ -167,30 +176,21 @@ class LocalLinearRegression(Neighbourhoods):
         # imported here: what gives point estimates alone shall not wait for torch
         from sdssflow.redshift_pdf.mixture import Mixture
 
-        zphot, scale, _ = self._at(X)
+        zphot, scale = self._at(X)
         upper = largest_redshift(self.zspec_)
         mean, scale = np.clip(zphot, 0, upper), np.maximum(scale, SMALLEST_SCALE)
         return Mixture(np.ones((len(mean), 1)), mean[:, None], scale[:, None], 0.0, upper)
 
-    def outside(self, X: np.ndarray) -> np.ndarray:
-        """Return (n,) bools: objects outside the box around their neighbours in feature space.
-
-        There the plane is extrapolated (flagged so by Beck et al. 2016).
-        """
-        return self._at(X)[2].astype(bool)
-
     def _at(self, X: np.ndarray) -> np.ndarray:
-        """Return (3, n): zphot, scale and whether outside of the neighbours' box."""
-        result = np.empty((3, len(X)))
+        """Return (2, n): zphot and scale."""
+        result = np.empty((2, len(X)))
         for block, queries, _, rows in self._blocks(X):
             points, zspec = self.points_[rows], self.zspec_[rows]  # (m, k, f), (m, k)
-            low, high = points.min(axis=1), points.max(axis=1)
             zphot, scale, residual = plane_at(queries, points, zspec)
             if self.clip_sigma is not None:
                 kept = np.abs(residual) <= self.clip_sigma * scale[:, None]
                 zphot, scale, _ = plane_at(queries, points, zspec, kept)
-            outside = np.any((queries < low) | (queries > high), axis=1)
-            result[:, block] = zphot, scale, outside
+            result[:, block] = zphot, scale
         return result
 
 

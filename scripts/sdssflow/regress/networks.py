@@ -206,19 +206,8 @@ def fit(
 ) -> Trained:
     """Train a fully connected network by AdamW with mini-batches and early stopping.
 
-    Parameters
-    ----------
-    settings : Network
-        Layers, loss, optimiser.
-    seed : int
-        Seed of the first weights and of the order of the rows.
-    train, validation : Part
-        Usable parts (`inputs.require_usable`). Without validation objects all epochs are run
-        and the last weights are kept.
-    device : torch.device
-        From `training_devices.training_device`.
-    checkpoint : pathlib.Path, optional
-        Not used: it takes too short.
+    Arguments are as in `configuration.kinds`; training takes too short for a checkpoint. Without
+    validation objects all epochs are run and the last weights are kept.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""From features to what mixture-density networks see: standardised, gaps told, noise known.
+"""From features to what mixture-density networks see: standardised, gaps flagged, noise known.
 
 A network must not mistake a missing band for a bright one, and a measured magnitude is one draw
 from its error. So the inputs remember which features a band enters: noise of a magnitude moves all
@@ -33,14 +33,14 @@ class PhotometricInputs:
         Standardisation of the features, known values of the train part alone.
     logarithmic : (f,) bool tensor
         Features that enter as logarithms.
-    told : (m,) int64 tensor
+    flagged : (m,) int64 tensor
         Features whose absence is an input of its own: those that training has seen missing.
     """
 
     mean: torch.Tensor
     scale: torch.Tensor
     logarithmic: torch.Tensor
-    told: torch.Tensor
+    flagged: torch.Tensor
 
     @classmethod
     def fit(cls, features: np.ndarray, names: Sequence[str], hide_bands: bool) -> PhotometricInputs:
@@ -83,17 +83,17 @@ class PhotometricInputs:
     @property
     def count(self) -> int:
         """Number f + m of inputs."""
-        return len(self.mean) + len(self.told)
+        return len(self.mean) + len(self.flagged)
 
     def transform(self, features: torch.Tensor) -> torch.Tensor:
         """Return (n, f + m) float32 inputs of (n, f) float64 features.
 
-        A missing feature is the mean, and 1 in the column that tells its absence.
+        A missing feature is the mean, and 1 in the column that flags its absence.
         """
         values = (_logarithms(features, self.logarithmic) - self.mean) / self.scale
         missing = torch.isnan(values)
         values = values.clamp(-FEATURE_BOUND, FEATURE_BOUND).masked_fill(missing, 0.0)
-        return torch.cat([values, missing[:, self.told].to(values.dtype)], dim=1).float()
+        return torch.cat([values, missing[:, self.flagged].to(values.dtype)], dim=1).float()
 
     def require_known(self, features: np.ndarray, names: Sequence[str]) -> None:
         """Refuse a feature that is missing here and never was in training.
@@ -104,7 +104,7 @@ class PhotometricInputs:
             Naming the feature and how many objects lack it.
         """
         missing = np.isnan(features)
-        missing[:, self.told.cpu().numpy()] = False
+        missing[:, self.flagged.cpu().numpy()] = False
         for column in np.flatnonzero(missing.any(axis=0)):
             raise ValueError(
                 f"feature {names[column]!r} is missing for {missing[:, column].sum()} of "
@@ -131,14 +131,14 @@ class PhotometricNoise:
         Change of each standardised feature with each magnitude.
     hides : (5, f + m) float32 tensor
         1 where hiding a band makes an input unknown.
-    tells : (5, f + m) float32 tensor
-        1 where hiding a band is told by an input.
+    flags : (5, f + m) float32 tensor
+        1 where an input flags that a band is hidden.
     """
 
     sigma: torch.Tensor
     response: torch.Tensor
     hides: torch.Tensor
-    tells: torch.Tensor
+    flags: torch.Tensor
 
 
 def photometric_noise(
@@ -167,7 +167,7 @@ def photometric_noise(
         elif kind == "error" and len(bands) == 1:
             sigma[:, first] = np.nan_to_num(features[:, column])
     of_band = bands_of(names).astype(float)
-    told = of_band[:, inputs.told.cpu().numpy()]
+    flagged = of_band[:, inputs.flagged.cpu().numpy()]
     device = inputs.mean.device
     return PhotometricNoise(
         *(
@@ -175,8 +175,8 @@ def photometric_noise(
             for values in (
                 np.minimum(sigma, 1.0),  # mag; beyond it the error says only that there is none
                 response / inputs.scale.cpu().numpy(),
-                np.hstack([of_band, np.zeros_like(told)]),
-                np.hstack([np.zeros_like(of_band), told]),
+                np.hstack([of_band, np.zeros_like(flagged)]),
+                np.hstack([np.zeros_like(of_band), flagged]),
             )
         )
     )

@@ -35,7 +35,6 @@ mixture takes all pairs of its components.
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from sdssflow.redshift_pdf.mixture import Mixture
 
@@ -45,7 +44,7 @@ SCATTER = 1.1  # of the factor, times sqrt(n): 0.070 for 250 objects in the tabl
 GRID = 15  # factors tried before the best of them is refined
 
 
-def fit_width(pdf: Mixture, zspec: np.ndarray, weights: np.ndarray | None = None) -> float:
+def fit_width(pdf: Mixture, zspec: np.ndarray) -> float:
     """Return the factor for `Mixture.rescaled` that makes central intervals cover as they promise.
 
     Parameters
@@ -54,8 +53,6 @@ def fit_width(pdf: Mixture, zspec: np.ndarray, weights: np.ndarray | None = None
         p(z) of n objects that no training used.
     zspec : (n,) float64 array
         Their redshifts.
-    weights : (n,) array, optional
-        How much each object counts; all alike by default.
 
     Returns
     -------
@@ -65,8 +62,11 @@ def fit_width(pdf: Mixture, zspec: np.ndarray, weights: np.ndarray | None = None
     if len(pdf) < FEWEST_OBJECTS:
         return 1.0
 
+    # imported here: who only applies a factor shall not wait for it
+    from scipy.optimize import minimize_scalar
+
     def distance(logarithm: float) -> float:
-        return central_distance(pdf.rescaled(float(np.exp(logarithm))).cdf(zspec), weights)
+        return central_distance(pdf.rescaled(float(np.exp(logarithm))).cdf(zspec))
 
     grid = np.linspace(*np.log(BOUNDS), GRID)
     best = int(np.argmin([distance(point) for point in grid]))
@@ -126,30 +126,6 @@ def central_distance(pit: np.ndarray, weights: np.ndarray | None = None) -> floa
     # the integral of (covered - t)^2 over each stretch on which `covered` is constant
     cubes = (steps - edges[:-1]) ** 3 - (steps - edges[1:]) ** 3
     return float(cubes.sum() / 3)
-
-
-def pit_ks(pit: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """Return the Kolmogorov-Smirnov distance of PIT from uniform; NaN without objects.
-
-    Parameters
-    ----------
-    pit : (n,) array
-        Between 0 and 1.
-    weights : (n,) array, optional
-        How much each object counts.
-
-    Examples
-    --------
-    >>> pit_ks(np.array([0.1, 0.2, 0.3, 0.4]))
-    0.6
-    >>> pit_ks(np.array([0.1, 0.9]), weights=np.array([3, 1]))
-    0.65
-    """
-    if not len(pit):
-        return float("nan")
-    values, below = _cumulated(np.asarray(pit, dtype=float), weights)
-    before = np.concatenate([[0.0], below[:-1]])
-    return float(max((below - values).max(), (values - before).max()))
 
 
 def _cumulated(values: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

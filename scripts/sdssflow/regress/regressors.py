@@ -41,26 +41,10 @@ BOOSTING_PATIENCE = 20  # rounds without a better validation loss before boostin
 def fit(
     settings: configuration.Regressor, seed: int, train: Part, validation: Part, threads: int = 1
 ) -> BaseEstimator:
-    """Fit one regressor on the train part.
+    """Fit one of the kinds above on the train part; arguments are as in `configuration.kinds`.
 
-    Parameters
-    ----------
-    settings : Regressor
-        Of one of the kinds above.
-    seed : int
-        Seed of trees and boosting; the other kinds draw nothing.
-    train : Part
-        A usable part (`inputs.require_usable`).
-    validation : Part
-        Objects that boosting stops on; not used by the other kinds. May be empty, then boosting
-        runs all its rounds.
-    threads : int
-        Not used.
-
-    Returns
-    -------
-    sklearn.base.BaseEstimator
-        Its `predict` takes (n, f) float64 features and returns (n,) zphot.
+    Boosting stops on the validation part; without one it runs all its rounds. The other kinds don't
+    look at it. The seed is that of trees and boosting; the other kinds draw nothing.
     """
     estimator = build(settings, seed)
     if isinstance(estimator, HistGradientBoostingRegressor) and len(validation):

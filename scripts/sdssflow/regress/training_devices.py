@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import torch
 
-from sdssflow.devices import do_without, reserve
 from sdssflow.provenance.records import note
+from sdssflow.running.devices import do_without, reserve
 
 logger = logging.getLogger("sdssflow")
 

@@ -1,7 +1,7 @@
 """How far an object is from the training part in colour space: whether a model has to extrapolate.
 
 A p(z) is honest for objects like those of the calibration part. Where the training part has no
-objects a model still answers, and nothing in its p(z) need tell. So each object gets its distance
+objects a model still answers, and its p(z) need not show it. So each object gets its distance
 to the k-th nearest training object in standardised colours, and a flag if that is farther than all
 but a small fraction of the training objects are from each other.
 

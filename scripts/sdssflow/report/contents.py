@@ -97,9 +97,7 @@ def _of_sample(name: str, sample: Sample, run: RunConfiguration, folder: str) ->
         ("explore", "", [*(explored[figure] for figure in sample.explore.figures), *GROUPS]),
     ]
     for task in sample.tasks:
-        of_task = CLASSES if task == "classify" else REDSHIFTS
-        if task == "regress" and pdf_models(run, sample):
-            of_task = (*REDSHIFTS, *PDFS)
+        of_task = CLASSES if task == "classify" else (*REDSHIFTS, *PDFS)
         sections += [(task, split, of_task) for split in splits]
     for stage, split, records in sections:
         for shown in records:

@@ -11,6 +11,7 @@ heavier.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -72,6 +73,10 @@ def pdf_models(run: RunConfiguration, sample: Sample) -> list[str]:
 
 def _is_bulk_or_downloaded(run: RunConfiguration, sample: Sample) -> bool:
     return sample.source.kind in ("skyserver", "bulk", "tap")
+
+
+def _gives_pdfs(run: RunConfiguration, sample: Sample) -> bool:
+    return bool(pdf_models(run, sample))
 
 
 def _trains_networks(run: RunConfiguration, sample: Sample) -> bool:
@@ -373,7 +378,7 @@ PDFS = (
         "regress/{split}/covariate_shift.csv",
         "What the scores are where spectra are rare",
         "Objects with spectra, weighted so that their features are distributed as those of the "
-        "target: the scores they foretell for it, beside those without weights and those measured "
+        "target: the scores they predict for it, beside those without weights and those measured "
         "on the target itself.",
     ),
     Shown(
@@ -386,6 +391,7 @@ PDFS = (
         name="search",
     ),
 )
+PDFS = tuple(shown._replace(asked=_gives_pdfs) for shown in PDFS)
 PUBLISHED = Shown(
     "published.csv",
     "Published numbers and ours",
@@ -415,7 +421,7 @@ def shown_at(pattern: str) -> tuple[str, Shown]:
     >>> shown_at("results/{sample}/clean/flow.svg")[1].title
     'Objects left after each cut'
     """
-    below = pattern.removeprefix("results/").removeprefix("{sample}/")
+    below = re.sub(r"^results/(\{sample[^}]*\}/)?", "", pattern)
     for name in (below, below.rpartition(".")[0]):
         for section, records in SECTIONS.items():
             for shown in records:
@@ -427,12 +433,3 @@ def shown_at(pattern: str) -> tuple[str, Shown]:
 def figures(records: Iterable[Shown]) -> list[Shown]:
     """Return those records that are drawn, in their order."""
     return [shown for shown in records if shown.is_figure]
-
-
-def unasked(run: RunConfiguration, sample: Sample) -> set[str]:
-    """Return the names of the figures that a sample of a run doesn't have."""
-    return {
-        shown.label
-        for shown in figures([*CATALOGUE, *CLASSES, *REDSHIFTS, *PDFS])
-        if not shown.asked(run, sample)
-    }

@@ -11,7 +11,7 @@ import pandas as pd
 from sdssflow.configuration.sample import Sample
 from sdssflow.report.glossary import BETTER, SUBGROUP_METRICS, direction, label, order
 from sdssflow.report.pivots import bin_tables, class_table, overall, score_cell
-from sdssflow.report.provenance import ModelRun, Provenance
+from sdssflow.report.provenance import ModelRun, Provenance, versions
 from sdssflow.report.scores import ModelScores
 from sdssflow.report.sections import Section
 from sdssflow.report.tables import Table, text_cell, word_columns
@@ -119,20 +119,12 @@ def _run_facts(runs: list[ModelRun]) -> list[tuple[str, str]]:
         return []
     tested = (f"seed {seed}: {digest}" for run in runs for seed, digest in run.digests.items())
     devices = dict.fromkeys(f"{card.get('device')}, {card.get('dtype')}" for card in cards)
-    versions = (f"{package} {version}" for package, version in _versions(cards).items())
+    packages = (f"{package} {' or '.join(found)}" for package, found in versions(runs).items())
     return [
         ("Test data", f"Test digest of {'; '.join(tested)}"),
         ("Device and precision", "; ".join(devices)),
-        ("Versions", ", ".join(versions)),
+        ("Versions", ", ".join(packages)),
     ]
-
-
-def _versions(cards: list[dict[str, Any]]) -> dict[str, str]:
-    found: dict[str, dict[str, None]] = {}
-    for card in cards:
-        for package, version in card.get("versions", {}).items():
-            found.setdefault(package, {})[str(version)] = None
-    return {package: " or ".join(versions) for package, versions in sorted(found.items())}
 
 
 def _of_model(frame: pd.DataFrame, model: str) -> pd.DataFrame:
@@ -176,7 +168,7 @@ def _record(
         "learnt_from": list(_learnt_from(cards)),
         "test_digests": {seed: digest for run in runs for seed, digest in run.digests.items()},
         "devices": sorted({str(card.get("device")) for card in run_cards}),
-        "versions": _versions(run_cards),
+        "versions": {package: " or ".join(found) for package, found in versions(runs).items()},
         "metrics": _values(scores, ["metric", "convention", "subset"]),
         "metrics_by_bin": _values(
             bins, ["metric", "convention", "subset", "variable", "bin_low", "bin_high"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ WORST = 10
 NEEDED = {"regress": ("row_id", "seed", "reference_mag", "zspec", "zphot"),
           "classify": ("row_id", "seed", "reference_mag", "spec_class")}  # fmt: skip
 PROBABILITY = "probability_"
+Objids = Mapping[int, int] | pd.Series  # objid of each row, by row_id
 
 
 @dataclass(frozen=True)
@@ -50,36 +51,16 @@ def read_predictions(path: str | Path, task: str) -> pd.DataFrame:
     return first.sort_values("row_id", kind="stable").reset_index(drop=True)
 
 
-class ObjectIds(Mapping[int, str]):
-    """The objid of each row of a catalogue, by `row_id`: two arrays, for there may be millions."""
-
-    def __init__(self, rows: np.ndarray, objids: np.ndarray) -> None:
-        order = np.argsort(rows, kind="stable")
-        self._rows, self._objids = rows[order], objids[order]
-
-    def __getitem__(self, row: int) -> str:
-        place = int(np.searchsorted(self._rows, row))
-        if place == len(self._rows) or self._rows[place] != row:
-            raise KeyError(row)
-        return str(self._objids[place])
-
-    def __iter__(self) -> Iterator[int]:
-        return map(int, self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-
-def read_objids(path: str | Path) -> Mapping[int, str]:
+def read_objids(path: str | Path) -> Objids:
     """Return the objid of each row of a catalogue by `row_id`; empty if it has none."""
     if "objid" not in read_schema(path).names:
         return {}
     frame = read_parquet(path, columns=["row_id", "objid"]).drop_null()
-    return ObjectIds(frame["row_id"].to_numpy(), frame["objid"].to_numpy())
+    return pd.Series(frame["objid"].to_numpy(), frame["row_id"].to_numpy()).sort_index()
 
 
 def residuals(
-    predictions: dict[str, pd.DataFrame], best: str, objids: Mapping[int, str], title: str
+    predictions: dict[str, pd.DataFrame], best: str, objids: Objids, title: str
 ) -> Residuals:
     """Return a draw of the test objects with the redshifts that every model gives them.
 
@@ -127,7 +108,7 @@ def residuals(
     return Residuals(title, caption, text, models)
 
 
-def worst_redshifts(frame: pd.DataFrame, model: str, objids: Mapping[int, str]) -> Table:
+def worst_redshifts(frame: pd.DataFrame, model: str, objids: Objids) -> Table:
     """Return the objects whose redshift a model misses by most, in the normalised residual."""
     delta = (frame["zphot"] - frame["zspec"]) / (1 + frame["zspec"])
     order = delta.abs().sort_values(ascending=False, kind="stable").index[:WORST]
@@ -146,7 +127,7 @@ def worst_redshifts(frame: pd.DataFrame, model: str, objids: Mapping[int, str]) 
     return Table("The largest residuals", text, heads, rows)
 
 
-def worst_classes(frame: pd.DataFrame, model: str, objids: Mapping[int, str]) -> Table:
+def worst_classes(frame: pd.DataFrame, model: str, objids: Objids) -> Table:
     """Return the objects that a classifier puts in a wrong class and is surest of."""
     names = [name for name in frame if name.startswith(PROBABILITY)]
     probabilities = frame[names].to_numpy()
@@ -175,7 +156,7 @@ def worst_classes(frame: pd.DataFrame, model: str, objids: Mapping[int, str]) ->
     )
 
 
-def _object(row: int, objids: Mapping[int, str]) -> str:
+def _object(row: int, objids: Objids) -> str:
     objid = objids.get(int(row))
     return f"objid {objid}" if objid else f"row {int(row)}"
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -59,13 +60,13 @@ class Provenance:
         Provenance of the predictions.
     trainings : list of dict
         The card of each trained model, one for each seed.
-    objids : mapping of int to str
+    objids : mapping of int to int, or pandas.Series
         The objid of each row of the sample, where its source has one.
     """
 
     model_runs: list[ModelRun] = field(default_factory=list)
     trainings: list[dict[str, Any]] = field(default_factory=list)
-    objids: Mapping[int, str] = field(default_factory=dict)
+    objids: Mapping[int, int] | pd.Series = field(default_factory=dict)
 
 
 def read_facts(path: str | Path) -> Facts:

@@ -22,7 +22,7 @@ from sdssflow.report.pages import SamplePage
 from sdssflow.report.provenance import ModelRun, versions
 from sdssflow.report.sections import Section
 from sdssflow.report.summary import DENSITIES_TITLE, TASKS
-from sdssflow.report.tables import Cell, Column, Table, text_cell
+from sdssflow.report.tables import Cell, Column, Table, text_cell, word_columns
 
 TEMPLATES = Path(__file__).parent / "templates"
 BELOW = re.compile(r"(?<![A-Za-z0-9])([σδ]|outliers|conformal|width)_([A-Za-z0-9.]+)")
@@ -130,7 +130,7 @@ def settings_tables(run: RunConfiguration) -> list[Table]:
             rows.append([text_cell(name), text_cell(settings.kind), text_cell(text or "none")])
         if rows:
             found.append(
-                Table(title, "Models of the run.", _words("model", "kind", "settings"), rows)
+                Table(title, "Models of the run.", word_columns("model", "kind", "settings"), rows)
             )
     return found
 
@@ -150,7 +150,7 @@ def device_table(model_runs: list[ModelRun]) -> Table | None:
             )
             seen.setdefault(place, []).append(seed)
     rows = [[*map(text_cell, place), text_cell(", ".join(seeds))] for place, seeds in seen.items()]
-    columns = _words("sample", "task", "split", "model", "device", "precision", "seeds")
+    columns = word_columns("sample", "task", "split", "model", "device", "precision", "seeds")
     text = "From the cards of the trained models."
     return (
         Table("Where the models were trained", text, columns, rows, folded=True) if rows else None
@@ -164,7 +164,7 @@ def versions_table(model_runs: list[ModelRun]) -> Table | None:
         for package, found in versions(model_runs).items()
     ]
     text = "From the cards of the trained models. Several versions: not all were trained alike."
-    return Table("Versions", text, _words("package", "version"), rows) if rows else None
+    return Table("Versions", text, word_columns("package", "version"), rows) if rows else None
 
 
 def digest_table(model_runs: list[ModelRun]) -> Table | None:
@@ -177,7 +177,7 @@ def digest_table(model_runs: list[ModelRun]) -> Table | None:
         [*map(text_cell, (sample, split)), Cell(seed, sort=seed), text_cell(digest)]
         for (sample, split, seed), digest in seen.items()
     ]
-    columns = [*_words("sample", "split"), Column("seed"), *_words("test digest")]
+    columns = [*word_columns("sample", "split"), Column("seed"), *word_columns("test digest")]
     text = (
         "First 12 hexadecimal digits of the SHA-256 of each test part: equal digests, equal "
         "objects and features."
@@ -199,10 +199,6 @@ def _prose(text: str) -> Markup:
 def _sentence(text: str) -> str:
     """End a title or note with a full stop, unless it ends a sentence already."""
     return text if text.endswith((".", "?", "!")) else f"{text}."
-
-
-def _words(*labels: str) -> list[Column]:
-    return [Column(label, numeric=False) for label in labels]
 
 
 def _value(value: Any) -> str:

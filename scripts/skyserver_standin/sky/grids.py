@@ -50,27 +50,6 @@ class RedshiftGrid(NamedTuple):
         return (1 - weight) * self.flux[index] + weight * self.flux[index + 1]
 
 
-class Cooling(NamedTuple):
-    """Cooling sequence of white dwarfs of one atmosphere and log g = 8.
-
-    Attributes
-    ----------
-    log_temperature : (t,) array
-        log10 of the effective temperature in K, ascending.
-    magnitude : (t, 5) array
-        Absolute magnitudes.
-    """
-
-    log_temperature: np.ndarray
-    magnitude: np.ndarray
-
-    def at(self, log_temperature: np.ndarray) -> np.ndarray:
-        """Absolute magnitudes (n, 5) at log10 temperatures (n,)."""
-        columns = self.magnitude.T
-        bands = [np.interp(log_temperature, self.log_temperature, column) for column in columns]
-        return np.stack(bands, axis=1)
-
-
 @cache
 def galaxy_grid(folder: Path = EMBEDDED) -> RedshiftGrid:
     """Fluxes of `TEMPLATES` in units of each one's r flux at redshift 0, same luminosity."""
@@ -92,13 +71,28 @@ def quasar_grid(folder: Path = EMBEDDED) -> RedshiftGrid:
     return RedshiftGrid(_step(table["redshift"].to_numpy()), np.stack(spectra, axis=1))
 
 
+def white_dwarf_magnitudes(
+    atmosphere: str, log_temperature: np.ndarray, folder: Path = EMBEDDED
+) -> np.ndarray:
+    """Absolute magnitudes (n, 5) of cooling white dwarfs with log g = 8.
+
+    Parameters
+    ----------
+    atmosphere : str
+        ``DA`` (hydrogen) or ``DB`` (helium).
+    log_temperature : (n,) array
+        log10 of the effective temperature in K.
+    """
+    known, magnitudes = _cooling(atmosphere, folder)
+    return np.stack([np.interp(log_temperature, known, column) for column in magnitudes.T], axis=1)
+
+
 @cache
-def white_dwarfs(atmosphere: str, folder: Path = EMBEDDED) -> Cooling:
-    """Cooling sequence of white dwarfs with ``DA`` (hydrogen) or ``DB`` (helium) atmosphere."""
+def _cooling(atmosphere: str, folder: Path) -> tuple[np.ndarray, np.ndarray]:
     table = pq.read_table(folder / "sky_white_dwarfs.parquet").to_pandas()
     chosen = table[(table["atmosphere"] == atmosphere) & (table["log_gravity"] == 8.0)]
     chosen = chosen.sort_values("temperature")
-    return Cooling(np.log10(chosen["temperature"].to_numpy()), chosen[list(BANDS)].to_numpy())
+    return np.log10(chosen["temperature"].to_numpy()), chosen[list(BANDS)].to_numpy()
 
 
 def _step(redshift: np.ndarray) -> float:

@@ -2,16 +2,6 @@
 
 The camera gives asinh magnitudes with noise: model, PSF and Petrosian ones.
 
-==== =========== ============== =============== ============
-band 95 % limit  electrons      PSF FWHM        calibration
-==== =========== ============== =============== ============
-u    22.0        1.55e3         1.68            0.02
-g    22.2        1.13e4         1.55            0.01
-r    22.2        1.02e4         1.43            0.01
-i    21.3        7.4e3          1.35            0.01
-z    20.5        1.2e3          1.28            0.01
-==== =========== ============== =============== ============
-
 Limit: magnitude at which 95 % of point sources are found (SDSS Early Data Release, Stoughton et al.
 2002, AJ 123, 485), taken as 5 sigma of the sky noise. Electrons: from a source of AB magnitude 20
 in the 53.9 s of a scan, by the sdss2010 curves and the mirror's 3.8 m^2. PSF: arcsec, the median in
@@ -33,6 +23,7 @@ from skyserver_standin.sky.conventions import BANDS
 
 GALAXY, QSO, STAR = 0, 1, 2
 CLASSES = ("GALAXY", "QSO", "STAR")
+# in u, g, r, i, z
 LIMIT = np.array([22.0, 22.2, 22.2, 21.3, 20.5])
 ELECTRONS = np.array([1.55e3, 1.13e4, 1.02e4, 7.4e3, 1.2e3])
 PSF_FWHM = np.array([1.68, 1.55, 1.43, 1.35, 1.28])
@@ -121,25 +112,6 @@ class Photometry(NamedTuple):
     petro_err: np.ndarray
     petro_rad_r: np.ndarray
     petro_r50_r: np.ndarray
-
-
-class Fits(NamedTuple):
-    """Results of the pipeline for n spectra.
-
-    Attributes
-    ----------
-    redshift, error : (n,) float arrays
-        Measured redshift and its formal error.
-    warning : (n,) int array
-        ``zWarning``.
-    spec_class : (n,) int array
-        Index into `CLASSES`.
-    """
-
-    redshift: np.ndarray
-    error: np.ndarray
-    warning: np.ndarray
-    spec_class: np.ndarray
 
 
 def mag_to_flux(magnitude: np.ndarray) -> np.ndarray:
@@ -286,8 +258,8 @@ def _observe(
 
 def fit_spectra(
     redshift: np.ndarray, spec_class: np.ndarray, mag_i: np.ndarray, rng: np.random.Generator
-) -> Fits:
-    """Measure redshifts.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Measure redshifts and classes as the spectroscopic pipeline does.
 
     Parameters
     ----------
@@ -302,11 +274,13 @@ def fit_spectra(
 
     Returns
     -------
-    Fits
-        Formal errors near 2e-5 for bright galaxies and stars and 3e-4 for quasars, which grow
-        with magnitude. About 1 spectrum in 100 at i = 18 and 1 in 12 at i = 21 has a warning; a
-        third of those have a redshift that has nothing to do with the object, and a fifth of these
-        the wrong class too.
+    redshift, error : (n,) float arrays
+        Measured redshift and its formal error: near 2e-5 for bright galaxies and stars and 3e-4 for
+        quasars, growing with magnitude.
+    warning, spec_class : (n,) int arrays
+        ``zWarning``, and an index into `CLASSES`. About 1 spectrum in 100 at i = 18 and 1 in 12 at
+        i = 21 has a warning; a third of those have a redshift that has nothing to do with the
+        object, and a fifth of these the wrong class too.
     """
     n = len(redshift)
     faint = 10 ** (0.2 * np.clip(mag_i - 18, -3, 4))
@@ -322,4 +296,4 @@ def fit_spectra(
     found = np.where(confused, rng.choice([GALAXY, QSO, STAR], n), spec_class)
     wild = rng.random(n) * LARGEST_REDSHIFT[found]
     wild = np.where(found == STAR, wild - LARGEST_REDSHIFT[STAR] / 2, wild)
-    return Fits(np.where(lost, wild, observed), error, warning, found)
+    return np.where(lost, wild, observed), error, warning, found

@@ -1,26 +1,11 @@
 """Plates of a simulated survey: programmes, nights, places on the sky, and the dust before them.
 
-=========== ============= ====== ======== ======================= ===================
-programme   plates        fibres run2d    nights (MJD)            share of spectra
-=========== ============= ====== ======== ======================= ===================
-legacy      266 to 2699   640    26       51600 to 54600          0.28
-segue1      2700 to 2999  640    103      53200 to 54650          0.04
-segue2      3000 to 3480  640    104      54700 to 55050          0.04
-boss        3586 to 7579  1000   v5_13_2  55100 to 56850          0.40
-eboss       7580 to 12547 1000   v5_13_2  56900 to 58900          0.24
-=========== ============= ====== ======== ======================= ===================
-
 Plates are numbered as in the SDSS, in order of time. The share of spectra is a round number, and
 so is the border between the programmes (real SEGUE plates lie among the legacy ones).
 
 The footprint is that of the SDSS in outline: the northern Galactic cap, and in the south the region
 of BOSS with the three southern stripes of the first survey inside it or beside it. Limits are round
-numbers:
-
-====== ==================================================================
-north  b > 25 deg, -3 < dec < 68 deg, 108 < ra < 265 deg
-south  b < -20 deg, -11 < dec < 36 deg, ra > 310 or ra < 58 deg
-====== ==================================================================
+numbers.
 """
 
 from __future__ import annotations

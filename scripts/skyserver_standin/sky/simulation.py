@@ -248,19 +248,19 @@ def _spectroscopy(
     sources: Sources, programme: np.ndarray, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
     mag_i = -2.5 * np.log10(sources.flux[:, 3])
-    fits = fit_spectra(sources.redshift, sources.spec_class, mag_i, rng)
+    redshift, error, warning, found = fit_spectra(sources.redshift, sources.spec_class, mag_i, rng)
     # a subclass belongs to a class: what was taken for another one has none
-    subclass = np.where(fits.spec_class == sources.spec_class, sources.subclass, "")
+    subclass = np.where(found == sources.spec_class, sources.subclass, "")
     names = {
         name: np.array([getattr(p, name) for p in PROGRAMMES])[programme]
         for name in ("run2d", "survey", "programname")
     }
     return names | {
-        "class": np.array(CLASSES)[fits.spec_class],
+        "class": np.array(CLASSES)[found],
         "subClass": subclass,
-        "z": fits.redshift,
-        "zErr": fits.error,
-        "zWarning": fits.warning,
+        "z": redshift,
+        "zErr": error,
+        "zWarning": warning,
         "legacy_target1": sources.legacy_target,
         "boss_target1": sources.boss_target,
     }

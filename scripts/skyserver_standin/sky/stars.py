@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from skyserver_standin.sky import conventions as bits
-from skyserver_standin.sky.grids import white_dwarfs
+from skyserver_standin.sky.grids import white_dwarf_magnitudes
 from skyserver_standin.sky.instruments import STAR, Sources, mag_to_flux
 
 LIGHT_SPEED = 299792.458  # km/s
@@ -206,7 +206,7 @@ def _colors(kind: str, n: int, rng: np.random.Generator) -> np.ndarray:
 def _white_dwarf_magnitudes(n: int, rng: np.random.Generator) -> np.ndarray:
     log_temperature = np.clip(rng.normal(4.16, 0.20, n), 3.80, 4.90)
     hydrogen = rng.random(n) < 0.85
-    both = [white_dwarfs(atmosphere).at(log_temperature) for atmosphere in ("DA", "DB")]
+    both = [white_dwarf_magnitudes(kind, log_temperature) for kind in ("DA", "DB")]
     return np.where(hydrogen[:, None], *both)
 
 

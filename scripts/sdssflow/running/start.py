@@ -1,6 +1,6 @@
 """Start a run on a cluster where an earlier one may have been killed.
 
-    python -m sdssflow.cluster.start [--orphans adopt|cancel] [arguments of snakemake]
+    python -m sdssflow.running.start [--orphans adopt|cancel] [arguments of snakemake]
 
 1. A run that lives in this folder: an error, nothing is touched.
 2. Jobs that a killed run left in the queue: the running ones are waited for (`adopt`) or
@@ -16,7 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sdssflow.cluster import orphans, queue, runs
+from sdssflow.running import queue, runs
 
 
 class StartError(RuntimeError):
@@ -37,7 +37,7 @@ def settle(folder: Path, mode: str) -> None:
     ------
     StartError
         If a run lives here, or may live on another host.
-    sdssflow.cluster.queue.QueueError
+    sdssflow.running.queue.QueueError
         If SLURM doesn't answer.
     """
     locked, last = runs.locked(folder), runs.last_run(folder)
@@ -50,7 +50,7 @@ def settle(folder: Path, mode: str) -> None:
     if queue.available() and (left := queue.jobs_of(folder)):
         say = {"adopt": "waiting for those that run", "cancel": "cancelling them"}[mode]
         print(f"Jobs of an earlier run: {', '.join(map(str, left))}; {say}.", flush=True)
-        {"adopt": orphans.adopt_orphans, "cancel": orphans.cancel_orphans}[mode](folder)
+        {"adopt": runs.adopt_orphans, "cancel": runs.cancel_orphans}[mode](folder)
     if locked:
         print("Removing the lock of an earlier run that was killed.", flush=True)
         subprocess.run(
@@ -61,7 +61,7 @@ def settle(folder: Path, mode: str) -> None:
 
 def main(arguments: list[str]) -> None:
     """Settle the folder, then become Snakemake with the other arguments."""
-    parser = argparse.ArgumentParser(prog="sdssflow.cluster.start", add_help=False)
+    parser = argparse.ArgumentParser(prog="sdssflow.running.start", add_help=False)
     parser.add_argument("--orphans", choices=["adopt", "cancel"], default="adopt")
     parser.add_argument("--directory", "-d", type=Path, default=Path())
     known, rest = parser.parse_known_args(arguments)

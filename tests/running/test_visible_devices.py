@@ -2,7 +2,7 @@
 
 import pytest
 
-from sdssflow.visible_devices import Card, list_cards, named_devices, visible_devices
+from sdssflow.running.devices import Card, list_cards, named_devices, visible_devices
 
 LISTING = """\
 GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f)

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from sdssflow import files, writers
+from sdssflow import files
+from sdssflow.running import writers
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 WRITER = """
 import logging, sys, time
 from pathlib import Path
-from sdssflow import writers
+from sdssflow.running import writers
 writers.EVERY_SECONDS = 0.02
 logging.basicConfig(stream=sys.stdout, format="%(message)s", force=True)
 with writers.sole_writer(sys.argv[2:], Path(sys.argv[1])):

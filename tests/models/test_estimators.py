@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skops.io
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -14,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sdssflow.files import file_digest
 from sdssflow.models.estimators import load_estimator, save_estimator
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 MODELS = {
     "boosting": lambda: HistGradientBoostingClassifier(random_state=0, max_iter=3),
     "forest": lambda: RandomForestClassifier(5, random_state=0),
@@ -70,4 +71,17 @@ def test_compressed_parts_are_refused(tmp_path):
 def test_what_is_no_archive_is_refused(tmp_path):
     (tmp_path / "model.skops").write_bytes(b"PK")
     with pytest.raises(ValueError, match=r"model\.skops: this is no model"):
+        load_estimator(tmp_path / "model.skops")
+
+
+def test_a_model_of_another_version_is_to_be_trained_again(tmp_path):
+    class BoundedScaler(LogisticRegression):
+        pass
+
+    BoundedScaler.__module__, BoundedScaler.__qualname__ = (
+        "sdssflow.regress.scaling",
+        "BoundedScaler",
+    )
+    skops.io.dump(BoundedScaler().fit(*sample()), tmp_path / "model.skops")
+    with pytest.raises(ValueError, match=r"'sdssflow\.regress\.scaling\.BoundedScaler' of another"):
         load_estimator(tmp_path / "model.skops")

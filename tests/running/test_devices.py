@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from sdssflow import devices
 from sdssflow.code_digests import Memory, local_modules
-from sdssflow.devices import reserve
+from sdssflow.running import devices
+from sdssflow.running.devices import reserve
 
 ROOT = Path(__file__).parents[2]
 # Holds its devices till `company` processes have held theirs at once and standard input is closed.
@@ -24,7 +24,7 @@ HOLD = """
 import json, logging, os, sys, tempfile, time
 from pathlib import Path
 sys.path.insert(0, "scripts")
-from sdssflow import devices
+from sdssflow.running import devices
 from sdssflow.code_digests import Memory, local_modules
 gpus, company, user, folder = int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]
 devices.POLL_S = 0.05
@@ -283,15 +283,13 @@ def test_a_slurm_job_without_gpu_says_why(tmp_path, monkeypatch, caplog, variabl
     assert devices.IN_THE_PROFILE not in caplog.text
 
 
-def test_no_room_and_nothing_that_could_initialise_cuda_is_loaded():
+def test_no_stage_and_nothing_that_could_initialise_cuda_is_loaded():
     folder = ROOT / "scripts/sdssflow"
-    found = local_modules(folder / "devices.py", ROOT / "scripts", Memory())
-    assert {path.name for path in found} <= {"__init__.py", "visible_devices.py"}
-    program = (
-        "import sys; sys.path.insert(0, 'scripts'); import sdssflow.devices; print(*sys.modules)"
-    )
+    found = local_modules(folder / "running/devices.py", ROOT / "scripts", Memory())
+    assert {path.name for path in found} <= {"__init__.py"}
+    program = "import sys, sdssflow.running.devices; print(*sys.modules)"
     loaded = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-c", program], cwd=ROOT / "scripts", capture_output=True, text=True
     )
-    assert "sdssflow.visible_devices" in loaded.stdout.split()
+    assert "sdssflow.running.devices" in loaded.stdout.split()
     assert not {"torch", "numpy", "pandas"} & set(loaded.stdout.split())

@@ -1,1 +1,0 @@
-"""Runs on a cluster: who runs in this folder, what an earlier run left in the queue."""
