@@ -19,7 +19,6 @@ ORPHANS ?= adopt
 ONLY ?= tables scores verdicts
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 export PYTHONPATH := scripts
-export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: all run cluster doctor report plan check reproduce test test-library test-archive test-workflow test-cluster test-report lint format documents docs lock clean
 

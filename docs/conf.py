@@ -33,10 +33,11 @@ nitpick_ignore_regex = [
     # variables of types
     (
         r"py:.*",
-        r"sdssflow\.(logs\.Item|acquire\.download\.patience\.Answer|regress\.networks\.Model)",
+        r"sdssflow\.(logs\.Item|acquire\.download\.retry\.Answer|regress\.networks\.Model"
+        r"|regress\.calibrations\.Result)",
     ),
 ]
-suppress_warnings = ["ref.python"]  # two rooms may have classes of one name, and say so by module
+suppress_warnings = ["ref.python"]  # two stages may have classes of one name, and say so by module
 
 highlight_language = "text"  # commands and tables stand in indented blocks
 smartquotes = False  # pages and sources have the same signs, so that one finds them

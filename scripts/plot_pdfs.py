@@ -23,6 +23,8 @@ Output
     figures : PNG or SVG, each named after its figure
 """
 
+from functools import cache
+
 from sdssflow.configuration.figures import Figures
 from sdssflow.evaluate.pdf_figures import FIGURES
 from sdssflow.evaluate.pdfs import best_model
@@ -36,9 +38,7 @@ from sdssflow.tables import read_csv
 def main(snakemake):
     inputs, models = snakemake.input, list(snakemake.params.models)
 
-    def best():
-        return models.index(best_model(read_csv(inputs.scores)))
-
+    @cache
     def read(name):
         match name:
             case "models":
@@ -48,9 +48,10 @@ def main(snakemake):
             case "predictions":
                 return read_predictions(inputs.predictions, models)
             case "best_predictions":
-                return read_predictions(inputs.predictions, models)[best()]
+                return read("predictions")[models.index(best_model(read("scores")))]
             case "best_quantiles":
-                return read_quantiles(inputs.pdfs[best()], read("best_predictions"))
+                best = read("best_predictions")
+                return read_quantiles(inputs.pdfs[models.index(best.model)], best)
         return read_csv(getattr(inputs, name))
 
     settings = Figures.from_canonical(snakemake.params.settings)

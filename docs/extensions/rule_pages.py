@@ -73,8 +73,9 @@ def page(rule: Rule, room: str) -> str:
             "Functions that are named there are in ``rules/common.smk``; what all rules have alike "
             "(log, benchmark, environment, digest of the code, record) is added in "
             "``rules/whole_run.smk``. "
-            "``by_attempt(n)`` is n in the first attempt and 2n in the second; ``mem_mb`` is in "
-            "MB, ``runtime`` in minutes. To run this rule again whatever Snakemake thinks:",
+            "``by_attempt(n)`` is n in the first attempt and 2n in the second, ``growing(n, m)`` "
+            "likewise n, and m for each MB of input; ``mem_mb`` is in MB, ``runtime`` in minutes. "
+            "To run this rule again whatever Snakemake thinks:",
             f"::\n\n   snakemake --forcerun {rule.name}\n",
         ]
     )

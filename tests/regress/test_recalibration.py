@@ -71,10 +71,3 @@ def test_distances_agree_with_scipy():
     coverage = np.abs(2 * pit - 1)
     expected = cramervonmises(coverage, "uniform").statistic / 80
     assert central_distance(pit) == pytest.approx(expected, abs=1e-12)
-
-
-def test_distances_take_ties_and_weights():
-    pit = np.array([0.2, 0.2, 0.7])
-    assert central_distance(np.array([0.2, 0.7]), np.array([2, 1])) == pytest.approx(
-        central_distance(pit)
-    )

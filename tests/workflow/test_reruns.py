@@ -262,6 +262,12 @@ def test_an_edit_reruns_what_depends_on_it_and_nothing_else(finished, name):
     assert set(planned) == expected | ({"write_crate"} if "build_report" in expected else set())
 
 
+def test_a_figure_that_a_sample_does_not_ask_for_is_refused(finished):
+    done = finished.snakemake("--dry-run", "results/mclass/explore/redshifts.png", check=False)
+    assert done.returncode == 1
+    assert "No rule to produce results/mclass/explore/redshifts.png" in done.stdout + done.stderr
+
+
 def test_one_model_more_trains_one_model(finished):
     path = finished.folder / "config/config.yaml"
     with edited(path, "regressors:\n", "regressors:\n  quadratic: {kind: polynomial}\n"):

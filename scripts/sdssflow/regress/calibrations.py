@@ -39,7 +39,7 @@ from sdssflow.tables import content_digest, metadata, read_parquet, write_parque
 
 BLOCK = 16_384  # objects whose mixtures are in memory at a time
 MOST_FITTED = 16_384  # objects that fit the width: they give it to better than 1 %
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 LoadedPdf = Callable[[np.ndarray], Mixture]
 
 
@@ -286,8 +286,8 @@ def _pits(pdf_of: LoadedPdf, part: Part, width: float) -> tuple[np.ndarray, np.n
 
 
 def by_block(
-    function: Callable[[slice], Result], n: int, threads: int = 1
-) -> Iterator[tuple[slice, Result]]:
+    function: Callable[[slice], _Result], n: int, threads: int = 1
+) -> Iterator[tuple[slice, _Result]]:
     """Yield each of the `blocks` and what the function makes of it, in order, `threads` at a time.
 
     Blocks are the same for any number of threads, and so is the result.

@@ -37,6 +37,7 @@ from __future__ import annotations
 import numpy as np
 
 from sdssflow.redshift_pdf.mixture import Mixture
+from sdssflow.redshift_pdf.pit import pit_distances
 
 BOUNDS = (0.5, 2.0)  # a factor beyond is no recalibration but another model
 FEWEST_OBJECTS = 50  # the factor scatters by 13 % there
@@ -100,7 +101,7 @@ def shrunk_width(factor: float, n: int) -> float:
     return 1 + distance * (1 - (error / distance) ** 2)
 
 
-def central_distance(pit: np.ndarray, weights: np.ndarray | None = None) -> float:
+def central_distance(pit: np.ndarray) -> float:
     """Return the mean squared difference of coverage and level, over all central intervals.
 
     The central interval of level t holds zspec if abs(2 PIT - 1) <= t.
@@ -109,8 +110,6 @@ def central_distance(pit: np.ndarray, weights: np.ndarray | None = None) -> floa
     ----------
     pit : (n,) array
         Between 0 and 1, n > 0.
-    weights : (n,) array, optional
-        How much each object counts.
 
     Examples
     --------
@@ -120,17 +119,5 @@ def central_distance(pit: np.ndarray, weights: np.ndarray | None = None) -> floa
     >>> central_distance(honest) < 1e-6
     True
     """
-    levels, covered = _cumulated(np.abs(2 * np.asarray(pit) - 1), weights)
-    edges = np.concatenate([[0.0], levels, [1.0]])
-    steps = np.concatenate([[0.0], covered])
-    # the integral of (covered - t)^2 over each stretch on which `covered` is constant
-    cubes = (steps - edges[:-1]) ** 3 - (steps - edges[1:]) ** 3
-    return float(cubes.sum() / 3)
-
-
-def _cumulated(values: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return sorted values and the weighted fraction of objects up to and with each."""
-    order = np.argsort(values, kind="stable")
-    weights = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=float)
-    cumulated = np.cumsum(weights[order])
-    return values[order], cumulated / cumulated[-1]
+    levels = np.abs(2 * np.asarray(pit) - 1)
+    return float(pit_distances(levels, np.ones((1, len(levels))))[0, 1])

@@ -99,16 +99,12 @@ def sample_page(
     ]
     flow = tables.read_table(_path(mine, "flow_table"), FLOW_COLUMNS)
     defects = tables.read_table(_path(mine, "defects"), (), empty=True)
-    prepared = _prepared(name, sample, mine, source, clean)
-    sheet = data_sheet(name, sample, (source, clean), flow, defects, prepared)
+    sections = _stages(name, sample, mine, source, clean)
+    sheet = data_sheet(name, sample, (source, clean), flow, defects, sections[:3])
     text = [sample.description] if sample.description else []
     if sample.simulated:
         text.insert(0, "Simulated: no observed object is among these rows.")
-    sections = [
-        *prepared,
-        *_explored(name, mine, clean),
-        *(part for one in summaries for part in one.sections),
-    ]
+    sections += [part for one in summaries for part in one.sections]
     sections = [section for section in sections if section.blocks or section.facts]
     cards = [card for one in summaries for card in one.cards]
     written = named([*sections, *cards], name)
@@ -191,50 +187,35 @@ def _in_short(
     return short
 
 
-def _prepared(
+def _stages(
     name: str, sample: Sample, items: list[Item], source: Facts, clean: Facts
 ) -> list[Section]:
-    """Return the sections of a sample up to its parts."""
-    subject = f"sample {name}"
+    """Return the sections of a sample up to its groups; the first three are of how it was made."""
+    counted = [f"N = {source.rows:,}; data digest {source.digest}"]
     notes = [f"N = {clean.rows:,} after cuts; data digest {clean.digest}"]
-    cuts = [item for item in items if item.name in ("flow", "flow_table")]
-    return [
-        _data(name, sample, source, clean, items),
-        Section(
-            f"{name}-cuts", "What was cut", blocks=[block(item, subject, notes) for item in cuts]
-        ),
-        _parts(name, sample, items, notes),
-    ]
-
-
-def _explored(name: str, items: list[Item], clean: Facts) -> list[Section]:
-    notes = [f"N = {clean.rows:,} after cuts; data digest {clean.digest}"]
-    explored = [item for item in items if item.stage == "explore"]
-    chosen = {
-        ("look", "A look at the data"): [i for i in explored if not i.name.startswith("cluster")],
-        ("groups", "Groups"): [i for i in explored if i.name.startswith("cluster")],
-    }
-    return [
-        Section(
-            f"{name}-{key}", title, blocks=[block(item, f"sample {name}", notes) for item in found]
-        )
-        for (key, title), found in chosen.items()
-    ]
-
-
-def _data(name: str, sample: Sample, facts: Facts, clean: Facts, items: list[Item]) -> Section:
-    """Return what the catalogue is, whether it is complete and what is wrong with it."""
-    notes = [f"N = {facts.rows:,}; data digest {facts.digest}"]
-    blocks = []
+    chosen: dict[str, list[Item]] = {"data": [], "cuts": [], "look": [], "groups": []}
     for item in items:
-        if item.name in ("defects", "completeness"):
-            frame = tables.read_table(item.path, (), empty=True)
-            text = item.caption if len(frame) else "None was found."
-            table = tables.plain_table(frame, item.title, text, notes, len(frame) > LONG)
-            blocks.append(replace(table, source=item.path))
-    return Section(
-        f"{name}-data", "The data", facts=facts_of(name, sample, facts, clean), blocks=blocks
-    )
+        if item.stage == "explore":
+            chosen["groups" if item.name.startswith("cluster") else "look"].append(item)
+        elif item.name in ("defects", "completeness"):
+            chosen["data"].append(item)
+        elif item.name in ("flow", "flow_table"):
+            chosen["cuts"].append(item)
+    blocks = {
+        key: [
+            block(item, f"sample {name}", counted if key == "data" else notes, empty=key == "data")
+            for item in found
+        ]
+        for key, found in chosen.items()
+    }
+    facts = facts_of(name, sample, source, clean)
+    return [
+        Section(f"{name}-data", "The data", facts=facts, blocks=blocks["data"]),
+        Section(f"{name}-cuts", "What was cut", blocks=blocks["cuts"]),
+        _parts(name, sample, items, notes),
+        Section(f"{name}-look", "A look at the data", blocks=blocks["look"]),
+        Section(f"{name}-groups", "Groups", blocks=blocks["groups"]),
+    ]
 
 
 def _parts(name: str, sample: Sample, items: list[Item], notes: list[str]) -> Section:

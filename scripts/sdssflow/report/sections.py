@@ -80,8 +80,10 @@ def read_figure(path: str | Path, title: str, caption: str, subject: str) -> Fig
     return Figure(title, caption, f"{title}, {subject}. {caption}", uri, width, height)
 
 
-def block(item: Item, subject: str, notes: list[str], folded: bool = False) -> Table | Figure:
-    """Read a figure or a table and show it as it stands.
+def block(
+    item: Item, subject: str, notes: list[str], folded: bool = False, empty: bool = False
+) -> Table | Figure:
+    """Read a figure or a table, which may have no rows if `empty`, and show it as it stands.
 
     Raises
     ------
@@ -90,6 +92,7 @@ def block(item: Item, subject: str, notes: list[str], folded: bool = False) -> T
     """
     if item.kind == "figure":
         return read_figure(item.path, item.title, item.caption, subject)
-    frame = read_table(item.path, ())
-    table = plain_table(frame, item.title, item.caption, notes, folded or len(frame) > LONG)
+    frame = read_table(item.path, (), empty)
+    text = item.caption if len(frame) else "None was found."
+    table = plain_table(frame, item.title, text, notes, folded or len(frame) > LONG)
     return replace(table, source=item.path)
