@@ -1,4 +1,4 @@
-# What every room needs: the validated configuration, code digests, wildcards.
+# What the rules of all stages need: the validated configuration, helpers, wildcards.
 # Parsed again by each cluster job, so nothing heavy is imported here.
 import functools
 import gc

@@ -33,18 +33,18 @@ class Rule:
     docstring: str
 
 
-def read_rooms() -> dict[str, tuple[str, list[Rule]]]:
-    """Return, by room, its first comment and its rules."""
-    rooms: dict[str, tuple[str, list[Rule]]] = {}
+def read_stages() -> dict[str, tuple[str, list[Rule]]]:
+    """Return, by stage, its first comment and its rules."""
+    stages: dict[str, tuple[str, list[Rule]]] = {}
     for stem in _INCLUDE.findall((ROOT / "Snakefile").read_text(encoding="utf-8")):
         text = (ROOT / f"rules/{stem}.smk").read_text(encoding="utf-8")
         rules = [_rule(name, stem, body) for name, body in _RULE.findall(text)]
         if rules:
             lines = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
             first = " ".join(line.lstrip("# ") for line in lines)
-            room, _, comment = first.rstrip(".").partition(": ")
-            rooms.setdefault(room, (comment, []))[1].extend(rules)
-    return rooms
+            stage, _, comment = first.rstrip(".").partition(": ")
+            stages.setdefault(stage, (comment, []))[1].extend(rules)
+    return stages
 
 
 def _rule(name: str, stem: str, body: str) -> Rule:
@@ -56,7 +56,7 @@ def _rule(name: str, stem: str, body: str) -> Rule:
     return Rule(name, f"rules/{stem}.smk", keywords, docstring)
 
 
-def page(rule: Rule, room: str) -> str:
+def page(rule: Rule, stage: str) -> str:
     """Return the page of a rule as reStructuredText."""
     called = "\n".join(
         f"{key}:{rule.keywords[key]}".replace("\n    ", "\n")
@@ -68,7 +68,7 @@ def page(rule: Rule, room: str) -> str:
             heading(rule.name),
             definition_lists(rule.docstring),
             heading("In the workflow", "-"),
-            f"Room {room}: ``{rule.file}``, ``scripts/{rule.name}.py``, ``logs/{rule.name}/``.",
+            f"Stage {stage}: ``{rule.file}``, ``scripts/{rule.name}.py``, ``logs/{rule.name}/``.",
             ".. code-block:: python\n\n" + textwrap.indent(called, "   "),
             "Functions that are named there are in ``rules/common.smk``; what all rules have alike "
             "(log, benchmark, environment, digest of the code, record) is added in "
@@ -111,17 +111,17 @@ def _section(name: str, lines: list[str]) -> str:
     return "\n".join(shown) + "\n"
 
 
-def index(rooms: dict[str, tuple[str, list[Rule]]]) -> str:
-    """Return the page that lists the rules by room."""
+def index(stages: dict[str, tuple[str, list[Rule]]]) -> str:
+    """Return the page that lists the rules by stage."""
     parts = [
         heading("Rules"),
-        "One rule is one script. The rooms are in the order in which data walks through them.",
+        "One rule is one script. The stages are in the order in which data pass through them.",
     ]
-    for room, (comment, rules) in rooms.items():
+    for stage, (comment, rules) in stages.items():
         rows = [(f":doc:`{rule.name}`", summary(rule.docstring)) for rule in rules]
         names = "\n".join(f"   {rule.name}" for rule in rules)
         parts += [
-            heading(room, "-"),
+            heading(stage, "-"),
             f"{comment[:1].upper()}{comment[1:]}.",
             table(rows, ("rule", "what it does")),
             f".. toctree::\n   :hidden:\n\n{names}",
@@ -131,13 +131,13 @@ def index(rooms: dict[str, tuple[str, list[Rule]]]) -> str:
 
 def write_rule_pages(app, config) -> None:
     """Write the pages before Sphinx looks for its sources."""
-    rooms = read_rooms()
+    stages = read_stages()
     pages = {
-        f"{rule.name}.rst": page(rule, room.split(",")[0])
-        for room, (_, rules) in rooms.items()
+        f"{rule.name}.rst": page(rule, stage.split(",")[0])
+        for stage, (_, rules) in stages.items()
         for rule in rules
     }
-    write_pages(Path(app.srcdir) / "generated/rules", {"index.rst": index(rooms), **pages})
+    write_pages(Path(app.srcdir) / "generated/rules", {"index.rst": index(stages), **pages})
 
 
 def setup(app):

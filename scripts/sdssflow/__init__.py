@@ -1,8 +1,8 @@
 """The science of sdssflow: pure functions by subject, importable without Snakemake.
 
-The packages are the rooms of the workflow in the order data walks through them:
+The packages are the stages of the workflow in the order in which data pass through them:
 ``acquire``, ``prepare``, ``explore``, ``classify``, ``regress``, ``evaluate``, ``report``.
-Modules that stand beside them (``files``, ``tables``, ``logs`` ...) serve every room.
+Shared modules (``files``, ``tables``, ``logs`` ...) know of no stage.
 """
 
 __version__ = "0.1.0"
