@@ -7,6 +7,7 @@ import pytest
 from sdssflow.code_digests import Memory, local_modules
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
+MEMORY = Memory()
 DOWNLOADS = {"plan_chunks", "download_chunk", "assemble_catalogue", "estimate_download"}
 
 
@@ -19,11 +20,10 @@ DOWNLOADS = {"plan_chunks", "download_chunk", "assemble_catalogue", "estimate_do
     ],
 )
 def test_a_change_reruns_only_the_scripts_of_its_source(folder, rerun):
-    memory = Memory()
     changed = set((SCRIPTS / "sdssflow/acquire" / folder).glob("[a-z]*.py"))
     dependent = {
         script.stem
         for script in SCRIPTS.glob("*.py")
-        if changed & local_modules(script, SCRIPTS, memory)
+        if changed & local_modules(script, SCRIPTS, MEMORY)
     }
     assert dependent == rerun

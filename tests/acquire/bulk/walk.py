@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sdssflow.acquire.bulk.importing import import_bulk
+from sdssflow.configuration.sdss_columns import STANDARD
 from sdssflow.configuration.sources import BulkSource
 from tests.acquire.download import walk
 
@@ -22,7 +23,11 @@ def imported(folder, path, selection=(), block_rows=700, **changes):
 
 
 def downloaded(server, folder, selection, **changes):
-    walk.download(server.url, folder, walk.source(selection=selection, **changes))
+    walk.download(
+        server.url,
+        folder,
+        walk.source(selection=selection, **{"columns": list(STANDARD), **changes}),
+    )
     return pq.read_table(folder / "catalogue.parquet")
 
 

@@ -31,6 +31,8 @@ def serving(pieces: Pieces, certificate: Path | None = None) -> Iterator[str]:
         The address.
     """
 
+    ended = threading.Event()
+
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             head = b""
@@ -38,6 +40,8 @@ def serving(pieces: Pieces, certificate: Path | None = None) -> Iterator[str]:
                 head += part
             try:
                 for piece in pieces(head):
+                    if ended.is_set():
+                        return  # else an answer without end would keep a core busy for good
                     if select.select([self.request], [], [], 0)[0] and not self.request.recv(4096):
                         return  # the client has seen enough
                     self.request.sendall(piece)
@@ -69,6 +73,9 @@ def serving(pieces: Pieces, certificate: Path | None = None) -> Iterator[str]:
     with Server(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
-        yield f"http{'s' if certificate else ''}://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http{'s' if certificate else ''}://127.0.0.1:{server.server_address[1]}"
+        finally:
+            ended.set()
+            server.shutdown()
+            thread.join()

@@ -16,27 +16,11 @@ TRUE, FALSE, NO_LOGICAL = ord("T"), ord("F"), 0
 
 
 def read_fits(path: str, columns: dict[str, str], table: str | int | None) -> pa.Table:
-    """Read the mapped columns of a FITS table, binary or ASCII.
+    """Read the mapped columns of a FITS table, binary or ASCII; see `mapped_table`.
 
-    Parameters
-    ----------
-    path : str
-        The file.
-    columns : dict of str to str
-        Catalogue name -> column, or ``column[k]`` for element k of a vector column.
-    table : str, int or None
-        Name or number of the extension; by default the first table.
-
-    Returns
-    -------
-    pyarrow.Table
-        As `mapped_table` gives it. Stored values equal to TNULL are null, whatever TSCAL and TZERO
-        make of them. NaN and empty text stay as they are: the validation counts them.
-
-    Raises
-    ------
-    CatalogueError
-        For a file that is cut short, fails its own checksums, or lacks table or column.
+    `table` is name or number of the extension; by default the first table is read. Stored values
+    equal to TNULL are null, whatever TSCAL and TZERO make of them; NaN and empty text stay as they
+    are, and are counted later. A file that is cut short or fails its own checksums is refused.
     """
     from astropy.io import fits
 

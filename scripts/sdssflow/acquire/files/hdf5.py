@@ -29,23 +29,11 @@ PACKED = {"scale_factor": 1, "add_offset": 0}
 
 
 def read_hdf5(path: str, columns: dict[str, str], table: str | int | None) -> pa.Table:
-    """Read the mapped columns of an HDF5 file.
+    """Read the mapped columns of an HDF5 file; see `mapped_table`.
 
-    Parameters
-    ----------
-    path : str
-        The file.
-    columns : dict of str to str
-        Catalogue name -> column, or ``column[k]`` for element k of a two-dimensional one.
-    table : str, int or None
-        Path inside the file of one of the layouts of `hdf5_layouts`; by default the root group if
-        it holds datasets, else the only table.
-
-    Raises
-    ------
-    CatalogueError
-        For a damaged file, values that lie in another file or were never written, and as
-        `mapped_table`.
+    `table` is the path inside the file of one of the layouts of `hdf5_layouts`; by default the
+    root group if it holds datasets, else the only table. Values that lie in another file or were
+    never written are refused.
     """
     import h5py
 

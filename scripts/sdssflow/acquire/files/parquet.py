@@ -25,21 +25,11 @@ NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
 def read_parquet(path: str, columns: dict[str, str]) -> pa.Table:
-    """Read the mapped columns of a Parquet file or of a folder of parts.
+    """Read the mapped columns of a Parquet file or of a folder of parts; see `mapped_table`.
 
-    Parameters
-    ----------
-    path : str
-        The file; or a folder whose parts (``.parquet`` at any depth) are read one after the other
-        in the order of their paths, numbers in them by size. Folders called ``name=value`` make a
-        column of text.
-    columns : dict of str to str
-        Catalogue name -> column, or ``column[k]`` for element k of a list.
-
-    Raises
-    ------
-    CatalogueError
-        For a damaged file, parts that are missing or differ, and as `mapped_table`.
+    Parts (``.parquet`` at any depth) are read one after the other in the order of their paths,
+    numbers in them by size. Folders called ``name=value`` make a column of text. Parts that are
+    missing or differ are refused.
     """
     if not Path(path).is_dir():
         return _read_file(path, columns, {})

@@ -339,25 +339,7 @@ def _not_text(path: str, error: UnicodeDecodeError) -> CatalogueError:
 
 
 def read_ecsv(path: str, columns: dict[str, str]) -> pa.Table:
-    """Read the mapped columns of an ECSV table.
-
-    Parameters
-    ----------
-    path : str
-        The file; may be packed.
-    columns : dict of str to str
-        Catalogue name -> column, or ``column[k]`` for element k of a vector column.
-
-    Returns
-    -------
-    pyarrow.Table
-        Columns under catalogue names, of the types that the file states; masked values are null.
-
-    Raises
-    ------
-    CatalogueError
-        If the file is no sound ECSV, lacks a column or has one in another unit.
-    """
+    """Read the mapped columns of an ECSV table, which may be packed; see `mapped_table`."""
     from astropy.table import Table
 
     with plain_file(path) as plain:

@@ -30,22 +30,10 @@ ROWS_BETWEEN = 1 << 16
 
 
 def read_votable(path: str, columns: dict[str, str], table: str | int | None) -> pa.Table:
-    """Read the mapped columns of a VOTable.
+    """Read the mapped columns of a VOTable; see `mapped_table`.
 
-    Parameters
-    ----------
-    path : str
-        The file.
-    columns : dict of str to str
-        Catalogue name -> name of a FIELD (not its ID), or ``name[k]`` for element k of an array.
-    table : str, int or None
-        ID, name or number (from 0) of the TABLE; needed if there are several.
-
-    Raises
-    ------
-    CatalogueError
-        If a server cut the table or reports an error, data lie elsewhere, or table or column are
-        missing.
+    Columns are named as FIELDs are, not by their ID. `table` is ID, name or number (from 0) of the
+    TABLE, needed if there are several. A table that a server cut or that lies elsewhere is refused.
     """
     from astropy.io.votable import parse
 
