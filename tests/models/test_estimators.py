@@ -42,6 +42,18 @@ def test_equal_models_have_equal_bytes_and_predict_as_before(tmp_path, kind):
     assert len(digests) == 1
 
 
+def test_a_model_that_was_loaded_is_saved_as_the_same_bytes(tmp_path):
+    """Between the fields of a tree's records is memory that nobody wrote."""
+    model = RandomForestClassifier(50, random_state=1).fit(*sample())
+    save_estimator(model, tmp_path / "trained.skops")
+    digests = set()
+    for number in range(3):
+        path = tmp_path / f"{number}.skops"
+        save_estimator(load_estimator(tmp_path / "trained.skops"), path)
+        digests.add(file_digest(path))
+    assert len(digests) == 1
+
+
 def test_another_process_writes_the_same_bytes(tmp_path):
     program = (
         "import sys; from sdssflow.models.estimators import save_estimator; import numpy as np;"

@@ -11,6 +11,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sdssflow import __version__
 from sdssflow.files import replacing
 
@@ -73,7 +75,25 @@ def _write_in_order(archive: io.BytesIO, path: Path) -> None:
         schema = json.dumps(numbered(json.loads(given.read(SCHEMA))))
         for name, content in {SCHEMA: None, **names}.items():
             member = zipfile.ZipInfo(content or name)  # dated 1980: not by the clock
-            made.writestr(member, given.read(name) if content else schema)
+            made.writestr(member, _without_gaps(given.read(name)) if content else schema)
+
+
+def _without_gaps(content: bytes) -> bytes:
+    """Return an array file with zeros between the fields of its records, where memory was left.
+
+    Trees have such records; those of a tree that was loaded differ from time to time.
+    """
+    if not content.startswith(b"\x93NUMPY"):
+        return content
+    array = np.load(io.BytesIO(content), allow_pickle=False)
+    if array.dtype.names is None:
+        return content
+    filled = np.zeros(array.shape, array.dtype)
+    for name in array.dtype.names:
+        filled[name] = array[name]
+    file = io.BytesIO()
+    np.save(file, filled)
+    return file.getvalue()
 
 
 def load_estimator(path: str | Path) -> Any:
