@@ -149,8 +149,10 @@ def test_training_rules_never_see_the_test_rows(finished):
     ]
     assert len(training) == 12
     seen = {PurePath(path) for paths in training for path in paths}
-    assert {path.name for path in seen} == {"development.parquet", "1.json"}
+    # the settings that a search has found, and the trained models that a vote averages
+    assert {path.name for path in seen} == {"development.parquet", "1.json", "1"}
     assert {path.parent.name for path in seen if path.name == "1.json"} == {"search"}
+    assert {path.parts[2] for path in seen if path.name == "1"} == {"classify"}
     assert {row[rule] for row in rows if "test.parquet" in row[inputs]} == {
         "predict_classes",
         "predict_redshifts",
@@ -239,7 +241,7 @@ def test_a_second_run_from_nothing_gives_the_same_bytes(finished, tmp_path):
 
 def test_snakemake_makes_its_own_report_of_the_run(finished, tmp_path):
     finished.snakemake("--report", str(tmp_path / "report.html"))
-    assert "objects through the cuts" in (tmp_path / "report.html").read_text()
+    assert "Objects left after each cut" in (tmp_path / "report.html").read_text()
 
 
 def test_a_failing_job_shows_its_traceback_and_leaves_no_output(finished, tmp_path):

@@ -208,7 +208,7 @@ CASES = {
         '"""Of magnitudes, fluxes',
         set(),
     ),
-    "resources of a rule": ("rules/prepare.smk", "by_attempt(1500)", "by_attempt(1600)", set()),
+    "resources of a rule": ("rules/prepare.smk", "growing(600, 10)", "growing(700, 10)", set()),
     "message of a rule": ("rules/prepare.smk", "Applying the", "Now applying the", set()),
     "a template of the report": (
         "scripts/sdssflow/report/templates/page.html.j2", "<html", "<html ", {"build_report"},
