@@ -5,6 +5,8 @@ rule plot_catalogue:
     input:
         catalogue="results/{sample}/clean/catalogue.parquet",
     output:
+        # a job that is submitted is found again by its first output, so that is one of all samples
+        record="results/provenance/plot_catalogue/{sample}.json",
         figures=drawn(CATALOGUE),
         also=further(drawn(CATALOGUE)),
     wildcard_constraints:

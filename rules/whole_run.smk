@@ -25,7 +25,8 @@ def complete_rules():
         made.conda_env = "../environment.yml"
         trains = made.name.startswith(("train_", "search_"))
         made.set_params(code=code_of_kind(made) if trains else code_of(made))
-        made.set_output(record=str(records.record_path(str(made.log[0]))))
+        if "record" not in made.output.keys():
+            made.set_output(record=str(records.record_path(str(made.log[0]))))
         if "figures" in made.output.keys():
             made.expand_output = functools.partial(own_outputs, made.expand_output)
 
