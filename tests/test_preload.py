@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -136,6 +137,17 @@ def test_a_job_dies_with_its_client(server, script):
     assert outcome(loaded(script))[0] == "True\n"
 
 
+def test_a_client_that_goes_away_without_a_word_takes_no_other_job_along(server, script):
+    job = start(script(WAITS))
+    process = int(job.stdout.readline())
+    for _ in range(3):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as link:
+            link.connect(str(server.folder / "socket"))
+    assert outcome(loaded(script))[0] == "True\n"
+    assert alive(process)
+    job.kill()
+
+
 def test_without_the_server_jobs_fail_and_the_next_are_those_of_python(server, script):
     job = start(script(WAITS))
     process = int(job.stdout.readline())
@@ -162,3 +174,4 @@ def test_the_server_ends_with_the_run_but_lets_its_jobs_finish(server, script):
     server.server.stdin.close()
     assert job.communicate(timeout=LONG)[0] == "end\n"
     assert server.server.wait(timeout=LONG) == 0
+    assert not server.folder.exists()

@@ -21,12 +21,14 @@ def hand_over(address):
         # from here on the job hears of Ctrl-C, and this waits for what becomes of it
         _signal.signal(_signal.SIGINT, lambda number, frame: link.send(b"interrupt"))
         link.sendmsg([json.dumps(job).encode()], [files])
-        status = link.recv(16)
     except OSError:
         return None  # the server still loads, or has gone, or the environment is too long
-    if status == b"refused":
-        return None
-    return int(status or 1)  # without an answer the server is gone, and the job with it
+    try:
+        status = link.recv(16)
+    except OSError:
+        status = b""
+    # without an answer the server is gone, and the job with it: never begin it twice
+    return None if status == b"refused" else int(status or 1)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import json
 import os
 import runpy
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -22,6 +23,7 @@ from pathlib import Path
 
 READ = selectors.EVENT_READ
 DIE_WITH_PARENT = 1  # of prctl
+TIMEOUT_S = 60  # a client says what it wants as soon as it is there
 VARIES = {"TMPDIR", "TMP", "TEMP", "TEMPDIR", "SHLVL", "PWD", "OLDPWD", "_"}  # from job to job
 
 
@@ -71,7 +73,10 @@ def work(job, files):
 
 def begin(connection, loaded_with):
     """Fork for the job that a client hands over; return its process, None if it is refused."""
+    connection.settimeout(TIMEOUT_S)
     text, ancillary, _, _ = connection.recvmsg(1 << 20, socket.CMSG_SPACE(12))
+    if not text:
+        return None  # it was killed before it could say what it wants
     files = array.array("i", ancillary[0][2])
     job = json.loads(text)
     process = None
@@ -100,7 +105,9 @@ def serve(address, loaded_with):
             source, process = key.fileobj, key.data
             if source is listener:
                 connection = listener.accept()[0]
-                process = begin(connection, loaded_with)
+                process = None
+                with contextlib.suppress(OSError):  # the client is gone
+                    process = begin(connection, loaded_with)
                 if process:
                     clients[process] = connection
                     events.register(connection, READ, process)
@@ -117,11 +124,14 @@ def serve(address, loaded_with):
                 with contextlib.suppress(OSError, KeyError):  # the client is gone
                     events.unregister(connection)
                     connection.send(b"%d" % (status if status >= 0 else 128 - status))
-            elif process in clients and source.recv(16):
-                os.kill(process, signal.SIGINT)
             elif process in clients:
-                os.kill(process, signal.SIGKILL)
-                events.unregister(source)
+                said = b""
+                with contextlib.suppress(OSError):
+                    said = source.recv(16)
+                os.kill(process, signal.SIGINT if said else signal.SIGKILL)
+                if not said:
+                    events.unregister(source)
+    shutil.rmtree(Path(address).parent, ignore_errors=True)
 
 
 if __name__ == "__main__":
