@@ -17,7 +17,7 @@ def gaussian_columns(mean, width, zspec):
     u = (zspec - mean) / width
     crps = width * (u * (2 * norm.cdf(u) - 1) + 2 * norm.pdf(u) - 1 / np.sqrt(np.pi))
     columns = {"zspec": zspec, "zphot": mean}
-    columns |= {f"zphot_{point}": mean for point in ("mean", "median", "mode")}
+    columns |= {f"zphot_{point}": mean for point in ("mean", "median", "mode", "best")}
     columns["pit"] = norm.cdf(u)
     columns["crps"] = crps
     columns["cde"] = 1 / (2 * width * np.sqrt(np.pi)) - 2 * norm.pdf(u) / width

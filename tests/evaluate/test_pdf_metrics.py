@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sdssflow.evaluate import redshift_metrics
-from sdssflow.evaluate.pdf_metrics import COLUMNS, LOG_FLOOR, METRICS
+from sdssflow.evaluate.pdf_metrics import COLUMNS, LOG_FLOOR, METRICS, POINTS
 from sdssflow.evaluate.pdfs import score
 from sdssflow.evaluate.redshift_metrics import MAD_TO_SIGMA
 from tests.evaluate.pdf_predictions import gaussian_columns
@@ -94,6 +94,6 @@ def test_right_densities_are_found_right_and_narrow_ones_narrow():
 
 def test_a_summary_of_densities_is_shown_in_the_score_table_alone():
     of_points = [metric for metric in METRICS if metric.convention.startswith("of the ")]
-    assert len(of_points) == 3 * sum(metric.points for metric in redshift_metrics.METRICS)
+    assert len(of_points) == len(POINTS) * sum(metric.points for metric in redshift_metrics.METRICS)
     assert not [m for m in of_points if m.headline or m.drawn or m.weighted or m.compared]
     assert not [m for m in of_points if m.binned or m.subgroup]

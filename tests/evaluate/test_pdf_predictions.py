@@ -18,7 +18,8 @@ from tests.regress.calibrated import FOREST, LOCAL, calibrate, predict, train
 
 COLUMNS = [
     "row_id", "seed", "fold", "group", "reference_mag", "zspec", "zphot", "zphot_mean",
-    "zphot_median", "zphot_mode", "z_low_68", "z_high_68", "z_low_95", "z_high_95", "odds", "pit",
+    "zphot_median", "zphot_mode", "zphot_best", "z_low_68", "z_high_68", "z_low_95", "z_high_95",
+    "odds", "pit",
     "crps", "cde", "log_density", "conformal_low_68", "conformal_high_68", "conformal_low_95",
     "conformal_high_95", "train_distance", "outside_training",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from sdssflow.redshift_pdf.best import CAP, best
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.redshift_pdf.scores import pdf_scores
 from sdssflow.redshift_pdf.summaries import summarise
@@ -88,12 +89,12 @@ def test_zspec_must_be_known_and_one_each():
         pdf_scores(pdf, np.array([0.1]))
 
 
-@pytest.mark.parametrize("point", ["mean", "median", "mode"])
+@pytest.mark.parametrize("point", ["mean", "median", "mode", "best"])
 def test_summaries(point):
     pdf = mixtures.galaxies(40)
     summary = summarise(pdf, point)
     assert list(summary) == [
-        *("zphot", "zphot_mean", "zphot_median", "zphot_mode"),
+        *("zphot", "zphot_mean", "zphot_median", "zphot_mode", "zphot_best"),
         *("z_low_68", "z_high_68", "z_low_95", "z_high_95", "odds"),
     ]
     zphot = summary["zphot"]
@@ -111,5 +112,20 @@ def test_summaries(point):
 
 
 def test_an_unknown_point_estimate_is_refused():
-    with pytest.raises(ValueError, match="must be one of mean, median, mode"):
+    with pytest.raises(ValueError, match="must be one of mean, median, mode, best"):
         summarise(mixtures.galaxies(1), "peak")
+
+
+@every
+def test_no_other_point_loses_less_than_the_best(pdf):
+    edges = np.linspace(np.log1p(pdf.lower), np.log1p(pdf.upper), 2001)
+    masses = np.diff(pdf.cdf(np.tile(np.expm1(edges), (len(pdf), 1))), axis=1)
+    z = (edges[1:] + edges[:-1]) / 2
+    loss = np.minimum(np.abs(edges[:, None] - z), CAP) @ masses.T
+    own = np.minimum(np.abs(np.log1p(best(pdf))[:, None] - z), CAP)
+    np.testing.assert_array_less((own * masses).sum(axis=1), loss.min(axis=0) + 2e-4)
+
+
+def test_the_best_point_of_a_narrow_density_is_its_median():
+    pdf = Mixture(np.ones((3, 1)), np.array([[0.1], [0.5], [2.0]]), np.full((3, 1), 0.02), 0.0, 3.0)
+    np.testing.assert_allclose(best(pdf), pdf.quantiles([0.5])[:, 0], atol=2e-4)

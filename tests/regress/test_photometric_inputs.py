@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -13,13 +15,40 @@ from tests.regress import survey
 PART = survey.part(400, 1)
 
 
-def test_inputs_are_standardised_and_errors_logarithmic():
-    inputs = PhotometricInputs.fit(PART.features, PART.feature_names, False)
-    x = inputs.transform(torch.tensor(PART.features)).numpy()
+def test_errors_are_logarithmic_and_standardised_colours_uncorrelated():
+    x = _transformed(PART.features, PART.feature_names)
     assert x.shape == (400, 10)
-    known = PART.features.copy()
-    known[:, 5:] = np.log(known[:, 5:])
-    expected = ((known - known.mean(axis=0)) / known.std(axis=0)).clip(-5, 5)
+    errors = np.log(PART.features[:, 5:])
+    expected = ((errors - errors.mean(axis=0)) / errors.std(axis=0)).clip(-5, 5)
+    np.testing.assert_allclose(x[:, 5:], expected, atol=1e-5)
+    np.testing.assert_allclose(np.cov(x[:, :5].T, ddof=0), np.eye(5), atol=0.05)  # 5 are bounded
+
+
+def test_magnitudes_and_colours_of_them_are_the_same_to_a_network():
+    """But for a rotation of the inputs: distances between objects are equal."""
+    bounded = np.abs(PART.features - PART.features.mean(axis=0)) < 2.5 * PART.features.std(axis=0)
+    colors = PART.features[bounded[:, :5].all(axis=1), :5]
+    magnitudes = colors @ np.linalg.inv(survey.TO_FEATURES)
+    names = [f"model_mag_{band}" for band in BANDS]
+    seen = [
+        _transformed(colors, PART.feature_names[:5]),
+        _transformed(magnitudes, names),
+        _transformed(np.hstack([magnitudes, colors]), [*names, *PART.feature_names[:5]]),
+    ]
+    for x in seen[1:]:
+        np.testing.assert_allclose(x @ x.T, seen[0] @ seen[0].T, atol=1e-3)
+
+
+def _transformed(features: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    inputs = PhotometricInputs.fit(features, names, False)
+    return inputs.transform(torch.tensor(features)).numpy()
+
+
+def test_what_may_be_missing_is_standardised_as_it_is():
+    inputs = PhotometricInputs.fit(PART.features, PART.feature_names, True)
+    x = inputs.transform(torch.tensor(PART.features)).numpy()[:, :5]
+    colors = PART.features[:, :5]
+    expected = ((colors - colors.mean(axis=0)) / colors.std(axis=0)).clip(-5, 5)
     np.testing.assert_allclose(x, expected, atol=1e-5)
 
 
@@ -28,7 +57,7 @@ def test_failed_photometry_is_bounded_and_an_error_of_zero_has_a_logarithm():
     failed = PART.features[:2].copy()
     failed[0, 0], failed[1, 6] = 1e4, 0.0
     x = inputs.transform(torch.tensor(failed))
-    assert x[0, 0] == 5 and torch.isfinite(x).all()
+    assert x.abs().max() == 5 and torch.isfinite(x).all()
 
 
 def test_a_missing_feature_is_told_where_training_has_seen_it_missing():

@@ -1,16 +1,24 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 
 from sdssflow.configuration.networks import MixtureEnsemble, SettingsSearch
 from sdssflow.regress import ensemble_training, settings_search
-from sdssflow.regress.settings_search import draw_candidates, search_settings
+from sdssflow.regress.settings_search import draw_candidates, search_settings, share_out
 from tests.regress import survey
 
 CPU = torch.device("cpu")
 SEARCH = SettingsSearch(
-    hidden=[[4], [8, 8]], learning_rate=[1e-6, 0.02], candidates=4, first_epochs=2, members=2
+    hidden=[[4], [8, 8]],
+    learning_rate=[1e-6, 0.02],
+    noise=[],
+    candidates=4,
+    first_epochs=2,
+    members=2,
 )
 SETTINGS = MixtureEnsemble(
     kind="mixture_ensemble", hidden=[8], components=2, max_epochs=8, batch_size=32, search=SEARCH
@@ -19,13 +27,51 @@ TRAIN, VALIDATION = survey.part(400, 1), survey.part(150, 2)
 
 
 def test_the_configured_settings_stand_first_and_no_candidate_twice():
-    candidates = draw_candidates(SETTINGS, SEARCH.model_copy(update={"candidates": 99}), 1)
+    wide = SEARCH.model_copy(update={"candidates": 99})
+    candidates = draw_candidates(SETTINGS, wide, 1, survey.NAMES)
     assert candidates[0]["hidden"] == [8] and candidates[0]["learning_rate"] == 0.01
     assert len(candidates) == 5  # all combinations, and the configured one, which is none of them
     assert all(candidate not in candidates[:place] for place, candidate in enumerate(candidates))
     assert {candidate["noise"] for candidate in candidates} == {0.5}
-    drawn = draw_candidates(SETTINGS, SEARCH, 1)
-    assert len(drawn) == 4 and drawn == draw_candidates(SETTINGS, SEARCH, 1)
+    drawn = draw_candidates(SETTINGS, SEARCH, 1, survey.NAMES)
+    assert len(drawn) == 4 and drawn == draw_candidates(SETTINGS, SEARCH, 1, survey.NAMES)
+
+
+def test_noise_alone_is_tried_before_anything_else_and_by_default():
+    search = SettingsSearch(hidden=[[4], [8]], candidates=3)
+    candidates = draw_candidates(SETTINGS, search, 1, survey.NAMES)
+    assert [c["noise"] for c in candidates[:2]] == [0.5, 0.0]
+    assert [c["hidden"] for c in candidates] == [[8], [8], [4]]
+    default = MixtureEnsemble(kind="mixture_ensemble").search
+    assert len(draw_candidates(SETTINGS, default, 1, survey.NAMES)) == 2
+
+
+def test_without_errors_there_is_no_noise_to_choose_and_nothing_is_trained(monkeypatch):
+    monkeypatch.setattr(ensemble_training, "fit", None)
+    settings = SETTINGS.model_copy(update={"search": SettingsSearch()})
+    train = replace(TRAIN, features=TRAIN.features[:, :5], feature_names=survey.NAMES[:5])
+    chosen, table = search_settings(settings, 1, train, VALIDATION, CPU)
+    assert chosen == settings and table.empty
+
+
+def test_noise_that_blurs_what_is_measured_is_not_chosen():
+    """Errors ten times too large: who adds them to each row hides what the rows show."""
+    settings = SETTINGS.model_copy(update={"search": SettingsSearch(first_epochs=8)})
+    features = TRAIN.features.copy()
+    features[:, 5:] *= 10
+    train = replace(TRAIN, features=features)
+    chosen, table = search_settings(settings, 1, train, TRAIN.subset(slice(0)), CPU)
+    assert chosen.noise == 0 and table["difference"].iloc[1] < 0
+
+
+def test_a_small_validation_part_is_joined_by_whole_groups_of_the_train_part():
+    train = replace(TRAIN, group_key=pa.chunked_array([[str(row // 2) for row in range(400)]]))
+    learnt, judged = share_out(train, VALIDATION.subset(slice(60)), 1)
+    assert 100 <= len(judged.zspec) < 145 and len(learnt) + len(judged.zspec) == 460
+    assert all((learnt.group == group).sum() == 2 for group in set(learnt.group))
+    enough = survey.part(100, 3)
+    learnt, judged = share_out(train, enough, 1)
+    assert len(learnt) == 400 and judged.zspec.tolist() == enough.zspec.tolist()
 
 
 def test_halving_gives_fewer_candidates_more_epochs():
@@ -75,11 +121,6 @@ def test_validation_redshifts_are_not_learnt_from():
         settings_search.predict_pdf = original
     for before, after in zip(seen[:4], seen[count : count + 4], strict=True):
         np.testing.assert_array_equal(before.means, after.means)
-
-
-def test_a_search_needs_a_validation_part():
-    with pytest.raises(ValueError, match="needs a validation part"):
-        search_settings(SETTINGS, 1, TRAIN, survey.part(0), CPU)
 
 
 def test_the_table_is_reproducible():

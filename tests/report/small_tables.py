@@ -66,7 +66,7 @@ def scores(item, names, seeds, generator, binned=False, of="regress"):
 def point_scores(frame):
     """Scores of the three summaries, as pdf_scores.csv holds them beside those of p(z)."""
     rows = frame[frame["metric"] == "crps"].assign(metric="sigma_nmad")
-    conventions = [f"of the {point}" for point in ("mean", "median", "mode")]
+    conventions = [f"of the {point}" for point in ("mean", "median", "mode", "best")]
     parts = [rows.assign(convention=convention) for convention in conventions]
     return pd.concat([frame, *parts], ignore_index=True)
 

@@ -35,8 +35,9 @@ class GradientDescent(TorchRegressor):
 class SettingsSearch(Section):
     """Search for the settings of an ensemble by successive halving, on the validation part.
 
-    The first candidate is the ensemble as configured; the others are drawn from all combinations
-    of the lists, of which an empty one keeps the configured value.
+    The first candidate is the ensemble as configured, the next ones differ from it in the noise
+    alone; the others are drawn from all combinations of the lists, of which an empty one keeps the
+    configured value.
     """
 
     hidden: Different[Annotated[list[PositiveInt], Field(min_length=1)]] = []
@@ -47,10 +48,11 @@ class SettingsSearch(Section):
     """Learning rates to try."""
     weight_decay: Different[Annotated[float, Field(ge=0)]] = []
     """Weight decays to try."""
-    noise: Different[Annotated[float, Field(ge=0)]] = []
-    """Strengths of the photometric noise to try."""
+    noise: Different[Annotated[float, Field(ge=0)]] = [0.0, 0.5]
+    """Strengths of the photometric noise to try, if there are magnitude errors among the
+    features."""
     candidates: Annotated[int, Field(ge=2)] = 6
-    """Candidates of the first round."""
+    """Most candidates of the first round."""
     reduction: Annotated[int, Field(ge=2)] = 2
     """Only the best candidates / reduction go on, with reduction times the epochs."""
     first_epochs: PositiveInt = 20
@@ -63,7 +65,9 @@ class SettingsSearch(Section):
         if not (
             self.hidden or self.components or self.learning_rate or self.weight_decay or self.noise
         ):
-            raise ValueError("there is nothing to try: name values of a setting, or leave it out")
+            raise ValueError(
+                "there is nothing to try: name values of a setting, or take search: null"
+            )
         return self
 
 
@@ -87,8 +91,9 @@ class MixtureEnsemble(TorchRegressor):
     """Largest step of the optimiser; it decays to zero along a cosine."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     """Decoupled weight decay (AdamW)."""
-    batch_size: PositiveInt = 256
-    """Objects per step and member."""
+    batch_size: PositiveInt | None = None
+    """Objects per step and member; by default about a 32nd of those that a member learns from, from
+    256 to 4096."""
     max_epochs: PositiveInt = 120
     """Most passes over the training part."""
     patience: PositiveInt = 40
@@ -105,12 +110,13 @@ class MixtureEnsemble(TorchRegressor):
     networks learn to do without. With 0, only what is missing in training may be missing later."""
     noise_aware: bool = False
     """Whether the variance of each component has a learnt term for each magnitude error."""
-    point: PointEstimate = "mean"
+    point: PointEstimate = "best"
     """Summary of p(z) that is zphot."""
     checkpoint_epochs: PositiveInt = 20
     """Epochs between checkpoints that a killed training resumes from."""
-    search: SettingsSearch | None = None
-    """Search for better settings on the sample itself; without it they stay as they are."""
+    search: SettingsSearch | None = SettingsSearch()
+    """Search for better settings on the sample itself, by default for the noise alone; with null
+    they stay as they are."""
     compiled: bool = False
     """On a GPU: whether the loss is compiled to fewer kernels. That takes 20 s and shortens a
     step by a tenth to two fifths: for trainings of minutes."""

@@ -84,4 +84,4 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Different = Annotated[list[Element], EachOnce()]
 SomeDifferent = Annotated[list[Element], Field(min_length=1), EachOnce()]
-PointEstimate = Literal["mean", "median", "mode"]  # of p(z)
+PointEstimate = Literal["mean", "median", "mode", "best"]  # of p(z)

@@ -28,7 +28,7 @@ VARIABLES = ("zphot", "reference_mag")
 LEVELS = np.linspace(0, 1, 101)
 BAND = "#bbbbbb"
 SHOWN_TAIL = 0.003  # probability on either side of what is drawn of a p(z)
-SUMMARIES = {"mean": "o", "median": "s", "mode": "^"}
+SUMMARIES = {"mean": "o", "median": "s", "mode": "^", "best": "D"}
 
 
 def draw_pit(pit: pd.DataFrame, scores: pd.DataFrame, models: Sequence[str]) -> Figure:

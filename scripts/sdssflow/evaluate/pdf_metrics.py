@@ -14,16 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 
+from sdssflow.configuration.values import PointEstimate
 from sdssflow.evaluate import redshift_metrics
 from sdssflow.evaluate.metrics import Metric, Source
 from sdssflow.evaluate.redshift_metrics import Residuals
 from sdssflow.redshift_pdf.pit import PIT_EDGE
 
 LEVELS = (68, 95)
-POINTS = ("mean", "median", "mode")
+POINTS = get_args(PointEstimate)
 LOG_FLOOR = float(np.log(np.finfo(np.float64).eps))
 GNEITING = Source("Gneiting & Raftery 2007", "https://doi.org/10.1198/016214506000001437")
 IZBICKI = Source("Izbicki & Lee 2017", "https://arxiv.org/abs/1704.08095")

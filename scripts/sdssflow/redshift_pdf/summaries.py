@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 
+from sdssflow.configuration.values import PointEstimate
+from sdssflow.redshift_pdf.best import best
 from sdssflow.redshift_pdf.mixture import Mixture
 
-POINTS = ("mean", "median", "mode")
+POINTS = get_args(PointEstimate)
 INTERVALS = {"z_low_68": 0.16, "z_high_68": 0.84, "z_low_95": 0.025, "z_high_95": 0.975}
 ODDS_HALF_WIDTH = 0.05  # times 1 + zphot
 
@@ -18,15 +22,16 @@ def summarise(pdf: Mixture, point: str) -> dict[str, np.ndarray]:
     ----------
     pdf : Mixture
         The n densities.
-    point : {"mean", "median", "mode"}
+    point : {"mean", "median", "mode", "best"}
         Which of them is zphot.
 
     Returns
     -------
     dict of str to (n,) float64 array
-        `zphot`, `zphot_mean`, `zphot_median`, `zphot_mode`; the ends of the central intervals
-        `z_low_68`, `z_high_68` (quantiles 0.16, 0.84), `z_low_95`, `z_high_95` (0.025, 0.975);
-        `odds`, the probability of |z - zphot| < 0.05 (1 + zphot) (Benitez 2000, ApJ 536, 571).
+        `zphot`, `zphot_mean`, `zphot_median`, `zphot_mode`, `zphot_best`; the ends of the central
+        intervals `z_low_68`, `z_high_68` (quantiles 0.16, 0.84), `z_low_95`, `z_high_95` (0.025,
+        0.975); `odds`, the probability of |z - zphot| < 0.05 (1 + zphot) (Benitez 2000, ApJ 536,
+        571).
 
     Raises
     ------
@@ -36,7 +41,7 @@ def summarise(pdf: Mixture, point: str) -> dict[str, np.ndarray]:
     if point not in POINTS:
         raise ValueError(f"point estimate {point!r}: must be one of {', '.join(POINTS)}")
     median, *ends = pdf.quantiles([0.5, *INTERVALS.values()]).T.copy()
-    points = {"mean": pdf.mean(), "median": median, "mode": pdf.mode()}
+    points = {"mean": pdf.mean(), "median": median, "mode": pdf.mode(), "best": best(pdf)}
     zphot = points[point].copy()
     return {
         "zphot": zphot,

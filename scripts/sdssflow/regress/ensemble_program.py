@@ -85,8 +85,9 @@ class EnsembleProgram:
         self.y = ((torch.tensor(zspec) - mean) / scale).float().to(device)
         self.noise: PhotometricNoise = photometric_noise(features, names, self.inputs)
         self.rows: MemberRows = member_rows(settings, seed, len(train), len(validation), device)
-        self.batch = min(settings.batch_size, self.rows.learnt.shape[1])
-        self.steps = self.rows.learnt.shape[1] // self.batch  # each epoch leaves out a rest
+        count = self.rows.learnt.shape[1]
+        self.batch = min(settings.batch_size or batch_for(count), count)
+        self.steps = count // self.batch  # each epoch leaves out a rest
         self.owner = torch.cat(
             [
                 torch.arange(self.shape.members).repeat_interleave(math.prod(size[1:]))
@@ -320,6 +321,19 @@ def member_rows(
         stopped_on = np.stack([order[block] for block in own])
         learnt = np.stack([np.delete(order, block) for block in own])
     return MemberRows(torch.tensor(learnt).to(device), torch.tensor(stopped_on).to(device))
+
+
+def batch_for(count: int) -> int:
+    """Return how many of `count` objects a step takes: the power of two nearest a 32nd of them.
+
+    At 30,000 objects 1024 in a step give the CRPS of 256 to 0.25 % in 0.7 of the time, and larger
+    matrices keep the processor busier; but a few thousand objects need their steps
+    (`benchmarks/measure_across_samples.py`).
+
+    >>> batch_for(5_000), batch_for(30_000), batch_for(10**6)
+    (256, 1024, 4096)
+    """
+    return 2 ** min(max(round(math.log2(count / 32)), 8), 12)
 
 
 def member_generators(seed: int, members: int, device: torch.device) -> list[torch.Generator]:

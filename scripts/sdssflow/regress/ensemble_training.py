@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # benchmarks run where there is no pydantic
     from sdssflow.configuration.networks import MixtureEnsemble
     from sdssflow.prepare.parts import Part
 
-BUFFERS = ("mean", "scale", "logarithmic", "flagged")
+BUFFERS = ("mean", "scale", "logarithmic", "flagged", "axes")
 
 
 @dataclass(frozen=True)

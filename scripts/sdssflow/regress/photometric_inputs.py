@@ -6,6 +6,11 @@ colours made of it together, and a band that is hidden takes all of them along.
 
 Magnitude errors enter as logarithms: they span orders of magnitude, and failed photometry has
 errors of many magnitudes.
+
+Magnitudes of a galaxy are nearly the same in all bands, and what tells its redshift is the little
+by which they differ. So magnitudes and colours are turned to their principal axes, each of variance
+1: a network sees the same whether it is given magnitudes, colours or both. Where a band may be
+missing they stay as they are, for an axis is unknown if any of its bands is.
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ from sdssflow.prepare.feature_columns import Feature, bands_of
 from sdssflow.regress.standardisation import FEATURE_BOUND
 
 SMALLEST_ERROR = 1e-4  # mag; zero has no logarithm
+FLATTEST_AXIS = 1e-6  # of the variance of the first: beyond it an axis is rounding alone
 
 
 @dataclass(frozen=True)
@@ -35,12 +41,16 @@ class PhotometricInputs:
         Features that enter as logarithms.
     flagged : (m,) int64 tensor
         Features whose absence is an input of its own: those that training has seen missing.
+    axes : (f, f) float64 tensor
+        Standardised features times this are the inputs: columns are the principal axes of
+        magnitudes and colours, over their standard deviations; 0 where there is none left.
     """
 
     mean: torch.Tensor
     scale: torch.Tensor
     logarithmic: torch.Tensor
     flagged: torch.Tensor
+    axes: torch.Tensor
 
     @classmethod
     def fit(cls, features: np.ndarray, names: Sequence[str], hide_bands: bool) -> PhotometricInputs:
@@ -73,11 +83,18 @@ class PhotometricInputs:
         may_miss = ~known.all(axis=0)
         if hide_bands:
             may_miss |= bands_of(names).any(axis=0)
+        scale = np.where(constant, 1.0, spread)
+        axes = np.eye(len(names))
+        linear = [Feature.named(name).kind in ("magnitude", "color") for name in names]
+        if any(linear) and not may_miss.any():
+            turned = np.ix_(linear, linear)
+            axes[turned] = principal_axes(((values - mean) / scale)[:, linear])
         return cls(
             torch.tensor(mean),
-            torch.tensor(np.where(constant, 1.0, spread)),
+            torch.tensor(scale),
             torch.tensor(logarithmic),
             torch.tensor(np.flatnonzero(may_miss)),
+            torch.tensor(axes),
         )
 
     @property
@@ -93,6 +110,7 @@ class PhotometricInputs:
         values = (_logarithms(features, self.logarithmic) - self.mean) / self.scale
         missing = torch.isnan(values)
         values = values.clamp(-FEATURE_BOUND, FEATURE_BOUND).masked_fill(missing, 0.0)
+        values = (values @ self.axes).clamp(-FEATURE_BOUND, FEATURE_BOUND)
         return torch.cat([values, missing[:, self.flagged].to(values.dtype)], dim=1).float()
 
     def require_known(self, features: np.ndarray, names: Sequence[str]) -> None:
@@ -128,7 +146,7 @@ class PhotometricNoise:
     sigma : (n, 5) float32 tensor
         Magnitude error in each band, 0 where unknown.
     response : (5, f) float32 tensor
-        Change of each standardised feature with each magnitude.
+        Change of each input with each magnitude.
     hides : (5, f + m) float32 tensor
         1 where hiding a band makes an input unknown.
     flags : (5, f + m) float32 tensor
@@ -174,12 +192,25 @@ def photometric_noise(
             torch.tensor(values, dtype=torch.float32, device=device)
             for values in (
                 np.minimum(sigma, 1.0),  # mag; beyond it the error says only that there is none
-                response / inputs.scale.cpu().numpy(),
+                response / inputs.scale.cpu().numpy() @ inputs.axes.cpu().numpy(),
                 np.hstack([of_band, np.zeros_like(flagged)]),
                 np.hstack([np.zeros_like(of_band), flagged]),
             )
         )
     )
+
+
+def principal_axes(values: np.ndarray) -> np.ndarray:
+    """Return the (f, f) matrix that makes (n, f) standardised values uncorrelated, of variance 1.
+
+    Far values count as at the bound, as in the inputs. An axis along which there is nothing but
+    rounding, as where colours stand beside their magnitudes, is 0.
+    """
+    bounded = np.clip(values, -FEATURE_BOUND, FEATURE_BOUND)
+    variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(bounded, rowvar=False, ddof=0)))
+    known = variances > FLATTEST_AXIS * variances.max(initial=1e-12)
+    axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(len(axes))])
+    return axes * np.where(known, 1 / np.sqrt(np.where(known, variances, 1)), 0)
 
 
 def _logarithms(features: torch.Tensor, logarithmic: torch.Tensor) -> torch.Tensor:

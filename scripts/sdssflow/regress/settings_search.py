@@ -2,9 +2,10 @@
 
 All candidates are trained for a few epochs, the better ones again for more, until few are left
 (arXiv:1502.07943). They learn from the train part and are judged on the validation part by the
-mean CRPS of their p(z); the calibration part and the test objects are not looked at. The validation
-part is small, so another candidate than the configured settings is chosen only if it is better
-there by more than the standard error of the paired difference.
+mean CRPS of their p(z); the calibration part and the test objects are not looked at. Where the
+validation part is small, or there is none, some of the train part is judged on as well, and not
+learnt from. Another candidate than the configured settings is chosen only if it is better by more
+than the standard error of the paired difference.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,11 +23,13 @@ import torch
 
 from sdssflow.configuration.networks import MixtureEnsemble, SettingsSearch
 from sdssflow.logs import progress
+from sdssflow.prepare.feature_columns import Feature
 from sdssflow.prepare.parts import Part
 from sdssflow.redshift_pdf.scores import pdf_scores
 from sdssflow.regress import ensemble_training
 from sdssflow.regress.mixture_networks import predict_pdf
 
+FEWEST_JUDGED = 1000  # objects, as long as a quarter of the train part has as many
 TRIED = ("hidden", "components", "learning_rate", "weight_decay", "noise")
 COLUMNS = ["round", "epochs", *TRIED, "crps", "difference", "standard_error", "kept"]
 
@@ -42,7 +46,7 @@ def search_settings(
     seed : int
         Seed of the candidates' draw and of their training.
     train, validation : Part
-        Usable parts (`inputs.require_usable`).
+        Usable parts (`inputs.require_usable`); the validation part may be empty.
     device : torch.device
         From `training_devices.training_device`.
 
@@ -53,26 +57,27 @@ def search_settings(
     table : pandas.DataFrame
         One row per candidate and round: `COLUMNS`. `difference` is the mean CRPS minus that of the
         configured settings in the same round; `kept` are those that went on, in the last round the
-        chosen one.
+        chosen one. Empty if there is nothing to choose from.
 
     Raises
     ------
     ValueError
-        If the validation part is empty.
+        If the settings have no search, or the loss of a candidate is not finite.
     """
     search = settings.search
     if search is None:
         raise ValueError("the settings have no section 'search'")
-    if not len(validation):
-        raise ValueError("a search needs a validation part; give the split one, or drop 'search'")
-    alive = draw_candidates(settings, search, seed)
+    alive = draw_candidates(settings, search, seed, train.feature_names)
+    if len(alive) == 1:
+        return settings, pd.DataFrame(columns=COLUMNS)
+    train, judged = share_out(train, validation, seed)
     rows: list[dict[str, Any]] = []
     for number, epochs in enumerate(_epochs(settings, search), start=1):
         budget = {"max_epochs": epochs, "members": search.members, "blocks": 0}
         tried = [settings.model_copy(update=candidate | budget) for candidate in alive]
         crps = np.array(
             [
-                _validation_crps(candidate, seed, train, validation, device)
+                _crps(candidate, seed, train, judged, device)
                 for candidate in progress(tried, len(tried), f"round {number}")
             ]
         )
@@ -90,15 +95,44 @@ def search_settings(
 
 
 def draw_candidates(
-    settings: MixtureEnsemble, search: SettingsSearch, seed: int
+    settings: MixtureEnsemble, search: SettingsSearch, seed: int, names: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Return the candidates, the configured settings first, the others by a seeded draw."""
+    """Return the candidates, as `SettingsSearch` says, for features of these names."""
     configured = {name: getattr(settings, name) for name in TRIED}
-    lists = [getattr(search, name) or [configured[name]] for name in TRIED]
-    grid = [dict(zip(TRIED, values, strict=True)) for values in itertools.product(*lists)]
-    others = [candidate for candidate in grid if candidate != configured]
-    order = np.random.default_rng([seed, 1]).permutation(len(others))
-    return [configured, *(others[place] for place in order[: search.candidates - 1])]
+    lists = {name: getattr(search, name) or [configured[name]] for name in TRIED}
+    if not any(Feature.named(name).kind == "error" for name in names):
+        lists["noise"] = [configured["noise"]]  # there is none to add
+    grid = [dict(zip(TRIED, values, strict=True)) for values in itertools.product(*lists.values())]
+    noises = [configured | {"noise": noise} for noise in lists["noise"]]
+    order = np.random.default_rng([seed, 1]).permutation(len(grid))
+    candidates = [configured]
+    for candidate in [*noises, *(grid[place] for place in order)]:
+        if candidate not in candidates:
+            candidates.append(candidate)
+    return candidates[: search.candidates]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Objects that no candidate learns from: (n, f) features and (n,) zspec."""
+
+    features: np.ndarray
+    zspec: np.ndarray
+
+
+def share_out(train: Part, validation: Part, seed: int) -> tuple[Part, Judged]:
+    """Return what candidates learn from and what they are judged on.
+
+    Of a small validation part the error of the mean CRPS is larger than what settings change, so
+    objects of the train part join it, with all rows of their groups.
+    """
+    wanted = min(FEWEST_JUDGED, len(train) // 4) - len(validation)
+    drawn = np.random.default_rng([seed, 2]).permutation(len(train))[: max(wanted, 0)]
+    moved = np.isin(train.group, train.group[drawn])
+    parts = [part for part in (validation, train.subset(moved)) if len(part)]
+    judged = Judged(*(np.concatenate([getattr(part, name) for part in parts])
+                      for name in ("features", "zspec")))  # fmt: skip
+    return train.subset(~moved), judged
 
 
 def _epochs(settings: MixtureEnsemble, search: SettingsSearch) -> Iterator[int]:
@@ -109,15 +143,15 @@ def _epochs(settings: MixtureEnsemble, search: SettingsSearch) -> Iterator[int]:
         epochs *= search.reduction
 
 
-def _validation_crps(
-    settings: MixtureEnsemble, seed: int, train: Part, validation: Part, device: torch.device
+def _crps(
+    settings: MixtureEnsemble, seed: int, train: Part, judged: Judged, device: torch.device
 ) -> np.ndarray:
-    """Return the CRPS of each validation object by a candidate that has not seen it."""
-    # nothing is stopped on the validation part, which judges: all epochs are run
-    nobody = validation.subset(slice(0))
+    """Return the CRPS of each judged object by a candidate that has not seen it."""
+    # nothing is stopped on the objects that judge: all epochs are run
+    nobody = train.subset(slice(0))
     networks = ensemble_training.fit(settings, seed, train, nobody, device).networks
-    pdf = predict_pdf(networks, validation.features, validation.feature_names)
-    return pdf_scores(pdf, validation.zspec)["crps"]
+    pdf = predict_pdf(networks, judged.features, train.feature_names)
+    return pdf_scores(pdf, judged.zspec)["crps"]
 
 
 def _winner(crps: np.ndarray) -> int:

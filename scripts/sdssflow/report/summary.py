@@ -175,9 +175,10 @@ def _blocks(item: Item, scores: ModelScores) -> Iterator[Table | Figure]:
             if len(frame):
                 yield tables.plain_table(frame, title, text, notes, folded=True)
         case "search":
-            frame = tables.read_table(item.path, ("round", "crps", "kept"))
+            frame = tables.read_table(item.path, ("round", "crps", "kept"), empty=True)
             title = f"{title}: {Path(item.path).parts[-3]}, seed {item.seed}"
-            yield tables.plain_table(frame, title, text, [], folded=True)
+            if len(frame):  # without magnitude errors there may be nothing to choose
+                yield tables.plain_table(frame, title, text, [], folded=True)
         case "scores_by_bin" | "pdf_scores_by_bin":
             yield from pivots.bin_tables(scores.by_bin, title, text, notes)
         case _:
@@ -191,7 +192,7 @@ def _density_tables(item: Item, scores: ModelScores) -> Iterator[Table]:
     densities, points = scores.scores[~of_points], scores.scores[of_points]
     yield pivots.score_table(densities, item.title, item.caption, scores.notes, scores.metric)
     if len(points):
-        title = "Scores of the mean, median and mode of p(z)"
-        text = "Each p(z) as one number: which of the three, is the convention."
+        title = "Scores of the mean, median, mode and best point of p(z)"
+        text = "Each p(z) as one number: which of the four, is the convention."
         table = pivots.score_table(points, title, text, scores.notes, RANKED_BY["regress"])
         yield replace(table, folded=True)
