@@ -265,18 +265,6 @@ def pick(table, **where):
     return table
 
 
-def test_columns_are_those_of_the_architecture(tables):
-    def header(name):
-        return " ".join(tables[name].columns)
-
-    assert header("scores") == (
-        "model seed metric convention subset value lower upper n data_digest"
-    )
-    assert header("differences") == "model other metric value lower upper"
-    added = {"variable", "bin_low", "bin_high"}
-    assert set(tables["scores_by_bin"].columns) == set(tables["scores"].columns) | added
-
-
 def test_intervals_hold_the_value(tables):
     scores = tables["scores"]
     assert (scores["lower"] <= scores["upper"]).all()
@@ -376,12 +364,3 @@ def test_models_tested_on_other_objects_are_not_compared(tmp_path):
         read_predictions(paths, ["good", "poor"])
     with pytest.raises(ValueError, match=r"first\.parquet: predictions of 'good', not of 'poor'"):
         read_predictions(paths[:1], ["poor"])
-
-
-def test_predictions_survive_the_file(tmp_path):
-    one = made("good", 1.0)
-    (back,) = read_predictions([save(one, tmp_path / "good.parquet")], ["good"])
-    assert back.seeds == [1, 2]
-    np.testing.assert_array_equal(
-        back.of_seed(2)["probability_QSO"], one.of_seed(2)["probability_QSO"]
-    )

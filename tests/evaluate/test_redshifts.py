@@ -134,13 +134,6 @@ def test_the_scores_of_bins_average_to_that_of_all(tables):
         assert np.average(rows["value"], weights=rows["n"]) == pytest.approx(expected)
 
 
-def test_the_same_inputs_give_the_same_bytes(tables, folder, tmp_path):
-    run_scores(tmp_path)
-    for name in ("scores", "differences", "scores_by_bin"):
-        first = (folder / f"{name}.csv").read_bytes()
-        assert (tmp_path / f"{name}.csv").read_bytes() == first
-
-
 def test_objects_without_magnitude_are_in_no_magnitude_bin(tmp_path):
     _, _, bins = run_scores(tmp_path, ("sharp",), reference_mag=np.float32(np.nan))
     assert set(bins["variable"]) == {"zspec", "zphot"}

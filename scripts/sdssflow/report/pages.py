@@ -227,78 +227,48 @@ def _parts(name: str, sample: Sample, items: list[Item], notes: list[str]) -> Se
 def published_tables(path: str | Path) -> list[Table]:
     """Return what was compared with published numbers, and, folded, what was not and why."""
     frame = read_table(path, PUBLISHED_COLUMNS, empty=True)
+    words = ["subset", "sample", "split", "model", "because"]
+    frame[words] = frame[words].astype(object).where(frame[words].notna(), "")
     compared = frame[frame["verdict"].isin(COMPARED)]
     others = frame[~frame["verdict"].isin(COMPARED)]
     # those with a number of ours come first
     others = others.sort_values("ours", key=pd.isna, kind="stable")
     counts = compared["verdict"].value_counts()
     note = ", ".join(f"{counts[verdict]} {verdict}" for verdict in COMPARED if verdict in counts)
+    both = ("published in", "score", "theirs", "ours", "of")
+    heads = (*both, "difference", "tolerance", "verdict", "why this tolerance")
+    heads = word_columns(*heads, numeric=("theirs", "ours", "difference", "tolerance"))
+    rows = []
+    for _, row in compared.iterrows():
+        numbers = [number_cell(row["difference"]), number_cell(row["tolerance"])]
+        verdict = [text_cell(row["verdict"], strong=True), text_cell(row["because"])]
+        rows.append([*_numbers(row), *numbers, *verdict])
     found = []
-    if len(compared):
-        found.append(
-            Table(
-                PUBLISHED.title,
-                PUBLISHED.caption,
-                word_columns(
-                    "published in", "score", "theirs", "ours", "of", "difference", "tolerance",
-                    "verdict", "why this tolerance",
-                    numeric=("theirs", "ours", "difference", "tolerance"),
-                ),
-                [_pair(row) for _, row in compared.iterrows()],
-                [note],
-                source=str(path),
-            )
-        )  # fmt: skip
-    if len(others):
-        heads = word_columns(
-            "published in", "score", "theirs", "ours", "of", "verdict", "why",
-            numeric=("theirs", "ours"),
-        )  # fmt: skip
-        rows = [
-            [
-                *_theirs(row),
-                *_ours(row),
-                text_cell(row["verdict"]),
-                text_cell(_words(row["because"])),
-            ]
-            for _, row in others.iterrows()
-        ]
-        text = "Not run, or of other objects or features, so that the difference says little."
+    if rows:
+        title, text = PUBLISHED.title, PUBLISHED.caption
+        found.append(Table(title, text, heads, rows, [note], source=str(path)))
+    heads = word_columns(*both, "verdict", "why", numeric=("theirs", "ours"))
+    rows = [
+        [*_numbers(row), text_cell(row["verdict"]), text_cell(row["because"])]
+        for _, row in others.iterrows()
+    ]
+    if rows:
         title = "Published numbers without a comparison"
+        text = "Not run, or of other objects or features, so that the difference says little."
         found.append(Table(title, text, heads, rows, folded=True, source=str(path)))
     return found
 
 
-def _theirs(row: pd.Series) -> list[Cell]:
+def _numbers(row: pd.Series) -> list[Cell]:
+    """Return where a number is published, its score, it, ours if this run has it, and what of."""
     score = f"{label(row['metric'])}, {row['convention']}"
-    if row["subset"] not in ("all", "") and not pd.isna(row["subset"]):
+    if row["subset"] not in ("all", ""):
         score = f"{score}, {row['subset']}"
-    theirs = number_cell(row["theirs"])
+    theirs, ours = number_cell(row["theirs"]), text_cell("")
     if not pd.isna(row["uncertainty"]):
         theirs = Cell(f"{theirs.text} ± {plain(row['uncertainty'])}", sort=theirs.sort)
-    return [text_cell(row["citation"]), text_cell(score), theirs]
-
-
-def _pair(row: pd.Series) -> list[Cell]:
-    return [
-        *_theirs(row),
-        *_ours(row),
-        number_cell(row["difference"]),
-        number_cell(row["tolerance"]),
-        text_cell(row["verdict"], strong=True),
-        text_cell(_words(row["because"])),
-    ]
-
-
-def _ours(row: pd.Series) -> list[Cell]:
-    """Return our number, empty where this run has none, and what it is of."""
-    place = [_words(row[name]) for name in ("sample", "split", "model")]
-    ours = text_cell("")
     if not pd.isna(row["ours"]):
         value, interval = with_interval(row["ours"], row["ours_low"], row["ours_high"])
         ours = Cell(value, interval, float(row["ours"]))
-    return [ours, text_cell(" / ".join(filter(None, place)))]
-
-
-def _words(value: object) -> str:
-    return "" if pd.isna(value) else str(value)
+    place = " / ".join(filter(None, map(str, row[["sample", "split", "model"]])))
+    return [text_cell(row["citation"]), text_cell(score), theirs, ours, text_cell(place)]
