@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skyserver_standin.csv_format import ROWS_PER_PIECE, csv_pieces
+from skyserver_standin.database import ROWS_PER_PIECE, csv_pieces
 from tests.skyserver.small_sky import dotnet
 
 DIGITS = {"f4": 7, "f8": 15}

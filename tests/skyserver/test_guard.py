@@ -2,7 +2,7 @@
 
 import pytest
 
-from skyserver_standin.guard import GuardError, guard
+from skyserver_standin.server import GuardError, guard
 from skyserver_standin.sql_types import SqlError
 
 LIMIT = 1000

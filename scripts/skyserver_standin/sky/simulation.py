@@ -117,25 +117,13 @@ def simulate_sky(folder: str | Path, objects: int, seed: int) -> None:
 def sky_blocks(
     objects: int, seed: int, rows: int = BLOCK_ROWS
 ) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Yield the sky in blocks of about `rows` spectra.
-
-    Parameters
-    ----------
-    objects, seed : int
-        As in `simulate_sky`.
-    rows : int
-        Spectra in a block, about; a plate is never divided.
+    """Yield the sky in blocks of about `rows` spectra; a plate is never divided.
 
     Yields
     ------
     specobj, photoobj : pyarrow.Table
         The spectra of some plates in order of specObjID, and their photometric objects in order of
         objID. Ids ascend from block to block too.
-
-    Raises
-    ------
-    ValueError
-        If `objects` is not positive or `seed` is negative.
     """
     if objects < 1 or seed < 0:
         raise ValueError(f"objects={objects} must be at least 1 and seed={seed} at least 0")
@@ -211,11 +199,7 @@ def _draw_survey(survey: str, n: int, rng: np.random.Generator) -> Sources:
 def _repeats(at: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Choose spectra that repeat an earlier object of their plate.
 
-    Returns
-    -------
-    first : (n,) int array
-        For each spectrum, the spectrum whose object it shows; mostly itself.
-    repeated : (n,) bool array
+    Returns for each of the n spectra the one whose object it shows, mostly itself, and a mask.
     """
     chosen = np.flatnonzero(rng.random(len(at)) < 2 * REPEAT_SHARE)
     earlier, later = chosen[0::2][: len(chosen) // 2], chosen[1::2]
