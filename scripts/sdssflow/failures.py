@@ -59,14 +59,8 @@ def refuse(problem: object) -> NoReturn:
 def present(path: str, key: str) -> str:
     """Return a path that the configuration names; end the program if nothing is there.
 
-    Snakemake itself doesn't mind as long as what was made of the file is there.
-
-    Parameters
-    ----------
-    path : str
-        File or folder.
-    key : str
-        Where the user wrote it, as "sample x: source.path".
+    Snakemake itself doesn't mind as long as what was made of the file is there. The key says where
+    the user wrote it, as "sample x: source.path".
     """
     place = Path(path)
     try:
@@ -107,10 +101,7 @@ class Stamp(NamedTuple):
 class Watch(logging.Handler):
     """What this run's Snakemake says of jobs that fail, and which logs are of this run.
 
-    Parameters
-    ----------
-    logs : iterable of str
-        Logs of the jobs that are to run. What stands there now is an earlier run's.
+    What stands in the logs of the jobs that are to run now is an earlier run's.
     """
 
     def __init__(self, logs: Iterable[str]):
@@ -146,19 +137,9 @@ class Watch(logging.Handler):
 
 
 def failures(failed: Iterable[Any], watch: Watch) -> list[Failure]:
-    """Say for each failed job why it failed.
+    """Say for each of Snakemake's failed jobs why it failed, in the order of their logs.
 
-    Parameters
-    ----------
-    failed : iterable
-        Snakemake's failed jobs; of a group, whichever of its jobs failed is told.
-    watch : Watch
-        What was seen since the run began.
-
-    Returns
-    -------
-    list of Failure
-        In the order of their logs.
+    Of a group, whichever of its jobs failed is named.
     """
     found: list[Failure] = []
     for job in failed:
@@ -219,20 +200,7 @@ def _said_by_batch_system(log: str, watch: Watch) -> str:
 
 
 def message(found: list[Failure], jobs: int) -> str:
-    """Return what is last on the terminal.
-
-    Parameters
-    ----------
-    found : list of Failure
-        At least one.
-    jobs : int
-        How many jobs failed; a group is one.
-
-    Returns
-    -------
-    str
-        Each different reason once.
-    """
+    """Return what is last on the terminal, each different reason once; a group is one of `jobs`."""
     alike: dict[str, list[Failure]] = {}
     for failure in found:
         alike.setdefault(failure.reason, []).append(failure)
@@ -260,18 +228,7 @@ def watch(workflow: Any) -> None:
 
 
 def tell(workflow: Any) -> None:
-    """End a run that failed with why.
-
-    Parameters
-    ----------
-    workflow : snakemake.workflow.Workflow
-        The workflow, after `watch`.
-
-    Raises
-    ------
-    Refusal
-        In any case but one: Snakemake could not go on, and has said why itself.
-    """
+    """End a run that failed with why, unless Snakemake could not go on and has said why itself."""
     from snakemake.logging import logger
 
     scheduler = workflow.scheduler

@@ -1,6 +1,6 @@
 import pytest
 
-from sdssflow.doctor import commands
+from sdssflow.doctor import findings
 from sdssflow.doctor.findings import FAULT, OK, WARNING
 from sdssflow.doctor.profiles import Demand
 from sdssflow.doctor.slurm import (
@@ -57,7 +57,7 @@ def test_a_controller_that_does_not_answer_is_a_fault(programs, scontrol, sinfo)
 
 
 def test_a_controller_that_hangs_is_given_up(programs, monkeypatch):
-    monkeypatch.setattr(commands, "SECONDS", 0.5)
+    monkeypatch.setattr(findings, "SECONDS", 0.5)
     programs(scontrol="/bin/sleep 9999")
     found = check_controller()
     assert found.state == FAULT and "no answer in 0.5 s" in found.found

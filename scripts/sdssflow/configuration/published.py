@@ -16,8 +16,7 @@ from pydantic import BaseModel, Field, model_validator
 from sdssflow.configuration.loading import ConfigurationError, load_sample, load_section
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import Name, Text
+from sdssflow.configuration.section import Name, Section, Text
 
 Count = Annotated[int, Field(ge=1)]
 FOLDER = "config/published"
@@ -160,15 +159,7 @@ def load_published(folder: str | Path = FOLDER) -> dict[str, PublishedNumber]:
 def score_tables(
     numbers: Mapping[str, PublishedNumber], samples: Mapping[str, Sample]
 ) -> list[tuple[str, str, str]]:
-    """List sample, task and split of the score tables of a run that numbers are compared with.
-
-    Parameters
-    ----------
-    numbers : mapping of name to PublishedNumber
-        All entries.
-    samples : mapping of name to Sample
-        The samples of the run.
-    """
+    """List sample, task and split of the score tables of a run that numbers are compared with."""
     wanted = {
         (each.sample, number.task, each.split)
         for number in numbers.values()
@@ -188,19 +179,8 @@ def reasons_not_run(
 ) -> dict[str, str]:
     """Say of each sample that entries name and the run does not why not, and what to do.
 
-    Parameters
-    ----------
-    numbers : mapping of name to PublishedNumber
-        All entries.
-    run : RunConfiguration
-        The run.
-    configurations : sequence of path-like
-        Files that come with the project and run such samples.
-
-    Raises
-    ------
-    ConfigurationError
-        If an entry names a sample that is not defined.
+    `configurations` are the files that come with the project and run such samples. An entry that
+    names a sample that is not defined is a ConfigurationError.
     """
     elsewhere = {
         name: file

@@ -102,19 +102,10 @@ def reserve(gpus: int, without_gpu: str = "stop", folder: Path = LOCKS) -> Itera
 def do_without(gpus: int, without_gpu: str, reason: str) -> None:
     """Stop for lack of a GPU, or log that the job goes on without.
 
-    Parameters
-    ----------
-    gpus : int
-        How many were asked for.
-    without_gpu : str
-        'stop' or 'cpu'.
-    reason : str
-        What is missing.
-
     Raises
     ------
     RuntimeError
-        With 'stop': nothing falls back silently. It names the line to change.
+        If `without_gpu` is 'stop': nothing falls back silently. It names the line to change.
     """
     if without_gpu == "stop":
         raise RuntimeError(f"resources.gpu is {gpus}, but {reason}. {IN_THE_PROFILE}")
@@ -215,15 +206,7 @@ def _lock(folder: Path, name: str) -> FileLock:
 
 @dataclass(frozen=True)
 class Card:
-    """A card as nvidia-smi lists it.
-
-    Attributes
-    ----------
-    uuid : str
-        Its name for CUDA.
-    instances : list of str
-        Names of the MIG instances it is divided into, each of which is a device; may be empty.
-    """
+    """A card as nvidia-smi lists it: its name for CUDA and those of its MIG instances, if any."""
 
     uuid: str
     instances: list[str] = field(default_factory=list)
@@ -268,21 +251,13 @@ def why_none() -> str:
 def named_devices(visible: str, cards: list[Card] | None) -> list[str]:
     """Return the devices that a value of CUDA_VISIBLE_DEVICES means.
 
-    As in CUDA, an entry that is none (-1, an index too high) ends the list.
-
-    Parameters
-    ----------
-    visible : str
-        Indices, UUIDs of cards or MIG instances (or what they begin with), separated by commas.
-    cards : list of Card or None
-        What nvidia-smi lists; None if it can't be asked, so that entries are taken as they are.
+    As in CUDA, an entry that is none (-1, an index too high) ends the list. Entries are indices or
+    what UUIDs of cards or MIG instances begin with; without `cards` they are taken as they are.
 
     Examples
     --------
     >>> named_devices("1,GPU-8,-1,0", [Card("GPU-7c1"), Card("GPU-8f2")])
     ['GPU-8f2']
-    >>> named_devices("0,1", None)
-    ['0', '1']
     """
     found: list[str] = []
     for entry in map(str.strip, visible.split(",")):
