@@ -90,14 +90,6 @@ class Failure(NamedTuple):
     told: bool = False
 
 
-class Stamp(NamedTuple):
-    """What tells a file from one that was there before under the same name."""
-
-    inode: int
-    size: int
-    changed_ns: int
-
-
 class Watch(logging.Handler):
     """What this run's Snakemake says of jobs that fail, and which logs are of this run.
 
@@ -133,7 +125,7 @@ class Watch(logging.Handler):
     def new(self, log: str) -> bool:
         """Return whether a job wrote its log in this run; Snakemake makes an empty one."""
         stamp = _stamp(log)
-        return stamp is not None and stamp.size > 0 and stamp != self.before.get(log)
+        return stamp is not None and stamp[0] > 0 and stamp != self.before.get(log)
 
 
 def failures(failed: Iterable[Any], watch: Watch) -> list[Failure]:
@@ -263,12 +255,13 @@ def _plain(text: str) -> str:
     return short if short == text else f"{short} ... (the rest is in the log)"
 
 
-def _stamp(path: str) -> Stamp | None:
+def _stamp(path: str) -> tuple[int, ...] | None:
+    """Return size and what tells a file from one that was there before under the same name."""
     try:
         found = Path(path).stat()
     except OSError:
         return None
-    return Stamp(found.st_ino, found.st_size, found.st_mtime_ns)
+    return found.st_size, found.st_ino, found.st_mtime_ns
 
 
 def _tail(path: str) -> str:

@@ -6,7 +6,7 @@ from tests.skyserver.faults import PHASES
 from tests.skyserver.small_sky import COUNT, DATA, PLAN, QUERIES
 
 
-def test_phases_are_told_apart():
+def test_phases_are_distinguished():
     for phase, sql in QUERIES.items():
         for typed in (sql, f" {sql}"):  # astroquery sends a blank first
             found = [name for name, match in PHASES.items() if re.search(match, typed)]

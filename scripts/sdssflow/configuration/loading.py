@@ -30,9 +30,9 @@ LETTERS = (
 )
 SIMPLER = {
     "list_type": "a list is needed",
-    "dict_type": "a section of keys is needed",
-    "model_type": "a section of keys is needed",
-    "model_attributes_type": "a section of keys is needed",
+    **dict.fromkeys(
+        ("dict_type", "model_type", "model_attributes_type"), "a section of keys is needed"
+    ),
 }
 
 
@@ -292,14 +292,15 @@ def _known_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
             here = [found for field in fields for found in _flatten(field.annotation)]
         else:
             # the tag of a discriminated union narrows the choice; a name or an index does not
-            here = [branch for branch in here if part in _tags(branch)] or here
+            tagged = [
+                branch
+                for branch in here
+                for tag in ("kind", "cut")
+                if tag in branch.model_fields
+                and part in get_args(branch.model_fields[tag].annotation)
+            ]
+            here = tagged or here
     return sorted({key for branch in here for key in branch.model_fields})
-
-
-def _tags(model: type[BaseModel]) -> set[str]:
-    """Return the words by which a model is told from the others of its union."""
-    fields = (model.model_fields.get(name) for name in ("kind", "cut"))
-    return {word for field in fields if field for word in get_args(field.annotation)}
 
 
 def _flatten(annotation: Any) -> list[Any]:

@@ -37,40 +37,35 @@ class SdssColumn(NamedTuple):
         return self.alias or self.name
 
 
-def _standard() -> dict[str, SdssColumn]:
-    columns = {
-        "objid": SdssColumn("photo", "objID", "integer"),
-        "ra": SdssColumn("photo", "ra", "number"),
-        "dec": SdssColumn("photo", "dec", "number"),
-        # u..z and err_u..err_z are SkyServer's short names of modelMag_u.. and modelMagErr_u..
-        **{f"model_mag_{b}": SdssColumn("photo", b, "number") for b in BANDS},
-        **{f"model_mag_err_{b}": SdssColumn("photo", f"err_{b}", "number") for b in BANDS},
-        **{f"psf_mag_{b}": SdssColumn("photo", f"psfMag_{b}", "number") for b in BANDS},
-        "petro_rad_r": SdssColumn("photo", "petroRad_r", "number"),
-        "petro_r50_r": SdssColumn("photo", "petroR50_r", "number"),
-        **{f"extinction_{b}": SdssColumn("photo", f"extinction_{b}", "number") for b in BANDS},
-        "photo_type": SdssColumn("photo", "type", "integer"),
-        "clean": SdssColumn("photo", "clean", "integer"),
-        "mode": SdssColumn("photo", "mode", "integer"),
-        "run": SdssColumn("photo", "run", "integer"),
-        "rerun": SdssColumn("photo", "rerun", "integer"),
-        "camcol": SdssColumn("photo", "camcol", "integer"),
-        "field": SdssColumn("photo", "field", "integer"),
-        "specobjid": SdssColumn("spec", "specObjID", "integer"),
-        "plate": SdssColumn("spec", "plate", "integer"),
-        "mjd": SdssColumn("spec", "mjd", "integer"),
-        "fiberid": SdssColumn("spec", "fiberID", "integer"),
-        "spec_class": SdssColumn("spec", "class", "text"),
-        "spec_subclass": SdssColumn("spec", "subClass", "text"),
-        "zspec": SdssColumn("spec", "z", "number", alias="redshift"),
-        "zspec_err": SdssColumn("spec", "zErr", "number"),
-        "z_warning": SdssColumn("spec", "zWarning", "integer"),
-        "science_primary": SdssColumn("spec", "sciencePrimary", "integer"),
-    }
-    return columns
-
-
-STANDARD: dict[str, SdssColumn] = _standard()
+STANDARD: dict[str, SdssColumn] = {
+    "objid": SdssColumn("photo", "objID", "integer"),
+    "ra": SdssColumn("photo", "ra", "number"),
+    "dec": SdssColumn("photo", "dec", "number"),
+    # u..z and err_u..err_z are SkyServer's short names of modelMag_u.. and modelMagErr_u..
+    **{f"model_mag_{b}": SdssColumn("photo", b, "number") for b in BANDS},
+    **{f"model_mag_err_{b}": SdssColumn("photo", f"err_{b}", "number") for b in BANDS},
+    **{f"psf_mag_{b}": SdssColumn("photo", f"psfMag_{b}", "number") for b in BANDS},
+    "petro_rad_r": SdssColumn("photo", "petroRad_r", "number"),
+    "petro_r50_r": SdssColumn("photo", "petroR50_r", "number"),
+    **{f"extinction_{b}": SdssColumn("photo", f"extinction_{b}", "number") for b in BANDS},
+    "photo_type": SdssColumn("photo", "type", "integer"),
+    "clean": SdssColumn("photo", "clean", "integer"),
+    "mode": SdssColumn("photo", "mode", "integer"),
+    "run": SdssColumn("photo", "run", "integer"),
+    "rerun": SdssColumn("photo", "rerun", "integer"),
+    "camcol": SdssColumn("photo", "camcol", "integer"),
+    "field": SdssColumn("photo", "field", "integer"),
+    "specobjid": SdssColumn("spec", "specObjID", "integer"),
+    "plate": SdssColumn("spec", "plate", "integer"),
+    "mjd": SdssColumn("spec", "mjd", "integer"),
+    "fiberid": SdssColumn("spec", "fiberID", "integer"),
+    "spec_class": SdssColumn("spec", "class", "text"),
+    "spec_subclass": SdssColumn("spec", "subClass", "text"),
+    "zspec": SdssColumn("spec", "z", "number", alias="redshift"),
+    "zspec_err": SdssColumn("spec", "zErr", "number"),
+    "z_warning": SdssColumn("spec", "zWarning", "integer"),
+    "science_primary": SdssColumn("spec", "sciencePrimary", "integer"),
+}
 """The 42 columns that a sample has if it doesn't say otherwise."""
 
 OPTIONAL: dict[str, SdssColumn] = {

@@ -121,7 +121,10 @@ def _locked(gpus: int, devices: list[str], folder: Path) -> Iterator[list[str]]:
     locks = {device: _lock(folder, scope + device) for device in devices}
     taking = _lock(folder, "taking")
     try:
-        _make_folder(folder)
+        # not sticky: filelock refuses another user's file in a sticky folder, because its owner
+        # could remove it; who removes a lock here gets two jobs onto one GPU, and no more than that
+        with _writable_by_all():
+            folder.mkdir(mode=0o777, exist_ok=True)
         names = _wait_for(gpus, locks, taking)
     except OSError as error:
         raise RuntimeError(
@@ -136,20 +139,14 @@ def _locked(gpus: int, devices: list[str], folder: Path) -> Iterator[list[str]]:
 
 
 def _wait_for(gpus: int, locks: dict[str, FileLock], taking: FileLock) -> list[str]:
-    told = -REMIND_S
-    while True:
-        names = _take(gpus, locks, taking)
-        if names:
-            return names
-        if time.monotonic() - told >= REMIND_S:
-            told = time.monotonic()
-            logger.info(
-                "waiting for %d of the GPUs %s: other jobs have them (locks in %s)",
-                gpus,
-                ", ".join(locks),
-                Path(taking.lock_file).parent,
-            )
+    said, folder = -REMIND_S, Path(taking.lock_file).parent
+    waiting = "waiting for %d of the GPUs %s: other jobs have them (locks in %s)"
+    while not (names := _take(gpus, locks, taking)):
+        if time.monotonic() - said >= REMIND_S:
+            said = time.monotonic()
+            logger.info(waiting, gpus, ", ".join(locks), folder)
         time.sleep(POLL_S)
+    return names
 
 
 def _take(gpus: int, locks: dict[str, FileLock], taking: FileLock) -> list[str]:
@@ -176,16 +173,6 @@ def _free(locks: Iterable[FileLock]) -> None:
     for lock in locks:
         Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
-
-
-def _make_folder(folder: Path) -> None:
-    """Make a folder in which every user of this machine may lock.
-
-    Not sticky: filelock refuses another user's file in a sticky folder, because its owner could
-    remove it. Who removes a lock here gets two jobs onto one GPU, and no more than that.
-    """
-    with _writable_by_all():
-        folder.mkdir(mode=0o777, exist_ok=True)
 
 
 @contextmanager
@@ -289,14 +276,9 @@ def list_cards() -> list[Card] | None:
 
     A process of its own is asked, so CUDA stays untouched in this one.
     """
+    asked = {"capture_output": True, "text": True, "check": True, "timeout": LIST_TIMEOUT_S}
     try:
-        listing = subprocess.run(
-            ["nvidia-smi", "-L"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=LIST_TIMEOUT_S,
-        ).stdout
+        listing = subprocess.run(["nvidia-smi", "-L"], **asked).stdout
     except FileNotFoundError:
         return None
     except (OSError, subprocess.SubprocessError) as error:
