@@ -78,7 +78,7 @@ def guard(command: str, limit: int) -> str:
 
 
 class SkyServer(LoopbackServer):
-    """A SkyServer on 127.0.0.1 while its `with` block lasts.
+    """A SkyServer on 127.0.0.1 while its `with` block lasts, as `LoopbackServer`.
 
     Parameters
     ----------
@@ -90,9 +90,6 @@ class SkyServer(LoopbackServer):
         Greatest number of rows of an answer; put in silently where a query has no TOP.
     timeout : float
         Seconds after which a query is broken off.
-    port, middleware
-        As `LoopbackServer`, which also has its address `url` and its `log`.
-
     """
 
     def __init__(

@@ -120,19 +120,11 @@ def petrosian_share(half_light: np.ndarray, early: np.ndarray) -> np.ndarray:
 def measure(
     flux: np.ndarray, half_light: np.ndarray, early: np.ndarray, rng: np.random.Generator
 ) -> Photometry:
-    """Observe objects.
+    """Observe objects whose true flux (n, 5) in maggies is dimmed by the Galaxy's dust.
 
-    Parameters
-    ----------
-    flux : (n, 5) array
-        True flux in maggies, dimmed by the Galaxy's dust.
-    half_light : (n,) array
-        Half-light radius in arcsec, 0 for a point source.
-    early : (n,) array of bool
-        Whether the profile is de Vaucouleurs', which loses more light outside the Petrosian
-        aperture and is more concentrated than an exponential disk.
-    rng : numpy.random.Generator
-        Source of the noise.
+    Half-light radii (n,) are in arcsec, 0 for a point source. A de Vaucouleurs profile (`early`)
+    loses more light outside the Petrosian aperture than an exponential disk and is more
+    concentrated.
     """
     n = len(flux)
     # one calibration of the object's field for all its magnitudes
@@ -191,14 +183,9 @@ def fit_spectra(
 
     Fainter spectra (apparent i magnitude) are noisier and fail more often: about 1 in 100 at i = 18
     and 1 in 12 at i = 21 has a warning; a third of those have a redshift that has nothing to do
-    with the object, and a fifth of these the wrong class too. The formal error is near 2e-5 for
-    bright galaxies and stars and 3e-4 for quasars.
-
-    Returns
-    -------
-    redshift, error : (n,) float arrays
-    warning, spec_class : (n,) int arrays
-        ``zWarning``, and an index into `CLASSES`.
+    with the object, and a fifth of these the wrong class too. Returned are the measured redshift,
+    its formal error (near 2e-5 for bright galaxies and stars, 3e-4 for quasars), ``zWarning`` and
+    the class as an index into `CLASSES`, (n,) each.
     """
     n = len(redshift)
     faint = 10 ** (0.2 * np.clip(mag_i - 18, -3, 4))
