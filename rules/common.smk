@@ -32,7 +32,7 @@ from sdssflow.configuration.loading import (
 from sdssflow.configuration.reading import Document
 from sdssflow.files import write_text
 from sdssflow.outputs import outputs
-from sdssflow.provenance import digests, records, run_times
+from sdssflow.provenance import digests, records
 from sdssflow.provenance.lineage import LineageError
 from sdssflow.report.contents import contents
 from sdssflow.report.figures import (

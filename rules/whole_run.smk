@@ -138,7 +138,7 @@ def end_run(failed=False):
     try:
         # for Snakemake's report, tell when submitted jobs began
         if not workflow.local_exec:
-            run_times.restore_starts(workflow.persistence, Path.cwd())
+            runs.restore_starts(workflow.persistence, Path.cwd())
     finally:
         if failed:
             failures.tell(workflow)
