@@ -223,22 +223,6 @@ def test_a_training_that_is_killed_goes_on_to_the_same_bytes(longer):
     assert not list(longer.folder.glob(f"{ENSEMBLE}/checkpoints/1"))
 
 
-def test_a_second_run_from_nothing_gives_the_same_bytes(finished, tmp_path):
-    """All tables and models; figures and pages are made of them."""
-    data = {".csv", ".parquet", ".hdf5", ".json", ".skops", ".safetensors"}
-    before = {
-        path: content
-        for path, content in finished.results().items()
-        if PurePath(path).suffix in data and not path.startswith("results/workflow/")
-    }
-    run = finished.copy(tmp_path / "copy")
-    shutil.rmtree(run.folder / "results")
-    run.snakemake(*(path for path in before if "/1/" not in path))  # not what is in folders
-    after = run.results()
-    assert [path for path in before if before[path] != after.get(path)] == []
-    assert {PurePath(path).suffix for path in before} == data
-
-
 def test_snakemake_makes_its_own_report_of_the_run(finished, tmp_path):
     finished.snakemake("--report", str(tmp_path / "report.html"))
     assert "Objects left after each cut" in (tmp_path / "report.html").read_text()
