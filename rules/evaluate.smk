@@ -3,19 +3,14 @@
 
 rule predict_classes:
     input:
-        models=expand(
-            "results/{{sample}}/classify/{{split}}/{{model}}/{seed}", seed=RUN.seeds
-        ),
-        tests=expand(
-            "results/{{sample}}/split/{{split}}/{seed}/test.parquet", seed=RUN.seeds
-        ),
+        models=each_seed("results/{sample}/classify/{split}/{model}/{seed}"),
+        tests=each_seed("results/{sample}/split/{split}/{seed}/test.parquet"),
     output:
         predictions="results/{sample}/classify/{split}/{model}/predictions.parquet",
     wildcard_constraints:
         model=one_of(RUN.classifiers),
     resources:
-        mem_mb=growing(800, 10),
-        runtime=by_attempt(30),
+        **needs(800, 10, minutes=30),
     params:
         seeds=RUN.seeds,
         model="{model}",
@@ -35,8 +30,7 @@ rule score_classes:
         confusion="results/{sample}/classify/{split}/confusion.csv",
         reliability="results/{sample}/classify/{split}/reliability.csv",
     resources:
-        mem_mb=growing(600, 20),
-        runtime=by_attempt(30),
+        **needs(600, 20, minutes=30),
     params:
         models=lambda wildcards: models_of(wildcards.sample, "classify"),
         settings=as_text(RUN.class_scores.canonical()),
@@ -55,11 +49,9 @@ rule plot_classes:
         reliability="results/{sample}/classify/{split}/reliability.csv",
         predictions=predictions_of("classify"),
     output:
-        figures=drawn(CLASSES),
-        also=further(drawn(CLASSES)),
+        figures=drawn(figures.CLASSES),
     resources:
-        mem_mb=growing(600, 10),
-        runtime=by_attempt(10),
+        **needs(600, 10, minutes=10),
     params:
         models=lambda wildcards: models_of(wildcards.sample, "classify"),
         settings=FIGURES,
@@ -71,19 +63,14 @@ rule plot_classes:
 
 rule predict_redshifts:
     input:
-        models=expand(
-            "results/{{sample}}/regress/{{split}}/{{model}}/{seed}", seed=RUN.seeds
-        ),
-        tests=expand(
-            "results/{{sample}}/split/{{split}}/{seed}/test.parquet", seed=RUN.seeds
-        ),
+        models=each_seed("results/{sample}/regress/{split}/{model}/{seed}"),
+        tests=each_seed("results/{sample}/split/{split}/{seed}/test.parquet"),
     output:
         predictions="results/{sample}/regress/{split}/{model}/predictions.parquet",
     wildcard_constraints:
         model=one_of(set(RUN.regressors) - PDF_REGRESSORS),
     resources:
-        mem_mb=growing(800, 10),
-        runtime=by_attempt(30),
+        **needs(800, 10, minutes=30),
     params:
         seeds=RUN.seeds,
         model="{model}",
@@ -101,8 +88,7 @@ rule score_redshifts:
         differences=reported("results/{sample}/regress/{split}/differences.csv"),
         scores_by_bin="results/{sample}/regress/{split}/scores_by_bin.csv",
     resources:
-        mem_mb=growing(600, 20),
-        runtime=by_attempt(30),
+        **needs(600, 20, minutes=30),
     params:
         models=lambda wildcards: models_of(wildcards.sample, "regress"),
         settings=as_text(RUN.redshift_scores.canonical()),
@@ -120,11 +106,9 @@ rule plot_redshifts:
         predictions=predictions_of("regress"),
         histories=histories,
     output:
-        figures=drawn(REDSHIFTS),
-        also=further(drawn(REDSHIFTS)),
+        figures=drawn(figures.REDSHIFTS),
     resources:
-        mem_mb=growing(600, 10),
-        runtime=by_attempt(10),
+        **needs(600, 10, minutes=10),
     params:
         models=lambda wildcards: models_of(wildcards.sample, "regress"),
         settings=FIGURES,

@@ -139,7 +139,7 @@ CASES = {
         "a template of the report": ("<html", "<html ", {"build_report"}),
     },
     "rules/prepare.smk": {
-        "resources of a rule": ("growing(600, 10)", "growing(700, 10)", set()),
+        "resources of a rule": ("needs(600, 10", "needs(700, 10", set()),
         "message of a rule": ("Applying the", "Now applying the", set()),
     },
     "rules/common.smk": {
