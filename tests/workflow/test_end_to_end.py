@@ -170,8 +170,8 @@ def longer(finished, tmp_path):
     content["regressors"]["ensemble"] |= {
         "hidden": [32, 32],
         "members": 4,
-        "max_epochs": 600,
-        "patience": 600,
+        "max_epochs": 300,
+        "patience": 300,
         "checkpoint_epochs": 20,
     }
     path.write_text(yaml.safe_dump(content, sort_keys=False))
