@@ -128,9 +128,10 @@ def one_of(names):
     return "|".join(sorted(names)) or "(?!)"
 
 
-def models_of(sample, task):
-    """Names of the models that a sample trains for a task."""
-    return figures.models(RUN, SAMPLES[sample], task)
+def models_of(sample, task="regress", among=None):
+    """Names of the models that a sample trains for a task, of all or among these."""
+    names = figures.models(RUN, SAMPLES[sample], task)
+    return [name for name in names if among is None or name in among]
 
 
 def source_paths(sample):
@@ -197,40 +198,18 @@ def voters(wildcards):
     return [f"{folder}/{name}/{wildcards.seed}" for name in names]
 
 
-def prediction_paths(sample, task, split):
-    """Paths of the predictions of every model of a sample, split and task."""
-    return [
-        f"results/{sample}/{task}/{split}/{model}/predictions.parquet"
-        for model in models_of(sample, task)
-    ]
-
-
-def model_folders(sample, task, split):
-    """Paths of the trained models of a sample, split and task; seeds run fastest."""
+def model_paths(path, sample, task, split, among=None):
+    """A file of each of these models, and of each seed if `path` names it; seeds run fastest."""
     return expand(
-        f"results/{sample}/{task}/{split}/{{model}}/{{seed}}",
-        model=models_of(sample, task),
+        f"results/{sample}/{task}/{split}/{{model}}/{path}",
+        model=models_of(sample, task, among),
         seed=RUN.seeds,
     )
 
 
-def predictions_of(task):
-    """Input function: the predictions of every model of the sample."""
-    return lambda wildcards: prediction_paths(wildcards.sample, task, wildcards.split)
-
-
-def pdf_models_of(sample):
-    """Names of the regressors of a sample that give a p(z)."""
-    return figures.pdf_models(RUN, SAMPLES[sample])
-
-
-def of_pdf_models(path):
-    """Input function: a file of each of them, and of each seed if `path` names it."""
-    return lambda wildcards: expand(
-        f"results/{wildcards.sample}/regress/{wildcards.split}/{{model}}/{path}",
-        model=pdf_models_of(wildcards.sample),
-        seed=RUN.seeds,
-    )
+def of_models(path, task="regress", among=None):
+    """Input function: the same, of the sample and split of the wildcards."""
+    return lambda its: model_paths(path, its.sample, task, its.split, among)
 
 
 def each_seed(path):
@@ -243,16 +222,6 @@ def chosen_settings(wildcards):
     folder = f"results/{wildcards.sample}/regress/{wildcards.split}/{wildcards.model}"
     searches = wildcards.model in SEARCHING_REGRESSORS
     return [f"{folder}/search/{wildcards.seed}.json"] if searches else []
-
-
-def histories(wildcards):
-    """Input function: folders of the networks, which keep a loss history."""
-    return [
-        f"results/{wildcards.sample}/regress/{wildcards.split}/{model}/{seed}"
-        for model in models_of(wildcards.sample, "regress")
-        for seed in RUN.seeds
-        if model in TORCH_REGRESSORS
-    ]
 
 
 def reported(path):

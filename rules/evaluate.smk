@@ -22,7 +22,7 @@ rule predict_classes:
 
 rule score_classes:
     input:
-        predictions=predictions_of("classify"),
+        predictions=of_models("predictions.parquet", "classify"),
     output:
         scores=reported("results/{sample}/classify/{split}/scores.csv"),
         differences=reported("results/{sample}/classify/{split}/differences.csv"),
@@ -47,7 +47,7 @@ rule plot_classes:
         scores_by_bin="results/{sample}/classify/{split}/scores_by_bin.csv",
         confusion="results/{sample}/classify/{split}/confusion.csv",
         reliability="results/{sample}/classify/{split}/reliability.csv",
-        predictions=predictions_of("classify"),
+        predictions=of_models("predictions.parquet", "classify"),
     output:
         figures=drawn(figures.CLASSES),
     resources:
@@ -82,7 +82,7 @@ rule predict_redshifts:
 
 rule score_redshifts:
     input:
-        predictions=predictions_of("regress"),
+        predictions=of_models("predictions.parquet"),
     output:
         scores=reported("results/{sample}/regress/{split}/scores.csv"),
         differences=reported("results/{sample}/regress/{split}/differences.csv"),
@@ -90,7 +90,7 @@ rule score_redshifts:
     resources:
         **needs(600, 20, minutes=30),
     params:
-        models=lambda wildcards: models_of(wildcards.sample, "regress"),
+        models=lambda wildcards: models_of(wildcards.sample),
         settings=as_text(RUN.redshift_scores.canonical()),
         bootstrap=as_text(RUN.bootstrap.canonical()),
     message:
@@ -103,14 +103,14 @@ rule plot_redshifts:
     input:
         scores="results/{sample}/regress/{split}/scores.csv",
         scores_by_bin="results/{sample}/regress/{split}/scores_by_bin.csv",
-        predictions=predictions_of("regress"),
-        histories=histories,
+        predictions=of_models("predictions.parquet"),
+        histories=of_models("{seed}", among=TORCH_REGRESSORS),
     output:
         figures=drawn(figures.REDSHIFTS),
     resources:
         **needs(600, 10, minutes=10),
     params:
-        models=lambda wildcards: models_of(wildcards.sample, "regress"),
+        models=lambda wildcards: models_of(wildcards.sample),
         settings=FIGURES,
     message:
         "Drawing the redshifts of {wildcards.sample}, split {wildcards.split}"

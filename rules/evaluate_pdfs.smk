@@ -34,10 +34,10 @@ rule weigh_spectra:
             "results/{sample}/split/{split}/{seed}/development.parquet"
         ),
         tests=each_seed("results/{sample}/split/{split}/{seed}/test.parquet"),
-        models=of_pdf_models("{seed}"),
-        calibrations=of_pdf_models("calibration/{seed}.json"),
-        references=of_pdf_models("calibration/{seed}.parquet"),
-        predictions=of_pdf_models("predictions.parquet"),
+        models=of_models("{seed}", among=PDF_REGRESSORS),
+        calibrations=of_models("calibration/{seed}.json", among=PDF_REGRESSORS),
+        references=of_models("calibration/{seed}.parquet", among=PDF_REGRESSORS),
+        predictions=of_models("predictions.parquet", among=PDF_REGRESSORS),
     output:
         scores="results/{sample}/regress/{split}/covariate_shift.csv",
     wildcard_constraints:
@@ -45,7 +45,7 @@ rule weigh_spectra:
     resources:
         **needs(1000, 8, minutes=60),
     params:
-        models=lambda wildcards: pdf_models_of(wildcards.sample),
+        models=lambda wildcards: models_of(wildcards.sample, among=PDF_REGRESSORS),
         seeds=RUN.seeds,
         neighbours=RUN.redshift_pdfs.weight_neighbours,
         bootstrap=as_text(RUN.bootstrap.canonical()),
@@ -57,7 +57,7 @@ rule weigh_spectra:
 
 rule score_pdfs:
     input:
-        predictions=of_pdf_models("predictions.parquet"),
+        predictions=of_models("predictions.parquet", among=PDF_REGRESSORS),
     output:
         scores=reported("results/{sample}/regress/{split}/pdf_scores.csv"),
         differences=reported("results/{sample}/regress/{split}/pdf_differences.csv"),
@@ -68,7 +68,7 @@ rule score_pdfs:
     resources:
         **needs(600, 20, minutes=30),
     params:
-        models=lambda wildcards: pdf_models_of(wildcards.sample),
+        models=lambda wildcards: models_of(wildcards.sample, among=PDF_REGRESSORS),
         settings=as_text(RUN.redshift_pdfs.canonical()),
         bootstrap=as_text(RUN.bootstrap.canonical()),
     message:
@@ -79,8 +79,8 @@ rule score_pdfs:
 
 rule stack_pdfs:
     input:
-        predictions=of_pdf_models("predictions.parquet"),
-        pdfs=of_pdf_models("pdfs.hdf5"),
+        predictions=of_models("predictions.parquet", among=PDF_REGRESSORS),
+        pdfs=of_models("pdfs.hdf5", among=PDF_REGRESSORS),
     output:
         stacks="results/{sample}/regress/{split}/redshift_stacks.csv",
         summary=reported("results/{sample}/regress/{split}/redshift_stacks_summary.csv"),
@@ -89,7 +89,7 @@ rule stack_pdfs:
     resources:
         **needs(600, 8, minutes=30),
     params:
-        models=lambda wildcards: pdf_models_of(wildcards.sample),
+        models=lambda wildcards: models_of(wildcards.sample, among=PDF_REGRESSORS),
         settings=as_text(RUN.redshift_pdfs.canonical()),
         bootstrap=as_text(RUN.bootstrap.canonical()),
     message:
@@ -105,8 +105,8 @@ rule plot_pdfs:
         pit="results/{sample}/regress/{split}/pit.csv",
         stacks="results/{sample}/regress/{split}/redshift_stacks.csv",
         summary="results/{sample}/regress/{split}/redshift_stacks_summary.csv",
-        predictions=of_pdf_models("predictions.parquet"),
-        pdfs=of_pdf_models("pdfs.hdf5"),
+        predictions=of_models("predictions.parquet", among=PDF_REGRESSORS),
+        pdfs=of_models("pdfs.hdf5", among=PDF_REGRESSORS),
     output:
         figures=drawn(figures.PDFS),
     wildcard_constraints:
@@ -114,7 +114,7 @@ rule plot_pdfs:
     resources:
         **needs(600, 10, minutes=10),
     params:
-        models=lambda wildcards: pdf_models_of(wildcards.sample),
+        models=lambda wildcards: models_of(wildcards.sample, among=PDF_REGRESSORS),
         level=RUN.bootstrap.level,
         settings=FIGURES,
     message:

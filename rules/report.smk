@@ -5,8 +5,10 @@
 rule build_report:
     input:
         contents=[item.path for item in contents(RUN, SAMPLES)],
-        predictions=[path for part in PARTS for path in prediction_paths(*part)],
-        models=[path for part in PARTS for path in model_folders(*part)],
+        predictions=[
+            path for its in PARTS for path in model_paths("predictions.parquet", *its)
+        ],
+        models=[path for its in PARTS for path in model_paths("{seed}", *its)],
         published=["results/published.csv"],
         templates=files_in("scripts/sdssflow/report/templates"),
     output:
