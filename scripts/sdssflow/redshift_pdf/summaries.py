@@ -6,7 +6,7 @@ from typing import get_args
 
 import numpy as np
 
-from sdssflow.configuration.values import PointEstimate
+from sdssflow.configuration.section import PointEstimate
 from sdssflow.redshift_pdf.best import best
 from sdssflow.redshift_pdf.mixture import Mixture
 
