@@ -74,7 +74,7 @@ class RandomForestRegressor(Regressor):
     """Fewest objects in a leaf."""
     max_features: Annotated[float, Field(gt=0, le=1)] = 0.7
     """Fraction of the features tried at each node."""
-    point: PointEstimate = "best"
+    point: PointEstimate = "mean"
     """Summary of p(z) that is zphot."""
 
 

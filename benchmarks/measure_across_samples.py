@@ -1,0 +1,109 @@
+"""All regressors on all samples at hand: scores, their ranks with paired intervals, and CPU time.
+
+    snakemake --configfile config/across_samples.yaml --until score_redshifts score_pdfs
+    PYTHONPATH=scripts python benchmarks/measure_across_samples.py [--configfile FILE]
+
+Reads what the run has scored and prints a Markdown table for each sample. Scores of redshifts are
+of each model's own point; CPU time is that of searching, training, calibrating and predicting, from
+the provenance records. `rank` is by CRPS among models with p(z), by sigma_NMAD in brackets among
+all: models share the first rank if the paired 95 % interval of their difference from the best
+holds 0. Then says, sample by sample, how the ensemble stands to the best of the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+RESULTS = Path("results")
+RULES = ("search_settings", "train_regressor", "train_network", "calibrate_pdfs", "predict_pdfs",
+         "predict_redshifts")  # fmt: skip
+OF_PDFS = {"crps": 5, "pit_ks": 4}
+OF_POINTS = {"sigma_nmad": 5, "rmse": 4, "outlier_0.15": 4}
+JUDGE = "ensemble"
+
+
+def cpu_seconds(sample: str, split: str, model: str) -> float:
+    """Return what all jobs of a model took, all seeds."""
+    records = [
+        path
+        for rule in RULES
+        for path in (RESULTS / "provenance" / rule / sample / split).rglob("*.json")
+        if model in (path.stem, path.parent.name)
+    ]
+    return sum(json.loads(path.read_text())["cpu_seconds"] for path in records)
+
+
+def values(folder: Path, name: str, metrics: dict[str, int]) -> pd.DataFrame:
+    """Return the scores of all seeds together, models x metrics."""
+    frame = pd.read_csv(folder / name)
+    frame = frame[(frame["seed"].astype(str) == "all") & (frame["subset"] == "all")]
+    frame = frame[~frame["convention"].str.startswith("of the ")]
+    return frame[frame["metric"].isin(metrics)].pivot_table(
+        index="model", columns="metric", values="value", sort=False
+    )
+
+
+def behind(folder: Path, name: str, metric: str, best: str) -> set[str]:
+    """Return the models whose paired interval says that they are worse than the best."""
+    frame = pd.read_csv(folder / name)
+    frame = frame[frame["metric"] == metric]
+    # a difference is of the value of `model` minus that of `other`
+    worse = frame[(frame["other"] == best) & (frame["lower"] > 0)]["model"]
+    others = frame[(frame["model"] == best) & (frame["upper"] < 0)]["other"]
+    return {*worse, *others}
+
+
+def ranks(column: pd.Series, far: set[str]) -> dict[str, str]:
+    """Return the rank of each model: 1 for all that are not told apart from the best."""
+    order = column.dropna().sort_values().index
+    return {m: "1" if m not in far else str(place) for place, m in enumerate(order, start=1)}
+
+
+def table(sample: str, split: str) -> str:
+    """Print the table of one sample and split; return the line about the ensemble."""
+    folder = RESULTS / sample / "regress" / split
+    pdfs, points = (values(folder, f"{of}scores.csv", metrics)
+                    for of, metrics in (("pdf_", OF_PDFS), ("", OF_POINTS)))  # fmt: skip
+    scores = points.join(pdfs)
+    firsts = {metric: scores[metric].idxmin() for metric in ("crps", "sigma_nmad")}
+    by_pdf = ranks(scores["crps"], behind(folder, "pdf_differences.csv", "crps", firsts["crps"]))
+    far = behind(folder, "differences.csv", "sigma_nmad", firsts["sigma_nmad"])
+    by_point = ranks(scores["sigma_nmad"], far)
+    objects = pd.read_csv(folder / "scores.csv").query("metric == 'sigma_nmad'")["n"].max()
+    print(f"\n**{sample}**, split {split}, {objects} test objects\n")
+    columns = {**OF_PDFS, **OF_POINTS}
+    print("| model | " + " | ".join(columns) + " | CPU s | rank |")
+    print("|---" * (len(columns) + 3) + "|")
+    for model, row in scores.sort_values(["crps", "sigma_nmad"]).iterrows():
+        cells = ["" if pd.isna(row[m]) else f"{row[m]:.{digits}f}" for m, digits in columns.items()]
+        place = f"{by_pdf.get(model, '')} ({by_point[model]})".strip()
+        taken = f"{cpu_seconds(sample, split, model):.0f}"
+        print(f"| {model} | " + " | ".join([*cells, taken, place]) + " |")
+    others = scores["sigma_nmad"].drop(JUDGE)
+    return (
+        f"| {sample} | {by_pdf[JUDGE]} | {others.idxmin()} | "
+        f"{scores['sigma_nmad'][JUDGE] / others.min() - 1:+.1%} |"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--configfile", default="config/across_samples.yaml")
+    run = yaml.safe_load(Path(parser.parse_args().configfile).read_text())
+    lines = [
+        table(sample, path.parent.name)
+        for sample in run["samples"]
+        for path in sorted((RESULTS / sample / "regress").glob("*/pdf_scores.csv"))
+    ]
+    print(f"\n| sample | rank of {JUDGE} by CRPS | best other by sigma_NMAD | against it |")
+    print("|---|---|---|---|")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
