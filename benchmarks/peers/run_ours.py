@@ -26,6 +26,7 @@ from sdssflow.redshift_pdf.summaries import summarise
 from sdssflow.regress.ensemble_training import fit as train_ensemble
 from sdssflow.regress.mixture_networks import MixtureNetworks, predict_pdf
 from sdssflow.regress.recalibration import fit_width, shrunk_width
+from sdssflow.regress.settings_search import search_settings
 
 SEED = 1
 
@@ -60,10 +61,10 @@ def read_parts(path: Path) -> dict[str, Part]:
 
 
 def fit(parts: dict[str, Part]) -> MixtureNetworks:
-    """Train the ensemble with its default settings, as rule train_network does."""
-    settings = MixtureEnsemble(kind="mixture_ensemble")
-    nowhere = torch.device("cpu")
-    return train_ensemble(settings, SEED, parts["train"], parts["validation"], nowhere).networks
+    """Choose the noise and train the ensemble, as rules search_settings and train_network do."""
+    given = SEED, parts["train"], parts["validation"], torch.device("cpu")
+    settings, _ = search_settings(MixtureEnsemble(kind="mixture_ensemble"), *given)
+    return train_ensemble(settings, *given).networks
 
 
 def predict(networks: MixtureNetworks, parts: dict[str, Part], objects: Part) -> Mixture:
@@ -72,7 +73,7 @@ def predict(networks: MixtureNetworks, parts: dict[str, Part], objects: Part) ->
     pdf = predict_pdf(networks, held_back.features, held_back.feature_names)
     width = shrunk_width(fit_width(pdf, held_back.zspec), len(held_back))
     pdf = predict_pdf(networks, objects.features, objects.feature_names).rescaled(width)
-    summarise(pdf, "mean")  # the peers make their point estimates here as well
+    summarise(pdf, "best")  # the peers make their point estimates here as well
     return pdf
 
 
