@@ -5,7 +5,7 @@ All candidates are trained for a few epochs, the better ones again for more, unt
 mean CRPS of their p(z); the calibration part and the test objects are not looked at. Where the
 validation part is small, or there is none, some of the train part is judged on as well, and not
 learnt from. Another candidate than the configured settings is chosen only if it is better by more
-than the standard error of the paired difference.
+than twice the standard error of the paired difference: the best of several is so by chance, too.
 """
 
 from __future__ import annotations
@@ -155,10 +155,10 @@ def _crps(
 
 
 def _winner(crps: np.ndarray) -> int:
-    """Return the best candidate if it beats the first by more than the standard error, else 0."""
+    """Return the best candidate if it beats the first by two standard errors, else 0."""
     best = int(crps.mean(axis=1).argmin())
     difference, error = _paired(crps, best)
-    return best if difference < -error else 0
+    return best if difference < -2 * error else 0
 
 
 def _paired(crps: np.ndarray, place: int) -> tuple[float, float]:
