@@ -256,7 +256,7 @@ PDFS = (
         "Candidates by round, judged on the validation part by their CRPS: the configured "
         "settings first, the better ones of the others going on with more epochs. Difference: "
         "CRPS minus that of the configured settings in the same round, with its standard error. "
-        "Others are chosen only if they are better by more than that. No test object was looked "
+        "Others are chosen only if they are better by more than twice that. No test object was looked "
         "at.", name="search"),
 )
 # fmt: on
