@@ -1,15 +1,12 @@
 """Rows from a TAP mirror are those of SkyServer, whatever its ids and limits."""
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from sdssflow.acquire.download.archive import Archive
 from sdssflow.acquire.download.chunks import make_plan, open_archive
 from sdssflow.acquire.download.client_tap import TapLanguage
-from sdssflow.acquire.download.errors import TransientError
-from sdssflow.acquire.download.plan import plates
 from sdssflow.acquire.download.sql import condition_adql
 from sdssflow.acquire.download.store import Store
 from sdssflow.acquire.schema import BANDS
@@ -55,32 +52,6 @@ def test_a_limit_with_the_digits_of_skyserver_keeps_the_spectrum(sky, server, tm
     table, _ = fetched(archive_at(server.tap_url, tmp_path, asked), asked, tmp_path)
     assert_same_rows(table, by_skyserver(server, tmp_path / "sky", [*selection, LEGACY]))
     assert np.float32(low) in table["zspec"].to_numpy().astype(np.float32)
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ({"specobjid": (8000 << 50) + (7 << 38)}, "row 1 .*its specobjid occurs twice"),
-        ({"specobjid": 9000 << 50}, "outside the range asked for"),
-        ({"plate": 8001}, "its plate is not that of its specobjid"),
-        ({"fiberid": 9}, "its fiberid is not that of its specobjid"),
-        ({"specobjid": None}, "row 1 of the answer has no specobjid"),
-    ],
-)
-def test_rows_that_contradict_their_key_are_refused(row, message):
-    types = {"specobjid": pa.uint64(), "plate": pa.int32(), "fiberid": pa.int32()}
-    right = [
-        {"specobjid": (8000 << 50) + (fiber << 38), "plate": 8000, "fiberid": fiber}
-        for fiber in (7, 8)
-    ]
-    if row.get("specobjid") == right[0]["specobjid"]:
-        row = {**row, "fiberid": 7}
-    columns = {name: name for name in types}
-    language = TapLanguage(source(columns=columns))
-    language.check_keys(pa.Table.from_pylist(right, pa.schema(types)), plates(8000, 8001))
-    wrong = pa.Table.from_pylist([right[0], {**right[1], **row}], pa.schema(types))
-    with pytest.raises(TransientError, match=message):
-        language.check_keys(wrong, plates(8000, 8001))
 
 
 def test_limit_takes_the_first_rows(server, tmp_path):

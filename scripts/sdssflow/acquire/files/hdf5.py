@@ -48,7 +48,10 @@ def read_hdf5(path: str, columns: dict[str, str], table: str | int | None) -> pa
             found = FileColumns(
                 names=list(places),
                 read=lambda name: _values(path, name, _resolved(path, node, name, places)),
-                unit=lambda name: _unit(_resolved(path, node, name, places)) or units.get(name),
+                unit=lambda name: (
+                    stated_unit(getattr(_resolved(path, node, name, places).holder, "attrs", {}))
+                    or units.get(name)
+                ),
                 others=lambda: {
                     place: list(columns_of(path, other, place))
                     for place, other in tables(file).items()
@@ -93,10 +96,6 @@ def _resolved(path: str, node: Any, name: str, places: dict[str, Stored]) -> Sto
 def _declared(stored: Stored) -> int:
     kind = stored.dataset.dtype[stored.field] if stored.field else stored.dataset.dtype
     return (stored.dataset.size or 0) * kind.itemsize
-
-
-def _unit(stored: Stored) -> str | None:
-    return None if stored.holder is None else stated_unit(stored.holder.attrs)
 
 
 def _compound_units(path: str, node: Any) -> dict[str, str]:
