@@ -35,7 +35,7 @@ from sdssflow.acquire.checks import first_failure
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.schema import BANDS, MAGNITUDES, plate_and_fiber
 from sdssflow.acquire.units import check_unit
-from sdssflow.configuration.sdss_columns import ALWAYS, SELECTABLE
+from sdssflow.configuration.selection import ALWAYS, SELECTABLE
 from sdssflow.configuration.sources import BulkSource
 
 BLOCK_ROWS = 8192  # 34 MB of the files of DR17

@@ -23,8 +23,7 @@ import numpy as np
 
 from sdssflow.acquire.download.errors import DownloadError
 from sdssflow.acquire.download.plan import EVERYTHING, Range
-from sdssflow.configuration.sdss_columns import DOWNLOADABLE, SELECTABLE, SdssColumn
-from sdssflow.configuration.selection import Condition
+from sdssflow.configuration.selection import DOWNLOADABLE, SELECTABLE, Condition, SdssColumn
 from sdssflow.configuration.sources import SkyServerSource, TapSource
 
 MOST_ROWS = 500_000  # SkyServer's limit; an answer with as many rows was cut
