@@ -1,4 +1,4 @@
-"""Read tables of text, every value as it stands: numbers are made of it later, with ids exact.
+"""Read tables of text, every value as it is: numbers are made of it later, with ids exact.
 
 The separator is the one with which the header names all mapped columns. Lines may end in any of the
 three ways, and values in quotes may hold line breaks (RFC 4180), whatever the size of the file.
@@ -49,7 +49,7 @@ class Layout(NamedTuple):
 def read_text(path: str, columns: dict[str, str]) -> pa.Table:
     """Read the mapped columns of a table of text in UTF-8 or what its byte order mark says.
 
-    They are binary, with values as they stand in the file; for ECSV of the types that it states.
+    They are binary, with values as they are in the file; for ECSV of the types that it states.
     The file may be packed. A header without a mapped column or with one twice, rows whose number of
     values differs from the header's, quotes that don't end, NUL bytes and long lines are refused.
     """

@@ -125,7 +125,7 @@ def as_numbers(source: SourceTable, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def is_flag(name: str) -> bool:
-    """Tell whether a catalogue column is 0 or 1, so that booleans can stand for it."""
+    """Return whether a catalogue column is 0 or 1, so that booleans can stand for it."""
     column = COLUMNS[name]
     return pa.types.is_integer(column.type) and (column.low, column.high) == (0, 1)
 
