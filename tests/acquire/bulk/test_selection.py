@@ -61,7 +61,7 @@ def sky(tmp_path_factory):
             for name, column in SELECTABLE.items()
         }
     )
-    database = Database(folder, memory="200MB", threads=1)
+    database = Database(folder)
     yield database, table
     database.close()
 

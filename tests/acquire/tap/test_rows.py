@@ -130,7 +130,7 @@ def test_signed_ids_without_plates_are_parted_by_width(limit, sky, server, tmp_p
 
 def wrapped_mirror(sky):
     """A mirror as Data Lab is one: ids of 64 bits in signed columns, spectra of all plates."""
-    database = Database(sky, memory="300MB", threads=1)
+    database = Database(sky)
     names = {
         "sciencePrimary": "scienceprimary", "class": "class", "subClass": "subclass",
         "z": "zsp", "zErr": "zsp_err", "zWarning": "zwarning", "fiberID": "fiberid",
@@ -187,7 +187,7 @@ def test_open_archive_knows_the_kind(server, tmp_path):
 @pytest.mark.parametrize("bit", [0, 6, 40, 62])
 def test_bits_by_remainders_are_the_bits_of_twos_complement(bit, sky):
     values = [0, 1, -1, 64, 127, 128, -64, -65, (1 << 40) + 3, 1 << 62, -(1 << 62), -(1 << 62) - 1]
-    database = Database(sky, memory="100MB", threads=1)
+    database = Database(sky)
     rows = ", ".join(f"({value})" for value in values)
     table = database.add_view(
         ADQL.schema, "bits", f"SELECT CAST(a AS BIGINT) AS a FROM (VALUES {rows}) t(a)"
