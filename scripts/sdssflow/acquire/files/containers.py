@@ -249,9 +249,7 @@ def open_content(path: str) -> io.BufferedReader:
                 inner = OPENERS[found.kind](path, stream)
             except DAMAGE as error:
                 raise CatalogueError(
-                    path,
-                    f"{found.what} can't be opened ({error or type(error).__name__})",
-                    DAMAGED,
+                    path, f"{found.what} can't be opened ({error or type(error).__name__})", DAMAGED
                 ) from error
             stream = io.BufferedReader(_Unpacked(path, found, inner, consumed), HEAD)
     except BaseException:
