@@ -3,7 +3,7 @@
 It answers the queries of the pipeline as skyserver.sdss.org would, bytes included, so that the
 default run and the tests walk through the real client. SQL that it can't translate exactly is
 refused: a test must not be green because of a mistranslation. Nothing of the stages is imported
-here, only constants of the photometry and the writing of files.
+here, only constants of the photometry and the writing of files. Its modules::
 
     server.py         the search page, its command line, the `SkyServer` context manager, and what
                       the server's stored procedure does to the text of a query
