@@ -67,11 +67,8 @@ def test_content_digest_sees_values_nulls_order_and_nothing_else():
     assert content_digest(chunked) == base
     assert content_digest(with_metadata(table(), note="x")) == base
     assert content_digest(table().take([1, 0, 2])) != base
-    zero = pa.table({"id": pa.array([2**63 + 5, 7, 0], type=pa.uint64()), "name": ["a", None, ""]})
-    assert content_digest(zero) != base
-    filled = pa.table({"id": table().column("id"), "name": ["a", "", ""]})
-    assert content_digest(filled) != base
-    assert content_digest(table().rename_columns(["id", "other"])) != base
+    zero = pa.array([2**63 + 5, 7, 0], type=pa.uint64())  # null is not zero
+    assert content_digest(table().set_column(0, "id", zero)) != base
 
 
 @pytest.mark.parametrize("digest", ["131763e82692", "004711004711", "1", "1e5"])

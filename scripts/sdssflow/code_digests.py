@@ -33,15 +33,8 @@ class Memory:
     """Modules read before, by the hash of their text, kept in a file between runs.
 
     Parsing all modules takes longer than the rest of the Snakefile. A memory that can't be read or
-    written is no error: the modules are parsed.
-
-    Parameters
-    ----------
-    path : path-like or None
-        The file; None remembers nothing between runs.
-    once : bool
-        Whether each module is read only once, as when Snakemake parses the workflow: a later edit
-        of it is not seen.
+    written is no error: the modules are parsed. With `once` each module is read only once, as when
+    Snakemake parses the workflow: a later edit of it is not seen.
     """
 
     def __init__(self, path: str | Path | None = None, once: bool = False):
@@ -85,21 +78,10 @@ class Memory:
 def code_digest(
     script: str | Path, memory: Memory | None = None, programs: Iterable[str] = ()
 ) -> str:
-    """Digest the local modules that a script imports, directly or through others.
+    """Digest the local modules that a script imports, directly or through others: 12 hex digits.
 
-    Parameters
-    ----------
-    script : path-like
-        A script; modules are looked for in its folder.
-    memory : Memory, optional
-        Spares parsing modules that were parsed before.
-    programs : iterable of str
-        Names of modules that it imports while it runs, such as those of a kind of model.
-
-    Returns
-    -------
-    str
-        12 hexadecimal digits. The script itself is not part of it: Snakemake tracks that.
+    The script itself is not part of it: Snakemake tracks that. Modules are looked for in its
+    folder; `programs` names those that it imports while it runs, such as those of a kind of model.
 
     Raises
     ------
@@ -121,22 +103,7 @@ def modules_behind(script: Path, memory: Memory, programs: Iterable[str] = ()) -
 
 
 def program_digest(module: str, root: str | Path, memory: Memory | None = None) -> str:
-    """Digest a module that runs as a process of its own, and the local modules it imports.
-
-    Parameters
-    ----------
-    module : str
-        Its name, as in ``python -m``.
-    root : path-like
-        Folder in which modules are looked for.
-    memory : Memory, optional
-        Spares parsing modules that were parsed before.
-
-    Returns
-    -------
-    str
-        12 hexadecimal digits.
-    """
+    """Digest a module below `root` that runs as a process of its own, as `code_digest` does."""
     root = Path(root).resolve()
     memory = memory or Memory()
     path = _module_path(module, root)

@@ -59,14 +59,8 @@ def refuse(problem: object) -> NoReturn:
 def present(path: str, key: str) -> str:
     """Return a path that the configuration names; end the program if nothing is there.
 
-    Snakemake itself doesn't mind as long as what was made of the file is there.
-
-    Parameters
-    ----------
-    path : str
-        File or folder.
-    key : str
-        Where the user wrote it, as "sample x: source.path".
+    Snakemake itself doesn't mind as long as what was made of the file is there. The key says where
+    the user wrote it, as "sample x: source.path".
     """
     place = Path(path)
     try:
@@ -96,21 +90,10 @@ class Failure(NamedTuple):
     told: bool = False
 
 
-class Stamp(NamedTuple):
-    """What tells a file from one that was there before under the same name."""
-
-    inode: int
-    size: int
-    changed_ns: int
-
-
 class Watch(logging.Handler):
     """What this run's Snakemake says of jobs that fail, and which logs are of this run.
 
-    Parameters
-    ----------
-    logs : iterable of str
-        Logs of the jobs that are to run. What stands there now is an earlier run's.
+    What stands in the logs of the jobs that are to run now is an earlier run's.
     """
 
     def __init__(self, logs: Iterable[str]):
@@ -142,23 +125,13 @@ class Watch(logging.Handler):
     def new(self, log: str) -> bool:
         """Return whether a job wrote its log in this run; Snakemake makes an empty one."""
         stamp = _stamp(log)
-        return stamp is not None and stamp.size > 0 and stamp != self.before.get(log)
+        return stamp is not None and stamp[0] > 0 and stamp != self.before.get(log)
 
 
 def failures(failed: Iterable[Any], watch: Watch) -> list[Failure]:
-    """Say for each failed job why it failed.
+    """Say for each of Snakemake's failed jobs why it failed, in the order of their logs.
 
-    Parameters
-    ----------
-    failed : iterable
-        Snakemake's failed jobs; of a group, whichever of its jobs failed is told.
-    watch : Watch
-        What was seen since the run began.
-
-    Returns
-    -------
-    list of Failure
-        In the order of their logs.
+    Of a group, whichever of its jobs failed is named.
     """
     found: list[Failure] = []
     for job in failed:
@@ -219,20 +192,7 @@ def _said_by_batch_system(log: str, watch: Watch) -> str:
 
 
 def message(found: list[Failure], jobs: int) -> str:
-    """Return what is last on the terminal.
-
-    Parameters
-    ----------
-    found : list of Failure
-        At least one.
-    jobs : int
-        How many jobs failed; a group is one.
-
-    Returns
-    -------
-    str
-        Each different reason once.
-    """
+    """Return what is last on the terminal, each different reason once; a group is one of `jobs`."""
     alike: dict[str, list[Failure]] = {}
     for failure in found:
         alike.setdefault(failure.reason, []).append(failure)
@@ -260,18 +220,7 @@ def watch(workflow: Any) -> None:
 
 
 def tell(workflow: Any) -> None:
-    """End a run that failed with why.
-
-    Parameters
-    ----------
-    workflow : snakemake.workflow.Workflow
-        The workflow, after `watch`.
-
-    Raises
-    ------
-    Refusal
-        In any case but one: Snakemake could not go on, and has said why itself.
-    """
+    """End a run that failed with why, unless Snakemake could not go on and has said why itself."""
     from snakemake.logging import logger
 
     scheduler = workflow.scheduler
@@ -306,12 +255,13 @@ def _plain(text: str) -> str:
     return short if short == text else f"{short} ... (the rest is in the log)"
 
 
-def _stamp(path: str) -> Stamp | None:
+def _stamp(path: str) -> tuple[int, ...] | None:
+    """Return size and what tells a file from one that was there before under the same name."""
     try:
         found = Path(path).stat()
     except OSError:
         return None
-    return Stamp(found.st_ino, found.st_size, found.st_mtime_ns)
+    return found.st_size, found.st_ino, found.st_mtime_ns
 
 
 def _tail(path: str) -> str:

@@ -130,10 +130,7 @@ def warn_once(message: str) -> None:
 def locked(path: str | Path) -> Iterator[None]:
     """Hold a lock file alone for the time of the block, whoever of the folder's users made it.
 
-    Parameters
-    ----------
-    path : path-like
-        The lock file, in a folder that is there; made if it is missing, and left.
+    The file is made if it is missing, and left; its folder is there.
     """
     handle = _open_lock(Path(path))
     try:

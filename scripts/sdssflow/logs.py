@@ -39,17 +39,11 @@ Item = TypeVar("Item")
 
 
 def run(main: Callable[[Any], None], snakemake: Any) -> None:
-    """Run a rule's `main` with log file and thread limit in place; record the job.
+    """Run a rule's `main` on what Snakemake hands to a script, with log file and thread limit.
 
-    If it fails, the log has the traceback and, last, the reason in one entry; the terminal gets
-    nothing from here: the run ends with the reasons of all jobs (`sdssflow.failures`).
-
-    Parameters
-    ----------
-    main : callable
-        Takes the `snakemake` object.
-    snakemake : snakemake.script.Snakemake
-        What Snakemake hands to a script.
+    A job that succeeds is recorded. If it fails, the log has the traceback and, last, the reason in
+    one entry; the terminal gets nothing from here: the run ends with the reasons of all jobs
+    (`sdssflow.failures`).
     """
     try:
         log = _start_logging(snakemake.log[0] if snakemake.log else None)
@@ -72,20 +66,7 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
 
 
 def reason(error: BaseException, inputs: Iterable[str] = ()) -> str:
-    """Return why a job failed, as the user is told it.
-
-    Parameters
-    ----------
-    error : BaseException
-        What ended the job.
-    inputs : iterable of str
-        Files that it reads.
-
-    Returns
-    -------
-    str
-        The error's own words if they are ours, else what is known of it.
-    """
+    """Return why a job that reads `inputs` failed: the error's own words if they are ours."""
     words = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     if isinstance(error, KeyboardInterrupt):
         return "interrupted. The same command goes on from here."

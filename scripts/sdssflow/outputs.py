@@ -21,13 +21,8 @@ def outputs(
 ) -> Iterator[str]:
     """Yield the outputs of all jobs of a configuration.
 
-    Parameters
-    ----------
-    rules : iterable of snakemake.rules.Rule
-        Their patterns of outputs say which wildcards they have; a folder ``classify`` or
-        ``regress`` in one of them says that the rule serves samples with that task alone.
-    run, samples
-        The configuration.
+    The rules' patterns of outputs say which wildcards they have; a folder ``classify`` or
+    ``regress`` in one of them says that the rule serves samples with that task alone.
     """
     for rule in rules:
         task = next(

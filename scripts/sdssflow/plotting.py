@@ -119,11 +119,6 @@ def draw_all(
         Returns an argument by its name; called once for each.
     settings : Figures
         Format and resolution.
-
-    Raises
-    ------
-    ValueError
-        If there is no figure of that name.
     """
     read = functools.cache(read)
     for path in paths:

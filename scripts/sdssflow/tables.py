@@ -71,10 +71,7 @@ class ContentDigest:
 
 
 def content_digest(table: pa.Table) -> str:
-    """Digest column names, types and values of `table`: 12 hexadecimal digits.
-
-    See `ContentDigest`.
-    """
+    """Digest a table as `ContentDigest` does: 12 hexadecimal digits."""
     digest = ContentDigest(table.schema)
     digest.update(table)
     return digest.hexdigest()
@@ -122,7 +119,7 @@ def write_parquet_blocks(
     Returns
     -------
     str
-        Digest of the rows, as `content_digest` gives it.
+        That digest, as `content_digest` gives it.
     """
     digest = ContentDigest(schema)
     with (

@@ -1,9 +1,16 @@
-"""The tables of the stand-in: DuckDB views over two Parquet files."""
+"""The tables of the stand-in, DuckDB views over two Parquet files, and rows as .NET writes them.
+
+In a CSV answer `real` has 7 and `float` 15 significant digits (`ToString()` of .NET Framework),
+NULL is empty, and a text is quoted only for a comma; quotes inside stay as they are. Numbers are
+formatted by DuckDB, vectorised. Its printf rounds exact halves to even where .NET rounds them away
+from zero, so those are found and moved by one bit first.
+"""
 
 from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +24,10 @@ TIMEOUT_MESSAGE = (
     "Execution Timeout Expired.  The timeout period elapsed prior to completion of the operation "
     "or the server is not responding."
 )
+ROWS_PER_PIECE = 8192
+SIGNIFICANT_DIGITS = {"FLOAT": 7, "DOUBLE": 15}
+# a half of the last digit is a multiple of 2^-bits: 5^k has to divide a number of so many digits
+_HALF_BITS = {"FLOAT": 11, "DOUBLE": 22}
 _SQL_TYPES = {
     "INTEGER": SqlType.INT,
     "BIGINT": SqlType.BIGINT,
@@ -33,24 +44,14 @@ _MODEL_MAGNITUDES = ", ".join(
 
 
 class Database:
-    """SkyServer's schema `dbo` over ``specobj.parquet`` and ``photoobj.parquet``.
+    """SkyServer's schema `dbo` over ``specobj.parquet`` and ``photoobj.parquet`` in `folder`.
 
-    Opening is quick whatever the size of the files, and memory is bounded.
-
-    Parameters
-    ----------
-    folder : path-like
-        Where the two files are.
-    memory : str
-        DuckDB's limit of memory for all queries together.
-    threads : int
-        DuckDB's threads for all queries together.
+    Opening is quick whatever the size of the files; memory and threads of all queries are bounded.
     """
 
-    def __init__(self, folder: str | Path, memory: str = "2GB", threads: int = 2) -> None:
-        folder = Path(folder)
-        self._connection = duckdb.connect(config={"memory_limit": memory, "threads": threads})
-        views = _views(folder).items()
+    def __init__(self, folder: str | Path) -> None:
+        self._connection = duckdb.connect(config={"memory_limit": "2GB", "threads": 2})
+        views = _views(Path(folder)).items()
         self.catalog = Catalog([self.add_view("dbo", name, query) for name, query in views])
 
     def add_view(self, schema: str, name: str, query: str) -> Table:
@@ -69,16 +70,7 @@ class Database:
     def run(
         self, sql: str, cursor: duckdb.DuckDBPyConnection, timeout: float | None = None
     ) -> pa.Table:
-        """Run DuckDB SQL to the end.
-
-        Parameters
-        ----------
-        sql : str
-            The query.
-        cursor : duckdb.DuckDBPyConnection
-            Runs it.
-        timeout : float, optional
-            Seconds after which it is broken off.
+        """Run DuckDB SQL to the end, or break it off after `timeout` seconds.
 
         Raises
         ------
@@ -131,3 +123,50 @@ def _views(folder: Path) -> dict[str, str]:
         "PhotoObj": "SELECT * FROM dbo.PhotoObjAll WHERE mode IN (1, 2)",
         "PhotoPrimary": "SELECT * FROM dbo.PhotoObjAll WHERE mode = 1",
     }
+
+
+def csv_pieces(
+    table: pa.Table, names: list[str], connection: duckdb.DuckDBPyConnection
+) -> Iterator[bytes]:
+    """Yield the CSV answer for a finished result: `#Table1`, the header `names`, then the rows.
+
+    `connection` formats the rows; nobody else may use it meanwhile.
+    """
+    yield ("#Table1\n" + ",".join(names) + "\n").encode()
+    if table.num_rows == 0:
+        return
+    connection.register("answer", table)
+    kinds = [str(kind) for kind in connection.table("answer").types]
+    fields = (
+        _text_of(f'"{name}"', kind) for name, kind in zip(table.column_names, kinds, strict=True)
+    )
+    line = ", ',', ".join(fields)
+    rows = connection.sql(f"SELECT concat({line}, chr(10)) AS line FROM answer")
+    for batch in rows.to_arrow_reader(ROWS_PER_PIECE):
+        yield "".join(batch.column(0).to_pylist()).encode()
+    connection.unregister("answer")
+
+
+def _text_of(column: str, kind: str) -> str:
+    """DuckDB SQL of the text of a column of type `kind`; NULL stays NULL."""
+    if kind == "VARCHAR":
+        quoted = f"contains({column}, ',') AND NOT starts_with({column}, '\"')"
+        return f"CASE WHEN {quoted} THEN concat('\"', {column}, '\"') ELSE {column} END"
+    if kind not in SIGNIFICANT_DIGITS:
+        return f"CAST({column} AS VARCHAR)"
+    digits, bits = SIGNIFICANT_DIGITS[kind], _HALF_BITS[kind]
+    x = f"CAST({column} AS DOUBLE)"
+    # cheap test first: hardly any measured number has so few binary places
+    maybe_half = f"{x} * {2**bits} = trunc({x} * {2**bits})"
+    place = f"({digits - 1} - floor(log10(abs({x}))))"  # 10^-place is the last digit
+    half = (
+        f"CASE WHEN {place} >= 0 THEN fmod(abs({x}) * pow(2, {place} + 1), 2) = 1 "
+        f"ELSE fmod(abs({x}), pow(10, -{place})) = pow(10, -{place}) / 2 END"
+    )
+    return (
+        f"CASE WHEN NOT ({maybe_half}) THEN printf('%.{digits}G', {x}) "
+        f"WHEN {x} = 0 THEN '0' WHEN isnan({x}) THEN 'NaN' "
+        f"WHEN isinf({x}) THEN replace(CAST({x} AS VARCHAR), 'inf', 'Infinity') "
+        f"WHEN {half} THEN printf('%.{digits}G', nextafter({x}, {x} * 2)) "
+        f"ELSE printf('%.{digits}G', {x}) END"
+    )

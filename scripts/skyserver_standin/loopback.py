@@ -21,24 +21,11 @@ BROKEN_OFF = 0
 
 @dataclass(frozen=True)
 class Request:
-    """What a client asked.
-
-    Attributes
-    ----------
-    method, path, client : str
-        GET or POST; the path without the query string; the client's address.
-    query : str
-        The query string as it came.
-    parameters : dict of str to str
-        The decoded parameters of query string and form, names in lower case, last one wins.
-    body : bytes
-        The body of a POST.
-    """
+    """What a client asked; the last of several parameters with one (lower-case) name wins."""
 
     method: str
     path: str
     query: str
-    client: str
     parameters: dict[str, str]
     body: bytes = b""
 
@@ -122,18 +109,9 @@ def error_page(status: int, title: str, message: str) -> Answer:
 
 @dataclass
 class Exchange:
-    """One request in the log.
+    """One request in the log: when it came (seconds since the epoch) and how long it took.
 
-    Attributes
-    ----------
-    time : float
-        When it came, in seconds since the epoch.
-    request : Request
-        What was asked.
-    status : int or None
-        Status of the answer; None while it is under way, 0 if the client or a fault broke it off.
-    seconds : float or None
-        From the request to the last byte of the answer.
+    The status is None while the answer is under way, 0 if the client or a fault broke it off.
     """
 
     time: float
@@ -148,16 +126,9 @@ class Exchange:
 
 
 class LoopbackServer:
-    """Serves an application on 127.0.0.1 while its `with` block lasts.
+    """Serves an application on 127.0.0.1 while its `with` block lasts; port 0 takes a free one.
 
-    Parameters
-    ----------
-    application : callable
-        Makes an `Answer` of a `Request`.
-    port : int
-        0 takes a free one.
-    middleware : callable, optional
-        Called as ``middleware(request, application)`` in place of ``application(request)``.
+    A middleware is called as ``middleware(request, application)`` in place of the application.
     """
 
     def __init__(
@@ -241,8 +212,7 @@ def _handler_class(server: LoopbackServer) -> type[BaseHTTPRequestHandler]:
             pairs = parse_qsl(query, keep_blank_values=True)
             pairs += parse_qsl(body.decode(), keep_blank_values=True) if form else []
             parameters = {name.lower(): value for name, value in pairs}
-            client = self.client_address[0]
-            return Request(self.command, path, query, client, parameters, body)
+            return Request(self.command, path, query, parameters, body)
 
         def log_message(self, format: str, *arguments: Any) -> None:
             """Say nothing: the log of the server knows."""

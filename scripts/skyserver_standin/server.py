@@ -13,17 +13,11 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import duckdb
-import pyarrow as pa
-
-from skyserver_standin.csv_format import csv_pieces
-from skyserver_standin.database import Database
-from skyserver_standin.guard import GuardError, guard
+from skyserver_standin.database import Database, csv_pieces
 from skyserver_standin.loopback import (
     CSV,
     Answer,
@@ -35,7 +29,7 @@ from skyserver_standin.loopback import (
     error_page,
 )
 from skyserver_standin.sql_types import SqlError
-from skyserver_standin.translation import Translation, translate
+from skyserver_standin.translation import translate
 
 if TYPE_CHECKING:
     from skyserver_standin.tap import TapService
@@ -43,11 +37,48 @@ if TYPE_CHECKING:
 ROW_LIMIT = 500_000
 SQL_TIMEOUT = 600.0
 MAX_QUERY_STRING = 2048
+_HEAD = re.compile(r" ?select (?:all |distinct )?(?:top (\S+) )?", re.IGNORECASE)
+# the procedure strips comments and puts a '#' into the rest, on purpose: a second statement, a
+# stored procedure or an extension, a SELECT that does not open a bracket
+_BROKEN = re.compile(r"--|/\*|;|[. ](?:xp|sp|fn|ms|dt)_|(?<!\()(?<!\( )\bselect ", re.IGNORECASE)
 _SEARCH_PAGE = re.compile(r".*/dr(\d+)/en/tools/search/x_results\.aspx", re.IGNORECASE)
 
 
+class GuardError(Exception):
+    """A refusal by the stored procedure: HTTP 200 with a CSV column named error_message."""
+
+
+def guard(command: str, limit: int) -> str:
+    """Return the text that is executed in place of `command`; where it has no TOP it gets `limit`.
+
+    Raises
+    ------
+    GuardError
+        If it is no SELECT, or its TOP is not a number from 1 to `limit`.
+    SqlError
+        If the procedure would break it.
+
+    Examples
+    --------
+    >>> guard("select ra from SpecObj", 500000)
+    'select  top 500000 ra from SpecObj '
+    """
+    command = re.sub(r"[\r\n\t ]+", " ", f"{command} ")
+    head = _HEAD.match(command)
+    if head is None:
+        raise GuardError(f"error: must be a select statement: {command}")
+    if _BROKEN.search(command, len(" select ")):
+        raise SqlError("Incorrect syntax near '#'.")
+    count = head[1]
+    if count is None:
+        return f"{command[: head.end()]} top {limit} {command[head.end() :]}"
+    if not (count.isascii() and count.isdigit() and 1 <= int(count) <= limit):
+        raise GuardError(f"error: limit is  top {limit} {command}")
+    return command
+
+
 class SkyServer(LoopbackServer):
-    """A SkyServer on 127.0.0.1 while its `with` block lasts.
+    """A SkyServer on 127.0.0.1 while its `with` block lasts, as `LoopbackServer`.
 
     Parameters
     ----------
@@ -59,19 +90,6 @@ class SkyServer(LoopbackServer):
         Greatest number of rows of an answer; put in silently where a query has no TOP.
     timeout : float
         Seconds after which a query is broken off.
-    port : int
-        0 takes a free one.
-    middleware : callable, optional
-        ``middleware(request, application) -> Answer``, for tests that need faults.
-    memory, threads
-        DuckDB's limits, for all queries together.
-
-    Attributes
-    ----------
-    url, tap_url : str
-        Addresses of SkyServer and of the TAP service over the same tables.
-    log : list of Exchange
-        Every request with its time, SQL and status.
     """
 
     def __init__(
@@ -82,10 +100,8 @@ class SkyServer(LoopbackServer):
         timeout: float = SQL_TIMEOUT,
         port: int = 0,
         middleware: Middleware | None = None,
-        memory: str = "2GB",
-        threads: int = 2,
     ) -> None:
-        self.database = Database(sky, memory=memory, threads=threads)
+        self.database = Database(sky)
         self.release = release
         self.row_limit = row_limit
         self.timeout = timeout
@@ -102,7 +118,7 @@ class SkyServer(LoopbackServer):
             with self._lock:
                 service = self._tap
             return service.answer(request)
-        return self.search(request)
+        return self._search(request)
 
     @cached_property
     def _tap(self) -> TapService:
@@ -111,8 +127,7 @@ class SkyServer(LoopbackServer):
 
         return TapService(self.database, self.tap_url, self.row_limit, self.timeout)
 
-    def search(self, request: Request) -> Answer:
-        """Answer a request to the search page."""
+    def _search(self, request: Request) -> Answer:
         page = _SEARCH_PAGE.fullmatch(request.path)
         if page is None or int(page[1]) != self.release or request.method != "GET":
             return error_page(404, "404", "404 - File or directory not found.")
@@ -133,14 +148,10 @@ class SkyServer(LoopbackServer):
 
     def _run(self, sql: str) -> Answer:
         translation = translate(sql, self.database.catalog)
-        cursor = self.database.cursor()
-        try:
+        with self.database.cursor() as cursor:
             # to the last row before the first byte: an error has to come with its own status
             table = self.database.run(translation.sql, cursor, self.timeout)
-        except SqlError:
-            cursor.close()
-            raise
-        return Answer(200, CSV, _stream(table, translation, cursor))
+        return Answer(200, CSV, csv_pieces(table, translation.names, self.database.cursor()))
 
     def stop(self) -> None:
         """Stop answering, give the port back and close the database."""
@@ -148,31 +159,16 @@ class SkyServer(LoopbackServer):
         self.database.close()
 
 
-def _stream(
-    table: pa.Table, translation: Translation, cursor: duckdb.DuckDBPyConnection
-) -> Iterator[bytes | memoryview]:
-    try:
-        yield from csv_pieces(table, translation.names, cursor)
-    finally:
-        cursor.close()
-
-
-def main(arguments: Sequence[str] | None = None, middleware: Middleware | None = None) -> int:
-    """Serve until standard input closes or a signal comes.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        The command line without the program's name.
-    middleware : callable, optional
-        See `SkyServer`.
-
-    Returns
-    -------
-    int
-        Exit status.
-    """
-    options = _parser().parse_args(arguments)
+def main() -> int:
+    """Serve until standard input closes or a signal comes; return the exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add = parser.add_argument
+    add("--sky", type=Path, required=True, help="folder with specobj.parquet and photoobj.parquet")
+    add("--port", type=int, default=0, help="0 takes a free one (default)")
+    add("--release", type=int, default=17, help="data release (default 17)")
+    add("--row-limit", type=int, default=ROW_LIMIT, help=f"rows an answer (default {ROW_LIMIT})")
+    add("--until-stdin-closes", action="store_true", help="end when standard input ends")
+    options = parser.parse_args()
     missing = [
         name
         for name in ("specobj.parquet", "photoobj.parquet")
@@ -182,8 +178,7 @@ def main(arguments: Sequence[str] | None = None, middleware: Middleware | None =
         print(f"{options.sky}: no {' and no '.join(missing)}", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with SkyServer(options.sky, options.release, options.row_limit, port=options.port,
-                   middleware=middleware) as server:  # fmt: skip
+    with SkyServer(options.sky, options.release, options.row_limit, port=options.port) as server:
         print(server.url, flush=True)
         try:
             if options.until_stdin_closes:
@@ -193,17 +188,6 @@ def main(arguments: Sequence[str] | None = None, middleware: Middleware | None =
         except KeyboardInterrupt:
             pass
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    add = parser.add_argument
-    add("--sky", type=Path, required=True, help="folder with specobj.parquet and photoobj.parquet")
-    add("--port", type=int, default=0, help="0 takes a free one (default)")
-    add("--release", type=int, default=17, help="data release (default 17)")
-    add("--row-limit", type=int, default=ROW_LIMIT, help=f"rows an answer (default {ROW_LIMIT})")
-    add("--until-stdin-closes", action="store_true", help="end when standard input ends")
-    return parser
 
 
 if __name__ == "__main__":

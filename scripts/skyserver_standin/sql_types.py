@@ -21,16 +21,9 @@ class Refused(SqlError):
 class Dialect:
     """What differs between the T-SQL of SkyServer and the ADQL of a TAP mirror.
 
-    Attributes
-    ----------
-    schema : str
-        Where the tables are.
-    sql_server : bool
-        On SQL Server the schema may be left out, texts are equal whatever their case and the
-        blanks at their end, a `real` meets a literal as a real, and NULL comes before all values.
-        On PostgreSQL, on which mirrors run, nothing of this is so.
-    functions, signs : frozenset of str
-        What is let through to the parser.
+    On SQL Server the schema may be left out, texts are equal whatever their case and the blanks at
+    their end, a `real` meets a literal as a real, and NULL comes before all values. On PostgreSQL,
+    on which mirrors run, nothing of this is so. `functions` and `signs` reach the parser.
     """
 
     schema: str
@@ -73,17 +66,7 @@ DUCK_TYPES = {
 
 @dataclass(frozen=True)
 class Value:
-    """A translated expression.
-
-    Attributes
-    ----------
-    sql : str
-        DuckDB SQL.
-    type : SqlType
-        Its type in SQL Server.
-    text : str or None
-        The digits or characters, if it is a literal.
-    """
+    """A translated expression: DuckDB SQL, its type, and the digits or characters of a literal."""
 
     sql: str
     type: SqlType
@@ -115,28 +98,14 @@ class Table:
 
 
 class Catalog:
-    """The tables of the database, found without regard to case.
-
-    Parameters
-    ----------
-    tables : list of Table
-        All tables.
-    dialect : Dialect
-        The language in which they are asked.
-    """
+    """The tables of the database, found without regard to case, and the dialect that asks them."""
 
     def __init__(self, tables: list[Table], dialect: Dialect = T_SQL) -> None:
         self.dialect = dialect
         self._tables = {table.name.lower(): table for table in tables}
 
     def table(self, name: str, schema: str = "") -> Table:
-        """Return a table.
-
-        Raises
-        ------
-        SqlError
-            If there is none of that name.
-        """
+        """Return a table, or raise SqlError if there is none of that name."""
         wanted = {self.dialect.schema} | ({""} if self.dialect.sql_server else set())
         if name.lower() not in self._tables or schema.lower() not in wanted:
             raise SqlError(f"Invalid object name '{f'{schema}.{name}'.lstrip('.')}'.")

@@ -54,18 +54,9 @@ _ERROR = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 class TapService:
-    """Answers the requests below ``/tap``.
+    """Answers the requests below ``/tap``; `url` is the address that it states to its clients.
 
-    Parameters
-    ----------
-    database : Database
-        The tables.
-    url : str
-        The address of the service, which it states to its clients.
-    row_limit : int
-        Greatest number of rows whatever MAXREC says.
-    timeout : float
-        Seconds after which a query is broken off.
+    No answer has more than `row_limit` rows, whatever MAXREC says.
     """
 
     def __init__(self, database: Database, url: str, row_limit: int, timeout: float) -> None:
@@ -124,17 +115,7 @@ class TapService:
 
 
 def write_votable(table: pa.Table, status: str, tabledata: bool = False) -> bytes:
-    """Return a table as a VOTable.
-
-    Parameters
-    ----------
-    table : pyarrow.Table
-        The rows.
-    status : str
-        QUERY_STATUS: OK or OVERFLOW.
-    tabledata : bool
-        Whether the cells are written as text, else as BINARY2.
-    """
+    """Return a table as a VOTable, in text or in BINARY2, with a QUERY_STATUS (OK or OVERFLOW)."""
     columns = [_column(name, table.column(name)) for name in table.column_names]
     document = from_table(Table(columns, copy=False))
     document.version = "1.4"

@@ -79,14 +79,7 @@ class Translation:
 
 
 def translate(sql: str, catalog: Catalog) -> Translation:
-    """Translate one SELECT.
-
-    Parameters
-    ----------
-    sql : str
-        T-SQL as the guard leaves it, or ADQL.
-    catalog : Catalog
-        The tables there are and the language in which they are asked.
+    """Translate one SELECT, T-SQL as the guard leaves it or ADQL, by the catalog's dialect.
 
     Raises
     ------
@@ -210,26 +203,21 @@ class _Query:
         if ordered:
             nulls = "FIRST" if self.dialect.sql_server else "LAST"
             words.append(f"ORDER BY {', '.join(f'{v.sql} NULLS {nulls}' for v in ordered)}")
-        return Translation(" ".join(words), names, self._limit())
+        limit = self.select.args.get("limit")
+        if limit is not None and not isinstance(limit, exp.Limit):
+            raise Refused("any limit of rows but TOP with a number")
+        most = limit and int(_checked(limit).expression.name)
+        return Translation(" ".join(words), names, most)
 
     def _keys(self, clause: str) -> list[Value]:
         """Return the columns of GROUP BY or ORDER BY; texts would need a collation."""
-        found = []
-        keys = self.select.args.get(clause)
+        found, keys = [], self.select.args.get(clause)
         for node in _checked(keys).expressions if keys else []:
             key = node.this if isinstance(node, exp.Ordered) and not node.args["desc"] else node
             if not isinstance(key, exp.Column) or self.value(key).type is SqlType.VARCHAR:
                 raise Refused(_described(node))
             found.append(self.value(key))
         return found
-
-    def _limit(self) -> int | None:
-        limit = self.select.args.get("limit")
-        if limit is None:
-            return None
-        if not isinstance(limit, exp.Limit):
-            raise Refused("any limit of rows but TOP with a number")
-        return int(_checked(limit).expression.name)
 
     def _item(self, node: exp.Expression) -> Value:
         """Translate a value or an aggregate, for the select list."""
@@ -252,18 +240,15 @@ class _Query:
         return self.value(node)
 
     def value(self, node: exp.Expression) -> Value:
-        """Translate a value that stands in no aggregate.
-
-        Raises
-        ------
-        Refused
-            If its construct is not on the list.
-        """
+        """Translate a value that stands in no aggregate, or refuse it."""
         match _checked(node):
             case exp.Column() if isinstance(node.this, exp.Identifier):
                 return self._column(node.name, node.table)
+            case exp.Literal(is_string=True):
+                quoted = node.name.replace("'", "''")
+                return Value(f"'{quoted}'", SqlType.VARCHAR, node.name)
             case exp.Literal():
-                return _literal(node.name, node.is_string)
+                return _number(node.name)
             case exp.Neg(this=exp.Literal(is_string=False)):
                 inner = self.value(node.this)
                 return Value(f"(-{inner.sql})", inner.type, f"-{inner.text}")
@@ -321,13 +306,7 @@ class _Query:
         return kind
 
     def condition(self, node: exp.Expression) -> str:
-        """Translate what stands in WHERE and ON.
-
-        Raises
-        ------
-        Refused
-            If its construct is not on the list.
-        """
+        """Translate what stands in WHERE and ON, or refuse it."""
         match _checked(node):
             case exp.And():
                 return f"({self.condition(node.left)} AND {self.condition(node.right)})"
@@ -367,10 +346,7 @@ class _Query:
         return f"({left.sql} {sign} {right.sql})"  # integers: exact in DuckDB whatever the widths
 
 
-def _literal(text: str, is_string: bool) -> Value:
-    if is_string:
-        quoted = text.replace("'", "''")
-        return Value(f"'{quoted}'", SqlType.VARCHAR, text)
+def _number(text: str) -> Value:
     if text.isdigit():
         if len(text) > 38:
             raise SqlError(f"The number '{text}' is out of the range for numeric (38 digits).")

@@ -17,6 +17,8 @@ from sdssflow.configuration.sample import Sample
 ROOT = Path(__file__).parents[2]
 RUN = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 MGS = yaml.safe_load((ROOT / "config/samples/mgs.yaml").read_text())
+FILE = {"kind": "file", "path": "a", "columns": {"ra": "a"}}
+TAP = {"kind": "tap", "url": "https://archive.org/tap", "table": "t"}
 
 
 def test_the_shipped_configuration_is_valid(monkeypatch):
@@ -56,9 +58,7 @@ def changed(content, path, value):
         (["seeds"], [True], "seeds.0: Input should be a valid integer (found True)"),
         (["seeds"], [1.0], "seeds.0: Input should be a valid integer (found 1.0); write 1"),
         (["seeds"], ["1_000"], "(found '1_000'); write 1000"),
-        (["samples"], ["mgs", "mgs"], "samples: 'mgs' is named twice"),
         (["samples"], "mgs", "samples: a list is needed (found 'mgs'); write [mgs]"),
-        (["samples"], [], "samples: List should have at least 1 item"),
         (["samples"], [17], "samples.0: 17 can't be a name: a name has small letters, digits"),
         (["samples"], ["DR17"], "and has at most 60 of them, such as 'dr17'"),
         (["samples"], ["sdss-dr17"], "such as 'sdss_dr17'"),
@@ -74,10 +74,6 @@ def changed(content, path, value):
         (["regressors", "ensemble", "search", "hidden"], [[8], [8]], "entry 2 is the same as"),
         (["regressors", "ensemble", "search", "noise"], [float("nan")], "a finite number"),
         (["regressors", "ensemble", "search"], {}, "ensemble.search: there is nothing to try"),
-        (["bootstrap", "level"], float("nan"), "level: Input should be a finite number"),
-        (["bootstrap", "seed"], 2**32, "bootstrap.seed: Input should be less than or equal"),
-        (["figures", "also"], ["pdf", "pdf"], "figures.also: 'pdf' is named twice"),
-        (["redshift_scores", "conventions"], ["rail", "rail"], "'rail' is named twice"),
         (["downloads"], {"store": ""}, "downloads.store: a path is empty"),
         (["downloads"], {"pause_s": float("inf")}, "pause_s: Input should be a finite number"),
         (["sample_folder"], "~/samples", "'~' means your home folder only to a shell"),
@@ -108,71 +104,39 @@ def test_a_mistake_in_the_run_is_named_with_its_place(path, value, message):
         (["tasks"], ["clasify"], "did you mean 'classify'?"),
         (["tasks"], ["regress", "regress"], "tasks: 'regress' is named twice"),
         (["tasks"], [], "tasks: List should have at least 1 item"),
-        (
-            ["title"],
-            {"A2142": None},
-            "title: Input should be a valid string (found {'A2142': None})"
-            "; put text with braces or brackets in quotes",
-        ),
+        (["title"], {"A2142": None}, "; put text with braces or brackets in"),
         (["title"], "", "title: String should have at least 1 character"),
         (["features", "groups"], [], "features.groups: List should have at least 1 item"),
         (["features", "groups"], ["colors", "colors"], "groups: 'colors' is named twice"),
         (["features", "deredden"], "yes", "(found 'yes'); write true or false"),
         (["features", "deredden"], 1, "(found 1); write true or false"),
         (["explore", "clusters"], [], "explore.clusters: List should have at least 1 item"),
-        (["explore", "clusters"], [3, 3], "explore.clusters: 3 is named twice"),
-        (["explore", "figures"], ["redshifts", "redshifts"], "'redshifts' is named twice"),
         (["explore", "embeddings"], ["pca", "pca"], "'pca' is named twice"),
-        (["explore", "embeddings"], [], "embeddings: List should have at least 1 item"),
         (["regressors"], ["mean", "mean"], "regressors: 'mean' is named twice"),
-        (["classifiers"], ["svm", "svm"], "classifiers: 'svm' is named twice"),
         (["cuts", 1], {"cut": "nonzero_redshift"}, "cuts: entry 3 is the same as entry 2"),
         (["cuts", 1], {"cut": "redshift_range", "minimum": 9.0}, "9 is not below maximum 8"),
         (["cuts", 1], {"cut": "color_range", "minimum": 8.0}, "8 is not below maximum 8"),
         (["cuts", 1], {"cut": "magnitude_error", "bands": [], "maximum": 1.0}, "at least 1 item"),
         (["cuts", 1], {"cut": "magnitude_error", "bands": ["g", "g"], "maximum": 1.0}, "'g' is na"),
-        (["cuts", 1], {"cut": "classes", "keep": []}, "keep: List should have at least 1 item"),
-        (["cuts", 1], {"cut": "classes", "keep": ["STAR", "STAR"]}, "'STAR' is named twice"),
+
         (["splits", "Published"], {"kind": "holdout"}, "'Published' can't be a name"),
         (["splits", "x"], {"kind": "holdout", "nside": 33}, "HEALPix has no nside 33"),
         (["splits", "a" * 200], {"kind": "holdout"}, "has at most 60 of them"),
         (["splits", "published", "validation"], 0.95, "leave nothing to train on"),
-        (
-            ["splits", "x"],
-            {"kind": "cross_validation", "validation": 0.8},
-            "leave nothing to train",
-        ),
+        (["splits", "x"], {"kind": "cross_validation", "validation": 0.8}, "leave nothing to"),
         (["splits", "x"], {"kind": "holdout", "test": 0.8}, "leave nothing to train on"),
         (["splits", "x"], {"kind": "holdout", "test": 0.0}, "test: Input should be greater than 0"),
-        (["source"], {"kind": "file", "path": "", "columns": {"ra": "a"}}, "a path is empty"),
-        (["source"], {"kind": "file", "path": "a<z>.csv", "columns": {"ra": "a"}}, "replaces <z>"),
-        (["source"], {"kind": "file", "path": "a", "columns": {}}, "columns: Dictionary should"),
-        (
-            ["source"],
-            {
-                "kind": "tap",
-                "url": "https://archive.org/tap",
-                "table": "t",
-                "columns": {"specobjid": "s", "model_mag_u": "u", "psf_mag_u": "u"},
-            },
-            "model_mag_u and psf_mag_u are both read from 'u'",
-        ),
-        (
-            ["source"],
-            {"kind": "file", "path": "a", "columns": {"ra": "a"}, "sentinels": [1.0, 1.0]},
-            "sentinels: 1.0 is named twice",
-        ),
+        (["source"], {**FILE, "path": ""}, "a path is empty"),
+        (["source"], {**FILE, "path": "a<z>.csv"}, "replaces <z>"),
+        (["source"], {**FILE, "columns": {}}, "columns: Dictionary should"),
+        (["source"], {**TAP, "columns": {"specobjid": "s", "model_mag_u": "u", "psf_mag_u": "u"}},
+         "model_mag_u and psf_mag_u are both read from 'u'"),
+        (["source"], {**FILE, "sentinels": [1.0, 1.0]}, "sentinels: 1.0 is named twice"),
         (["source"], {"kind": "skyserver", "columns": ["ra", "ra"]}, "'ra' is named twice"),
-        (
-            ["source"],
-            {
-                "kind": "skyserver",
-                "selection": [{"column": "plate", "minimum": 3.0, "maximum": 3.0}],
-            },
-            "3 is not below maximum 3",
-        ),
+        (["source"], {"kind": "skyserver", "selection": [
+            {"column": "plate", "minimum": 3.0, "maximum": 3.0}]}, "3 is not below maximum 3"),
     ],
-)
+)  # fmt: skip
 def test_a_mistake_in_a_sample_is_named_with_its_place(tmp_path, path, value, message):
     file = tmp_path / "mgs.yaml"
     file.write_text(yaml.safe_dump(changed(MGS, path, value)))
@@ -182,7 +146,7 @@ def test_a_mistake_in_a_sample_is_named_with_its_place(tmp_path, path, value, me
     assert str(file) in str(error.value)
 
 
-def test_all_mistakes_are_told_at_once():
+def test_all_mistakes_are_named_at_once():
     content = changed(changed(RUN, ["seds"], 1), ["figures", "dpi"], 7)
     with pytest.raises(ConfigurationError) as error:
         load_run(content)
@@ -267,23 +231,11 @@ def layers(tmp_path, monkeypatch):
         (["regressors: {forest: {tres: 3}}"], [], "run_1.yaml, line 1: regressors.forest.tres: "),
         (["regressors: {x: {tres: 3}}"], [], "run_1.yaml, line 1: regressors.x: kind: this key is"),
         (["regressors: {x: {kind: y}}"], [], "run_1.yaml, line 1: regressors.x: kind: 'y' is not"),
-        (
-            ["regressors: {forest: {kind: network, trees: 3}}"],
-            [],
-            "line 1: regressors.forest.trees",
-        ),
+        (["regressors: {forest: {kind: network, trees: 3}}"], [], "1: regressors.forest.trees"),
         (["classifiers:\n  vote:\n    members: [svm, no]"], [], "run_1.yaml, line 3: classifiers"),
-        (
-            ["samples: [mgs]"],
-            [],
-            "run_1.yaml: sample_folder: there is no folder config/samples",
-        ),
+        (["samples: [mgs]"], [], "run_1.yaml: sample_folder: there is no folder config/samples"),
         (["sample_folder: ."], [], "config.yaml, line 2: samples: there is no file mgs.yaml"),
-        (
-            ["samples:\n- a\nsample_folder: ."],
-            [],
-            "run_1.yaml, line 2: samples: there is no file a",
-        ),
+        (["samples:\n- a\nsample_folder: ."], [], "run_1.yaml, line 2: samples: there is no file"),
         ([], ["figures={dpi: 5}"], "--config figures: figures.dpi: Input should be greater"),
         ([], ["figures={dpi: 50, dpi: 60}"], "--config figures, line 1: figures.dpi stands twice"),
         ([], ["seeds=[1, 1]"], "--config seeds: seeds: 1 is named twice"),
@@ -309,13 +261,6 @@ def test_the_command_line_goes_over_the_files(layers, tmp_path):
     assert run.seeds == [2, 3]
     assert (run.bootstrap.replicates, run.bootstrap.level) == (50, 0.95)
     assert run.downloads.contact == "no"
-
-
-def test_a_sample_that_asks_for_an_unknown_model_is_refused(monkeypatch, tmp_path):
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**MGS, "regressors": ["forrest"]}))
-    run = load_run({**RUN, "samples": ["mine"], "sample_folder": str(tmp_path)})
-    with pytest.raises(ConfigurationError, match="no 'forrest' .did you mean 'forest'"):
-        load_samples(run)
 
 
 @pytest.mark.parametrize("text", ["- a list", "a: [unclosed", ""])

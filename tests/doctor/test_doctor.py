@@ -81,7 +81,7 @@ def test_without_any_package_it_still_says_so():
     done = start("--json", options=["-S"])
     assert done.returncode == 1
     assert rows(done)["packages"]["state"] == FAULT
-    assert "yaml" in rows(done)["doctor"]["found"] or "pydantic" in rows(done)["doctor"]["found"]
+    assert "No module named" in rows(done)["doctor"]["found"]
 
 
 @pytest.mark.parametrize("name", ["__main__", "findings", "python_environment"])

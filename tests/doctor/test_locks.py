@@ -98,12 +98,9 @@ def test_runs_are_distinguished_from_jobs_and_from_other_folders(tmp_path, monke
 
 def test_a_real_process_is_found(tmp_path):
     (tmp_path / "snakemake").write_text("import sys\nprint(flush=True)\nsys.stdin.read()\n")
-    with subprocess.Popen(
-        [sys.executable, str(tmp_path / "snakemake")],
-        cwd=tmp_path,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as running:
+    command = [sys.executable, str(tmp_path / "snakemake")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=tmp_path, **pipes) as running:
         running.stdout.readline()
         found = snakemake_runs(tmp_path)
         running.stdin.close()

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,15 +78,11 @@ def test_a_snakemake_that_can_not_be_imported_is_a_fault(tmp_path, monkeypatch):
     assert found.state == FAULT and "broken plugin" in found.found
 
 
-def test_executor_without_its_plugin_is_a_fault():
+def test_executors_need_their_plugins_and_those_no_torch():
     assert check_snakemake(KNOWN, "local").state == OK
     found = check_snakemake(KNOWN, "slurm")
     assert found.state == FAULT and "snakemake-executor-plugin-slurm" in found.advice
-
-
-def test_a_plugin_that_imports_torch_is_a_warning():
-    slow = Answers("9.27.1", KNOWN.keys, KNOWN.executors, imports_torch=True)
-    assert check_snakemake(slow, "local").state == WARNING
+    assert check_snakemake(replace(KNOWN, imports_torch=True), "local").state == WARNING
 
 
 def test_profile_by_file_folder_or_name(tmp_path):
@@ -134,13 +131,10 @@ def test_names_of_no_rule_are_faults_with_their_line(profile_of, text, shown):
     assert found.state == FAULT and shown in found.found and found.advice
 
 
-def test_rules_that_can_not_be_read_are_a_warning(profile_of):
-    assert check_rule_names(profile_of("jobs: 1\n"), []).state == WARNING
-
-
-def test_known_rules_are_ok(profile_of):
-    text = "slurm-array-jobs: all\nset-resources:\n  train_network: {gpu: 0}\n"
-    assert check_rule_names(profile_of(text), ["train_network"]).state == OK
+def test_known_rules_are_ok_and_those_that_can_not_be_read_a_warning(profile_of):
+    profile = profile_of("slurm-array-jobs: all\nset-resources:\n  train_network: {gpu: 0}\n")
+    assert check_rule_names(profile, ["train_network"]).state == OK
+    assert check_rule_names(profile, []).state == WARNING
 
 
 def test_placeholders_are_faults_with_their_line_unless_in_a_comment(profile_of):

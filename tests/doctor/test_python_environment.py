@@ -28,17 +28,10 @@ def root(tmp_path):
 GOOD = {"ruff": "0.9.1", "scikit-learn": "1.8.0", "snakemake": "9.27.1", "torch": "2.13.0+cu128"}
 
 
-def test_python_of_the_projects_environment_is_ok(root):
+def test_python_is_that_of_the_projects_environment_or_there_is_none(root):
+    assert check_python(root, (3, 11, 0), root / "envs/sdssflow").state == OK
     (root / ".venv").mkdir()
     assert check_python(root, (3, 12, 1), root / ".venv").state == OK
-
-
-def test_python_of_a_conda_environment_is_ok(root):
-    assert check_python(root, (3, 11, 0), root / "envs/sdssflow").state == OK
-
-
-def test_another_python_beside_the_projects_environment_is_a_warning(root):
-    (root / ".venv").mkdir()
     found = check_python(root, (3, 11, 0), root / "elsewhere")
     assert found.state == WARNING and "make doctor" in found.advice
 

@@ -75,7 +75,7 @@ def test_what_an_earlier_configuration_left_is_not_in_the_crate(run):
     assert "mgs/old.csv" not in json.dumps(describe())
 
 
-def test_a_result_without_record_is_told(run):
+def test_a_result_without_record_is_named(run):
     Path("results/provenance/import_catalogue/mgs.json").unlink()
     lineage = walk_back("results/report.html")
     assert lineage.unrecorded == ["results/mgs/catalogue/catalogue.csv"]

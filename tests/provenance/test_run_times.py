@@ -8,7 +8,7 @@ import pytest
 from snakemake.persistence import MetadataRecord
 from snakemake.persistence.file import FilePersistence
 
-from sdssflow.provenance.run_times import restore_starts
+from sdssflow.running.runs import restore_starts
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_record_that_cannot_be_read_is_left_to_those_who_need_it(run, persiste
     assert times(job) == before
 
 
-def test_an_output_that_snakemake_does_not_know_is_none_of_its_business(run, persistence):
+def test_an_output_that_snakemake_does_not_know_is_left_alone(run, persistence):
     job = run["build_report"]
     persistence._delete_record(job.writes)
     persistence._clear_cache()

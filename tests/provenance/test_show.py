@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from sdssflow.files import file_digest
-from sdssflow.provenance import surroundings
+from sdssflow.provenance import records
 from sdssflow.provenance.show import main
 
 TABLE = "results/mgs/catalogue/catalogue.csv"
@@ -70,7 +70,7 @@ def test_a_broken_record_is_an_error(run, capsys):
 
 
 def test_another_version_of_a_package_is_noticed(run, capsys, monkeypatch):
-    monkeypatch.setattr(surroundings, "version", lambda package: f"{package}-9")
+    monkeypatch.setattr(records, "version", lambda package: f"{package}-9")
     assert main(["--quiet", "results/report.html"]) == 1
     out, err = capsys.readouterr()
     assert out == ""

@@ -50,15 +50,7 @@ CASES = [
 def outcome(
     case: Case, url: str, board: Switchboard, folder: Path, clean: dict[str, bytes]
 ) -> tuple[str, str]:
-    """Run a download with a fault and, if it was refused, one without; say what became of it.
-
-    Returns
-    -------
-    verdict : str
-        'healed', 'refused', 'counted' or 'LOST'.
-    message : str
-        Of the error, '' if there was none.
-    """
+    """Run a download with a fault and, if it was refused, one without; return verdict and error."""
     folder.mkdir(exist_ok=True)
     board.clear()
     board.log.clear()

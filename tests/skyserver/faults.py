@@ -1,21 +1,16 @@
 """The fault switchboard: a middleware that spoils chosen answers of the stand-in SkyServer.
 
-    board = Switchboard()
-    with SkyServer(sky, middleware=board) as server:
-        board.order("half_rows", match=PHASES["data"])        # the next data query
-        board.order("http_503", "reset", match=PHASES["plan"])   # the next two plan queries
-        board.order("truncate_at:1000", times=None)           # everything from then on
-
-`python -m tests.skyserver.faults --sky FOLDER` serves the same to another process, which orders
-by ``POST /_control`` (JSON list of {"fault", "match", "times"}; an empty list forgets all orders)
-and reads ``GET /_log``.
+board = Switchboard()
+with SkyServer(sky, middleware=board) as server:
+    board.order("half_rows", match=PHASES["data"])        # the next data query
+    board.order("http_503", "reset", match=PHASES["plan"])   # the next two plan queries
+    board.order("truncate_at:1000", times=None)           # everything from then on
 """
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 import threading
 from dataclasses import dataclass
 
@@ -30,7 +25,6 @@ from skyserver_standin.loopback import (
     error_csv,
     error_json,
 )
-from skyserver_standin.server import main
 from tests.skyserver import broken_answers as wire
 from tests.skyserver.clocks import OwnClock, RealClock
 from tests.skyserver.spoilers import (
@@ -61,18 +55,9 @@ ROWS = ("plan", "data")
 
 @dataclass(frozen=True)
 class Fault:
-    """One way for an answer to go wrong.
+    """One way for an answer to go wrong, and the requests for which it makes sense.
 
-    Attributes
-    ----------
-    name, description : str
-        What it is called and what it does, in one line.
-    phases : tuple of str
-        The requests for which it makes sense: plan, count, data.
-    spoil : callable
-        Makes the answer of a request and the application.
-    valid : bool
-        Whether what arrives is right, so that a client must take it (and count, or be patient).
+    What arrives of a `valid` one is right: a client must take it (and count, or be patient).
     """
 
     name: str
@@ -180,13 +165,7 @@ class Order:
 
 
 class Switchboard:
-    """Middleware that spoils the answers it was ordered to, the oldest order first.
-
-    Parameters
-    ----------
-    clock : RealClock or OwnClock, optional
-        By which faults are slow.
-    """
+    """Middleware that spoils the answers it was ordered to, the oldest order first."""
 
     def __init__(self, clock: RealClock | OwnClock | None = None) -> None:
         self.clock = clock or RealClock()
@@ -205,8 +184,6 @@ class Switchboard:
             self._orders.clear()
 
     def __call__(self, request: Request, application: Application) -> Answer:
-        if request.path in ("/_control", "/_log"):
-            return self._control(request)
         fault = self._take(request.sql)
         if fault is None:
             return application(request)
@@ -227,18 +204,3 @@ class Switchboard:
                     self._orders.remove(order)
             self.log.append((order.fault.name, sql))
             return order.fault
-
-    def _control(self, request: Request) -> Answer:
-        if request.path == "/_control" and request.method == "POST":
-            orders = json.loads(request.body)
-            if not orders:
-                self.clear()
-            for order in orders:
-                self.order(
-                    order["fault"], match=order.get("match", ""), times=order.get("times", 1)
-                )
-        return Answer(200, JSON, json.dumps(self.log).encode())
-
-
-if __name__ == "__main__":
-    sys.exit(main(middleware=Switchboard()))

@@ -4,10 +4,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from skyserver_standin.csv_format import ROWS_PER_PIECE, csv_pieces
+from skyserver_standin.database import ROWS_PER_PIECE, csv_pieces
 from tests.skyserver.small_sky import dotnet
 
 DIGITS = {"f4": 7, "f8": 15}
@@ -18,10 +16,10 @@ def connection():
     return duckdb.connect(config={"threads": 2})
 
 
-def written(values, connection, name="x"):
-    body = b"".join(csv_pieces(pa.table({"c0": values}), [name], connection)).decode()
-    head, *rows = body.removesuffix("\n").split("\n")[1:] if values else [name]
-    assert body.startswith("#Table1\n") and head == name
+def written(values, connection):
+    body = b"".join(csv_pieces(pa.table({"c0": values}), ["x"], connection)).decode()
+    start, head, *rows = body.removesuffix("\n").split("\n")
+    assert (start, head) == ("#Table1", "x")
     return rows
 
 
@@ -76,7 +74,7 @@ def test_random_and_extreme_numbers_are_exact(kind, connection):
     bits = rng.integers(0, 256, 8000 * int(kind[1]), dtype=np.uint8).view(kind)
     ordinary = np.concatenate([rng.normal(20, 3, 8000), 10 ** rng.uniform(-8, 3, 8000)])
     powers = np.array([10.0**n for n in range(-30, 31)])
-    edges = np.concatenate([powers, np.nextafter(powers.astype(kind), kind_of(kind, 0))])
+    edges = np.concatenate([powers, np.nextafter(powers.astype(kind), np.array(0, kind))])
     limits = [np.finfo(kind).max, np.finfo(kind).tiny, np.finfo(kind).smallest_subnormal]
     dyadic = rng.integers(-(2**24), 2**24, 8000) / 2.0 ** rng.integers(0, 24, 8000)
     halves = exact_halves(kind, rng)
@@ -86,17 +84,6 @@ def test_random_and_extreme_numbers_are_exact(kind, connection):
     values = values[np.isfinite(values)]
     expected = [dotnet(float(value), DIGITS[kind]) for value in values]
     assert written(pa.array(values), connection) == expected
-
-
-def kind_of(kind, value):
-    return np.array(value, kind)[()]
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=50))
-def test_any_float_is_exact(values):
-    expected = [dotnet(value, 15) for value in values]
-    assert written(pa.array(values, pa.float64()), duckdb.connect()) == expected
 
 
 def test_texts_are_quoted_for_a_comma_only_and_never_escaped(connection):
@@ -119,5 +106,4 @@ def test_rows_keep_their_order_over_many_pieces(connection):
 
 
 def test_no_rows_give_the_header_alone(connection):
-    table = pa.table({"c0": pa.array([], pa.int64())})
-    assert b"".join(csv_pieces(table, ["n"], connection)) == b"#Table1\nn\n"
+    assert written(pa.array([], pa.int64()), connection) == []

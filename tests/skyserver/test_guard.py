@@ -2,7 +2,7 @@
 
 import pytest
 
-from skyserver_standin.guard import GuardError, guard
+from skyserver_standin.server import GuardError, guard
 from skyserver_standin.sql_types import SqlError
 
 LIMIT = 1000
@@ -19,10 +19,7 @@ LIMIT = 1000
         ("select distinct top 7 ra from S", "select distinct top 7 ra from S "),
         ("select top 1000 ra from S", "select top 1000 ra from S "),
         ("select top(7) ra from S", "select  top 1000 top(7) ra from S "),
-        (
-            "select top 7 ra from (select ra from S) s",
-            "select top 7 ra from (select ra from S) s ",
-        ),
+        ("select top 7 ra from (select ra from S)", "select top 7 ra from (select ra from S) "),
     ],
 )
 def test_rewriting(typed, executed):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sdssflow.configuration.kinds import ModelSettings
-from sdssflow.configuration.values import Different, Name, PositiveFloat, PositiveInt
+from sdssflow.configuration.section import Different, Name, PositiveFloat, PositiveInt
 
 
 class Classifier(ModelSettings):

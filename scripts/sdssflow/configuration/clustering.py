@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import SomeDifferent
+from sdssflow.configuration.section import Section, SomeDifferent
 
 ALGORITHMS = ("kmeans", "mixture", "hdbscan")
 NOISE = -1  # the label of objects in no group

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import SomeDifferent
+from sdssflow.configuration.section import Section, SomeDifferent
 
 Band = Literal["u", "g", "r", "i", "z"]
 Magnitudes = Literal["model", "psf", "petro", "cmodel"]

@@ -24,8 +24,7 @@ from typing import Any
 from sdssflow.configuration.published import PublishedNumber
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import NAME
+from sdssflow.configuration.section import NAME, Section
 from sdssflow.files import write_text
 from sdssflow.report.glossary import conventions_page
 
@@ -147,26 +146,33 @@ def _resolve(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, A
 def _section(
     path: str, schema: dict[str, Any], definitions: dict[str, Any], level: int
 ) -> Iterator[str]:
-    """Yield Markdown for the keys of one section, then for the sections inside it."""
-    yield f"{_one_line(schema['description'])}\n"
-    rows, inner = [], []
+    """Yield Markdown for the keys of a section and for the sections inside it.
+
+    Of a union of sections, for each of them.
+    """
+    if tag := _tag(schema):
+        members = [_resolve(member, definitions) for member in schema["oneOf"]]
+        yield f"One of {len(members)}, told apart by `{tag}`:\n"
+        for member in members:
+            yield f"{'#' * level} `{tag}: {member['properties'][tag]['const']}`\n"
+            keys = {tag: member["properties"][tag], **member["properties"]}
+            yield from _section(path, {**member, "properties": keys}, definitions, level + 1)
+        return
+    yield " ".join(schema["description"].split()) + "\n"
+    rows, inner = [("key", "type", "default", "meaning"), ("---",) * 4], []
     for name, key in schema["properties"].items():
         key_path = f"{path}.{name}" if path else name
         default = f"`{json.dumps(key['default'])}`" if "default" in key else "required"
-        child = _inner(key_path, key, definitions)
-        if child:
+        if child := _inner(key_path, key, definitions):
             inner.append(child)
             default = default if default in ("required", "`[]`", "`{}`", "`null`") else "see there"
-        rows.append(
-            (f"`{key_path}`", _type(key, definitions), default, _one_line(key["description"]))
-        )
-    yield from _table(("key", "type", "default", "meaning"), rows)
+        meaning = " ".join(key["description"].split())
+        rows.append((f"`{key_path}`", _type(key, definitions), default, meaning))
+    cells = ([cell.replace("|", "\\|") for cell in row] for row in rows)
+    yield "\n".join(f"| {' | '.join(row)} |" for row in cells) + "\n"
     for child_path, child_schema in inner:
         yield f"{'#' * level} `{child_path}`\n"
-        if "oneOf" in child_schema:
-            yield from _union(child_path, child_schema, definitions, level + 1)
-        else:
-            yield from _section(child_path, child_schema, definitions, level + 1)
+        yield from _section(child_path, child_schema, definitions, level + 1)
 
 
 def _inner(
@@ -176,46 +182,23 @@ def _inner(
     schema = _resolve(key, definitions)
     if "properties" in schema or _tag(schema):
         return path, schema
-    for option in schema.get("anyOf", []):
-        if found := _inner(path, option, definitions):
-            return found
-    if isinstance(schema.get("items"), dict):
-        return _inner(f"{path}[]", schema["items"], definitions)
-    for values in schema.get("patternProperties", {}).values():
-        return _inner(f"{path}.NAME", values, definitions)
-    if isinstance(schema.get("additionalProperties"), dict):
-        return _inner(f"{path}.NAME", schema["additionalProperties"], definitions)
-    return None
+    inside = [(path, option) for option in schema.get("anyOf", [])]
+    inside += [(f"{path}[]", schema["items"])] if isinstance(schema.get("items"), dict) else []
+    inside += [(f"{path}.NAME", values) for values in _values(schema)]
+    found = (_inner(*child, definitions) for child in inside)
+    return next(filter(None, found), None)
+
+
+def _values(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the schemas of the values of a mapping of names."""
+    others = [schema.get("additionalProperties")]
+    values = [*schema.get("patternProperties", {}).values(), *others]
+    return [value for value in values if isinstance(value, dict)]
 
 
 def _tag(schema: dict[str, Any]) -> str:
     """Return the key that tells the members of a union apart; '' if it is no such union."""
     return schema.get("discriminator", {}).get("propertyName", "")
-
-
-def _union(
-    path: str, schema: dict[str, Any], definitions: dict[str, Any], level: int
-) -> Iterator[str]:
-    """Yield Markdown for a union of sections that one of their keys tells apart."""
-    tag = _tag(schema)
-    members = [_resolve(member, definitions) for member in schema["oneOf"]]
-    yield f"One of {len(members)}, told apart by `{tag}`:\n"
-    for member in members:
-        yield f"{'#' * level} `{tag}: {member['properties'][tag]['const']}`\n"
-        keys = {tag: member["properties"][tag], **member["properties"]}
-        yield from _section(path, {**member, "properties": keys}, definitions, level + 1)
-
-
-def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
-    """Yield a Markdown table."""
-    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    yield "\n".join(lines) + "\n"
-
-
-def _one_line(text: str) -> str:
-    """Return a docstring as one line."""
-    return " ".join(text.split())
 
 
 def _type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
@@ -233,37 +216,29 @@ def _type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
         return _alternatives([_type(option, definitions) for option in options])
     kind = schema.get("type", "any value")
     if kind == "array":
-        return f"list of {_type(schema.get('items', {}), definitions)}" + _size(schema, "Items")
+        return f"list of {_type(schema.get('items', {}), definitions)}" + _limits(schema)
     if kind == "object":
-        values = [
-            *schema.get("patternProperties", {}).values(),
-            *[v for v in [schema.get("additionalProperties")] if isinstance(v, dict)],
-        ]
-        of = _alternatives([_type(value, definitions) for value in values]) or "any value"
-        return f"mapping of names to {of}" + _size(schema, "Properties")
+        of = _alternatives([_type(value, definitions) for value in _values(schema)]) or "any value"
+        return f"mapping of names to {of}" + _limits(schema)
     words = {"string": "text", "boolean": "`true` or `false`", "null": "nothing"}
     return words.get(kind, kind) + _limits(schema)
 
 
 def _alternatives(texts: list[str]) -> str:
-    """Join with commas and a last 'or'."""
     return " or ".join([", ".join(texts[:-1]), texts[-1]]) if len(texts) > 1 else "".join(texts)
 
 
-def _size(schema: dict[str, Any], unit: str) -> str:
-    """Return the least and largest number of elements in words."""
-    words = {f"min{unit}": "at least", f"max{unit}": "at most"}
-    sizes = [f", {word} {schema[key]}" for key, word in words.items() if key in schema]
-    return "".join(sizes) + (", each once" if schema.get("uniqueItems") else "")
-
-
 def _limits(schema: dict[str, Any]) -> str:
-    """Return the limits of a number or the pattern of a text."""
+    """Return in words the limits of a number, the pattern of a text or the number of elements."""
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     limits = [f"{sign} {schema[key]:.10g}" for key, sign in signs.items() if key in schema]
     if pattern := schema.get("pattern"):
         limits.append("(a name)" if pattern == NAME else f"like `{pattern}`")
-    return " " + ", ".join(limits) if limits else ""
+    sizes = {f"{end}{unit}": word for unit in ("Items", "Properties")
+             for end, word in (("min", "at least"), ("max", "at most"))}  # fmt: skip
+    parts = [f", {word} {schema[key]}" for key, word in sizes.items() if key in schema]
+    parts += [", each once"] if schema.get("uniqueItems") else []
+    return (" " + ", ".join(limits) if limits else "") + "".join(parts)
 
 
 def drifted(root: Path, texts: dict[Path, str]) -> list[Path]:

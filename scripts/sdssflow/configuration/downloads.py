@@ -6,8 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import FilePath
+from sdssflow.configuration.section import FilePath, Section
 
 
 class Downloads(Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from sdssflow.configuration.clustering import Clustering
-from sdssflow.configuration.values import Different
+from sdssflow.configuration.section import Different
 
 # title and caption of each figure that `explore.figures` may name; what draws it stands in
 # explore/catalogue_figures.py

@@ -6,8 +6,7 @@ from typing import Literal
 
 from pydantic import field_validator
 
-from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import SomeDifferent
+from sdssflow.configuration.section import Section, SomeDifferent
 
 Band = Literal["u", "g", "r", "i", "z"]
 Magnitudes = Literal["model", "psf", "petro", "cmodel"]

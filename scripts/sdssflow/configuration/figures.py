@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import Different
+from sdssflow.configuration.section import Different, Section
 
 
 class Figures(Section):

@@ -7,8 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from sdssflow.configuration.kinds import ModelSettings
-from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import Different, PointEstimate, PositiveFloat, PositiveInt
+from sdssflow.configuration.section import (
+    Different,
+    PointEstimate,
+    PositiveFloat,
+    PositiveInt,
+    Section,
+)
 
 
 class TorchRegressor(ModelSettings):

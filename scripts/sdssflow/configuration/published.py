@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from sdssflow.configuration.loading import ConfigurationError, load_sample, load_section
+from sdssflow.configuration.reading import read_document
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import Name, Text
+from sdssflow.configuration.section import Name, Section, Text
 
 Count = Annotated[int, Field(ge=1)]
 FOLDER = "config/published"
@@ -137,12 +137,6 @@ class PublishedNumber(Section):
         return self
 
 
-class _Samples(BaseModel):
-    """Of a configuration, the samples alone."""
-
-    samples: list[Name]
-
-
 def load_published(folder: str | Path = FOLDER) -> dict[str, PublishedNumber]:
     """Read all published numbers of a folder, by the names of their files.
 
@@ -160,15 +154,7 @@ def load_published(folder: str | Path = FOLDER) -> dict[str, PublishedNumber]:
 def score_tables(
     numbers: Mapping[str, PublishedNumber], samples: Mapping[str, Sample]
 ) -> list[tuple[str, str, str]]:
-    """List sample, task and split of the score tables of a run that numbers are compared with.
-
-    Parameters
-    ----------
-    numbers : mapping of name to PublishedNumber
-        All entries.
-    samples : mapping of name to Sample
-        The samples of the run.
-    """
+    """List sample, task and split of the score tables of a run that numbers are compared with."""
     wanted = {
         (each.sample, number.task, each.split)
         for number in numbers.values()
@@ -188,39 +174,24 @@ def reasons_not_run(
 ) -> dict[str, str]:
     """Say of each sample that entries name and the run does not why not, and what to do.
 
-    Parameters
-    ----------
-    numbers : mapping of name to PublishedNumber
-        All entries.
-    run : RunConfiguration
-        The run.
-    configurations : sequence of path-like
-        Files that come with the project and run such samples.
-
-    Raises
-    ------
-    ConfigurationError
-        If an entry names a sample that is not defined.
+    `configurations` are the files that come with the project and run such samples. An entry that
+    names a sample that is not defined is a ConfigurationError.
     """
     elsewhere = {
         name: file
         for file in reversed(configurations)
-        for name in load_section(_Samples, Path(file)).samples
+        for name in read_document(file).content["samples"]
     }
     asked = {each.sample: name for name, number in numbers.items() for each in number.comparisons}
     reasons = {}
     for sample in sorted(asked.keys() - set(run.samples)):
+        paths = [Path(folder) / f"{sample}.yaml" for folder in (run.sample_folder, SAMPLES)]
         try:
-            kind = load_sample(_definition(sample, run)).source.kind
+            path = next((path for path in paths if path.is_file()), paths[-1])
+            kind = load_sample(path).source.kind
         except ConfigurationError as error:
             raise ConfigurationError(f"{FOLDER}/{asked[sample]}.yaml: {error}") from None
         reasons[sample] = REASONS.get(kind, "not in this configuration")
         if sample in elsewhere:
             reasons[sample] += f": snakemake published --configfile {elsewhere[sample]}"
     return reasons
-
-
-def _definition(sample: str, run: RunConfiguration) -> Path:
-    """Return where a sample is defined: in the run's folder, else in that of the project."""
-    paths = [Path(folder) / f"{sample}.yaml" for folder in (run.sample_folder, SAMPLES)]
-    return next((path for path in paths if path.is_file()), paths[-1])

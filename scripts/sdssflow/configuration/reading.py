@@ -72,17 +72,7 @@ _Loader.add_constructor(TAG + "int", _Loader.construct_whole_number)
 
 
 class Document(NamedTuple):
-    """One file of the configuration, or what the command line says of it.
-
-    Attributes
-    ----------
-    name : str
-        Its name for messages.
-    content : dict
-        What it says.
-    root : yaml.MappingNode
-        The same with the places in the text.
-    """
+    """One file of the configuration, or what the command line says, and its places in the text."""
 
     name: str
     content: dict[str, Any]

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from sdssflow.configuration.kinds import ModelSettings
 from sdssflow.configuration.networks import NetworkSettings
-from sdssflow.configuration.values import PointEstimate, PositiveFloat, PositiveInt
+from sdssflow.configuration.section import PointEstimate, PositiveFloat, PositiveInt
 
 
 class Regressor(ModelSettings):

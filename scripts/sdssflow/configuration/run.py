@@ -10,11 +10,11 @@ from sdssflow.configuration.figures import Figures
 from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.regressors import RegressorSettings
 from sdssflow.configuration.scores import Bootstrap, ClassScores, RedshiftScores
-from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import (
+from sdssflow.configuration.section import (
     FilePath,
     ModelName,
     SampleName,
+    Section,
     Seed,
     SomeDifferent,
 )

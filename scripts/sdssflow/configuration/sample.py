@@ -9,10 +9,9 @@ from pydantic import Field, model_validator
 from sdssflow.configuration.cuts import Cut
 from sdssflow.configuration.exploration import Exploration
 from sdssflow.configuration.features import Features
-from sdssflow.configuration.section import Section
+from sdssflow.configuration.section import Different, Name, Section, SomeDifferent, Text
 from sdssflow.configuration.sources import EmbeddedSource, FileSource, Source
 from sdssflow.configuration.splits import Split
-from sdssflow.configuration.values import Different, Name, SomeDifferent, Text
 
 
 class Sample(Section):

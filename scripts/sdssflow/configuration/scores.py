@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sdssflow.configuration.section import Section
-from sdssflow.configuration.values import Different, Seed
+from sdssflow.configuration.section import Different, Section, Seed
 
 
 class Bootstrap(Section):

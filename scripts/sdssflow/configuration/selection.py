@@ -1,17 +1,94 @@
-"""Which rows of SDSS a sample asks for, as typed conditions: no SQL is written by hand."""
+"""Which columns SDSS has, and which rows a sample asks for, as typed conditions: no SQL by hand.
+
+Names of tables and columns are those of SkyServer's schema browser (SpecObjAll and PhotoObjAll,
+DR17). Snakemake imports this module each time it parses the workflow: no Arrow here. A test holds
+the kinds against the Arrow types of the catalogue.
+"""
 
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
-from sdssflow.configuration.sdss_columns import SELECTABLE
 from sdssflow.configuration.section import Section
 
+BANDS = ("u", "g", "r", "i", "z")
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_ .+-]{1,60}$")]
 Bit = Annotated[int, Field(ge=0, le=62)]
+
+
+class SdssColumn(NamedTuple):
+    """Where SDSS keeps a quantity: PhotoObjAll or SpecObjAll, and what a condition on it can ask.
+
+    The alias is its name in the answer, if not that of the column: `SpecObjAll.z` is a redshift and
+    `PhotoObjAll.z` a magnitude.
+    """
+
+    table: Literal["photo", "spec"]
+    name: str
+    kind: Literal["number", "integer", "text"]
+    alias: str = ""
+
+    @property
+    def header(self) -> str:
+        """Name of the column in the answer."""
+        return self.alias or self.name
+
+
+STANDARD: dict[str, SdssColumn] = {
+    "objid": SdssColumn("photo", "objID", "integer"),
+    "ra": SdssColumn("photo", "ra", "number"),
+    "dec": SdssColumn("photo", "dec", "number"),
+    # u..z and err_u..err_z are SkyServer's short names of modelMag_u.. and modelMagErr_u..
+    **{f"model_mag_{b}": SdssColumn("photo", b, "number") for b in BANDS},
+    **{f"model_mag_err_{b}": SdssColumn("photo", f"err_{b}", "number") for b in BANDS},
+    **{f"psf_mag_{b}": SdssColumn("photo", f"psfMag_{b}", "number") for b in BANDS},
+    "petro_rad_r": SdssColumn("photo", "petroRad_r", "number"),
+    "petro_r50_r": SdssColumn("photo", "petroR50_r", "number"),
+    **{f"extinction_{b}": SdssColumn("photo", f"extinction_{b}", "number") for b in BANDS},
+    "photo_type": SdssColumn("photo", "type", "integer"),
+    "clean": SdssColumn("photo", "clean", "integer"),
+    "mode": SdssColumn("photo", "mode", "integer"),
+    "run": SdssColumn("photo", "run", "integer"),
+    "rerun": SdssColumn("photo", "rerun", "integer"),
+    "camcol": SdssColumn("photo", "camcol", "integer"),
+    "field": SdssColumn("photo", "field", "integer"),
+    "specobjid": SdssColumn("spec", "specObjID", "integer"),
+    "plate": SdssColumn("spec", "plate", "integer"),
+    "mjd": SdssColumn("spec", "mjd", "integer"),
+    "fiberid": SdssColumn("spec", "fiberID", "integer"),
+    "spec_class": SdssColumn("spec", "class", "text"),
+    "spec_subclass": SdssColumn("spec", "subClass", "text"),
+    "zspec": SdssColumn("spec", "z", "number", alias="redshift"),
+    "zspec_err": SdssColumn("spec", "zErr", "number"),
+    "z_warning": SdssColumn("spec", "zWarning", "integer"),
+    "science_primary": SdssColumn("spec", "sciencePrimary", "integer"),
+}
+"""The 42 columns that a sample has if it doesn't say otherwise."""
+
+OPTIONAL: dict[str, SdssColumn] = {
+    **{f"psf_mag_err_{b}": SdssColumn("photo", f"psfMagErr_{b}", "number") for b in BANDS},
+    **{f"petro_mag_{b}": SdssColumn("photo", f"petroMag_{b}", "number") for b in BANDS},
+    **{f"petro_mag_err_{b}": SdssColumn("photo", f"petroMagErr_{b}", "number") for b in BANDS},
+    **{f"cmodel_mag_{b}": SdssColumn("photo", f"cModelMag_{b}", "number") for b in BANDS},
+    **{f"cmodel_mag_err_{b}": SdssColumn("photo", f"cModelMagErr_{b}", "number") for b in BANDS},
+}
+"""Columns of the catalogue that a sample can ask for besides."""
+
+DOWNLOADABLE = STANDARD | OPTIONAL
+ALWAYS = ("objid", "specobjid", "plate", "fiberid")
+"""What the verification of a download needs."""
+
+SELECTABLE: dict[str, SdssColumn] = {
+    **DOWNLOADABLE,
+    "survey": SdssColumn("spec", "survey", "text"),
+    "programname": SdssColumn("spec", "programname", "text"),
+    "legacy_target1": SdssColumn("spec", "legacy_target1", "integer"),
+    "boss_target1": SdssColumn("spec", "boss_target1", "integer"),
+}
+"""What a selection can ask: the columns of the catalogue and the flags of target selection."""
 
 
 class Condition(Section):
@@ -67,12 +144,9 @@ class Condition(Section):
 
 
 def refuse_statements(sql: str | None) -> str | None:
-    """Return an SQL condition unless it is more, or other, than one condition.
+    """Return an SQL condition; more than one, or other than a condition, is a ValueError.
 
-    Raises
-    ------
-    ValueError
-        For comments, a second statement, another SELECT, or parentheses that don't match.
+    That is a comment, a second statement, another SELECT, or parentheses that don't match.
     """
     if sql is None:
         return None

@@ -8,15 +8,21 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, TypeAdapter, field_validator, model_validator
 
-from sdssflow.configuration.sdss_columns import ALWAYS, DOWNLOADABLE, SELECTABLE, STANDARD
-from sdssflow.configuration.section import Section
-from sdssflow.configuration.selection import Condition, refuse_statements
-from sdssflow.configuration.values import (
+from sdssflow.configuration.section import (
     Different,
     FilePath,
     PositiveInt,
+    Section,
     Seed,
     Text,
+)
+from sdssflow.configuration.selection import (
+    ALWAYS,
+    DOWNLOADABLE,
+    SELECTABLE,
+    STANDARD,
+    Condition,
+    refuse_statements,
 )
 
 ServiceColumn = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]

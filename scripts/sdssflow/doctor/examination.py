@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdssflow.doctor import configuration, disks, gpus, locks, network, profiles, slurm
+from sdssflow.doctor import locks, machine, profiles, samples, slurm
 from sdssflow.doctor.findings import FAULT, NOT_NEEDED, WARNING, Finding
 
 Check = Callable[[], "Finding | Sequence[Finding]"]
@@ -18,14 +18,10 @@ WRITTEN = ("results", "logs", "benchmarks/runs", ".snakemake")
 class Place:
     """Where and how a run would start."""
 
-    root: Path
-    """The project: rules and profiles."""
-    directory: Path
-    """Working directory of the run."""
-    profile: str
-    """As for `snakemake --workflow-profile`."""
-    configfiles: tuple[Path, ...]
-    """Override the default one."""
+    root: Path  # the project: rules and profiles
+    directory: Path  # working directory of the run
+    profile: str  # as for `snakemake --workflow-profile`
+    configfiles: tuple[Path, ...]  # override the default one
 
 
 def examine(place: Place) -> list[Finding]:
@@ -38,21 +34,20 @@ def examine(place: Place) -> list[Finding]:
         wrong = Finding("profile", FAULT, str(error), "choose or correct the profile")
     own = place.directory / "config/config.yaml"
     default = own if own.is_file() else place.root / "config/config.yaml"
-    configured = configuration.load_configuration([default, *place.configfiles])
-    checks = [
-        lambda: configuration.check_configuration(configured),
-        *_folder_checks(place.directory, profile, configured),
-    ]
+    configured = samples.load_configuration([default, *place.configfiles])
     with ThreadPoolExecutor(max_workers=4) as pool:  # most of them wait for another program
-        devices = pool.submit(gpus.find_devices)
+        devices = pool.submit(machine.find_devices)
         asked = pool.submit(
             profiles.ask_snakemake, place.root / "Snakefile", path, place.configfiles
         )
+        checks = _folder_checks(place.directory, profile, configured)
         others = [pool.submit(_guarded, check) for check in checks]
-        first = _guarded(lambda: _profile_checks(profile, wrong, asked.result()))
-        second = _guarded(lambda: _slurm_checks(profile, asked.result()))
-        third = _guarded(lambda: _gpu_check(profile, asked.result(), devices.result()))
-        groups = [first, second, third, *(other.result() for other in others)]
+        groups = [
+            _guarded(lambda: _profile_checks(profile, wrong, asked.result())),
+            _guarded(lambda: _slurm_checks(profile, asked.result())),
+            _guarded(lambda: _gpu_check(profile, asked.result(), devices.result())),
+            *(other.result() for other in others),
+        ]
     return [finding for group in groups for finding in group]
 
 
@@ -71,12 +66,9 @@ def _profile_checks(
     started = profiles.check_snakemake(answers, profile.executor)
     if wrong:
         return [started, wrong]
-    return [
-        started,
-        profiles.check_keys(profile, answers),
-        profiles.check_rule_names(profile, answers.rules),
-        profiles.check_site(profile),
-    ]
+    keys = profiles.check_keys(profile, answers)
+    names = profiles.check_rule_names(profile, answers.rules)
+    return [started, keys, names, profiles.check_site(profile)]
 
 
 def _slurm_checks(profile: profiles.Profile, answers: profiles.Answers) -> list[Finding]:
@@ -94,17 +86,16 @@ def _slurm_checks(profile: profiles.Profile, answers: profiles.Answers) -> list[
 
 
 def _gpu_check(
-    profile: profiles.Profile, answers: profiles.Answers, devices: gpus.Devices
+    profile: profiles.Profile, answers: profiles.Answers, devices: machine.Devices
 ) -> Finding:
     asking = [demand for demand in answers.demands if demand.gpu]
-    return gpus.check_gpus(devices, asking, profile.executor)
+    return machine.check_gpus(devices, asking, profile.executor)
 
 
 def _folder_checks(
-    folder: Path, profile: profiles.Profile, configured: configuration.Configured
+    folder: Path, profile: profiles.Profile, configured: samples.Configured
 ) -> list[Check]:
     store = configured.run.downloads.store if configured.run else "data/downloads"
-    temporary = disks.temporary_folder()
 
     def of_locks() -> list[Finding]:
         runs = locks.snakemake_runs(folder)
@@ -112,14 +103,15 @@ def _folder_checks(
         return [locks.check_locks(folder, runs), locks.check_incomplete(folder, runs, rerun)]
 
     return [
+        lambda: samples.check_configuration(configured),
         of_locks,
-        lambda: disks.check_writing([folder / name for name in (*WRITTEN, store)]),
-        lambda: disks.check_flock(folder / "results"),
-        lambda: disks.check_file_system(
-            disks.file_system_type(folder), profile.number("latency-wait", 5), profile.executor
+        lambda: machine.check_writing([folder / name for name in (*WRITTEN, store)]),
+        lambda: machine.check_flock(folder / "results"),
+        lambda: machine.check_file_system(
+            machine.file_system_type(folder), profile.number("latency-wait", 5), profile.executor
         ),
-        lambda: disks.check_room("disk", folder),
-        lambda: disks.check_temporary_folder(temporary),
-        lambda: network.check_archives(configuration.archive_addresses(configured.samples)),
-        lambda: network.check_loopback(configuration.simulated_samples(configured.samples)),
+        lambda: machine.check_room("disk", folder),
+        machine.check_temporary_folder,
+        lambda: samples.check_archives(samples.archive_addresses(configured.samples)),
+        lambda: samples.check_loopback(configured.samples),
     ]

@@ -1,48 +1,89 @@
-"""What a check found, and the table of it. Needs the standard library alone: see `__main__`."""
+"""What a check asks of other programs, what it found, and the table of it.
+
+Needs the standard library alone: see `__main__`.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
+import subprocess
 from dataclasses import asdict, dataclass
-from typing import Iterable, Sequence  # noqa: UP035 - an old Python has to get as far as its fault
+from typing import Mapping, Sequence  # noqa: UP035 - an old Python has to get as far as its fault
 
-OK = "ok"
-WARNING = "warning"
-FAULT = "fault"
-NOT_NEEDED = "not needed"
+SECONDS = 60.0  # on a busy machine even `true` may take some; only what hangs is to be given up
+OK, WARNING, FAULT, NOT_NEEDED = "ok", "warning", "fault", "not needed"
 STATES = (OK, NOT_NEEDED, WARNING, FAULT)
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a program said, or in one line why there is no good answer."""
+
+    out: str = ""
+    trouble: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether the program was found, ended in time and ended well."""
+        return not self.trouble
+
+
+def ask(
+    arguments: Sequence[str],
+    seconds: float | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Answer:
+    """Run a program and everything it starts, for a limited time (`SECONDS` if None).
+
+    Then it is killed, with its children: one that keeps the pipe open must not hold us.
+    """
+    name, seconds = arguments[0], SECONDS if seconds is None else seconds
+    program = shutil.which(name)
+    if program is None:
+        return Answer(trouble=f"no {name} on PATH")
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    try:
+        process = subprocess.Popen(
+            [program, *arguments[1:]],
+            env=environment,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+            **pipes,
+        )
+    except OSError as error:
+        return Answer(trouble=f"{name} can't be started: {error.strerror}")
+    with process:
+        try:
+            out, err = process.communicate(timeout=seconds)
+        except BaseException as error:
+            os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                return Answer(trouble=f"{name}: no answer in {seconds:g} s")
+            raise
+    if process.returncode == 0:
+        return Answer(out)
+    said = [line.strip() for line in (err or out).splitlines() if line.strip()]
+    why = said[-1] if said else f"exit status {process.returncode}"
+    return Answer(out, why if why.startswith(name) or "/" in name else f"{name}: {why}")
+
+
+@dataclass(frozen=True)
 class Finding:
-    """One row of the doctor's table."""
+    """One row of the doctor's table: what was looked at and found, and what to do, if anything."""
 
     check: str
-    """What was looked at."""
-    state: str
-    """One of `STATES`: a fault stops a run, a warning may."""
+    state: str  # a fault stops a run, a warning may
     found: str
-    """What was found."""
     advice: str = ""
-    """What to do; empty if nothing."""
-
-
-def worst(states: Iterable[str]) -> str:
-    """Return the gravest of some states; `OK` of none.
-
-    Examples
-    --------
-    >>> worst(["ok", "warning", "not needed"])
-    'warning'
-    """
-    return max([OK, *states], key=STATES.index)
 
 
 def listed(words: Sequence[str], most: int = 5, between: str = ", ") -> str:
     """Return words as one text, the rest of a long list as a count.
 
-    Examples
-    --------
     >>> listed(["a", "b", "c"], most=2)
     'a, b and 1 more'
     """
@@ -52,11 +93,9 @@ def listed(words: Sequence[str], most: int = 5, between: str = ", ") -> str:
 
 def as_json(findings: Sequence[Finding]) -> str:
     """Return the table for programs: ``{"state": ..., "findings": [{"check": ...}, ...]}``."""
-    content = {
-        "state": worst(finding.state for finding in findings),
-        "findings": [asdict(finding) for finding in findings],
-    }
-    return json.dumps(content, indent=2)
+    worst = max([OK, *(finding.state for finding in findings)], key=STATES.index)
+    rows = [asdict(finding) for finding in findings]
+    return json.dumps({"state": worst, "findings": rows}, indent=2)
 
 
 def as_table(findings: Sequence[Finding], width: int = 120) -> str:

@@ -19,12 +19,9 @@ UNLOCK = "then snakemake --unlock"
 class Runs:
     """Snakemake processes of this machine."""
 
-    here: tuple[int, ...] = ()
-    """Their numbers, where they work in this folder."""
-    orphans: tuple[int, ...] = ()
-    """Numbers of jobs that work in this folder, as a killed run leaves them."""
-    unknown: int = 0
-    """How many are somebody else's, whose folder can't be seen."""
+    here: tuple[int, ...] = ()  # numbers of those that work in this folder
+    orphans: tuple[int, ...] = ()  # of jobs that work in this folder, as a killed run leaves them
+    unknown: int = 0  # how many are somebody else's, whose folder can't be seen
 
 
 def snakemake_runs(folder: Path) -> Runs:
@@ -32,8 +29,10 @@ def snakemake_runs(folder: Path) -> Runs:
     here, jobs, unknown = [], [], 0
     for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
         command, place = process.info["cmdline"] or [], process.info["cwd"]
+        program = [Path(word).name for word in command[:6]] or [""]
         is_job = any("/.snakemake/scripts/" in word for word in command[:6])
-        if not is_job and not _is_snakemake(command):
+        is_run = program[0].startswith(("python", "snakemake")) and "snakemake" in program
+        if not is_job and (not is_run or "--mode" in command):  # a Snakemake that runs one job
             continue
         if not place:
             unknown += not is_job
@@ -42,38 +41,17 @@ def snakemake_runs(folder: Path) -> Runs:
     return Runs(tuple(sorted(here)), () if here else tuple(sorted(jobs)), unknown)
 
 
-def _is_snakemake(command: list[str]) -> bool:
-    """Whether this is a Snakemake that was started by hand, not one that runs a job."""
-    program = [Path(word).name for word in command[:6]] or [""]
-    started = program[0].startswith(("python", "snakemake")) and "snakemake" in program
-    return started and "--mode" not in command
-
-
 def check_locks(folder: Path, runs: Runs, now: float | None = None) -> Finding:
-    """Check whether Snakemake's lock lies on the folder, and whether its owner lives.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Working directory of the workflow.
-    runs : Runs
-        From `snakemake_runs`.
-    now : float, optional
-        Seconds since 1970, for the age of the lock.
-    """
+    """Check whether Snakemake's lock lies on the working directory, and whether its owner lives."""
     locks = sorted((folder / ".snakemake/locks").glob("*.lock"))
     if not locks:
         return Finding("locks", OK, "none")
     oldest = min(locks, key=lambda path: path.stat().st_mtime)
     found = f"locked by {_owner(oldest)} {_age((now or time.time()) - oldest.stat().st_mtime)} ago"
     if runs.here:
-        numbers = listed([str(number) for number in runs.here])
-        return Finding(
-            "locks",
-            WARNING,
-            f"{found}; a run is alive: process {numbers}",
-            "wait for it, or stop it with Ctrl-C; never unlock under a run",
-        )
+        found += f"; a run is alive: process {listed(list(map(str, runs.here)))}"
+        advice = "wait for it, or stop it with Ctrl-C; never unlock under a run"
+        return Finding("locks", WARNING, found, advice)
     return Finding("locks", FAULT, *_left_behind(folder, runs, found))
 
 
@@ -131,14 +109,7 @@ def _age(seconds: float) -> str:
 def check_incomplete(folder: Path, runs: Runs, rerun_incomplete: bool) -> Finding:
     """Check for outputs of jobs that never ended, by the marks that Snakemake keeps.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Working directory of the workflow.
-    runs : Runs
-        While a run lives they are its work.
-    rerun_incomplete : bool
-        Whether the profile lets Snakemake make them again; else it refuses to start.
+    The profile may let Snakemake make them again; else it refuses to start.
     """
     check = "half-made outputs"
     marks = (folder / ".snakemake/incomplete").rglob("*")
@@ -149,9 +120,5 @@ def check_incomplete(folder: Path, runs: Runs, rerun_incomplete: bool) -> Findin
         return Finding(check, OK, f"{count}; a run is making them")
     if rerun_incomplete:
         return Finding(check, OK, f"{count}; the next run makes them again")
-    return Finding(
-        check,
-        WARNING,
-        f"{count}; Snakemake names them and stops at those that are there",
-        "write `rerun-incomplete: true` in the profile",
-    )
+    found = f"{count}; Snakemake names them and stops at those that are there"
+    return Finding(check, WARNING, found, "write `rerun-incomplete: true` in the profile")

@@ -14,8 +14,7 @@ from typing import Any
 
 import yaml
 
-from sdssflow.doctor.commands import ask
-from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding, listed
+from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding, ask, listed
 
 SCRIPTS = Path(__file__).parents[2]
 SECONDS = 300.0  # the slurm plugin may wait 2 x 10 s for scontrol, and the machine be busy
@@ -33,12 +32,9 @@ class Profile:
 
     path: Path
     content: dict[str, Any] = field(default_factory=dict)
-    lines: dict[tuple[str, ...], int] = field(default_factory=dict)
-    """Line of each key, counted from 1; inner keys by the way to them."""
-    repeated: tuple[str, ...] = ()
-    """Keys that stand twice, with their lines: YAML takes the last one."""
-    placeholders: tuple[str, ...] = ()
-    """Values like ``<your-partition>``, with their lines."""
+    lines: dict[tuple[str, ...], int] = field(default_factory=dict)  # from 1; by the way to keys
+    repeated: tuple[str, ...] = ()  # keys that stand twice, with their lines: the last one holds
+    placeholders: tuple[str, ...] = ()  # values like ``<your-partition>``, with their lines
 
     @property
     def executor(self) -> str:
@@ -70,17 +66,7 @@ class Profile:
 def find_profile(name: str, folders: Iterable[Path]) -> Path:
     """Return the file of a profile, given as a file, a folder or a name under profiles/.
 
-    Parameters
-    ----------
-    name : str
-        As for `snakemake --workflow-profile`.
-    folders : iterable of pathlib.Path
-        Where to look, in this order.
-
-    Raises
-    ------
-    ProfileError
-        If there is none.
+    Raises ProfileError if there is none in these folders.
     """
     folders = list(folders)
     for folder in folders:
@@ -93,13 +79,7 @@ def find_profile(name: str, folders: Iterable[Path]) -> Path:
 
 
 def load_profile(path: Path) -> Profile:
-    """Read a profile.
-
-    Raises
-    ------
-    ProfileError
-        If it is not readable, not YAML or no mapping.
-    """
+    """Read a profile; ProfileError if it is not readable, not YAML or no mapping."""
     try:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -119,9 +99,15 @@ def load_profile(path: Path) -> Profile:
         if way in lines:
             repeated.append(f"{'.'.join(way)} (lines {lines[way]} and {line})")
         lines[way] = line
+    placeholders = tuple(
+        f"line {token.start_mark.line + 1}: {found}"
+        for token in yaml.scan(text, Loader=yaml.SafeLoader)
+        if isinstance(token, yaml.ScalarToken)
+        for found in PLACEHOLDER.findall(token.value)
+    )
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())  # for people
-    return Profile(path, content, lines, tuple(repeated), tuple(_placeholders(text)))
+    return Profile(path, content, lines, tuple(repeated), placeholders)
 
 
 def _keys(node: yaml.Node, way: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], int]]:
@@ -132,13 +118,6 @@ def _keys(node: yaml.Node, way: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
             yield from _keys(value, inner)
 
 
-def _placeholders(text: str) -> Iterator[str]:
-    for token in yaml.scan(text, Loader=yaml.SafeLoader):
-        if isinstance(token, yaml.ScalarToken):
-            for found in PLACEHOLDER.findall(token.value):
-                yield f"line {token.start_mark.line + 1}: {found}"
-
-
 @dataclass(frozen=True)
 class Demand:
     """What one attempt of a rule's jobs asks for, as Snakemake makes it of rule and profile."""
@@ -146,10 +125,8 @@ class Demand:
     rule: str
     attempt: int = 1
     gpu: int = 0
-    without_gpu: str = ""
-    """The rule's word for what to do on a machine without GPU."""
-    sbatch: Sequence[str] = ()
-    """The command that submits it; empty unless SLURM is the executor."""
+    without_gpu: str = ""  # the rule's word for what to do on a machine without GPU
+    sbatch: Sequence[str] = ()  # the command that submits it, if SLURM is the executor
 
 
 @dataclass(frozen=True)
@@ -157,20 +134,13 @@ class Answers:
     """Snakemake as it is installed, and what it says of a profile and of the rules."""
 
     version: str = ""
-    keys: Sequence[str] = ()
-    """Keys that a profile may have, those of the plugins included."""
-    executors: Sequence[str] = ()
-    """Names of the executors: its own and those of plugins."""
-    imports_torch: bool = False
-    """Whether a plugin imports torch, which would slow the start of every job."""
-    complaint: str = ""
-    """What it says when it reads the profile; empty if it takes it."""
-    rules: Sequence[str] = ()
-    """Names of all rules; empty if the Snakefile can't be read."""
-    demands: Sequence[Demand] = ()
-    """First and last attempt of each rule that this configuration has jobs of."""
-    trouble: str = ""
-    """Why Snakemake can't be asked; empty if it could."""
+    keys: Sequence[str] = ()  # that a profile may have, those of the plugins included
+    executors: Sequence[str] = ()  # its own and those of plugins
+    imports_torch: bool = False  # a plugin does, which would slow the start of every job
+    complaint: str = ""  # what it says of the profile if it doesn't take it
+    rules: Sequence[str] = ()  # all of them; empty if the Snakefile can't be read
+    demands: Sequence[Demand] = ()  # first and last attempt of each rule that has jobs
+    trouble: str = ""  # why Snakemake can't be asked, if it can't
 
 
 def ask_snakemake(
@@ -196,19 +166,14 @@ def check_snakemake(answers: Answers, executor: str) -> Finding:
         return Finding(check, FAULT, f"can't be imported: {answers.trouble}", advice)
     found = f"Snakemake {answers.version}; executors: {listed(answers.executors, most=8)}"
     if executor not in answers.executors:
-        return Finding(
-            check,
-            FAULT,
-            f"{found}; the profile asks for {executor!r}",
-            f"pip install snakemake-executor-plugin-{executor}, or another executor in the profile",
-        )
+        found += f"; the profile asks for {executor!r}"
+        plugin = f"snakemake-executor-plugin-{executor}"
+        advice = f"pip install {plugin}, or another executor in the profile"
+        return Finding(check, FAULT, found, advice)
     if answers.imports_torch:
-        return Finding(
-            check,
-            WARNING,
-            f"{found}; a plugin imports torch, so each job starts late",
-            "uninstall the plugin of Snakemake that is not in requirements.lock",
-        )
+        found += "; a plugin imports torch, so each job starts late"
+        advice = "uninstall the plugin of Snakemake that is not in requirements.lock"
+        return Finding(check, WARNING, found, advice)
     return Finding(check, OK, found)
 
 
@@ -266,9 +231,6 @@ def check_site(profile: Profile) -> Finding:
     """Check that the values that only the site can know are filled in."""
     if not profile.placeholders:
         return Finding("site", OK, "nothing left to fill in")
-    return Finding(
-        "site",
-        FAULT,
-        f"{profile.path}: not filled in: {listed(profile.placeholders)}",
-        "write what your cluster calls it (sinfo lists partitions), or remove the line",
-    )
+    found = f"{profile.path}: not filled in: {listed(profile.placeholders)}"
+    advice = "write what your cluster calls it (sinfo lists partitions), or remove the line"
+    return Finding("site", FAULT, found, advice)

@@ -13,17 +13,7 @@ INSTALL = "make installs them (or: pip install --requirement requirements.lock)"
 
 
 def check_python(root: Path, version: Sequence[int], prefix: Path) -> Finding:
-    """Check the interpreter against `requires-python` and the project's own environment.
-
-    Parameters
-    ----------
-    root : pathlib.Path
-        The project: pyproject.toml and perhaps .venv.
-    version : sequence of int
-        `sys.version_info`.
-    prefix : pathlib.Path
-        `sys.prefix`.
-    """
+    """Check an interpreter against `requires-python` and the project's own environment."""
     shown = ".".join(map(str, version[:3]))
     found = f"Python {shown} of {prefix}"
     required = _project(root, r'^requires-python\s*=\s*">=\s*(\d+)\.(\d+)')
@@ -67,13 +57,7 @@ def installed_packages() -> dict[str, str]:
 
 
 def plain(name: str) -> str:
-    """Return a package's name as indices compare it.
-
-    Examples
-    --------
-    >>> plain("Astropy_Healpix")
-    'astropy-healpix'
-    """
+    """Return a package's name as indices compare it: ``Astropy_Healpix`` is ``astropy-healpix``."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from sdssflow.doctor.commands import ask
-from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding, listed
+from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding, ask, listed
 from sdssflow.doctor.profiles import Demand, Profile
 
 PROGRAMS = ("sbatch", "squeue", "scancel", "sinfo", "scontrol")
@@ -20,84 +19,67 @@ def check_programs() -> Finding:
     """Check that SLURM's commands are on the PATH."""
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing:
-        return Finding(
-            "slurm programs",
-            FAULT,
-            f"no {', '.join(missing)} on PATH",
+        advice = (
             "start on a login node of the cluster (there may be a module to load), or use "
-            "profiles/default on this machine",
+            "profiles/default on this machine"
         )
+        return Finding("slurm programs", FAULT, f"no {', '.join(missing)} on PATH", advice)
     version = ask(["sbatch", "--version"]).out.strip() or "version unknown"
     return Finding("slurm programs", OK, f"{version}: {', '.join(PROGRAMS)}")
 
 
 def check_controller() -> Finding:
     """Check that the controller answers, not only that its programs are there."""
+    check, advice = "slurm controller", "ask the cluster's operators"
     ping = ask(["scontrol", "ping"])
-    if not ping.good or not re.search(r"\bUP\b", ping.out):
-        return Finding(
-            "slurm controller",
-            FAULT,
-            ping.trouble or " ".join(ping.out.split()),
-            "ask the cluster's operators; on a node of your own, start munged and slurmctld, or "
-            "set SLURM_CONF",
-        )
+    said = " ".join(ping.out.split())
+    if not ping.good or not re.search(r"\bUP\b", said):
+        advice += "; on a node of your own, start munged and slurmctld, or set SLURM_CONF"
+        return Finding(check, FAULT, ping.trouble or said, advice)
     nodes = ask(["sinfo", "--noheader", "--format=%D"])
     if not nodes.good:
-        return Finding("slurm controller", FAULT, nodes.trouble, "ask the cluster's operators")
-    return Finding("slurm controller", OK, " ".join(ping.out.split()))
+        return Finding(check, FAULT, nodes.trouble, advice)
+    return Finding(check, OK, said)
 
 
-def check_jobs(demands: Iterable[Demand], profile: Profile) -> Finding:
+def check_jobs(demands: Sequence[Demand], profile: Profile) -> Finding:
     """Check that SLURM would take the jobs, by ``sbatch --test-only``: nothing is submitted.
 
     Jobs that ask for the same are tried once. A first attempt that SLURM refuses is a fault; a
     last one (memory and time grow with `retries`) a warning. The demands of rules that go by the
     size of their input are those of an empty one, and jobs of a group are not tried.
     """
-    demands = list(demands)
-    asking = [d.rule for d in demands if d.gpu]
+    check = "slurm jobs"
+    asking = listed(list(dict.fromkeys(demand.rule for demand in demands if demand.gpu)))
     if profile.section("resources").get("gpu") == 0 and asking:
-        return Finding(
-            "slurm jobs",
-            FAULT,
-            f"{profile.place('resources', 'gpu')}: no GPU is asked of SLURM, but jobs of "
-            f"{listed(list(dict.fromkeys(asking)))} still expect one",
-            "remove that line; write `gpu: 0` for these rules under set-resources",
-        )
+        place = profile.place("resources", "gpu")
+        found = f"{place}: no GPU is asked of SLURM, but jobs of {asking} still expect one"
+        advice = "remove that line; write `gpu: 0` for these rules under set-resources"
+        return Finding(check, FAULT, found, advice)
     tried: dict[tuple[str, ...], str] = {}
     refused: dict[tuple[int, str], list[str]] = {}
     for demand in demands:
         command = tuple(demand.sbatch)
         if command not in tried:
             tried[command] = ask([*command, "--test-only", "--wrap=true"]).trouble
-        if tried[command]:
-            shown = f"{tried[command]} ({_shown(command)})"
+        if tried[command]:  # with the options that decide where it fits
+            pattern = r"(?:-[pAtC]|--(?:mem|gpus|qos|cpus-per-\w+))[ =]\S+"
+            shown = f"{tried[command]} ({' '.join(re.findall(pattern, ' '.join(command)))})"
             refused.setdefault((demand.attempt, shown), []).append(demand.rule)
     if not refused:
-        gpus = f"; with GPUs: {listed(list(dict.fromkeys(asking)))}" if asking else ""
-        return Finding(
-            "slurm jobs", OK, f"sbatch takes those of all rules ({len(tried)} kinds{gpus})"
-        )
+        gpus = f"; with GPUs: {asking}" if asking else ""
+        return Finding(check, OK, f"sbatch takes those of all rules ({len(tried)} kinds{gpus})")
     first = min(attempt for attempt, _ in refused)
     problems = [
         f"{listed(rules)}{f', attempt {attempt}' if attempt > 1 else ''}: {why}"
         for (attempt, why), rules in refused.items()
         if attempt == first
     ]
-    return Finding(
-        "slurm jobs",
-        FAULT if first == 1 else WARNING,
-        listed(problems, 2, "; "),
+    advice = (
         f"ask for less, or for another slurm_partition, under default-resources or set-resources "
-        f"in {profile.path} (sinfo lists partitions; `gpu: 0` trains on the CPU)",
+        f"in {profile.path} (sinfo lists partitions; `gpu: 0` trains on the CPU)"
     )
-
-
-def _shown(command: tuple[str, ...]) -> str:
-    """Return the options of a job that decide where it fits."""
-    text = " ".join(command)
-    return " ".join(re.findall(r"(?:-[pAtC]|--(?:mem|gpus|qos|cpus-per-\w+))[ =]\S+", text))
+    return Finding(check, FAULT if first == 1 else WARNING, listed(problems, 2, "; "), advice)
 
 
 def min_job_age() -> int | None:

@@ -8,15 +8,15 @@ name, walking back from the report: what an earlier configuration left in the fo
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterable
+import base64
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from sdssflow.provenance.crate_actions import add_jobs, add_run, add_steps, rules_of
-from sdssflow.provenance.crate_files import WORKFLOW, CrateFiles
-from sdssflow.provenance.digests import content_of
-from sdssflow.provenance.lineage import Lineage, LineageError
+from sdssflow.provenance.digests import RECORDS, Content, content_of, read_content
+from sdssflow.provenance.lineage import RESULTS, Lineage, LineageError
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
@@ -27,18 +27,30 @@ PROFILES = {
 TERMS = {
     name: f"https://w3id.org/ro/terms/workflow-run#{name}" for name in ("sha256", "environment")
 }
+BIOSCHEMAS = "https://bioschemas.org/profiles/"
 LICENSES = "https://spdx.org/licenses/"
 NO_LICENSE = "not stated: there is no CITATION.cff beside the Snakefile"
+COMPLETED = "http://schema.org/CompletedActionStatus"
+ENGINE = "https://snakemake.github.io/"
+WORKFLOW = "workflow"  # folder of the copy, in the crate
+FORMATS = {
+    **dict.fromkeys((".cff", ".yaml", ".yml"), "application/yaml"),
+    **dict.fromkeys((".safetensors", ".skops"), "application/octet-stream"),
+    ".csv": "text/csv",
+    ".hdf5": "application/x-hdf5",
+    ".html": "text/html",
+    ".json": "application/json",
+    ".parquet": "application/vnd.apache.parquet",
+    ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".py": "text/x-python",
+    ".svg": "image/svg+xml",
+}
+FOLDER_DIGEST = "sha256 is that of the sorted lines: name of the file, a zero byte, its sha256."
 
 
 def check(lineage: Lineage) -> None:
-    """Check that the files on disk are what the records say.
-
-    Raises
-    ------
-    LineageError
-        With a line per file that is not.
-    """
+    """Check that the files on disk are what the records say; a LineageError names the others."""
     troubles = list(lineage.disagreements)
     for record in lineage.records.values():
         for path, recorded in record["outputs"].items():
@@ -47,8 +59,8 @@ def check(lineage: Lineage) -> None:
                     f"{path}: has changed since {record['rule']} wrote it; "
                     f"make it again: snakemake --force {path}"
                 )
-    for path, recorded in lineage.sources.items():
-        if Path(path).exists() and content_of(path).sha256 != recorded.sha256:
+    for path, content in lineage.sources.items():
+        if Path(path).exists() and content_of(path).sha256 != content.sha256:
             troubles.append(
                 f"{path}: has changed since it was read; put it back, or run the workflow again"
             )
@@ -66,7 +78,7 @@ def build_crate(
     copied: Iterable[str],
     citation: dict[str, Any],
 ) -> dict[str, Any]:
-    """Describe a run.
+    """Describe the run behind a report as the JSON-LD of ``ro-crate-metadata.json``.
 
     Parameters
     ----------
@@ -84,7 +96,7 @@ def build_crate(
     Returns
     -------
     dict
-        The JSON-LD of ``ro-crate-metadata.json``. Equal records and files give equal content.
+        Equal records and files give equal content.
     """
     from rocrate.rocrate import ROCrate
 
@@ -93,31 +105,217 @@ def build_crate(
     files = CrateFiles(crate, root, copied)
     files.add_workflow(_programs(lineage, citation))
     files.add_lineage(lineage)
-    steps = add_steps(crate, lineage)
-    run = add_run(crate, files, lineage, report, add_jobs(crate, files, lineage))
-    license_entity = _license(crate, citation)
-    _describe_workflow(crate, steps, lineage, license_entity)
-    _describe_root(crate, lineage, run, license_entity, citation)
+    steps = [
+        _add(crate, f"#step/{rule}", "HowToStep", name=rule, position=str(position),
+             workExample=_script(rule))
+        for position, rule in enumerate(_rules(lineage), start=1)
+    ]  # fmt: skip
+    run = _add_run(crate, files, lineage, report, list(_add_jobs(crate, files, lineage)))
+    licence: Any = NO_LICENSE
+    if name := citation.get("license"):
+        url = f"{LICENSES}{name}"
+        licence = _add(crate, url, "CreativeWork", name=name, url=url)
+    _describe_workflow(crate, steps, lineage, licence)
+    _describe_root(crate, lineage, run, licence, citation)
     return crate.metadata.generate()
+
+
+class CrateFiles:
+    """Adds files to a crate (`results/`) and knows them by the paths that the records use.
+
+    A source in `root`, the folder of the Snakefile, may be among the `copied` files too.
+    """
+
+    def __init__(self, crate: Any, root: str | Path, copied: Iterable[str]):
+        self.crate = crate
+        self.root = Path(root)
+        self.copied = set(copied)
+        self.by_path: dict[str, Any] = {}
+
+    def add_workflow(self, scripts: dict[str, dict[str, Any]]) -> None:
+        """Add the copy of the workflow; `scripts` gives some of its files further properties."""
+        for name in sorted(self.copied):
+            content = read_content(Path(RESULTS) / WORKFLOW / name)
+            self._add(f"{WORKFLOW}/{name}", content, Path(name).name, scripts.get(name, {}))
+
+    def add_lineage(self, lineage: Lineage) -> None:
+        """Add what the records name, and the records."""
+        for path, content in sorted(lineage.sources.items()):
+            inside = Path(os.path.relpath(path, self.root)).as_posix()
+            if inside in self.copied:
+                self.by_path[path] = self.crate.get(f"{WORKFLOW}/{inside}")
+            else:
+                self.by_path[path] = self._by_digest(path, content)
+        for path in lineage.unrecorded:
+            if path not in self.by_path and Path(path).exists():
+                self.by_path[path] = self._result(path, read_content(path))
+        for record_path, record in lineage.records.items():
+            for path, content in record["outputs"].items():
+                self.by_path[path] = self._result(path, Content(**content))
+            name = Path(record_path).relative_to(RESULTS).as_posix()
+            self.by_path[record_path] = self._add(name, read_content(record_path), name, {})
+
+    def entities(self, paths: Iterable[str]) -> list[Any]:
+        """Return the entities of paths, in their order."""
+        return [self.by_path[path] for path in paths if path in self.by_path]
+
+    def _result(self, path: str, content: Content) -> Any:
+        name = Path(path).relative_to(RESULTS).as_posix()
+        if not Path(path).exists():
+            return self._by_digest(path, content)
+        if Path(path).is_dir():
+            properties = {"name": name, "sha256": content.sha256, "description": FOLDER_DIGEST}
+            return self.crate.add_dataset(dest_path=f"{name}/", properties=properties)
+        return self._add(name, content, name, {})
+
+    def _by_digest(self, path: str, content: Content) -> Any:
+        """Add a file that is not in the crate: its name is its digest (RFC 6920)."""
+        code = base64.urlsafe_b64encode(bytes.fromhex(content.sha256)).decode().rstrip("=")
+        shown = path if not Path(path).is_absolute() else Path(path).name
+        properties = {"name": shown, "description": "Not in the crate: known by its digest."}
+        return self._add(f"ni:///sha-256;{code}", content, shown, properties)
+
+    def _add(self, identifier: str, content: Content, name: str, further: dict[str, Any]) -> Any:
+        properties = {
+            "name": name,
+            "sha256": content.sha256,
+            "contentSize": str(content.bytes),
+            "encodingFormat": FORMATS.get(Path(name).suffix, "text/plain"),
+            **further,
+        }
+        if "://" in identifier:
+            return self.crate.add_file(identifier, properties=properties)
+        return self.crate.add_file(dest_path=identifier, properties=properties)
+
+
+def _add(crate: Any, identifier: str, kind: str, **properties: Any) -> Any:
+    """Add a contextual entity; its properties may be entities, a list of one becomes that one."""
+    from rocrate.model.contextentity import ContextEntity
+
+    entity = crate.add(ContextEntity(crate, identifier, properties={"@type": kind}))
+    for name, value in properties.items():
+        entity[name] = value[0] if isinstance(value, list) and len(value) == 1 else value
+    return entity
+
+
+def _rules(lineage: Lineage) -> list[str]:
+    """Return the rules that ran, in the order in which their first jobs stand."""
+    return list(dict.fromkeys(record["rule"] for record in lineage.records.values()))
+
+
+def _script(rule: str) -> dict[str, str]:
+    return {"@id": f"{WORKFLOW}/scripts/{rule}.py"}
 
 
 def _programs(lineage: Lineage, citation: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return what is said of the Snakefile and of the scripts of the rules that ran."""
     version = str(citation.get("version", "unknown"))
+    kinds = ["File", "SoftwareSourceCode"]
     programs: dict[str, dict[str, Any]] = {
-        f"scripts/{rule}.py": {
-            "@type": ["File", "SoftwareSourceCode"],
-            "name": rule,
-            "version": version,
-        }
-        for rule in rules_of(lineage)
+        f"scripts/{rule}.py": {"@type": kinds, "name": rule, "version": version}
+        for rule in _rules(lineage)
     }
     programs["Snakefile"] = {
-        "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"],
+        "@type": [*kinds, "ComputationalWorkflow", "HowTo"],
         "name": citation.get("title", "Snakefile"),
         "version": version,
     }
     return programs
+
+
+def _add_jobs(crate: Any, files: CrateFiles, lineage: Lineage) -> Iterator[Any]:
+    """Add an action per job, and its control by Snakemake; yield the controls."""
+    for path, record in lineage.records.items():
+        name = quote(Path(path).relative_to(RECORDS).with_suffix("").as_posix())
+        title = f"{record['rule']} {' '.join(record['wildcards'].values())}".rstrip()
+        job = _add(
+            crate,
+            f"#job/{name}",
+            "CreateAction",
+            name=title,
+            description=(
+                f"{record['seconds']} s on {record['device']}; parameters "
+                f"{record['parameters_sha256']}, modules {record['code']['modules']}"
+            ),
+            instrument=_script(record["rule"]),
+            startTime=record["started"],
+            endTime=record["ended"],
+            actionStatus=COMPLETED,
+            object=files.entities(record["inputs"]),
+            result=files.entities(record["outputs"]),
+            subjectOf=files.by_path[path],
+            environment=list(_environment(crate, record)),
+        )
+        step = {"@id": f"#step/{record['rule']}"}
+        runs = f"Snakemake runs {title}"
+        yield _add(crate, f"#control/{name}", "ControlAction", name=runs, instrument=step,
+                   object=job)  # fmt: skip
+
+
+def _add_run(
+    crate: Any, files: CrateFiles, lineage: Lineage, report: str, controls: list[Any]
+) -> Any:
+    """Add the run of the whole workflow by Snakemake and return it."""
+    records = lineage.records.values()
+    last = next(record for record in records if report in record["outputs"])
+    shown = [path for path in last["inputs"] if path.split("/")[0] == RESULTS]
+    results = files.entities([report, *shown])
+    found = files.entities(sorted(lineage.sources))
+    sources = list({entity.id: entity for entity in found}.values())
+    configuration = crate.get(f"{WORKFLOW}/configuration.json")
+    _parameter(crate, "source", "Tables and templates that no job made", sources)
+    _parameter(crate, "configuration", "The configuration as it was used", [configuration])
+    _parameter(crate, "result", "The report and the tables and figures in it", results)
+    times = {
+        "startTime": min(record["started"] for record in records),
+        "endTime": max(record["ended"] for record in records),
+    }
+    run = _add(
+        crate,
+        "#run",
+        "CreateAction",
+        name="Run of the workflow",
+        description=f"{len(lineage.records)} jobs, from the sources to {report}",
+        instrument={"@id": f"{WORKFLOW}/Snakefile"},
+        **times,
+        actionStatus=COMPLETED,
+        object=[configuration, *sources],
+        result=results,
+        environment=list(_environment(crate, last)),
+    )
+    version = last["environment"]["packages"]["snakemake"] or "unknown"
+    engine = _add(crate, ENGINE, "SoftwareApplication", name="Snakemake", url=ENGINE,
+                  softwareVersion=version)  # fmt: skip
+    _add(crate, "#organisation", "OrganizeAction", name="Snakemake runs the workflow",
+         instrument=engine, object=controls, result=run, **times)  # fmt: skip
+    return run
+
+
+def _parameter(crate: Any, name: str, description: str, examples: list[Any]) -> None:
+    """Add a formal parameter of the workflow and tie the files to it that stood for it."""
+    if not examples:
+        return
+    profile = {"@id": f"{BIOSCHEMAS}FormalParameter/1.0-RELEASE"}
+    parameter = _add(crate, f"#parameter/{name}", "FormalParameter", name=name,
+                     description=description, additionalType="File", conformsTo=profile,
+                     workExample=examples)  # fmt: skip
+    for example in examples:
+        example["exampleOfWork"] = parameter
+
+
+def _environment(crate: Any, record: dict[str, Any]) -> Iterator[Any]:
+    """Yield what the job ran with and on; jobs share the entities of equal values."""
+    values = {
+        "device": record["device"],
+        "python": record["environment"]["python"],
+        "lock_sha256": record["environment"]["lock_sha256"],
+        **record["environment"]["packages"],
+        **record["machine"],
+    }
+    for name, value in values.items():
+        if value is not None:
+            key = f"#environment/{name}={quote(str(value), safe='')}"
+            yield crate.get(key) or _add(crate, key, "PropertyValue", name=name, value=str(value))
 
 
 def _describe_workflow(crate: Any, steps: list[Any], lineage: Lineage, licence: Any) -> None:
@@ -126,14 +324,12 @@ def _describe_workflow(crate: Any, steps: list[Any], lineage: Lineage, licence: 
 
     workflow = crate.get(f"{WORKFLOW}/Snakefile")
     workflow["programmingLanguage"] = crate.add(get_lang(crate, "snakemake"))
-    workflow["conformsTo"] = {
-        "@id": "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
-    }
+    workflow["conformsTo"] = {"@id": f"{BIOSCHEMAS}ComputationalWorkflow/1.0-RELEASE"}
     workflow["license"] = licence
     workflow["step"] = steps
-    workflow["hasPart"] = [crate.get(f"{WORKFLOW}/scripts/{rule}.py") for rule in rules_of(lineage)]
-    named = {name: crate.get(f"#parameter/{name}") for name in ("source", "configuration")}
-    workflow["input"] = [entity for entity in named.values() if entity]
+    workflow["hasPart"] = [crate.get(_script(rule)["@id"]) for rule in _rules(lineage)]
+    named = [crate.get(f"#parameter/{name}") for name in ("source", "configuration")]
+    workflow["input"] = [entity for entity in named if entity]
     workflow["output"] = crate.get("#parameter/result")
 
 
@@ -141,52 +337,28 @@ def _describe_root(
     crate: Any, lineage: Lineage, run: Any, licence: Any, citation: dict[str, Any]
 ) -> None:
     """Complete the root and the description of the metadata file."""
-    from rocrate.model.contextentity import ContextEntity
-
     root = crate.root_dataset
-    samples = sorted(
-        {record["wildcards"].get("sample") for record in lineage.records.values()} - {None}
-    )
+    samples = {record["wildcards"].get("sample") for record in lineage.records.values()} - {None}
     root["name"] = f"Results of {citation.get('title', 'a workflow')}"
-    root["description"] = inspect.cleandoc(
-        f"""Samples: {", ".join(samples)}. Made by {len(lineage.records)} jobs; the record of each
-        is in provenance/. The licence is that of the workflow; rows of source tables keep the
-        licence of their source (workflow/data/embedded)."""
-    ).replace("\n", " ")
+    root["description"] = (
+        f"Samples: {', '.join(sorted(samples))}. Made by {len(lineage.records)} jobs; the record "
+        "of each is in provenance/. The licence is that of the workflow; rows of source tables "
+        "keep the licence of their source (workflow/data/embedded)."
+    )
     root["datePublished"] = run["endTime"]
     root["license"] = licence
     root["mainEntity"] = crate.get(f"{WORKFLOW}/Snakefile")
-    root["mentions"] = [
-        entity
-        for entity in crate.get_entities()
-        if entity.type in ("CreateAction", "ControlAction", "OrganizeAction")
-    ]
+    actions = ("CreateAction", "ControlAction", "OrganizeAction")
+    root["mentions"] = [entity for entity in crate.get_entities() if entity.type in actions]
     if citation.get("keywords"):
         root["keywords"] = ", ".join(citation["keywords"])
     if cited := crate.get(f"{WORKFLOW}/CITATION.cff"):
         root["citation"] = cited
     root["conformsTo"] = [
-        crate.add(
-            ContextEntity(
-                crate,
-                identifier,
-                properties={"@type": "CreativeWork", "name": name, "version": version},
-            )
-        )
+        _add(crate, identifier, "CreativeWork", name=name, version=version)
         for identifier, (name, version) in PROFILES.items()
     ]
     crate.metadata["conformsTo"] = [
         {"@id": "https://w3id.org/ro/crate/1.1"},
         {"@id": "https://w3id.org/workflowhub/workflow-ro-crate/1.0"},
     ]
-
-
-def _license(crate: Any, citation: dict[str, Any]) -> Any:
-    """Return the entity of the licence that CITATION.cff names, or a sentence that none is."""
-    from rocrate.model.contextentity import ContextEntity
-
-    name = citation.get("license")
-    if not name:
-        return NO_LICENSE
-    properties = {"@type": "CreativeWork", "name": name, "url": f"{LICENSES}{name}"}
-    return crate.add(ContextEntity(crate, f"{LICENSES}{name}", properties=properties))

@@ -2,8 +2,8 @@
 
 A card per path lies in ``.snakemake/sdssflow_files/``: digest, size, time stamps, and the record of
 the job that made it. Who writes a file leaves its card; who reads it takes the digest from there as
-long as size and time stamps agree. A table of 10⁹ rows is read for its digest once, when it is
-made, however many jobs read it later. A card that is lost is made again.
+long as size and time stamps agree, else reads it and leaves a new one. So a large table is read for
+its digest when it is made and once more after Snakemake has touched it, however many jobs read it.
 """
 
 from __future__ import annotations
@@ -18,21 +18,14 @@ from sdssflow.files import file_digest, write_json
 
 RECORDS = Path("results/provenance")
 CARDS = Path(".snakemake/sdssflow_files")
-BENCHMARKS = Path("benchmarks/runs")  # mirror the logs, as the records do
+
 FOLDER_MARK = ".snakemake_timestamp"  # Snakemake's, in each output folder: not part of the content
-TOUCHED_TOGETHER = 2_000_000_000  # ns
-READ_AGAIN = 64_000_000  # bytes; a smaller file is read in less than a tenth of a second
 
 
 class Content(NamedTuple):
-    """What a file or folder holds.
+    """Digest (64 hexadecimal digits) and size of a file or of all files of a folder.
 
-    Attributes
-    ----------
-    sha256 : str
-        64 hexadecimal digits. Of a folder: of the sorted lines ``NAME <zero byte> SHA256``.
-    bytes : int
-        Size; of a folder the sum over its files.
+    The digest of a folder is that of the sorted lines ``NAME <zero byte> SHA256``.
     """
 
     sha256: str
@@ -40,13 +33,7 @@ class Content(NamedTuple):
 
 
 def read_content(path: str | Path) -> Content:
-    """Read a file, or all files of a folder, and return digest and size.
-
-    Raises
-    ------
-    OSError
-        If there is no such file, or it can't be read.
-    """
+    """Read a file, or all files of a folder, and return digest and size; OSError if that fails."""
     path = Path(path)
     if not path.is_dir():
         return Content(file_digest(path), path.stat().st_size)
@@ -76,7 +63,7 @@ def content_of(path: str | Path) -> Content:
     What had to be read gets a new card, so the next job need not.
     """
     card = read_card(path)
-    if card and _still_true(card, Path(path)):
+    if card and stamp_of(path) == card["stamp"]:
         return Content(card["sha256"], card["bytes"])
     return write_card(path, card["record"] if card else None)
 
@@ -91,15 +78,7 @@ def read_card(path: str | Path) -> dict[str, Any] | None:
 
 
 def write_card(path: str | Path, record: str | None) -> Content:
-    """Read a path, leave its card and return its content.
-
-    Parameters
-    ----------
-    path : path-like
-        A file or folder.
-    record : str or None
-        Path of the record of the job that made it; None for what no job made.
-    """
+    """Read a path, leave its card with the record of the job that made it, return its content."""
     stamp = stamp_of(path)  # before reading: a change meanwhile must not look read
     content = read_content(path)
     card = {"path": str(path), "stamp": stamp, "record": record, **content._asdict()}
@@ -128,27 +107,3 @@ def stamp_of(path: str | Path) -> str:
         return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
     lines = (f"{file.relative_to(path).as_posix()}\0{stamp_of(file)}\n" for file in files_of(path))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _still_true(card: dict[str, Any], path: Path) -> bool:
-    """Tell whether a card still describes the path, without reading the content."""
-    if stamp_of(path) == card["stamp"]:
-        return True
-    size = 0 if path.is_dir() else path.stat().st_size
-    return READ_AGAIN < size == card["bytes"] and _touched(card, path)
-
-
-def _touched(card: dict[str, Any], path: Path) -> bool:
-    """Tell whether a later time stamp is Snakemake's, which touches a job's files when it is done.
-
-    It touches the outputs and the benchmark of the job in one go; who changes a file by hand
-    leaves the benchmark alone.
-    """
-    if card["record"] is None:
-        return False
-    benchmark = BENCHMARKS / Path(card["record"]).relative_to(RECORDS).with_suffix(".jsonl")
-    try:
-        apart = abs(benchmark.stat().st_mtime_ns - path.stat().st_mtime_ns)
-    except OSError:
-        return False
-    return apart < TOUCHED_TOGETHER

@@ -23,16 +23,9 @@ class LineageError(ValueError):
 class Lineage:
     """What stands behind a result.
 
-    Attributes
-    ----------
-    records : dict
-        Path of a record to its content; a job stands after the jobs it read from.
-    sources : dict
-        Path to content of what no job made: shipped tables, files of the user, templates.
-    unrecorded : list of str
-        Files in ``results/`` that were read and have no record.
-    disagreements : list of str
-        A sentence for each file that a job read with another content than its maker recorded.
+    A record stands after those it read from; sources are shipped tables, files of the user and
+    templates; unrecorded are files in ``results/`` without a record; a disagreement is a sentence
+    about a file that a job read with another content than its maker recorded.
     """
 
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -42,13 +35,7 @@ class Lineage:
 
 
 def read_record(path: str | Path) -> dict[str, Any]:
-    """Read a record.
-
-    Raises
-    ------
-    LineageError
-        If it is missing or not a record.
-    """
+    """Read a record; LineageError if it is missing or not one."""
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
         if not {"rule", "inputs", "outputs", "log"} <= record.keys():
@@ -90,13 +77,7 @@ def _makers(folder: Path) -> dict[str, str]:
 
 
 def walk_back(result: str | Path) -> Lineage:
-    """Follow a result back to its sources.
-
-    Raises
-    ------
-    LineageError
-        If no record names the result, or a record on the way can't be read.
-    """
+    """Follow a result back to its sources; LineageError where no record can be read."""
     first = record_of(result)
     if first is None:
         raise LineageError(

@@ -1,15 +1,21 @@
 """The record of a job: what went in, what came out, by which code, where and when.
 
-One JSON file per job, beside the results: ``logs/X.log`` -> ``results/provenance/X.json``.
-Nothing of it goes into a table, so tables stay equal between runs.
+One JSON file per job, beside the results: ``logs/X.log`` -> ``results/provenance/X.json``. Nothing
+of it goes into a table, so tables stay equal between runs. It never names the machine.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import platform
+import re
+import resource
+import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +30,25 @@ from sdssflow.provenance.digests import (
     write_card,
 )
 from sdssflow.provenance.lineage import LineageError, is_result, read_record, record_of
-from sdssflow.provenance.surroundings import batch_system, device, environment, machine, usage
 
 RESOURCES = ("mem_mb", "runtime", "gpu")
 FACTS: dict[str, Any] = {}
+PACKAGES = ("numpy", "pandas", "pyarrow", "scikit-learn", "snakemake", "torch")
+LOCK = Path(__file__).parents[3] / "requirements.lock"
+SLURM = (
+    "SLURM_JOB_ID",
+    "SLURM_ARRAY_JOB_ID",
+    "SLURM_ARRAY_TASK_ID",
+    "SLURM_JOB_PARTITION",
+    "SLURM_CLUSTER_NAME",
+)
 
 
 def note(**facts: Any) -> None:
-    """Tell the record of the running job something that only its program knows.
+    """Have the record of the running job state something that only its program knows.
 
-    Parameters
-    ----------
-    **facts
-        What JSON can hold. ``device`` takes the place of the device that is found without asking;
-        all else is kept under ``notes``.
+    ``device`` takes the place of the device that is found without asking; all else that JSON can
+    hold is kept under ``notes``.
     """
     FACTS.update(facts)
 
@@ -60,13 +71,10 @@ def read_by(job: Any) -> list[str]:
 
 
 class Inputs:
-    """What a job is about to read; held against what it finds there when it is done.
+    """What a job is about to read; compared with what it finds there when it is done.
 
-    Parameters
-    ----------
-    snakemake : snakemake.script.Snakemake
-        What Snakemake handed to a script: inputs and the parameters `source_files` and, in
-        their order, `source_digests`: their SHA-256 when the run began.
+    The parameters `source_files` and, in their order, `source_digests` of the job say which sources
+    it reads and their SHA-256 when the run began.
 
     Raises
     ------
@@ -191,18 +199,9 @@ def incomplete_folders(folders: Iterable[str]) -> Iterator[str]:
 def check_still_asked_for(jobs: Iterable[Any]) -> None:
     """Check that results that are there were made as the workflow would make them now.
 
-    Snakemake compares parameters, code and inputs too, unless it was told not to
-    (``--rerun-triggers mtime``, ``--touch``) or has lost its memory.
-
-    Parameters
-    ----------
-    jobs : iterable of snakemake.jobs.Job
-        Jobs that will not run, with their record among their outputs.
-
-    Raises
-    ------
-    LineageError
-        With the results that were made otherwise, and how to make them again.
+    Their jobs will not run. Snakemake compares parameters, code and inputs too, unless it was told
+    not to (``--rerun-triggers mtime``, ``--touch``) or has lost its memory. Raises LineageError
+    with the results that were made otherwise, and how to make them again.
     """
     other = {}
     for job in jobs:
@@ -257,3 +256,79 @@ def digest_of(text: str) -> str:
 
 def _contents(contents: Iterable[tuple[str, Content]]) -> dict[str, dict[str, Any]]:
     return {name: content._asdict() for name, content in contents}
+
+
+def environment() -> dict[str, Any]:
+    """Return the version of Python, of the packages that decide, and the digest of the lock."""
+    return {
+        "python": platform.python_version(),
+        "lock_sha256": file_digest(LOCK) if LOCK.is_file() else None,
+        "packages": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def device() -> str:
+    """Return the GPU that this process has used, else ``cpu``; imports nothing."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        return str(torch.cuda.get_device_name())
+    return "cpu"
+
+
+def machine() -> dict[str, Any]:
+    """Return the kind of machine: two of a kind give the same, and none is named."""
+    return {
+        "architecture": platform.machine(),
+        "cpu": _cpu_model(),
+        "logical_cores": os.cpu_count(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9),
+        "operating_system": _operating_system(),
+    }
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor())
+
+
+def _operating_system() -> str:
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        return f"{platform.system()} {platform.release()}"
+
+
+def usage() -> dict[str, float]:
+    """Return CPU seconds and peak memory of this process so far.
+
+    Snakemake's benchmark looks at a job twice a second at most: short jobs and short peaks escape
+    it, up to 40 % of the memory. The kernel misses nothing.
+    """
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    peak = spent[0].ru_maxrss * 1024
+    try:  # a process that was forked counts its parent's peak there
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        peak = int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
+    except (OSError, TypeError):
+        pass
+    return {
+        "cpu_seconds": round(sum(used.ru_utime + used.ru_stime for used in spent), 2),
+        "peak_memory_mb": round(peak / 2**20),
+    }
+
+
+def batch_system() -> dict[str, str]:
+    """Return the ids that SLURM gave the job and the GPUs that it may see, as far as set."""
+    names = (*SLURM, "CUDA_VISIBLE_DEVICES")
+    return {name: os.environ[name] for name in names if name in os.environ}

@@ -16,25 +16,15 @@ from typing import Any
 
 from sdssflow.provenance.digests import read_content
 from sdssflow.provenance.lineage import LineageError, walk_back
-from sdssflow.provenance.surroundings import environment
+from sdssflow.provenance.records import environment
 
 SHOWN_DIGITS = 16
 
 
 def describe(result: str | Path) -> tuple[list[str], list[str]]:
-    """Describe the way back from a result.
+    """Return the lines that describe the way back from a result, and what differs from the records.
 
-    Returns
-    -------
-    lines : list of str
-        Sources first, then a paragraph per job, the job that made the result last.
-    troubles : list of str
-        A sentence for each file that is not what a record says; empty if all agree.
-
-    Raises
-    ------
-    LineageError
-        If no record names the result.
+    Sources come first, then a paragraph per job, the job that made the result last.
     """
     lineage = walk_back(result)
     troubles = list(lineage.disagreements)

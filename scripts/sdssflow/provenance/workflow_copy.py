@@ -47,14 +47,12 @@ def workflow_files(root: str | Path) -> Iterator[str]:
 def copy_workflow(
     root: str | Path, target: str | Path, configuration: Iterable[str | Path], used: str
 ) -> list[str]:
-    """Copy the workflow at `root` to `target`, whole or not at all.
+    """Copy the workflow at `root` to `target`, in place of what is there, whole or not at all.
 
     Parameters
     ----------
-    root : path-like
-        Folder of the Snakefile.
-    target : path-like
-        Folder of the copy; what is there is replaced.
+    root, target : path-like
+        Folder of the Snakefile; folder of the copy.
     configuration : iterable of path-like
         Configuration files of the run. Those outside `root` come to lie in ``configuration/``.
     used : str
@@ -64,11 +62,6 @@ def copy_workflow(
     -------
     list of str
         The files of the copy, relative to it, sorted.
-
-    Raises
-    ------
-    OSError
-        If a file can't be read or written; `target` is then as it was.
     """
     root, target = Path(root).resolve(), Path(target)
     sources = {name: root / name for name in workflow_files(root)}
@@ -87,7 +80,6 @@ def copy_workflow(
 
 
 def _place(path: Path, root: Path) -> str:
-    """Return where a configuration file belongs in the copy."""
     if path.is_relative_to(root):
         return path.relative_to(root).as_posix()
     return f"{ELSEWHERE}/{path.name}"

@@ -102,19 +102,10 @@ def reserve(gpus: int, without_gpu: str = "stop", folder: Path = LOCKS) -> Itera
 def do_without(gpus: int, without_gpu: str, reason: str) -> None:
     """Stop for lack of a GPU, or log that the job goes on without.
 
-    Parameters
-    ----------
-    gpus : int
-        How many were asked for.
-    without_gpu : str
-        'stop' or 'cpu'.
-    reason : str
-        What is missing.
-
     Raises
     ------
     RuntimeError
-        With 'stop': nothing falls back silently. It names the line to change.
+        If `without_gpu` is 'stop': nothing falls back silently. It names the line to change.
     """
     if without_gpu == "stop":
         raise RuntimeError(f"resources.gpu is {gpus}, but {reason}. {IN_THE_PROFILE}")
@@ -130,7 +121,10 @@ def _locked(gpus: int, devices: list[str], folder: Path) -> Iterator[list[str]]:
     locks = {device: _lock(folder, scope + device) for device in devices}
     taking = _lock(folder, "taking")
     try:
-        _make_folder(folder)
+        # not sticky: filelock refuses another user's file in a sticky folder, because its owner
+        # could remove it; who removes a lock here gets two jobs onto one GPU, and no more than that
+        with _writable_by_all():
+            folder.mkdir(mode=0o777, exist_ok=True)
         names = _wait_for(gpus, locks, taking)
     except OSError as error:
         raise RuntimeError(
@@ -145,20 +139,14 @@ def _locked(gpus: int, devices: list[str], folder: Path) -> Iterator[list[str]]:
 
 
 def _wait_for(gpus: int, locks: dict[str, FileLock], taking: FileLock) -> list[str]:
-    told = -REMIND_S
-    while True:
-        names = _take(gpus, locks, taking)
-        if names:
-            return names
-        if time.monotonic() - told >= REMIND_S:
-            told = time.monotonic()
-            logger.info(
-                "waiting for %d of the GPUs %s: other jobs have them (locks in %s)",
-                gpus,
-                ", ".join(locks),
-                Path(taking.lock_file).parent,
-            )
+    said, folder = -REMIND_S, Path(taking.lock_file).parent
+    waiting = "waiting for %d of the GPUs %s: other jobs have them (locks in %s)"
+    while not (names := _take(gpus, locks, taking)):
+        if time.monotonic() - said >= REMIND_S:
+            said = time.monotonic()
+            logger.info(waiting, gpus, ", ".join(locks), folder)
         time.sleep(POLL_S)
+    return names
 
 
 def _take(gpus: int, locks: dict[str, FileLock], taking: FileLock) -> list[str]:
@@ -187,16 +175,6 @@ def _free(locks: Iterable[FileLock]) -> None:
         lock.release()
 
 
-def _make_folder(folder: Path) -> None:
-    """Make a folder in which every user of this machine may lock.
-
-    Not sticky: filelock refuses another user's file in a sticky folder, because its owner could
-    remove it. Who removes a lock here gets two jobs onto one GPU, and no more than that.
-    """
-    with _writable_by_all():
-        folder.mkdir(mode=0o777, exist_ok=True)
-
-
 @contextmanager
 def _writable_by_all() -> Iterator[None]:
     """Make files and folders with the mode that is asked for, whatever the user's umask."""
@@ -215,15 +193,7 @@ def _lock(folder: Path, name: str) -> FileLock:
 
 @dataclass(frozen=True)
 class Card:
-    """A card as nvidia-smi lists it.
-
-    Attributes
-    ----------
-    uuid : str
-        Its name for CUDA.
-    instances : list of str
-        Names of the MIG instances it is divided into, each of which is a device; may be empty.
-    """
+    """A card as nvidia-smi lists it: its name for CUDA and those of its MIG instances, if any."""
 
     uuid: str
     instances: list[str] = field(default_factory=list)
@@ -268,21 +238,13 @@ def why_none() -> str:
 def named_devices(visible: str, cards: list[Card] | None) -> list[str]:
     """Return the devices that a value of CUDA_VISIBLE_DEVICES means.
 
-    As in CUDA, an entry that is none (-1, an index too high) ends the list.
-
-    Parameters
-    ----------
-    visible : str
-        Indices, UUIDs of cards or MIG instances (or what they begin with), separated by commas.
-    cards : list of Card or None
-        What nvidia-smi lists; None if it can't be asked, so that entries are taken as they are.
+    As in CUDA, an entry that is none (-1, an index too high) ends the list. Entries are indices or
+    what UUIDs of cards or MIG instances begin with; without `cards` they are taken as they are.
 
     Examples
     --------
     >>> named_devices("1,GPU-8,-1,0", [Card("GPU-7c1"), Card("GPU-8f2")])
     ['GPU-8f2']
-    >>> named_devices("0,1", None)
-    ['0', '1']
     """
     found: list[str] = []
     for entry in map(str.strip, visible.split(",")):
@@ -314,14 +276,9 @@ def list_cards() -> list[Card] | None:
 
     A process of its own is asked, so CUDA stays untouched in this one.
     """
+    asked = {"capture_output": True, "text": True, "check": True, "timeout": LIST_TIMEOUT_S}
     try:
-        listing = subprocess.run(
-            ["nvidia-smi", "-L"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=LIST_TIMEOUT_S,
-        ).stdout
+        listing = subprocess.run(["nvidia-smi", "-L"], **asked).stdout
     except FileNotFoundError:
         return None
     except (OSError, subprocess.SubprocessError) as error:

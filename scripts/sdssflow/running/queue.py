@@ -23,17 +23,7 @@ class QueueError(RuntimeError):
 
 @dataclass(frozen=True)
 class QueuedJob:
-    """A job in the queue.
-
-    Attributes
-    ----------
-    jobid : str
-        Number; of a task of an array, number and task ("14_2").
-    state : str
-        As SLURM names it: PENDING, RUNNING, COMPLETING, ...
-    what : str
-        The rule and its wildcards, as Snakemake's plugin commented the job.
-    """
+    """A job in the queue: its number (of an array "14_2"), its state, its rule and wildcards."""
 
     jobid: str
     state: str
@@ -51,10 +41,7 @@ def available() -> bool:
 def jobs_of(folder: Path) -> list[QueuedJob]:
     """Return the jobs that runs of this workflow in `folder` have in the queue, ours only.
 
-    Raises
-    ------
-    QueueError
-        If squeue fails or doesn't answer.
+    This and what follows raise QueueError if SLURM gives no usable answer in time.
     """
     columns = SEPARATOR.join(["%i", "%T", "%j", "%k", "%Z"])
     text = _answer(["squeue", "--noheader", "--array", "--user", getpass.getuser(), "-o", columns])
@@ -68,45 +55,21 @@ def jobs_of(folder: Path) -> list[QueuedJob]:
 
 
 def has_gpus() -> bool:
-    """Return whether any node of the cluster has a GPU that SLURM hands out.
-
-    Raises
-    ------
-    QueueError
-        If sinfo fails or doesn't answer.
-    """
+    """Return whether any node of the cluster has a GPU that SLURM hands out."""
     return "gpu" in _answer(["sinfo", "--noheader", "-o", "%G"])
 
 
 def cancel(jobs: Iterable[QueuedJob]) -> None:
-    """Cancel jobs. One that has ended meanwhile is no error.
-
-    Raises
-    ------
-    QueueError
-        If scancel doesn't answer.
-    """
+    """Cancel jobs. One that has ended meanwhile is no error."""
     jobids = [job.jobid for job in jobs]
     if jobids:
         _answer(["scancel", "--quiet", *jobids], fail=False)
 
 
 def wait_until_gone(folder: Path, seconds: float | None, every: float = 2.0) -> None:
-    """Wait until no job of `folder` is in the queue.
+    """Wait until no job of `folder` is in the queue, for at most so many seconds, if not None.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Folder that the jobs were submitted from.
-    seconds : float or None
-        How long at most; None: as long as it takes.
-    every : float
-        Seconds between two questions.
-
-    Raises
-    ------
-    QueueError
-        If some are left after that time.
+    Some that are left after that time are a QueueError, too.
     """
     end = None if seconds is None else time.monotonic() + seconds
     while left := jobs_of(folder):

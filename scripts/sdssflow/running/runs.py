@@ -1,4 +1,4 @@
-"""Who runs in a folder, and the jobs that a killed run left in the queue.
+"""Who runs in a folder, the jobs that a killed run left in the queue, and when jobs began.
 
 The main Snakemake of each run leaves its host and process id in the folder. Snakemake's own lock
 doesn't say whose it is, so nobody can tell a run that lives from one that was killed. This can, on
@@ -16,9 +16,13 @@ import logging
 import os
 import socket
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from sdssflow.files import write_json
+from sdssflow.provenance.digests import RECORDS
+from sdssflow.provenance.lineage import LineageError, read_record
 from sdssflow.running import queue
 
 logger = logging.getLogger(__name__)
@@ -28,17 +32,7 @@ LOCKS = ".snakemake/locks"
 
 @dataclass(frozen=True)
 class Run:
-    """A process that can be told from a later one with the same number.
-
-    Attributes
-    ----------
-    host : str
-        Name of the machine.
-    pid : int
-        Process id.
-    birth : str
-        Boot of the machine and clock tick at which the process began.
-    """
+    """A process that can be told from a later one with the same number, by host and birth."""
 
     host: str
     pid: int
@@ -83,15 +77,7 @@ def _birth(pid: int) -> str:
 def cancel_orphans(folder: Path) -> list[queue.QueuedJob]:
     """Cancel what an earlier run in `folder` left in the queue, and wait until it has ended.
 
-    Returns
-    -------
-    list of QueuedJob
-        What was cancelled.
-
-    Raises
-    ------
-    QueueError
-        If SLURM doesn't answer, or they don't end.
+    Raises QueueError if SLURM doesn't answer, or they don't end.
     """
     orphans = queue.jobs_of(folder)
     if orphans:
@@ -104,16 +90,6 @@ def adopt_orphans(folder: Path) -> list[queue.QueuedJob]:
     """Wait for what an earlier run in `folder` left running; what hasn't begun is cancelled.
 
     A job that ends well leaves its outputs complete, with Snakemake's metadata: it isn't run again.
-
-    Returns
-    -------
-    list of QueuedJob
-        What was waited for.
-
-    Raises
-    ------
-    QueueError
-        If SLURM doesn't answer.
     """
     orphans = queue.jobs_of(folder)
     queue.cancel(job for job in orphans if job.state == "PENDING")
@@ -122,20 +98,10 @@ def adopt_orphans(folder: Path) -> list[queue.QueuedJob]:
 
 
 def begin_run(folder: Path, submits: bool) -> None:
-    """Do what has to be done before the first job of a run: record it, cancel orphans.
+    """Do what has to be done before the first job of a run in `folder`: record it, cancel orphans.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Where the workflow runs.
-    submits : bool
-        Whether the run submits jobs. If SLURM doesn't answer, such a run is not begun; one that
-        works on this machine alone is, with a warning.
-
-    Raises
-    ------
-    QueueError
-        If jobs would be submitted and SLURM doesn't answer, or orphans don't end.
+    If SLURM doesn't answer (QueueError), a run that submits jobs is not begun; one that works on
+    this machine alone is, with a warning.
     """
     begin(folder)
     if not queue.available():
@@ -149,3 +115,26 @@ def begin_run(folder: Path, submits: bool) -> None:
         return
     if orphans:
         print(f"Cancelled jobs of an earlier run: {', '.join(map(str, orphans))}", flush=True)
+
+
+def restore_starts(persistence: Any, folder: Path) -> int:
+    """Give the metadata of a run that has just ended the starts that its records state.
+
+    A start is moved back only: where Snakemake saw the job itself, it began before its script did.
+    Returns of how many outputs the start was moved.
+    """
+    moved = 0
+    for path in sorted((folder / RECORDS).glob("[!.]*/**/*.json")):
+        try:
+            record = read_record(path)
+            started = datetime.fromisoformat(record["started"]).timestamp()
+        except (LineageError, KeyError, ValueError):
+            continue  # whoever follows a number back is told; a run that has ended well stays well
+        for output in record["outputs"]:
+            metadata = persistence._read_record(output)
+            if metadata is None or not started < (metadata.starttime or 0):
+                continue
+            metadata.starttime = started
+            persistence._write_record(output, metadata)
+            moved += 1
+    return moved

@@ -24,21 +24,9 @@ class StartError(RuntimeError):
 
 
 def settle(folder: Path, mode: str) -> None:
-    """Leave `folder` without a run, a job in the queue or a lock.
+    """Leave `folder` without a run, a job in the queue or a lock; `mode` is 'adopt' or 'cancel'.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Where the workflow runs.
-    mode : {'adopt', 'cancel'}
-        What becomes of jobs that still run.
-
-    Raises
-    ------
-    StartError
-        If a run lives here, or may live on another host.
-    sdssflow.running.queue.QueueError
-        If SLURM doesn't answer.
+    Raises StartError if a run lives here, or may live on another host.
     """
     locked, last = runs.locked(folder), runs.last_run(folder)
     if locked and (last is None or last.alive() is not False):

@@ -26,14 +26,9 @@ EVERY_SECONDS = 1.0
 
 @contextmanager
 def sole_writer(outputs: Iterable[str], folder: Path = FOLDER) -> Iterator[None]:
-    """Hold the outputs of a job; wait while another process holds them.
+    """Hold the outputs of a job, as its rule names them; wait while another process holds them.
 
-    Parameters
-    ----------
-    outputs : iterable of str
-        Paths of one job's outputs, as its rule names them.
-    folder : pathlib.Path
-        Where locks lie; shared by all machines that run jobs of the workflow.
+    `folder` of the locks is shared by all machines that run jobs of the workflow.
     """
     paths = sorted(map(str, outputs))
     folder.mkdir(parents=True, exist_ok=True)

@@ -28,8 +28,6 @@ line or index        0-9   0 for a spectrum
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pyarrow as pa
 
@@ -66,7 +64,7 @@ OBJID = {
     **{"first_field": (28, 1), "field": (16, 12), "obj": (0, 16)},
 }
 SPECOBJID = {"plate": (50, 14), "fiberID": (38, 12), "mjd": (24, 14), "run2d": (10, 14)}
-_TAG = re.compile(r"v(\d+)_(\d+)_(\d+)")
+
 
 # bits of sdssMaskbits.par of idlutils: TARGET, the mask of LEGACY_TARGET1
 QSO_HIZ, QSO_CAP, QSO_SKIRT = 1 << 0, 1 << 1, 1 << 2
@@ -80,34 +78,15 @@ QSO_CORE_MAIN, QSO_BONUS_MAIN = 1 << 40, 1 << 41
 
 
 def run2d_code(run2d: str) -> int:
-    """Return the number that stands for a pipeline version in a specObjID.
+    """Return the number that stands for a version of the pipeline in a specObjID.
 
-    Parameters
-    ----------
-    run2d : str
-        A number (``26``, ``103``, ``104``) or a tag (``v5_13_2``).
-
-    Raises
-    ------
-    ValueError
-        If it is neither, or does not fit in 14 bits.
-
-    Examples
-    --------
     >>> run2d_code("26"), run2d_code("v5_13_2")
     (26, 1302)
     """
-    tag = _TAG.fullmatch(run2d)
-    if tag:
-        major, minor, patch = (int(part) for part in tag.groups())
-        code = (major - 5) * 10000 + minor * 100 + patch
-    elif run2d.isdigit():
-        code = int(run2d)
-    else:
-        raise ValueError(f"run2d {run2d!r} is neither a number nor a tag such as v5_13_2")
-    if not 0 <= code < 1 << 14:
-        raise ValueError(f"run2d {run2d!r} gives {code}, which does not fit in 14 bits")
-    return code
+    if not run2d.startswith("v"):
+        return int(run2d)
+    major, minor, patch = map(int, run2d[1:].split("_"))
+    return (major - 5) * 10000 + minor * 100 + patch
 
 
 def pack_specobjid(
@@ -115,13 +94,8 @@ def pack_specobjid(
 ) -> np.ndarray:
     """Pack plates, fibres, nights (MJD) and `run2d_code` into specObjIDs, (n,) uint64.
 
-    Raises
-    ------
-    ValueError
-        If a number does not fit in its bits.
+    Raises ValueError if a number does not fit in its bits.
 
-    Examples
-    --------
     >>> int(pack_specobjid(np.array(751), np.array(160), np.array(52251), 26))
     845594848269461504
     """
@@ -143,13 +117,7 @@ def pack_objid(
     rerun: int = RERUN,
     first_field: np.ndarray | int = 0,
 ) -> np.ndarray:
-    """Pack runs, camera columns, fields and object numbers into objIDs, (n,) int64.
-
-    Raises
-    ------
-    ValueError
-        If a number does not fit in its bits.
-    """
+    """Pack into objIDs, (n,) int64; a number that does not fit in its bits is a ValueError."""
     where = {"run": run, "camcol": camcol, "field": field, "obj": obj, "first_field": first_field}
     return _pack(OBJID, sky_version=SKY_VERSION, rerun=rerun, **where).astype(np.int64)
 

@@ -115,21 +115,7 @@ def passes(kind: str, flux: np.ndarray) -> np.ndarray:
 
 
 def draw_galaxies(kind: str, n: int, rng: np.random.Generator) -> Sources:
-    """Draw galaxies of one target class.
-
-    Parameters
-    ----------
-    kind : str
-        A key of `PARENTS`.
-    n : int
-        How many.
-    rng : numpy.random.Generator
-        Source of the draws.
-
-    Returns
-    -------
-    Sources
-    """
+    """Draw n galaxies of one target class, a key of `PARENTS`."""
     redshift, magnitude, red, shares, _, flux = _select(kind, n, rng)
     early = rng.random(n) < np.where(red, 0.85, 0.15)
     radius = half_light_radius(redshift, magnitude, early, rng)
@@ -161,7 +147,9 @@ def _propose(
     redshift, r = sampler.draw(n, rng)
     # what counts for colour and size is the luminosity at the bright end's own evolution
     magnitude = r - distance_modulus(redshift) - 1.1 * redshift
-    share = {"main": red_fraction(magnitude), "line": 0.0}.get(kind, 1.0)
+    # by hand: a tenth of the galaxies is red at -18.4, half at -20.7, nine tenths at -23.0
+    main = 1 / (1 + np.exp((magnitude + 20.7) / 1.05))
+    share = {"main": main, "line": 0.0}.get(kind, 1.0)
     red = rng.random(n) < share
     shares = mixtures(red, magnitude, redshift, rng)
     if kind == "line":
@@ -183,22 +171,8 @@ def _subclass(shares: np.ndarray, red: np.ndarray, rng: np.random.Generator) -> 
     )
 
 
-def red_fraction(magnitude: np.ndarray) -> np.ndarray:
-    """Fraction of red galaxies at an absolute r magnitude (h = 0.7).
-
-    A logistic curve chosen by hand: a tenth at -18.4, half at -20.7, nine tenths at -23.0.
-    """
-    return 1 / (1 + np.exp((magnitude + 20.7) / 1.05))
-
-
 def calzetti(wavelength: np.ndarray) -> np.ndarray:
-    """Attenuation per E(B-V) by Calzetti et al. 2000 (ApJ 533, 682), equation 4.
-
-    Parameters
-    ----------
-    wavelength : array
-        Rest-frame, Å; from 1200 to 22000.
-    """
+    """Attenuation per E(B-V) by Calzetti et al. 2000 (ApJ 533, 682), equation 4; rest-frame Å."""
     x = 1e4 / wavelength
     blue = 2.659 * (-2.156 + 1.509 * x - 0.198 * x**2 + 0.011 * x**3)
     red = 2.659 * (-1.857 + 1.040 * x)
@@ -208,25 +182,10 @@ def calzetti(wavelength: np.ndarray) -> np.ndarray:
 def mixtures(
     red: np.ndarray, magnitude: np.ndarray, redshift: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw what galaxies are made of.
+    """Draw the share of each template in the rest-frame r light, (n, 6), rows summing to 1.
 
-    Parameters
-    ----------
-    red : (n,) bool array
-        Of the red sequence.
-    magnitude : (n,) array
-        Absolute r magnitude.
-    redshift : (n,) array
-        Redshift: red galaxies are younger at higher ones.
-    rng : numpy.random.Generator
-        Source of the draws.
-
-    Returns
-    -------
-    (n, 6) array
-        Share of each template in the rest-frame r light, rows summing to 1. Red ones are old with a
-        few per cent of young stars and some metal-rich dust; the others have an old part that grows
-        with luminosity.
+    Red galaxies are old with a few per cent of young stars, more at higher redshift, and some
+    metal-rich dust; the others have an old part that grows with luminosity (absolute r magnitude).
     """
     n = len(red)
     bright = np.clip((-20.5 - magnitude) / 2, -1, 1)
@@ -250,35 +209,20 @@ def mixtures(
 def observed_shape(
     redshift: np.ndarray, shares: np.ndarray, dust: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Band fluxes of mixtures in units of their dust-free rest-frame r flux.
+    """Band fluxes (n, 5) of mixtures (n, 6) in units of their dust-free rest-frame r flux.
 
-    Parameters
-    ----------
-    redshift : (n,) array
-        Redshift.
-    shares : (n, 6) array
-        From `mixtures`.
-    dust : (n,) array
-        E(B-V) of the galaxy's own dust, by Calzetti's law.
-    rng : numpy.random.Generator
-        Source of 0.8 % of scatter from galaxy to galaxy that the templates don't have.
-
-    Returns
-    -------
-    (n, 5) array
+    `dust` is E(B-V) of the galaxy's own dust, by Calzetti's law. There is 0.8 % of scatter from
+    galaxy to galaxy that the templates don't have.
     """
     rest = WAVELENGTH / (1 + redshift[:, None])
     fluxes = galaxy_grid().at(redshift)
-    fluxes[:, [OLD, SECOND_OLD]] *= _break_deficit(rest, redshift)[:, None, :]
+    below = DEFICIT / (1 + np.exp((rest - DEFICIT_BELOW) / 100))
+    below += DEFICIT_SLOPE * np.maximum(3500 - rest, 0)
+    deficit = 10 ** (-0.4 * below * np.maximum(1 - redshift / DEFICIT_END, 0)[:, None])
+    fluxes[:, [OLD, SECOND_OLD]] *= deficit[:, None, :]
     shape = np.einsum("ns,nsb->nb", shares, fluxes)
     attenuation = 10 ** (-0.4 * dust[:, None] * calzetti(np.maximum(rest, 1200)))
     return shape * attenuation * np.exp(rng.normal(0, 0.008, shape.shape))
-
-
-def _break_deficit(rest: np.ndarray, redshift: np.ndarray) -> np.ndarray:
-    below = DEFICIT / (1 + np.exp((rest - DEFICIT_BELOW) / 100))
-    below += DEFICIT_SLOPE * np.maximum(3500 - rest, 0)
-    return 10 ** (-0.4 * below * np.maximum(1 - redshift / DEFICIT_END, 0)[:, None])
 
 
 def half_light_radius(

@@ -29,15 +29,7 @@ TEMPLATES = ("lrg1", "default3", "default0", "default1", "default2", "default4")
 
 
 class RedshiftGrid(NamedTuple):
-    """Band fluxes on an even grid of redshifts that starts at 0.
-
-    Attributes
-    ----------
-    step : float
-        Of the grid.
-    flux : (redshifts, spectra, 5) array
-        Fluxes of each spectrum at each redshift.
-    """
+    """Band fluxes (redshifts, spectra, 5) on a grid of redshifts with an even step, from 0."""
 
     step: float
     flux: np.ndarray
@@ -51,55 +43,43 @@ class RedshiftGrid(NamedTuple):
 
 
 @cache
-def galaxy_grid(folder: Path = EMBEDDED) -> RedshiftGrid:
+def galaxy_grid() -> RedshiftGrid:
     """Fluxes of `TEMPLATES` in units of each one's r flux at redshift 0, same luminosity."""
-    table = pq.read_table(folder / "sky_galaxies.parquet")
+    table = pq.read_table(EMBEDDED / "sky_galaxies.parquet")
     name = table["template"].to_numpy()
     fluxes = np.stack([table[band].to_numpy() for band in BANDS], axis=1)
     flux = np.stack([fluxes[name == template] for template in TEMPLATES], axis=1)
-    return RedshiftGrid(_step(table["redshift"].to_numpy()[name == TEMPLATES[0]]), flux)
+    redshift = table["redshift"].to_numpy()[name == TEMPLATES[0]]
+    return RedshiftGrid(float(np.diff(redshift).mean()), flux)
 
 
 @cache
-def quasar_grid(folder: Path = EMBEDDED) -> RedshiftGrid:
+def quasar_grid() -> RedshiftGrid:
     """Fluxes of the quasar composite and of its continuum; 1 is the composite's i at z = 2."""
-    table = pq.read_table(folder / "sky_quasars.parquet")
+    table = pq.read_table(EMBEDDED / "sky_quasars.parquet")
     spectra = [
         np.stack([table[f"{name}_{band}"].to_numpy() for band in BANDS], axis=1)
         for name in ("total", "continuum")
     ]
-    return RedshiftGrid(_step(table["redshift"].to_numpy()), np.stack(spectra, axis=1))
+    step = float(np.diff(table["redshift"].to_numpy()).mean())
+    return RedshiftGrid(step, np.stack(spectra, axis=1))
 
 
-def white_dwarf_magnitudes(
-    atmosphere: str, log_temperature: np.ndarray, folder: Path = EMBEDDED
-) -> np.ndarray:
-    """Absolute magnitudes (n, 5) of cooling white dwarfs with log g = 8.
+def white_dwarf_magnitudes(atmosphere: str, log_temperature: np.ndarray) -> np.ndarray:
+    """Absolute magnitudes (n, 5) of cooling white dwarfs with log g = 8 and log10(T/K) (n,).
 
-    Parameters
-    ----------
-    atmosphere : str
-        ``DA`` (hydrogen) or ``DB`` (helium).
-    log_temperature : (n,) array
-        log10 of the effective temperature in K.
+    The atmosphere is ``DA`` (hydrogen) or ``DB`` (helium).
     """
-    known, magnitudes = _cooling(atmosphere, folder)
+    known, magnitudes = _cooling(atmosphere)
     return np.stack([np.interp(log_temperature, known, column) for column in magnitudes.T], axis=1)
 
 
 @cache
-def _cooling(atmosphere: str, folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    table = pq.read_table(folder / "sky_white_dwarfs.parquet").to_pandas()
+def _cooling(atmosphere: str) -> tuple[np.ndarray, np.ndarray]:
+    table = pq.read_table(EMBEDDED / "sky_white_dwarfs.parquet").to_pandas()
     chosen = table[(table["atmosphere"] == atmosphere) & (table["log_gravity"] == 8.0)]
     chosen = chosen.sort_values("temperature")
     return np.log10(chosen["temperature"].to_numpy()), chosen[list(BANDS)].to_numpy()
-
-
-def _step(redshift: np.ndarray) -> float:
-    steps = np.diff(redshift)
-    if redshift[0] != 0 or np.ptp(steps) > 1e-5:
-        raise ValueError("the redshifts of a template table must be evenly spaced from 0")
-    return float(steps.mean())
 
 
 @cache
@@ -131,15 +111,9 @@ def arcsec_per_kpc(redshift: np.ndarray) -> np.ndarray:
 
 
 class Sampler:
-    """Draws (redshift, magnitude) pairs from a density on a grid.
+    """Draws (redshift, magnitude) pairs from a density on the even grid of both.
 
-    Parameters
-    ----------
-    redshift, magnitude : (k,), (m,) arrays
-        Evenly spaced centres of the cells.
-    density : callable
-        Gets two (k, m) arrays, returns the density of objects per unit of both; it need not be
-        normalised.
+    The density gets two (k, m) arrays, centres of the cells, and need not be normalised.
     """
 
     def __init__(
@@ -154,15 +128,7 @@ class Sampler:
         self._cumulative /= self._cumulative[-1]
 
     def near(self, redshift: np.ndarray, magnitude: np.ndarray, cells: int = 4) -> Sampler:
-        """Return a sampler of only those cells that are near some points.
-
-        Parameters
-        ----------
-        redshift, magnitude : (n,) arrays
-            The points.
-        cells : int
-            Cells farther from all points than this, along either axis, are left out.
-        """
+        """Return a sampler of the cells that are at most so many cells from given points (n,)."""
         axes = (self._redshift, self._magnitude)
         edges = [
             np.append(axis, 2 * axis[-1] - axis[-2]) - (axis[1] - axis[0]) / 2 for axis in axes
@@ -172,12 +138,7 @@ class Sampler:
         return Sampler(*axes, lambda *_: np.where(kept, self._density, 0.0))
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draw n pairs, even within a cell.
-
-        Returns
-        -------
-        redshift, magnitude : (n,) arrays
-        """
+        """Draw n redshifts and magnitudes, (n,) each, even within a cell."""
         cell = np.searchsorted(self._cumulative, rng.random(n), side="right")
         row, column = np.divmod(np.minimum(cell, len(self._cumulative) - 1), len(self._magnitude))
         offset = rng.random((2, n)) - 0.5

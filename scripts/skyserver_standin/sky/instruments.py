@@ -39,22 +39,9 @@ LARGEST_REDSHIFT = np.array([1.0, 6.0, 0.002])  # of the templates the pipeline 
 class Sources(NamedTuple):
     """True properties of n objects.
 
-    Attributes
-    ----------
-    flux : (n, 5) array
-        u, g, r, i, z in maggies, as above the Galaxy's dust.
-    redshift : (n,) array
-        True redshift; the radial velocity over c for stars.
-    spec_class : (n,) int array
-        Index into `CLASSES`.
-    subclass : (n,) array of str
-        As the pipeline of the spectra would write it.
-    half_light : (n,) array
-        Half-light radius in arcsec, 0 for a point source.
-    early : (n,) bool array
-        De Vaucouleurs profile, not exponential.
-    legacy_target, boss_target : (n,) int64 arrays
-        Values of ``legacy_target1`` and ``boss_target1``.
+    `flux` (n, 5) is in maggies, as above the Galaxy's dust; `redshift` is the radial velocity over
+    c for stars; `spec_class` an index into `CLASSES`; `half_light` a radius in arcsec, 0 for a
+    point; `early` says that the profile is de Vaucouleurs', not exponential.
     """
 
     flux: np.ndarray
@@ -94,15 +81,7 @@ class Sources(NamedTuple):
 
 
 class Photometry(NamedTuple):
-    """Measured magnitudes of n objects in the five bands; all (n, 5) but the radii, (n,).
-
-    Attributes
-    ----------
-    model, model_err, psf, psf_err, petro, petro_err : (n, 5) arrays
-        Asinh magnitudes and their errors in mag.
-    petro_rad_r, petro_r50_r : (n,) arrays
-        Petrosian radius, and radius of half the Petrosian flux, in arcsec.
-    """
+    """Asinh magnitudes of n objects and their errors, (n, 5); Petrosian radii in arcsec, (n,)."""
 
     model: np.ndarray
     model_err: np.ndarray
@@ -120,52 +99,12 @@ def mag_to_flux(magnitude: np.ndarray) -> np.ndarray:
 
 
 def flux_error(flux: np.ndarray, spread: np.ndarray | float = 1.0) -> np.ndarray:
-    """Return the standard error of a flux as the catalogue has it.
+    """Return the error in maggies of true fluxes (n, 5): sky and photon noise in quadrature.
 
-    Parameters
-    ----------
-    flux : (n, 5) array
-        True flux in maggies.
-    spread : (n, 5) array or float
-        Sky noise in units of that of a point source: an extended one gathers more sky.
-
-    Returns
-    -------
-    (n, 5) array
-        Maggies: sky noise and photon noise of the source, in quadrature.
+    `spread` is the sky noise in units of that of a point source: an extended one gathers more sky.
     """
     photons = np.maximum(flux, 0) * 1e-8 / ELECTRONS  # 1e-8 maggies is magnitude 20
     return np.sqrt((SKY_NOISE * spread) ** 2 + photons)
-
-
-def asinh_error(flux: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """Error in mag of the asinh magnitude of fluxes (n, 5) with errors (n, 5), in maggies."""
-    softening = np.array([SOFTENING[band] for band in BANDS])
-    return POGSON * error / np.sqrt(flux**2 + 4 * softening**2)
-
-
-def magnitudes(flux: np.ndarray) -> np.ndarray:
-    """Asinh magnitudes (n, 5) of fluxes (n, 5) in maggies."""
-    return np.stack([flux_to_asinh(flux[:, i], band) for i, band in enumerate(BANDS)], axis=1)
-
-
-def psf_fraction(half_light: np.ndarray) -> np.ndarray:
-    """Fraction of an object's flux that a fit of the PSF finds.
-
-    For a Gaussian profile of width s seen through a Gaussian PSF of width p the least-squares
-    amplitude is 2 p^2 / (2 p^2 + s^2).
-
-    Parameters
-    ----------
-    half_light : (n,) array
-        Half-light radius in arcsec, 0 for a point source.
-
-    Returns
-    -------
-    (n, 5) array
-    """
-    psf, source = PSF_FWHM / 2.3548, half_light[:, None] / 1.1774
-    return 2 * psf**2 / (2 * psf**2 + source**2)
 
 
 def petrosian_share(half_light: np.ndarray, early: np.ndarray) -> np.ndarray:
@@ -181,23 +120,11 @@ def petrosian_share(half_light: np.ndarray, early: np.ndarray) -> np.ndarray:
 def measure(
     flux: np.ndarray, half_light: np.ndarray, early: np.ndarray, rng: np.random.Generator
 ) -> Photometry:
-    """Observe objects.
+    """Observe objects whose true flux (n, 5) in maggies is dimmed by the Galaxy's dust.
 
-    Parameters
-    ----------
-    flux : (n, 5) array
-        True flux in maggies, dimmed by the Galaxy's dust.
-    half_light : (n,) array
-        Half-light radius in arcsec, 0 for a point source.
-    early : (n,) array of bool
-        Whether the profile is de Vaucouleurs', which loses more light outside the Petrosian
-        aperture and is more concentrated than an exponential disk.
-    rng : numpy.random.Generator
-        Source of the noise.
-
-    Returns
-    -------
-    Photometry
+    Half-light radii (n,) are in arcsec, 0 for a point source. A de Vaucouleurs profile (`early`)
+    loses more light outside the Petrosian aperture than an exponential disk and is more
+    concentrated.
     """
     n = len(flux)
     # one calibration of the object's field for all its magnitudes
@@ -206,7 +133,9 @@ def measure(
     # of half the light: by the errors of galaxies in the SDSS
     area = 1 + 0.5 * (half_light[:, None] / (PSF_FWHM / 2)) ** 2
     model = _observe(flux, np.sqrt(area), rng)
-    psf = _observe(flux * psf_fraction(half_light), 1.0, rng)
+    # the share of a Gaussian profile that the least-squares fit of a Gaussian PSF finds
+    width, source = PSF_FWHM / 2.3548, half_light[:, None] / 1.1774
+    psf = _observe(flux * (2 * width**2 / (2 * width**2 + source**2)), 1.0, rng)
     inside = petrosian_share(half_light, early)
     petro = _observe(flux * inside[:, None], 1.4 * np.sqrt(area), rng)
     seeing = PSF_FWHM[2] / 2
@@ -217,22 +146,10 @@ def measure(
 
 
 def add_defects(seen: Photometry, rng: np.random.Generator) -> tuple[Photometry, np.ndarray]:
-    """Give a few objects the defects that real tables have.
+    """Return a copy with the few defects that real tables have, and the flag `clean`.
 
-    Parameters
-    ----------
-    seen : Photometry
-        Measurements; not changed.
-    rng : numpy.random.Generator
-        Chooses the objects.
-
-    Returns
-    -------
-    spoiled : Photometry
-        A band of 3 objects in 1000 has -9999 for magnitude and error, in all magnitudes of that
-        band; 2 in 1000 have no Petrosian quantities (-9999).
-    clean : (n,) int array
-        0 for those objects and for 5 % of the others, as the flag of the SkyServer, else 1.
+    A band of 3 objects in 1000 has -9999 for magnitude and error, in all magnitudes of that band; 2
+    in 1000 have no Petrosian quantities (-9999). `clean` is 0 for those and for 5 % of the others.
     """
     n = len(seen.model)
     spoiled = Photometry(*(values.copy() for values in seen))
@@ -251,9 +168,12 @@ def add_defects(seen: Photometry, rng: np.random.Generator) -> tuple[Photometry,
 def _observe(
     flux: np.ndarray, spread: np.ndarray | float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Return asinh magnitudes and their errors (n, 5) of true fluxes seen with noise."""
     error = flux_error(flux, spread)
-    observed = flux + error * rng.standard_normal(flux.shape)
-    return magnitudes(observed), asinh_error(observed, error)
+    seen = flux + error * rng.standard_normal(flux.shape)
+    softening = np.array([SOFTENING[band] for band in BANDS])
+    magnitudes = [flux_to_asinh(seen[:, i], band) for i, band in enumerate(BANDS)]
+    return np.stack(magnitudes, axis=1), POGSON * error / np.sqrt(seen**2 + 4 * softening**2)
 
 
 def fit_spectra(
@@ -261,26 +181,11 @@ def fit_spectra(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Measure redshifts and classes as the spectroscopic pipeline does.
 
-    Parameters
-    ----------
-    redshift : (n,) array
-        True redshift.
-    spec_class : (n,) int array
-        True class.
-    mag_i : (n,) array
-        Apparent i magnitude: fainter spectra are noisier and fail more often.
-    rng : numpy.random.Generator
-        Source of the draws.
-
-    Returns
-    -------
-    redshift, error : (n,) float arrays
-        Measured redshift and its formal error: near 2e-5 for bright galaxies and stars and 3e-4 for
-        quasars, growing with magnitude.
-    warning, spec_class : (n,) int arrays
-        ``zWarning``, and an index into `CLASSES`. About 1 spectrum in 100 at i = 18 and 1 in 12 at
-        i = 21 has a warning; a third of those have a redshift that has nothing to do with the
-        object, and a fifth of these the wrong class too.
+    Fainter spectra (apparent i magnitude) are noisier and fail more often: about 1 in 100 at i = 18
+    and 1 in 12 at i = 21 has a warning; a third of those have a redshift that has nothing to do
+    with the object, and a fifth of these the wrong class too. Returned are the measured redshift,
+    its formal error (near 2e-5 for bright galaxies and stars, 3e-4 for quasars), ``zWarning`` and
+    the class as an index into `CLASSES`, (n,) each.
     """
     n = len(redshift)
     faint = 10 ** (0.2 * np.clip(mag_i - 18, -3, 4))

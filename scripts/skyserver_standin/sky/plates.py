@@ -25,23 +25,7 @@ NORTH_SHARE = 0.75  # of the plates; a round number
 
 
 class Programme(NamedTuple):
-    """A survey programme.
-
-    Attributes
-    ----------
-    survey, programname : str
-        As in the SpecObj table.
-    run2d : str
-        Version of the spectroscopic pipeline.
-    first_plate, last_plate : int
-        Range of plate numbers, both included.
-    first_mjd, last_mjd : int
-        Range of nights.
-    fibers : int
-        Fibres on a plate.
-    share : float
-        Fraction of all spectra.
-    """
+    """A survey programme: names as in SpecObj, ranges with both ends, its share of all spectra."""
 
     survey: str
     programname: str
@@ -64,18 +48,10 @@ PROGRAMMES = (
 
 
 class Plates(NamedTuple):
-    """The plates of a survey, one entry each, in order of plate number.
+    """The plates of a survey, in order of plate number: arrays (n,), centres in degrees.
 
-    Attributes
-    ----------
-    plate, mjd, run2d : (n,) int64 arrays
-        Plate number, night it was first observed, pipeline version as a number.
-    programme : (n,) int64 array
-        Index into `PROGRAMMES`.
-    fibers, spectra : (n,) int64 arrays
-        Fibres on the plate; spectra to take. More spectra than fibres means several nights.
-    ra, dec : (n,) float64 arrays
-        Centre in degrees.
+    `mjd` is the night of the first observation, `run2d` the version of the pipeline as a number,
+    `programme` an index into `PROGRAMMES`. More spectra than fibres means several nights.
     """
 
     plate: np.ndarray
@@ -89,19 +65,9 @@ class Plates(NamedTuple):
 
 
 def plan_plates(spectra: int, rng: np.random.Generator) -> Plates:
-    """Choose the plates that take a number of spectra.
+    """Choose the plates that take a number of spectra, at least 1, and place them on the sky.
 
-    Parameters
-    ----------
-    spectra : int
-        Spectra in all, at least 1.
-    rng : numpy.random.Generator
-        Places the plates on the sky.
-
-    Returns
-    -------
-    Plates
-        At most one entry per plate number, so its size has a bound whatever `spectra` is.
+    At most one entry per plate number: the size has a bound whatever `spectra` is.
     """
     share = np.array([programme.share for programme in PROGRAMMES])
     edges = np.rint(np.cumsum(share) / share.sum() * spectra).astype(int)
@@ -153,13 +119,7 @@ def in_footprint(ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def plate_centers(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw plate centres evenly over the footprint.
-
-    Returns
-    -------
-    ra, dec : (n,) arrays
-        Degrees (ICRS).
-    """
+    """Draw n plate centres (ra, dec in degrees, ICRS) evenly over the footprint."""
     southern = rng.random(n) >= NORTH_SHARE
     ra, dec = np.empty(n), np.empty(n)
     todo = np.arange(n)
@@ -174,20 +134,7 @@ def plate_centers(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndar
 def positions_on_plate(
     ra: np.ndarray, dec: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw positions evenly over plates.
-
-    Parameters
-    ----------
-    ra, dec : (n,) arrays
-        Centre of each object's plate in degrees.
-    rng : numpy.random.Generator
-        Source of the draws.
-
-    Returns
-    -------
-    ra, dec : (n,) arrays
-        Degrees, within `PLATE_RADIUS` of the centres; ra in [0, 360).
-    """
+    """Draw a position on the plate of each object, whose centre is given; all in degrees."""
     n = len(ra)
     # even in the area of the spherical cap, not in the radius
     cosine = 1 - rng.random(n) * (1 - np.cos(np.radians(PLATE_RADIUS)))
@@ -219,8 +166,7 @@ def reddening(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
 
 def _galactic_axes() -> np.ndarray:
     """Rotation from ICRS to Galactic vectors, (3, 3)."""
-    axes = SkyCoord([0, 90, 0], [0, 0, 90], unit="deg").galactic.cartesian.xyz.value
-    return axes
+    return SkyCoord([0, 90, 0], [0, 0, 90], unit="deg").galactic.cartesian.xyz.value
 
 
 def _vectors(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:

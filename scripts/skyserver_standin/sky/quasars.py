@@ -57,13 +57,7 @@ def smc_extinction(wavelength: np.ndarray) -> np.ndarray:
 
 
 def luminosity_function(redshift: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
-    """Space density of quasars per Mpc^3 and mag, up to a constant.
-
-    Parameters
-    ----------
-    redshift, magnitude : arrays of one shape
-        Redshift; absolute i magnitude K-corrected to redshift 2.
-    """
+    """Space density per Mpc^3 and mag, up to a constant, at absolute i magnitudes of redshift 2."""
     xi = np.log10((1 + redshift) / (1 + REFERENCE))
     slope = SLOPE + np.where(redshift > REFERENCE, SLOPE_CHANGE * (redshift - REFERENCE), 0)
     b1, b2, b3 = EVOLUTION
@@ -102,21 +96,7 @@ def completeness(kind: str, redshift: np.ndarray) -> np.ndarray:
 
 
 def draw_quasars(kind: str, n: int, rng: np.random.Generator) -> Sources:
-    """Draw quasars of one target class.
-
-    Parameters
-    ----------
-    kind : str
-        A key of `WINDOWS`.
-    n : int
-        How many.
-    rng : numpy.random.Generator
-        Source of the draws.
-
-    Returns
-    -------
-    Sources
-    """
+    """Draw n quasars of one target class, a key of `WINDOWS`."""
     redshift, i = _sampler(kind).draw(n, rng)
     nucleus = _nuclei(redshift, i, rng)
     flux, radius = _with_host(redshift, nucleus, rng)

@@ -117,25 +117,10 @@ def simulate_sky(folder: str | Path, objects: int, seed: int) -> None:
 def sky_blocks(
     objects: int, seed: int, rows: int = BLOCK_ROWS
 ) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Yield the sky in blocks of about `rows` spectra.
+    """Yield the sky in blocks of about `rows` spectra; a plate is never divided.
 
-    Parameters
-    ----------
-    objects, seed : int
-        As in `simulate_sky`.
-    rows : int
-        Spectra in a block, about; a plate is never divided.
-
-    Yields
-    ------
-    specobj, photoobj : pyarrow.Table
-        The spectra of some plates in order of specObjID, and their photometric objects in order of
-        objID. Ids ascend from block to block too.
-
-    Raises
-    ------
-    ValueError
-        If `objects` is not positive or `seed` is negative.
+    A block holds the spectra of some plates in order of specObjID, and their photometric objects in
+    order of objID. Ids ascend from block to block too. Raises ValueError as `simulate_sky`.
     """
     if objects < 1 or seed < 0:
         raise ValueError(f"objects={objects} must be at least 1 and seed={seed} at least 0")
@@ -153,7 +138,10 @@ def _make_block(
     ra, dec = positions_on_plate(part.ra[at], part.dec[at], rng)
     order = np.lexsort(((ra - part.ra[at] + 180) % 360, at))
     ra, dec = ra[order], dec[order]
-    sources = _draw_sources(part.programme[at], rng)
+    found, counts = np.unique(part.programme[at], return_counts=True)  # they ascend
+    sources = Sources.joined(
+        _draw_survey(PROGRAMMES[i].survey, int(n), rng) for i, n in zip(found, counts, strict=True)
+    )
     first, repeated = _repeats(at, rng)
     mjd = mjd + np.where(repeated, REPEAT_DELAY, 0)
     matched = rng.random(len(at)) >= UNMATCHED_SHARE
@@ -185,15 +173,6 @@ def _fibers_and_nights(part: Plates, rng: np.random.Generator) -> tuple[np.ndarr
     return np.concatenate(fibers), np.concatenate(nights)
 
 
-def _draw_sources(programme: np.ndarray, rng: np.random.Generator) -> Sources:
-    """Draw sources for spectra of the given programmes, which ascend."""
-    found, counts = np.unique(programme, return_counts=True)
-    surveys = [PROGRAMMES[i].survey for i in found]
-    return Sources.joined(
-        _draw_survey(survey, int(n), rng) for survey, n in zip(surveys, counts, strict=True)
-    )
-
-
 def _draw_survey(survey: str, n: int, rng: np.random.Generator) -> Sources:
     """Draw the objects of n spectra of one survey, in random order."""
     shares = SHARES[survey]
@@ -211,11 +190,7 @@ def _draw_survey(survey: str, n: int, rng: np.random.Generator) -> Sources:
 def _repeats(at: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Choose spectra that repeat an earlier object of their plate.
 
-    Returns
-    -------
-    first : (n,) int array
-        For each spectrum, the spectrum whose object it shows; mostly itself.
-    repeated : (n,) bool array
+    Returns for each of the n spectra the one whose object it shows, mostly itself, and a mask.
     """
     chosen = np.flatnonzero(rng.random(len(at)) < 2 * REPEAT_SHARE)
     earlier, later = chosen[0::2][: len(chosen) // 2], chosen[1::2]

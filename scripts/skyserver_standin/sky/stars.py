@@ -58,14 +58,7 @@ def polynomial(
 
 
 def dwarf_colors(gi: np.ndarray, metallicity: np.ndarray) -> np.ndarray:
-    """Colours u-g, g-r, r-i, i-z (n, 4) of main-sequence stars.
-
-    Parameters
-    ----------
-    gi : (n,) array
-        g - i in mag; the fit holds from 0.3 to 1.6.
-    metallicity : (n,) array
-        [Fe/H], from -2 to 0.
+    """Colours u-g, g-r, r-i, i-z (n, 4) of main-sequence stars, 0.3 < g - i < 1.6, -2 < [Fe/H] < 0.
 
     Examples
     --------
@@ -125,6 +118,15 @@ SAMPLES = {
         **{"blue": 0.04, "white": 0.04, "red": 0.33, "pair": 0.004},
     },
 }
+# bits of the target selection; '' those of all others
+TARGETS = {
+    "legacy": {
+        **{"blue": bits.STAR_BHB, "white": bits.STAR_WHITE_DWARF, "red": bits.STAR_RED_DWARF},
+        **{"pair": bits.SERENDIP_BLUE, "giant": bits.SERENDIP_DISTANT, "": bits.QSO_SKIRT},
+    },
+    "segue": {"": 0},
+    "boss": {"standard": bits.STD_FSTAR, "white": bits.STD_WD, "": bits.QSO_BONUS_MAIN},
+}
 # r magnitude: bright limit, faint limit, growth of log10(counts) per mag
 MAGNITUDES = {"legacy": (14.4, 19.8, 0.22), "segue": (14.3, 19.5, 0.11), "boss": (15.8, 22.1, 0.27)}
 
@@ -142,21 +144,7 @@ BOSS_TYPES = (
 
 
 def draw_stars(sample: str, n: int, rng: np.random.Generator) -> Sources:
-    """Draw stars of one sample.
-
-    Parameters
-    ----------
-    sample : str
-        A key of `SAMPLES`.
-    n : int
-        How many.
-    rng : numpy.random.Generator
-        Source of the draws.
-
-    Returns
-    -------
-    Sources
-    """
+    """Draw n stars of one sample, a key of `SAMPLES`."""
     names = list(SAMPLES[sample])
     shares = np.array(list(SAMPLES[sample].values()))
     counts = rng.multinomial(n, shares / shares.sum())
@@ -164,7 +152,9 @@ def draw_stars(sample: str, n: int, rng: np.random.Generator) -> Sources:
     kind = np.repeat(np.arange(len(names)), counts)
     order = rng.permutation(n)
     color, kind = np.concatenate(colors)[order], kind[order]
-    r = _magnitudes(sample, n, rng)
+    bright, faint, growth = MAGNITUDES[sample]
+    rise = 10 ** (growth * (faint - bright)) - 1
+    r = bright + np.log10(1 + rng.random(n) * rise) / growth
     red = kind == (names.index("red") if "red" in names else -1)
     # M dwarfs are chosen by their i light, standards are bright
     r = np.where(red, np.maximum(r, 16.5) + 0.4 * rng.random(n), r)
@@ -176,11 +166,9 @@ def draw_stars(sample: str, n: int, rng: np.random.Generator) -> Sources:
     speed = np.where(np.isin(name, ("halo", "blue", "giant", "standard")), 130.0, 45.0)
     velocity = rng.normal(0, 1, n) * speed / LIGHT_SPEED
     subclass = _subclass(sample, name, gr + ri, rng)
-    targets = {
-        "legacy_target": _legacy_bits(name) if sample == "legacy" else 0,
-        "boss_target": _boss_bits(name) if sample == "boss" else 0,
-    }
-    return Sources.of(mag_to_flux(magnitude), velocity, STAR, subclass, **targets)
+    targets = np.array([TARGETS[sample].get(one, TARGETS[sample][""]) for one in name.tolist()])
+    mask = {"boss_target" if sample == "boss" else "legacy_target": targets}
+    return Sources.of(mag_to_flux(magnitude), velocity, STAR, subclass, **mask)
 
 
 def _colors(kind: str, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -197,7 +185,7 @@ def _colors(kind: str, n: int, rng: np.random.Generator) -> np.ndarray:
     elif kind == "red":
         colors = red_dwarf_colors(np.clip(rng.gamma(3.0, 0.36, n) + 0.80, 0.80, 3.5))
     elif kind == "white":
-        colors = _white_dwarf_colors(n, rng)
+        colors = -np.diff(_white_dwarf_magnitudes(n, rng), axis=1)
     else:
         colors = _pair_colors(n, rng)
     return colors + rng.normal(0, (0.030, 0.012, 0.006, 0.008), (n, 4))
@@ -210,10 +198,6 @@ def _white_dwarf_magnitudes(n: int, rng: np.random.Generator) -> np.ndarray:
     return np.where(hydrogen[:, None], *both)
 
 
-def _white_dwarf_colors(n: int, rng: np.random.Generator) -> np.ndarray:
-    return -np.diff(_white_dwarf_magnitudes(n, rng), axis=1)
-
-
 def _pair_colors(n: int, rng: np.random.Generator) -> np.ndarray:
     """Draw colours of a white dwarf and an M dwarf in one image, in any ratio of r fluxes."""
     white = _white_dwarf_magnitudes(n, rng)
@@ -221,31 +205,6 @@ def _pair_colors(n: int, rng: np.random.Generator) -> np.ndarray:
     red = np.stack([ug + gr, gr, np.zeros(n), -ri, -ri - iz], axis=1)
     red += (white[:, 2] + rng.uniform(-1.0, 2.0, n))[:, None]
     return -np.diff(-2.5 * np.log10(mag_to_flux(white) + mag_to_flux(red)), axis=1)
-
-
-def _magnitudes(sample: str, n: int, rng: np.random.Generator) -> np.ndarray:
-    bright, faint, growth = MAGNITUDES[sample]
-    rise = 10 ** (growth * (faint - bright)) - 1
-    return bright + np.log10(1 + rng.random(n) * rise) / growth
-
-
-def _legacy_bits(name: np.ndarray) -> np.ndarray:
-    known = {
-        "blue": bits.STAR_BHB,
-        "white": bits.STAR_WHITE_DWARF,
-        "red": bits.STAR_RED_DWARF,
-        "pair": bits.SERENDIP_BLUE,
-        "giant": bits.SERENDIP_DISTANT,
-    }
-    return np.array([known.get(one, bits.QSO_SKIRT) for one in name.tolist()], dtype=np.int64)
-
-
-def _boss_bits(name: np.ndarray) -> np.ndarray:
-    return np.select(
-        [name == "standard", name == "white"],
-        [bits.STD_FSTAR, bits.STD_WD],
-        bits.QSO_BONUS_MAIN,
-    )
 
 
 def _subclass(

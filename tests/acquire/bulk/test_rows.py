@@ -10,7 +10,7 @@ import pytest
 from sdssflow.acquire.bulk import importing
 from sdssflow.acquire.bulk.importing import in_order
 from sdssflow.acquire.bulk.join import BULK_COLUMNS
-from sdssflow.configuration.sdss_columns import DOWNLOADABLE, SELECTABLE
+from sdssflow.configuration.selection import DOWNLOADABLE, SELECTABLE
 from sdssflow.tables import metadata, read_schema
 from tests.acquire.bulk import release as bulk_release
 from tests.acquire.bulk.release import PHOTOMETRY, SPECTRA, write_release

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from sdssflow.acquire.bulk.selection import columns_of, select
 from sdssflow.acquire.download.sql import condition_sql
-from sdssflow.configuration.sdss_columns import SELECTABLE
-from sdssflow.configuration.selection import Condition
+from sdssflow.configuration.selection import SELECTABLE, Condition
 from skyserver_standin.database import Database
 from skyserver_standin.sky.conventions import PHOTOOBJ, SPECOBJ
 from skyserver_standin.translation import translate

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sdssflow.acquire.bulk.importing import import_bulk
-from sdssflow.configuration.sdss_columns import STANDARD
+from sdssflow.configuration.selection import STANDARD
 from sdssflow.configuration.sources import BulkSource
 from tests.acquire.download import walk
 

@@ -1,0 +1,210 @@
+"""GPUs of this machine; space, rights and locks of the file systems that a run writes to."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding, ask, listed
+from sdssflow.doctor.profiles import Demand
+
+SECONDS = 300.0  # torch from a network folder, on a busy machine
+_TORCH = """
+import json, torch
+names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+print(json.dumps({"version": torch.__version__, "built_for": torch.version.cuda, "seen": names}))
+"""
+LITTLE, TOO_LITTLE = 5e9, 1e9  # bytes; a run of three small samples leaves 0.01 GB behind
+FEW_INODES = 10_000
+NETWORKED = ("nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "beegfs", "ceph", "glusterfs",
+             "fuse.glusterfs", "fuse.sshfs", "panfs", "orangefs", "afs", "wekafs")  # fmt: skip
+LATENCY = 30
+_LOCKING = """
+import fcntl, sys
+with open(sys.argv[1]) as stream:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit()
+sys.exit("two processes hold an exclusive lock of one file")
+"""
+
+
+@dataclass(frozen=True)
+class Devices:
+    """GPUs as torch and as the driver see them."""
+
+    version: str = ""  # of torch
+    built_for: str | None = None  # its CUDA version; None of a build for CPUs alone
+    seen: Sequence[str] = ()  # names that torch has
+    driver: Sequence[str] = ()  # names that nvidia-smi has, whatever CUDA_VISIBLE_DEVICES says
+    visible: str | None = None  # CUDA_VISIBLE_DEVICES, if it is set
+    trouble: str = ""  # why torch can't be asked, if it can't
+
+
+def find_devices(python: str = sys.executable) -> Devices:
+    """Ask torch, in a process of its own, and nvidia-smi.
+
+    A broken driver may hang or crash whoever loads it.
+    """
+    smi = ask(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"])
+    names = [line.strip() for line in smi.out.splitlines() if line.strip()]
+    driver, visible = names if smi.good else [], os.environ.get("CUDA_VISIBLE_DEVICES")
+    answer = ask([python, "-c", _TORCH], SECONDS)
+    said = json.loads(answer.out.splitlines()[-1]) if answer.good else {"trouble": answer.trouble}
+    return Devices(driver=driver, visible=visible, **said)
+
+
+def check_gpus(devices: Devices, asking: Sequence[Demand], executor: str) -> Finding:
+    """Check that the GPUs here are those that the rules which would use one count on.
+
+    Elsewhere than on this machine SLURM knows what there is.
+    """
+    if devices.trouble:
+        found = f"torch can't be asked: {devices.trouble}"
+        advice = "if torch is installed, see what nvidia-smi says: a driver may be broken"
+        return Finding("gpu", FAULT, found, advice)
+    found, here = _description(devices), len(devices.seen)
+    rules = listed(list(dict.fromkeys(asked.rule for asked in asking)))
+    if executor != "local":
+        note = f"; {rules} use those of compute nodes" if asking else ""
+        return Finding("gpu", OK, f"here: {found}{note}")
+    most = max((asked.gpu for asked in asking), default=0)
+    if most > here:
+        if all(asked.without_gpu == "cpu" for asked in asking):
+            return Finding("gpu", OK, f"{found}; {rules} run on the CPU, as the profile lets them")
+        found += f"; the profile lets {rules} ask for {most}"
+        otherwise = "--workflow-profile profiles/default, which trains on the CPU"
+        return Finding("gpu", FAULT, found, _remedy(devices, otherwise))
+    if devices.driver and not here:
+        return Finding("gpu", WARNING, found, _remedy(devices, "none is asked for: no matter"))
+    if here and not asking:
+        found += "; not used under this profile"
+        return Finding("gpu", OK, found, "profiles/gpu trains on it")
+    return Finding("gpu", OK, found)
+
+
+def _description(devices: Devices) -> str:
+    built = f"CUDA {devices.built_for}" if devices.built_for else "CPUs alone"
+    seen = listed(devices.seen) if devices.seen else "no GPU"
+    text = f"torch {devices.version.split('+')[0]} (built for {built}) sees {seen}"
+    if devices.driver != devices.seen:
+        text += f"; nvidia-smi: {listed(devices.driver) if devices.driver else 'none'}"
+    if devices.visible is not None:
+        text += f"; CUDA_VISIBLE_DEVICES={devices.visible!r}"
+    return text
+
+
+def _remedy(devices: Devices, otherwise: str) -> str:
+    """Return what makes torch see a GPU that the driver has."""
+    if not devices.driver:
+        return otherwise
+    if not devices.built_for:
+        return f"install a build of torch for CUDA, or {otherwise}"
+    if devices.visible is not None and len(devices.seen) < len(devices.driver):
+        return f"unset CUDA_VISIBLE_DEVICES, or {otherwise}"
+    return f"update the driver to one for CUDA {devices.built_for}, or {otherwise}"
+
+
+def existing(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that is there."""
+    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
+
+
+def check_room(check: str, folder: Path) -> Finding:
+    """Check for free bytes and free inodes on the file system of a folder that may come to be."""
+    status = os.statvfs(existing(folder))
+    free = status.f_bavail * status.f_frsize
+    inodes = status.f_favail if status.f_files else float("inf")  # some don't count them
+    found = f"{folder}: {free / 1e9:.1f} GB free"
+    if inodes < 10 * FEW_INODES:
+        found += f", {inodes} files"
+    if free < TOO_LITTLE or inodes < FEW_INODES / 10:
+        advice = "free some space, or run elsewhere (snakemake --directory)"
+        return Finding(check, FAULT, found, advice)
+    if free < LITTLE or inodes < FEW_INODES:
+        return Finding(check, WARNING, found, "enough for a default run, not for a large sample")
+    return Finding(check, OK, found)
+
+
+def check_temporary_folder() -> Finding:
+    """Check the room for temporary files of jobs; a TMPDIR that is none Python silently ignores."""
+    folder = Path(os.environ.get("TMPDIR") or tempfile.gettempdir())
+    if folder.is_dir():
+        return check_room("temporary disk", folder)
+    found = f"TMPDIR={folder} is no folder"
+    return Finding("temporary disk", FAULT, found, "make it, or unset TMPDIR")
+
+
+def file_system_type(folder: Path) -> str:
+    """Return the type of the file system of a folder that need not be there yet."""
+    place = existing(folder).resolve()
+    found, longest = "unknown", -1
+    for mount in psutil.disk_partitions(all=True):  # of two at one place the later one counts
+        point = Path(mount.mountpoint)
+        if place.is_relative_to(point) and len(point.parts) >= longest:
+            found, longest = mount.fstype, len(point.parts)
+    return found
+
+
+def check_file_system(kind: str, latency: int, executor: str) -> Finding:
+    """Check that Snakemake waits for a slow file system, where other machines write to it."""
+    check, local = "file system", executor == "local"
+    if kind not in NETWORKED:
+        return Finding(check, OK, kind + ("" if local else "; compute nodes have to see it too"))
+    found = f"{kind}, over a network; latency-wait is {latency} s"
+    if not local and latency < LATENCY:
+        found += ": outputs of other nodes may appear later than that"
+        advice = f"write `latency-wait: {LATENCY}` or more in the profile"
+        return Finding(check, WARNING, found, advice)
+    return Finding(check, OK, found)
+
+
+def check_writing(folders: Iterable[Path]) -> Finding:
+    """Write and remove a file in each folder, or where it will be made."""
+    wrong, shown = [], []
+    for folder in folders:
+        inside = folder.is_relative_to(Path.cwd())
+        shown.append(str(folder.relative_to(Path.cwd()) if inside else folder))
+        try:
+            with tempfile.NamedTemporaryFile(dir=existing(folder), prefix=".doctor.") as stream:
+                stream.write(b"written and removed")
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            wrong.append(f"{folder}: {error.strerror}")
+    if wrong:
+        advice = "let yourself write there, or run in another folder (snakemake --directory)"
+        return Finding("writing", FAULT, listed(wrong), advice)
+    return Finding("writing", OK, f"{listed(shown)} can be written")
+
+
+def check_flock(folder: Path) -> Finding:
+    """Check that one process sees the lock of another on a file in `folder`.
+
+    Every output is written under a lock (`sdssflow.files`). Two processes, because some file
+    systems show a lock to other processes only.
+    """
+    check = "file locks"
+    try:
+        with tempfile.NamedTemporaryFile(dir=existing(folder), prefix=".doctor.") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            answer = ask([sys.executable, "-S", "-c", _LOCKING, stream.name])
+    except OSError as error:
+        found = f"no lock on a file in {folder}: {error.strerror}"
+        advice = (
+            "run on a file system with flock (snakemake --directory); on Lustre, mount with flock"
+        )
+        return Finding(check, FAULT, found, advice)
+    if not answer.good:
+        found, advice = f"{folder}: {answer.trouble}", "start one run at a time in this folder"
+        return Finding(check, WARNING, found, advice)
+    return Finding(check, OK, "flock works")
