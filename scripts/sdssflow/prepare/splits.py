@@ -9,12 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sdssflow.configuration.splits import (
-    CrossValidationSplit,
-    HoldoutSplit,
-    PublishedSplit,
-    Split,
-)
+from sdssflow.configuration.splits import CrossValidationSplit, HoldoutSplit, PublishedSplit, Split
 from sdssflow.prepare.columns import class_masks, numbers, require
 from sdssflow.prepare.parts import PARTS
 from sdssflow.tables import content_digest, metadata, with_metadata
