@@ -27,14 +27,12 @@ from urllib.parse import quote_plus
 import numpy as np
 import requests
 
+from sdssflow.acquire.download.chunks import loopback
 from sdssflow.acquire.download.client_skyserver import SkyServerLanguage, check_bytes, parse
-from sdssflow.acquire.download.connect import loopback
-from sdssflow.acquire.download.plan import Plan
-from sdssflow.acquire.download.ranges import PLATE_SHIFT, Range, plates, split_plates
+from sdssflow.acquire.download.plan import Plan, Range, plates, split_plates
 from sdssflow.acquire.download.sql import Queries
 from sdssflow.acquire.download.store import sha256
-from sdssflow.acquire.download.verify import check_positions
-from sdssflow.acquire.schema import COLUMNS
+from sdssflow.acquire.schema import COLUMNS, PLATE_SHIFT
 from sdssflow.configuration.sources import SkyServerSource
 from skyserver_standin.sky.simulation import simulate_sky
 
@@ -103,18 +101,18 @@ def verification(url: str, source: SkyServerSource, part: Range) -> dict[str, fl
     types = {h: COLUMNS[n].type for h, n in zip(language.queries.headers, names, strict=True)}
     address = f"{url}/dr17/en/tools/search/x_results.aspx"
     body = requests.get(address, {"cmd": language.queries.rows(part), "format": "csv"}).content
-    table = parse(body, list(types), types).rename_columns(names)
+    table = parse(body, types).rename_columns(names)
 
     def prove() -> None:
         check_bytes(body, list(types))
         language.check_keys(table, part)
-        check_positions(table)
+        language.check_positions(table)
         language.tally(table)
         sha256(body)
 
     counted = [language.queries.count(part), language.queries.plates(part)]
     answer_s = seconds(lambda: fetch(url, language.queries.rows(part)))
-    parse_s = seconds(lambda: parse(body, list(types), types))
+    parse_s = seconds(lambda: parse(body, types))
     checks_s = seconds(prove)
     counts_s = seconds(
         lambda: [fetch(url, sql) for sql in [*counted, language.queries.spectra(part)]]

@@ -3,15 +3,14 @@
 
 rule simulate_sky:
     input:
-        templates=sky_templates(),
+        templates=files_in("data/embedded", "sky_*.parquet"),
     output:
         spectra="results/{sample}/sky/specobj.parquet",
         photometry="results/{sample}/sky/photoobj.parquet",
     wildcard_constraints:
         sample=one_of(SIMULATED),
     resources:
-        mem_mb=by_attempt(1000),
-        runtime=by_attempt(60),
+        **needs(1000, minutes=60),
     params:
         objects=lambda wildcards: SAMPLES[wildcards.sample].source.simulated.objects,
         seed=lambda wildcards: SAMPLES[wildcards.sample].source.simulated.seed,
@@ -26,17 +25,10 @@ rule estimate_download:
         estimate="results/download_estimate.csv",
     localrule: True
     resources:
-        mem_mb=by_attempt(500),
-        runtime=by_attempt(10),
+        **needs(500, minutes=10),
     params:
         sources=as_text(
-            json.dumps(
-                {
-                    name: json.loads(SAMPLES[name].source.canonical())
-                    for name in sorted(DOWNLOADED)
-                },
-                sort_keys=True,
-            )
+            definitions({name: SAMPLES[name].source for name in DOWNLOADED})
         ),
         network=as_text(RUN.downloads.canonical()),
     message:
@@ -55,8 +47,7 @@ rule plan_chunks:
         sample=one_of(DOWNLOADED),
     localrule: True
     resources:
-        mem_mb=by_attempt(1000),
-        runtime=by_attempt(120),
+        **needs(1000, minutes=120),
         downloads=1,
         network=as_text(RUN.downloads.canonical()),
     params:
@@ -78,8 +69,7 @@ rule download_chunk:
         sample=one_of(DOWNLOADED),
     localrule: True
     resources:
-        mem_mb=by_attempt(1000),
-        runtime=by_attempt(300),
+        **needs(1000, minutes=300),
         downloads=1,
         network=as_text(RUN.downloads.canonical()),
     params:
@@ -103,8 +93,7 @@ rule assemble_catalogue:
     wildcard_constraints:
         sample=one_of(DOWNLOADED),
     resources:
-        mem_mb=growing(600, 6),
-        runtime=by_attempt(60),
+        **needs(600, 6, minutes=60),
     params:
         sample="{sample}",
         simulated=lambda wildcards: wildcards.sample in SIMULATED,
@@ -122,8 +111,7 @@ rule import_bulk:
     wildcard_constraints:
         sample=one_of(BULK),
     resources:
-        mem_mb=by_attempt(1500),
-        runtime=by_attempt(120),
+        **needs(1500, minutes=120),
     params:
         source=lambda wildcards: SAMPLES[wildcards.sample].source.question(),
         sample="{sample}",
@@ -142,8 +130,7 @@ rule import_catalogue:
     wildcard_constraints:
         sample=one_of(set(SAMPLES) - DOWNLOADED - BULK),
     resources:
-        mem_mb=growing(600, 6, source_paths),
-        runtime=by_attempt(20),
+        **needs(600, 6, minutes=20, paths=source_paths),
     params:
         source=section("source"),
         sample="{sample}",

@@ -10,8 +10,7 @@ rule train_classifier:
     wildcard_constraints:
         model=one_of(RUN.classifiers),
     resources:
-        mem_mb=growing(800, 12),
-        runtime=growing(60, 0.3),
+        **needs(800, 12, minutes=60, minutes_per_mb=0.3),
     params:
         settings=lambda wildcards: RUN.classifiers[wildcards.model].canonical(),
         model="{model}",

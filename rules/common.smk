@@ -21,30 +21,15 @@ if SCRIPTS not in sys.path:
 
 from sdssflow import code_digests, failures
 from sdssflow.running import queue, runs
+from sdssflow.configuration import loading
 from sdssflow.configuration.cuts import Cuts
-from sdssflow.configuration.loading import (
-    DEFAULT,
-    ConfigurationError,
-    load_layers,
-    load_samples,
-    read_layers,
-)
 from sdssflow.configuration.reading import Document
 from sdssflow.files import write_text
 from sdssflow.outputs import outputs
 from sdssflow.provenance import digests, records
 from sdssflow.provenance.lineage import LineageError
+from sdssflow.report import figures
 from sdssflow.report.contents import contents
-from sdssflow.report.figures import (
-    CATALOGUE,
-    CLASSES,
-    PDFS,
-    REDSHIFTS,
-    figures,
-    models,
-    pdf_models,
-    shown_at,
-)
 
 
 def configuration_layers():
@@ -52,23 +37,24 @@ def configuration_layers():
     the last. A workflow that uses this one as a module gives the configuration.
     """
     if {"{", "}"} & {*str(workflow.basedir)}:
-        raise ConfigurationError(
+        raise loading.ConfigurationError(
             f"{workflow.basedir}: Snakemake runs no script from a folder with a brace in its name; "
             "rename it"
         )
     if workflow.modifier.skip_configfile:
         return [Document("the module's config", config)]
     given = workflow.config_settings
-    needed = os.path.exists(DEFAULT) or not given.configfiles
-    default = [DEFAULT] if needed and not given.replace_workflow_config else []
-    return read_layers([*default, *given.configfiles], given.config_args)
+    needed = os.path.exists(loading.DEFAULT) or not given.configfiles
+    default = needed and not given.replace_workflow_config
+    paths = [*[loading.DEFAULT] * default, *given.configfiles]
+    return loading.read_layers(paths, given.config_args)
 
 
 try:
     LAYERS = configuration_layers()
-    RUN = load_layers(LAYERS)
-    SAMPLES = load_samples(RUN, LAYERS)
-except ConfigurationError as error:
+    RUN = loading.load_layers(LAYERS)
+    SAMPLES = loading.load_samples(RUN, LAYERS)
+except loading.ConfigurationError as error:
     failures.refuse(error)
 
 
@@ -78,35 +64,34 @@ def as_text(value):
     return lambda wildcards: value
 
 
-DOWNLOADED = {
-    name
-    for name, sample in SAMPLES.items()
-    if sample.source.kind in ("skyserver", "tap")
-}
-BULK = {name for name, sample in SAMPLES.items() if sample.source.kind == "bulk"}
+def definitions(things):
+    """Canonical JSON of configuration models by their names."""
+    read = {name: json.loads(thing.canonical()) for name, thing in things.items()}
+    return json.dumps(read, sort_keys=True)
+
+
+def those(things, condition):
+    """Names of those that meet a condition."""
+    return {name for name, thing in things.items() if condition(thing)}
+
+
+DOWNLOADED = those(SAMPLES, lambda its: its.source.kind in ("skyserver", "tap"))
+BULK = those(SAMPLES, lambda its: its.source.kind == "bulk")
 SIMULATED = {name for name in DOWNLOADED if SAMPLES[name].source.simulated}
-# of all samples, as those who read them all are given them
-DEFINITIONS = json.dumps(
-    {name: json.loads(sample.canonical()) for name, sample in SAMPLES.items()},
-    sort_keys=True,
-)
+# each split of each sample and task
+PARTS = [
+    (name, task, split)
+    for name, sample in SAMPLES.items()
+    for task in sample.tasks
+    for split in sample.splits
+]
 CODE = code_digests.Memory(".snakemake/sdssflow_modules.json", once=True)
 FIGURE = RUN.figures.format
 FIGURES = as_text(RUN.figures.canonical())
-TORCH_REGRESSORS = {
-    name for name, settings in RUN.regressors.items() if settings.needs_torch
-}
-PDF_REGRESSORS = {
-    name for name, settings in RUN.regressors.items() if settings.gives_pdf
-}
-PDF_SAMPLES = {name for name, sample in SAMPLES.items() if pdf_models(RUN, sample)}
-SEARCHING_REGRESSORS = {
-    name
-    for name, settings in RUN.regressors.items()
-    if getattr(settings, "search", None)
-}
-
-
+TORCH_REGRESSORS = those(RUN.regressors, lambda its: its.needs_torch)
+PDF_REGRESSORS = those(RUN.regressors, lambda its: its.gives_pdf)
+SEARCHING_REGRESSORS = those(RUN.regressors, lambda its: getattr(its, "search", None))
+PDF_SAMPLES = those(SAMPLES, lambda sample: figures.pdf_models(RUN, sample))
 STANDIN = code_digests.program_digest("skyserver_standin.server", SCRIPTS, CODE)
 
 
@@ -120,27 +105,22 @@ def clustering(wildcards):
     return SAMPLES[wildcards.sample].explore.clustering().canonical()
 
 
-def by_attempt(base):
-    """Resource function: more with each retry."""
-    return lambda wildcards, attempt: base * attempt
-
-
-def growing(base, per_mb, paths=None):
-    """Resource function: `base` and `per_mb` for each MB of input; more with each retry.
+def needs(mb, per_mb=0, minutes=10, minutes_per_mb=0, paths=None):
+    """Resources: memory and run time, both by MB of input, and more with each retry.
 
     `benchmarks/measure_demands.py` has what jobs took. `paths` gives what a sample is read from
     where that is no input.
     """
 
-    def demand(wildcards, input, attempt):
-        read = (
-            sum(map(os.path.getsize, paths(wildcards.sample))) / 1e6
-            if paths
-            else input.size_mb
-        )
-        return attempt * round(base + per_mb * read)
+    def growing(base, per_mb):
+        def demand(wildcards, input, attempt):
+            others = map(os.path.getsize, paths(wildcards.sample) if paths else ())
+            return attempt * round(base + per_mb * (input.size_mb + sum(others) / 1e6))
 
-    return demand
+        return demand if per_mb else lambda wildcards, attempt: attempt * base
+
+    runtime = growing(minutes, minutes_per_mb)
+    return {"mem_mb": growing(mb, per_mb), "runtime": runtime}
 
 
 def one_of(names):
@@ -148,17 +128,18 @@ def one_of(names):
     return "|".join(sorted(names)) or "(?!)"
 
 
-def models_of(sample, task):
-    """Names of the models that a sample trains for a task."""
-    return models(RUN, SAMPLES[sample], task)
+def models_of(sample, task="regress", among=None):
+    """Names of the models that a sample trains for a task, of all or among these."""
+    names = figures.models(RUN, SAMPLES[sample], task)
+    return [name for name in names if among is None or name in among]
 
 
 def source_paths(sample):
     """Paths of the files that hold the rows of a sample; none for one that is downloaded."""
     source = SAMPLES[sample].source
     if source.kind == "embedded":
-        folder = os.path.join(workflow.basedir, "data", "embedded")
-        return [os.path.relpath(os.path.join(folder, f"{source.table}.parquet"))]
+        path = Path(workflow.basedir, f"data/embedded/{source.table}.parquet")
+        return [os.path.relpath(path)]
     if source.kind == "file":
         return [source.path]
     return list(source.paths) if source.kind == "bulk" else []
@@ -182,22 +163,19 @@ def source_digests(wildcards):
 
 def sky_tables(wildcards):
     """Input function: the simulated sky that a stand-in serves; nothing for a real archive."""
-    if wildcards.sample not in SIMULATED:
-        return []
-    return [
-        f"results/{wildcards.sample}/sky/{table}.parquet"
-        for table in ("specobj", "photoobj")
-    ]
+    tables = ["specobj", "photoobj"] if wildcards.sample in SIMULATED else []
+    return [f"results/{wildcards.sample}/sky/{table}.parquet" for table in tables]
 
 
-def sky_templates():
-    """Fluxes behind the simulated sky: data to Python, so no code digest sees them."""
-    folder = os.path.join(workflow.basedir, "data", "embedded")
-    return sorted(
-        os.path.relpath(os.path.join(folder, name))
-        for name in os.listdir(folder)
-        if name.startswith("sky_") and name.endswith(".parquet")
-    )
+def files_in(folder, pattern="*"):
+    """Paths of files that are data to Python, so no code digest sees them."""
+    return sorted(map(os.path.relpath, Path(workflow.basedir, folder).glob(pattern)))
+
+
+def configuration_files():
+    """Paths of the files that configure this run."""
+    samples = {os.path.join(RUN.sample_folder, f"{name}.yaml") for name in SAMPLES}
+    return sorted(samples | {*map(os.path.relpath, workflow.configfiles)})
 
 
 def standin_digest(wildcards):
@@ -220,41 +198,23 @@ def voters(wildcards):
     return [f"{folder}/{name}/{wildcards.seed}" for name in names]
 
 
-def prediction_paths(sample, task, split):
-    """Paths of the predictions of every model of a sample, split and task."""
-    return [
-        f"results/{sample}/{task}/{split}/{model}/predictions.parquet"
-        for model in models_of(sample, task)
-    ]
-
-
-def model_folders(sample, task, split):
-    """Paths of the trained models of a sample, split and task; seeds run fastest."""
+def model_paths(path, sample, task, split, among=None):
+    """A file of each of these models, and of each seed if `path` names it; seeds run fastest."""
     return expand(
-        f"results/{sample}/{task}/{split}/{{model}}/{{seed}}",
-        model=models_of(sample, task),
+        f"results/{sample}/{task}/{split}/{{model}}/{path}",
+        model=models_of(sample, task, among),
         seed=RUN.seeds,
     )
 
 
-def predictions_of(task):
-    """Input function: the predictions of every model of the sample."""
-    return lambda wildcards: prediction_paths(wildcards.sample, task, wildcards.split)
+def of_models(path, task="regress", among=None):
+    """Input function: the same, of the sample and split of the wildcards."""
+    return lambda its: model_paths(path, its.sample, task, its.split, among)
 
 
-def pdf_models_of(sample):
-    """Names of the regressors of a sample that give a p(z)."""
-    return pdf_models(RUN, SAMPLES[sample])
-
-
-def of_pdf_models(wildcards, path):
-    """A file of each of them, and of each seed if `path` names the seed; seeds run fastest."""
-    folder = f"results/{wildcards.sample}/regress/{wildcards.split}"
-    return expand(
-        f"{folder}/{{model}}/{path}",
-        model=pdf_models_of(wildcards.sample),
-        seed=RUN.seeds,
-    )
+def each_seed(path):
+    """Inputs: this file of every seed; the other wildcards stay."""
+    return expand(path, seed=RUN.seeds, allow_missing=True)
 
 
 def chosen_settings(wildcards):
@@ -264,24 +224,9 @@ def chosen_settings(wildcards):
     return [f"{folder}/search/{wildcards.seed}.json"] if searches else []
 
 
-def histories(wildcards):
-    """Input function: folders of the networks, which keep a loss history."""
-    return [
-        f"results/{wildcards.sample}/regress/{wildcards.split}/{model}/{seed}"
-        for model in models_of(wildcards.sample, "regress")
-        for seed in RUN.seeds
-        if model in TORCH_REGRESSORS
-    ]
-
-
-def also(path):
-    """Paths of the further formats of a figure; `path` has no suffix."""
-    return [f"{path}.{suffix}" for suffix in RUN.figures.also]
-
-
 def reported(path):
     """Output that Snakemake's report shows too, with the title and caption that ours has."""
-    section, shown = shown_at(path)
+    section, shown = figures.shown_at(path)
     of_sample = "{sample" in path
     return report(
         path,
@@ -310,14 +255,20 @@ def drawn(records):
     """Outputs: the figures among these records, each of the samples that ask for it."""
     return [
         reported(f"results/{{sample,{one_of(samples)}}}/{shown.path}.{FIGURE}")
-        for shown in figures(records)
-        for samples in [{name for name in SAMPLES if shown.asked(RUN, SAMPLES[name])}]
+        for shown in figures.figures(records)
+        for samples in [those(SAMPLES, lambda its: shown.asked(RUN, its))]
     ]
 
 
 def further(paths):
-    """Outputs: these figures in the further formats."""
-    return [other for path in paths for other in also(os.path.splitext(path)[0])]
+    """Outputs: the figures among these in the further formats."""
+    ending = f".{FIGURE}"
+    return [
+        path.removesuffix(ending) + f".{other}"
+        for path in map(str, paths)
+        if path.endswith(ending)
+        for other in RUN.figures.also
+    ]
 
 
 def own_outputs(expand, wildcards):
@@ -334,14 +285,6 @@ def own_outputs(expand, wildcards):
     return kept, patterns
 
 
-def report_templates():
-    """Templates of the report: data to Python, so no code digest sees them."""
-    folder = os.path.join(SCRIPTS, "sdssflow", "report", "templates")
-    return sorted(
-        os.path.relpath(os.path.join(folder, name)) for name in os.listdir(folder)
-    )
-
-
 @functools.cache
 def published():
     """What check_published needs, as JSON texts and paths; read only where that rule is asked."""
@@ -350,14 +293,11 @@ def published():
     try:
         numbers = entries.load_published()
         reasons = entries.reasons_not_run(numbers, RUN)
-    except ConfigurationError as error:
+    except loading.ConfigurationError as error:
         failures.refuse(error)
     tables = entries.score_tables(numbers, SAMPLES)
-    definitions = {
-        name: json.loads(entry.canonical()) for name, entry in numbers.items()
-    }
     return {
-        "numbers": json.dumps(definitions, sort_keys=True),
+        "numbers": definitions(numbers),
         "tables": json.dumps(tables),
         "reasons": json.dumps(reasons, sort_keys=True),
         "scores": [f"results/{'/'.join(table)}/scores.csv" for table in tables],

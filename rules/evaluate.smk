@@ -3,19 +3,14 @@
 
 rule predict_classes:
     input:
-        models=expand(
-            "results/{{sample}}/classify/{{split}}/{{model}}/{seed}", seed=RUN.seeds
-        ),
-        tests=expand(
-            "results/{{sample}}/split/{{split}}/{seed}/test.parquet", seed=RUN.seeds
-        ),
+        models=each_seed("results/{sample}/classify/{split}/{model}/{seed}"),
+        tests=each_seed("results/{sample}/split/{split}/{seed}/test.parquet"),
     output:
         predictions="results/{sample}/classify/{split}/{model}/predictions.parquet",
     wildcard_constraints:
         model=one_of(RUN.classifiers),
     resources:
-        mem_mb=growing(800, 10),
-        runtime=by_attempt(30),
+        **needs(800, 10, minutes=30),
     params:
         seeds=RUN.seeds,
         model="{model}",
@@ -27,7 +22,7 @@ rule predict_classes:
 
 rule score_classes:
     input:
-        predictions=predictions_of("classify"),
+        predictions=of_models("predictions.parquet", "classify"),
     output:
         scores=reported("results/{sample}/classify/{split}/scores.csv"),
         differences=reported("results/{sample}/classify/{split}/differences.csv"),
@@ -35,8 +30,7 @@ rule score_classes:
         confusion="results/{sample}/classify/{split}/confusion.csv",
         reliability="results/{sample}/classify/{split}/reliability.csv",
     resources:
-        mem_mb=growing(600, 20),
-        runtime=by_attempt(30),
+        **needs(600, 20, minutes=30),
     params:
         models=lambda wildcards: models_of(wildcards.sample, "classify"),
         settings=as_text(RUN.class_scores.canonical()),
@@ -53,13 +47,11 @@ rule plot_classes:
         scores_by_bin="results/{sample}/classify/{split}/scores_by_bin.csv",
         confusion="results/{sample}/classify/{split}/confusion.csv",
         reliability="results/{sample}/classify/{split}/reliability.csv",
-        predictions=predictions_of("classify"),
+        predictions=of_models("predictions.parquet", "classify"),
     output:
-        figures=drawn(CLASSES),
-        also=further(drawn(CLASSES)),
+        figures=drawn(figures.CLASSES),
     resources:
-        mem_mb=growing(600, 10),
-        runtime=by_attempt(10),
+        **needs(600, 10, minutes=10),
     params:
         models=lambda wildcards: models_of(wildcards.sample, "classify"),
         settings=FIGURES,
@@ -71,19 +63,14 @@ rule plot_classes:
 
 rule predict_redshifts:
     input:
-        models=expand(
-            "results/{{sample}}/regress/{{split}}/{{model}}/{seed}", seed=RUN.seeds
-        ),
-        tests=expand(
-            "results/{{sample}}/split/{{split}}/{seed}/test.parquet", seed=RUN.seeds
-        ),
+        models=each_seed("results/{sample}/regress/{split}/{model}/{seed}"),
+        tests=each_seed("results/{sample}/split/{split}/{seed}/test.parquet"),
     output:
         predictions="results/{sample}/regress/{split}/{model}/predictions.parquet",
     wildcard_constraints:
         model=one_of(set(RUN.regressors) - PDF_REGRESSORS),
     resources:
-        mem_mb=growing(800, 10),
-        runtime=by_attempt(30),
+        **needs(800, 10, minutes=30),
     params:
         seeds=RUN.seeds,
         model="{model}",
@@ -95,16 +82,15 @@ rule predict_redshifts:
 
 rule score_redshifts:
     input:
-        predictions=predictions_of("regress"),
+        predictions=of_models("predictions.parquet"),
     output:
         scores=reported("results/{sample}/regress/{split}/scores.csv"),
         differences=reported("results/{sample}/regress/{split}/differences.csv"),
         scores_by_bin="results/{sample}/regress/{split}/scores_by_bin.csv",
     resources:
-        mem_mb=growing(600, 20),
-        runtime=by_attempt(30),
+        **needs(600, 20, minutes=30),
     params:
-        models=lambda wildcards: models_of(wildcards.sample, "regress"),
+        models=lambda wildcards: models_of(wildcards.sample),
         settings=as_text(RUN.redshift_scores.canonical()),
         bootstrap=as_text(RUN.bootstrap.canonical()),
     message:
@@ -117,16 +103,14 @@ rule plot_redshifts:
     input:
         scores="results/{sample}/regress/{split}/scores.csv",
         scores_by_bin="results/{sample}/regress/{split}/scores_by_bin.csv",
-        predictions=predictions_of("regress"),
-        histories=histories,
+        predictions=of_models("predictions.parquet"),
+        histories=of_models("{seed}", among=TORCH_REGRESSORS),
     output:
-        figures=drawn(REDSHIFTS),
-        also=further(drawn(REDSHIFTS)),
+        figures=drawn(figures.REDSHIFTS),
     resources:
-        mem_mb=growing(600, 10),
-        runtime=by_attempt(10),
+        **needs(600, 10, minutes=10),
     params:
-        models=lambda wildcards: models_of(wildcards.sample, "regress"),
+        models=lambda wildcards: models_of(wildcards.sample),
         settings=FIGURES,
     message:
         "Drawing the redshifts of {wildcards.sample}, split {wildcards.split}"

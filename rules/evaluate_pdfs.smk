@@ -3,28 +3,21 @@
 
 rule predict_pdfs:
     input:
-        models=expand(
-            "results/{{sample}}/regress/{{split}}/{{model}}/{seed}", seed=RUN.seeds
+        models=each_seed("results/{sample}/regress/{split}/{model}/{seed}"),
+        calibrations=each_seed(
+            "results/{sample}/regress/{split}/{model}/calibration/{seed}.json"
         ),
-        calibrations=expand(
-            "results/{{sample}}/regress/{{split}}/{{model}}/calibration/{seed}.json",
-            seed=RUN.seeds,
+        references=each_seed(
+            "results/{sample}/regress/{split}/{model}/calibration/{seed}.parquet"
         ),
-        references=expand(
-            "results/{{sample}}/regress/{{split}}/{{model}}/calibration/{seed}.parquet",
-            seed=RUN.seeds,
-        ),
-        tests=expand(
-            "results/{{sample}}/split/{{split}}/{seed}/test.parquet", seed=RUN.seeds
-        ),
+        tests=each_seed("results/{sample}/split/{split}/{seed}/test.parquet"),
     output:
         predictions="results/{sample}/regress/{split}/{model}/predictions.parquet",
         pdfs="results/{sample}/regress/{split}/{model}/pdfs.hdf5",
     wildcard_constraints:
         model=one_of(PDF_REGRESSORS),
     resources:
-        mem_mb=growing(1000, 12),
-        runtime=by_attempt(60),
+        **needs(1000, 12, minutes=60),
     params:
         seeds=RUN.seeds,
         model="{model}",
@@ -37,30 +30,22 @@ rule predict_pdfs:
 
 rule weigh_spectra:
     input:
-        developments=expand(
-            "results/{{sample}}/split/{{split}}/{seed}/development.parquet",
-            seed=RUN.seeds,
+        developments=each_seed(
+            "results/{sample}/split/{split}/{seed}/development.parquet"
         ),
-        tests=expand(
-            "results/{{sample}}/split/{{split}}/{seed}/test.parquet", seed=RUN.seeds
-        ),
-        models=lambda wildcards: of_pdf_models(wildcards, "{seed}"),
-        calibrations=lambda wildcards: of_pdf_models(
-            wildcards, "calibration/{seed}.json"
-        ),
-        references=lambda wildcards: of_pdf_models(
-            wildcards, "calibration/{seed}.parquet"
-        ),
-        predictions=lambda wildcards: of_pdf_models(wildcards, "predictions.parquet"),
+        tests=each_seed("results/{sample}/split/{split}/{seed}/test.parquet"),
+        models=of_models("{seed}", among=PDF_REGRESSORS),
+        calibrations=of_models("calibration/{seed}.json", among=PDF_REGRESSORS),
+        references=of_models("calibration/{seed}.parquet", among=PDF_REGRESSORS),
+        predictions=of_models("predictions.parquet", among=PDF_REGRESSORS),
     output:
         scores="results/{sample}/regress/{split}/covariate_shift.csv",
     wildcard_constraints:
         sample=one_of(PDF_SAMPLES),
     resources:
-        mem_mb=growing(1000, 8),
-        runtime=by_attempt(60),
+        **needs(1000, 8, minutes=60),
     params:
-        models=lambda wildcards: pdf_models_of(wildcards.sample),
+        models=lambda wildcards: models_of(wildcards.sample, among=PDF_REGRESSORS),
         seeds=RUN.seeds,
         neighbours=RUN.redshift_pdfs.weight_neighbours,
         bootstrap=as_text(RUN.bootstrap.canonical()),
@@ -72,7 +57,7 @@ rule weigh_spectra:
 
 rule score_pdfs:
     input:
-        predictions=lambda wildcards: of_pdf_models(wildcards, "predictions.parquet"),
+        predictions=of_models("predictions.parquet", among=PDF_REGRESSORS),
     output:
         scores=reported("results/{sample}/regress/{split}/pdf_scores.csv"),
         differences=reported("results/{sample}/regress/{split}/pdf_differences.csv"),
@@ -81,10 +66,9 @@ rule score_pdfs:
     wildcard_constraints:
         sample=one_of(PDF_SAMPLES),
     resources:
-        mem_mb=growing(600, 20),
-        runtime=by_attempt(30),
+        **needs(600, 20, minutes=30),
     params:
-        models=lambda wildcards: pdf_models_of(wildcards.sample),
+        models=lambda wildcards: models_of(wildcards.sample, among=PDF_REGRESSORS),
         settings=as_text(RUN.redshift_pdfs.canonical()),
         bootstrap=as_text(RUN.bootstrap.canonical()),
     message:
@@ -95,18 +79,17 @@ rule score_pdfs:
 
 rule stack_pdfs:
     input:
-        predictions=lambda wildcards: of_pdf_models(wildcards, "predictions.parquet"),
-        pdfs=lambda wildcards: of_pdf_models(wildcards, "pdfs.hdf5"),
+        predictions=of_models("predictions.parquet", among=PDF_REGRESSORS),
+        pdfs=of_models("pdfs.hdf5", among=PDF_REGRESSORS),
     output:
         stacks="results/{sample}/regress/{split}/redshift_stacks.csv",
         summary=reported("results/{sample}/regress/{split}/redshift_stacks_summary.csv"),
     wildcard_constraints:
         sample=one_of(PDF_SAMPLES),
     resources:
-        mem_mb=growing(600, 8),
-        runtime=by_attempt(30),
+        **needs(600, 8, minutes=30),
     params:
-        models=lambda wildcards: pdf_models_of(wildcards.sample),
+        models=lambda wildcards: models_of(wildcards.sample, among=PDF_REGRESSORS),
         settings=as_text(RUN.redshift_pdfs.canonical()),
         bootstrap=as_text(RUN.bootstrap.canonical()),
     message:
@@ -122,18 +105,16 @@ rule plot_pdfs:
         pit="results/{sample}/regress/{split}/pit.csv",
         stacks="results/{sample}/regress/{split}/redshift_stacks.csv",
         summary="results/{sample}/regress/{split}/redshift_stacks_summary.csv",
-        predictions=lambda wildcards: of_pdf_models(wildcards, "predictions.parquet"),
-        pdfs=lambda wildcards: of_pdf_models(wildcards, "pdfs.hdf5"),
+        predictions=of_models("predictions.parquet", among=PDF_REGRESSORS),
+        pdfs=of_models("pdfs.hdf5", among=PDF_REGRESSORS),
     output:
-        figures=drawn(PDFS),
-        also=further(drawn(PDFS)),
+        figures=drawn(figures.PDFS),
     wildcard_constraints:
         sample=one_of(PDF_SAMPLES),
     resources:
-        mem_mb=growing(600, 10),
-        runtime=by_attempt(10),
+        **needs(600, 10, minutes=10),
     params:
-        models=lambda wildcards: pdf_models_of(wildcards.sample),
+        models=lambda wildcards: models_of(wildcards.sample, among=PDF_REGRESSORS),
         level=RUN.bootstrap.level,
         settings=FIGURES,
     message:

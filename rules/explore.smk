@@ -7,13 +7,11 @@ rule plot_catalogue:
     output:
         # a job that is submitted is found again by its first output, so that is one of all samples
         record="results/provenance/plot_catalogue/{sample}.json",
-        figures=drawn(CATALOGUE),
-        also=further(drawn(CATALOGUE)),
+        figures=drawn(figures.CATALOGUE),
     wildcard_constraints:
-        sample=one_of(name for name in SAMPLES if SAMPLES[name].explore.figures),
+        sample=one_of(those(SAMPLES, lambda its: its.explore.figures)),
     resources:
-        mem_mb=growing(600, 6),
-        runtime=by_attempt(10),
+        **needs(600, 6, minutes=10),
     params:
         sample="{sample}",
         features=section("features"),
@@ -31,8 +29,7 @@ rule find_clusters:
         table=reported("results/{sample}/explore/clusters.csv"),
         labels="results/{sample}/explore/clusters.parquet",
     resources:
-        mem_mb=growing(800, 6),
-        runtime=by_attempt(20),
+        **needs(800, 6, minutes=20),
     params:
         explore=clustering,
         seed=RUN.seeds[0],
@@ -48,8 +45,7 @@ rule embed_features:
     output:
         embedding="results/{sample}/explore/embedding.parquet",
     resources:
-        mem_mb=growing(1000, 8),
-        runtime=by_attempt(20),
+        **needs(1000, 8, minutes=20),
     params:
         explore=clustering,
         seed=RUN.seeds[0],
@@ -67,11 +63,8 @@ rule plot_clusters:
     output:
         scatter=reported(f"results/{{sample}}/explore/clusters.{FIGURE}"),
         selection=reported(f"results/{{sample}}/explore/cluster_selection.{FIGURE}"),
-        also=also("results/{sample}/explore/clusters")
-        + also("results/{sample}/explore/cluster_selection"),
     resources:
-        mem_mb=by_attempt(1000),
-        runtime=by_attempt(10),
+        **needs(1000, minutes=10),
     params:
         settings=FIGURES,
         sample="{sample}",
@@ -84,11 +77,9 @@ rule plot_clusters:
 rule plot_filters:
     output:
         figure=reported(f"results/concepts/redshifted_spectrum.{FIGURE}"),
-        also=also("results/concepts/redshifted_spectrum"),
         table="results/concepts/redshifted_colors.csv",
     resources:
-        mem_mb=by_attempt(800),
-        runtime=by_attempt(10),
+        **needs(800, minutes=10),
     params:
         settings=FIGURES,
     message:

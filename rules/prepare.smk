@@ -8,8 +8,7 @@ rule clean_catalogue:
         catalogue="results/{sample}/clean/catalogue.parquet",
         flow=reported("results/{sample}/clean/flow.csv"),
     resources:
-        mem_mb=growing(600, 6),
-        runtime=by_attempt(20),
+        **needs(600, 6, minutes=20),
     params:
         cuts=lambda wildcards: Cuts(cuts=SAMPLES[wildcards.sample].cuts).canonical(),
     message:
@@ -23,10 +22,8 @@ rule plot_flow:
         flow="results/{sample}/clean/flow.csv",
     output:
         figure=reported(f"results/{{sample}}/clean/flow.{FIGURE}"),
-        also=also("results/{sample}/clean/flow"),
     resources:
-        mem_mb=by_attempt(800),
-        runtime=by_attempt(10),
+        **needs(800, minutes=10),
     params:
         settings=FIGURES,
         sample="{sample}",
@@ -42,8 +39,7 @@ rule build_features:
     output:
         features="results/{sample}/features/features.parquet",
     resources:
-        mem_mb=growing(600, 10),
-        runtime=by_attempt(20),
+        **needs(600, 10, minutes=20),
     params:
         features=section("features"),
     message:
@@ -60,8 +56,7 @@ rule split_sample:
         test="results/{sample}/split/{split}/{seed}/test.parquet",
         parts="results/{sample}/split/{split}/{seed}/parts.csv",
     resources:
-        mem_mb=growing(600, 12),
-        runtime=by_attempt(20),
+        **needs(600, 12, minutes=20),
     params:
         settings=lambda wildcards: SAMPLES[wildcards.sample]
         .splits[wildcards.split]

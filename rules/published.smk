@@ -8,8 +8,7 @@ rule check_published:
         published=reported("results/published.csv"),
     localrule: True
     resources:
-        mem_mb=by_attempt(500),
-        runtime=by_attempt(10),
+        **needs(500, minutes=10),
     params:
         numbers=lambda wildcards: published()["numbers"],
         tables=lambda wildcards: published()["tables"],

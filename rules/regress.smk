@@ -9,8 +9,7 @@ rule train_regressor:
     wildcard_constraints:
         model=one_of(set(RUN.regressors) - TORCH_REGRESSORS),
     resources:
-        mem_mb=growing(800, 12),
-        runtime=growing(60, 0.3),
+        **needs(800, 12, minutes=60, minutes_per_mb=0.3),
     params:
         settings=lambda wildcards: RUN.regressors[wildcards.model].canonical(),
         model="{model}",
@@ -30,10 +29,9 @@ rule search_settings:
     wildcard_constraints:
         model=one_of(SEARCHING_REGRESSORS),
     resources:
+        **needs(1000, 15, minutes=60, minutes_per_mb=0.3),
         gpu=1,
         without_gpu="stop",
-        mem_mb=growing(1000, 15),
-        runtime=growing(60, 0.3),
     params:
         settings=lambda wildcards: RUN.regressors[wildcards.model].canonical(),
         seed=lambda wildcards: int(wildcards.seed),
@@ -52,10 +50,9 @@ rule train_network:
     wildcard_constraints:
         model=one_of(TORCH_REGRESSORS),
     resources:
+        **needs(1000, 15, minutes=60, minutes_per_mb=0.3),
         gpu=1,
         without_gpu="stop",
-        mem_mb=growing(1000, 15),
-        runtime=growing(60, 0.3),
     params:
         settings=lambda wildcards: RUN.regressors[wildcards.model].canonical(),
         model="{model}",
@@ -78,8 +75,7 @@ rule calibrate_pdfs:
     wildcard_constraints:
         model=one_of(PDF_REGRESSORS),
     resources:
-        mem_mb=growing(1000, 8),
-        runtime=growing(30, 0.3),
+        **needs(1000, 8, minutes=30, minutes_per_mb=0.3),
     params:
         settings=as_text(RUN.redshift_pdfs.calibration().canonical()),
         model="{model}",

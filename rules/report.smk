@@ -6,32 +6,21 @@ rule build_report:
     input:
         contents=[item.path for item in contents(RUN, SAMPLES)],
         predictions=[
-            path
-            for sample in SAMPLES
-            for task in SAMPLES[sample].tasks
-            for split in SAMPLES[sample].splits
-            for path in prediction_paths(sample, task, split)
+            path for its in PARTS for path in model_paths("predictions.parquet", *its)
         ],
-        models=[
-            path
-            for sample in SAMPLES
-            for task in SAMPLES[sample].tasks
-            for split in SAMPLES[sample].splits
-            for path in model_folders(sample, task, split)
-        ],
+        models=[path for its in PARTS for path in model_paths("{seed}", *its)],
         published=["results/published.csv"],
-        templates=report_templates(),
+        templates=files_in("scripts/sdssflow/report/templates"),
     output:
         report="results/report.html",
         pages=expand("results/report/{sample}.html", sample=RUN.samples),
         cards=directory(expand("results/{sample}/cards", sample=RUN.samples)),
         tables=directory(expand("results/{sample}/tables", sample=RUN.samples)),
     resources:
-        mem_mb=by_attempt(1500),
-        runtime=by_attempt(20),
+        **needs(1500, minutes=20),
     params:
         run=as_text(RUN.canonical()),
-        samples=as_text(DEFINITIONS),
+        samples=as_text(definitions(SAMPLES)),
     message:
         "Writing the report"
     script:
@@ -46,22 +35,11 @@ rule write_crate:
         workflow=directory("results/workflow"),
     localrule: True
     resources:
-        mem_mb=by_attempt(1000),
-        runtime=by_attempt(20),
+        **needs(1000, minutes=20),
     params:
         run=as_text(RUN.canonical()),
-        samples=as_text(DEFINITIONS),
-        configuration=as_text(
-            sorted(
-                {
-                    *map(os.path.relpath, workflow.configfiles),
-                    *(
-                        os.path.join(RUN.sample_folder, f"{name}.yaml")
-                        for name in SAMPLES
-                    ),
-                }
-            )
-        ),
+        samples=as_text(definitions(SAMPLES)),
+        configuration=as_text(configuration_files()),
     message:
         "Describing the run"
     script:

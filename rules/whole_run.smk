@@ -7,7 +7,8 @@ PRELOADED = []
 
 
 def complete_rules():
-    """Add what is alike in all rules: log, benchmark, environment, digest of the code.
+    """Add what is alike in all rules: log, benchmark, environment, digest of the code, figures in
+    further formats.
 
     The record of the job is one of its outputs: what was made without one is made again.
     """
@@ -25,6 +26,8 @@ def complete_rules():
         made.conda_env = "../environment.yml"
         trains = made.name.startswith(("train_", "search_"))
         made.set_params(code=code_of_kind(made) if trains else code_of(made))
+        if also := further(made.output):
+            made.set_output(also=also)
         if "record" not in made.output.keys():
             made.set_output(record=str(records.record_path(str(made.log[0]))))
         if "figures" in made.output.keys():

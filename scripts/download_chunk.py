@@ -26,8 +26,7 @@ network : canonical JSON of the run's `downloads`: how to ask changes no result
 
 from pathlib import Path
 
-from sdssflow.acquire.download.chunks import download_chunk
-from sdssflow.acquire.download.connect import open_archive
+from sdssflow.acquire.download.chunks import download_chunk, open_archive
 from sdssflow.acquire.download.plan import Plan
 from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import downloaded_from_canonical

@@ -23,8 +23,7 @@ network : canonical JSON of the run's `downloads`: how to ask changes no result
 
 from pathlib import Path
 
-from sdssflow.acquire.download.chunks import make_plan
-from sdssflow.acquire.download.connect import open_archive
+from sdssflow.acquire.download.chunks import make_plan, open_archive
 from sdssflow.acquire.download.plan import check_space
 from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import downloaded_from_canonical

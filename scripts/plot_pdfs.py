@@ -27,7 +27,7 @@ from functools import cache
 
 from sdssflow.configuration.figures import Figures
 from sdssflow.evaluate.pdf_figures import FIGURES
-from sdssflow.evaluate.pdfs import best_model
+from sdssflow.evaluate.pdf_metrics import best_model
 from sdssflow.evaluate.stacks import read_quantiles
 from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run

@@ -19,16 +19,20 @@ Output
         `seed` and `fold`
 """
 
-from sdssflow.evaluate.pdf_predictions import PdfPredictor, read_calibrations
+from pathlib import Path
+
+from sdssflow.evaluate.pdf_predictions import PdfPredictor
 from sdssflow.evaluate.prediction_tables import predict_tests
 from sdssflow.logs import run
 from sdssflow.redshift_pdf.qp_files import pdf_writer
+from sdssflow.regress.calibrations import read_calibration
 from sdssflow.tables import write_parquet
 
 
 def main(snakemake):
     inputs, params = snakemake.input, snakemake.params
-    calibrations = read_calibrations(inputs.models, inputs.calibrations, inputs.references)
+    files = zip(inputs.models, inputs.calibrations, inputs.references, strict=True)
+    calibrations = {Path(folder): read_calibration(*of_folder) for folder, *of_folder in files}
     with pdf_writer(snakemake.output.pdfs, params.quantiles) as write:
         predict = PdfPredictor(calibrations, write, snakemake.threads)
         table = predict_tests(inputs.models, inputs.tests, params.seeds, params.model, predict)

@@ -11,7 +11,7 @@ equal numbers of objects, the same for all models; mean over seeds), `confusion`
 """
 
 from sdssflow.configuration.scores import Bootstrap, ClassScores
-from sdssflow.evaluate.classes import compare_classifiers
+from sdssflow.evaluate.class_metrics import compare_classifiers
 from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run
 from sdssflow.tables import write_csv

@@ -18,7 +18,7 @@ Output
 
 from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.scores import Bootstrap
-from sdssflow.evaluate.pdfs import compare_densities
+from sdssflow.evaluate.pdf_metrics import compare_densities
 from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run
 from sdssflow.tables import write_csv

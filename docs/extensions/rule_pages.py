@@ -73,8 +73,8 @@ def page(rule: Rule, stage: str) -> str:
             "Functions that are named there are in ``rules/common.smk``; what all rules have alike "
             "(log, benchmark, environment, digest of the code, record) is added in "
             "``rules/whole_run.smk``. "
-            "``by_attempt(n)`` is n in the first attempt and 2n in the second, ``growing(n, m)`` "
-            "likewise n, and m for each MB of input; ``mem_mb`` is in MB, ``runtime`` in minutes. "
+            "``needs(n, m, minutes=t)`` are the resources of the first attempt, twice of which are "
+            "those of the second: ``mem_mb``, n and m for each MB of input, and ``runtime``, t. "
             "To run this rule again whatever Snakemake thinks:",
             f"::\n\n   snakemake --forcerun {rule.name}\n",
         ]

@@ -16,7 +16,7 @@ DOWNLOADS = {"plan_chunks", "download_chunk", "assemble_catalogue", "estimate_do
     [
         ("files", {"import_catalogue"}),
         ("bulk", {"import_bulk"}),
-        ("download", DOWNLOADS | {"import_bulk"}),  # which has the ranges of specObjID
+        ("download", DOWNLOADS),
     ],
 )
 def test_a_change_reruns_only_the_scripts_of_its_source(folder, rerun):

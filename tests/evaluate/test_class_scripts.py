@@ -1,7 +1,6 @@
 """The four scripts one after the other, on small split tables, as Snakemake would call them."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import plot_classes
@@ -20,6 +19,7 @@ from sdssflow.models.estimators import load_estimator
 from sdssflow.models.folders import open_folder
 from sdssflow.prepare.parts import read_part
 from sdssflow.tables import metadata, read_csv, read_parquet, with_metadata, write_parquet
+from tests.jobs import run
 
 FEATURES = ["u_g", "g_r", "mag_r"]
 CENTRES = {"GALAXY": (1.5, 0.8, 17.0), "QSO": (0.2, 0.2, 18.5), "STAR": (1.2, 0.4, 16.0)}
@@ -67,58 +67,31 @@ def split_tables(folder, seed=1, folds=2, shuffled=False, leaking=False):
 
 
 def train(folder, name, seed):
-    call = SimpleNamespace(
-        input=SimpleNamespace(
-            development=folder / str(seed) / "development.parquet",
-            voters=[folder / voter / str(seed) for voter in (VOTERS if name == "vote" else [])],
-        ),
-        output=SimpleNamespace(folder=folder / name / str(seed)),
-        params=SimpleNamespace(
-            settings=json.dumps(SETTINGS[name]),
-            seed=seed,
-            model=name,
-        ),
-        threads=1,
-    )
-    train_classifier.main(call)
-    return call.output.folder
+    development = folder / str(seed) / "development.parquet"
+    voters = [folder / voter / str(seed) for voter in (VOTERS if name == "vote" else [])]
+    inputs, outputs = {"development": development, "voters": voters}, folder / name / str(seed)
+    settings = json.dumps(SETTINGS[name])
+    run(train_classifier, inputs, {"folder": outputs}, settings=settings, seed=seed, model=name)
 
 
-def predict(folder, name, seeds=(1, 2)):
-    call = SimpleNamespace(
-        input=SimpleNamespace(
-            models=[folder / name / str(seed) for seed in seeds],
-            tests=[folder / str(seed) / "test.parquet" for seed in seeds],
-        ),
-        output=SimpleNamespace(predictions=folder / name / "predictions.parquet"),
-        params=SimpleNamespace(seeds=list(seeds), model=name),
-        threads=1,
-    )
-    predict_classes.main(call)
-    return call.output.predictions
-
-
-class Outputs(dict):
-    """Named outputs, by key and by attribute as in Snakemake."""
-
-    __getattr__ = dict.__getitem__
+def predict(folder, name, seeds=(1, 2), tests=None, output="predictions.parquet"):
+    models = [folder / name / str(seed) for seed in seeds]
+    tests = tests or [folder / str(seed) / "test.parquet" for seed in seeds]
+    outputs = {"predictions": folder / name / output}
+    inputs = {"models": models, "tests": tests}
+    run(predict_classes, inputs, outputs, seeds=list(seeds), model=name)
 
 
 def score(folder, names):
     tables = ["scores", "differences", "scores_by_bin", "confusion", "reliability"]
-    call = SimpleNamespace(
-        input=SimpleNamespace(
-            predictions=[folder / name / "predictions.parquet" for name in names]
-        ),
-        output=Outputs({table: folder / f"{table}.csv" for table in tables}),
-        params=SimpleNamespace(
-            models=list(names),
-            settings=ClassScores(magnitude_bins=3).canonical(),
-            bootstrap=Bootstrap(replicates=50).canonical(),
-        ),
+    return run(
+        score_classes,
+        {"predictions": [folder / name / "predictions.parquet" for name in names]},
+        {table: folder / f"{table}.csv" for table in tables},
+        models=list(names),
+        settings=ClassScores(magnitude_bins=3).canonical(),
+        bootstrap=Bootstrap(replicates=50).canonical(),
     )
-    score_classes.main(call)
-    return call.output
 
 
 def walk(folder, names, **how):
@@ -201,44 +174,26 @@ def test_again_gives_the_same_bytes(walked, tmp_path):
 def test_figures_are_drawn_and_repeat_to_the_byte(walked, tmp_path):
     folder, outputs = walked
     paths = [tmp_path / f"{figure}.png" for figure in FIGURES]
-    call = SimpleNamespace(
-        input=SimpleNamespace(
-            **outputs, predictions=[folder / name / "predictions.parquet" for name in SETTINGS]
-        ),
-        output=SimpleNamespace(figures=paths),
-        params=SimpleNamespace(models=list(SETTINGS), settings=Figures(dpi=50).canonical()),
-    )
-    plot_classes.main(call)
-    first = [path.read_bytes() for path in paths]
+    predictions = [folder / name / "predictions.parquet" for name in SETTINGS]
+
+    def draw():
+        inputs, settings = outputs | {"predictions": predictions}, Figures(dpi=50).canonical()
+        run(plot_classes, inputs, {"figures": paths}, models=list(SETTINGS), settings=settings)
+        return [path.read_bytes() for path in paths]
+
+    first = draw()
     assert all(content.startswith(b"\x89PNG") and len(content) > 3000 for content in first)
-    plot_classes.main(call)
-    assert [path.read_bytes() for path in paths] == first
+    assert draw() == first
 
 
-def test_a_model_of_another_seed_is_refused(walked):
+def test_a_model_of_another_seed_or_with_features_in_another_order_is_refused(walked, tmp_path):
     folder, _ = walked
-    call = SimpleNamespace(
-        input=SimpleNamespace(
-            models=[folder / "forest" / "1"], tests=[folder / "2" / "test.parquet"]
-        ),
-        params=SimpleNamespace(seeds=[1], model="forest"),
-        threads=1,
-    )
     with pytest.raises(ValueError, match="has seed 2, not 1"):
-        predict_classes.main(call)
-
-
-def test_features_in_another_order_are_refused(walked, tmp_path):
-    folder, _ = walked
+        predict(folder, "forest", [1], [folder / "2" / "test.parquet"], "refused")
     table = read_parquet(folder / "1" / "test.parquet")
     write_parquet(with_metadata(table, features=FEATURES[::-1]), tmp_path / "test.parquet")
-    call = SimpleNamespace(
-        input=SimpleNamespace(models=[folder / "forest" / "1"], tests=[tmp_path / "test.parquet"]),
-        params=SimpleNamespace(seeds=[1], model="forest"),
-        threads=1,
-    )
     with pytest.raises(ValueError, match=r"has features \['u_g', .*\], not \['mag_r', 'g_r'"):
-        predict_classes.main(call)
+        predict(folder, "forest", [1], [tmp_path / "test.parquet"], "refused")
 
 
 def test_a_foreign_type_in_a_model_file_is_refused(tmp_path):

@@ -1,6 +1,5 @@
 """Scores as single papers define them."""
 
-from types import SimpleNamespace
 from typing import get_args
 
 import numpy as np
@@ -14,6 +13,7 @@ from sdssflow.evaluate.paper_metrics import METRICS, of_conventions
 from sdssflow.evaluate.redshift_metrics import Residuals, sigma_nmad, value
 from sdssflow.tables import read_csv
 from tests.evaluate.test_redshifts import write_predictions
+from tests.jobs import run
 
 # dz = -0.1, 0, 0, 0.04, 0.4 and d = -0.1, 0, 0, 0.02, 0.2 by construction
 ZSPEC = np.array([0.0, 0.25, 0.5, 1.0, 1.0])
@@ -119,20 +119,14 @@ def test_only_a_run_that_asks_has_them_in_its_table(tmp_path):
     path = write_predictions(tmp_path / "sharp.parquet", "sharp")
     tables = {}
     for conventions in ([], ["ball2007", "sheep2022"]):
-        outputs = {
-            name: str(tmp_path / f"{name}.csv")
-            for name in ("scores", "differences", "scores_by_bin")
-        }
-        score_redshifts.main(
-            SimpleNamespace(
-                input=SimpleNamespace(predictions=[path]),
-                output=SimpleNamespace(**outputs),
-                params=SimpleNamespace(
-                    models=["sharp"],
-                    settings=RedshiftScores(bins=2, conventions=conventions).canonical(),
-                    bootstrap=Bootstrap(replicates=40).canonical(),
-                ),
-            )
+        names = ("scores", "differences", "scores_by_bin")
+        outputs = run(
+            score_redshifts,
+            {"predictions": [path]},
+            {name: str(tmp_path / f"{name}.csv") for name in names},
+            models=["sharp"],
+            settings=RedshiftScores(bins=2, conventions=conventions).canonical(),
+            bootstrap=Bootstrap(replicates=40).canonical(),
         )
         tables[len(conventions)] = read_csv(outputs["scores"])
     plain, more = tables[0], tables[2]

@@ -1,6 +1,5 @@
 """Figures of p(z) show what they say: panels, data in artists, labels."""
 
-import doctest
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +12,7 @@ from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate import pdf_figures
 from sdssflow.evaluate.pdf_figures import FIGURES, RULES, choose
-from sdssflow.evaluate.pdfs import best_model, compare_densities
+from sdssflow.evaluate.pdf_metrics import best_model, compare_densities
 from sdssflow.evaluate.stacks import (
     Stacked,
     bin_masses,
@@ -31,6 +30,7 @@ from tests.evaluate.pdf_predictions import (
     write_gaussians,
     write_pdf_predictions,
 )
+from tests.jobs import run as run_script
 
 LEVELS = np.arange(1, 100) / 100
 STRETCH = {"wide": 1.7, "right": 1.0}
@@ -192,19 +192,14 @@ def test_the_rule_draws_every_figure_and_repeats_to_the_byte(run, tmp_path):
     paths = [tmp_path / f"{figure}.svg" for figure in FIGURES]
     drawn = []
     for _ in range(2):
-        plot_pdfs.main(
-            SimpleNamespace(
-                input=SimpleNamespace(**files, predictions=predictions, pdfs=pdfs),
-                params=SimpleNamespace(models=MODELS, level=0.95, settings=Figures().canonical()),
-                output=SimpleNamespace(figures=paths),
-            )
+        run_script(
+            plot_pdfs,
+            files | {"predictions": predictions, "pdfs": pdfs},
+            {"figures": paths},
+            models=MODELS,
+            level=0.95,
+            settings=Figures().canonical(),
         )
         drawn.append([path.read_bytes() for path in paths])
     assert all(b"right" in content for content in drawn[0])
     assert drawn[0] == drawn[1]
-
-
-def test_docstring_examples():
-    result = doctest.testmod(pdf_figures)
-    assert result.attempted > 0
-    assert result.failed == 0

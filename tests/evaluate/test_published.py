@@ -1,8 +1,8 @@
 """Verdicts on published numbers, and results held against what was locked."""
 
 import json
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import check_published
 import pandas as pd
@@ -25,6 +25,7 @@ from sdssflow.evaluate.published import (
     check_numbers,
 )
 from sdssflow.tables import content_digest, read_csv, write_csv, write_parquet
+from tests.jobs import run
 
 ROOT = Path(__file__).parents[2]
 ENTRY = yaml.safe_load((ROOT / "config/published/ball2008_main_galaxies.yaml").read_text())
@@ -83,6 +84,7 @@ def scores(value=0.0208, lower=0.0205, upper=0.0211, **changes):
 
 
 KEY = ("mgs", "regress", "published")
+FEATURES, SCORES = "mgs/features/features.parquet", "mgs/regress/published/scores.csv"
 
 
 def checked(number, tables, reasons=None):
@@ -146,14 +148,14 @@ def test_what_was_not_run_says_why(tables, reasons, because):
 def test_the_script_reads_the_tables_it_is_given(tmp_path):
     write_csv(scores(), tmp_path / "scores.csv")
     numbers = {"entry": json.loads(entry(comparisons=[comparison()]).canonical())}
-    job = SimpleNamespace(
-        input={"scores": [str(tmp_path / "scores.csv")]},
-        params=SimpleNamespace(
-            numbers=json.dumps(numbers), tables=json.dumps([list(KEY)]), reasons="{}"
-        ),
-        output=SimpleNamespace(published=str(tmp_path / "published.csv")),
+    run(
+        check_published,
+        {"scores": [str(tmp_path / "scores.csv")]},
+        {"published": str(tmp_path / "published.csv")},
+        numbers=json.dumps(numbers),
+        tables=json.dumps([list(KEY)]),
+        reasons="{}",
     )
-    check_published.main(job)
     assert read_csv(tmp_path / "published.csv")["verdict"].tolist() == [REPRODUCED]
 
 
@@ -162,16 +164,13 @@ def finished(tmp_path):
     """Results of a run of one sample, what was locked of them, and their folder."""
     results = tmp_path / "results"
     table = pa.table({"x": [1.0, 2.0]})
-    write_parquet(table, results / "mgs/features/features.parquet")
-    write_csv(scores(), results / "mgs/regress/published/scores.csv")
-    published = check_numbers(
-        {"entry": entry(comparisons=[comparison()])}, {KEY: scores()}, {}
-    )  # fmt: skip
+    write_parquet(table, results / FEATURES)
+    write_scores(results)
+    published = check_numbers({"entry": entry(comparisons=[comparison()])}, {KEY: scores()}, {})
     write_csv(published, results / "published.csv")
-    path = "mgs/regress/published/scores.csv"
     locked = {
-        "tables": {"mgs/features/features.parquet": content_digest(table)},
-        "scores": {path: dict(reproduction._scores(scores(), ["rmse"]))},
+        "tables": {FEATURES: content_digest(table)},
+        "scores": {SCORES: dict(reproduction._scores(scores(), ["rmse"]))},
         "verdicts": reproduction._verdicts(published),
     }
     return results, locked
@@ -188,21 +187,12 @@ def test_results_as_locked_pass(finished, tmp_path, capsys):
     assert "1 tables, 1 scores, 1 verdicts" in capsys.readouterr().out
 
 
+def write_scores(results, **changes):
+    write_csv(scores(**changes), results / SCORES)
+
+
 def other_table(results):
-    write_parquet(pa.table({"x": [1.0, 2.5]}), results / "mgs/features/features.parquet")
-
-
-def other_score(results):
-    # the tolerance is a quarter of the width 0.0006
-    write_csv(scores(value=0.02096), results / "mgs/regress/published/scores.csv")
-
-
-def undefined_score(results):
-    write_csv(scores(value=float("nan")), results / "mgs/regress/published/scores.csv")
-
-
-def no_model(results):
-    write_csv(scores(model="other"), results / "mgs/regress/published/scores.csv")
+    write_parquet(pa.table({"x": [1.0, 2.5]}), results / FEATURES)
 
 
 def other_verdict(results):
@@ -210,24 +200,17 @@ def other_verdict(results):
     write_csv(table, results / "published.csv")
 
 
-def no_table(results):
-    (results / "mgs/features/features.parquet").unlink()
-
-
-def no_verdicts(results):
-    (results / "published.csv").unlink()
-
-
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (other_table, "mgs/features/features.parquet"),
-        (other_score, "linear: rmse (standard), all"),
-        (undefined_score, "nan"),
-        (no_model, reproduction.ABSENT),
+        (other_table, FEATURES),
+        # the tolerance is a quarter of the width 0.0006
+        (partial(write_scores, value=0.02096), "linear: rmse (standard), all"),
+        (partial(write_scores, value=float("nan")), "nan"),
+        (partial(write_scores, model="other"), reproduction.ABSENT),
         (other_verdict, DIFFERS),
-        (no_table, reproduction.ABSENT),
-        (no_verdicts, reproduction.ABSENT),
+        (lambda results: (results / FEATURES).unlink(), reproduction.ABSENT),
+        (lambda results: (results / "published.csv").unlink(), reproduction.ABSENT),
     ],
 )
 def test_what_is_not_as_locked_fails_and_is_named(finished, tmp_path, capsys, change, named):
@@ -250,7 +233,7 @@ def test_one_kind_can_be_checked_alone(finished, tmp_path, capsys):
 
 def test_a_score_within_its_tolerance_passes(finished, tmp_path):
     results, locked = finished
-    write_csv(scores(value=0.02094), results / "mgs/regress/published/scores.csv")
+    write_scores(results, value=0.02094)
     assert check(results, locked, tmp_path) == 0
 
 

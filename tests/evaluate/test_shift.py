@@ -1,7 +1,6 @@
 """Weights that make objects with spectra stand for the target, and the scores they predict."""
 
 import warnings
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -23,6 +22,7 @@ from sdssflow.evaluate.shift import (
     target_features,
 )
 from tests.evaluate.pdf_predictions import gaussian_frame
+from tests.jobs import run
 from tests.regress import galaxies
 from tests.regress.calibrated import FOREST, LOCAL, calibrate, predict, train
 
@@ -208,24 +208,21 @@ def run_rule(place, settings, calibration=True):
     folder = train(development, place / "model", settings)
     files = calibrate(folder, development, place / "calibration")
     predict([folder], [files], [test], [1], place)
-    weigh_spectra.main(
-        SimpleNamespace(
-            input=SimpleNamespace(
-                developments=[str(development)],
-                tests=[str(test)],
-                models=[str(folder)],
-                calibrations=[str(files[0])],
-                references=[str(files[1])],
-                predictions=[str(place / "predictions.parquet")],
-            ),
-            output=SimpleNamespace(scores=str(place / "covariate_shift.csv")),
-            params=SimpleNamespace(
-                models=["some"],
-                seeds=[1],
-                neighbours=20,
-                bootstrap=BOOTSTRAP.canonical(),
-            ),
-        )
+    run(
+        weigh_spectra,
+        {
+            "developments": [str(development)],
+            "tests": [str(test)],
+            "models": [str(folder)],
+            "calibrations": [str(files[0])],
+            "references": [str(files[1])],
+            "predictions": [str(place / "predictions.parquet")],
+        },
+        {"scores": str(place / "covariate_shift.csv")},
+        models=["some"],
+        seeds=[1],
+        neighbours=20,
+        bootstrap=BOOTSTRAP.canonical(),
     )
     return pd.read_csv(place / "covariate_shift.csv")
 

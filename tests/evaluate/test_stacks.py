@@ -1,8 +1,5 @@
 """Stacked p(z): integrals of quantiles, tables, and the rule from files on."""
 
-import doctest
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import stack_pdfs
@@ -12,7 +9,6 @@ from scipy.stats import norm
 
 from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.scores import Bootstrap
-from sdssflow.evaluate import stacks
 from sdssflow.evaluate.stacks import (
     Stacked,
     bin_masses,
@@ -30,6 +26,7 @@ from tests.evaluate.pdf_predictions import (
     write_gaussians,
     write_pdf_predictions,
 )
+from tests.jobs import run
 
 LEVELS = np.arange(1, 100) / 100
 SETTINGS = RedshiftPdfs(tomographic_bins=3, stack_bins=20)
@@ -117,17 +114,13 @@ def run_rule(folder, frames, rows=slice(None)):
     for model, frame in frames.items():
         paths.append(write_pdf_predictions(folder / f"{model}.parquet", model, frame))
         pdfs.append(write_gaussians(folder / f"{model}.hdf5", frame, rows))
-    outputs = {name: str(folder / f"{name}.csv") for name in ("stacks", "summary")}
-    stack_pdfs.main(
-        SimpleNamespace(
-            input=SimpleNamespace(predictions=paths, pdfs=pdfs),
-            output=SimpleNamespace(**outputs),
-            params=SimpleNamespace(
-                models=list(frames),
-                settings=SETTINGS.canonical(),
-                bootstrap=BOOTSTRAP.canonical(),
-            ),
-        )
+    outputs = run(
+        stack_pdfs,
+        {"predictions": paths, "pdfs": pdfs},
+        {name: str(folder / f"{name}.csv") for name in ("stacks", "summary")},
+        models=list(frames),
+        settings=SETTINGS.canonical(),
+        bootstrap=BOOTSTRAP.canonical(),
     )
     return [read_csv(path) for path in outputs.values()]
 
@@ -149,9 +142,3 @@ def test_the_rule_writes_both_tables_for_every_model(tmp_path):
 def test_densities_of_other_objects_are_refused(tmp_path):
     with pytest.raises(ValueError, match="m.hdf5: row_id is not that of the predictions of m"):
         run_rule(tmp_path, {"m": gaussian_frame(n=50)}, rows=slice(None, None, -1))
-
-
-def test_docstring_examples():
-    result = doctest.testmod(stacks)
-    assert result.attempted > 0
-    assert result.failed == 0

@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import numpy as np
 import plot_clusters
 import pytest
@@ -12,6 +10,7 @@ from sdssflow.explore.embeddings import embed_features
 from sdssflow.explore.feature_space import read_feature_space
 from sdssflow.plotting import style
 from sdssflow.tables import with_metadata, write_csv, write_parquet
+from tests.jobs import run
 
 SETTINGS = Clustering(clusters=[2, 3, 4], min_cluster_size=15)
 
@@ -29,24 +28,15 @@ def explored(make_features):
 
 def test_script_draws_the_same_bytes_each_time(tmp_path, explored):
     table, labels, embedding = explored()
-    write_csv(table, tmp_path / "table.csv")
-    write_parquet(labels, tmp_path / "labels.parquet")
-    write_parquet(embedding, tmp_path / "embedding.parquet")
+    inputs = {name: tmp_path / name for name in ("table", "labels", "embedding")}
+    write_csv(table, inputs["table"])
+    write_parquet(labels, inputs["labels"])
+    write_parquet(embedding, inputs["embedding"])
+    outputs = {"scatter": tmp_path / "a.png", "selection": tmp_path / "b.png"}
     contents = []
     for _ in range(2):
-        output = SimpleNamespace(scatter=tmp_path / "a.png", selection=tmp_path / "b.png")
-        plot_clusters.main(
-            SimpleNamespace(
-                input=SimpleNamespace(
-                    table=tmp_path / "table.csv",
-                    labels=tmp_path / "labels.parquet",
-                    embedding=tmp_path / "embedding.parquet",
-                ),
-                params=SimpleNamespace(settings=Figures(dpi=50).canonical(), sample="blobs"),
-                output=output,
-            )
-        )
-        contents.append((output.scatter.read_bytes(), output.selection.read_bytes()))
+        run(plot_clusters, inputs, outputs, settings=Figures(dpi=50).canonical(), sample="blobs")
+        contents.append([path.read_bytes() for path in outputs.values()])
     assert contents[0] == contents[1]
     assert min(map(len, contents[0])) > 2000
 

@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import find_clusters as script
 import numpy as np
 import pyarrow as pa
@@ -10,6 +8,7 @@ from sdssflow.configuration.clustering import Clustering
 from sdssflow.explore.clusters import ALGORITHMS, by_size, find_clusters, true_groups
 from sdssflow.explore.feature_space import read_feature_space
 from sdssflow.tables import metadata, read_csv, read_parquet, write_parquet
+from tests.jobs import run
 
 SETTINGS = Clustering(clusters=[2, 3, 4], min_cluster_size=15, max_objects=200)
 
@@ -104,15 +103,9 @@ def test_two_objects_cannot_be_two_groups_and_three_can(make_features):
 
 def run_script(features, folder, name):
     write_parquet(features, folder / "features.parquet")
-    output = SimpleNamespace(table=folder / f"{name}.csv", labels=folder / f"{name}.parquet")
-    script.main(
-        SimpleNamespace(
-            input=SimpleNamespace(features=folder / "features.parquet"),
-            params=SimpleNamespace(explore=SETTINGS.canonical(), seed=4),
-            output=output,
-        )
-    )
-    return output
+    outputs = {"table": folder / f"{name}.csv", "labels": folder / f"{name}.parquet"}
+    inputs = {"features": folder / "features.parquet"}
+    return run(script, inputs, outputs, explore=SETTINGS.canonical(), seed=4)
 
 
 def test_script_writes_the_same_bytes_each_time(tmp_path, make_features):

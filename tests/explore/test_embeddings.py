@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import embed_features
 import numpy as np
 import pytest
@@ -10,6 +8,7 @@ from sdssflow.explore.embeddings import embed_features as embed
 from sdssflow.explore.embeddings import principal_components, uniform_manifold
 from sdssflow.explore.feature_space import read_feature_space
 from sdssflow.tables import metadata, read_parquet, write_parquet
+from tests.jobs import run
 
 
 @pytest.fixture
@@ -75,14 +74,9 @@ def test_script_writes_the_same_bytes_whatever_the_order(tmp_path, make_features
     contents = []
     for order in (np.arange(60), np.arange(60)[::-1]):
         write_parquet(features.take(order), tmp_path / "features.parquet")
-        output = tmp_path / "embedding.parquet"
-        embed_features.main(
-            SimpleNamespace(
-                input=SimpleNamespace(features=tmp_path / "features.parquet"),
-                params=SimpleNamespace(explore=Clustering().canonical(), seed=3),
-                output=SimpleNamespace(embedding=output),
-            )
-        )
+        inputs, output = {"features": tmp_path / "features.parquet"}, tmp_path / "embedding.parquet"
+        settings = Clustering().canonical()
+        run(embed_features, inputs, {"embedding": output}, explore=settings, seed=3)
         contents.append(output.read_bytes())
     assert contents[0] == contents[1]
     table = read_parquet(tmp_path / "embedding.parquet")

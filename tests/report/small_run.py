@@ -4,7 +4,6 @@ import json
 import struct
 import zlib
 from pathlib import Path
-from types import SimpleNamespace
 
 import build_report
 import pandas as pd
@@ -15,6 +14,7 @@ from sdssflow.configuration.sample import Sample
 from sdssflow.report.contents import contents
 from sdssflow.report.figures import models
 from sdssflow.tables import with_metadata, write_csv, write_parquet
+from tests.jobs import Named, run
 from tests.report.small_tables import digest, predictions, table
 
 SVG = '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="4" height="3"/>\n'
@@ -174,30 +174,21 @@ class Results:
         """Build the report into a folder and return its pages: the index and one by sample."""
         samples = {name: json.loads(sample.canonical()) for name, sample in self.samples.items()}
         names = self.run.samples
-        self.output = SimpleNamespace(
+        self.output = Named(
             report=f"{self.folder}/{output}/report.html",
             pages=[f"{self.folder}/{output}/report/{name}.html" for name in names],
             cards=[f"{self.folder}/{output}/{name}/cards" for name in names],
             tables=[f"{self.folder}/{output}/{name}/tables" for name in names],
         )
-        snakemake = SimpleNamespace(
-            input=Input(
-                contents=[item.path for item in self.items],
-                predictions=self.predictions,
-                models=self.models,
-                published=self.published,
-            ),
-            params=SimpleNamespace(run=self.run.canonical(), samples=json.dumps(samples)),
-            output=self.output,
-        )
-        build_report.main(snakemake)
+        inputs = {
+            "contents": [item.path for item in self.items],
+            "predictions": self.predictions,
+            "models": self.models,
+            "published": self.published,
+        }
+        samples = json.dumps(samples)
+        run(build_report, inputs, self.output, run=self.run.canonical(), samples=samples)
         paths = [self.output.report, *self.output.pages]
         names = ["index", *names]
         texts = [Path(path).read_text(encoding="utf-8") for path in paths]
         return dict(zip(names, texts, strict=True))
-
-
-class Input(dict):
-    """Named inputs as Snakemake hands them on: by attribute and by `get`."""
-
-    __getattr__ = dict.__getitem__

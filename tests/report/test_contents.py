@@ -1,6 +1,4 @@
 import importlib
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -125,16 +123,6 @@ def test_paths_of_the_rule_must_be_those_of_the_contents(results):
         matched(items, elsewhere[1:])
     with pytest.raises(ValueError, match=items[0].path):
         matched(items, [elsewhere[1], elsewhere[0], *elsewhere[2:]])
-
-
-def test_parsing_the_workflow_loads_nothing_heavy():
-    heavy = {"numpy", "pandas", "matplotlib", "jinja2", "pyarrow"}
-    code = f"import sys, sdssflow.report.contents; print({heavy} & set(sys.modules) or 'none')"
-    environment = {"PYTHONPATH": str(ROOT / "scripts")}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "none"
 
 
 def test_every_output_that_snakemakes_report_shows_is_found_by_its_path():

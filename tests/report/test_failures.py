@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 
 from sdssflow.report import failures
-from sdssflow.report.objects import read_objids, residuals, worst_classes, worst_redshifts
+from sdssflow.report.failures import read_objids, residuals, worst_classes, worst_redshifts
 from sdssflow.tables import with_metadata, write_parquet
 
 

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from sdssflow.report.published import COLUMNS, published_tables
+from sdssflow.report.pages import PUBLISHED_COLUMNS, published_tables
 from sdssflow.report.tables import ReportError
 from sdssflow.tables import write_csv
 
@@ -18,7 +18,7 @@ OTHER = ROW | {"verdict": "not run", "ours": None, "because": "no such sample"}
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "published.csv"
-    write_csv(pd.DataFrame([ROW, OTHER, UNLIKE], columns=list(COLUMNS)), path)
+    write_csv(pd.DataFrame([ROW, OTHER, UNLIKE], columns=list(PUBLISHED_COLUMNS)), path)
     return path
 
 

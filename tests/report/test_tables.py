@@ -1,4 +1,3 @@
-import doctest
 import math
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdssflow.report import pivots, tables
+from sdssflow.report import tables
 from sdssflow.report.glossary import (
     BETTER,
     HEADLINES,
@@ -18,6 +17,15 @@ from sdssflow.report.glossary import (
     REDSHIFTS,
     label,
     order,
+)
+from sdssflow.report.scores import (
+    bin_tables,
+    difference_table,
+    not_told_apart,
+    paired,
+    ranked,
+    score_table,
+    seed_digests,
 )
 from sdssflow.report.tables import ReportError, decimals, fixed, plain, with_interval
 
@@ -41,18 +49,18 @@ def scores(values, metric="sigma_nmad", convention="median subtracted"):
 
 def test_best_first_by_the_direction_of_the_metric():
     values = {"a": 0.3, "b": 0.1, "c": 0.2}
-    assert pivots.ranked(scores(values), "sigma_nmad") == ["b", "c", "a"]
-    assert pivots.ranked(scores(values, "macro_f1"), "macro_f1") == ["a", "c", "b"]
+    assert ranked(scores(values), "sigma_nmad") == ["b", "c", "a"]
+    assert ranked(scores(values, "macro_f1"), "macro_f1") == ["a", "c", "b"]
 
 
 def test_undefined_scores_rank_nowhere_but_are_shown():
     frame = scores({"a": np.nan, "b": 0.1})
-    assert pivots.ranked(frame, "sigma_nmad") == ["b"]
-    table = pivots.score_table(frame, "t", "", [], "sigma_nmad")
+    assert ranked(frame, "sigma_nmad") == ["b"]
+    table = score_table(frame, "t", "", [], "sigma_nmad")
     assert [row[0].text for row in table.rows] == ["b", "a"]
     assert table.rows[1][1].text == "–"
     with pytest.raises(ReportError, match="sigma_nmad"):
-        pivots.ranked(scores({"a": np.nan}), "sigma_nmad")
+        ranked(scores({"a": np.nan}), "sigma_nmad")
 
 
 def test_one_column_per_metric_and_convention_in_the_glossarys_order():
@@ -64,7 +72,7 @@ def test_one_column_per_metric_and_convention_in_the_glossarys_order():
             scores({"a": 1.0, "b": 2.0}, "a_new_metric", "mine"),
         ]
     )
-    table = pivots.score_table(frame, "t", "", [], "sigma_nmad")
+    table = score_table(frame, "t", "", [], "sigma_nmad")
     assert [(column.label, column.convention) for column in table.columns] == [
         ("model", ""),
         ("σ_NMAD", "median subtracted"),
@@ -81,7 +89,7 @@ def test_bias_is_best_nearest_zero():
     frame = pd.concat(
         [scores({"a": 0.1, "b": 0.2}), scores({"a": -0.5, "b": 0.01}, "bias", "mean")]
     )
-    table = pivots.score_table(frame, "t", "", [], "sigma_nmad")
+    table = score_table(frame, "t", "", [], "sigma_nmad")
     assert [(row[0].text, row[2].strong) for row in table.rows] == [("a", False), ("b", True)]
 
 
@@ -96,11 +104,11 @@ def test_differences_are_turned_round_to_stand_against_the_best():
             "upper": [0.04, -0.01],
         }
     )
-    rows = pivots.paired(frame, "best").set_index("model")
+    rows = paired(frame, "best").set_index("model")
     assert rows.loc["b", ["value", "lower", "upper"]].tolist() == [0.03, 0.01, 0.05]
     assert rows.loc["a", ["value", "lower", "upper"]].tolist() == [0.02, -0.01, 0.04]
-    assert pivots.not_told_apart(frame, "best", "sigma_nmad") == ["a"]
-    table = pivots.difference_table(frame, "best", "t", "", [])
+    assert not_told_apart(frame, "best", "sigma_nmad") == ["a"]
+    table = difference_table(frame, "best", "t", "", [])
     assert [(row[0].text, row[1].strong) for row in table.rows] == [
         ("a − best", False),
         ("b − best", True),
@@ -111,7 +119,7 @@ def test_a_difference_without_interval_claims_nothing():
     frame = pd.DataFrame({"model": ["a"], "other": ["b"], "metric": ["r2"], "value": [0.5]}).assign(
         lower=np.nan, upper=np.nan
     )
-    assert pivots.not_told_apart(frame, "b", "r2") == ["a"]
+    assert not_told_apart(frame, "b", "r2") == ["a"]
 
 
 def test_bins_keep_their_order_and_numbers():
@@ -123,7 +131,7 @@ def test_bins_keep_their_order_and_numbers():
             low.assign(variable="zspec", bin_low=0.01, bin_high=0.1),
         ]
     )
-    first, second = pivots.bin_tables(frame, "t", "", [])
+    first, second = bin_tables(frame, "t", "", [])
     assert [row[0].text for row in first.rows] == ["9.5 to 17.5", "17.5 to 20"]
     assert [row[-1].text for row in first.rows] == ["400", "500"]
     assert first.folded
@@ -132,10 +140,10 @@ def test_bins_keep_their_order_and_numbers():
 
 def test_scores_of_one_seed_must_quote_one_test_part():
     frame = scores({"a": 0.1, "b": 0.2})
-    assert pivots.seed_digests(frame) == {"1": "digest1", "2": "digest2"}
+    assert seed_digests(frame) == {"1": "digest1", "2": "digest2"}
     mixed = frame.assign(data_digest=[f"d{place}" for place in range(len(frame))])
     with pytest.raises(ReportError, match="seed 1.*different test parts"):
-        pivots.seed_digests(mixed)
+        seed_digests(mixed)
 
 
 def test_plain_tables_leave_out_blank_columns_and_format_by_name():
@@ -192,12 +200,6 @@ def test_a_table_that_cannot_be_shown_is_named(tmp_path, content, message):
     with pytest.raises(ReportError, match=message) as raised:
         tables.read_table(path, ("model", "seed"))
     assert str(path) in str(raised.value)
-
-
-def test_examples_in_docstrings():
-    result = doctest.testmod(tables)
-    assert result.attempted > 10
-    assert result.failed == 0
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
 import subprocess
-import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +14,8 @@ import yaml
 
 from sdssflow.acquire.schema import COLUMNS
 from sdssflow.tables import read_parquet, write_parquet
+from tests.workflow.snakemakes import ROOT, server
 
-ROOT = Path(__file__).parents[2]
 PROJECT = ["Snakefile", "rules", "scripts", "config", "profiles", "report", "data/embedded",
            "environment.yml", "requirements.lock", "pyproject.toml", "LICENSE",
            "CITATION.cff"]  # fmt: skip
@@ -64,13 +62,9 @@ class Run:
     folder: Path
 
     def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-        done = subprocess.run(
-            [sys.executable, "-m", "snakemake", *arguments],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            check=False,
+        answer = server().run(self.folder, arguments)
+        done = subprocess.CompletedProcess(
+            arguments, answer["status"], answer["stdout"], answer["stderr"]
         )
         if check and done.returncode:
             raise AssertionError(f"snakemake {arguments}:\n{done.stdout}\n{done.stderr}")
@@ -81,15 +75,15 @@ class Run:
         shutil.copytree(self.folder, folder)
         return Run(folder)
 
+    def jobs(self, *arguments: str) -> list[tuple[str, str]]:
+        """Return rule and first output of each job that a dry run would start."""
+        answer = server().run(self.folder, ["--dry-run", *arguments])
+        assert answer["status"] == 0, answer["stderr"]
+        return [(rule, output) for rule, output in answer["jobs"]]
+
     def planned(self, *arguments: str) -> dict[str, int]:
         """Return how many jobs of each rule a dry run would start."""
-        done = self.snakemake("--dry-run", *arguments)
-        text = done.stdout + done.stderr
-        if "Nothing to be done" in text:
-            return {}
-        stats = text.split("Job stats:")[1]
-        counts = dict(re.findall(r"^(\w+)\s+(\d+)$", stats.split("total")[0], re.MULTILINE))
-        return {rule: int(count) for rule, count in counts.items() if rule != "all"}
+        return dict(Counter(rule for rule, _ in self.jobs(*arguments)))
 
     def results(self) -> dict[str, bytes]:
         """Return the bytes of every result by its path, but for what tells times."""

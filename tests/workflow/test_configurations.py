@@ -1,26 +1,24 @@
 """Whatever was configured before, what is left or lost: a run ends with what it would make alone.
 
-The jobs pretend (`tests.workflow.pretending`): a result holds a digest of all that went into it, so
+The jobs pretend (`tests.workflow.snakemakes`): a result holds a digest of all that went into it, so
 a result that should have been made again and was not differs from that of a run from nothing.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.workflow.conftest import ROOT, TINY_RUN
+from tests.workflow.conftest import TINY_RUN
+from tests.workflow.snakemakes import ROOT, server
 
 pytestmark = pytest.mark.workflow
-PAIRS = 40
+PAIRS = 16
 OLD = 1_500_000_000  # a time stamp before every result's
 
 CLASSIFIERS = TINY_RUN["classifiers"]
@@ -40,33 +38,11 @@ SOURCES = {
 TASKS = {"mgs": ["regress"], "sky": ["classify"]}
 
 
-class Pretender:
-    """Snakemake in a process of its own, asked for one run after the other."""
-
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.workflow.pretending"],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": f"{ROOT / 'scripts'}:{ROOT}"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, folder: Path, *arguments: str, status: int = 0) -> dict:
-        self.process.stdin.write(json.dumps([str(folder), arguments]) + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        assert answer["status"] == status, answer["text"]
-        return answer
-
-
-@pytest.fixture(scope="module")
-def pretender():
-    pretender = Pretender()
-    yield pretender
-    pretender.process.stdin.close()
-    pretender.process.wait()
+def pretend(folder: Path) -> list[str]:
+    """Run Snakemake in a folder with jobs that pretend; return what jobs there were."""
+    answer = server().run(folder, ["--cores", "1", "--quiet", "rules"], pretend=True)
+    assert answer["status"] == 0, answer["stderr"]
+    return answer["jobs"]
 
 
 def some(draw: random.Random, things, least: int = 1) -> list:
@@ -82,6 +58,7 @@ def random_configuration(draw: random.Random) -> dict[str, object]:
     if {"logistic", "neighbours"} <= set(classifiers) and draw.random() < 0.5:
         classifiers.append("vote")
     run = {
+        "preload": False,  # nothing to load for jobs that only pretend
         "samples": names,
         "seeds": draw.choice([[1], [2], [2, 1]]),
         "classifiers": {name: CLASSIFIERS[name] for name in sorted(classifiers)},
@@ -134,30 +111,30 @@ def results(folder: Path) -> dict[str, str]:
     return found
 
 
-def test_a_run_on_top_of_others_ends_as_it_would_alone(pretender, tmp_path):
+def test_a_run_on_top_of_others_ends_as_it_would_alone(tmp_path):
     draw, seen = random.Random(57), set()
     for number in range(PAIRS + 1):
         files = random_configuration(draw)
         seen |= set(files["config/config.yaml"]["regressors"])
         configure(tmp_path / "run", files)
-        pretender.run(tmp_path / "run")
+        pretend(tmp_path / "run")
         alone = tmp_path / f"alone_{number}"
         configure(alone, files)
         parsed = Path(".snakemake/sdssflow_modules.json")  # spares parsing all modules again
         (alone / parsed.parent).mkdir()
         shutil.copy2(tmp_path / "run" / parsed, alone / parsed)
-        pretender.run(alone)
+        pretend(alone)
         expected, found = results(alone), results(tmp_path / "run")
         assert {name: found.get(name) for name in expected} == expected, files
         if number % 4 == 0:
-            assert pretender.run(tmp_path / "run")["jobs"] == {}, files
+            assert pretend(tmp_path / "run") == [], files
         shutil.rmtree(alone)
     assert seen == set(REGRESSORS)
 
 
-def test_what_is_deleted_is_made_again(pretender, tmp_path):
+def test_what_is_deleted_is_made_again(tmp_path):
     configure(tmp_path, random_configuration(random.Random(8)))
-    pretender.run(tmp_path)
+    pretend(tmp_path)
     expected = results(tmp_path)
     everything = sorted((tmp_path / "results").rglob("*"))
     for path in random.Random(1).sample(everything, 25):
@@ -165,5 +142,5 @@ def test_what_is_deleted_is_made_again(pretender, tmp_path):
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-        pretender.run(tmp_path)
+        pretend(tmp_path)
         assert results(tmp_path) == expected, path

@@ -21,7 +21,7 @@ def written(path, content):
 
 def test_no_configured_text_is_a_plain_parameter():
     plain = re.compile(
-        r"^ +\w+=(?:DEFINITIONS|json\.|RUN\S*(?:canonical|question)\(\))", re.MULTILINE
+        r"^ +\w+=(?:definitions|json\.|RUN\S*(?:canonical|question)\(\))", re.MULTILINE
     )
     for path in sorted((ROOT / "rules").glob("*.smk")):
         assert not plain.findall(path.read_text(encoding="utf-8")), path

@@ -41,6 +41,13 @@ or leave the cell empty if it is none.\
 """
 
 
+def told(project, *arguments) -> str:
+    """Return what a run that has to fail leaves on standard error."""
+    done = project.snakemake(*arguments, check=False)
+    assert done.returncode == 1
+    return done.stderr
+
+
 def test_each_reason_stands_once_at_the_end(project):
     text = said(project, "--cores", "2", *map(catalogue, ROWS))
     assert_last(text, SEVERAL)
@@ -53,14 +60,14 @@ def test_each_reason_stands_once_at_the_end(project):
 
 @pytest.mark.parametrize("quiet", [[], ["--quiet", "all"]], ids=["", "quiet"])
 def test_a_refused_file_is_the_last_word_of_a_run(project, quiet):
-    text = said(project, "--cores", "1", catalogue("refused"), *quiet)
+    text = told(project, "--cores", "1", catalogue("refused"), *quiet)
     assert_last(text, REFUSED.format(more=""))
     assert not (project.folder / catalogue("refused")).exists()
     assert not list((project.folder / ".snakemake/locks").glob("*"))
 
 
 def test_a_mistake_in_the_configuration_is_the_last_word_too(project):
-    text = said(project, "--config", "seds=1", "--cores", "1", "--quiet", "all")
+    text = told(project, "--config", "seds=1", "--cores", "1", "--quiet", "all")
     assert text.rstrip().splitlines()[-2] == (
         "--config seds: seds: unknown key (did you mean 'seeds'?)"
     )
@@ -73,7 +80,7 @@ def test_a_source_that_is_gone_is_missed_where_its_results_are(project):
     project.snakemake(catalogue("sound"), "--cores", "1")
     path = project.folder / "data/sound.csv"
     path.rename(project.folder / "data/sounds.csv")
-    text = said(project, catalogue("sound"), "--cores", "1")
+    text = told(project, catalogue("sound"), "--cores", "1")
     (project.folder / "data/sounds.csv").rename(path)
     assert_last(
         text,

@@ -22,7 +22,7 @@ def write_catalogue(
     about: Mapping[str, Any],
     limit: int | None = None,
 ) -> pd.DataFrame:
-    """Write a catalogue block by block.
+    """Write a catalogue block by block; return its defects, as `Defects.frame` has them.
 
     Parameters
     ----------
@@ -36,11 +36,6 @@ def write_catalogue(
         Its provenance, read when the last block is written.
     limit : int, optional
         At most this many rows, the first ones.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Defects, as `sdssflow.acquire.files.conform.conform` gives them.
     """
     asked = set(names)
     ordered = [name for name in COLUMNS if name in asked]

@@ -88,7 +88,7 @@ def measured(
     factor: float = 1.0,
     refuse: Callable[[np.ndarray, np.ndarray], None] | None = None,
 ) -> pa.Array:
-    """Return a column of numbers with sentinels, NaN and impossible values null, each counted.
+    """Return a column in the catalogue's type, with sentinels, NaN and impossible values null.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def measured(
     sentinels : sequence of float
         Numbers that mean "no value"; in positions and whole numbers only where out of range.
     defects : Defects
-        Where they are counted.
+        Where each is counted.
     first_row : int
         `row_id` of the first value.
     factor : float
@@ -109,11 +109,6 @@ def measured(
     refuse : callable, optional
         Gets the values in the catalogue's unit and where they are out of range; it raises an error
         for those that can't become null without hiding a mistake.
-
-    Returns
-    -------
-    pyarrow.Array
-        Of the catalogue's type, shape (n,).
     """
     defects.note(name, "missing", missing, KEPT_AS_NULL, first_row)
     endless = ~missing & ~np.isfinite(values)
@@ -138,19 +133,7 @@ def measured(
 
 
 def archived(name: str, column: pa.Array, defects: Defects, first_row: int) -> pa.Array:
-    """Return a column of an archive as `measured` does; ids and text are left as they are.
-
-    Parameters
-    ----------
-    name : str
-        Column of the catalogue.
-    column : pyarrow.Array
-        Of its type, shape (n,).
-    defects : Defects
-        Where defects are counted.
-    first_row : int
-        `row_id` of the first value.
-    """
+    """Return a column of an archive as `measured` does; ids and text are left as they are."""
     kind = column.type
     if pa.types.is_string(kind):
         return column

@@ -8,10 +8,10 @@ clearly says another thing than its mapping is refused; `source.confirmed` settl
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from sdssflow.acquire.schema import BANDS
+from sdssflow.acquire.schema import BANDS, MAGNITUDES
 from sdssflow.configuration.sources import FileSource, TapSource
 
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -73,25 +73,35 @@ class Doubt(NamedTuple):
 
     says: str
     target: str
-    remedy: str
+    remedy: str = "Map another column."
     on_server: str = ""
 
 
-MAP_ANOTHER = "Map another column."
+class Magnitude(NamedTuple):
+    """What a target of the catalogue is: a magnitude or its error, or an ``extinction``."""
+
+    kind: str
+    is_error: bool
+    band: str
+
+    @classmethod
+    def of(cls, name: str) -> Magnitude | None:
+        """Take ``psf_mag_err_u`` apart; other names are None."""
+        match = TARGET.fullmatch(name)
+        return match and cls(match[1] or match[4], bool(match[2]), match[3] or match[5])
+
+
+IN_PART = Doubt(
+    "a magnitude as observed",
+    "corrected ones, since source.extinction_applied is true,",
+    "Leave those out, or subtract their extinction in the file.",
+)
 
 
 def contradiction(settings: FileSource | TapSource) -> tuple[str, str] | None:
     """Return what is wrong with a mapping that the names of the columns contradict, and what to do.
 
-    Parameters
-    ----------
-    settings : FileSource or TapSource
-        `columns` and `confirmed`; of a file also `extinction_applied` and `units`.
-
-    Returns
-    -------
-    problem, advice : str
-        Naming all columns with the same trouble at once. None if nothing is wrong.
+    All columns with the same trouble are named at once; None if nothing is wrong.
     """
     is_file = isinstance(settings, FileSource)
     doubts: dict[Doubt, list[str]] = {}
@@ -101,14 +111,12 @@ def contradiction(settings: FileSource | TapSource) -> tuple[str, str] | None:
         if name not in settings.confirmed and ref != name
     }
     for name, found in named.items():
-        for rule in RULES:
-            doubt = rule(name, found, settings)
-            if doubt is not None:
-                doubts.setdefault(doubt, []).append(name)
-                break
-    both = _corrected_in_part(named) if is_file and settings.extinction_applied else None
-    if both is not None:
-        doubts.setdefault(both[0], both[1])
+        doubt = _doubt(name, found, settings)
+        if doubt is not None:
+            doubts.setdefault(doubt, []).append(name)
+    observed = _observed(named) if is_file and settings.extinction_applied else []
+    if observed:
+        doubts.setdefault(IN_PART, observed)
     for doubt, names in doubts.items():
         shown = ", ".join(f"{settings.columns[name]} -> {name}" for name in names[:2])
         more = f" and {len(names) - 2} more" if len(names) > 2 else ""
@@ -122,20 +130,37 @@ def contradiction(settings: FileSource | TapSource) -> tuple[str, str] | None:
     return None
 
 
-def _magnitude(name: str) -> tuple[str, bool, str] | None:
-    """Split the name of a magnitude, its error or an extinction: kind, whether an error, band."""
-    match = TARGET.fullmatch(name)
-    if match is None:
-        return None
-    return match[1] or match[4], bool(match[2]), match[3] or match[5]
+def _doubt(name: str, found: Name, settings: FileSource | TapSource) -> Doubt | None:
+    """Return the first thing that a name says against its target."""
+    target = Magnitude.of(name)
+    if target is not None:
+        return (
+            _flux(found)
+            or _dereddened(target, found, settings)
+            or _error(name, target, found)
+            or _other_kind(target, found)
+            or _other_band(target, found)
+        )
+    doubt = _error(name, None, found)
+    if doubt is None and name in ("zspec", "zspec_err"):
+        doubt = _redshift(settings.columns[name], found)
+    if doubt is None and name in OTHER_AXIS:
+        doubt = _position(name, found, isinstance(settings, FileSource) and name in settings.units)
+    plain = found.lower.replace("_", "")
+    if name == "objid" and plain.startswith("specobj"):
+        return Doubt("the id of a spectrum", "that of its object", "Map it to specobjid.")
+    if name == "specobjid" and plain in ("objid", "bestobjid", "photoobjid"):
+        return Doubt("the id of an object", "that of its spectrum", "Map it to objid.")
+    return doubt
 
 
-def _flux(name: str, found: Name, settings: FileSource | TapSource) -> Doubt | None:
-    if _magnitude(name) is None:
-        return None
+def _flux(found: Name) -> Doubt | None:
     if VARIANCE.search(found.lower):
         return Doubt(
-            "a variance", "magnitudes and their errors", "Convert it in the file.", MAP_ANOTHER
+            "a variance",
+            "magnitudes and their errors",
+            "Convert it in the file.",
+            "Map another column.",
         )
     is_flux = FLUX.search(found.lower) or any(map(JANSKY.fullmatch, found.words))
     if is_flux and "mag" not in found.words:
@@ -149,12 +174,11 @@ def _flux(name: str, found: Name, settings: FileSource | TapSource) -> Doubt | N
     return None
 
 
-def _dereddened(name: str, found: Name, settings: FileSource | TapSource) -> Doubt | None:
-    target = _magnitude(name)
-    if target is None or target[1] or not _is_dereddened(found):
+def _dereddened(target: Magnitude, found: Name, settings: FileSource | TapSource) -> Doubt | None:
+    if target.is_error or not _is_dereddened(found):
         return None
-    if target[0] == "extinction":
-        return Doubt("a corrected magnitude", "the extinction", MAP_ANOTHER)
+    if target.kind == "extinction":
+        return Doubt("a corrected magnitude", "the extinction")
     if isinstance(settings, TapSource):
         return Doubt(
             "a magnitude corrected for extinction",
@@ -174,40 +198,31 @@ def _is_dereddened(found: Name) -> bool:
     return bool(DEREDDENED.search(found.lower) or NAUGHT.fullmatch(found.lower))
 
 
-def _corrected_in_part(named: Mapping[str, Name]) -> tuple[Doubt, list[str]] | None:
-    """Find SDSS magnitudes as observed beside corrected ones: one key can't tell them apart."""
+def _observed(named: Mapping[str, Name]) -> list[str]:
+    """Return SDSS magnitudes as observed, if others are corrected: one key does not fit both."""
+    targets = {name: Magnitude.of(name) for name in named}
     magnitudes = {
         name: found
         for name, found in named.items()
-        if (target := _magnitude(name)) is not None and target[0] != "extinction" and not target[1]
+        if targets[name] and targets[name].kind != "extinction" and not targets[name].is_error
     }
-    if not any(_is_dereddened(found) for found in magnitudes.values()):
-        return None
-    observed = [
+    if not any(map(_is_dereddened, magnitudes.values())):
+        return []
+    return [
         name
         for name, found in magnitudes.items()
         if not _is_dereddened(found) and "mag" in found.lower and _kinds(found)
     ]
-    if not observed:
-        return None
-    return Doubt(
-        "a magnitude as observed",
-        "corrected ones, since source.extinction_applied is true,",
-        "Leave those out, or subtract their extinction in the file.",
-    ), observed
 
 
-def _error(name: str, found: Name, settings: FileSource | TapSource) -> Doubt | None:
-    target = _magnitude(name)
-    wants_error = name == "zspec_err" or (target is not None and target[1])
+def _error(name: str, target: Magnitude | None, found: Name) -> Doubt | None:
+    if name == "zspec_err" or (target is not None and target.is_error):
+        plain = REDSHIFT if name == "zspec_err" else re.compile(r"(c?model|psf|petro)mag_?[ugriz]?")
+        return Doubt("a value", "its error") if plain.fullmatch(found.lower) else None
     of_vizier = found.lower.startswith("e_") and not REDDENING.fullmatch(found.lower)
     says_error = of_vizier or any(map(ERROR.fullmatch, found.words))
-    if wants_error:
-        plain = REDSHIFT if name == "zspec_err" else re.compile(r"(c?model|psf|petro)mag_?[ugriz]?")
-        if plain.fullmatch(found.lower):
-            return Doubt("a value", "its error", MAP_ANOTHER)
-    elif says_error and (target is not None or name in ("zspec", "ra", "dec")):
-        return Doubt("an error", "the value itself", MAP_ANOTHER)
+    if says_error and (target is not None or name in ("zspec", "ra", "dec")):
+        return Doubt("an error", "the value itself")
     return None
 
 
@@ -215,56 +230,44 @@ def _kinds(found: Name) -> set[str]:
     return {kind for kind, pattern in KINDS.items() if pattern.search(found.lower)}
 
 
-def _other_kind(name: str, found: Name, settings: FileSource | TapSource) -> Doubt | None:
-    target = _magnitude(name)
-    if target is None:
-        return None
+def _other_kind(target: Magnitude, found: Name) -> Doubt | None:
     kinds = _kinds(found)
-    if target[0] == "extinction":
+    if target.kind == "extinction":
         if kinds and "ext" not in found.lower:
-            return Doubt("a magnitude", "the extinction", MAP_ANOTHER)
+            return Doubt("a magnitude", "the extinction")
         if REDDENING.fullmatch(found.lower):
-            return Doubt("a reddening E(B-V)", "the extinction in the band", MAP_ANOTHER)
+            return Doubt("a reddening E(B-V)", "the extinction in the band")
         return None
     if re.search(r"extinct|reddening|(?<![a-z])ebv", found.lower) and not _is_dereddened(found):
-        return Doubt("an extinction", "magnitudes", MAP_ANOTHER)
-    if kinds and target[0] not in kinds:
+        return Doubt("an extinction", "magnitudes")
+    if kinds and target.kind not in kinds:
         kind = sorted(kinds)[0]
-        advice = f"Map it to {kind}_mag_*." if f"{kind}_mag_{target[2]}" in _KNOWN else MAP_ANOTHER
-        return Doubt(f"a {kind} magnitude", f"{target[0]} magnitudes", advice)
+        remedy = {"remedy": f"Map it to {kind}_mag_*."} if kind in MAGNITUDES else {}
+        return Doubt(f"a {kind} magnitude", f"{target.kind} magnitudes", **remedy)
     return None
 
 
-_KNOWN = {f"{kind}_mag_{band}" for kind in ("model", "psf", "petro", "cmodel") for band in BANDS}
-
-
-def _other_band(name: str, found: Name, settings: FileSource | TapSource) -> Doubt | None:
-    target = _magnitude(name)
-    if target is None:
-        return None
-    band = target[2]
+def _other_band(target: Magnitude, found: Name) -> Doubt | None:
     color = COLOR.fullmatch(found.lower)
     if color and color[1] != color[2]:
-        return Doubt(f"the colour {color[1]}-{color[2]}", "magnitudes", MAP_ANOTHER)
+        return Doubt(f"the colour {color[1]}-{color[2]}", "magnitudes")
     said = {word for word in found.words if word in BANDS}
     run_on = re.fullmatch(r"(e_)?([ugriz])_?(p|psf|model)?mag(err)?|mag([ugriz])", found.lower)
     if run_on:
         said.add(run_on[2] or run_on[5])
     if found.element is not None and not said and (_kinds(found) or "extinct" in found.lower):
-        said = {BANDS[found.element]} if found.element < len(BANDS) else set()
-    if said and band not in said:
+        said = set(BANDS[found.element : found.element + 1])
+    if said and target.band not in said:
         return Doubt(
             f"the band {', '.join(sorted(said))}",
-            f"{band}",
+            target.band,
             "Map each band to its own column; elements of SDSS vectors are u, g, r, i, z from 0.",
         )
     return None
 
 
-def _redshift(name: str, found: Name, settings: FileSource | TapSource) -> Doubt | None:
-    if name not in ("zspec", "zspec_err"):
-        return None
-    photometric = PHOTOMETRIC.search(found.lower) or "photoz." in settings.columns[name].lower()
+def _redshift(ref: str, found: Name) -> Doubt | None:
+    photometric = PHOTOMETRIC.search(found.lower) or "photoz." in ref.lower()
     if photometric and "spec" not in found.lower:
         return Doubt(
             "a photometric redshift",
@@ -273,7 +276,10 @@ def _redshift(name: str, found: Name, settings: FileSource | TapSource) -> Doubt
         )
     if VELOCITY.fullmatch(found.lower):
         return Doubt(
-            "a velocity", "redshifts", "Divide it by the speed of light in the file.", MAP_ANOTHER
+            "a velocity",
+            "redshifts",
+            "Divide it by the speed of light in the file.",
+            "Map another column.",
         )
     if QUALITY.search(found.lower):
         return Doubt("a flag", "redshifts", "Map the redshift; zWarning is z_warning.")
@@ -282,39 +288,11 @@ def _redshift(name: str, found: Name, settings: FileSource | TapSource) -> Doubt
     return None
 
 
-def _position(name: str, found: Name, settings: FileSource | TapSource) -> Doubt | None:
-    if name not in OTHER_AXIS:
-        return None
+def _position(name: str, found: Name, converted: bool) -> Doubt | None:
     if OTHER_AXIS[name].fullmatch(found.lower):
-        return Doubt("another coordinate", f"{name}, equatorial,", MAP_ANOTHER)
+        return Doubt("another coordinate", f"{name}, equatorial,")
     for unit, words in ANGLES.items():
-        converted = isinstance(settings, FileSource) and name in settings.units
         if words & set(found.words) and not converted:
-            return Doubt(
-                unit,
-                "degrees",
-                f"Set source.units: {{{name}: {unit}}} to have it converted.",
-                MAP_ANOTHER,
-            )
+            remedy = f"Set source.units: {{{name}: {unit}}} to have it converted."
+            return Doubt(unit, "degrees", remedy, "Map another column.")
     return None
-
-
-def _identifier(name: str, found: Name, settings: FileSource | TapSource) -> Doubt | None:
-    plain = found.lower.replace("_", "")
-    if name == "objid" and plain.startswith("specobj"):
-        return Doubt("the id of a spectrum", "that of its object", "Map it to specobjid.")
-    if name == "specobjid" and plain in ("objid", "bestobjid", "photoobjid"):
-        return Doubt("the id of an object", "that of its spectrum", "Map it to objid.")
-    return None
-
-
-RULES: tuple[Callable[[str, Name, FileSource | TapSource], Doubt | None], ...] = (
-    _flux,
-    _dereddened,
-    _error,
-    _other_kind,
-    _other_band,
-    _redshift,
-    _position,
-    _identifier,
-)

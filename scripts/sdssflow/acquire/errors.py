@@ -12,22 +12,9 @@ SUM_REPAIR = (
 
 
 class CatalogueError(ValueError):
-    """A file that can't become a catalogue as it stands.
+    """A file that can't become a catalogue as it stands: where, what is wrong, and what to do.
 
-    Parameters
-    ----------
-    path : str
-        The file.
-    problem : str
-        What is wrong, without a full stop.
-    advice : str
-        What the user can do, as a sentence.
-    column : str, optional
-        The column, under its catalogue name or its name in the file.
-    row : int, optional
-        Row of the table, counted from 0 as `row_id` is.
-    line : int, optional
-        Line of the text file, counted from 1.
+    Rows are counted from 0, as `row_id` is, lines of a text file from 1.
 
     Examples
     --------

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 BANDS = ("u", "g", "r", "i", "z")
 MAGNITUDES = ("model", "psf", "petro", "cmodel")
 CLASSES = ("GALAXY", "QSO", "STAR")
 PARTS = ("train", "test")
+# A specObjID is plate << 50 | fibre << 38 | (mjd - 50000) << 24 | run2d << 10
+# (https://www.sdss.org/dr17/help/glossary/#specobj)
+PLATE_SHIFT = 50
+FIBER_SHIFT = 38
 
 
 class Column(NamedTuple):
@@ -88,20 +93,17 @@ COLUMNS: dict[str, Column] = _columns()
 
 
 def field(name: str) -> pa.Field:
-    """Return the Arrow field of a catalogue column, with its unit and meaning as metadata.
-
-    Parameters
-    ----------
-    name : str
-        A key of `COLUMNS`.
-
-    Returns
-    -------
-    pyarrow.Field
-        Metadata keys are ``unit`` (left out where there is none) and ``description``.
-    """
+    """Return the Arrow field of a column, its metadata ``description`` and, if any, ``unit``."""
     column = COLUMNS[name]
     described = {"description": column.meaning}
     if column.unit:
         described["unit"] = column.unit
     return pa.field(name, column.type, metadata=described)
+
+
+def plate_and_fiber(ids: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the `plate` and `fiberid` that specObjIDs (uint64) contain, each int64, shape (n,)."""
+    return {
+        "plate": (ids >> np.uint64(PLATE_SHIFT)).astype(np.int64),
+        "fiberid": ((ids >> np.uint64(FIBER_SHIFT)) & np.uint64(0xFFF)).astype(np.int64),
+    }

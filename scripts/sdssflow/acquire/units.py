@@ -33,24 +33,10 @@ _BY_SPELLING = {word: unit for unit, words in SPELLINGS.items() for word in word
 
 
 def parse_unit(text: str, expected: str) -> Any:
-    """Read a unit as files spell it.
+    """Read a unit of astropy as files spell it; None if the text is one of `NOTHING`.
 
-    Parameters
-    ----------
-    text : str
-        What the file says.
-    expected : str
-        The catalogue's unit, '' for none: what ``h`` means depends on it.
-
-    Returns
-    -------
-    astropy.units.UnitBase or None
-        None if the text is one of `NOTHING`.
-
-    Raises
-    ------
-    ValueError
-        If no spelling and no format of astropy reads it.
+    What ``h`` means depends on the unit that is `expected`. Text that no spelling and no format of
+    astropy reads is a ValueError.
 
     Examples
     --------
@@ -76,19 +62,7 @@ def parse_unit(text: str, expected: str) -> Any:
 def check_unit(path: str, column: str, name: str, stated: str) -> None:
     """Refuse a column of a file of SDSS itself that states another unit than the catalogue's.
 
-    Parameters
-    ----------
-    path, column : str
-        The file and its column, for the message.
-    name : str
-        The column's catalogue name; others pass.
-    stated : str
-        What the file says, '' for nothing.
-
-    Raises
-    ------
-    CatalogueError
-        If the units differ, or the file's is not known.
+    `name` is the column's catalogue name; what is no column of the catalogue passes.
     """
     if name not in COLUMNS or pa.types.is_string(COLUMNS[name].type):
         return

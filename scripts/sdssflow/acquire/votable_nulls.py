@@ -32,8 +32,7 @@ def null_flags(stream: BinaryIO, number: int, fields: Sequence[Any]) -> np.ndarr
     """
     content = _Binary2(number)
     parser = expat.ParserCreate()
-    parser.StartElementHandler = content.start
-    parser.EndElementHandler = content.end
+    parser.StartElementHandler, parser.EndElementHandler = content.start, content.end
     parser.CharacterDataHandler = content.text
     parser.buffer_text = True
     while chunk := stream.read(CHUNK):
@@ -44,17 +43,7 @@ def null_flags(stream: BinaryIO, number: int, fields: Sequence[Any]) -> np.ndarr
 
 
 def masked(table: Any, place: int, flags: np.ndarray | None) -> np.ma.MaskedArray:
-    """Return a column of a table, masked where it has no value.
-
-    Parameters
-    ----------
-    table : astropy.io.votable.tree.TableElement
-        The table.
-    place : int
-        Which of its fields.
-    flags : (n_rows, n_fields) bool array or None
-        As `null_flags` gives them.
-    """
+    """Return a column of a TABLE, masked where it has no value; `flags` as by `null_flags`."""
     values, field = np.ma.asarray(table.array[table.array.dtype.names[place]]), table.fields[place]
     if field.datatype not in TEXTS:
         return values

@@ -58,12 +58,12 @@ def replicate(
         Takes arrays of shape (m, ...) and returns a number or an array of shape (k,).
     arrays : tuple of (n, ...) arrays
         What is resampled along the first axis.
-    counts : (replicates, n) uint8 array
+    counts : (r, n) uint8 array
         From `draw_counts`.
 
     Returns
     -------
-    (replicates,) or (replicates, k) array
+    (r,) or (r, k) array
         NaN where a replicate is empty.
     """
     values = []
@@ -75,14 +75,9 @@ def replicate(
 
 
 def interval(replicates: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the percentile interval of replicates along the first axis; NaN replicates left out.
+    """Return the percentile interval of (r, ...) replicates along the first axis.
 
-    Parameters
-    ----------
-    replicates : (replicates, ...) array
-        From `replicate`.
-    level : float
-        Two-sided confidence level, such as 0.95.
+    `level` is the two-sided confidence level, such as 0.95; NaN replicates are left out.
     """
     tails = [(1 - level) / 2, (1 + level) / 2]
     with warnings.catch_warnings():
@@ -95,25 +90,11 @@ def interval(replicates: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarr
 def bound_certain_fraction(
     value: float, low: float, high: float, n: int, level: float
 ) -> tuple[float, float]:
-    """Return the interval of a fraction; where it is 0 or 1, which no resampling can vary, exactly.
+    """Return the interval of a fraction of `n` objects: as given, unless it is 0 or 1.
 
-    Parameters
-    ----------
-    value, low, high : float
-        Fraction of `n` objects with its bootstrap interval.
-    n : int
-        Number of objects.
-    level : float
-        Two-sided confidence level.
+    These no resampling can vary; theirs is the exact binomial one at a two-sided confidence
+    `level` (Clopper & Pearson 1934, Biometrika 26, 404).
 
-    Returns
-    -------
-    low, high : float
-        As given, or for a value of 0 or 1 the binomial interval of Clopper & Pearson 1934
-        (Biometrika 26, 404).
-
-    Examples
-    --------
     >>> low, high = bound_certain_fraction(0.0, 0.0, 0.0, 5000, 0.95)
     >>> low, round(high, 6)
     (0.0, 0.000738)
@@ -132,19 +113,7 @@ def with_point_estimate(counts: np.ndarray) -> np.ndarray:
 
 
 def weighted_sums(weights: np.ndarray, summands: np.ndarray) -> np.ndarray:
-    """Return `weights` @ `summands`, in float64 and without a float copy of all weights.
-
-    Parameters
-    ----------
-    weights : (m, n) uint8 array
-        How often each object counts.
-    summands : (n, k) array
-        What is summed.
-
-    Returns
-    -------
-    (m, k) float64 array
-    """
+    """Return (m, n) uint8 `weights` @ (n, k) `summands`, without a float64 copy of all weights."""
     return np.concatenate([block @ summands for block in _blocks(weights)])
 
 

@@ -1,4 +1,7 @@
-"""Figures of the class scores: models compared, confused, calibrated, by magnitude, ROC."""
+"""Figures of the class scores: models compared, confused, calibrated, by magnitude, ROC.
+
+Each function takes tables as the rules write them and the models in their order.
+"""
 
 from __future__ import annotations
 
@@ -29,15 +32,7 @@ SMALLEST_RATE = 1e-3  # left end of the logarithmic axis of the ROC curves
 
 
 def draw_comparison(scores: pd.DataFrame, models: Sequence[str]) -> Figure:
-    """Draw six scores of every model as dots with intervals; means over seeds.
-
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        ``scores.csv``.
-    models : sequence of str
-        From top to bottom.
-    """
+    """Draw six scores of every model as dots with intervals; means over seeds."""
     shown = scores[(scores["seed"].astype(str) == ALL) & (scores["subset"] == ALL)]
     figure, axes = plt.subplots(2, 3, figsize=(9.5, 1.6 + 0.5 * len(models)), sharey=True)
     places = np.arange(len(models))[::-1]
@@ -57,15 +52,7 @@ def draw_comparison(scores: pd.DataFrame, models: Sequence[str]) -> Figure:
 
 
 def draw_confusion(table: pd.DataFrame, models: Sequence[str]) -> Figure:
-    """Draw the row-normalised confusion matrix of every model; all seeds pooled.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        ``confusion.csv``.
-    models : sequence of str
-        In reading order.
-    """
+    """Draw the row-normalised confusion matrix of every model; all seeds pooled."""
     pooled = table[table["seed"].astype(str) == ALL]
     figure, axes = panels(len(models), width=2.4, height=2.5, margin=(0.6, 0.4))
     for axis, model in zip(axes, models, strict=True):
@@ -88,15 +75,7 @@ def draw_confusion(table: pd.DataFrame, models: Sequence[str]) -> Figure:
 
 
 def draw_reliability(table: pd.DataFrame, models: Sequence[str]) -> Figure:
-    """Draw the calibration curve of every model's most probable class.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        ``reliability.csv``.
-    models : sequence of str
-        In reading order.
-    """
+    """Draw the calibration curve of every model's most probable class."""
     top = table[table["subset"] == ALL]
     figure, axes = panels(len(models), width=2.4, height=2.4, margin=(0.6, 0.4))
     for axis, model in zip(axes, models, strict=True):
@@ -117,15 +96,7 @@ def draw_reliability(table: pd.DataFrame, models: Sequence[str]) -> Figure:
 
 
 def draw_by_magnitude(table: pd.DataFrame, models: Sequence[str]) -> Figure:
-    """Draw completeness and purity of each class against magnitude, one panel per class.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        ``scores_by_bin.csv``.
-    models : sequence of str
-        In the order of the legend.
-    """
+    """Draw completeness and purity of each class against magnitude, one panel per class."""
     figure, axes = plt.subplots(2, 3, figsize=(10, 5.6), sharex=True, sharey=True)
     for row, (metric, label) in enumerate(
         {"recall": "completeness", "precision": "purity"}.items()
@@ -142,13 +113,7 @@ def draw_by_magnitude(table: pd.DataFrame, models: Sequence[str]) -> Figure:
 
 
 def draw_roc(predictions: Sequence[Predictions]) -> Figure:
-    """Draw the ROC curve of each class against the rest; seeds pooled.
-
-    Parameters
-    ----------
-    predictions : sequence of Predictions
-        One per model.
-    """
+    """Draw the ROC curve of each class against the rest; seeds pooled."""
     from sklearn.metrics import roc_curve
 
     figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.8), sharey=True)

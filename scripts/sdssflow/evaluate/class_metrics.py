@@ -1,28 +1,39 @@
-"""Every metric of star/galaxy/quasar probabilities, each on all bootstrap replicates at once.
+"""Every metric of star/galaxy/quasar probabilities, and all score tables of the classifiers.
 
-Means over classes are over those that occur in the truth. docs/metric_conventions.md lists the
-metrics.
+Metrics are computed on all bootstrap replicates at once. Means over classes are over those that
+occur in the truth. docs/metric_conventions.md lists the metrics.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.configuration.scores import ClassScores
+from sdssflow.configuration.scores import Bootstrap, ClassScores
 from sdssflow.evaluate.bootstrap import (
+    interval,
     positive_or_nan,
     ranking_area,
     weighted_sums,
     with_point_estimate,
 )
-from sdssflow.evaluate.metrics import Metric, Source
-from sdssflow.evaluate.tables import Scores, bin_numbers
+from sdssflow.evaluate.metrics import ALL, Metric, Source
+from sdssflow.evaluate.tables import (
+    Columns,
+    Predictions,
+    Scorer,
+    Scores,
+    bin_numbers,
+    compare_models,
+    counts_by_seed,
+)
 
+PROBABILITIES = [f"probability_{name}" for name in CLASSES]
 TINY = np.finfo(np.float64).eps
 BRIER = Source("Brier 1950", "https://doi.org/10.1175/1520-0493(1950)078%3C0001:VOFEIT%3E2.0.CO;2")
 GUO = Source("Guo et al. 2017", "https://arxiv.org/abs/1706.04599")
@@ -177,17 +188,10 @@ METRICS = (
         per_class=True),
 )
 # fmt: on
-BINNED = tuple(metric for metric in METRICS if metric.binned)
 
 
 def class_codes(classes: np.ndarray) -> np.ndarray:
-    """Return the place of each class in `CLASSES`.
-
-    Raises
-    ------
-    ValueError
-        If a class is none of them.
-    """
+    """Return the place of each class in `CLASSES`; ValueError if one is none of them."""
     classes = np.asarray(classes, dtype=str)
     codes = np.full(len(classes), -1)
     for code, name in enumerate(CLASSES):
@@ -222,17 +226,15 @@ def class_scores(
     """
     bins = settings.calibration_bins
     sums = ClassSums(truth, probability, with_point_estimate(counts), bins)
-    found = tuple(one for m in metrics for one in _of_classes(m.bound(bins=bins)))
+    found = tuple(
+        replace(metric.bound(bins=bins), subset=subset)
+        for metric in metrics
+        for subset in (CLASSES if metric.per_class else (ALL,))
+    )
     values = np.column_stack([metric.value(sums) for metric in metrics])
     of_class = dict(zip(CLASSES, np.bincount(truth, minlength=len(CLASSES)), strict=True))
     n = np.array([of_class.get(metric.subset, len(truth)) for metric in found])
     return Scores(found, values[0], values[1:], n)
-
-
-def _of_classes(metric: Metric) -> Iterator[Metric]:
-    if not metric.per_class:
-        return iter([metric])
-    return (replace(metric, subset=name) for name in CLASSES)
 
 
 def confusion_summands(truth: np.ndarray, probability: np.ndarray) -> np.ndarray:
@@ -244,3 +246,139 @@ def per_bin(probability: np.ndarray, bins: int, values: np.ndarray) -> np.ndarra
     """Spread `values` over columns, one for each bin of equal width that `probability` is in."""
     numbers = bin_numbers(np.clip(probability, 0, 1), np.linspace(0, 1, bins + 1))
     return np.eye(bins)[numbers] * values[:, None]
+
+
+def compare_classifiers(
+    predictions: Sequence[Predictions], settings: ClassScores, bootstrap: Bootstrap
+) -> dict[str, pd.DataFrame]:
+    """Score all models of one split, given by their predictions of the same objects.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        `scores`, `differences`, `scores_by_bin`, `confusion`, `reliability`; columns as
+        docs/architecture.md lists them.
+    """
+    scorer = Scorer(
+        METRICS,
+        _columns,
+        lambda columns, counts, metrics: class_scores(
+            **columns, counts=counts, settings=settings, metrics=metrics
+        ),
+        ("reference_mag",),
+    )
+    counts = counts_by_seed(predictions, bootstrap)
+    tables = compare_models(predictions, scorer, settings.magnitude_bins, bootstrap, counts)
+    bins = tables["scores_by_bin"]
+    tables["scores_by_bin"] = bins[bins["seed"] == ALL].reset_index(drop=True)
+    models = {one.model: {seed: _columns(one, seed) for seed in one.seeds} for one in predictions}
+    return tables | {
+        "confusion": _confusion(models),
+        "reliability": _reliability(models, counts, settings, bootstrap.level),
+    }
+
+
+def _columns(predictions: Predictions, seed: int) -> Columns:
+    frame = predictions.of_seed(seed)
+    return {
+        "truth": class_codes(frame["spec_class"].to_numpy(dtype=str)),
+        "probability": frame[PROBABILITIES].to_numpy(dtype=np.float64),
+    }
+
+
+def confusion_table(truth: np.ndarray, probability: np.ndarray) -> pd.DataFrame:
+    """Return counts and row-normalised fractions: `truth, predicted, count, fraction`."""
+    cells = confusion_summands(truth, probability).sum(axis=0)
+    matrix = cells.reshape(len(CLASSES), len(CLASSES))
+    fraction = matrix / positive_or_nan(matrix.sum(axis=1, keepdims=True))
+    return pd.DataFrame(
+        {
+            "truth": np.repeat(CLASSES, len(CLASSES)),
+            "predicted": np.tile(CLASSES, len(CLASSES)),
+            "count": matrix.ravel().astype(int),
+            "fraction": fraction.ravel(),
+        }
+    )
+
+
+def reliability_table(
+    truths: list[np.ndarray],
+    probabilities: list[np.ndarray],
+    counts: list[np.ndarray],
+    settings: ClassScores,
+    level: float,
+) -> pd.DataFrame:
+    """Return the calibration curves, pooled over seeds; each list has one entry per seed.
+
+    The columns are `subset` (``all``: the most probable class, else the probability of that class),
+    `bin_low`, `bin_high`, `n` (predictions of all seeds), `mean_probability`, `fraction` of them
+    that are right, `lower`, `upper`. Empty bins are left out.
+    """
+    bins = settings.calibration_bins
+    edges = np.linspace(0, 1, bins + 1)
+    tables = []
+    for subset in (ALL, *CLASSES):
+        sums = np.zeros((1 + len(counts[0]), 3 * bins))
+        for truth, probability, count in zip(truths, probabilities, counts, strict=True):
+            stated, right = _stated(truth, probability, subset)
+            summands = [per_bin(stated, bins, of) for of in (np.ones_like(stated), stated, right)]
+            sums += weighted_sums(with_point_estimate(count), np.hstack(summands))
+        number, stated_sum, right_sum = np.split(sums, 3, axis=1)
+        fraction = right_sum / positive_or_nan(number)
+        lower, upper = interval(fraction[1:], level)
+        table = pd.DataFrame(
+            {
+                "subset": subset,
+                "bin_low": edges[:-1],
+                "bin_high": edges[1:],
+                "n": number[0].astype(int),
+                "mean_probability": (stated_sum / positive_or_nan(number))[0],
+                "fraction": fraction[0],
+                "lower": lower,
+                "upper": upper,
+            }
+        )
+        tables.append(table[table["n"] > 0])
+    return pd.concat(tables, ignore_index=True)
+
+
+def _stated(truth: np.ndarray, probability: np.ndarray, subset: str) -> tuple[np.ndarray, ...]:
+    """Return the probability that is tested and, as numbers, whether it was right."""
+    if subset == ALL:
+        return probability.max(axis=1), (probability.argmax(axis=1) == truth).astype(float)
+    code = CLASSES.index(subset)
+    return probability[:, code], (truth == code).astype(float)
+
+
+def _confusion(models: Mapping[str, Mapping[int, Columns]]) -> pd.DataFrame:
+    tables = []
+    for model, by_seed in models.items():
+        pooled = {
+            name: np.concatenate([columns[name] for columns in by_seed.values()])
+            for name in ("truth", "probability")
+        }
+        for seed, columns in {**by_seed, ALL: pooled}.items():
+            tables.append(confusion_table(**columns).assign(model=model, seed=seed))
+    columns = ["model", "seed", "truth", "predicted", "count", "fraction"]
+    return pd.concat(tables, ignore_index=True)[columns]
+
+
+def _reliability(
+    models: Mapping[str, Mapping[int, Columns]],
+    counts: Mapping[int, np.ndarray],
+    settings: ClassScores,
+    level: float,
+) -> pd.DataFrame:
+    tables = []
+    for model, by_seed in models.items():
+        table = reliability_table(
+            [columns["truth"] for columns in by_seed.values()],
+            [columns["probability"] for columns in by_seed.values()],
+            [counts[seed] for seed in by_seed],
+            settings,
+            level,
+        )
+        table.insert(0, "model", model)
+        table.insert(1, "seed", ALL)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)

@@ -118,15 +118,7 @@ class Metric:
 
 
 def placed(metrics: Iterable[Metric], place: str) -> list[Metric]:
-    """Return the metrics that are shown in a place, in its order.
-
-    Parameters
-    ----------
-    metrics : iterable of Metric
-        Records.
-    place : {'headline', 'drawn', 'weighted'}
-        The place.
-    """
+    """Return the metrics that are 'headline', 'drawn' or 'weighted', in the order of that place."""
     return sorted(filter(lambda m: getattr(m, place), metrics), key=lambda m: getattr(m, place))
 
 

@@ -15,8 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sdssflow.evaluate.metrics import axis_labels
-from sdssflow.evaluate.pdf_metrics import DENSITIES
-from sdssflow.evaluate.pdfs import pdf_columns
+from sdssflow.evaluate.pdf_metrics import DENSITIES, pdf_columns
 from sdssflow.evaluate.redshift_figures import LABELS
 from sdssflow.evaluate.redshift_metrics import normalised_residual
 from sdssflow.evaluate.tables import Predictions
@@ -126,14 +125,10 @@ def draw_by_bin(scores_by_bin: pd.DataFrame, models: Sequence[str]) -> Figure:
 
 
 def draw_gallery(prediction: Predictions, quantiles: tuple[np.ndarray, np.ndarray]) -> Figure:
-    """Draw the p(z) of twelve test objects of the first seed, chosen by `choose`.
+    """Draw the p(z) of twelve test objects of the first seed of a model, chosen by `choose`.
 
-    Parameters
-    ----------
-    prediction : Predictions
-        Of one model, n objects.
-    quantiles : ((q,) array, (n, q) array)
-        Ascending probabilities; quantiles of each p(z), in the order of the predictions.
+    `quantiles` are (q,) ascending probabilities and the (n, q) quantiles of each p(z), in the order
+    of the predictions.
     """
     levels, redshifts = quantiles
     first = (prediction.frame["seed"] == prediction.seeds[0]).to_numpy()
@@ -217,19 +212,11 @@ def _draw_density(axis: Axes, row: pd.Series, levels: np.ndarray, redshifts: np.
 
 
 def choose(frame: pd.DataFrame) -> list[tuple[str, int]]:
-    """Choose objects by what is extreme about them, each object once.
+    """Choose twelve objects by what is extreme about them, each object once.
 
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        Predictions with p(z).
-
-    Returns
-    -------
-    list of (str, int)
-        Why each was chosen, and its position in `frame`; of objects that tie, the first. Twelve, or
-        fewer if there are fewer objects. A rule that no object meets, such as the faintest where
-        no magnitude is known, is left out.
+    Return why each was chosen, and its position in `frame`; of objects that tie, the first. There
+    are fewer of few objects, and where no object meets a rule, such as the faintest where no
+    magnitude is known.
     """
     chosen: list[tuple[str, int]] = []
     taken = np.zeros(len(frame), dtype=bool)

@@ -6,7 +6,7 @@ block's p(z) is written before the next is made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +18,7 @@ from sdssflow.prepare.parts import Part
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.redshift_pdf.scores import pdf_scores
 from sdssflow.redshift_pdf.summaries import summarise
-from sdssflow.regress.calibrations import (
-    Calibration,
-    FoldCalibration,
-    LoadedPdf,
-    by_block,
-    read_calibration,
-)
+from sdssflow.regress.calibrations import Calibration, FoldCalibration, by_block
 
 
 @dataclass(frozen=True)
@@ -61,13 +55,7 @@ class PdfPredictor:
 
 
 def calibration_of(opened: ModelFolder, calibration: Calibration, fold: int) -> FoldCalibration:
-    """Return the calibration of one fold, if it is one of this model.
-
-    Raises
-    ------
-    ValueError
-        If it was made for another model, seed, training or features.
-    """
+    """Return the calibration of one fold; ValueError if it is one of another model or training."""
     card = opened.card
     found = calibration.folds.get(fold)
     wanted = (card["model"], card["seed"], tuple(card["features"]), opened.trained_on(fold))
@@ -107,18 +95,14 @@ def predict_part(
     see: Callable[[Mixture, slice], None] | None = None,
     threads: int = 1,
 ) -> dict[str, np.ndarray]:
-    """Predict the objects of a part, block by block.
+    """Predict the n > 0 objects of a part, block by block, by the model of a fold.
 
     Parameters
     ----------
-    opened : ModelFolder
-        The model.
-    fold : int
-        Fold whose model predicts.
-    calibration : FoldCalibration
-        Its calibration.
+    opened, fold, calibration
+        The model, the fold whose model predicts, and its calibration.
     part : Part
-        The n objects, n > 0.
+        The objects.
     see : callable, optional
         Is shown the recalibrated p(z) of each block and its rows.
     threads : int
@@ -127,7 +111,8 @@ def predict_part(
     Returns
     -------
     dict of str to (n,) array
-        `zspec` and the columns of `pdf_columns`.
+        `zspec` and what `summaries.summarise`, `scores.pdf_scores` and `FoldCalibration.columns`
+        say of each p(z); all but `outside_training` float64.
 
     Raises
     ------
@@ -138,8 +123,14 @@ def predict_part(
     pdf_of, point = opened.load_pdf(fold), opened.fold_settings(fold).point
     found = []
 
-    def predict(block: slice) -> tuple[Mixture, dict[str, np.ndarray]]:
-        return pdf_columns(pdf_of, calibration, part, block, point)
+    def predict(rows: slice) -> tuple[Mixture, dict[str, np.ndarray]]:
+        features = part.features[rows]
+        pdf = calibration.recalibrate(pdf_of(features))
+        return pdf, {
+            **summarise(pdf, point),
+            **pdf_scores(pdf, part.zspec[rows]),
+            **calibration.columns(pdf, features, part.feature_names, part.reference_mag[rows]),
+        }
 
     for block, (pdf, columns) in by_block(predict, len(part), threads):
         found.append(columns)
@@ -147,50 +138,3 @@ def predict_part(
             see(pdf, block)
     together = {name: np.concatenate([columns[name] for columns in found]) for name in found[0]}
     return {"zspec": part.zspec, **together}
-
-
-def pdf_columns(
-    pdf_of: LoadedPdf, calibration: FoldCalibration, part: Part, rows: slice, point: str
-) -> tuple[Mixture, dict[str, np.ndarray]]:
-    """Predict some objects of a part.
-
-    Parameters
-    ----------
-    pdf_of : callable
-        From features to p(z).
-    calibration : FoldCalibration
-        Of that model.
-    part : Part
-        With known zspec.
-    rows : slice
-        Which m of its objects.
-    point : {'mean', 'median', 'mode'}
-        Which summary is zphot.
-
-    Returns
-    -------
-    pdf : Mixture
-        Their recalibrated p(z).
-    columns : dict of str to (m,) array
-        Of `summaries.summarise`, `scores.pdf_scores` and `FoldCalibration.columns`, all but
-        `outside_training` float64.
-    """
-    features = part.features[rows]
-    pdf = calibration.recalibrate(pdf_of(features))
-    return pdf, {
-        **summarise(pdf, point),
-        **pdf_scores(pdf, part.zspec[rows]),
-        **calibration.columns(pdf, features, part.feature_names, part.reference_mag[rows]),
-    }
-
-
-def read_calibrations(
-    folders: Sequence[str | Path],
-    calibrations: Sequence[str | Path],
-    references: Sequence[str | Path],
-) -> dict[Path, Calibration]:
-    """Read the calibrations that belong to model folders, in their order."""
-    return {
-        Path(folder): read_calibration(path, reference)
-        for folder, path, reference in zip(folders, calibrations, references, strict=True)
-    }

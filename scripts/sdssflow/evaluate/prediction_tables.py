@@ -29,10 +29,8 @@ def predict_tests(
 
     Parameters
     ----------
-    folders : sequence of path-like
-        Model folders, one per seed.
-    tests : sequence of path-like
-        ``test.parquet`` files, one per seed.
+    folders, tests : sequence of path-like
+        Model folders and ``test.parquet`` files, one per seed.
     seeds : sequence of int
         The seeds.
     model : str

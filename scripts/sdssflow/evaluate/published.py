@@ -43,23 +43,11 @@ Tables = Mapping[tuple[str, str, str], pd.DataFrame]
 def agreement(
     theirs: float, uncertainty: float | None, low: float, high: float, tolerance: float
 ) -> str:
-    """Say how one pair of numbers that can be compared agrees.
+    """Say how our interval [low, high] agrees with a number and its standard error, if known.
 
-    Parameters
-    ----------
-    theirs, uncertainty : float
-        Published number and its standard error, None where none was published.
-    low, high : float
-        Our interval.
-    tolerance : float
-        Of the comparison, > 0.
-
-    >>> agreement(0.0207, 0.0001, 0.0201, 0.0205, tolerance=0.001)
-    'reproduced'
-    >>> agreement(0.0207, 0.0001, 0.0180, 0.0205, tolerance=0.001)
-    'undecided'
-    >>> agreement(0.0207, 0.0001, 0.0160, 0.0170, tolerance=0.001)
-    'differs'
+    >>> [agreement(0.0207, 0.0001, *ours, 0.001) for ours in
+    ...  ((0.0201, 0.0205), (0.0180, 0.0205), (0.0160, 0.0170))]
+    ['reproduced', 'undecided', 'differs']
     """
     margin = tolerance + STANDARD_ERRORS * (uncertainty or 0.0)
     lowest, highest = theirs - margin, theirs + margin
@@ -71,7 +59,7 @@ def agreement(
 def check_numbers(
     numbers: Mapping[str, PublishedNumber], tables: Tables, reasons: Mapping[str, str]
 ) -> pd.DataFrame:
-    """Return `published.csv`: each comparison of each entry, with its verdict.
+    """Return `published.csv`: each comparison of each entry, by name, with its verdict.
 
     Parameters
     ----------
@@ -85,8 +73,7 @@ def check_numbers(
     Returns
     -------
     pandas.DataFrame
-        `COLUMNS`, in the order of the entries' names. `difference` is ours minus theirs. Numbers
-        that there are not are missing.
+        `COLUMNS`; `difference` is ours minus theirs. Numbers that there are not are missing.
     """
     rows = [
         _row(name, numbers[name], each, tables, reasons)

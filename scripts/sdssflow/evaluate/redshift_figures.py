@@ -149,10 +149,7 @@ def draw_by_bin(
 def draw_training(histories: Sequence[tuple[str, int, pd.DataFrame]]) -> Figure:
     """Draw the loss curves of the torch models, one panel per model.
 
-    Parameters
-    ----------
-    histories : sequence of (model, seed, history)
-        `history` with the columns fold, epoch, train_loss, validation_loss.
+    `histories` are (model, seed, table of fold, epoch, train_loss, validation_loss).
     """
     models = list(dict.fromkeys(model for model, _, _ in histories))
     figure, axes = plt.subplots(1, len(models), squeeze=False, figsize=(1 + 3.8 * len(models), 3.6))
@@ -160,19 +157,15 @@ def draw_training(histories: Sequence[tuple[str, int, pd.DataFrame]]) -> Figure:
         chosen = [(seed, frame) for model, seed, frame in histories if model == wanted]
         for place, (seed, history) in enumerate(chosen):
             color = PALETTE[place % len(PALETTE)]
-            for number, (_, fold) in enumerate(history.groupby("fold")):
-                train, validation = (
-                    (f"seed {seed}, train", f"seed {seed}, validation") if not number else ("", "")
+            names = {"train": f"seed {seed}, train", "validation": f"seed {seed}, validation"}
+            for _, fold in history.groupby("fold"):
+                epoch, train, validation = (
+                    fold[name] for name in ("epoch", "train_loss", "validation_loss")
                 )
-                axis.plot(fold["epoch"], fold["train_loss"], color=color, label=train or None)
-                if fold["validation_loss"].notna().any():
-                    axis.plot(
-                        fold["epoch"],
-                        fold["validation_loss"],
-                        color=color,
-                        linestyle="--",
-                        label=validation or None,
-                    )
+                axis.plot(epoch, train, color=color, label=names.pop("train", None))
+                label = names.pop("validation", None)
+                if validation.notna().any():
+                    axis.plot(epoch, validation, "--", color=color, label=label)
         axis.set_yscale("log")
         axis.yaxis.set_major_formatter(ScalarFormatter())
         axis.yaxis.set_minor_formatter(ScalarFormatter())
@@ -193,15 +186,9 @@ def _density(axis: Axes, x: Sequence[float], y: Sequence[float], extent: tuple[f
     x, y = np.asarray(x), np.asarray(y)
     inside = (x >= extent[0]) & (x <= extent[1]) & (y >= extent[2]) & (y <= extent[3])
     drawn = axis.hexbin(
-        x[inside],
-        y[inside],
-        gridsize=45,
-        extent=extent,
-        mincnt=1,
+        x[inside], y[inside], gridsize=45, extent=extent, mincnt=1, cmap=SEQUENTIAL, linewidths=0,
         norm=LogNorm(vmin=1, vmax=max(len(x) / 100, 10)),
-        cmap=SEQUENTIAL,
-        linewidths=0,
-    )
+    )  # fmt: skip
     axis.set_xlim(extent[:2])
     axis.set_ylim(extent[2:])
     return drawn
@@ -228,28 +215,17 @@ def _limits(value: pd.Series, lower: pd.Series, upper: pd.Series) -> tuple[float
 def _name_at_edge(axis: Axes, place: int, value: float, right: bool, color: str) -> None:
     text = f"{value:.3g} \N{RIGHTWARDS ARROW}" if right else f"\N{LEFTWARDS ARROW} {value:.3g}"
     axis.text(
-        0.98 if right else 0.02,
-        place,
-        text,
-        transform=axis.get_yaxis_transform(),
-        ha="right" if right else "left",
-        va="center",
-        fontsize=8,
-        color=color,
-    )
+        0.98 if right else 0.02, place, text, transform=axis.get_yaxis_transform(), va="center",
+        ha="right" if right else "left", fontsize=8, color=color,
+    )  # fmt: skip
 
 
+BINS = ("scores_by_bin", "models")
 FIGURES = {
     "comparison": (draw_comparison, ("scores", "models")),
     "zphot_zspec": (draw_zphot_zspec, ("predictions",)),
     "residuals": (draw_residuals, ("predictions",)),
-    "by_redshift": (
-        partial(draw_by_bin, variables=["zspec", "zphot"]),
-        ("scores_by_bin", "models"),
-    ),
-    "by_magnitude": (
-        partial(draw_by_bin, variables=["reference_mag"]),
-        ("scores_by_bin", "models"),
-    ),
+    "by_redshift": (partial(draw_by_bin, variables=["zspec", "zphot"]), BINS),
+    "by_magnitude": (partial(draw_by_bin, variables=["reference_mag"]), BINS),
     "training": (draw_training, ("histories",)),
 }

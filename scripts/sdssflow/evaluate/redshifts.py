@@ -1,8 +1,4 @@
-"""Tables of redshift scores: per model and seed, by bin, and differences between models.
-
-Each replicate of the bootstrap draws the same groups for all models and seeds, so differences
-between models are paired.
-"""
+"""Tables of redshift scores: per model and seed, by bin, and differences between models."""
 
 from __future__ import annotations
 
@@ -23,16 +19,9 @@ from sdssflow.evaluate.tables import Columns, Predictions, Scorer, Scores, compa
 def compare_regressors(
     predictions: Sequence[Predictions], settings: RedshiftScores, bootstrap: Bootstrap
 ) -> dict[str, pd.DataFrame]:
-    """Score all models of one split by their point redshifts.
+    """Score all models of one split by their point redshifts of the same objects.
 
-    Parameters
-    ----------
-    predictions : sequence of Predictions
-        Of models tested on the same objects (`tables.read_predictions`).
-    settings : RedshiftScores
-        Epsilon, number of bins, and of which papers there are scores besides those of every run.
-    bootstrap : Bootstrap
-        Replicates, seed and level of the intervals.
+    Metrics are those of every run, then those of the papers that the settings name.
 
     Returns
     -------
@@ -58,24 +47,7 @@ def redshift_scorer(settings: RedshiftScores) -> Scorer:
 def score(
     columns: Columns, counts: np.ndarray, metrics: tuple[Metric, ...], epsilon: float
 ) -> Scores:
-    """Score predictions, with bootstrap replicates.
-
-    Parameters
-    ----------
-    columns : dict of str to (n,) float64 array
-        `zspec` and `zphot`, n > 0.
-    counts : (replicates, n) uint8 array
-        From `bootstrap.draw_counts`.
-    metrics : tuple of Metric
-        Of `redshift_metrics` and `paper_metrics`.
-    epsilon : float
-        Smallest denominator of the mean absolute percentage error.
-
-    Raises
-    ------
-    ValueError
-        If a redshift is not finite.
-    """
+    """Score `zspec` and `zphot` of n > 0 objects, with (replicates, n) uint8 bootstrap counts."""
     arrays = columns["zspec"], columns["zphot"]
     for name, values in zip(("zspec", "zphot"), arrays, strict=True):
         if not np.isfinite(values).all():

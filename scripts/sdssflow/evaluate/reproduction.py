@@ -95,13 +95,7 @@ def _configured(configuration: str | Path) -> tuple[Any, Any]:
 
 
 def lock(results: str | Path, configuration: str | Path = CONFIGURATION) -> dict[str, Any]:
-    """Return what is locked of a finished run: `tables`, `scores`, `verdicts`.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a result is missing.
-    """
+    """Return what is locked of a finished run: `tables`, `scores`, `verdicts`."""
     results = Path(results)
     return {
         "tables": {
@@ -137,16 +131,9 @@ def _verdicts(table: pd.DataFrame) -> dict[str, str]:
 
 
 def differences(locked: dict[str, Any], results: str | Path) -> list[Finding]:
-    """List what of `locked` the results below a folder do not give again.
+    """List what of `locked`, from `lock`, the results below a folder do not give again.
 
     A result that is missing differs; one that was not locked is not looked at.
-
-    Parameters
-    ----------
-    locked : dict
-        What `lock` returned.
-    results : path-like
-        Folder of the results.
     """
     results = Path(results)
     return [

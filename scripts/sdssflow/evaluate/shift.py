@@ -75,14 +75,8 @@ class Shift:
 def measure_shift(development: str | Path, test: str | Path, neighbours: int) -> Shift:
     """Weigh the calibration parts of a split so that they stand for its test objects.
 
-    Parameters
-    ----------
-    development : path-like
-        ``development.parquet``; its parts `train` and `calibration` are the objects with spectra.
-    test : path-like
-        ``test.parquet``, of which features alone are read.
-    neighbours : int
-        As for `density_ratios`.
+    `development` is ``development.parquet``, whose parts `train` and `calibration` are the objects
+    with spectra; of `test`, ``test.parquet``, features alone are read.
     """
     parts, weights, areas = {}, [], []
     for fold in folds(development):
@@ -96,20 +90,7 @@ def measure_shift(development: str | Path, test: str | Path, neighbours: int) ->
 
 
 def target_features(path: str | Path, fold: int) -> np.ndarray:
-    """Read the features of the test objects of a fold and nothing else of them, no redshift.
-
-    Parameters
-    ----------
-    path : path-like
-        ``test.parquet``.
-    fold : int
-        Number of the fold.
-
-    Returns
-    -------
-    (n, f) float64 array
-        NaN where missing.
-    """
+    """Read the (n, f) features of the test objects of a fold and nothing else of them."""
     names = feature_names(path)
     table = read_parquet(path, ["fold", "part", *names])
     table = table.filter((pc.field("fold") == fold) & (pc.field("part") == "test"))
@@ -169,18 +150,10 @@ def effective_number(weights: np.ndarray) -> float:
 
 
 def separability(spectroscopic: np.ndarray, target: np.ndarray) -> float:
-    """Return how well features separate target objects from objects with spectra.
+    """Return how well (s, f) features of objects with spectra differ from the (t, f) of the target.
 
-    Parameters
-    ----------
-    spectroscopic, target : (s, f), (t, f) float64 arrays
-        NaN where a feature is missing.
-
-    Returns
-    -------
-    float
-        Area under the ROC curve of gradient boosting in 5-fold cross-validation: 0.5 if they are
-        alike, 1 if they have nothing in common. NaN with fewer than 5 objects on one side.
+    The number is the area under the ROC curve of gradient boosting in 5-fold cross-validation: 0.5
+    if they are alike, 1 if they have nothing in common. NaN with fewer than 5 objects on one side.
     """
     if min(len(spectroscopic), len(target)) < CLASSIFIER_FOLDS:
         return float("nan")
@@ -208,16 +181,16 @@ def shift_scores(
     columns : mapping of str to (n,) array
         `pdf_metrics.COLUMNS`, of the calibration part, n > 0.
     weights : (n,) float64 array
-        `covariate_shift.density_ratios` of its objects.
+        `density_ratios` of its objects.
     group : (n,) array of str
         What the bootstrap draws.
     target : mapping of str to (t,) array
-        The same of the target.
+        The columns of the target.
     auc : float
         `separability` of the target from objects with spectra.
     bootstrap : Bootstrap
-        Replicates and level of the intervals of the weighted values. They vary the objects of the
-        calibration part; the weights of an object stay.
+        For the intervals of the weighted values. Replicates vary the objects of the calibration
+        part; the weights of an object stay.
 
     Returns
     -------

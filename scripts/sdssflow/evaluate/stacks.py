@@ -28,7 +28,7 @@ from sdssflow.evaluate.bootstrap import (
     with_point_estimate,
 )
 from sdssflow.evaluate.metrics import ALL
-from sdssflow.evaluate.pdfs import pdf_columns
+from sdssflow.evaluate.pdf_metrics import pdf_columns
 from sdssflow.evaluate.tables import (
     Predictions,
     bin_numbers,
@@ -40,17 +40,7 @@ from sdssflow.redshift_pdf.qp_files import read_pdfs
 
 @dataclass(frozen=True)
 class Stacked:
-    """What stacking needs of one model.
-
-    Attributes
-    ----------
-    predictions : Predictions
-        Of n objects, all seeds.
-    masses : (n, b) float64 array
-        From `bin_masses`.
-    variances : (n,) float64 array
-        From `variances`.
-    """
+    """Predictions of a model, all seeds, with the `bin_masses` and `variances` of its n p(z)."""
 
     predictions: Predictions
     masses: np.ndarray
@@ -66,11 +56,6 @@ def read_quantiles(path: str | Path, predictions: Predictions) -> tuple[np.ndarr
         Ascending probabilities between 0 and 1.
     redshifts : (n, q) float64 array
         Quantiles of each p(z).
-
-    Raises
-    ------
-    ValueError
-        If the file holds other objects, or in another order.
     """
     pdfs, ancil = read_pdfs(path)
     for name in ("row_id", "seed", "fold"):
@@ -97,24 +82,10 @@ def stack_edges(zspec: np.ndarray, bins: int) -> np.ndarray:
 
 
 def bin_masses(levels: np.ndarray, redshifts: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Integrate p(z) over bins.
+    """Integrate p(z), (n, q) quantiles at (q,) levels, over bins with (b + 1,) ascending edges.
 
-    Parameters
-    ----------
-    levels : (q,) array
-        Ascending probabilities.
-    redshifts : (n, q) array
-        Quantiles of each p(z).
-    edges : (b + 1,) array
-        Ascending redshifts.
+    Return an (n, b) array; rows sum to 1: what lies beyond the edges is in the first and last bin.
 
-    Returns
-    -------
-    (n, b) float64 array
-        Rows sum to 1: what lies beyond the edges is in the first and last bin.
-
-    Examples
-    --------
     >>> bin_masses(np.array([0.0, 1.0]), np.array([[0.1, 0.5]]), np.array([0.0, 0.2, 0.4])).round(9)
     array([[0.25, 0.75]])
     """
@@ -127,24 +98,11 @@ def bin_masses(levels: np.ndarray, redshifts: np.ndarray, edges: np.ndarray) -> 
 
 
 def variances(levels: np.ndarray, redshifts: np.ndarray) -> np.ndarray:
-    """Return the variances of p(z) given as quantiles.
+    """Return the (n,) variances of p(z) given as (n, q) quantiles at (q,) levels.
 
     Beyond the first and last quantile, p(z) falls exponentially from the density next to it: of a
     Gaussian with 99 quantiles, the standard deviation comes out 0.3 % too small.
 
-    Parameters
-    ----------
-    levels : (q,) array
-        Ascending probabilities between 0 and 1.
-    redshifts : (n, q) array
-        Quantiles of each p(z).
-
-    Returns
-    -------
-    (n,) float64 array
-
-    Examples
-    --------
     >>> variances(np.array([0.0, 1.0]), np.array([[0.0, 1.0]])).round(9)
     array([0.08333333])
     """
@@ -166,21 +124,9 @@ def stack_table(
 ) -> pd.DataFrame:
     """Return ``redshift_stacks.csv``: stacked p(z) and true numbers in bins of redshift.
 
-    Parameters
-    ----------
-    models : sequence of Stacked
-        The models.
-    edges : (b + 1,) array
-        From `stack_edges`.
-    settings : RedshiftPdfs
-        Number of tomographic bins.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `model, tomographic_bin, zphot_low, zphot_high, z_low, z_high, stacked, true`: the last two
-        are numbers of objects, mean over seeds. Tomographic bins hold equal numbers by the model's
-        own zphot.
+    The columns are `model, tomographic_bin, zphot_low, zphot_high, z_low, z_high, stacked, true`:
+    the last two are numbers of objects, mean over seeds. Tomographic bins hold equal numbers by the
+    model's own zphot; `edges` are from `stack_edges`.
     """
     parts = []
     for model in models:
@@ -212,15 +158,6 @@ def summary_table(
     Widths are standard deviations. Differences are stack minus truth, on the same objects, with
     the interval of a bootstrap over groups that leaves the edges of the bins where they are. The
     last row of a model is of all objects.
-
-    Parameters
-    ----------
-    models : sequence of Stacked
-        The models.
-    settings : RedshiftPdfs
-        Number of tomographic bins.
-    bootstrap : Bootstrap
-        Replicates, level and seed.
     """
     counts = counts_by_seed([model.predictions for model in models], bootstrap)
     rows: list[dict[str, Any]] = []

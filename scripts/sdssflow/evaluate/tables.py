@@ -24,7 +24,6 @@ SCORE_COLUMNS = ["value", "lower", "upper", "n", "data_digest"]
 BIN_COLUMNS = ["variable", "bin_low", "bin_high"]
 BINNED_COLUMNS = [*ABOUT_COLUMNS, *BIN_COLUMNS, *SCORE_COLUMNS]
 DIFFERENCE_COLUMNS = ["model", "other", "metric", "value", "lower", "upper"]
-VARIABLES = ("zspec", "zphot", "reference_mag")
 Columns = dict[str, np.ndarray]
 
 
@@ -39,7 +38,7 @@ class Scores:
     values : (k,) float64 array
         Their values; NaN where undefined.
     replicates : (r, k) float64 array
-        Their values on the replicates; NaN where undefined.
+        Their values on the replicates.
     n : (k,) int array
         Number of objects that each metric is about.
     """
@@ -52,16 +51,9 @@ class Scores:
 
 @dataclass(frozen=True)
 class Predictions:
-    """The test predictions of one model, all seeds.
+    """The test predictions of one model, all seeds, with the digest of each seed's test table.
 
-    Attributes
-    ----------
-    model : str
-        Name of the model.
-    frame : pandas.DataFrame
-        Columns as docs/architecture.md lists them for predictions.parquet.
-    test_digests : dict of int to str
-        Digest of the test table of each seed.
+    The columns of `frame` are those that docs/architecture.md lists for predictions.parquet.
     """
 
     model: str
@@ -121,19 +113,9 @@ def counts_by_seed(
 
 
 def equal_count_edges(values: np.ndarray, bins: int) -> np.ndarray:
-    """Return the edges of bins that hold equal numbers of `values`.
+    """Return the ascending edges of `bins` bins that hold equal numbers of `values`, NaN left out.
 
-    Parameters
-    ----------
-    values : (n,) array
-        NaN are left out.
-    bins : int
-        Number of bins wanted.
-
-    Returns
-    -------
-    (m + 1,) float64 array
-        Ascending; m < `bins` where values repeat too often, empty if there are no values.
+    There are fewer where values repeat too often, and no edges if there are no values.
     """
     finite = np.asarray(values, dtype=float)
     finite = finite[np.isfinite(finite)]
@@ -168,91 +150,57 @@ def mean_over_seeds(scores: Sequence[Scores]) -> Scores:
         )
 
 
-def scores_table(
-    scores: Mapping[str, Mapping[int, Scores]], level: float, test_digests: Mapping[int, str]
-) -> pd.DataFrame:
-    """Return ``scores.csv``: each model, seed and metric, and the means over seeds.
-
-    Parameters
-    ----------
-    scores : mapping of model to mapping of seed to Scores
-        All scores.
-    level : float
-        Confidence level of the intervals.
-    test_digests : mapping of seed to str
-        Digest of each seed's test table.
-    """
-    rows: list[dict[str, Any]] = []
-    for model, by_seed in scores.items():
-        for seed, score in sorted(by_seed.items()):
-            rows += score_rows(score, level, model=model, seed=seed, digest=test_digests[seed])
-        mean = mean_over_seeds(list(by_seed.values()))
-        digest = combined_digest(test_digests)
-        rows += score_rows(mean, level, model=model, seed=ALL, digest=digest)
-    return pd.DataFrame(rows, columns=[*ABOUT_COLUMNS, *SCORE_COLUMNS])
-
-
-def score_rows(
-    score: Scores, level: float, *, model: str, seed: int | str, digest: str, **more: Any
+def _seed_rows(
+    model: str,
+    by_seed: Mapping[int, Scores],
+    level: float,
+    test_digests: Mapping[int, str],
+    **more: Any,
 ) -> list[dict[str, Any]]:
-    """Return one dict per metric, with interval; `more` columns come before the value.
+    """Return the rows of a score table of one model: each seed and the mean over seeds."""
+    labelled = [(seed, by_seed[seed], test_digests[seed]) for seed in sorted(by_seed)]
+    labelled.append((ALL, mean_over_seeds(list(by_seed.values())), combined_digest(test_digests)))
+    return [
+        row
+        for seed, score, digest in labelled
+        for row in _score_rows(score, level, {"model": model, "seed": seed}, more, digest)
+    ]
+
+
+def _score_rows(
+    score: Scores, level: float, about: dict[str, Any], more: dict[str, Any], digest: str
+) -> list[dict[str, Any]]:
+    """Return one row per metric, with interval; `more` columns come before the value.
 
     A fraction of none or all of n objects is the same in every replicate; its interval is the exact
     binomial one instead (`bootstrap.bound_certain_fraction`).
     """
     lower, upper = interval(score.replicates, level)
-    for place, metric in enumerate(score.metrics):
+    rows = []
+    for metric, value, low, high, n in zip(
+        score.metrics, score.values, lower, upper, score.n, strict=True
+    ):
         if metric.fraction:
-            lower[place], upper[place] = bound_certain_fraction(
-                score.values[place], lower[place], upper[place], score.n[place], level
-            )
-    return [
-        {
-            "model": model,
-            "seed": seed,
-            **metric.key,
-            **more,
-            "value": value,
-            "lower": low,
-            "upper": high,
-            "n": n,
-            "data_digest": digest,
-        }
-        for metric, value, low, high, n in zip(
-            score.metrics, score.values, lower, upper, score.n, strict=True
-        )
-    ]
+            low, high = bound_certain_fraction(value, low, high, n, level)
+        values = {"value": value, "lower": low, "upper": high, "n": n, "data_digest": digest}
+        rows.append({**about, **metric.key, **more, **values})
+    return rows
 
 
-def differences_table(scores: Mapping[str, Mapping[int, Scores]], level: float) -> pd.DataFrame:
+def _differences(scores: Mapping[str, Mapping[int, Scores]], level: float) -> pd.DataFrame:
     """Return ``differences.csv``: `model` minus `other` for every pair, on the same objects.
 
-    Parameters
-    ----------
-    scores : mapping of model to mapping of seed to Scores
-        All scores; replicates drew the same groups for all models. Those are shown whose record
-        says `compared`.
-    level : float
-        Confidence level of the intervals.
+    Replicates drew the same groups for all models. Those metrics are shown that are `compared`.
     """
     means = {model: mean_over_seeds(list(by_seed.values())) for model, by_seed in scores.items()}
     rows = []
     for model, other in itertools.combinations(means, 2):
         replicates = means[model].replicates - means[other].replicates
         values = means[model].values - means[other].values
-        lower, upper = interval(replicates, level)
-        for place, metric in enumerate(means[model].metrics):
+        ends = interval(replicates, level)
+        for metric, *numbers in zip(means[model].metrics, values, *ends, strict=True):
             if metric.compared:
-                rows.append(
-                    {
-                        "model": model,
-                        "other": other,
-                        "metric": metric.name,
-                        "value": values[place],
-                        "lower": lower[place],
-                        "upper": upper[place],
-                    }
-                )
+                rows.append((model, other, metric.name, *numbers))
     return pd.DataFrame(rows, columns=DIFFERENCE_COLUMNS)
 
 
@@ -275,15 +223,22 @@ class Scorer(NamedTuple):
         Takes predictions and a seed; returns what scores are made of, arrays of n objects.
     score : callable
         Takes such columns, (replicates, n) counts and metrics; returns Scores.
+    variables : tuple of str
+        In bins of which they are scored.
     """
 
     metrics: tuple[Metric, ...]
     columns: Callable[[Predictions, int], Columns]
     score: Callable[[Columns, np.ndarray, tuple[Metric, ...]], Scores]
+    variables: tuple[str, ...] = ("zspec", "zphot", "reference_mag")
 
 
 def compare_models(
-    predictions: Sequence[Predictions], scorer: Scorer, bins: int, bootstrap: Bootstrap
+    predictions: Sequence[Predictions],
+    scorer: Scorer,
+    bins: int,
+    bootstrap: Bootstrap,
+    counts: Mapping[int, np.ndarray] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Return the tables `scores`, `differences` and `scores_by_bin` of some models.
 
@@ -294,11 +249,13 @@ def compare_models(
     scorer : Scorer
         How they are scored; in bins by those of its metrics whose record says `binned`.
     bins : int
-        Number of bins of zspec, zphot and reference magnitude.
+        Number of bins of each variable.
     bootstrap : Bootstrap
         Replicates, level and seed.
+    counts : mapping of int to array, optional
+        From `counts_by_seed`, where they are drawn already.
     """
-    counts = counts_by_seed(predictions, bootstrap)
+    counts = counts or counts_by_seed(predictions, bootstrap)
     scores = {
         one.model: {
             seed: scorer.score(scorer.columns(one, seed), counts[seed], scorer.metrics)
@@ -306,10 +263,16 @@ def compare_models(
         }
         for one in progress(predictions, len(predictions), "scoring")
     }
+    digests, level = predictions[0].test_digests, bootstrap.level
+    rows = [
+        row
+        for model, by_seed in scores.items()
+        for row in _seed_rows(model, by_seed, level, digests)
+    ]
     return {
-        "scores": scores_table(scores, bootstrap.level, predictions[0].test_digests),
-        "differences": differences_table(scores, bootstrap.level),
-        "scores_by_bin": scores_by_bin(predictions, scorer, bins, counts, bootstrap.level),
+        "scores": pd.DataFrame(rows, columns=[*ABOUT_COLUMNS, *SCORE_COLUMNS]),
+        "differences": _differences(scores, level),
+        "scores_by_bin": scores_by_bin(predictions, scorer, bins, counts, level),
     }
 
 
@@ -320,31 +283,20 @@ def scores_by_bin(
     counts: Mapping[int, np.ndarray],
     level: float,
 ) -> pd.DataFrame:
-    """Score models in bins of zspec, zphot and reference magnitude.
+    """Score models in bins of the scorer's variables: `BINNED_COLUMNS`.
 
     Bins hold equal numbers of objects of all seeds together and are the same for all models. Bins
     of zphot have the edges of those of zspec, so that a model more or less changes no other
     model's row; their first and last bin take in what lies beyond. Objects without a reference
     magnitude are in no bin of it. A bin without objects has no row; a seed without objects in a
     bin has none, and doesn't enter the mean over seeds.
-
-    Parameters
-    ----------
-    predictions, scorer, bins
-        As for `compare_models`.
-    counts : mapping of int to array
-        From `counts_by_seed`.
-    level : float
-        Confidence level of the intervals.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `BINNED_COLUMNS`.
     """
     metrics = tuple(metric for metric in scorer.metrics if metric.binned)
     rows: list[dict[str, Any]] = []
-    for variable, edges in _edges(predictions[0].frame, bins).items():
+    for variable in scorer.variables:
+        edges = equal_count_edges(
+            predictions[0].frame["zspec" if variable == "zphot" else variable].to_numpy(), bins
+        )
         for one in predictions:
             columns = {seed: scorer.columns(one, seed) for seed in one.seeds}
             for low, high, inside in _bins(one, variable, edges):
@@ -352,16 +304,10 @@ def scores_by_bin(
                 for seed, chosen in inside.items():
                     some = {name: values[chosen] for name, values in columns[seed].items()}
                     by_seed[seed] = scorer.score(some, counts[seed][:, chosen], metrics)
-                where = {"variable": variable, "bin_low": low, "bin_high": high}
-                rows += _bin_rows(one, by_seed, level, where)
+                if by_seed:
+                    where = {"variable": variable, "bin_low": low, "bin_high": high}
+                    rows += _seed_rows(one.model, by_seed, level, one.test_digests, **where)
     return pd.DataFrame(rows, columns=BINNED_COLUMNS)
-
-
-def _edges(frame: pd.DataFrame, bins: int) -> dict[str, np.ndarray]:
-    zspec, magnitude = (
-        equal_count_edges(frame[name].to_numpy(), bins) for name in ("zspec", "reference_mag")
-    )
-    return dict(zip(VARIABLES, (zspec, zspec, magnitude), strict=True))
 
 
 def _bins(
@@ -379,23 +325,3 @@ def _bins(
     for place in range(len(edges) - 1):
         inside = {seed: number == place for seed, number in numbers.items()}
         yield edges[place], edges[place + 1], {s: rows for s, rows in inside.items() if rows.any()}
-
-
-def _bin_rows(
-    prediction: Predictions, by_seed: Mapping[int, Scores], level: float, where: dict[str, Any]
-) -> list[dict[str, Any]]:
-    """Return the rows of one model in one bin: each seed and the mean over seeds."""
-    if not by_seed:
-        return []
-    digests = prediction.test_digests
-    labelled: dict[int | str, tuple[Scores, str]] = {
-        seed: (scores, digests[seed]) for seed, scores in by_seed.items()
-    }
-    labelled[ALL] = (mean_over_seeds(list(by_seed.values())), combined_digest(digests))
-    return [
-        row
-        for seed, (scores, digest) in labelled.items()
-        for row in score_rows(
-            scores, level, model=prediction.model, seed=seed, digest=digest, **where
-        )
-    ]

@@ -33,13 +33,7 @@ TRUTHS = {
 
 
 def join_labels(labels: pa.Table, embedding: pa.Table) -> pa.Table:
-    """Return the embedding with the group labels of the same objects.
-
-    Raises
-    ------
-    ValueError
-        If the tables are not of the same objects.
-    """
+    """Return the embedding with the group labels; ValueError if they are of other objects."""
     if labels.column("row_id").to_pylist() != embedding.column("row_id").to_pylist():
         raise ValueError(
             "clusters and embedding are not of the same objects; make both from the same features "
@@ -53,14 +47,8 @@ def join_labels(labels: pa.Table, embedding: pa.Table) -> pa.Table:
 def draw_groups(table: pa.Table, sample: str, explained: list[float] | None) -> Figure:
     """Draw a grid of scatter plots: embeddings by truth, k-means, mixture and HDBSCAN.
 
-    Parameters
-    ----------
-    table : pyarrow.Table
-        From `join_labels`.
-    sample : str
-        Name of the sample.
-    explained : list of float or None
-        Fraction of the variance along each principal component.
+    `table` is from `join_labels`; `explained` is the fraction of the variance along each principal
+    component.
     """
     kinds = [kind for kind in ("pca", "umap") if f"{kind}_1" in table.column_names]
     figure, grid = plt.subplots(
@@ -86,15 +74,7 @@ def draw_groups(table: pa.Table, sample: str, explained: list[float] | None) -> 
 
 
 def draw_selection(table: pd.DataFrame, sample: str) -> Figure:
-    """Draw the criteria against the number of groups, and the agreement with the truth.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        ``clusters.csv``.
-    sample : str
-        Name of the sample.
-    """
+    """Draw the criteria of clusters.csv by number of groups, and the agreement with the truth."""
     figure, grid = plt.subplots(2, 2, figsize=(9.5, 6.8))
     for (algorithm, criterion, label), axes in zip(CRITERIA, grid.flat, strict=False):
         rows = table[(table.algorithm == algorithm) & (table.criterion == criterion)]

@@ -41,18 +41,10 @@ MIXTURE_STARTS = 2
 
 
 class Grouping(NamedTuple):
-    """One way to divide the objects.
+    """One way to divide the objects into `k` groups, noise not counted.
 
-    Attributes
-    ----------
-    algorithm : str
-        One of `ALGORITHMS`.
-    k : int
-        Number of groups, noise not counted.
-    labels : (n,) int32 array
-        Group of each object: 0 is the largest; -1 is noise.
-    criteria : dict of str to float
-        What the number of groups is chosen by, and beside it.
+    `labels` are (n,) int32: 0 is the largest group, -1 noise. Of the `criteria`, one chooses the
+    number of groups.
     """
 
     algorithm: str
@@ -62,14 +54,9 @@ class Grouping(NamedTuple):
 
 
 class Truth(NamedTuple):
-    """What groups are compared with.
+    """What groups are compared with: (n,) true groups, '' where unknown.
 
-    Attributes
-    ----------
-    name : str
-        ``spec_class``, or ``zspec_terciles`` where classes are unknown, or ``none``.
-    labels : (n,) str array
-        The true group, '' where unknown.
+    They are ``spec_class``, or ``zspec_terciles`` where classes are unknown, or ``none``.
     """
 
     name: str
@@ -162,8 +149,8 @@ def group_mixture(points: np.ndarray, k: int, seed: int) -> Grouping:
 def group_hdbscan(points: np.ndarray, min_cluster_size: int) -> Grouping:
     """Group objects into dense regions and noise.
 
-    Criteria: ``noise_fraction`` and ``mean_membership`` (mean strength with which the objects of
-    the groups belong to them; 0 if all is noise).
+    Criteria: ``noise_fraction`` and ``mean_membership``, the mean strength with which the objects
+    of the groups belong to them; 0 if all is noise.
     """
     size = min(min_cluster_size, len(points))
     model = HDBSCAN(min_cluster_size=max(size, 2), copy=True).fit(points)

@@ -27,22 +27,10 @@ def class_marker(name: str) -> str:
 
 
 def robust_limits(values: np.ndarray, tail: float = 0.001, margin: float = 0.05) -> tuple:
-    """Axis limits that a few broken values can't stretch.
+    """Axis limits that a few broken values can't stretch, low < high also for equal or no values.
 
-    Parameters
-    ----------
-    values : (n,) array
-        NaN are left out.
-    tail : float
-        Fraction of the values that may lie outside at either end; with fewer than 1 / `tail`
-        values none does.
-    margin : float
-        Empty space at either end, as a fraction of the range.
-
-    Returns
-    -------
-    low, high : float
-        ``low < high`` also for equal values and for none.
+    A fraction `tail` of the values may lie outside at either end (with fewer than 1 / `tail`, none
+    does), and a fraction `margin` of the range is left empty there. NaN are left out.
     """
     values = values[np.isfinite(values)]
     if len(values) == 0:
@@ -57,23 +45,9 @@ def robust_limits(values: np.ndarray, tail: float = 0.001, margin: float = 0.05)
 def draw_plane(
     axes: Axes, x: np.ndarray, y: np.ndarray, objects: Objects, limits: tuple
 ) -> ScalarMappable | None:
-    """Draw objects in a plane: by class, else by redshift, else by number.
+    """Draw objects in a plane: by class, else by redshift, else by number; NaN are left out.
 
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        Where to draw.
-    x, y : (n,) array
-        Coordinates; objects with a NaN are left out.
-    objects : Objects
-        Their classes and redshifts.
-    limits : ((low, high), (low, high))
-        Range of the axes.
-
-    Returns
-    -------
-    matplotlib.cm.ScalarMappable or None
-        What a colour bar of redshift or number belongs to; None where classes have colours.
+    Return what a colour bar of redshift or number belongs to, None where classes have colours.
     """
     axes.set(xlim=limits[0], ylim=limits[1])
     shown = np.isfinite(x) & np.isfinite(y)

@@ -17,7 +17,7 @@ COMPONENTS = 2
 
 
 class PrincipalComponents(NamedTuple):
-    """A principal component analysis of standardised features.
+    """A principal component analysis of n objects in d standardised features.
 
     Attributes
     ----------
@@ -35,15 +35,8 @@ class PrincipalComponents(NamedTuple):
 
 
 def principal_components(points: np.ndarray) -> PrincipalComponents:
-    """Project standardised features on their two directions of largest variance.
+    """Project (n, d) standardised features on their two directions of largest variance.
 
-    Parameters
-    ----------
-    points : (n, d) float array
-        Features with mean 0 and standard deviation 1.
-
-    Notes
-    -----
     With one feature, or two objects, there is no second direction: its scores and loadings are 0.
     """
     with threadpool_limits(limits=1):  # same bytes whatever the number of threads
@@ -62,29 +55,12 @@ def principal_components(points: np.ndarray) -> PrincipalComponents:
 
 
 def uniform_manifold(points: np.ndarray, seed: int) -> np.ndarray:
-    """Project standardised features by UMAP (McInnes, Healy & Melville 2018, arXiv:1802.03426).
+    """Project (n, d) standardised features by UMAP (McInnes et al. 2018, arXiv:1802.03426).
 
     Neighbours are kept together; distances between distant groups, sizes of groups and the axes
-    mean nothing.
+    mean nothing. With a seed UMAP runs in one thread and gives the same bytes each time. It needs
+    four objects, or it is a ValueError.
 
-    Parameters
-    ----------
-    points : (n, d) float array
-        Features; at least four objects.
-    seed : int
-        Seed; with it UMAP runs in one thread and gives the same bytes each time.
-
-    Returns
-    -------
-    (n, 2) float array
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than four objects.
-
-    Notes
-    -----
     The exact neighbours come from scikit-learn's tree: umap's own approximate search compiles for
     half a minute, the tree takes less than a second for 5000 objects. The start is the PCA plane
     (Kobak & Linderman 2021, Nat. Biotechnol. 39, 156): large-scale order is kept, and no
@@ -121,16 +97,7 @@ def uniform_manifold(points: np.ndarray, seed: int) -> np.ndarray:
 
 
 def embed_features(space: FeatureSpace, embeddings: list[str], seed: int) -> tuple[pa.Table, dict]:
-    """Project objects by each of the named embeddings.
-
-    Parameters
-    ----------
-    space : FeatureSpace
-        Objects in standardised features.
-    embeddings : list of str
-        Of ``pca`` and ``umap``.
-    seed : int
-        Seed of UMAP.
+    """Project objects by each of the named embeddings, ``pca`` and ``umap`` (which the seed is of).
 
     Returns
     -------

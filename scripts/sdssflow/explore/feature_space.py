@@ -37,23 +37,14 @@ class FeatureSpace:
 
 
 def read_feature_space(features: pa.Table, max_objects: int, seed: int) -> FeatureSpace:
-    """Draw objects of a feature table and standardise their features.
+    """Draw at most `max_objects` of a feature table, as `draw_rows` does, and standardise them.
 
     Features that are the same for all drawn objects are left out.
-
-    Parameters
-    ----------
-    features : pyarrow.Table
-        Feature table with the names of its features in its metadata.
-    max_objects : int
-        Most objects to draw.
-    seed : int
-        Seed of the draw.
 
     Raises
     ------
     ValueError
-        If the table names no features, a feature has a missing or infinite value, a row_id occurs
+        If the metadata name no features, a feature has a missing or infinite value, a row_id occurs
         twice, there are fewer than two objects, or no feature varies.
     """
     names = metadata(features.schema).get("features", [])
@@ -90,25 +81,8 @@ def read_feature_space(features: pa.Table, max_objects: int, seed: int) -> Featu
 def draw_rows(row_id: np.ndarray, max_objects: int, seed: int) -> np.ndarray:
     """Draw at most `max_objects` rows: which ones depends on their row_id and the seed alone.
 
-    Parameters
-    ----------
-    row_id : (n,) int array
-        Unique identifiers, in any order.
-    max_objects : int
-        Most rows to draw; all are taken if there are no more.
-    seed : int
-        Seed of the draw.
-
-    Returns
-    -------
-    (m,) int array
-        Positions of the drawn rows, ordered by row_id: neither the draw nor what is computed from
-        it depends on the order of the table.
-
-    Raises
-    ------
-    ValueError
-        If a row_id occurs twice.
+    Return their positions, ordered by row_id: neither the draw nor what is computed from it depends
+    on the order of the table. A row_id that occurs twice is a ValueError.
     """
     order = np.argsort(row_id, kind="stable")
     ordered = row_id[order]

@@ -88,10 +88,9 @@ def read_objects(
 
     Raises
     ------
-    MissingColumnError
-        If the catalogue lacks a column that the figure needs.
     ValueError
-        If it has no row, or no value in a column that the figure needs.
+        If the catalogue lacks a column that the figure needs (MissingColumnError) or values in it,
+        or has no row.
     """
     kind, by = features.magnitudes, f"explore.figures: {figure}"
     magnitudes = [f"{kind}_mag_{band}" for band in BANDS]

@@ -62,18 +62,9 @@ WAVELENGTH = np.arange(1750.0, 11500.0, 2.0)
 
 
 class Line(NamedTuple):
-    """A spectral line.
+    """A spectral line at a laboratory wavelength in vacuum, all in Å.
 
-    Attributes
-    ----------
-    name : str
-        Ion.
-    wavelength : float
-        Laboratory wavelength in vacuum, Å.
-    equivalent_width : float
-        Rest-frame equivalent width in Å; positive in emission.
-    sigma : float
-        Gaussian width in Å.
+    The rest-frame equivalent width is positive in emission; `sigma` is the Gaussian width.
     """
 
     name: str
@@ -83,18 +74,9 @@ class Line(NamedTuple):
 
 
 class Recipe(NamedTuple):
-    """What a schematic spectrum is made of.
+    """What a schematic spectrum is made of: a black body in K with a break and lines.
 
-    Attributes
-    ----------
-    label : str
-        For legends.
-    temperature : float
-        Of the black body, K.
-    break_factor : float
-        Flux just below the 4000 Å break as a fraction of the black body's.
-    lines : tuple of Line
-        Its lines.
+    `break_factor` is the flux just below the 4000 Å break as a fraction of the black body's.
     """
 
     label: str
@@ -133,15 +115,7 @@ RECIPES: dict[str, Recipe] = {
 
 
 def black_body(wavelength: np.ndarray, temperature: float) -> np.ndarray:
-    """Planck's law per unit wavelength, in arbitrary units with 1 at 5500 Å.
-
-    Parameters
-    ----------
-    wavelength : (n,) array
-        Å.
-    temperature : float
-        K.
-    """
+    """Planck's law per unit wavelength (Å, at a temperature in K), 1 at 5500 Å."""
 
     def planck(metres: np.ndarray | float) -> np.ndarray:
         exponent = PLANCK * LIGHT_SPEED / (metres * BOLTZMANN * temperature)
@@ -151,20 +125,7 @@ def black_body(wavelength: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def schematic_spectrum(name: str, wavelength: np.ndarray = WAVELENGTH) -> np.ndarray:
-    """Rest-frame F_lambda of a schematic galaxy, in arbitrary units.
-
-    Parameters
-    ----------
-    name : str
-        A key of `RECIPES`.
-    wavelength : (n,) array
-        Rest-frame wavelength in vacuum, Å.
-
-    Returns
-    -------
-    (n,) array
-        Positive flux per unit wavelength.
-    """
+    """Rest-frame F_lambda of a galaxy of `RECIPES` at wavelengths in vacuum (Å), without unit."""
     recipe = RECIPES[name]
     step = 1 / (1 + np.exp(-(wavelength - BREAK) / BREAK_WIDTH))
     continuum = black_body(wavelength, recipe.temperature)
@@ -184,22 +145,10 @@ def sdss_filters() -> FilterSequence:
 def redshifted(
     wavelength: np.ndarray, flux: np.ndarray, zspec: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Move a rest-frame spectrum to a redshift, keeping its integral over wavelength.
+    """Move a rest-frame spectrum, wavelength in Å, to a redshift above -1.
 
-    Parameters
-    ----------
-    wavelength : (n,) array
-        Rest-frame wavelength in Å.
-    flux : (n,) array
-        Rest-frame F_lambda.
-    zspec : float
-        Redshift, above -1.
-
-    Returns
-    -------
-    wavelength, flux : (n,) arrays
-        Wavelength times (1 + z), F_lambda divided by (1 + z). The dimming with distance is left
-        out: it is the same in all bands, so colours don't know it.
+    Wavelengths grow by (1 + z), F_lambda shrinks by it, which keeps the integral. The dimming with
+    distance is left out: it is the same in all bands, so colours don't know it.
     """
     rules = [
         {"name": "wavelength", "exponent": +1, "array_in": wavelength},
@@ -210,24 +159,9 @@ def redshifted(
 
 
 def synthetic_colors(wavelength: np.ndarray, flux: np.ndarray) -> np.ndarray:
-    """AB colours u-g, g-r, r-i, i-z of an observed spectrum.
+    """AB colours u-g, g-r, r-i, i-z in mag of an observed spectrum, F_lambda over Å in any unit.
 
-    Parameters
-    ----------
-    wavelength : (n,) array
-        Observed wavelength in Å.
-    flux : (n,) array
-        F_lambda in any unit: colours don't depend on it.
-
-    Returns
-    -------
-    (4,) array
-        Colours in mag.
-
-    Raises
-    ------
-    ValueError
-        If the spectrum does not cover a filter. Flux that is not known is never taken as zero.
+    A spectrum that does not cover a filter is a ValueError: flux that is not known is never zero.
     """
     filters = sdss_filters()
     low = min(curve.wavelength[0] for curve in filters)
@@ -243,13 +177,7 @@ def synthetic_colors(wavelength: np.ndarray, flux: np.ndarray) -> np.ndarray:
 
 
 def redshifted_colors(redshifts: np.ndarray = REDSHIFTS) -> pd.DataFrame:
-    """Colours of the schematic spectra against redshift.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``spectrum, zspec, u_g, g_r, r_i, i_z``; colours in AB mag.
-    """
+    """Colours of the schematic spectra in AB mag: ``spectrum, zspec, u_g, g_r, r_i, i_z``."""
     rows = []
     for name in RECIPES:
         flux = schematic_spectrum(name)
@@ -263,12 +191,7 @@ def redshifted_colors(redshifts: np.ndarray = REDSHIFTS) -> pd.DataFrame:
 def draw_redshifted_spectrum(colors: pd.DataFrame, galaxies: Objects | None = None) -> Figure:
     """Draw the old spectrum at three redshifts over the filter curves, and colours against z.
 
-    Parameters
-    ----------
-    colors : pandas.DataFrame
-        From `redshifted_colors`.
-    galaxies : Objects or None
-        Real galaxies, whose running median is drawn beside the curves.
+    Of `galaxies`, real ones, the running median is drawn beside the curves.
     """
     figure = plt.figure(figsize=(10.0, 9.0))
     grid = figure.add_gridspec(5, 2)

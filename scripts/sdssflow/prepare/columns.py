@@ -11,21 +11,9 @@ class MissingColumnError(ValueError):
 
 
 def numbers(table: pa.Table, name: str, needed_by: str) -> np.ndarray:
-    """Return a numeric column as float64, nulls as NaN.
+    """Return a numeric column of a catalogue as float64, nulls as NaN.
 
-    Parameters
-    ----------
-    table : pyarrow.Table
-        A catalogue.
-    name : str
-        Column.
-    needed_by : str
-        The part of the configuration that asks for it, for the error.
-
-    Raises
-    ------
-    MissingColumnError
-        If there is no such column.
+    `needed_by` is the part of the configuration that asks for it, for the MissingColumnError.
     """
     column = require(table, name, needed_by)
     return column.cast(pa.float64()).to_numpy(zero_copy_only=False).astype(float)

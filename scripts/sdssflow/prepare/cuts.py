@@ -14,14 +14,7 @@ from sdssflow.prepare.duplicates import first_rows
 
 
 def apply_cuts(table: pa.Table, cuts: list[settings.Cut]) -> tuple[pa.Table, pd.DataFrame]:
-    """Apply cuts in order and count what each removes.
-
-    Parameters
-    ----------
-    table : pyarrow.Table
-        A catalogue.
-    cuts : list of Cut
-        From the sample's configuration.
+    """Apply the cuts of a sample to its catalogue in order and count what each removes.
 
     Returns
     -------
@@ -33,10 +26,9 @@ def apply_cuts(table: pa.Table, cuts: list[settings.Cut]) -> tuple[pa.Table, pd.
 
     Raises
     ------
-    MissingColumnError
-        If a cut needs a column that the catalogue does not have.
     ValueError
-        If a cut removes the last row.
+        If a cut removes the last row, or needs a column that the catalogue does not have
+        (MissingColumnError).
     """
     classes = _classes_of(table)
     keep = np.ones(table.num_rows, dtype=bool)

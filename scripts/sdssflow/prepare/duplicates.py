@@ -18,18 +18,8 @@ ARCSEC = np.pi / 180 / 3600
 def object_keys(table: pa.Table, radius_arcsec: float = 0.5) -> pa.StringArray:
     """Return one key per row, equal for rows that are one object (see `first_rows`).
 
-    Parameters
-    ----------
-    table : pyarrow.Table
-        A catalogue of n rows.
-    radius_arcsec : float
-        Largest separation of two positions of one object.
-
-    Returns
-    -------
-    pyarrow.StringArray
-        The key of the object's first row: its objid, else its position, else its magnitudes.
-        Rows added behind the others change no key, unless they join two objects.
+    The key is the objid of the object's first row, else its position, else its magnitudes. Rows
+    added behind the others change no key, unless they join two objects.
     """
     first, object_of = np.unique(first_rows(table, radius_arcsec), return_inverse=True)
     rows = table.select(_telling(table)).take(pa.array(first))
@@ -47,23 +37,11 @@ def object_keys(table: pa.Table, radius_arcsec: float = 0.5) -> pa.StringArray:
 
 
 def first_rows(table: pa.Table, radius_arcsec: float = 0.5) -> np.ndarray:
-    """Return for each row the first row of the same object.
+    """Return for each row of a catalogue the first row of the same object, (n,) int64.
 
     Two rows are one object if they have the same objid, or lie within `radius_arcsec` of each
     other, or have identical magnitudes in all bands and one of them has neither objid nor position.
     The relation is closed: a chain of neighbours is one object.
-
-    Parameters
-    ----------
-    table : pyarrow.Table
-        A catalogue of n rows.
-    radius_arcsec : float
-        Largest separation of two positions of one object.
-
-    Returns
-    -------
-    (n,) int64 array
-        Positions of rows in the table.
     """
     n = table.num_rows
     positions = _positions(table)

@@ -17,22 +17,11 @@ CORRECTED = ("applied here", "applied in source")
 def extinction_to_subtract(
     catalogue: pa.Table, settings: Features
 ) -> tuple[dict[str, np.ndarray], str]:
-    """Return the extinction per band, in mag, and what was decided.
+    """Return the extinction of n objects per band, in mag, and what was decided.
 
-    Parameters
-    ----------
-    catalogue : pyarrow.Table
-        Catalogue with its metadata.
-    settings : Features
-        Whether to deredden at all.
-
-    Returns
-    -------
-    extinction : dict of str to (n,) array
-        What to subtract in each band; a band without its own column gets that of r (or of the first
-        band there is) by the coefficients of one dust law. Zeros where nothing is to be done.
-    decision : str
-        'applied here', 'applied in source', 'unknown' (no extinction in the catalogue) or 'no'.
+    A band without its own column gets that of r (or of the first band there is) by the coefficients
+    of one dust law; zeros where nothing is to be done. The decision is 'applied here', 'applied in
+    source', 'unknown' (no extinction in the catalogue) or 'no'.
     """
     none = {band: np.zeros(catalogue.num_rows) for band in BANDS}
     if metadata(catalogue.schema).get("extinction_applied", False):

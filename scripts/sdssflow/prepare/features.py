@@ -30,13 +30,6 @@ ADJACENT = tuple(pairwise(BANDS))
 def build_features(catalogue: pa.Table, settings: Features) -> pa.Table:
     """Build the feature table of a clean catalogue.
 
-    Parameters
-    ----------
-    catalogue : pyarrow.Table
-        Clean catalogue.
-    settings : Features
-        Groups of features and how magnitudes are treated.
-
     Returns
     -------
     pyarrow.Table
@@ -46,10 +39,9 @@ def build_features(catalogue: pa.Table, settings: Features) -> pa.Table:
 
     Raises
     ------
-    MissingColumnError
-        If a group needs a column that the catalogue does not have.
     ValueError
-        If a feature would leak the truth, or no row has a reference magnitude.
+        If a group needs a column that the catalogue does not have (MissingColumnError), a feature
+        would leak the truth, or no row has a reference magnitude.
     """
     extinction, deredden = extinction_to_subtract(catalogue, settings)
     declared: dict[Feature, np.ndarray] = {}
@@ -93,18 +85,9 @@ def refuse_leaks(names: dict[str, np.ndarray] | list[str]) -> None:
 
 @dataclass(frozen=True)
 class Photometry:
-    """The magnitudes of a catalogue, as a feature group asks for them.
+    """The magnitudes of n objects of a clean catalogue, as a feature group asks for them.
 
-    Attributes
-    ----------
-    catalogue : pyarrow.Table
-        Clean catalogue of n objects.
-    settings : Features
-        Which magnitudes features are made of.
-    extinction : dict of str to (n,) array
-        What to subtract in each band, in mag.
-    group : str
-        The feature group, for the error if a column is missing.
+    `extinction` is what to subtract in each band, in mag; an error names the `group`.
     """
 
     catalogue: pa.Table

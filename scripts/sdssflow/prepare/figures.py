@@ -10,15 +10,7 @@ from sdssflow.plotting import PALETTE
 
 
 def draw_flow(flow: pd.DataFrame, title: str) -> Figure:
-    """Draw what is left after each cut, top to bottom.
-
-    Parameters
-    ----------
-    flow : pandas.DataFrame
-        From `sdssflow.prepare.cuts.apply_cuts`.
-    title : str
-        Name of the sample.
-    """
+    """Draw what `apply_cuts` left after each cut, top to bottom."""
     labels = [f"{row.cut.replace('_', ' ')}\n{row.description}" for row in flow.itertuples()]
     figure, axes = plt.subplots(figsize=(7.5, 1.0 + 0.62 * len(flow)))
     axes.barh(range(len(flow)), flow["after"], color=PALETTE[5], height=0.6)

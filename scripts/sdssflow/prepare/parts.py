@@ -67,13 +67,7 @@ class Part:
 
 
 def feature_names(path: str | Path) -> tuple[str, ...]:
-    """Return the names of the features of a split table, in the order models see them.
-
-    Raises
-    ------
-    ValueError
-        If the file's metadata names none: it was not written by `split_sample`.
-    """
+    """Return the names of the features of a split table, in the order models see them."""
     names = metadata(pq.read_schema(path)).get("features")
     if not names:
         raise ValueError(f"{path}: its metadata name no features; write it by rule split_sample")
@@ -81,13 +75,7 @@ def feature_names(path: str | Path) -> tuple[str, ...]:
 
 
 def folds(path: str | Path) -> list[int]:
-    """Return the fold numbers of a split table, ascending; a holdout has one.
-
-    Raises
-    ------
-    ValueError
-        If the table has no rows.
-    """
+    """Return the fold numbers of a split table, ascending; a holdout has one."""
     numbers = pc.unique(read_parquet(path, ["fold"]).column("fold")).to_pylist()
     if not numbers:
         raise ValueError(f"{path}: no rows; loosen the cuts of the sample")
@@ -95,22 +83,10 @@ def folds(path: str | Path) -> list[int]:
 
 
 def read_part(path: str | Path, fold: int, part: str) -> Part:
-    """Read one part of one fold of ``development.parquet`` or ``test.parquet``.
+    """Read a part, one of `PARTS`, of one fold of ``development.parquet`` or ``test.parquet``.
 
-    Parameters
-    ----------
-    path : path-like
-        A table written by `split_sample`.
-    fold : int
-        Fold number, one of `folds(path)`.
-    part : {'train', 'validation', 'calibration', 'test'}
-        Which part.
-
-    Returns
-    -------
-    Part
-        With zero rows if the fold has no such part: a split need not hold back a validation or a
-        calibration part.
+    It has zero rows if the fold has no such part: a split need not hold back a validation or a
+    calibration part.
 
     Raises
     ------

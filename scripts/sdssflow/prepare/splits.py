@@ -26,18 +26,7 @@ TRAIN, TEST = PARTS.index("train"), PARTS.index("test")
 def split_sample(
     features: pa.Table, settings: Split, name: str, seed: int
 ) -> tuple[pa.Table, pa.Table, pd.DataFrame]:
-    """Part a sample.
-
-    Parameters
-    ----------
-    features : pyarrow.Table
-        Feature table.
-    settings : Split
-        How to part it.
-    name : str
-        Name of the split, for messages and metadata.
-    seed : int
-        Another seed draws other parts.
+    """Split a sample, given by its feature table; another seed draws other parts.
 
     Returns
     -------
@@ -95,15 +84,7 @@ def _rows(
 
 
 def hash_uniform(keys: np.ndarray, salt: str) -> np.ndarray:
-    """Return a number in [0, 1) for each key that depends on the key and the salt alone.
-
-    Parameters
-    ----------
-    keys : (n,) array of str, numpy or Arrow
-        Group keys.
-    salt : str
-        Seed and purpose of the draw.
-    """
+    """Return a number in [0, 1) for each of n texts that depends on it and the salt alone."""
     hash_key = hashlib.blake2b(salt.encode(), digest_size=8).hexdigest()
     hashed = np.empty(len(keys), dtype=np.uint64)
     for start in range(0, len(keys), BLOCK):  # a Python text takes 75 bytes

@@ -30,21 +30,10 @@ Stage = Literal["acquire", "prepare", "explore", "classify", "regress"]
 
 
 class Item(NamedTuple):
-    """One file that the report shows.
+    """One file that the report shows, with the words of its record.
 
-    Attributes
-    ----------
-    path : str
-        The file.
-    kind : {'figure', 'table', 'data'}
-        A picture; a CSV shown as a table; a Parquet table of which only the number of rows and
-        the provenance are quoted.
-    sample, stage, split : str
-        Where it belongs; '' if it belongs to no sample or no split.
-    name, title, caption : str
-        From its record.
-    seed : int or None
-        Seed of a table that there is one of for each seed.
+    Sample and split are '' where it belongs to none. Of a Parquet table, kind 'data', only the
+    number of rows and the provenance are quoted. `seed` is that of a table of one seed.
     """
 
     path: str
@@ -64,15 +53,6 @@ def contents(
     """List what the report shows, in its order.
 
     Splits come in the order of their names: canonical JSON does not keep the order of keys.
-
-    Parameters
-    ----------
-    run : RunConfiguration
-        The run.
-    samples : dict of str to Sample
-        The definition of each of the run's samples.
-    results : str
-        Folder of the results.
 
     Raises
     ------

@@ -90,67 +90,41 @@ ROWS_OF_SCORES = (
 )
 ROWS_OF_DIFFERENCES = "Score of ``model`` minus that of ``other``, mean over seeds."
 
+# fmt: off
 CONCEPTS = (
-    Shown(
-        "concepts/redshifted_spectrum",
-        "Why colours carry redshift",
+    Shown("concepts/redshifted_spectrum", "Why colours carry redshift",
         "A schematic galaxy spectrum slides through the SDSS filters as its redshift grows, and "
         "the colours change with it. The spectrum is a sketch from public physics, not a measured "
-        "template.",
-    ),
-    Shown(
-        "concepts/redshifted_colors.csv",
-        "Colours of the schematic spectra",
-        "AB colours of the schematic spectra through the SDSS filters, by redshift.",
-    ),
+        "template."),
+    Shown("concepts/redshifted_colors.csv", "Colours of the schematic spectra",
+        "AB colours of the schematic spectra through the SDSS filters, by redshift."),
 )
 ACQUIRE = (
-    Shown(
-        "catalogue/catalogue.parquet",
-        "Catalogue",
-        "Rows as read from the source, in the common schema.",
-    ),
-    Shown(
-        "catalogue/defects.csv",
-        "Defects found in the source",
+    Shown("catalogue/catalogue.parquet", "Catalogue",
+        "Rows as read from the source, in the common schema."),
+    Shown("catalogue/defects.csv", "Defects found in the source",
         "What is wrong with the values as they came, how often, what was done about it and a row "
-        "to look at. No row is dropped here: a value that can't be true becomes missing.",
-    ),
-    Shown(
-        "catalogue/completeness.csv",
-        "Completeness",
+        "to look at. No row is dropped here: a value that can't be true becomes missing."),
+    Shown("catalogue/completeness.csv", "Completeness",
         "Of a download: what was planned, what the server counted and what arrived, for each "
         "chunk and for the whole. Numbers of rows are equal, or the run would have stopped. Of "
         "bulk files: rows of each file, those with photometry, those that meet the selection, and "
-        "those in the catalogue.",
-        asked=_is_bulk_or_downloaded,
-    ),
+        "those in the catalogue.", asked=_is_bulk_or_downloaded),
 )
 PREPARE = (
-    Shown(
-        "clean/catalogue.parquet", "Clean catalogue", "Rows that passed every cut.", name="clean"
-    ),
-    Shown(
-        "clean/flow.csv",
-        "What was cut",
+    Shown("clean/catalogue.parquet", "Clean catalogue",
+        "Rows that passed every cut.", name="clean"),
+    Shown("clean/flow.csv", "What was cut",
         "Each quality cut in the order of the configuration, with the objects before it, removed "
-        "by it and left after it.",
-        name="flow_table",
-    ),
-    Shown(
-        "clean/flow",
-        "Objects left after each cut",
-        "How many objects each quality cut leaves, in the order in which cuts are applied.",
-    ),
+        "by it and left after it.", name="flow_table"),
+    Shown("clean/flow", "Objects left after each cut",
+        "How many objects each quality cut leaves, in the order in which cuts are applied."),
 )
 PARTS = (
-    Shown(
-        "split/{split}/{seed}/parts.csv",
-        "Parts of the sample",
+    Shown("split/{split}/{seed}/parts.csv", "Parts of the sample",
         "Objects and groups in each part. A group never stands in two parts: duplicates of an "
         "object, or all objects of a plate or sky cell, stay together. Models learn from train, "
-        "stop early on validation, are calibrated on calibration and are judged on test alone.",
-    ),
+        "stop early on validation, are calibrated on calibration and are judged on test alone."),
 )
 CATALOGUE = tuple(
     Shown(
@@ -161,242 +135,137 @@ CATALOGUE = tuple(
     for name, texts in EXPLORED.items()
 )
 GROUPS = (
-    Shown(
-        "explore/clusters",
-        "Groups in the feature space",
-        "Projections of the standardised features on two dimensions, coloured by what is known "
-        "of the objects and by the groups that k-means, a Gaussian mixture and HDBSCAN find. "
-        "Distances between far groups of a UMAP projection mean nothing.",
-    ),
-    Shown(
-        "explore/cluster_selection",
-        "How many groups?",
+    Shown("explore/clusters", "Groups in the feature space",
+        "Projections of the standardised features on two dimensions, coloured by what is known of "
+        "the objects and by the groups that k-means, a Gaussian mixture and HDBSCAN find. "
+        "Distances between far groups of a UMAP projection mean nothing."),
+    Shown("explore/cluster_selection", "How many groups?",
         "The criterion of each algorithm against the number of groups, the chosen one marked, and "
-        "the agreement of the groups with the truth where it is known.",
-    ),
-    Shown(
-        "explore/clusters.csv",
-        "Groups found without labels",
+        "the agreement of the groups with the truth where it is known."),
+    Shown("explore/clusters.csv", "Groups found without labels",
         "For each algorithm and number of groups k, the criterion that chooses k, and, where "
         "truth is known, the agreement of the groups with it. ARI is the adjusted Rand index and "
         "AMI the adjusted mutual information: 1 for equal partitions, 0 on average for "
-        "independent ones.",
-        name="clusters_table",
-    ),
+        "independent ones.", name="clusters_table"),
 )
 CLASSES = (
-    Shown(
-        "classify/{split}/scores.csv",
-        "Scores of the classifiers",
+    Shown("classify/{split}/scores.csv", "Scores of the classifiers",
         "Mean over seeds with its interval. Purity of a class is its precision, completeness its "
-        "recall.",
-        columns=ROWS_OF_SCORES,
-    ),
-    Shown(
-        "classify/{split}/differences.csv",
-        "Differences from the best classifier",
-        "Score of each model minus that of the best, on the same objects and the same "
-        "bootstrap draws. An interval that holds 0 means that the test part can't tell the two "
-        "apart.",
-        columns=ROWS_OF_DIFFERENCES,
-    ),
-    Shown(
-        "classify/{split}/figures/comparison",
-        "Classifiers compared",
-        "Scores of all classifiers with their intervals.",
-    ),
-    Shown(
-        "classify/{split}/figures/confusion",
-        "Confusion matrices",
-        "Fraction of each true class (rows) that each classifier puts in each class (columns).",
-    ),
-    Shown(
-        "classify/{split}/figures/reliability",
-        "Are the probabilities right?",
+        "recall.", columns=ROWS_OF_SCORES),
+    Shown("classify/{split}/differences.csv", "Differences from the best classifier",
+        "Score of each model minus that of the best, on the same objects and the same bootstrap "
+        "draws. An interval that holds 0 means that the test part can't tell the two apart.",
+        columns=ROWS_OF_DIFFERENCES),
+    Shown("classify/{split}/figures/comparison", "Classifiers compared",
+        "Scores of all classifiers with their intervals."),
+    Shown("classify/{split}/figures/confusion", "Confusion matrices",
+        "Fraction of each true class (rows) that each classifier puts in each class (columns)."),
+    Shown("classify/{split}/figures/reliability", "Are the probabilities right?",
         "Observed frequency against predicted probability. On the diagonal, objects given a "
-        "probability of 0.8 are right eight times in ten; below it the classifier is too sure.",
-    ),
-    Shown(
-        "classify/{split}/figures/by_magnitude",
-        "Scores against magnitude",
+        "probability of 0.8 are right eight times in ten; below it the classifier is too sure."),
+    Shown("classify/{split}/figures/by_magnitude", "Scores against magnitude",
         "Scores in bins of magnitude with equal numbers of objects, with intervals. Faint objects "
-        "have noisier colours.",
-    ),
-    Shown(
-        "classify/{split}/figures/roc",
-        "Completeness against contamination",
-        "Receiver operating characteristic of each class against the rest.",
-    ),
-    Shown(
-        "classify/{split}/scores_by_bin.csv",
-        "Scores of the classifiers by magnitude",
-        "The same scores in bins of magnitude with equal numbers of objects; all models share "
-        "the bins.",
-    ),
-    Shown(
-        "classify/{split}/confusion.csv",
-        "Confusion matrices, in numbers",
-        "Test objects by true and predicted class.",
-        name="confusion_table",
-    ),
-    Shown(
-        "classify/{split}/reliability.csv",
-        "Reliability, in numbers",
+        "have noisier colours."),
+    Shown("classify/{split}/figures/roc", "Completeness against contamination",
+        "Receiver operating characteristic of each class against the rest."),
+    Shown("classify/{split}/scores_by_bin.csv", "Scores of the classifiers by magnitude",
+        "The same scores in bins of magnitude with equal numbers of objects; all models share the "
+        "bins."),
+    Shown("classify/{split}/confusion.csv", "Confusion matrices, in numbers",
+        "Test objects by true and predicted class.", name="confusion_table"),
+    Shown("classify/{split}/reliability.csv", "Reliability, in numbers",
         "Mean predicted probability and observed frequency in bins of predicted probability.",
-        name="reliability_table",
-    ),
+        name="reliability_table"),
 )
 REDSHIFTS = (
-    Shown(
-        "regress/{split}/scores.csv",
-        "Scores of the photometric redshifts",
+    Shown("regress/{split}/scores.csv", "Scores of the photometric redshifts",
         "Mean over seeds with its interval. Papers use one name for several formulas: the "
-        "convention of each score stands below its name.",
-        columns=ROWS_OF_SCORES,
-    ),
-    Shown(
-        "regress/{split}/differences.csv",
-        "Differences from the best regressor",
-        "Score of each model minus that of the best, on the same objects and the same "
-        "bootstrap draws. An interval that holds 0 means that the test part can't tell the two "
-        "apart.",
-        columns=ROWS_OF_DIFFERENCES,
-    ),
-    Shown(
-        "regress/{split}/figures/comparison",
-        "Regressors compared",
-        "Scores of all regressors with their intervals.",
-    ),
-    Shown(
-        "regress/{split}/figures/zphot_zspec",
-        "Photometric against spectroscopic redshift",
+        "convention of each score stands below its name.", columns=ROWS_OF_SCORES),
+    Shown("regress/{split}/differences.csv", "Differences from the best regressor",
+        "Score of each model minus that of the best, on the same objects and the same bootstrap "
+        "draws. An interval that holds 0 means that the test part can't tell the two apart.",
+        columns=ROWS_OF_DIFFERENCES),
+    Shown("regress/{split}/figures/comparison", "Regressors compared",
+        "Scores of all regressors with their intervals."),
+    Shown("regress/{split}/figures/zphot_zspec", "Photometric against spectroscopic redshift",
         "Test objects of all seeds. Solid: equality; dashed: a normalised residual of ±0.05, the "
-        "outlier limit of bright samples.",
-    ),
-    Shown(
-        "regress/{split}/figures/residuals",
-        "Residuals against redshift",
+        "outlier limit of bright samples."),
+    Shown("regress/{split}/figures/residuals", "Residuals against redshift",
         "Normalised residual (zphot − zspec) / (1 + zspec) against the spectroscopic redshift, "
-        "with its running median and the band that holds 68 % of the objects.",
-    ),
-    Shown(
-        "regress/{split}/figures/by_redshift",
-        "Scores against redshift",
-        "Scores in bins of redshift with equal numbers of objects, with intervals.",
-    ),
-    Shown(
-        "regress/{split}/figures/by_magnitude",
-        "Scores against magnitude",
-        "Scores in bins of magnitude with equal numbers of objects, with intervals.",
-    ),
-    Shown(
-        "regress/{split}/figures/training",
-        "Training of the networks",
+        "with its running median and the band that holds 68 % of the objects."),
+    Shown("regress/{split}/figures/by_redshift", "Scores against redshift",
+        "Scores in bins of redshift with equal numbers of objects, with intervals."),
+    Shown("regress/{split}/figures/by_magnitude", "Scores against magnitude",
+        "Scores in bins of magnitude with equal numbers of objects, with intervals."),
+    Shown("regress/{split}/figures/training", "Training of the networks",
         "Loss of the models trained by gradient descent against the number of passes over the "
-        "training part.",
-        asked=_trains_networks,
-    ),
-    Shown(
-        "regress/{split}/scores_by_bin.csv",
+        "training part.", asked=_trains_networks),
+    Shown("regress/{split}/scores_by_bin.csv",
         "Scores of the photometric redshifts by redshift and magnitude",
         "The same scores in bins with equal numbers of objects; all models share the bins. Bins "
         "of true and of predicted redshift answer different questions: only the second is known "
-        "for a new object.",
-    ),
+        "for a new object."),
 )
 PDFS = (
-    Shown(
-        "regress/{split}/pdf_scores.csv",
-        "Scores of p(z)",
+    Shown("regress/{split}/pdf_scores.csv", "Scores of p(z)",
         "How well each model knows what it doesn't know: scores of the redshift density p(z) of "
         "each object. CRPS and the CDE loss judge p(z) as a whole; the distances of the PIT from "
         "uniform and the coverage say whether it is calibrated, sharpness how narrow it is. "
-        "Conformal intervals cover 95 % (68 %) of objects that are exchangeable with those of "
-        "the calibration part, whatever p(z) is. Where the test part was not chosen at random, as "
-        "in a published split whose test half is brighter, that is no guarantee: the coverage "
-        "measured here counts.",
-        columns=ROWS_OF_SCORES,
-    ),
-    Shown(
-        "regress/{split}/pdf_differences.csv",
-        "Differences in p(z) from the best model",
+        "Conformal intervals cover 95 % (68 %) of objects that are exchangeable with those of the "
+        "calibration part, whatever p(z) is. Where the test part was not chosen at random, as in "
+        "a published split whose test half is brighter, that is no guarantee: the coverage "
+        "measured here counts.", columns=ROWS_OF_SCORES),
+    Shown("regress/{split}/pdf_differences.csv", "Differences in p(z) from the best model",
         "Score of each model minus that of the one with the lowest CRPS, on the same objects and "
         "the same bootstrap draws. An interval that holds 0 means that the test part can't tell "
         "the two apart. A smaller width is better only where the coverage is right.",
-        columns=ROWS_OF_DIFFERENCES,
-    ),
-    Shown(
-        "regress/{split}/figures/pit",
-        "Are the densities calibrated?",
+        columns=ROWS_OF_DIFFERENCES),
+    Shown("regress/{split}/figures/pit", "Are the densities calibrated?",
         "Histogram of the probability integral transform (PIT), the probability that p(z) leaves "
         "below zspec, relative to the number expected. Right densities are flat. A hump: p(z) too "
         "wide; high ends: too narrow; a slope: biased. Grey: where right densities lie, bin by "
-        "bin.",
-    ),
-    Shown(
-        "regress/{split}/figures/coverage",
-        "Coverage of the intervals",
+        "bin."),
+    Shown("regress/{split}/figures/coverage", "Coverage of the intervals",
         "Fraction of the objects whose zspec lies within the central interval of p(z), for every "
         "nominal coverage, and how far it is from that. These intervals are p(z)'s own: nothing "
-        "guarantees them. Grey: where right densities lie, level by level.",
-    ),
-    Shown(
-        "regress/{split}/figures/pdf_by_bin",
-        "p(z) against redshift and magnitude",
+        "guarantees them. Grey: where right densities lie, level by level."),
+    Shown("regress/{split}/figures/pdf_by_bin", "p(z) against redshift and magnitude",
         "CRPS, coverage of the central 95 % interval and half width of the central 68 % interval "
         "in bins with equal numbers of objects. Right p(z) may be wide, but cover 95 % in every "
-        "bin of zphot or magnitude.",
-    ),
-    Shown(
-        "regress/{split}/figures/pdf_gallery",
-        "Examples of p(z)",
+        "bin of zphot or magnitude."),
+    Shown("regress/{split}/figures/pdf_gallery", "Examples of p(z)",
         "Test objects of the model with the lowest CRPS, each chosen by the rule above it, none "
         "by hand; most lopsided means that the highest point lies farthest from the median. p(z) "
-        "is drawn from its quantile 0.003 to its quantile 0.997.",
-    ),
-    Shown(
-        "regress/{split}/figures/redshift_stacks",
-        "Redshift distributions of tomographic bins",
+        "is drawn from its quantile 0.003 to its quantile 0.997."),
+    Shown("regress/{split}/figures/redshift_stacks", "Redshift distributions of tomographic bins",
         "Objects in bins of equal numbers by the zphot of each model: the sum of their p(z) "
         "against their zspec. Above each panel, by how much the mean redshift of the sum is off. "
-        "The panels show the range that holds 99.8 % of the objects.",
-    ),
-    Shown(
-        "regress/{split}/redshift_stacks_summary.csv",
-        "Means and widths of the stacks",
+        "The panels show the range that holds 99.8 % of the objects."),
+    Shown("regress/{split}/redshift_stacks_summary.csv", "Means and widths of the stacks",
         "Mean and standard deviation of the redshift in each tomographic bin, of the sum of p(z) "
         "and of zspec, and their difference, stack minus truth, with the interval of a bootstrap "
-        "on the same objects.",
-    ),
-    Shown(
-        "regress/{split}/pdf_scores_by_bin.csv",
-        "Scores of p(z) by redshift and magnitude",
+        "on the same objects."),
+    Shown("regress/{split}/pdf_scores_by_bin.csv", "Scores of p(z) by redshift and magnitude",
         "The same scores in bins with equal numbers of objects; all models share the bins. In "
-        "bins of zspec even right p(z) are not calibrated: the bins are chosen by the answer.",
-    ),
-    Shown(
-        "regress/{split}/covariate_shift.csv",
-        "What the scores are where spectra are rare",
+        "bins of zspec even right p(z) are not calibrated: the bins are chosen by the answer."),
+    Shown("regress/{split}/covariate_shift.csv", "What the scores are where spectra are rare",
         "Objects with spectra, weighted so that their features are distributed as those of the "
         "target: the scores they predict for it, beside those without weights and those measured "
-        "on the target itself.",
-    ),
-    Shown(
-        "regress/{split}/{model}/search/{seed}.csv",
-        "Search for settings",
-        "Candidates by round, judged on the validation part by their CRPS: the configured settings "
-        "first, the better ones of the others going on with more epochs. Difference: CRPS minus "
-        "that of the configured settings in the same round, with its standard error. Others are "
-        "chosen only if they are better by more than that. No test object was looked at.",
-        name="search",
-    ),
+        "on the target itself."),
+    Shown("regress/{split}/{model}/search/{seed}.csv", "Search for settings",
+        "Candidates by round, judged on the validation part by their CRPS: the configured "
+        "settings first, the better ones of the others going on with more epochs. Difference: "
+        "CRPS minus that of the configured settings in the same round, with its standard error. "
+        "Others are chosen only if they are better by more than that. No test object was looked "
+        "at.", name="search"),
 )
+# fmt: on
 PDFS = tuple(shown._replace(asked=_gives_pdfs) for shown in PDFS)
 PUBLISHED = Shown(
     "published.csv",
     "Published numbers and ours",
-    "Reproduced: our whole interval lies within the tolerance of the published number; differs: "
-    "none of it does; undecided: part of it does.",
+    "Reproduced: our whole interval lies within the tolerance of the published "
+    "number; differs: none of it does; undecided: part of it does.",
     columns="``because`` says why the tolerance is what it is, or why there is no comparison.",
 )
 

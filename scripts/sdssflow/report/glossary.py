@@ -13,6 +13,11 @@ from sdssflow.evaluate import class_metrics, paper_metrics, pdf_metrics, redshif
 from sdssflow.evaluate.metrics import Metric, names, placed
 
 BETTER = {"low": "lower is better", "high": "higher is better", "zero": "nearer 0 is better"}
+TASKS = {
+    "classify": "Classification",
+    "regress": "Photometric redshifts",
+    "pdf": "Redshift densities p(z)",
+}
 RANKED_BY = {"classify": "macro_f1", "regress": "sigma_nmad", "pdf": "crps"}
 SYMBOLS = (
     "p: predicted probability; y: true class as 0 or 1; N: number of test objects; "

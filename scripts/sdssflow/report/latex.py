@@ -34,8 +34,6 @@ def escaped(text: str) -> str:
 
     Letters that pdfLaTeX has no glyph for stand as their code point, for they would stop it.
 
-    Examples
-    --------
     >>> escaped("50 % of model_mag_r")
     '50 \\% of model\\_mag\\_r'
     >>> escaped("−0.5 × 10⁻⁷ Δε")
@@ -81,14 +79,7 @@ def latex(table: Table, label: str) -> str:
     An interval stands behind its value in small type; where that is too wide for a page, below it;
     and where that is too wide, rows and columns are exchanged, so that models stand beside each
     other. What still does not fit is set as small as can be read: leave some of it out. Bold stays
-    bold; conventions and notes stand below the rows.
-
-    Parameters
-    ----------
-    table : Table
-        What to set.
-    label : str
-        What a paper refers to it by, without ``tab:``.
+    bold; conventions and notes stand below the rows. Papers refer to it by ``tab:`` and `label`.
     """
     kinds, (head, *rows), width = _set(table)
     float_ = "table*" if width > COLUMN else "table"

@@ -1,47 +1,49 @@
-"""What the pages hold: one page for each sample, from its source to its scores."""
+"""What the pages hold: one page for each sample, from its source to its scores, and the index."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pandas as pd
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.report import tables
 from sdssflow.report.cards import data_sheet, facts_of
 from sdssflow.report.contents import Item
-from sdssflow.report.objects import read_objids
+from sdssflow.report.failures import read_objids
+from sdssflow.report.figures import PUBLISHED
+from sdssflow.report.glossary import label
 from sdssflow.report.provenance import Facts, Provenance, read_facts
 from sdssflow.report.sections import LONG, Section, block
 from sdssflow.report.summary import TaskSummary, summarise
-from sdssflow.report.tables import Table
+from sdssflow.report.tables import (
+    Cell,
+    Table,
+    number_cell,
+    plain,
+    plain_table,
+    read_table,
+    text_cell,
+    with_interval,
+    word_columns,
+)
 
+PUBLISHED_COLUMNS = (
+    "citation", "metric", "convention", "subset", "theirs", "uncertainty", "sample", "split",
+    "model", "ours", "ours_low", "ours_high", "difference", "tolerance", "verdict", "because",
+)  # fmt: skip
+COMPARED = ("reproduced", "undecided", "differs")
 FLOW_COLUMNS = ("cut", "before", "removed", "after")
 
 
 @dataclass(frozen=True)
 class SamplePage:
-    """The page of one sample.
+    """The page of one sample: text below its title, the stages in short, sections in their order.
 
-    Attributes
-    ----------
-    name, title : str
-        Of the sample.
-    text : list of str
-        Paragraphs below the title.
-    in_short : list of (str, list of str)
-        A few sentences on each stage, with the words that stand before them.
-    summaries : list of TaskSummary
-        One for each task and split.
-    sections : list of Section
-        In the order of the stages.
-    cards : list of Section
-        A model card for each best model.
-    sheet : Section
-        The data sheet, which is written to a file only: the page shows its parts in its sections.
+    `sheet`, the data sheet, is written to a file only: the page shows its parts in its sections.
     """
 
     name: str
@@ -55,13 +57,7 @@ class SamplePage:
 
 
 def concepts_section(items: list[Item]) -> Section:
-    """Return the section of what belongs to no sample.
-
-    Raises
-    ------
-    ReportError
-        If a file is missing or can't be shown.
-    """
+    """Return the section of what belongs to no sample."""
     notes = ["Computed from a schematic spectrum: no observed object enters"]
     blocks = [block(item, "schematic spectra", notes) for item in items if not item.sample]
     return Section("concepts", "Why colours carry redshift", blocks=blocks)
@@ -70,18 +66,7 @@ def concepts_section(items: list[Item]) -> Section:
 def sample_page(
     name: str, items: list[Item], run: RunConfiguration, sample: Sample, provenance: Provenance
 ) -> SamplePage:
-    """Read everything that `items` names of a sample.
-
-    Parameters
-    ----------
-    name, sample : str, Sample
-        The sample and its definition.
-    items : list of Item
-        From `sdssflow.report.contents`; those of other samples are left aside.
-    run : RunConfiguration
-        The run.
-    provenance : Provenance
-        Of predictions and models.
+    """Read everything that `items` names of a sample; those of others are left aside.
 
     Raises
     ------
@@ -97,8 +82,8 @@ def sample_page(
         for task in sample.tasks
         for split in sorted(sample.splits)
     ]
-    flow = tables.read_table(_path(mine, "flow_table"), FLOW_COLUMNS)
-    defects = tables.read_table(_path(mine, "defects"), (), empty=True)
+    flow = read_table(_path(mine, "flow_table"), FLOW_COLUMNS)
+    defects = read_table(_path(mine, "defects"), (), empty=True)
     sections = _stages(name, sample, mine, source, clean)
     sheet = data_sheet(name, sample, (source, clean), flow, defects, sections[:3])
     text = [sample.description] if sample.description else []
@@ -223,12 +208,12 @@ def _parts(name: str, sample: Sample, items: list[Item], notes: list[str]) -> Se
     blocks = []
     for split, settings in sorted(sample.splits.items()):
         mine = [item for item in items if item.name == "parts" and item.split == split]
-        frames = [tables.read_table(item.path, ("fold", "part", "rows")) for item in mine]
+        frames = [read_table(item.path, ("fold", "part", "rows")) for item in mine]
         seeds = [item.seed for item in mine]
         frame = pd.concat(frames, keys=seeds, names=["seed", None]).reset_index(level="seed")
         about = ", ".join(f"{key} {value}" for key, value in settings.model_dump().items())
         blocks.append(
-            tables.plain_table(
+            plain_table(
                 frame,
                 f"{mine[0].title}: split {split}",
                 mine[0].caption,
@@ -237,3 +222,53 @@ def _parts(name: str, sample: Sample, items: list[Item], notes: list[str]) -> Se
             )
         )
     return Section(f"{name}-parts", "Training and test parts", blocks=blocks)
+
+
+def published_tables(path: str | Path) -> list[Table]:
+    """Return what was compared with published numbers, and, folded, what was not and why."""
+    frame = read_table(path, PUBLISHED_COLUMNS, empty=True)
+    words = ["subset", "sample", "split", "model", "because"]
+    frame[words] = frame[words].astype(object).where(frame[words].notna(), "")
+    compared = frame[frame["verdict"].isin(COMPARED)]
+    others = frame[~frame["verdict"].isin(COMPARED)]
+    # those with a number of ours come first
+    others = others.sort_values("ours", key=pd.isna, kind="stable")
+    counts = compared["verdict"].value_counts()
+    note = ", ".join(f"{counts[verdict]} {verdict}" for verdict in COMPARED if verdict in counts)
+    both = ("published in", "score", "theirs", "ours", "of")
+    heads = (*both, "difference", "tolerance", "verdict", "why this tolerance")
+    heads = word_columns(*heads, numeric=("theirs", "ours", "difference", "tolerance"))
+    rows = []
+    for _, row in compared.iterrows():
+        numbers = [number_cell(row["difference"]), number_cell(row["tolerance"])]
+        verdict = [text_cell(row["verdict"], strong=True), text_cell(row["because"])]
+        rows.append([*_numbers(row), *numbers, *verdict])
+    found = []
+    if rows:
+        title, text = PUBLISHED.title, PUBLISHED.caption
+        found.append(Table(title, text, heads, rows, [note], source=str(path)))
+    heads = word_columns(*both, "verdict", "why", numeric=("theirs", "ours"))
+    rows = [
+        [*_numbers(row), text_cell(row["verdict"]), text_cell(row["because"])]
+        for _, row in others.iterrows()
+    ]
+    if rows:
+        title = "Published numbers without a comparison"
+        text = "Not run, or of other objects or features, so that the difference says little."
+        found.append(Table(title, text, heads, rows, folded=True, source=str(path)))
+    return found
+
+
+def _numbers(row: pd.Series) -> list[Cell]:
+    """Return where a number is published, its score, it, ours if this run has it, and what of."""
+    score = f"{label(row['metric'])}, {row['convention']}"
+    if row["subset"] not in ("all", ""):
+        score = f"{score}, {row['subset']}"
+    theirs, ours = number_cell(row["theirs"]), text_cell("")
+    if not pd.isna(row["uncertainty"]):
+        theirs = Cell(f"{theirs.text} ± {plain(row['uncertainty'])}", sort=theirs.sort)
+    if not pd.isna(row["ours"]):
+        value, interval = with_interval(row["ours"], row["ours_low"], row["ours_high"])
+        ours = Cell(value, interval, float(row["ours"]))
+    place = " / ".join(filter(None, map(str, row[["sample", "split", "model"]])))
+    return [text_cell(row["citation"]), text_cell(score), theirs, ours, text_cell(place)]

@@ -12,8 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sdssflow.report.glossary import TASKS
 from sdssflow.report.scores import ModelScores
-from sdssflow.report.tables import ReportError
+from sdssflow.report.tables import Cell, Column, ReportError, Table, text_cell, word_columns
 from sdssflow.tables import metadata, read_schema
 
 
@@ -52,16 +53,9 @@ class ModelRun:
 
 @dataclass(frozen=True)
 class Provenance:
-    """How predictions and models were made; every list may be empty.
+    """How predictions and models were made, each model by its card; every list may be empty.
 
-    Attributes
-    ----------
-    model_runs : list of ModelRun
-        Provenance of the predictions.
-    trainings : list of dict
-        The card of each trained model, one for each seed.
-    objids : mapping of int to int, or pandas.Series
-        The objid of each row of the sample, where its source has one.
+    `objids` are those of the rows of the sample, where its source has them.
     """
 
     model_runs: list[ModelRun] = field(default_factory=list)
@@ -70,13 +64,7 @@ class Provenance:
 
 
 def read_facts(path: str | Path) -> Facts:
-    """Read the foot of a Parquet table: no column is read.
-
-    Raises
-    ------
-    ReportError
-        If the file is missing, not Parquet or carries no provenance.
-    """
+    """Read the foot of a Parquet table: no column is read."""
     try:
         file = pq.read_metadata(path)
     except FileNotFoundError:
@@ -93,13 +81,7 @@ def read_facts(path: str | Path) -> Facts:
 
 
 def read_model_run(path: str | Path) -> ModelRun:
-    """Read what the metadata of a predictions.parquet say of its model.
-
-    Raises
-    ------
-    ReportError
-        If the provenance lacks an entry.
-    """
+    """Read what the metadata of a predictions.parquet say of its model."""
     facts = read_facts(path)
     for key in ("sample", "split", "model", "test_digests", "cards"):
         if key not in facts.entries:
@@ -119,13 +101,7 @@ def read_model_run(path: str | Path) -> ModelRun:
 
 
 def read_training(folder: str | Path) -> dict[str, Any]:
-    """Read the card of a trained model.
-
-    Raises
-    ------
-    ReportError
-        If there is none, or it lacks an entry.
-    """
+    """Read the card of a trained model."""
     path = Path(folder) / "card.json"
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
@@ -142,13 +118,7 @@ def read_training(folder: str | Path) -> dict[str, Any]:
 
 
 def check_digests(scores: ModelScores, runs: list[ModelRun]) -> None:
-    """Check that scores were made from the predictions that stand beside them.
-
-    Raises
-    ------
-    ReportError
-        If a seed's scores quote another test part than a model's predictions.
-    """
+    """Refuse scores of another test part than the predictions that stand beside them."""
     for run in runs:
         for seed, digest in run.digests.items() if run.place == scores.place else ():
             quoted = scores.digests.get(seed, digest)
@@ -168,3 +138,52 @@ def versions(runs: list[ModelRun]) -> dict[str, list[str]]:
             for package, version in card.get("versions", {}).items():
                 found.setdefault(package, set()).add(str(version))
     return {package: sorted(found[package]) for package in sorted(found)}
+
+
+def device_table(model_runs: list[ModelRun]) -> Table | None:
+    """Return where each model was trained, as its cards say; None if there are none."""
+    seen: dict[tuple[str, ...], list[str]] = {}
+    for model_run in model_runs:
+        for seed, card in model_run.cards.items():
+            place = (
+                model_run.sample,
+                TASKS[model_run.task],
+                model_run.split,
+                model_run.model,
+                str(card.get("device", "unknown")),
+                str(card.get("dtype", "unknown")),
+            )
+            seen.setdefault(place, []).append(seed)
+    rows = [[*map(text_cell, place), text_cell(", ".join(seeds))] for place, seeds in seen.items()]
+    columns = word_columns("sample", "task", "split", "model", "device", "precision", "seeds")
+    text = "From the cards of the trained models."
+    table = Table("Where the models were trained", text, columns, rows, folded=True)
+    return table if rows else None
+
+
+def versions_table(model_runs: list[ModelRun]) -> Table | None:
+    """Return the package versions that the models' cards name; None if there are none."""
+    rows = [
+        [text_cell(package), text_cell(", ".join(found))]
+        for package, found in versions(model_runs).items()
+    ]
+    text = "From the cards of the trained models. Several versions: not all were trained alike."
+    return Table("Versions", text, word_columns("package", "version"), rows) if rows else None
+
+
+def digest_table(model_runs: list[ModelRun]) -> Table | None:
+    """Return the digest of every test part; None if there are none."""
+    seen: dict[tuple[str, str, str], str] = {}
+    for model_run in model_runs:
+        for seed, digest in model_run.digests.items():
+            seen[(model_run.sample, model_run.split, seed)] = digest
+    rows = [
+        [*map(text_cell, (sample, split)), Cell(seed, sort=seed), text_cell(digest)]
+        for (sample, split, seed), digest in seen.items()
+    ]
+    columns = [*word_columns("sample", "split"), Column("seed"), *word_columns("test digest")]
+    text = (
+        "First 12 hexadecimal digits of the SHA-256 of each test part: equal digests, equal "
+        "objects and features."
+    )
+    return Table("Test parts", text, columns, rows, folded=True) if rows else None

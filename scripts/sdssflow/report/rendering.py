@@ -16,13 +16,19 @@ from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.evaluate.paper_metrics import of_conventions
 from sdssflow.report.figures import pdf_models
-from sdssflow.report.glossary import BETTER, CLASSES, DENSITIES, REDSHIFTS, SYMBOLS, Metric
-from sdssflow.report.objects import Residuals
+from sdssflow.report.glossary import (
+    BETTER,
+    CLASSES,
+    DENSITIES,
+    REDSHIFTS,
+    SYMBOLS,
+    TASKS,
+    Metric,
+)
 from sdssflow.report.pages import SamplePage
-from sdssflow.report.provenance import ModelRun, versions
-from sdssflow.report.sections import Section
-from sdssflow.report.summary import DENSITIES_TITLE, TASKS
-from sdssflow.report.tables import Cell, Column, Table, text_cell, word_columns
+from sdssflow.report.provenance import ModelRun, device_table, digest_table, versions_table
+from sdssflow.report.sections import Residuals, Section
+from sdssflow.report.tables import Table, text_cell, word_columns
 
 TEMPLATES = Path(__file__).parent / "templates"
 BELOW = re.compile(r"(?<![A-Za-z0-9])([σδ]|outliers|conformal|width)_([A-Za-z0-9.]+)")
@@ -30,14 +36,9 @@ BELOW = re.compile(r"(?<![A-Za-z0-9])([σδ]|outliers|conformal|width)_([A-Za-z0
 
 @dataclass(frozen=True)
 class Places:
-    """Where the pages and the files that they link to are; links are relative, from page to file.
+    """Where the index is and, by sample, its page and the folders of its LaTeX tables and cards.
 
-    Attributes
-    ----------
-    index : str
-        The page of all samples.
-    pages, tables, cards : dict of str to str
-        By sample: its page, the folder of its LaTeX tables, that of its cards.
+    Links are relative, from page to file.
     """
 
     index: str
@@ -60,24 +61,25 @@ def render_index(
     It asks nothing of the network, and equal arguments give equal bytes: no clock, no paths of
     this machine.
     """
-    return (
-        _environment(places.index)
-        .get_template("index.html.j2")
-        .render(
-            current="",
-            places=places,
-            pages=pages,
-            concepts=concepts,
-            published=published,
-            run=run,
-            settings=settings_tables(run),
-            devices=device_table(model_runs),
-            versions=versions_table(model_runs),
-            digests=digest_table(model_runs),
-            symbols=SYMBOLS,
-            glossary=_glossary(run, samples),
-            configuration=_configuration(run, samples),
-        )
+    return _render(
+        places.index,
+        "index.html.j2",
+        current="",
+        places=places,
+        pages=pages,
+        concepts=concepts,
+        published=published,
+        run=run,
+        settings=_settings_tables(run),
+        devices=device_table(model_runs),
+        versions=versions_table(model_runs),
+        digests=digest_table(model_runs),
+        symbols=SYMBOLS,
+        glossary=_glossary(run, samples),
+        configuration=[
+            ("Run", _yaml(run)),
+            *((f"Sample {name}", _yaml(samples[name])) for name in run.samples),
+        ],
     )
 
 
@@ -85,21 +87,19 @@ def render_sample(
     page: SamplePage, pages: list[SamplePage], run: RunConfiguration, places: Places
 ) -> str:
     """Return the page of one sample; `pages` are those it links to."""
-    return (
-        _environment(places.pages[page.name])
-        .get_template("sample.html.j2")
-        .render(
-            current=page.name,
-            places=places,
-            page=page,
-            pages=pages,
-            run=run,
-        )
+    return _render(
+        places.pages[page.name],
+        "sample.html.j2",
+        current=page.name,
+        places=places,
+        page=page,
+        pages=pages,
+        run=run,
     )
 
 
-def _environment(page: str) -> jinja2.Environment:
-    """Return the templates, with links from `page`."""
+def _render(address: str, template: str, **shown: Any) -> str:
+    """Fill a template, with links from the page at `address`."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -107,7 +107,7 @@ def _environment(page: str) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    folder = Path(page).parent
+    folder = Path(address).parent
     environment.filters |= {
         "subscript": _subscript,
         "sentence": _sentence,
@@ -116,10 +116,10 @@ def _environment(page: str) -> jinja2.Environment:
     }
     environment.tests["table"] = lambda block: isinstance(block, Table)
     environment.tests["residuals"] = lambda block: isinstance(block, Residuals)
-    return environment
+    return environment.get_template(template).render(**shown)
 
 
-def settings_tables(run: RunConfiguration) -> list[Table]:
+def _settings_tables(run: RunConfiguration) -> list[Table]:
     """Return a table of the settings of the classifiers and one of the regressors."""
     found = []
     for title, known in (("Classifiers", run.classifiers), ("Regressors", run.regressors)):
@@ -133,56 +133,6 @@ def settings_tables(run: RunConfiguration) -> list[Table]:
                 Table(title, "Models of the run.", word_columns("model", "kind", "settings"), rows)
             )
     return found
-
-
-def device_table(model_runs: list[ModelRun]) -> Table | None:
-    """Return where each model was trained, as its cards say; None if there are none."""
-    seen: dict[tuple[str, ...], list[str]] = {}
-    for model_run in model_runs:
-        for seed, card in model_run.cards.items():
-            place = (
-                model_run.sample,
-                TASKS[model_run.task],
-                model_run.split,
-                model_run.model,
-                str(card.get("device", "unknown")),
-                str(card.get("dtype", "unknown")),
-            )
-            seen.setdefault(place, []).append(seed)
-    rows = [[*map(text_cell, place), text_cell(", ".join(seeds))] for place, seeds in seen.items()]
-    columns = word_columns("sample", "task", "split", "model", "device", "precision", "seeds")
-    text = "From the cards of the trained models."
-    return (
-        Table("Where the models were trained", text, columns, rows, folded=True) if rows else None
-    )
-
-
-def versions_table(model_runs: list[ModelRun]) -> Table | None:
-    """Return the package versions that the models' cards name; None if there are none."""
-    rows = [
-        [text_cell(package), text_cell(", ".join(found))]
-        for package, found in versions(model_runs).items()
-    ]
-    text = "From the cards of the trained models. Several versions: not all were trained alike."
-    return Table("Versions", text, word_columns("package", "version"), rows) if rows else None
-
-
-def digest_table(model_runs: list[ModelRun]) -> Table | None:
-    """Return the digest of every test part; None if there are none."""
-    seen: dict[tuple[str, str, str], str] = {}
-    for model_run in model_runs:
-        for seed, digest in model_run.digests.items():
-            seen[(model_run.sample, model_run.split, seed)] = digest
-    rows = [
-        [*map(text_cell, (sample, split)), Cell(seed, sort=seed), text_cell(digest)]
-        for (sample, split, seed), digest in seen.items()
-    ]
-    columns = [*word_columns("sample", "split"), Column("seed"), *word_columns("test digest")]
-    text = (
-        "First 12 hexadecimal digits of the SHA-256 of each test part: equal digests, equal "
-        "objects and features."
-    )
-    return Table("Test parts", text, columns, rows, folded=True) if rows else None
 
 
 def _subscript(text: str) -> Markup:
@@ -210,29 +160,23 @@ def _value(value: Any) -> str:
 def _glossary(
     run: RunConfiguration, samples: dict[str, Sample]
 ) -> list[tuple[str, list[tuple[Metric, str]]]]:
+    """Return the metrics of each task of the run, and which values are better, by its title."""
     tasks = {task for name in run.samples for task in samples[name].tasks}
-    redshifts = [*REDSHIFTS.values(), *of_conventions(run.redshift_scores.conventions)]
-    shown = [
-        (TASKS[task], known)
-        for task, known in (("classify", list(CLASSES.values())), ("regress", redshifts))
+    if any(pdf_models(run, samples[name]) for name in run.samples):
+        tasks.add("pdf")
+    known = {
+        "classify": CLASSES.values(),
+        "regress": [*REDSHIFTS.values(), *of_conventions(run.redshift_scores.conventions)],
+        "pdf": DENSITIES.values(),
+    }
+    return [
+        (title, [(metric, BETTER.get(metric.better, "")) for metric in known[task]])
+        for task, title in TASKS.items()
         if task in tasks
     ]
-    if any(pdf_models(run, samples[name]) for name in run.samples):
-        shown.append((DENSITIES_TITLE, list(DENSITIES.values())))
-    return [
-        (title, [(metric, BETTER.get(metric.better, "")) for metric in known])
-        for title, known in shown
-    ]
 
 
-def _configuration(run: RunConfiguration, samples: dict[str, Sample]) -> list[tuple[str, str]]:
-    """Return the run and its samples as YAML, every default written out."""
-    texts = [("Run", _yaml(run.model_dump(mode="json")))]
-    texts += [
-        (f"Sample {name}", _yaml(samples[name].model_dump(mode="json"))) for name in run.samples
-    ]
-    return texts
-
-
-def _yaml(content: dict[str, Any]) -> str:
+def _yaml(settings: RunConfiguration | Sample) -> str:
+    """Return settings as YAML, every default written out."""
+    content = settings.model_dump(mode="json")
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=88)

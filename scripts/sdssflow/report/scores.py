@@ -1,4 +1,7 @@
-"""Scores of the models of one sample, task and split: tables, the best model, small print."""
+"""Scores of the models of one sample, task and split, and the tables for people made of them.
+
+Long score tables become tables with one row per model and one column per metric.
+"""
 
 from __future__ import annotations
 
@@ -8,36 +11,54 @@ from typing import Literal
 import pandas as pd
 
 from sdssflow.configuration.run import RunConfiguration
-from sdssflow.report import pivots
+from sdssflow.evaluate import tables as evaluated
 from sdssflow.report.contents import Item
-from sdssflow.report.glossary import BETTER, HEADLINES, METRICS, RANKED_BY, label
-from sdssflow.report.tables import Cell, Column, ReportError, read_table
+from sdssflow.report.glossary import (
+    BETTER,
+    HEADLINES,
+    RANKED_BY,
+    direction,
+    label,
+    order,
+)
+from sdssflow.report.tables import (
+    UNDEFINED,
+    Cell,
+    Column,
+    ReportError,
+    Table,
+    number_cell,
+    plain,
+    read_table,
+    text_cell,
+    with_interval,
+    word_columns,
+)
+
+Kind = Literal["classify", "regress", "pdf"]
+SCORE_COLUMNS = (*evaluated.ABOUT_COLUMNS, *evaluated.SCORE_COLUMNS)
+BIN_COLUMNS = (*SCORE_COLUMNS, *evaluated.BIN_COLUMNS)
+MOMENTS = ("mean", "width")
+STACK_COLUMNS = (
+    "model", "tomographic_bin", "zphot_low", "zphot_high", "n",
+    *(f"{moment}_{what}" for moment in MOMENTS
+      for what in ("stacked", "true", "difference", "lower", "upper")),
+)  # fmt: skip
+NOT_ZERO = "Bold: the interval does not hold 0."
 
 
 @dataclass(frozen=True)
 class ModelScores:
     """Score tables of classes, of redshifts or of p(z), and what they say of the best model.
 
-    Attributes
-    ----------
-    sample, task, split : str
-        What they are of.
-    kind : {'classify', 'regress', 'pdf'}
-        By which metrics models are ranked and shown.
-    scores, differences, by_bin : pandas.DataFrame
-        As the rules write them.
-    best : str
-        The best model.
-    digests : dict of str to str
-        Digest of the test part by seed.
-    notes : list of str
-        Small print of every table.
+    `kind` says by which metrics models are ranked and shown, `digests` the test part of each seed;
+    `notes` are the small print of every table.
     """
 
     sample: str
     task: str
     split: str
-    kind: Literal["classify", "regress", "pdf"]
+    kind: Kind
     scores: pd.DataFrame
     differences: pd.DataFrame
     by_bin: pd.DataFrame
@@ -63,7 +84,7 @@ class ModelScores:
     @property
     def ties(self) -> list[str]:
         """Models whose paired difference from the best, in that metric, may be 0."""
-        return pivots.not_told_apart(self.differences, self.best, self.metric)
+        return not_told_apart(self.differences, self.best, self.metric)
 
     @property
     def n(self) -> int:
@@ -75,44 +96,29 @@ class ModelScores:
         """Scores of the best model for the summary."""
         found = {row["metric"]: row for _, row in self._of_best().iterrows()}
         return [
-            (
-                Column(
-                    label(name),
-                    str(found[name]["convention"]),
-                    BETTER.get(METRICS[name].better, ""),
-                ),
-                pivots.score_cell(found[name]),
-            )
+            (_metric_column(name, found[name]["convention"]), score_cell(found[name]))
             for name in HEADLINES[self.kind]
             if name in found
         ]
 
     def _of_best(self) -> pd.DataFrame:
-        rows = pivots.overall(self.scores)
+        rows = overall(self.scores)
         return rows[rows["model"] == self.best]
 
 
-def read_scores(
-    items: list[Item], run: RunConfiguration, kind: Literal["classify", "regress", "pdf"]
-) -> ModelScores:
-    """Read the scores among the items of one sample, task and split.
-
-    Raises
-    ------
-    ReportError
-        If a table can't be shown, or no model has a value to rank by.
-    """
+def read_scores(items: list[Item], run: RunConfiguration, kind: Kind) -> ModelScores:
+    """Read the scores among the items of one sample, task and split."""
     prefix = "pdf_" if kind == "pdf" else ""
     paths = {item.name.removeprefix(prefix): item.path for item in items}
-    scores = read_table(paths["scores"], pivots.SCORE_COLUMNS)
-    differences = read_table(paths["differences"], pivots.DIFFERENCE_COLUMNS, empty=True)
-    by_bin = read_table(paths["scores_by_bin"], pivots.BIN_COLUMNS)
+    scores = read_table(paths["scores"], SCORE_COLUMNS)
+    differences = read_table(paths["differences"], evaluated.DIFFERENCE_COLUMNS, empty=True)
+    by_bin = read_table(paths["scores_by_bin"], BIN_COLUMNS)
     try:
-        digests = pivots.seed_digests(scores)
-        best = pivots.ranked(scores, RANKED_BY[kind])[0]
+        digests = seed_digests(scores)
+        best = ranked(scores, RANKED_BY[kind])[0]
     except ReportError as error:
         raise ReportError(f"{paths['scores']}: {error}") from error
-    counts = sorted(set(pivots.overall(scores)["n"].dropna().astype(int)))
+    counts = sorted(set(overall(scores)["n"].dropna().astype(int)))
     quoted = "; ".join(f"seed {seed}: {digest}" for seed, digest in digests.items())
     averaged = f"Mean over seeds {', '.join(digests)}" if len(digests) > 1 else "Value"
     notes = [
@@ -123,3 +129,188 @@ def read_scores(
     ]
     about = (items[0].sample, items[0].stage, items[0].split)
     return ModelScores(*about, kind, scores, differences, by_bin, best, digests, notes)
+
+
+def score_cell(row: pd.Series, strong: bool = False) -> Cell:
+    """Return a cell of a value with its interval."""
+    value, interval = with_interval(row["value"], row["lower"], row["upper"])
+    return Cell(value, interval, "" if pd.isna(row["value"]) else float(row["value"]), strong)
+
+
+def overall(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the scores over all seeds and all classes."""
+    return scores[(scores["seed"] == "all") & (scores["subset"] == "all")]
+
+
+def seed_digests(scores: pd.DataFrame) -> dict[str, str]:
+    """Return the digest of the test part of each seed; ReportError if a seed's scores quote two."""
+    digests = {}
+    for seed, group in scores[scores["seed"] != "all"].groupby("seed", sort=False):
+        found = sorted(set(group["data_digest"].astype(str)))
+        if len(found) > 1:
+            raise ReportError(
+                f"scores of seed {seed} are of different test parts ({', '.join(found)}); "
+                "delete the predictions and score again"
+            )
+        digests[str(seed)] = found[0]
+    return digests
+
+
+def ranked(scores: pd.DataFrame, metric: str) -> list[str]:
+    """Return the models, best first, by a metric of `overall` scores; ties as they stand."""
+    rows = overall(scores)
+    rows = rows[(rows["metric"] == metric) & rows["value"].notna()]
+    if rows.empty:
+        raise ReportError(f"no model has a value of {metric} for seed 'all' and subset 'all'")
+    best_first = rows.sort_values("value", ascending=direction(metric) == "low", kind="stable")
+    return list(dict.fromkeys(best_first["model"]))
+
+
+def score_table(
+    scores: pd.DataFrame, title: str, text: str, notes: list[str], metric: str
+) -> Table:
+    """Pivot scores to one row per model, best first, and one column per metric and convention."""
+    rows = overall(scores)
+    models = list(dict.fromkeys([*ranked(scores, metric), *rows["model"]]))
+    keys = _metric_keys(rows)
+    best = {key: _best(rows, key) for key in keys}
+    cells = _rows_by(rows, "model", "metric", "convention")
+    body = [
+        [text_cell(model)] + [_score(cells.get((model, *key)), model in best[key]) for key in keys]
+        for model in models
+    ]
+    columns = [*word_columns("model"), *(_metric_column(*key) for key in keys)]
+    return Table(title, text, columns, body, [*notes, "Bold: the best value of a column."])
+
+
+def class_table(scores: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table | None:
+    """Pivot the scores of single classes to one row per model and class; None if there are none."""
+    rows = scores[(scores["seed"] == "all") & (scores["subset"] != "all")]
+    if rows.empty:
+        return None
+    keys = _metric_keys(rows)
+    body = []
+    for (model, subset), group in rows.groupby(["model", "subset"], sort=False):
+        cells = _rows_by(group, "metric", "convention")
+        scored = [_score(cells.get(key)) for key in keys]
+        body.append([text_cell(model), text_cell(subset), *scored, number_cell(group["n"].iloc[0])])
+    heads = word_columns("model", "class")
+    columns = [*heads, *(_metric_column(*key) for key in keys), Column("N")]
+    return Table(title, text, columns, body, notes, folded=True)
+
+
+def paired(differences: pd.DataFrame, best: str) -> pd.DataFrame:
+    """Return the differences of every other model from `best`: other minus best.
+
+    Rows that the file holds the other way round change sign and swap their ends.
+    """
+    forward = differences[differences["other"] == best]
+    backward = differences[differences["model"] == best]
+    turned = backward.assign(
+        model=backward["other"],
+        other=best,
+        value=-backward["value"],
+        lower=-backward["upper"],
+        upper=-backward["lower"],
+    )
+    both = pd.concat([forward, turned])
+    return both.drop_duplicates(["model", "metric"]).reset_index(drop=True)
+
+
+def difference_table(
+    differences: pd.DataFrame, best: str, title: str, text: str, notes: list[str]
+) -> Table:
+    """Show the differences from the best model; bold where the interval leaves 0 out."""
+    rows = paired(differences, best)
+    metrics = order(dict.fromkeys(rows["metric"]))
+    cells = _rows_by(rows, "model", "metric")
+    body = []
+    for model in dict.fromkeys(rows["model"]):
+        line = [text_cell(f"{model} \N{MINUS SIGN} {best}")]
+        for metric in metrics:
+            row = cells.get((model, metric))
+            line.append(_score(row, row is not None and not _holds_zero(row)))
+        body.append(line)
+    columns = [*word_columns("difference"), *(Column(label(name)) for name in metrics)]
+    return Table(title, text, columns, body, [*notes, NOT_ZERO])
+
+
+def not_told_apart(differences: pd.DataFrame, best: str, metric: str) -> list[str]:
+    """Return the models whose paired difference from `best` in `metric` may be 0."""
+    rows = paired(differences, best)
+    rows = rows[rows["metric"] == metric]
+    return [row["model"] for _, row in rows.iterrows() if _holds_zero(row)]
+
+
+def bin_tables(scores: pd.DataFrame, title: str, text: str, notes: list[str]) -> list[Table]:
+    """Show binned scores: one folded table for each variable, one row per bin and model."""
+    tables = []
+    for variable, group in scores[scores["seed"] == "all"].groupby("variable", sort=False):
+        keys = _metric_keys(group, with_subset=True)
+        body = []
+        for (low, high, model), cells in group.groupby(["bin_low", "bin_high", "model"], sort=True):
+            found = _rows_by(cells, "metric", "convention", "subset")
+            body.append(
+                [Cell(f"{plain(low)} to {plain(high)}", sort=float(low)), text_cell(model)]
+                + [_score(found.get(key)) for key in keys]
+                + [number_cell(cells["n"].max())]
+            )
+        name = str(variable).replace("_", " ")
+        heads = word_columns(name, "model", numeric=[name])
+        columns = [*heads, *(_metric_column(*key) for key in keys), Column("N")]
+        tables.append(Table(f"{title}: {name}", text, columns, body, notes, folded=True))
+    return tables
+
+
+def stack_table(stacks: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:
+    """Show means and widths of stacks, folded; bold where the difference's interval lacks 0."""
+    body = []
+    for _, row in stacks.iterrows():
+        zphot = f"{row['zphot_low']:.3f} to {row['zphot_high']:.3f}"
+        line = [text_cell(row["model"]), text_cell(row["tomographic_bin"])]
+        line += [Cell(zphot, sort=float(row["zphot_low"])), number_cell(row["n"])]
+        for moment in MOMENTS:
+            names = {"value": "difference", "lower": "lower", "upper": "upper"}
+            difference = pd.Series({key: row[f"{moment}_{name}"] for key, name in names.items()})
+            line += [number_cell(row[f"{moment}_{what}"]) for what in ("stacked", "true")]
+            line.append(score_cell(difference, not _holds_zero(difference)))
+        body.append(line)
+    heads = [f"{moment} {what}" for moment in MOMENTS
+             for what in ("of Σ p(z)", "of zspec", "difference")]  # fmt: skip
+    columns = [*word_columns("model", "bin"), *map(Column, ("zphot", "N", *heads))]
+    return Table(title, text, columns, body, [*notes, NOT_ZERO], folded=True)
+
+
+def _rows_by(rows: pd.DataFrame, *names: str) -> dict[tuple[str, ...], pd.Series]:
+    return {tuple(row[name] for name in names): row for _, row in rows.iterrows()}
+
+
+def _metric_keys(rows: pd.DataFrame, with_subset: bool = False) -> list[tuple[str, ...]]:
+    names = ["metric", "convention", *(["subset"] if with_subset else [])]
+    found = dict.fromkeys(rows[names].itertuples(index=False, name=None))
+    rank = {name: place for place, name in enumerate(order(dict.fromkeys(rows["metric"])))}
+    return sorted(found, key=lambda key: rank[key[0]])
+
+
+def _metric_column(metric: str, convention: str, subset: str = "all") -> Column:
+    name = label(metric) if subset == "all" else f"{label(metric)} {subset}"
+    return Column(name, str(convention), BETTER.get(direction(metric), ""))
+
+
+def _score(row: pd.Series | None, strong: bool = False) -> Cell:
+    return Cell(UNDEFINED) if row is None else score_cell(row, strong)
+
+
+def _best(rows: pd.DataFrame, key: tuple[str, ...]) -> set[str]:
+    chosen = rows[(rows["metric"] == key[0]) & (rows["convention"] == key[1])]
+    values = chosen.set_index("model")["value"].dropna()
+    better = direction(key[0])
+    if values.empty or not better:
+        return set()
+    target = {"low": values, "high": -values, "zero": values.abs()}[better]
+    return set(target.index[target == target.min()])
+
+
+def _holds_zero(row: pd.Series) -> bool:
+    # no interval, no claim that two models differ
+    return not (row["lower"] > 0 or row["upper"] < 0)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from sdssflow.report.contents import Item
-from sdssflow.report.objects import Residuals
 from sdssflow.report.tables import ReportError, Table, plain_table, read_table
 
 LONG = 12  # rows; longer tables are folded
@@ -26,6 +25,16 @@ class Figure:
     uri: str
     width: int = 0
     height: int = 0
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """Test objects as points to look at one by one; `content` is JSON for the page's script."""
+
+    title: str
+    caption: str
+    content: str
+    models: list[str]
 
 
 @dataclass(frozen=True)
@@ -46,22 +55,7 @@ class Section:
 
 
 def read_figure(path: str | Path, title: str, caption: str, subject: str) -> Figure:
-    """Read a PNG or SVG figure.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-    title, caption : str
-        What stands above and below it.
-    subject : str
-        What it shows it of, for readers who don't see it.
-
-    Raises
-    ------
-    ReportError
-        If the file is missing, empty or neither PNG nor SVG.
-    """
+    """Read a PNG or SVG figure; `subject` is what it shows it of, for readers who don't see it."""
     try:
         content = Path(path).read_bytes()
     except FileNotFoundError:
@@ -83,13 +77,7 @@ def read_figure(path: str | Path, title: str, caption: str, subject: str) -> Fig
 def block(
     item: Item, subject: str, notes: list[str], folded: bool = False, empty: bool = False
 ) -> Table | Figure:
-    """Read a figure or a table, which may have no rows if `empty`, and show it as it stands.
-
-    Raises
-    ------
-    ReportError
-        If the file can't be shown.
-    """
+    """Read a figure or a table, which may have no rows if `empty`, and show it as it stands."""
     if item.kind == "figure":
         return read_figure(item.path, item.title, item.caption, subject)
     frame = read_table(item.path, (), empty)

@@ -8,36 +8,34 @@ from pathlib import Path
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.report import failures, objects, pivots, tables
+from sdssflow.report import failures
+from sdssflow.report.cards import model_card
 from sdssflow.report.contents import Item
 from sdssflow.report.figures import PDFS
-from sdssflow.report.glossary import RANKED_BY
-from sdssflow.report.model_cards import model_card
-from sdssflow.report.objects import Residuals
+from sdssflow.report.glossary import RANKED_BY, TASKS
 from sdssflow.report.provenance import Provenance, check_digests
-from sdssflow.report.scores import ModelScores, read_scores
-from sdssflow.report.sections import Figure, Section, block
-from sdssflow.report.tables import Table
+from sdssflow.report.scores import (
+    STACK_COLUMNS,
+    ModelScores,
+    bin_tables,
+    class_table,
+    difference_table,
+    read_scores,
+    score_table,
+    stack_table,
+)
+from sdssflow.report.sections import Figure, Residuals, Section, block
+from sdssflow.report.tables import Table, plain_table, read_table
 
-TASKS = {"classify": "Classification", "regress": "Photometric redshifts"}
-DENSITIES_TITLE = "Redshift densities p(z)"
 CONFUSION_COLUMNS = ("model", "truth", "predicted", "count")
 
 
 @dataclass(frozen=True)
 class TaskSummary:
-    """The models of a task and split.
+    """The models of a task, in words, and split; `anchor` is the id of their section on the page.
 
-    Attributes
-    ----------
-    task, anchor : str
-        In words; id of its section on the page.
-    scores, densities : ModelScores
-        Of all models; of those that give a p(z), None where none does.
-    sections, cards : list of Section
-        What the page shows, and a card of each best model.
-    gain, limits : list of str
-        What the best has over a guess; where it fails.
+    `densities` are the scores of the models that give a p(z), `cards` those of each best model,
+    `gain` what the best has over a guess, `limits` where it fails.
     """
 
     task: str
@@ -53,16 +51,7 @@ class TaskSummary:
 def summarise(
     items: list[Item], sample: Sample, run: RunConfiguration, provenance: Provenance
 ) -> TaskSummary:
-    """Summarise the models of one sample, task and split.
-
-    Parameters
-    ----------
-    items : list of Item
-        The items of this sample, task and split.
-    sample, run : Sample, RunConfiguration
-        The definition of the sample and of the run.
-    provenance : Provenance
-        Of predictions and models, to check the scores against and to look at objects.
+    """Summarise the models that `items`, of one sample, task and split, are of.
 
     Raises
     ------
@@ -83,11 +72,19 @@ def summarise(
     if of_pdfs:
         densities = read_scores(of_pdfs, run, "pdf")
         check_digests(densities, provenance.model_runs)
-        parts.append((f"{anchor}-pdf", DENSITIES_TITLE, of_pdfs, densities))
+        parts.append((f"{anchor}-pdf", TASKS["pdf"], of_pdfs, densities))
         if densities.best != scores.best:
             cards.append(model_card(densities, sample, [], provenance))
     sections = [
-        Section(name, f"{title}, split {split}", blocks=_shown(shown, of))
+        Section(
+            name,
+            f"{title}, split {split}",
+            blocks=[
+                replace(part, source=item.path) if isinstance(part, Table) else part
+                for item in shown
+                for part in _blocks(item, of)
+            ],
+        )
         for name, title, shown, of in parts
     ]
     looked_at = _objects(scores, provenance)
@@ -102,11 +99,9 @@ def summarise(
 def _gain(scores: ModelScores, run: RunConfiguration) -> list[str]:
     """Say what the best model has over the one that looks at no feature, if there is one."""
     known = run.classifiers if scores.task == "classify" else run.regressors
-    for baseline, settings in known.items():
-        if settings.kind in ("dummy", "mean"):
-            sentence = failures.gain(scores.scores, scores.best, baseline, scores.metric)
-            return [sentence] if sentence else []
-    return []
+    guess = next((name for name, model in known.items() if model.kind in ("dummy", "mean")), "")
+    sentence = failures.gain(scores.scores, scores.best, guess, scores.metric)
+    return [sentence] if sentence else []
 
 
 def _limits(items: list[Item], scores: ModelScores) -> list[str]:
@@ -117,7 +112,7 @@ def _limits(items: list[Item], scores: ModelScores) -> list[str]:
     if not classes:
         return [*failures.outliers(scores.scores, scores.best), *worst]
     (path,) = (item.path for item in items if item.name == "confusion_table")
-    confusion = tables.read_table(path, CONFUSION_COLUMNS)
+    confusion = read_table(path, CONFUSION_COLUMNS)
     return [
         *failures.weakest_class(scores.scores, scores.best),
         *failures.commonest_mistake(confusion, scores.best),
@@ -131,26 +126,18 @@ def _objects(scores: ModelScores, provenance: Provenance) -> list[Table | Residu
     if scores.best not in paths:
         return []
     objids = provenance.objids
-    best = objects.read_predictions(paths[scores.best], scores.task)
+    best = failures.read_predictions(paths[scores.best], scores.task)
     if scores.task == "classify":
-        return [objects.worst_classes(best, scores.best, objids)]
+        return [failures.worst_classes(best, scores.best, objids)]
     frames = {
         model: best
         if model == scores.best
-        else objects.read_predictions(path, scores.task)[["row_id", "zphot"]]
+        else failures.read_predictions(path, scores.task)[["row_id", "zphot"]]
         for model, path in paths.items()
     }
     return [
-        objects.residuals(frames, scores.best, objids, "Test objects, one by one"),
-        objects.worst_redshifts(best, scores.best, objids),
-    ]
-
-
-def _shown(items: list[Item], scores: ModelScores) -> list[Table | Figure]:
-    return [
-        replace(shown, source=item.path) if isinstance(shown, Table) else shown
-        for item in items
-        for shown in _blocks(item, scores)
+        failures.residuals(frames, scores.best, objids, "Test objects, one by one"),
+        failures.worst_redshifts(best, scores.best, objids),
     ]
 
 
@@ -158,40 +145,34 @@ def _blocks(item: Item, scores: ModelScores) -> Iterator[Table | Figure]:
     title, text, notes = item.title, item.caption, scores.notes
     match item.name:
         case "scores":
-            yield pivots.score_table(scores.scores, title, text, notes, scores.metric)
+            yield score_table(scores.scores, title, text, notes, scores.metric)
             about = f"{title}: single classes", "The same for each class against the rest."
-            if classes := pivots.class_table(scores.scores, *about, notes):
+            if classes := class_table(scores.scores, *about, notes):
                 yield classes
         case "pdf_scores":
-            yield from _density_tables(item, scores)
+            of_points = scores.scores["convention"].str.startswith("of the ")
+            yield score_table(scores.scores[~of_points], title, text, notes, scores.metric)
+            if of_points.any():
+                title = "Scores of the mean, median and mode of p(z)"
+                text = "Each p(z) as one number: which of the three, is the convention."
+                points = scores.scores[of_points]
+                table = score_table(points, title, text, notes, RANKED_BY["regress"])
+                yield replace(table, folded=True)
         case "differences" | "pdf_differences":
             if len(scores.differences):
-                yield pivots.difference_table(scores.differences, scores.best, title, text, notes)
+                yield difference_table(scores.differences, scores.best, title, text, notes)
         case "redshift_stacks_summary":
-            frame = tables.read_table(item.path, pivots.STACK_COLUMNS)
-            yield pivots.stack_table(frame, title, text, notes)
+            yield stack_table(read_table(item.path, STACK_COLUMNS), title, text, notes)
         case "covariate_shift":
-            frame = tables.read_table(item.path, (), empty=True)
+            frame = read_table(item.path, (), empty=True)
             if len(frame):
-                yield tables.plain_table(frame, title, text, notes, folded=True)
+                yield plain_table(frame, title, text, notes, folded=True)
         case "search":
-            frame = tables.read_table(item.path, ("round", "crps", "kept"))
+            frame = read_table(item.path, ("round", "crps", "kept"))
             title = f"{title}: {Path(item.path).parts[-3]}, seed {item.seed}"
-            yield tables.plain_table(frame, title, text, [], folded=True)
+            yield plain_table(frame, title, text, [], folded=True)
         case "scores_by_bin" | "pdf_scores_by_bin":
-            yield from pivots.bin_tables(scores.by_bin, title, text, notes)
+            yield from bin_tables(scores.by_bin, title, text, notes)
         case _:
             subject = f"sample {item.sample}, split {item.split}"
             yield block(item, subject, notes, folded=True)
-
-
-def _density_tables(item: Item, scores: ModelScores) -> Iterator[Table]:
-    """Yield the scores of p(z) themselves, then, folded, those of their point summaries."""
-    of_points = scores.scores["convention"].str.startswith("of the ")
-    densities, points = scores.scores[~of_points], scores.scores[of_points]
-    yield pivots.score_table(densities, item.title, item.caption, scores.notes, scores.metric)
-    if len(points):
-        title = "Scores of the mean, median and mode of p(z)"
-        text = "Each p(z) as one number: which of the three, is the convention."
-        table = pivots.score_table(points, title, text, scores.notes, RANKED_BY["regress"])
-        yield replace(table, folded=True)

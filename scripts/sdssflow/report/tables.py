@@ -65,16 +65,7 @@ class Table:
 
 
 def read_table(path: str | Path, columns: Iterable[str], empty: bool = False) -> pd.DataFrame:
-    """Read a result CSV and check that it can be shown.
-
-    Parameters
-    ----------
-    path : path-like
-        The CSV.
-    columns : iterable of str
-        Columns it must have.
-    empty : bool
-        Whether it may have no rows.
+    """Read a result CSV that must have `columns` and, unless it may be `empty`, rows.
 
     Raises
     ------
@@ -159,14 +150,8 @@ def _blank(column: pd.Series) -> bool:
 def decimals(half_width: float, digits: int = 2) -> int:
     """Return the decimals at which a number's uncertainty shows `digits` significant digits.
 
-    Examples
-    --------
-    >>> decimals(0.00042)
-    5
-    >>> decimals(3.1)
-    1
-    >>> decimals(250.0)
-    0
+    >>> [decimals(half_width) for half_width in (0.00042, 3.1, 250.0)]
+    [5, 1, 0]
     """
     if not math.isfinite(half_width) or half_width <= 0:
         return 4
@@ -176,12 +161,8 @@ def decimals(half_width: float, digits: int = 2) -> int:
 def fixed(value: float, places: int) -> str:
     """Format with a fixed number of decimals, a true minus sign and no negative zero.
 
-    Examples
-    --------
-    >>> fixed(-0.00001, 3)
-    '0.000'
-    >>> fixed(-1.25, 1)
-    '−1.2'
+    >>> fixed(-0.00001, 3), fixed(-1.25, 1)
+    ('0.000', '−1.2')
     """
     if not math.isfinite(value):
         return UNDEFINED
@@ -194,19 +175,8 @@ def fixed(value: float, places: int) -> str:
 def with_interval(value: float, low: float, high: float) -> tuple[str, str]:
     """Format a value and its interval so that half the interval shows two significant digits.
 
-    Parameters
-    ----------
-    value, low, high : float
-        The value and the ends of its interval; NaN where there is none.
+    Without an interval its text is empty; a value that is not defined is a dash.
 
-    Returns
-    -------
-    value, interval : str
-        The interval is ``[low, high]``, or '' where there is none. A value that is not defined
-        is a dash.
-
-    Examples
-    --------
     >>> with_interval(0.012345, 0.0118, 0.0129)
     ('0.01235', '[0.01180, 0.01290]')
     >>> with_interval(-0.7, -12.0, 11.0)
@@ -231,16 +201,8 @@ def with_interval(value: float, low: float, high: float) -> tuple[str, str]:
 def plain(value: float | int | str | bool) -> str:
     """Format a number without an interval: counts whole, others with four significant digits.
 
-    Examples
-    --------
-    >>> plain(10000)
-    '10,000'
-    >>> plain(0.12345)
-    '0.1235'
-    >>> plain(2.5e-7)
-    '2.50 × 10⁻⁷'
-    >>> plain(float("nan"))
-    '–'
+    >>> plain(10000), plain(0.12345), plain(2.5e-7), plain(float("nan"))
+    ('10,000', '0.1235', '2.50 × 10⁻⁷', '–')
     """
     if isinstance(value, str | bool):
         return str(value)

@@ -51,20 +51,20 @@ def spectra_columns(spec, ids):
     return [
         text("SURVEY", spec["survey"], 6),
         text("PROGRAMNAME", spec["programname"], 23),
-        integers("SPECPRIMARY", spec["sciencePrimary"], "B"),
+        numbers("SPECPRIMARY", spec["sciencePrimary"], "B"),
         identifiers("SPECOBJID", spec["specObjID"], ids, 22),
         identifiers("BESTOBJID", spec["bestObjID"], ids, 19),
-        integers("PLATE", spec["plate"], "J"),
-        integers("MJD", spec["mjd"], "J"),
-        integers("FIBERID", spec["fiberID"], "J"),
-        integers("LEGACY_TARGET1", spec["legacy_target1"], "K"),
-        integers("BOSS_TARGET1", spec["boss_target1"], "K"),
-        floats("PLUG_RA", spec["ra"], "D"),
+        numbers("PLATE", spec["plate"], "J"),
+        numbers("MJD", spec["mjd"], "J"),
+        numbers("FIBERID", spec["fiberID"], "J"),
+        numbers("LEGACY_TARGET1", spec["legacy_target1"], "K"),
+        numbers("BOSS_TARGET1", spec["boss_target1"], "K"),
+        numbers("PLUG_RA", spec["ra"], "D"),
         text("CLASS", spec["class"], 6),
         text("SUBCLASS", spec["subClass"], 21),
-        floats("Z", spec["z"], "E"),
-        floats("Z_ERR", spec["zErr"], "E"),
-        integers("ZWARNING", spec["zWarning"], "J"),
+        numbers("Z", spec["z"], "E"),
+        numbers("Z_ERR", spec["zErr"], "E"),
+        numbers("ZWARNING", spec["zWarning"], "J"),
         fits.Column("THETA", "10E", array=np.zeros((len(spec), 10), np.float32)),
     ]
 
@@ -73,18 +73,18 @@ def photometry_columns(photo, ids):
     return [
         identifiers("OBJID", photo["objID"], ids, 19),
         text("RERUN", photo["rerun"].cast(pa.string()), 3),
-        integers("MODE", photo["mode"], "B"),
-        integers("CLEAN", photo["clean"], "J"),
-        integers("RUN", photo["run"], "I"),
-        integers("CAMCOL", photo["camcol"], "B"),
-        integers("FIELD", photo["field"], "I"),
-        integers("OBJC_TYPE", photo["type"], "J"),
+        numbers("MODE", photo["mode"], "B"),
+        numbers("CLEAN", photo["clean"], "J"),
+        numbers("RUN", photo["run"], "I"),
+        numbers("CAMCOL", photo["camcol"], "B"),
+        numbers("FIELD", photo["field"], "I"),
+        numbers("OBJC_TYPE", photo["type"], "J"),
         *(vector(name, photo, prefix) for name, prefix in VECTORS.items()),
         in_r("PETROTHETA", photo["petroRad_r"]),
         in_r("PETROTH50", photo["petroR50_r"]),
         fits.Column("PROFMEAN_NMGY", "75E", array=np.zeros((len(photo), 75), np.float32)),
-        floats("RA", photo["ra"], "D"),
-        floats("DEC", photo["dec"], "D"),
+        numbers("RA", photo["ra"], "D"),
+        numbers("DEC", photo["dec"], "D"),
     ]
 
 
@@ -104,11 +104,7 @@ def text(name, column, width):
     return fits.Column(name, f"{width}A", array=np.array(column.fill_null("").to_pylist()))
 
 
-def integers(name, column, kind):
-    return fits.Column(name, kind, array=column.fill_null(0).to_numpy())
-
-
-def floats(name, column, kind):
+def numbers(name, column, kind):
     return fits.Column(name, kind, array=column.fill_null(0).to_numpy())
 
 

@@ -8,6 +8,7 @@ from sdssflow.acquire.errors import CatalogueError
 from tests.acquire.bulk import release as bulk_release
 from tests.acquire.bulk.release import PHOTOMETRY, SPECTRA
 from tests.acquire.bulk.walk import imported
+from tests.acquire.files.test_fits import flip, renamed
 
 
 def rewritten(path, change):
@@ -26,12 +27,9 @@ def cut(folder, file, part):
     path.write_bytes(body[: int(len(body) * part)])
 
 
-def swap(folder, first, second):
-    def change(columns):
-        for column in columns.values():
-            column.array[[first, second]] = column.array[[second, first]]
-
-    rewritten(folder / PHOTOMETRY, change)
+def swap(columns):
+    for column in columns.values():
+        column.array[[1500, 1502]] = column.array[[1502, 1500]]
 
 
 def stamped(path, change):
@@ -40,19 +38,6 @@ def stamped(path, change):
         file[1].add_checksum()
         file.writeto(path, overwrite=True)
     change(path)
-
-
-def flip(path):
-    with fits.open(path) as file:
-        place = file[1].fileinfo()["datLoc"] + 101
-    body = bytearray(path.read_bytes())
-    body[place] ^= 1
-    path.write_bytes(body)
-
-
-def renamed(path, old, new):
-    card = b"= '%-8s'"
-    path.write_bytes(path.read_bytes().replace(card % old, card % new, 1))
 
 
 def with_unit(path, name, unit):
@@ -68,6 +53,28 @@ def set_to(name, row, value):
     return change
 
 
+def in_spectra(change):
+    return lambda folder: rewritten(folder / SPECTRA, change)
+
+
+def in_photometry(change):
+    return lambda folder: rewritten(folder / PHOTOMETRY, change)
+
+
+def with_column(name, kind, array):
+    return lambda columns: columns.update({name: fits.Column(name, kind, array=array)})
+
+
+def without_last_row(columns):
+    for name, column in columns.items():
+        columns[name] = fits.Column(name, column.format, array=column.array[:-1])
+
+
+def last_twice(columns):
+    for column in columns.values():
+        column.array[2000] = column.array[2001]
+
+
 FAULTS = {
     "missing": (
         lambda folder: (folder / PHOTOMETRY).unlink(),
@@ -79,9 +86,7 @@ FAULTS = {
         "specObj-dr17.fits: the file is cut short: its header promises 3,000 rows, 1,4",
     ),
     "cut near the end": (
-        lambda folder: cut(folder, PHOTOMETRY, 0.99),
-        "photoPosPlate-dr17.fits: the file is cut short",
-    ),
+        lambda folder: cut(folder, PHOTOMETRY, 0.99), "photoPosPlate-dr17.fits: the file is cut"),
     "cut in the header": (
         lambda folder: (folder / SPECTRA).write_bytes((folder / SPECTRA).read_bytes()[:4000]),
         "specObj-dr17.fits: ",
@@ -100,26 +105,15 @@ FAULTS = {
         "specObj-dr17.fits: no extension holds a table",
     ),
     "other number of rows": (
-        lambda folder: rewritten(
-            folder / PHOTOMETRY,
-            lambda columns: columns.update(
-                {n: fits.Column(n, c.format, array=c.array[:-1]) for n, c in columns.items()}
-            ),
-        ),
-        "photoPosPlate-dr17.fits: the file has 2,999 rows, ",
-    ),
+        in_photometry(without_last_row), "photoPosPlate-dr17.fits: the file has 2,999 rows, "),
     "missing column": (
-        lambda folder: rewritten(folder / PHOTOMETRY, lambda columns: columns.pop("MODELMAG")),
+        in_photometry(lambda columns: columns.pop("MODELMAG")),
         "the file has no column 'MODELMAG'",
     ),
     "a column twice": (
-        lambda folder: renamed(folder / PHOTOMETRY, b"CLEAN", b"MODE"),
-        "the file names 'MODE' 2 times",
-    ),
+        lambda folder: renamed(folder / PHOTOMETRY, b"CLEAN", b"MODE"), "names 'MODE' 2 times"),
     "a column twice but for its case": (
-        lambda folder: renamed(folder / PHOTOMETRY, b"CLEAN", b"mode"),
-        "the file names 'MODE' 2 times",
-    ),
+        lambda folder: renamed(folder / PHOTOMETRY, b"CLEAN", b"mode"), "names 'MODE' 2 times"),
     "fluxes, by their unit": (
         lambda folder: with_unit(folder / PHOTOMETRY, "MODELMAG", "nanomaggies"),
         "column 'MODELMAG': the file gives it in 'nanomaggies', model_mag_u is in mag",
@@ -136,50 +130,29 @@ FAULTS = {
         lambda folder: stamped(folder / SPECTRA, lambda path: renamed(path, b"THETA", b"THETB")),
         "specObj-dr17.fits: the table does not have the CHECKSUM that its header states",
     ),
-    "swapped rows": (lambda folder: swap(folder, 1500, 1502), "column 'OBJID', row 1500: in rows"),
+    "swapped rows": (in_photometry(swap), "column 'OBJID', row 1500: in rows"),
     "another object": (
-        lambda folder: rewritten(folder / SPECTRA, set_to("BESTOBJID", 0, "1237650000000000000")),
-        "row 0: in rows 0 to 699, 1 of ",
+        in_spectra(set_to("BESTOBJID", 0, "1237650000000000000")), "row 0: in rows 0 to 699, 1 of "
     ),
     "an id that went through floating point": (
-        lambda folder: rewritten(folder / SPECTRA, set_to("SPECOBJID", 7, "2.9948967744493E+17")),
+        in_spectra(set_to("SPECOBJID", 7, "2.9948967744493E+17")),
         "column 'SPECOBJID', row 7: '2.9948967744493E+17' is no whole number",
     ),
     "a spectrum twice": (
-        lambda folder: [
-            rewritten(folder / file, set_all(2000, 2001)) for file in (SPECTRA, PHOTOMETRY)
-        ],
+        lambda folder: [in_spectra(last_twice)(folder), in_photometry(last_twice)(folder)],
         "column 'SPECOBJID': the spectrum ",
     ),
     "another plate than that of its id": (
-        lambda folder: rewritten(folder / SPECTRA, set_to("PLATE", 9, 12)),
-        "column 'PLATE', row 9: SPECOBJID ",
-    ),
+        in_spectra(set_to("PLATE", 9, 12)), "column 'PLATE', row 9: SPECOBJID "),
     "ids as floats": (
-        lambda folder: rewritten(
-            folder / PHOTOMETRY,
-            lambda columns: columns.update(OBJID=fits.Column("OBJID", "D", array=np.zeros(3000))),
-        ),
+        in_photometry(with_column("OBJID", "D", np.zeros(3000))),
         "column 'OBJID': stored as floating point",
     ),
     "one band alone": (
-        lambda folder: rewritten(
-            folder / PHOTOMETRY,
-            lambda columns: columns.update(
-                PSFMAG=fits.Column("PSFMAG", "E", array=np.zeros(3000, np.float32))
-            ),
-        ),
+        in_photometry(with_column("PSFMAG", "E", np.zeros(3000, np.float32))),
         "column 'PSFMAG': no elements a row, expected 5",
     ),
-}
-
-
-def set_all(row, value_of):
-    def change(columns):
-        for column in columns.values():
-            column.array[row] = column.array[value_of]
-
-    return change
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -16,21 +16,11 @@ Pieces = Callable[[bytes], Iterable[bytes]]
 
 @contextmanager
 def serving(pieces: Pieces, certificate: Path | None = None) -> Iterator[str]:
-    """Serve on 127.0.0.1 for the time of the block.
+    """Serve on 127.0.0.1 for the time of the block, and give the address.
 
-    Parameters
-    ----------
-    pieces : callable
-        From the head of a request to the pieces of all that is sent; then the connection closes.
-    certificate : path-like, optional
-        PEM file with key and certificate; then it speaks TLS.
-
-    Yields
-    ------
-    str
-        The address.
+    `pieces` gets the head of a request and gives the pieces of all that is sent; then the
+    connection closes. With a `certificate` (PEM with its key) the server speaks TLS.
     """
-
     ended = threading.Event()
 
     class Handler(socketserver.BaseRequestHandler):
@@ -46,9 +36,8 @@ def serving(pieces: Pieces, certificate: Path | None = None) -> Iterator[str]:
                         return  # the client has seen enough
                     self.request.sendall(piece)
                 self.request.shutdown(socket.SHUT_WR)
-                while self.request.recv(
-                    4096
-                ):  # a body of the request; an RST would undo our answer
+                # a body of the request: an RST would undo our answer
+                while self.request.recv(4096):
                     pass
             except OSError:
                 pass  # or broken off

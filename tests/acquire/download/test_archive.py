@@ -10,12 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from sdssflow import files
-from sdssflow.acquire.download.chunks import make_plan
+from sdssflow.acquire.download.chunks import loopback, make_plan, open_archive
 from sdssflow.acquire.download.client_skyserver import SkyServer as SkyServerClient
-from sdssflow.acquire.download.connect import loopback, open_archive
 from sdssflow.acquire.download.errors import DownloadError
-from sdssflow.acquire.download.plan import Plan, check_space
-from sdssflow.acquire.download.ranges import EVERYTHING
+from sdssflow.acquire.download.plan import EVERYTHING, Plan, check_space
 from sdssflow.tables import content_digest, metadata, read_csv, read_parquet
 from skyserver_standin.loopback import Answer
 from skyserver_standin.server import SkyServer

@@ -9,7 +9,7 @@ import requests
 from sdssflow.acquire.download.archive import Archive
 from sdssflow.acquire.download.client_skyserver import check_bytes, parse
 from sdssflow.acquire.download.errors import TransientError
-from sdssflow.acquire.download.ranges import EVERYTHING
+from sdssflow.acquire.download.plan import EVERYTHING
 from sdssflow.acquire.download.sql import Queries
 from sdssflow.acquire.download.store import Store
 from tests.acquire.download.walk import NETWORK, source
@@ -21,7 +21,7 @@ GOOD = b"#Table1\nn,x,word\n1,0.5,GALAXY\n2,,\n"
 
 def read(body):
     check_bytes(body, HEADERS)
-    return parse(body, HEADERS, TYPES)
+    return parse(body, TYPES)
 
 
 def test_an_answer():
@@ -63,12 +63,10 @@ def test_answers_that_are_none(old, new, message):
 
 def test_ids_are_unsigned_and_exact():
     types = {"id": pa.uint64()}
-    assert (
-        parse(b"#Table1\nid\n18446744073709551615\n", ["id"], types)["id"][0].as_py() == 2**64 - 1
-    )
+    assert parse(b"#Table1\nid\n18446744073709551615\n", types)["id"][0].as_py() == 2**64 - 1
     for word in (b"-1", b"18446744073709551616", b"1.23764587686127E+18"):
         with pytest.raises(TransientError, match="can't be read"):
-            parse(b"#Table1\nid\n" + word + b"\n", ["id"], types)
+            parse(b"#Table1\nid\n" + word + b"\n", types)
 
 
 def test_2000_answers_cut_at_random_are_all_refused(server, tmp_path):

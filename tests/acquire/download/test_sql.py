@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from sdssflow.acquire.download.errors import DownloadError
-from sdssflow.acquire.download.ranges import Range, plates
+from sdssflow.acquire.download.plan import Range, plates
 from sdssflow.acquire.download.sql import MOST_CHARACTERS, Queries, condition_sql
 from sdssflow.acquire.schema import COLUMNS
 from sdssflow.configuration.selection import DOWNLOADABLE, OPTIONAL, SELECTABLE, STANDARD, Condition

@@ -250,51 +250,38 @@ def test_where_a_redirect_may_lead(old, new, body, refused):
 
 
 @pytest.mark.parametrize(
-    ("headers", "seconds"),
+    ("asked", "seconds"),
     [
-        ({"Retry-After": "7"}, 7.0),
-        ({"Retry-After": " 7 "}, 7.0),
-        ({"Retry-After": "1.5"}, 1.5),
-        ({"Retry-After": "5, 10"}, 10.0),
-        ({"Retry-After": "0"}, 0.0),
-        ({"Retry-After": "9" * 400}, 1e100),
-        ({"Retry-After": "-5"}, None),
-        ({"Retry-After": "\u00b2"}, None),
-        ({"Retry-After": "\u0663"}, None),
-        ({"Retry-After": "nan"}, None),
-        ({"Retry-After": "inf"}, None),
-        ({"Retry-After": "1e5"}, None),
-        ({"Retry-After": "0x10"}, None),
-        ({"Retry-After": ""}, None),
-        ({"Retry-After": "soon"}, None),
-        ({"Retry-After": "5, soon"}, None),
-        ({"Retry-After": "," * 1000}, None),
-        ({}, None),
-        (
-            {
-                "Retry-After": "Wed, 21 Oct 2026 07:28:30 GMT",
-                "Date": "Wed, 21 Oct 2026 07:28:00 GMT",
-            },
-            30.0,
+        *[("7", 7.0), (" 7 ", 7.0), ("1.5", 1.5), ("5, 10", 10.0), ("0", 0.0), ("9" * 400, 1e100)],
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        *(
+            (word, None)
+            for word in [
+                *("-5", "\u00b2", "\u0663", "nan", "inf", "1e5", "0x10", "", "soon", "5, soon"),
+                "," * 1000,
+                "Wed, 21 Oct 2015 07:28:00 -0000",
+                "Wed, 99 Oct 2015 07:28:00 GMT",
+                "Wed, 21 Oct 99999999999999999999 07:28:00 GMT",
+            ]
         ),
-        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
-        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 -0000"}, None),
-        ({"Retry-After": "Wed, 99 Oct 2015 07:28:00 GMT"}, None),
-        ({"Retry-After": "Wed, 21 Oct 99999999999999999999 07:28:00 GMT"}, None),
-        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT", "Date": "garbage"}, None),
     ],
 )
-def test_retry_after_of_any_shape(headers, seconds):
+def test_retry_after_of_any_shape(asked, seconds):
+    assert after({"Retry-After": asked}) == (seconds and pytest.approx(seconds))
+
+
+def test_a_date_in_retry_after_is_compared_with_the_clock_of_the_server():
+    asked = {"Retry-After": "Wed, 21 Oct 2026 07:28:30 GMT"}
+    assert after({**asked, "Date": "Wed, 21 Oct 2026 07:28:00 GMT"}) == 30
+    assert after({**asked, "Date": "garbage"}) is None
+    assert after({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}) > 1e9
+    assert after({}) is None
+
+
+def after(headers):
     answer = requests.Response()
     answer.headers.update(headers)
-    found = transport.retry_after(answer)
-    assert found == pytest.approx(seconds) if seconds is not None else found is None
-
-
-def test_retry_after_in_the_year_9999_is_a_number():
-    answer = requests.Response()
-    answer.headers["Retry-After"] = "Fri, 31 Dec 9999 23:59:59 GMT"
-    assert transport.retry_after(answer) > 1e9
+    return transport.retry_after(answer)
 
 
 def test_a_server_that_can_not_prove_who_it_is_is_asked_nothing(tmp_path, as_if_far):

@@ -2,9 +2,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from sdssflow.acquire.download.client_skyserver import SkyServerLanguage
 from sdssflow.acquire.download.errors import TransientError
-from sdssflow.acquire.download.ranges import EVERYTHING, plates
-from sdssflow.acquire.download.verify import Tally, check_keys, check_positions, check_tally
+from sdssflow.acquire.download.plan import EVERYTHING, plates
+from sdssflow.acquire.download.verify import Tally, check_tally
+from tests.acquire.download.walk import source
+
+SKYSERVER = SkyServerLanguage(source())
 
 
 def rows(**changes):
@@ -23,9 +27,9 @@ def rows(**changes):
 
 
 def test_good_rows_pass():
-    check_keys(rows(), plates(8200, 8200))
-    check_positions(rows())
-    check_keys(rows().slice(0, 0), plates(1, 1))
+    SKYSERVER.check_keys(rows(), plates(8200, 8200))
+    SKYSERVER.check_positions(rows())
+    SKYSERVER.check_keys(rows().slice(0, 0), plates(1, 1))
 
 
 @pytest.mark.parametrize(
@@ -35,37 +39,37 @@ def test_good_rows_pass():
         ({"specobjid": rows()["specobjid"].take([0, 0, 2])}, "row 1 .* not above the one before"),
         ({"objid": pa.array([1, None, 3])}, "row 1 of the answer has no objid"),
         ({"plate": pa.array([8200, 8200, 8201])}, "row 2 .* plate is not that of its specObjID"),
-        ({"fiberid": pa.array([1, 3, 700])}, "row 1 .* fibre is not that of its specObjID"),
+        ({"fiberid": pa.array([1, 3, 700])}, "row 1 .* fiberid is not that of its specObjID"),
     ],
 )
 def test_rows_that_contradict_themselves(changes, message):
     with pytest.raises(TransientError, match=message):
-        check_keys(rows(**changes), EVERYTHING)
+        SKYSERVER.check_keys(rows(**changes), EVERYTHING)
 
 
 def test_rows_of_another_range():
     with pytest.raises(TransientError, match="outside the range asked for"):
-        check_keys(rows(), plates(8201, 8300))
+        SKYSERVER.check_keys(rows(), plates(8201, 8300))
 
 
 @pytest.mark.parametrize("value", [360.1, -0.1, None, np.nan])
 def test_a_position_that_is_none(value):
     bad = rows(ra=pa.array([0.0, 1.0, value], pa.float64()))
     with pytest.raises(TransientError, match="row 2 .*: ra is no angle"):
-        check_positions(bad)
+        SKYSERVER.check_positions(bad)
 
 
 def test_a_tally_is_that_of_sql():
-    tally = Tally.of(rows())
+    tally = SKYSERVER.tally(rows())
     ids = rows()["specobjid"].to_pylist()
     assert tally == (3, min(ids), max(ids), sum(i % 1_000_003 for i in ids),
                      sum(i % 1_000_003 for i in rows()["objid"].to_pylist()))  # fmt: skip
-    assert Tally.of(rows().slice(0, 0)) == (0, None, None, None, None)
+    assert SKYSERVER.tally(rows().slice(0, 0)) == (0, None, None, None, None)
 
 
 @pytest.mark.parametrize("place", range(5))
 def test_any_figure_that_differs_is_told(place):
-    tally = Tally.of(rows())
+    tally = SKYSERVER.tally(rows())
     other = Tally(*[v + 1 if i == place else v for i, v in enumerate(tally)])
     with pytest.raises(TransientError, match="the server counts"):
         check_tally(tally, other)

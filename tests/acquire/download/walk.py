@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from sdssflow.acquire.download.archive import Archive
 from sdssflow.acquire.download.assembly import assemble
@@ -77,3 +80,22 @@ def fetch(opened: Callable[[], Archive], folder: Path, asked: SkyServerSource | 
     completeness, defects = assemble(plan, list(map(str, paths)), catalogue, "test", True)
     write_csv(completeness, folder / "completeness.csv")
     write_csv(defects, folder / "defects.csv")
+
+
+def as_nobody(folder: Path, work: Callable[[], bool]) -> None:
+    """Let a user without rights do some work in a folder that is below those of the test."""
+    if os.geteuid() != 0:
+        pytest.skip("needs a second user")
+    for path in list(folder.parents)[:3]:
+        path.chmod(0o755)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            status = 0 if work() else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

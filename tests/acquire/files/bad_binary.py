@@ -15,8 +15,15 @@ from astropy.io import fits
 
 from tests.acquire.files import test_fits, test_hdf5, test_units
 from tests.acquire.files.bad_inputs import BadInput
-from tests.acquire.files.good_table import BANDS, ROWS, good_columns, good_frame, write
-from tests.acquire.files.test_hdf5 import columns_in, pandas_table, vaex
+from tests.acquire.files.good_table import (
+    BANDS,
+    ROWS,
+    columns_in,
+    good_columns,
+    good_frame,
+    write,
+)
+from tests.acquire.files.test_hdf5 import pandas_table, vaex
 from tests.acquire.files.test_parquet import in_jansky, list_parts, one_has, parts
 
 
@@ -246,10 +253,6 @@ def dered_and_observed() -> Any:
     return make, both | {"extinction_applied": True}
 
 
-def make_settings(case: Any, words: str) -> Any:
-    return case[0], (words,), case[1]
-
-
 NAMES = {
     "fluxes by name": mapped(**{f"model_mag_{band}": f"psfFlux_{band}" for band in BANDS}),
     "corrected by name": dered(),
@@ -307,15 +310,15 @@ NO_WAY = (
 )
 
 CASES = [
-    *(BadInput(name, *make_settings(case, "source.columns maps")) for name, case in NAMES.items()),
-    *(BadInput(name, *make_settings(case, words)) for name, (case, words) in OTHERS.items()),
-    *(BadInput(name, *make_settings(case, "b.fits")) for name, case in TABLES.items()),
-    *(
-        BadInput(f"HDF5: {words} ({number})", *make_settings(hdf5(make, settings), words))
-        for number, (make, settings, words) in enumerate(REFUSED)
-    ),
-    *(
-        BadInput(f"folder: {name}", *make_settings(folder_of(make), words))
-        for name, (make, words) in FOLDERS.items()
-    ),
+    BadInput(name, make, (words,), settings)
+    for name, (make, settings), words in [
+        *((name, case, "source.columns maps") for name, case in NAMES.items()),
+        *((name, case, words) for name, (case, words) in OTHERS.items()),
+        *((name, case, "b.fits") for name, case in TABLES.items()),
+        *(
+            (f"HDF5: {words} ({number})", hdf5(make, settings), words)
+            for number, (make, settings, words) in enumerate(REFUSED)
+        ),
+        *((f"folder: {name}", folder_of(make), words) for name, (make, words) in FOLDERS.items()),
+    ]
 ]

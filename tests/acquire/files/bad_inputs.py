@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from astropy.io import fits
+from astropy.io.votable import from_table
+from astropy.table import Table
 
 from tests.acquire.files.good_table import (
     BANDS,
@@ -84,8 +87,6 @@ def called(file: str) -> Callable[[Path], Path]:
 
 
 def vectors(folder: Path) -> Path:
-    from astropy.table import Table
-
     table = Table.from_pandas(good_frame())
     table["modelMag"] = np.stack([table[band] for band in BANDS], axis=1)
     table.write(folder / "photo.fits")
@@ -99,26 +100,11 @@ def list_column(folder: Path) -> Path:
 
 
 def image_only(folder: Path) -> Path:
-    from astropy.io import fits
-
     fits.PrimaryHDU(np.zeros((4, 4))).writeto(folder / "photo.fits")
     return folder / "photo.fits"
 
 
-def fluxes_with_unit(folder: Path) -> Path:
-    from astropy.table import Table
-
-    table = Table.from_pandas(good_frame())
-    table["u"].unit = "nmgy"
-    table["g"].unit = "Jy"
-    table.write(folder / "photo.fits")
-    return folder / "photo.fits"
-
-
 def two_votables(folder: Path) -> Path:
-    from astropy.io.votable import from_table
-    from astropy.table import Table
-
     good = good_frame().astype({"specObjID": str})  # VOTable has no unsigned 64-bit integers
     file = from_table(Table.from_pandas(good))
     second = from_table(Table.from_pandas(good)).resources[0]
@@ -129,33 +115,12 @@ def two_votables(folder: Path) -> Path:
     return folder / "photo.vot"
 
 
-def unequal_lengths(folder: Path) -> Path:
-    import h5py
-
-    path = write_groups(good_frame(), folder / "photo.h5")
-    with h5py.File(path, "a") as file:
-        del file["objects/u"]
-        file["objects/u"] = np.full(ROWS - 1, 19.0)
-    return path
-
-
-def one_array(folder: Path) -> Path:
-    import h5py
-
-    path = write_groups(good_frame(), folder / "photo.h5", "/")
-    with h5py.File(path, "a") as file:
-        file["objects"] = np.zeros((ROWS, 5))
-    return path
-
-
 def two_groups(folder: Path) -> Path:
     path = write_groups(good_frame(), folder / "photo.h5")
     return write_groups(good_frame(), path, "spectra")
 
 
 def non_ascii_fits(folder: Path) -> Path:
-    from astropy.io import fits
-
     good = good_frame()
     labels = np.array([b"GAL\xc4XY"] * ROWS)
     columns = [fits.Column("class", "6A", array=labels)]
@@ -202,7 +167,7 @@ FILES = [
              ("called FITS", "is text", "'objID,", "source.format to csv")),
     BadInput("FITS cut short", cut_short("photo.fits"), ("photo.fits",)),
     BadInput("FITS image", image_only, ("no extension holds a table",)),
-    BadInput("no such extension", frame(good_frame, "photo.fits"), ("no table extension 'SPEC'",),
+    BadInput("no such extension", frame(good_frame, "photo.fits"), ("no table 'SPEC'",),
              {"table": "SPEC"}),
     BadInput("text called VOTable", called("photo.vot"),
              ("called VOTable", "is text")),
@@ -211,9 +176,6 @@ FILES = [
     BadInput("two groups in HDF5", two_groups, ("2 tables", "objects, spectra")),
     BadInput("no such group", two_groups, ("no table 'spectrum'", "did you mean 'spectra'"),
              {"table": "spectrum"}),
-    BadInput("HDF5 columns of unequal length", unequal_lengths, ("differ in length", "'u': 11")),
-    BadInput("HDF5 array", one_array, ("one array", "Take source.table out"),
-             {"table": "objects"}),
 ]  # fmt: skip
 
 MAPPINGS = [
@@ -239,7 +201,6 @@ MAPPINGS = [
              mapped(model_mag_z="modelMag[4]")),
     BadInput("list column without an index", list_column, ("modelMag[0]",),
              mapped(model_mag_z="modelMag")),
-    BadInput("fluxes, by their unit", fluxes_with_unit, ("g -> model_mag_g", "'Jy'", "mag")),
 ]  # fmt: skip
 
 IDENTIFIERS = [

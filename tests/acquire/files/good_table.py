@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from astropy.table import Table
 
 from sdssflow.acquire.files.conform import read_catalogue
 from sdssflow.configuration.sources import FileSource
@@ -50,14 +52,23 @@ def good_columns() -> dict[str, str]:
     }
 
 
+# for a file of five magnitudes and something to learn
+FEW = {"spec_class": "class", "zspec": "redshift", **{f"model_mag_{b}": b for b in BANDS}}
+LABELLED = {name: to for name, to in FEW.items() if name != "zspec"}
+
+
 def source(path: Path, **settings: Any) -> FileSource:
     """Return the source that `good_frame` is in a file; `settings` as in YAML."""
     return FileSource(kind="file", path=str(path), **{"columns": good_columns(), **settings})
 
 
+def imported(path: Path, **settings: Any) -> tuple[pa.Table, pd.DataFrame]:
+    """Return the catalogue of a file with the columns of `good_frame`, and its defects."""
+    return read_catalogue(path, source(path, **settings), "good")
+
+
 def catalogue(path: Path, **settings: Any) -> pa.Table:
-    """Return the catalogue of a file with the columns of `good_frame`."""
-    return read_catalogue(path, source(path, **settings), "good")[0]
+    return imported(path, **settings)[0]
 
 
 def with_cell(row: int, column: str, value: Any) -> pd.DataFrame:
@@ -71,8 +82,6 @@ def with_cell(row: int, column: str, value: Any) -> pd.DataFrame:
 
 def write(frame: pd.DataFrame, path: Path) -> Path:
     """Write `frame` in the format of the suffix, as the usual library writes it."""
-    from astropy.table import Table
-
     match path.suffix:
         case ".csv" | ".gz":
             frame.to_csv(path, index=False)
@@ -80,6 +89,8 @@ def write(frame: pd.DataFrame, path: Path) -> Path:
             frame.to_parquet(path, index=False)
         case ".fits":
             Table.from_pandas(frame).write(path)
+        case ".ecsv":
+            Table.from_pandas(frame).write(path, format="ascii.ecsv")
         case ".vot":
             # VOTable has no unsigned 64-bit integers: archives write such ids as text
             as_text = frame.assign(specObjID=frame["specObjID"].astype(str))
@@ -93,12 +104,15 @@ def write(frame: pd.DataFrame, path: Path) -> Path:
 
 def write_groups(frame: pd.DataFrame, path: Path, group: str = "objects") -> Path:
     """Write an HDF5 group with one dataset per column."""
-    import h5py
-
     with h5py.File(path, "a") as file:
-        for name, values in frame.items():
+        columns_in(file.require_group(group), frame)
+    return path
+
+
+def columns_in(group: h5py.Group, frame: pd.DataFrame | None = None, skip: Any = ()) -> None:
+    """Write one dataset per column of the good table, or of another."""
+    for name, values in (good_frame() if frame is None else frame).items():
+        if name not in skip:
             text = not pd.api.types.is_numeric_dtype(values)
             data = values.astype(object).to_numpy() if text else values.to_numpy()
-            kind = h5py.string_dtype() if text else None
-            file.create_dataset(f"{group}/{name}", data=data, dtype=kind)
-    return path
+            group.create_dataset(name, data=data, dtype=h5py.string_dtype() if text else None)

@@ -8,7 +8,7 @@ import pytest
 
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.files import containers
-from sdssflow.acquire.files.signatures import signature
+from sdssflow.acquire.files.containers import signature
 from sdssflow.tables import content_digest
 from tests.acquire.files.good_table import catalogue, good_frame, write
 from tests.acquire.files.packing import PACKINGS

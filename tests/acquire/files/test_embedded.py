@@ -1,26 +1,40 @@
-"""The embedded tables are what the archives hold, and what their recorded digests say."""
+"""The embedded tables are what the archives hold; other public rows are taken as they are."""
 
 import importlib.util
+import io
 import json
 import os
+import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from sdssflow.acquire.files.conform import read_catalogue
 from sdssflow.acquire.schema import COLUMNS
+from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.sources import EmbeddedSource
 from sdssflow.files import file_digest
 from sdssflow.tables import content_digest, metadata, read_parquet
 
-EMBEDDED = Path(__file__).parents[3] / "data/embedded"
+ROOT = Path(__file__).parents[3]
+EMBEDDED = ROOT / "data/embedded"
 TABLES = ("mgs", "mclass")
 ARCHIVES = Path(os.environ.get("SDSSFLOW_ARCHIVES", EMBEDDED / "archives"))
 
 spec = importlib.util.spec_from_file_location("derive", EMBEDDED / "derive.py")
 derive = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(derive)
+
+
+def beside_the_checkout(test):
+    """Mark a test that needs the public copies of SDSS rows."""
+    there = (ROOT / "../shared/data").is_dir()
+    return pytest.mark.shared(
+        pytest.mark.skipif(not there, reason="no development rows beside the checkout")(test)
+    )
+
 
 needs_archives = pytest.mark.skipif(
     not all((ARCHIVES / name).is_file() for name, _ in (derive.MLZ, derive.MCLEARN)),
@@ -50,9 +64,8 @@ def test_columns_are_those_of_the_schema(name):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_licence_travels_with_the_table(name):
-    text = (
-        EMBEDDED / {"mgs": "LICENSE-MLZ.txt", "mclass": "LICENSE-mclearn.txt"}[name]
-    ).read_text()
+    file = {"mgs": "LICENSE-MLZ.txt", "mclass": "LICENSE-mclearn.txt"}[name]
+    text = (EMBEDDED / file).read_text()
     assert "Redistribution" in text and "Copyright" in text
 
 
@@ -107,9 +120,6 @@ def test_another_archive_is_refused(tmp_path):
 @pytest.mark.parametrize("shifted", [False, True])
 def test_shifted_columns_are_noticed(tmp_path, shifted):
     """An archive of the right form whose error columns lack `eu` is refused."""
-    import io
-    import tarfile
-
     rng = np.random.default_rng(0)
     magnitudes = rng.uniform(15, 20, (4, 5))
     errors = rng.uniform(0.01, 0.1, (4, 5))
@@ -129,3 +139,43 @@ def test_shifted_columns_are_noticed(tmp_path, shifted):
             derive.derive_mgs(tmp_path / "a.tar.gz")
     else:
         assert derive.derive_mgs(tmp_path / "a.tar.gz").num_rows == 8
+
+
+def read(name):
+    text = (ROOT / f"config/samples/{name}.yaml").read_text()
+    sample = Sample.model_validate(yaml.safe_load(text))
+    catalogue, defects = read_catalogue(ROOT / sample.source.path, sample.source, name)
+    counts = defects.set_index(["column", "defect"])["count"].to_dict()
+    return catalogue.to_pandas(), counts
+
+
+@beside_the_checkout
+@pytest.mark.parametrize("name", ["dr14", "dr14_galaxies"])
+def test_dr14(name):
+    frame, defects = read(name)
+    counts = frame["spec_class"].value_counts().to_dict()
+    assert counts == {"GALAXY": 4998, "STAR": 4152, "QSO": 850}
+    assert defects == {("zspec", "exactly zero"): 19}
+    assert frame.loc[0, ["plate", "mjd", "fiberid"]].tolist() == [3306, 54922, 491]
+
+
+@beside_the_checkout
+def test_dr17_keeps_rows_without_positions():
+    frame, defects = read("dr17")
+    assert len(frame) == 54379
+    without = 15926
+    spatial = ("ra", "dec", "run", "camcol", "field", "plate", "mjd", "fiberid")
+    assert defects == {
+        **{(name, "missing"): without for name in spatial},
+        ("zspec", "exactly zero"): 219,
+    }
+    assert frame["plate"].isna().sum() == without
+    assert frame.loc[0, ["run", "camcol", "fiberid"]].tolist() == [3225, 6, 83]
+
+
+@beside_the_checkout
+def test_galaxy_colors():
+    frame, defects = read("galaxy_colors")
+    assert frame["spec_class"].value_counts().to_dict() == {"GALAXY": 41475, "QSO": 8525}
+    assert defects == {("zspec", "exactly zero"): 179}
+    assert frame["zspec_err"].notna().all()

@@ -5,20 +5,17 @@ import numpy as np
 import pytest
 
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.acquire.files import containers
 from sdssflow.tables import content_digest
-from tests.acquire.files.good_table import BANDS, ROWS, catalogue, good_columns, good_frame, write
+from tests.acquire.files.good_table import (
+    ROWS,
+    catalogue,
+    columns_in,
+    good_columns,
+    good_frame,
+    write,
+)
 
 NO_TEXT = {name: to for name, to in good_columns().items() if to != "class"}
-
-
-def columns_in(group, skip=(), **replaced):
-    """Write one dataset per column."""
-    for name, values in (good_frame() | replaced if replaced else good_frame()).items():
-        if name not in skip:
-            text = name == "class"
-            data = values.astype(object).to_numpy() if text else values.to_numpy()
-            group.create_dataset(name, data=data, dtype=h5py.string_dtype() if text else None)
 
 
 def big_endian(file):
@@ -197,15 +194,3 @@ def test_a_wrong_sum_of_a_chunk_is_noticed(tmp_path):
     path.write_bytes(raw)
     with pytest.raises(CatalogueError, match="can't be read as HDF5"):
         catalogue(path)
-
-
-def test_a_file_that_unpacks_to_far_more_is_refused_beyond_the_limit(tmp_path, monkeypatch):
-    def make(file):
-        for name in ("redshift", *BANDS):
-            file.create_dataset(name, data=np.full(100_000, 0.5), compression="gzip")
-
-    few = {"zspec": "redshift", **{f"model_mag_{band}": band for band in BANDS}}
-    path = made(make, tmp_path)
-    monkeypatch.setattr(containers, "ALWAYS_READ", 1 << 20)
-    with pytest.raises(CatalogueError, match="unpack to 4,800,000 bytes"):
-        catalogue(path, columns=few)

@@ -9,7 +9,15 @@ from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.files import containers
 from sdssflow.acquire.files.parquet import folder_digest
 from sdssflow.tables import content_digest, metadata
-from tests.acquire.files.good_table import BANDS, ROWS, catalogue, good_columns, good_frame, write
+from tests.acquire.files.good_table import (
+    BANDS,
+    LABELLED,
+    ROWS,
+    catalogue,
+    good_columns,
+    good_frame,
+    write,
+)
 
 
 def parts(folder, number=3, name="part-{}.parquet", change=None):
@@ -130,9 +138,6 @@ def test_a_wrong_sum_of_a_page_is_noticed(tmp_path):
         catalogue(path)
 
 
-FEW = {"spec_class": "class", **{f"model_mag_{band}": band for band in BANDS}}
-
-
 def test_repeated_numbers_meet_the_limit_before_they_are_unpacked(tmp_path, monkeypatch):
     values = pa.array(np.full(100_000, 19.0))
     labels = pa.array(["STAR"] * 100_000)
@@ -140,7 +145,7 @@ def test_repeated_numbers_meet_the_limit_before_they_are_unpacked(tmp_path, monk
     pq.write_table(table, tmp_path / "a.parquet")
     monkeypatch.setattr(containers, "ALWAYS_READ", 1 << 20)
     with pytest.raises(CatalogueError, match="unpack to .* write it again without compression"):
-        catalogue(tmp_path / "a.parquet", columns=FEW)
+        catalogue(tmp_path / "a.parquet", columns=LABELLED)
 
 
 def test_a_long_text_in_each_row_meets_the_limit_before_it_is_unpacked(tmp_path):
@@ -149,7 +154,7 @@ def test_a_long_text_in_each_row_meets_the_limit_before_it_is_unpacked(tmp_path)
     table = pa.table({"class": texts, **dict.fromkeys(BANDS, pa.array(np.full(rows, 19.0)))})
     pq.write_table(table, tmp_path / "a.parquet", compression="gzip")
     with pytest.raises(CatalogueError, match="unpack to 2,000,000,000 bytes"):
-        catalogue(tmp_path / "a.parquet", columns=FEW)
+        catalogue(tmp_path / "a.parquet", columns=LABELLED)
 
 
 def test_a_file_that_is_as_long_as_it_says_is_read(tmp_path, monkeypatch):

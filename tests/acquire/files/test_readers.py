@@ -1,6 +1,5 @@
 """Every format gives the same catalogue, and each format's own traps are met."""
 
-import gzip
 from decimal import Decimal
 
 import numpy as np
@@ -8,9 +7,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from astropy.io import fits
+from astropy.table import Table
 
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.acquire.files.conform import read_catalogue
 from sdssflow.acquire.files.readers import format_of, read_source
 from sdssflow.tables import content_digest
 from tests.acquire.files.good_table import (
@@ -19,6 +19,7 @@ from tests.acquire.files.good_table import (
     catalogue,
     good_columns,
     good_frame,
+    imported,
     source,
     write,
 )
@@ -120,13 +121,6 @@ def test_line_of_an_error_is_the_one_in_the_file(prefix, tmp_path):
         catalogue(path)
 
 
-def test_gzip_is_told_from_its_bytes(tmp_path, expected):
-    plain = write(good_frame(), tmp_path / "a.csv")
-    path = tmp_path / "zipped.csv"  # a browser may take the suffix off
-    path.write_bytes(gzip.compress(plain.read_bytes()))
-    assert content_digest(catalogue(path)) == content_digest(expected)
-
-
 @pytest.mark.parametrize("name", ["a.csv", "a", "a.txt", "a.fits", ".csv.zip", "a.gz"])
 @pytest.mark.parametrize("file", ["a.csv", "a.csv.gz", "a.fits", "a.vot", "a.parquet", "a.h5"])
 def test_bytes_tell_the_format_not_the_name(file, name, tmp_path, expected):
@@ -150,8 +144,6 @@ VECTORS = {**good_columns(), **{f"model_mag_{b}": f"modelMag[{k}]" for k, b in e
 
 @pytest.mark.parametrize("suffix", ["fits", "vot", "parquet", "h5"])
 def test_elements_of_vector_columns(suffix, tmp_path, expected):
-    from astropy.table import Table
-
     good = good_frame()
     vectors = good[list(BANDS)].to_numpy()
     path = tmp_path / f"a.{suffix}"
@@ -173,8 +165,6 @@ def test_elements_of_vector_columns(suffix, tmp_path, expected):
 
 def test_fits_types_masks_and_extensions(tmp_path):
     """Big-endian floats, TNULL integers, unsigned 64-bit (TZERO), NaN, padded text."""
-    from astropy.io import fits
-
     good = good_frame()
     good.loc[3, "u"] = np.nan
     plates = good["plate"].to_numpy(np.int32)
@@ -195,8 +185,7 @@ def test_fits_types_masks_and_extensions(tmp_path):
         "specobjid": "SPECOBJID",
         **{f"model_mag_{band}": band for band in BANDS},
     }
-    settings = source(path, table="SPECOBJ", columns=mapping)
-    found, defects = read_catalogue(path, settings, "good")
+    found, defects = imported(path, table="SPECOBJ", columns=mapping)
     assert found["plate"].to_pylist() == [*good["plate"][:5], None, *good["plate"][6:]]
     assert found["specobjid"].to_pylist() == good["specObjID"].tolist()
     assert found["spec_class"].to_pylist() == good["class"].tolist()
@@ -223,20 +212,6 @@ def test_parquet_dictionaries_decimals_and_binary(tmp_path, expected):
         table = table.set_column(table.column_names.index(name), name, values)
     pq.write_table(table, tmp_path / "a.parquet")
     assert content_digest(catalogue(tmp_path / "a.parquet")) == content_digest(expected)
-
-
-def test_votable_nulls_and_named_table(tmp_path):
-    from astropy.table import MaskedColumn, Table
-
-    good = good_frame()
-    good["specObjID"] = good["specObjID"].astype(str)
-    table = Table.from_pandas(good)
-    table["plate"] = MaskedColumn(good["plate"].to_numpy(), mask=np.arange(ROWS) == 2)
-    table.write(tmp_path / "a.vot", format="votable", table_id="photo")
-    found = catalogue(tmp_path / "a.vot", table="photo")
-    assert [i for i, x in enumerate(found["plate"].to_pylist()) if x is None] == [2]
-    with pytest.raises(CatalogueError, match="no table 'spec'"):
-        catalogue(tmp_path / "a.vot", table="spec")
 
 
 def test_null_cells_are_null_in_every_format(tmp_path):

@@ -6,16 +6,22 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.table import MaskedColumn, Table
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.files import text, text_checks
-from sdssflow.acquire.files.conform import read_catalogue
 from sdssflow.acquire.files.text import line_of_row, read_text
-from sdssflow.configuration.sources import FileSource
 from sdssflow.tables import content_digest
-from tests.acquire.files.good_table import ROWS, good_columns, good_frame, write
+from tests.acquire.files.good_table import (
+    ROWS,
+    catalogue,
+    good_columns,
+    good_frame,
+    imported,
+    write,
+)
 
 NAMES = {"ra": "x", "dec": "y"}
 
@@ -35,7 +41,7 @@ def by_python(body):
     return (rows, lines) if all(len(row) == 2 for row in rows) else None
 
 
-@settings(deadline=None, max_examples=300)  # the machine may be busy
+@settings(max_examples=300)
 @given(st.text(st.sampled_from('ab",\n\r '), max_size=50))
 @example('a,"b\r\n"\r\na,b"c"\r\n')
 @example('"a""",b\n"a\n\n""",b\n')
@@ -72,8 +78,7 @@ def test_line_breaks_in_quotes_at_any_size(rows, separator, tmp_path):
     path = tmp_path / "a.csv"
     frame.to_csv(path, index=False, sep=separator)
     mapping = {**good_columns(), "spec_subclass": "comment"}
-    source = FileSource(kind="file", path=str(path), columns=mapping)
-    found = read_catalogue(path, source, "a")[0]
+    found = catalogue(path, columns=mapping)
     assert found["objid"].to_pylist() == frame["objID"].tolist()
     assert found["spec_subclass"].to_pylist() == frame["comment"].str.strip().tolist()
     frame["u"] = frame["u"].astype(object)
@@ -81,7 +86,7 @@ def test_line_breaks_in_quotes_at_any_size(rows, separator, tmp_path):
     frame.to_csv(path, index=False, sep=separator)
     line = path.read_bytes().split(b"faint")[0].count(b"\n") + 1
     with pytest.raises(CatalogueError, match=rf"row {rows - 2} \(line {line}\)"):
-        read_catalogue(path, source, "a")
+        catalogue(path, columns=mapping)
 
 
 def test_the_limit_of_a_line_does_not_depend_on_where_it_stands(tmp_path, monkeypatch):
@@ -103,54 +108,34 @@ def test_the_limit_of_a_line_does_not_depend_on_where_it_stands(tmp_path, monkey
 FLAGS = [False, True] * (ROWS // 2)
 
 
-def flags_as_numbers(folder):
-    return write(good_frame().assign(clean=np.array(FLAGS, int)), folder / "a.csv")
-
-
-def flags_as_words(*words):
+def flags(no, yes, file="a.csv"):
     return lambda folder: write(
-        good_frame().assign(clean=[words[flag] for flag in FLAGS]), folder / "a.csv"
+        good_frame().assign(clean=[yes if flag else no for flag in FLAGS]), folder / file
     )
 
 
-def flags_as_booleans(file):
-    return lambda folder: write(good_frame().assign(clean=FLAGS), folder / file)
-
-
-def flags_as_ecsv(folder):
-    from astropy.table import Table
-
-    table = Table.from_pandas(good_frame().assign(clean=FLAGS))
-    table.write(folder / "a.ecsv", format="ascii.ecsv")
-    return folder / "a.ecsv"
-
-
-def flags_as_letters_in_fits(folder):
-    return write(good_frame().assign(clean=["FT"[flag] for flag in FLAGS]), folder / "a.fits")
-
-
 FLAG_FILES = {
-    "words": flags_as_words("False", "True"),
-    "small words": flags_as_words("false", "true"),
-    "capitals": flags_as_words("FALSE", "TRUE"),
-    "letters": flags_as_words("F", "T"),
-    "small letters": flags_as_words("f", "t"),
-    **{file: flags_as_booleans(file) for file in ("a.csv", "a.parquet", "a.fits", "a.vot", "a.h5")},
-    "letters in FITS": flags_as_letters_in_fits,
-    "ECSV": flags_as_ecsv,
+    "words": flags("False", "True"),
+    "small words": flags("false", "true"),
+    "capitals": flags("FALSE", "TRUE"),
+    "letters": flags("F", "T"),
+    "small letters": flags("f", "t"),
+    "letters in FITS": flags("F", "T", "a.fits"),
+    **{
+        f"booleans in {kind}": flags(False, True, f"a.{kind}")
+        for kind in ("csv", "ecsv", "parquet", "fits", "vot", "h5")
+    },
 }
 
 
 @pytest.mark.parametrize("name", ["clean", "science_primary"])
 @pytest.mark.parametrize("file", FLAG_FILES)
 def test_booleans_are_flags_in_all_formats(file, name, tmp_path):
-    def catalogue(path):
-        source = FileSource(kind="file", path=str(path), columns={**good_columns(), name: "clean"})
-        return read_catalogue(path, source, "a")[0]
-
-    expected = catalogue(flags_as_numbers(tmp_path))
+    columns = {**good_columns(), name: "clean"}
+    expected = catalogue(flags(0, 1)(tmp_path), columns=columns)
     assert expected[name].to_pylist() == [int(flag) for flag in FLAGS]
-    assert content_digest(catalogue(FLAG_FILES[file](tmp_path))) == content_digest(expected)
+    found = catalogue(FLAG_FILES[file](tmp_path), columns=columns)
+    assert content_digest(found) == content_digest(expected)
 
 
 @pytest.mark.parametrize("form", ["0x{:x}", "0X{:X}", "0x{:016x}"])
@@ -159,8 +144,7 @@ def test_hexadecimal_ids(form, tmp_path):
     shown = good.assign(**{name: [form.format(n) for n in good[name]]
                            for name in ("objID", "specObjID")})  # fmt: skip
     path = write(shown, tmp_path / "a.csv")
-    source = FileSource(kind="file", path=str(path), columns=good_columns())
-    found = read_catalogue(path, source, "a")[0]
+    found = catalogue(path)
     assert found["objid"].to_pylist() == good["objID"].tolist()
     assert found["specobjid"].to_pylist() == good["specObjID"].tolist()
 
@@ -168,8 +152,6 @@ def test_hexadecimal_ids(form, tmp_path):
 @pytest.mark.parametrize("delimiter", [" ", ","])
 @pytest.mark.parametrize("method", [None, "data_mask"])
 def test_ecsv_with_its_units_masks_and_types(delimiter, method, tmp_path):
-    from astropy.table import MaskedColumn, Table
-
     good = good_frame()
     table = Table.from_pandas(good)
     table["u"] = MaskedColumn(good["u"], mask=np.arange(ROWS) == 3, unit="mag")
@@ -177,8 +159,7 @@ def test_ecsv_with_its_units_masks_and_types(delimiter, method, tmp_path):
     table["ra"].unit = "deg"
     path = tmp_path / "a.csv"
     table.write(path, format="ascii.ecsv", delimiter=delimiter, serialize_method=method)
-    source = FileSource(kind="file", path=str(path), columns=good_columns())
-    found, defects = read_catalogue(path, source, "a")
+    found, defects = imported(path)
     assert found["objid"].to_pylist() == good["objID"].tolist()
     assert found["specobjid"].to_pylist() == good["specObjID"].tolist()
     assert defects.values.tolist() == [

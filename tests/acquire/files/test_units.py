@@ -1,5 +1,6 @@
 """What a file says of its own columns: where they mean nothing, and what they are in."""
 
+import h5py
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -11,19 +12,19 @@ from astropy.table import MaskedColumn, QTable, Table
 from astropy.utils.masked import Masked
 
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.acquire.files.conform import read_catalogue
-from sdssflow.acquire.units import NOTHING, SPELLINGS
-from sdssflow.configuration.sources import FileSource
-from tests.acquire.files.good_table import ROWS, good_columns, good_frame, write_groups
+from sdssflow.acquire.units import NOTHING, SPELLINGS, parse_unit
+from tests.acquire.files.good_table import (
+    FEW,
+    ROWS,
+    good_columns,
+    good_frame,
+    imported,
+    write_groups,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 HIDDEN = {"objID": 2, "u": 3, "plate": 5, "class": 7}
 MISSING = {("objid", 2), ("model_mag_u", 3), ("plate", 5), ("spec_class", 7)}
-
-
-def catalogue(path, **settings):
-    settings = {"columns": good_columns(), **settings}
-    return read_catalogue(path, FileSource(kind="file", path=str(path), **settings), "mine")
 
 
 def masked_table(kind):
@@ -64,7 +65,7 @@ def test_what_astropy_masked_is_null_and_counted(make, case, tmp_path):
     kind = case.split()[0]
     path = tmp_path / f"a.{kind}"
     make(kind).write(path, **WRITTEN[case])
-    found, defects = catalogue(path)
+    found, defects = imported(path)
     assert set(zip(defects["column"], defects["example_row"], strict=True)) == MISSING
     assert defects["count"].tolist() == [1] * 4
     for name, row in MISSING:
@@ -89,9 +90,6 @@ def fits_table(path, name, kind, stored, **keywords):
     return path
 
 
-FEW = {"spec_class": "class", "zspec": "redshift", **{f"model_mag_{b}": b for b in "ugriz"}}
-
-
 @pytest.mark.parametrize(
     ("keywords", "expected"),
     [
@@ -104,7 +102,7 @@ def test_tnull_is_a_stored_value_of_integers(keywords, expected, tmp_path):
     stored = np.arange(1, ROWS + 1)
     stored[4] = keywords["TNULL"]
     path = fits_table(tmp_path / "a.fits", "plate", "I", stored, **keywords)
-    plates = catalogue(path, columns={**FEW, "plate": "plate"})[0]["plate"].to_pylist()
+    plates = imported(path, columns={**FEW, "plate": "plate"})[0]["plate"].to_pylist()
     known = [None if row == 4 else int(value) for row, value in enumerate(expected(stored))]
     assert plates == known
 
@@ -113,20 +111,18 @@ def test_tnull_is_a_stored_value_of_scaled_numbers(tmp_path):
     stored = np.round((good_frame()["u"].to_numpy() - 20) * 1000).astype("i2")
     stored[4] = -32768
     path = fits_table(tmp_path / "a.fits", "u", "I", stored, TSCAL=0.001, TZERO=20.0, TNULL=-32768)
-    u = catalogue(path, columns=FEW)[0]["model_mag_u"]
+    u = imported(path, columns=FEW)[0]["model_mag_u"]
     assert [i for i, value in enumerate(u.to_pylist()) if value is None] == [4]
     known = np.delete(u.to_numpy(), 4)
     np.testing.assert_allclose(known, np.delete(good_frame()["u"], 4), atol=0.0006)
 
 
 def test_attributes_of_netcdf_are_masks(tmp_path):
-    import h5py
-
     good = good_frame()
     path = write_groups(good, tmp_path / "a.h5")
     with h5py.File(path, "a") as file:
         file["objects/u"].attrs["_FillValue"] = good["u"][6]
-    assert catalogue(path)[0]["model_mag_u"].to_pylist().index(None) == 6
+    assert imported(path)[0]["model_mag_u"].to_pylist().index(None) == 6
 
 
 @pytest.mark.parametrize("mask", [["a"] * ROWS, [0.5] * ROWS, [2] * ROWS, [None] * ROWS])
@@ -134,13 +130,11 @@ def test_a_mask_that_is_none_is_refused(mask, tmp_path):
     table = pa.Table.from_pandas(good_frame()).append_column("u.mask", pa.array(mask))
     pq.write_table(table, tmp_path / "a.parquet")
     with pytest.raises(CatalogueError, match="'u.mask' is no mask of it"):
-        catalogue(tmp_path / "a.parquet")
+        imported(tmp_path / "a.parquet")
 
 
 def with_unit(path, column, unit):
     """Write the good table with the unit of one column, as each format states it."""
-    import h5py
-
     good, kind = good_frame(), path.suffix
     if kind == ".parquet":
         table = pa.Table.from_pandas(good)
@@ -178,7 +172,7 @@ def test_a_foreign_unit_is_refused_in_every_format(file, column, tmp_path):
         (tmp_path / str(number)).mkdir()
         path = with_unit(tmp_path / str(number) / file, column, unit)
         with pytest.raises(CatalogueError, match="the file gives it in") as error:
-            catalogue(path)
+            imported(path)
         # astropy writes what it knows of a VOTable's units anew
         assert unit in str(error.value) or path.suffix == ".vot"
         assert column in str(error.value)
@@ -189,12 +183,10 @@ def test_a_unit_in_other_words_is_taken(file, tmp_path):
     words = [("u", "AB mag"), ("u", "Magnitudes"), ("u", "mag(AB)"), ("ra", "Degrees"), ("u", "--")]
     for number, (column, unit) in enumerate(words):
         (tmp_path / str(number)).mkdir()
-        catalogue(with_unit(tmp_path / str(number) / file, column, unit))
+        imported(with_unit(tmp_path / str(number) / file, column, unit))
 
 
 def test_every_stated_spelling_is_read():
-    from sdssflow.acquire.units import parse_unit
-
     for unit, spellings in SPELLINGS.items():
         expected = {"mag": "mag", "d": "d", "": ""}.get(unit, "deg")
         for spelling in spellings.split():
@@ -211,25 +203,10 @@ def test_a_unit_that_is_asked_for_is_converted(unit, factor, tmp_path):
     good.loc[3, "ra"] = -9999.0
     path = tmp_path / "a.csv"
     good.to_csv(path, index=False)
-    found, defects = catalogue(path, units={"ra": unit})
+    found, defects = imported(path, units={"ra": unit})
     expected = np.where(np.arange(ROWS) == 3, np.nan, good_frame()["ra"])
     np.testing.assert_allclose(found["ra"].to_numpy(), expected, rtol=1e-14)
     assert defects["defect"].tolist() == ["sentinel -9999"]
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"units": {"ra": "hourangle"}}, "source.units gives it in 'hourangle', the file in 'rad'"),
-        ({"units": {"ra": "mag"}}, "'mag', which can't be converted exactly"),
-        ({"units": {"alpha": "rad"}}, "source.units names 'alpha'"),
-        ({"confirmed": ["alpha"]}, "source.confirmed names 'alpha'"),
-    ],
-)
-def test_a_setting_that_contradicts_the_file_or_itself_is_refused(settings, words, tmp_path):
-    path = with_unit(tmp_path / "a.parquet", "ra", "rad")
-    with pytest.raises(CatalogueError, match=words):
-        catalogue(path, **settings)
 
 
 def test_units_of_astropy_and_pandas_beside_a_parquet_table(tmp_path):
@@ -237,25 +214,23 @@ def test_units_of_astropy_and_pandas_beside_a_parquet_table(tmp_path):
     table["g"].unit = "Jy"
     table.write(tmp_path / "a.parquet")
     with pytest.raises(CatalogueError, match="g -> model_mag_g.*'Jy'"):
-        catalogue(tmp_path / "a.parquet")
+        imported(tmp_path / "a.parquet")
     frame = good_frame()
     frame.attrs["units"] = {"g": "nanomaggies"}
     frame.to_parquet(tmp_path / "b.parquet")
     with pytest.raises(CatalogueError, match="g -> model_mag_g.*'nanomaggies'"):
-        catalogue(tmp_path / "b.parquet")
+        imported(tmp_path / "b.parquet")
 
 
 @pytest.mark.parametrize("key", ["TUNIT8", "FIELD_7_UNITS", "g_unit", "g.units"])
 def test_units_of_a_compound_dataset(key, tmp_path):
-    import h5py
-
     rows = good_frame().drop(columns="class").to_records(index=False)
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["photo"] = rows
         file["photo"].attrs[key] = "Jy"
     columns = {name: to for name, to in good_columns().items() if to != "class"}
     with pytest.raises(CatalogueError, match="g -> model_mag_g.*'Jy'"):
-        catalogue(tmp_path / "a.h5", columns=columns)
+        imported(tmp_path / "a.h5", columns=columns)
 
 
 def test_nulls_of_pandas_are_null(tmp_path):
@@ -264,6 +239,6 @@ def test_nulls_of_pandas_are_null(tmp_path):
         if name != "objID":
             frame.loc[row, name] = pd.NA
     frame.to_parquet(tmp_path / "a.parquet")
-    _, defects = catalogue(tmp_path / "a.parquet")
+    _, defects = imported(tmp_path / "a.parquet")
     assert set(zip(defects["column"], defects["example_row"], strict=True)) < MISSING
     assert len(defects) == 3

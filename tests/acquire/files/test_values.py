@@ -11,8 +11,7 @@ from sdssflow.acquire.checks import Defects
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.files.readers import SourceTable
 from sdssflow.acquire.files.values import identifiers
-from sdssflow.configuration.sources import FileSource
-from tests.acquire.files.good_table import good_columns, good_frame, write
+from tests.acquire.files.good_table import catalogue, good_frame, write
 
 SENTINELS = [-9999.0, 99.0, -99.9]
 
@@ -32,36 +31,30 @@ OBJIDS = st.lists(odd_numbers(2**53, 2**63 - 1), min_size=1, max_size=40, unique
 SPECOBJIDS = st.lists(odd_numbers(2**53, 2**64 - 1), min_size=1, max_size=40, unique=True)
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(OBJIDS)
 def test_objids_round_trip(ids):
     assert convert(pa.array(ids, pa.int64())).to_pylist() == ids
     assert convert(pa.array([f" {n} " for n in ids])).to_pylist() == ids
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(SPECOBJIDS)
 def test_specobjids_round_trip_beyond_2_to_63(ids):
     assert convert(pa.array(ids, pa.uint64()), "specobjid").to_pylist() == ids
     assert convert(pa.array([str(n) for n in ids]), "specobjid").to_pylist() == ids
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(OBJIDS, st.sampled_from(["a.csv", "a.parquet", "a.fits", "a.h5"]))
 def test_objids_round_trip_through_files(tmp_path_factory, ids, file):
-    from sdssflow.acquire.files.conform import read_catalogue
-
     good = good_frame()
     frame = pd.DataFrame([good.iloc[i % len(good)] for i in range(len(ids))])
     frame["objID"] = np.array(ids)
     frame["specObjID"] = np.arange(len(ids)).astype(np.uint64) * 2 + 2**63 + 1
     frame = frame.reset_index(drop=True)
     path = write(frame, tmp_path_factory.mktemp("ids") / file)
-    source = FileSource(kind="file", path=str(path), columns=good_columns())
-    assert read_catalogue(path, source, "ids")[0]["objid"].to_pylist() == ids
+    assert catalogue(path)["objid"].to_pylist() == ids
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.integers(2**60, 2**63 - 2**11), min_size=5, max_size=40, unique=True))
 def test_ids_that_went_through_float64_are_refused(ids):
     rounded = [int(float(n)) for n in ids]

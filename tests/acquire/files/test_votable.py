@@ -1,6 +1,7 @@
 """VOTables of people's own: cut by a server, leading elsewhere, with names twice, with nulls."""
 
 import pytest
+from astropy.io.votable import from_table
 from astropy.table import Table
 
 from sdssflow.acquire.errors import CatalogueError
@@ -125,21 +126,21 @@ def test_the_null_of_a_field_is_honoured(column, edited):
         (None, "the file holds 2 tables. Set source.table to one of: photo, spectra."),
         (1, "Another table of the file has it: set source.table to photo."),
         ("spectra", "Another table of the file has it: set source.table to photo."),
-        (2, "numbers count from 0"),
+        (2, "no table 2. Set source.table to one of: 0 photo, 1 spectra"),
         (-1, "no table -1"),
         (0, ""),
         ("0", ""),
         ("photo", ""),
+        ("first", ""),
     ],
 )
 def test_one_of_several_tables(table, words, tmp_path):
-    from astropy.io.votable import from_table
-
     good = Table.from_pandas(good_frame().assign(specObjID="9"))
     good["specObjID"] = good_frame()["specObjID"].astype(str)
     file = from_table(good)
     other = from_table(Table({"z": [0.1]})).resources[0]
     file.resources[0].tables[0].name, other.tables[0].name = "photo", "spectra"
+    file.resources[0].tables[0].ID = "first"
     file.resources.append(other)
     file.to_xml(str(tmp_path / "a.vot"))
     if words:

@@ -7,8 +7,8 @@ import pytest
 from astropy.io.votable import from_table
 from astropy.table import MaskedColumn, Table
 
+from sdssflow.acquire.download.client_tap import parse_votable
 from sdssflow.acquire.download.errors import DownloadError, TooMuchError, TransientError
-from sdssflow.acquire.download.tap_answers import parse_votable
 from skyserver_standin.tap import write_votable
 
 IDS = [1 << 50, (1 << 63) + 5, (1 << 64) - 1024]

@@ -6,11 +6,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from sdssflow.acquire.download.archive import Archive
-from sdssflow.acquire.download.chunks import make_plan
+from sdssflow.acquire.download.chunks import make_plan, open_archive
 from sdssflow.acquire.download.client_tap import TapLanguage
-from sdssflow.acquire.download.connect import open_archive
 from sdssflow.acquire.download.errors import TransientError
-from sdssflow.acquire.download.ranges import plates
+from sdssflow.acquire.download.plan import plates
 from sdssflow.acquire.download.sql import condition_adql
 from sdssflow.acquire.download.store import Store
 from sdssflow.acquire.schema import BANDS
@@ -61,11 +60,11 @@ def test_a_limit_with_the_digits_of_skyserver_keeps_the_spectrum(sky, server, tm
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"specobjid": (8000 << 50) + (7 << 38)}, "row 1 .*this key stands there twice"),
+        ({"specobjid": (8000 << 50) + (7 << 38)}, "row 1 .*its specobjid occurs twice"),
         ({"specobjid": 9000 << 50}, "outside the range asked for"),
         ({"plate": 8001}, "its plate is not that of its specobjid"),
         ({"fiberid": 9}, "its fiberid is not that of its specobjid"),
-        ({"specobjid": None}, "row 1 .*it has no key"),
+        ({"specobjid": None}, "row 1 of the answer has no specobjid"),
     ],
 )
 def test_rows_that_contradict_their_key_are_refused(row, message):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -29,18 +29,10 @@ ONES = 0xFFFFFFFF
 
 
 class Column(NamedTuple):
-    """A column of the table as the header describes it.
+    """A column of the table as the header describes it: true value = zero + scale * stored value.
 
-    Attributes
-    ----------
-    dtype : numpy.dtype
-        Of one row's value as stored, big-endian; vectors have a shape.
-    offset : int
-        Bytes before it in a row.
-    zero, scale : float
-        True value = zero + scale * stored value.
-    null : int or None
-        Stored value that means "none".
+    `dtype` is that of one row, big-endian (vectors have a shape), `offset` the bytes before it in
+    a row, `null` the stored value that means "none".
     """
 
     dtype: np.dtype
@@ -51,52 +43,39 @@ class Column(NamedTuple):
 
 
 class FitsRows:
-    """The first binary table of a FITS file.
+    """The first binary table of a FITS file that is not compressed.
 
     Parameters
     ----------
-    path : path-like
-        The file, not compressed.
     needed : dict of str to set
         Columns that will be read, and which elements of their vectors; {None} for plain columns.
 
-    Raises
-    ------
-    CatalogueError
-        If the file is missing, no FITS, cut short, or lacks a column.
+    Attributes
+    ----------
+    rows : int
+        Number of rows.
+    units : dict of str to str
+        Stated unit of each needed column.
+    sha256 : str
+        Digest of the whole file, known when `blocks` has come to its end.
     """
 
     def __init__(self, path: str | Path, needed: dict[str, set[int | None]]) -> None:
         self.path = Path(path)
+        self.sha256 = ""
         self._check_start()
-        header = self._header()
-        self.rows: int = header["rows"]
-        self._width: int = header["width"]
-        self._start: int = header["start"]
+        described, layout = self._header()
         size = self.path.stat().st_size
         if size < self._start + self.rows * self._width:
             raise self._cut(size)
-        self.units: dict[str, str] = {}
-        self._header_start: int = header["header_start"]
-        self._end: int = header["end"]
-        self._keywords: dict[str, Any] = header["keywords"]
-        self._head, self._data = WordSum(), WordSum()
-        self._columns = {
-            name: _column(str(self.path), name, elements, header)
-            for name, elements in needed.items()
-        }
-        for name in needed:
-            described = header["columns"][_named(str(self.path), name, header["names"])]
-            self.units[name] = described.unit or ""
-        self._hash = hashlib.sha256()
-        self._hashed_all = False
-
-    @property
-    def sha256(self) -> str:
-        """Digest of the whole file, known when `blocks` has come to its end."""
-        if not self._hashed_all:
-            raise ValueError(f"{self.path} is not read to its end")
-        return self._hash.hexdigest()
+        self._head, self._data, self._hash = WordSum(), WordSum(), hashlib.sha256()
+        self._columns, self.units = {}, {}
+        for name, elements in needed.items():
+            found = described[_named(str(self.path), name, described.names)]
+            self._columns[name] = _column(
+                str(self.path), name, elements, found, *layout.fields[found.name]
+            )
+            self.units[name] = found.unit or ""
 
     def blocks(self, rows: int) -> Iterator[np.ndarray]:
         """Yield the needed columns as structured arrays of at most `rows` rows, as stored.
@@ -139,9 +118,8 @@ class FitsRows:
         stored = stored.astype(stored.dtype.newbyteorder("="))
         if stored.dtype.kind == "f":
             return _scaled(stored, column), np.isnan(stored)
-        if column.null is None:
-            return _scaled(stored, column), np.zeros(len(stored), dtype=bool)
-        return _scaled(stored, column), stored == column.null
+        null = np.zeros(len(stored), dtype=bool) if column.null is None else stored == column.null
+        return _scaled(stored, column), null
 
     def _check_start(self) -> None:
         try:
@@ -159,8 +137,8 @@ class FitsRows:
         if not start.startswith(b"SIMPLE  ="):
             raise CatalogueError(str(self.path), "the file is no FITS file", FETCH)
 
-    def _header(self) -> dict[str, Any]:
-        """Return where the first binary table stands and how its rows are laid out."""
+    def _header(self) -> tuple[Any, np.dtype]:
+        """Note where the first binary table is; return its columns and the layout of its rows."""
         from astropy.io import fits
 
         try:
@@ -171,17 +149,13 @@ class FitsRows:
                     raise CatalogueError(str(self.path), "no extension holds a table", FETCH)
                 for name in table.columns.names:
                     _named(str(self.path), name.upper(), table.columns.names)
-                return {
-                    "rows": table.header["NAXIS2"],
-                    "width": table.header["NAXIS1"],
-                    "header_start": table.fileinfo()["hdrLoc"],
-                    "start": table.fileinfo()["datLoc"],
-                    "end": table.fileinfo()["datLoc"] + table.fileinfo()["datSpan"],
-                    "keywords": {k: table.header[k] for k in SUMS if k in table.header},
-                    "names": table.columns.names,
-                    "layout": table.columns.dtype.newbyteorder(">"),
-                    "columns": {column.name: column for column in table.columns},
-                }
+                header, where = table.header, table.fileinfo()
+                self.rows: int = header["NAXIS2"]
+                self._width: int = header["NAXIS1"]
+                self._header_start, self._start = where["hdrLoc"], where["datLoc"]
+                self._end = self._start + where["datSpan"]
+                self._stated = {key: str(header[key]).strip() for key in SUMS if key in header}
+                return table.columns, table.columns.dtype.newbyteorder(">")
         except CatalogueError:
             raise
         except Exception as error:  # astropy has no family of errors of its own
@@ -201,8 +175,14 @@ class FitsRows:
         while part := stream.read(TAIL_BYTES):
             self._hash.update(part)
             self._data.update(part[: max(0, self._end - stream.tell() + len(part))])
-        self._hashed_all = True
-        wrong = wrong_sum(self._keywords, self._head, self._data)
+        self.sha256 = self._hash.hexdigest()
+        wrong = None
+        both = self._head.value + self._data.value
+        # a header that says 0 states that no sum was made
+        if self._stated.get("CHECKSUM", "").strip("0 ") and both not in (0, ONES, 2 * ONES):
+            wrong = "CHECKSUM"
+        if self._stated.get("DATASUM", str(self._data.value)) != str(self._data.value):
+            wrong = "DATASUM"
         if wrong is not None:
             raise CatalogueError(
                 str(self.path),
@@ -226,29 +206,24 @@ def _named(path: str, name: str, known: list[str]) -> str:
     return found[0]
 
 
-def _column(path: str, name: str, elements: set[int | None], header: dict[str, Any]) -> Column:
-    found = _named(path, name, header["names"])
-    described, (dtype, offset) = header["columns"][found], header["layout"].fields[found]
-    letter = described.format.format if hasattr(described.format, "format") else described.format
+def _column(
+    path: str, name: str, elements: set[int | None], described: Any, dtype: np.dtype, offset: int
+) -> Column:
+    letter = getattr(described.format, "format", described.format)
     length = dtype.shape[0] if dtype.shape else 0
     need = max((element + 1 for element in elements if element is not None), default=0)
     if str(letter) not in NUMBERS + TEXT or len(dtype.shape) > 1:
-        raise CatalogueError(
-            str(path),
-            f"FITS format {described.format} is neither number nor text",
-            FETCH,
-            column=name,
-        )
+        problem = f"FITS format {described.format} is neither number nor text"
+        raise CatalogueError(path, problem, FETCH, column=name)
     if bool(length) != bool(need) or length < need:
         raise CatalogueError(
-            str(path),
+            path,
             f"{length or 'no'} elements a row, expected {need or 'one value'}",
             "Is it the file of an SDSS release?",
             column=name,
         )
-    zero, scale = (described.bzero or 0.0), (described.bscale or 1.0)
     null = described.null if isinstance(described.null, int) else None
-    return Column(dtype, offset, zero, scale, null)
+    return Column(dtype, offset, described.bzero or 0.0, described.bscale or 1.0, null)
 
 
 def _scaled(stored: np.ndarray, column: Column) -> np.ndarray:
@@ -291,24 +266,3 @@ class WordSum:
         while total > ONES:
             total = (total & ONES) + (total >> 32)
         self.value = total
-
-
-def wrong_sum(header: Mapping[str, Any], head: WordSum, data: WordSum) -> str | None:
-    """Return which of the header's checksums does not hold, or None.
-
-    Parameters
-    ----------
-    header : mapping
-        Of the extension.
-    head, data : WordSum
-        Sums of its header and of its data, with their padding.
-    """
-    if "DATASUM" in header and str(header["DATASUM"]).strip() != str(data.value):
-        return "DATASUM"
-    if "CHECKSUM" in header:
-        both = head.value + data.value
-        both = (both & ONES) + (both >> 32)
-        # a header that says 0 states that no sum was made
-        if str(header["CHECKSUM"]).strip("0 ") and both not in (ONES, 0):
-            return "CHECKSUM"
-    return None

@@ -8,6 +8,7 @@ import math
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -41,9 +42,7 @@ def import_bulk(
     source : BulkSource
         Files, selection, columns and limit.
     path : path-like
-        The catalogue; runs of the sort are spilled beside it.
-    sample : str
-        Name of the sample.
+        The catalogue, whose metadata has `sample`; runs of the sort are spilled next to it.
     block_rows : int
         Rows read at once.
 
@@ -75,9 +74,17 @@ def import_bulk(
     folder = Path(path).parent
     folder.mkdir(parents=True, exist_ok=True)
     chosen = _chosen(pairs, source, block_rows, counts)
-    rows = _rows(in_order(chosen, KEY, folder, source.limit), pairs, source, counts, about)
-    defects = write_catalogue(rows, source.columns, path, about, source.limit)
-    return _completeness(pairs, counts), defects
+    ordered = in_order(chosen, KEY, folder, source.limit)
+    blocks = _checked(ordered, pairs, source, counts, about)
+    defects = write_catalogue(blocks, source.columns, path, about, source.limit)
+    rows = [
+        {"stage": stage, "file": file.path.name, "rows": file.rows, "digest": file.sha256}
+        for stage, file in (("spectra", pairs.spectra), ("photometry", pairs.photometry))
+    ]
+    rows += [
+        {"stage": stage, "file": "", "rows": count, "digest": ""} for stage, count in counts.items()
+    ]
+    return pd.DataFrame(rows), defects
 
 
 def query(source: BulkSource) -> str:
@@ -103,22 +110,19 @@ def _chosen(
         counts["with photometry"] += table.num_rows
         found = select(table, source.selection)
         counts["meeting the selection"] += found.num_rows
-        if found.num_rows:
-            yield _cast(found.select(source.columns), schema, pairs)
+        try:
+            chosen = found.select(source.columns).cast(schema)
+        except pa.ArrowInvalid as error:
+            raise CatalogueError(
+                str(pairs.spectra.path),
+                f"a value here, or in {pairs.photometry.path}, does not fit the catalogue: {error}",
+                "Are they the files of an SDSS release?",
+            ) from error
+        if chosen.num_rows:
+            yield chosen
 
 
-def _cast(table: pa.Table, schema: pa.Schema, pairs: Pairs) -> pa.Table:
-    try:
-        return table.cast(schema)
-    except pa.ArrowInvalid as error:
-        raise CatalogueError(
-            str(pairs.spectra.path),
-            f"a value here, or in {pairs.photometry.path}, does not fit the catalogue: {error}",
-            "Are they the files of an SDSS release?",
-        ) from error
-
-
-def _rows(
+def _checked(
     blocks: Iterable[pa.Table],
     pairs: Pairs,
     source: BulkSource,
@@ -152,17 +156,6 @@ def _rows(
     about["source_sha256"] = hashlib.sha256(digests.encode()).hexdigest()
 
 
-def _completeness(pairs: Pairs, counts: dict[str, int]) -> pd.DataFrame:
-    rows = [
-        {"stage": stage, "file": file.path.name, "rows": file.rows, "digest": file.sha256}
-        for stage, file in (("spectra", pairs.spectra), ("photometry", pairs.photometry))
-    ]
-    rows += [
-        {"stage": stage, "file": "", "rows": count, "digest": ""} for stage, count in counts.items()
-    ]
-    return pd.DataFrame(rows)
-
-
 def in_order(
     blocks: Iterable[pa.Table],
     key: str,
@@ -170,12 +163,10 @@ def in_order(
     limit: int | None = None,
     run_rows: int = RUN_ROWS,
 ) -> Iterator[pa.Table]:
-    """Yield the rows of `blocks` in the order of a column.
+    """Yield the rows of `blocks`, all of one schema, in the order of a column.
 
     Parameters
     ----------
-    blocks : iterable of pyarrow.Table
-        All of one schema.
     key : str
         Column of whole numbers without nulls.
     folder : path-like
@@ -192,7 +183,11 @@ def in_order(
 
         def spill() -> None:
             file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
-            _write(_sorted(waiting, key).slice(0, limit), file)
+            table = _sorted(waiting, key).slice(0, limit)
+            options = pa.ipc.IpcWriteOptions(compression="lz4")
+            with pa.ipc.new_stream(file, table.schema, options=options) as writer:
+                writer.write_table(table.combine_chunks(), max_chunksize=SPILL_ROWS)
+            file.seek(0)
             spilled.append(file)
             waiting.clear()
 
@@ -214,22 +209,10 @@ def _sorted(tables: list[pa.Table], key: str) -> pa.Table:
     return table.take(pc.sort_indices(table[key]))
 
 
-def _write(table: pa.Table, file: BinaryIO) -> None:
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with pa.ipc.new_stream(file, table.schema, options=options) as writer:
-        writer.write_table(table.combine_chunks(), max_chunksize=SPILL_ROWS)
-    file.seek(0)
-
-
 def _read(file: BinaryIO, pieces: int) -> Iterator[pa.Table]:
     """Yield a run in tables of some pieces each."""
-    batches: list[pa.RecordBatch] = []
-    for batch in pa.ipc.open_stream(file):
-        batches.append(batch)
-        if len(batches) == pieces:
-            yield pa.Table.from_batches(batches)
-            batches = []
-    if batches:
+    run = iter(pa.ipc.open_stream(file))
+    while batches := list(islice(run, pieces)):
         yield pa.Table.from_batches(batches)
 
 

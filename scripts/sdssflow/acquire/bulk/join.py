@@ -32,9 +32,8 @@ import pyarrow.compute as pc
 
 from sdssflow.acquire.bulk.fits import FitsRows
 from sdssflow.acquire.checks import first_failure
-from sdssflow.acquire.download.ranges import FIBER_SHIFT, PLATE_SHIFT
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.acquire.schema import BANDS
+from sdssflow.acquire.schema import BANDS, MAGNITUDES, plate_and_fiber
 from sdssflow.acquire.units import check_unit
 from sdssflow.configuration.selection import ALWAYS, SELECTABLE
 from sdssflow.configuration.sources import BulkSource
@@ -46,17 +45,7 @@ MATCHED = "Both files have to be whole and of the same release: row k of one bel
 
 
 class BulkColumn(NamedTuple):
-    """Where a quantity stands.
-
-    Attributes
-    ----------
-    file : {'spectra', 'photometry'}
-        specObj or photoPosPlate.
-    name : str
-        Column of that file.
-    element : int or None
-        Which element of the column's vectors.
-    """
+    """Where a quantity is: column `name` of specObj or photoPosPlate; `element` of its vectors."""
 
     file: Literal["spectra", "photometry"]
     name: str
@@ -65,57 +54,30 @@ class BulkColumn(NamedTuple):
 
 def _columns() -> dict[str, BulkColumn]:
     spectra = {
-        "specobjid": "SPECOBJID",
-        "best_objid": "BESTOBJID",
-        "plate": "PLATE",
-        "mjd": "MJD",
-        "fiberid": "FIBERID",
-        "spec_class": "CLASS",
-        "spec_subclass": "SUBCLASS",
-        "zspec": "Z",
-        "zspec_err": "Z_ERR",
-        "z_warning": "ZWARNING",
-        "science_primary": "SPECPRIMARY",
-        "survey": "SURVEY",
-        "programname": "PROGRAMNAME",
-        "legacy_target1": "LEGACY_TARGET1",
+        "specobjid": "SPECOBJID", "best_objid": "BESTOBJID", "plate": "PLATE", "mjd": "MJD",
+        "fiberid": "FIBERID", "spec_class": "CLASS", "spec_subclass": "SUBCLASS", "zspec": "Z",
+        "zspec_err": "Z_ERR", "z_warning": "ZWARNING", "science_primary": "SPECPRIMARY",
+        "survey": "SURVEY", "programname": "PROGRAMNAME", "legacy_target1": "LEGACY_TARGET1",
         "boss_target1": "BOSS_TARGET1",
-    }
+    }  # fmt: skip
     photometry = {
-        "objid": "OBJID",
-        "ra": "RA",
-        "dec": "DEC",
-        "photo_type": "OBJC_TYPE",
-        "clean": "CLEAN",
-        "mode": "MODE",
-        "run": "RUN",
-        "rerun": "RERUN",
-        "camcol": "CAMCOL",
-        "field": "FIELD",
-    }
-    vectors = {
-        "model_mag": "MODELMAG",
-        "model_mag_err": "MODELMAGERR",
-        "psf_mag": "PSFMAG",
-        "psf_mag_err": "PSFMAGERR",
-        "petro_mag": "PETROMAG",
-        "petro_mag_err": "PETROMAGERR",
-        "cmodel_mag": "CMODELMAG",
-        "cmodel_mag_err": "CMODELMAGERR",
-        "extinction": "EXTINCTION",
-    }
+        "objid": "OBJID", "ra": "RA", "dec": "DEC", "photo_type": "OBJC_TYPE", "clean": "CLEAN",
+        "mode": "MODE", "run": "RUN", "rerun": "RERUN", "camcol": "CAMCOL", "field": "FIELD",
+    }  # fmt: skip
     red = BANDS.index("r")
-    return {
+    found = {
         **{name: BulkColumn("spectra", column) for name, column in spectra.items()},
         **{name: BulkColumn("photometry", column) for name, column in photometry.items()},
-        **{
-            f"{name}_{band}": BulkColumn("photometry", column, element)
-            for name, column in vectors.items()
-            for element, band in enumerate(BANDS)
-        },
         "petro_rad_r": BulkColumn("photometry", "PETROTHETA", red),
         "petro_r50_r": BulkColumn("photometry", "PETROTH50", red),
     }
+    for element, band in enumerate(BANDS):
+        for kind in MAGNITUDES:
+            magnitude = f"{kind.upper()}MAG"
+            found[f"{kind}_mag_{band}"] = BulkColumn("photometry", magnitude, element)
+            found[f"{kind}_mag_err_{band}"] = BulkColumn("photometry", f"{magnitude}ERR", element)
+        found[f"extinction_{band}"] = BulkColumn("photometry", "EXTINCTION", element)
+    return found
 
 
 BULK_COLUMNS: dict[str, BulkColumn] = _columns()
@@ -125,17 +87,9 @@ BULK_COLUMNS: dict[str, BulkColumn] = _columns()
 class Pairs:
     """The spectra of a release, each with the photometry of the same row.
 
-    Parameters
-    ----------
-    source : BulkSource
-        Names the files.
-    names : iterable of str
-        Keys of `BULK_COLUMNS` to read, besides those that tie the files together.
-
-    Raises
-    ------
-    CatalogueError
-        If a file is missing, cut short or lacks a column, or the files have other numbers of rows.
+    `names` are the keys of `BULK_COLUMNS` to read, besides those that tie the files together. A
+    `CatalogueError` is raised for a file that is missing, cut short or lacks a column, and for
+    files with other numbers of rows.
     """
 
     def __init__(self, source: BulkSource, names: Iterable[str]) -> None:
@@ -166,12 +120,8 @@ class Pairs:
     def blocks(self, rows: int = BLOCK_ROWS) -> Iterator[pa.Table]:
         """Yield the rows with photometry of each block of the files.
 
-        Spectra without `best_objid` are left out, as SkyServer's join leaves them out.
-
-        Raises
-        ------
-        CatalogueError
-            Where the files don't belong together, or ids contradict plate and fibre.
+        Spectra without `best_objid` are left out, as SkyServer's join leaves them out. Files that
+        don't belong together, and ids that contradict plate and fibre, are a `CatalogueError`.
         """
         done = 0
         both = zip(self.spectra.blocks(rows), self.photometry.blocks(rows), strict=True)
@@ -189,10 +139,8 @@ class Pairs:
         self, spectra: np.ndarray, photometry: np.ndarray, name: str, first: int
     ) -> pa.Array:
         column = BULK_COLUMNS[name]
-        if column.file == "spectra":
-            file, block = self.spectra, spectra
-        else:
-            file, block = self.photometry, photometry
+        in_spectra = column.file == "spectra"
+        file, block = (self.spectra, spectra) if in_spectra else (self.photometry, photometry)
         values, null = file.values(block, column.name, column.element)
         if name in ID_TYPES:
             return _ids(file, column.name, ID_TYPES[name], values, null, first)
@@ -203,8 +151,7 @@ class Pairs:
         if values.dtype.kind == "S":  # RERUN is text, empty where there is no photometry
             words = _words(file, column.name, values, ("",))
             return _whole(file, column.name, pa.int64(), words, first)
-        if values.dtype.kind == "f":
-            raise _floating(file, column.name)
+        _refuse_floating(file, column.name, values)
         return pa.array(values.astype(np.int64), mask=null)
 
     def _check_match(self, table: pa.Table, first: int) -> None:
@@ -228,11 +175,8 @@ class Pairs:
     def _check_spectra(self, table: pa.Table, first: int) -> None:
         """Refuse ids that contradict the columns beside them: the columns are others then."""
         ids = table["specobjid"].to_numpy()
-        for name, mine in (
-            ("plate", ids >> np.uint64(PLATE_SHIFT)),
-            ("fiberid", (ids >> np.uint64(FIBER_SHIFT)) & np.uint64(0xFFF)),
-        ):
-            wrong = table[name].to_numpy() != mine.astype(np.int64)
+        for name, mine in plate_and_fiber(ids).items():
+            wrong = table[name].to_numpy() != mine
             if wrong.any():
                 row = int(np.argmax(wrong))
                 raise CatalogueError(
@@ -246,16 +190,10 @@ class Pairs:
 
 
 def _ids(
-    file: FitsRows,
-    column: str,
-    kind: pa.DataType,
-    values: np.ndarray,
-    null: np.ndarray,
-    first: int,
+    file: FitsRows, column: str, kind: pa.DataType, values: np.ndarray, null: np.ndarray, first: int
 ) -> pa.Array:
     """Return ids, stored as text or as integers, exactly; empty, 0 and -1 are none."""
-    if values.dtype.kind == "f":
-        raise _floating(file, column)
+    _refuse_floating(file, column, values)
     if values.dtype.kind == "S":
         ids = _whole(file, column, kind, _words(file, column, values, NO_OBJECT), first)
     else:
@@ -305,10 +243,11 @@ def _whole(file: FitsRows, column: str, kind: pa.DataType, text: pa.Array, first
     return text.cast(kind)
 
 
-def _floating(file: FitsRows, column: str) -> CatalogueError:
-    return CatalogueError(
-        str(file.path),
-        "stored as floating point, which can't hold whole numbers of 64 bits",
-        "Take the file as SDSS offers it.",
-        column=column,
-    )
+def _refuse_floating(file: FitsRows, column: str, values: np.ndarray) -> None:
+    if values.dtype.kind == "f":
+        raise CatalogueError(
+            str(file.path),
+            "stored as floating point, which can't hold whole numbers of 64 bits",
+            "Take the file as SDSS offers it.",
+            column=column,
+        )

@@ -26,12 +26,7 @@ from sdssflow.configuration.selection import Condition
 def select(table: pa.Table, selection: Iterable[Condition]) -> pa.Table:
     """Return the rows that meet all conditions.
 
-    Parameters
-    ----------
-    table : pyarrow.Table
-        With the columns of `columns_of` under catalogue names, in the types of SDSS.
-    selection : iterable of Condition
-        A sample's selection.
+    `table` has the columns of `columns_of` under catalogue names, in the types of SDSS.
 
     Examples
     --------
@@ -42,21 +37,19 @@ def select(table: pa.Table, selection: Iterable[Condition]) -> pa.Table:
     conditions = list(selection)
     if not conditions:
         return table
-    met = np.logical_and.reduce([meets(table, condition) for condition in conditions])
+    met = np.logical_and.reduce([_meets(table, condition) for condition in conditions])
     return table.filter(pa.array(met))
 
 
 def columns_of(selection: Iterable[Condition]) -> list[str]:
     """Return the columns that a selection looks at, each once."""
-    names: dict[str, None] = {}
+    names = []
     for condition in selection:
-        names[condition.column] = None
-        if condition.dereddened:
-            names[_extinction(condition)] = None
-    return list(names)
+        names += [condition.column, *([_extinction(condition)] if condition.dereddened else [])]
+    return list(dict.fromkeys(names))
 
 
-def meets(table: pa.Table, condition: Condition) -> np.ndarray:
+def _meets(table: pa.Table, condition: Condition) -> np.ndarray:
     """Return True for each row that meets a condition, shape (n_rows,)."""
     column = one_array(table[condition.column])
     if condition.dereddened:
@@ -68,7 +61,9 @@ def meets(table: pa.Table, condition: Condition) -> np.ndarray:
         return pc.is_in(folded, pa.array(sorted(words), pa.string())).to_numpy(zero_copy_only=False)
     values = column.fill_null(0).to_numpy()
     if condition.any_of:
-        return known & np.isin(values, _fitting(values.dtype, condition.any_of))
+        limits = np.iinfo(values.dtype)  # other numbers a column of this type can't hold
+        fitting = [n for n in condition.any_of if limits.min <= n <= limits.max]
+        return known & np.isin(values, np.array(fitting, dtype=values.dtype))
     if condition.any_bit or condition.no_bit:
         return known & _bits_fit(values, condition)
     return known & _within(values, condition.minimum, condition.maximum)
@@ -110,9 +105,3 @@ def _literal(values: np.ndarray, number: float) -> np.floating:
     """Return a literal in the type in which it is compared with a column."""
     wide = not float(number).is_integer() and "e" in repr(float(number))
     return np.float64(number) if wide else values.dtype.type(number)
-
-
-def _fitting(kind: np.dtype, numbers: list[int]) -> np.ndarray:
-    """Return the numbers that a column of this type can hold at all."""
-    limits = np.iinfo(kind)
-    return np.array([n for n in numbers if limits.min <= n <= limits.max], dtype=kind)

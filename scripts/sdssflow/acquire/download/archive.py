@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,60 +18,16 @@ from sdssflow.acquire.download.errors import (
     TooMuchError,
     TransientError,
 )
-from sdssflow.acquire.download.ranges import EVERYTHING, PLATE_SHIFT, Range, halves
+from sdssflow.acquire.download.plan import EVERYTHING, Range, halves
 from sdssflow.acquire.download.retry import RateLimiter, retry
-from sdssflow.acquire.download.sql import AdqlQueries, Queries
 from sdssflow.acquire.download.store import Record, Store, sha256
 from sdssflow.acquire.download.transport import CLOCK, Clock
-from sdssflow.acquire.download.verify import Tally, check_positions, check_tally
+from sdssflow.acquire.download.verify import NO_ROWS, Language, Tally, check_tally
 from sdssflow.acquire.schema import COLUMNS
 from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import SkyServerSource, TapSource
 
 logger = logging.getLogger("sdssflow")
-
-
-class Language(Protocol):
-    """What an `Archive` needs to know of its server.
-
-    Attributes
-    ----------
-    queries : Queries or AdqlQueries
-        The text of each question.
-    names : list of str
-        Columns of the catalogue, in the order of the answer.
-    key, key_name : str
-        Column by whose ranges the server is asked, under its catalogue name and in messages.
-    by_plate : bool
-        Whether rows can be counted by plate, and ranges of the key are ranges of plates.
-    narrow_shift : int
-        Within a range of 2^narrow_shift a server is not slow because of the range's size.
-    most_rows : int
-        An answer with as many rows was cut.
-    count_types : dict of str to pyarrow.DataType
-        Columns of the answer to a count.
-    """
-
-    queries: Queries | AdqlQueries
-    names: list[str]
-    key: str
-    key_name: str
-    by_plate: bool
-    narrow_shift: int
-    most_rows: int
-    count_types: dict[str, pa.DataType]
-
-    def read(self, body: bytes, types: dict[str, pa.DataType]) -> pa.Table:
-        """Read an answer, or raise why it can't be believed."""
-
-    def check_keys(self, table: pa.Table, within: Range) -> None:
-        """Refuse rows with missing, repeated or foreign keys, or that contradict their ids."""
-
-    def tally(self, table: pa.Table) -> Tally:
-        """Compute what the server was asked to count."""
-
-    def in_order(self, table: pa.Table) -> pa.Table:
-        """Return checked rows in the order of the key."""
 
 
 class Piece(NamedTuple):
@@ -90,13 +46,13 @@ class Archive:
     source : SkyServerSource or TapSource
         What is asked for.
     ask : callable
-        From SQL to the body of the answer, as `client_skyserver.SkyServer.ask`.
+        From a query to the body of the answer, as `Server.ask`.
     network : Downloads
         Attempts and waits.
     store : Store
         Where verified answers are kept.
     language : Language, optional
-        How the server is asked and its answers are read; by default as SkyServer.
+        By default that of SkyServer.
     clock : Clock, optional
         By which it waits and gives up.
     """
@@ -124,12 +80,8 @@ class Archive:
     def plates(self, within: Range = EVERYTHING) -> tuple[np.ndarray, np.ndarray]:
         """Return plate numbers, ascending, and spectra on each, as the server counts them.
 
-        Only conditions on the spectrum enter.
-
-        Raises
-        ------
-        DownloadError
-            If they don't add up to the number of all spectra, whatever is tried.
+        Only conditions on the spectrum enter. Spectra that don't add up to the number of all,
+        whatever is tried, are a `DownloadError`.
         """
         types = {"plate": pa.int64(), "n": pa.int64()}
         total_sql = self.queries.spectra(within)
@@ -164,7 +116,7 @@ class Archive:
     def count(self, within: Range) -> Tally:
         """Return the server's tally of a range; counted in parts if it takes too long at once."""
         if within.empty:
-            return Tally(0, None, None, None, None)
+            return NO_ROWS
         try:
             return self._tally(within)
         except TooMuchError as error:
@@ -196,18 +148,15 @@ class Archive:
         return Tally(*(column[0].as_py() for column in table.columns))
 
     def _piece(self, within: Range, tally: Tally) -> Piece:
-        names = self.names
-        types = {
-            header: COLUMNS[name].type
-            for header, name in zip(self.queries.headers, names, strict=True)
-        }
+        names, headers = self.names, self.queries.headers
+        types = {header: COLUMNS[name].type for header, name in zip(headers, names, strict=True)}
 
         def check(table: pa.Table) -> None:
             if table.num_rows >= self.language.most_rows:
                 raise TooMuchError(f"the answer is cut at {self.language.most_rows:,} rows")
             table = table.rename_columns(names)
             self.language.check_keys(table, within)
-            check_positions(table, self.language.key)
+            self.language.check_positions(table)
             found = self.language.tally(table)
             if found != tally:
                 # it may be the tally that is wrong: ask for it once more
@@ -219,7 +168,16 @@ class Archive:
         return Piece(within, self.language.tally(table), self.language.in_order(table))
 
     def _split(self, within: Range, error: TooMuchError) -> tuple[Range, Range]:
-        return split(within, error, self.language.key_name, self.language.narrow_shift)
+        """Return the halves of a range that was too much, unless its size is not why it was."""
+        shift = self.language.narrow_shift
+        narrow = (within.high - 1) >> shift == within.low >> shift
+        if within.high - within.low < 2 or (error.slow and narrow):
+            raise DownloadError(
+                f"{self.language.key_name} {within.low} to {within.high} can't be downloaded: "
+                f"{error.problem}",
+                "Even this small range is too much: run again when the server is less busy.",
+            ) from error
+        return halves(within)
 
     @contextmanager
     def _remembering(self, *queries: str) -> Iterator[None]:
@@ -238,10 +196,16 @@ class Archive:
         self, sql: str, types: dict[str, pa.DataType], check: Callable[[pa.Table], None]
     ) -> pa.Table:
         """Return the checked answer to a query, from the store or from the server."""
+
+        def checked(body: bytes) -> pa.Table:
+            table = self.language.read(body, types)
+            check(table)
+            return table
+
         stored = self._store.get(sql)
         if stored:
             try:
-                return self._checked(stored[0], types, check)
+                return checked(stored)
             except TransientError as error:
                 logger.warning("a stored answer no longer fits (%s); it is asked again", error)
         known = self._store.record(sql)
@@ -251,13 +215,11 @@ class Archive:
 
         def once() -> tuple[bytes, pa.Table]:
             nonlocal asked, seconds
-            asked, started = (
-                datetime.now(UTC).isoformat(timespec="seconds"),
-                self._clock.monotonic(),
-            )
+            asked = datetime.now(UTC).isoformat(timespec="seconds")
+            started = self._clock.monotonic()
             body = self._ask(sql)
             seconds = self._clock.monotonic() - started
-            return body, self._checked(body, types, check)
+            return body, checked(body)
 
         left = self._end - self._clock.monotonic()
         if left <= 0:
@@ -270,41 +232,14 @@ class Archive:
             (body, table), attempts = retry(once, self._network, self._pace, sql[:60], left)
         except (TooMuchError, SilenceError) as error:
             logger.info("split: %s", error.problem)
-            self._store.put_too_much(Record(sql, "", 0, 0, asked, seconds, 1, error.problem))
+            self._store.put(Record(sql, "", 0, 0, asked, seconds, 1, error.problem))
             slow = getattr(error, "slow", True)
             raise TooMuchError(error.problem, slow) from error
         except OSError as error:  # of the file by which the jobs take turns
             raise self._store.unwritable(error) from error
         record = Record(sql, sha256(body), table.num_rows, len(body), asked, seconds, attempts)
-        self._store.put(body, record)
+        self._store.put(record, body)
         return table
-
-    def _checked(
-        self, body: bytes, types: dict[str, pa.DataType], check: Callable[[pa.Table], None]
-    ) -> pa.Table:
-        table = self.language.read(body, types)
-        check(table)
-        return table
-
-
-def split(
-    within: Range, error: TooMuchError, key: str = "specObjID", narrow_shift: int = PLATE_SHIFT
-) -> tuple[Range, Range]:
-    """Return the halves of a range of a key that was too much.
-
-    Raises
-    ------
-    DownloadError
-        If it can't be split further, or a range within one step of 2^`narrow_shift` (a plate) is
-        too much for the server's time: it is not the size of the range then.
-    """
-    narrow = (within.high - 1) >> narrow_shift == within.low >> narrow_shift
-    if within.high - within.low < 2 or (error.slow and narrow):
-        raise DownloadError(
-            f"{key} {within.low} to {within.high} can't be downloaded: {error.problem}",
-            "Even this small range is too much: run again when the server is less busy.",
-        ) from error
-    return halves(within)
 
 
 def _one_row(table: pa.Table) -> None:
@@ -320,6 +255,6 @@ def _one_row(table: pa.Table) -> None:
 def _sum(parts: list[Tally]) -> Tally:
     counted = [part for part in parts if part.n]
     if not counted:
-        return Tally(0, None, None, None, None)
+        return NO_ROWS
     n, low, high, h1, h2 = zip(*counted, strict=True)
     return Tally(sum(n), min(low), max(high), sum(h1), sum(h2))

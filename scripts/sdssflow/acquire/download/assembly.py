@@ -14,32 +14,20 @@ import pyarrow.parquet as pq
 from sdssflow.acquire.catalogue import write_catalogue
 from sdssflow.acquire.download.errors import DownloadError
 from sdssflow.acquire.download.plan import Plan
-from sdssflow.acquire.download.ranges import PLATE_SHIFT
+from sdssflow.acquire.schema import PLATE_SHIFT
 from sdssflow.tables import DIGEST_LENGTH, ROW_GROUP, metadata, read_schema
 
 AGAIN = "Make the plan again: snakemake --forcerun plan_chunks."
 
 
 def prove(plan: Plan, proofs: list[ChunkProof]) -> pd.DataFrame:
-    """Check that the chunks are what the plan asked for, all of it, once.
-
-    Parameters
-    ----------
-    plan : Plan
-        The plan.
-    proofs : list of ChunkProof
-        Of the chunks, in order.
+    """Check that the chunks, in order, are what the plan asked for, all of it, once.
 
     Returns
     -------
     pandas.DataFrame
         One row per chunk and one for the whole: ``chunk, from_plate, to_plate, spectra_planned,
         spectra_counted, rows_counted, rows, digest``; both plates included.
-
-    Raises
-    ------
-    DownloadError
-        If ranges, numbers of spectra or numbers of rows differ.
     """
     if [(proof.low, proof.high) for proof in proofs] != plan.bounds:
         raise DownloadError("the chunks are not those of the plan", AGAIN)
@@ -99,23 +87,12 @@ def assemble(
     paths : list of str
         Files of the chunks, in order.
     path : path-like
-        The catalogue.
-    sample : str
-        Name of the sample.
-    simulated : bool
-        Whether the archive serves a simulated sky; stands in the metadata of the catalogue.
+        The catalogue; its metadata has `sample` and whether the sky is `simulated`.
 
     Returns
     -------
-    completeness : pandas.DataFrame
-        As `prove` gives it.
-    defects : pandas.DataFrame
-        As `sdssflow.acquire.files.conform.conform` gives it.
-
-    Raises
-    ------
-    DownloadError
-        As `prove`.
+    completeness, defects : pandas.DataFrame
+        As `prove` and `sdssflow.acquire.files.conform.conform` give them.
     """
     proofs = [read_proof(chunk) for chunk in paths]
     completeness = prove(plan, proofs)
@@ -142,27 +119,15 @@ def _blocks(paths: list[str], names: list[str]) -> Iterator[pa.Table]:
 
 
 class ChunkProof(NamedTuple):
-    """What the server and we counted in a chunk.
+    """What the server and we counted in a chunk."""
 
-    Attributes
-    ----------
-    low, high : int
-        Range of specObjID, half-open.
-    spectra_planned, spectra : int
-        Spectra in it when the plan was made, and when it was downloaded.
-    counted, rows : int
-        Rows that the server counts for the same conditions, and rows that arrived.
-    digest : str
-        Content digest of the rows.
-    """
-
-    low: int
+    low: int  # its range of keys, half-open
     high: int
-    spectra_planned: int
+    spectra_planned: int  # in it when the plan was made, and when it was downloaded
     spectra: int
-    counted: int
+    counted: int  # rows that the server counts, and rows that arrived
     rows: int
-    digest: str
+    digest: str  # of the rows' content
 
 
 def read_proof(path: str | Path) -> ChunkProof:

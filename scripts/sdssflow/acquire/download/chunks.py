@@ -1,35 +1,120 @@
-"""How a download is split into chunks, and one chunk: verified rows in one Parquet file."""
+"""The jobs of a download: open the archive, split the sample into chunks, download one of them."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
 
 from sdssflow.acquire.column_names import contradiction
 from sdssflow.acquire.download.archive import Archive
+from sdssflow.acquire.download.client_skyserver import SkyServer
+from sdssflow.acquire.download.client_tap import TapLanguage, TapServer
 from sdssflow.acquire.download.errors import DownloadError
-from sdssflow.acquire.download.plan import Plan
-from sdssflow.acquire.download.ranges import EVERYTHING, PLATE_SHIFT, Range, plates, split_plates
-from sdssflow.acquire.schema import field
+from sdssflow.acquire.download.plan import EVERYTHING, Plan, Range, plates, split_plates
+from sdssflow.acquire.download.store import Store
+from sdssflow.acquire.schema import PLATE_SHIFT, field
+from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import SkyServerSource, TapSource
+from sdssflow.files import file_digest
 from sdssflow.tables import write_parquet_blocks
+
+SCRIPTS = Path(__file__).parents[3]
+SKY_TABLES = ("specobj.parquet", "photoobj.parquet")
+
+
+class OpenArchive(NamedTuple):
+    """An archive that can be asked, and its name: the same in each run, so no port in it."""
+
+    archive: Archive
+    name: str
+
+
+@contextmanager
+def open_archive(
+    source: SkyServerSource | TapSource, network: Downloads, sky: str | Path | None = None
+) -> Iterator[OpenArchive]:
+    """Open the archive of a sample for the time of the block.
+
+    `sky` is the folder of the simulated sky, if the source has one: the stand-in serves it
+    meanwhile. A store that can't be written, or a stand-in that does not start, is a
+    `DownloadError`.
+    """
+    if isinstance(source, TapSource) or source.simulated is None:
+        url = source.url if isinstance(source, TapSource) else source.server
+        yield _opened(source, url, f"{urlsplit(url).netloc}{urlsplit(url).path}", network)
+        return
+    if sky is None:
+        raise DownloadError(
+            "a simulated source needs its sky", "Let the workflow run simulate_sky first."
+        )
+    digests = "".join(file_digest(Path(sky) / table) for table in SKY_TABLES)
+    name = f"simulated sky {digests[:6]}{digests[64:70]}"
+    with loopback(sky) as url:
+        # nobody else asks our own stand-in: no need to spare it
+        yield _opened(source, url, name, network.model_copy(update={"pause_s": 0.0}))
+
+
+def _opened(
+    source: SkyServerSource | TapSource, url: str, name: str, network: Downloads
+) -> OpenArchive:
+    folder = name.replace("/", "_").replace(":", "_").replace(" ", "_")
+    store = Store(Path(network.store) / folder / f"dr{source.release}")
+    try:
+        if isinstance(source, TapSource):
+            language = TapLanguage(source)
+            ask = TapServer(url, language.most_rows, network).ask
+            return OpenArchive(Archive(source, ask, network, store, language), name)
+        ask = SkyServer(url, source.release, network).ask
+        return OpenArchive(Archive(source, ask, network, store), name)
+    except OSError as error:
+        raise store.unwritable(error) from error
+
+
+@contextmanager
+def loopback(sky: str | Path) -> Iterator[str]:
+    """Serve a simulated sky on 127.0.0.1 for the time of the block, and give the address.
+
+    A process of its own, as a real server would be. It ends when its standard input closes: with
+    the block, or with us, however we end.
+    """
+    command = [sys.executable, "-m", "skyserver_standin.server", "--sky", str(sky)]
+    paths = [str(SCRIPTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    process = subprocess.Popen(
+        [*command, "--until-stdin-closes"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )
+    try:
+        url = process.stdout.readline().strip()
+        if not url.startswith("http://127.0.0.1:"):
+            raise DownloadError(
+                "the stand-in for SkyServer did not start", f"Try: {' '.join(command)}"
+            )
+        yield url
+    finally:
+        process.stdin.close()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
 
 
 def make_plan(archive: Archive, source: SkyServerSource | TapSource, name: str) -> Plan:
-    """Ask the server what there is, and split it into chunks.
-
-    Parameters
-    ----------
-    archive : Archive
-        To ask.
-    source : SkyServerSource or TapSource
-        The sample's definition.
-    name : str
-        Name of the server.
+    """Ask the server, called `name`, what there is, and split it into chunks.
 
     Raises
     ------
@@ -68,12 +153,21 @@ def _split_by_plate(
     plate, spectra = archive.plates()
     whole = EVERYTHING
     if source.limit is not None:
-        number = _enough(archive, plate, spectra, source.limit)
+        # how many plates hold `limit` rows: conditions on photometry are counted
+        number = int(np.searchsorted(np.cumsum(spectra), source.limit)) + 1
+        while number < len(plate):
+            if archive.count(plates(0, int(plate[number - 1]))).n >= source.limit:
+                break
+            number *= 2
         if number < len(plate):
             plate, spectra = plate[:number], spectra[:number]
             whole = Range(0, plates(0, int(plate[-1])).high)
     ranges = split_plates(plate, spectra, source.chunks, whole)
-    return ranges, list(_spectra_within(ranges, plate, spectra))
+    within = [
+        int(spectra[(plate >= low >> PLATE_SHIFT) & (plate < high >> PLATE_SHIFT)].sum())
+        for low, high in ranges
+    ]
+    return ranges, within
 
 
 def _split_by_width(
@@ -97,38 +191,8 @@ def _split_by_width(
     return ranges, rows
 
 
-def _enough(archive: Archive, plate: np.ndarray, spectra: np.ndarray, limit: int) -> int:
-    """Return how many plates hold `limit` rows; conditions on photometry are counted."""
-    number = int(np.searchsorted(np.cumsum(spectra), limit)) + 1
-    while number < len(plate) and archive.count(plates(0, int(plate[number - 1]))).n < limit:
-        number *= 2
-    return number
-
-
-def _spectra_within(ranges: list[Range], plate: np.ndarray, spectra: np.ndarray) -> Iterator[int]:
-    for low, high in ranges:
-        inside = (plate >= low >> PLATE_SHIFT) & (plate < high >> PLATE_SHIFT)
-        yield int(spectra[inside].sum())
-
-
 def download_chunk(archive: Archive, plan: Plan, chunk: int, path: str | Path) -> int:
-    """Download the rows of a chunk and write them.
-
-    Parameters
-    ----------
-    archive : Archive
-        To ask.
-    plan : Plan
-        The plan.
-    chunk : int
-        Which of its ranges.
-    path : path-like
-        Parquet file, whole or not at all.
-
-    Returns
-    -------
-    int
-        Number of rows.
+    """Write the rows of a chunk of a plan to a Parquet file, whole or not at all; return how many.
 
     Raises
     ------

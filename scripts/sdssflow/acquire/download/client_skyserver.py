@@ -16,26 +16,11 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import requests
 
-from sdssflow.acquire.download.errors import (
-    BUSY,
-    TOO_SLOW,
-    DownloadError,
-    TooMuchError,
-    TransientError,
-    one_line,
-)
-from sdssflow.acquire.download.ranges import PLATE_SHIFT, Range
+from sdssflow.acquire.download.errors import DownloadError, TransientError, one_line
 from sdssflow.acquire.download.sql import MOST_ROWS, Queries
-from sdssflow.acquire.download.transport import (
-    CLOCK,
-    Clock,
-    Punctual,
-    introduce,
-    not_allowed,
-    retry_after,
-    unreachable,
-)
-from sdssflow.acquire.download.verify import Tally, check_keys
+from sdssflow.acquire.download.transport import CLOCK, Clock, Server
+from sdssflow.acquire.download.verify import Language
+from sdssflow.acquire.schema import PLATE_SHIFT
 from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import SkyServerSource
 
@@ -48,131 +33,72 @@ OUR_MISTAKE = re.compile(
 TABLE_MARK = b"#Table1"
 
 
-class SkyServer:
-    """A SkyServer of one release.
-
-    Parameters
-    ----------
-    server : str
-        Address without the part of the release.
-    release : int
-        Data release.
-    network : Downloads
-        Time limits and contact address.
-    clock : Clock, optional
-        By which time limits go.
-    """
+class SkyServer(Server):
+    """A SkyServer at an address, without the part of the release, and one of its releases."""
 
     def __init__(self, server: str, release: int, network: Downloads, clock: Clock = CLOCK) -> None:
         from astroquery.sdss import SDSSClass, conf
 
-        self.server = server
         self.release = release
         conf.skyserver_baseurl = server  # read at each call
         self._client = SDSSClass()
         session = self._client._session
         # astroquery writes each answer out, wrapped and indented, for a log level nobody has on
         session.hooks["response"].clear()
-        self._adapter = Punctual(server, "source.server", network, clock)
-        introduce(session, self._adapter, network)
+        super().__init__(server, "source.server", session, network, clock)
+        self.place = f"{server}, release {release}"
 
-    def ask(self, sql: str) -> bytes:
-        """Send one query, once, and return the body of a CSV answer, unread.
+    def send(self, query: str) -> requests.Response:
+        """See `Server`."""
+        return self._client.query_sql_async(query, data_release=self.release, cache=False)
 
-        Parameters
-        ----------
-        sql : str
-            One line.
+    def said(self, response: requests.Response) -> str | None:
+        """See `Server`.
 
-        Raises
-        ------
-        TransientError
-            If it may go better next time.
-        TooMuchError
-            If the server ran out of time, or the answer is too large.
-        DownloadError
-            If asking again can't help: a mistake in the query, an unknown release.
+        SkyServer says it in three ways: JSON with ErrorMessage (status 400 or 500), a CSV whose
+        only column is ``error_message`` (status 200), and HTML.
         """
-        self._adapter.limits.begin()
-        try:
-            response = self._client.query_sql_async(sql, data_release=self.release, cache=False)
-        except requests.exceptions.RequestException as error:
-            # the chain of urllib3 below it is long, and says no more than the message
-            raise unreachable(self.server, error, "source.server") from None
-        self._check_status(response)
-        return response.content
+        head = response.content[:4000].decode("utf-8", "replace").lstrip()
+        if head.startswith("{"):
+            try:
+                content = json.loads(response.content)
+                return one_line(content.get("ErrorMessage") or content)
+            except (ValueError, RecursionError):
+                return one_line(head, 300)
+        lines = head.splitlines()
+        body = lines[1:] if lines and lines[0].startswith("#") else lines
+        if body and body[0].strip().lower() == "error_message":
+            return one_line(" ".join(body[1:]))
+        if head.startswith("<"):
+            return "HTML: " + one_line(re.sub(r"<[^>]*>", " ", head), 300)
+        if response.status_code != 200:
+            return one_line(head, 300) or None
+        kind = response.headers.get("Content-Type", "")
+        if re.search("html|json|xml", kind):
+            raise TransientError(f"{self.place}: an answer of type {one_line(kind, 60)}, not a CSV")
+        return None
 
-    def _check_status(self, response: requests.Response) -> None:
-        """Raise the error that an HTTP status, or an error in the body, stands for."""
-        code = response.status_code
-        said = error_text(response)
-        where = f"{self.server}, release {self.release}"
-        if code == 404:
-            raise DownloadError(
-                f"{where}: HTTP 404, there is no such page",
+    def mistake(self, response: requests.Response, said: str, message: str) -> DownloadError | None:
+        """See `Server`."""
+        if response.status_code == 404:
+            return DownloadError(
+                f"{self.place}: HTTP 404, there is no such page",
                 "Correct source.release or source.server: has SkyServer this release?",
             )
-        kind = response.headers.get("Content-Type", "")
-        if code == 200 and said is None and re.search("html|json|xml", kind):
-            raise TransientError(f"{where}: an answer of type {one_line(kind, 60)}, not a CSV")
-        if code == 200 and said is None:
-            return
-        message = f"{where}: HTTP {code}: {said or one_line(response.reason, 100)}"
-        if said and TOO_SLOW.search(said):
-            raise TooMuchError(message, slow=True)
-        wait = retry_after(response)
-        if code == 504:  # a gateway gave up on a query that still ran
-            raise TooMuchError(message, slow=True)
-        if code in (429, 503) or (said and BUSY.search(said)):
-            raise TransientError(message, retry_after_s=wait)
-        if said and OUR_MISTAKE.search(said):
-            raise DownloadError(
+        if OUR_MISTAKE.search(said):
+            return DownloadError(
                 message,
                 "The server refuses the query: correct source.selection, source.columns or "
                 "source.unchecked_sql, or take a release that has these columns.",
             )
-        if code in (400, 401, 403, 405, 414):
-            raise DownloadError(message, not_allowed("source.server"))
-        raise TransientError(message, retry_after_s=wait)
-
-
-def error_text(response: requests.Response) -> str | None:
-    """Return what a server says is wrong; None if the answer looks like a table.
-
-    SkyServer says it in three ways: JSON with ErrorMessage (status 400 or 500), a CSV whose only
-    column is ``error_message`` (status 200), and HTML.
-    """
-    head = response.content[:4000].decode("utf-8", "replace").lstrip()
-    if head.startswith("{"):
-        try:
-            content = json.loads(response.content)
-            return one_line(content.get("ErrorMessage") or content)
-        except (ValueError, RecursionError):
-            return one_line(head, 300)
-    lines = head.splitlines()
-    body = lines[1:] if lines and lines[0].startswith("#") else lines
-    if body and body[0].strip().lower() == "error_message":
-        return one_line(" ".join(body[1:]))
-    if head.startswith("<"):
-        return "HTML: " + one_line(re.sub(r"<[^>]*>", " ", head), 300)
-    return None if response.status_code == 200 else one_line(head, 300) or None
+        return None
 
 
 def check_bytes(body: bytes, headers: list[str]) -> None:
-    """Refuse a body that is not one whole table with the expected columns.
+    """Refuse a body that is not one whole table with the expected columns, in order.
 
-    Parameters
-    ----------
-    body : bytes
-        As the server sent it.
-    headers : list of str
-        Expected names of the columns, in order. Upper and lower case count as equal: whether
-        SkyServer repeats a name as typed or as the table has it says nothing about the rows.
-
-    Raises
-    ------
-    TransientError
-        If the mark of the table, the header or the last line's end is missing.
+    Upper and lower case count as equal: whether SkyServer repeats a name as typed or as the table
+    has it says nothing about the rows.
     """
     if not body:
         raise TransientError("an empty answer")
@@ -194,23 +120,13 @@ def check_bytes(body: bytes, headers: list[str]) -> None:
         raise TransientError(f"a byte of value 0 among the rows: {_shown(body[max(0, at - 40) :])}")
 
 
-def parse(body: bytes, headers: list[str], types: dict[str, pa.DataType]) -> pa.Table:
-    """Read a checked body with types that don't depend on what stands in it.
+def parse(body: bytes, types: dict[str, pa.DataType]) -> pa.Table:
+    """Read a body that `check_bytes` let through, with types that don't depend on what it holds.
 
-    Parameters
-    ----------
-    body : bytes
-        One that `check_bytes` let through.
-    headers : list of str
-        Names of the columns, which the table will have.
-    types : dict of str to pyarrow.DataType
-        Type of each column. Only an empty cell is null: not ``null``, not ``NaN``.
-
-    Raises
-    ------
-    TransientError
-        At a cell that does not fit its type, or a row of another length.
+    Only an empty cell is null: not ``null``, not ``NaN``. A cell that does not fit its type, and a
+    row of another length, is a `TransientError`.
     """
+    headers = list(types)
     start = body.index(b"\n") + 1
     start = body.index(b"\n", start) + 1
     if not pa.types.is_integer(types[headers[0]]):
@@ -250,25 +166,12 @@ def _shown(text: bytes) -> str:
     return repr(text[:100].decode("utf-8", "replace"))
 
 
-class SkyServerLanguage:
-    """SkyServer: T-SQL and CSV.
-
-    Parameters
-    ----------
-    source : SkyServerSource
-        The sample's source.
-    """
+class SkyServerLanguage(Language):
+    """SkyServer: T-SQL and CSV, in which specObjID is an unsigned number of 64 bits."""
 
     key, key_name, by_plate, narrow_shift = "specobjid", "specObjID", True, PLATE_SHIFT
+    complete = ("specobjid", "objid", "plate", "fiberid")
     most_rows = MOST_ROWS
-    count_types = {
-        "n": pa.int64(),
-        # specObjID is numeric(20) on the server: beyond 2^63 for plates from 8192 on
-        "lo": pa.uint64(),
-        "hi": pa.uint64(),
-        "h1": pa.int64(),
-        "h2": pa.int64(),
-    }
 
     def __init__(self, source: SkyServerSource) -> None:
         self.queries = Queries(source)
@@ -277,16 +180,4 @@ class SkyServerLanguage:
     def read(self, body: bytes, types: dict[str, pa.DataType]) -> pa.Table:
         """See `Language`."""
         check_bytes(body, list(types))
-        return parse(body, list(types), types)
-
-    def check_keys(self, table: pa.Table, within: Range) -> None:
-        """See `Language`."""
-        check_keys(table, within)
-
-    def tally(self, table: pa.Table) -> Tally:
-        """See `Language`."""
-        return Tally.of(table)
-
-    def in_order(self, table: pa.Table) -> pa.Table:
-        """See `Language`: the answer came in order, or it would not have passed."""
-        return table
+        return parse(body, types)

@@ -4,15 +4,25 @@ pyvo sends the query; the bytes of the answer are kept as they came and read fro
 what was verified can be read again without asking. Its own `run_sync` warns of a cut answer and
 goes on, sends no MAXREC unless asked to (services then cut at a number of their own, often 20,000)
 and waits without end.
+
+VOTable knows no unsigned integers: ids beyond 2^63 come as text, or as negative numbers of the same
+bits. Both are read; an id that came through floating point is another one, and is refused. Before
+astropy reads an answer, its elements are looked through: what the service says of the query, in
+front of the rows or behind them, and whether it wants us to fetch the rows from somewhere else.
 """
 
 from __future__ import annotations
 
+import io
+import math
 import re
+import warnings
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from xml.parsers import expat
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import requests
 
 from sdssflow.acquire.download.errors import (
@@ -23,19 +33,11 @@ from sdssflow.acquire.download.errors import (
     TransientError,
     one_line,
 )
-from sdssflow.acquire.download.ranges import FIBER_SHIFT, PLATE_SHIFT, Range
-from sdssflow.acquire.download.sql import HASH_PRIME, AdqlQueries
-from sdssflow.acquire.download.tap_answers import look_through, parse_votable, refused
-from sdssflow.acquire.download.transport import (
-    CLOCK,
-    Clock,
-    Punctual,
-    introduce,
-    not_allowed,
-    retry_after,
-    unreachable,
-)
-from sdssflow.acquire.download.verify import Tally, refuse
+from sdssflow.acquire.download.sql import AdqlQueries
+from sdssflow.acquire.download.transport import CLOCK, Clock, Server
+from sdssflow.acquire.download.verify import Language
+from sdssflow.acquire.schema import PLATE_SHIFT
+from sdssflow.acquire.votable_nulls import TEXTS, masked, null_flags
 from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import TapSource
 
@@ -45,175 +47,296 @@ OUR_MISTAKE = re.compile(
     r"encountered|ambiguous|permission denied|not allowed|is not supported",
     re.IGNORECASE,
 )
+FLOAT_EXACT = 1 << 53
+MOST_TEXT = 1000  # letters of a text column of fixed width; the longest of SDSS has 64
+OUR_ROWS_ONLY = "Ask the operators of the service; another mirror may answer in one piece."
 
 
-class TapServer:
-    """A TAP service.
-
-    Parameters
-    ----------
-    url : str
-        Its address, without ``/sync``.
-    most_rows : int
-        MAXREC: most rows of an answer.
-    network : Downloads
-        Time limits and contact address.
-    clock : Clock, optional
-        By which time limits go.
-    """
+class TapServer(Server):
+    """A TAP service at an address without ``/sync``; it answers `most_rows` (MAXREC) at most."""
 
     def __init__(self, url: str, most_rows: int, network: Downloads, clock: Clock = CLOCK) -> None:
         from pyvo.dal import TAPService
 
         session = requests.Session()
-        self._adapter = Punctual(url, "source.url", network, clock)
-        introduce(session, self._adapter, network)
-        self.url = url
+        super().__init__(url, "source.url", session, network, clock)
         self._most_rows = most_rows
         self._service = TAPService(url, session=session)
 
-    def ask(self, adql: str) -> bytes:
-        """Send one query, once, and return the VOTable as it came, unread.
+    def send(self, query: str) -> requests.Response:
+        """See `Server`."""
+        job = self._service.create_query(query, maxrec=self._most_rows, responseformat="votable")
+        return job.submit()
 
-        Raises
-        ------
-        TransientError
-            If asking again may help: the connection broke, the service is busy.
-        TooMuchError
-            If the query takes the service too long.
-        DownloadError
-            If nothing but a change can help: a mistake in the query, no such service.
+    def said(self, response: requests.Response) -> str | None:
+        """See `Server`.
+
+        TAP puts errors into a VOTable, with a status of 200, 400 or 500 as each service likes.
         """
-        self._adapter.limits.begin()
-        query = self._service.create_query(adql, maxrec=self._most_rows, responseformat="votable")
-        try:
-            response = query.submit()
-        except requests.exceptions.RequestException as error:
-            raise unreachable(self.url, error, "source.url") from None
-        self._check_status(response)
-        return response.content
+        content, good = response.content, response.status_code == 200
+        # an error behind the rows of a good answer is seen when they are read
+        if _is_votable(content) and (not good or b"ERROR" in content[:4000]):
+            try:
+                return look_through(content).error()
+            except DownloadError:
+                return None  # an error of who reads the rows
+        if good or _is_votable(content):
+            return None
+        text = re.sub(r"<[^>]*>", " ", content[:2000].decode("utf-8", "replace"))
+        return one_line(text, 300) or None
 
-    def _check_status(self, response: requests.Response) -> None:
-        """Raise the error that an HTTP status, or the error in the body, stands for."""
-        code, said = response.status_code, error_text(response)
-        if code == 200 and said is None:
-            return
-        message = f"{self.url}: HTTP {code}: {said or one_line(response.reason, 100)}"
-        if code == 504 or (said and TOO_SLOW.search(said)):
-            raise TooMuchError(message, slow=True)
-        if code in (429, 503) or (said and BUSY.search(said)):
-            raise TransientError(message, retry_after_s=retry_after(response))
-        if code == 404 and not is_votable(response.content):
-            raise DownloadError(
+    def mistake(self, response: requests.Response, said: str, message: str) -> DownloadError | None:
+        """See `Server`."""
+        code = response.status_code
+        if code == 404 and not _is_votable(response.content):
+            return DownloadError(
                 f"{self.url}: HTTP 404, there is no TAP service",
                 "Correct source.url: it ends before /sync.",
             )
         if said and (code in (200, 400) or OUR_MISTAKE.search(said)):
-            raise refused(f"{said} ({self.url}, HTTP {code})")
-        if code in (400, 401, 403, 405, 414):
-            raise DownloadError(message, not_allowed("source.url"))
-        raise TransientError(message, retry_after_s=retry_after(response))
-
-
-def error_text(response: requests.Response) -> str | None:
-    """Return what a VOTable, or a page with an error status, says is wrong; None if nothing.
-
-    TAP puts errors into a VOTable, with a status of 200, 400 or 500 as each service likes.
-    """
-    content = response.content
-    # an error behind the rows of a good answer is seen when they are read
-    if is_votable(content) and (response.status_code != 200 or b"ERROR" in content[:4000]):
-        try:
-            return look_through(content).error()
-        except DownloadError:
-            return None  # an error of who reads the rows
-    if response.status_code == 200 or is_votable(content):
+            return _refused(f"{said} ({self.url}, HTTP {code})")
         return None
-    text = re.sub(r"<[^>]*>", " ", content[:2000].decode("utf-8", "replace"))
-    return one_line(text, 300) or None
 
 
-def is_votable(content: bytes) -> bool:
-    """Tell whether a body begins as a VOTable does."""
+def _is_votable(content: bytes) -> bool:
     return b"VOTABLE" in content[:1000]
 
 
-class TapLanguage:
+class TapLanguage(Language):
     """A TAP service: ADQL and VOTable.
 
-    Parameters
-    ----------
-    source : TapSource
-        The sample's source.
+    No order is asked for: signed keys would come in another one.
     """
+
+    ordered = False
 
     def __init__(self, source: TapSource) -> None:
         self.queries = AdqlQueries(source)
         self.names = self.queries.names
         self.key = self.queries.key
         self.key_name = source.columns[self.key]
+        self.complete = (self.key,)
         self.by_plate = self.queries.by_plate
         # of other keys nothing is known
         self.narrow_shift = PLATE_SHIFT if self.key == "specobjid" else 10
         # ranges with more rows are not asked for
         self.most_rows = source.rows_per_query + 1
-        self._signed = source.signed_key
-        ends = pa.int64() if self._signed else pa.uint64()
-        sums = {"h1": pa.int64(), "h2": pa.int64()}
-        self.count_types = {"n": pa.int64(), "lo": ends, "hi": ends, **sums}
+        self.signed = source.signed_key
 
     def read(self, body: bytes, types: dict[str, pa.DataType]) -> pa.Table:
         """See `Language`."""
         return parse_votable(body, types, self.most_rows)
 
-    def check_keys(self, table: pa.Table, within: Range) -> None:
-        """See `Language`; plate and fibre are checked where the mapping has them."""
-        column = table[self.key]
-        refuse(table, column.is_null().to_numpy(), "it has no key", self.key)
-        if table.num_rows == 0:
-            return
-        ids = self._unsigned(table)
-        order = np.argsort(ids, kind="stable")
-        again = np.zeros(len(ids), dtype=bool)
-        again[order[1:]] = ids[order[1:]] == ids[order[:-1]]
-        refuse(table, again, "this key stands there twice", self.key)
-        low, last = np.uint64(within.low), np.uint64(within.high - 1)
-        refuse(table, (ids < low) | (ids > last), "outside the range asked for", self.key)
-        if self.key != "specobjid":
-            return
-        for name, shift, mask in (("plate", PLATE_SHIFT, -1), ("fiberid", FIBER_SHIFT, 0xFFF)):
-            if name in table.column_names:
-                inside = (ids >> np.uint64(shift)).astype(np.int64) & mask
-                said = table[name].fill_null(-1).to_numpy()
-                refuse(table, inside != said, f"its {name} is not that of its specobjid", self.key)
 
-    def tally(self, table: pa.Table) -> Tally:
-        """See `Language`; signed as in the service's database, where remainders can be negative."""
-        if table.num_rows == 0:
-            return Tally(0, None, None, None, None)
-        keys = self._unsigned(table).view(np.int64 if self._signed else np.uint64)
-        other = table[self.queries.other]
-        objects = other.drop_null().to_numpy() if self.queries.other != self.key else keys
-        return Tally(
-            table.num_rows,
-            int(keys.min()),
-            int(keys.max()),
-            _remainders(keys),
-            _remainders(objects) if len(objects) else None,
+def parse_votable(body: bytes, types: dict[str, pa.DataType], most_rows: int) -> pa.Table:
+    """Read an answer that has these columns in this order, whatever their case.
+
+    `most_rows` was sent as MAXREC: an answer with as many rows may have been cut.
+
+    Raises
+    ------
+    TransientError
+        If it is no whole VOTable with these columns, or a value does not fit.
+    TooMuchError
+        If the service says OVERFLOW, or the answer is full.
+    DownloadError
+        If the service says that the query is wrong, sends ids as floating point, or tells us to
+        fetch the rows from elsewhere.
+    """
+    from pyvo.dal import DALFormatError
+    from pyvo.dal.tap import TAPResults
+
+    said = look_through(body)
+    _check_said(said, most_rows)
+    votable = _document(body)
+    try:
+        table = TAPResults(votable).resultstable
+    except DALFormatError as error:
+        raise TransientError(f"a VOTable without its table ({one_line(error, 200)})") from error
+    array, fields = table.array, table.fields
+    found = [field.name.lower() for field in fields]
+    if found != [name.lower() for name in types]:
+        raise TransientError(
+            f"the columns of the answer are {', '.join(found)}, expected {', '.join(types)}"
+        )
+    if said.rows not in (None, len(array)):
+        raise TransientError(f"the answer says that it has {said.rows} rows, and has {len(array)}")
+    if len(array) >= most_rows:
+        raise TooMuchError(f"the answer is full: {most_rows:,} rows, as MAXREC allows")
+    flags = None
+    if b"BINARY2" in body and any(field.datatype in TEXTS for field in fields):
+        flags = null_flags(io.BytesIO(body), list(votable.iter_tables()).index(table), fields)
+        if flags is not None and len(flags) != len(array):
+            raise TransientError("the null flags of its texts are not those of its rows")
+    return pa.table(
+        {
+            name: _column(name, masked(table, place, flags), kind)
+            for place, (name, kind) in enumerate(types.items())
+        }
+    )
+
+
+class Said(NamedTuple):
+    """What a VOTable says of itself."""
+
+    statuses: list[tuple[str, str]]  # value, in capitals, and text of every QUERY_STATUS
+    rows: int | None  # of its table, if it says so
+
+    def error(self) -> str | None:
+        """Return the text of the first ERROR."""
+        return next((text or value for value, text in self.statuses if value == "ERROR"), None)
+
+
+def look_through(body: bytes) -> Said:
+    """Look through the elements of a VOTable, rows left aside, before anything acts on them.
+
+    What is no whole XML, rows that are to be fetched from another address and a column with
+    absurdly many values are errors.
+    """
+    said = Said([], None)
+    texts: list[str] = []
+    parser = expat.ParserCreate()
+
+    def start(tag: str, attributes: Mapping[str, str]) -> None:
+        nonlocal said
+        kind = tag.rpartition(":")[2]
+        _check_element(kind, attributes)
+        if kind == "INFO" and attributes.get("name", "").upper() == "QUERY_STATUS":
+            said.statuses.append((attributes.get("value", "").strip().upper(), ""))
+            texts.clear()
+            parser.CharacterDataHandler = texts.append
+        elif kind == "TABLE" and said.rows is None and attributes.get("nrows", "").isdecimal():
+            said = said._replace(rows=int(attributes["nrows"][:20]))
+
+    def end(tag: str) -> None:
+        if tag.rpartition(":")[2] == "INFO" and parser.CharacterDataHandler:
+            said.statuses[-1] = (said.statuses[-1][0], one_line("".join(texts)))
+            parser.CharacterDataHandler = None
+
+    def doctype(name: str, system: str, public: str, own: bool) -> None:
+        if own:
+            raise DownloadError("the answer declares XML entities of its own", OUR_ROWS_ONLY)
+
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.StartDoctypeDeclHandler = doctype
+    try:
+        parser.Parse(body, True)
+    except (expat.ExpatError, ValueError, LookupError) as error:
+        raise _no_votable(body, error) from error
+    return said
+
+
+def _check_element(kind: str, attributes: Mapping[str, str]) -> None:
+    href = attributes.get("href", attributes.get("xlink:href")) if kind == "STREAM" else None
+    if href is not None:
+        raise DownloadError(
+            f"the rows of the answer are to be fetched from {one_line(href, 200)!r}, which is not "
+            "done: nothing says that they are those that were asked for",
+            OUR_ROWS_ONLY,
+        )
+    size = attributes.get("arraysize", "") if kind == "FIELD" else ""
+    if size and re.fullmatch(r"[0-9x ]+", size):
+        many = math.prod(int(length[:9]) for length in size.split("x") if length.strip())
+        if many > MOST_TEXT:
+            name = one_line(attributes.get("name", "?"), 60)
+            raise DownloadError(
+                f"column {name} of the service has {one_line(size, 40)} values a row, more than "
+                f"{MOST_TEXT:,}",
+                "Map another column in source.columns.",
+            )
+
+
+def _check_said(said: Said, most_rows: int) -> None:
+    """Refuse an answer of which the service itself says that it is none, or not all."""
+    if (text := said.error()) is not None:
+        if TOO_SLOW.search(text):
+            raise TooMuchError(text, slow=True)
+        raise TransientError(text) if BUSY.search(text) else _refused(text)
+    for value, text in said.statuses:
+        if value == "OVERFLOW":
+            more = f": {text}" if text else ""
+            raise TooMuchError(f"the service cut its answer (OVERFLOW, MAXREC {most_rows:,}){more}")
+        if value not in ("OK", ""):
+            raise TransientError(f"the service says QUERY_STATUS {one_line(value, 40)}: {text}")
+    if said.rows is not None and said.rows > most_rows:
+        raise TransientError(
+            f"the answer says that it has {said.rows:,} rows, more than MAXREC {most_rows:,} allows"
         )
 
-    def in_order(self, table: pa.Table) -> pa.Table:
-        """See `Language`; signed keys would come in another order, so none is asked for."""
-        order = pa.array(np.argsort(self._unsigned(table), kind="stable"))
-        return pc.take(table, order).combine_chunks()
 
-    def _unsigned(self, table: pa.Table) -> np.ndarray:
-        keys = table[self.key].to_numpy()
-        return keys if keys.dtype == np.uint64 else keys.astype(np.int64).view(np.uint64)
+def _refused(reason: object) -> DownloadError:
+    return DownloadError(
+        f"the service refuses the query: {one_line(reason)}",
+        "Correct source.table, source.columns or source.selection: names are those of the "
+        "service's table. If it tells of a fault of its own, run again later.",
+    )
 
 
-def _remainders(values: np.ndarray) -> int:
-    """Return the sum of remainders with the sign of the number divided, as SQL has them."""
-    # wide first: a plate number is kept in 32 bits, which can't hold the sum
-    wide = values if values.dtype.itemsize == 8 else values.astype(np.int64)
-    return int(np.fmod(wide, wide.dtype.type(HASH_PRIME)).astype(np.int64).sum())
+def _document(body: bytes) -> Any:
+    """Parse a VOTable, or raise a TransientError that shows how it begins."""
+    from astropy.io.votable import parse
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a VOTable that is not quite to the standard
+            return parse(io.BytesIO(body))
+    except Exception as error:  # expat, astropy and plain errors, whatever stood there
+        raise _no_votable(body, error) from error
+
+
+def _no_votable(body: bytes, error: Exception) -> TransientError:
+    begin = body[:80].decode("utf-8", "replace")
+    return TransientError(f"no whole VOTable ({one_line(error, 200)}); it begins with {begin!r}")
+
+
+def _column(name: str, values: np.ma.MaskedArray, kind: pa.DataType) -> pa.Array:
+    mask = np.ma.getmaskarray(values)
+    data = np.ma.getdata(values)
+    if data.ndim != 1:
+        raise DownloadError(
+            f"column {name} of the service holds several values a row",
+            "Map another column in source.columns.",
+        )
+    try:
+        if data.dtype.kind in "OSU":
+            return _from_text(data, mask, kind)
+        if pa.types.is_string(kind):
+            raise TransientError(f"column {name} holds numbers, expected text")
+        if data.dtype.kind == "f":
+            return _from_floats(name, data, mask, kind)
+        if kind == pa.uint64():
+            return pa.array(data.astype(np.int64).view(np.uint64), mask=mask)
+        return pa.array(data.astype(data.dtype.newbyteorder("=")), mask=mask).cast(kind)
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        raise TransientError(f"column {name}: {str(error)[:200]}") from error
+
+
+def _from_text(data: np.ndarray, mask: np.ndarray, kind: pa.DataType) -> pa.Array:
+    words = [v.decode("utf-8") if isinstance(v, bytes) else str(v) for v in data]
+    if pa.types.is_string(kind):
+        words = [word.rstrip() for word in words]
+        return pa.array(words, mask=mask)
+    numbers = [word.strip() or None for word in words]
+    signed = any(word and word.startswith("-") for word in numbers)
+    text = pa.array(numbers, pa.string(), mask=mask)
+    if kind == pa.uint64() and signed:
+        # some below zero: the same 64 bits, read as signed
+        whole = text.cast(pa.int64())
+        mask = whole.is_null().to_numpy(zero_copy_only=False)
+        return pa.array(whole.fill_null(0).to_numpy().view(np.uint64), mask=mask)
+    return text.cast(kind)
+
+
+def _from_floats(name: str, data: np.ndarray, mask: np.ndarray, kind: pa.DataType) -> pa.Array:
+    data = data.astype(data.dtype.newbyteorder("="))
+    mask = mask | np.isnan(data)
+    if pa.types.is_floating(kind):
+        return pa.array(data, mask=mask).cast(kind)
+    known = data[~mask]
+    if (np.abs(known) >= FLOAT_EXACT).any() or (known != np.floor(known)).any():
+        raise DownloadError(
+            f"the service sends {name} as floating point, which can't hold whole numbers of 64 "
+            f"bits ({known[0]!r})",
+            "Map a column with integers or text in source.columns.",
+        )
+    return pa.array(np.where(mask, 0, data).astype(np.int64), mask=mask).cast(kind)

@@ -10,15 +10,7 @@ BUSY = re.compile(r"maximum.{0,40}quer|too many|throttl|per minute", re.IGNORECA
 
 
 class DownloadError(RuntimeError):
-    """A download that can't go on; the message says what to change or to wait for.
-
-    Parameters
-    ----------
-    problem : str
-        What is wrong, without a full stop.
-    advice : str
-        What the user can do, as a sentence.
-    """
+    """A download that can't go on: the problem, and what to change or to wait for."""
 
     def __init__(self, problem: str, advice: str) -> None:
         self.problem = problem.rstrip(". ")
@@ -28,10 +20,7 @@ class DownloadError(RuntimeError):
 class TransientError(DownloadError):
     """It may go better next time: a lost connection, a busy server, an answer that is not whole.
 
-    Attributes
-    ----------
-    retry_after_s : float or None
-        How long the server asks us to wait.
+    `retry_after_s` is how long the server asks us to wait, if it does.
     """
 
     def __init__(self, problem: str, advice: str = "", retry_after_s: float | None = None) -> None:
@@ -44,13 +33,7 @@ class SilenceError(TransientError):
 
 
 class TooMuchError(DownloadError):
-    """One range holds more than the server gives at once, in rows or in time: ask for less.
-
-    Attributes
-    ----------
-    slow : bool
-        Whether it is too much in time, which even a small range can be.
-    """
+    """One range holds more than the server gives at once: in rows, or (`slow`) in time."""
 
     def __init__(self, problem: str, slow: bool = False) -> None:
         super().__init__(problem, "Ask for a smaller range.")

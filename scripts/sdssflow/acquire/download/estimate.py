@@ -18,14 +18,7 @@ QUERIES_OF_PIECE = 2  # count and rows
 
 
 def estimate(sources: dict[str, SkyServerSource | TapSource], network: Downloads) -> pd.DataFrame:
-    """Estimate rows, queries, time and disk of downloads.
-
-    Parameters
-    ----------
-    sources : dict of str to SkyServerSource or TapSource
-        By the names of their samples.
-    network : Downloads
-        The pause between queries.
+    """Estimate rows, queries, time and disk of downloads, from the sources by names of samples.
 
     Returns
     -------

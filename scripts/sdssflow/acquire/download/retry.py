@@ -29,21 +29,7 @@ class RateLimiter:
     monotonic clock, which all processes share and no correction of the date moves; after a restart
     of the machine it starts from zero again, so a time far in the future is ignored. Where the file
     belongs to another user who does not share it, each job keeps a pace of its own, and a warning
-    says so.
-
-    Parameters
-    ----------
-    folder : path-like
-        Where the file stands; made if it is missing.
-    pause_s : float
-        Seconds between two queries.
-    clock : Clock, optional
-        By which turns are taken.
-
-    Raises
-    ------
-    OSError
-        If the folder can't be written.
+    says so. A folder that can't be written is an OSError.
     """
 
     def __init__(self, folder: str | Path, pause_s: float, clock: Clock = CLOCK) -> None:
@@ -58,13 +44,7 @@ class RateLimiter:
         self._own = clock.monotonic()
 
     def wait_for_turn(self, most_s: float = MOST_RETRY_AFTER_S) -> None:
-        """Sleep until it is our turn, and put the next one off by the pause.
-
-        Raises
-        ------
-        DownloadError
-            If our turn comes in more than `most_s` seconds only.
-        """
+        """Sleep until it is our turn, in `most_s` seconds at most, and put the next one off."""
         with locked(self._lock):
             now = self.clock.monotonic()
             turn = max(now, self._next_turn(now))
@@ -86,10 +66,9 @@ class RateLimiter:
     def _next_turn(self, now: float) -> float:
         try:
             turn = max(self._own, float(read_bounded(self._file, 64)))
-        except PermissionError:
-            self._unshared()
-            turn = self._own
-        except (OSError, ValueError):  # none yet, or none of ours: it is replaced
+        except (OSError, ValueError) as error:  # none yet, or none of ours: it is replaced
+            if isinstance(error, PermissionError):
+                self._unshared()
             turn = self._own
         return turn if turn - now <= MOST_RETRY_AFTER_S else now
 
@@ -113,32 +92,10 @@ class RateLimiter:
 def retry(
     ask: Callable[[], Answer], network: Downloads, pace: RateLimiter, what: str, left_s: float
 ) -> tuple[Answer, int]:
-    """Call `ask` until it raises no TransientError.
+    """Call `ask` until it raises no TransientError; return its answer, and how often it was called.
 
-    Parameters
-    ----------
-    ask : callable
-        Sends a query and checks its answer.
-    network : Downloads
-        Attempts and waits.
-    pace : RateLimiter
-        Shared with the other jobs.
-    what : str
-        What is asked, for the log.
-    left_s : float
-        No further attempt begins after this many seconds.
-
-    Returns
-    -------
-    answer
-        What `ask` returned.
-    attempts : int
-        How often it was asked.
-
-    Raises
-    ------
-    TransientError
-        The last one, when the attempts are used up. Other errors go through at once.
+    `what` is asked, for the log. No further attempt begins after `left_s` seconds. When the
+    attempts are used up, the last error is raised; other errors go through at once.
     """
     # logs.run seeds the global generator, and all jobs alike: their waits have to differ
     draw = random.Random(os.urandom(16))

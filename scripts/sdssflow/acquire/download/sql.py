@@ -16,12 +16,13 @@ same rows there:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import quote_plus
 
 import numpy as np
 
 from sdssflow.acquire.download.errors import DownloadError
-from sdssflow.acquire.download.ranges import EVERYTHING, Range
+from sdssflow.acquire.download.plan import EVERYTHING, Range
 from sdssflow.configuration.selection import DOWNLOADABLE, SELECTABLE, Condition, SdssColumn
 from sdssflow.configuration.sources import SkyServerSource, TapSource
 
@@ -35,16 +36,17 @@ SIGN_BIT, BITS = 1 << 63, 64
 
 
 class Queries:
-    """The queries of one sample.
+    """The queries of one sample, in SQL Server's dialect.
 
-    Parameters
+    Attributes
     ----------
-    source : SkyServerSource
-        What is asked for.
+    other : str
+        Column whose sum of remainders is counted besides that of the key.
     """
 
+    other = "objid"
+
     def __init__(self, source: SkyServerSource) -> None:
-        self.source = source
         self.columns: list[SdssColumn] = [DOWNLOADABLE[name] for name in source.columns]
         spectral = [c for c in source.selection if SELECTABLE[c.column].table == "spec"]
         self._spectral = [condition_sql(condition) for condition in spectral]
@@ -58,10 +60,7 @@ class Queries:
         return [column.header for column in self.columns]
 
     def plates(self, within: Range) -> str:
-        """Ask how many spectra each plate has.
-
-        By conditions on the spectrum alone: that needs no join, and so no look at the photometry.
-        """
+        """Ask how many spectra each plate has: conditions on the spectrum alone need no join."""
         return (
             f"SELECT TOP {MOST_ROWS} s.plate, COUNT_BIG(*) AS n FROM SpecObjAll s "
             f"WHERE {self._where(within, self._spectral)} GROUP BY s.plate ORDER BY s.plate"
@@ -86,13 +85,7 @@ class Queries:
         )
 
     def rows(self, within: Range) -> str:
-        """Ask for the rows of a range.
-
-        Raises
-        ------
-        DownloadError
-            If the query is longer than SkyServer takes.
-        """
+        """Ask for the rows of a range; a query longer than SkyServer takes is a `DownloadError`."""
         columns = ",".join(
             _qualified(c) + (f" AS {c.alias}" if c.alias else "") for c in self.columns
         )
@@ -115,7 +108,7 @@ class Queries:
 
 
 def condition_sql(condition: Condition) -> str:
-    """Write one condition as SQL.
+    """Write one condition as SQL Server reads it.
 
     Examples
     --------
@@ -133,17 +126,26 @@ def condition_sql(condition: Condition) -> str:
     column = _qualified(SELECTABLE[condition.column])
     if condition.dereddened:
         column = f"({column}-p.extinction_{condition.column[-1]})"
+    words = [f"'{word}'" if isinstance(word, str) else str(word) for word in condition.any_of or []]
+    return _written(condition, column, words, _sql_bits, _shortest)
+
+
+def _written(
+    condition: Condition,
+    column: str,
+    words: list[str],
+    bits: Callable[[str, list[int], bool], str],
+    number: Callable[[float], str],
+) -> str:
+    """Write what both dialects share; `bits` writes that some, or none, of the bits are set."""
     if condition.any_of:
-        words = [f"'{word}'" if isinstance(word, str) else str(word) for word in condition.any_of]
         return f"{column} IN ({','.join(words)})"
     if condition.any_bit or condition.no_bit:
-        parts = [
-            f"({column} & {_mask(bits)}){sign}0"
-            for bits, sign in ((condition.any_bit, "<>"), (condition.no_bit, "="))
-            if bits
-        ]
-        return " AND ".join(parts)
-    low, high = (_sql_number(value) for value in (condition.minimum, condition.maximum))
+        chosen = [(condition.any_bit, True), (condition.no_bit, False)]
+        return " AND ".join(bits(column, some, wanted) for some, wanted in chosen if some)
+    low, high = (
+        None if value is None else number(value) for value in (condition.minimum, condition.maximum)
+    )
     if low and high:
         return f"{column} BETWEEN {low} AND {high}"
     return f"{column}>={low}" if low else f"{column}<={high}"
@@ -153,26 +155,19 @@ def _qualified(column: SdssColumn) -> str:
     return f"{ALIAS[column.table]}.{column.name}"
 
 
-def _mask(bits: list[int]) -> str:
-    """Write bits as a number; beyond 32 bits a literal is a decimal, for which there is no &."""
+def _sql_bits(column: str, bits: list[int], wanted: bool) -> str:
     mask = sum(1 << bit for bit in set(bits))
-    return str(mask) if mask < 1 << 31 else f"CAST({mask} AS bigint)"
+    # beyond 32 bits a literal is a decimal, for which there is no &
+    literal = str(mask) if mask < 1 << 31 else f"CAST({mask} AS bigint)"
+    return f"({column} & {literal}){'<>' if wanted else '='}0"
 
 
-def _sql_number(value: float | None) -> str:
-    if value is None:
-        return ""
+def _shortest(value: float) -> str:
     return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
 class AdqlQueries:
-    """The queries of one sample, as `sdssflow.acquire.download.sql.Queries` has them.
-
-    Parameters
-    ----------
-    source : TapSource
-        What is asked for.
-    """
+    """The queries of one sample, as `Queries` has them, in ADQL."""
 
     def __init__(self, source: TapSource) -> None:
         self.source = source
@@ -242,14 +237,7 @@ def range_adql(key: str, within: Range, signed: bool) -> str:
 
 
 def condition_adql(condition: Condition, columns: dict[str, str]) -> str:
-    """Write one condition as ADQL.
-
-    Parameters
-    ----------
-    condition : Condition
-        Of the sample's selection.
-    columns : dict of str to str
-        Catalogue name -> name of the service.
+    """Write one condition as ADQL; `columns` maps catalogue names to those of the service.
 
     Examples
     --------
@@ -264,47 +252,27 @@ def condition_adql(condition: Condition, columns: dict[str, str]) -> str:
     column = columns[condition.column]
     if condition.dereddened:
         column = f"({column}-{columns[f'extinction_{condition.column[-1]}']})"
-    if condition.any_of:
-        return f"{column} IN ({','.join(_adql_values(condition.any_of))})"
-    if condition.any_bit or condition.no_bit:
-        parts = []
-        if condition.any_bit:
-            parts.append(_any_bit(column, condition.any_bit))
-        if condition.no_bit:
-            parts.append(f"NOT {_any_bit(column, condition.no_bit)}")
-        return " AND ".join(parts)
+    words = [str(word) for word in condition.any_of or []]
+    if words and isinstance(condition.any_of[0], str):
+        forms = [form for word in words for form in (word, word.upper(), word.lower())]
+        words = [f"'{form}'" for form in dict.fromkeys(forms)]
     kind = SELECTABLE[condition.column].kind
     narrow = kind == "number" and condition.column not in DOUBLES
-    low, high = (_adql_number(value, narrow) for value in (condition.minimum, condition.maximum))
-    if low and high:
-        return f"{column} BETWEEN {low} AND {high}"
-    return f"{column}>={low}" if low else f"{column}<={high}"
+    return _written(condition, column, words, _adql_bits, _rounded if narrow else _shortest)
 
 
-def _adql_values(values: list[str] | list[int]) -> list[str]:
-    if isinstance(values[0], int):
-        return [str(value) for value in values]
-    words = [form for word in values for form in (word, word.upper(), word.lower())]
-    return [f"'{word}'" for word in dict.fromkeys(words)]
+def _adql_bits(column: str, bits: list[int], wanted: bool) -> str:
+    tests = []
+    for bit in sorted(set(bits)):
+        value = 1 << bit
+        # the remainder of a negative number is negative; two's complement there
+        rest = column if bit == 62 else f"MOD({column},{2 * value})"
+        tests.append(f"({rest}>={value} OR {rest} BETWEEN {-value} AND -1)")
+    return f"{'' if wanted else 'NOT '}({' OR '.join(tests)})"
 
 
-def _any_bit(column: str, bits: list[int]) -> str:
-    return f"({' OR '.join(_bit(column, bit) for bit in sorted(set(bits)))})"
-
-
-def _bit(column: str, bit: int) -> str:
-    value = 1 << bit
-    # the remainder of a negative number is negative; two's complement there
-    rest = column if bit == 62 else f"MOD({column},{2 * value})"
-    return f"({rest}>={value} OR {rest} BETWEEN {-value} AND -1)"
-
-
-def _adql_number(value: float | None, narrow: bool) -> str:
-    if value is None:
-        return ""
-    if float(value).is_integer() and not narrow:
-        return str(int(value))
-    # SQL Server takes a literal with an exponent for 64 bits, and so compares with all of them
+def _rounded(value: float) -> str:
+    """Write a number as the 32-bit float that SQL Server compares with a column of such."""
+    # but it takes a literal with an exponent for 64 bits, and so compares with all of them
     wide = "e" in repr(float(value)) and not float(value).is_integer()
-    number = float(value) if wide or not narrow else float(np.float32(value))
-    return str(int(number)) if number.is_integer() else repr(number)
+    return _shortest(float(value) if wide else float(np.float32(value)))

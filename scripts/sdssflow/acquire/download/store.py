@@ -29,24 +29,10 @@ Count = Annotated[int, Field(ge=0, le=MOST_BYTES)]  # no answer has more bytes, 
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a stored answer.
+    """What is known of a stored answer, or why its query has to be split (`too_much`).
 
-    Attributes
-    ----------
-    sql : str
-        The query. SQL and server together name the answer.
-    sha256 : str
-        Of the answer as the server sent it; '' if the query is only known to ask for too much.
-    rows, size : int
-        Rows and bytes of it.
-    asked : str
-        When, UTC, ISO 8601, by this machine's clock.
-    seconds : float
-        How long it took, the last attempt alone.
-    attempts : int
-        How often it was asked.
-    too_much : str
-        Why the query has to be split; '' for an answer.
+    `sha256` is of the answer as the server sent it, '' if it is not stored; `size` its bytes;
+    `asked` the time (UTC, ISO 8601) by this machine's clock; `seconds` that of the last attempt.
     """
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
@@ -65,22 +51,13 @@ RECORD = TypeAdapter(Record)
 
 
 class Store:
-    """The answers of one archive.
-
-    Parameters
-    ----------
-    folder : path-like
-        Made when something is written.
-    """
+    """The answers of one archive, in a folder that is made when something is written."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
-    def get(self, sql: str) -> tuple[bytes, Record] | None:
-        """Return the stored answer to a query, checked against its digest, or None.
-
-        An answer that is damaged counts as none: it is asked again.
-        """
+    def get(self, sql: str) -> bytes | None:
+        """Return the stored answer to a query, checked against its digest, or None."""
         record = self.record(sql)
         if record is None or record.too_much:
             return None
@@ -91,10 +68,10 @@ class Store:
         except (OSError, ValueError) as error:
             self._distrust(self._answer(sql), error)
             return None
-        if hashlib.sha256(body).hexdigest() != record.sha256:
+        if sha256(body) != record.sha256:
             logger.warning("%s is damaged; it is asked again", self._answer(sql))
             return None
-        return body, record
+        return body
 
     def record(self, sql: str) -> Record | None:
         """Return what is known of a query; None if nothing is."""
@@ -111,25 +88,17 @@ class Store:
         reason = one_line(error, 200)
         logger.warning("%s is no record of ours (%s); it is asked again", path, reason)
 
-    def put(self, body: bytes, record: Record) -> None:
-        """Keep a verified answer.
+    def put(self, record: Record, body: bytes | None = None) -> None:
+        """Keep a verified answer, or without one that a query has to be split in later runs too.
 
-        Raises
-        ------
-        DownloadError
-            If the folder can't be written or the disk is full; nothing half-written stays.
+        A folder that can't be written or a full disk is a `DownloadError`; nothing half-written
+        stays.
         """
         try:
-            packed = pa.Codec("zstd", ZSTD_LEVEL).compress(body, asbytes=True)
-            with replacing(self._answer(record.sql), shared=True) as path:
-                path.write_bytes(packed)
-            write_json(self._record(record.sql), asdict(record), shared=True)
-        except OSError as error:
-            raise self.unwritable(error) from error
-
-    def put_too_much(self, record: Record) -> None:
-        """Remember that a query has to be split, so that a later run doesn't try it again."""
-        try:
+            if body is not None:
+                packed = pa.Codec("zstd", ZSTD_LEVEL).compress(body, asbytes=True)
+                with replacing(self._answer(record.sql), shared=True) as path:
+                    path.write_bytes(packed)
             write_json(self._record(record.sql), asdict(record), shared=True)
         except OSError as error:
             raise self.unwritable(error) from error
@@ -156,16 +125,12 @@ class Store:
         )
 
     def _answer(self, sql: str) -> Path:
-        return self.folder / f"{self._key(sql)}.csv.zst"
+        return self.folder / f"{sha256(sql.encode())[:24]}.csv.zst"
 
     def _record(self, sql: str) -> Path:
-        return self.folder / f"{self._key(sql)}.json"
-
-    @staticmethod
-    def _key(sql: str) -> str:
-        return hashlib.sha256(sql.encode()).hexdigest()[:24]
+        return self.folder / f"{sha256(sql.encode())[:24]}.json"
 
 
 def sha256(body: bytes) -> str:
-    """Return the SHA-256 of an answer as 64 hexadecimal digits."""
+    """Return a SHA-256 as 64 hexadecimal digits."""
     return hashlib.sha256(body).hexdigest()

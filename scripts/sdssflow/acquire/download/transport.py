@@ -22,6 +22,8 @@ from requests.adapters import HTTPAdapter
 
 from sdssflow import __version__
 from sdssflow.acquire.download.errors import (
+    BUSY,
+    TOO_SLOW,
     DownloadError,
     SilenceError,
     TooMuchError,
@@ -40,15 +42,9 @@ LOCAL = ("127.0.0.1", "localhost")
 
 
 class Clock:
-    """Time as it passes on this machine: not the time of day, which jumps.
+    """Time as it passes on this machine: not the time of day, which jumps."""
 
-    Attributes
-    ----------
-    tick_s : float
-        Who waits for a server looks at the clock at least this often.
-    """
-
-    tick_s = 1.0
+    tick_s = 1.0  # who waits for a server looks at the clock at least this often
 
     def monotonic(self) -> float:
         """Return seconds since some moment."""
@@ -63,17 +59,7 @@ CLOCK = Clock()
 
 
 class Limits:
-    """What one answer may take, in seconds and bytes.
-
-    Parameters
-    ----------
-    server : str
-        For messages.
-    network : Downloads
-        Longest silence and longest time.
-    clock : Clock
-        What goes by.
-    """
+    """What one answer of a server may take, in seconds and bytes."""
 
     def __init__(self, server: str, network: Downloads, clock: Clock) -> None:
         self._server = server
@@ -89,13 +75,7 @@ class Limits:
         self._bytes, self.in_head = 0, False
 
     def rest_s(self) -> float:
-        """Return how much longer the server may be silent.
-
-        Raises
-        ------
-        TransientError
-            If it has been sending for too long.
-        """
+        """Return how much longer the server may be silent; sending for too long is an error."""
         now = self._clock.monotonic()
         if now >= self._end:
             raise TransientError(
@@ -108,13 +88,7 @@ class Limits:
         return SilenceError(f"{self._server} was silent for {self._network.timeout_s:g} s")
 
     def heard(self, size: int) -> None:
-        """Note that bytes came.
-
-        Raises
-        ------
-        TooMuchError, TransientError
-            If they are more than an answer, or what stands before it, may have.
-        """
+        """Note that bytes came; more than an answer, or its headers, may have are an error."""
         self._heard = self._clock.monotonic()
         self._bytes += size
         if self.in_head and self._bytes > MOST_HEAD_BYTES:
@@ -176,16 +150,7 @@ class _Response(http.client.HTTPResponse):
 class Punctual(HTTPAdapter):
     """An adapter that reads the whole answer itself, so that its limits cover all of it.
 
-    Parameters
-    ----------
-    server : str
-        Address of the server, for messages.
-    setting : str
-        The key that holds it, for advice.
-    network : Downloads
-        Time limits.
-    clock : Clock
-        By which they go.
+    `setting` is the key of the configuration that has the address of the server.
     """
 
     def __init__(self, server: str, setting: str, network: Downloads, clock: Clock) -> None:
@@ -204,10 +169,7 @@ class Punctual(HTTPAdapter):
     def send(self, request: Any, stream: bool = False, **others: Any) -> requests.Response:
         """Send a request and read its answer; arguments and errors are those of requests.
 
-        Raises
-        ------
-        DownloadError
-            If a limit is passed, or the answer points to another host.
+        A limit that is passed, and an answer that points to another host, is a `DownloadError`.
         """
         # the second is for sending alone: reading has our limits
         others["timeout"] = (CONNECT_TIMEOUT_S, CONNECT_TIMEOUT_S)
@@ -267,18 +229,79 @@ def _port(parts: Any) -> int | None:
     return parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
-def introduce(session: requests.Session, adapter: Punctual, network: Downloads) -> None:
-    """Let a session speak to a server through an adapter, and say who asks."""
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, adapter)
-    session.max_redirects = MOST_REDIRECTS
-    # a proxy of the site does not know what 127.0.0.1 means to us
-    session.trust_env = urlsplit(adapter.server).hostname not in LOCAL
-    contact = f"; {network.contact}" if network.contact else ""
-    session.headers["User-Agent"] = (
-        f"sdssflow/{__version__} (verified bulk query{contact}) {session.headers['User-Agent']}"
-    )
-    session.headers["Accept-Encoding"] = "gzip, deflate"
+class Server:
+    """A server that is asked one question at a time, and answers it as a whole or not at all.
+
+    Its `session` is made to read within the limits of `network` and to say who asks; `setting` is
+    the key of the configuration that has the address, for advice.
+    """
+
+    def __init__(
+        self, url: str, setting: str, session: requests.Session, network: Downloads, clock: Clock
+    ) -> None:
+        self.url, self._setting = url, setting
+        self.place = url  # for messages
+        self._adapter = Punctual(url, setting, network, clock)
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, self._adapter)
+        session.max_redirects = MOST_REDIRECTS
+        # a proxy of the site does not know what 127.0.0.1 means to us
+        session.trust_env = urlsplit(url).hostname not in LOCAL
+        contact = f"; {network.contact}" if network.contact else ""
+        session.headers["User-Agent"] = (
+            f"sdssflow/{__version__} (verified bulk query{contact}) {session.headers['User-Agent']}"
+        )
+        session.headers["Accept-Encoding"] = "gzip, deflate"
+
+    def send(self, query: str) -> requests.Response:
+        """Send a query; errors are those of requests."""
+        raise NotImplementedError
+
+    def said(self, response: requests.Response) -> str | None:
+        """Return what an answer says is wrong; None if it looks like a table."""
+        raise NotImplementedError
+
+    def mistake(self, response: requests.Response, said: str, message: str) -> DownloadError | None:
+        """Return the error of an answer that says that asking again can't help."""
+        raise NotImplementedError
+
+    def ask(self, query: str) -> bytes:
+        """Send one query, once, and return the body of the answer, unread.
+
+        Raises
+        ------
+        TransientError
+            If it may go better next time.
+        TooMuchError
+            If the server ran out of time, or the answer is too large.
+        DownloadError
+            If asking again can't help: a mistake in the query, no such server.
+        """
+        self._adapter.limits.begin()
+        try:
+            response = self.send(query)
+        except requests.exceptions.RequestException as error:
+            # the chain of urllib3 below it is long, and says no more than the message
+            raise unreachable(self.url, error, self._setting) from None
+        code, said = response.status_code, self.said(response)
+        if code == 200 and said is None:
+            return response.content
+        said = said or ""
+        message = f"{self.place}: HTTP {code}: {said or one_line(response.reason, 100)}"
+        # 504: a gateway gave up on a query that still ran
+        if code == 504 or TOO_SLOW.search(said):
+            raise TooMuchError(message, slow=True)
+        if code in (429, 503) or BUSY.search(said):
+            raise TransientError(message, retry_after_s=retry_after(response))
+        if error := self.mistake(response, said, message):
+            raise error
+        if code in (400, 401, 403, 405, 414):
+            raise DownloadError(
+                message,
+                f"Correct {self._setting}, or ask its operators. Name and password, if it wants "
+                "them, belong into ~/.netrc: machine HOST login NAME password PASSWORD.",
+            )
+        raise TransientError(message, retry_after_s=retry_after(response))
 
 
 def unreachable(
@@ -306,14 +329,6 @@ def unreachable(
     )
 
 
-def not_allowed(setting: str) -> str:
-    """Return the advice for a server that lets us not in; `setting` names its address."""
-    return (
-        f"Correct {setting}, or ask its operators. Name and password, if it wants them, belong "
-        "into ~/.netrc: machine HOST login NAME password PASSWORD."
-    )
-
-
 def without_secrets(text: str) -> str:
     """Remove names and passwords from addresses in a text."""
     return re.sub(r"//[^/\s'\"]*@", "//", text)
@@ -324,8 +339,7 @@ def retry_after(response: requests.Response) -> float | None:
 
     The header holds seconds, or a date (RFC 9110, 10.2.3), which is compared with the server's own
     clock if it sends one: ours may be wrong. Of several numbers the largest counts, a date that is
-    over asks for no wait, and what is neither is as good as none. Who waits has bounds of his own
-    (`sdssflow.acquire.download.retry`).
+    over asks for no wait, and what is neither is as good as none.
     """
     from email.utils import parsedate_to_datetime
 

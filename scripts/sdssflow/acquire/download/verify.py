@@ -1,6 +1,6 @@
 """Whether the rows of an answer are all the rows, and the right ones.
 
-The server is asked for number, first and last id and two sums of remainders over the same WHERE;
+The server is asked for number, first and last key and two sums of remainders over the same WHERE;
 the same is computed here from what arrived. Lost, doubled and exchanged rows change them. The ids
 also say, bit by bit, what other columns have to hold: a free check of the content.
 """
@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sdssflow.acquire.download.errors import TransientError
-from sdssflow.acquire.download.ranges import FIBER_SHIFT, PLATE_SHIFT, Range
-from sdssflow.acquire.download.sql import HASH_PRIME
+from sdssflow.acquire.download.plan import Range
+from sdssflow.acquire.download.sql import HASH_PRIME, AdqlQueries, Queries
+from sdssflow.acquire.schema import plate_and_fiber
 
 
 class Tally(NamedTuple):
@@ -27,29 +28,108 @@ class Tally(NamedTuple):
     h1: int | None
     h2: int | None
 
-    @classmethod
-    def of(cls, table: pa.Table, key: str = "specobjid", other: str = "objid") -> Tally:
-        """Compute the tally of rows that arrived; sums of no rows are None, as in SQL."""
+
+NO_ROWS = Tally(0, None, None, None, None)  # in SQL, the sum of no rows is NULL
+
+
+class Language:
+    """How one kind of server is asked, and what the rows of its answers have to be."""
+
+    queries: Queries | AdqlQueries
+    names: list[str]  # columns of the catalogue, in the order of the answer
+    key: str  # column by whose ranges the server is asked
+    key_name: str  # in messages
+    complete: tuple[str, ...]  # columns that have a value in every row
+    by_plate: bool  # whether rows can be counted by plate, and ranges of the key are of plates
+    narrow_shift: int  # within 2^narrow_shift a server is not slow because of the range's size
+    most_rows: int  # an answer with as many rows was cut
+    signed = False  # whether keys beyond 2^63 come as negative numbers of the same 64 bits
+    ordered = True  # whether rows come in the order of the key
+
+    def read(self, body: bytes, types: dict[str, pa.DataType]) -> pa.Table:
+        """Read an answer whose columns have these types, or raise why it can't be believed."""
+        raise NotImplementedError
+
+    @property
+    def count_types(self) -> dict[str, pa.DataType]:
+        """Columns of the answer to a count, and their types."""
+        ends = pa.int64() if self.signed else pa.uint64()
+        return {"n": pa.int64(), "lo": ends, "hi": ends, "h1": pa.int64(), "h2": pa.int64()}
+
+    def check_keys(self, table: pa.Table, within: Range) -> None:
+        """Refuse rows with missing, repeated or foreign keys, or that contradict their ids.
+
+        The first bad row of the answer is named by a `TransientError`.
+        """
+        for name in self.complete:
+            if table[name].null_count:
+                row = pc.index(pc.is_null(table[name]), True).as_py()
+                raise TransientError(f"row {row} of the answer has no {name}")
         if table.num_rows == 0:
-            return cls(0, None, None, None, None)
-        ids = table[key].to_numpy()
-        return cls(
+            return
+        ids = self._unsigned(table)
+        order = np.arange(len(ids)) if self.ordered else np.argsort(ids, kind="stable")
+        wrong = np.zeros(len(ids), dtype=bool)
+        wrong[order[1:]] = ids[order[1:]] <= ids[order[:-1]]
+        why = "is not above the one before" if self.ordered else "occurs twice"
+        self._refuse(table, wrong, f"its {self.key_name} {why}")
+        low, last = np.uint64(within.low), np.uint64(within.high - 1)
+        outside = (ids < low) | (ids > last)
+        self._refuse(table, outside, f"its {self.key_name} is outside the range asked for")
+        contained = plate_and_fiber(ids) if self.key == "specobjid" else {}
+        for name, inside in contained.items():
+            if name in table.column_names:
+                other = inside != table[name].fill_null(-1).to_numpy()
+                self._refuse(table, other, f"its {name} is not that of its {self.key_name}")
+
+    def check_positions(self, table: pa.Table) -> None:
+        """Refuse rows without a position on the sphere, if the sample has positions.
+
+        Nothing else can be refused by its value: SDSS has spectra with impossible measurements,
+        which become null and are counted when the catalogue is made.
+        """
+        for name, low, high in (("ra", 0.0, 360.0), ("dec", -90.0, 90.0)):
+            if name in table.column_names and table.num_rows:
+                values = table[name].to_numpy()  # null is NaN, which is in no range
+                outside = ~((values >= low) & (values <= high))
+                self._refuse(table, outside, f"{name} is no angle")
+
+    def tally(self, table: pa.Table) -> Tally:
+        """Compute what the server was asked to count."""
+        if table.num_rows == 0:
+            return NO_ROWS
+        keys = self._unsigned(table).view(np.int64 if self.signed else np.uint64)
+        other = self.queries.other
+        objects = keys if other == self.key else table[other].drop_null().to_numpy()
+        return Tally(
             table.num_rows,
-            int(ids.min()),
-            int(ids.max()),
-            int((ids % HASH_PRIME).astype(np.int64).sum()),
-            int((table[other].to_numpy() % HASH_PRIME).astype(np.int64).sum()),
+            int(keys.min()),
+            int(keys.max()),
+            _remainders(keys),
+            _remainders(objects) if len(objects) else None,
         )
+
+    def in_order(self, table: pa.Table) -> pa.Table:
+        """Return checked rows in the order of the key."""
+        if self.ordered:
+            return table
+        order = pa.array(np.argsort(self._unsigned(table), kind="stable"))
+        return pc.take(table, order).combine_chunks()
+
+    def _unsigned(self, table: pa.Table) -> np.ndarray:
+        keys = table[self.key].to_numpy()
+        return keys if keys.dtype == np.uint64 else keys.astype(np.int64).view(np.uint64)
+
+    def _refuse(self, table: pa.Table, wrong: np.ndarray, why: str) -> None:
+        """Refuse the first row for which `wrong` is True."""
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            key = table[self.key][row]
+            raise TransientError(f"row {row} of the answer ({self.key_name} {key}): {why}")
 
 
 def check_tally(found: Tally, expected: Tally) -> None:
-    """Refuse rows whose tally is not the server's.
-
-    Raises
-    ------
-    TransientError
-        Naming the first figure that differs.
-    """
+    """Refuse rows whose tally is not the server's, with a `TransientError`."""
     words = ("rows", "as first id", "as last id", "as sum over specObjID", "as sum over objID")
     for what, mine, theirs in zip(words, found, expected, strict=True):
         if mine != theirs:
@@ -59,72 +139,8 @@ def check_tally(found: Tally, expected: Tally) -> None:
             )
 
 
-def check_keys(table: pa.Table, within: Range) -> None:
-    """Refuse rows with missing, repeated or foreign ids, or whose columns contradict their ids.
-
-    Parameters
-    ----------
-    table : pyarrow.Table
-        Columns `specobjid` (uint64), `objid`, `plate` and `fiberid`, under catalogue names.
-    within : Range
-        Of specObjID.
-
-    Raises
-    ------
-    TransientError
-        Naming the first bad row of the answer.
-    """
-    for name in ("specobjid", "objid", "plate", "fiberid"):
-        if table[name].null_count:
-            row = pc.index(pc.is_null(table[name]), True).as_py()
-            raise TransientError(f"row {row} of the answer has no {name}")
-    ids = table["specobjid"].to_numpy()
-    if len(ids) == 0:
-        return
-    wrong = np.zeros(len(ids), dtype=bool)
-    wrong[1:] = ids[1:] <= ids[:-1]
-    refuse(table, wrong, "its specObjID is not above the one before")
-    low, last = np.uint64(within.low), np.uint64(within.high - 1)
-    refuse(table, (ids < low) | (ids > last), "its specObjID is outside the range asked for")
-    plate = (ids >> np.uint64(PLATE_SHIFT)).astype(np.int64)
-    refuse(table, plate != table["plate"].to_numpy(), "its plate is not that of its specObjID")
-    fiber = ((ids >> np.uint64(FIBER_SHIFT)) & np.uint64(0xFFF)).astype(np.int64)
-    refuse(table, fiber != table["fiberid"].to_numpy(), "its fibre is not that of its specObjID")
-
-
-def check_positions(table: pa.Table, key: str = "specobjid") -> None:
-    """Refuse rows without a position on the sphere.
-
-    Nothing else can be refused by its value: SDSS has spectra with impossible measurements, which
-    become null and are counted when the catalogue is made.
-
-    Parameters
-    ----------
-    table : pyarrow.Table
-        Under catalogue names; without `ra` and `dec` there is nothing to check.
-    key : str
-        Column that names a row.
-
-    Raises
-    ------
-    TransientError
-        Naming the first bad row of the answer.
-    """
-    for name, low, high in (("ra", 0.0, 360.0), ("dec", -90.0, 90.0)):
-        if name in table.column_names and table.num_rows:
-            values = table[name].to_numpy()  # null is NaN, which is in no range
-            refuse(table, ~((values >= low) & (values <= high)), f"{name} is no angle", key)
-
-
-def refuse(table: pa.Table, wrong: np.ndarray, why: str, key: str = "specobjid") -> None:
-    """Refuse the first row for which `wrong` is True.
-
-    Raises
-    ------
-    TransientError
-        Naming the row and its key.
-    """
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        name = "specObjID" if key == "specobjid" else key
-        raise TransientError(f"row {row} of the answer ({name} {table[key][row]}): {why}")
+def _remainders(values: np.ndarray) -> int:
+    """Return the sum of remainders with the sign of the number divided, as SQL has them."""
+    # wide first: a plate number is kept in 32 bits, which can't hold the sum
+    wide = values if values.dtype.itemsize == 8 else values.astype(np.int64)
+    return int(np.fmod(wide, wide.dtype.type(HASH_PRIME)).astype(np.int64).sum())

@@ -6,6 +6,7 @@ stops the import.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,18 +31,11 @@ IDENTIFIERS = ("objid", "specobjid")
 def conform(source: SourceTable, settings: FileSource) -> tuple[pa.Table, pd.DataFrame]:
     """Turn what stands in a file into a catalogue.
 
-    Parameters
-    ----------
-    source : SourceTable
-        The file's mapped columns, n_rows rows.
-    settings : FileSource
-        Class labels, sentinels, units.
-
     Returns
     -------
     catalogue : pyarrow.Table
-        n_rows rows in the file's order: `row_id` and the mapped columns in the order of the
-        schema, with its types; units in the metadata of the fields.
+        Rows in the file's order: `row_id` and the mapped columns in the order of the schema, with
+        its types; units in the metadata of the fields.
     defects : pandas.DataFrame
         `column, defect, count, action, example_row`; no row if nothing was wrong.
 
@@ -67,8 +61,16 @@ def conform(source: SourceTable, settings: FileSource) -> tuple[pa.Table, pd.Dat
         elif name == "spec_subclass":
             made[name] = as_text(source, name)
         else:
-            factor = factors.get(name, 1.0)
-            made[name] = _numbers(source, name, settings.sentinels, factor, defects)
+            values, missing = as_numbers(source, name)
+            made[name] = measured(
+                name,
+                values,
+                missing,
+                settings.sentinels,
+                defects,
+                factor=factors.get(name, 1.0),
+                refuse=partial(_refuse, source, name),
+            )
         if made[name].null_count == len(made[name]):
             raise source.error(
                 name,
@@ -101,36 +103,16 @@ def _labels(source: SourceTable, name: str, words: dict[str, str], defects: Defe
     return pa.array(list(words.values())).take(place)
 
 
-def _numbers(
-    source: SourceTable, name: str, sentinels: list[float], factor: float, defects: Defects
-) -> pa.Array:
-    """Return a column of numbers; `factor` makes the catalogue's unit of the file's."""
-
-    def refuse(values: np.ndarray, outside: np.ndarray) -> None:
-        if pa.types.is_integer(COLUMNS[name].type):
-            _check_whole(source, name, values)
-        if outside.any():
-            _check_outside(source, name, values, outside)
-
-    values, missing = as_numbers(source, name)
-    return measured(name, values, missing, sentinels, defects, factor=factor, refuse=refuse)
-
-
-def _check_whole(source: SourceTable, name: str, values: np.ndarray) -> None:
-    broken = np.isfinite(values) & (values != np.floor(values))
-    if broken.any():
-        row = int(np.argmax(broken))
-        raise source.error(
-            name,
-            f"{values[row]:g} is no whole number",
-            "Map the column with whole numbers.",
-            row=row,
-        )
-
-
-def _check_outside(source: SourceTable, name: str, values: np.ndarray, outside: np.ndarray) -> None:
+def _refuse(source: SourceTable, name: str, values: np.ndarray, outside: np.ndarray) -> None:
     """Stop on a bad position or plate, and on a measurement that is mostly out of range."""
     column = COLUMNS[name]
+    broken = np.isfinite(values) & (values != np.floor(values))
+    if pa.types.is_integer(column.type) and broken.any():
+        row = int(np.argmax(broken))
+        problem = f"{values[row]:g} is no whole number"
+        raise source.error(name, problem, "Map the column with whole numbers.", row=row)
+    if not outside.any():
+        return
     row = int(np.argmax(outside))
     low, high = limits(name)
     allowed = f"[{low:.10g}, {high:.10g}]{' ' + column.unit if column.unit else ''}"
@@ -154,14 +136,8 @@ def source_from_canonical(text: str) -> EmbeddedSource | FileSource:
     return TypeAdapter(Source).validate_json(text)
 
 
-def embedded_as_file(path: str | Path) -> FileSource:
-    """Describe an embedded table as a file, so that both take the same way.
-
-    Parameters
-    ----------
-    path : path-like
-        Parquet in the catalogue's columns; its metadata says whether extinction is applied.
-    """
+def _embedded_as_file(path: str | Path) -> FileSource:
+    """Describe an embedded table as a file, so that both take the same way."""
     schema = pq.read_schema(path)
     about = metadata(schema)
     return FileSource(
@@ -177,16 +153,7 @@ def embedded_as_file(path: str | Path) -> FileSource:
 def read_catalogue(
     path: str | Path, source: EmbeddedSource | FileSource, sample: str
 ) -> tuple[pa.Table, pd.DataFrame]:
-    """Read a file and make it a catalogue.
-
-    Parameters
-    ----------
-    path : path-like
-        The embedded table or the user's file.
-    source : EmbeddedSource or FileSource
-        What it is.
-    sample : str
-        Name of the sample.
+    """Read an embedded table or the user's file, and make it a catalogue.
 
     Returns
     -------
@@ -194,14 +161,9 @@ def read_catalogue(
         As many rows as the file has, with metadata `sample`, `magnitude_system`,
         `extinction_applied`, `source_sha256` and `data_digest`.
     defects : pandas.DataFrame
-        See `sdssflow.acquire.files.conform.conform`.
-
-    Raises
-    ------
-    CatalogueError
-        If the file can't become a catalogue as it stands.
+        As `conform` gives them; it also raises the errors.
     """
-    settings = embedded_as_file(path) if isinstance(source, EmbeddedSource) else source
+    settings = _embedded_as_file(path) if isinstance(source, EmbeddedSource) else source
     found = read_source(path, settings)
     catalogue, defects = conform(found, settings)
     catalogue = with_metadata(

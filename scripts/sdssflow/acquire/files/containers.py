@@ -1,7 +1,8 @@
-"""Read what is packed: compressed files, and archives with one table in them.
+"""What a file is, by its first bytes, and how it is read if it is packed, once or several times.
 
-How much may come out is limited, here and by what a header declares: a few kilobytes can be made
-that unpack to terabytes. What comes out is never held in memory as a whole.
+A file's name says only what somebody meant it to be. How much may come out of a packed file is
+limited, here and by what a header declares: a few kilobytes can be made that unpack to terabytes.
+What comes out is never held in memory as a whole.
 """
 
 from __future__ import annotations
@@ -19,12 +20,146 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import pyarrow as pa
 
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.acquire.files.signatures import HEAD, MEMBERS, UNPACK, Signature, signature
+
+# enough to see what an XML file is of
+HEAD = 65_536
+# UTF-32 little-endian begins as UTF-16 does
+BYTE_ORDER_MARKS = {
+    b"\xef\xbb\xbf": "utf-8-sig",
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+UNPACK = "Unpack it with {} and set source.path to the table that comes out."
+SAVE_AS_CSV = "Save it as CSV (UTF-8) from the program that wrote it, and set source.path to that."
+WRITE = (
+    "Write the table as Parquet, FITS or CSV where it came from ({}), and set source.path to the "
+    "file that comes out."
+)
+LOOK = "Read it in a browser: it may be a server's message. Then fetch the table again."
+WRONG_FILE = "Fetch the table again: a server's message or another file was saved in its place."
+
+
+class Signature(NamedTuple):
+    """What the first bytes of a file say."""
+
+    kind: str  # a format of `readers.FORMATS`, something that is packed (`OPENERS`), or else
+    what: str  # for a message, with its article
+    advice: str = ""  # what to do with it if it can't be read
+
+
+# no text goes on like this
+BINARY = rb"(?![\t\n\r -~])"
+# offset, first bytes (a pattern), kind, what it is, what to do
+MARKS: tuple[tuple[int, bytes, str, str, str], ...] = (
+    (0, rb"SIMPLE  =", "fits", "a FITS file", ""),
+    (0, rb"PAR1" + BINARY, "parquet", "a Parquet file", ""),
+    (0, rb"ARROW1\x00\x00", "arrow", "an Arrow (Feather) file", ""),
+    (0, rb"\x1f\x8b", "gzip", "gzip data", ""),
+    (0, rb"BZh[1-9](1AY&SY|\x17rE8P\x90)", "bzip2", "bzip2 data", ""),
+    (0, rb"\xfd7zXZ\x00", "xz", "xz data", ""),
+    (0, rb"\x5d\x00\x00.{2}", "xz", "LZMA data", ""),
+    (0, rb"\x28\xb5\x2f\xfd", "zstd", "Zstandard data", ""),
+    (0, rb"\x04\x22\x4d\x18", "lz4", "LZ4 data", ""),
+    (0, rb"PK(\x03\x04|\x05\x06)", "zip", "a ZIP archive", ""),
+    (257, rb"ustar(  )?\x00", "tar", "a tar archive", ""),
+    (0, rb"7z\xbc\xaf\x27\x1c", "7z", "a 7z archive", UNPACK.format("7z x")),
+    (0, rb"Rar!\x1a\x07", "rar", "a RAR archive", UNPACK.format("unrar x")),
+    (0, rb"\x1f\x9d", "compress", "Unix compress data (.Z)", UNPACK.format("gzip -d")),
+    (0, rb"LZIP\x01", "lzip", "lzip data", UNPACK.format("lzip -d")),
+    (0, rb"PARE" + BINARY, "encrypted", "an encrypted Parquet file",
+     WRITE.format("without encryption")),
+    (0, rb"FEA1" + BINARY, "feather", "a Feather file of version 1",
+     WRITE.format("R: arrow::write_parquet(x, 'table.parquet')")),
+    (0, rb"\xff{4}.{3}\x00", "stream", "an Arrow stream",
+     WRITE.format("pyarrow: pyarrow.parquet.write_table(table, 'table.parquet')")),
+    (0, rb"SQLite format 3\x00", "sqlite", "an SQLite database",
+     WRITE.format("sqlite3 -header -csv DATABASE 'SELECT * FROM TABLE' > table.csv")),
+    (8, rb"DUCK" + BINARY, "duckdb", "a DuckDB database",
+     WRITE.format("COPY table TO 'table.parquet'")),
+    (0, rb"\x80[\x02-\x05]", "pickle",
+     "a Python pickle, which is never opened here because it can run any code",
+     WRITE.format("pandas: DataFrame.to_parquet('table.parquet')")),
+    (0, rb"\x93NUMPY", "npy", "a NumPy array (.npy)",
+     WRITE.format("astropy: Table(numpy.load(FILE)).write('table.fits')")),
+    (0, rb"RDX[23]\n", "rdata", "an R workspace",
+     WRITE.format("R: write.csv(x, 'table.csv', row.names = FALSE)")),
+    (0, rb"MATLAB 5\.0", "mat", "a MATLAB file", WRITE.format("writetable(T, 'table.csv')")),
+    (0, rb"SR\x00\x04", "idl", "an IDL save file", WRITE.format("mwrfits, x, 'table.fits'")),
+    (0, rb"CDF[\x01\x02\x05]", "netcdf", "a netCDF file", SAVE_AS_CSV),
+    (0, rb"ORC.{0,16}[\x00-\x08\x0e-\x1f]", "orc", "an ORC file",
+     WRITE.format("pandas: read_orc(FILE).to_parquet('table.parquet')")),
+    (0, rb"Obj\x01", "avro", "an Avro file", SAVE_AS_CSV),
+    (0, rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "xls", "an Excel workbook (.xls)", SAVE_AS_CSV),
+    (0, rb"%PDF-", "pdf", "a PDF document", WRONG_FILE),
+    (0, rb"\x89PNG|\xff\xd8\xff|GIF8[79]a", "image", "an image", WRONG_FILE),
+)  # fmt: skip
+# a member of a ZIP archive (a pattern), what the archive is, what to do
+MEMBERS: tuple[tuple[str, str, str], ...] = (
+    (r"xl/workbook\.(xml|bin)", "an Excel workbook (.xlsx)", SAVE_AS_CSV),
+    (r"content\.xml", "an OpenDocument spreadsheet", SAVE_AS_CSV),
+    (r".*\.npy", "NumPy arrays (.npz)",
+     WRITE.format("astropy: Table(dict(numpy.load(FILE))).write('table.fits')")),
+    (r"(.*/)?(\.zgroup|zarr\.json)", "a Zarr store", SAVE_AS_CSV),
+    (r".*/data\.pkl", "a PyTorch file, which is a Python pickle", SAVE_AS_CSV),
+)  # fmt: skip
+HDF5 = b"\x89HDF\r\n\x1a\n"
+HDF5_PLACES = (0, 512, 1024, 2048, 4096, 8192, 16384, 32768)
+VOTABLE = re.compile(rb"<(\w+:)?VOTABLE\b")
+HTML = re.compile(rb"<!doctype html|<(html|head|body|title|script|table|div|p)\b", re.IGNORECASE)
+JSON = re.compile(rb"[\[{]\s*([\[{\"}\]]|-?\d)")
+# control characters that no text holds
+CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+
+
+def signature(head: bytes) -> Signature:
+    r"""Return what a file with these first `HEAD` bytes is: ``csv`` for text that is nothing else.
+
+    Examples
+    --------
+    >>> signature(b"ra,dec\n1,2\n").kind, signature(b"PK\x03\x04").what
+    ('csv', 'a ZIP archive')
+    """
+    for offset, mark, *found in MARKS:
+        if re.match(mark, head[offset:], re.DOTALL):
+            return Signature(*found)
+    if any(head.startswith(HDF5, place) for place in HDF5_PLACES):
+        return Signature("hdf5", "an HDF5 file")
+    if byte_order_mark(head) in ("utf-16", "utf-32"):
+        head = head[: len(head) & ~3].decode(byte_order_mark(head), "replace").encode()
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith(b"<"):
+        if VOTABLE.search(text):
+            return Signature("votable", "a VOTable")
+        if HTML.search(text[:4096]):
+            return Signature("html", f"a web page: {_shown(text)}", LOOK)
+        return Signature("xml", f"XML, but no VOTable: {_shown(text)}", WRONG_FILE)
+    if JSON.match(text):
+        return Signature(
+            "json",
+            f"JSON: {_shown(text)}",
+            "If it is a server's message, fetch the table again. If these are rows, save them as "
+            "CSV.",
+        )
+    if CONTROL.search(text):
+        return Signature("unknown", f"of no format that is known here: it begins with {head[:8]!r}")
+    return Signature("csv", f"text: {_shown(text)}")
+
+
+def byte_order_mark(head: bytes) -> str | None:
+    """Return the encoding that the first bytes state, None without a byte order mark."""
+    return next((name for mark, name in BYTE_ORDER_MARKS.items() if head.startswith(mark)), None)
+
+
+def _shown(text: bytes) -> str:
+    return repr(text[:50].decode("utf-8", "replace").strip().partition("\n")[0])
+
 
 # Catalogues shrink to a third, at best to a thirtieth; a small file of zeros is no bomb. What is
 # unpacked is looked at each time as much has come out, so that a bomb is noticed early.
@@ -75,11 +210,8 @@ class _Unpacked(io.RawIOBase):
         # in an archive, the first bytes may stand before what was read to find them
         self._consumed_before = min(self._consumed_before, self._consumed())
         self._count += size
-        if self._count >= ALWAYS_READ:
-            self._check_ratio()
-        return size
-
-    def _check_ratio(self) -> None:
+        if self._count < ALWAYS_READ:
+            return size
         consumed = self._consumed()
         if self._count > LARGEST_RATIO * (consumed - self._consumed_before):
             raise CatalogueError(
@@ -90,6 +222,7 @@ class _Unpacked(io.RawIOBase):
                 "out.",
             )
         self._count, self._consumed_before = 0, consumed
+        return size
 
     def close(self) -> None:
         self._stream.close()
@@ -97,23 +230,10 @@ class _Unpacked(io.RawIOBase):
 
 
 def open_content(path: str) -> io.BufferedReader:
-    """Open a file; what is packed in it, once or several times, is unpacked while it is read.
+    """Open a file, of which `HEAD` bytes can be peeked at; it is unpacked while it is read.
 
-    Parameters
-    ----------
-    path : str
-        The file.
-
-    Returns
-    -------
-    io.BufferedReader
-        Its content, from which `HEAD` bytes can be peeked at.
-
-    Raises
-    ------
-    CatalogueError
-        For an archive without or with several files, one with a password, and what is packed more
-        than four times; while reading for damage and for more bytes than a catalogue could have.
+    An archive without or with several files, one with a password, and what is packed more than four
+    times is refused; while it is read, damage and more bytes than a catalogue could have.
     """
     file = io.FileIO(path)
     consumed: Callable[[], float] = file.tell
@@ -169,10 +289,6 @@ def plain_file(path: str) -> Iterator[str]:
                 raise error.about(path) from error
 
 
-def _by_arrow(codec: str) -> Callable[[str, BinaryIO], BinaryIO]:
-    return lambda path, stream: pa.CompressedInputStream(pa.PythonFile(stream, "r"), codec)
-
-
 def _member_of_zip(path: str, stream: BinaryIO) -> BinaryIO:
     archive = zipfile.ZipFile(stream)
     files = {info.filename: info for info in archive.infolist() if not info.is_dir()}
@@ -211,12 +327,7 @@ def _only(path: str, kind: str, names: Iterable[str]) -> str:
 def _spooled(path: str, stream: BinaryIO) -> tuple[io.BufferedReader, Callable[[], float]]:
     """Write a stream to a temporary file: the table of contents of an archive is not at its start.
 
-    Returns
-    -------
-    file : io.BufferedReader
-        What was in the stream.
-    consumed : callable
-        Returns which share of it was read since, in bytes of the user's file.
+    Returns the file, and what gives the share of it that was read, in bytes of the user's file.
     """
     file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the stream that reads it
     shutil.copyfileobj(stream, file, 2**20)
@@ -231,29 +342,17 @@ OPENERS: dict[str, Callable[[str, BinaryIO], BinaryIO]] = {
     "gzip": lambda path, stream: gzip.GzipFile(fileobj=stream),
     "bzip2": lambda path, stream: bz2.BZ2File(stream),
     "xz": lambda path, stream: lzma.LZMAFile(stream),  # noqa: SIM115
-    "zstd": _by_arrow("zstd"),
-    "lz4": _by_arrow("lz4"),
+    "zstd": lambda path, stream: pa.CompressedInputStream(pa.PythonFile(stream, "r"), "zstd"),
+    "lz4": lambda path, stream: pa.CompressedInputStream(pa.PythonFile(stream, "r"), "lz4"),
     "zip": _member_of_zip,
     "tar": _member_of_tar,
 }
 
 
 def check_declared(path: str, declared: int, stored: int) -> None:
-    """Refuse a file that declares far more than it holds, before memory is taken for it.
+    """Refuse a file whose columns would take far more bytes than it has, before they are read.
 
-    Parameters
-    ----------
-    path : str
-        For the message.
-    declared : int
-        Bytes that the mapped columns take in memory, as the file's header has it.
-    stored : int
-        Bytes of the file.
-
-    Raises
-    ------
-    CatalogueError
-        If `declared` is beyond `ALWAYS_READ` and beyond `LARGEST_RATIO` times `stored`.
+    `declared` is what its header says that the mapped columns take in memory.
     """
     if declared > max(ALWAYS_READ, LARGEST_RATIO * stored):
         raise CatalogueError(

@@ -49,7 +49,11 @@ def read_hdf5(path: str, columns: dict[str, str], table: str | int | None) -> pa
                 names=list(places),
                 read=lambda name: _values(path, name, _resolved(path, node, name, places)),
                 unit=lambda name: _unit(_resolved(path, node, name, places)) or units.get(name),
-                others=lambda: _others(path, file, node),
+                others=lambda: {
+                    place: list(columns_of(path, other, place))
+                    for place, other in tables(file).items()
+                    if place and other != node
+                },
                 declared=lambda name: _declared(_resolved(path, node, name, places)),
                 stored=Path(path).stat().st_size,
             )
@@ -59,14 +63,6 @@ def read_hdf5(path: str, columns: dict[str, str], table: str | int | None) -> pa
     # h5py raises all of these for damaged files
     except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise CatalogueError(path, f"the file can't be read as HDF5 ({error})", REPAIR) from error
-
-
-def _others(path: str, file: Any, node: Any) -> dict[str, list[str]]:
-    return {
-        place: list(columns_of(path, other, place))
-        for place, other in tables(file).items()
-        if place and other != node
-    }
 
 
 def _resolved(path: str, node: Any, name: str, places: dict[str, Stored]) -> Stored:
@@ -89,18 +85,14 @@ def _resolved(path: str, node: Any, name: str, places: dict[str, Stored]) -> Sto
                 path, f"{name!r} is a link to a group, not a column", "Set source.table to it."
             )
         stored = Stored(dataset, holder=dataset)
-    beside = () if stored.beside is None else (stored.beside[key] for key in stored.beside)
-    for part in (dataset, *beside):
+    for part in (dataset, *(stored.beside.values() if stored.beside is not None else ())):
         check_readable(path, name, part)
     return stored
 
 
 def _declared(stored: Stored) -> int:
-    if stored.dataset.size is None:
-        return 0
-    kind = stored.dataset.dtype
-    width = kind[stored.field].itemsize if stored.field else kind.itemsize
-    return stored.dataset.size * width
+    kind = stored.dataset.dtype[stored.field] if stored.field else stored.dataset.dtype
+    return (stored.dataset.size or 0) * kind.itemsize
 
 
 def _unit(stored: Stored) -> str | None:
@@ -172,9 +164,8 @@ def _nothings(path: str, name: str, stored: Stored) -> Iterator[Any]:
 def _enumerated(path: str, name: str, values: np.ndarray, words: dict[str, int]) -> np.ndarray:
     by_number = {number: word for word, number in words.items()}
     try:
-        return np.array([by_number[number] for number in values.ravel().tolist()]).reshape(
-            values.shape
-        )
+        found = [by_number[number] for number in values.ravel().tolist()]
+        return np.array(found).reshape(values.shape)
     except KeyError as error:
         raise CatalogueError(
             path,

@@ -37,30 +37,14 @@ DEEPEST = 16  # links to links
 
 
 class Stored(NamedTuple):
-    """Where the values of a column are.
+    """Where the values of a column are."""
 
-    Attributes
-    ----------
-    dataset : h5py.Dataset
-        Of values, one per row or one row per row.
-    field : str or None
-        Which field of a compound dataset.
-    element : int or None
-        Which column of a pandas block.
-    holder : h5py.Group or h5py.Dataset or None
-        Whose attributes describe this column alone.
-    beside : h5py.Group or None
-        Group of a vaex column, with ``mask``, ``indices`` and ``null_bitmap``.
-    pandas : bool
-        Whether ``nan`` stands for a missing text.
-    """
-
-    dataset: Any
-    field: str | None = None
-    element: int | None = None
-    holder: Any = None
-    beside: Any = None
-    pandas: bool = False
+    dataset: Any  # of values, one per row or one row per row
+    field: str | None = None  # which field of a compound dataset
+    element: int | None = None  # which column of a pandas block
+    holder: Any = None  # group or dataset whose attributes describe this column alone
+    beside: Any = None  # group of a vaex column, with `mask`, `indices` and `null_bitmap`
+    pandas: bool = False  # whether `nan` stands for a missing text
 
 
 def tables(file: Any) -> dict[str, Any]:
@@ -99,13 +83,7 @@ def _hard_links(group: Any) -> Iterator[tuple[str, Any]]:
 
 
 def chosen(path: str, file: Any, table: str | int | None) -> Any:
-    """Return the node that `source.table` names, or the only table of the file.
-
-    Raises
-    ------
-    CatalogueError
-        If there is none, or one of several has to be named.
-    """
+    """Return the node that `source.table` names, or the only table of the file."""
     found = tables(file)
     named = ", ".join(place for place in found if place)
     if table is None:
@@ -138,13 +116,7 @@ def chosen(path: str, file: Any, table: str | int | None) -> Any:
 
 
 def columns_of(path: str, node: Any, table: str | int | None) -> dict[str, Stored]:
-    """Return where each column of a table is.
-
-    Raises
-    ------
-    CatalogueError
-        If the node is no table.
-    """
+    """Return where each column of a table is; a node that is no table is an error."""
     import h5py
 
     if isinstance(node, h5py.Dataset):
@@ -159,10 +131,7 @@ def columns_of(path: str, node: Any, table: str | int | None) -> dict[str, Store
             )
         return {name: Stored(node, field=name) for name in node.dtype.names}
     if _is_pandas(node):
-        kind = as_word(node.attrs["pandas_type"])
-        if kind == "frame_table":
-            return _of_pandas_table(path, node)
-        return _of_pandas_blocks(path, node)
+        return _of_pandas(path, node, as_word(node.attrs["pandas_type"]))
     if _is_vaex(node):
         return {
             name: Stored(node[name]["data"], holder=node[name], beside=node[name]) for name in node
@@ -197,10 +166,19 @@ def _is_vaex(group: Any) -> bool:
     )
 
 
-def _of_pandas_blocks(path: str, group: Any) -> dict[str, Stored]:
-    if as_word(group.attrs["pandas_type"]) != "frame":
-        raise _pandas(path, f"a {as_word(group.attrs['pandas_type'])} of pandas, not a DataFrame")
+def _of_pandas(path: str, group: Any, kind: str) -> dict[str, Stored]:
     found = {}
+    if kind == "frame_table":
+        table = group["table"]
+        for field in table.dtype.names:
+            category = as_word(table.attrs.get(f"{field}_meta", "")) == "category"
+            several = table.dtype[field].shape != ()
+            for place, name in enumerate(_words(path, table, field)):
+                element = place if several else None
+                found[name] = Stored(None if category else table, field, element, pandas=True)
+        return found
+    if kind != "frame":
+        raise _pandas(path, f"a {kind} of pandas, not a DataFrame")
     for k in range(int(group.attrs["nblocks"])):
         values, names = group[f"block{k}_values"], group[f"block{k}_items"]
         check_readable(path, f"block{k}_items", names)
@@ -208,20 +186,6 @@ def _of_pandas_blocks(path: str, group: Any) -> dict[str, Stored]:
             # the values of a block of objects are pickles
             pickled = values.dtype.kind == "O"
             found[as_word(name)] = Stored(None if pickled else values, element=place)
-    return found
-
-
-def _of_pandas_table(path: str, group: Any) -> dict[str, Stored]:
-    table = group["table"]
-    found = {}
-    for field in table.dtype.names:
-        if as_word(table.attrs.get(f"{field}_meta", "")) == "category":
-            names, stored = _words(path, table, field), None
-        else:
-            names, stored = _words(path, table, field), table
-        several = table.dtype[field].shape != ()
-        for place, name in enumerate(names):
-            found[name] = Stored(stored, field, place if several else None, pandas=True)
     return found
 
 
@@ -244,12 +208,9 @@ def _pandas(path: str, problem: str) -> CatalogueError:
 
 
 def follow(path: str, node: Any, place: str, depth: int = 0) -> Any:
-    """Return what stands at `place` below `node`, or None; only within the file.
+    """Return what is at `place` below `node`, or None; only within the file.
 
-    Raises
-    ------
-    CatalogueError
-        For a link to another file, and soft links that lead nowhere or in a circle.
+    A link to another file, nowhere or in a circle is an error.
     """
     import h5py
 
@@ -280,14 +241,9 @@ def follow(path: str, node: Any, place: str, depth: int = 0) -> Any:
 
 
 def check_readable(path: str, name: str, dataset: Any) -> None:
-    """Refuse a dataset whose values are elsewhere, in an unknown compression, or never written.
+    """Refuse a column whose values are elsewhere, in an unknown compression, or never written.
 
-    Parameters
-    ----------
-    path, name : str
-        File and column, for messages.
-    dataset : h5py.Dataset
-        The dataset; none of its values is read.
+    None of its values is read.
     """
     if dataset.is_virtual or dataset.external:
         kind = "a virtual dataset" if dataset.is_virtual else "kept as raw storage"
@@ -298,14 +254,16 @@ def check_readable(path: str, name: str, dataset: Any) -> None:
             column=name,
         )
     _check_filters(path, name, dataset.id.get_create_plist())
-    if dataset.size and not _is_written(dataset) and not _is_nan(dataset.fillvalue):
-        raise CatalogueError(
-            path,
-            f"only a part of its {dataset.size:,} values was ever written; the others would be "
-            f"{as_word(dataset.fillvalue)}",
-            "Write the table again, as long as it is.",
-            column=name,
-        )
+    if dataset.size and not _is_written(dataset):
+        fill = dataset.fillvalue
+        if not (isinstance(fill, float | np.floating) and np.isnan(fill)):
+            raise CatalogueError(
+                path,
+                f"only a part of its {dataset.size:,} values was ever written; the others would "
+                f"be {as_word(fill)}",
+                "Write the table again, as long as it is.",
+                column=name,
+            )
 
 
 def _check_filters(path: str, name: str, settings: Any) -> None:
@@ -333,7 +291,3 @@ def _is_written(dataset: Any) -> bool:
         )
         return dataset.id.get_num_chunks() >= chunks
     return dataset.id.get_storage_size() > 0
-
-
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float | np.floating) and bool(np.isnan(value))

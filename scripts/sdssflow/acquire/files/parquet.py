@@ -62,11 +62,8 @@ def read_arrow(path: str, columns: dict[str, str]) -> pa.Table:
 def part_paths(folder: str) -> list[str]:
     """Return the parts of a folder in the order in which they are read.
 
-    Raises
-    ------
-    CatalogueError
-        For a folder without parts, with a file that is none, or without one that its
-        ``_metadata`` names. What begins with a dot or an underscore is passed over.
+    What begins with a dot or an underscore is passed over. A folder without parts, with a file
+    that is none, or without one that its ``_metadata`` names is refused.
     """
     root = Path(folder)
     inside = {file: file.relative_to(root) for file in root.rglob("*") if file.is_file()}
@@ -166,7 +163,13 @@ def _read_file(path: str, columns: dict[str, str], partitions: dict[str, str | N
     try:
         # the sums of pages are in few files, but those that have them mean them
         file = pq.ParquetFile(path, page_checksum_verification=True)
-        _check_inside(path, file.metadata)
+        named = _files_named(file.metadata)
+        if named:  # a _metadata: it describes the parts, which are other files
+            raise CatalogueError(
+                path,
+                f"its rows lie in other files, as {sorted(named)[0]!r}",
+                "Set source.path to the folder.",
+            )
         schema = file.schema_arrow
         units = units_of_schema(schema)
         found = FileColumns(
@@ -183,17 +186,6 @@ def _read_file(path: str, columns: dict[str, str], partitions: dict[str, str | N
         raise CatalogueError(
             path, f"the file can't be read as Parquet ({error})", REPAIR
         ) from error
-
-
-def _check_inside(path: str, about: pq.FileMetaData) -> None:
-    """Refuse a ``_metadata``: it describes the parts, which lie in other files."""
-    named = _files_named(about)
-    if named:
-        raise CatalogueError(
-            path,
-            f"its rows lie in other files, as {sorted(named)[0]!r}",
-            "Set source.path to the folder.",
-        )
 
 
 def _files_named(about: pq.FileMetaData) -> set[str]:
@@ -215,7 +207,11 @@ def _values(
     column = file.read(columns=[name])[name]
     if not pa.types.is_dictionary(column.type):
         return one_array(column)
-    return _decoded(path, one_array(column.unify_dictionaries()), stored)
+    values = one_array(column.unify_dictionaries())
+    if _is_bytes(values.type.value_type):
+        lengths = pc.binary_length(values.dictionary).cast(pa.int64())
+        check_declared(path, pc.sum(lengths.take(values.indices)).as_py() or 0, stored)
+    return values.dictionary_decode()
 
 
 def _least_bytes(file: pq.ParquetFile, name: str, partitions: dict[str, str | None]) -> int:
@@ -233,19 +229,6 @@ def _least_bytes(file: pq.ParquetFile, name: str, partitions: dict[str, str | No
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
-    return any(
-        is_kind(kind)
-        for is_kind in (
-            pa.types.is_string,
-            pa.types.is_large_string,
-            pa.types.is_binary,
-            pa.types.is_large_binary,
-        )
-    )
-
-
-def _decoded(path: str, values: pa.DictionaryArray, stored: int) -> pa.Array:
-    if _is_bytes(values.type.value_type):
-        lengths = pc.binary_length(values.dictionary).cast(pa.int64())
-        check_declared(path, pc.sum(lengths.take(values.indices)).as_py() or 0, stored)
-    return values.dictionary_decode()
+    types = pa.types
+    kinds = (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary)
+    return any(is_kind(kind) for is_kind in kinds)

@@ -12,11 +12,10 @@ import pyarrow as pa
 from sdssflow.acquire.checks import one_array
 from sdssflow.acquire.column_names import contradiction
 from sdssflow.acquire.errors import CatalogueError, nearest
-from sdssflow.acquire.files.containers import open_content, plain_file
+from sdssflow.acquire.files.containers import HEAD, open_content, plain_file, signature
 from sdssflow.acquire.files.fits import read_fits
 from sdssflow.acquire.files.hdf5 import read_hdf5
 from sdssflow.acquire.files.parquet import folder_digest, read_arrow, read_parquet
-from sdssflow.acquire.files.signatures import HEAD, signature
 from sdssflow.acquire.files.text import line_of_row, read_text
 from sdssflow.acquire.files.votable import read_votable
 from sdssflow.acquire.schema import BANDS, COLUMNS, MAGNITUDES
@@ -25,24 +24,12 @@ from sdssflow.files import file_digest
 
 
 class Format(NamedTuple):
-    """A format that can be read.
+    """A format that can be read."""
 
-    Attributes
-    ----------
-    title : str
-        What it is called in messages.
-    suffixes : tuple of str
-        How names of its files end; none if `source.format` does not know it.
-    read : callable
-        From path, columns and, if it `has_tables`, `source.table` to the mapped columns.
-    has_tables : bool
-        Whether a file can hold several tables.
-    """
-
-    title: str
-    suffixes: tuple[str, ...]
-    read: Callable[..., pa.Table]
-    has_tables: bool = False
+    title: str  # in messages
+    suffixes: tuple[str, ...]  # of file names; none if `source.format` does not know it
+    read: Callable[..., pa.Table]  # from path, columns and, if it `has_tables`, `source.table`
+    has_tables: bool = False  # whether a file can hold several
 
 
 FORMATS = {
@@ -66,28 +53,13 @@ CATALOGUE_NAMES = (
 
 @dataclass
 class SourceTable:
-    """What stands in a file, under catalogue names but not yet of catalogue types.
+    """What a file contains, under catalogue names but not yet of catalogue types."""
 
-    Attributes
-    ----------
-    path : str
-        The file, as the user wrote it.
-    format : str
-        Its format.
-    sha256 : str
-        Its digest.
-    columns : dict of str to str
-        Catalogue name -> name in the file.
-    table : pyarrow.Table
-        The mapped columns under catalogue names that were not taken yet; text (binary) for CSV,
-        else of the file's types.
-    """
-
-    path: str
+    path: str  # as the user wrote it
     format: str
     sha256: str
-    columns: dict[str, str]
-    table: pa.Table
+    columns: dict[str, str]  # catalogue name -> name in the file
+    table: pa.Table  # columns that were not taken yet; binary for CSV, else of the file's types
 
     def take(self, name: str) -> pa.Array:
         """Return a column and let go of it, so that no file is in memory twice."""
@@ -106,28 +78,13 @@ class SourceTable:
 
 
 def read_source(path: str | Path, source: FileSource) -> SourceTable:
-    """Read the mapped columns of a file.
+    """Read the mapped columns of a file, one row per row of the file, in its order.
 
-    Parameters
-    ----------
-    path : path-like
-        The file.
-    source : FileSource
-        Format, table, mapping and expected digest.
-
-    Returns
-    -------
-    SourceTable
-        One row per row of the file, in its order.
-
-    Raises
-    ------
-    CatalogueError
-        If the file is missing, of unknown format, unlike its digest, unreadable, without rows or
-        without a mapped column; or if the mapping is no good.
+    A file that is missing, of unknown format, unlike its digest, unreadable, without rows or
+    without a mapped column, and a mapping that can't be meant, is a `CatalogueError`.
     """
     path = str(path)
-    check_mapping(path, source.columns)
+    _check_mapping(path, source.columns)
     if doubt := contradiction(source):
         raise CatalogueError(path, *doubt)
     if not Path(path).exists():
@@ -162,25 +119,10 @@ def read_source(path: str | Path, source: FileSource) -> SourceTable:
 
 
 def format_of(path: str, stated: str | None = None) -> str:
-    """Tell the format of a file from its first bytes, unpacked if need be.
+    """Return the key of `FORMATS` that the first bytes of a file say, unpacked if need be.
 
-    Parameters
-    ----------
-    path : str
-        The file.
-    stated : str, optional
-        What `source.format` says.
-
-    Returns
-    -------
-    str
-        A key of `FORMATS`.
-
-    Raises
-    ------
-    CatalogueError
-        If it is of no format that can be read, or not of the stated one; if it is text and its name
-        says another format.
+    A file of no format that can be read or not of that of `source.format`, and text whose name says
+    another format, are refused.
     """
     with open_content(path) as stream:
         found = signature(stream.peek(HEAD))
@@ -211,22 +153,8 @@ def format_of(path: str, stated: str | None = None) -> str:
     return found.kind
 
 
-def check_mapping(path: str, columns: dict[str, str]) -> None:
-    """Refuse a mapping from which no catalogue can be made.
-
-    Parameters
-    ----------
-    path : str
-        The file, for messages.
-    columns : dict of str to str
-        Catalogue name -> name in the file.
-
-    Raises
-    ------
-    CatalogueError
-        For an unknown catalogue name, `row_id`, one file column named twice, only one of `ra` and
-        `dec`, neither `spec_class` nor `zspec`, or no kind of magnitude with all five bands.
-    """
+def _check_mapping(path: str, columns: dict[str, str]) -> None:
+    """Refuse a mapping from catalogue names to those of a file that gives no catalogue."""
     for name in columns:
         if name == "row_id":
             raise CatalogueError(
@@ -256,10 +184,6 @@ def check_mapping(path: str, columns: dict[str, str]) -> None:
             "source.columns maps only one of ra and dec",
             "Map both, or neither if positions are not known.",
         )
-    _check_enough(path, columns)
-
-
-def _check_enough(path: str, columns: dict[str, str]) -> None:
     if "spec_class" not in columns and "zspec" not in columns:
         raise CatalogueError(
             path,

@@ -18,9 +18,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from sdssflow.acquire.errors import CatalogueError, unknown_column
-from sdssflow.acquire.files.columns import from_astropy
-from sdssflow.acquire.files.containers import open_content, plain_file
-from sdssflow.acquire.files.signatures import HEAD, byte_order_mark
+from sdssflow.acquire.files.columns import FileColumns, mapped_table
+from sdssflow.acquire.files.containers import HEAD, byte_order_mark, open_content, plain_file
 from sdssflow.acquire.files.text_checks import LONGEST_LINE, CheckedText, nul_byte, too_long
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -38,58 +37,29 @@ HEADER_ADVICE = (
 
 
 class Layout(NamedTuple):
-    """How a table of text is laid out.
+    """How a table of text is laid out."""
 
-    Attributes
-    ----------
-    names : list of str
-        Names of all columns.
-    separator : str
-        What stands between values.
-    lines : int
-        Lines before the first row.
-    size : int
-        Bytes before the first row, as UTF-8.
-    is_ecsv : bool
-        Whether it says of itself that it is ECSV.
-    """
-
-    names: list[str]
+    names: list[str]  # of all columns
     separator: str
-    lines: int
-    size: int
-    is_ecsv: bool
+    lines: int  # before the first row
+    size: int  # bytes before the first row, as UTF-8
+    is_ecsv: bool  # whether it says of itself that it is ECSV
 
 
 def read_text(path: str, columns: dict[str, str]) -> pa.Table:
-    """Read the mapped columns of a table of text.
+    """Read the mapped columns of a table of text in UTF-8 or what its byte order mark says.
 
-    Parameters
-    ----------
-    path : str
-        A file with a header, UTF-8 or what its byte order mark says; may be packed.
-    columns : dict of str to str
-        Catalogue name -> name in the header.
-
-    Returns
-    -------
-    pyarrow.Table
-        Columns under catalogue names: binary, with values as they stand in the file; for ECSV of
-        the types that it states.
-
-    Raises
-    ------
-    CatalogueError
-        For a header without a mapped column or with one twice, rows whose number of values differs
-        from the header's, quotes that don't end, NUL bytes and lines that are too long.
+    They are binary, with values as they stand in the file; for ECSV of the types that it states.
+    The file may be packed. A header without a mapped column or with one twice, rows whose number of
+    values differs from the header's, quotes that don't end, NUL bytes and long lines are refused.
     """
     layout = read_layout(path, columns)
     _check_names(path, columns, layout)
     if layout.is_ecsv:
-        return read_ecsv(path, columns)
+        return _read_ecsv(path, columns)
     ragged = _Ragged(layout)
     found = [layout.names.index(name.strip()) for name in columns.values()]
-    labels = [str(place) for place in range(len(layout.names))]
+    labels = [str(place) for place in range(len(layout.names))]  # names may occur twice
     wanted = [labels[place] for place in found]
     try:
         with _utf_8(path) as stream:
@@ -137,15 +107,7 @@ def line_of_row(path: str, columns: dict[str, str], row: int) -> int | None:
 
 
 def read_layout(path: str, columns: dict[str, str]) -> Layout:
-    """Tell the header, the separator and where the rows begin.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    columns : dict of str to str
-        Catalogue name -> name in the header, which tells the header and the separator.
-    """
+    """Find header, separator and where the rows begin, by the names of the mapped columns."""
     before, comment, is_ecsv = [], "", False
     with _characters(path) as stream:
         lines = _lines(path, stream)
@@ -201,9 +163,9 @@ def _readable(name: str) -> str:
 
 
 def _check_names(path: str, columns: dict[str, str], layout: Layout) -> None:
+    mapped = [name.strip() for name in columns.values()]
     # ECSV says itself which columns it has, and may have vectors
-    wanted = set(layout.names) if layout.is_ecsv else {name.strip() for name in columns.values()}
-    for name in sorted(wanted):
+    for name in sorted({*layout.names} if layout.is_ecsv else {*mapped}):
         if layout.names.count(name) > 1:
             raise CatalogueError(
                 path,
@@ -218,17 +180,16 @@ def _check_names(path: str, columns: dict[str, str], layout: Layout) -> None:
             f"{layout.names[0][:50]!r} (line {layout.lines}) is no header with several columns",
             HEADER_ADVICE,
         )
-    for name in columns.values():
-        if name.strip() in layout.names:
-            continue
-        if any(BACKSLASH in other for other in layout.names):
-            raise CatalogueError(
-                path,
-                f"there is no column {name!r}, and some names are not UTF-8: "
-                f"{', '.join(other for other in layout.names if BACKSLASH in other)}",
-                "Save the file as UTF-8 (the format 'CSV UTF-8' of spreadsheets).",
-            )
-        raise unknown_column(path, name, layout.names)
+    missing = next((name for name in columns.values() if name.strip() not in layout.names), None)
+    broken = [name for name in layout.names if BACKSLASH in name]
+    if missing is not None and broken:
+        raise CatalogueError(
+            path,
+            f"there is no column {missing!r}, and some names are not UTF-8: {', '.join(broken)}",
+            "Save the file as UTF-8 (the format 'CSV UTF-8' of spreadsheets).",
+        )
+    if missing is not None:
+        raise unknown_column(path, missing, layout.names)
 
 
 class _Ragged:
@@ -338,8 +299,7 @@ def _not_text(path: str, error: UnicodeDecodeError) -> CatalogueError:
     )
 
 
-def read_ecsv(path: str, columns: dict[str, str]) -> pa.Table:
-    """Read the mapped columns of an ECSV table, which may be packed; see `mapped_table`."""
+def _read_ecsv(path: str, columns: dict[str, str]) -> pa.Table:
     from astropy.table import Table
 
     with plain_file(path) as plain:
@@ -351,4 +311,9 @@ def read_ecsv(path: str, columns: dict[str, str]) -> pa.Table:
                 f"the file can't be read as ECSV ({' '.join(str(error).split())})",
                 "Correct it, or write the table again with astropy or TOPCAT.",
             ) from error
-        return from_astropy(plain, found, columns)
+        described = FileColumns(
+            names=found.colnames,
+            read=lambda name: found[name],
+            unit=lambda name: None if found[name].unit is None else found[name].unit.to_string(),
+        )
+        return mapped_table(plain, columns, described)

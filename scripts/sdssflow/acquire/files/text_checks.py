@@ -15,20 +15,8 @@ LINE_ENDS = (b"\n", b"\r")
 class CheckedText(io.RawIOBase):
     """A stream that refuses NUL bytes, endless lines and quotes that open or close out of place.
 
-    After a quote that is not closed, rows would vanish into one value.
-
-    Parameters
-    ----------
-    path : str
-        The file, for messages.
-    stream : binary file
-        Where the text comes from, in UTF-8.
-    separator : str
-        Between values.
-    columns : int
-        How many values stand in a row.
-    lines : int
-        How many lines stand before what is read here.
+    After a quote that is not closed, rows would vanish into one value. The stream is UTF-8 with
+    `columns` values a row, and begins after `lines` lines of the file.
     """
 
     def __init__(

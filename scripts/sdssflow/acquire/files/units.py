@@ -30,6 +30,10 @@ REPAIR = (
     "Map another column, or convert it in the file. If the unit is wrong and the column is in "
     "UNIT all the same, set source.confirmed: [NAMES]."
 )
+CONVERT = (
+    "To have it converted, set source.units: {EACH}. If the unit is wrong, set source.confirmed: "
+    "[NAMES]."
+)
 VOTABLE = b"IVOA.VOTable-Parquet.content"
 
 
@@ -109,19 +113,7 @@ class Doubt(NamedTuple):
 
 
 def unit_factors(source: SourceTable, settings: FileSource) -> dict[str, float]:
-    """Return by which number each mapped column has to be multiplied.
-
-    Parameters
-    ----------
-    source : SourceTable
-        The file's columns; a field's unit stands in its metadata under ``unit``.
-    settings : FileSource
-        `units` and `confirmed`.
-
-    Returns
-    -------
-    dict of str to float
-        Only the columns that `settings.units` asks to convert.
+    """Return the number by which each column that `settings.units` asks to convert is multiplied.
 
     Raises
     ------
@@ -173,7 +165,12 @@ def _factor(name: str, stated: str, settings: FileSource) -> float | Doubt | Non
     if asked is None:
         if unit is None or equal(unit, expected):
             return None
-        return Doubt(f"the file gives it in {stated!r}", _advice(unit, expected), unit.to_string())
+        try:
+            ratio(unit, expected)
+            advice = CONVERT
+        except ValueError:
+            advice = REPAIR
+        return Doubt(f"the file gives it in {stated!r}", advice, unit.to_string())
     try:
         wanted = parse_unit(asked, expected)
         factor = None if wanted is None else ratio(wanted, expected)
@@ -191,14 +188,3 @@ def _factor(name: str, stated: str, settings: FileSource) -> float | Doubt | Non
             "wrong, set source.confirmed: [NAMES].",
         )
     return factor
-
-
-def _advice(unit: Any, expected: str) -> str:
-    try:
-        ratio(unit, expected)
-    except ValueError:
-        return REPAIR
-    return (
-        "To have it converted, set source.units: {EACH}. If the unit is "
-        "wrong, set source.confirmed: [NAMES]."
-    )

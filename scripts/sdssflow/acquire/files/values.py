@@ -64,11 +64,6 @@ def as_text(
 
     It is taken from `source`, unless `values` was before. Integers become their digits. Floating
     point is refused: its digits are a matter of taste.
-
-    Raises
-    ------
-    CatalogueError
-        If the column holds neither text nor integers.
     """
     values = source.take(name) if values is None else values
     kind = values.type
@@ -96,24 +91,18 @@ def as_text(
 
 
 def as_numbers(source: SourceTable, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return a column as float64 with NaN where there is no value.
+    """Return a column as float64, NaN where there is no value, and where the file has none at all.
 
-    Returns
-    -------
-    values : ndarray of float64, shape (n_rows,)
-    missing : ndarray of bool, shape (n_rows,)
-        True where the file has no value at all (a NaN in the file is not missing).
-
-    Raises
-    ------
-    CatalogueError
-        At the first text that is no number, or for a type that has no numbers.
+    Both have the shape (n_rows,); a NaN in the file is not missing. Text that is no number, and
+    types without numbers, are refused.
     """
     values = source.take(name)
     if _is_text(values.type) or _is_binary(values.type):
         values = as_text(source, name, values, NULL_WORDS)
         if is_flag(name):
-            values = _as_digits(values)
+            place = pc.index_in(values, value_set=pa.array(list(FLAGS)))
+            digits = pa.array(list(FLAGS.values())).take(place)
+            values = pc.if_else(place.is_valid(), digits, values)
         row = first_failure(values, pa.float64())
         if row is not None:
             text = values[row].as_py()
@@ -141,13 +130,6 @@ def is_flag(name: str) -> bool:
     return pa.types.is_integer(column.type) and (column.low, column.high) == (0, 1)
 
 
-def _as_digits(text: pa.Array) -> pa.Array:
-    """Write 1 and 0 for words that mean true and false."""
-    words = pa.array(list(FLAGS))
-    place = pc.index_in(text, value_set=words)
-    return pc.if_else(place.is_valid(), pa.array(list(FLAGS.values())).take(place), text)
-
-
 def _remedy(name: str, text: str) -> str:
     if is_flag(name):
         return "Write flags as 1 and 0, or as true and false."
@@ -158,12 +140,8 @@ def _remedy(name: str, text: str) -> str:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    kinds = (
-        pa.types.is_string,
-        pa.types.is_large_string,
-        pa.types.is_string_view,
-        pa.types.is_null,
-    )
+    types = pa.types
+    kinds = (types.is_string, types.is_large_string, types.is_string_view, types.is_null)
     return any(is_kind(kind) for is_kind in kinds)
 
 
@@ -174,28 +152,10 @@ def _is_binary(kind: pa.DataType) -> bool:
 def identifiers(
     source: SourceTable, name: str, sentinels: list[float], defects: Defects
 ) -> pa.Array:
-    """Return ids as exact integers.
+    """Return `objid` or `specobjid` as exact integers of the schema's type.
 
-    Parameters
-    ----------
-    source : SourceTable
-        The file.
-    name : str
-        `objid` or `specobjid`.
-    sentinels : list of float
-        Numbers that mean "no id", besides 0 and -1.
-    defects : Defects
-        Missing ids, ids that mean "none" and repeated ids are counted here.
-
-    Returns
-    -------
-    pyarrow.Array
-        Of the schema's type, shape (n_rows,).
-
-    Raises
-    ------
-    CatalogueError
-        If ids are no whole numbers, don't fit, or went through floating point.
+    `sentinels` mean "no id", besides 0 and -1; missing, such and repeated ids are counted. Ids that
+    are no whole numbers, don't fit, or went through floating point are refused.
     """
     values = source.take(name)
     if pa.types.is_floating(values.type):
@@ -221,7 +181,14 @@ def identifiers(
             row=row,
         )
     ids = pc.cast(values, COLUMNS[name].type)
-    _check_range(source, name, ids)
+    row = pc.index(pc.less(ids, pa.scalar(0, ids.type)), True).as_py()
+    if row >= 0:
+        raise source.error(
+            name,
+            f"{ids[row].as_py()} is negative",
+            "SDSS ids are positive: correct it, or leave the cell empty.",
+            row=row,
+        )
     repeated = _repeated(ids)
     _check_not_rounded(source, name, ids, repeated)
     defects.note(name, "duplicate", repeated, KEPT)
@@ -264,18 +231,6 @@ def _check_digits(source: SourceTable, name: str, text: pa.Array) -> None:
     )
 
 
-def _check_range(source: SourceTable, name: str, ids: pa.Array) -> None:
-    negative = _mask(pc.less(ids, 0)) if pa.types.is_signed_integer(ids.type) else np.array([False])
-    if negative.any():
-        row = int(np.argmax(negative))
-        raise source.error(
-            name,
-            f"{ids[row].as_py()} is negative",
-            "SDSS ids are positive: correct it, or leave the cell empty.",
-            row=row,
-        )
-
-
 def _check_not_rounded(source: SourceTable, name: str, ids: pa.Array, repeated: np.ndarray) -> None:
     """Refuse ids whose digits were lost before they were written as integers."""
     is_long = _mask(pc.greater(ids, pa.scalar(FLOAT_EXACT, ids.type)))
@@ -288,8 +243,12 @@ def _check_not_rounded(source: SourceTable, name: str, ids: pa.Array, repeated: 
     distinct = n_long - int(repeated[is_long].sum())
     # Every 2^k-th id survives a float64 (k = 8 near 1.2e18); that all of them do is no accident.
     # A specObjID ends in 10 zero bits, so float64 holds many of them: no sign of damage there.
-    long = ids.fill_null(1).to_numpy()[is_long].view(np.uint64) if name == "objid" else None
-    if distinct > 1 and long is not None and _survives_float64(long):
+    long = ids.fill_null(1).to_numpy()[is_long].view(np.uint64)
+    if (
+        distinct > 1
+        and name == "objid"
+        and np.array_equal(long.astype(np.float64).astype(np.uint64), long)
+    ):
         raise source.error(
             name,
             f"all {distinct} different ids are numbers that a float64 holds, as "
@@ -302,10 +261,6 @@ def _check_not_rounded(source: SourceTable, name: str, ids: pa.Array, repeated: 
             f"{n_long} rows share {distinct} different ids: digits were lost",
             ADVICE,
         )
-
-
-def _survives_float64(ids: np.ndarray) -> bool:
-    return np.array_equal(ids.astype(np.float64).astype(np.uint64), ids)
 
 
 def _check_last_digits(source: SourceTable, name: str, ids: pa.Array, n_long: int) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdssflow.acquire.download.ranges import EVERYTHING, Range, halves, plates, split_plates
+from sdssflow.acquire.download.plan import EVERYTHING, Range, halves, plates, split_plates
 
 KEYS = st.integers(0, (1 << 64) - 1)
 
