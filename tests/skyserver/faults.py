@@ -116,12 +116,7 @@ _ALL_FAULTS = [
         ALL,
         sent(wire.declaring(2.0), 0.6),
     ),
-    Fault(
-        "low_content_length",
-        "whole, but 60 % of it declared",
-        ALL,
-        sent(wire.declaring(0.6)),
-    ),
+    Fault("low_content_length", "whole, but 60 % of it declared", ALL, sent(wire.declaring(0.6))),
     Fault("truncated_last_field", "the last value lacks its end", ALL, last_field),
     Fault("truncated_newline", "the last line end is missing", ALL, truncate_at(-1)),
     Fault("extra_field", "one row with a value more", ALL, edited(extra_field)),

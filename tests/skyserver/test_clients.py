@@ -111,16 +111,6 @@ def test_tap_tells_of_rows_beyond_maxrec(tap):
     assert (len(top), top.query_status) == (5, "OK")
 
 
-def test_tap_writes_cells_as_text_on_request(tap):
-    query = "SELECT TOP 3 specobjid, class, petror50_r FROM sdss_dr17.specobj ORDER BY specobjid"
-    kind = "application/x-votable+xml;serialization=tabledata"
-    text = tap.create_query(query, responseformat=kind).execute_raw().decode()
-    assert "<TABLEDATA>" in text
-    assert f"<TD>{LEGACY['s.specObjID'][0]}</TD>" in text
-    binary = tap.create_query(query).execute_raw().decode()
-    assert "<BINARY2>" in binary
-
-
 @pytest.mark.parametrize(
     ("query", "message"),
     [
@@ -151,9 +141,3 @@ def test_tap_compares_a_real_with_a_literal_as_a_double(tap):
     found = tap.search(f"SELECT COUNT(*) AS n FROM sdss_dr17.specobj WHERE r<={limit}")
     assert found["n"].tolist() == [(doubles <= limit).sum()]
     assert found["n"][0] < (LEGACY["p.r"] <= np.float32(limit)).sum()
-
-
-def test_tap_tells_where_it_is(tap, server):
-    [capability] = tap.capabilities
-    assert capability.standardid == "ivo://ivoa.net/std/TAP"
-    assert capability.interfaces[0].accessurls[0].content == server.tap_url
