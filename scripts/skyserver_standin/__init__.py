@@ -5,8 +5,7 @@ default run and the tests walk through the real client. SQL that it can't transl
 refused: a test must not be green because of a mistranslation. Nothing of the stages is imported
 here, only constants of the photometry and the writing of files. Its modules::
 
-    server.py         the search page, its command line, the `SkyServer` context manager, and what
-                      the server's stored procedure does to the text of a query
+    server.py         the search page, what it does to the text of a query, and its command line
     translation.py, sql_types.py   T-SQL and ADQL to DuckDB, by an allow-list
     database.py       the tables, as DuckDB views over the Parquet files; rows as .NET writes them
     loopback.py       requests, answers, how they go over the wire, and the log of all
