@@ -1,4 +1,4 @@
-"""What failed in a run, told once and last.
+"""What failed in a run, said once and last.
 
 A job that fails writes why as the last entry of its log (`sdssflow.logs`), whichever machine it
 runs on. When the run is over, its main process reads these entries and ends with them: the last

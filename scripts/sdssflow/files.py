@@ -195,7 +195,7 @@ def read_bounded(path: str | Path, most: int) -> bytes:
     OSError
         If it is a pipe, a device or a folder, or larger.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would hold us for ever
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would hold us indefinitely
     with os.fdopen(handle, "rb") as stream:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, "no plain file", str(path))

@@ -159,22 +159,9 @@ def draw_bins(
 ) -> tuple[Figure, np.ndarray]:
     """Draw scores with intervals against bins: a row for each metric, a column for each variable.
 
-    Models are set apart a little along the axis so that their intervals don't hide each other.
-
-    Parameters
-    ----------
-    scores_by_bin : pandas.DataFrame
-        Scores of bins, of which those over all seeds are drawn.
-    models, metrics, variables : sequence of str
-        What is drawn, in this order.
-    size : (float, float)
-        Width and height of the figure in inches.
-
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
-        Without labels and legend.
-    axes : (metrics, variables) array of Axes
+    Models are set apart a little along the axis so that their intervals don't hide each other. Of
+    `scores_by_bin` those over all seeds are drawn. Returns the figure (`size` in inches), without
+    labels and legend, and its axes (metrics, variables).
     """
     frame = scores_by_bin[scores_by_bin["seed"].astype(str) == "all"]
     metrics = list(metrics)

@@ -3,10 +3,9 @@
 It answers the queries of the pipeline as skyserver.sdss.org would, bytes included, so that the
 default run and the tests walk through the real client. SQL that it can't translate exactly is
 refused: a test must not be green because of a mistranslation. Nothing of the stages is imported
-here, only constants of the photometry and the writing of files.
+here, only constants of the photometry and the writing of files. Its modules::
 
-    server.py         the search page, its command line, the `SkyServer` context manager, and what
-                      the server's stored procedure does to the text of a query
+    server.py         the search page, what it does to the text of a query, and its command line
     translation.py, sql_types.py   T-SQL and ADQL to DuckDB, by an allow-list
     database.py       the tables, as DuckDB views over the Parquet files; rows as .NET writes them
     loopback.py       requests, answers, how they go over the wire, and the log of all

@@ -46,11 +46,11 @@ _MODEL_MAGNITUDES = ", ".join(
 class Database:
     """SkyServer's schema `dbo` over ``specobj.parquet`` and ``photoobj.parquet`` in `folder`.
 
-    Opening is quick whatever the size of the files; memory and threads of all queries are bounded.
+    Opening is quick whatever the size of the files. `memory` and `threads` limit all queries.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self._connection = duckdb.connect(config={"memory_limit": "2GB", "threads": 2})
+    def __init__(self, folder: str | Path, memory: str = "2GB", threads: int = 2) -> None:
+        self._connection = duckdb.connect(config={"memory_limit": memory, "threads": threads})
         views = _views(Path(folder)).items()
         self.catalog = Catalog([self.add_view("dbo", name, query) for name, query in views])
 

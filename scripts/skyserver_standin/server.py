@@ -125,7 +125,7 @@ class SkyServer(LoopbackServer):
         # here, because astropy takes longer to import than all the rest
         from skyserver_standin.tap import TapService
 
-        return TapService(self.database, self.tap_url, self.row_limit, self.timeout)
+        return TapService(self.database, self.row_limit, self.timeout)
 
     def _search(self, request: Request) -> Answer:
         page = _SEARCH_PAGE.fullmatch(request.path)

@@ -2,7 +2,8 @@
 
 One table, ``sdss_dr17.specobj``: spectra joined with their photometry, names in lower case. A
 VOTable knows no unsigned integers, so ids of 2^63 and above (plates from 8192) are not in it; `z`
-is the magnitude and `zsp` the redshift. Synchronous queries only.
+is the magnitude and `zsp` the redshift. Synchronous queries only, answered in BINARY2: what the
+client of this project asks for.
 """
 
 from __future__ import annotations
@@ -34,18 +35,7 @@ _PHOTOMETRY = (
     *(f"{stem}{band}" for stem in ("", "err_", "psfMag_", "psfMagErr_") for band in BANDS),
     *(f"{stem}{band}" for stem in ("petroMag_", "petroMagErr_", "extinction_") for band in BANDS),
 )
-_CAPABILITIES = """<?xml version="1.0" encoding="UTF-8"?>
-<vosi:capabilities xmlns:vosi="http://www.ivoa.net/xml/VOSICapabilities/v1.0"
- xmlns:vs="http://www.ivoa.net/xml/VODataService/v1.1"
- xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
-<capability standardID="ivo://ivoa.net/std/TAP"><interface role="std" xsi:type="vs:ParamHTTP">
-<accessURL use="base">{url}</accessURL></interface></capability>
-</vosi:capabilities>
-"""
-_AVAILABILITY = """<?xml version="1.0" encoding="UTF-8"?>
-<vosi:availability xmlns:vosi="http://www.ivoa.net/xml/VOSIAvailability/v1.0">
-<vosi:available>true</vosi:available></vosi:availability>
-"""
+
 _ERROR = """<?xml version="1.0" encoding="UTF-8"?>
 <VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">
 <RESOURCE type="results"><INFO name="QUERY_STATUS" value="ERROR">{message}</INFO></RESOURCE>
@@ -54,12 +44,9 @@ _ERROR = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 class TapService:
-    """Answers the requests below ``/tap``; `url` is the address that it states to its clients.
+    """Answers the requests below ``/tap``, with at most `row_limit` rows whatever MAXREC says."""
 
-    No answer has more than `row_limit` rows, whatever MAXREC says.
-    """
-
-    def __init__(self, database: Database, url: str, row_limit: int, timeout: float) -> None:
+    def __init__(self, database: Database, row_limit: int, timeout: float) -> None:
         self.database = database
         self.row_limit = row_limit
         self.timeout = timeout
@@ -72,15 +59,10 @@ class TapService:
         )
         table = database.add_view(ADQL.schema, "specobj", query)
         self.catalog = Catalog([table], ADQL)
-        capabilities = _CAPABILITIES.format(url=url)
-        self._pages = {"/capabilities": capabilities, "/availability": _AVAILABILITY}
 
     def answer(self, request: Request) -> Answer:
         """Answer one request."""
-        name = request.path.removeprefix("/tap")
-        if name in self._pages:
-            return Answer(200, "text/xml", self._pages[name].encode())
-        if name != "/sync":
+        if request.path != "/tap/sync":
             return error_page(404, "404", "404 - there is no such resource.")
         try:
             return self._query(request.parameters)
@@ -90,11 +72,7 @@ class TapService:
     def _query(self, parameters: dict[str, str]) -> Answer:
         if not parameters.get("lang", "").upper().startswith("ADQL"):
             raise SqlError("LANG has to be ADQL.")
-        if parameters.get("request", "doQuery").lower() != "doquery":
-            raise SqlError("REQUEST has to be doQuery.")
-        form = parameters.get("responseformat") or parameters.get("format") or "votable"
-        if "votable" not in form.lower():
-            raise SqlError(f"The format '{form}' is not supported.")
+
         maxrec = parameters.get("maxrec", str(DEFAULT_MAXREC))
         if not (maxrec.isascii() and maxrec.isdigit()):
             raise SqlError(f"MAXREC has to be a number, not '{maxrec}'.")
@@ -106,12 +84,8 @@ class TapService:
         with self.database.cursor() as cursor:
             table = self.database.run(translation.limited(limit), cursor, self.timeout)
         overflow = table.num_rows > most
-        body = write_votable(
-            table.slice(0, most).rename_columns(translation.names),
-            "OVERFLOW" if overflow else "OK",
-            tabledata="tabledata" in form.lower() or form.lower().endswith("/td"),
-        )
-        return Answer(200, VOTABLE, body)
+        rows = table.slice(0, most).rename_columns(translation.names)
+        return Answer(200, VOTABLE, write_votable(rows, "OVERFLOW" if overflow else "OK"))
 
 
 def write_votable(table: pa.Table, status: str, tabledata: bool = False) -> bytes:

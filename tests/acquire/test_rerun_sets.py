@@ -13,11 +13,7 @@ DOWNLOADS = {"plan_chunks", "download_chunk", "assemble_catalogue", "estimate_do
 
 @pytest.mark.parametrize(
     ("folder", "rerun"),
-    [
-        ("files", {"import_catalogue"}),
-        ("bulk", {"import_bulk"}),
-        ("download", DOWNLOADS),
-    ],
+    [("files", {"import_catalogue"}), ("bulk", {"import_bulk"}), ("download", DOWNLOADS)],
 )
 def test_a_change_reruns_only_the_scripts_of_its_source(folder, rerun):
     changed = set((SCRIPTS / "sdssflow/acquire" / folder).glob("[a-z]*.py"))

@@ -99,14 +99,15 @@ def test_nothing_heavy_is_imported():
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize(("state", "status"), [(OK, 0), (WARNING, 0), (FAULT, 1)])
-def test_only_faults_set_the_status(state, status, monkeypatch, tmp_path, capsys):
+def test_only_faults_set_the_status(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     for check in ("check_python", "check_packages"):
         monkeypatch.setattr(doctor, check, lambda *_: Finding("python", OK, "fine"))
-    monkeypatch.setattr(examination, "examine", lambda _: [Finding("disk", state, "something")])
-    assert doctor.main([]) == status
-    assert "something" in capsys.readouterr().out
+    for state, status in ((OK, 0), (WARNING, 0), (FAULT, 1)):
+        found = [Finding("disk", state, "something")]
+        monkeypatch.setattr(examination, "examine", lambda _, found=found: found)
+        assert doctor.main([]) == status
+        assert "something" in capsys.readouterr().out
 
 
 def test_a_check_that_breaks_is_a_row():

@@ -10,21 +10,16 @@ ROWS = [
 ]
 
 
-def test_good_answer(programs):
-    programs(greet='echo "hello $1"')
+def test_a_program_answers_or_its_last_line_says_why_not(programs):
+    folder = programs(greet='echo "hello $1"', fail="echo first >&2; echo last >&2; exit 3",
+                      mute="exit 4", odd="")  # fmt: skip
+    (folder / "odd").write_text("#!/no/such/shell\n")
     answer = ask(["greet", "you"])
     assert answer.good and answer.out == "hello you\n"
-
-
-def test_no_such_program(programs):
-    programs()
-    assert ask(["greet"]).trouble == "no greet on PATH"
-
-
-def test_failure_is_its_last_line(programs):
-    programs(greet="echo first >&2; echo last >&2; exit 3", mute="exit 4")
-    assert ask(["greet"]).trouble == "greet: last"
+    assert ask(["fail"]).trouble == "fail: last"
     assert ask(["mute"]).trouble == "mute: exit status 4"
+    assert ask(["none"]).trouble == "no none on PATH"
+    assert "can't be started" in ask(["odd"]).trouble
 
 
 def test_a_silent_program_and_its_children_are_ended(programs, tmp_path, monkeypatch):
@@ -37,11 +32,6 @@ def test_a_silent_program_and_its_children_are_ended(programs, tmp_path, monkeyp
     os.set_blocking(reader, True)
     assert os.read(reader, 1) == b""  # at the end: nobody is left who could write
     os.close(reader)
-
-
-def test_a_program_that_can_not_start(programs):
-    (programs(odd="") / "odd").write_text("#!/no/such/shell\n")
-    assert "can't be started" in ask(["odd"]).trouble
 
 
 def test_table_keeps_to_its_width_and_loses_no_word():

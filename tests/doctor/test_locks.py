@@ -23,12 +23,8 @@ def locked(tmp_path):
     return folder
 
 
-def test_no_lock_is_ok(tmp_path):
-    (tmp_path / ".snakemake/locks").mkdir(parents=True)
+def test_lock_of_a_living_run_says_which(locked, tmp_path):
     assert check_locks(tmp_path, Runs()).state == OK
-
-
-def test_lock_of_a_living_run_says_which(locked):
     found = check_locks(locked, Runs(here=(4711,)), now=8200)
     assert found.state == WARNING
     assert "4711" in found.found and "2 hours ago" in found.found
@@ -42,20 +38,14 @@ def test_lock_without_a_run_is_a_fault(locked):
     assert "make cluster" in found.advice and "snakemake --unlock" in found.advice
 
 
-def test_jobs_that_outlived_their_run_are_named(locked):
+def test_jobs_that_outlived_their_run_are_named(locked, programs):
     found = check_locks(locked, Runs(orphans=(12, 13)))
     assert found.state == FAULT and "kill 12 13" in found.advice
-
-
-def test_jobs_of_this_folder_in_slurm_are_named(locked, programs):
-    rows = [(7, "sdssflow_x", locked), ("8_1", "sdssflow_x", locked), (9, "sdssflow_x", "/other")]
-    lines = [SEPARATOR.join([str(n), "RUNNING", name, "", str(f)]) for n, name, f in rows]
+    rows = [(7, locked), ("8_1", locked), (9, "/other")]
+    lines = [SEPARATOR.join([str(n), "RUNNING", "sdssflow_x", "", str(f)]) for n, f in rows]
     programs(squeue="/bin/cat <<'.'\n" + "\n".join(lines) + "\n.\n")
     found = check_locks(locked, Runs())
     assert found.state == FAULT and "scancel 7 8_1" in found.advice
-
-
-def test_silence_of_slurm_is_said(locked, programs):
     programs(squeue="echo 'Unable to contact slurm controller' >&2; exit 1")
     found = check_locks(locked, Runs())
     assert found.state == FAULT and "Unable to contact" in found.found

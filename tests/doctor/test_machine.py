@@ -157,28 +157,19 @@ def open_folder():
     shutil.rmtree(folder)
 
 
-def test_folders_that_can_be_written_and_are_left_as_they_were(open_folder):
+def test_folders_that_can_not_be_written_are_named_and_all_left_as_they_were(open_folder):
+    folders = [open_folder / name for name in ("results/sub", "logs", "data")]
     (open_folder / "results").mkdir()
-    (open_folder / "results").chmod(0o777)
-    with ordinary_user():
-        found = check_writing([open_folder / "results", open_folder / "logs"])
-    assert found.state == OK
-    assert [path.name for path in open_folder.rglob("*")] == ["results"]
-
-
-def test_a_folder_that_can_not_be_written_is_named(open_folder):
-    (open_folder / "results").mkdir()
-    (open_folder / "results").chmod(0o555)
-    with ordinary_user():
-        found = check_writing([open_folder / "results/sub", open_folder / "logs"])
-    assert found.state == FAULT and "results/sub: Permission denied" in found.found
+    (open_folder / "data").write_text("")
+    for mode, state in ((0o777, OK), (0o555, FAULT)):
+        (open_folder / "results").chmod(mode)
+        with ordinary_user():
+            found = check_writing(folders[:2])
+        assert found.state == state
+    assert "results/sub: Permission denied" in found.found
     assert "logs" not in found.found and "--directory" in found.advice
-
-
-def test_a_file_in_the_place_of_a_folder_is_named(tmp_path):
-    (tmp_path / "results").write_text("")
-    found = check_writing([tmp_path / "results"])
-    assert found.state == FAULT and "Not a directory" in found.found
+    assert "Not a directory" in check_writing(folders).found
+    assert {path.name for path in open_folder.rglob("*")} == {"results", "data"}
 
 
 def test_flock_works_here(tmp_path):

@@ -40,12 +40,6 @@ def test_the_shipped_configuration_is_ok_and_asks_no_archive(configured):
     assert check_loopback(content.samples).found == "serves mocksky, mocksky_galaxies"
 
 
-def test_sections_merge_and_lists_replace(configured):
-    content = configured(samples=["mgs"], figures={"dpi": 77})
-    assert list(content.samples) == ["mgs"]
-    assert (content.run.figures.dpi, content.run.figures.format) == (77, "png")
-
-
 def test_archives_with_their_samples(configured):
     content = configured(samples=["mgs", "lecture", "quasars"])
     assert archive_addresses(content.samples) == {
@@ -60,16 +54,10 @@ def test_a_mistake_is_a_fault_in_the_words_of_the_configuration(configured):
     assert found.state == FAULT and "did you mean 'mgs'" in found.found
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"), [("a: [", "not valid YAML"), ("- a\n", "mapping"), (None, "No such file")]
-)
-def test_a_file_that_can_not_be_read_is_named(tmp_path, monkeypatch, text, shown):
+def test_a_file_that_can_not_be_read_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    path = tmp_path / "mine.yaml"
-    if text:
-        path.write_text(text)
-    found = check_configuration(load_configuration([SHIPPED, path]))
-    assert found.state == FAULT and "mine.yaml" in found.found and shown in found.found
+    found = check_configuration(load_configuration([SHIPPED, tmp_path / "mine.yaml"]))
+    assert found.state == FAULT and "mine.yaml: can't be read: No such file" in found.found
 
 
 def test_missing_tables_are_named(configured):

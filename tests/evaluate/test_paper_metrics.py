@@ -8,7 +8,7 @@ import score_redshifts
 from pydantic import ValidationError
 
 from sdssflow.configuration.scores import Bootstrap, Convention, RedshiftScores
-from sdssflow.evaluate import paper_metrics, redshift_metrics
+from sdssflow.evaluate import paper_metrics
 from sdssflow.evaluate.paper_metrics import METRICS, of_conventions
 from sdssflow.evaluate.redshift_metrics import Residuals, sigma_nmad, value
 from sdssflow.tables import read_csv
@@ -96,11 +96,6 @@ def test_the_configuration_knows_every_convention_and_no_other():
         RedshiftScores(conventions=["rail", "rail"])
     with pytest.raises(ValidationError, match="Input should be"):
         RedshiftScores(conventions=["mine"])
-
-
-def test_no_paper_takes_the_name_of_a_score_of_every_run():
-    ours = {metric.name for metric in redshift_metrics.METRICS}
-    assert not ours & {metric.name for metric in METRICS}
 
 
 def test_fractions_have_the_intervals_of_fractions():

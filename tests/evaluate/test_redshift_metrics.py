@@ -115,10 +115,6 @@ def test_outliers_move_sigma_but_not_the_robust_scatters():
         assert scatter(spoiled) == pytest.approx(0.02, rel=0.06)
 
 
-def test_nmad_subtracts_the_median():
-    assert sigma_nmad(np.full(9, 0.3)) == 0
-
-
 def test_clipping_ends_with_what_is_left_alone():
     assert sigma_clipped(np.zeros(5)) == 0
     assert sigma_clipped(np.array([0.4])) == 0

@@ -4,13 +4,7 @@ import numpy as np
 import pandas as pd
 
 from sdssflow.evaluate.metrics import Metric
-from sdssflow.evaluate.tables import (
-    BINNED_COLUMNS,
-    Predictions,
-    Scorer,
-    Scores,
-    scores_by_bin,
-)
+from sdssflow.evaluate.tables import BINNED_COLUMNS, Predictions, Scorer, Scores, scores_by_bin
 
 
 def predictions(model, shift=0.0):

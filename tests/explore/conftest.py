@@ -2,42 +2,24 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sdssflow.acquire.schema import BANDS, COLUMNS
 from sdssflow.tables import with_metadata
+from tests.prepare import catalogues
 
 
 @pytest.fixture
 def make_catalogue():
-    """A catalogue of galaxies, quasars and stars with smooth, made-up photometry."""
+    """A catalogue of galaxies, quasars and stars, half of them galaxies."""
 
     def make(n=300, leave_out=(), seed=0, extinction_applied=False):
         generator = np.random.default_rng(seed)
         kinds = np.resize(["GALAXY", "GALAXY", "STAR", "QSO"], n)
-        zspec = np.where(kinds == "STAR", 0.0, generator.uniform(0.02, 0.5, n))
-        r = generator.uniform(15, 20, n)
-        slope = {"GALAXY": 1.0, "STAR": 0.6, "QSO": 0.1}
-        color = np.array([slope[kind] for kind in kinds]) + zspec
         columns = {
-            "row_id": np.arange(n),
-            "ra": generator.uniform(0, 360, n),
-            "dec": generator.uniform(-80, 80, n),
             "spec_class": kinds,
-            "zspec": zspec,
+            "zspec": np.where(kinds == "STAR", 0.0, generator.uniform(0.02, 0.5, n)),
+            "extinction_r": generator.uniform(0.02, 0.3, n),
         }
-        for position, band in enumerate(BANDS):
-            noise = generator.normal(0, 0.05, n)
-            columns[f"model_mag_{band}"] = r + color * (2 - position) * 0.5 + noise
-        columns["extinction_r"] = generator.uniform(0.02, 0.3, n)
-        table = pa.table(
-            {
-                name: pa.array(values, type=COLUMNS[name].type)
-                for name, values in columns.items()
-                if name not in leave_out
-            }
-        )
-        return with_metadata(
-            table, sample="made", magnitude_system="asinh", extinction_applied=extinction_applied
-        )
+        table = catalogues.make_catalogue(n, seed, **(columns | dict.fromkeys(leave_out)))
+        return with_metadata(table, extinction_applied=extinction_applied)
 
     return make
 

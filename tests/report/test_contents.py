@@ -99,17 +99,6 @@ def test_densities_are_shown_after_the_point_scores_where_a_model_gives_them(res
     assert not shown & OF_PDFS
 
 
-def test_a_search_is_shown_for_each_model_that_has_one_and_each_seed(results):
-    paths = [item.path.split("/results/")[1] for item in results.items if item.name == "search"]
-    assert sorted(paths) == [
-        f"mixed/regress/{split}/ensemble/search/{seed}.csv"
-        for split in ("folds", "random")
-        for seed in (1, 7)
-    ]
-    names = [item.name for item in results.items if item.split == "folds"]
-    assert names.index("covariate_shift") < names.index("search")
-
-
 def test_a_sample_without_definition_is_named(results):
     with pytest.raises(KeyError, match="mixed"):
         contents(results.run, {"galaxies": results.samples["galaxies"]})

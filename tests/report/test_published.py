@@ -1,7 +1,8 @@
 import pandas as pd
 import pytest
 
-from sdssflow.report.pages import PUBLISHED_COLUMNS, published_tables
+from sdssflow.evaluate.published import COLUMNS
+from sdssflow.report.pages import published_tables
 from sdssflow.report.tables import ReportError
 from sdssflow.tables import write_csv
 
@@ -18,7 +19,7 @@ OTHER = ROW | {"verdict": "not run", "ours": None, "because": "no such sample"}
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "published.csv"
-    write_csv(pd.DataFrame([ROW, OTHER, UNLIKE], columns=list(PUBLISHED_COLUMNS)), path)
+    write_csv(pd.DataFrame([ROW, OTHER, UNLIKE], columns=COLUMNS), path)
     return path
 
 

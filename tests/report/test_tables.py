@@ -220,10 +220,7 @@ def test_digits_follow_the_interval(value, low, high, expected):
     assert with_interval(value, low, high) == expected
 
 
-@given(
-    st.floats(-10, 10),
-    st.floats(1e-5, 5),
-)
+@given(st.floats(-10, 10), st.floats(1e-5, 5))
 def test_rounding_stays_far_below_the_uncertainty(value, half_width):
     places = decimals(half_width)
     shown = float(fixed(value, places).replace("−", "-"))

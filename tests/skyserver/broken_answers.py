@@ -58,12 +58,12 @@ def chunked_without_end(handler: BaseHTTPRequestHandler, answer: WireAnswer, bod
     raise BrokenOff
 
 
-def declaring(length: Callable[[int], int]) -> Send:
-    """Make a sender that declares `length(bytes)`, sends all it has and closes."""
+def declaring(part: float) -> Send:
+    """Make a sender that declares so many times its bytes, sends all it has and closes."""
 
     def send(handler: BaseHTTPRequestHandler, answer: WireAnswer, body: bytes) -> None:
         handler.close_connection = True
-        answer.start(handler, Content_Length=str(length(len(body))))
+        answer.start(handler, Content_Length=str(int(part * len(body))))
         handler.wfile.write(body)
 
     return send

@@ -1,6 +1,6 @@
 """What the name of a column in the file says it is, against what it is mapped to.
 
-Most files say nothing of units, and only their names tell what columns are: a flux near 19
+Most files say nothing of units, and only their names say what columns are: a flux near 19
 looks like a magnitude, and ``dered_u`` corrected once more looks like a bluer object. A name that
 clearly says another thing than its mapping is refused; `source.confirmed` settles it.
 """

@@ -61,10 +61,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def unknown_column(
-    path: str,
-    name: str,
-    present: Iterable[str],
-    others: Mapping[str, Iterable[str]] | None = None,
+    path: str, name: str, present: Iterable[str], others: Mapping[str, Iterable[str]] | None = None
 ) -> CatalogueError:
     """Return the error for a column that `source.columns` names and the file does not have.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import binascii
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 from xml.parsers import expat
 
@@ -63,12 +63,11 @@ def _flags(raw: io.BytesIO, fields: Sequence[Any]) -> np.ndarray:
         return part
 
     rows: list[np.ndarray] = []
-    parsers: list[Callable[[Any], Any]] = [field.converter.binparse for field in fields]
     try:
         while True:
             bits = np.frombuffer(read((len(fields) + 7) // 8), np.uint8)
-            for parse in parsers:
-                parse(read)
+            for field in fields:
+                field.converter.binparse(read)
             rows.append(np.unpackbits(bits)[: len(fields)].astype(bool))
     except EOFError:
         return np.array(rows, dtype=bool).reshape(-1, len(fields))

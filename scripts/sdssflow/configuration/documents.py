@@ -152,7 +152,7 @@ def _section(
     """
     if tag := _tag(schema):
         members = [_resolve(member, definitions) for member in schema["oneOf"]]
-        yield f"One of {len(members)}, told apart by `{tag}`:\n"
+        yield f"One of {len(members)}, distinguished by `{tag}`:\n"
         for member in members:
             yield f"{'#' * level} `{tag}: {member['properties'][tag]['const']}`\n"
             keys = {tag: member["properties"][tag], **member["properties"]}

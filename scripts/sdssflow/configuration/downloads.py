@@ -10,7 +10,7 @@ from sdssflow.configuration.section import FilePath, Section
 
 
 class Downloads(Section):
-    """How archives are asked: politely, and not for ever. Nothing here changes a result."""
+    """How archives are asked: politely, and not indefinitely. Nothing here changes a result."""
 
     store: FilePath = "data/downloads"
     """Folder of verified answers, shared by all samples: what stands there is never asked again."""
@@ -27,4 +27,4 @@ class Downloads(Section):
     wait_s: Annotated[float, Field(ge=0)] = 5.0
     """Longest wait before the second attempt; it doubles with each further one, up to 300 s."""
     contact: Annotated[str, Field(pattern=r"^[ -~]{0,100}$")] = ""
-    """Your e-mail address, told to the server so that its operators can reach you."""
+    """Your e-mail address, sent to the server so that its operators can reach you."""

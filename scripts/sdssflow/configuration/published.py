@@ -81,7 +81,7 @@ class Verified(Section):
 
 
 class Comparison(Section):
-    """Which of our numbers stands beside the published one."""
+    """Which of our numbers is compared with the published one."""
 
     sample: Name
     """Name of our sample."""
@@ -116,7 +116,7 @@ class PublishedNumber(Section):
     metric: Text
     """Name of the metric in our score tables."""
     convention: Text
-    """The convention of the metric, by which its formula is told from others of that name."""
+    """The convention of the metric, by which its formula differs from others of that name."""
     subset: Literal["all", "GALAXY", "QSO", "STAR"] = "all"
     """The class that the metric is about."""
     value: float
@@ -126,7 +126,7 @@ class PublishedNumber(Section):
     verified: Verified
     """How we know."""
     comparisons: list[Comparison] = Field(min_length=1)
-    """What of ours stands beside it."""
+    """What of ours is compared with it."""
 
     @model_validator(mode="after")
     def _each_comparison_once(self) -> PublishedNumber:

@@ -32,7 +32,7 @@ class Sample(Section):
     features: Features = Features()
     """What the models see."""
     splits: dict[Name, Split] = Field(min_length=1)
-    """How objects are parted into train, validation, calibration and test; each split by its
+    """How objects are divided into train, validation, calibration and test; each split by its
     name."""
     explore: Exploration = Exploration()
     """Figures, groups and projections."""
@@ -51,8 +51,8 @@ class Sample(Section):
     @property
     def shown_title(self) -> str:
         """The title; it says of a simulated sample that it is one, whoever wrote it."""
-        told = "simulated" in self.title.lower() or not self.simulated
-        return self.title if told else f"{self.title} (simulated)"
+        stated = "simulated" in self.title.lower() or not self.simulated
+        return self.title if stated else f"{self.title} (simulated)"
 
     @model_validator(mode="after")
     def _published_split_needs_a_source_that_has_one(self) -> Sample:

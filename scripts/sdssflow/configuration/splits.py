@@ -1,4 +1,4 @@
-"""How a sample is parted into train, validation, calibration and test."""
+"""How a sample is divided into train, validation, calibration and test."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class CrossValidationSplit(Parted):
     """Each object is tested once: for small samples."""
 
     kind: Literal["cross_validation"]
-    """Part the sample in folds; each is test once."""
+    """Divide the sample into folds; each is test once."""
     folds: Annotated[int, Field(ge=2)] = 5
     """Number of folds."""
     group: Group = "object"

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import shlex
 import sys
 import tempfile
@@ -51,8 +50,9 @@ def main(snakefile: str, profile: str = "", *configfiles: str) -> dict[str, Any]
             parser = get_argument_parser([profile] if profile else None)
             layers = ["--configfile", *configfiles] if configfiles else []
             found = _rules(parser.parse_args([*options, *layers]), parser)
-        except SystemExit:
-            found = {"complaint": _last_line(said.getvalue())}
+        except SystemExit:  # argparse says why after the usage
+            lines = said.getvalue().strip().splitlines() or ["it can't be read"]
+            found = {"complaint": lines[-1].split("error: ", 1)[-1].strip()}
         except Exception as error:
             found = {"complaint": str(error)}
         if not found.get("rules"):  # their names at least, which neither of both decides
@@ -64,24 +64,14 @@ def main(snakefile: str, profile: str = "", *configfiles: str) -> dict[str, Any]
 @contextlib.contextmanager
 def _copy_of_this_folder() -> Iterator[None]:
     """Work in a folder with links to all that is here, but a .snakemake of its own to write in."""
-    here = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
-        for entry in here.iterdir():
+        for entry in Path.cwd().iterdir():
             if entry.name != ".snakemake":
                 Path(folder, entry.name).symlink_to(entry)
             else:  # without it results that are here would be refused
                 Path(folder, entry.name, "metadata").mkdir(parents=True)
-        os.chdir(folder)
-        try:
+        with contextlib.chdir(folder):
             yield
-        finally:
-            os.chdir(here)
-
-
-def _last_line(text: str) -> str:
-    """Return what argparse says after the usage."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1].split("error: ", 1)[-1] if lines else "it can't be read"
 
 
 def _rules(args: Any, parser: Any) -> dict[str, Any]:

@@ -17,14 +17,7 @@ from sdssflow.acquire.schema import CLASSES
 from sdssflow.evaluate import class_metrics
 from sdssflow.evaluate.metrics import ALL, axis_labels, placed
 from sdssflow.evaluate.tables import Predictions
-from sdssflow.plotting import (
-    CLASS_COLORS,
-    CLASS_MARKERS,
-    LINE_STYLES,
-    PALETTE,
-    SEQUENTIAL,
-    panels,
-)
+from sdssflow.plotting import CLASS_COLORS, CLASS_MARKERS, LINE_STYLES, PALETTE, SEQUENTIAL, panels
 
 LABELS = axis_labels(placed(class_metrics.METRICS, "drawn"))
 LOWER_IS_BETTER = [metric.name for metric in class_metrics.METRICS if metric.better == "low"]

@@ -37,7 +37,8 @@ def draw_pit(pit: pd.DataFrame, scores: pd.DataFrame, models: Sequence[str]) -> 
     share test objects don't narrow it.
     """
     figure, axes = panels(len(models), width=2.9, height=2.5, columns=3, margin=(1.2, 0.9))
-    distance = _of_all(scores, "pit_ks").set_index("model")["value"]
+    scores = scores[(scores["metric"] == "pit_ks") & (scores["seed"].astype(str) == "all")]
+    distance = scores.set_index("model")["value"]
     for place, (axis, model) in enumerate(zip(axes, models, strict=True)):
         rows = pit[pit["model"] == model]
         mean = rows.groupby("bin_low")[["count", "expected", "band_low", "band_high"]].mean()
@@ -76,12 +77,8 @@ def draw_coverage(predictions: Sequence[Predictions], level: float) -> Figure:
         covered = np.mean(
             [coverage(pdf_columns(prediction, s)["pit"]) for s in prediction.seeds], 0
         )
-        about = {
-            **model_look(place)._asdict(),
-            "markevery": (5 + 3 * place, 20),
-            "markersize": 5,
-            "label": prediction.model,
-        }
+        about = {"markevery": (5 + 3 * place, 20), "markersize": 5, "label": prediction.model}
+        about |= model_look(place)._asdict()
         left.plot(LEVELS, covered, **about)
         right.plot(LEVELS, covered - LEVELS, **about)
     left.set_ylabel("fraction of zspec within")
@@ -150,13 +147,9 @@ def draw_gallery(prediction: Predictions, quantiles: tuple[np.ndarray, np.ndarra
 def draw_stacks(stacks: pd.DataFrame, summary: pd.DataFrame, models: Sequence[str]) -> Figure:
     """Draw stacked p(z) against true numbers: a row per model, a column per tomographic bin."""
     bins = sorted(set(stacks["tomographic_bin"]))
+    size = (1.2 + 2.5 * len(bins), 1.0 + 2.1 * len(models))
     figure, axes = plt.subplots(
-        len(models),
-        len(bins),
-        sharex=True,
-        sharey="row",
-        squeeze=False,
-        figsize=(1.2 + 2.5 * len(bins), 1.0 + 2.1 * len(models)),
+        len(models), len(bins), sharex=True, sharey="row", squeeze=False, figsize=size
     )
     summary = summary.assign(tomographic_bin=summary["tomographic_bin"].astype(str))
     summary = summary.set_index(["model", "tomographic_bin"])
@@ -186,10 +179,6 @@ def _shown_range(stacks: pd.DataFrame) -> tuple[float, float]:
     totals = stacks.groupby("z_high")[["stacked", "true"]].sum().sum(axis=1)
     share = totals.cumsum() / totals.sum()
     return float(stacks["z_low"].min()), float(share.index[np.searchsorted(share, 0.998)])
-
-
-def _of_all(scores: pd.DataFrame, metric: str) -> pd.DataFrame:
-    return scores[(scores["metric"] == metric) & (scores["seed"].astype(str) == "all")]
 
 
 def _draw_density(axis: Axes, row: pd.Series, levels: np.ndarray, redshifts: np.ndarray) -> None:

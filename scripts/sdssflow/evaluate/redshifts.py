@@ -33,15 +33,13 @@ def compare_regressors(
     ValueError
         If a redshift is missing; the message names model, seed and object.
     """
-    return compare_models(predictions, redshift_scorer(settings), settings.bins, bootstrap)
-
-
-def redshift_scorer(settings: RedshiftScores) -> Scorer:
-    """Return how point redshifts are scored: metrics of every run, then those of single papers."""
     epsilon = settings.mape_epsilon
-    metrics = [metric.bound(epsilon=epsilon) for metric in redshift_metrics.METRICS]
-    metrics += paper_metrics.of_conventions(settings.conventions)
-    return Scorer(tuple(metrics), _columns, partial(score, epsilon=epsilon))
+    metrics = (
+        *(metric.bound(epsilon=epsilon) for metric in redshift_metrics.METRICS),
+        *paper_metrics.of_conventions(settings.conventions),
+    )
+    scorer = Scorer(metrics, _columns, partial(score, epsilon=epsilon))
+    return compare_models(predictions, scorer, settings.bins, bootstrap)
 
 
 def score(

@@ -135,41 +135,29 @@ def differences(locked: dict[str, Any], results: str | Path) -> list[Finding]:
 
     A result that is missing differs; one that was not locked is not looked at.
     """
-    results = Path(results)
-    return [
-        *_other_tables(locked["tables"], results),
-        *_other_scores(locked["scores"], results),
-        *_other_verdicts(locked["verdicts"], results),
-    ]
-
-
-def _other_tables(locked: dict[str, str], results: Path) -> Iterator[Finding]:
-    for path, digest in locked.items():
+    results, findings = Path(results), []
+    for path, digest in locked["tables"].items():
         there = (results / path).is_file()
         found = content_digest(read_parquet(results / path)) if there else ABSENT
         if found != digest:
-            yield Finding(path, digest, found)
-
-
-def _other_scores(locked: dict[str, dict[str, Any]], results: Path) -> Iterator[Finding]:
-    for path, scores in locked.items():
+            findings.append(Finding(path, digest, found))
+    for path, scores in locked["scores"].items():
         metrics = {name.partition(": ")[2].partition(" (")[0] for name in scores}
         there = (results / path).is_file()
         found = dict(_scores(read_csv(results / path), sorted(metrics))) if there else {}
         for name, score in scores.items():
+            what, value = f"{path} {name}", f"{score['value']:.6g}"
             if name not in found:
-                yield Finding(f"{path} {name}", f"{score['value']:.6g}", ABSENT)
+                findings.append(Finding(what, value, ABSENT))
             elif not abs(found[name]["value"] - score["value"]) <= score["tolerance"]:
-                values = f"{score['value']:.6g}", f"{found[name]['value']:.6g}"
-                yield Finding(f"{path} {name}", *values, f"{score['tolerance']:.2g}")
-
-
-def _other_verdicts(locked: dict[str, str], results: Path) -> Iterator[Finding]:
+                other, tolerance = f"{found[name]['value']:.6g}", f"{score['tolerance']:.2g}"
+                findings.append(Finding(what, value, other, tolerance))
     path = results / "published.csv"
     found = _verdicts(read_csv(path)) if path.is_file() else {}
-    for name, verdict in locked.items():
+    for name, verdict in locked["verdicts"].items():
         if found.get(name, ABSENT) != verdict:
-            yield Finding(name, verdict, found.get(name, ABSENT))
+            findings.append(Finding(name, verdict, found.get(name, ABSENT)))
+    return findings
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -29,12 +29,7 @@ from sdssflow.evaluate.bootstrap import (
 )
 from sdssflow.evaluate.metrics import ALL
 from sdssflow.evaluate.pdf_metrics import pdf_columns
-from sdssflow.evaluate.tables import (
-    Predictions,
-    bin_numbers,
-    counts_by_seed,
-    equal_count_edges,
-)
+from sdssflow.evaluate.tables import Predictions, bin_numbers, counts_by_seed, equal_count_edges
 from sdssflow.redshift_pdf.qp_files import read_pdfs
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from sdssflow.acquire.schema import CLASSES
 
 
 class MissingColumnError(ValueError):
@@ -33,3 +36,11 @@ def require(table: pa.Table, name: str, needed_by: str) -> pa.ChunkedArray:
             f"{needed_by.split(':')[0]}"
         )
     return table.column(name)
+
+
+def class_masks(table: pa.Table) -> dict[str, np.ndarray]:
+    """Return which rows are of each spectroscopic class; nothing where no classes are known."""
+    if "spec_class" not in table.column_names:
+        return {}
+    found = table.column("spec_class")
+    return {name: pc.fill_null(pc.equal(found, name), False).to_numpy() for name in CLASSES}

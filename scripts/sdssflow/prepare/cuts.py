@@ -7,9 +7,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sdssflow.acquire.schema import BANDS, CLASSES
+from sdssflow.acquire.schema import BANDS
 from sdssflow.configuration import cuts as settings
-from sdssflow.prepare.columns import numbers, require
+from sdssflow.prepare.columns import class_masks, numbers, require
 from sdssflow.prepare.duplicates import first_rows
 
 
@@ -30,7 +30,7 @@ def apply_cuts(table: pa.Table, cuts: list[settings.Cut]) -> tuple[pa.Table, pd.
         If a cut removes the last row, or needs a column that the catalogue does not have
         (MissingColumnError).
     """
-    classes = _classes_of(table)
+    classes = class_masks(table)
     keep = np.ones(table.num_rows, dtype=bool)
     flow = [_flow_row(0, "catalogue", "all rows of the source", keep, keep, classes)]
     for step, cut in enumerate(cuts, start=1):
@@ -76,14 +76,6 @@ def _range(what: str, low: float | None, high: float | None, unit: str) -> str:
     left = "" if low is None else f"{low:g} ≤ "
     right = "" if high is None else f" ≤ {high:g}{unit}"
     return f"{left}{what}{right}"
-
-
-def _classes_of(table: pa.Table) -> dict[str, np.ndarray]:
-    """Return which rows are of each class; nothing where no classes are known."""
-    if "spec_class" not in table.column_names:
-        return {}
-    found = table.column("spec_class")
-    return {name: pc.fill_null(pc.equal(found, name), False).to_numpy() for name in CLASSES}
 
 
 def _flow_row(

@@ -15,25 +15,15 @@ def draw_flow(flow: pd.DataFrame, title: str) -> Figure:
     figure, axes = plt.subplots(figsize=(7.5, 1.0 + 0.62 * len(flow)))
     axes.barh(range(len(flow)), flow["after"], color=PALETTE[5], height=0.6)
     axes.barh(
-        range(len(flow)),
-        flow["removed"],
-        left=flow["after"],
-        color=PALETTE[1],
-        height=0.6,
-        hatch="///",
-        edgecolor="white",
-        label="removed by this cut",
-    )
+        range(len(flow)), flow["removed"], left=flow["after"], color=PALETTE[1], height=0.6,
+        hatch="///", edgecolor="white", label="removed by this cut",
+    )  # fmt: skip
     for row in flow.itertuples():
         lost = f"  (−{row.removed:,})" if row.removed else ""
         axes.annotate(
-            f"{row.after:,}{lost}",
-            (0, row.step),
-            (4, 0),
-            textcoords="offset points",
-            va="center",
+            f"{row.after:,}{lost}", (0, row.step), (4, 0), textcoords="offset points", va="center",
             fontsize=9,
-        )
+        )  # fmt: skip
     axes.set_yticks(range(len(flow)), labels, fontsize=8)
     axes.invert_yaxis()
     axes.grid(False, axis="y")

@@ -9,13 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sdssflow.configuration.splits import (
-    CrossValidationSplit,
-    HoldoutSplit,
-    PublishedSplit,
-    Split,
-)
-from sdssflow.prepare.columns import numbers, require
+from sdssflow.configuration.splits import CrossValidationSplit, HoldoutSplit, PublishedSplit, Split
+from sdssflow.prepare.columns import class_masks, numbers, require
 from sdssflow.prepare.parts import PARTS
 from sdssflow.tables import content_digest, metadata, with_metadata
 
@@ -121,13 +116,7 @@ def summarise_parts(
 ) -> pd.DataFrame:
     """Count rows, groups and classes of every fold and part."""
     group_of = group.indices.to_numpy()
-    classes = {}
-    if "spec_class" in features.column_names:
-        found = features.column("spec_class")
-        classes = {
-            name: pc.fill_null(pc.equal(found, name), False).to_numpy()
-            for name in ("GALAXY", "QSO", "STAR")
-        }
+    classes = class_masks(features)
     rows = []
     for fold, parts in enumerate(folds):
         for index, part in enumerate(PARTS):

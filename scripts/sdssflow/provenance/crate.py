@@ -80,23 +80,9 @@ def build_crate(
 ) -> dict[str, Any]:
     """Describe the run behind a report as the JSON-LD of ``ro-crate-metadata.json``.
 
-    Parameters
-    ----------
-    lineage : Lineage
-        What stands behind the report.
-    report : str
-        Path of the report.
-    root : path-like
-        Folder of the Snakefile.
-    copied : iterable of str
-        Files in ``results/workflow``, relative to it.
-    citation : dict
-        Content of CITATION.cff; may be empty.
-
-    Returns
-    -------
-    dict
-        Equal records and files give equal content.
+    `root` is the folder of the Snakefile, `copied` are the files in ``results/workflow``, relative
+    to it, and `citation` is the content of CITATION.cff, which may be empty. Equal records and
+    files give equal content.
     """
     from rocrate.rocrate import ROCrate
 

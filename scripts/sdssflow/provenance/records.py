@@ -121,23 +121,10 @@ def _check_maker(path: str, found: Content) -> None:
 def write_record(
     snakemake: Any, script: str | None, started: datetime, inputs: Inputs | None = None
 ) -> Path | None:
-    """Write the record of a job that has just succeeded, whole or not at all.
+    """Write the record of a job that began at `started` (UTC) and has just succeeded.
 
-    Parameters
-    ----------
-    snakemake : snakemake.script.Snakemake
-        What Snakemake handed to the script.
-    script : str or None
-        Path of the script.
-    started : datetime.datetime
-        When it began, UTC.
-    inputs : Inputs, optional
-        What stood in its inputs when it began; read now if not given.
-
-    Returns
-    -------
-    pathlib.Path or None
-        The record; None for a rule without a log in ``logs/``.
+    Whole or not at all; a rule without a log in ``logs/`` has none. `inputs` are those that were
+    seen when it began, read now if not given. Returns the path of the record.
 
     Raises
     ------

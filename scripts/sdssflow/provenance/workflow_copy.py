@@ -49,19 +49,9 @@ def copy_workflow(
 ) -> list[str]:
     """Copy the workflow at `root` to `target`, in place of what is there, whole or not at all.
 
-    Parameters
-    ----------
-    root, target : path-like
-        Folder of the Snakefile; folder of the copy.
-    configuration : iterable of path-like
-        Configuration files of the run. Those outside `root` come to lie in ``configuration/``.
-    used : str
-        The configuration as it was used, JSON text, for ``configuration.json``.
-
-    Returns
-    -------
-    list of str
-        The files of the copy, relative to it, sorted.
+    Configuration files of the run outside `root` come to lie in ``configuration/``; `used` is the
+    configuration as it was used, JSON text, for ``configuration.json``. Returns the files of the
+    copy, relative to it, sorted.
     """
     root, target = Path(root).resolve(), Path(target)
     sources = {name: root / name for name in workflow_files(root)}

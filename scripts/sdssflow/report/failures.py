@@ -16,6 +16,7 @@ from sdssflow.report.glossary import HEADLINES, METRICS, label
 from sdssflow.report.scores import overall
 from sdssflow.report.sections import Residuals
 from sdssflow.report.tables import (
+    AGAIN,
     Cell,
     ReportError,
     Table,
@@ -154,7 +155,7 @@ def read_predictions(path: str | Path, task: str) -> pd.DataFrame:
     more = [name for name in names if name.startswith(PROBABILITY) or name == "outside_training"]
     frame = read_parquet(path, columns=[*NEEDED[task], *more]).to_pandas()
     if frame.empty:
-        raise ReportError(f"{path}: no rows; delete it, and the rule that makes it runs again")
+        raise ReportError(f"{path}: no rows; {AGAIN}")
     first = frame[frame["seed"] == frame["seed"].iloc[0]]
     return first.sort_values("row_id", kind="stable").reset_index(drop=True)
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
+from sdssflow.evaluate import published
 from sdssflow.report.cards import data_sheet, facts_of
 from sdssflow.report.contents import Item
 from sdssflow.report.failures import read_objids
@@ -31,11 +32,7 @@ from sdssflow.report.tables import (
     word_columns,
 )
 
-PUBLISHED_COLUMNS = (
-    "citation", "metric", "convention", "subset", "theirs", "uncertainty", "sample", "split",
-    "model", "ours", "ours_low", "ours_high", "difference", "tolerance", "verdict", "because",
-)  # fmt: skip
-COMPARED = ("reproduced", "undecided", "differs")
+COMPARED = (published.REPRODUCED, published.UNDECIDED, published.DIFFERS)
 FLOW_COLUMNS = ("cut", "before", "removed", "after")
 
 
@@ -226,7 +223,7 @@ def _parts(name: str, sample: Sample, items: list[Item], notes: list[str]) -> Se
 
 def published_tables(path: str | Path) -> list[Table]:
     """Return what was compared with published numbers, and, folded, what was not and why."""
-    frame = read_table(path, PUBLISHED_COLUMNS, empty=True)
+    frame = read_table(path, published.COLUMNS, empty=True)
     words = ["subset", "sample", "split", "model", "because"]
     frame[words] = frame[words].astype(object).where(frame[words].notna(), "")
     compared = frame[frame["verdict"].isin(COMPARED)]

@@ -14,7 +14,15 @@ import pyarrow.parquet as pq
 
 from sdssflow.report.glossary import TASKS
 from sdssflow.report.scores import ModelScores
-from sdssflow.report.tables import Cell, Column, ReportError, Table, text_cell, word_columns
+from sdssflow.report.tables import (
+    Cell,
+    Column,
+    ReportError,
+    Table,
+    reading,
+    text_cell,
+    word_columns,
+)
 from sdssflow.tables import metadata, read_schema
 
 
@@ -65,14 +73,8 @@ class Provenance:
 
 def read_facts(path: str | Path) -> Facts:
     """Read the foot of a Parquet table: no column is read."""
-    try:
+    with reading(path, "Parquet", pa.ArrowInvalid, OSError):
         file = pq.read_metadata(path)
-    except FileNotFoundError:
-        raise ReportError(f"{path}: there is no such file; run the rule that makes it") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ReportError(
-            f"{path}: not Parquet ({error}); delete it, and the rule that makes it runs again"
-        ) from error
     schema = read_schema(path)
     entries = metadata(schema)
     if not entries:
@@ -103,17 +105,12 @@ def read_model_run(path: str | Path) -> ModelRun:
 def read_training(folder: str | Path) -> dict[str, Any]:
     """Read the card of a trained model."""
     path = Path(folder) / "card.json"
-    try:
+    remedy = "delete its folder, and train again"
+    with reading(path, "JSON", ValueError, remedy=remedy):
         card = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ReportError(f"{path}: there is no such file; run the rule that makes it") from None
-    except ValueError as error:
-        raise ReportError(f"{path}: not JSON ({error}); delete its folder, and train again") from (
-            error
-        )
     for key in ("sample", "split", "model", "seed", "kind", "features", "settings", "training"):
         if key not in card:
-            raise ReportError(f"{path}: no {key!r}; delete its folder, and train again")
+            raise ReportError(f"{path}: no {key!r}; {remedy}")
     return card
 
 

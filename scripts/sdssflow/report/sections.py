@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sdssflow.report.contents import Item
-from sdssflow.report.tables import ReportError, Table, plain_table, read_table
+from sdssflow.report.tables import AGAIN, ReportError, Table, plain_table, read_table, reading
 
 LONG = 12  # rows; longer tables are folded
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -56,10 +56,8 @@ class Section:
 
 def read_figure(path: str | Path, title: str, caption: str, subject: str) -> Figure:
     """Read a PNG or SVG figure; `subject` is what it shows it of, for readers who don't see it."""
-    try:
+    with reading(path, "a figure"):
         content = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise ReportError(f"{path}: there is no such file; run the rule that makes it") from None
     width = height = 0
     if content.startswith(PNG_SIGNATURE) and len(content) > 24:
         width, height = struct.unpack(">II", content[16:24])
@@ -67,9 +65,7 @@ def read_figure(path: str | Path, title: str, caption: str, subject: str) -> Fig
     elif b"<svg" in content[:2000]:
         kind = "image/svg+xml"
     else:
-        raise ReportError(
-            f"{path}: neither PNG nor SVG; delete it, and the rule that makes it runs again"
-        )
+        raise ReportError(f"{path}: neither PNG nor SVG; {AGAIN}")
     uri = f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
     return Figure(title, caption, f"{title}, {subject}. {caption}", uri, width, height)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,7 @@ UNDEFINED = "\u2013"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LARGE = 1e6
 MOST_DECIMALS = 7
+AGAIN = "delete it, and the rule that makes it runs again"
 COMMON = {"n": "N =", "data_digest": "data digest", "seed": "seed"}
 
 
@@ -64,6 +66,19 @@ class Table:
     exported: str = ""
 
 
+@contextmanager
+def reading(
+    path: str | Path, kind: str, *broken: type[Exception], remedy: str = AGAIN
+) -> Iterator[None]:
+    """Turn what goes wrong while a file is read, a file of no such kind too, into a ReportError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ReportError(f"{path}: there is no such file; run the rule that makes it") from None
+    except broken as error:
+        raise ReportError(f"{path}: not {kind} ({error}); {remedy}") from error
+
+
 def read_table(path: str | Path, columns: Iterable[str], empty: bool = False) -> pd.DataFrame:
     """Read a result CSV that must have `columns` and, unless it may be `empty`, rows.
 
@@ -72,19 +87,14 @@ def read_table(path: str | Path, columns: Iterable[str], empty: bool = False) ->
     ReportError
         If the file is missing, not a table, lacks a column or has no rows.
     """
-    try:
+    broken = (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError)
+    with reading(path, "a table", *broken):
         frame = read_csv(path)
-    except FileNotFoundError:
-        raise ReportError(f"{path}: there is no such file; run the rule that makes it") from None
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise ReportError(
-            f"{path}: not a table ({error}); delete it, and the rule that makes it runs again"
-        ) from error
     missing = [name for name in columns if name not in frame]
     if missing:
         raise ReportError(f"{path}: no column {missing[0]!r}; it has {', '.join(frame)}")
     if frame.empty and not empty:
-        raise ReportError(f"{path}: no rows; delete it, and the rule that makes it runs again")
+        raise ReportError(f"{path}: no rows; {AGAIN}")
     if "seed" in frame:
         frame = frame.assign(seed=frame["seed"].astype(str))
     return frame

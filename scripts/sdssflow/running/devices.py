@@ -51,8 +51,8 @@ def reserve(gpus: int, without_gpu: str = "stop", folder: Path = LOCKS) -> Itera
     ----------
     gpus : int
         How many; with 0 nothing happens.
-    without_gpu : str
-        What to do where there is no GPU: 'stop', or 'cpu' to go on without.
+    without_gpu : {'stop', 'cpu'}
+        What to do where there is no GPU; with 'cpu' the job goes on without.
     folder : path-like
         Where the locks are, one for this machine.
 
@@ -64,8 +64,6 @@ def reserve(gpus: int, without_gpu: str = "stop", folder: Path = LOCKS) -> Itera
 
     Raises
     ------
-    ValueError
-        If `without_gpu` is another word.
     RuntimeError
         If there are fewer than `gpus` (unless there is none, and `without_gpu` is 'cpu'), or if
         the locks can't be written.

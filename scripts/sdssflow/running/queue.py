@@ -1,4 +1,4 @@
-"""What SLURM says of our jobs, by its own commands. Nothing here waits for an answer for ever."""
+"""What SLURM says of our jobs, by its own commands. No answer is waited for indefinitely."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ LOCKS = ".snakemake/locks"
 
 @dataclass(frozen=True)
 class Run:
-    """A process that can be told from a later one with the same number, by host and birth."""
+    """A process, distinguished by host and birth from a later one with the same number."""
 
     host: str
     pid: int

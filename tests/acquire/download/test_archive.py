@@ -21,14 +21,18 @@ from tests.acquire.download.walk import NETWORK, SELECTION, download, open_at, s
 from tests.skyserver.clocks import OWN
 
 
-def test_the_catalogue_holds_every_row_of_the_sky_that_was_asked_for(sky, server, clean, tmp_path):
+@pytest.fixture
+def clean_table(clean_folder):
+    return read_parquet(clean_folder / "catalogue.parquet")
+
+
+def test_the_catalogue_holds_every_row_of_the_sky_that_was_asked_for(sky, clean_table):
     """Against the tables of the sky, joined here by pandas."""
     spectra = pq.read_table(sky / "specobj.parquet").to_pandas()
     photometry = pq.read_table(sky / "photoobj.parquet").to_pandas()
     rows = spectra.merge(photometry, left_on="bestObjID", right_on="objID", suffixes=("_s", ""))
     asked = rows[(rows["sciencePrimary"] == 1) & rows["r"].between(10, 25)]
-    (tmp_path / "c.parquet").write_bytes(clean["catalogue.parquet"])
-    found = read_parquet(tmp_path / "c.parquet").to_pandas()
+    found = clean_table.to_pandas()
     expected = asked.sort_values("specObjID")
     assert found["specobjid"].tolist() == expected["specObjID"].tolist()
     assert found["objid"].tolist() == expected["objID"].tolist()
@@ -43,22 +47,19 @@ def test_the_catalogue_holds_every_row_of_the_sky_that_was_asked_for(sky, server
     assert max(found["specobjid"]) > 2**63
 
 
-def test_what_stands_beside_the_catalogue(clean, tmp_path):
-    for name, content in clean.items():
-        (tmp_path / name).write_bytes(content)
-    table = read_parquet(tmp_path / "catalogue.parquet")
-    about = metadata(table.schema)
+def test_what_comes_with_the_catalogue(clean_folder, clean_table):
+    table, about = clean_table, metadata(clean_table.schema)
     assert about["data_digest"] == content_digest(table)
     assert about["query"].startswith("SELECT TOP 500000 p.objID,")
     assert (about["release"], about["archive"], about["simulated"]) == (17, "stand-in", True)
     assert about["extinction_applied"] is False
-    completeness = read_csv(tmp_path / "completeness.csv")
+    completeness = read_csv(clean_folder / "completeness.csv")
     assert completeness["chunk"].tolist() == ["0", "1", "whole sample"]
     parts, whole = completeness.iloc[:-1], completeness.iloc[-1]
     for column in ("spectra_planned", "spectra_counted", "rows_counted", "rows"):
         assert parts[column].sum() == whole[column]
     assert whole["rows"] == table.num_rows
-    defects = read_csv(tmp_path / "defects.csv")
+    defects = read_csv(clean_folder / "defects.csv")
     row = defects[defects["defect"] == "sentinel -9999"].iloc[0]
     assert table[row["column"]][int(row["example_row"])].as_py() is None
     assert (
@@ -68,11 +69,10 @@ def test_what_stands_beside_the_catalogue(clean, tmp_path):
 
 
 @pytest.mark.parametrize("changes", [{"rows_per_query": 400}, {"chunks": 1}, {"chunks": 7}])
-def test_the_rows_do_not_depend_on_how_they_were_parted(server, clean, tmp_path, changes):
+def test_the_rows_do_not_depend_on_the_split(server, clean, clean_table, tmp_path, changes):
     found = download(server.url, tmp_path, source(**changes))
-    (tmp_path / "clean.parquet").write_bytes(clean["catalogue.parquet"])
-    ours, theirs = (read_parquet(tmp_path / f"{n}.parquet") for n in ("catalogue", "clean"))
-    assert content_digest(ours) == content_digest(theirs)
+    ours = read_parquet(tmp_path / "catalogue.parquet")
+    assert content_digest(ours) == content_digest(clean_table)
     assert found["defects.csv"] == clean["defects.csv"]
 
 
@@ -108,13 +108,10 @@ def test_a_damaged_answer_is_asked_again(server, clean, tmp_path):
     assert 1 <= len(server.log) - asked <= 3
 
 
-def test_rows_beyond_the_limit_stay_away_and_are_always_the_same_ones(server, clean, tmp_path):
+def test_rows_beyond_the_limit_are_left_out_and_always_the_same(server, clean_table, tmp_path):
     download(server.url, tmp_path, source(limit=300, chunks=3))
     found = read_parquet(tmp_path / "catalogue.parquet")
-    (tmp_path / "clean.parquet").write_bytes(clean["catalogue.parquet"])
-    assert content_digest(found) == content_digest(
-        read_parquet(tmp_path / "clean.parquet").slice(0, 300)
-    )
+    assert content_digest(found) == content_digest(clean_table.slice(0, 300))
     plan = Plan.read(tmp_path / "plan.json")
     assert 300 <= plan.rows < 1500
     assert plan.bounds[-1][1] < 1 << 64

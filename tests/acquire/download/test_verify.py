@@ -3,12 +3,15 @@ import pyarrow as pa
 import pytest
 
 from sdssflow.acquire.download.client_skyserver import SkyServerLanguage
+from sdssflow.acquire.download.client_tap import TapLanguage
 from sdssflow.acquire.download.errors import TransientError
 from sdssflow.acquire.download.plan import EVERYTHING, plates
 from sdssflow.acquire.download.verify import Tally, check_tally
 from tests.acquire.download.walk import source
+from tests.acquire.tap.walk import source as tap_source
 
 SKYSERVER = SkyServerLanguage(source())
+MIRROR = TapLanguage(tap_source(columns={name: name for name in SKYSERVER.complete}))
 
 
 def rows(**changes):
@@ -47,9 +50,24 @@ def test_rows_that_contradict_themselves(changes, message):
         SKYSERVER.check_keys(rows(**changes), EVERYTHING)
 
 
-def test_rows_of_another_range():
+@pytest.mark.parametrize("language", [SKYSERVER, MIRROR])
+def test_rows_of_another_range(language):
     with pytest.raises(TransientError, match="outside the range asked for"):
-        SKYSERVER.check_keys(rows(), plates(8201, 8300))
+        language.check_keys(rows(), plates(8201, 8300))
+
+
+def test_rows_of_a_mirror_come_in_any_order_but_each_once():
+    mixed = rows().take([2, 0, 1])
+    MIRROR.check_keys(mixed, plates(8200, 8200))
+    assert MIRROR.in_order(mixed).equals(rows())
+    for places, message in (
+        ([2, 0, 0], "row 2 .* its specobjid occurs twice"),
+        ([2, 0, None], "row 2 of the answer has no specobjid"),
+    ):
+        with pytest.raises(TransientError, match=message):
+            MIRROR.check_keys(rows().take(pa.array(places)), EVERYTHING)
+    with pytest.raises(TransientError, match="its plate is not that of its specobjid"):
+        MIRROR.check_keys(rows(plate=pa.array([8200, 8201, 8200])), EVERYTHING)
 
 
 @pytest.mark.parametrize("value", [360.1, -0.1, None, np.nan])

@@ -15,14 +15,7 @@ from astropy.io import fits
 
 from tests.acquire.files import test_fits, test_hdf5, test_units
 from tests.acquire.files.bad_inputs import BadInput
-from tests.acquire.files.good_table import (
-    BANDS,
-    ROWS,
-    columns_in,
-    good_columns,
-    good_frame,
-    write,
-)
+from tests.acquire.files.good_table import BANDS, ROWS, columns_in, good_columns, good_frame, write
 from tests.acquire.files.test_hdf5 import pandas_table, vaex
 from tests.acquire.files.test_parquet import in_jansky, list_parts, one_has, parts
 

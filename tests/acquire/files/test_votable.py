@@ -89,11 +89,8 @@ def test_data_in_another_place_are_not_fetched(data, edited):
     ],
 )
 def test_what_is_not_as_it_says_is_refused(old, new, words, edited):
-    columns = good_columns() | {"dec": "ra"} if "'ra'" in words else good_columns()
-    columns = {n: c for n, c in columns.items() if n not in ("ra", "dec")} | (
-        {"ra": "ra", "dec": "plate"} if "'ra'" in words else {"ra": "ra", "dec": "dec"}
-    )
-    columns.pop("plate")
+    columns = {name: to for name, to in good_columns().items() if name not in ("dec", "plate")}
+    columns["dec"] = "plate" if "'ra'" in words else "dec"
     with pytest.raises(CatalogueError) as error:
         catalogue(edited(old, new), columns=columns)
     assert words in str(error.value)

@@ -20,14 +20,7 @@ from skyserver_standin.loopback import Answer
 from skyserver_standin.tap import VOTABLE, error_votable, write_votable
 from tests.acquire.bulk.walk import assert_same_rows
 from tests.acquire.download import walk
-from tests.acquire.tap.walk import (
-    LEGACY,
-    MAPPING,
-    archive_at,
-    by_skyserver,
-    fetched,
-    source,
-)
+from tests.acquire.tap.walk import LEGACY, MAPPING, archive_at, by_skyserver, fetched, source
 from tests.skyserver import broken_answers as wire
 from tests.skyserver.broken_answers import WireAnswer
 from tests.skyserver.clocks import OWN

@@ -1,15 +1,12 @@
 """Rows from a TAP mirror are those of SkyServer, whatever its ids and limits."""
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from sdssflow.acquire.download.archive import Archive
 from sdssflow.acquire.download.chunks import make_plan, open_archive
 from sdssflow.acquire.download.client_tap import TapLanguage
-from sdssflow.acquire.download.errors import TransientError
-from sdssflow.acquire.download.plan import plates
 from sdssflow.acquire.download.sql import condition_adql
 from sdssflow.acquire.download.store import Store
 from sdssflow.acquire.schema import BANDS
@@ -55,32 +52,6 @@ def test_a_limit_with_the_digits_of_skyserver_keeps_the_spectrum(sky, server, tm
     table, _ = fetched(archive_at(server.tap_url, tmp_path, asked), asked, tmp_path)
     assert_same_rows(table, by_skyserver(server, tmp_path / "sky", [*selection, LEGACY]))
     assert np.float32(low) in table["zspec"].to_numpy().astype(np.float32)
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ({"specobjid": (8000 << 50) + (7 << 38)}, "row 1 .*its specobjid occurs twice"),
-        ({"specobjid": 9000 << 50}, "outside the range asked for"),
-        ({"plate": 8001}, "its plate is not that of its specobjid"),
-        ({"fiberid": 9}, "its fiberid is not that of its specobjid"),
-        ({"specobjid": None}, "row 1 of the answer has no specobjid"),
-    ],
-)
-def test_rows_that_contradict_their_key_are_refused(row, message):
-    types = {"specobjid": pa.uint64(), "plate": pa.int32(), "fiberid": pa.int32()}
-    right = [
-        {"specobjid": (8000 << 50) + (fiber << 38), "plate": 8000, "fiberid": fiber}
-        for fiber in (7, 8)
-    ]
-    if row.get("specobjid") == right[0]["specobjid"]:
-        row = {**row, "fiberid": 7}
-    columns = {name: name for name in types}
-    language = TapLanguage(source(columns=columns))
-    language.check_keys(pa.Table.from_pylist(right, pa.schema(types)), plates(8000, 8001))
-    wrong = pa.Table.from_pylist([right[0], {**right[1], **row}], pa.schema(types))
-    with pytest.raises(TransientError, match=message):
-        language.check_keys(wrong, plates(8000, 8001))
 
 
 def test_limit_takes_the_first_rows(server, tmp_path):
@@ -159,7 +130,7 @@ def test_signed_ids_without_plates_are_parted_by_width(limit, sky, server, tmp_p
 
 def wrapped_mirror(sky):
     """A mirror as Data Lab is one: ids of 64 bits in signed columns, spectra of all plates."""
-    database = Database(sky, memory="300MB", threads=1)
+    database = Database(sky)
     names = {
         "sciencePrimary": "scienceprimary", "class": "class", "subClass": "subclass",
         "z": "zsp", "zErr": "zsp_err", "zWarning": "zwarning", "fiberID": "fiberid",
@@ -216,7 +187,7 @@ def test_open_archive_knows_the_kind(server, tmp_path):
 @pytest.mark.parametrize("bit", [0, 6, 40, 62])
 def test_bits_by_remainders_are_the_bits_of_twos_complement(bit, sky):
     values = [0, 1, -1, 64, 127, 128, -64, -65, (1 << 40) + 3, 1 << 62, -(1 << 62), -(1 << 62) - 1]
-    database = Database(sky, memory="100MB", threads=1)
+    database = Database(sky)
     rows = ", ".join(f"({value})" for value in values)
     table = database.add_view(
         ADQL.schema, "bits", f"SELECT CAST(a AS BIGINT) AS a FROM (VALUES {rows}) t(a)"

@@ -88,7 +88,7 @@ def import_bulk(
 
 
 def query(source: BulkSource) -> str:
-    """Say the selection in words that stand in the report, in place of SQL.
+    """Write the selection in words for the report, in place of SQL.
 
     Examples
     --------
@@ -138,7 +138,7 @@ def _checked(
             twice = ids[steps[0]] if len(steps) else ids[0]
             raise CatalogueError(
                 str(pairs.spectra.path),
-                f"the spectrum {twice} stands there twice",
+                f"the spectrum {twice} occurs twice",
                 "Use specObj of one release, as SDSS offers it: one row per spectrum.",
                 column="SPECOBJID",
             )

@@ -155,7 +155,7 @@ class Pairs:
         return pa.array(values.astype(np.int64), mask=null)
 
     def _check_match(self, table: pa.Table, first: int) -> None:
-        """Refuse rows where the spectrum names another object than stands in the photometry."""
+        """Refuse rows where the spectrum names another object than the photometry has."""
         named, there = table["best_objid"], table["objid"]
         same = pc.equal(named, there).fill_null(False)
         other = pc.and_(named.is_valid(), pc.invert(same)).to_numpy()
@@ -173,7 +173,7 @@ class Pairs:
             )
 
     def _check_spectra(self, table: pa.Table, first: int) -> None:
-        """Refuse ids that contradict the columns beside them: the columns are others then."""
+        """Refuse ids that contradict other columns: those are not what their names say then."""
         ids = table["specobjid"].to_numpy()
         for name, mine in plate_and_fiber(ids).items():
             wrong = table[name].to_numpy() != mine

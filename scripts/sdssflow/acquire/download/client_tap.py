@@ -140,7 +140,7 @@ def parse_votable(body: bytes, types: dict[str, pa.DataType], most_rows: int) ->
     TooMuchError
         If the service says OVERFLOW, or the answer is full.
     DownloadError
-        If the service says that the query is wrong, sends ids as floating point, or tells us to
+        If the service says that the query is wrong, sends ids as floating point, or wants us to
         fetch the rows from elsewhere.
     """
     from pyvo.dal import DALFormatError
@@ -268,7 +268,7 @@ def _refused(reason: object) -> DownloadError:
     return DownloadError(
         f"the service refuses the query: {one_line(reason)}",
         "Correct source.table, source.columns or source.selection: names are those of the "
-        "service's table. If it tells of a fault of its own, run again later.",
+        "service's table. If it reports a fault of its own, run again later.",
     )
 
 

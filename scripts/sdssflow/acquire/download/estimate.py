@@ -28,17 +28,18 @@ def estimate(sources: dict[str, SkyServerSource | TapSource], network: Downloads
         the pauses take, `transfer_min` the time of the answers at 2 MB/s; how long the server takes
         to answer comes on top.
     """
-    return pd.DataFrame([_row(name, source, network) for name, source in sources.items()])
+    return pd.DataFrame(
+        [{"sample": name, **_row(source, network)} for name, source in sources.items()]
+    )
 
 
-def _row(name: str, source: SkyServerSource | TapSource, network: Downloads) -> dict[str, object]:
-    row: dict[str, object] = {"sample": name}
+def _row(source: SkyServerSource | TapSource, network: Downloads) -> dict[str, object]:
     if source.expected is None:
-        return row | {"rows": None, "according_to": "not known: the plan counts them"}
+        return {"rows": None, "according_to": "not known: the plan counts them"}
     rows = min(source.expected.rows, source.limit or source.expected.rows)
     pieces = max(source.chunks, math.ceil(rows / source.rows_per_query))
     queries = QUERIES_OF_PLAN + QUERIES_OF_CHUNK * source.chunks + QUERIES_OF_PIECE * pieces
-    return row | {
+    return {
         "rows": rows,
         "according_to": source.expected.according_to,
         "queries": queries,

@@ -9,7 +9,7 @@ ADQL 2.0 is less than SkyServer's SQL, and mirrors compare otherwise. So that a 
 same rows there:
 
 * bits are tested by remainders, since ADQL has no bitwise operators;
-* words are looked for as typed, in capitals and in small letters, since mirrors tell them apart;
+* words are looked for as typed, in capitals and in small letters, since mirrors distinguish them;
 * a literal that is compared with a 32-bit float is rounded to one before it is sent, since
   PostgreSQL, on which mirrors run, compares both as 64-bit floats.
 """
@@ -28,7 +28,7 @@ from sdssflow.configuration.sources import SkyServerSource, TapSource
 
 MOST_ROWS = 500_000  # SkyServer's limit; an answer with as many rows was cut
 MOST_CHARACTERS = 2000  # ASP.NET refuses query strings longer than 2048, encoded
-HASH_PRIME = 1_000_003  # sums of remainders tell rows that were lost and doubled at once
+HASH_PRIME = 1_000_003  # sums of remainders show rows that were lost and doubled at once
 JOINED = "SpecObjAll s JOIN PhotoObjAll p ON p.objID=s.bestObjID"
 ALIAS = {"photo": "p", "spec": "s"}
 DOUBLES = ("ra", "dec")

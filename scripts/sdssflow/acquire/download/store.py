@@ -2,7 +2,7 @@
 
 One folder per server and release; in it, for each query, the raw answer (zstd) and a record of
 what it answers, when it was asked and its digest. The record is written last, so an answer without
-record is none. Both are written beside their place and renamed. Several users may share the folder:
+record is none. Both are written under another name and renamed. Several users may share the folder:
 a file that can't be read, or is not what we would write, counts as none.
 """
 

@@ -1,6 +1,6 @@
 """From the columns of a binary file, of whichever format, to those that the user maps.
 
-What holds for all formats stands here: which table, a name that occurs twice, byte order, columns
+What holds for all formats is here: which table, a name that occurs twice, byte order, columns
 of masks, elements of vectors, units, and where else in the file a missing column is. SDSS FITS
 files keep the five bands of a magnitude as one column of 5-vectors; one band is named by its
 position: ``modelMag[0]`` is u, ``modelMag[4]`` is z.

@@ -29,7 +29,7 @@ IDENTIFIERS = ("objid", "specobjid")
 
 
 def conform(source: SourceTable, settings: FileSource) -> tuple[pa.Table, pd.DataFrame]:
-    """Turn what stands in a file into a catalogue.
+    """Turn the content of a file into a catalogue.
 
     Returns
     -------

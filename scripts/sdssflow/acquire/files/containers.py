@@ -179,7 +179,7 @@ LITTER = re.compile(r"(.*/)?(__MACOSX/.*|\.DS_Store|Thumbs\.db|\._[^/]*)")
 class _Unpacked(io.RawIOBase):
     """What comes out of a packed stream, as far as the limit; damage is a `CatalogueError`.
 
-    `consumed` tells how many bytes of the user's file went in so far.
+    `consumed` gives how many bytes of the user's file went in so far.
     """
 
     def __init__(
@@ -196,7 +196,7 @@ class _Unpacked(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:
         size = 0
         try:
-            # as much as asked for, not as a block happens to hold: the first bytes tell the format
+            # as much as asked for, not as a block happens to hold: the first bytes show the format
             while size < len(buffer) and (block := self._stream.read(len(buffer) - size)):
                 buffer[size : size + len(block)] = block
                 size += len(block)
@@ -207,7 +207,7 @@ class _Unpacked(io.RawIOBase):
                 f"({error or type(error).__name__})",
                 DAMAGED,
             ) from error
-        # in an archive, the first bytes may stand before what was read to find them
+        # in an archive, the first bytes may come before what was read to find them
         self._consumed_before = min(self._consumed_before, self._consumed())
         self._count += size
         if self._count < ALWAYS_READ:
@@ -249,9 +249,7 @@ def open_content(path: str) -> io.BufferedReader:
                 inner = OPENERS[found.kind](path, stream)
             except DAMAGE as error:
                 raise CatalogueError(
-                    path,
-                    f"{found.what} can't be opened ({error or type(error).__name__})",
-                    DAMAGED,
+                    path, f"{found.what} can't be opened ({error or type(error).__name__})", DAMAGED
                 ) from error
             stream = io.BufferedReader(_Unpacked(path, found, inner, consumed), HEAD)
     except BaseException:

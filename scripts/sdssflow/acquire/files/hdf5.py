@@ -48,7 +48,10 @@ def read_hdf5(path: str, columns: dict[str, str], table: str | int | None) -> pa
             found = FileColumns(
                 names=list(places),
                 read=lambda name: _values(path, name, _resolved(path, node, name, places)),
-                unit=lambda name: _unit(_resolved(path, node, name, places)) or units.get(name),
+                unit=lambda name: (
+                    stated_unit(getattr(_resolved(path, node, name, places).holder, "attrs", {}))
+                    or units.get(name)
+                ),
                 others=lambda: {
                     place: list(columns_of(path, other, place))
                     for place, other in tables(file).items()
@@ -85,7 +88,7 @@ def _resolved(path: str, node: Any, name: str, places: dict[str, Stored]) -> Sto
                 path, f"{name!r} is a link to a group, not a column", "Set source.table to it."
             )
         stored = Stored(dataset, holder=dataset)
-    for part in (dataset, *(stored.beside.values() if stored.beside is not None else ())):
+    for part in (dataset, *(stored.vaex.values() if stored.vaex is not None else ())):
         check_readable(path, name, part)
     return stored
 
@@ -93,10 +96,6 @@ def _resolved(path: str, node: Any, name: str, places: dict[str, Stored]) -> Sto
 def _declared(stored: Stored) -> int:
     kind = stored.dataset.dtype[stored.field] if stored.field else stored.dataset.dtype
     return (stored.dataset.size or 0) * kind.itemsize
-
-
-def _unit(stored: Stored) -> str | None:
-    return None if stored.holder is None else stated_unit(stored.holder.attrs)
 
 
 def _compound_units(path: str, node: Any) -> dict[str, str]:
@@ -125,7 +124,7 @@ def _values(path: str, name: str, stored: Stored) -> Any:
     dataset = stored.dataset
     if dataset.shape is None:
         raise CatalogueError(path, "it holds no values at all", "Map a column.", column=name)
-    if stored.beside is not None and "indices" in stored.beside:
+    if stored.vaex is not None and "indices" in stored.vaex:
         return _vaex_texts(stored)
     if dataset.shape == ():
         return dataset[()] if not isinstance(dataset[()], bytes | str) else np.array(dataset[()])
@@ -138,8 +137,8 @@ def _values(path: str, name: str, stored: Stored) -> Any:
     mask = np.zeros(values.shape, dtype=bool)
     for nothing in _nothings(path, name, stored):
         mask |= values == nothing
-    if stored.beside is not None and "mask" in stored.beside:
-        mask |= stored.beside["mask"][...].astype(bool)
+    if stored.vaex is not None and "mask" in stored.vaex:
+        mask |= stored.vaex["mask"][...].astype(bool)
     if stored.pandas and values.dtype.kind == "S":
         mask |= values == b"nan"
     return np.ma.array(values, mask=mask) if mask.any() else values
@@ -147,7 +146,7 @@ def _values(path: str, name: str, stored: Stored) -> Any:
 
 def _nothings(path: str, name: str, stored: Stored) -> Iterator[Any]:
     """Yield the numbers that the attributes of netCDF call "no value"."""
-    attributes = {} if stored.holder is None or stored.beside is not None else stored.holder.attrs
+    attributes = {} if stored.holder is None or stored.vaex is not None else stored.holder.attrs
     for key, neutral in PACKED.items():
         if key in attributes and np.any(np.asarray(attributes[key]) != neutral):
             raise CatalogueError(
@@ -177,9 +176,9 @@ def _enumerated(path: str, name: str, values: np.ndarray, words: dict[str, int])
 
 def _vaex_texts(stored: Stored) -> pa.Array:
     """Return the texts of vaex: one run of bytes, where each begins, bits where one is there."""
-    ends = stored.beside["indices"][...].astype(np.int64)
+    ends = stored.vaex["indices"][...].astype(np.int64)
     raw = stored.dataset[...]
-    bitmap = stored.beside["null_bitmap"][...] if "null_bitmap" in stored.beside else None
+    bitmap = stored.vaex["null_bitmap"][...] if "null_bitmap" in stored.vaex else None
     buffers = [
         None if bitmap is None else pa.py_buffer(np.ascontiguousarray(bitmap).tobytes()),
         pa.py_buffer((ends - ends[0]).tobytes()),

@@ -3,7 +3,7 @@
 ======================  ============================================================================
 compound dataset        one field per column: astropy, PyTables, h5py
 group of datasets       one dataset per column: h5py, netCDF
-vaex                    ``table/columns/NAME/data``, masks and texts in datasets beside ``data``
+vaex                    ``table/columns/NAME/data``, masks and texts in other datasets
 pandas, fixed           ``KEY/blockN_items`` and ``KEY/blockN_values``; texts are pickled
 pandas, table           ``KEY/table``, a compound dataset with several columns in one field
 ======================  ============================================================================
@@ -43,7 +43,7 @@ class Stored(NamedTuple):
     field: str | None = None  # which field of a compound dataset
     element: int | None = None  # which column of a pandas block
     holder: Any = None  # group or dataset whose attributes describe this column alone
-    beside: Any = None  # group of a vaex column, with `mask`, `indices` and `null_bitmap`
+    vaex: Any = None  # group of a vaex column, with `mask`, `indices` and `null_bitmap`
     pandas: bool = False  # whether `nan` stands for a missing text
 
 
@@ -134,7 +134,7 @@ def columns_of(path: str, node: Any, table: str | int | None) -> dict[str, Store
         return _of_pandas(path, node, as_word(node.attrs["pandas_type"]))
     if _is_vaex(node):
         return {
-            name: Stored(node[name]["data"], holder=node[name], beside=node[name]) for name in node
+            name: Stored(node[name]["data"], holder=node[name], vaex=node[name]) for name in node
         }
     if "data" in node and node.name.startswith("/table/columns/"):  # one column of vaex
         raise CatalogueError(

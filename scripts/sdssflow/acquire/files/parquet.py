@@ -201,7 +201,7 @@ def _values(
     if name in partitions:
         return pa.array([partitions[name]] * rows, pa.string())
     kind = file.schema_arrow.field(name).type
-    if _is_bytes(kind):  # a long text that is stored once may stand in every row
+    if _is_bytes(kind):  # a long text that is stored once may occur in every row
         file = pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=[name])
     # only the column itself, not a nested or dotted one that begins alike
     column = file.read(columns=[name])[name]

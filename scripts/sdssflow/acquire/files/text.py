@@ -1,4 +1,4 @@
-"""Read tables of text, every value as it stands: numbers are made of it later, with ids exact.
+"""Read tables of text, every value as it is: numbers are made of it later, with ids exact.
 
 The separator is the one with which the header names all mapped columns. Lines may end in any of the
 three ways, and values in quotes may hold line breaks (RFC 4180), whatever the size of the file.
@@ -49,7 +49,7 @@ class Layout(NamedTuple):
 def read_text(path: str, columns: dict[str, str]) -> pa.Table:
     """Read the mapped columns of a table of text in UTF-8 or what its byte order mark says.
 
-    They are binary, with values as they stand in the file; for ECSV of the types that it states.
+    They are binary, with values as they are in the file; for ECSV of the types that it states.
     The file may be packed. A header without a mapped column or with one twice, rows whose number of
     values differs from the header's, quotes that don't end, NUL bytes and long lines are refused.
     """
@@ -132,11 +132,9 @@ def read_layout(path: str, columns: dict[str, str]) -> Layout:
             line=len(before) + 1,
         )
     if comment and not mapped <= set(names):  # TOPCAT and NumPy write the names as a comment
-        in_comment, its_separator, _ = _best(
-            [comment.removeprefix("#")], mapped, "".join(SEPARATORS)
-        )
-        if mapped <= set(in_comment):
-            names, separator, used = in_comment, its_separator, 0
+        in_comment = _best([comment.removeprefix("#")], mapped, "".join(SEPARATORS))
+        if mapped <= set(in_comment[0]):
+            names, separator, used = *in_comment[:2], 0
     skipped = [*before, *header[:used]]
     size = len("".join(skipped).encode("utf-8", "surrogateescape"))
     return Layout(names, separator, len(skipped), size, is_ecsv)
@@ -148,18 +146,15 @@ def _best(lines: list[str], mapped: set[str], separators: str) -> tuple[list[str
     for separator in separators:
         reader = csv.reader(lines, delimiter=separator, strict=True)
         with suppress(csv.Error):
-            names = [_readable(cell) for cell in next(reader, [])]
+            cells = [cell.strip().strip("\ufeff").strip() for cell in next(reader, [])]
+            # bytes that are not UTF-8 are shown as escapes
+            raw = [cell.encode("utf-8", "surrogateescape") for cell in cells]
+            names = [name.decode("utf-8", "backslashreplace") for name in raw]
             found.append((names, separator, reader.line_num))
     best = max(found, key=lambda one: (len(mapped & set(one[0])), len(one[0])), default=None)
     if best is None or (len(best[0]) < 2 and len(found) < len(separators)):
         return [], ",", 0  # a quote that is not closed
     return best
-
-
-def _readable(name: str) -> str:
-    """Return a name without blanks around it; bytes that are not UTF-8 as escapes."""
-    raw = name.strip().strip("\ufeff").strip().encode("utf-8", "surrogateescape")
-    return raw.decode("utf-8", "backslashreplace")
 
 
 def _check_names(path: str, columns: dict[str, str], layout: Layout) -> None:

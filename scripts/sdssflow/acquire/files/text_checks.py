@@ -23,7 +23,7 @@ class CheckedText(io.RawIOBase):
         self, path: str, stream: BinaryIO, separator: str, columns: int, lines: int
     ) -> None:
         self._path, self._stream = path, stream
-        self._line = lines + 1  # on which the next byte stands
+        self._line = lines + 1  # of the next byte
         self._since_line_end = 0  # bytes of that line so far
         # the last byte (and quotes after it), or a value in quotes whose end has not come yet
         self._tail = b"\n"

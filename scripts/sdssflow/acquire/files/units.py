@@ -62,7 +62,7 @@ def as_word(value: Any) -> str:
 def units_of_schema(schema: pa.Schema) -> dict[str, str]:
     """Return what a Parquet file says of the units of its columns.
 
-    Looked for in the metadata of the fields, in what astropy and pandas write beside them
+    Looked for in the metadata of the fields, in what astropy and pandas add
     (``df.attrs["units"]``), and in the VOTable of a file of the IVOA's kind.
     """
     about = schema.metadata or {}
@@ -84,7 +84,7 @@ def units_of_schema(schema: pa.Schema) -> dict[str, str]:
 
 
 def units_of_yaml(lines: Iterable[str]) -> dict[str, str]:
-    """Return the units in the header that astropy writes beside a table."""
+    """Return the units in the header that astropy adds to a table."""
     from astropy.table.meta import get_header_from_yaml
 
     described = get_header_from_yaml(list(lines))["datatype"]

@@ -14,13 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sdssflow.acquire.checks import (
-    KEPT,
-    KEPT_AS_NULL,
-    SET_TO_NULL,
-    Defects,
-    first_failure,
-)
+from sdssflow.acquire.checks import KEPT, KEPT_AS_NULL, SET_TO_NULL, Defects, first_failure
 from sdssflow.acquire.files.readers import SourceTable
 from sdssflow.acquire.schema import COLUMNS
 
@@ -125,7 +119,7 @@ def as_numbers(source: SourceTable, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def is_flag(name: str) -> bool:
-    """Tell whether a catalogue column is 0 or 1, so that booleans can stand for it."""
+    """Return whether a catalogue column is 0 or 1, so that booleans can stand for it."""
     column = COLUMNS[name]
     return pa.types.is_integer(column.type) and (column.low, column.high) == (0, 1)
 
@@ -160,9 +154,7 @@ def identifiers(
     values = source.take(name)
     if pa.types.is_floating(values.type):
         raise source.error(
-            name,
-            "stored as floating point, which can't hold the digits of a 64-bit id",
-            ADVICE,
+            name, "stored as floating point, which can't hold the digits of a 64-bit id", ADVICE
         )
     if not pa.types.is_integer(values.type):
         values = _decimal(as_text(source, name, values))
@@ -257,9 +249,7 @@ def _check_not_rounded(source: SourceTable, name: str, ids: pa.Array, repeated: 
         )
     if distinct <= max(1, n_long / 10):
         raise source.error(
-            name,
-            f"{n_long} rows share {distinct} different ids: digits were lost",
-            ADVICE,
+            name, f"{n_long} rows share {distinct} different ids: digits were lost", ADVICE
         )
 
 

@@ -36,13 +36,17 @@ def read_votable(path: str, columns: dict[str, str], table: str | int | None) ->
     from astropy.io.votable import parse
     from astropy.io.votable.exceptions import W46
 
-    promised = _scanned(path)
     try:
+        promised = _Scan(path).promised
         with warnings.catch_warnings(record=True) as given:
             warnings.simplefilter("always")
             tables = list(parse(path, verify="warn").iter_tables())
+    except CatalogueError:
+        raise
     except Exception as error:  # astropy raises its own warnings, expat's errors and plain ones
-        raise _unreadable(path, error) from error
+        raise CatalogueError(
+            path, f"the file can't be read as VOTable ({error})", REPAIR
+        ) from error
     cut = next((warning for warning in given if issubclass(warning.category, W46)), None)
     if cut is not None:  # astropy cuts such texts, ids as well
         raise CatalogueError(
@@ -174,16 +178,3 @@ class _Scan:
             f"the XML declares an entity ({declaration[0]!r}), which no table needs",
             "Save the table again as plain VOTable, without a DOCTYPE of its own.",
         )
-
-
-def _unreadable(path: str, error: Exception) -> CatalogueError:
-    return CatalogueError(path, f"the file can't be read as VOTable ({error})", REPAIR)
-
-
-def _scanned(path: str) -> dict[tuple[str | None, str | None], int]:
-    try:
-        return _Scan(path).promised
-    except CatalogueError:
-        raise
-    except (expat.ExpatError, OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
