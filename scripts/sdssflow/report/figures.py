@@ -256,8 +256,8 @@ PDFS = (
         "Candidates by round, judged on the validation part by their CRPS: the configured "
         "settings first, the better ones of the others going on with more epochs. Difference: "
         "CRPS minus that of the configured settings in the same round, with its standard error. "
-        "Others are chosen only if they are better by more than twice that. No test object was looked "
-        "at.", name="search"),
+        "Others are chosen only if they are better by more than twice that. No test object was "
+        "looked at.", name="search"),
 )
 # fmt: on
 PDFS = tuple(shown._replace(asked=_gives_pdfs) for shown in PDFS)
