@@ -89,13 +89,6 @@ def test_no_row_is_lost_on_the_way(finished):
     assert parts["rows"].sum() == clean.num_rows
 
 
-def test_descent_and_closed_form_agree(finished):
-    folder = finished.folder / "results/tiny/regress/published"
-    closed = read_parquet(folder / "linear/predictions.parquet").to_pandas()
-    descent = read_parquet(folder / "descent/predictions.parquet").to_pandas()
-    assert (closed["zphot"] - descent["zphot"]).abs().max() < 1e-6
-
-
 def test_every_score_quotes_its_data(finished):
     for table, split in (
         ("tiny/regress/published/scores.csv", "tiny/split/published/1/test.parquet"),
@@ -170,9 +163,9 @@ def longer(finished, tmp_path):
     content["regressors"]["ensemble"] |= {
         "hidden": [32, 32],
         "members": 4,
-        "max_epochs": 300,
-        "patience": 300,
-        "checkpoint_epochs": 20,
+        "max_epochs": 200,
+        "patience": 200,
+        "checkpoint_epochs": 10,
     }
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     return run
@@ -217,7 +210,7 @@ def test_a_training_that_is_killed_goes_on_to_the_same_bytes(longer):
     planned = longer.planned(*targets)
     longer.snakemake(*targets)
     log = (longer.folder / "logs/train_network/tiny/published/ensemble/1.log").read_text()
-    assert int(re.search(r"resumed after epoch (\d+)", log)[1]) >= 40
+    assert int(re.search(r"resumed after epoch (\d+)", log)[1]) >= 20
     assert "search_settings" not in planned
     assert {name: file_digest(longer.folder / name) for name in targets} == undisturbed
     assert not list(longer.folder.glob(f"{ENSEMBLE}/checkpoints/1"))
@@ -226,23 +219,3 @@ def test_a_training_that_is_killed_goes_on_to_the_same_bytes(longer):
 def test_snakemake_makes_its_own_report_of_the_run(finished, tmp_path):
     finished.snakemake("--report", str(tmp_path / "report.html"))
     assert "Objects left after each cut" in (tmp_path / "report.html").read_text()
-
-
-def test_a_failing_job_shows_its_traceback_and_leaves_no_output(finished, tmp_path):
-    run = finished.copy(tmp_path / "copy")
-    path = run.folder / "config/samples/tiny.yaml"
-    path.write_text(path.read_text().replace("minimum: 0.001", "minimum: 0.39"))
-    done = run.snakemake("results/tiny/clean/flow.csv", check=False)
-    assert done.returncode != 0
-    log = (run.folder / "logs/clean_catalogue/tiny.log").read_text()
-    assert "Traceback" in log
-    assert "ValueError: cuts: cut 4 (redshift_range: 0.39 ≤ zspec ≤ 0.4) removes" in log
-    assert "removes the last" in done.stdout + done.stderr
-    assert not (run.folder / "results/tiny/clean/flow.csv").exists()
-
-
-def test_a_mistake_in_the_configuration_stops_before_any_job(finished):
-    done = finished.snakemake("--config", "seds=1", "--dry-run", check=False)
-    assert done.returncode != 0
-    assert "unknown key (did you mean 'seeds'?)" in done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr

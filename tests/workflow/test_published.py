@@ -53,16 +53,6 @@ def test_an_entry_that_is_not_valid_stops_the_run_before_it_starts(finished):
         entry.unlink()
 
 
-def test_the_plan_says_what_the_published_samples_take(tmp_path):
-    copy_project(tmp_path)
-    run = Run(tmp_path)
-    done = run.snakemake("plan", "--cores", "1", "--configfile", "config/published.yaml")
-    samples = yaml.safe_load((ROOT / "config/published.yaml").read_text())["samples"]
-    table = read_csv(run.folder / "results/download_estimate.csv")
-    assert sorted(table["sample"]) == sorted(samples)
-    assert all(sample in done.stdout + done.stderr for sample in samples)
-
-
 @pytest.mark.shared
 @pytest.mark.skipif(not SHARED.is_dir(), reason="no development rows beside the checkout")
 def test_the_decision_tree_of_the_course_is_reproduced(tmp_path):
