@@ -139,7 +139,9 @@ def make_environment(folder: Path) -> Path:
     return python
 
 
-def run_method(name: str, python: Path, rows: tuple[Path, Path], folder: Path) -> dict[str, Any]:
+def run_method(
+    name: str, python: Path, rows: tuple[Path, Path], highest: float, folder: Path
+) -> dict[str, Any]:
     """Run one method once: train, predict, bring onto the grid, score."""
     train, test = rows
     out, density = folder / "out.hdf5", folder / "density.hdf5"
@@ -147,17 +149,23 @@ def run_method(name: str, python: Path, rows: tuple[Path, Path], folder: Path) -
         old.unlink()
     if name == OURS:
         measured = run_measured([sys.executable, HERE / "run_ours.py", train, test, out], folder)
-        run_quietly([sys.executable, HERE / "grid_ours.py", out, density])
+        run_quietly([sys.executable, HERE / "grid_ours.py", out, density, highest])
     else:
-        measured = run_measured([python, HERE / "run_peer.py", name, train, test, out], folder)
-        run_quietly([python, HERE / "grid_peer.py", out, density])
+        peer = [python, HERE / "run_peer.py", name, train, test, out, "--highest", highest]
+        measured = run_measured(peer, folder)
+        run_quietly([python, HERE / "grid_peer.py", out, density, highest])
     told = out.with_suffix(".json")
     scores = run_quietly([sys.executable, HERE / "score_grid.py", density, test])
     return measured | json.loads(told.read_text()) | json.loads(scores)
 
 
 def run_all(
-    names: list[str], python: Path, rows: tuple[Path, Path], repeat: int, folder: Path
+    names: list[str],
+    python: Path,
+    rows: tuple[Path, Path],
+    highest: float,
+    repeat: int,
+    folder: Path,
 ) -> dict[str, dict[str, Any] | str]:
     """Run all methods in turn, `repeat` times; return results, or why there is none, by name."""
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
@@ -168,7 +176,7 @@ def run_all(
                 continue
             print(f"{name} ...", end=" ", flush=True, file=sys.stderr)
             try:
-                runs[name].append(run_method(name, python, rows, folder))
+                runs[name].append(run_method(name, python, rows, highest, folder))
                 print(f"{runs[name][-1]['wall_s']:.1f} s", file=sys.stderr)
             except Failed as failed:
                 failures[name] = str(failed)
@@ -240,6 +248,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--rows", type=int, help="of each file, for a quick run (default all)")
     parser.add_argument("--repeat", type=int, default=1, help="runs of each method (default 1)")
+    parser.add_argument("--highest", type=float, default=0.4, help="end of the grid of redshifts")
     parser.add_argument("--split", type=Path, default=SPLIT, help="folder of the split")
     options = parser.parse_args()
     python = make_environment(options.venv.absolute())
@@ -256,7 +265,7 @@ def main() -> None:
         )
         run_quietly([python, "-c", PEERS_FIRST])
         before = os.getloadavg()[0]
-        results = run_all(options.only, python, rows, options.repeat, folder)
+        results = run_all(options.only, python, rows, options.highest, options.repeat, folder)
         told = {path.stem: describe(path) for path in rows}
     lines = header(told, results, options.repeat, before)
     print("\n".join([*lines, *table(options.only, results)]))

@@ -35,13 +35,16 @@ BANDS = "ugriz"
 
 
 def magnitudes(column: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return (n,) magnitudes u to z of (n,) colours and r, all in mag.
+    """Return (n,) magnitudes u to z, all in mag.
 
     Parameters
     ----------
     column : dict of str to (n,) array
-        `model_mag_r` and the colours `model_color_ug` to `model_color_iz`.
+        `model_mag_u` to `model_mag_z`, or `model_mag_r` and the colours `model_color_ug` to
+        `model_color_iz`.
     """
+    if "model_mag_u" in column:
+        return {band: column[f"model_mag_{band}"] for band in BANDS}
     r = column["model_mag_r"]
     g = r + column["model_color_gr"]
     i = r - column["model_color_ri"]

@@ -13,7 +13,7 @@ estimator   setting                                 why
 all         bands, err_bands, redshift_col,         names of the columns; the reference band is i,
             ref_band                                as by default
 all         zmax 0.4, nzbins 401                    galaxies of `mgs` have z < 0.3; a step of 0.001
-                                                    instead of 0.01
+                                                    instead of 0.01. Others by `--highest`
 all         mag_limits, replace_error_vals          for five bands; not used: nothing is missing
 all         output_mode return                      results in memory, not in files
 gpz         r and colours; n_basis 100              CRPS 0.0106, default 0.0109
@@ -131,6 +131,7 @@ def main() -> None:
     parser.add_argument("name", choices=PEERS)
     for name in ("train", "test", "out"):
         parser.add_argument(name, type=Path)
+    parser.add_argument("--highest", type=float, default=COMMON["zmax"], help="largest redshift")
     parser.add_argument("--settings", type=json.loads, default={}, help="JSON, over those here")
     parser.add_argument("--from-defaults", action="store_true", help="over RAIL's instead")
     options = parser.parse_args()
@@ -139,7 +140,8 @@ def main() -> None:
         os.chdir(folder)  # RAIL writes its models where it stands
         peer = PEERS[options.name]
         chosen = {} if options.from_defaults else peer.settings
-        told = run_peer(peer, chosen | options.settings, *paths)
+        bins = {"zmax": options.highest, "nzbins": round(options.highest / 0.001) + 1}
+        told = run_peer(peer, bins | chosen | options.settings, *paths)
         os.chdir("/")
     paths[2].with_suffix(".json").write_text(json.dumps(told))
 

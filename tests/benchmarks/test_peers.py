@@ -99,7 +99,7 @@ def test_a_missing_magnitude_is_refused(split, tmp_path):
 
 def test_every_method_of_the_table_can_be_run_on_one_grid():
     assert set(compare.METHODS) == {compare.OURS, *run_peer.PEERS}
-    np.testing.assert_array_equal(grid_ours.GRID, grid_peer.GRID)
+    assert grid_ours.POINTS == grid_peer.GRID_POINTS
 
 
 HOLDING = """
@@ -157,7 +157,7 @@ def test_a_method_that_fails_says_why_and_the_others_go_on(monkeypatch, tmp_path
 
     monkeypatch.setattr(compare, "run_method", run_method)
     names = ["ours", "gpz", "knn"]
-    results = compare.run_all(names, Path("python"), (Path(), Path()), 2, tmp_path)
+    results = compare.run_all(names, Path("python"), (Path(), Path()), 0.4, 2, tmp_path)
     lines = compare.table(names, results)
     assert "failed: exit 1: ValueError: no such / band" in lines[3]
     assert lines[4].endswith("| 2.00 |")
@@ -171,7 +171,7 @@ def test_times_of_repeated_runs_are_medians(monkeypatch, tmp_path):
         return dict.fromkeys((key for key, _ in compare.TIMES.values()), next(seconds))
 
     monkeypatch.setattr(compare, "run_method", run_method)
-    results = compare.run_all(["knn"], Path("python"), (Path(), Path()), 3, tmp_path)
+    results = compare.run_all(["knn"], Path("python"), (Path(), Path()), 0.4, 3, tmp_path)
     assert results["knn"]["wall_s"] == 2.0
 
 
@@ -188,7 +188,7 @@ def test_our_process_writes_what_the_scores_read(split, tmp_path, monkeypatch, c
     monkeypatch.setattr(run_ours, "MixtureEnsemble", lambda kind: quick)
     monkeypatch.setattr(sys, "argv", ["run_ours.py", train, test, out])
     run_ours.main()
-    monkeypatch.setattr(sys, "argv", ["grid_ours.py", out, density])
+    monkeypatch.setattr(sys, "argv", ["grid_ours.py", out, density, "0.4"])
     grid_ours.main()
     monkeypatch.setattr(sys, "argv", ["score_grid.py", density, test])
     score_grid.main()
