@@ -18,7 +18,7 @@ from tests.workflow.conftest import TINY_RUN
 from tests.workflow.snakemakes import ROOT, server
 
 pytestmark = pytest.mark.workflow
-PAIRS = 16
+PAIRS = 40
 OLD = 1_500_000_000  # a time stamp before every result's
 
 CLASSIFIERS = TINY_RUN["classifiers"]

@@ -328,7 +328,7 @@ def batch_for(count: int) -> int:
 
     At 30,000 objects 1024 in a step give the CRPS of 256 to 0.25 % in 0.7 of the time, and larger
     matrices keep the processor busier; but a few thousand objects need their steps
-    (`benchmarks/measure_across_samples.py`).
+    (`benchmarks/measure_ensemble_choices.py`).
 
     >>> batch_for(5_000), batch_for(30_000), batch_for(10**6)
     (256, 1024, 4096)

@@ -7,10 +7,11 @@ colours made of it together, and a band that is hidden takes all of them along.
 Magnitude errors enter as logarithms: they span orders of magnitude, and failed photometry has
 errors of many magnitudes.
 
-Magnitudes of a galaxy are nearly the same in all bands, and what tells its redshift is the little
-by which they differ. So magnitudes and colours are turned to their principal axes, each of variance
-1: a network sees the same whether it is given magnitudes, colours or both. Where a band may be
-missing they stay as they are, for an axis is unknown if any of its bands is.
+Magnitudes of a galaxy are nearly the same in all bands, and what shows its redshift is the little
+by which they differ. So magnitudes and colours are turned to their principal axes, and the flat
+ones stretched, half way (in the logarithm) to equal variances. All the way is as good where objects
+are many, and overfits where they are a few hundred (`benchmarks/measure_ensemble_choices.py`).
+Where a band may be missing they stay as they are, for an axis is unknown if any of its bands is.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from sdssflow.regress.standardisation import FEATURE_BOUND
 
 SMALLEST_ERROR = 1e-4  # mag; zero has no logarithm
 FLATTEST_AXIS = 1e-6  # of the variance of the first: beyond it an axis is rounding alone
+STRETCH = 0.25  # power of the variance that an axis is divided by; 0.5 would make all equal
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class PhotometricInputs:
         Features whose absence is an input of its own: those that training has seen missing.
     axes : (f, f) float64 tensor
         Standardised features times this are the inputs: columns are the principal axes of
-        magnitudes and colours, over their standard deviations; 0 where there is none left.
+        magnitudes and colours, over the roots of their standard deviations; 0 where none is left.
     """
 
     mean: torch.Tensor
@@ -201,16 +203,17 @@ def photometric_noise(
 
 
 def principal_axes(values: np.ndarray) -> np.ndarray:
-    """Return the (f, f) matrix that makes (n, f) standardised values uncorrelated, of variance 1.
+    """Return the (f, f) matrix that makes (n, f) standardised values uncorrelated.
 
-    Far values count as at the bound, as in the inputs. An axis along which there is nothing but
-    rounding, as where colours stand beside their magnitudes, is 0.
+    A variance v becomes v^(1 - 2 STRETCH). Far values count as at the bound, as in the inputs. An
+    axis along which there is nothing but rounding, as where colours stand beside their magnitudes,
+    is 0.
     """
     bounded = np.clip(values, -FEATURE_BOUND, FEATURE_BOUND)
     variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(bounded, rowvar=False, ddof=0)))
     known = variances > FLATTEST_AXIS * variances.max(initial=1e-12)
     axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(len(axes))])
-    return axes * np.where(known, 1 / np.sqrt(np.where(known, variances, 1)), 0)
+    return axes * np.where(known, np.where(known, variances, 1) ** -STRETCH, 0)
 
 
 def _logarithms(features: torch.Tensor, logarithmic: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,132 @@
+r"""What the choices in an ensemble are worth on the development rows of a sample, one by one.
+
+    snakemake results/boss_dr10/split/published/1/development.parquet \
+        --configfile config/across_samples.yaml
+    PYTHONPATH=scripts python benchmarks/measure_ensemble_choices.py \
+        results/boss_dr10/split/published/1/development.parquet [--rows N] [--only NAMES]
+
+Cross-validation on all parts of the file together; no test object is in it. Prints, for each change
+of the default settings (noise 0), the CRPS relative to the first line with the standard error of
+the paired difference, sigma_NMAD and rms of each point of p(z), and the CPU time of the trainings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+import torch
+
+from sdssflow.configuration.networks import MixtureEnsemble
+from sdssflow.evaluate.redshift_metrics import normalised_residual, sigma_nmad
+from sdssflow.prepare.parts import Part, read_part
+from sdssflow.redshift_pdf.scores import pdf_scores
+from sdssflow.redshift_pdf.summaries import POINTS, summarise
+from sdssflow.regress import photometric_inputs
+from sdssflow.regress.ensemble_training import fit
+from sdssflow.regress.mixture_networks import predict_pdf
+
+FOLDS = 3
+CHANGES: dict[str, dict[str, Any]] = {
+    "noise 0": {},
+    "noise 0.25": {"noise": 0.25},
+    "noise 0.5": {"noise": 0.5},
+    "noise-aware": {"noise_aware": True},
+    "inputs standardised, not turned": {"axes": False},
+    "silu": {"activation": "silu"},
+    "64, 64, 64 units": {"hidden": [64, 64, 64], "learning_rate": 0.005},
+    "5 components": {"components": 5},
+    "20 members": {"members": 20},
+    "weight decay 0.03": {"weight_decay": 0.03},
+    "weight decay 0.3": {"weight_decay": 0.3},
+    "60 epochs": {"max_epochs": 60},
+    "256 in a step": {"batch_size": 256},
+    "1024 in a step": {"batch_size": 1024},
+}
+
+
+def read_rows(path: Path, most: int | None) -> Part:
+    """Return some rows of all parts, as one."""
+    parts = [read_part(path, 0, name) for name in ("train", "validation", "calibration")]
+    features, zspec = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("features", "zspec")
+    )
+    chosen = np.random.default_rng(1).permutation(len(zspec))[:most]
+    return some_rows(replace(parts[0], features=features, zspec=zspec), chosen)
+
+
+def some_rows(part: Part, rows: np.ndarray) -> Part:
+    """Return a part with features and zspec of some rows, which is all that a training reads."""
+    features, zspec = part.features[rows], part.zspec[rows]
+    return replace(part, features=features, zspec=zspec, row_id=np.arange(len(zspec)))
+
+
+@contextmanager
+def inputs_turned(turned: bool) -> Iterator[None]:
+    """Leave magnitudes and colours as they are, if so wished."""
+    if turned:
+        yield
+        return
+    with mock.patch.object(photometric_inputs, "principal_axes", lambda x: np.eye(x.shape[1])):
+        yield
+
+
+def measure(part: Part, change: dict[str, Any]) -> tuple[pd.DataFrame, float]:
+    """Return CRPS and points of all rows by models that have not seen them, and CPU seconds."""
+    change = {"noise": 0.0, **change}
+    turned = change.pop("axes", True)
+    settings = MixtureEnsemble(kind="mixture_ensemble", **change)
+    fold = np.arange(len(part.zspec)) % FOLDS
+    made, seconds = [], 0.0
+    for number in range(FOLDS):
+        train = some_rows(part, np.flatnonzero(fold != number))
+        nobody = some_rows(part, np.arange(0))
+        started = time.process_time()
+        with inputs_turned(turned):
+            networks = fit(settings, 1, train, nobody, torch.device("cpu")).networks
+        seconds += time.process_time() - started
+        rows = np.flatnonzero(fold == number)
+        pdf = predict_pdf(networks, part.features[rows], part.feature_names)
+        points = {point: summarise(pdf, "mean")[f"zphot_{point}"] for point in POINTS}
+        crps = pdf_scores(pdf, part.zspec[rows])["crps"]
+        made.append(pd.DataFrame({"row": rows, "crps": crps, **points}))
+    return pd.concat(made).sort_values("row"), seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("development", type=Path)
+    parser.add_argument("--rows", type=int, help="at most, drawn with a fixed seed (default all)")
+    parser.add_argument("--only", nargs="+", choices=CHANGES, default=list(CHANGES))
+    options = parser.parse_args()
+    torch.set_num_threads(1)  # as rule train_network
+    part = read_rows(options.development, options.rows)
+    print(f"{options.development}: {len(part)} rows, features {', '.join(part.feature_names)}\n")
+    points = " | ".join(f"{point}: NMAD, rms" for point in POINTS)
+    print(f"| change | CRPS | against the first, % | {points} | CPU s |")
+    print("|---" * (len(POINTS) + 4) + "|")
+    first = None
+    for name in options.only:
+        found, seconds = measure(part, CHANGES[name])
+        first = found if first is None else first
+        difference = 100 * (found["crps"] - first["crps"]) / first["crps"].mean()
+        error = difference.std() / np.sqrt(len(part))
+        cells = [
+            f"{sigma_nmad(normalised_residual(part.zspec, found[point].to_numpy())):.5f}, "
+            f"{np.sqrt(np.mean((found[point].to_numpy() - part.zspec) ** 2)):.4f}"
+            for point in POINTS
+        ]
+        crps = f"{found['crps'].mean():.5f} | {difference.mean():+.2f} ± {error:.2f}"
+        print(f"| {name} | {crps} | {' | '.join(cells)} | {seconds:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
