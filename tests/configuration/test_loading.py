@@ -73,7 +73,7 @@ def changed(content, path, value):
         (["classifiers", "network", "hidden"], [], "hidden: List should have at least 1 item"),
         (["regressors", "ensemble", "search", "hidden"], [[8], [8]], "entry 2 is the same as"),
         (["regressors", "ensemble", "search", "noise"], [float("nan")], "a finite number"),
-        (["regressors", "ensemble", "search"], {}, "ensemble.search: there is nothing to try"),
+        (["regressors", "ensemble", "search"], {"noise": []}, "search: there is nothing to try"),
         (["downloads"], {"store": ""}, "downloads.store: a path is empty"),
         (["downloads"], {"pause_s": float("inf")}, "pause_s: Input should be a finite number"),
         (["sample_folder"], "~/samples", "'~' means your home folder only to a shell"),

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import numpy as np
 
-from sdssflow.configuration.section import PointEstimate
 from sdssflow.redshift_pdf.best import best
 from sdssflow.redshift_pdf.mixture import Mixture
 
-POINTS = get_args(PointEstimate)
+POINTS = ("mean", "median", "mode", "best")
 INTERVALS = {"z_low_68": 0.16, "z_high_68": 0.84, "z_low_95": 0.025, "z_high_95": 0.975}
 ODDS_HALF_WIDTH = 0.05  # times 1 + zphot
 
