@@ -64,6 +64,23 @@ def test_noise_that_blurs_what_is_measured_is_not_chosen():
     assert chosen.noise == 0 and table["difference"].iloc[1] < 0
 
 
+@pytest.mark.parametrize(("gain", "hidden"), [(0.01, [8]), (0.05, [4])])
+def test_other_settings_must_beat_the_configured_ones_with_the_noise_that_suits(
+    gain, hidden, monkeypatch
+):
+    def crps(candidate, *_):
+        scatter = np.tile([-0.1, 0.1], 200)  # of paired differences: two standard errors are 0.01
+        better = 0.2 * (candidate.noise == 0) + gain * (candidate.hidden == [4])
+        return 1 - better + scatter * (candidate.hidden == [4])
+
+    monkeypatch.setattr(settings_search, "_crps", crps)
+    search = SettingsSearch(hidden=[[4]], candidates=9)
+    settings = SETTINGS.model_copy(update={"search": search})
+    chosen, table = search_settings(settings, 1, TRAIN, VALIDATION, CPU)
+    assert (chosen.noise, chosen.hidden) == (0, hidden)
+    assert table["difference"].min() < -0.15
+
+
 def test_a_small_validation_part_is_joined_by_whole_groups_of_the_train_part():
     train = replace(TRAIN, group_key=pa.chunked_array([[str(row // 2) for row in range(400)]]))
     learnt, judged = share_out(train, VALIDATION.subset(slice(60)), 1)

@@ -4,8 +4,10 @@ All candidates are trained for a few epochs, the better ones again for more, unt
 (arXiv:1502.07943). They learn from the train part and are judged on the validation part by the
 mean CRPS of their p(z); the calibration part and the test objects are not looked at. Where the
 validation part is small, or there is none, some of the train part is judged on as well, and not
-learnt from. Another candidate than the configured settings is chosen only if it is better by more
-than twice the standard error of the paired difference: the best of several is so by chance, too.
+learnt from. The noise is decided first, by what it does to the configured settings. Whatever is
+chosen must be better than the settings before by more than twice the standard error of the paired
+difference: the best of several is so by chance, too, and a few epochs favour other settings than
+many.
 """
 
 from __future__ import annotations
@@ -56,7 +58,8 @@ def search_settings(
         The settings with the chosen candidate's in place of their own.
     table : pandas.DataFrame
         One row per candidate and round: `COLUMNS`. `difference` is the mean CRPS minus that of the
-        configured settings in the same round; `kept` are those that went on, in the last round the
+        first in the same round, the configured settings, from the second round on with the noise
+        that suits; `kept` are those that went on, in the last round the
         chosen one. Empty if there is nothing to choose from.
 
     Raises
@@ -72,6 +75,7 @@ def search_settings(
         return settings, pd.DataFrame(columns=COLUMNS)
     train, judged = share_out(train, validation, seed)
     rows: list[dict[str, Any]] = []
+    noise = {"noise": None}  # candidates that are equal but for it
     for number, epochs in enumerate(_epochs(settings, search), start=1):
         budget = {"max_epochs": epochs, "members": search.members, "blocks": 0}
         tried = [settings.model_copy(update=candidate | budget) for candidate in alive]
@@ -81,10 +85,14 @@ def search_settings(
                 for candidate in progress(tried, len(tried), f"round {number}")
             ]
         )
-        # the configured settings stand first in every round
-        order = [0, *(1 + np.argsort(crps[1:].mean(axis=1), kind="stable"))]
+        noises = [place for place, each in enumerate(alive) if each | noise == alive[0] | noise]
+        others = [place for place in np.argsort(crps.mean(axis=1), kind="stable")
+                  if place not in noises]  # fmt: skip
+        order = [noises[_winner(crps[noises])], *others]
         last = len(alive) <= search.reduction or epochs == settings.max_epochs
-        kept = [_winner(crps)] if last else order[: math.ceil(len(alive) / search.reduction)]
+        kept = order[: math.ceil(len(alive) / search.reduction)]
+        if last:
+            kept = [order[_winner(crps[order])]]
         for place, candidate in enumerate(alive):
             rows.append(_row(number, epochs, candidate, crps, place, place in kept))
         alive = [alive[place] for place in kept]

@@ -255,7 +255,7 @@ PDFS = (
     Shown("regress/{split}/{model}/search/{seed}.csv", "Search for settings",
         "Candidates by round, judged on the validation part by their CRPS: the configured "
         "settings first, the better ones of the others going on with more epochs. Difference: "
-        "CRPS minus that of the configured settings in the same round, with its standard error. "
+        "CRPS minus that of the first of the round, with its standard error. "
         "Others are chosen only if they are better by more than twice that. No test object was "
         "looked at.", name="search"),
 )
