@@ -54,7 +54,7 @@ def prepare(folder: Path) -> Path:
     configure(folder)
     ensemble = {**TINY_RUN["regressors"]["ensemble"], "max_epochs": 300, "patience": 300,
                 "checkpoint_epochs": 20}  # fmt: skip
-    del ensemble["search"]
+    ensemble["search"] = None
     run = {**TINY_RUN, "samples": ["tiny"], "regressors": dict.fromkeys(FAULTS, ensemble)}
     (folder / "config/config.yaml").write_text(yaml.safe_dump(run, sort_keys=False))
     local(folder, *map(output, FAULTS), "--cores", "2")
