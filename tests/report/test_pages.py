@@ -239,9 +239,9 @@ def test_densities_have_a_section_with_scores_stacks_and_folded_point_summaries(
         tables[title] = table
     heads = ["".join(th.itertext()) for th in elements(tables["Scores of p(z)."], "th")]
     assert not any("of the mean" in head for head in heads)
-    points = tables["Scores of the mean, median, mode and best point of p(z)."]
+    points = tables["Scores of the mean, median and best point of p(z)."]
     heads = " ".join("".join(th.itertext()) for th in elements(points, "th"))
-    assert all(f"of the {point}" in heads for point in ("mean", "median", "mode", "best"))
+    assert all(f"of the {point}" in heads for point in ("mean", "median", "best"))
     stacks = "".join(tables["Means and widths of the stacks."].itertext())
     assert "0.0021" in stacks
     assert "[0.0011, 0.0031]" in stacks

@@ -153,8 +153,12 @@ def _blocks(item: Item, scores: ModelScores) -> Iterator[Table | Figure]:
             of_points = scores.scores["convention"].str.startswith("of the ")
             yield score_table(scores.scores[~of_points], title, text, notes, scores.metric)
             if of_points.any():
-                title = "Scores of the mean, median, mode and best point of p(z)"
-                text = "Each p(z) as one number: which of the four, is the convention."
+                title = "Scores of the mean, median and best point of p(z)"
+                text = (
+                    "Each p(z) as one number: which of the three, is the convention. The file has "
+                    "those of the mode as well; a page has no room for four."
+                )
+                of_points &= scores.scores["convention"] != "of the mode"
                 points = scores.scores[of_points]
                 table = score_table(points, title, text, notes, RANKED_BY["regress"])
                 yield replace(table, folded=True)
