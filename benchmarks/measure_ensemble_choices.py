@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +39,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "noise 0.5": {"noise": 0.5},
     "noise-aware": {"noise_aware": True},
     "inputs standardised, not turned": {"axes": False},
+    "axes of equal variance": {"stretch": 0.5},
     "silu": {"activation": "silu"},
     "64, 64, 64 units": {"hidden": [64, 64, 64], "learning_rate": 0.005},
     "5 components": {"components": 5},
@@ -69,20 +68,12 @@ def some_rows(part: Part, rows: np.ndarray) -> Part:
     return replace(part, features=features, zspec=zspec, row_id=np.arange(len(zspec)))
 
 
-@contextmanager
-def inputs_turned(turned: bool) -> Iterator[None]:
-    """Leave magnitudes and colours as they are, if so wished."""
-    if turned:
-        yield
-        return
-    with mock.patch.object(photometric_inputs, "principal_axes", lambda x: np.eye(x.shape[1])):
-        yield
-
-
 def measure(part: Part, change: dict[str, Any]) -> tuple[pd.DataFrame, float]:
     """Return CRPS and points of all rows by models that have not seen them, and CPU seconds."""
     change = {"noise": 0.0, **change}
-    turned = change.pop("axes", True)
+    changed = {"STRETCH": change.pop("stretch", photometric_inputs.STRETCH)}
+    if not change.pop("axes", True):
+        changed["principal_axes"] = lambda values: np.eye(values.shape[1])
     settings = MixtureEnsemble(kind="mixture_ensemble", **change)
     fold = np.arange(len(part.zspec)) % FOLDS
     made, seconds = [], 0.0
@@ -90,7 +81,7 @@ def measure(part: Part, change: dict[str, Any]) -> tuple[pd.DataFrame, float]:
         train = some_rows(part, np.flatnonzero(fold != number))
         nobody = some_rows(part, np.arange(0))
         started = time.process_time()
-        with inputs_turned(turned):
+        with mock.patch.multiple(photometric_inputs, **changed):
             networks = fit(settings, 1, train, nobody, torch.device("cpu")).networks
         seconds += time.process_time() - started
         rows = np.flatnonzero(fold == number)

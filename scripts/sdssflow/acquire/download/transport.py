@@ -12,6 +12,7 @@ import io
 import re
 import socket
 import time
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -229,7 +230,7 @@ def _port(parts: Any) -> int | None:
     return parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
-class Server:
+class Server(ABC):
     """A server that is asked one question at a time, and answers it as a whole or not at all.
 
     Its `session` is made to read within the limits of `network` and to say who asks; `setting` is
@@ -253,17 +254,17 @@ class Server:
         )
         session.headers["Accept-Encoding"] = "gzip, deflate"
 
+    @abstractmethod
     def send(self, query: str) -> requests.Response:
         """Send a query; errors are those of requests."""
-        raise NotImplementedError
 
+    @abstractmethod
     def said(self, response: requests.Response) -> str | None:
         """Return what an answer says is wrong; None if it looks like a table."""
-        raise NotImplementedError
 
+    @abstractmethod
     def mistake(self, response: requests.Response, said: str, message: str) -> DownloadError | None:
         """Return the error of an answer that says that asking again can't help."""
-        raise NotImplementedError
 
     def ask(self, query: str) -> bytes:
         """Send one query, once, and return the body of the answer, unread.

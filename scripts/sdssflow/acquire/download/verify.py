@@ -7,6 +7,7 @@ also say, bit by bit, what other columns have to hold: a free check of the conte
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import numpy as np
@@ -32,7 +33,7 @@ class Tally(NamedTuple):
 NO_ROWS = Tally(0, None, None, None, None)  # in SQL, the sum of no rows is NULL
 
 
-class Language:
+class Language(ABC):
     """How one kind of server is asked, and what the rows of its answers have to be."""
 
     queries: Queries | AdqlQueries
@@ -46,9 +47,9 @@ class Language:
     signed = False  # whether keys beyond 2^63 come as negative numbers of the same 64 bits
     ordered = True  # whether rows come in the order of the key
 
+    @abstractmethod
     def read(self, body: bytes, types: dict[str, pa.DataType]) -> pa.Table:
         """Read an answer whose columns have these types, or raise why it can't be believed."""
-        raise NotImplementedError
 
     @property
     def count_types(self) -> dict[str, pa.DataType]:
