@@ -326,9 +326,9 @@ def member_rows(
 def batch_for(count: int) -> int:
     """Return how many of `count` objects a step takes: the power of two nearest a 32nd of them.
 
-    At 30,000 objects 1024 in a step give the CRPS of 256 to 0.25 % in 0.7 of the time, and larger
-    matrices keep the processor busier; but a few thousand objects need their steps
-    (`benchmarks/measure_ensemble_choices.py`).
+    At 22,000 objects 1024 in a step gave the CRPS of 256 within 0.1 %, in less time, for larger
+    matrices keep the processor busier; at 4,000 objects, which need their steps, it cost 1.5 %
+    (`benchmarks/measure_ensemble_choices.py`, galaxy_colors_galaxies and boss_dr10).
 
     >>> batch_for(5_000), batch_for(30_000), batch_for(10**6)
     (256, 1024, 4096)
