@@ -22,6 +22,7 @@ include: "rules/regress.smk"
 include: "rules/evaluate.smk"
 include: "rules/evaluate_pdfs.smk"
 include: "rules/published.smk"
+include: "rules/estimate.smk"
 include: "rules/report.smk"
 include: "rules/whole_run.smk"
 

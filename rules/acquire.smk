@@ -12,8 +12,8 @@ rule simulate_sky:
     resources:
         **needs(1000, minutes=60),
     params:
-        objects=lambda wildcards: SAMPLES[wildcards.sample].source.simulated.objects,
-        seed=lambda wildcards: SAMPLES[wildcards.sample].source.simulated.seed,
+        objects=lambda wildcards: SOURCES[wildcards.sample].source.simulated.objects,
+        seed=lambda wildcards: SOURCES[wildcards.sample].source.simulated.seed,
     message:
         "Simulating the sky of {wildcards.sample}"
     script:
@@ -28,7 +28,7 @@ rule estimate_download:
         **needs(500, minutes=10),
     params:
         sources=as_text(
-            definitions({name: SAMPLES[name].source for name in DOWNLOADED})
+            definitions({name: SOURCES[name].source for name in DOWNLOADED})
         ),
         network=as_text(RUN.downloads.canonical()),
     message:
@@ -51,7 +51,7 @@ rule plan_chunks:
         downloads=1,
         network=as_text(RUN.downloads.canonical()),
     params:
-        source=lambda wildcards: SAMPLES[wildcards.sample].source.question(),
+        source=lambda wildcards: SOURCES[wildcards.sample].source.question(),
         standin=standin_digest,
     message:
         "Asking what there is for {wildcards.sample}"
@@ -73,7 +73,7 @@ rule download_chunk:
         downloads=1,
         network=as_text(RUN.downloads.canonical()),
     params:
-        source=lambda wildcards: SAMPLES[wildcards.sample].source.question(),
+        source=lambda wildcards: SOURCES[wildcards.sample].source.question(),
         chunk=lambda wildcards: int(wildcards.chunk),
         standin=standin_digest,
     message:
@@ -113,7 +113,7 @@ rule import_bulk:
     resources:
         **needs(1500, minutes=120),
     params:
-        source=lambda wildcards: SAMPLES[wildcards.sample].source.question(),
+        source=lambda wildcards: SOURCES[wildcards.sample].source.question(),
         sample="{sample}",
         source_files=source_files,
         source_digests=source_digests,

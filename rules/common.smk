@@ -22,8 +22,10 @@ if SCRIPTS not in sys.path:
 from sdssflow import code_digests, failures
 from sdssflow.running import queue, runs
 from sdssflow.configuration import loading
+from sdssflow.configuration.applying import load_applications
 from sdssflow.configuration.cuts import Cuts
 from sdssflow.configuration.reading import Document
+from sdssflow.estimate.partitions import partitions
 from sdssflow.files import write_text
 from sdssflow.outputs import outputs
 from sdssflow.provenance import digests, records
@@ -54,6 +56,7 @@ try:
     LAYERS = configuration_layers()
     RUN = loading.load_layers(LAYERS)
     SAMPLES = loading.load_samples(RUN, LAYERS)
+    BUNDLES, TARGETS, APPLIED = load_applications(RUN, SAMPLES, LAYERS)
 except loading.ConfigurationError as error:
     failures.refuse(error)
 
@@ -75,9 +78,15 @@ def those(things, condition):
     return {name for name, thing in things.items() if condition(thing)}
 
 
-DOWNLOADED = those(SAMPLES, lambda its: its.source.kind in ("skyserver", "tap"))
-BULK = those(SAMPLES, lambda its: its.source.kind == "bulk")
-SIMULATED = {name for name in DOWNLOADED if SAMPLES[name].source.simulated}
+# what has rows: they are acquired alike
+SOURCES = {**SAMPLES, **TARGETS}
+DOWNLOADED = those(SOURCES, lambda its: its.source.kind in ("skyserver", "tap"))
+BULK = those(SOURCES, lambda its: its.source.kind == "bulk")
+SIMULATED = {name for name in DOWNLOADED if SOURCES[name].source.simulated}
+try:
+    PARTITIONS = {name: partitions(name, its) for name, its in TARGETS.items()}
+except OSError as error:
+    failures.refuse(error)
 # each split of each sample and task
 PARTS = [
     (name, task, split)
@@ -136,13 +145,17 @@ def models_of(sample, task="regress", among=None):
 
 def source_paths(sample):
     """Paths of the files that hold the rows of a sample; none for one that is downloaded."""
-    source = SAMPLES[sample].source
+    source = SOURCES[sample].source
     if source.kind == "embedded":
         path = Path(workflow.basedir, f"data/embedded/{source.table}.parquet")
         return [os.path.relpath(path)]
-    if source.kind == "file":
-        return [source.path]
-    return list(source.paths) if source.kind == "bulk" else []
+    if source.kind == "bulk":
+        return list(source.paths)
+    if source.kind != "file":
+        return []
+    if sample in TARGETS and os.path.isdir(source.path):
+        return list({part.path: None for part in PARTITIONS[sample].values()})
+    return [source.path]
 
 
 def source_files(wildcards):
@@ -152,8 +165,12 @@ def source_files(wildcards):
 
 
 @functools.cache
+def digest_of(path):
+    return digests.content_of(path).sha256
+
+
 def digests_of(sample):
-    return [digests.content_of(path).sha256 for path in source_paths(sample)]
+    return [digest_of(path) for path in source_paths(sample)]
 
 
 def source_digests(wildcards):
@@ -187,7 +204,7 @@ def chunk_paths(wildcards):
     """Input function: the chunks of a download, in order."""
     return [
         f"results/{wildcards.sample}/download/chunks/{chunk:04d}.parquet"
-        for chunk in range(SAMPLES[wildcards.sample].source.chunks)
+        for chunk in range(SOURCES[wildcards.sample].source.chunks)
     ]
 
 
@@ -315,3 +332,6 @@ wildcard_constraints:
     seed=one_of(map(str, RUN.seeds)),
     model=one_of({*RUN.classifiers, *RUN.regressors}),
     chunk="[0-9]{4}",
+    bundle=one_of(BUNDLES),
+    target=one_of(TARGETS),
+    partition="[A-Za-z0-9_]+",

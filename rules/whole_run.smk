@@ -50,10 +50,15 @@ def code_of_kind(made):
 
 def check_folder():
     """Stop if a file of the user is missing, or what Snakemake knows of the results that are here."""
-    for name, sample in SAMPLES.items():
-        key = "source.folder" if sample.source.kind == "bulk" else "source.path"
+    for name, its in SOURCES.items():
+        key = "source.folder" if its.source.kind == "bulk" else "source.path"
         for path in source_paths(name):
-            failures.present(path, f"sample {name}: {key}")
+            what = "target" if name in TARGETS else "sample"
+            failures.present(path, f"{what} {name}: {key}")
+    for name, target in TARGETS.items():
+        for applied in target.models:
+            if applied.bundle is not None:
+                failures.present(applied.bundle, f"target {name}: models: bundle")
     if os.path.isdir(digests.RECORDS) and not os.path.isdir(".snakemake/metadata"):
         failures.refuse(
             "The folder .snakemake is gone, by which Snakemake knows which results are out of date. "
@@ -73,7 +78,7 @@ def every_output(wildcards):
     of a job with an output that it does not know it compares neither parameters nor inputs.
     """
     known = [made for made in workflow.rules if made.name != "estimate_download"]
-    paths = list(outputs(known, RUN, SAMPLES))
+    paths = list(outputs(known, RUN, SAMPLES, BUNDLES, TARGETS, PARTITIONS))
     # a folder that is there is whole to Snakemake, whatever is missing in it
     folders = [str(path) for path in paths if path.is_directory]
     workflow.dag.forcefiles.update(records.incomplete_folders(folders))

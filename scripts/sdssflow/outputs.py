@@ -6,52 +6,69 @@ heavier.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
+from sdssflow.configuration.targets import Target
 from sdssflow.report.figures import models
 
 TASKS = ("classify", "regress")
 
 
 def outputs(
-    rules: Iterable[Any], run: RunConfiguration, samples: Mapping[str, Sample]
+    rules: Iterable[Any],
+    run: RunConfiguration,
+    samples: Mapping[str, Sample],
+    bundles: Iterable[str] = (),
+    targets: Mapping[str, Target] | None = None,
+    partitions: Mapping[str, Iterable[str]] | None = None,
 ) -> Iterator[str]:
     """Yield the outputs of all jobs of a configuration.
 
     The rules' patterns of outputs say which wildcards they have; a folder ``classify`` or
-    ``regress`` in one of them says that the rule serves samples with that task alone.
+    ``regress`` in one of them says that the rule serves samples with that task alone. The rows of
+    targets are acquired by the rules of samples, whose constraints say so.
     """
+    partitions, targets = partitions or {}, targets or {}
+    sources: Mapping[str, Any] = {**samples, **targets}
+
+    def named(task: str, names: set[str]) -> Iterable[str]:
+        if task:
+            return [name for name in samples if task in samples[name].tasks]
+        return sources if names <= {"sample", "chunk"} else samples
+
     for rule in rules:
         task = next(
             (task for task in TASKS if any(f"/{task}/" in path for path in rule.output)), ""
         )
-        for job in _jobs(rule.wildcard_names or (), task, run, samples):
+        names = set(rule.wildcard_names or ())
+        # what a wildcard stands for, given those before it
+        choices = {
+            "sample": lambda task=task, names=names: named(task, names),
+            "split": lambda sample, **_: samples[sample].splits,
+            "seed": lambda **_: run.seeds,
+            "model": lambda sample, task=task, **_: models(run, samples[sample], task),
+            "chunk": lambda sample, **_: _chunks(sources[sample]),
+            "bundle": lambda **_: bundles,
+            "target": lambda **_: targets,
+            "partition": lambda target, **_: partitions[target],
+        }
+        for job in _jobs([name for name in choices if name in names], choices):
             paths, patterns = rule.expand_output(job)
             # whether the values of the wildcards keep to the rule's constraints
             if all(patterns[path].match(path) for path in paths):
                 yield from paths
 
 
-def _jobs(
-    names: Iterable[str], task: str, run: RunConfiguration, samples: Mapping[str, Sample]
-) -> list[dict[str, str]]:
+def _jobs(names: list[str], choices: Mapping[str, Callable]) -> list[dict[str, str]]:
     """Return the wildcards of each job of a rule."""
-    # what a wildcard stands for, given those before it
-    choices = {
-        "sample": lambda: [name for name in samples if not task or task in samples[name].tasks],
-        "split": lambda sample, **_: samples[sample].splits,
-        "seed": lambda **_: run.seeds,
-        "model": lambda sample, **_: models(run, samples[sample], task),
-        "chunk": lambda sample, **_: _chunks(samples[sample]),
-    }
     jobs: list[dict[str, str]] = [{}]
-    for name in (name for name in choices if name in names):
+    for name in names:
         jobs = [{**job, name: str(value)} for job in jobs for value in choices[name](**job)]
     return jobs
 
 
-def _chunks(sample: Sample) -> list[str]:
-    return [f"{chunk:04d}" for chunk in range(getattr(sample.source, "chunks", 0))]
+def _chunks(its: Any) -> list[str]:
+    return [f"{chunk:04d}" for chunk in range(getattr(its.source, "chunks", 0))]

@@ -35,7 +35,7 @@ class ContentDigest:
     Parameters
     ----------
     schema : pyarrow.Schema
-        Of the blocks; fixed-width columns and strings.
+        Of the blocks; fixed-width columns, strings, and lists of numbers.
     """
 
     def __init__(self, schema: pa.Schema) -> None:
@@ -55,6 +55,10 @@ class ContentDigest:
                     ends = ends[texts.offset : texts.offset + len(texts) + 1]
                     values.update(texts.buffers()[2][ends[0] : ends[-1]])
                     lengths.update(np.diff(ends))
+            elif pa.types.is_list(column.type):
+                for lists in column.chunks:
+                    lengths.update(lists.value_lengths().fill_null(0).to_numpy())
+                    values.update(np.ascontiguousarray(lists.flatten().to_numpy()))
             elif pa.types.is_boolean(column.type):
                 values.update(column.fill_null(False).to_numpy())
             else:
@@ -141,6 +145,7 @@ def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     third of the space. Their bytes apart, first with first, are what compresses them.
     """
     floats = [column.name for column in schema if pa.types.is_floating(column.type)]
+    floats += [f"{c.name}.list.element" for c in schema if pa.types.is_list(c.type)]
     repeated = [
         column.name
         for column in schema

@@ -25,6 +25,7 @@ from sdssflow.configuration.published import PublishedNumber
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.section import NAME, Section
+from sdssflow.configuration.targets import Target
 from sdssflow.files import write_text
 from sdssflow.report.glossary import conventions_page
 
@@ -34,6 +35,7 @@ COMMAND = "PYTHONPATH=scripts python -m sdssflow.configuration.documents"
 MODELS: dict[str, tuple[type[Section], str]] = {
     "run": (RunConfiguration, "`config/config.yaml`"),
     "sample": (Sample, "`config/samples/NAME.yaml`"),
+    "target": (Target, "`config/targets/NAME.yaml`"),
     "published": (PublishedNumber, "`config/published/NAME.yaml`"),
 }
 INTRODUCTION = f"""\
@@ -43,8 +45,8 @@ INTRODUCTION = f"""\
      `{COMMAND}`.
      Change the docstrings there, not this page. -->
 
-A run is described by one file, each of its samples by another, and so is each published number
-that it is compared with. Unknown keys are refused, and so are values out of range and entries of a
+A run is described by one file, each of its samples and targets by another, and so is each published
+number that it is compared with. Unknown keys are refused, and so are values out of range and entries of a
 list that should differ and don't: the error names the file, the line and the key. A key that stands
 twice in a file is refused with both lines. Nothing is converted: `"5"`, `5.0` and `true` are no
 whole number, and plain `yes`, `on`, `010`, `1:30` and `2026-11-23` are text (`true` and `false` are
@@ -54,7 +56,7 @@ the truth values, `1e-3` is a number). Text with a colon, `#`, braces or bracket
 In the tables below a key without a default is required, `NAME` stands for a name of your choice
 (small letters, digits and underscores, a letter first, at most 60 of them), `[]` for each element
 of a list. Editors that know JSON Schema check the files as you type, by `run.schema.json`,
-`sample.schema.json` and `published.schema.json` in `config/schemas`.
+`sample.schema.json`, `target.schema.json` and `published.schema.json` in `config/schemas`.
 """
 
 

@@ -11,13 +11,16 @@ from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.regressors import RegressorSettings
 from sdssflow.configuration.scores import Bootstrap, ClassScores, RedshiftScores
 from sdssflow.configuration.section import (
+    Different,
     FilePath,
     ModelName,
+    Name,
     SampleName,
     Section,
     Seed,
     SomeDifferent,
 )
+from sdssflow.configuration.targets import BundledModel
 
 
 class RunConfiguration(Section):
@@ -33,6 +36,13 @@ class RunConfiguration(Section):
     """Classifiers by name."""
     regressors: dict[ModelName, RegressorSettings]
     """Regressors by name."""
+    bundles: dict[Name, BundledModel] = {}
+    """Trained models that are put into folders of their own, to be applied elsewhere."""
+    targets: Different[SampleName] = []
+    """Names of the targets, objects without spectra to which trained models are applied: each a
+    file `NAME.yaml` in `target_folder`."""
+    target_folder: FilePath = "config/targets"
+    """Folder of the target definitions, relative to the working directory."""
     bootstrap: Bootstrap = Bootstrap()
     """Confidence intervals."""
     redshift_scores: RedshiftScores = RedshiftScores()

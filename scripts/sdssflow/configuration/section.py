@@ -22,7 +22,7 @@ NAME = "^[a-z][a-z0-9_]{0,59}$"
 # tables would read them as no name
 NO_NAMES = {"false", "inf", "infinity", "na", "nan", "none", "null", "true"}
 # folders of results/ that are no sample's, and of a sample's results that are no model's
-SAMPLES_RESERVED = {"concepts", "provenance", "report", "workflow"}
+SAMPLES_RESERVED = {"bundles", "concepts", "provenance", "report", "workflow"}
 MODELS_RESERVED = {"figures"}
 # Snakemake would look for its own values in such a path
 PLACEHOLDER = r"<[a-z][a-z0-9_]*>"
@@ -116,7 +116,7 @@ def unless_reserved(reserved: set[str], of: str) -> AfterValidator:
 
 
 Name = Annotated[str, Field(pattern=NAME), AfterValidator(_no_word_for_nothing)]
-SampleName = Annotated[Name, unless_reserved(SAMPLES_RESERVED, "a sample")]
+SampleName = Annotated[Name, unless_reserved(SAMPLES_RESERVED, "a sample or target")]
 ModelName = Annotated[Name, unless_reserved(MODELS_RESERVED, "a model")]
 Element = TypeVar("Element")
 FilePath = Annotated[str, AfterValidator(_is_a_path)]

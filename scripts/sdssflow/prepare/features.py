@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -43,18 +44,12 @@ def build_features(catalogue: pa.Table, settings: Features) -> pa.Table:
         If a group needs a column that the catalogue does not have (MissingColumnError), a feature
         would leak the truth, or no row has a reference magnitude.
     """
-    extinction, deredden = extinction_to_subtract(catalogue, settings)
-    declared: dict[Feature, np.ndarray] = {}
-    for group in settings.groups:
-        declared |= GROUPS[group](Photometry(catalogue, settings, extinction, group))
-    features = {feature.name: values for feature, values in declared.items()}
-    refuse_leaks(features)
-    reference = Photometry(catalogue, settings, extinction, "magnitudes").dereddened()
-    reference_mag = reference[settings.reference_band]
+    measured = measured_features(catalogue, settings)
+    features = measured.features
     columns = {
         "row_id": catalogue.column("row_id"),
         "object_key": object_keys(catalogue),
-        "reference_mag": pa.array(reference_mag, type=pa.float32(), from_pandas=True),
+        "reference_mag": pa.array(measured.reference_mag, type=pa.float32(), from_pandas=True),
         **{name: catalogue.column(name) for name in CARRIED if name in catalogue.column_names},
         **{
             name: pa.array(values, type=pa.float64(), from_pandas=True)
@@ -65,8 +60,55 @@ def build_features(catalogue: pa.Table, settings: Features) -> pa.Table:
         pa.table(columns),
         sample=metadata(catalogue.schema).get("sample", ""),
         features=list(features),
-        deredden=deredden,
+        deredden=measured.deredden,
     )
+
+
+class Measured(NamedTuple):
+    """Features of n objects.
+
+    Attributes
+    ----------
+    features : dict of str to (n,) float64 array
+        By name, in the order that models see; NaN where missing.
+    reference_mag : (n,) float64 array
+        Reference magnitude in mag.
+    deredden : str
+        What was done about extinction, as `extinction.extinction_to_subtract` says.
+    """
+
+    features: dict[str, np.ndarray]
+    reference_mag: np.ndarray
+    deredden: str
+
+
+def measured_features(catalogue: pa.Table, settings: Features) -> Measured:
+    """Return the features of a catalogue, as `build_features` writes them; errors as there."""
+    extinction, deredden = extinction_to_subtract(catalogue, settings)
+    declared: dict[Feature, np.ndarray] = {}
+    for group in settings.groups:
+        declared |= GROUPS[group](Photometry(catalogue, settings, extinction, group))
+    features = {feature.name: values for feature, values in declared.items()}
+    refuse_leaks(features)
+    reference = Photometry(catalogue, settings, extinction, "magnitudes")
+    band = settings.reference_band
+    return Measured(features, reference.measured(band) - extinction[band], deredden)
+
+
+def needed_columns(settings: Features) -> list[str]:
+    """Return the columns of a catalogue that these features are made of, extinction apart."""
+    needed: dict[str, None] = {}
+
+    class Recorder(Photometry):
+        def column(self, name: str) -> np.ndarray:
+            needed.setdefault(name)
+            return np.empty(0)
+
+    nothing = Recorder(pa.table({}), settings, dict.fromkeys(BANDS, np.empty(0)), "")
+    for group in settings.groups:
+        GROUPS[group](nothing)
+    nothing.measured(settings.reference_band)
+    return list(needed)
 
 
 def refuse_leaks(names: dict[str, np.ndarray] | list[str]) -> None:

@@ -83,23 +83,27 @@ class Mixture:
 
         return self._at(z, truncated)
 
-    def quantiles(self, levels: Sequence[float]) -> np.ndarray:
-        """Return the (n, q) redshifts where the cdf reaches the q levels, to 1e-9 in the cdf.
+    def quantiles(self, levels: Sequence[float] | np.ndarray) -> np.ndarray:
+        """Return the (n, q) redshifts where the cdf reaches q levels, to 1e-9 in the cdf.
+
+        Levels are the same for all objects, (q,), or each object has its own, (n, q).
 
         Raises
         ------
         ValueError
             If a level is not within [0, 1].
         """
-        wanted = torch.as_tensor(np.asarray(levels, dtype=np.float64))
-        if wanted.dim() != 1 or not bool(((wanted >= 0) & (wanted <= 1)).all()):
+        wanted = np.asarray(levels, dtype=np.float64)
+        shapes = ((wanted.size,), (len(self), wanted.shape[-1] if wanted.ndim else 0))
+        if wanted.shape not in shapes or not ((wanted >= 0) & (wanted <= 1)).all():
             raise ValueError(f"levels {levels}: must be probabilities from 0 to 1")
+        of_each = torch.from_numpy(np.broadcast_to(wanted, (len(self), wanted.shape[-1])).copy())
 
         def solve(parts: kernels.Components, rows: slice) -> torch.Tensor:
-            below = self.below(rows)
-            return quantiles.quantiles(wanted, parts, below, self.lower, self.upper).t()
+            below, of_rows = self.below(rows), of_each[rows].t()
+            return quantiles.quantiles(of_rows, parts, below, self.lower, self.upper).t()
 
-        return self._of_objects(solve, (len(wanted),))
+        return self._of_objects(solve, (wanted.shape[-1],))
 
     def mean(self) -> np.ndarray:
         """Return the (n,) means of the truncated densities, in closed form."""
@@ -118,6 +122,19 @@ class Mixture:
         ends = np.stack([center - half_width, center + half_width], axis=1)
         below = self.cdf(ends)
         return np.maximum(below[:, 1] - below[:, 0], 0)
+
+    @classmethod
+    def averaged(cls, pdfs: Sequence[Mixture]) -> Mixture:
+        """Return the mean of several densities of each of n objects, over the widest range."""
+        if len(pdfs) == 1:
+            return pdfs[0]
+        lower, upper = min(pdf.lower for pdf in pdfs), max(pdf.upper for pdf in pdfs)
+        parts = zip(*(pdf.normalised() for pdf in pdfs), strict=True)
+        return cls(*(np.hstack(part) for part in parts), lower, upper)
+
+    def normalised(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return (n, c) weights such that the integral within the range is 1, means and scales."""
+        return self.weights / self._mass[:, None], self.means, self.scales
 
     def rescaled(self, factor: float | np.ndarray) -> Mixture:
         """Return the densities stretched about their means, as before they were cut off.

@@ -46,7 +46,7 @@ def quantiles(
 
     Parameters
     ----------
-    levels : (q,) tensor
+    levels : (q, m) tensor
         Probabilities within [0, 1].
     parts : Components
         Of m objects.
@@ -67,16 +67,15 @@ def quantiles(
     spread = (share * ((parts.means - mean).square_() + scales.square())).sum(0).sqrt_()
     bend = (parts.heights * parts.inverse).sum(0).mul_(STEEPEST)
     result = torch.empty((len(levels), len(total)), dtype=torch.float64)
-    for row, level in zip(result, levels.tolist(), strict=True):
-        if level in (0, 1):
-            row.fill_(upper if level else lower)
-            continue
-        aim = below + level
+    for row, level in zip(result, levels, strict=True):
+        ends = (level == 0) | (level == 1)
+        aim = below + torch.where(ends, 0.5, level)
         probit = torch.special.ndtri(aim / total)
         low, high = _bracket(probit, parts, scales, lower, upper)
         guess = torch.minimum(torch.maximum(mean + spread * probit, low), high)
         search = _Search(guess, low, high, high - low, aim, probit, total, bend)
         row.copy_(_solve(search, parts))
+        row.copy_(torch.where(ends, torch.where(level == 0, lower, upper), row))
     return result.clamp_(lower, upper)
 
 

@@ -22,6 +22,7 @@ where they are. For mixtures it is one number fitted to n objects.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -72,16 +73,19 @@ class ConformalTable:
 
     def intervals(self, pdf: Mixture, reference_mag: np.ndarray) -> dict[str, np.ndarray]:
         """Return `conformal_low_68`, `conformal_high_68` and so on, (n,) float64 each."""
-        columns = {}
-        for name in LEVELS:
-            half_widths = self.half_widths(name, reference_mag)
-            bounds = np.full((len(pdf), 2), np.nan)
-            for q in np.unique(half_widths[np.isfinite(half_widths)]):
-                rows = np.flatnonzero(half_widths == q)
-                bounds[rows] = pdf[rows].quantiles([0.5 - q, 0.5 + q])
-            columns[f"conformal_low_{name}"] = bounds[:, 0]
-            columns[f"conformal_high_{name}"] = bounds[:, 1]
-        return columns
+        return intervals(pdf, {name: self.half_widths(name, reference_mag) for name in LEVELS})
+
+
+def intervals(pdf: Mixture, half_widths: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the intervals of n objects, given (n,) q by name of the level; NaN where q is."""
+    columns = {}
+    q = np.column_stack(list(half_widths.values()))
+    reach = np.where(np.isnan(q), 0.0, q)
+    ends = pdf.quantiles(np.clip(np.hstack([0.5 - reach, 0.5 + reach]), 0, 1))
+    for place, name in enumerate(half_widths):
+        for end, values in (("low", ends[:, place]), ("high", ends[:, place + q.shape[1]])):
+            columns[f"conformal_{end}_{name}"] = np.where(np.isnan(q[:, place]), np.nan, values)
+    return columns
 
 
 def fit_conformal(pit: np.ndarray, reference_mag: np.ndarray, bins: int) -> ConformalTable:

@@ -125,6 +125,12 @@ class LoadedEnsemble:
         """Return p(z) of (n, f) features."""
         return predict_pdf(self.networks, features, self.names)
 
+    def usable(self, features: np.ndarray) -> np.ndarray:
+        """Return (n,) bool: which of (n, f) features lack nothing that training never lacked."""
+        missing = np.isnan(features)
+        missing[:, self.networks.inputs.flagged.numpy()] = False
+        return ~missing.any(axis=1)
+
 
 def load(path: str | Path, settings: MixtureEnsemble, names: Sequence[str]) -> LoadedEnsemble:
     """Load an ensemble saved by `TrainedEnsemble.save`, on the CPU.

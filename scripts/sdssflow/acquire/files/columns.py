@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -37,6 +37,28 @@ class FileColumns:
     fold_case: bool = False  # whether the format takes `RA` and `ra` for the same name
     declared: Callable[[str], int] = lambda name: 0  # bytes of the values, before they are read
     stored: int = 0  # bytes of the file
+
+
+class Part(NamedTuple):
+    """One of `of` parts, equal in rows, of a file."""
+
+    number: int
+    of: int
+
+    def rows(self, total: int) -> tuple[int, int]:
+        """Return the first of its rows, and the one after the last.
+
+        >>> [Part(number, 3).rows(10) for number in range(3)]
+        [(0, 3), (3, 6), (6, 10)]
+        """
+        return total * self.number // self.of, total * (self.number + 1) // self.of
+
+
+def needed_columns(path: str, columns: Mapping[str, str], found: FileColumns) -> list[str]:
+    """Return the columns of a file, masks too, that `mapped_table` reads; errors as there."""
+    places = [_place(path, ref, found)[0] for ref in columns.values()]
+    masks = [f"{name}{MASK}" for name in places]
+    return list(dict.fromkeys([*places, *(mask for mask in masks if mask in found.names)]))
 
 
 def named_table(

@@ -47,8 +47,25 @@ def conform(source: SourceTable, settings: FileSource) -> tuple[pa.Table, pd.Dat
         magnitudes that are none, a column without any value.
     """
     defects = Defects()
+    catalogue = conform_block(source, settings, defects)
+    for name in catalogue.column_names:
+        if catalogue[name].null_count == catalogue.num_rows:
+            raise source.error(
+                name,
+                "no usable value in any row",
+                "Map another column, or take this one out of source.columns.",
+            )
+    return catalogue, defects.frame()
+
+
+def conform_block(source: SourceTable, settings: FileSource, defects: Defects) -> pa.Table:
+    """Turn some rows of a file into those of a catalogue as `conform`, and count their defects.
+
+    A column may be without any value here: other blocks may have some.
+    """
     factors = unit_factors(source, settings)
-    made: dict[str, pa.Array] = {"row_id": pa.array(np.arange(source.table.num_rows))}
+    row_id = np.arange(source.first_row, source.first_row + source.table.num_rows)
+    made: dict[str, pa.Array] = {"row_id": pa.array(row_id)}
     for name in COLUMNS:
         if name not in source.columns:
             continue
@@ -68,17 +85,11 @@ def conform(source: SourceTable, settings: FileSource) -> tuple[pa.Table, pd.Dat
                 missing,
                 settings.sentinels,
                 defects,
+                first_row=source.first_row,
                 factor=factors.get(name, 1.0),
                 refuse=partial(_refuse, source, name),
             )
-        if made[name].null_count == len(made[name]):
-            raise source.error(
-                name,
-                "no usable value in any row",
-                "Map another column, or take this one out of source.columns.",
-            )
-    schema = pa.schema([field(name) for name in made])
-    return pa.table(list(made.values()), schema=schema), defects.frame()
+    return pa.table(list(made.values()), schema=pa.schema([field(name) for name in made]))
 
 
 def _labels(source: SourceTable, name: str, words: dict[str, str], defects: Defects) -> pa.Array:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from sdssflow.acquire.errors import SUM_REPAIR, CatalogueError
-from sdssflow.acquire.files.columns import REPAIR, FileColumns, mapped_table, named_table
+from sdssflow.acquire.files.columns import REPAIR, FileColumns, Part, mapped_table, named_table
 
 TRUE, FALSE, NO_LOGICAL = ord("T"), ord("F"), 0
 
@@ -22,6 +24,34 @@ def read_fits(path: str, columns: dict[str, str], table: str | int | None) -> pa
     equal to TNULL are null, whatever TSCAL and TZERO make of them; NaN and empty text stay as they
     are, and are counted later. A file that is cut short or fails its own checksums is refused.
     """
+    with _table(path, table) as (hdu, others):
+        _check_whole(path, hdu)
+        return _mapped(path, columns, hdu, others, slice(None))
+
+
+def fits_blocks(
+    path: str, columns: dict[str, str], table: str | int | None, part: Part, rows: int
+) -> Iterator[tuple[int, pa.Table]]:
+    """Yield first row and mapped columns of each block of a part of a table.
+
+    The file is opened for each block: pages of it that were read don't stay in memory.
+    """
+    start, last = None, 0
+    while start is None or start < last:
+        with _table(path, table) as (hdu, others):
+            if start is None:
+                _check_whole(path, hdu)
+                start, last = part.rows(hdu.header["NAXIS2"])
+            block = slice(start, min(start + rows, last))
+            found = _mapped(path, columns, hdu, others, block) if start < last else None
+        if found is not None:
+            yield start, found
+        start = block.stop
+
+
+@contextmanager
+def _table(path: str, table: str | int | None) -> Iterator[tuple[Any, Callable]]:
+    """Open a table; yield its extension, and what tells the columns of the others."""
     from astropy.io import fits
 
     try:
@@ -41,22 +71,27 @@ def read_fits(path: str, columns: dict[str, str], table: str | int | None) -> pa
                 names = {number: [hdu.name] for number, hdu in tables.items()}
                 number = named_table(path, table, names, str.upper)
             hdu = tables[number]
-            _check_whole(path, hdu)
-            found = FileColumns(
-                names=hdu.columns.names,
-                read=lambda name: _values(path, hdu, name),
-                unit=lambda name: hdu.columns[hdu.columns.names.index(name)].unit,
-                others=lambda: _others(tables, number),
-                fold_case=True,
-            )
-            mapped = mapped_table(path, columns, found)
+            yield hdu, lambda: _others(tables, number)
             for column in hdu.columns:  # else astropy copies each one when the file is closed
                 del column.array
-            return mapped
     except CatalogueError:
         raise
     except Exception as error:  # astropy has no family of errors of its own
         raise CatalogueError(path, f"the file can't be read as FITS ({error})", REPAIR) from error
+
+
+def _mapped(
+    path: str, columns: dict[str, str], hdu: Any, others: Callable, rows: slice
+) -> pa.Table:
+    """Return the mapped columns of some rows."""
+    found = FileColumns(
+        names=hdu.columns.names,
+        read=lambda name: _values(path, hdu, name, rows),
+        unit=lambda name: hdu.columns[hdu.columns.names.index(name)].unit,
+        others=others,
+        fold_case=True,
+    )
+    return mapped_table(path, columns, found)
 
 
 def _others(tables: dict[int, Any], chosen: int) -> dict[str, list[str]]:
@@ -102,10 +137,10 @@ def _check_whole(path: str, hdu: Any) -> None:
         )
 
 
-def _values(path: str, hdu: Any, name: str) -> np.ma.MaskedArray | np.ndarray:
-    """Return a column in true values, masked where its stored value means "none"."""
+def _values(path: str, hdu: Any, name: str, rows: slice) -> np.ma.MaskedArray | np.ndarray:
+    """Return some rows of a column in true values, masked where the stored one means "none"."""
     place = hdu.columns.names.index(name)
-    column, data = hdu.columns[place], hdu.data
+    column, data = hdu.columns[place], hdu.data[rows]
     stored = data.view(np.ndarray)[data.dtype.names[place]]
     if stored.dtype.kind == "S":
         if hdu.header["XTENSION"].strip() == "BINTABLE" or str(column.format).startswith("A"):
@@ -122,7 +157,7 @@ def _values(path: str, hdu: Any, name: str) -> np.ma.MaskedArray | np.ndarray:
                 "a logical value is neither T, F nor empty",
                 "Write the column as booleans or as 0 and 1.",
                 column=name,
-                row=int(np.argmax(other.reshape(len(other), -1).any(axis=1))),
+                row=(rows.start or 0) + int(np.argmax(other.reshape(len(other), -1).any(axis=1))),
             )
         return np.ma.array(stored == TRUE, mask=stored == NO_LOGICAL)
     if isinstance(column.null, int) and stored.dtype.kind in "iu" and values.ndim == stored.ndim:

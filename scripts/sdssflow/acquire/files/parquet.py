@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePath
 from urllib.parse import unquote
 
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 
 from sdssflow.acquire.checks import one_array
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.acquire.files.columns import REPAIR, FileColumns, mapped_table
+from sdssflow.acquire.files.columns import REPAIR, FileColumns, Part, mapped_table, needed_columns
 from sdssflow.acquire.files.containers import check_declared
 from sdssflow.acquire.files.units import units_of_schema
 from sdssflow.files import file_digest
@@ -38,6 +39,42 @@ def read_parquet(path: str, columns: dict[str, str]) -> pa.Table:
         tables[part] = _read_file(part, columns, _partitions(path, part))
     _check_alike(path, tables)
     return pa.concat_tables(tables.values(), promote_options="default").combine_chunks()
+
+
+def parquet_blocks(
+    path: str, columns: dict[str, str], part: Part, rows: int
+) -> Iterator[tuple[int, pa.Table]]:
+    """Yield first row and mapped columns of each block of a part of a file, in bounded memory."""
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            _refuse_listing(path, file)
+            units = units_of_schema(file.schema_arrow)
+            about = FileColumns(names=file.schema_arrow.names, read=dict, unit=units.get)
+            needed = needed_columns(path, columns, about)
+            first, last = part.rows(file.metadata.num_rows)
+            start = 0
+            for group in range(file.metadata.num_row_groups):
+                size = file.metadata.row_group(group).num_rows
+                if start + size > first and start < last:
+                    for batch in file.iter_batches(rows, row_groups=[group], columns=needed):
+                        low, high = max(first - start, 0), min(last - start, batch.num_rows)
+                        if high > low:
+                            block = pa.Table.from_batches([batch.slice(low, high - low)])
+                            found = replace(about, read=_columns_of(block))
+                            yield start + low, mapped_table(path, columns, found)
+                        start += batch.num_rows
+                else:
+                    start += size
+    except CatalogueError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise CatalogueError(
+            path, f"the file can't be read as Parquet ({error})", REPAIR
+        ) from error
+
+
+def _columns_of(table: pa.Table) -> Callable[[str], pa.Array]:
+    return lambda name: one_array(table[name])
 
 
 def read_arrow(path: str, columns: dict[str, str]) -> pa.Table:
@@ -163,13 +200,7 @@ def _read_file(path: str, columns: dict[str, str], partitions: dict[str, str | N
     try:
         # the sums of pages are in few files, but those that have them mean them
         file = pq.ParquetFile(path, page_checksum_verification=True)
-        named = _files_named(file.metadata)
-        if named:  # a _metadata: it describes the parts, which are other files
-            raise CatalogueError(
-                path,
-                f"its rows lie in other files, as {sorted(named)[0]!r}",
-                "Set source.path to the folder.",
-            )
+        _refuse_listing(path, file)
         schema = file.schema_arrow
         units = units_of_schema(schema)
         found = FileColumns(
@@ -186,6 +217,16 @@ def _read_file(path: str, columns: dict[str, str], partitions: dict[str, str | N
         raise CatalogueError(
             path, f"the file can't be read as Parquet ({error})", REPAIR
         ) from error
+
+
+def _refuse_listing(path: str, file: pq.ParquetFile) -> None:
+    """Refuse a _metadata: it describes the parts, which are other files."""
+    if named := _files_named(file.metadata):
+        raise CatalogueError(
+            path,
+            f"its rows lie in other files, as {sorted(named)[0]!r}",
+            "Set source.path to the folder.",
+        )
 
 
 def _files_named(about: pq.FileMetaData) -> set[str]:

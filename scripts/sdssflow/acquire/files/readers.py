@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -12,15 +12,18 @@ import pyarrow as pa
 from sdssflow.acquire.checks import one_array
 from sdssflow.acquire.column_names import contradiction
 from sdssflow.acquire.errors import CatalogueError, nearest
+from sdssflow.acquire.files.columns import Part
 from sdssflow.acquire.files.containers import HEAD, open_content, plain_file, signature
-from sdssflow.acquire.files.fits import read_fits
+from sdssflow.acquire.files.fits import fits_blocks, read_fits
 from sdssflow.acquire.files.hdf5 import read_hdf5
-from sdssflow.acquire.files.parquet import folder_digest, read_arrow, read_parquet
+from sdssflow.acquire.files.parquet import folder_digest, parquet_blocks, read_arrow, read_parquet
 from sdssflow.acquire.files.text import line_of_row, read_text
 from sdssflow.acquire.files.votable import read_votable
 from sdssflow.acquire.schema import BANDS, COLUMNS, MAGNITUDES
 from sdssflow.configuration.sources import FileSource
 from sdssflow.files import file_digest
+
+BLOCK_ROWS = 131_072
 
 
 class Format(NamedTuple):
@@ -60,6 +63,7 @@ class SourceTable:
     sha256: str
     columns: dict[str, str]  # catalogue name -> name in the file
     table: pa.Table  # columns that were not taken yet; binary for CSV, else of the file's types
+    first_row: int = 0  # in the file, where it is a block of it
 
     def take(self, name: str) -> pa.Array:
         """Return a column and let go of it, so that no file is in memory twice."""
@@ -72,8 +76,10 @@ class SourceTable:
         in_file = self.columns[name]
         column = name if name == in_file else f"{in_file} -> {name}"
         line = None
-        if row is not None and self.format == "csv":
-            line = line_of_row(self.path, self.columns, row)
+        if row is not None:
+            row += self.first_row
+            if self.format == "csv":
+                line = line_of_row(self.path, self.columns, row)
         return CatalogueError(self.path, problem, advice, column=column, row=row, line=line)
 
 
@@ -84,6 +90,21 @@ def read_source(path: str | Path, source: FileSource) -> SourceTable:
     without a mapped column, and a mapping that can't be meant, is a `CatalogueError`.
     """
     path = str(path)
+    folder, kind = _readable(path, source)
+    digest = folder_digest(path) if folder else file_digest(path)
+    if source.sha256 is not None and digest != source.sha256:
+        raise CatalogueError(
+            path,
+            f"its SHA-256 is {digest}, source.sha256 expects {source.sha256}",
+            "Fetch the file again, or record the new digest if you meant to change it.",
+        )
+    _check_truth(path, source.columns)
+    table = _read_whole(path, source, kind, folder)
+    return SourceTable(path, kind, digest, dict(source.columns), table)
+
+
+def _readable(path: str, source: FileSource) -> tuple[bool, str]:
+    """Return whether a path is a folder, and its format; refuse what can't be read."""
     _check_mapping(path, source.columns)
     if doubt := contradiction(source):
         raise CatalogueError(path, *doubt)
@@ -94,19 +115,17 @@ def read_source(path: str | Path, source: FileSource) -> SourceTable:
             "Check source.path; it is relative to the working directory of the workflow.",
         )
     folder = Path(path).is_dir()
-    digest = folder_digest(path) if folder else file_digest(path)
-    if source.sha256 is not None and digest != source.sha256:
-        raise CatalogueError(
-            path,
-            f"its SHA-256 is {digest}, source.sha256 expects {source.sha256}",
-            "Fetch the file again, or record the new digest if you meant to change it.",
-        )
     kind = "parquet" if folder else format_of(path, source.format)
     known = FORMATS[kind]
     if source.table is not None and not known.has_tables:
         raise CatalogueError(
             path, f"a file of {known.title} has no tables inside", "Take source.table out."
         )
+    return folder, kind
+
+
+def _read_whole(path: str, source: FileSource, kind: str, folder: bool = False) -> pa.Table:
+    known = FORMATS[kind]
     if folder or kind == "csv":  # text is unpacked while it is read
         table = known.read(path, source.columns)
     else:
@@ -115,7 +134,54 @@ def read_source(path: str | Path, source: FileSource) -> SourceTable:
             table = known.read(plain, source.columns, *inside)
     if table.num_rows == 0:
         raise CatalogueError(path, "the table has no rows", "Fetch or export it again.")
-    return SourceTable(path, kind, digest, dict(source.columns), table)
+    return table
+
+
+def read_blocks(
+    path: str | Path, source: FileSource, number: int = 0, of: int = 1, rows: int = BLOCK_ROWS
+) -> Iterator[SourceTable]:
+    """Read one of `of` equal parts of a file in blocks of about `rows` rows, in its order.
+
+    Parquet and FITS are read block by block, other formats at once. No column of the truth is
+    needed; errors else as `read_source`, and for a part without rows.
+    """
+    path = str(path)
+    _, kind = _readable(path, source)
+    part = Part(number, of)
+    if kind == "parquet":
+        with plain_file(path) as plain:
+            blocks = parquet_blocks(plain, source.columns, part, rows)
+            yield from _numbered(path, kind, source, blocks, part)
+    elif kind == "fits":
+        with plain_file(path) as plain:
+            blocks = fits_blocks(plain, source.columns, source.table, part, rows)
+            yield from _numbered(path, kind, source, blocks, part)
+    else:
+        table = _read_whole(path, source, kind)
+        first, last = part.rows(table.num_rows)
+        starts = range(first, last, rows)
+        blocks = ((start, table.slice(start, min(rows, last - start))) for start in starts)
+        yield from _numbered(path, kind, source, blocks, part)
+
+
+def _numbered(
+    path: str,
+    kind: str,
+    source: FileSource,
+    blocks: Iterable[tuple[int, pa.Table]],
+    part: Part,
+) -> Iterator[SourceTable]:
+    empty = True
+    for first_row, table in blocks:
+        empty = False
+        yield SourceTable(path, kind, "", dict(source.columns), table, first_row)
+    if empty:
+        which = "the table has no rows" if part.of == 1 else f"part {part.number} of {part.of} has"
+        raise CatalogueError(
+            path,
+            which + ("" if part.of == 1 else " no rows"),
+            "Fetch or export it again." if part.of == 1 else "Ask for fewer partitions.",
+        )
 
 
 def format_of(path: str, stated: str | None = None) -> str:
@@ -184,6 +250,10 @@ def _check_mapping(path: str, columns: dict[str, str]) -> None:
             "source.columns maps only one of ra and dec",
             "Map both, or neither if positions are not known.",
         )
+
+
+def _check_truth(path: str, columns: dict[str, str]) -> None:
+    """Refuse a mapping without anything to learn."""
     if "spec_class" not in columns and "zspec" not in columns:
         raise CatalogueError(
             path,

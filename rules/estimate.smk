@@ -1,0 +1,128 @@
+# estimate: trained models applied to objects without spectra
+
+
+def task_folder(bundle):
+    """Folder of the results of a bundle's task and split."""
+    return f"results/{bundle.sample}/{bundle.task}/{bundle.split}/{bundle.model}"
+
+
+def bundled(wildcards):
+    """Input function: the trained model, what it was trained on, and the calibration of its p(z)."""
+    its = BUNDLES[wildcards.bundle]
+    folder, rows = task_folder(its), f"results/{its.sample}"
+    found = {
+        "model": f"{folder}/{its.seed}",
+        "development": f"{rows}/split/{its.split}/{its.seed}/development.parquet",
+        "features": f"{rows}/features/features.parquet",
+        "catalogue": f"{rows}/catalogue/catalogue.parquet",
+    }
+    if its.task == "regress":
+        found["calibration"] = f"{folder}/calibration/{its.seed}.json"
+        found["reference"] = f"{folder}/calibration/{its.seed}.parquet"
+    return found
+
+
+rule build_bundle:
+    input:
+        unpack(bundled),
+    output:
+        folder=directory("results/bundles/{bundle}"),
+        archive="results/bundles/{bundle}.zip",
+    resources:
+        **needs(1000, 8, minutes=20),
+    params:
+        name="{bundle}",
+        bundle=lambda wildcards: BUNDLES[wildcards.bundle].canonical(),
+        recipe=lambda wildcards: SAMPLES[
+            BUNDLES[wildcards.bundle].sample
+        ].features.canonical(),
+        tomographic_bins=RUN.redshift_pdfs.tomographic_bins,
+    message:
+        "Bundling {wildcards.bundle}"
+    script:
+        "../scripts/build_bundle.py"
+
+
+def partition_of(wildcards):
+    return PARTITIONS[wildcards.target][wildcards.partition]
+
+
+def partition_catalogue(wildcards):
+    """Input function: the downloaded catalogue of a target; nothing for files of the user."""
+    kind = TARGETS[wildcards.target].source.kind
+    return [] if kind == "file" else [partition_of(wildcards).path]
+
+
+def partition_files(wildcards):
+    """Parameter function: the file of the user that a partition is read from."""
+    kind = TARGETS[wildcards.target].source.kind
+    return [partition_of(wildcards).path] if kind == "file" else []
+
+
+def of_partitions(path):
+    """Input function: a file of each partition of a target, in their order."""
+    return lambda wildcards: [
+        f"results/{wildcards.target}/{path.format(partition=name)}"
+        for name in PARTITIONS[wildcards.target]
+    ]
+
+
+rule estimate_partition:
+    input:
+        bundles=lambda wildcards: APPLIED[wildcards.target],
+        catalogue=partition_catalogue,
+    output:
+        estimates="results/{target}/estimates/{partition}.parquet",
+        summary="results/{target}/partitions/{partition}.json",
+        drawn="results/{target}/partitions/{partition}_drawn.parquet",
+        sky="results/{target}/partitions/{partition}_sky.parquet",
+    resources:
+        **needs(1500, minutes=240),
+    params:
+        target=lambda wildcards: TARGETS[wildcards.target].canonical(),
+        name="{target}",
+        partition=lambda wildcards: list(partition_of(wildcards)),
+        source_files=partition_files,
+        source_digests=lambda wildcards: [
+            digest_of(path) for path in partition_files(wildcards)
+        ],
+    message:
+        "Estimating partition {wildcards.partition} of {wildcards.target}"
+    script:
+        "../scripts/estimate_partition.py"
+
+
+rule gather_estimates:
+    input:
+        summaries=of_partitions("partitions/{partition}.json"),
+        skies=of_partitions("partitions/{partition}_sky.parquet"),
+    output:
+        partitions="results/{target}/partitions.csv",
+        flow="results/{target}/flow.csv",
+        sky="results/{target}/sky.parquet",
+    resources:
+        **needs(800, 10, minutes=30),
+    params:
+        partitions=lambda wildcards: list(PARTITIONS[wildcards.target]),
+        paths=lambda wildcards: [
+            part.path for part in PARTITIONS[wildcards.target].values()
+        ],
+    message:
+        "Gathering the partitions of {wildcards.target}"
+    script:
+        "../scripts/gather_estimates.py"
+
+
+rule check_estimates:
+    input:
+        partitions="results/{target}/partitions.csv",
+    output:
+        complete="results/{target}/complete.txt",
+    priority: -1
+    localrule: True
+    resources:
+        **needs(500, minutes=10),
+    message:
+        "Looking for partitions of {wildcards.target} that were set aside"
+    script:
+        "../scripts/check_estimates.py"

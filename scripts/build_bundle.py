@@ -1,0 +1,43 @@
+"""Put a trained model with all that is needed to apply it into a folder, and into a ZIP file.
+
+Inputs
+------
+model : folder of the trained model
+development, features, catalogue : what it was trained on, and how that was made
+calibration, reference : of its p(z); none for a classifier
+
+Outputs
+-------
+folder : the bundle; `sdssflow.bundle.load` reads it
+archive : the same as one file
+
+Params
+------
+name : name of the bundle
+bundle : canonical JSON of its definition
+recipe : canonical JSON of the sample's features
+tomographic_bins : number of bins in zphot with equal numbers of training objects
+"""
+
+from sdssflow.configuration.features import Features
+from sdssflow.configuration.targets import BundledModel
+from sdssflow.estimate.bundles import Origins, write_bundle, zip_bundle
+from sdssflow.logs import logger, run
+
+
+def main(snakemake):
+    params, output = snakemake.params, snakemake.output
+    manifest = write_bundle(
+        output.folder,
+        params.name,
+        BundledModel.from_canonical(params.bundle),
+        Features.from_canonical(params.recipe),
+        Origins(**{name: str(snakemake.input.get(name, "")) for name in Origins._fields}),
+        params.tomographic_bins,
+    )
+    zip_bundle(output.folder, output.archive)
+    logger.info("%s, trained on %d objects", manifest.kind, manifest.objects)
+
+
+if "snakemake" in globals():
+    run(main, snakemake)

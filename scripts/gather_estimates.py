@@ -1,0 +1,35 @@
+"""Put together what the partitions of a target say of their objects.
+
+Inputs
+------
+summaries, skies : of all partitions, in their order
+
+Outputs
+-------
+partitions : CSV, one row per partition: rows, kept, bytes, and why it was set aside
+flow : CSV with `what, objects, share`: from the rows as they came to flags
+sky : Parquet, sums over cells of the sky
+
+Params
+------
+partitions : names of the partitions
+paths : what each reads
+"""
+
+from sdssflow.estimate.gathering import flow_of, listing, read_summaries, sky_of
+from sdssflow.logs import logger, run
+from sdssflow.tables import write_csv, write_parquet
+
+
+def main(snakemake):
+    params, output = snakemake.params, snakemake.output
+    summaries = read_summaries(snakemake.input.summaries)
+    listed = listing(params.partitions, params.paths, summaries)
+    write_csv(listed, output.partitions)
+    write_csv(flow_of(summaries), output.flow)
+    write_parquet(sky_of(snakemake.input.skies), output.sky)
+    logger.info("%d of %d partitions", (listed["refused"] == "").sum(), len(listed))
+
+
+if "snakemake" in globals():
+    run(main, snakemake)

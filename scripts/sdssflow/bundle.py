@@ -1,0 +1,400 @@
+"""A trained model in a folder of its own: all that is needed to apply it to a table.
+
+A bundle holds the model's files (safetensors or skops), the calibration of its p(z), the recipe of
+its features, what it needs of a table, and a manifest with the SHA-256 of each file. Nothing in it
+is unpickled. ::
+
+    from sdssflow import bundle
+    model = bundle.load("results/bundles/mgs_ensemble")
+    estimates = model.estimate(table, extinction_applied=True)
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field, ValidationError
+
+from sdssflow.acquire.checks import limits
+from sdssflow.acquire.schema import BANDS, CLASSES
+from sdssflow.configuration.features import Features
+from sdssflow.configuration.section import Section
+from sdssflow.configuration.targets import Task
+from sdssflow.files import file_digest, read_bounded
+from sdssflow.models.folders import ModelFolder, open_folder
+from sdssflow.prepare.extinction import CORRECTED
+from sdssflow.prepare.features import measured_features
+from sdssflow.tables import metadata, with_metadata
+
+if TYPE_CHECKING:
+    from sdssflow.estimate.redshifts import RedshiftModel
+    from sdssflow.redshift_pdf.mixture import Mixture
+
+See = Callable[["Mixture", np.ndarray], None]
+FORMAT = "1.0"  # another first number: bundles of the one can't be read by the other
+MANIFEST = "bundle.json"
+MOST_BYTES = 10_000_000  # of a manifest
+CLASS_SET_LEVEL = 0.9
+SETS = ["|".join(c for k, c in enumerate(CLASSES) if code >> k & 1) for code in range(8)]
+
+
+class BundleError(ValueError):
+    """A bundle can't be used, or not for this table; the message says why and what to do."""
+
+
+class Manifest(Section):
+    """What ``bundle.json`` says."""
+
+    format: str = Field(pattern=r"^\d+\.\d+$")
+    name: str
+    task: Task
+    sample: str
+    split: str
+    model: str
+    kind: str
+    seed: int
+    refit: bool
+    simulated: bool
+    licence: str
+    recipe: Features
+    """How features are made."""
+    magnitude_system: Literal["asinh", "pogson"]
+    """Of the magnitudes it was trained on."""
+    deredden: Literal["applied here", "applied in source", "unknown", "no"]
+    """What was done about the extinction of those."""
+    columns: list[str]
+    """Columns of the catalogue that it needs, extinction apart."""
+    objects: int
+    """How many it was trained on, of all folds."""
+    class_priors: dict[str, float] = {}
+    """Fraction of each class in the training part."""
+    class_reach: dict[str, float | None] = {}
+    """Of each fold, by how much the probability of the true class may fall short of 1 for the class
+    sets to cover; null where no calibration part says it."""
+    tomographic_edges: list[float] = []
+    """Edges in zphot of bins with equal numbers of training objects."""
+    files: dict[str, str]
+    """SHA-256 of each file."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model that is ready to be applied.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        Folder or ZIP file, as it was given.
+    manifest : Manifest
+        What it is.
+    folder : ModelFolder
+        The model.
+    unpacked : object
+        Keeps the files of a ZIP on disk as long as the bundle is in use.
+    """
+
+    path: Path
+    manifest: Manifest
+    folder: ModelFolder
+    unpacked: Any = field(default=None, repr=False)
+
+    def estimate(
+        self,
+        table: Any,
+        extinction_applied: bool | None = None,
+        magnitude_system: Literal["asinh", "pogson"] | None = None,
+        threads: int = 1,
+    ) -> Any:
+        """Estimate class or redshift of n objects.
+
+        Parameters
+        ----------
+        table : pyarrow.Table or pandas.DataFrame
+            Magnitudes (mag) under catalogue names, as `manifest.columns` lists them, null or NaN
+            where missing, and `extinction_u` to `extinction_z` (mag) if they are not corrected.
+        extinction_applied : bool, optional
+            Whether they are corrected for Galactic extinction; by default what the table's own
+            metadata say.
+        magnitude_system : {'asinh', 'pogson'}, optional
+            Likewise; 'asinh' if nothing says otherwise.
+        threads : int
+            Blocks of objects at a time; no number depends on it.
+
+        Returns
+        -------
+        pyarrow.Table or pandas.DataFrame
+            As was given, n rows in their order: `objid`, `ra` and `dec` if the table has them, then
+            the columns of `columns`.
+
+        Raises
+        ------
+        BundleError
+            If the table lacks a column, or its magnitudes are not what the model was trained on.
+        """
+        frame = not isinstance(table, pa.Table)
+        given = pa.Table.from_pandas(table, preserve_index=False) if frame else table
+        about = metadata(given.schema)
+        if extinction_applied is None and "extinction_applied" not in about:
+            raise BundleError(
+                "say whether the magnitudes are corrected for Galactic extinction: "
+                "extinction_applied=True or False; nothing here can tell"
+            )
+        stated = {
+            "extinction_applied": extinction_applied,
+            "magnitude_system": magnitude_system or about.get("magnitude_system", "asinh"),
+        }
+        given = with_metadata(given, **{k: v for k, v in stated.items() if v is not None})
+        check_plausible(given, self.manifest.columns)
+        made = as_table(self.columns(given, threads))
+        for name in ("dec", "ra", "objid"):
+            if name in given.column_names:
+                made = made.add_column(0, name, given[name])
+        return made.to_pandas() if frame else made
+
+    def columns(
+        self, catalogue: pa.Table, threads: int = 1, see: See | None = None
+    ) -> dict[str, np.ndarray]:
+        """Return the estimates of the n objects of a catalogue, with what its metadata say of it.
+
+        `see`, if given, is shown the p(z) of each block and the indices of its objects, in order.
+
+        Returns
+        -------
+        dict of str to (n,) array
+            `missing_bands`, text, the bands without a magnitude among those needed. Of a
+            classifier, `class_code` (uint8, index in `CLASSES`), the probability of each class
+            (float64) and `class_set_code` (uint8, bits by `CLASSES`), the classes that hold the
+            true one with a probability of 0.9. Of a regressor, what `RedshiftModel.columns`
+            says. NaN, and codes of 255, where the model can't do without what is missing.
+
+        Raises
+        ------
+        BundleError
+            As `estimate`.
+        """
+        recipe = self.recipe_for(catalogue)
+        measured = measured_features(catalogue, recipe)
+        features = np.column_stack(list(measured.features.values()))
+        usable = self.model.usable(features)
+        magnitude = measured.reference_mag.astype(np.float32)
+        places = np.flatnonzero(usable)
+
+        def seen(pdf: Mixture, rows: slice) -> None:
+            see(pdf, places[rows])
+
+        more = {} if see is None or self.manifest.task == "classify" else {"see": seen}
+        found = self.model.columns(features[usable], magnitude[usable], threads, **more)
+        every = usable.all()
+        return {
+            "missing_bands": missing_bands(catalogue, self.manifest.columns),
+            **{name: v if every else _spread(v, usable) for name, v in found.items()},
+        }
+
+    def recipe_for(self, catalogue: pa.Table) -> Features:
+        """Return the recipe of the features for a catalogue; refuse what differs from training."""
+        manifest, about = self.manifest, metadata(catalogue.schema)
+        for name in manifest.columns:
+            if name not in catalogue.column_names:
+                raise BundleError(
+                    f"model {manifest.name} needs the column {name!r}, which is not there (there "
+                    f"are: {', '.join(catalogue.column_names)}); map it in source.columns, or "
+                    "apply a model that was trained without it"
+                )
+        system = about.get("magnitude_system", "asinh")
+        if system != manifest.magnitude_system:
+            raise BundleError(
+                f"model {manifest.name} was trained on {manifest.magnitude_system} magnitudes, "
+                f"these are {system} (magnitude_system); convert them"
+            )
+        applied = about.get("extinction_applied", False)
+        known = any(f"extinction_{band}" in catalogue.column_names for band in BANDS)
+        if manifest.deredden in CORRECTED and not (applied or known):
+            raise BundleError(
+                f"model {manifest.name} was trained on magnitudes without Galactic extinction; "
+                "these have it, and no extinction column: map extinction_r, or set "
+                "extinction_applied: true if they are corrected already"
+            )
+        if manifest.deredden not in CORRECTED and applied:
+            raise BundleError(
+                f"model {manifest.name} was trained on magnitudes that are not corrected for "
+                "Galactic extinction, these are (extinction_applied); give it the measured ones"
+            )
+        deredden = manifest.deredden in CORRECTED
+        return manifest.recipe.model_copy(update={"deredden": deredden})
+
+    @cached_property
+    def model(self) -> ClassModel | RedshiftModel:
+        """All folds of the model, loaded once."""
+        if self.manifest.task == "classify":
+            return ClassModel(self.folder, self.manifest.class_reach)
+        from sdssflow.estimate.redshifts import RedshiftModel
+
+        return RedshiftModel.open(self.folder, self.manifest.tomographic_edges)
+
+
+class ClassModel:
+    """Classifiers of all folds, whose probabilities are averaged."""
+
+    def __init__(self, folder: ModelFolder, reach: Mapping[str, float | None]) -> None:
+        self.folds = [folder.load(fold) for fold in folder.card["folds"]]
+        settings = folder.settings
+        # a vote takes what all of its voters take, which its card doesn't say
+        self.takes_missing = settings.takes_missing and not settings.voters
+        known = [value for value in reach.values() if value is not None]
+        self.reach = float(np.mean(known)) if known else None
+
+    def usable(self, features: np.ndarray) -> np.ndarray:
+        """Return (n,) bool: which of (n, f) features the model can take."""
+        if self.takes_missing:
+            return np.isfinite(features).any(axis=1)
+        return np.isfinite(features).all(axis=1)
+
+    def columns(self, features: np.ndarray, magnitude: np.ndarray, threads: int) -> dict:
+        """Return the columns of `Bundle.columns` for (n, f) features."""
+        probability = np.zeros((len(features), len(CLASSES)))
+        if len(features):
+            for fold in self.folds:
+                probability += fold(features) / len(self.folds)
+        code = probability.argmax(axis=1).astype(np.uint8)
+        found = {"class_code": code}
+        found |= {f"probability_{name}": probability[:, k] for k, name in enumerate(CLASSES)}
+        if self.reach is not None:
+            inside = probability >= 1 - self.reach
+            found["class_set_code"] = (inside @ (1 << np.arange(len(CLASSES)))).astype(np.uint8)
+        return found
+
+
+def _spread(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Return values of the usable rows among all, NaN or 255 in between."""
+    fill = np.nan if values.dtype.kind == "f" else 255
+    spread = np.full(len(usable), fill, np.uint8 if values.dtype == bool else values.dtype)
+    spread[usable] = values
+    return spread
+
+
+def missing_bands(catalogue: pa.Table, columns: Iterable[str]) -> np.ndarray:
+    """Return (n,) uint8, bits by `BANDS`: in which of the needed columns an object has no value."""
+    found = np.zeros(catalogue.num_rows, np.uint8)
+    for name in columns:
+        if name[-2:-1] == "_" and name[-1] in BANDS:
+            column = catalogue[name]
+            missing = column.is_null(nan_is_null=True).to_numpy()
+            found |= missing.astype(np.uint8) << BANDS.index(name[-1])
+    return found
+
+
+def check_plausible(table: pa.Table, columns: Iterable[str]) -> None:
+    """Refuse columns most of whose values can't be magnitudes: fluxes, say."""
+    for name in columns:
+        if name not in table.column_names:
+            continue
+        values = table[name].cast(pa.float64()).to_numpy()
+        low, high = limits(name)
+        with np.errstate(invalid="ignore"):
+            outside = int(((values < low) | (values > high)).sum())
+        known = int(np.isfinite(values).sum())
+        if outside > known / 2:
+            raise BundleError(
+                f"{name}: {outside} of {known} values are outside [{low:g}, {high:g}]; are they "
+                "fluxes, or numbers for missing ones? Give magnitudes, and null where there is none"
+            )
+
+
+def as_table(columns: Mapping[str, np.ndarray]) -> pa.Table:
+    """Return estimates as a table: codes as text, numbers as float32, NaN as null."""
+    words = {
+        "class_code": ("class", list(CLASSES)),
+        "class_set_code": (f"class_set_{CLASS_SET_LEVEL * 100:.0f}", SETS),
+        "missing_bands": (
+            "missing_bands",
+            ["".join(b for k, b in enumerate(BANDS) if code >> k & 1) for code in range(32)],
+        ),
+    }
+    made: dict[str, pa.Array] = {}
+    for name, values in columns.items():
+        if name in words:
+            name, known = words[name]
+            coded = pa.array(values, mask=values == 255).cast(pa.int8(), safe=False)
+            made[name] = pa.DictionaryArray.from_arrays(coded, known).cast(pa.string())
+        elif name == "tomographic_bin":
+            made[name] = pa.array(values, pa.uint8(), mask=values == 255)
+        elif name == "outside_training":
+            made[name] = pa.array(values == 1, pa.bool_(), mask=values.astype(np.uint8) == 255)
+        else:
+            made[name] = pa.array(values, pa.float32(), from_pandas=True)
+    return pa.table(made)
+
+
+def load(path: str | Path) -> Bundle:
+    """Load a bundle: a folder, or the ZIP file of one.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such bundle.
+    BundleError
+        If it is of another version of the format, a file is missing, was changed or does not
+        belong to it, or the model is not what its card says.
+    """
+    path, unpacked = Path(path), None
+    folder = path
+    if path.is_file():
+        unpacked = tempfile.TemporaryDirectory(prefix="sdssflow_bundle_")
+        folder = Path(unpacked.name)
+        _unpack(path, folder)
+    try:
+        text = read_bounded(folder / MANIFEST, MOST_BYTES)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no bundle, it has no {MANIFEST}") from None
+    manifest = _manifest(path, text)
+    # what begins with a dot is the workflow's mark on a folder
+    there = {file.name for file in folder.iterdir() if file.name[0] != "."} - {MANIFEST}
+    for name in sorted({*manifest.files, *there}):
+        if name not in there:
+            raise BundleError(f"{path}: {name} is missing; fetch the bundle again")
+        if manifest.files.get(name) != file_digest(folder / name):
+            raise BundleError(
+                f"{path}: {name} is not the file that the bundle was made with; fetch it again"
+            )
+    try:
+        opened = open_folder(folder)
+    except ValueError as error:
+        raise BundleError(f"{path}: {error}") from None
+    return Bundle(path, manifest, opened, unpacked)
+
+
+def _manifest(path: Path, text: bytes) -> Manifest:
+    found = re.search(rb'"format": "(\d+)\.(\d+)"', text)
+    ours = FORMAT.partition(".")[0]
+    if found and found[1].decode() != ours:
+        raise BundleError(
+            f"{path}: a bundle of format {found[1].decode()}.{found[2].decode()}; this version "
+            f"of sdssflow reads {ours}.x. Use the version that made it, or make it again"
+        )
+    try:
+        return Manifest.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise BundleError(f"{path}/{MANIFEST}: {place}: {first['msg']}") from None
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    """Unpack a ZIP of plain, stored files: so it can't be larger than it is."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                if member.compress_type or "/" in member.filename or "\\" in member.filename:
+                    raise BundleError(f"{path}: {member.filename!r} does not belong in a bundle")
+                (folder / member.filename).write_bytes(archive.read(member))
+    except zipfile.BadZipFile as error:
+        raise BundleError(f"{path}: no bundle, or a damaged one ({error})") from None

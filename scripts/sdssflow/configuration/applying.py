@@ -1,0 +1,149 @@
+"""Which trained models a run puts into bundles, and which targets they are applied to.
+
+Snakemake imports this module each time it parses the workflow: it needs pydantic and nothing
+heavier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from sdssflow.configuration.loading import load_section, nearest, origin
+from sdssflow.configuration.reading import ConfigurationError, Document
+from sdssflow.configuration.run import RunConfiguration
+from sdssflow.configuration.sample import Sample
+from sdssflow.configuration.targets import AppliedModel, BundledModel, Target
+
+
+class Applications(NamedTuple):
+    """What a run applies.
+
+    Attributes
+    ----------
+    bundles : dict of str to BundledModel
+        By name, with task and seed.
+    targets : dict of str to Target
+        By name.
+    models : dict of str to list of str
+        Of each target, the folders of the bundles that are applied to it.
+    """
+
+    bundles: dict[str, BundledModel]
+    targets: dict[str, Target]
+    models: dict[str, list[str]]
+
+
+def load_applications(
+    run: RunConfiguration, samples: Mapping[str, Sample], documents: Sequence[Document] = ()
+) -> Applications:
+    """Read the targets of a run and settle which models it bundles.
+
+    Bundles and targets that an earlier layer of the configuration names are left out where a later
+    one has other samples: the run doesn't train their models.
+
+    Raises
+    ------
+    ConfigurationError
+        If a definition is missing or not valid, or names what the run does not have.
+    """
+    found = Applications({}, {}, {})
+    for name, bundle in run.bundles.items():
+        place = ("bundles", name)
+        if bundle.sample in run.samples or not _overruled(place, documents):
+            where = f"{origin((*place, 'sample'), documents)}: bundles.{name}"
+            found.bundles[name] = _settled(bundle, run, samples, where)
+    for number, name in enumerate(run.targets):
+        path = Path(run.target_folder) / f"{name}.yaml"
+        where = origin(("targets", number), documents)
+        if name in run.samples:
+            raise ConfigurationError(f"{where}: targets: a sample is called {name}; rename one")
+        if not path.is_file():
+            known = sorted(other.stem for other in path.parent.glob("*.yaml"))
+            raise ConfigurationError(
+                f"{where}: targets: there is no file {path}{nearest(name, known)}; defined in "
+                f"{path.parent}: {', '.join(known) or 'none'}"
+            )
+        target = load_section(Target, path)
+        missing = {applied.sample for applied in target.models} - {None, *run.samples}
+        if missing and _overruled(("targets",), documents):
+            continue
+        found.targets[name] = target
+        found.models[name] = [
+            _folder(applied, found, run, samples, path) for applied in target.models
+        ]
+    return found
+
+
+def _overruled(place: tuple[str, ...], documents: Sequence[Document]) -> bool:
+    """Say whether the samples of the run stand in a later layer than this place."""
+
+    def last(location: tuple[str, ...]) -> int:
+        having = [number for number, one in enumerate(documents) if one.has(location)]
+        return max(having, default=-1)
+
+    return last(("samples",)) > last(place)
+
+
+def _folder(
+    applied: AppliedModel,
+    found: Applications,
+    run: RunConfiguration,
+    samples: Mapping[str, Sample],
+    path: Path,
+) -> str:
+    """Return the folder of the bundle of a model; one that the run doesn't name is added."""
+    if applied.bundle is not None:
+        return applied.bundle
+    wanted = BundledModel(**applied.model_dump(exclude={"bundle"}))
+    settled = _settled(wanted, run, samples, f"{path}: models")
+    identity = {"sample", "split", "model", "task", "seed"}
+    for name, bundle in found.bundles.items():
+        if bundle.model_dump(include=identity) == settled.model_dump(include=identity):
+            return f"results/bundles/{name}"
+    name = f"{settled.sample}_{settled.split}_{settled.model}_{settled.seed}"
+    if name in found.bundles:
+        raise ConfigurationError(f"{path}: models: name the bundle of {name} in `bundles`")
+    found.bundles[name] = settled
+    return f"results/bundles/{name}"
+
+
+def _settled(
+    bundle: BundledModel, run: RunConfiguration, samples: Mapping[str, Sample], where: str
+) -> BundledModel:
+    """Return the model with task and seed; refuse one that the run does not train."""
+    _known("sample", bundle.sample, samples, where)
+    sample = samples[bundle.sample]
+    _known("split", bundle.split, sample.splits, where)
+    trained = {
+        "classify": run.classifiers if sample.classifiers is None else sample.classifiers,
+        "regress": run.regressors if sample.regressors is None else sample.regressors,
+    }
+    tasks = [task for task in sample.tasks if bundle.task in (None, task)]
+    having = [task for task in tasks if bundle.model in trained[task]]
+    if not having:
+        _known("model", bundle.model, [name for task in tasks for name in trained[task]], where)
+    if len(having) > 1:
+        raise ConfigurationError(
+            f"{where}: {bundle.sample} has a classifier and a regressor {bundle.model!r}; add "
+            "task: classify or task: regress"
+        )
+    task = having[0]
+    if task == "regress" and not run.regressors[bundle.model].gives_pdf:
+        giving = [name for name in trained[task] if run.regressors[name].gives_pdf]
+        raise ConfigurationError(
+            f"{where}: {bundle.model} gives no p(z), which estimates need; take one of "
+            f"{', '.join(giving) or 'another kind'}"
+        )
+    seed = run.seeds[0] if bundle.seed is None else bundle.seed
+    _known("seed", seed, run.seeds, where)
+    return bundle.model_copy(update={"task": task, "seed": seed})
+
+
+def _known(key: str, word: object, known: object, where: str) -> None:
+    if word not in known:
+        raise ConfigurationError(
+            f"{where}: {key}: the run has no {word!r} there{nearest(str(word), known)}; it has "
+            f"{', '.join(map(str, known)) or 'none'}"
+        )

@@ -1,0 +1,142 @@
+"""Targets: objects without spectra, and the trained models that are applied to them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from sdssflow.configuration.cuts import (
+    ColorRange,
+    CompletePhotometry,
+    MagnitudeError,
+    MagnitudeRange,
+)
+from sdssflow.configuration.section import (
+    Different,
+    FilePath,
+    ModelName,
+    Name,
+    PositiveInt,
+    SampleName,
+    Section,
+    Seed,
+    SomeDifferent,
+    Text,
+)
+from sdssflow.configuration.sources import BulkSource, FileSource, SkyServerSource, TapSource
+
+Task = Literal["classify", "regress"]
+PdfForm = Literal["none", "quantiles_5", "mixture", "quantiles_99"]
+
+
+class TrainedModel(Section):
+    """A model that the run trains."""
+
+    sample: SampleName
+    """Sample it is trained on, one of the run's."""
+    split: Name
+    """Split of the sample whose training part it learns from."""
+    model: ModelName
+    """Name of the classifier or regressor."""
+    task: Task | None = None
+    """What it does; needed where the sample has a classifier and a regressor of that name."""
+    seed: Seed | None = None
+    """Which of the run's seeds; by default the first."""
+
+
+class BundledModel(TrainedModel):
+    """A trained model with all that is needed to apply it elsewhere, in one folder."""
+
+    refit: bool = False
+    """Whether the model is trained once more on all objects of the sample, the test part too. Its
+    scores are then those of the model that was evaluated, as the card says."""
+    licence: Text = "BSD-3-Clause"
+    """Under which licence others may use it, as its card will say."""
+
+
+class AppliedModel(Section):
+    """A model that is applied to a target: one of the run, or a bundle on disk."""
+
+    sample: SampleName | None = None
+    """Sample that the run trains it on."""
+    split: Name | None = None
+    """Split of that sample."""
+    model: ModelName | None = None
+    """Name of the classifier or regressor."""
+    task: Task | None = None
+    """What it does; needed where the sample has a classifier and a regressor of that name."""
+    seed: Seed | None = None
+    """Which of the run's seeds; by default the first."""
+    bundle: FilePath | None = None
+    """Instead of these: the folder of a bundle, or its ZIP file."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> AppliedModel:
+        of_run = (self.sample, self.split, self.model)
+        if self.bundle is not None and self.model_fields_set != {"bundle"}:
+            raise ValueError("bundle stands alone: take the other keys out")
+        if self.bundle is None and not all(of_run):
+            raise ValueError("write {sample, split, model} of the run, or {bundle: FOLDER}")
+        return self
+
+
+def _ascending(edges: list[float]) -> list[float]:
+    if any(low >= high for low, high in pairwise(edges)):
+        raise ValueError("edges must be ascending")
+    return edges
+
+
+TargetCut = Annotated[
+    CompletePhotometry | MagnitudeRange | MagnitudeError | ColorRange, Field(discriminator="cut")
+]
+TargetSource = Annotated[
+    FileSource | SkyServerSource | BulkSource | TapSource, Field(discriminator="kind")
+]
+
+
+class Target(Section):
+    """Objects without known class and redshift, as a file of `config/targets/` defines them."""
+
+    title: Text
+    """One line for the report."""
+    description: str = ""
+    """What the objects are and how they were selected, for the report."""
+    reference: str = ""
+    """Where the rows come from, as you would cite it."""
+    source: TargetSource
+    """Where the rows come from; no truth is needed. `path` of a file may be a folder of files, each
+    a partition of its own, or a HATS catalogue."""
+    cuts: Different[TargetCut] = []
+    """Quality cuts; each is counted. What they remove is in no output."""
+    models: SomeDifferent[AppliedModel] = Field(max_length=2)
+    """A classifier, a regressor that gives p(z), or one of each. Features are built by the recipe
+    of the model."""
+    partitions: PositiveInt = 1
+    """Into how many partitions, each a job of its own, every file, or the downloaded catalogue, is
+    divided."""
+    pdf: PdfForm = "none"
+    """How p(z) is kept: not at all beyond its summaries; as 5 quantiles; as the parameters of its
+    mixture of Gaussians; or as 99 quantiles in a file of `qp` beside each partition."""
+    tomographic_edges: Annotated[list[float], AfterValidator(_ascending)] | None = Field(
+        default=None, min_length=2
+    )
+    """Edges in zphot of the tomographic bins; by default those of the model's training part, with
+    equal numbers of objects."""
+    hats: bool = False
+    """Whether the estimates are written as a HATS catalogue as well."""
+    explorer_rows: Annotated[int, Field(ge=1000)] = 20_000
+    """About how many objects, drawn at random, the figures of the report are made of; sky maps
+    count all."""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its objects are no observed ones."""
+        return getattr(self.source, "simulated", None) is not None
+
+    @property
+    def shown_title(self) -> str:
+        """The title; it says of a simulated target that it is one."""
+        stated = "simulated" in self.title.lower() or not self.simulated
+        return self.title if stated else f"{self.title} (simulated)"

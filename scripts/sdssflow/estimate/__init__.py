@@ -1,0 +1,1 @@
+"""Classes and redshifts of objects without spectra: trained models applied by partition."""

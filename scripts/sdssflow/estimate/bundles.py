@@ -1,0 +1,170 @@
+"""Put a trained model with all that is needed to apply it into a folder and a ZIP file."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from sdssflow.acquire.schema import CLASSES
+from sdssflow.bundle import CLASS_SET_LEVEL, FORMAT, MANIFEST, Manifest
+from sdssflow.configuration.features import Features
+from sdssflow.configuration.targets import BundledModel
+from sdssflow.estimate.redshifts import CALIBRATION, REFERENCE
+from sdssflow.files import file_digest, replacing, write_text
+from sdssflow.models.folders import ModelFolder, open_folder
+from sdssflow.prepare.features import needed_columns
+from sdssflow.prepare.parts import read_part
+from sdssflow.tables import metadata, read_schema
+
+
+class Origins(NamedTuple):
+    """Paths that a bundle is made of; those of p(z) are '' for a classifier."""
+
+    model: str
+    development: str
+    features: str
+    catalogue: str
+    calibration: str = ""
+    reference: str = ""
+
+
+def write_bundle(
+    folder: str | Path,
+    name: str,
+    settings: BundledModel,
+    recipe: Features,
+    origins: Origins,
+    tomographic_bins: int,
+) -> Manifest:
+    """Write a bundle; equal inputs give equal bytes.
+
+    Parameters
+    ----------
+    folder : path-like
+        Where to.
+    name : str
+        Name of the bundle.
+    settings : BundledModel
+        What it is of.
+    recipe : Features
+        How the sample's features were made.
+    origins : Origins
+        Its parts.
+    tomographic_bins : int
+        Bins of zphot with equal numbers of training objects.
+    """
+    folder, opened = Path(folder), open_folder(origins.model)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in sorted(Path(origins.model).iterdir()):
+        if file.name == "card.json" or file.name.startswith("fold_"):
+            shutil.copyfile(file, folder / file.name)
+    if origins.calibration:
+        shutil.copyfile(origins.calibration, folder / CALIBRATION)
+        shutil.copyfile(origins.reference, folder / REFERENCE)
+    catalogue, features = (metadata(read_schema(p)) for p in (origins.catalogue, origins.features))
+    about = {
+        "format": FORMAT,
+        "name": name,
+        **settings.model_dump(exclude={"licence"}),
+        "licence": settings.licence,
+        "kind": opened.settings.kind,
+        "simulated": bool(catalogue.get("simulated", False)),
+        "recipe": recipe.model_dump(mode="json"),
+        "magnitude_system": catalogue["magnitude_system"],
+        "deredden": features["deredden"],
+        "columns": needed_columns(recipe),
+        **_learnt(opened, origins, tomographic_bins),
+    }
+    write_text(folder / "README.md", _card(about))
+    made = [file for file in sorted(folder.iterdir()) if file.name[0] != "."]
+    files = {file.name: file_digest(file) for file in made if file.name != MANIFEST}
+    manifest = Manifest.model_validate({**about, "files": files})
+    write_text(folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
+    return manifest
+
+
+def _learnt(opened: ModelFolder, origins: Origins, bins: int) -> dict:
+    """Return what the manifest says of the training part, fold by fold."""
+    trained = [read_part(origins.development, fold, "train") for fold in opened.card["folds"]]
+    found: dict = {"objects": sum(map(len, trained))}
+    if opened.settings.task == "regress":
+        zspec = np.concatenate([part.zspec for part in trained])
+        edges = np.quantile(zspec, np.linspace(0, 1, bins + 1))
+        edges[0] = min(0.0, edges[0])
+        return found | {"tomographic_edges": np.unique(edges).tolist()}
+    classes = np.concatenate([part.spec_class for part in trained])
+    found["class_priors"] = {name: float(np.mean(classes == name)) for name in CLASSES}
+    reach = {}
+    for fold in opened.card["folds"]:
+        part = read_part(origins.development, fold, "calibration")
+        true = np.empty(0)
+        if len(part):
+            probability = opened.load(fold)(part.features)
+            place = [CLASSES.index(name) for name in part.spec_class]
+            true = probability[np.arange(len(part)), place]
+        reach[str(fold)] = class_reach(true)
+    return found | {"class_reach": reach}
+
+
+def class_reach(true: np.ndarray, level: float = CLASS_SET_LEVEL) -> float | None:
+    """Return by how much the probability of a class of the set may fall short of 1.
+
+    Split-conformal sets of least ambiguous classes (Sadinle, Lei & Wasserman 2019, JASA 114, 223):
+    a set of all classes with at least the probability 1 - reach holds the true one with a
+    probability of `level`, for objects like those of the calibration part.
+
+    Parameters
+    ----------
+    true : (n,) array
+        Probability given to the true class of calibration objects.
+    level : float
+        Wanted coverage.
+
+    Returns
+    -------
+    float or None
+        1, all classes, where there are too few objects for the level; None without objects.
+
+    Examples
+    --------
+    >>> round(class_reach(np.array([0.9, 0.8, 0.7, 0.6]), 0.6), 3)  # the third of five
+    0.3
+    """
+    if not len(true):
+        return None
+    rank = math.ceil((len(true) + 1) * level * (1 - 1e-12))
+    return float(np.sort(1 - true)[rank - 1]) if rank <= len(true) else 1.0
+
+
+def _card(about: dict) -> str:
+    """Return the card that a person reads."""
+    refit = (
+        "\nIt was trained on all objects of the sample, the test part too. Scores in reports are "
+        "those of the model that was evaluated, which had not seen that part.\n"
+        if about["refit"]
+        else ""
+    )
+    simulated = "\n**Trained on a simulated sky: no model for observed objects.**\n"
+    return (
+        f"# {about['name']}\n\n"
+        f"{about['kind']} for {'classes' if about['task'] == 'classify' else 'redshifts'}, trained "
+        f"on {about['objects']:,} objects of sample `{about['sample']}`, split `{about['split']}`, "
+        f"seed {about['seed']}.\n{simulated if about['simulated'] else ''}{refit}\n"
+        f"Needs: {', '.join(about['columns'])}; {about['magnitude_system']} magnitudes; extinction "
+        f"{about['deredden']}.\nLicence: {about['licence']}.\n\n"
+        "    from sdssflow import bundle\n"
+        '    bundle.load("FOLDER").estimate(table, extinction_applied=True)\n'
+    )
+
+
+def zip_bundle(folder: str | Path, path: str | Path) -> None:
+    """Write the files of a bundle as one ZIP, stored and without dates."""
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for file in sorted(Path(folder).iterdir()):
+            if not file.name.startswith("."):  # what marks a result is no part of it
+                archive.writestr(zipfile.ZipInfo(file.name), file.read_bytes())

@@ -1,0 +1,55 @@
+"""How p(z) of many objects is kept: as quantiles or parameters, in columns of lists."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from sdssflow.configuration.targets import PdfForm
+from sdssflow.redshift_pdf.mixture import Mixture
+
+NO_VALUES = np.empty(0, np.float32)
+LEVELS_5 = (0.05, 0.25, 0.5, 0.75, 0.95)
+COLUMNS = {
+    "none": (),
+    "quantiles_5": ("pdf_quantiles",),
+    "mixture": ("pdf_weights", "pdf_means", "pdf_scales"),
+    "quantiles_99": (),  # in a file of their own
+}
+
+
+class PdfColumns:
+    """Gathers the p(z) of n objects block by block, in one of the forms of columns.
+
+    Weights are such that the density of a mixture, cut off at the ends of its range, has an
+    integral of 1 within them.
+    """
+
+    def __init__(self, form: PdfForm, n: int) -> None:
+        self.form = form
+        self._n = n
+        self._rows: list[np.ndarray] = []
+        self._lists: dict[str, list[np.ndarray]] = {name: [] for name in COLUMNS[form]}
+
+    def see(self, pdf: Mixture, rows: np.ndarray) -> None:
+        """Take the p(z) of the objects at these ascending indices, which follow those before."""
+        if not self._lists:
+            return
+        self._rows.append(rows)
+        found = (pdf.quantiles(LEVELS_5),) if self.form == "quantiles_5" else pdf.normalised()
+        for kept, values in zip(self._lists.values(), found, strict=True):
+            kept.append(values.astype(np.float32))
+
+    def columns(self) -> dict[str, pa.Array]:
+        """Return the columns, lists of float32, null where there is no p(z)."""
+        lengths = np.zeros(self._n, np.int32)
+        for rows, values in zip(self._rows, next(iter(self._lists.values()), ()), strict=True):
+            lengths[rows] = values.shape[1]
+        ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+        offsets = pa.array(ends, mask=np.append(lengths == 0, False))
+        return {
+            name: pa.ListArray.from_arrays(
+                offsets, pa.array(np.concatenate([v.ravel() for v in [NO_VALUES, *kept]]))
+            )
+            for name, kept in self._lists.items()
+        }

@@ -1,0 +1,140 @@
+"""From the summaries of partitions to those of a target."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from sdssflow.acquire.schema import BANDS, CLASSES
+from sdssflow.estimate.summary import Z_BINS, Z_STEP
+from sdssflow.tables import read_parquet
+
+MOST_NAMED = 5
+
+
+def read_summaries(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
+    """Read the summaries that rule estimate_partition wrote."""
+    return [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
+
+
+def listing(
+    names: Sequence[str], paths: Sequence[str], summaries: Sequence[dict[str, Any]]
+) -> pd.DataFrame:
+    """Return one row per partition.
+
+    Columns: ``partition, path, rows, kept, bytes_per_object, pdf_bytes_per_object, refused``;
+    `refused` says why a partition was set aside.
+    """
+    rows = []
+    for name, path, summary in zip(names, paths, summaries, strict=True):
+        numbers, kept = summary["numbers"], summary["numbers"].get("kept", 0)
+        rows.append(
+            {
+                "partition": name,
+                "path": path,
+                "rows": numbers.get("rows", 0),
+                "kept": kept,
+                "bytes_per_object": round(summary["bytes"] / max(kept, 1), 1),
+                "pdf_bytes_per_object": round(summary["pdf_bytes"] / max(kept, 1), 1),
+                "refused": summary["refused"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def flow_of(summaries: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Return ``what, objects, share``: rows as they came, cuts, estimates and flags; of all kept.
+
+    The share is of the rows for what comes before the estimates, else of the kept objects.
+    """
+    numbers: Counter[str] = Counter()
+    for summary in summaries:
+        numbers.update(summary["numbers"])
+    rows, kept = numbers["rows"], numbers["kept"]
+    refused = sum(summary["refused"] != "" for summary in summaries)
+    found = [("partitions", len(summaries), None), ("partitions set aside", refused, None)]
+    found.append(("rows as they came", rows, rows))
+    cuts = [summary["cuts"] for summary in summaries if summary["cuts"]]
+    for number, cut in enumerate(cuts[0] if cuts else []):
+        removed = sum(of_one[number]["removed"] for of_one in cuts)
+        found.append((f"removed by: {cut['cut']}", removed, rows))
+    found.append(("kept", kept, rows))
+    for key, what in WORDS.items():
+        if key in numbers:
+            found.append((what, numbers[key], kept))
+    bins = sorted(key for key in numbers if key.startswith("bin_"))
+    found += [(f"in tomographic bin {key[4:]}", numbers[key], kept) for key in bins]
+    return pd.DataFrame(
+        [
+            {"what": what, "objects": count, "share": count / of if of else float("nan")}
+            for what, count, of in found
+        ]
+    )
+
+
+WORDS = {
+    "missing_any": "a needed band is missing",
+    **{f"missing_{band}": f"{band} is missing" for band in BANDS},
+    "classified": "with class probabilities",
+    **{f"class_{name}": f"most probably {name}" for name in CLASSES},
+    "with_zphot": "with p(z)",
+    "outside_training": "outside of the training part",
+    "outside_bins": "in no tomographic bin",
+}
+
+
+def sky_of(paths: Iterable[str | Path]) -> pa.Table:
+    """Return ``cell, objects, stars, width, zphot_median`` of the target.
+
+    `stars` is the mean probability to be a star, `width` the mean of half the 68 % interval over
+    1 + zphot; NaN where no object has p(z).
+    """
+    table = pa.concat_tables(read_parquet(path) for path in paths)
+    cells, place = np.unique(table["cell"].to_numpy(), return_inverse=True)
+
+    def summed(name: str) -> np.ndarray:
+        return np.bincount(place, table[name].to_numpy(), len(cells))
+
+    zphot = np.zeros((len(cells), Z_BINS), np.int64)
+    for chunk, rows in zip(table["zphot"].chunks, _rows_of(table["zphot"], place), strict=True):
+        np.add.at(zphot, rows, chunk.values.to_numpy().reshape(-1, Z_BINS)[: len(rows)])
+    objects, with_zphot = summed("objects"), zphot.sum(axis=1)
+    half = np.argmax(np.cumsum(zphot, axis=1) * 2 >= np.maximum(with_zphot, 1)[:, None], axis=1)
+    with np.errstate(invalid="ignore"):
+        return pa.table(
+            {
+                "cell": cells,
+                "objects": objects.astype(np.int64),
+                "stars": summed("stars") / objects,
+                "width": np.where(with_zphot, summed("width"), np.nan) / with_zphot,
+                "zphot_median": np.where(with_zphot, (half + 0.5) * Z_STEP, np.nan),
+            }
+        )
+
+
+def _rows_of(column: pa.ChunkedArray, place: np.ndarray) -> list[np.ndarray]:
+    """Return the part of (n,) `place` that belongs to each chunk of a column of n rows."""
+    return np.split(place, np.cumsum([len(chunk) for chunk in column.chunks])[:-1])
+
+
+def require_complete(listed: pd.DataFrame, target: str) -> None:
+    """Raise ValueError if partitions of a target were set aside, with their number and reasons."""
+    refused = listed[listed["refused"].fillna("") != ""]  # all empty, they read as numbers
+    if refused.empty:
+        return
+    reasons = refused.groupby("refused", sort=False)["partition"].agg(list)
+    lines = [
+        f"{', '.join(names[:MOST_NAMED])}{' ...' if len(names) > MOST_NAMED else ''}: {why}"
+        for why, names in reasons.items()
+    ]
+    raise ValueError(
+        f"target {target}: {len(refused)} of {len(listed)} partitions were set aside, the others "
+        f"are estimated (results/{target}/partitions.csv).\n" + "\n".join(lines[:MOST_NAMED])
+    )

@@ -1,0 +1,79 @@
+"""Which partitions a target has: what one job reads.
+
+Snakemake imports this module each time it parses the workflow: it needs nothing heavy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from sdssflow.configuration.targets import Target
+
+HATS_FILES = ("hats.properties", "properties")  # either marks a HATS catalogue
+
+
+class Partition(NamedTuple):
+    """One of `of` parts, equal in rows, of a file."""
+
+    path: str
+    number: int
+    of: int
+
+
+def partitions(name: str, target: Target) -> dict[str, Partition]:
+    """Return the partitions of a target by their names.
+
+    Those of a folder are named by its files, so that a further file changes no name.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a folder holds no file to read.
+    """
+    parts = target.partitions
+    if target.source.kind != "file":
+        path = f"results/{name}/catalogue/catalogue.parquet"
+        return {f"{k:04d}": Partition(path, k, parts) for k in range(parts)}
+    path = target.source.path
+    if not Path(path).is_dir():
+        return {f"{k:04d}": Partition(path, k, parts) for k in range(parts)}
+    return {
+        f"{stem}_{k:04d}" if parts > 1 else stem: Partition(file, k, parts)
+        for stem, file in _named(path, data_files(path)).items()
+        for k in range(parts)
+    }
+
+
+def data_files(folder: str) -> list[str]:
+    """Return the files of a folder that hold rows, sorted: of a HATS catalogue its partitions.
+
+    What begins with a dot or an underscore is passed over.
+    """
+    root = Path(folder)
+    inside = sorted(
+        place
+        for file in root.rglob("*")
+        if file.is_file()
+        for place in [file.relative_to(root)]
+        if not any(part.startswith((".", "_")) for part in place.parts)
+    )
+    if any((root / name).is_file() for name in HATS_FILES):
+        inside = [place for place in inside if re.search(r"Npix=\d+", place.as_posix())]
+    if not inside:
+        raise FileNotFoundError(f"{folder}: the folder holds no file of rows")
+    return [str(root / place) for place in inside]
+
+
+def _named(folder: str, files: list[str]) -> dict[str, str]:
+    """Return a name of letters, digits and underscores for each file; no two are the same."""
+    found: dict[str, str] = {}
+    for file in files:
+        place = Path(file).relative_to(folder)
+        name = re.sub(r"[^A-Za-z0-9]+", "_", place.with_suffix("").as_posix()).strip("_") or "rows"
+        if name in found:
+            name += "_" + hashlib.sha256(place.as_posix().encode()).hexdigest()[:8]
+        found[name] = file
+    return found

@@ -1,0 +1,237 @@
+"""One partition of a target in one pass: read, cut, estimate, write, in bounded memory.
+
+Blocks follow each other through three stages that overlap: reading in a thread of its own,
+estimating, and writing. What is written depends on the rows alone, not on the blocks.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sdssflow.acquire.checks import Defects
+from sdssflow.acquire.files.columns import Part
+from sdssflow.acquire.files.conform import conform_block
+from sdssflow.acquire.files.parquet import parquet_blocks
+from sdssflow.acquire.files.readers import BLOCK_ROWS, read_blocks
+from sdssflow.bundle import Bundle, BundleError, as_table
+from sdssflow.configuration.sources import FileSource
+from sdssflow.configuration.targets import Target
+from sdssflow.estimate.compact import PdfColumns
+from sdssflow.estimate.partitions import Partition
+from sdssflow.estimate.summary import Counts, Drawn
+from sdssflow.prepare.cuts import MASKS
+from sdssflow.redshift_pdf.mixture import Mixture
+from sdssflow.redshift_pdf.qp_files import pdf_writer
+from sdssflow.tables import metadata, read_schema, with_metadata, write_parquet_blocks
+
+CARRIED = ("row_id", "objid", "ra", "dec")
+AHEAD = 2  # blocks that a stage may be ahead of the next
+QP_LEVELS = 99
+Item = TypeVar("Item")
+
+
+@dataclass
+class Estimates:
+    """What one partition gives besides its table.
+
+    Attributes
+    ----------
+    counts : Counts
+        Of objects and flags.
+    drawn : Drawn
+        Objects for the figures.
+    defects : Defects
+        What was wrong with values of a file.
+    """
+
+    counts: Counts
+    drawn: Drawn
+    defects: Defects = field(default_factory=Defects)
+
+
+def estimate_partition(
+    target: Target,
+    name: str,
+    partition: Partition,
+    bundles: Iterable[Bundle],
+    path: str | Path,
+    pdfs: str | Path | None = None,
+    threads: int = 1,
+) -> Estimates:
+    """Estimate the objects of a partition and write them as Parquet, whole or not at all.
+
+    Parameters
+    ----------
+    target : Target
+        Source, cuts and form of p(z).
+    name : str
+        Of the target.
+    partition : Partition
+        What is read.
+    bundles : iterable of Bundle
+        At most one for classes and one for redshifts.
+    path : path-like
+        The table: `CARRIED` as far as the source has them, then the estimates.
+    pdfs : path-like, optional
+        The file of `qp` for `quantiles_99`.
+    threads : int
+        Blocks of objects that are estimated at a time.
+
+    Raises
+    ------
+    CatalogueError, BundleError
+        If the rows can't be read, or are not what the models were trained on.
+    """
+    by_task = tasks(bundles)
+    found = Estimates(Counts(), Drawn(target.explorer_rows // partition.of))
+    with ExitStack() as stack:
+        write_pdf = None
+        if pdfs is not None:
+            write_pdf = stack.enter_context(pdf_writer(pdfs, QP_LEVELS))
+        maker = _Maker(target, name, by_task, found, threads, write_pdf)
+        blocks = ahead(map(maker.block, ahead(catalogue_blocks(target, name, partition, found))))
+        first = next(blocks)
+
+        def every() -> Iterator[pa.Table]:
+            yield first
+            yield from blocks
+
+        about = {"target": name, "bundles": [bundle.manifest.name for bundle in by_task.values()]}
+        write_parquet_blocks(every(), first.schema, path, about)
+        found.counts.finish(maker.needed)
+    found.counts.table(path)
+    return found
+
+
+def tasks(bundles: Iterable[Bundle]) -> dict[str, Bundle]:
+    """Return bundles by task; BundleError if two have the same."""
+    found: dict[str, Bundle] = {}
+    for bundle in bundles:
+        other = found.setdefault(bundle.manifest.task, bundle)
+        if other is not bundle:
+            raise BundleError(
+                f"{other.path} and {bundle.path} are both models to {bundle.manifest.task}; "
+                "a target takes one of each"
+            )
+    return found
+
+
+@dataclass
+class _Maker:
+    """Makes the estimates of a block."""
+
+    target: Target
+    name: str
+    bundles: dict[str, Bundle]
+    found: Estimates
+    threads: int
+    write_pdf: Callable[[Mixture, dict[str, np.ndarray]], None] | None
+
+    @property
+    def needed(self) -> list[str]:
+        return [name for bundle in self.bundles.values() for name in bundle.manifest.columns]
+
+    def block(self, catalogue: pa.Table) -> pa.Table:
+        counts = self.found.counts
+        counts.rows(catalogue, self.needed)
+        catalogue = self._cut(catalogue)
+        row_id = catalogue["row_id"].to_numpy()
+        compact = PdfColumns(self.target.pdf, len(row_id))
+        drawing = self.found.drawn.block(row_id)
+
+        def see(pdf: Mixture, rows: np.ndarray) -> None:
+            compact.see(pdf, rows)
+            drawing.see(pdf, rows)
+            if self.write_pdf is not None:
+                self.write_pdf(pdf, {"row_id": row_id[rows]})
+
+        columns: dict[str, np.ndarray] = {}
+        for bundle in self.bundles.values():
+            its = bundle.columns(catalogue, self.threads, see)
+            if "missing_bands" in columns:
+                its["missing_bands"] = its["missing_bands"] | columns["missing_bands"]
+            columns |= its
+        counts.estimates(catalogue, columns)
+        drawing.finish(catalogue, columns, self.bundles)
+        estimates = as_table(columns)
+        carried = [name for name in CARRIED if name in catalogue.column_names]
+        made = {name: catalogue[name] for name in carried}
+        made |= {name: estimates[name] for name in estimates.column_names}
+        made |= compact.columns()
+        return pa.table(made)
+
+    def _cut(self, catalogue: pa.Table) -> pa.Table:
+        for number, cut in enumerate(self.target.cuts):
+            keep = MASKS[cut.cut](catalogue, cut)
+            self.found.counts.cut(number, cut, int((~keep).sum()))
+            catalogue = catalogue.filter(pa.array(keep))
+        return catalogue
+
+
+def catalogue_blocks(
+    target: Target, name: str, partition: Partition, found: Estimates
+) -> Iterator[pa.Table]:
+    """Yield the rows of a partition as blocks of a catalogue, with what is known of its magnitudes.
+
+    Values are checked as those of a sample are; what was wrong is counted in `found`.
+    """
+    source, part = target.source, Part(partition.number, partition.of)
+    if not isinstance(source, FileSource):
+        about = metadata(read_schema(partition.path))
+        names = {name: name for name in pq.read_schema(partition.path).names}
+        for _, block in parquet_blocks(partition.path, names, part, BLOCK_ROWS):
+            yield with_metadata(block, **about)
+        return
+    for block in read_blocks(partition.path, source, *part):
+        yield with_metadata(
+            conform_block(block, source, found.defects),
+            sample=name,
+            magnitude_system=source.magnitude_system,
+            extinction_applied=source.extinction_applied,
+        )
+
+
+def ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield items that a thread makes meanwhile, at most `AHEAD` more than were asked for."""
+    made: queue.Queue[tuple[str, Any]] = queue.Queue(AHEAD)
+    given_up = threading.Event()
+
+    def put(kind: str, item: Any) -> bool:
+        while not given_up.is_set():
+            try:
+                made.put((kind, item), timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def make() -> None:
+        try:
+            for item in items:
+                if not put("item", item):
+                    return
+            put("end", None)
+        except BaseException as error:
+            put("error", error)
+
+    threading.Thread(target=make, daemon=True).start()
+    try:
+        while True:
+            kind, item = made.get()
+            if kind == "end":
+                return
+            if kind == "error":
+                raise item
+            yield item
+    finally:
+        given_up.set()

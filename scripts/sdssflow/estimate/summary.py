@@ -1,0 +1,249 @@
+"""What a partition says of its objects: counts, sky cells, and objects drawn for the figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sdssflow.acquire.schema import BANDS, CLASSES
+from sdssflow.bundle import Bundle, BundleError, as_table
+from sdssflow.estimate.compact import COLUMNS
+from sdssflow.prepare.cuts import describe
+from sdssflow.prepare.features import measured_features
+from sdssflow.redshift_pdf.mixture import Mixture
+
+NSIDE = 32  # cells of 1.8 degrees
+CELLS = 12 * NSIDE**2
+Z_STEP, Z_BINS = 0.01, 700  # of the histograms of zphot that medians are taken from
+DRAWN_LEVELS = np.arange(1, 100) / 100
+UNKNOWN = 255  # code of a class, bin or flag that is not known
+
+
+@dataclass
+class Counts:
+    """Counts of the objects of a partition, block by block."""
+
+    numbers: Counter[str] = field(default_factory=Counter)
+    cuts: dict[int, dict[str, Any]] = field(default_factory=dict)
+    sky: Sky = field(default_factory=lambda: Sky())
+    bytes: int = 0
+    pdf_bytes: int = 0
+    _known: Counter[str] = field(default_factory=Counter)
+    _ids: list[np.ndarray] = field(default_factory=list)
+
+    def rows(self, catalogue: pa.Table, needed: list[str]) -> None:
+        """Count the rows of a block as they came, and keep their ids."""
+        self.numbers["rows"] += catalogue.num_rows
+        for name in needed:
+            if name in catalogue.column_names:
+                self._known[name] += catalogue.num_rows - catalogue[name].null_count
+        if "objid" in catalogue.column_names:
+            self._ids.append(catalogue["objid"].drop_null().to_numpy())
+
+    def cut(self, number: int, cut: Any, removed: int) -> None:
+        """Count what a cut removes of a block."""
+        known = self.cuts.setdefault(number, {"cut": describe(cut), "removed": 0})
+        known["removed"] += removed
+
+    def estimates(self, catalogue: pa.Table, columns: Mapping[str, np.ndarray]) -> None:
+        """Count flags, classes and bins of a block, and its objects on the sky."""
+        found: Counter[str] = Counter({"kept": catalogue.num_rows})
+        missing = columns["missing_bands"]
+        found["missing_any"] = int((missing > 0).sum())
+        for k, band in enumerate(BANDS):
+            if lacking := int((missing >> k & 1).sum()):
+                found[f"missing_{band}"] = lacking
+        if "class_code" in columns:
+            code = columns["class_code"]
+            found["classified"] = int((code != UNKNOWN).sum())
+            found.update({f"class_{c}": int((code == k).sum()) for k, c in enumerate(CLASSES)})
+        if "zphot" in columns:
+            found["with_zphot"] = int(np.isfinite(columns["zphot"]).sum())
+            found["outside_training"] = int((columns["outside_training"] == 1).sum())
+        for number in np.unique(columns.get("tomographic_bin", [])):
+            name = "outside_bins" if number == UNKNOWN else f"bin_{number}"
+            found[name] = int((columns["tomographic_bin"] == number).sum())
+        self.numbers.update(found)
+        if "ra" in catalogue.column_names:
+            self.sky.add(catalogue, columns)
+
+    def finish(self, needed: list[str]) -> None:
+        """Refuse what only the whole partition shows.
+
+        Raises
+        ------
+        BundleError
+            If a column has no usable value in any row, or an objid stands twice.
+        """
+        for name in needed:
+            if self.numbers["rows"] and not self._known[name]:
+                raise BundleError(
+                    f"column {name!r} has no usable value in any row; map another one in "
+                    "source.columns, or apply a model that does without"
+                )
+        if self._ids:
+            ids = np.sort(np.concatenate(self._ids))
+            twice = np.flatnonzero(ids[1:] == ids[:-1])
+            self._ids = []
+            if len(twice):
+                raise BundleError(
+                    f"objid {ids[twice[0]]} stands twice ({len(twice)} of {len(ids)} ids repeat "
+                    "one); give each object once, or take objid out of source.columns"
+                )
+
+    def table(self, path: str | Path) -> None:
+        """Take the bytes of the written table, those of p(z) apart."""
+        about = pq.read_metadata(path)
+        self.bytes = Path(path).stat().st_size
+        names = {name for form in COLUMNS.values() for name in form}
+        for group in range(about.num_row_groups):
+            for place in range(about.num_columns):
+                column = about.row_group(group).column(place)
+                if column.path_in_schema.partition(".")[0] in names:
+                    self.pdf_bytes += column.total_compressed_size
+
+    def content(self) -> dict[str, Any]:
+        """Return the counts for JSON."""
+        return {
+            "numbers": dict(sorted(self.numbers.items())),
+            "cuts": [cut for _, cut in sorted(self.cuts.items())],
+            "bytes": self.bytes,
+            "pdf_bytes": self.pdf_bytes,
+        }
+
+
+class Sky:
+    """Sums over HEALPix cells (nested, `NSIDE`)."""
+
+    def __init__(self) -> None:
+        self.objects = np.zeros(CELLS, np.int64)
+        self.stars = np.zeros(CELLS)  # sum of the probability to be a star
+        self.width = np.zeros(CELLS)  # sum of half the 68 % interval over 1 + zphot
+        self.zphot = np.zeros((CELLS, Z_BINS), np.int32)
+        self.without_position = 0
+
+    def add(self, catalogue: pa.Table, columns: Mapping[str, np.ndarray]) -> None:
+        """Add the objects of a block."""
+        from astropy import units
+        from astropy_healpix import HEALPix
+
+        ra, dec = (catalogue[name].to_numpy() for name in ("ra", "dec"))
+        known = np.isfinite(ra) & np.isfinite(dec)
+        self.without_position += int((~known).sum())
+        cells = HEALPix(NSIDE, order="nested").lonlat_to_healpix(
+            ra[known] * units.deg, dec[known] * units.deg
+        )
+        self.objects += np.bincount(cells, minlength=CELLS)
+        if "class_code" in columns:
+            stars = np.nan_to_num(columns["probability_STAR"][known])
+            self.stars += np.bincount(cells, stars, CELLS)
+        if "zphot" in columns:
+            zphot, low, high = (columns[n][known] for n in ("zphot", "z_low_68", "z_high_68"))
+            has = np.isfinite(zphot)
+            width = (high[has] - low[has]) / 2 / (1 + zphot[has])
+            self.width += np.bincount(cells[has], width, CELLS)
+            place = np.clip(zphot[has] / Z_STEP, 0, Z_BINS - 1).astype(np.int64)
+            counts = np.bincount(cells[has] * Z_BINS + place, minlength=CELLS * Z_BINS)
+            self.zphot += counts.reshape(CELLS, Z_BINS).astype(np.int32)
+
+    def table(self) -> pa.Table:
+        """Return the cells with objects; `zphot` are counts in bins of `Z_STEP`."""
+        cells = np.flatnonzero(self.objects)
+        ends = np.arange(len(cells) + 1, dtype=np.int32) * Z_BINS
+        return pa.table(
+            {
+                "cell": cells,
+                "objects": self.objects[cells],
+                "stars": self.stars[cells],
+                "width": self.width[cells],
+                "zphot": pa.ListArray.from_arrays(ends, self.zphot[cells].ravel()),
+            }
+        )
+
+
+class Drawn:
+    """Objects that are drawn for the figures: those whose row_id has the smallest hash.
+
+    Which are drawn depends on the rows alone, not on the blocks in which they come.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = max(most, 1)
+        self.limit = np.uint64(2**64 - 1)
+        self._tables: list[pa.Table] = []
+
+    def block(self, row_id: np.ndarray) -> Drawing:
+        """Begin with a block of objects."""
+        key = _hash(row_id)
+        rows = np.flatnonzero(key <= self.limit)
+        if len(rows) > self.most:
+            rows = np.sort(rows[np.argpartition(key[rows], self.most - 1)[: self.most]])
+        return Drawing(self, rows, key[rows])
+
+    def add(self, table: pa.Table) -> None:
+        """Add the drawn objects of a block."""
+        self._tables.append(table)
+        if sum(map(len, self._tables)) > 2 * self.most:
+            self._tables = [self.table()]
+            self.limit = np.uint64(self._tables[0]["key"][-1].as_py())
+
+    def table(self) -> pa.Table:
+        """Return what was drawn, in the order of the hash."""
+        together = pa.concat_tables(self._tables)
+        return together.sort_by("key").slice(0, self.most)
+
+
+@dataclass
+class Drawing:
+    """The drawn objects of one block: their indices and hashes."""
+
+    of: Drawn
+    rows: np.ndarray
+    key: np.ndarray
+    _quantiles: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def see(self, pdf: Mixture, rows: np.ndarray) -> None:
+        """Keep the quantiles of those among the objects at these indices."""
+        inside = np.isin(rows, self.rows)
+        if inside.any():
+            quantiles = pdf[inside].quantiles(DRAWN_LEVELS).astype(np.float32)
+            self._quantiles |= dict(zip(rows[inside].tolist(), quantiles, strict=True))
+
+    def finish(
+        self,
+        catalogue: pa.Table,
+        columns: Mapping[str, np.ndarray],
+        bundles: Mapping[str, Bundle],
+    ) -> None:
+        """Add estimates, features and p(z) of the drawn objects to what is drawn."""
+        made: dict[str, Any] = {"key": pa.array(self.key, pa.uint64())}
+        chosen = catalogue.take(pa.array(self.rows))
+        for name in ("row_id", "objid", "ra", "dec"):
+            if name in chosen.column_names:
+                made[name] = chosen[name].combine_chunks()
+        estimates = as_table({name: values[self.rows] for name, values in columns.items()})
+        made |= {name: estimates[name].combine_chunks() for name in estimates.column_names}
+        for task, bundle in bundles.items():
+            measured = measured_features(chosen, bundle.recipe_for(chosen))
+            made |= {f"{task}:{name}": pa.array(v) for name, v in measured.features.items()}
+            made["reference_mag"] = pa.array(measured.reference_mag)
+        if "zphot" in columns:
+            lists = [self._quantiles.get(row) for row in self.rows.tolist()]
+            made["quantiles"] = pa.array(lists, pa.list_(pa.float32()))
+        self.of.add(pa.table(made))
+
+
+def _hash(row_id: np.ndarray) -> np.ndarray:
+    """Return (n,) uint64 hashes: the finaliser of splitmix64 (Steele et al. 2014, OOPSLA, 453)."""
+    with np.errstate(over="ignore"):
+        x = row_id.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return x ^ (x >> np.uint64(31))
