@@ -79,7 +79,7 @@ rule estimate_partition:
     resources:
         **needs(1500, minutes=240),
     params:
-        target=lambda wildcards: TARGETS[wildcards.target].canonical(),
+        target=lambda wildcards: TARGETS[wildcards.target].question(),
         name="{target}",
         partition=lambda wildcards: list(partition_of(wildcards)),
         source_files=partition_files,

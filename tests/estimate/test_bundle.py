@@ -75,7 +75,7 @@ def test_the_order_of_rows_and_the_rows_beside_one_change_nothing(objects, model
 
 
 def same(one, other, tolerance=2e-6):
-    """Compare estimates; a product of float32 matrices rounds by the place of a row in its block."""
+    """Compare estimates: a product of float32 matrices rounds by the place of a row in it."""
     for name in one.column_names:
         if pa.types.is_floating(one[name].type):
             np.testing.assert_allclose(
