@@ -78,6 +78,7 @@ def those(things, condition):
 DOWNLOADED = those(SAMPLES, lambda its: its.source.kind in ("skyserver", "tap"))
 BULK = those(SAMPLES, lambda its: its.source.kind == "bulk")
 SIMULATED = {name for name in DOWNLOADED if SAMPLES[name].source.simulated}
+PHOTOMETRIC = those(SAMPLES, lambda its: getattr(its.source, "rows", "") == "photometry")
 # each split of each sample and task
 PARTS = [
     (name, task, split)
@@ -163,8 +164,10 @@ def source_digests(wildcards):
 
 def sky_tables(wildcards):
     """Input function: the simulated sky that a stand-in serves; nothing for a real archive."""
-    tables = ["specobj", "photoobj"] if wildcards.sample in SIMULATED else []
-    return [f"results/{wildcards.sample}/sky/{table}.parquet" for table in tables]
+    name = wildcards.sample
+    spectra = ["specobj"] if name not in PHOTOMETRIC else []
+    tables = [*spectra, "photoobj"] if name in SIMULATED else []
+    return [f"results/{name}/sky/{table}.parquet" for table in tables]
 
 
 def files_in(folder, pattern="*"):

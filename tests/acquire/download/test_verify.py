@@ -5,7 +5,8 @@ import pytest
 from sdssflow.acquire.download.client_skyserver import SkyServerLanguage
 from sdssflow.acquire.download.client_tap import TapLanguage
 from sdssflow.acquire.download.errors import TransientError
-from sdssflow.acquire.download.plan import EVERYTHING, plates
+from sdssflow.acquire.download.keys import PLATES
+from sdssflow.acquire.download.plan import EVERYTHING
 from sdssflow.acquire.download.verify import Tally, check_tally
 from tests.acquire.download.walk import source
 from tests.acquire.tap.walk import source as tap_source
@@ -30,9 +31,9 @@ def rows(**changes):
 
 
 def test_good_rows_pass():
-    SKYSERVER.check_keys(rows(), plates(8200, 8200))
+    SKYSERVER.check_keys(rows(), PLATES.keys(8200, 8200))
     SKYSERVER.check_positions(rows())
-    SKYSERVER.check_keys(rows().slice(0, 0), plates(1, 1))
+    SKYSERVER.check_keys(rows().slice(0, 0), PLATES.keys(1, 1))
 
 
 @pytest.mark.parametrize(
@@ -53,12 +54,12 @@ def test_rows_that_contradict_themselves(changes, message):
 @pytest.mark.parametrize("language", [SKYSERVER, MIRROR])
 def test_rows_of_another_range(language):
     with pytest.raises(TransientError, match="outside the range asked for"):
-        language.check_keys(rows(), plates(8201, 8300))
+        language.check_keys(rows(), PLATES.keys(8201, 8300))
 
 
 def test_rows_of_a_mirror_come_in_any_order_but_each_once():
     mixed = rows().take([2, 0, 1])
-    MIRROR.check_keys(mixed, plates(8200, 8200))
+    MIRROR.check_keys(mixed, PLATES.keys(8200, 8200))
     assert MIRROR.in_order(mixed).equals(rows())
     for places, message in (
         ([2, 0, 0], "row 2 .* its specobjid occurs twice"),
