@@ -57,8 +57,7 @@ def _parent(kind: str) -> Sampler:
     redshift = np.arange(low + GRID_STEP / 2, high, GRID_STEP)
     r = np.arange(bright + 0.025, faint, 0.05)
     # one K correction for all: of the old template, or of the star-forming one for line emitters
-    # or of faint counts
-    template = FORMING if kind in ("line", "field") else OLD
+    template = FORMING if kind == "line" else OLD
     track = galaxy_grid().at(redshift)[:, template, 2]
     shifted = galaxy_grid().at(np.array([0.1]))[0, template, 2]
     correction = -2.5 * np.log10(track / shifted) - 2.5 * np.log10(1.1)
