@@ -163,7 +163,7 @@ def main() -> int:
     """Serve until standard input closes or a signal comes; return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add = parser.add_argument
-    add("--sky", type=Path, required=True, help="folder with photoobj.parquet and, of spectra, specobj.parquet")
+    add("--sky", type=Path, required=True, help="folder with photoobj.parquet, specobj.parquet")
     add("--port", type=int, default=0, help="0 takes a free one (default)")
     add("--release", type=int, default=17, help="data release (default 17)")
     add("--row-limit", type=int, default=ROW_LIMIT, help=f"rows an answer (default {ROW_LIMIT})")

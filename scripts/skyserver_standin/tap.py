@@ -1,9 +1,10 @@
 """A minimal TAP 1.1 service over the same tables, as a mirror of the archive would offer it.
 
 Two tables: ``sdss_dr17.specobj``, spectra joined with their photometry, if there are any, and
-``sdss_dr17.photoobj``, photometry alone. Names are in lower case. A VOTable knows no unsigned integers, so ids of 2^63 and above (plates from 8192) are not in it; `z`
-is the magnitude and `zsp` the redshift. Synchronous queries only, answered in BINARY2: what the
-client of this project asks for.
+``sdss_dr17.photoobj``, photometry alone. Names are in lower case. A VOTable knows no unsigned
+integers, so ids of 2^63 and above (plates from 8192) are not in them; `z` is the magnitude and
+`zsp` the redshift. Synchronous queries only, answered in BINARY2: what the client of this project
+asks for.
 """
 
 from __future__ import annotations

@@ -178,8 +178,7 @@ class Rows(Section):
 
 
 class SkyServerSource(Selected, Rows):
-    """Rows of SDSS by query: spectra (SpecObjAll) with their photometry (PhotoObjAll), or
-    photometry alone."""
+    """Rows of SDSS by query: spectra with their photometry (PhotoObjAll), or photometry alone."""
 
     kind: Literal["skyserver"]
     """Download from SkyServer, in chunks, each verified against counts and sums of the server."""

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdssflow.acquire.download.keys import PLATES
+from sdssflow.acquire.download.keys import PHOTOMETRY, PLATES, RUNS
 from sdssflow.acquire.download.plan import EVERYTHING, Range, halves, split_groups
 
 KEYS = st.integers(0, (1 << 64) - 1)
@@ -52,3 +52,15 @@ def test_a_range_of_plates_is_split_between_plates():
     assert left.high % (1 << 50) == 0
     left, _ = halves(PLATES.keys(266, 266))
     assert left.high % (1 << 38) == 0
+
+
+def test_a_range_of_objects_is_split_beside_the_ids_of_the_survey_then_between_runs():
+    key, shifts = PHOTOMETRY, PHOTOMETRY.shifts
+    below, rest = halves(key.whole, shifts, key.usual)
+    survey, above = halves(rest, shifts, key.usual)
+    assert survey == key.usual == (2 << 59 | 301 << 48, 2 << 59 | 302 << 48)
+    assert (below.low, above.high) == key.whole == (0, 1 << 63)
+    left, _ = halves(survey, shifts, key.usual)
+    assert left.high % (1 << 32) == 0
+    one = RUNS.keys(key.usual.low >> 32, key.usual.low >> 32)
+    assert halves(one, shifts, key.usual)[0].high % (1 << 29) == 0  # a run: between camera columns

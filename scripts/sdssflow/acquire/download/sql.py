@@ -75,8 +75,7 @@ class Queries:
     def members(self, within: Range) -> str:
         """Ask how many spectra, or objects, there are: what the groups have to add up to."""
         return (
-            f"SELECT COUNT_BIG(*) AS n FROM {self.key.own} "
-            f"WHERE {self._where(within, self._own)}"
+            f"SELECT COUNT_BIG(*) AS n FROM {self.key.own} WHERE {self._where(within, self._own)}"
         )
 
     def count(self, within: Range) -> str:

@@ -62,10 +62,12 @@ class Language(ABC):
         return {"n": pa.int64(), "lo": ends, "hi": ends, "h1": pa.int64(), "h2": pa.int64()}
 
     def is_narrow(self, within: Range) -> bool:
-        """Whether a range is so small, or so surely empty, that its size slows no server down."""
-        shift = self.narrow_shift
+        """Whether a range is so small that it is not its size that slows a server down."""
         beside = within.high <= self.usual.low or within.low >= self.usual.high
-        return beside or (within.high - 1) >> shift == within.low >> shift
+        # beside the usual keys there are none, or hardly any
+        width = (self.usual.high - self.usual.low).bit_length() - 1
+        shift = width if beside else self.narrow_shift
+        return (within.high - 1) >> shift == within.low >> shift
 
     def check_keys(self, table: pa.Table, within: Range) -> None:
         """Refuse rows with missing, repeated or foreign keys, or that contradict their ids.
