@@ -78,7 +78,9 @@ def those(things, condition):
 DOWNLOADED = those(SAMPLES, lambda its: its.source.kind in ("skyserver", "tap"))
 BULK = those(SAMPLES, lambda its: its.source.kind == "bulk")
 SIMULATED = {name for name in DOWNLOADED if SAMPLES[name].source.simulated}
-PHOTOMETRIC = those(SAMPLES, lambda its: getattr(its.source, "rows", "") == "photometry")
+PHOTOMETRIC = those(
+    SAMPLES, lambda its: getattr(its.source, "rows", "") == "photometry"
+)
 # each split of each sample and task
 PARTS = [
     (name, task, split)

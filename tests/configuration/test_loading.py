@@ -134,7 +134,7 @@ def test_a_mistake_in_the_run_is_named_with_its_place(path, value, message):
         (["source"], {**FILE, "sentinels": [1.0, 1.0]}, "sentinels: 1.0 is named twice"),
         (["source"], {"kind": "skyserver", "columns": ["ra", "ra"]}, "'ra' is named twice"),
         (["source"], {"kind": "skyserver", "rows": "photometry"}, "no redshifts to learn from"),
-        (["source"], {"kind": "skyserver", "rows": "photo"}, "should be 'spectra' or 'photometry'"),
+        (["source"], {"kind": "skyserver", "rows": "photo"}, "did you mean 'photometry'?"),
         (["source"], {"kind": "skyserver", "rows": "photometry", "columns": ["ra", "zspec"]},
          "columns: 'zspec' is of a spectrum"),
         (["source"], {"kind": "skyserver", "rows": "photometry", "selection": [
