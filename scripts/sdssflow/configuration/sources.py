@@ -166,7 +166,7 @@ class Selected(Asked):
 
 
 class Rows(Section):
-    """Which rows are asked for; a class of its own, since `columns` is read by it, so after it."""
+    """Which rows are asked for; a class of its own, so that it is read before `columns`."""
 
     # left out where it says what was always so: plans and stored answers hang on the question
     rows: Literal["spectra", "photometry"] = Field(
