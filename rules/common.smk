@@ -83,6 +83,9 @@ SOURCES = {**SAMPLES, **TARGETS}
 DOWNLOADED = those(SOURCES, lambda its: its.source.kind in ("skyserver", "tap"))
 BULK = those(SOURCES, lambda its: its.source.kind == "bulk")
 SIMULATED = {name for name in DOWNLOADED if SOURCES[name].source.simulated}
+PHOTOMETRIC = those(
+    SOURCES, lambda its: getattr(its.source, "rows", "") == "photometry"
+)
 try:
     PARTITIONS = {name: partitions(name, its) for name, its in TARGETS.items()}
 except OSError as error:
@@ -180,8 +183,10 @@ def source_digests(wildcards):
 
 def sky_tables(wildcards):
     """Input function: the simulated sky that a stand-in serves; nothing for a real archive."""
-    tables = ["specobj", "photoobj"] if wildcards.sample in SIMULATED else []
-    return [f"results/{wildcards.sample}/sky/{table}.parquet" for table in tables]
+    name = wildcards.sample
+    spectra = ["specobj"] if name not in PHOTOMETRIC else []
+    tables = [*spectra, "photoobj"] if name in SIMULATED else []
+    return [f"results/{name}/sky/{table}.parquet" for table in tables]
 
 
 def files_in(folder, pattern="*"):
