@@ -25,6 +25,7 @@ from sdssflow.configuration import loading
 from sdssflow.configuration.applying import load_applications
 from sdssflow.configuration.cuts import Cuts
 from sdssflow.configuration.reading import Document
+from sdssflow.configuration.splits import WholeSample
 from sdssflow.estimate.partitions import partitions
 from sdssflow.files import write_text
 from sdssflow.outputs import outputs
@@ -197,7 +198,8 @@ def files_in(folder, pattern="*"):
 def configuration_files():
     """Paths of the files that configure this run."""
     samples = {os.path.join(RUN.sample_folder, f"{name}.yaml") for name in SAMPLES}
-    return sorted(samples | {*map(os.path.relpath, workflow.configfiles)})
+    targets = {os.path.join(RUN.target_folder, f"{name}.yaml") for name in TARGETS}
+    return sorted(samples | targets | {*map(os.path.relpath, workflow.configfiles)})
 
 
 def standin_digest(wildcards):
