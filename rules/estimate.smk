@@ -96,6 +96,12 @@ def partition_files(wildcards):
     return [partition_of(wildcards).path] if kind == "file" else []
 
 
+def drawn_of_each(wildcards):
+    """Parameter function: how many objects of each partition the figures are made of."""
+    rows = TARGETS[wildcards.target].figure_rows
+    return -(-rows // len(PARTITIONS[wildcards.target]))
+
+
 def of_partitions(path):
     """Input function: a file of each partition of a target, in their order."""
     return lambda wildcards: [
@@ -119,6 +125,7 @@ rule estimate_partition:
         target=lambda wildcards: TARGETS[wildcards.target].question(),
         name="{target}",
         partition=lambda wildcards: list(partition_of(wildcards)),
+        drawn=drawn_of_each,
         source_files=partition_files,
         source_digests=lambda wildcards: [
             digest_of(path) for path in partition_files(wildcards)

@@ -126,13 +126,19 @@ class Target(Section):
     equal numbers of objects."""
     hats: bool = False
     """Whether the estimates are written as a HATS catalogue as well."""
-    explorer_rows: Annotated[int, Field(ge=1000)] = 20_000
+    figure_rows: Annotated[int, Field(ge=1000)] = 10_000
     """About how many objects, drawn at random, the figures of the report are made of; sky maps
     count all."""
 
     def question(self) -> str:
         """Return as canonical JSON what changes the estimates, besides the models."""
-        same = {"title": "-", "description": "", "reference": "", "hats": False}
+        same = {
+            "title": "-",
+            "description": "",
+            "reference": "",
+            "hats": False,
+            "figure_rows": 1000,
+        }
         models = [AppliedModel(bundle="-")]
         return self.model_copy(update={**same, "models": models}).canonical()
 

@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
+from threadpoolctl import threadpool_limits
 
 from sdssflow.acquire.checks import Defects
 from sdssflow.acquire.files.columns import Part
@@ -67,6 +69,7 @@ def estimate_partition(
     path: str | Path,
     pdfs: str | Path | None = None,
     threads: int = 1,
+    drawn: int = 1000,
 ) -> Estimates:
     """Estimate the objects of a partition and write them as Parquet, whole or not at all.
 
@@ -86,6 +89,8 @@ def estimate_partition(
         The file of `qp` for `quantiles_99`.
     threads : int
         Blocks of objects that are estimated at a time.
+    drawn : int
+        Most objects that are drawn for the figures.
 
     Raises
     ------
@@ -93,7 +98,7 @@ def estimate_partition(
         If the rows can't be read, or are not what the models were trained on.
     """
     by_task = tasks(bundles)
-    found = Estimates(Counts(), Drawn(target.explorer_rows // partition.of))
+    found = Estimates(Counts(), Drawn(drawn))
     with ExitStack() as stack:
         write_pdf = None
         if pdfs is not None:
@@ -216,6 +221,8 @@ def ahead(items: Iterable[Item]) -> Iterator[Item]:
         return False
 
     def make() -> None:
+        threadpool_limits(1)  # OpenMP counts its threads anew in each thread of ours
+        torch.set_num_threads(1)
         try:
             for item in items:
                 if not put("item", item):
