@@ -27,6 +27,7 @@ from sdssflow.configuration.section import (
 )
 from sdssflow.configuration.sources import BulkSource, FileSource, SkyServerSource, TapSource
 
+MANIFEST = "bundle.json"  # in each bundle
 Task = Literal["classify", "regress"]
 PdfForm = Literal["none", "quantiles_5", "mixture", "quantiles_99"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -255,17 +256,18 @@ def _draw_local(axes: Axes, ra: np.ndarray, dec: np.ndarray, groups: list, cente
         axes.figure.colorbar(cells, label="objects per cell")
     else:
         _draw_points(axes, offset, dec, groups, size=7)
+    label_field(axes, offset, center)
+
+
+def label_field(axes: Axes, offset: np.ndarray, center: tuple[float, float]) -> None:
+    """Set scale and labels of a flat panel of right ascension from a centre, and declination."""
     axes.set_aspect(1 / np.cos(np.radians(center[1])))
     axes.invert_xaxis()
     axes.xaxis.set_major_formatter(lambda tick, _: f"{round((tick + center[0]) % 360, 4):g}")
     axes.set(xlabel="right ascension (deg, ICRS)", ylabel="declination (deg, ICRS)")
-    _round_ticks(axes, offset, center[0])
-
-
-def _round_ticks(axes: Axes, offset: np.ndarray, center: float) -> None:
     # ticks at round right ascensions, not at round offsets from the centre
-    low, high = offset.min() + center, offset.max() + center
-    ticks = MaxNLocator(4).tick_values(low, high) - center
+    low, high = offset.min() + center[0], offset.max() + center[0]
+    ticks = MaxNLocator(4).tick_values(low, high) - center[0]
     limits = axes.get_xlim()
     axes.xaxis.set_major_locator(
         FixedLocator([tick for tick in ticks if min(limits) <= tick <= max(limits)])
@@ -278,6 +280,11 @@ def _draw_all_sky(axes: Axes, ra: np.ndarray, dec: np.ndarray, groups: list, cen
     else:
         x, y = -np.radians(signed_offset(ra, center)), np.radians(dec)
         _draw_points(axes, x, y, groups, size=3)
+    label_all_sky(axes, center)
+
+
+def label_all_sky(axes: Axes, center: int) -> None:
+    """Label a Mollweide map with a right ascension in its middle, in degrees."""
     ticks = np.arange(-150, 151, 60)
     labels = [f"{(center - tick) % 360}°" for tick in ticks]
     axes.set_xticks(np.radians(ticks), labels)
@@ -300,14 +307,26 @@ def _draw_points(axes: Axes, x: np.ndarray, y: np.ndarray, groups: list, size: f
 
 def _draw_cells(axes: Axes, ra: np.ndarray, dec: np.ndarray, center: int) -> None:
     density = sky_density(ra, dec)
+    density = np.where(density > 0, density, np.nan)
+    draw_sky_image(axes, lambda ra, dec: density[sky_cells(ra, dec)], center,
+                   "objects per square degree", norm="log")  # fmt: skip
+
+
+def draw_sky_image(
+    axes: Axes,
+    value_at: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    center: int,
+    label: str,
+    **look: Any,
+) -> None:
+    """Draw a Mollweide map of what `value_at` returns for (n, m) positions in degrees."""
     edges_x, edges_y = np.linspace(-180, 180, 721), np.linspace(-90, 90, 361)
     x, y = np.meshgrid((edges_x[1:] + edges_x[:-1]) / 2, (edges_y[1:] + edges_y[:-1]) / 2)
-    image = density[sky_cells((center - x) % 360, y)]
     cells = axes.pcolormesh(
-        np.radians(edges_x), np.radians(edges_y), np.where(image > 0, image, np.nan),
-        norm="log", cmap=SEQUENTIAL, rasterized=True,
+        np.radians(edges_x), np.radians(edges_y), value_at((center - x) % 360, y),
+        cmap=SEQUENTIAL, rasterized=True, **look,
     )  # fmt: skip
-    axes.figure.colorbar(cells, label="objects per square degree", shrink=0.6)
+    axes.figure.colorbar(cells, label=label, shrink=0.6)
 
 
 FIGURES: dict[str, tuple[Callable[[Objects], Figure], tuple[str, ...]]] = {
