@@ -104,7 +104,9 @@ def estimated(found: Applications) -> dict[str, Estimated]:
     given = {path for paths in found.models.values() for path in paths} - {*of_run}
     tasks = of_run | {path: read_manifest(path)["task"] for path in given if Path(path).exists()}
     return {
-        name: Estimated(target, found.models[name], [tasks[m] for m in found.models[name] if m in tasks])
+        name: Estimated(
+            target, found.models[name], [tasks[m] for m in found.models[name] if m in tasks]
+        )
         for name, target in found.targets.items()
     }
 
@@ -129,7 +131,9 @@ def read_manifest(path: str | Path) -> dict[str, Any]:
         problem = f"its task is {content['task']!r}"
     except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         problem = f"{MANIFEST} can't be read: {error}"
-    raise ConfigurationError(f"{path}: no bundle of a model ({problem}); give one, or make it again")
+    raise ConfigurationError(
+        f"{path}: no bundle of a model ({problem}); give one, or make it again"
+    )
 
 
 def _overruled(place: tuple[str, ...], documents: Sequence[Document]) -> bool:

@@ -89,7 +89,7 @@ def quantiles_of(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
 def color_of(names: Sequence[str], task: str) -> tuple[str, str] | None:
     """Return the column of a colour among the features of a task, and what it is; None without one.
 
-    >>> color_of(["classify:psf_mag_r", "classify:psf_color_ri", "classify:psf_color_gr"], "classify")
+    >>> color_of(["classify:psf_mag_r", "classify:psf_color_gr"], "classify")
     ('classify:psf_color_gr', 'g − r')
     """
     features = {name: Feature.named(name.removeprefix(f"{task}:")) for name in names

@@ -33,7 +33,6 @@ from sdssflow.explore.catalogue_figures import (
     draw_sky_image,
     label_all_sky,
     label_field,
-    signed_offset,
     sky_center,
 )
 from sdssflow.explore.drawing import class_color, draw_density, robust_limits

@@ -34,8 +34,9 @@ Stage = Literal["acquire", "prepare", "explore", "classify", "regress", "estimat
 class Item(NamedTuple):
     """One file that the report shows, with the words of its record.
 
-    Sample and split are '' where it belongs to none; the sample of a target's file is the target. Of a Parquet table, kind 'data', only the
-    number of rows and the provenance are quoted. `seed` is that of a table of one seed.
+    Sample and split are '' where it belongs to none; of a target's file, the sample is the target.
+    Of a Parquet table, kind 'data', only the number of rows and the provenance are quoted. `seed`
+    is that of a table of one seed.
     """
 
     path: str

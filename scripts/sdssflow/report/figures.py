@@ -27,8 +27,8 @@ class Shown(NamedTuple):
     Attributes
     ----------
     path : str
-        Below the results of its sample or target, with ``{split}``, ``{seed}`` and ``{model}``; a figure's
-        path has no suffix.
+        Below the results of its sample or target, with ``{split}``, ``{seed}`` and ``{model}``; a
+        figure's path has no suffix.
     title, caption : str
         What stands above and below it.
     name : str
