@@ -114,7 +114,8 @@ def imported_packages(path):
 
 def test_what_the_snakefile_imports_is_light():
     entries = ["running/runs", "running/queue", "code_digests", "configuration/loading",
-               "configuration/regressors", "outputs", "report/contents"]  # fmt: skip
+               "configuration/regressors", "configuration/applying", "outputs",
+               "estimate/partitions", "report/contents"]  # fmt: skip
     for entry in entries:
         path = ROOT / f"scripts/sdssflow/{entry}.py"
         for module in {path, *local_modules(path, ROOT / "scripts", MEMORY)}:
@@ -128,6 +129,7 @@ STAGES = [
     "classify",
     "regress",
     "evaluate",
+    "estimate",
     "report",
     "doctor",
 ]
