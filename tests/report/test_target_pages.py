@@ -66,7 +66,7 @@ def test_what_went_in(with_targets):
 def test_models_with_what_they_were_trained_on(with_targets):
     text = section(with_targets.pages["faint"], "faint-models")
     for words in ("classes_by_forest", "redshifts_by_trees", "mixed, split folds, seed 7",
-                  "3,997", "trained on as well"):  # fmt: skip
+                  "3,997", "on the test part too"):  # fmt: skip
         assert words in text, words
     assert "classes_by_forest" not in text_of(with_targets.pages["sky"])
 

@@ -202,7 +202,9 @@ def draw_distributions(
         look = model_look(place)
         axis.fill_between(middle, low, high, color=look.color, alpha=0.25, linewidth=0)
         label = f"{'no bin' if number is None else f'bin {number}'}: {100 * n / len(chosen):.1f} %"
-        axis.plot(middle, mean, **look._asdict(), markersize=5, markevery=6, label=label)
+        axis.plot(
+            middle, mean, **look._asdict(), markersize=5, markevery=(3 + 2 * place, 12), label=label
+        )
     axis.set(xlabel="redshift", ylabel="n(z), each bin with an integral of 1", xlim=edges[[0, -1]])
     axis.set_ylim(bottom=0)
     axis.legend(fontsize=9)

@@ -180,21 +180,22 @@ def _aside_section(name: str, aside: pd.DataFrame, item: Item) -> Section:
 
 
 def _models_table(manifests: Sequence[Mapping[str, Any]]) -> Table:
-    heads = ("bundle", "estimates", "kind", "trained on", "objects", "test part", "licence")
+    heads = ("bundle", "estimates", "kind", "trained on", "objects", "refit", "licence")
     rows = []
     for its in manifests:
         trained = f"{its['sample']}, split {its['split']}, seed {its['seed']}"
         simulated = " (simulated)" if its["simulated"] else ""
-        test = "trained on as well" if its["refit"] else "never seen"
+        refit = "on the test part too" if its["refit"] else "no"
         words = [its["name"], DOES[its["task"]], f"{its['model']}: {its['kind']}"]
         cells = [*map(text_cell, words), text_cell(trained + simulated)]
         rows.append(
-            [*cells, number_cell(its["objects"]), text_cell(test), text_cell(its["licence"])]
+            [*cells, number_cell(its["objects"]), text_cell(refit), text_cell(its["licence"])]
         )
     return Table(
         "Models applied",
         "Each with the sample, split and seed that it was trained on, and the number of training "
-        "objects. Scores of a model are on the page of its sample; they are of its test part.",
+        "objects, summed over folds. Its scores, on test objects that it did not learn from, are "
+        "in the report of the run that trained it.",
         word_columns(*heads, numeric=("objects",)),
         rows,
     )
