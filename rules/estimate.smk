@@ -184,10 +184,9 @@ rule score_estimates:
     wildcard_constraints:
         target=asking(estimate_record("truth_scores"), ESTIMATED),
     resources:
-        **needs(4000, minutes=60),
+        **needs(2500, minutes=60),
     params:
         classes=as_text(RUN.class_scores.canonical()),
-        redshifts=as_text(RUN.redshift_scores.canonical()),
         bootstrap=as_text(RUN.bootstrap.canonical()),
     message:
         "Scoring the estimates of {wildcards.target} by the truth of the simulation"

@@ -44,10 +44,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from sdssflow.configuration.applying import Estimated, read_manifest
+from sdssflow.configuration.applying import Estimated
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.configuration.targets import Target
+from sdssflow.configuration.targets import Target, read_manifest
 from sdssflow.files import write_text
 from sdssflow.logs import run
 from sdssflow.report.cards import markdown

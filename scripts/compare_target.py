@@ -18,7 +18,7 @@ neighbours : within how many of the nearest training objects densities are count
 """
 
 from sdssflow import bundle
-from sdssflow.configuration.applying import read_manifest
+from sdssflow.configuration.targets import read_manifest
 from sdssflow.estimate.comparison import compare_target
 from sdssflow.estimate.drawn import read_drawn
 from sdssflow.estimate.gathering import read_summaries

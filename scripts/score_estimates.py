@@ -15,11 +15,10 @@ scores : `truth_scores.csv`, one row per score
 Params
 ------
 classes : canonical JSON of `class_scores`
-redshifts : canonical JSON of `redshift_scores`
 bootstrap : canonical JSON of `bootstrap`
 """
 
-from sdssflow.configuration.scores import Bootstrap, ClassScores, RedshiftScores
+from sdssflow.configuration.scores import Bootstrap, ClassScores
 from sdssflow.estimate.truth import read_scored, truth_scores
 from sdssflow.logs import logger, run
 from sdssflow.tables import read_csv, write_csv
@@ -32,7 +31,6 @@ def main(snakemake):
     table = truth_scores(
         scored,
         ClassScores.from_canonical(params.classes),
-        RedshiftScores.from_canonical(params.redshifts),
         Bootstrap.from_canonical(params.bootstrap),
     )
     write_csv(table, snakemake.output.scores)

@@ -21,7 +21,8 @@ from sdssflow.estimate.figures import (
     draw_magnitude_color,
     draw_sky,
 )
-from sdssflow.estimate.summary import DRAWN_LEVELS, Drawn
+from sdssflow.estimate.layout import DRAWN_LEVELS
+from sdssflow.estimate.summary import Drawn
 from sdssflow.tables import write_parquet
 from tests.jobs import run
 

@@ -10,7 +10,8 @@ import pytest
 import score_estimates
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.configuration.scores import Bootstrap, ClassScores, RedshiftScores
+from sdssflow.bundle import CLASS_SET_LEVEL
+from sdssflow.configuration.scores import Bootstrap, ClassScores
 from sdssflow.estimate.comparison import TABLE_COLUMNS as SHIFT_COLUMNS
 from sdssflow.estimate.comparison import compare_target
 from sdssflow.estimate.truth import CLASS_SET, TABLE_COLUMNS, read_scored, truth_scores
@@ -18,7 +19,7 @@ from sdssflow.tables import with_metadata, write_parquet
 from tests.jobs import run
 
 BOOTSTRAP = Bootstrap(replicates=50)
-SETTINGS = ClassScores(), RedshiftScores(), BOOTSTRAP
+SETTINGS = ClassScores(), BOOTSTRAP
 SIGMA = 0.02
 
 
@@ -115,6 +116,10 @@ def test_scores_are_those_of_the_made_up_estimates(files):
     assert (table["lower"] < table["upper"])[table["metric"] != f"{CLASS_SET}_size"].all()
 
 
+def test_the_column_of_class_sets_is_that_of_estimates():
+    assert f"class_set_{CLASS_SET_LEVEL * 100:.0f}" == CLASS_SET
+
+
 def test_macro_f1_is_that_of_scikit_learn(files):
     from sklearn.metrics import f1_score
 
@@ -186,7 +191,7 @@ def test_the_script_writes_the_table(files, tmp_path):
     paths, kept, path = files
     pd.DataFrame({"partition": list("abc"), "kept": kept}).to_csv(tmp_path / "p.csv", index=False)
     inputs = {"partitions": tmp_path / "p.csv", "estimates": paths, "truth": path}
-    names = ("classes", "redshifts", "bootstrap")
+    names = ("classes", "bootstrap")
     params = {name: its.canonical() for name, its in zip(names, SETTINGS, strict=True)}
     run(score_estimates, inputs, {"scores": tmp_path / "scores.csv"}, **params)
     table = pd.read_csv(tmp_path / "scores.csv")

@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sdssflow.configuration.applying import Applications, estimated, read_manifest
+from sdssflow.configuration.applying import Applications, estimated
 from sdssflow.configuration.reading import ConfigurationError
+from sdssflow.configuration.targets import read_manifest
 from sdssflow.report import figures
 from sdssflow.report.contents import contents
 from tests.report.small_tables import manifest

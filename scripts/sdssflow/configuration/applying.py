@@ -6,21 +6,17 @@ heavier.
 
 from __future__ import annotations
 
-import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import NamedTuple
 
 from sdssflow.configuration.loading import load_section, nearest, origin
 from sdssflow.configuration.reading import ConfigurationError, Document
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.configuration.targets import MANIFEST, AppliedModel, BundledModel, Target, Task
-from sdssflow.files import read_bounded
+from sdssflow.configuration.targets import AppliedModel, BundledModel, Target, read_manifest
 
 BUNDLES = "results/bundles"  # of the run
-MOST_BYTES = 10_000_000  # of a manifest
 
 
 class Applications(NamedTuple):
@@ -109,31 +105,6 @@ def estimated(found: Applications) -> dict[str, Estimated]:
         )
         for name, target in found.targets.items()
     }
-
-
-def read_manifest(path: str | Path) -> dict[str, Any]:
-    """Read what a bundle, a folder or a ZIP file, says of itself, as it stands there.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is no bundle.
-    """
-    try:
-        if Path(path).is_dir():
-            text = read_bounded(Path(path, MANIFEST), MOST_BYTES)
-        else:
-            with zipfile.ZipFile(path) as archive, archive.open(MANIFEST) as stream:
-                text = stream.read(MOST_BYTES)
-        content = json.loads(text)
-        if content["task"] in get_args(Task):
-            return content
-        problem = f"its task is {content['task']!r}"
-    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        problem = f"{MANIFEST} can't be read: {error}"
-    raise ConfigurationError(
-        f"{path}: no bundle of a model ({problem}); give one, or make it again"
-    )
 
 
 def _overruled(place: tuple[str, ...], documents: Sequence[Document]) -> bool:

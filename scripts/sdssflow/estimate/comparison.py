@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from sdssflow.bundle import Bundle
 from sdssflow.estimate.drawn import columns
 from sdssflow.estimate.redshifts import REFERENCE
-from sdssflow.evaluate.shift import density_ratios, effective_number, separability
+from sdssflow.evaluate.likeness import density_ratios, effective_number, separability
 from sdssflow.tables import read_parquet
 
 TABLE_COLUMNS = [

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sdssflow.acquire.schema import BANDS
-from sdssflow.estimate.summary import DRAWN_LEVELS
+from sdssflow.estimate.layout import DRAWN_LEVELS
 from sdssflow.prepare.feature_columns import Feature
 from sdssflow.tables import read_parquet
 

@@ -19,7 +19,7 @@ from sdssflow.acquire.schema import CLASSES
 from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.scores import Bootstrap
 from sdssflow.estimate.drawn import color_of, columns, quantiles_of
-from sdssflow.estimate.summary import CELLS, DRAWN_LEVELS, NSIDE
+from sdssflow.estimate.layout import CELLS, DRAWN_LEVELS, NSIDE
 from sdssflow.evaluate.bootstrap import (
     draw_counts,
     interval,
@@ -27,16 +27,16 @@ from sdssflow.evaluate.bootstrap import (
     weighted_sums,
     with_point_estimate,
 )
-from sdssflow.evaluate.stacks import bin_masses
-from sdssflow.explore.catalogue_figures import (
+from sdssflow.explore.drawing import class_color, draw_density, robust_limits
+from sdssflow.explore.sky import (
     POLE_MARGIN,
     draw_sky_image,
     label_all_sky,
     label_field,
     sky_center,
 )
-from sdssflow.explore.drawing import class_color, draw_density, robust_limits
 from sdssflow.plotting import SEQUENTIAL, model_look, panels
+from sdssflow.redshift_pdf.tabulated import bin_masses
 
 FLAT_RADIUS = 20.0  # deg; within it a flat panel shows more than a map of the whole sky
 CELL = 1.83  # deg, side of a cell of the sky

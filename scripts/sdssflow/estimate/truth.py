@@ -9,23 +9,29 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.bundle import CLASS_SET_LEVEL, SETS
-from sdssflow.configuration.scores import Bootstrap, ClassScores, RedshiftScores
-from sdssflow.evaluate import class_metrics, pdf_metrics, redshift_metrics, redshifts
-from sdssflow.evaluate.bootstrap import draw_counts, positive_or_nan, weighted_sums
-from sdssflow.evaluate.bootstrap import with_point_estimate as weighted
+from sdssflow.configuration.scores import Bootstrap, ClassScores
+from sdssflow.evaluate import class_metrics, pdf_metrics, redshift_metrics
+from sdssflow.evaluate.bootstrap import (
+    draw_counts,
+    positive_or_nan,
+    replicate,
+    weighted_sums,
+    with_point_estimate,
+)
 from sdssflow.evaluate.class_metrics import PROBABILITIES, class_codes, class_scores
 from sdssflow.evaluate.metrics import Metric
+from sdssflow.evaluate.redshift_metrics import Residuals, value
 from sdssflow.evaluate.tables import ABOUT_COLUMNS, SCORE_COLUMNS, Columns, Scores, score_rows
 from sdssflow.tables import content_digest, metadata
 
 MOST_SCORED = 1_000_000
 TABLE_COLUMNS = [*ABOUT_COLUMNS, *SCORE_COLUMNS, "scored", "objects"]
 INTERVALS = [name for name in pdf_metrics.COLUMNS if "_low_" in name or "_high_" in name]
-CLASS_SET = f"class_set_{CLASS_SET_LEVEL * 100:.0f}"
+CLASS_SET = "class_set_90"
 OF_CLASSES = [
     m for m in class_metrics.METRICS if m.name in ("accuracy", "macro_f1", "log_loss")
 ]  # fmt: skip
@@ -33,17 +39,18 @@ OF_REDSHIFTS = [
     m for m in redshift_metrics.METRICS
     if m.name in ("bias", "sigma_nmad", "outlier_0.05", "outlier_0.15")
 ]  # fmt: skip
-# means over `Columns` with `zspec` and the intervals, and with `truth` and `sets`
+# means over `Columns` with `zspec` and the intervals, and with `truth` (n,) and `sets` (n, 3)
 OF_INTERVALS = [
     m for m in pdf_metrics.DENSITIES if m.name.startswith(("coverage_", "conformal_")) and m.nominal
 ]  # fmt: skip
 OF_SETS = [
-    Metric(CLASS_SET, "set of classes", f"class set_{CLASS_SET_LEVEL * 100:.0f}", "",
+    Metric(CLASS_SET, "set of classes", "class set_90", "",
         "fraction of objects whose class is in the set", "Should be 0.9 or a little more.",
-        term=lambda c: c["sets"] >> c["truth"] & 1, fraction=True, nominal=CLASS_SET_LEVEL),
+        term=lambda c: np.take_along_axis(c["sets"], c["truth"][:, None], axis=1)[:, 0],
+        fraction=True, nominal=0.9),
     Metric(f"{CLASS_SET}_size", "classes in the set", "size of the class set", "",
         "mean number of classes in the set", "1 where the model is always sure.",
-        term=lambda c: np.bitwise_count(c["sets"])),
+        term=lambda c: c["sets"].sum(axis=1)),
 ]  # fmt: skip
 
 
@@ -146,9 +153,7 @@ def _truth_of(path: str | Path, objid: np.ndarray) -> pa.Table:
     return pa.concat_tables(blocks).take(pa.array(np.argsort(rows, kind="stable")))
 
 
-def truth_scores(
-    scored: Scored, classes: ClassScores, redshifts_: RedshiftScores, bootstrap: Bootstrap
-) -> pd.DataFrame:
+def truth_scores(scored: Scored, settings: ClassScores, bootstrap: Bootstrap) -> pd.DataFrame:
     """Return ``truth_scores.csv``: `TABLE_COLUMNS`, one row per score.
 
     Classes are judged on all objects with probabilities, redshifts on true galaxies with p(z);
@@ -158,17 +163,17 @@ def truth_scores(
     ----------
     scored : Scored
         Estimates and truth.
-    classes, redshifts_ : ClassScores, RedshiftScores
-        Conventions of the scores.
+    settings : ClassScores
+        Conventions of the class scores.
     bootstrap : Bootstrap
         Over objects.
     """
     names = scored.estimates.column_names
     found: list[tuple[str, Scores]] = []
     if "class" in names:
-        found += [("all", some) for some in _of_classes(scored, classes, bootstrap)]
+        found += [("all", some) for some in _of_classes(scored, settings, bootstrap)]
     if "zphot" in names:
-        found += [("GALAXY", some) for some in _of_redshifts(scored, redshifts_, bootstrap)]
+        found += [("GALAXY", some) for some in _of_redshifts(scored, bootstrap)]
     about = {"model": ", ".join(scored.bundles), "seed": "all"}
     more = {"scored": len(scored.estimates), "objects": scored.objects}
     rows = [
@@ -188,12 +193,14 @@ def _of_classes(scored: Scored, settings: ClassScores, bootstrap: Bootstrap) -> 
     probability = np.column_stack([table[n].to_numpy().astype(np.float64) for n in PROBABILITIES])
     found = [class_scores(truth, probability, counts, settings, tuple(OF_CLASSES))]
     if CLASS_SET in table.column_names:
-        sets = np.array([SETS.index(text) for text in table[CLASS_SET].to_pylist()])
+        # no class has the name of another in its own
+        inside = [pc.match_substring(table[CLASS_SET], name).to_numpy() for name in CLASSES]
+        sets = np.column_stack(inside)
         found.append(_means(OF_SETS, {"truth": truth, "sets": sets}, counts))
     return found
 
 
-def _of_redshifts(scored: Scored, settings: RedshiftScores, bootstrap: Bootstrap) -> list[Scores]:
+def _of_redshifts(scored: Scored, bootstrap: Bootstrap) -> list[Scores]:
     galaxy = scored.spec_class == CLASSES[0]
     galaxy &= scored.estimates["zphot"].is_valid().to_numpy() & np.isfinite(scored.zspec)
     if not galaxy.any():
@@ -203,10 +210,16 @@ def _of_redshifts(scored: Scored, settings: RedshiftScores, bootstrap: Bootstrap
     columns = {name: table[name].to_numpy().astype(np.float64) for name in names}
     columns["zspec"] = scored.zspec[galaxy]
     counts = _counts(table, bootstrap)
-    return [
-        redshifts.score(columns, counts, tuple(OF_REDSHIFTS), settings.mape_epsilon),
-        _means(OF_INTERVALS, columns, counts),
-    ]
+
+    def values(*pairs: np.ndarray) -> np.ndarray:
+        return np.array([value(metric, Residuals(*pairs)) for metric in OF_REDSHIFTS])
+
+    pairs = columns["zspec"], columns["zphot"]
+    drawn = replicate(values, pairs, counts).reshape(len(counts), -1)
+    drawn = np.broadcast_to(drawn, (len(counts), len(OF_REDSHIFTS)))  # if all draws are empty
+    n = np.full(len(OF_REDSHIFTS), len(table))
+    points = Scores(tuple(OF_REDSHIFTS), values(*pairs), drawn, n)
+    return [points, _means(OF_INTERVALS, columns, counts)]
 
 
 def _counts(table: pa.Table, bootstrap: Bootstrap) -> np.ndarray:
@@ -216,7 +229,7 @@ def _counts(table: pa.Table, bootstrap: Bootstrap) -> np.ndarray:
 def _means(metrics: Sequence[Metric], columns: Columns, counts: np.ndarray) -> Scores:
     """Return metrics that are means of a term of each object, with replicates."""
     terms = np.column_stack([metric.term(columns) for metric in metrics]).astype(np.float64)
-    weights = weighted(counts)
+    weights = with_point_estimate(counts)
     total = positive_or_nan(weights.sum(axis=1, dtype=np.int64))
     values = weighted_sums(weights, terms) / total[:, None]
     return Scores(tuple(metrics), values[0], values[1:], np.full(len(metrics), len(terms)))
