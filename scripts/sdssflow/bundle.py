@@ -28,7 +28,7 @@ from sdssflow.acquire.checks import limits
 from sdssflow.acquire.schema import BANDS, CLASSES
 from sdssflow.configuration.features import Features
 from sdssflow.configuration.section import Section
-from sdssflow.configuration.targets import Task
+from sdssflow.configuration.targets import MANIFEST, MOST_BYTES, Task
 from sdssflow.files import file_digest, read_bounded
 from sdssflow.models.folders import ModelFolder, class_probabilities, open_folder
 from sdssflow.prepare.extinction import CORRECTED
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 See = Callable[["Mixture", np.ndarray], None]
 FORMAT = "1.0"  # another first number: bundles of the one can't be read by the other
-MANIFEST = "bundle.json"
-MOST_BYTES = 10_000_000  # of a manifest
 CLASS_SET_LEVEL = 0.9
 CHUNK = 16_384  # objects whose classes one thread predicts at a time
 SETS = ["|".join(c for k, c in enumerate(CLASSES) if code >> k & 1) for code in range(8)]

@@ -30,6 +30,7 @@ from sdssflow.configuration.sources import FileSource
 from sdssflow.configuration.targets import Target
 from sdssflow.estimate.compact import PdfColumns
 from sdssflow.estimate.partitions import Partition
+from sdssflow.estimate.redshifts import bins_of
 from sdssflow.estimate.summary import Counts, Drawn
 from sdssflow.prepare.cuts import MASKS
 from sdssflow.redshift_pdf.mixture import Mixture
@@ -166,6 +167,9 @@ class _Maker:
             if "missing_bands" in columns:
                 its["missing_bands"] = its["missing_bands"] | columns["missing_bands"]
             columns |= its
+        if self.target.tomographic_edges and "zphot" in columns:
+            edges = np.array(self.target.tomographic_edges)
+            columns["tomographic_bin"] = bins_of(columns["zphot"], edges)
         counts.estimates(catalogue, columns)
         drawing.finish(catalogue, columns, self.bundles)
         estimates = as_table(columns)

@@ -16,14 +16,11 @@ import pyarrow.parquet as pq
 from sdssflow.acquire.schema import BANDS, CLASSES
 from sdssflow.bundle import Bundle, BundleError, as_table
 from sdssflow.estimate.compact import COLUMNS, PdfColumns
+from sdssflow.estimate.layout import CELLS, DRAWN_LEVELS, NSIDE, Z_BINS, Z_STEP
 from sdssflow.prepare.cuts import describe
 from sdssflow.prepare.features import measured_features
 from sdssflow.redshift_pdf.mixture import Mixture
 
-NSIDE = 32  # cells of 1.8 degrees
-CELLS = 12 * NSIDE**2
-Z_STEP, Z_BINS = 0.01, 700  # of the histograms of zphot that medians are taken from
-DRAWN_LEVELS = np.arange(1, 40) / 40
 UNKNOWN = 255  # code of a class, bin or flag that is not known
 
 
