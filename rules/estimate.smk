@@ -126,3 +126,21 @@ rule check_estimates:
         "Looking for partitions of {wildcards.target} that were set aside"
     script:
         "../scripts/check_estimates.py"
+
+
+rule write_hats:
+    input:
+        estimates=of_partitions("estimates/{partition}.parquet"),
+        complete="results/{target}/complete.txt",
+    output:
+        folder=directory(
+            f"results/{{target,{one_of(name for name, its in TARGETS.items() if its.hats)}}}/hats"
+        ),
+    resources:
+        **needs(3000, minutes=30, minutes_per_mb=0.005),
+    params:
+        title=lambda wildcards: TARGETS[wildcards.target].shown_title,
+    message:
+        "Writing the estimates of {wildcards.target} as a HATS catalogue"
+    script:
+        "../scripts/write_hats.py"
