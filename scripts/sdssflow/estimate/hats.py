@@ -171,7 +171,7 @@ def route(blocks: Iterator[pa.Table], pixels: Sequence[HealpixPixel], spill: Pat
 
 
 def _located(estimates: Sequence[Path], target: str) -> Iterator[pa.Table]:
-    """Yield the rows of all tables with sky index and name of the table, in blocks of one schema."""
+    """Yield the rows of all tables with sky index and name of the table; all have one schema."""
     schema = None
     for path in estimates:
         for block in _blocks(path):
