@@ -241,12 +241,11 @@ def patch(unknown):
 @pytest.fixture(scope="module")
 def survey(patch):
     return lsdb.from_dataframe(
-        patch.to_pandas(), catalog_name="survey", partition_rows=100, margin_threshold=7200
+        patch.to_pandas(), catalog_name="survey", partition_rows=200, margin_threshold=7200
     )
 
 
-@pytest.mark.parametrize("suffix", [".parquet", "/"])
-@pytest.mark.parametrize("collection", [True, False])
+@pytest.mark.parametrize(("suffix", "collection"), [(".parquet", True), ("/", False)])
 def test_a_catalogue_of_lsdb_gives_the_numbers_of_the_flat_file(
     tmp_path, patch, survey, models, estimates, suffix, collection
 ):
@@ -256,8 +255,6 @@ def test_a_catalogue_of_lsdb_gives_the_numbers_of_the_flat_file(
     assert len(files) == len(survey.get_healpix_pixels()) > 1
     of_margin = {str(path) for path in folder.rglob("Npix=*.parquet")} - {*files}
     assert bool(of_margin) == collection
-    if collection and suffix == "/":
-        return  # the files are found; the numbers are those of the other layouts
     found = by_objid(estimated(folder, patch, models, tmp_path / "made"))
     wanted = by_objid(estimates).filter(pc.field("objid").isin(patch["objid"]))
     assert_alike(found.drop_columns(["row_id"]), wanted.drop_columns(["row_id"]))
@@ -296,10 +293,11 @@ def test_the_page_on_lsdb_estimates_as_the_bundle_does(
     (tmp_path / "results/bundles/redshifts").symlink_to(redshifts)
     monkeypatch.chdir(tmp_path)
     lsdb.from_dataframe(
-        given.to_pandas(), catalog_name="survey", partition_rows=100, margin_threshold=None
+        given.to_pandas(), catalog_name="survey", partition_rows=200, margin_threshold=None
     ).write_catalog("data/survey", progress_bar=False)
     space = {}
-    exec("".join(block.text for block in blocks(ROOT / "docs/lsdb.md", "python")), space)
+    code = "".join(block.text for block in blocks(ROOT / "docs/lsdb.md", "python"))
+    exec(code.replace("n_workers=2", "n_workers=1"), space)  # each imports torch, for seconds
     made = pa.Table.from_pandas(
         lsdb.open_catalog("results/survey_estimates").compute(), preserve_index=False
     ).sort_by("objid")
