@@ -229,7 +229,8 @@ def test_partitions_without_rows_are_passed_over(tmp_path, estimates):
 def test_a_target_without_positions_can_not_ask_for_hats(unknown):
     with pytest.raises(ValidationError, match="map dec in source.columns, or set hats: false"):
         target_of("unknown.parquet", unknown.drop_columns(["dec"]), hats=True)
-    assert target_of("unknown.parquet", unknown, hats=True).hats
+    target = target_of("unknown.parquet", unknown, hats=True)
+    assert Target.from_canonical(target.canonical()) == target
 
 
 @pytest.fixture(scope="module")

@@ -75,7 +75,7 @@ class AppliedModel(Section):
     @model_validator(mode="after")
     def _one_of_both(self) -> AppliedModel:
         of_run = (self.sample, self.split, self.model)
-        if self.bundle is not None and self.model_fields_set != {"bundle"}:
+        if self.bundle is not None and (any(of_run) or self.task or self.seed is not None):
             raise ValueError("bundle stands alone: take the other keys out")
         if self.bundle is None and not all(of_run):
             raise ValueError("write {sample, split, model} of the run, or {bundle: FOLDER}")
