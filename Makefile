@@ -1,5 +1,6 @@
 # make        set up .venv, run the workflow on the default samples, say where the report is
 # make test   quality gates and tests
+# make estimate  apply a trained model to a table of your own
 # make cluster       the same run through a batch system (profiles/README.md)
 # make test-cluster  a SLURM of its own on this machine, the default run and faults in it
 # make test-report   the report in a headless Chromium: errors, links, widths, contrast, axe
@@ -20,7 +21,7 @@ ONLY ?= tables scores verdicts
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 export PYTHONPATH := scripts
 
-.PHONY: all run cluster doctor report plan check reproduce test test-library test-archive test-workflow test-cluster test-report lint format documents docs lock clean
+.PHONY: all run cluster doctor report estimate plan check reproduce test test-library test-archive test-workflow test-cluster test-report lint format documents docs lock clean
 
 all: run
 
@@ -46,6 +47,14 @@ doctor: $(READY)
 # Snakemake's own report: the same results with code, parameters and run times of every job
 report: run
 	$(SNAKEMAKE) --report results/snakemake_report.html
+
+# classes or redshifts of the objects of a table: make estimate TABLE=my.fits MODEL=BUNDLE
+# [COLUMNS=map.yaml] [EXTINCTION=corrected|raw] [OUTPUT=estimates.parquet]
+estimate: $(READY)
+	@test -n "$(TABLE)" -a -n "$(MODEL)" || { echo "make estimate TABLE=my.fits MODEL=results/bundles/NAME"; exit 1; }
+	@$(BIN)/python -m sdssflow.estimate.command "$(TABLE)" $(MODEL) \
+		$(if $(COLUMNS),--columns "$(COLUMNS)") $(if $(EXTINCTION),--extinction "$(EXTINCTION)") \
+		$(if $(OUTPUT),--output "$(OUTPUT)")
 
 # what each sample from SkyServer would take; asks nothing of the server
 plan: $(READY)

@@ -29,7 +29,8 @@ import requests
 
 from sdssflow.acquire.download.chunks import loopback
 from sdssflow.acquire.download.client_skyserver import SkyServerLanguage, check_bytes, parse
-from sdssflow.acquire.download.plan import Plan, Range, plates, split_plates
+from sdssflow.acquire.download.keys import PLATES
+from sdssflow.acquire.download.plan import Plan, Range, split_groups
 from sdssflow.acquire.download.sql import Queries
 from sdssflow.acquire.download.store import sha256
 from sdssflow.acquire.schema import COLUMNS, PLATE_SHIFT
@@ -79,9 +80,9 @@ def fetch(url: str, sql: str) -> int:
 def pieces(plan: Plan, rows_per_query: int) -> list[Range]:
     """Return ranges of about as many rows as the jobs ask for at once."""
     number = -(-plan.rows // rows_per_query)
-    low, high = plates(1, 16383)
+    low, high = PLATES.keys(1, 16383)
     plate = np.arange(low >> PLATE_SHIFT, high >> PLATE_SHIFT)
-    return [part for part in split_plates(plate, np.ones(len(plate)), number) if not part.empty]
+    return [part for part in split_groups(plate, np.ones(len(plate)), number) if not part.empty]
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -110,12 +111,12 @@ def verification(url: str, source: SkyServerSource, part: Range) -> dict[str, fl
         language.tally(table)
         sha256(body)
 
-    counted = [language.queries.count(part), language.queries.plates(part)]
+    counted = [language.queries.count(part), language.queries.groups(part)]
     answer_s = seconds(lambda: fetch(url, language.queries.rows(part)))
     parse_s = seconds(lambda: parse(body, types))
     checks_s = seconds(prove)
     counts_s = seconds(
-        lambda: [fetch(url, sql) for sql in [*counted, language.queries.spectra(part)]]
+        lambda: [fetch(url, sql) for sql in [*counted, language.queries.members(part)]]
     )
     return {
         "one answer: rows": table.num_rows,

@@ -8,7 +8,7 @@ rule simulate_sky:
         spectra="results/{sample}/sky/specobj.parquet",
         photometry="results/{sample}/sky/photoobj.parquet",
     wildcard_constraints:
-        sample=one_of(SIMULATED),
+        sample=one_of(SIMULATED - PHOTOMETRIC),
     resources:
         **needs(1000, minutes=60),
     params:
@@ -18,6 +18,25 @@ rule simulate_sky:
         "Simulating the sky of {wildcards.sample}"
     script:
         "../scripts/simulate_sky.py"
+
+
+rule simulate_photometry:
+    input:
+        templates=files_in("data/embedded", "sky_*.parquet"),
+    output:
+        photometry="results/{sample}/sky/photoobj.parquet",
+        truth="results/{sample}/sky/truth.parquet",
+    wildcard_constraints:
+        sample=one_of(SIMULATED & PHOTOMETRIC),
+    resources:
+        **needs(1000, minutes=60),
+    params:
+        objects=lambda wildcards: SOURCES[wildcards.sample].source.simulated.objects,
+        seed=lambda wildcards: SOURCES[wildcards.sample].source.simulated.seed,
+    message:
+        "Simulating the objects without spectra of {wildcards.sample}"
+    script:
+        "../scripts/simulate_photometry.py"
 
 
 rule estimate_download:

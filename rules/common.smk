@@ -25,6 +25,7 @@ from sdssflow.configuration import loading
 from sdssflow.configuration.applying import load_applications
 from sdssflow.configuration.cuts import Cuts
 from sdssflow.configuration.reading import Document
+from sdssflow.configuration.splits import WholeSample
 from sdssflow.estimate.partitions import partitions
 from sdssflow.files import write_text
 from sdssflow.outputs import outputs
@@ -83,6 +84,9 @@ SOURCES = {**SAMPLES, **TARGETS}
 DOWNLOADED = those(SOURCES, lambda its: its.source.kind in ("skyserver", "tap"))
 BULK = those(SOURCES, lambda its: its.source.kind == "bulk")
 SIMULATED = {name for name in DOWNLOADED if SOURCES[name].source.simulated}
+PHOTOMETRIC = those(
+    SOURCES, lambda its: getattr(its.source, "rows", "") == "photometry"
+)
 try:
     PARTITIONS = {name: partitions(name, its) for name, its in TARGETS.items()}
 except OSError as error:
@@ -180,8 +184,10 @@ def source_digests(wildcards):
 
 def sky_tables(wildcards):
     """Input function: the simulated sky that a stand-in serves; nothing for a real archive."""
-    tables = ["specobj", "photoobj"] if wildcards.sample in SIMULATED else []
-    return [f"results/{wildcards.sample}/sky/{table}.parquet" for table in tables]
+    name = wildcards.sample
+    spectra = ["specobj"] if name not in PHOTOMETRIC else []
+    tables = [*spectra, "photoobj"] if name in SIMULATED else []
+    return [f"results/{name}/sky/{table}.parquet" for table in tables]
 
 
 def files_in(folder, pattern="*"):
@@ -192,7 +198,8 @@ def files_in(folder, pattern="*"):
 def configuration_files():
     """Paths of the files that configure this run."""
     samples = {os.path.join(RUN.sample_folder, f"{name}.yaml") for name in SAMPLES}
-    return sorted(samples | {*map(os.path.relpath, workflow.configfiles)})
+    targets = {os.path.join(RUN.target_folder, f"{name}.yaml") for name in TARGETS}
+    return sorted(samples | targets | {*map(os.path.relpath, workflow.configfiles)})
 
 
 def standin_digest(wildcards):

@@ -9,17 +9,54 @@ def task_folder(bundle):
 def bundled(wildcards):
     """Input function: the trained model, what it was trained on, and the calibration of its p(z)."""
     its = BUNDLES[wildcards.bundle]
-    folder, rows = task_folder(its), f"results/{its.sample}"
-    found = {
-        "model": f"{folder}/{its.seed}",
-        "development": f"{rows}/split/{its.split}/{its.seed}/development.parquet",
+    rows = f"results/{its.sample}"
+    origins = {
         "features": f"{rows}/features/features.parquet",
         "catalogue": f"{rows}/catalogue/catalogue.parquet",
     }
+    if its.refit:
+        return origins | {"refit": f"results/refits/{wildcards.bundle}"}
+    folder = task_folder(its)
+    origins["model"] = f"{folder}/{its.seed}"
+    origins["development"] = f"{rows}/split/{its.split}/{its.seed}/development.parquet"
     if its.task == "regress":
-        found["calibration"] = f"{folder}/calibration/{its.seed}.json"
-        found["reference"] = f"{folder}/calibration/{its.seed}.parquet"
-    return found
+        origins["calibration"] = f"{folder}/calibration/{its.seed}.json"
+        origins["reference"] = f"{folder}/calibration/{its.seed}.parquet"
+    return origins
+
+
+def settings_of(bundle):
+    """Settings of the model of a bundle."""
+    known = RUN.classifiers if bundle.task == "classify" else RUN.regressors
+    return known[bundle.model]
+
+
+def whole_sample(wildcards):
+    """Parameter function: what a model that is trained on all objects holds back."""
+    its = BUNDLES[wildcards.bundle]
+    return WholeSample.after(SAMPLES[its.sample].splits[its.split]).canonical()
+
+
+rule refit_model:
+    input:
+        model=lambda its: f"{task_folder(BUNDLES[its.bundle])}/{BUNDLES[its.bundle].seed}",
+        features=lambda its: f"results/{BUNDLES[its.bundle].sample}/features/features.parquet",
+    output:
+        folder=directory("results/refits/{bundle}"),
+    wildcard_constraints:
+        bundle=one_of(those(BUNDLES, lambda its: its.refit)),
+    resources:
+        **needs(1000, 15, minutes=60, minutes_per_mb=0.3),
+        gpu=lambda wildcards: int(settings_of(BUNDLES[wildcards.bundle]).needs_torch),
+        without_gpu="stop",
+    params:
+        settings=lambda wildcards: settings_of(BUNDLES[wildcards.bundle]).canonical(),
+        split=whole_sample,
+        calibration=as_text(RUN.redshift_pdfs.calibration().canonical()),
+    message:
+        "Training the model of {wildcards.bundle} on all objects"
+    script:
+        "../scripts/refit_model.py"
 
 
 rule build_bundle:
@@ -79,7 +116,7 @@ rule estimate_partition:
     resources:
         **needs(1500, minutes=240),
     params:
-        target=lambda wildcards: TARGETS[wildcards.target].canonical(),
+        target=lambda wildcards: TARGETS[wildcards.target].question(),
         name="{target}",
         partition=lambda wildcards: list(partition_of(wildcards)),
         source_files=partition_files,
@@ -133,9 +170,9 @@ rule write_hats:
         estimates=of_partitions("estimates/{partition}.parquet"),
         complete="results/{target}/complete.txt",
     output:
-        folder=directory(
-            f"results/{{target,{one_of(name for name, its in TARGETS.items() if its.hats)}}}/hats"
-        ),
+        folder=directory("results/{target}/hats"),
+    wildcard_constraints:
+        target=one_of(those(TARGETS, lambda its: its.hats)),
     resources:
         **needs(3000, minutes=30, minutes_per_mb=0.005),
     params:

@@ -24,7 +24,7 @@ def complete_rules():
         made.set_log(f"logs/{job}.log")
         made.benchmark = f"benchmarks/runs/{job}.jsonl"
         made.conda_env = "../environment.yml"
-        trains = made.name.startswith(("train_", "search_"))
+        trains = made.name.startswith(("train_", "search_", "refit_"))
         made.set_params(code=code_of_kind(made) if trains else code_of(made))
         if also := further(made.output):
             made.set_output(also=also)
@@ -44,6 +44,8 @@ def code_of(made, *programs):
 def code_of_kind(made):
     """Parameter function: the same with the modules that make the kind of model that is trained.
     Whoever reads a model needs no such thing: its folder is newer then."""
+    if made.name == "refit_model":
+        return lambda its: code_of(made, *settings_of(BUNDLES[its.bundle]).programs())
     known = RUN.classifiers if "/classify/" in made.output[0] else RUN.regressors
     return lambda wildcards: code_of(made, *known[wildcards.model].programs())
 

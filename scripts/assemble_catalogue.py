@@ -11,7 +11,7 @@ chunks : Parquet of download_chunk, in order
 
 Outputs
 -------
-catalogue : Parquet, as `import_catalogue` writes it, in the order of specobjid
+catalogue : Parquet, as `import_catalogue` writes it, in the order of the plan's key
 defects : CSV with `column, defect, count, action, example_row`
 completeness : CSV, one line per chunk and one for the whole: planned, counted, received
 

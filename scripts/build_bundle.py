@@ -5,6 +5,7 @@ Inputs
 model : folder of the trained model
 development, features, catalogue : what it was trained on, and how that was made
 calibration, reference : of its p(z); none for a classifier
+refit : in place of these, the folder of a model that was trained on all objects
 
 Outputs
 -------
@@ -19,6 +20,8 @@ recipe : canonical JSON of the sample's features
 tomographic_bins : number of bins in zphot with equal numbers of training objects
 """
 
+from pathlib import Path
+
 from sdssflow.configuration.features import Features
 from sdssflow.configuration.targets import BundledModel
 from sdssflow.estimate.bundles import Origins, write_bundle, zip_bundle
@@ -32,11 +35,21 @@ def main(snakemake):
         params.name,
         BundledModel.from_canonical(params.bundle),
         Features.from_canonical(params.recipe),
-        Origins(**{name: str(snakemake.input.get(name, "")) for name in Origins._fields}),
+        origins(snakemake.input),
         params.tomographic_bins,
     )
     zip_bundle(output.folder, output.archive)
     logger.info("%s, trained on %d objects", manifest.kind, manifest.objects)
+
+
+def origins(inputs):
+    found = {name: str(inputs.get(name, "")) for name in Origins._fields}
+    if refit := inputs.get("refit"):
+        made = {path.stem: str(path) for path in Path(refit).iterdir()}
+        found |= {
+            name: made.get(name, "") for name in found if name not in ("features", "catalogue")
+        }
+    return Origins(**found)
 
 
 if "snakemake" in globals():

@@ -8,11 +8,11 @@ read its answers again.
 Input
 -----
 plan : JSON of plan_chunks
-sky : specobj.parquet of the simulated sky, if the sample has one
+sky : tables of the simulated sky, if the sample has one
 
 Output
 ------
-chunk : Parquet, columns of the catalogue, rows in the order of specobjid
+chunk : Parquet, columns of the catalogue, rows in the order of the plan's key
 
 Params
 ------

@@ -1,12 +1,13 @@
 """Ask an archive what a sample holds, and split it into chunks.
 
 One query counts the spectra of each plate, a second one all of them, a third one the rows that meet
-every condition. The ranges of specObjID that are planned cover all plates without gaps; the counts
-are what the download is compared with later.
+every condition; where the rows are photometry, objects and runs in place of spectra and plates. The
+ranges of specObjID, or objID, that are planned cover everything without gaps; the counts are what
+the download is compared with later.
 
 Input
 -----
-sky : specobj.parquet of the simulated sky, if the sample has one
+sky : tables of the simulated sky, if the sample has one
 
 Output
 ------
@@ -37,7 +38,8 @@ def main(snakemake):
     with open_archive(source, network, sky) as (archive, name):
         plan = make_plan(archive, source, name)
     check_space(network.store, plan.rows)
-    logger.info("%s: %d spectra, %d rows, %s", name, plan.spectra, plan.rows, plan.query)
+    kind = "spectra" if plan.key == "specobjid" else "objects"
+    logger.info("%s: %d %s, %d rows, %s", name, plan.spectra, kind, plan.rows, plan.query)
     plan.write(snakemake.output.plan)
 
 

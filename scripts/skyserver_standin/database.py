@@ -46,13 +46,16 @@ _MODEL_MAGNITUDES = ", ".join(
 class Database:
     """SkyServer's schema `dbo` over ``specobj.parquet`` and ``photoobj.parquet`` in `folder`.
 
+    A sky of photometry alone has no ``specobj.parquet``; then there are no tables of spectra.
     Opening is quick whatever the size of the files. `memory` and `threads` limit all queries.
     """
 
     def __init__(self, folder: str | Path, memory: str = "2GB", threads: int = 2) -> None:
         self._connection = duckdb.connect(config={"memory_limit": memory, "threads": threads})
-        views = _views(Path(folder)).items()
-        self.catalog = Catalog([self.add_view("dbo", name, query) for name, query in views])
+        views = _views(Path(folder))
+        self.has_spectra = "SpecObjAll" in views
+        tables = [self.add_view("dbo", name, query) for name, query in views.items()]
+        self.catalog = Catalog(tables)
 
     def add_view(self, schema: str, name: str, query: str) -> Table:
         """Add a view by its DuckDB SQL and return its columns."""
@@ -116,9 +119,11 @@ def _views(folder: Path) -> dict[str, str]:
         f"read_parquet('{str(folder / name).replace(chr(39), chr(39) * 2)}')"
         for name in ("specobj.parquet", "photoobj.parquet")
     )
-    return {
+    spectra = {
         "SpecObjAll": f"SELECT * FROM {spec}",
         "SpecObj": "SELECT * FROM dbo.SpecObjAll WHERE sciencePrimary = 1",
+    }
+    return (spectra if (folder / "specobj.parquet").is_file() else {}) | {
         "PhotoObjAll": f"SELECT *, {_MODEL_MAGNITUDES} FROM {photo}",
         "PhotoObj": "SELECT * FROM dbo.PhotoObjAll WHERE mode IN (1, 2)",
         "PhotoPrimary": "SELECT * FROM dbo.PhotoObjAll WHERE mode = 1",

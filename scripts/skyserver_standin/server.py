@@ -83,7 +83,7 @@ class SkyServer(LoopbackServer):
     Parameters
     ----------
     sky : path-like
-        Folder with ``specobj.parquet`` and ``photoobj.parquet``.
+        Folder with ``photoobj.parquet`` and, if there are spectra, ``specobj.parquet``.
     release : int
         The data release that is served; others do not exist.
     row_limit : int
@@ -163,19 +163,14 @@ def main() -> int:
     """Serve until standard input closes or a signal comes; return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add = parser.add_argument
-    add("--sky", type=Path, required=True, help="folder with specobj.parquet and photoobj.parquet")
+    add("--sky", type=Path, required=True, help="folder with photoobj.parquet, specobj.parquet")
     add("--port", type=int, default=0, help="0 takes a free one (default)")
     add("--release", type=int, default=17, help="data release (default 17)")
     add("--row-limit", type=int, default=ROW_LIMIT, help=f"rows an answer (default {ROW_LIMIT})")
     add("--until-stdin-closes", action="store_true", help="end when standard input ends")
     options = parser.parse_args()
-    missing = [
-        name
-        for name in ("specobj.parquet", "photoobj.parquet")
-        if not (options.sky / name).is_file()
-    ]
-    if missing:
-        print(f"{options.sky}: no {' and no '.join(missing)}", file=sys.stderr)
+    if not (options.sky / "photoobj.parquet").is_file():
+        print(f"{options.sky}: no photoobj.parquet", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with SkyServer(options.sky, options.release, options.row_limit, port=options.port) as server:

@@ -1,9 +1,10 @@
 """A minimal TAP 1.1 service over the same tables, as a mirror of the archive would offer it.
 
-One table, ``sdss_dr17.specobj``: spectra joined with their photometry, names in lower case. A
-VOTable knows no unsigned integers, so ids of 2^63 and above (plates from 8192) are not in it; `z`
-is the magnitude and `zsp` the redshift. Synchronous queries only, answered in BINARY2: what the
-client of this project asks for.
+Two tables: ``sdss_dr17.specobj``, spectra joined with their photometry, if there are any, and
+``sdss_dr17.photoobj``, photometry alone. Names are in lower case. A VOTable knows no unsigned
+integers, so ids of 2^63 and above (plates from 8192) are not in them; `z` is the magnitude and
+`zsp` the redshift. Synchronous queries only, answered in BINARY2: what the client of this project
+asks for.
 """
 
 from __future__ import annotations
@@ -50,15 +51,18 @@ class TapService:
         self.database = database
         self.row_limit = row_limit
         self.timeout = timeout
-        columns = [f"s.{name} AS {new}" for name, new in _RENAMED.items()]
-        columns += [f's."{name}" AS {name.lower()}' for name in _SPECTRUM]
-        columns += [f'p."{name}" AS {name.lower()}' for name in _PHOTOMETRY]
-        query = (
-            f"SELECT {', '.join(columns)} FROM dbo.SpecObjAll s JOIN dbo.PhotoObjAll p "
-            f"ON p.objID = s.bestObjID WHERE s.specObjID < {2**63}"
-        )
-        table = database.add_view(ADQL.schema, "specobj", query)
-        self.catalog = Catalog([table], ADQL)
+        photometry = [f'p."{name}" AS {name.lower()}' for name in _PHOTOMETRY]
+        query = f"SELECT {', '.join(photometry)} FROM dbo.PhotoObjAll p"
+        tables = [database.add_view(ADQL.schema, "photoobj", query)]
+        if database.has_spectra:
+            columns = [f"s.{name} AS {new}" for name, new in _RENAMED.items()]
+            columns += [f's."{name}" AS {name.lower()}' for name in _SPECTRUM]
+            query = (
+                f"SELECT {', '.join([*columns, *photometry])} FROM dbo.SpecObjAll s "
+                f"JOIN dbo.PhotoObjAll p ON p.objID = s.bestObjID WHERE s.specObjID < {2**63}"
+            )
+            tables.append(database.add_view(ADQL.schema, "specobj", query))
+        self.catalog = Catalog(tables, ADQL)
 
     def answer(self, request: Request) -> Answer:
         """Answer one request."""

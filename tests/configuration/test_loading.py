@@ -133,6 +133,13 @@ def test_a_mistake_in_the_run_is_named_with_its_place(path, value, message):
          "model_mag_u and psf_mag_u are both read from 'u'"),
         (["source"], {**FILE, "sentinels": [1.0, 1.0]}, "sentinels: 1.0 is named twice"),
         (["source"], {"kind": "skyserver", "columns": ["ra", "ra"]}, "'ra' is named twice"),
+        (["source"], {"kind": "skyserver", "rows": "photometry"}, "no redshifts to learn from"),
+        (["source"], {"kind": "skyserver", "rows": "photo"}, "did you mean 'photometry'?"),
+        (["source"], {"kind": "skyserver", "rows": "photometry", "columns": ["ra", "zspec"]},
+         "columns: 'zspec' is of a spectrum"),
+        (["source"], {"kind": "skyserver", "rows": "photometry", "selection": [
+            {"column": "legacy_target1", "any_bit": [6]}]},
+         "selection: 'legacy_target1' is of a spectrum, and rows: photometry asks for objects"),
         (["source"], {"kind": "skyserver", "selection": [
             {"column": "plate", "minimum": 3.0, "maximum": 3.0}]}, "3 is not below maximum 3"),
     ],

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from sdssflow.acquire.download.errors import DownloadError
 from sdssflow.configuration.downloads import Downloads
+from sdssflow.configuration.sources import SkyServerSource
 from skyserver_standin.server import SkyServer
 from skyserver_standin.sky.simulation import simulate_sky
 from tests.acquire.download.walk import download
@@ -48,20 +49,28 @@ CASES = [
 
 
 def outcome(
-    case: Case, url: str, board: Switchboard, folder: Path, clean: dict[str, bytes]
+    case: Case,
+    url: str,
+    board: Switchboard,
+    folder: Path,
+    clean: dict[str, bytes],
+    asked: SkyServerSource | None = None,
 ) -> tuple[str, str]:
-    """Run a download with a fault and, if it was refused, one without; return verdict and error."""
+    """Run a download with a fault and, if it was refused, one without; return verdict and error.
+
+    By default the sample of `tests.acquire.download.walk` is asked for.
+    """
     folder.mkdir(exist_ok=True)
     board.clear()
     board.log.clear()
     board.order(case.fault, match=PHASES[case.phase], times=case.times)
     try:
-        found = download(url, folder, network=NETWORK)
+        found = download(url, folder, asked, network=NETWORK)
     except DownloadError as error:
         board.clear()
         if (folder / "catalogue.parquet").exists():
             return "LOST", str(error)
-        again = download(url, folder, network=NETWORK)
+        again = download(url, folder, asked, network=NETWORK)
         return ("refused" if again == clean else "LOST"), str(error)
     finally:
         board.clear()

@@ -97,5 +97,5 @@ def test_it_ends_cleanly_on_sigterm(sky, start):
 def test_a_folder_without_the_tables_is_named(tmp_path, start):
     process = start(command(tmp_path))
     assert process.wait(timeout=PATIENCE_S) == 2
-    message = f"{tmp_path}: no specobj.parquet and no photoobj.parquet\n"
+    message = f"{tmp_path}: no photoobj.parquet\n"
     assert process.stderr.read() == message

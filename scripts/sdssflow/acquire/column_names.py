@@ -175,7 +175,7 @@ def _flux(found: Name) -> Doubt | None:
 
 
 def _dereddened(target: Magnitude, found: Name, settings: FileSource | TapSource) -> Doubt | None:
-    if target.is_error or not _is_dereddened(found):
+    if target.is_error or not is_dereddened(found):
         return None
     if target.kind == "extinction":
         return Doubt("a corrected magnitude", "the extinction")
@@ -194,7 +194,7 @@ def _dereddened(target: Magnitude, found: Name, settings: FileSource | TapSource
     )
 
 
-def _is_dereddened(found: Name) -> bool:
+def is_dereddened(found: Name) -> bool:
     return bool(DEREDDENED.search(found.lower) or NAUGHT.fullmatch(found.lower))
 
 
@@ -206,12 +206,12 @@ def _observed(named: Mapping[str, Name]) -> list[str]:
         for name, found in named.items()
         if targets[name] and targets[name].kind != "extinction" and not targets[name].is_error
     }
-    if not any(map(_is_dereddened, magnitudes.values())):
+    if not any(map(is_dereddened, magnitudes.values())):
         return []
     return [
         name
         for name, found in magnitudes.items()
-        if not _is_dereddened(found) and "mag" in found.lower and _kinds(found)
+        if not is_dereddened(found) and "mag" in found.lower and _kinds(found)
     ]
 
 
@@ -238,7 +238,7 @@ def _other_kind(target: Magnitude, found: Name) -> Doubt | None:
         if REDDENING.fullmatch(found.lower):
             return Doubt("a reddening E(B-V)", "the extinction in the band")
         return None
-    if re.search(r"extinct|reddening|(?<![a-z])ebv", found.lower) and not _is_dereddened(found):
+    if re.search(r"extinct|reddening|(?<![a-z])ebv", found.lower) and not is_dereddened(found):
         return Doubt("an extinction", "magnitudes")
     if kinds and target.kind not in kinds:
         kind = sorted(kinds)[0]

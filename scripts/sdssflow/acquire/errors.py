@@ -42,11 +42,13 @@ class CatalogueError(ValueError):
         where = f"{path}: " + (", ".join(place) + ": " if place else "")
         super().__init__(f"{where}{problem}. {advice}")
         self.path = path
+        self.present: list[str] = []  # columns of the file, if one that it lacks was asked for
 
     def about(self, path: str) -> CatalogueError:
         """Return the same error about the file that `self.path` is a temporary copy of."""
         error = CatalogueError(path, "", "")
         error.args = (str(self).replace(self.path, path),)
+        error.present = self.present
         return error
 
 
@@ -72,8 +74,12 @@ def unknown_column(
     having = [table for table, columns in (others or {}).items() if name in columns]
     if having:
         advice = f"Another table of the file has it: set source.table to {' or '.join(having)}."
-        return CatalogueError(path, f"the table that is read has no column {name!r}", advice)
+        error = CatalogueError(path, f"the table that is read has no column {name!r}", advice)
+        error.present = present
+        return error
     advice = f"Correct the name in source.columns. The file has: {shown}."
     if others:
         advice += f" It also holds other tables (source.table): {', '.join(others)}."
-    return CatalogueError(path, f"the file has no column {name!r}{nearest(name, present)}", advice)
+    error = CatalogueError(path, f"the file has no column {name!r}{nearest(name, present)}", advice)
+    error.present = present
+    return error

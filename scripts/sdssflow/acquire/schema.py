@@ -14,10 +14,14 @@ BANDS = ("u", "g", "r", "i", "z")
 MAGNITUDES = ("model", "psf", "petro", "cmodel")
 CLASSES = ("GALAXY", "QSO", "STAR")
 PARTS = ("train", "test")
-# A specObjID is plate << 50 | fibre << 38 | (mjd - 50000) << 24 | run2d << 10
-# (https://www.sdss.org/dr17/help/glossary/#specobj)
-PLATE_SHIFT = 50
-FIBER_SHIFT = 38
+# What ids contain: lowest bit and number of bits. A specObjID is plate << 50 | fibre << 38 |
+# (mjd - 50000) << 24 | run2d << 10, an objID sky version << 59 | rerun << 48 | run << 32 |
+# camcol << 29 | first field << 28 | field << 16 | number (https://www.sdss.org/dr17/help/glossary/)
+ID_BITS = {
+    "specobjid": {"plate": (50, 14), "fiberid": (38, 12)},
+    "objid": {"rerun": (48, 11), "run": (32, 16), "camcol": (29, 3), "field": (16, 12)},
+}
+PLATE_SHIFT = ID_BITS["specobjid"]["plate"][0]
 
 
 class Column(NamedTuple):
@@ -101,9 +105,16 @@ def field(name: str) -> pa.Field:
     return pa.field(name, column.type, metadata=described)
 
 
-def plate_and_fiber(ids: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the `plate` and `fiberid` that specObjIDs (uint64) contain, each int64, shape (n,)."""
+def id_parts(name: str, ids: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what the ids (n,) of a column, as uint64, contain of other columns: int64, (n,) each.
+
+    Examples
+    --------
+    >>> parts = id_parts("objid", np.array([1237648720693755918], dtype=np.uint64))
+    >>> {name: int(values[0]) for name, values in parts.items()}
+    {'rerun': 301, 'run': 756, 'camcol': 2, 'field': 427}
+    """
     return {
-        "plate": (ids >> np.uint64(PLATE_SHIFT)).astype(np.int64),
-        "fiberid": ((ids >> np.uint64(FIBER_SHIFT)) & np.uint64(0xFFF)).astype(np.int64),
+        part: ((ids >> np.uint64(shift)) & np.uint64((1 << bits) - 1)).astype(np.int64)
+        for part, (shift, bits) in ID_BITS.get(name, {}).items()
     }

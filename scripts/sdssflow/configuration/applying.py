@@ -136,6 +136,11 @@ def _settled(
             f"{where}: {bundle.model} gives no p(z), which estimates need; take one of "
             f"{', '.join(giving) or 'another kind'}"
         )
+    if bundle.refit and task == "classify" and run.classifiers[bundle.model].voters:
+        raise ConfigurationError(
+            f"{where}: refit: a vote averages models that are trained by themselves; bundle one of "
+            f"{', '.join(run.classifiers[bundle.model].voters)}, or leave refit out"
+        )
     seed = run.seeds[0] if bundle.seed is None else bundle.seed
     _known("seed", seed, run.seeds, where)
     return bundle.model_copy(update={"task": task, "seed": seed})

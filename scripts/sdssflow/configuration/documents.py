@@ -46,11 +46,12 @@ INTRODUCTION = f"""\
      Change the docstrings there, not this page. -->
 
 A run is described by one file, each of its samples and targets by another, and so is each published
-number that it is compared with. Unknown keys are refused, and so are values out of range and entries of a
-list that should differ and don't: the error names the file, the line and the key. A key that stands
-twice in a file is refused with both lines. Nothing is converted: `"5"`, `5.0` and `true` are no
-whole number, and plain `yes`, `on`, `010`, `1:30` and `2026-11-23` are text (`true` and `false` are
-the truth values, `1e-3` is a number). Text with a colon, `#`, braces or brackets goes in quotes;
+number that it is compared with. Unknown keys are refused, and so are values out of range and
+entries of a list that should differ and don't: the error names the file, the line and the key. A
+key that stands twice in a file is refused with both lines. Nothing is converted: `"5"`, `5.0` and
+`true` are no whole number, and plain `yes`, `on`, `010`, `1:30` and `2026-11-23` are text (`true`
+and `false` are the truth values, `1e-3` is a number). Text with a colon, `#`, braces or brackets
+goes in quotes;
 `{{word}}` in it means nothing special.
 
 In the tables below a key without a default is required, `NAME` stands for a name of your choice

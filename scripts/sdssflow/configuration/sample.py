@@ -55,6 +55,15 @@ class Sample(Section):
         return self.title if stated else f"{self.title} (simulated)"
 
     @model_validator(mode="after")
+    def _source_has_something_to_learn_from(self) -> Sample:
+        if getattr(self.source, "rows", "spectra") == "photometry":
+            raise ValueError(
+                "source.rows: 'photometry' has no classes and no redshifts to learn from: it is "
+                "for objects to which trained models are applied"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _published_split_needs_a_source_that_has_one(self) -> Sample:
         published = [name for name, split in self.splits.items() if split.kind == "published"]
         has_parts = (isinstance(self.source, EmbeddedSource) and self.source.table == "mgs") or (

@@ -22,7 +22,7 @@ NAME = "^[a-z][a-z0-9_]{0,59}$"
 # tables would read them as no name
 NO_NAMES = {"false", "inf", "infinity", "na", "nan", "none", "null", "true"}
 # folders of results/ that are no sample's, and of a sample's results that are no model's
-SAMPLES_RESERVED = {"bundles", "concepts", "provenance", "report", "workflow"}
+SAMPLES_RESERVED = {"bundles", "concepts", "provenance", "refits", "report", "workflow"}
 MODELS_RESERVED = {"figures"}
 # Snakemake would look for its own values in such a path
 PLACEHOLDER = r"<[a-z][a-z0-9_]*>"

@@ -80,6 +80,8 @@ OPTIONAL: dict[str, SdssColumn] = {
 DOWNLOADABLE = STANDARD | OPTIONAL
 ALWAYS = ("objid", "specobjid", "plate", "fiberid")
 """What the verification of a download needs."""
+ALWAYS_PHOTOMETRY = ("objid", "run", "camcol", "field")
+"""The same, of objects without spectra."""
 
 SELECTABLE: dict[str, SdssColumn] = {
     **DOWNLOADABLE,

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, Field, TypeAdapter, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    TypeAdapter,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from sdssflow.configuration.section import (
     Different,
@@ -18,6 +25,7 @@ from sdssflow.configuration.section import (
 )
 from sdssflow.configuration.selection import (
     ALWAYS,
+    ALWAYS_PHOTOMETRY,
     DOWNLOADABLE,
     SELECTABLE,
     STANDARD,
@@ -108,7 +116,7 @@ class SimulatedSky(Section):
     """A sky made by forward modelling, for runs without a network: docs/simulated_sky.md."""
 
     objects: Annotated[int, Field(ge=640)]
-    """How many spectra it holds, at least a plate's."""
+    """How many spectra it holds, at least a plate's; with `rows: photometry`, how many objects."""
     seed: Seed = 1
     """Seed of the draws."""
 
@@ -130,7 +138,8 @@ class Asked(Section):
     selection: Different[Condition] = []
     """Conditions that each row meets."""
     limit: PositiveInt | None = None
-    """At most this many rows: the first ones in the order of specobjid, so always the same."""
+    """At most this many rows: the first ones in the order of the ids by which they are asked for
+    (specobjid, or objid where the rows are photometry), so always the same."""
     expected: Expected | None = None
     """For the estimate of `make plan` alone."""
 
@@ -148,26 +157,40 @@ class Selected(Asked):
 
     @field_validator("columns")
     @classmethod
-    def _columns_are_known(cls, names: list[str]) -> list[str]:
+    def _columns_are_known(cls, names: list[str], read: ValidationInfo) -> list[str]:
         for name in names:
             if name not in DOWNLOADABLE:
                 raise ValueError(f"{name!r} is no column of SDSS; docs/skyserver.md lists them")
-        return [name for name in DOWNLOADABLE if name in {*names, *ALWAYS}]
+        always = ALWAYS_PHOTOMETRY if read.data.get("rows") == "photometry" else ALWAYS
+        return [name for name in DOWNLOADABLE if name in {*names, *always}]
 
 
-class SkyServerSource(Selected):
-    """Rows of SDSS by query: spectra (SpecObjAll) with their photometry (PhotoObjAll)."""
+class Rows(Section):
+    """Which rows are asked for; a class of its own, so that it is read before `columns`."""
+
+    # left out where it says what was always so: plans and stored answers hang on the question
+    rows: Literal["spectra", "photometry"] = Field(
+        default="spectra", exclude_if=lambda rows: rows == "spectra"
+    )
+    """`spectra`: each row a spectrum with its photometry. `photometry`: each row an object of the
+    imaging, whether it has a spectrum or not, without any column of one; `columns` is by default
+    the 32 of the standard ones that are photometry."""
+
+
+class SkyServerSource(Selected, Rows):
+    """Rows of SDSS by query: spectra with their photometry (PhotoObjAll), or photometry alone."""
 
     kind: Literal["skyserver"]
     """Download from SkyServer, in chunks, each verified against counts and sums of the server."""
     server: Address = "https://skyserver.sdss.org"
     """Address of the SkyServer, without the part of the release."""
     chunks: Annotated[int, Field(ge=1, le=5000)] = 8
-    """Into how many jobs the download is split, each a range of specObjID."""
+    """Into how many jobs the download is split, each a range of specObjID, or of objID."""
     rows_per_query: Annotated[int, Field(ge=100, le=499_999)] = 100_000
     """Ranges with more rows than this are split before they are asked for."""
     unchecked_sql: str | None = None
-    """ONE MORE CONDITION AS SQL, SENT AS IT STANDS, where `s` is SpecObjAll and `p` PhotoObjAll.
+    """ONE MORE CONDITION AS SQL, SENT AS IT STANDS, where `s` is SpecObjAll (not with
+    `rows: photometry`) and `p` PhotoObjAll.
     Nothing checks what it means, and the other ways to SDSS can't follow it."""
     simulated: SimulatedSky | None = None
     """If given, the server is a loopback stand-in over this simulated sky, and `server` is not
@@ -177,6 +200,27 @@ class SkyServerSource(Selected):
     @classmethod
     def _one_condition(cls, sql: str | None) -> str | None:
         return refuse_statements(sql)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _columns_of_photometry(cls, content: Any) -> Any:
+        if isinstance(content, dict) and content.get("rows") == "photometry":
+            photometry = [name for name, column in STANDARD.items() if column.table == "photo"]
+            return {"columns": photometry, **content}
+        return content
+
+    @model_validator(mode="after")
+    def _photometry_has_no_spectra(self) -> SkyServerSource:
+        if self.rows == "photometry":
+            asked = [("columns", name) for name in self.columns]
+            asked += [("selection", condition.column) for condition in self.selection]
+            for key, name in asked:
+                if SELECTABLE[name].table == "spec":
+                    raise ValueError(
+                        f"{key}: {name!r} is of a spectrum, and rows: photometry asks for objects "
+                        f"without any; leave it out of {key}"
+                    )
+        return self
 
 
 class BulkSource(Selected):

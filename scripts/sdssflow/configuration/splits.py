@@ -78,3 +78,22 @@ class CrossValidationSplit(Parted):
 
 
 Split = Annotated[PublishedSplit | HoldoutSplit | CrossValidationSplit, Field(discriminator="kind")]
+
+
+class WholeSample(Parted):
+    """Nothing for test: what a model is trained on once more after it was evaluated."""
+
+    group: Group = "object"
+    """What must not straddle two parts."""
+    nside: Nside = 32
+    """HEALPix resolution of `sky_cell`."""
+    validation: Fraction
+    """Fraction of the groups for early stopping."""
+    calibration: Fraction
+    """Fraction of the groups for calibration."""
+
+    @classmethod
+    def after(cls, split: Split) -> WholeSample:
+        """Return the split that parts all objects as an evaluated one parted those for training."""
+        shared = {"group", "nside", "validation", "calibration"}
+        return cls(**split.model_dump(include=shared))

@@ -142,6 +142,12 @@ class Target(Section):
                 )
         return self
 
+    def question(self) -> str:
+        """Return as canonical JSON what changes the estimates, besides the models."""
+        same = {"title": "-", "description": "", "reference": "", "hats": False}
+        models = [AppliedModel(bundle="-")]
+        return self.model_copy(update={**same, "models": models}).canonical()
+
     @property
     def simulated(self) -> bool:
         """Whether its objects are no observed ones."""

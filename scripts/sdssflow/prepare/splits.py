@@ -9,7 +9,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sdssflow.configuration.splits import CrossValidationSplit, HoldoutSplit, PublishedSplit, Split
+from sdssflow.configuration.splits import (
+    CrossValidationSplit,
+    HoldoutSplit,
+    PublishedSplit,
+    Split,
+    WholeSample,
+)
 from sdssflow.prepare.columns import class_masks, numbers, require
 from sdssflow.prepare.parts import PARTS
 from sdssflow.tables import content_digest, metadata, with_metadata
@@ -19,7 +25,7 @@ TRAIN, TEST = PARTS.index("train"), PARTS.index("test")
 
 
 def split_sample(
-    features: pa.Table, settings: Split, name: str, seed: int
+    features: pa.Table, settings: Split | WholeSample, name: str, seed: int
 ) -> tuple[pa.Table, pa.Table, pd.DataFrame]:
     """Split a sample, given by its feature table; another seed draws other parts.
 
@@ -41,7 +47,8 @@ def split_sample(
     group = group_keys(features, settings)
     folds = _assign(features, settings, group, seed)
     for fold, part in enumerate(folds):
-        _check(part, group, fold, name)
+        needed = ("train",) if isinstance(settings, WholeSample) else ("train", "test")
+        _check(part, group, fold, name, needed)
     development, test = (
         pa.concat_tables(
             _rows(features, group, fold, part, (part == TEST) == is_test)
@@ -90,7 +97,7 @@ def hash_uniform(keys: np.ndarray, salt: str) -> np.ndarray:
     return (hashed >> np.uint64(11)) / 2.0**53
 
 
-def group_keys(features: pa.Table, settings: Split) -> pa.DictionaryArray:
+def group_keys(features: pa.Table, settings: Split | WholeSample) -> pa.DictionaryArray:
     """Return what may not straddle two parts, as one text per row, numbered by first appearance.
 
     Objects of a plate or cell keep their duplicates with them only if those lie on the same plate
@@ -151,7 +158,7 @@ def _sky_cells(features: pa.Table, nside: int) -> pa.StringArray:
 
 
 def _assign(
-    features: pa.Table, settings: Split, group: pa.DictionaryArray, seed: int
+    features: pa.Table, settings: Split | WholeSample, group: pa.DictionaryArray, seed: int
 ) -> list[np.ndarray]:
     """Part of each row as its place in `PARTS`, one array per fold."""
 
@@ -166,6 +173,8 @@ def _assign(
                 "validation": settings.validation,
             }
             return [_cut_line(draw("holdout"), shares)]
+        case WholeSample():
+            tests = {"whole sample": np.zeros(len(features), dtype=bool)}
         case CrossValidationSplit():
             fold_of = (draw("fold") * settings.folds).astype(int)
             tests = {str(fold): fold_of == fold for fold in range(settings.folds)}
@@ -196,11 +205,13 @@ def _cut_line(draw: np.ndarray, shares: dict[str, float]) -> np.ndarray:
     return part
 
 
-def _check(part: np.ndarray, group: pa.DictionaryArray, fold: int, name: str) -> None:
-    for needed in ("train", "test"):
-        if not (part == PARTS.index(needed)).any():
+def _check(
+    part: np.ndarray, group: pa.DictionaryArray, fold: int, name: str, needed: tuple[str, ...]
+) -> None:
+    for empty in needed:
+        if not (part == PARTS.index(empty)).any():
             raise ValueError(
-                f"split {name!r}, fold {fold}: no row in {needed} ({len(group.dictionary)} groups);"
+                f"split {name!r}, fold {fold}: no row in {empty} ({len(group.dictionary)} groups);"
                 " use more rows, fewer folds or a finer group"
             )
     pairs = pd.DataFrame({"group": group.indices.to_numpy(), "part": part}).drop_duplicates()

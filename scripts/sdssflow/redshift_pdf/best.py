@@ -6,7 +6,8 @@ loss of a point under a loss that no longer grows once a redshift is lost anyway
 of the most probable peak (Tanaka et al. 2018, PASJ 70, S9, section 4.2, whose "best" redshift has a
 smooth loss of that kind). Here the loss is the error abs(ln(1 + zphot) - ln(1 + z)), of which the
 part beyond 0.3 doesn't count: the median of the part of p(z) that lies within 0.3 of it. A p(z)
-narrower than that has its median.
+narrower than that has its median: there the point is found by Newton's method from the median, at
+a tenth of what a look at the whole range costs.
 """
 
 from __future__ import annotations
@@ -23,10 +24,15 @@ CAP = 0.3  # in ln(1 + z), about dz / (1 + z)
 NODES = 100  # about as many redshifts are compared
 REFINED = 8  # and as many between the best of them and the next
 BLOCK = 2048  # objects at a time
+LEAST = 0.001  # probability outside of a narrow density
+STEP_TOLERANCE = 1e-7  # in ln(1 + z): the step is still taken, and the next would be its square
+MAX_STEPS = 10
 
 
-def best(pdf: Mixture) -> np.ndarray:
+def best(pdf: Mixture, median: np.ndarray | None = None) -> np.ndarray:
     """Return the (n,) redshifts of least expected error, capped at `CAP`; of equal ones the lowest.
+
+    `median` are the (n,) medians, if they are known.
 
     Examples
     --------
@@ -38,11 +44,41 @@ def best(pdf: Mixture) -> np.ndarray:
     >>> best(pdf).round(2).tolist(), pdf.mode().round(2).tolist()
     ([1.0], [3.0])
     """
-    found = np.empty(len(pdf))
-    for start in range(0, len(pdf), BLOCK):
-        rows = slice(start, min(start + BLOCK, len(pdf)))
+    median = pdf.quantiles([0.5])[:, 0] if median is None else median
+    found = _near_median(pdf, median)
+    rest = np.flatnonzero(np.isnan(found))
+    for start in range(0, len(rest), BLOCK):
+        rows = rest[start : start + BLOCK]
         found[rows] = _best(pdf[rows])
     return np.clip(found, pdf.lower, pdf.upper)
+
+
+def _near_median(pdf: Mixture, median: np.ndarray) -> np.ndarray:
+    """Return the (n,) points of narrow densities; NaN of the others.
+
+    Narrow is what has all but `LEAST` of its probability within CAP / 2 of the median, so that no
+    two redshifts of that part are more than CAP apart: there the expected error is convex.
+    """
+    found = np.full(len(pdf), np.nan)
+    x = np.log1p(median)
+    ends = _cdf(pdf, np.stack([x - CAP / 2, x + CAP / 2], axis=1))
+    rows = np.flatnonzero(ends[:, 1] - ends[:, 0] >= 1 - LEAST)
+    for _ in range(MAX_STEPS):
+        if not len(rows):
+            break
+        part, at = pdf[rows], x[rows]
+        points = np.stack([at - CAP, at, at + CAP], axis=1)
+        # half the derivative of the expected error, and its slope
+        below, middle, above = _cdf(part, points).T
+        excess = 2 * middle - below - above
+        slope = 2 * part.density(np.expm1(at)) * np.exp(at)
+        step = np.divide(-excess, slope, out=np.full(len(rows), np.inf), where=slope > 0)
+        good = np.abs(step) < CAP / 2
+        x[rows[good]] += step[good]
+        done = good & (np.abs(step) <= STEP_TOLERANCE)
+        found[rows[done]] = np.expm1(x[rows[done]])
+        rows = rows[good & ~done]
+    return found
 
 
 def _best(pdf: Mixture) -> np.ndarray:

@@ -38,7 +38,7 @@ def summarise(pdf: Mixture, point: str) -> dict[str, np.ndarray]:
     if point not in POINTS:
         raise ValueError(f"point estimate {point!r}: must be one of {', '.join(POINTS)}")
     median, *ends = pdf.quantiles([0.5, *INTERVALS.values()]).T.copy()
-    points = {"mean": pdf.mean(), "median": median, "mode": pdf.mode(), "best": best(pdf)}
+    points = {"mean": pdf.mean(), "median": median, "mode": pdf.mode(), "best": best(pdf, median)}
     zphot = points[point].copy()
     return {
         "zphot": zphot,

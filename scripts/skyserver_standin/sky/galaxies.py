@@ -9,6 +9,7 @@ LOWZ         \|c_perp\| < 0.2, r < 13.5 + c_par / 0.3, 16 < r < 19.6      BOSS t
 CMASS        d_perp > 0.55, i < 19.86 + 1.6 (d_perp - 0.8), r - i < 2     BOSS target selection
 eBOSS red    r - i > 0.98, i - z > 0.625, 19.9 < i < 21.8, z < 19.95      Prakash et al. 2016
 eBOSS line   0.7 < redshift < 1.1, 21.8 < g < 22.8                        eBOSS target selection
+field        r < 21.8: objects without spectra                            a round number
 ============ ============================================================ =====================
 
 c_par = 0.7 (g - r) + 1.2 (r - i - 0.18), c_perp = r - i - (g - r) / 4 - 0.18,
@@ -75,7 +76,7 @@ def _parent(kind: str) -> Sampler:
 def _sampler(kind: str) -> Sampler:
     """Restrict the parent sample to where galaxies pass the cuts, which most others don't reach."""
     parent = _parent(kind)
-    if kind in ("main", "line"):
+    if kind in ("main", "line", "field"):
         return parent
     proposed = _propose(kind, parent, PILOT, np.random.default_rng(0))
     return parent.near(
@@ -91,6 +92,7 @@ PARENTS = {
     "cmass": (0.35, 0.85, 18.0, 21.6),
     "red": (0.50, 1.05, 20.5, 22.8),
     "line": (0.70, 1.10, 21.3, 22.8),
+    "field": (0.004, 1.10, 14.0, 21.8),
 }
 LEGACY_BITS = {"main": bits.GALAXY_MAIN, "luminous": bits.GALAXY_RED}
 BOSS_BITS = {"lowz": bits.GAL_LOZ, "cmass": bits.GAL_CMASS | bits.GAL_CMASS_ALL}
@@ -149,7 +151,7 @@ def _propose(
     magnitude = r - distance_modulus(redshift) - 1.1 * redshift
     # by hand: a tenth of the galaxies is red at -18.4, half at -20.7, nine tenths at -23.0
     main = 1 / (1 + np.exp((magnitude + 20.7) / 1.05))
-    share = {"main": main, "line": 0.0}.get(kind, 1.0)
+    share = {"main": main, "field": main, "line": 0.0}.get(kind, 1.0)
     red = rng.random(n) < share
     shares = mixtures(red, magnitude, redshift, rng)
     if kind == "line":

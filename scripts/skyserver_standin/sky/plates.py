@@ -21,7 +21,7 @@ from skyserver_standin.sky.conventions import run2d_code
 # never seen
 FEWEST_SPECTRA = 100
 PLATE_RADIUS = 1.49  # deg
-NORTH_SHARE = 0.75  # of the plates; a round number
+NORTH_SHARE = 0.75  # of the plates, and of objects without spectra; a round number
 
 
 class Programme(NamedTuple):
@@ -76,7 +76,7 @@ def plan_plates(spectra: int, rng: np.random.Generator) -> Plates:
         if count:
             parts.append(_plan_programme(index, int(count)))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    ra, dec = plate_centers(len(columns[0]), rng)
+    ra, dec = footprint_positions(len(columns[0]), rng)
     return Plates(*columns, ra, dec)
 
 
@@ -118,8 +118,8 @@ def in_footprint(ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return north, south
 
 
-def plate_centers(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw n plate centres (ra, dec in degrees, ICRS) evenly over the footprint."""
+def footprint_positions(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw n positions (ra, dec in degrees, ICRS) evenly over each part of the footprint."""
     southern = rng.random(n) >= NORTH_SHARE
     ra, dec = np.empty(n), np.empty(n)
     todo = np.arange(n)

@@ -41,13 +41,14 @@ FAINTEST = 20.6  # minus the absolute i magnitude below which an active nucleus 
 HOST_MAGNITUDE, HOST_SCATTER = -21.1, 0.8  # absolute r
 PIVOT = 2500.0  # Å, rest: where a change of slope leaves the flux
 
-# i magnitude and redshift range of the quasars each survey looks for, and the share of the
-# redshifts that it likes best
+# i magnitude and redshift range of the quasars each survey looks for, and of those that nobody
+# looked for
 WINDOWS = {
     "legacy": (15.5, 19.2, 0.06, 5.0),
     "highz": (16.5, 20.3, 2.9, 5.2),
     "boss": (17.0, 21.5, 2.0, 4.2),
     "eboss": (17.0, 21.6, 0.6, 2.4),
+    "field": (15.5, 21.6, 0.1, 5.0),
 }
 
 

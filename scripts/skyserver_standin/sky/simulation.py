@@ -1,5 +1,7 @@
 """A simulated sky as the SpecObj and PhotoObj tables of the SkyServer would hold it.
 
+Or, of objects without spectra, as PhotoObj alone would, and the truth about them beside it.
+
 The tables are made block by block, some plates at a time. Each block draws from its own random
 generator, seeded by the seed and the number of the block, and needs no other block: memory has a
 bound whatever the number of spectra, and the result doesn't depend on who makes which block when.
@@ -34,6 +36,7 @@ from skyserver_standin.sky.plates import (
     PROGRAMMES,
     Plates,
     blocks_of_plates,
+    footprint_positions,
     plan_plates,
     positions_on_plate,
     reddening,
@@ -48,6 +51,10 @@ UNMATCHED_SHARE = 0.01
 FIRST_RUN, RUNS, CAMCOLS, FIRST_FIELD, FIELDS = 94, 8000, 6, 11, 800
 STAR_GALAXY_CUT = 0.145  # mag: psf minus cmodel magnitude (SDSS DR17, page "Classification")
 SPECTRA_PER_FIELD, OBJ_STEP = 3, 17
+# without spectra: objects that share a stretch of fields, and the share seen a second time
+OBJECTS_PER_STRETCH, SECONDARY_SHARE = 100, 0.1
+PRIMARY, SECONDARY = 1, 2  # mode
+PHOTOMETRY_STREAM = 1  # other random numbers than those of spectra with the same seed
 REPEAT_DELAY = 29  # nights
 GALAXY_TYPE, STAR_TYPE = 3, 6
 DRAW = {"galaxies": draw_galaxies, "quasars": draw_quasars, "stars": draw_stars}
@@ -78,7 +85,10 @@ SHARES = {
         ("quasars", "boss"): 0.06,
         ("stars", "boss"): 0.13,
     },
+    # objects without spectra: no survey
+    "": {("galaxies", "field"): 0.46, ("quasars", "field"): 0.015, ("stars", "field"): 0.525},
 }
+TRUTH = pa.schema([("objid", pa.int64()), ("spec_class", pa.string()), ("zspec", pa.float64())])
 
 
 def simulate_sky(folder: str | Path, objects: int, seed: int) -> None:
@@ -99,9 +109,37 @@ def simulate_sky(folder: str | Path, objects: int, seed: int) -> None:
     ValueError
         If `objects` is not positive or `seed` is negative.
     """
+    _write(folder, {"specobj": SPECOBJ, "photoobj": PHOTOOBJ}, sky_blocks(objects, seed))
+
+
+def simulate_photometry(folder: str | Path, objects: int, seed: int) -> None:
+    """Write ``photoobj.parquet``, objects without spectra, and what they are to ``truth.parquet``.
+
+    Parameters
+    ----------
+    folder : path-like
+        Where to; made if it is missing.
+    objects : int
+        Number of rows of each. A tenth are second observations of others, with ``mode`` 2.
+    seed : int
+        The same `objects` and `seed` give the same bytes.
+
+    Raises
+    ------
+    ValueError
+        If `objects` is not positive or `seed` is negative.
+    """
+    _write(folder, {"photoobj": PHOTOOBJ, "truth": TRUTH}, photometry_blocks(objects, seed))
+
+
+def _write(
+    folder: str | Path,
+    schemas: dict[str, pa.Schema],
+    blocks: Iterator[tuple[pa.Table, pa.Table]],
+) -> None:
     with ExitStack() as stack:
         writers = []
-        for name, schema in (("specobj", SPECOBJ), ("photoobj", PHOTOOBJ)):
+        for name, schema in schemas.items():
             path = stack.enter_context(replacing(Path(folder) / f"{name}.parquet"))
             # a dictionary of noisy numbers is as long as the column
             repeated = [field.name for field in schema if not pa.types.is_floating(field.type)]
@@ -109,7 +147,7 @@ def simulate_sky(folder: str | Path, objects: int, seed: int) -> None:
                 path, schema, compression="zstd", compression_level=1, use_dictionary=repeated
             )
             writers.append(stack.enter_context(writer))
-        for tables in sky_blocks(objects, seed):
+        for tables in blocks:
             for writer, table in zip(writers, tables, strict=True):
                 writer.write_table(table, row_group_size=max(len(table), 1))
 
@@ -122,11 +160,55 @@ def sky_blocks(
     A block holds the spectra of some plates in order of specObjID, and their photometric objects in
     order of objID. Ids ascend from block to block too. Raises ValueError as `simulate_sky`.
     """
-    if objects < 1 or seed < 0:
-        raise ValueError(f"objects={objects} must be at least 1 and seed={seed} at least 0")
+    _check(objects, seed)
     plates = plan_plates(objects, np.random.default_rng([seed, 0]))
     for number, block in enumerate(blocks_of_plates(plates, rows)):
         yield _make_block(plates, block, np.random.default_rng([seed, 1 + number]))
+
+
+def photometry_blocks(
+    objects: int, seed: int, rows: int = BLOCK_ROWS
+) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Yield objects without spectra in blocks of about `rows`, and the truth of the same rows.
+
+    Ids ascend from block to block; within one, objects are in order of right ascension. Raises
+    ValueError as `simulate_photometry`.
+    """
+    _check(objects, seed)
+    rows = -(-rows // OBJECTS_PER_STRETCH) * OBJECTS_PER_STRETCH
+    for number, start in enumerate(range(0, objects, rows)):
+        rng = np.random.default_rng([seed, number, PHOTOMETRY_STREAM])
+        yield _make_photometry(np.arange(start, min(start + rows, objects)), objects, rng)
+
+
+def _make_photometry(
+    at: np.ndarray, objects: int, rng: np.random.Generator
+) -> tuple[pa.Table, pa.Table]:
+    """Make the objects of the places `at`, ascending, among all."""
+    n = len(at)
+    second = rng.random(n) < SECONDARY_SHARE
+    second[0] = False
+    first = np.arange(n)  # whose second observation it is, mostly its own
+    first[second] = rng.choice(np.flatnonzero(~second), second.sum())
+    ra, dec = footprint_positions(n, rng)
+    sources = _draw_survey("", n, rng)
+    order = np.argsort(ra[first], kind="stable")
+    first, second = first[order], second[order]
+    sources = sources.rows(first)
+    objid = _objids(at // OBJECTS_PER_STRETCH, -(-objects // OBJECTS_PER_STRETCH), rng)
+    mode = np.where(second, SECONDARY, PRIMARY)
+    photo = _photoobj(objid, ra[first], dec[first], sources, mode, rng)
+    truth = {
+        "objid": objid,
+        "spec_class": np.array(CLASSES)[sources.spec_class],
+        "zspec": sources.redshift,
+    }
+    return photo, _table(truth, TRUTH)
+
+
+def _check(objects: int, seed: int) -> None:
+    if objects < 1 or seed < 0:
+        raise ValueError(f"objects={objects} must be at least 1 and seed={seed} at least 0")
 
 
 def _make_block(
@@ -146,7 +228,10 @@ def _make_block(
     mjd = mjd + np.where(repeated, REPEAT_DELAY, 0)
     matched = rng.random(len(at)) >= UNMATCHED_SHARE
     objid = np.where(matched, _objids(at + block.start, len(plates.plate), rng), 0)
-    photo = _photoobj(objid, ra, dec, sources, matched & ~repeated, rng)
+    kept = matched & ~repeated
+    photo = _photoobj(
+        objid[kept], ra[kept], dec[kept], sources.rows(kept), np.full(kept.sum(), PRIMARY), rng
+    )
     spec = {
         "specObjID": pack_specobjid(part.plate[at], fiber, mjd, part.run2d[at]),
         "bestObjID": objid[first],
@@ -246,11 +331,9 @@ def _photoobj(
     ra: np.ndarray,
     dec: np.ndarray,
     sources: Sources,
-    keep: np.ndarray,
+    mode: np.ndarray,
     rng: np.random.Generator,
 ) -> pa.Table:
-    objid, ra, dec = objid[keep], ra[keep], dec[keep]
-    sources = sources.rows(keep)
     coefficients = np.array([SFD_COEFFICIENT[band] for band in BANDS])
     extinction = (reddening(ra, dec)[:, None] * coefficients).astype(np.float32)
     flux = sources.flux * 10 ** (-0.4 * extinction)
@@ -258,7 +341,7 @@ def _photoobj(
     galaxy = seen.psf[:, 2] - seen.model[:, 2] > STAR_GALAXY_CUT
     seen, clean = add_defects(seen, rng)
     parts = unpack_objid(objid)
-    columns = {"objID": objid, "ra": ra, "dec": dec, "mode": np.ones(len(objid)), "clean": clean}
+    columns = {"objID": objid, "ra": ra, "dec": dec, "mode": mode, "clean": clean}
     columns |= {name: parts[name] for name in ("run", "rerun", "camcol", "field", "obj")}
     columns["type"] = np.where(galaxy, GALAXY_TYPE, STAR_TYPE)
     grids = {"": seen.model, "err_": seen.model_err, "psfMag_": seen.psf}

@@ -117,6 +117,10 @@ SAMPLES = {
         **{"standard": 0.13, "halo": 0.16, "thick": 0.12, "thin": 0.06, "cool": 0.14},
         **{"blue": 0.04, "white": 0.04, "red": 0.33, "pair": 0.004},
     },
+    "field": {
+        **{"halo": 0.20, "thick": 0.25, "thin": 0.15, "cool": 0.13},
+        **{"blue": 0.01, "giant": 0.01, "white": 0.01, "red": 0.24},
+    },
 }
 # bits of the target selection; '' those of all others
 TARGETS = {
@@ -125,10 +129,16 @@ TARGETS = {
         **{"pair": bits.SERENDIP_BLUE, "giant": bits.SERENDIP_DISTANT, "": bits.QSO_SKIRT},
     },
     "segue": {"": 0},
+    "field": {"": 0},
     "boss": {"standard": bits.STD_FSTAR, "white": bits.STD_WD, "": bits.QSO_BONUS_MAIN},
 }
 # r magnitude: bright limit, faint limit, growth of log10(counts) per mag
-MAGNITUDES = {"legacy": (14.4, 19.8, 0.22), "segue": (14.3, 19.5, 0.11), "boss": (15.8, 22.1, 0.27)}
+MAGNITUDES = {
+    "legacy": (14.4, 19.8, 0.22),
+    "segue": (14.3, 19.5, 0.11),
+    "boss": (15.8, 22.1, 0.27),
+    "field": (14.0, 21.8, 0.20),
+}
 
 # spectral types between g - i colours, by hand; those of BOSS are names that its pipeline gives
 TYPE_EDGES = (-0.2, 0.1, 0.3, 0.45, 0.6, 0.75, 0.95, 1.3, 1.75, 2.2, 2.7, 3.2)

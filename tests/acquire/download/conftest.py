@@ -1,8 +1,8 @@
 import pytest
 
 from skyserver_standin.server import SkyServer
-from skyserver_standin.sky.simulation import simulate_sky
-from tests.acquire.download.walk import download, written
+from skyserver_standin.sky.simulation import simulate_photometry, simulate_sky
+from tests.acquire.download.walk import PHOTOMETRY, download, source, written
 from tests.skyserver.clocks import OWN
 from tests.skyserver.faults import Switchboard
 
@@ -12,6 +12,14 @@ def sky(tmp_path_factory):
     """A folder with a simulated sky of 2,000 spectra."""
     folder = tmp_path_factory.mktemp("sky")
     simulate_sky(folder, objects=2000, seed=3)
+    return folder
+
+
+@pytest.fixture(scope="package")
+def photometric_sky(tmp_path_factory):
+    """A folder with 2,000 simulated objects without spectra."""
+    folder = tmp_path_factory.mktemp("photometry")
+    simulate_photometry(folder, objects=2000, seed=3)
     return folder
 
 
@@ -27,14 +35,23 @@ def server(sky, board):
         yield running
 
 
+@pytest.fixture(scope="package")
+def photometric_server(photometric_sky, board):
+    """The same over a sky that has no table of spectra."""
+    with SkyServer(photometric_sky, middleware=board) as running:
+        yield running
+
+
 @pytest.fixture(autouse=True)
 def no_faults(request):
-    """Each test begins and ends with an honest server and an empty log."""
-    if "board" in request.fixturenames or "server" in request.fixturenames:
+    """Each test begins and ends with honest servers and an empty log."""
+    servers = {"server", "photometric_server"} & set(request.fixturenames)
+    if "board" in request.fixturenames or servers:
         board = request.getfixturevalue("board")
         board.clear()
         board.log.clear()
-        request.getfixturevalue("server").log.clear()
+        for name in servers:
+            request.getfixturevalue(name).log.clear()
         yield
         board.clear()
     else:
@@ -46,6 +63,14 @@ def clean_folder(server, tmp_path_factory):
     """The folder of an undisturbed download, with the answers that it kept."""
     folder = tmp_path_factory.mktemp("clean")
     download(server.url, folder)
+    return folder
+
+
+@pytest.fixture(scope="package")
+def photometric_folder(photometric_server, tmp_path_factory):
+    """The same, of objects without spectra."""
+    folder = tmp_path_factory.mktemp("clean_photometry")
+    download(photometric_server.url, folder, source(**PHOTOMETRY))
     return folder
 
 

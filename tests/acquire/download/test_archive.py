@@ -180,7 +180,7 @@ def test_a_table_under_another_name_is_not_believed(sky, tmp_path):
     with SkyServer(sky, middleware=renamed) as other:
         archive = open_at(other.url, tmp_path, source(), NETWORK.model_copy(update={"attempts": 1}))
         with pytest.raises(DownloadError, match="an answer of type text/html, not a CSV"):
-            archive.plates()
+            archive.groups()
 
 
 @pytest.mark.parametrize(
@@ -201,9 +201,9 @@ def test_mistakes_of_the_sample_are_told_at_once(server, tmp_path, changes, mess
 def test_a_host_that_can_not_be_reached(tmp_path):
     once = NETWORK.model_copy(update={"attempts": 2})
     with pytest.raises(DownloadError, match="can't be reached.*Check source.server"):
-        open_at("http://127.0.0.1:9", tmp_path, source(), once).plates()
+        open_at("http://127.0.0.1:9", tmp_path, source(), once).groups()
     with pytest.raises(DownloadError, match="no-such-host.invalid can't be reached"):
-        open_at("http://no-such-host.invalid", tmp_path, source(), once).plates()
+        open_at("http://no-such-host.invalid", tmp_path, source(), once).groups()
 
 
 def test_a_folder_that_can_not_be_written(server, tmp_path):
@@ -225,7 +225,7 @@ def test_a_full_disk_leaves_nothing_half_written(server, clean, tmp_path, monkey
     with monkeypatch.context() as disk:
         disk.setattr(Path, "write_bytes", full)
         with pytest.raises(DownloadError, match="No space left on device.*Free some space"):
-            archive.plates()
+            archive.groups()
     assert {path.name for path in (tmp_path / "store").iterdir()} <= {".pace", ".pace.lock"}
     assert download(server.url, tmp_path) == clean
 
@@ -277,6 +277,6 @@ def test_a_server_of_its_own_process(sky, tmp_path):
     with loopback(sky) as url:
         pass
     with pytest.raises(DownloadError, match="can't be reached"):
-        open_at(url, tmp_path, source(), NETWORK.model_copy(update={"attempts": 1})).plates()
+        open_at(url, tmp_path, source(), NETWORK.model_copy(update={"attempts": 1})).groups()
     with pytest.raises(DownloadError, match="did not start"), loopback(tmp_path):
         pass

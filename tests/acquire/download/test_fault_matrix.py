@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tests.acquire.download.walk import download
+from tests.acquire.download.walk import PHOTOMETRY, download, source, written
 from tests.skyserver.fault_matrix import CASES, FAULTS, outcome
 from tests.skyserver.faults import PHASES
 
@@ -33,6 +33,26 @@ def test_a_fault_is_healed_or_refused(case, server, board, clean, clean_folder, 
     if verdict == "refused":
         assert message.count("\n") == 0
         assert len(message) < 700
+
+
+# of objects without spectra what has to be seen by counts, sums and ids of its own
+BY_CONTENT = ("half_rows", "row_limit_cut", "duplicate_rows", "shuffled_rows", "wrong_id",
+              "count_wrong", "no_rows", "truncated_close", "truncated_newline")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if case.fault in BY_CONTENT],
+    ids=lambda case: f"{case.fault}-{case.phase}-{case.times}",
+)
+def test_a_fault_in_photometry_is_healed_or_refused(
+    case, photometric_server, board, photometric_folder, tmp_path
+):
+    keep_answers(photometric_folder, tmp_path / "run", case.phase)
+    clean = written(photometric_folder)
+    asked = source(**PHOTOMETRY)
+    verdict, message = outcome(case, photometric_server.url, board, tmp_path / "run", clean, asked)
+    assert verdict in ("healed", "refused"), message
 
 
 def test_faults_one_after_the_other_are_healed(server, board, clean, tmp_path):

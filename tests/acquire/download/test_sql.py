@@ -4,7 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from sdssflow.acquire.download.errors import DownloadError
-from sdssflow.acquire.download.plan import Range, plates
+from sdssflow.acquire.download.keys import PLATES
+from sdssflow.acquire.download.plan import Range
 from sdssflow.acquire.download.sql import MOST_CHARACTERS, Queries, condition_sql
 from sdssflow.acquire.schema import COLUMNS
 from sdssflow.configuration.selection import DOWNLOADABLE, OPTIONAL, SELECTABLE, STANDARD, Condition
@@ -18,7 +19,7 @@ LECTURE = [
 
 def test_the_query_of_the_lecture():
     queries = Queries(source(selection=LECTURE, columns=["model_mag_u", "zspec"]))
-    low, high = plates(266, 267)
+    low, high = PLATES.keys(266, 267)
     assert (low >> 50, high >> 50) == (266, 268)
     assert queries.rows(Range(low, high)) == (
         "SELECT TOP 500000 p.objID,p.u,s.specObjID,s.plate,s.fiberID,s.z AS redshift "
@@ -26,8 +27,8 @@ def test_the_query_of_the_lecture():
         f"WHERE s.specObjID>={low} AND s.specObjID<{high} "
         "AND p.u BETWEEN 0 AND 19.6 AND p.g BETWEEN 0 AND 20 ORDER BY s.specObjID"
     )
-    assert "p.u" not in queries.plates(plates(266, 267))  # no join to the photometry
-    assert "p.u BETWEEN 0 AND 19.6" in queries.count(plates(266, 267))
+    assert "p.u" not in queries.groups(PLATES.keys(266, 267))  # no join to the photometry
+    assert "p.u BETWEEN 0 AND 19.6" in queries.count(PLATES.keys(266, 267))
 
 
 def test_42_columns_with_every_kind_of_condition_fit_a_query():
@@ -106,7 +107,7 @@ def test_free_sql_stands_in_parentheses_in_rows_and_count_alone():
     queries = Queries(source(selection=[], unchecked_sql="p.u-p.g>1 OR s.z>3"))
     for text in (queries.rows(Range(0, 9)), queries.count(Range(0, 9))):
         assert "AND (p.u-p.g>1 OR s.z>3)" in text
-    assert "p.u-p.g" not in queries.plates(Range(0, 9))
+    assert "p.u-p.g" not in queries.groups(Range(0, 9))
 
 
 def test_every_column_of_sdss_is_one_of_the_catalogue_with_the_type_its_conditions_need():

@@ -5,12 +5,14 @@ import pytest
 from sdssflow.acquire.download.client_skyserver import SkyServerLanguage
 from sdssflow.acquire.download.client_tap import TapLanguage
 from sdssflow.acquire.download.errors import TransientError
-from sdssflow.acquire.download.plan import EVERYTHING, plates
+from sdssflow.acquire.download.keys import PLATES
+from sdssflow.acquire.download.plan import EVERYTHING
 from sdssflow.acquire.download.verify import Tally, check_tally
-from tests.acquire.download.walk import source
+from tests.acquire.download.walk import PHOTOMETRY, source
 from tests.acquire.tap.walk import source as tap_source
 
 SKYSERVER = SkyServerLanguage(source())
+PHOTOMETRIC = SkyServerLanguage(source(**PHOTOMETRY))
 MIRROR = TapLanguage(tap_source(columns={name: name for name in SKYSERVER.complete}))
 
 
@@ -30,9 +32,9 @@ def rows(**changes):
 
 
 def test_good_rows_pass():
-    SKYSERVER.check_keys(rows(), plates(8200, 8200))
+    SKYSERVER.check_keys(rows(), PLATES.keys(8200, 8200))
     SKYSERVER.check_positions(rows())
-    SKYSERVER.check_keys(rows().slice(0, 0), plates(1, 1))
+    SKYSERVER.check_keys(rows().slice(0, 0), PLATES.keys(1, 1))
 
 
 @pytest.mark.parametrize(
@@ -50,15 +52,65 @@ def test_rows_that_contradict_themselves(changes, message):
         SKYSERVER.check_keys(rows(**changes), EVERYTHING)
 
 
+def objects(**changes):
+    """Three objects of fields of run 756; `changes` by column."""
+    columns = {
+        "objid": pa.array([1237648720693755918, 1237648720693755919, 1237648720693821441]),
+        "run": pa.array([756] * 3, pa.int32()),
+        "camcol": pa.array([2] * 3, pa.int32()),
+        "field": pa.array([427, 427, 428], pa.int32()),
+        "rerun": pa.array([301] * 3, pa.int32()),
+    }
+    return pa.table(columns | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"objid": objects()["objid"].take([1, 0, 2])}, "row 1 .* not above the one before"),
+        ({"objid": objects()["objid"].take([0, 0, 2])}, "row 1 .* its objID is not above"),
+        ({"field": pa.array([427, None, 428])}, "row 1 of the answer has no field"),
+        ({"run": pa.array([756, 756, 757])}, "row 2 .* its run is not that of its objID"),
+        ({"camcol": pa.array([2, 3, 2])}, "row 1 .* its camcol is not that of its objID"),
+        ({"field": pa.array([427, 427, 427])}, "row 2 .* its field is not that of its objID"),
+        ({"rerun": pa.array([301, 40, 301])}, "row 1 .* its rerun is not that of its objID"),
+    ],
+)
+def test_objects_that_contradict_themselves(changes, message):
+    PHOTOMETRIC.check_keys(objects(), EVERYTHING)
+    with pytest.raises(TransientError, match=message):
+        PHOTOMETRIC.check_keys(objects(**changes), EVERYTHING)
+    mirror = TapLanguage(tap_source(columns={n: n for n in objects().column_names}, key="objid"))
+    if "row 1 .* not above" not in message and "has no" not in message:
+        with pytest.raises(TransientError, match="is not that of its objid|occurs twice"):
+            mirror.check_keys(objects(**changes), EVERYTHING)
+
+
+def test_two_sums_of_one_id_have_two_divisors():
+    ids = objects()["objid"].to_pylist()
+    sums = [sum(i % prime for i in ids) for prime in (1_000_003, 999_983)]
+    tally = PHOTOMETRIC.tally(objects())
+    assert tally == (3, min(ids), max(ids), *sums)
+    # another row, of which neither number nor ends nor the first sum tells
+    ids[1] += 1_000_003
+    ids[2] += 1 << 31
+    whole = PHOTOMETRIC.tally(objects(objid=pa.array(ids)))
+    ids[1] -= 1_000_003
+    other = PHOTOMETRIC.tally(objects(objid=pa.array(ids)))
+    assert other[:4] == whole[:4]
+    with pytest.raises(TransientError, match="second sum over ids"):
+        check_tally(other, whole)
+
+
 @pytest.mark.parametrize("language", [SKYSERVER, MIRROR])
 def test_rows_of_another_range(language):
     with pytest.raises(TransientError, match="outside the range asked for"):
-        language.check_keys(rows(), plates(8201, 8300))
+        language.check_keys(rows(), PLATES.keys(8201, 8300))
 
 
 def test_rows_of_a_mirror_come_in_any_order_but_each_once():
     mixed = rows().take([2, 0, 1])
-    MIRROR.check_keys(mixed, plates(8200, 8200))
+    MIRROR.check_keys(mixed, PLATES.keys(8200, 8200))
     assert MIRROR.in_order(mixed).equals(rows())
     for places, message in (
         ([2, 0, 0], "row 2 .* its specobjid occurs twice"),

@@ -39,6 +39,17 @@ def source(**changes: Any) -> SkyServerSource:
     return SkyServerSource.model_validate_json(json.dumps(content | changes))
 
 
+PHOTOMETRY = {
+    "rows": "photometry",
+    "columns": ["ra", "dec", "model_mag_u", "model_mag_r", "mode", "rerun"],
+    "selection": [
+        {"column": "mode", "any_of": [1]},
+        {"column": "model_mag_r", "minimum": 10, "maximum": 25},
+    ],
+}
+"""Changes that make `source` a sample of objects without spectra."""
+
+
 def open_at(
     url: str, folder: Path, asked: SkyServerSource, network: Downloads = NETWORK
 ) -> Archive:

@@ -20,7 +20,15 @@ from skyserver_standin.loopback import Answer
 from skyserver_standin.tap import VOTABLE, error_votable, write_votable
 from tests.acquire.bulk.walk import assert_same_rows
 from tests.acquire.download import walk
-from tests.acquire.tap.walk import LEGACY, MAPPING, archive_at, by_skyserver, fetched, source
+from tests.acquire.tap.walk import (
+    LEGACY,
+    MAPPING,
+    PHOTOMETRY,
+    archive_at,
+    by_skyserver,
+    fetched,
+    source,
+)
 from tests.skyserver import broken_answers as wire
 from tests.skyserver.broken_answers import WireAnswer
 from tests.skyserver.clocks import OWN
@@ -70,19 +78,35 @@ def test_a_broken_answer_is_asked_again(name, server, board, tmp_path):
     assert_same_rows(table, by_skyserver(server, tmp_path / "sky", [LEGACY]))
 
 
-def lost_row(request, application):
-    """Answer without the first row: a whole VOTable, of too few rows."""
-    table = parse_single_table(io.BytesIO(application(request).content())).to_table()
-    rows = pa.table({name: np.asarray(table[name])[1:].tolist() for name in table.colnames})
-    return Answer(200, VOTABLE, write_votable(rows, "OK"))
+def other_rows(places):
+    """Answer, as a whole VOTable, with rows of these places, and all from the fourth on."""
+
+    def answer(request, application):
+        table = parse_single_table(io.BytesIO(application(request).content())).to_table()
+        chosen = [*places, *range(3, len(table))]
+        rows = {name: np.asarray(table[name])[chosen].tolist() for name in table.colnames}
+        return Answer(200, VOTABLE, write_votable(pa.table(rows), "OK"))
+
+    return answer
 
 
-def test_a_lost_row_is_noticed(server, board, tmp_path):
-    asked = source(server.tap_url, chunks=1)
+@pytest.mark.parametrize("rows", [{}, PHOTOMETRY], ids=["spectra", "photometry"])
+@pytest.mark.parametrize(
+    ("places", "message"),
+    [
+        ((1, 2), "rows, the server counts .*: rows are missing"),
+        ((0, 0, 1, 2), "occurs twice"),
+        ((), "rows, the server counts .*: rows are missing"),
+    ],
+)
+def test_rows_that_are_not_those_counted_are_noticed(
+    places, message, rows, server, board, tmp_path
+):
+    asked = source(server.tap_url, chunks=1, **rows)
     twice = walk.NETWORK.model_copy(update={"attempts": 2})
     archive = archive_at(server.tap_url, tmp_path, asked, twice)
-    board.order(lost_row, match="^SELECT objid,", times=99)
-    with pytest.raises(TransientError, match="rows, the server counts .*: rows are missing"):
+    board.order(other_rows(places), match="^SELECT objid,", times=99)
+    with pytest.raises(TransientError, match=message):
         fetched(archive, asked, tmp_path)
 
 

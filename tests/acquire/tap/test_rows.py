@@ -12,12 +12,22 @@ from sdssflow.acquire.download.store import Store
 from sdssflow.acquire.schema import BANDS
 from sdssflow.configuration.selection import Condition
 from skyserver_standin.database import Database
+from skyserver_standin.server import SkyServer
+from skyserver_standin.sky.simulation import simulate_photometry
 from skyserver_standin.sql_types import ADQL, Catalog
 from skyserver_standin.tap import write_votable
 from skyserver_standin.translation import translate
 from tests.acquire.bulk.walk import assert_same_rows
 from tests.acquire.download import walk
-from tests.acquire.tap.walk import LEGACY, MAPPING, archive_at, by_skyserver, fetched, source
+from tests.acquire.tap.walk import (
+    LEGACY,
+    MAPPING,
+    PHOTOMETRY,
+    archive_at,
+    by_skyserver,
+    fetched,
+    source,
+)
 from tests.skyserver.clocks import OWN
 
 SELECTIONS = {
@@ -79,6 +89,25 @@ def test_another_key_is_parted_by_width(limit, server, tmp_path):
     assert sum(parts) >= len(expected)
     if limit is None:
         assert min(parts) > 0
+
+
+@pytest.mark.parametrize("limit", [None, 90])
+def test_objects_without_spectra_are_those_of_skyserver(limit, tmp_path):
+    """A mirror of photometry alone: no column of a spectrum is mapped, none comes."""
+    simulate_photometry(tmp_path / "sky", objects=800, seed=5)
+    asked = source(**PHOTOMETRY, limit=limit)
+    with SkyServer(tmp_path / "sky") as server:
+        archive = archive_at(server.tap_url, tmp_path, asked)
+        table, completeness = fetched(archive, asked, tmp_path)
+        (tmp_path / "theirs").mkdir()
+        theirs = walk.source(rows="photometry", columns=list(PHOTOMETRY["columns"]), selection=[])
+        walk.download(server.url, tmp_path / "theirs", theirs)
+    expected = pq.read_table(tmp_path / "theirs/catalogue.parquet")
+    assert_same_rows(table, expected.select(table.column_names).slice(0, limit))
+    assert completeness["rows"].iloc[-1] >= len(table)
+    if limit is None:
+        assert len(table) == completeness["rows"].iloc[-1] == 800
+        assert sum(rows > 0 for rows in completeness["rows"].iloc[:-1]) == asked.chunks
 
 
 def test_a_range_that_is_cut_is_split(server, board, tmp_path):

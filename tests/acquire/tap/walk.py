@@ -9,6 +9,7 @@ from sdssflow.acquire.download.archive import Archive
 from sdssflow.acquire.download.client_tap import TapLanguage, TapServer
 from sdssflow.acquire.download.store import Store
 from sdssflow.acquire.schema import BANDS
+from sdssflow.configuration.selection import SELECTABLE
 from sdssflow.configuration.sources import TapSource
 from sdssflow.tables import read_csv
 from tests.acquire.download import walk
@@ -37,6 +38,14 @@ MAPPING = {
     "legacy_target1": "legacy_target1",
     "boss_target1": "boss_target1",
 }
+PHOTOMETRY = {
+    "table": "sdss_dr17.photoobj",
+    "key": "objid",
+    "columns": {
+        ours: theirs for ours, theirs in MAPPING.items() if SELECTABLE[ours].table == "photo"
+    },
+}
+"""Changes that make `source` a sample of objects without spectra."""
 # the stand-in's table ends where ids become larger than a signed number
 LEGACY = {"column": "plate", "maximum": 8191}
 

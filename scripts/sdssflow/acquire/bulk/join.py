@@ -33,7 +33,7 @@ import pyarrow.compute as pc
 from sdssflow.acquire.bulk.fits import FitsRows
 from sdssflow.acquire.checks import first_failure
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.acquire.schema import BANDS, MAGNITUDES, plate_and_fiber
+from sdssflow.acquire.schema import BANDS, MAGNITUDES, id_parts
 from sdssflow.acquire.units import check_unit
 from sdssflow.configuration.selection import ALWAYS, SELECTABLE
 from sdssflow.configuration.sources import BulkSource
@@ -175,7 +175,7 @@ class Pairs:
     def _check_spectra(self, table: pa.Table, first: int) -> None:
         """Refuse ids that contradict other columns: those are not what their names say then."""
         ids = table["specobjid"].to_numpy()
-        for name, mine in plate_and_fiber(ids).items():
+        for name, mine in id_parts("specobjid", ids).items():
             wrong = table[name].to_numpy() != mine
             if wrong.any():
                 row = int(np.argmax(wrong))

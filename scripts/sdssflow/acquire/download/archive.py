@@ -18,7 +18,7 @@ from sdssflow.acquire.download.errors import (
     TooMuchError,
     TransientError,
 )
-from sdssflow.acquire.download.plan import EVERYTHING, Range, halves
+from sdssflow.acquire.download.plan import Range, halves
 from sdssflow.acquire.download.retry import RateLimiter, retry
 from sdssflow.acquire.download.store import Record, Store, sha256
 from sdssflow.acquire.download.transport import CLOCK, Clock
@@ -77,41 +77,52 @@ class Archive:
         self._pace = RateLimiter(store.folder, network.pause_s, clock)
         self._end = clock.monotonic() + network.give_up_s
 
-    def plates(self, within: Range = EVERYTHING) -> tuple[np.ndarray, np.ndarray]:
-        """Return plate numbers, ascending, and spectra on each, as the server counts them.
+    def groups(self, within: Range | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return numbers of plates (of runs), ascending, and spectra (objects) of each.
 
-        Only conditions on the spectrum enter. Spectra that don't add up to the number of all,
-        whatever is tried, are a `DownloadError`.
+        They are as the server counts them, everywhere or within a range. Only conditions on the
+        spectrum enter. Spectra that don't add up to the number of all, whatever is tried, are a
+        `DownloadError`.
         """
-        types = {"plate": pa.int64(), "n": pa.int64()}
-        total_sql = self.queries.spectra(within)
+        within = within or self.language.whole
+        header, low, _, name, members = self.language.groups
+        types = {header: pa.int64(), "n": pa.int64()}
+        total_sql = self.queries.members(within)
+
+        def numbers(table: pa.Table) -> np.ndarray:
+            return table[header].to_numpy() >> low
 
         def check(table: pa.Table) -> None:
-            plate = table["plate"].to_numpy()
-            if table["plate"].null_count or table["n"].null_count or (np.diff(plate) <= 0).any():
-                raise TransientError("plates are missing, doubled or out of order")
+            missing = table[header].null_count or table["n"].null_count
+            if missing or (np.diff(numbers(table)) <= 0).any():
+                raise TransientError(f"{name} are missing, doubled or out of order")
             total = self._table(total_sql, {"n": pa.int64()}, _one_row)["n"][0].as_py()
             found = int(table["n"].to_numpy().sum())
             if found != total:
                 # either answer may be wrong: the next attempt asks for both
                 self._store.forget(total_sql)
-                raise TransientError(f"the plates hold {found} spectra, the server counts {total}")
+                raise TransientError(
+                    f"the {name} hold {found} {members}, the server counts {total}"
+                )
 
         try:
-            table = self._table(self.queries.plates(within), types, check)
+            table = self._table(self.queries.groups(within), types, check)
         except TooMuchError as error:
-            with self._remembering(self.queries.plates(within), total_sql):
-                parts = [self.plates(half) for half in self._split(within, error)]
+            with self._remembering(self.queries.groups(within), total_sql):
+                parts = [self.groups(half) for half in self._split(within, error)]
             return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        return table["plate"].to_numpy(), table["n"].to_numpy()
+        return numbers(table), table["n"].to_numpy()
 
-    def spectra(self, within: Range) -> int:
-        """Return the server's number of spectra in a range, by conditions on the spectrum alone."""
+    def members(self, within: Range) -> int:
+        """Return the server's number of spectra in a range, by conditions on the spectrum alone.
+
+        Or of objects, if these are the rows.
+        """
         if within.empty:
             return 0
-        if not self.language.by_plate:
+        if not self.language.groups:
             return self.count(within).n
-        return int(self.plates(within)[1].sum())
+        return int(self.groups(within)[1].sum())
 
     def count(self, within: Range) -> Tally:
         """Return the server's tally of a range; counted in parts if it takes too long at once."""
@@ -169,15 +180,14 @@ class Archive:
 
     def _split(self, within: Range, error: TooMuchError) -> tuple[Range, Range]:
         """Return the halves of a range that was too much, unless its size is not why it was."""
-        shift = self.language.narrow_shift
-        narrow = (within.high - 1) >> shift == within.low >> shift
-        if within.high - within.low < 2 or (error.slow and narrow):
+        language = self.language
+        if within.high - within.low < 2 or (error.slow and language.is_narrow(within)):
             raise DownloadError(
-                f"{self.language.key_name} {within.low} to {within.high} can't be downloaded: "
+                f"{language.key_name} {within.low} to {within.high} can't be downloaded: "
                 f"{error.problem}",
                 "Even this small range is too much: run again when the server is less busy.",
             ) from error
-        return halves(within)
+        return halves(within, language.shifts, language.usual)
 
     @contextmanager
     def _remembering(self, *queries: str) -> Iterator[None]:

@@ -20,16 +20,19 @@ from sdssflow.acquire.download.archive import Archive
 from sdssflow.acquire.download.client_skyserver import SkyServer
 from sdssflow.acquire.download.client_tap import TapLanguage, TapServer
 from sdssflow.acquire.download.errors import DownloadError
-from sdssflow.acquire.download.plan import EVERYTHING, Plan, Range, plates, split_plates
+from sdssflow.acquire.download.plan import Plan, Range, split_groups
 from sdssflow.acquire.download.store import Store
-from sdssflow.acquire.schema import PLATE_SHIFT, field
+from sdssflow.acquire.schema import field
 from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import SkyServerSource, TapSource
 from sdssflow.files import file_digest
 from sdssflow.tables import write_parquet_blocks
 
 SCRIPTS = Path(__file__).parents[3]
-SKY_TABLES = ("specobj.parquet", "photoobj.parquet")
+SKY_TABLES = {
+    "spectra": ("specobj.parquet", "photoobj.parquet"),
+    "photometry": ("photoobj.parquet",),
+}
 
 
 class OpenArchive(NamedTuple):
@@ -55,10 +58,11 @@ def open_archive(
         return
     if sky is None:
         raise DownloadError(
-            "a simulated source needs its sky", "Let the workflow run simulate_sky first."
+            "a simulated source needs its sky",
+            "Let the workflow run simulate_sky, or simulate_photometry, first.",
         )
-    digests = "".join(file_digest(Path(sky) / table) for table in SKY_TABLES)
-    name = f"simulated sky {digests[:6]}{digests[64:70]}"
+    digests = [file_digest(Path(sky) / table)[:6] for table in SKY_TABLES[source.rows]]
+    name = f"simulated sky {''.join(digests)}"
     with loopback(sky) as url:
         # nobody else asks our own stand-in: no need to spare it
         yield _opened(source, url, name, network.model_copy(update={"pause_s": 0.0}))
@@ -124,47 +128,52 @@ def make_plan(archive: Archive, source: SkyServerSource | TapSource, name: str) 
     """
     if isinstance(source, TapSource) and (doubt := contradiction(source)):
         raise DownloadError(*doubt)
-    split = _split_by_plate if archive.language.by_plate else _split_by_width
-    ranges, spectra = split(archive, source)
+    split = _split_by_group if archive.language.groups else _split_by_width
+    ranges, members = split(archive, source)
     whole = Range(ranges[0].low, ranges[-1].high)
     rows = archive.count(whole).n
     if rows == 0:
         raise DownloadError(
             f"{name} has no row that meets all conditions "
-            f"({sum(spectra):,} spectra meet those on spectra)",
+            f"({sum(members):,} {_members(archive)} meet those on {_members(archive)})",
             "Loosen source.selection.",
         )
     return Plan(
         archive=name,
         release=source.release,
         query=archive.queries.rows(whole),
-        spectra=sum(spectra),
+        spectra=sum(members),
         rows=rows,
         limit=source.limit,
         bounds=[(part.low, part.high) for part in ranges],
-        chunk_spectra=spectra,
+        chunk_spectra=members,
         key=archive.language.key,
     )
 
 
-def _split_by_plate(
+def _members(archive: Archive) -> str:
+    groups = archive.language.groups
+    return groups.members if groups else "rows"
+
+
+def _split_by_group(
     archive: Archive, source: SkyServerSource | TapSource
 ) -> tuple[list[Range], list[int]]:
-    plate, spectra = archive.plates()
-    whole = EVERYTHING
+    group, members = archive.groups()
+    groups, whole = archive.language.groups, archive.language.whole
     if source.limit is not None:
-        # how many plates hold `limit` rows: conditions on photometry are counted
-        number = int(np.searchsorted(np.cumsum(spectra), source.limit)) + 1
-        while number < len(plate):
-            if archive.count(plates(0, int(plate[number - 1]))).n >= source.limit:
+        # how many groups hold `limit` rows: all conditions are counted
+        number = int(np.searchsorted(np.cumsum(members), source.limit)) + 1
+        while number < len(group):
+            if archive.count(groups.keys(0, int(group[number - 1]))).n >= source.limit:
                 break
             number *= 2
-        if number < len(plate):
-            plate, spectra = plate[:number], spectra[:number]
-            whole = Range(0, plates(0, int(plate[-1])).high)
-    ranges = split_plates(plate, spectra, source.chunks, whole)
+        if number < len(group):
+            group, members = group[:number], members[:number]
+            whole = groups.keys(0, int(group[-1]))
+    ranges = split_groups(group, members, source.chunks, whole, groups.shift)
     within = [
-        int(spectra[(plate >= low >> PLATE_SHIFT) & (plate < high >> PLATE_SHIFT)].sum())
+        int(members[(group >= low >> groups.shift) & (group < high >> groups.shift)].sum())
         for low, high in ranges
     ]
     return ranges, within
@@ -200,18 +209,18 @@ def download_chunk(archive: Archive, plan: Plan, chunk: int, path: str | Path) -
         If the server can't be asked, or has changed since the plan was made.
     """
     within = plan.within(chunk)
-    spectra = archive.spectra(within)
-    if spectra != plan.chunk_spectra[chunk]:
+    members = archive.members(within)
+    if members != plan.chunk_spectra[chunk]:
         raise DownloadError(
-            f"chunk {chunk} had {plan.chunk_spectra[chunk]:,} spectra when the plan was made and "
-            f"has {spectra:,} now: the server has changed, or lost rows",
+            f"chunk {chunk} had {plan.chunk_spectra[chunk]:,} {_members(archive)} when the plan "
+            f"was made and has {members:,} now: the server has changed, or lost rows",
             "Make the plan again: snakemake --forcerun plan_chunks.",
         )
     about = {
         "low": str(within.low),
         "high": str(within.high),
         "spectra_planned": plan.chunk_spectra[chunk],
-        "spectra": spectra,
+        "spectra": members,
         "counted": 0,
     }
 

@@ -20,7 +20,6 @@ from sdssflow.acquire.download.errors import DownloadError, TransientError, one_
 from sdssflow.acquire.download.sql import MOST_ROWS, Queries
 from sdssflow.acquire.download.transport import CLOCK, Clock, Server
 from sdssflow.acquire.download.verify import Language
-from sdssflow.acquire.schema import PLATE_SHIFT
 from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import SkyServerSource
 
@@ -169,13 +168,15 @@ def _shown(text: bytes) -> str:
 class SkyServerLanguage(Language):
     """SkyServer: T-SQL and CSV, in which specObjID is an unsigned number of 64 bits."""
 
-    key, key_name, by_plate, narrow_shift = "specobjid", "specObjID", True, PLATE_SHIFT
-    complete = ("specobjid", "objid", "plate", "fiberid")
     most_rows = MOST_ROWS
 
     def __init__(self, source: SkyServerSource) -> None:
         self.queries = Queries(source)
         self.names = source.columns
+        key = self.queries.key
+        self.key, self.key_name, self.complete = key.column, key.name, key.complete
+        self.groups, self.whole, self.usual = key.groups, key.whole, key.usual
+        self.shifts, self.narrow_shift = key.shifts, key.narrow
 
     def read(self, body: bytes, types: dict[str, pa.DataType]) -> pa.Table:
         """See `Language`."""

@@ -116,7 +116,7 @@ class TapLanguage(Language):
         self.key = self.queries.key
         self.key_name = source.columns[self.key]
         self.complete = (self.key,)
-        self.by_plate = self.queries.by_plate
+        self.groups = self.queries.grouped
         # of other keys nothing is known
         self.narrow_shift = PLATE_SHIFT if self.key == "specobjid" else 10
         # ranges with more rows are not asked for

@@ -1,7 +1,6 @@
 """The plan of a download: half-open ranges of an archive's key, and what the server says they hold.
 
-A specObjID begins with the plate. It is the clustered key of SpecObjAll, so a range of it is a
-range on the server's disk, and ranges of plates are ranges of it.
+What the keys are, and of what their ranges are ranges, is in `sdssflow.acquire.download.keys`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sdssflow.acquire.download.errors import DownloadError
-from sdssflow.acquire.schema import FIBER_SHIFT, PLATE_SHIFT
+from sdssflow.acquire.schema import ID_BITS, PLATE_SHIFT
 from sdssflow.files import write_json
 
 # stored answer, chunk and catalogue: 205 measured (docs/skyserver.md), and temporary files
@@ -36,63 +35,73 @@ class Range(NamedTuple):
 
 
 EVERYTHING = Range(0, 1 << 64)
+SPECTRUM_SHIFTS = (PLATE_SHIFT, ID_BITS["specobjid"]["fiberid"][0], 0)
 
 
-def plates(first: int, last: int) -> Range:
-    """Return the range of all spectra of the plates `first` to `last`, both included."""
-    return Range(first << PLATE_SHIFT, (last + 1) << PLATE_SHIFT)
-
-
-def split_plates(
-    plate: np.ndarray, spectra: np.ndarray, chunks: int, whole: Range = EVERYTHING
+def split_groups(
+    group: np.ndarray,
+    members: np.ndarray,
+    chunks: int,
+    whole: Range = EVERYTHING,
+    shift: int = PLATE_SHIFT,
 ) -> list[Range]:
-    """Split a range between plates, into ranges with about equal numbers of spectra.
+    """Split a range between groups (plates, runs), into ranges with about equal numbers of members.
 
     Parameters
     ----------
-    plate, spectra : (n,) int arrays
-        Plate numbers, ascending, and how many spectra each has.
+    group, members : (n,) int arrays
+        Numbers of the groups, ascending, and how many members each has.
     chunks : int
         How many ranges.
     whole : Range
-        What is split. Where the plates begin and end is only what one answer said: ranges that
+        What is split. Where the groups begin and end is only what one answer said: ranges that
         cover everything lose nothing if it was wrong.
+    shift : int
+        The keys of a group are those that begin with its number, followed by so many bits.
 
     Returns
     -------
     list of Range
         `chunks` ranges that follow each other without gaps and cover `whole`. If there are fewer
-        plates than chunks, the last ranges are empty.
+        groups than chunks, the last ranges are empty.
 
     Examples
     --------
-    >>> [(r.low >> 50, r.high >> 50) for r in split_plates(np.array([5, 7, 9]), np.ones(3), 2)]
+    >>> [(r.low >> 50, r.high >> 50) for r in split_groups(np.array([5, 7, 9]), np.ones(3), 2)]
     [(0, 7), (7, 16384)]
     """
-    if len(plate) == 0:
+    if len(group) == 0:
         return [whole, *[Range(whole.high, whole.high)] * (chunks - 1)]
-    after = np.cumsum(spectra)
-    # a plate goes to the chunk in which the middle of its spectra lies
-    middle = after - np.asarray(spectra) / 2
+    after = np.cumsum(members)
+    # a group goes to the chunk in which the middle of its members lies
+    middle = after - np.asarray(members) / 2
     chunk = np.minimum((middle * chunks / after[-1]).astype(int), chunks - 1)
-    _, chunk = np.unique(chunk, return_inverse=True)  # no empty chunk before the last plate
-    firsts = [int(plate[np.argmax(chunk == k)]) for k in range(chunk[-1] + 1)]
-    bounds = [whole.low, *(first << PLATE_SHIFT for first in firsts[1:]), whole.high]
+    _, chunk = np.unique(chunk, return_inverse=True)  # no empty chunk before the last group
+    firsts = [int(group[np.argmax(chunk == k)]) for k in range(chunk[-1] + 1)]
+    bounds = [whole.low, *(first << shift for first in firsts[1:]), whole.high]
     bounds += [whole.high] * (chunks - len(firsts))
     return [Range(low, high) for low, high in pairwise(bounds)]
 
 
-def halves(whole: Range) -> tuple[Range, Range]:
-    """Split a range in two, between two plates if it spans several, else between two fibres.
+def halves(
+    whole: Range, shifts: tuple[int, ...] = SPECTRUM_SHIFTS, usual: Range = EVERYTHING
+) -> tuple[Range, Range]:
+    """Split a range in two: beside the `usual` one, if it reaches beyond; else about half-way.
 
-    A range that is too narrow raises a ValueError.
+    There between two plates if it spans several, else between two fibres: at a multiple of the
+    first 2^shift that lies inside. A range that is too narrow raises a ValueError.
 
     Examples
     --------
-    >>> [(r.low >> 50, r.high >> 50) for r in halves(plates(266, 300))]
+    >>> [(r.low >> 50, r.high >> 50) for r in halves(Range(266 << 50, 301 << 50))]
     [(266, 283), (283, 301)]
+    >>> halves(Range(0, 50), (0,), Range(40, 45))
+    (Range(low=0, high=40), Range(low=40, high=50))
     """
-    for shift in (PLATE_SHIFT, FIBER_SHIFT, 0):
+    for bound in usual:
+        if whole.low < bound < whole.high:
+            return Range(whole.low, bound), Range(bound, whole.high)
+    for shift in shifts:
         middle = ((whole.low + whole.high) // 2 >> shift) << shift
         if whole.low < middle < whole.high:
             return Range(whole.low, middle), Range(middle, whole.high)
@@ -106,7 +115,7 @@ class Plan:
     archive: str  # name of the server, the same in each run
     release: int
     query: str  # of the whole sample
-    spectra: int  # that meet the conditions on spectra
+    spectra: int  # that meet the conditions on spectra; objects, if these are the rows
     rows: int  # that meet all conditions and have photometry, counted by the server
     limit: int | None  # how many of them the catalogue takes, the first ones
     bounds: list[tuple[int, int]]  # half-open ranges of the key, one for each chunk

@@ -22,14 +22,13 @@ from urllib.parse import quote_plus
 import numpy as np
 
 from sdssflow.acquire.download.errors import DownloadError
+from sdssflow.acquire.download.keys import HASH_PRIME, KEYS, PLATES
 from sdssflow.acquire.download.plan import EVERYTHING, Range
 from sdssflow.configuration.selection import DOWNLOADABLE, SELECTABLE, Condition, SdssColumn
 from sdssflow.configuration.sources import SkyServerSource, TapSource
 
 MOST_ROWS = 500_000  # SkyServer's limit; an answer with as many rows was cut
 MOST_CHARACTERS = 2000  # ASP.NET refuses query strings longer than 2048, encoded
-HASH_PRIME = 1_000_003  # sums of remainders show rows that were lost and doubled at once
-JOINED = "SpecObjAll s JOIN PhotoObjAll p ON p.objID=s.bestObjID"
 ALIAS = {"photo": "p", "spec": "s"}
 DOUBLES = ("ra", "dec")
 SIGN_BIT, BITS = 1 << 63, 64
@@ -40,16 +39,18 @@ class Queries:
 
     Attributes
     ----------
-    other : str
-        Column whose sum of remainders is counted besides that of the key.
+    key : Key
+        By whose ranges it asks.
+    other, other_prime : str, int
+        Column whose sum of remainders is counted besides that of the key, and the divisor.
     """
 
-    other = "objid"
-
     def __init__(self, source: SkyServerSource) -> None:
+        self.key = KEYS[source.rows]
+        self.other, self._other_sql, self.other_prime = self.key.other
         self.columns: list[SdssColumn] = [DOWNLOADABLE[name] for name in source.columns]
-        spectral = [c for c in source.selection if SELECTABLE[c.column].table == "spec"]
-        self._spectral = [condition_sql(condition) for condition in spectral]
+        own = [c for c in source.selection if SELECTABLE[c.column].table == self.key.table]
+        self._own = [condition_sql(condition) for condition in own]
         self._all = [condition_sql(condition) for condition in source.selection]
         if source.unchecked_sql:
             self._all.append(f"({source.unchecked_sql})")
@@ -59,29 +60,34 @@ class Queries:
         """Names of the columns in the answer to `rows`."""
         return [column.header for column in self.columns]
 
-    def plates(self, within: Range) -> str:
-        """Ask how many spectra each plate has: conditions on the spectrum alone need no join."""
+    def groups(self, within: Range) -> str:
+        """Ask how many spectra each plate has: conditions on the spectrum alone need no join.
+
+        Or how many objects each run has.
+        """
+        key = self.key
         return (
-            f"SELECT TOP {MOST_ROWS} s.plate, COUNT_BIG(*) AS n FROM SpecObjAll s "
-            f"WHERE {self._where(within, self._spectral)} GROUP BY s.plate ORDER BY s.plate"
+            f"SELECT TOP {MOST_ROWS} {key.group_value}, COUNT_BIG(*) AS n FROM {key.own} "
+            f"WHERE {self._where(within, self._own)} "
+            f"GROUP BY {key.group_by} ORDER BY {key.group_by}"
         )
 
-    def spectra(self, within: Range) -> str:
-        """Ask how many spectra there are: what the plates have to add up to."""
+    def members(self, within: Range) -> str:
+        """Ask how many spectra, or objects, there are: what the groups have to add up to."""
         return (
-            "SELECT COUNT_BIG(*) AS n FROM SpecObjAll s "
-            f"WHERE {self._where(within, self._spectral)}"
+            f"SELECT COUNT_BIG(*) AS n FROM {self.key.own} WHERE {self._where(within, self._own)}"
         )
 
     def count(self, within: Range) -> str:
         """Ask for number, first and last id and two sums of the rows of a range."""
+        key = self.key.sql
+        divided = (("h1", key, HASH_PRIME), ("h2", self._other_sql, self.other_prime))
         sums = ",".join(
-            f"SUM(CAST({column}%{HASH_PRIME} AS bigint)) AS {name}"
-            for name, column in (("h1", "s.specObjID"), ("h2", "p.objID"))
+            f"SUM(CAST({column}%{prime} AS bigint)) AS {name}" for name, column, prime in divided
         )
         return (
-            f"SELECT COUNT_BIG(*) AS n,MIN(s.specObjID) AS lo,MAX(s.specObjID) AS hi,{sums} "
-            f"FROM {JOINED} WHERE {self._where(within, self._all)}"
+            f"SELECT COUNT_BIG(*) AS n,MIN({key}) AS lo,MAX({key}) AS hi,{sums} "
+            f"FROM {self.key.rows} WHERE {self._where(within, self._all)}"
         )
 
     def rows(self, within: Range) -> str:
@@ -90,8 +96,8 @@ class Queries:
             _qualified(c) + (f" AS {c.alias}" if c.alias else "") for c in self.columns
         )
         text = (
-            f"SELECT TOP {MOST_ROWS} {columns} FROM {JOINED} "
-            f"WHERE {self._where(within, self._all)} ORDER BY s.specObjID"
+            f"SELECT TOP {MOST_ROWS} {columns} FROM {self.key.rows} "
+            f"WHERE {self._where(within, self._all)} ORDER BY {self.key.sql}"
         )
         length = len(quote_plus(text))
         if length > MOST_CHARACTERS:
@@ -101,9 +107,8 @@ class Queries:
             )
         return text
 
-    @staticmethod
-    def _where(within: Range, conditions: list[str]) -> str:
-        span = [f"s.specObjID>={within.low}", f"s.specObjID<{within.high}"]
+    def _where(self, within: Range, conditions: list[str]) -> str:
+        span = [f"{self.key.sql}>={within.low}", f"{self.key.sql}<{within.high}"]
         return " AND ".join([*span, *conditions])
 
 
@@ -173,7 +178,9 @@ class AdqlQueries:
         self.source = source
         self.names = [name for name in DOWNLOADABLE if name in source.columns]
         self.key = source.key
-        self.by_plate = source.key == "specobjid" and "plate" in source.columns
+        by_plate = source.key == "specobjid" and "plate" in source.columns
+        self.grouped = PLATES if by_plate else None
+        self.other_prime = HASH_PRIME
         self.other = "objid" if "objid" in source.columns else source.key
         self._conditions = [condition_adql(c, source.columns) for c in source.selection]
 
@@ -182,7 +189,7 @@ class AdqlQueries:
         """Names of the columns in the answer to `rows`."""
         return [self.source.columns[name] for name in self.names]
 
-    def plates(self, within: Range) -> str:
+    def groups(self, within: Range) -> str:
         """Ask how many rows that meet all conditions each plate has."""
         plate = self.source.columns["plate"]
         return (
@@ -190,7 +197,7 @@ class AdqlQueries:
             f"WHERE {self._where(within)} GROUP BY {plate} ORDER BY {plate}"
         )
 
-    def spectra(self, within: Range) -> str:
+    def members(self, within: Range) -> str:
         """Ask how many rows there are: what the plates have to add up to."""
         return f"SELECT COUNT(*) AS n FROM {self.source.table} WHERE {self._where(within)}"
 

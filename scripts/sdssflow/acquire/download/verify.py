@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sdssflow.acquire.download.errors import TransientError
-from sdssflow.acquire.download.plan import Range
-from sdssflow.acquire.download.sql import HASH_PRIME, AdqlQueries, Queries
-from sdssflow.acquire.schema import plate_and_fiber
+from sdssflow.acquire.download.keys import HASH_PRIME, Groups
+from sdssflow.acquire.download.plan import EVERYTHING, SPECTRUM_SHIFTS, Range
+from sdssflow.acquire.download.sql import AdqlQueries, Queries
+from sdssflow.acquire.schema import id_parts
 
 
 class Tally(NamedTuple):
@@ -41,7 +42,10 @@ class Language(ABC):
     key: str  # column by whose ranges the server is asked
     key_name: str  # in messages
     complete: tuple[str, ...]  # columns that have a value in every row
-    by_plate: bool  # whether rows can be counted by plate, and ranges of the key are of plates
+    groups: Groups | None  # in which rows can be counted, and of which ranges of the key are
+    whole: Range = EVERYTHING  # all keys that there can be
+    usual: Range = EVERYTHING  # where they are, as far as is known
+    shifts: tuple[int, ...] = SPECTRUM_SHIFTS  # as of a `Key`
     narrow_shift: int  # within 2^narrow_shift a server is not slow because of the range's size
     most_rows: int  # an answer with as many rows was cut
     signed = False  # whether keys beyond 2^63 come as negative numbers of the same 64 bits
@@ -56,6 +60,14 @@ class Language(ABC):
         """Columns of the answer to a count, and their types."""
         ends = pa.int64() if self.signed else pa.uint64()
         return {"n": pa.int64(), "lo": ends, "hi": ends, "h1": pa.int64(), "h2": pa.int64()}
+
+    def is_narrow(self, within: Range) -> bool:
+        """Whether a range is so small that it is not its size that slows a server down."""
+        beside = within.high <= self.usual.low or within.low >= self.usual.high
+        # beside the usual keys there are none, or hardly any
+        width = (self.usual.high - self.usual.low).bit_length() - 1
+        shift = width if beside else self.narrow_shift
+        return (within.high - 1) >> shift == within.low >> shift
 
     def check_keys(self, table: pa.Table, within: Range) -> None:
         """Refuse rows with missing, repeated or foreign keys, or that contradict their ids.
@@ -77,8 +89,7 @@ class Language(ABC):
         low, last = np.uint64(within.low), np.uint64(within.high - 1)
         outside = (ids < low) | (ids > last)
         self._refuse(table, outside, f"its {self.key_name} is outside the range asked for")
-        contained = plate_and_fiber(ids) if self.key == "specobjid" else {}
-        for name, inside in contained.items():
+        for name, inside in id_parts(self.key, ids).items():
             if name in table.column_names:
                 other = inside != table[name].fill_null(-1).to_numpy()
                 self._refuse(table, other, f"its {name} is not that of its {self.key_name}")
@@ -106,8 +117,8 @@ class Language(ABC):
             table.num_rows,
             int(keys.min()),
             int(keys.max()),
-            _remainders(keys),
-            _remainders(objects) if len(objects) else None,
+            _remainders(keys, HASH_PRIME),
+            _remainders(objects, self.queries.other_prime) if len(objects) else None,
         )
 
     def in_order(self, table: pa.Table) -> pa.Table:
@@ -131,7 +142,7 @@ class Language(ABC):
 
 def check_tally(found: Tally, expected: Tally) -> None:
     """Refuse rows whose tally is not the server's, with a `TransientError`."""
-    words = ("rows", "as first id", "as last id", "as sum over specObjID", "as sum over objID")
+    words = ("rows", "as first id", "as last id", "as first sum over ids", "as second sum over ids")
     for what, mine, theirs in zip(words, found, expected, strict=True):
         if mine != theirs:
             raise TransientError(
@@ -140,8 +151,8 @@ def check_tally(found: Tally, expected: Tally) -> None:
             )
 
 
-def _remainders(values: np.ndarray) -> int:
+def _remainders(values: np.ndarray, prime: int) -> int:
     """Return the sum of remainders with the sign of the number divided, as SQL has them."""
     # wide first: a plate number is kept in 32 bits, which can't hold the sum
     wide = values if values.dtype.itemsize == 8 else values.astype(np.int64)
-    return int(np.fmod(wide, wide.dtype.type(HASH_PRIME)).astype(np.int64).sum())
+    return int(np.fmod(wide, wide.dtype.type(prime)).astype(np.int64).sum())

@@ -1,0 +1,241 @@
+"""Bundles: what they hold, what they refuse, and the numbers they give."""
+
+import json
+import shutil
+import zipfile
+
+import numpy as np
+import pandas as pd
+import predict_classes
+import predict_pdfs
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sdssflow import bundle
+from sdssflow.acquire.schema import CLASSES
+from sdssflow.bundle import BundleError
+from tests.estimate.conftest import Named, bundled, script, sky, without_truth
+
+
+def predicted(module, origins, place, **params):
+    """Return what a rule predicts of the test part that a model was evaluated on."""
+    folder = place / "predicted"
+    folder.mkdir()
+    run = str(origins.model).rpartition("/")[0]
+    inputs = {"models": [origins.model], "tests": [f"{run}/test.parquet"]}
+    if origins.calibration:
+        inputs |= {"calibrations": [origins.calibration], "references": [origins.reference]}
+    outputs = {"predictions": folder / "p.parquet", "pdfs": folder / "pdfs.hdf5"}
+    script(module, inputs, outputs, {"seeds": [1], "model": "some", "quantiles": 9, **params})
+    return pq.read_table(folder / "p.parquet")
+
+
+def test_the_test_part_taken_as_unknown_gets_the_numbers_it_was_judged_by(
+    tmp_path, objects, ensemble, redshifts
+):
+    known = predicted(predict_pdfs, ensemble, tmp_path)
+    given = without_truth(objects.take(known["row_id"]))
+    found = bundle.load(redshifts).estimate(given, extinction_applied=False)
+    shared = [name for name in found.column_names if name in known.column_names]
+    assert {"zphot", "z_low_95", "odds", "conformal_high_68", "outside_training"} <= {*shared}
+    for name in shared:
+        wanted = known[name].to_numpy()
+        kind = np.float32 if wanted.dtype.kind == "f" else bool
+        np.testing.assert_array_equal(found[name].to_numpy(), wanted.astype(kind), name)
+
+
+def test_classes_too(tmp_path, objects, classes, tmp_path_factory):
+    model = bundle.load(classes)
+    run = next(tmp_path_factory.getbasetemp().glob("classes*/run"))
+    origins = bundled.__globals__["Origins"](f"{run}/model", "", "", "")
+    known = predicted(predict_classes, origins, tmp_path)
+    found = model.estimate(without_truth(objects.take(known["row_id"])), extinction_applied=False)
+    for name in CLASSES:
+        wanted = known[f"probability_{name}"].to_numpy().astype(np.float32)
+        np.testing.assert_allclose(found[f"probability_{name}"].to_numpy(), wanted, atol=1e-7)
+
+
+def test_class_sets_hold_the_true_class_nine_times_in_ten(classes):
+    new = sky(4000, seed=2)
+    found = bundle.load(classes).estimate(without_truth(new), extinction_applied=False)
+    sets, true = found["class_set_90"].to_pylist(), new["spec_class"].to_pylist()
+    covered = np.mean([name in one.split("|") for one, name in zip(sets, true, strict=True)])
+    # 480 calibration objects, 4,000 new ones: a standard error of 0.015
+    assert 0.85 < covered < 0.95
+
+
+def test_the_order_of_rows_and_the_rows_beside_one_change_nothing(objects, models):
+    given = without_truth(objects.slice(0, 200))
+    backwards = given.take(pa.array(np.arange(200)[::-1]))
+    for model in models:
+        one, other = (model.estimate(t, extinction_applied=False) for t in (given, backwards))
+        same(one, other.take(pa.array(np.arange(200)[::-1])))
+        same(one.slice(7, 1), model.estimate(given.slice(7, 1), extinction_applied=False))
+
+
+def same(one, other, tolerance=2e-6):
+    """Compare estimates: a product of float32 matrices rounds by the place of a row in it."""
+    for name in one.column_names:
+        if pa.types.is_floating(one[name].type):
+            np.testing.assert_allclose(
+                one[name].to_numpy(), other[name].to_numpy(), 0, tolerance, err_msg=name
+            )
+        else:
+            assert one[name].equals(other[name]), name
+
+
+def test_a_frame_gives_a_frame_and_no_rows_give_no_rows(objects, models):
+    given = without_truth(objects.slice(0, 5))
+    for model in models:
+        found = model.estimate(given.to_pandas(), extinction_applied=False)
+        assert isinstance(found, pd.DataFrame)
+        assert list(found["objid"]) == given["objid"].to_pylist()
+        nothing = model.estimate(given.slice(0, 0), extinction_applied=False)
+        assert nothing.num_rows == 0
+        assert nothing.schema.equals(model.estimate(given, extinction_applied=False).schema)
+
+
+def test_folds_are_averaged(objects, folds_of_redshifts):
+    model = bundle.load(folds_of_redshifts)
+    given = objects.slice(0, 50)
+    found = model.columns(given)
+    each = []
+    for fold in model.model.folds:
+        alone = type(model.model)(model.model.names, "mean", [fold], np.empty(0))
+        recipe = model.recipe_for(given)
+        features = np.column_stack(list(bundle.measured_features(given, recipe).features.values()))
+        each.append(alone.columns(features, np.full(50, 17, np.float32))["zphot_mean"])
+    assert len(each) == 3
+    np.testing.assert_allclose(found["zphot_mean"], np.mean(each, axis=0), atol=1e-4)
+
+
+def test_what_is_missing_is_flagged_and_gets_no_number(objects, models):
+    table = without_truth(objects.slice(0, 4))
+    gone = pa.array([None, 17.0, float("nan"), 17.0], pa.float32())
+    table = table.set_column(table.column_names.index("model_mag_u"), "model_mag_u", gone)
+    for model in models:
+        found = model.estimate(table, extinction_applied=False)
+        assert found["missing_bands"].to_pylist() == ["u", "", "u", ""]
+        number = "zphot" if "zphot" in found.column_names else "probability_STAR"
+        assert found[number].is_null().to_pylist() == [True, False, True, False]
+        flag = "outside_training" if number == "zphot" else "class"
+        assert found[flag].is_null().to_pylist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("change", "about", "words"),
+    [
+        (lambda t: t.drop_columns("model_mag_z"), {}, "needs the column 'model_mag_z'"),
+        (lambda t: t, {"magnitude_system": "pogson"}, "trained on asinh magnitudes"),
+        (lambda t: t, {"extinction_applied": None}, "say whether the magnitudes are corrected"),
+        (
+            lambda t: t.drop_columns([n for n in t.column_names if n.startswith("ext")]),
+            {},
+            "no extinction column",
+        ),
+        (
+            lambda t: t.set_column(
+                t.column_names.index("model_mag_g"),
+                "model_mag_g",
+                pa.array(np.geomspace(40, 4e4, len(t))),
+            ),
+            {},
+            "fluxes",
+        ),
+    ],
+)
+def test_what_the_model_was_not_trained_on_is_refused(objects, models, change, about, words):
+    given = change(without_truth(objects.slice(0, 20)))
+    for model in models:
+        with pytest.raises(BundleError, match=words):
+            model.estimate(given, **{"extinction_applied": False, **about})
+
+
+def test_dereddened_magnitudes_are_taken_as_they_are(objects, redshifts):
+    given = without_truth(objects.slice(0, 50))
+    model = bundle.load(redshifts)
+    raw = model.estimate(given, extinction_applied=False)
+    for band in "ugriz":
+        place = given.column_names.index(f"model_mag_{band}")
+        values = given[f"model_mag_{band}"].to_numpy().astype(float)
+        values -= given[f"extinction_{band}"].to_numpy()
+        given = given.set_column(place, f"model_mag_{band}", pa.array(values))
+    given = given.drop_columns([f"extinction_{band}" for band in "ugriz"])
+    corrected = model.estimate(given, extinction_applied=True)
+    np.testing.assert_allclose(corrected["zphot"], raw["zphot"], atol=1e-6)
+
+
+def test_the_zip_file_and_the_folder_are_one(objects, redshifts):
+    given = without_truth(objects.slice(0, 20))
+    both = [bundle.load(path) for path in (redshifts, redshifts.with_suffix(".zip"))]
+    one, other = (model.estimate(given, extinction_applied=False) for model in both)
+    assert one.equals(other)
+
+
+def test_equal_inputs_give_equal_bundles(tmp_path, ensemble, redshifts):
+    again = bundled(tmp_path, ensemble, "regress", "zphot")
+    assert again.with_suffix(".zip").read_bytes() == redshifts.with_suffix(".zip").read_bytes()
+
+
+def changed(tmp_path, folder, name, content):
+    """Return a copy of a bundle with one file changed, or taken away."""
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    if content is None:
+        (copy / name).unlink()
+    else:
+        (copy / name).write_bytes(content)
+    return copy
+
+
+@pytest.mark.parametrize("content", [None, b"something else"])
+@pytest.mark.parametrize("name", ["fold_0.safetensors", "calibration.json", "card.json"])
+def test_a_file_that_is_missing_or_changed_is_refused(tmp_path, redshifts, name, content):
+    with pytest.raises(BundleError, match=name):
+        bundle.load(changed(tmp_path, redshifts, name, content))
+
+
+def test_a_file_that_does_not_belong_is_refused(tmp_path, redshifts):
+    with pytest.raises(BundleError, match="extra.pkl"):
+        bundle.load(changed(tmp_path, redshifts, "extra.pkl", b"\x80\x04."))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("format", "2.0", "format 2.0; this version of sdssflow reads 1.x"),
+        ("format", None, "format"),
+        ("recipe", {"groups": ["zspec"]}, "recipe"),
+        ("surprise", 1, "surprise"),
+    ],
+)
+def test_a_manifest_of_another_format_is_refused(tmp_path, redshifts, key, value, words):
+    manifest = json.loads((redshifts / "bundle.json").read_text())
+    manifest[key] = value
+    copy = changed(tmp_path, redshifts, "bundle.json", json.dumps(manifest).encode())
+    with pytest.raises(BundleError, match=words) as caught:
+        bundle.load(copy)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_zip_bomb_and_a_path_outside_are_refused(tmp_path):
+    for name, method in (("bundle.json", zipfile.ZIP_DEFLATED), ("../out", zipfile.ZIP_STORED)):
+        path = tmp_path / "b.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(name, b"0" * 1000, method)
+        with pytest.raises(BundleError, match="does not belong"):
+            bundle.load(path)
+    assert not (tmp_path.parent / "out").exists()
+
+
+def test_no_bundle(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no bundle"):
+        bundle.load(tmp_path)
+    (tmp_path / "b.zip").write_bytes(b"nothing")
+    with pytest.raises(BundleError, match="damaged"):
+        bundle.load(tmp_path / "b.zip")
+
+
+def test_inputs_by_name():
+    assert Named({"a": 1}).a == 1
