@@ -236,3 +236,21 @@ rule score_estimates:
         "Scoring the estimates of {wildcards.target} by the truth of the simulation"
     script:
         "../scripts/score_estimates.py"
+
+
+rule write_hats:
+    input:
+        estimates=of_partitions("estimates/{partition}.parquet"),
+        complete="results/{target}/complete.txt",
+    output:
+        folder=directory("results/{target}/hats"),
+    wildcard_constraints:
+        target=one_of(those(TARGETS, lambda its: its.hats)),
+    resources:
+        **needs(3000, minutes=30, minutes_per_mb=0.005),
+    params:
+        title=lambda wildcards: TARGETS[wildcards.target].shown_title,
+    message:
+        "Writing the estimates of {wildcards.target} as a HATS catalogue"
+    script:
+        "../scripts/write_hats.py"

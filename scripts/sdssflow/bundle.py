@@ -36,6 +36,8 @@ from sdssflow.prepare.features import measured_features
 from sdssflow.tables import metadata, with_metadata
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from sdssflow.estimate.redshifts import RedshiftModel
     from sdssflow.redshift_pdf.mixture import Mixture
 
@@ -106,6 +108,10 @@ class Bundle:
     folder: ModelFolder
     unpacked: Any = field(default=None, repr=False)
 
+    def __reduce__(self) -> tuple:
+        """Let another process, as one of Dask, load the bundle by itself from the same path."""
+        return load, (str(self.path.absolute()),)
+
     def estimate(
         self,
         table: Any,
@@ -131,8 +137,8 @@ class Bundle:
         Returns
         -------
         pyarrow.Table or pandas.DataFrame
-            As was given, n rows in their order: `objid`, `ra` and `dec` if the table has them, then
-            the columns of `columns`.
+            As was given, n rows in their order, a frame with its index and of Arrow types if it
+            has any: `objid`, `ra` and `dec` if the table has them, then the columns of `columns`.
 
         Raises
         ------
@@ -157,7 +163,7 @@ class Bundle:
         for name in ("dec", "ra", "objid"):
             if name in given.column_names:
                 made = made.add_column(0, name, given[name])
-        return made.to_pandas() if frame else made
+        return as_frame(made, table) if frame else made
 
     def columns(
         self, catalogue: pa.Table, threads: int = 1, see: See | None = None
@@ -330,6 +336,15 @@ def as_table(columns: Mapping[str, np.ndarray]) -> pa.Table:
         else:
             made[name] = pa.array(values, pa.float32(), from_pandas=True)
     return pa.table(made)
+
+
+def as_frame(made: pa.Table, like: pd.DataFrame) -> pd.DataFrame:
+    """Return estimates as a frame with the index of another, and of Arrow types if it has any."""
+    import pandas as pd
+
+    # these have nulls of every type: whether there are any in a part changes no type
+    arrow = any(isinstance(kind, pd.ArrowDtype) for kind in like.dtypes)
+    return made.to_pandas(types_mapper=pd.ArrowDtype if arrow else None).set_index(like.index)
 
 
 def load(path: str | Path) -> Bundle:

@@ -132,10 +132,22 @@ class Target(Section):
     """Edges in zphot of the tomographic bins; by default those of the model's training part, with
     equal numbers of objects."""
     hats: bool = False
-    """Whether the estimates are written as a HATS catalogue as well."""
+    """Whether the estimates are written as a HATS catalogue as well, once all partitions are
+    estimated; the source needs ra and dec."""
     figure_rows: Annotated[int, Field(ge=1000)] = 10_000
     """About how many objects, drawn at random, the figures of the report are made of; sky maps
     count all."""
+
+    @model_validator(mode="after")
+    def _hats_needs_positions(self) -> Target:
+        if self.hats and isinstance(self.source, FileSource):
+            missing = [name for name in ("ra", "dec") if name not in self.source.columns]
+            if missing:
+                raise ValueError(
+                    f"hats: a HATS catalogue is sorted by position; map {' and '.join(missing)} in "
+                    "source.columns, or set hats: false"
+                )
+        return self
 
     def question(self) -> str:
         """Return as canonical JSON what changes the estimates, besides the models."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from sdssflow.configuration.targets import Target
 
 HATS_FILES = ("hats.properties", "properties")  # either marks a HATS catalogue
+COLLECTION_FILE = "collection.properties"  # one with what belongs to it: margins, indexes
 
 
 class Partition(NamedTuple):
@@ -50,9 +51,10 @@ def partitions(name: str, target: Target) -> dict[str, Partition]:
 def data_files(folder: str) -> list[str]:
     """Return the files of a folder that hold rows, sorted: of a HATS catalogue its partitions.
 
-    What begins with a dot or an underscore is passed over.
+    Of a HATS collection they are those of its catalogue alone. What begins with a dot or an
+    underscore is passed over.
     """
-    root = Path(folder)
+    root = _catalogue_of(Path(folder))
     inside = sorted(
         place
         for file in root.rglob("*")
@@ -65,6 +67,22 @@ def data_files(folder: str) -> list[str]:
     if not inside:
         raise FileNotFoundError(f"{folder}: the folder holds no file of rows")
     return [str(root / place) for place in inside]
+
+
+def _catalogue_of(folder: Path) -> Path:
+    """Return the catalogue inside a HATS collection; any other folder as it is."""
+    about = folder / COLLECTION_FILE
+    if not about.is_file():
+        return folder
+    text = about.read_text(encoding="utf-8")
+    found = re.search(r"^hats_primary_table_url\s*[=:]\s*(\S+)\s*$", text, re.MULTILINE)
+    inner = folder / found[1] if found else folder
+    if inner == folder or not inner.is_dir():
+        raise FileNotFoundError(
+            f"{about} names no catalogue that lies in the collection; set source.path to the "
+            "folder of the catalogue"
+        )
+    return inner
 
 
 def _named(folder: str, files: list[str]) -> dict[str, str]:
