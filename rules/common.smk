@@ -22,7 +22,7 @@ if SCRIPTS not in sys.path:
 from sdssflow import code_digests, failures
 from sdssflow.running import queue, runs
 from sdssflow.configuration import loading
-from sdssflow.configuration.applying import load_applications
+from sdssflow.configuration.applying import estimated, load_applications
 from sdssflow.configuration.cuts import Cuts
 from sdssflow.configuration.reading import Document
 from sdssflow.configuration.splits import WholeSample
@@ -57,7 +57,8 @@ try:
     LAYERS = configuration_layers()
     RUN = loading.load_layers(LAYERS)
     SAMPLES = loading.load_samples(RUN, LAYERS)
-    BUNDLES, TARGETS, APPLIED = load_applications(RUN, SAMPLES, LAYERS)
+    BUNDLES, TARGETS, APPLIED = applications = load_applications(RUN, SAMPLES, LAYERS)
+    ESTIMATED = estimated(applications)
 except loading.ConfigurationError as error:
     failures.refuse(error)
 
@@ -251,11 +252,11 @@ def chosen_settings(wildcards):
 def reported(path):
     """Output that Snakemake's report shows too, with the title and caption that ours has."""
     section, shown = figures.shown_at(path)
-    of_sample = "{sample" in path
+    of = next((name for name in ("sample", "target") if f"{{{name}" in path), "")
     return report(
         path,
-        category="{sample}" if of_sample else section,
-        subcategory=section if of_sample else None,
+        category=f"{{{of}}}" if of else section,
+        subcategory=section if of else None,
         caption=caption_file(shown),
         labels={"what": shown.title}
         | ({"split": "{split}"} if "{split}" in path else {}),
@@ -275,12 +276,16 @@ def caption_file(shown):
     return str(path)
 
 
-def drawn(records):
-    """Outputs: the figures among these records, each of the samples that ask for it."""
+def asking(shown, things):
+    """Wildcard constraint: those of these samples or targets that ask for a figure or table."""
+    return one_of(those(things, lambda its: shown.asked(RUN, its)))
+
+
+def drawn(records, of="sample", things=SAMPLES):
+    """Outputs: the figures among these records, each of the samples or targets that ask for it."""
     return [
-        reported(f"results/{{sample,{one_of(samples)}}}/{shown.path}.{FIGURE}")
+        reported(f"results/{{{of},{asking(shown, things)}}}/{shown.path}.{FIGURE}")
         for shown in figures.figures(records)
-        for samples in [those(SAMPLES, lambda its: shown.asked(RUN, its))]
     ]
 
 

@@ -96,6 +96,12 @@ def partition_files(wildcards):
     return [partition_of(wildcards).path] if kind == "file" else []
 
 
+def drawn_of_each(wildcards):
+    """Parameter function: how many objects of each partition the figures are made of."""
+    rows = TARGETS[wildcards.target].figure_rows
+    return -(-rows // len(PARTITIONS[wildcards.target]))
+
+
 def of_partitions(path):
     """Input function: a file of each partition of a target, in their order."""
     return lambda wildcards: [
@@ -119,6 +125,7 @@ rule estimate_partition:
         target=lambda wildcards: TARGETS[wildcards.target].question(),
         name="{target}",
         partition=lambda wildcards: list(partition_of(wildcards)),
+        drawn=drawn_of_each,
         source_files=partition_files,
         source_digests=lambda wildcards: [
             digest_of(path) for path in partition_files(wildcards)
@@ -134,8 +141,8 @@ rule gather_estimates:
         summaries=of_partitions("partitions/{partition}.json"),
         skies=of_partitions("partitions/{partition}_sky.parquet"),
     output:
-        partitions="results/{target}/partitions.csv",
-        flow="results/{target}/flow.csv",
+        partitions=reported("results/{target}/partitions.csv"),
+        flow=reported("results/{target}/flow.csv"),
         sky="results/{target}/sky.parquet",
     resources:
         **needs(800, 10, minutes=30),
@@ -165,6 +172,7 @@ rule check_estimates:
         "../scripts/check_estimates.py"
 
 
+<<<<<<< HEAD
 rule write_hats:
     input:
         estimates=of_partitions("estimates/{partition}.parquet"),
@@ -181,3 +189,69 @@ rule write_hats:
         "Writing the estimates of {wildcards.target} as a HATS catalogue"
     script:
         "../scripts/write_hats.py"
+=======
+def estimate_record(name):
+    """Record of what the report shows of targets."""
+    return next(shown for shown in figures.ESTIMATES if shown.label == name)
+
+
+rule plot_estimates:
+    input:
+        sky="results/{target}/sky.parquet",
+        summaries=of_partitions("partitions/{partition}.json"),
+        drawn=of_partitions("partitions/{partition}_drawn.parquet"),
+    output:
+        figures=drawn(figures.ESTIMATES, "target", ESTIMATED),
+    resources:
+        **needs(1000, 10, minutes=20),
+    params:
+        tasks=lambda wildcards: ESTIMATED[wildcards.target].tasks,
+        most=lambda wildcards: TARGETS[wildcards.target].figure_rows,
+        pdfs=as_text(RUN.redshift_pdfs.canonical()),
+        bootstrap=as_text(RUN.bootstrap.canonical()),
+        settings=FIGURES,
+    message:
+        "Drawing the estimates of {wildcards.target}"
+    script:
+        "../scripts/plot_estimates.py"
+
+
+rule compare_target:
+    input:
+        bundles=lambda wildcards: APPLIED[wildcards.target],
+        summaries=of_partitions("partitions/{partition}.json"),
+        drawn=of_partitions("partitions/{partition}_drawn.parquet"),
+    output:
+        shift=reported("results/{target}/shift.csv"),
+    wildcard_constraints:
+        target=asking(estimate_record("shift"), ESTIMATED),
+    resources:
+        **needs(1500, 10, minutes=30),
+    params:
+        most=lambda wildcards: TARGETS[wildcards.target].figure_rows,
+        neighbours=RUN.redshift_pdfs.weight_neighbours,
+    message:
+        "Comparing {wildcards.target} with what its models were trained on"
+    script:
+        "../scripts/compare_target.py"
+
+
+rule score_estimates:
+    input:
+        partitions="results/{target}/partitions.csv",
+        estimates=of_partitions("estimates/{partition}.parquet"),
+        truth="results/{target}/sky/truth.parquet",
+    output:
+        scores=reported("results/{target}/truth_scores.csv"),
+    wildcard_constraints:
+        target=asking(estimate_record("truth_scores"), ESTIMATED),
+    resources:
+        **needs(2500, minutes=60),
+    params:
+        classes=as_text(RUN.class_scores.canonical()),
+        bootstrap=as_text(RUN.bootstrap.canonical()),
+    message:
+        "Scoring the estimates of {wildcards.target} by the truth of the simulation"
+    script:
+        "../scripts/score_estimates.py"
+>>>>>>> main

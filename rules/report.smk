@@ -4,16 +4,17 @@
 
 rule build_report:
     input:
-        contents=[item.path for item in contents(RUN, SAMPLES)],
+        contents=[item.path for item in contents(RUN, SAMPLES, targets=ESTIMATED)],
         predictions=[
             path for its in PARTS for path in model_paths("predictions.parquet", *its)
         ],
         models=[path for its in PARTS for path in model_paths("{seed}", *its)],
         published=["results/published.csv"],
+        bundles=list({path: None for its in ESTIMATED.values() for path in its.models}),
         templates=files_in("scripts/sdssflow/report/templates"),
     output:
         report="results/report.html",
-        pages=expand("results/report/{sample}.html", sample=RUN.samples),
+        pages=expand("results/report/{sample}.html", sample=[*RUN.samples, *TARGETS]),
         cards=directory(expand("results/{sample}/cards", sample=RUN.samples)),
         tables=directory(expand("results/{sample}/tables", sample=RUN.samples)),
     resources:
@@ -21,6 +22,14 @@ rule build_report:
     params:
         run=as_text(RUN.canonical()),
         samples=as_text(definitions(SAMPLES)),
+        targets=as_text(
+            json.dumps(
+                [
+                    (name, json.loads(its.target.canonical()), its.models, its.tasks)
+                    for name, its in ESTIMATED.items()
+                ]
+            )
+        ),
     message:
         "Writing the report"
     script:

@@ -2,9 +2,10 @@
 
 The pages open from disk without a network: figures, style and script are inside them. The index
 begins with the best model of each sample and task and ends with how all of it was made; each
-sample's page follows it from its source to its scores. Which files they show, and in which order,
-is decided in `sdssflow.report.contents` alone, so that the rule's input and the pages can't
-disagree. One job writes all forms from the same tables, read once: a card and a page can't differ.
+sample's page follows it from its source to its scores; a target's says what models made of objects
+without spectra. Which files they show, and in which order, is decided in `sdssflow.report.contents`
+alone, so that the rule's input and the pages can't disagree. One job writes all forms from the same
+tables, read once: a card and a page can't differ.
 
 Inputs
 ------
@@ -17,18 +18,21 @@ models : list of folders of trained models, may be empty
     Their cards: what was learnt from what.
 published : list of CSV, may be empty
     Published numbers beside ours.
+bundles : list of folders or ZIP files, may be empty
+    The models that are applied to targets.
 
 Parameters
 ----------
 run : canonical JSON of the run's configuration
 samples : JSON object, name of a sample to its definition
+targets : JSON, for each target its name, its definition, and the path and task of each model
 
 Outputs
 -------
 report : one HTML file
     The index. Equal inputs give equal bytes: no clock, no host, no absolute path.
 pages : list of HTML files
-    One for each sample, in the order of the run.
+    One for each sample, in the order of the run, then for each target.
 cards : list of folders
     Of each sample: data_sheet.md, and TASK_SPLIT_MODEL.md of each best model.
 tables : list of folders
@@ -40,8 +44,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from sdssflow.configuration.applying import Estimated
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
+from sdssflow.configuration.targets import Target, read_manifest
 from sdssflow.files import write_text
 from sdssflow.logs import run
 from sdssflow.report.cards import markdown
@@ -49,7 +55,8 @@ from sdssflow.report.contents import contents, matched
 from sdssflow.report.latex import latex
 from sdssflow.report.pages import concepts_section, published_tables, sample_page, tables_of
 from sdssflow.report.provenance import Provenance, read_model_run, read_training
-from sdssflow.report.rendering import Places, render_index, render_sample
+from sdssflow.report.rendering import Places, render_index, render_page
+from sdssflow.report.targets import target_page
 
 
 def main(snakemake: Any) -> None:
@@ -58,7 +65,14 @@ def main(snakemake: Any) -> None:
         name: Sample.model_validate(definition)
         for name, definition in json.loads(snakemake.params.samples).items()
     }
-    items = matched(contents(configuration, samples), list(snakemake.input.contents))
+    estimated = {
+        name: Estimated(Target.model_validate(target), models, tasks)
+        for name, target, models, tasks in json.loads(snakemake.params.targets)
+    }
+    applied = {path: path for its in estimated.values() for path in its.models}
+    applied = dict(zip(applied, snakemake.input.get("bundles", []), strict=True))
+    items = contents(configuration, samples, targets=estimated)
+    items = matched(items, list(snakemake.input.contents))
     provenance = Provenance(
         [read_model_run(path) for path in snakemake.input.get("predictions", [])],
         [read_training(folder) for folder in snakemake.input.get("models", [])],
@@ -66,7 +80,7 @@ def main(snakemake: Any) -> None:
     names = configuration.samples
     places = Places(
         str(snakemake.output.report),
-        dict(zip(names, map(str, snakemake.output.pages), strict=True)),
+        dict(zip([*names, *estimated], map(str, snakemake.output.pages), strict=True)),
         dict(zip(names, map(str, snakemake.output.tables), strict=True)),
         dict(zip(names, map(str, snakemake.output.cards), strict=True)),
     )
@@ -75,17 +89,30 @@ def main(snakemake: Any) -> None:
         table for path in snakemake.input.get("published", []) for table in published_tables(path)
     ]
     pages = [sample_page(name, items, configuration, samples[name], provenance) for name in names]
+    targets = [
+        target_page(name, items, its, [read_manifest(applied[path]) for path in its.models])
+        for name, its in estimated.items()
+    ]
     for page in pages:
         for card in [page.sheet, *page.cards]:
             write_text(Path(places.cards[page.name]) / card.exported, markdown(card))
         for table in tables_of(page):
             path = Path(places.tables[page.name]) / table.exported
             write_text(path, latex(table, f"{page.name}:{path.stem}"))
-        html = render_sample(page, pages, configuration, places)
+    for page in [*pages, *targets]:
+        html = render_page(page, pages, targets, places)
         write_text(places.pages[page.name], html)
         logging.info("%s: %.1f MB", page.name, len(html) / 1e6)
     index = render_index(
-        pages, concepts, published, configuration, samples, provenance.model_runs, places
+        pages,
+        concepts,
+        published,
+        configuration,
+        samples,
+        provenance.model_runs,
+        places,
+        targets,
+        estimated,
     )
     write_text(places.index, index)
     logging.info("%d figures and tables; index %.1f MB", len(items), len(index) / 1e6)

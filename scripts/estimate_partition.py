@@ -22,6 +22,7 @@ Params
 target : canonical JSON of the target
 name : its name
 partition : path, number and of how many equal parts of the file
+drawn : most objects that are drawn for the figures
 source_files : the file, if it is one of the user's; its content counts, not its time stamp
 source_digests : its SHA-256 when the run began
 """
@@ -57,6 +58,7 @@ def main(snakemake):
             output.estimates,
             pdfs,
             snakemake.threads,
+            params.drawn,
         )
     except (CatalogueError, MissingColumnError, bundle.BundleError) as error:
         refused = str(error)

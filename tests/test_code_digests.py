@@ -114,7 +114,8 @@ def imported_packages(path):
 
 def test_what_the_snakefile_imports_is_light():
     entries = ["running/runs", "running/queue", "code_digests", "configuration/loading",
-               "configuration/regressors", "outputs", "report/contents"]  # fmt: skip
+               "configuration/regressors", "configuration/applying", "outputs",
+               "estimate/partitions", "report/contents"]  # fmt: skip
     for entry in entries:
         path = ROOT / f"scripts/sdssflow/{entry}.py"
         for module in {path, *local_modules(path, ROOT / "scripts", MEMORY)}:
@@ -128,6 +129,7 @@ STAGES = [
     "classify",
     "regress",
     "evaluate",
+    "estimate",
     "report",
     "doctor",
 ]
@@ -216,17 +218,18 @@ def reruns(modules):
 @pytest.mark.parametrize(
     ("modules", "most", "trained"),
     [
-        (["configuration/classifiers.py", "classify/classifiers.py"], 3, {"train_classifier"}),
+        # refit_model among them, which runs where a bundle asks for it
+        (["configuration/classifiers.py", "classify/classifiers.py"], 4, {"train_classifier"}),
         (["configuration/regressors.py", "regress/regressors.py"], 10, {"train_regressor"}),
         (
             ["configuration/networks.py", "regress/networks.py"],
             10,
             TRAININGS - {"train_classifier"},
         ),
-        (["configuration/features.py", "prepare/features.py"], 6, set()),
-        (["configuration/scores.py", "evaluate/redshift_metrics.py"], 10, set()),
-        (["evaluate/pdf_metrics.py"], 5, set()),
-        (["evaluate/class_metrics.py"], 3, set()),
+        (["configuration/features.py", "prepare/features.py"], 10, set()),
+        (["configuration/scores.py", "evaluate/redshift_metrics.py"], 13, set()),
+        (["evaluate/pdf_metrics.py"], 6, set()),
+        (["evaluate/class_metrics.py"], 4, set()),
         (["evaluate/paper_metrics.py"], 2, set()),
         (["report/figures.py", "evaluate/redshift_figures.py"], 3, set()),
         (["report/figures.py", "evaluate/class_figures.py"], 2, set()),

@@ -28,9 +28,9 @@ from sdssflow.acquire.checks import limits
 from sdssflow.acquire.schema import BANDS, CLASSES
 from sdssflow.configuration.features import Features
 from sdssflow.configuration.section import Section
-from sdssflow.configuration.targets import Task
+from sdssflow.configuration.targets import MANIFEST, MOST_BYTES, Task
 from sdssflow.files import file_digest, read_bounded
-from sdssflow.models.folders import ModelFolder, open_folder
+from sdssflow.models.folders import ModelFolder, class_probabilities, open_folder
 from sdssflow.prepare.extinction import CORRECTED
 from sdssflow.prepare.features import measured_features
 from sdssflow.tables import metadata, with_metadata
@@ -43,9 +43,8 @@ if TYPE_CHECKING:
 
 See = Callable[["Mixture", np.ndarray], None]
 FORMAT = "1.0"  # another first number: bundles of the one can't be read by the other
-MANIFEST = "bundle.json"
-MOST_BYTES = 10_000_000  # of a manifest
 CLASS_SET_LEVEL = 0.9
+CHUNK = 16_384  # objects whose classes one thread predicts at a time
 SETS = ["|".join(c for k, c in enumerate(CLASSES) if code >> k & 1) for code in range(8)]
 
 
@@ -251,7 +250,7 @@ class ClassModel:
     """Classifiers of all folds, whose probabilities are averaged."""
 
     def __init__(self, folder: ModelFolder, reach: Mapping[str, float | None]) -> None:
-        self.folds = [folder.load(fold) for fold in folder.card["folds"]]
+        self.folds = [folder.load_model(fold) for fold in folder.card["folds"]]
         settings = folder.settings
         # a vote takes what all of its voters take, which its card doesn't say
         self.takes_missing = settings.takes_missing and not settings.voters
@@ -267,9 +266,8 @@ class ClassModel:
     def columns(self, features: np.ndarray, magnitude: np.ndarray, threads: int) -> dict:
         """Return the columns of `Bundle.columns` for (n, f) features."""
         probability = np.zeros((len(features), len(CLASSES)))
-        if len(features):
-            for fold in self.folds:
-                probability += fold(features) / len(self.folds)
+        for fold in self.folds if len(features) else ():
+            probability += class_probabilities(fold, features, CHUNK, threads) / len(self.folds)
         code = probability.argmax(axis=1).astype(np.uint8)
         found = {"class_code": code}
         found |= {f"probability_{name}": probability[:, k] for k, name in enumerate(CLASSES)}

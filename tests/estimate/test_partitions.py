@@ -34,7 +34,12 @@ def run(place, settings, partition, bundles, pdfs=False):
     outputs["summary"] = place / "summary.json"
     if pdfs:
         outputs["pdfs"] = place / "pdfs.hdf5"
-    params = {"target": settings.canonical(), "name": "t", "partition": list(partition)}
+    params = {
+        "target": settings.canonical(),
+        "name": "t",
+        "partition": list(partition),
+        "drawn": 1000,
+    }
     script(rule, {"bundles": list(map(str, bundles))}, outputs, params)
     return outputs
 
@@ -54,7 +59,7 @@ def file(tmp_path, given):
     """The same as a Parquet file of several row groups, and its target."""
     path = tmp_path / "rows.parquet"
     pq.write_table(given, path, row_group_size=700)
-    return path, target(path, given.column_names, explorer_rows=1000)
+    return path, target(path, given.column_names)
 
 
 def test_parts_of_a_file_have_the_rows_of_the_file_once_and_in_order(

@@ -13,16 +13,10 @@ from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate import pdf_figures
 from sdssflow.evaluate.pdf_figures import FIGURES, RULES, choose
 from sdssflow.evaluate.pdf_metrics import best_model, compare_densities
-from sdssflow.evaluate.stacks import (
-    Stacked,
-    bin_masses,
-    stack_edges,
-    stack_table,
-    summary_table,
-    variances,
-)
+from sdssflow.evaluate.stacks import Stacked, stack_edges, stack_table, summary_table
 from sdssflow.evaluate.tables import Predictions
 from sdssflow.plotting import style
+from sdssflow.redshift_pdf.tabulated import bin_masses, variances
 from sdssflow.tables import write_csv
 from tests.evaluate.pdf_predictions import (
     gaussian_frame,

@@ -11,16 +11,9 @@ import pytest
 import weigh_spectra
 
 from sdssflow.configuration.scores import Bootstrap
+from sdssflow.evaluate.likeness import density_ratios, effective_number, separability
 from sdssflow.evaluate.redshift_metrics import normalised_residual, sigma_nmad
-from sdssflow.evaluate.shift import (
-    TABLE_COLUMNS,
-    density_ratios,
-    effective_number,
-    measure_shift,
-    separability,
-    shift_scores,
-    target_features,
-)
+from sdssflow.evaluate.shift import TABLE_COLUMNS, measure_shift, shift_scores, target_features
 from tests.evaluate.pdf_predictions import gaussian_frame
 from tests.jobs import run
 from tests.regress import galaxies

@@ -9,15 +9,9 @@ from scipy.stats import norm
 
 from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.scores import Bootstrap
-from sdssflow.evaluate.stacks import (
-    Stacked,
-    bin_masses,
-    stack_edges,
-    stack_table,
-    summary_table,
-    variances,
-)
+from sdssflow.evaluate.stacks import Stacked, stack_edges, stack_table, summary_table
 from sdssflow.evaluate.tables import Predictions
+from sdssflow.redshift_pdf.tabulated import bin_masses, variances
 from sdssflow.tables import read_csv
 from tests.evaluate.pdf_predictions import (
     DIGESTS,

@@ -11,11 +11,10 @@ from sdssflow.explore import catalogue_figures, drawing
 from sdssflow.explore.catalogue_figures import (
     FIGURES,
     draw_sky_map,
-    signed_offset,
-    sky_center,
     sky_density,
 )
 from sdssflow.explore.objects import Objects, read_objects
+from sdssflow.explore.sky import signed_offset, sky_center
 from sdssflow.plotting import style
 from sdssflow.prepare.columns import MissingColumnError
 from sdssflow.tables import write_parquet

@@ -26,3 +26,11 @@ def pages(built):
 @pytest.fixture(scope="session")
 def svg_pages(tmp_path_factory):
     return Results(tmp_path_factory.mktemp("run"), "svg").build()
+
+
+@pytest.fixture(scope="session")
+def with_targets(tmp_path_factory):
+    """The same with two targets."""
+    results = Results(tmp_path_factory.mktemp("run"), with_targets=True)
+    results.pages = results.build()
+    return results

@@ -9,13 +9,15 @@ import build_report
 import pandas as pd
 import pyarrow as pa
 
+from sdssflow.configuration.applying import Estimated
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
+from sdssflow.configuration.targets import Target
 from sdssflow.report.contents import contents
 from sdssflow.report.figures import models
 from sdssflow.tables import with_metadata, write_csv, write_parquet
 from tests.jobs import Named, run
-from tests.report.small_tables import digest, predictions, table
+from tests.report.small_tables import digest, manifest, of_target, predictions, table
 
 SVG = '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="4" height="3"/>\n'
 
@@ -68,6 +70,30 @@ def configuration(figure_format="png"):
     return run, samples
 
 
+def targets(folder):
+    """Two targets, one observed and one simulated, and what is applied to them."""
+    columns = {f"model_mag_{b}": b for b in "ugriz"}
+    models = {task: f"{folder}/results/bundles/{task}" for task in ("classify", "regress")}
+    faint = {
+        "title": "Faint objects",
+        "description": "All that is faint.",
+        "reference": "A survey (2020)",
+        "source": {"kind": "file", "path": "data/faint", "columns": columns},
+        "cuts": [{"cut": "magnitude_range", "maximum": 21.0}],
+        "models": [{"bundle": models["classify"]}, {"bundle": models["regress"]}],
+        "pdf": "mixture",
+    }
+    sky = {
+        "title": "A sky of our own",
+        "source": {"kind": "skyserver", "simulated": {"objects": 1000}},
+        "models": [{"bundle": models["regress"]}],
+    }
+    return {
+        "faint": Estimated(Target.model_validate(faint), [*models.values()], [*models]),
+        "sky": Estimated(Target.model_validate(sky), [models["regress"]], ["regress"]),
+    }
+
+
 def png(width=3, height=2):
     def chunk(kind, body):
         return (
@@ -87,10 +113,11 @@ def png(width=3, height=2):
 class Results:
     """A folder of results with its configuration, and the rule that reads it."""
 
-    def __init__(self, folder, figure_format="png"):
+    def __init__(self, folder, figure_format="png", with_targets=False):
         self.folder = Path(folder)
         self.run, self.samples = configuration(figure_format)
-        self.items = contents(self.run, self.samples, f"{folder}/results")
+        self.targets = targets(folder) if with_targets else {}
+        self.items = contents(self.run, self.samples, f"{folder}/results", self.targets)
         self.predictions = [
             f"{folder}/results/{name}/{task}/{split}/{model}/predictions.parquet"
             for name, sample in self.samples.items()
@@ -110,11 +137,17 @@ class Results:
             self.write_predictions(path)
         for path in self.models:
             self.write_card(path)
+        self.bundles = list({path: None for its in self.targets.values() for path in its.models})
+        for path in self.bundles:
+            Path(path).mkdir(parents=True)
+            Path(path, "bundle.json").write_text(json.dumps(manifest(Path(path).name)))
 
     def write(self, item):
         path = Path(item.path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if item.kind == "table" and item.sample:
+        if item.kind == "table" and item.stage == "estimate":
+            write_csv(of_target(item), path)
+        elif item.kind == "table" and item.sample:
             write_csv(table(item, self.run, self.samples), path)
         elif item.kind == "table":
             write_csv(pd.DataFrame({"zspec": [0.0, 0.1], "g_r": [0.7, 0.8]}), path)
@@ -173,10 +206,16 @@ class Results:
     def build(self, output="results"):
         """Build the report into a folder and return its pages: the index and one by sample."""
         samples = {name: json.loads(sample.canonical()) for name, sample in self.samples.items()}
-        names = self.run.samples
+        names = [*self.run.samples]
+        estimated = [
+            (name, json.loads(its.target.canonical()), its.models, its.tasks)
+            for name, its in self.targets.items()
+        ]
         self.output = Named(
             report=f"{self.folder}/{output}/report.html",
-            pages=[f"{self.folder}/{output}/report/{name}.html" for name in names],
+            pages=[
+                f"{self.folder}/{output}/report/{name}.html" for name in [*names, *self.targets]
+            ],
             cards=[f"{self.folder}/{output}/{name}/cards" for name in names],
             tables=[f"{self.folder}/{output}/{name}/tables" for name in names],
         )
@@ -185,10 +224,17 @@ class Results:
             "predictions": self.predictions,
             "models": self.models,
             "published": self.published,
+            "bundles": self.bundles,
         }
-        samples = json.dumps(samples)
-        run(build_report, inputs, self.output, run=self.run.canonical(), samples=samples)
+        run(
+            build_report,
+            inputs,
+            self.output,
+            run=self.run.canonical(),
+            samples=json.dumps(samples),
+            targets=json.dumps(estimated),
+        )
         paths = [self.output.report, *self.output.pages]
-        names = ["index", *names]
+        names = ["index", *names, *self.targets]
         texts = [Path(path).read_text(encoding="utf-8") for path in paths]
         return dict(zip(names, texts, strict=True))

@@ -154,3 +154,47 @@ def table(item, run, samples):
             return confusion(names)
         case _:
             return pd.DataFrame({"model": ["a", "b"], "value": [0.25, np.nan], "count": [1, 20000]})
+
+
+def manifest(task):
+    """What the bundle of a model says of itself."""
+    models = {
+        "classify": {"name": "classes_by_forest", "sample": "mixed", "split": "random"},
+        "regress": {"name": "redshifts_by_trees", "sample": "mixed", "split": "folds"},
+    }
+    more = {"model": "trees", "kind": "random_forest", "seed": 7, "objects": 3997}
+    more |= {"refit": task == "regress", "simulated": False, "licence": "BSD-3-Clause"}
+    return {"format": "1.0", "task": task, **models[task], **more}
+
+
+def of_target(item):
+    """A table of a target: three partitions, of which one was set aside."""
+    match item.name:
+        case "partitions":
+            rows = [
+                ("a", "data/faint/a.csv", 5000, 4000, 30.0, 12.0, None),
+                ("b", "data/faint/b.csv", 5000, 2000, 60.0, 24.0, None),
+                ("c", "data/faint/c.csv", 0, 0, 0.0, 0.0, "c.csv: no column 'g' <here>"),
+            ]
+            columns = ["partition", "path", "rows", "kept", "bytes_per_object"]
+            return pd.DataFrame(rows, columns=[*columns, "pdf_bytes_per_object", "refused"])
+        case "flow_table":
+            rows = [
+                ("partitions", 3, np.nan),
+                ("rows as they came", 10000, 1.0),
+                ("removed by: model r \u2264 21 mag", 4000, 0.4),
+                ("kept", 6000, 0.6),
+                ("outside of the training part", 1230, 0.205),
+            ]
+            return pd.DataFrame(rows, columns=["what", "objects", "share"])
+        case "shift":
+            row = {"bundle": "redshifts_by_trees", "fold": 0, "reference": 2000, "drawn": 1500}
+            return pd.DataFrame(
+                [row | {"outside_training": 0.205, "auc": 0.83, "effective_n": 812}]
+            )
+        case "truth_scores":
+            row = {"model": "redshifts_by_trees", "seed": "all", "metric": "sigma_nmad"}
+            row |= {"convention": "median subtracted", "subset": "GALAXY", "value": 0.0213}
+            row |= {"lower": 0.0201, "upper": 0.0225, "n": 700, "data_digest": "abc"}
+            return pd.DataFrame([row | {"scored": 1000, "objects": 6000}])
+    raise KeyError(item.name)

@@ -14,7 +14,9 @@ from sdssflow.configuration.loading import load_section, nearest, origin
 from sdssflow.configuration.reading import ConfigurationError, Document
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.configuration.targets import AppliedModel, BundledModel, Target
+from sdssflow.configuration.targets import AppliedModel, BundledModel, Target, read_manifest
+
+BUNDLES = "results/bundles"  # of the run
 
 
 class Applications(NamedTuple):
@@ -33,6 +35,14 @@ class Applications(NamedTuple):
     bundles: dict[str, BundledModel]
     targets: dict[str, Target]
     models: dict[str, list[str]]
+
+
+class Estimated(NamedTuple):
+    """A target, the folders of the bundles that are applied to it, and the task of each."""
+
+    target: Target
+    models: list[str]
+    tasks: list[str]
 
 
 def load_applications(
@@ -76,6 +86,27 @@ def load_applications(
     return found
 
 
+def estimated(found: Applications) -> dict[str, Estimated]:
+    """Return the targets with what is applied to them, by name.
+
+    Of a bundle on disk that is missing no task is known: the run stops because of that elsewhere.
+
+    Raises
+    ------
+    ConfigurationError
+        If a file is no bundle.
+    """
+    of_run = {f"{BUNDLES}/{name}": bundle.task for name, bundle in found.bundles.items()}
+    given = {path for paths in found.models.values() for path in paths} - {*of_run}
+    tasks = of_run | {path: read_manifest(path)["task"] for path in given if Path(path).exists()}
+    return {
+        name: Estimated(
+            target, found.models[name], [tasks[m] for m in found.models[name] if m in tasks]
+        )
+        for name, target in found.targets.items()
+    }
+
+
 def _overruled(place: tuple[str, ...], documents: Sequence[Document]) -> bool:
     """Say whether the samples of the run stand in a later layer than this place."""
 
@@ -101,12 +132,12 @@ def _folder(
     identity = {"sample", "split", "model", "task", "seed"}
     for name, bundle in found.bundles.items():
         if bundle.model_dump(include=identity) == settled.model_dump(include=identity):
-            return f"results/bundles/{name}"
+            return f"{BUNDLES}/{name}"
     name = f"{settled.sample}_{settled.split}_{settled.model}_{settled.seed}"
     if name in found.bundles:
         raise ConfigurationError(f"{path}: models: name the bundle of {name} in `bundles`")
     found.bundles[name] = settled
-    return f"results/bundles/{name}"
+    return f"{BUNDLES}/{name}"
 
 
 def _settled(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from itertools import pairwise
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -13,6 +16,7 @@ from sdssflow.configuration.cuts import (
     MagnitudeError,
     MagnitudeRange,
 )
+from sdssflow.configuration.reading import ConfigurationError
 from sdssflow.configuration.section import (
     Different,
     FilePath,
@@ -26,7 +30,10 @@ from sdssflow.configuration.section import (
     Text,
 )
 from sdssflow.configuration.sources import BulkSource, FileSource, SkyServerSource, TapSource
+from sdssflow.files import read_bounded
 
+MANIFEST = "bundle.json"  # in each bundle
+MOST_BYTES = 10_000_000  # of it
 Task = Literal["classify", "regress"]
 PdfForm = Literal["none", "quantiles_5", "mixture", "quantiles_99"]
 
@@ -75,7 +82,7 @@ class AppliedModel(Section):
     @model_validator(mode="after")
     def _one_of_both(self) -> AppliedModel:
         of_run = (self.sample, self.split, self.model)
-        if self.bundle is not None and (any(of_run) or self.task or self.seed is not None):
+        if self.bundle is not None and self.model_dump(exclude_none=True).keys() != {"bundle"}:
             raise ValueError("bundle stands alone: take the other keys out")
         if self.bundle is None and not all(of_run):
             raise ValueError("write {sample, split, model} of the run, or {bundle: FOLDER}")
@@ -127,7 +134,7 @@ class Target(Section):
     hats: bool = False
     """Whether the estimates are written as a HATS catalogue as well, once all partitions are
     estimated; the source needs ra and dec."""
-    explorer_rows: Annotated[int, Field(ge=1000)] = 20_000
+    figure_rows: Annotated[int, Field(ge=1000)] = 10_000
     """About how many objects, drawn at random, the figures of the report are made of; sky maps
     count all."""
 
@@ -144,7 +151,13 @@ class Target(Section):
 
     def question(self) -> str:
         """Return as canonical JSON what changes the estimates, besides the models."""
-        same = {"title": "-", "description": "", "reference": "", "hats": False}
+        same = {
+            "title": "-",
+            "description": "",
+            "reference": "",
+            "hats": False,
+            "figure_rows": 1000,
+        }
         models = [AppliedModel(bundle="-")]
         return self.model_copy(update={**same, "models": models}).canonical()
 
@@ -158,3 +171,28 @@ class Target(Section):
         """The title; it says of a simulated target that it is one."""
         stated = "simulated" in self.title.lower() or not self.simulated
         return self.title if stated else f"{self.title} (simulated)"
+
+
+def read_manifest(path: str | Path) -> dict[str, Any]:
+    """Read what a bundle, a folder or a ZIP file, says of itself, as it stands there.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is no bundle.
+    """
+    try:
+        if Path(path).is_dir():
+            text = read_bounded(Path(path, MANIFEST), MOST_BYTES)
+        else:
+            with zipfile.ZipFile(path) as archive, archive.open(MANIFEST) as stream:
+                text = stream.read(MOST_BYTES)
+        content = json.loads(text)
+        if content["task"] in get_args(Task):
+            return content
+        problem = f"its task is {content['task']!r}"
+    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        problem = f"{MANIFEST} can't be read: {error}"
+    raise ConfigurationError(
+        f"{path}: no bundle of a model ({problem}); give one, or make it again"
+    )

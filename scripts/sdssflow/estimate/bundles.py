@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.bundle import CLASS_SET_LEVEL, FORMAT, MANIFEST, Manifest
+from sdssflow.bundle import CLASS_SET_LEVEL, FORMAT, Manifest
 from sdssflow.configuration.features import Features
-from sdssflow.configuration.targets import BundledModel
+from sdssflow.configuration.targets import MANIFEST, BundledModel
 from sdssflow.estimate.redshifts import CALIBRATION, REFERENCE
 from sdssflow.files import file_digest, replacing, write_text
 from sdssflow.models.folders import ModelFolder, open_folder

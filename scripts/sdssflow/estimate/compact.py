@@ -8,7 +8,6 @@ import pyarrow as pa
 from sdssflow.configuration.targets import PdfForm
 from sdssflow.redshift_pdf.mixture import Mixture
 
-NO_VALUES = np.empty(0, np.float32)
 LEVELS_5 = (0.05, 0.25, 0.5, 0.75, 0.95)
 COLUMNS = {
     "none": (),
@@ -25,8 +24,9 @@ class PdfColumns:
     integral of 1 within them.
     """
 
-    def __init__(self, form: PdfForm, n: int) -> None:
+    def __init__(self, form: PdfForm, n: int, kind: type = np.float32) -> None:
         self.form = form
+        self._kind = kind
         self._n = n
         self._rows: list[np.ndarray] = []
         self._lists: dict[str, list[np.ndarray]] = {name: [] for name in COLUMNS[form]}
@@ -38,18 +38,19 @@ class PdfColumns:
         self._rows.append(rows)
         found = (pdf.quantiles(LEVELS_5),) if self.form == "quantiles_5" else pdf.normalised()
         for kept, values in zip(self._lists.values(), found, strict=True):
-            kept.append(values.astype(np.float32))
+            kept.append(values.astype(self._kind))
 
     def columns(self) -> dict[str, pa.Array]:
-        """Return the columns, lists of float32, null where there is no p(z)."""
+        """Return the columns, lists of numbers, null where there is no p(z)."""
         lengths = np.zeros(self._n, np.int32)
         for rows, values in zip(self._rows, next(iter(self._lists.values()), ()), strict=True):
             lengths[rows] = values.shape[1]
         ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
         offsets = pa.array(ends, mask=np.append(lengths == 0, False))
+        nothing = np.empty(0, self._kind)
         return {
             name: pa.ListArray.from_arrays(
-                offsets, pa.array(np.concatenate([v.ravel() for v in [NO_VALUES, *kept]]))
+                offsets, pa.array(np.concatenate([v.ravel() for v in [nothing, *kept]]))
             )
             for name, kept in self._lists.items()
         }

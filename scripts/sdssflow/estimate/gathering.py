@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from sdssflow.acquire.schema import BANDS, CLASSES
-from sdssflow.estimate.summary import Z_BINS, Z_STEP
+from sdssflow.estimate.layout import Z_BINS, Z_STEP
 from sdssflow.tables import read_parquet
 
 MOST_NAMED = 5

@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
+from threadpoolctl import threadpool_limits
 
 from sdssflow.acquire.checks import Defects
 from sdssflow.acquire.files.columns import Part
@@ -28,6 +30,7 @@ from sdssflow.configuration.sources import FileSource
 from sdssflow.configuration.targets import Target
 from sdssflow.estimate.compact import PdfColumns
 from sdssflow.estimate.partitions import Partition
+from sdssflow.estimate.redshifts import bins_of
 from sdssflow.estimate.summary import Counts, Drawn
 from sdssflow.prepare.cuts import MASKS
 from sdssflow.redshift_pdf.mixture import Mixture
@@ -67,6 +70,7 @@ def estimate_partition(
     path: str | Path,
     pdfs: str | Path | None = None,
     threads: int = 1,
+    drawn: int = 1000,
 ) -> Estimates:
     """Estimate the objects of a partition and write them as Parquet, whole or not at all.
 
@@ -86,6 +90,8 @@ def estimate_partition(
         The file of `qp` for `quantiles_99`.
     threads : int
         Blocks of objects that are estimated at a time.
+    drawn : int
+        Most objects that are drawn for the figures.
 
     Raises
     ------
@@ -93,7 +99,7 @@ def estimate_partition(
         If the rows can't be read, or are not what the models were trained on.
     """
     by_task = tasks(bundles)
-    found = Estimates(Counts(), Drawn(target.explorer_rows // partition.of))
+    found = Estimates(Counts(), Drawn(drawn))
     with ExitStack() as stack:
         write_pdf = None
         if pdfs is not None:
@@ -161,6 +167,9 @@ class _Maker:
             if "missing_bands" in columns:
                 its["missing_bands"] = its["missing_bands"] | columns["missing_bands"]
             columns |= its
+        if self.target.tomographic_edges and "zphot" in columns:
+            edges = np.array(self.target.tomographic_edges)
+            columns["tomographic_bin"] = bins_of(columns["zphot"], edges)
         counts.estimates(catalogue, columns)
         drawing.finish(catalogue, columns, self.bundles)
         estimates = as_table(columns)
@@ -216,6 +225,8 @@ def ahead(items: Iterable[Item]) -> Iterator[Item]:
         return False
 
     def make() -> None:
+        threadpool_limits(1)  # OpenMP counts its threads anew in each thread of ours
+        torch.set_num_threads(1)
         try:
             for item in items:
                 if not put("item", item):

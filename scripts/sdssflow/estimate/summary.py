@@ -10,19 +10,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sdssflow.acquire.schema import BANDS, CLASSES
 from sdssflow.bundle import Bundle, BundleError, as_table
-from sdssflow.estimate.compact import COLUMNS
+from sdssflow.estimate.compact import COLUMNS, PdfColumns
+from sdssflow.estimate.layout import CELLS, DRAWN_LEVELS, NSIDE, Z_BINS, Z_STEP
 from sdssflow.prepare.cuts import describe
 from sdssflow.prepare.features import measured_features
 from sdssflow.redshift_pdf.mixture import Mixture
 
-NSIDE = 32  # cells of 1.8 degrees
-CELLS = 12 * NSIDE**2
-Z_STEP, Z_BINS = 0.01, 700  # of the histograms of zphot that medians are taken from
-DRAWN_LEVELS = np.arange(1, 100) / 100
 UNKNOWN = 255  # code of a class, bin or flag that is not known
 
 
@@ -177,6 +175,7 @@ class Drawn:
     def __init__(self, most: int) -> None:
         self.most = max(most, 1)
         self.limit = np.uint64(2**64 - 1)
+        self.bounds = (0.0, 1.0)  # of p(z)
         self._tables: list[pa.Table] = []
 
     def block(self, row_id: np.ndarray) -> Drawing:
@@ -191,13 +190,33 @@ class Drawn:
         """Add the drawn objects of a block."""
         self._tables.append(table)
         if sum(map(len, self._tables)) > 2 * self.most:
-            self._tables = [self.table()]
+            self._tables = [self._chosen()]
             self.limit = np.uint64(self._tables[0]["key"][-1].as_py())
 
-    def table(self) -> pa.Table:
-        """Return what was drawn, in the order of the hash."""
+    def _chosen(self) -> pa.Table:
         together = pa.concat_tables(self._tables)
         return together.sort_by("key").slice(0, self.most)
+
+    def table(self) -> pa.Table:
+        """Return what was drawn, in the order of the hash, p(z) as quantiles at `DRAWN_LEVELS`."""
+        table = self._chosen()
+        if "pdf_means" not in table.column_names:
+            return table
+        known = table.filter(pc.is_valid(table["pdf_means"]))
+        found = pa.array([None] * len(table), pa.list_(pa.float32()))
+        if len(known):
+            parts = [known[name] for name in COLUMNS["mixture"]]
+            width = len(parts[0][0])
+            parts = [
+                part.combine_chunks().flatten().to_numpy().reshape(-1, width) for part in parts
+            ]
+            quantiles = Mixture(*parts, *self.bounds).quantiles(DRAWN_LEVELS).astype(np.float32)
+            ends = np.zeros(len(table) + 1, np.int32)
+            valid = table["pdf_means"].is_valid().to_numpy()
+            ends[1:] = np.cumsum(valid) * quantiles.shape[1]
+            offsets = pa.array(ends, mask=np.append(~valid, False))
+            found = pa.ListArray.from_arrays(offsets, pa.array(quantiles.ravel()))
+        return table.drop_columns(list(COLUMNS["mixture"])).append_column("quantiles", found)
 
 
 @dataclass
@@ -207,14 +226,17 @@ class Drawing:
     of: Drawn
     rows: np.ndarray
     key: np.ndarray
-    _quantiles: dict[int, np.ndarray] = field(default_factory=dict)
+    _pdfs: PdfColumns = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._pdfs = PdfColumns("mixture", len(self.rows), np.float64)
 
     def see(self, pdf: Mixture, rows: np.ndarray) -> None:
-        """Keep the quantiles of those among the objects at these indices."""
+        """Keep the p(z) of those among the objects at these ascending indices."""
         inside = np.isin(rows, self.rows)
         if inside.any():
-            quantiles = pdf[inside].quantiles(DRAWN_LEVELS).astype(np.float32)
-            self._quantiles |= dict(zip(rows[inside].tolist(), quantiles, strict=True))
+            self.of.bounds = (pdf.lower, pdf.upper)
+            self._pdfs.see(pdf[inside], np.searchsorted(self.rows, rows[inside]))
 
     def finish(
         self,
@@ -235,8 +257,7 @@ class Drawing:
             made |= {f"{task}:{name}": pa.array(v) for name, v in measured.features.items()}
             made["reference_mag"] = pa.array(measured.reference_mag)
         if "zphot" in columns:
-            lists = [self._quantiles.get(row) for row in self.rows.tolist()]
-            made["quantiles"] = pa.array(lists, pa.list_(pa.float32()))
+            made |= self._pdfs.columns()
         self.of.add(pa.table(made))
 
 

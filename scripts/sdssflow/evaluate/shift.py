@@ -25,23 +25,18 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.spatial import KDTree
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate import redshift_metrics
-from sdssflow.evaluate.bootstrap import draw_counts, interval, ranking_area
+from sdssflow.evaluate.bootstrap import draw_counts, interval
+from sdssflow.evaluate.likeness import density_ratios, effective_number, separability
 from sdssflow.evaluate.metrics import Metric, placed
 from sdssflow.evaluate.pdf_metrics import COLUMNS, DENSITIES
 from sdssflow.evaluate.redshift_metrics import Residuals, value, weighted_mean
 from sdssflow.prepare.parts import Part, feature_names, folds, read_part
 from sdssflow.redshift_pdf.pit import pit_distances
-from sdssflow.regress.standardisation import FEATURE_BOUND
-from sdssflow.regress.training_support import known_mean_and_scale
 from sdssflow.tables import read_parquet
 
-CLASSIFIER_FOLDS = 5
 TABLE_COLUMNS = [
     "model", "seed", "metric", "convention", "unweighted", "weighted", "lower", "upper",
     "on_target", "n", "effective_n", "auc",
@@ -96,74 +91,6 @@ def target_features(path: str | Path, fold: int) -> np.ndarray:
     table = table.filter((pc.field("fold") == fold) & (pc.field("part") == "test"))
     columns = [table.column(name).cast(pa.float64()).fill_null(np.nan).to_numpy() for name in names]
     return np.column_stack(columns)
-
-
-def density_ratios(
-    features: np.ndarray, spectroscopic: np.ndarray, target: np.ndarray, neighbours: int
-) -> np.ndarray:
-    """Return how much denser the target is than the objects with spectra, at some of the latter.
-
-    Parameters
-    ----------
-    features : (n, f) float64 array
-        Of the objects to weigh, which are among the objects with spectra.
-    spectroscopic : (s, f) float64 array
-        All objects with spectra.
-    target : (t, f) float64 array
-        Objects that weights are to imitate. A missing feature counts as the mean of the objects
-        with spectra.
-    neighbours : int
-        Number k of neighbours within which densities are counted; all others if they are fewer.
-
-    Returns
-    -------
-    (n,) float64 array
-        (target objects within / t) / (k / (s - 1)), within the distance to the k-th other object
-        with a spectrum. About 1 on average if both are alike; 0 where there is no target object.
-    """
-    others = len(spectroscopic) - 1
-    neighbours = min(neighbours, others)
-    if neighbours < 1 or not len(target):
-        return np.zeros(len(features))
-    mean, scale = known_mean_and_scale(spectroscopic)
-
-    def standardised(values: np.ndarray) -> np.ndarray:
-        bounded = np.clip((values - mean) / scale, -FEATURE_BOUND, FEATURE_BOUND)
-        return np.nan_to_num(bounded, nan=0.0)
-
-    points = standardised(features)
-    # the object itself is the nearest, at distance 0
-    distance, _ = KDTree(standardised(spectroscopic)).query(points, k=[neighbours + 1])
-    radius = distance[:, 0] * (1 + 1e-12)
-    within = KDTree(standardised(target)).query_ball_point(points, radius, return_length=True)
-    return (within / len(target)) / (neighbours / others)
-
-
-def effective_number(weights: np.ndarray) -> float:
-    """Return (sum w)^2 / sum w^2: how many objects of equal weight would be as precise.
-
-    >>> effective_number(np.array([1.0, 1.0, 0.0]))
-    2.0
-    """
-    squares = float(np.sum(weights**2))
-    return float(np.sum(weights)) ** 2 / squares if squares else 0.0
-
-
-def separability(spectroscopic: np.ndarray, target: np.ndarray) -> float:
-    """Return how well (s, f) features of objects with spectra differ from the (t, f) of the target.
-
-    The number is the area under the ROC curve of gradient boosting in 5-fold cross-validation: 0.5
-    if they are alike, 1 if they have nothing in common. NaN with fewer than 5 objects on one side.
-    """
-    if min(len(spectroscopic), len(target)) < CLASSIFIER_FOLDS:
-        return float("nan")
-    features = np.concatenate([spectroscopic, target])
-    is_target = np.arange(len(features)) >= len(spectroscopic)
-    held_out = StratifiedKFold(CLASSIFIER_FOLDS, shuffle=True, random_state=0)
-    # stops after a fixed number of rounds: early stopping would set in at 10,000 objects
-    classifier = HistGradientBoostingClassifier(early_stopping=False, random_state=0)
-    chance = cross_val_predict(classifier, features, is_target, cv=held_out, method="predict_proba")
-    return float(ranking_area(chance[:, 1], is_target, np.ones((1, len(features))))[0])
 
 
 def shift_scores(

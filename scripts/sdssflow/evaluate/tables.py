@@ -163,11 +163,11 @@ def _seed_rows(
     return [
         row
         for seed, score, digest in labelled
-        for row in _score_rows(score, level, {"model": model, "seed": seed}, more, digest)
+        for row in score_rows(score, level, {"model": model, "seed": seed}, more, digest)
     ]
 
 
-def _score_rows(
+def score_rows(
     score: Scores, level: float, about: dict[str, Any], more: dict[str, Any], digest: str
 ) -> list[dict[str, Any]]:
     """Return one row per metric, with interval; `more` columns come before the value.

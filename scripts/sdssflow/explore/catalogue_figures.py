@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from sdssflow.acquire.schema import BANDS
 from sdssflow.explore.drawing import (
@@ -22,10 +21,17 @@ from sdssflow.explore.drawing import (
     robust_limits,
 )
 from sdssflow.explore.objects import COLORS, Objects
+from sdssflow.explore.sky import (
+    POLE_MARGIN,
+    draw_sky_image,
+    label_all_sky,
+    label_field,
+    signed_offset,
+    sky_center,
+)
 from sdssflow.plotting import LINE_STYLES, SEQUENTIAL, running_percentiles
 
 LOCAL_RADIUS = 8.0  # deg; within it one flat panel shows more than a map of the whole sky
-POLE_MARGIN = 5.0  # deg; nearer to a pole 1/cos(dec) is no longer a scale
 NSIDE = 16  # HEALPix cells of equal area, 13.4 square degrees
 
 
@@ -187,30 +193,6 @@ def _class_legend(figure: Figure, objects: Objects) -> None:
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
 
-def sky_center(ra: np.ndarray, dec: np.ndarray) -> tuple[float, float, float]:
-    """Return RA and Dec of the centre of positions and their largest distance from it, in degrees.
-
-    The centre is the direction of the mean unit vector, whatever side of RA = 0.
-    """
-    ra, dec = np.radians(ra), np.radians(dec)
-    vectors = np.column_stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
-    mean = vectors.mean(axis=0)
-    length = np.linalg.norm(mean)
-    if length < 1e-9:  # evenly spread: no direction is the centre
-        return 180.0, 0.0, 180.0
-    mean /= length
-    # the chord is accurate for small angles, where the arc cosine of a dot product is not
-    chord = np.linalg.norm(vectors - mean, axis=1).max()
-    radius = 2 * np.degrees(np.arcsin(min(1.0, chord / 2)))
-    center = float(np.degrees(np.arctan2(mean[1], mean[0])) % 360)
-    return center, float(np.degrees(np.arcsin(mean[2]))), float(radius)
-
-
-def signed_offset(ra: np.ndarray, center: float) -> np.ndarray:
-    """Right ascension from a centre, in degrees from -180 (included) to 180."""
-    return (np.asarray(ra) - center + 180) % 360 - 180
-
-
 def sky_cells(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     """HEALPix cell (ring order, `NSIDE`) of positions in degrees."""
     import astropy.units as u
@@ -255,21 +237,7 @@ def _draw_local(axes: Axes, ra: np.ndarray, dec: np.ndarray, groups: list, cente
         axes.figure.colorbar(cells, label="objects per cell")
     else:
         _draw_points(axes, offset, dec, groups, size=7)
-    axes.set_aspect(1 / np.cos(np.radians(center[1])))
-    axes.invert_xaxis()
-    axes.xaxis.set_major_formatter(lambda tick, _: f"{round((tick + center[0]) % 360, 4):g}")
-    axes.set(xlabel="right ascension (deg, ICRS)", ylabel="declination (deg, ICRS)")
-    _round_ticks(axes, offset, center[0])
-
-
-def _round_ticks(axes: Axes, offset: np.ndarray, center: float) -> None:
-    # ticks at round right ascensions, not at round offsets from the centre
-    low, high = offset.min() + center, offset.max() + center
-    ticks = MaxNLocator(4).tick_values(low, high) - center
-    limits = axes.get_xlim()
-    axes.xaxis.set_major_locator(
-        FixedLocator([tick for tick in ticks if min(limits) <= tick <= max(limits)])
-    )
+    label_field(axes, offset, center)
 
 
 def _draw_all_sky(axes: Axes, ra: np.ndarray, dec: np.ndarray, groups: list, center: int) -> None:
@@ -278,15 +246,7 @@ def _draw_all_sky(axes: Axes, ra: np.ndarray, dec: np.ndarray, groups: list, cen
     else:
         x, y = -np.radians(signed_offset(ra, center)), np.radians(dec)
         _draw_points(axes, x, y, groups, size=3)
-    ticks = np.arange(-150, 151, 60)
-    labels = [f"{(center - tick) % 360}°" for tick in ticks]
-    axes.set_xticks(np.radians(ticks), labels)
-    for label in axes.get_xticklabels():
-        label.set(
-            fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1}
-        )
-    axes.set_xlabel("right ascension (ICRS), increasing to the left")
-    axes.set_ylabel("declination (ICRS)")
+    label_all_sky(axes, center)
 
 
 def _draw_points(axes: Axes, x: np.ndarray, y: np.ndarray, groups: list, size: float) -> None:
@@ -300,14 +260,9 @@ def _draw_points(axes: Axes, x: np.ndarray, y: np.ndarray, groups: list, size: f
 
 def _draw_cells(axes: Axes, ra: np.ndarray, dec: np.ndarray, center: int) -> None:
     density = sky_density(ra, dec)
-    edges_x, edges_y = np.linspace(-180, 180, 721), np.linspace(-90, 90, 361)
-    x, y = np.meshgrid((edges_x[1:] + edges_x[:-1]) / 2, (edges_y[1:] + edges_y[:-1]) / 2)
-    image = density[sky_cells((center - x) % 360, y)]
-    cells = axes.pcolormesh(
-        np.radians(edges_x), np.radians(edges_y), np.where(image > 0, image, np.nan),
-        norm="log", cmap=SEQUENTIAL, rasterized=True,
-    )  # fmt: skip
-    axes.figure.colorbar(cells, label="objects per square degree", shrink=0.6)
+    density = np.where(density > 0, density, np.nan)
+    draw_sky_image(axes, lambda ra, dec: density[sky_cells(ra, dec)], center,
+                   "objects per square degree", norm="log")  # fmt: skip
 
 
 FIGURES: dict[str, tuple[Callable[[Objects], Figure], tuple[str, ...]]] = {

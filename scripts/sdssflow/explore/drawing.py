@@ -60,10 +60,12 @@ def draw_plane(
     return draw_density(axes, x[shown], y[shown], limits)
 
 
-def draw_density(axes: Axes, x: np.ndarray, y: np.ndarray, limits: tuple) -> ScalarMappable | None:
+def draw_density(
+    axes: Axes, x: np.ndarray, y: np.ndarray, limits: tuple, color: str = UNKNOWN_COLOR
+) -> ScalarMappable | None:
     """Draw points, or the number of objects per cell (logarithmic) where there are many."""
     if len(x) < DENSITY_FROM:
-        axes.scatter(x, y, s=6, color=UNKNOWN_COLOR, alpha=0.6, linewidths=0, rasterized=True)
+        axes.scatter(x, y, s=6, color=color, alpha=0.6, linewidths=0, rasterized=True)
         return None
     return axes.hexbin(
         x, y, gridsize=GRID_SIZE, extent=(*limits[0], *limits[1]), bins="log", mincnt=1,

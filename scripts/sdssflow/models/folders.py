@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
+from threadpoolctl import threadpool_limits
 
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.configuration.kinds import ModelSettings
@@ -148,7 +149,8 @@ def class_probabilities(
         rows = slice(start, start + chunk)
         probability[rows, columns] = estimator.predict_proba(features[rows])
 
-    with ThreadPoolExecutor(threads) as pool:
+    # OpenMP counts its threads anew in each thread of ours: as many as there are cores
+    with ThreadPoolExecutor(threads, initializer=threadpool_limits, initargs=(1,)) as pool:
         list(pool.map(predict, range(0, len(features), chunk)))  # raises the error of a chunk
     return probability
 

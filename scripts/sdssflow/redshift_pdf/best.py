@@ -24,7 +24,7 @@ CAP = 0.3  # in ln(1 + z), about dz / (1 + z)
 NODES = 100  # about as many redshifts are compared
 REFINED = 8  # and as many between the best of them and the next
 BLOCK = 2048  # objects at a time
-LEAST = 0.001  # probability outside of a narrow density
+LEAST = 0.05  # probability outside of a narrow density
 STEP_TOLERANCE = 1e-7  # in ln(1 + z): the step is still taken, and the next would be its square
 MAX_STEPS = 10
 

@@ -7,9 +7,10 @@ heavier.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
+from sdssflow.configuration.applying import Estimated
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.report.figures import (
@@ -17,6 +18,7 @@ from sdssflow.report.figures import (
     CATALOGUE,
     CLASSES,
     CONCEPTS,
+    ESTIMATES,
     GROUPS,
     PARTS,
     PDFS,
@@ -26,14 +28,15 @@ from sdssflow.report.figures import (
     pdf_models,
 )
 
-Stage = Literal["acquire", "prepare", "explore", "classify", "regress"]
+Stage = Literal["acquire", "prepare", "explore", "classify", "regress", "estimate"]
 
 
 class Item(NamedTuple):
     """One file that the report shows, with the words of its record.
 
-    Sample and split are '' where it belongs to none. Of a Parquet table, kind 'data', only the
-    number of rows and the provenance are quoted. `seed` is that of a table of one seed.
+    Sample and split are '' where it belongs to none; of a target's file, the sample is the target.
+    Of a Parquet table, kind 'data', only the number of rows and the provenance are quoted. `seed`
+    is that of a table of one seed.
     """
 
     path: str
@@ -48,9 +51,12 @@ class Item(NamedTuple):
 
 
 def contents(
-    run: RunConfiguration, samples: dict[str, Sample], results: str = "results"
+    run: RunConfiguration,
+    samples: dict[str, Sample],
+    results: str = "results",
+    targets: Mapping[str, Estimated] | None = None,
 ) -> list[Item]:
-    """List what the report shows, in its order.
+    """List what the report shows, in its order: of samples, then of the run's targets.
 
     Splits come in the order of their names: canonical JSON does not keep the order of keys.
 
@@ -64,6 +70,12 @@ def contents(
         if name not in samples:
             raise KeyError(f"sample {name!r} of the run has no definition")
         items.extend(_of_sample(name, samples[name], run, f"{results}/{name}"))
+    for name, its in (targets or {}).items():
+        items += [
+            _item(shown, f"{results}/{name}/{shown.path}", "estimate", run, name)
+            for shown in ESTIMATES
+            if shown.asked(run, its)
+        ]
     return items
 
 

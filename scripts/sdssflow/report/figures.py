@@ -13,21 +13,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from sdssflow.configuration.applying import Estimated
 from sdssflow.configuration.exploration import EXPLORED
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 
 
 class Shown(NamedTuple):
-    """One figure or table that the report shows of a sample, a split, a seed or a model.
+    """One figure or table that the report shows of a sample, a split, a seed, a model or a target.
 
     Attributes
     ----------
     path : str
-        Below the results of its sample, with ``{split}``, ``{seed}`` and ``{model}``; a figure's
-        path has no suffix.
+        Below the results of its sample or target, with ``{split}``, ``{seed}`` and ``{model}``; a
+        figure's path has no suffix.
     title, caption : str
         What stands above and below it.
     name : str
@@ -36,7 +37,7 @@ class Shown(NamedTuple):
     columns : str
         What Snakemake's report, which shows the file itself, adds about its columns.
     asked : callable
-        Whether a sample of a run has it.
+        Whether a sample of a run, or a target with what is applied to it, has it.
     """
 
     path: str
@@ -44,7 +45,7 @@ class Shown(NamedTuple):
     caption: str
     name: str = ""
     columns: str = ""
-    asked: Callable[[RunConfiguration, Sample], bool] = lambda run, sample: True
+    asked: Callable[[RunConfiguration, Any], bool] = lambda run, its: True
 
     @property
     def label(self) -> str:
@@ -81,6 +82,18 @@ def _gives_pdfs(run: RunConfiguration, sample: Sample) -> bool:
 
 def _trains_networks(run: RunConfiguration, sample: Sample) -> bool:
     return any(run.regressors[model].needs_torch for model in models(run, sample, "regress"))
+
+
+def _classifies(run: RunConfiguration, its: Estimated) -> bool:
+    return "classify" in its.tasks
+
+
+def _estimates_redshifts(run: RunConfiguration, its: Estimated) -> bool:
+    return "regress" in its.tasks
+
+
+def _has_truth(run: RunConfiguration, its: Estimated) -> bool:
+    return its.target.simulated
 
 
 ROWS_OF_SCORES = (
@@ -259,6 +272,44 @@ PDFS = (
         "Others are chosen only if they are better by more than twice that. No test object was "
         "looked at.", name="search"),
 )
+ESTIMATES = (
+    Shown("flow.csv", "From rows to estimates",
+        "Rows as they came, what each cut removed, and what was kept.", name="flow_table",
+        columns="Then how many objects lack a band, have which class or bin, or lie outside of "
+        "the training part; ``share`` is of the rows, from ``kept`` on of the objects kept."),
+    Shown("partitions.csv", "Partitions set aside",
+        "Partitions that could not be used, and why; the others are estimated. Mend or remove the "
+        "file, and the next run estimates it alone.",
+        columns="One row per partition; ``refused`` is empty where nothing was wrong. Bytes are "
+        "those of the written estimates, per object."),
+    Shown("figures/sky", "On the sky",
+        "Means and medians in HEALPix cells of 1.8 degrees, of all objects. What follows the "
+        "edges of the survey, the Galaxy or the weather, and not the large-scale structure, is a "
+        "fault of the photometry or of the model."),
+    Shown("figures/magnitude_color", "Classes against magnitude and colour",
+        "Objects by their most probable class. Shares are of the objects drawn. Where classes "
+        "meet, probabilities say more than the most probable class.", asked=_classifies),
+    Shown("figures/redshift_distributions", "Redshift distributions of the tomographic bins",
+        "The mean p(z) of the objects of each bin of zphot, normalised. The band is where the mean "
+        "of as many objects would lie, by a bootstrap over those drawn: it knows nothing of "
+        "errors of p(z) itself. A mean of right p(z) has the right mean redshift, but is smoother "
+        "than the true n(z).", asked=_estimates_redshifts),
+    Shown("shift.csv", "How far the objects are from the training part",
+        "AUC: how well a classifier tells the target's colours from those of the training part, "
+        "cross-validated; 0.5 if they are alike, 1 if they have nothing in common. Effective n: "
+        "how many training objects of equal weight would be as precise, once they are weighted "
+        "to have the target's colours. Outside training: share of objects farther from the "
+        "training objects than these are from each other. The report's scores hold for objects "
+        "like those of the sample; the farther the target, the less they say.",
+        columns="One row per fold of the model. ``reference`` and ``drawn`` are the numbers of "
+        "training objects and of the target's that were compared.", asked=_estimates_redshifts),
+    Shown("truth_scores.csv", "Scores against the truth of the simulation",
+        "Estimates set against what was simulated. Intervals are of a bootstrap over objects. "
+        "Redshifts are judged on true galaxies. A class set of 90 % should hold the true class of "
+        "nine objects in ten; conformal intervals and sets keep their promise for objects like "
+        "those of the sample only.", columns="``scored`` of ``objects`` were looked at.",
+        asked=_has_truth),
+)
 # fmt: on
 PDFS = tuple(shown._replace(asked=_gives_pdfs) for shown in PDFS)
 PUBLISHED = Shown(
@@ -279,6 +330,7 @@ SECTIONS = {
     "5 classes": CLASSES,
     "6 redshifts": REDSHIFTS,
     "7 p(z)": PDFS,
+    "estimates": ESTIMATES,
     "concepts": CONCEPTS,
     "published numbers": (PUBLISHED,),
 }
@@ -290,7 +342,7 @@ def shown_at(pattern: str) -> tuple[str, Shown]:
     >>> shown_at("results/{sample}/clean/flow.svg")[1].title
     'Objects left after each cut'
     """
-    below = re.sub(r"^results/(\{sample[^}]*\}/)?", "", pattern)
+    below = re.sub(r"^results/(\{(sample|target)[^}]*\}/)?", "", pattern)
     for name in (below, below.rpartition(".")[0]):
         for section, records in SECTIONS.items():
             for shown in records:

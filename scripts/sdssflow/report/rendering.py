@@ -1,4 +1,4 @@
-"""HTML: an index and one page for each sample."""
+"""HTML: an index and one page for each sample and target."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import jinja2
 import yaml
 from markupsafe import Markup, escape
 
+from sdssflow.configuration.applying import Estimated
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
+from sdssflow.configuration.targets import Target
 from sdssflow.evaluate.paper_metrics import of_conventions
 from sdssflow.report.figures import pdf_models
 from sdssflow.report.glossary import BETTER, CLASSES, DENSITIES, REDSHIFTS, SYMBOLS, TASKS, Metric
@@ -21,6 +23,7 @@ from sdssflow.report.pages import SamplePage
 from sdssflow.report.provenance import ModelRun, device_table, digest_table, versions_table
 from sdssflow.report.sections import Residuals, Section
 from sdssflow.report.tables import Table, text_cell, word_columns
+from sdssflow.report.targets import TargetPage
 
 TEMPLATES = Path(__file__).parent / "templates"
 BELOW = re.compile(r"(?<![A-Za-z0-9])([σδ]|outliers|conformal|width)_([A-Za-z0-9.]+)")
@@ -28,7 +31,7 @@ BELOW = re.compile(r"(?<![A-Za-z0-9])([σδ]|outliers|conformal|width)_([A-Za-z0
 
 @dataclass(frozen=True)
 class Places:
-    """Where the index is and, by sample, its page and the folders of its LaTeX tables and cards.
+    """Where the index is, each page, and, by sample, the folders of its LaTeX tables and cards.
 
     Links are relative, from page to file.
     """
@@ -47,6 +50,8 @@ def render_index(
     samples: dict[str, Sample],
     model_runs: list[ModelRun],
     places: Places,
+    targets: list[TargetPage],
+    estimated: dict[str, Estimated],
 ) -> str:
     """Return the page of all samples: the best of each, and how all of it was made.
 
@@ -59,6 +64,7 @@ def render_index(
         current="",
         places=places,
         pages=pages,
+        targets=targets,
         concepts=concepts,
         published=published,
         run=run,
@@ -71,22 +77,26 @@ def render_index(
         configuration=[
             ("Run", _yaml(run)),
             *((f"Sample {name}", _yaml(samples[name])) for name in run.samples),
+            *((f"Target {name}", _yaml(its.target)) for name, its in estimated.items()),
         ],
     )
 
 
-def render_sample(
-    page: SamplePage, pages: list[SamplePage], run: RunConfiguration, places: Places
+def render_page(
+    page: SamplePage | TargetPage,
+    pages: list[SamplePage],
+    targets: list[TargetPage],
+    places: Places,
 ) -> str:
-    """Return the page of one sample; `pages` are those it links to."""
+    """Return the page of one sample or target; `pages` and `targets` are those it links to."""
     return _render(
         places.pages[page.name],
-        "sample.html.j2",
+        "target.html.j2" if isinstance(page, TargetPage) else "sample.html.j2",
         current=page.name,
         places=places,
         page=page,
         pages=pages,
-        run=run,
+        targets=targets,
     )
 
 
@@ -168,7 +178,7 @@ def _glossary(
     ]
 
 
-def _yaml(settings: RunConfiguration | Sample) -> str:
+def _yaml(settings: RunConfiguration | Sample | Target) -> str:
     """Return settings as YAML, every default written out."""
     content = settings.model_dump(mode="json")
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=88)

@@ -1,0 +1,63 @@
+"""Draw the figures of a target: what the models say of objects without spectra.
+
+==========================  =======================================================================
+figure                      what it shows
+==========================  =======================================================================
+``sky``                     maps of density, stars, zphot and the width of p(z); all objects
+``magnitude_color``         the most probable classes against magnitude and colour
+``redshift_distributions``  n(z) of the tomographic bins
+==========================  =======================================================================
+
+Input
+    sky : Parquet of rule gather_estimates
+    drawn, summaries : of all partitions, in their order
+Parameters
+    tasks : what the applied models do, 'classify' or 'regress' or both
+    most : objects that the figures but the first are made of
+    pdfs : canonical JSON of `redshift_pdfs`
+    bootstrap : canonical JSON of `bootstrap`
+    settings : canonical JSON of `figures`
+Output
+    figures : PNG or SVG, each named after its figure
+"""
+
+from functools import cache
+
+from sdssflow.configuration.figures import Figures
+from sdssflow.configuration.pdfs import RedshiftPdfs
+from sdssflow.configuration.scores import Bootstrap
+from sdssflow.estimate.drawn import read_drawn
+from sdssflow.estimate.figures import FIGURES
+from sdssflow.estimate.gathering import read_summaries
+from sdssflow.logs import run
+from sdssflow.plotting import draw_all
+from sdssflow.tables import read_parquet
+
+
+def main(snakemake):
+    inputs, params = snakemake.input, snakemake.params
+    summaries = read_summaries(inputs.summaries)
+
+    @cache
+    def read(name):
+        match name:
+            case "sky":
+                return read_parquet(inputs.sky)
+            case "tasks":
+                return list(params.tasks)
+            case "drawn":
+                return read_drawn(inputs.drawn, summaries, params.most)
+            case "objects":
+                return sum(summary["numbers"].get("kept", 0) for summary in summaries)
+            case "settings":
+                return RedshiftPdfs.from_canonical(params.pdfs)
+            case "bootstrap":
+                return Bootstrap.from_canonical(params.bootstrap)
+        raise ValueError(f"there is nothing called {name}")
+
+    settings = Figures.from_canonical(params.settings)
+    draw_all(snakemake.output.figures, FIGURES, read, settings)
+
+
+if "snakemake" in globals():
+    run(main, snakemake)

@@ -1,0 +1,235 @@
+"""Estimates of a simulated target set against the truth of its simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sdssflow.acquire.schema import CLASSES
+from sdssflow.configuration.scores import Bootstrap, ClassScores
+from sdssflow.evaluate import class_metrics, pdf_metrics, redshift_metrics
+from sdssflow.evaluate.bootstrap import (
+    draw_counts,
+    positive_or_nan,
+    replicate,
+    weighted_sums,
+    with_point_estimate,
+)
+from sdssflow.evaluate.class_metrics import PROBABILITIES, class_codes, class_scores
+from sdssflow.evaluate.metrics import Metric
+from sdssflow.evaluate.redshift_metrics import Residuals, value
+from sdssflow.evaluate.tables import ABOUT_COLUMNS, SCORE_COLUMNS, Columns, Scores, score_rows
+from sdssflow.tables import content_digest, metadata
+
+MOST_SCORED = 1_000_000
+TABLE_COLUMNS = [*ABOUT_COLUMNS, *SCORE_COLUMNS, "scored", "objects"]
+INTERVALS = [name for name in pdf_metrics.COLUMNS if "_low_" in name or "_high_" in name]
+CLASS_SET = "class_set_90"
+OF_CLASSES = [
+    m for m in class_metrics.METRICS if m.name in ("accuracy", "macro_f1", "log_loss")
+]  # fmt: skip
+OF_REDSHIFTS = [
+    m for m in redshift_metrics.METRICS
+    if m.name in ("bias", "sigma_nmad", "outlier_0.05", "outlier_0.15")
+]  # fmt: skip
+# means over `Columns` with `zspec` and the intervals, and with `truth` (n,) and `sets` (n, 3)
+OF_INTERVALS = [
+    m for m in pdf_metrics.DENSITIES if m.name.startswith(("coverage_", "conformal_")) and m.nominal
+]  # fmt: skip
+OF_SETS = [
+    Metric(CLASS_SET, "set of classes", "class set_90", "",
+        "fraction of objects whose class is in the set", "Should be 0.9 or a little more.",
+        term=lambda c: np.take_along_axis(c["sets"], c["truth"][:, None], axis=1)[:, 0],
+        fraction=True, nominal=0.9),
+    Metric(f"{CLASS_SET}_size", "classes in the set", "size of the class set", "",
+        "mean number of classes in the set", "1 where the model is always sure.",
+        term=lambda c: c["sets"].sum(axis=1)),
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The n objects that are scored, of all `objects` of a target.
+
+    Attributes
+    ----------
+    estimates : pyarrow.Table
+        `objid` and what scores are made of, as far as the models give it.
+    spec_class : (n,) array of str
+        True classes.
+    zspec : (n,) float64 array
+        True redshifts, NaN where there is none.
+    objects : int
+        How many have estimates.
+    bundles : list of str
+        Names of the models.
+    digest : str
+        Of the truth of these objects.
+    """
+
+    estimates: pa.Table
+    spec_class: np.ndarray
+    zspec: np.ndarray
+    objects: int
+    bundles: list[str]
+    digest: str
+
+
+def read_scored(
+    paths: Sequence[str | Path],
+    kept: Sequence[int],
+    truth: str | Path,
+    most: int = MOST_SCORED,
+) -> Scored:
+    """Read the estimates of the first partitions, up to `most` objects, and their truth.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+        Estimates of the partitions.
+    kept : sequence of int
+        How many objects each holds; those with none are not opened.
+    truth : path-like
+        Parquet with `objid`, `spec_class`, `zspec`.
+    most : int
+        Objects.
+
+    Raises
+    ------
+    ValueError
+        If the estimates have no objid, or an object has no truth.
+    """
+    tables, left, bundles = [], most, []
+    wanted = {"objid", "class", *PROBABILITIES, CLASS_SET, "zphot", *INTERVALS}
+    for path, rows in zip(paths, kept, strict=True):
+        if rows and left:
+            schema = pq.read_schema(path)
+            if "objid" not in schema.names:
+                raise ValueError(f"{path}: no objid, by which objects are found in {truth}")
+            bundles = metadata(schema)["bundles"]
+            columns = [name for name in schema.names if name in wanted]
+            tables.append(pq.read_table(path, columns=columns).slice(0, left))
+            left -= len(tables[-1])
+    if not tables:
+        raise ValueError(f"no partition of the target has estimates to compare with {truth}")
+    estimates = pa.concat_tables([table.replace_schema_metadata(None) for table in tables])
+    known = _truth_of(truth, estimates["objid"].to_numpy())
+    return Scored(
+        estimates,
+        known["spec_class"].to_numpy(zero_copy_only=False).astype(str),
+        known["zspec"].cast(pa.float64()).to_numpy(),
+        int(sum(kept)),
+        bundles,
+        content_digest(known),
+    )
+
+
+def _truth_of(path: str | Path, objid: np.ndarray) -> pa.Table:
+    """Read the truth of these objects, in their order, block by block of the file."""
+    order = np.argsort(objid, kind="stable")
+    ids, blocks, found = objid[order], [], []
+    for batch in pq.ParquetFile(path).iter_batches(columns=["objid", "spec_class", "zspec"]):
+        its = batch["objid"].to_numpy()
+        place = np.minimum(np.searchsorted(ids, its), len(ids) - 1)
+        ours = np.flatnonzero(ids[place] == its)
+        found.append(order[place[ours]])
+        blocks.append(pa.Table.from_batches([batch]).take(pa.array(ours)))
+    rows = np.concatenate(found)
+    seen = np.bincount(rows, minlength=len(objid))
+    if (seen != 1).any():
+        wrong = objid[seen != 1]
+        raise ValueError(
+            f"{path}: objid {wrong[0]} stands there {seen[seen != 1][0]} times, it should be once "
+            f"({len(wrong)} of {len(objid)} objects); delete it and the estimates, and both are "
+            "made again of one simulation"
+        )
+    return pa.concat_tables(blocks).take(pa.array(np.argsort(rows, kind="stable")))
+
+
+def truth_scores(scored: Scored, settings: ClassScores, bootstrap: Bootstrap) -> pd.DataFrame:
+    """Return ``truth_scores.csv``: `TABLE_COLUMNS`, one row per score.
+
+    Classes are judged on all objects with probabilities, redshifts on true galaxies with p(z);
+    the subset says so. `n` is the number of objects of a score, `scored` of those looked at.
+
+    Parameters
+    ----------
+    scored : Scored
+        Estimates and truth.
+    settings : ClassScores
+        Conventions of the class scores.
+    bootstrap : Bootstrap
+        Over objects.
+    """
+    names = scored.estimates.column_names
+    found: list[tuple[str, Scores]] = []
+    if "class" in names:
+        found += [("all", some) for some in _of_classes(scored, settings, bootstrap)]
+    if "zphot" in names:
+        found += [("GALAXY", some) for some in _of_redshifts(scored, bootstrap)]
+    about = {"model": ", ".join(scored.bundles), "seed": "all"}
+    more = {"scored": len(scored.estimates), "objects": scored.objects}
+    rows = [
+        {**row, **more, "subset": subset}
+        for subset, scores in found
+        for row in score_rows(scores, bootstrap.level, about, {}, scored.digest)
+    ]
+    return pd.DataFrame(rows, columns=TABLE_COLUMNS)
+
+
+def _of_classes(scored: Scored, settings: ClassScores, bootstrap: Bootstrap) -> list[Scores]:
+    known = scored.estimates["class"].is_valid().to_numpy()
+    if not known.any():
+        return []
+    table = scored.estimates.filter(pa.array(known))
+    truth, counts = class_codes(scored.spec_class[known]), _counts(table, bootstrap)
+    probability = np.column_stack([table[n].to_numpy().astype(np.float64) for n in PROBABILITIES])
+    found = [class_scores(truth, probability, counts, settings, tuple(OF_CLASSES))]
+    if CLASS_SET in table.column_names:
+        # no class has the name of another in its own
+        inside = [pc.match_substring(table[CLASS_SET], name).to_numpy() for name in CLASSES]
+        sets = np.column_stack(inside)
+        found.append(_means(OF_SETS, {"truth": truth, "sets": sets}, counts))
+    return found
+
+
+def _of_redshifts(scored: Scored, bootstrap: Bootstrap) -> list[Scores]:
+    galaxy = scored.spec_class == CLASSES[0]
+    galaxy &= scored.estimates["zphot"].is_valid().to_numpy() & np.isfinite(scored.zspec)
+    if not galaxy.any():
+        return []
+    table = scored.estimates.filter(pa.array(galaxy))
+    names = [name for name in ("zphot", *INTERVALS) if name in table.column_names]
+    columns = {name: table[name].to_numpy().astype(np.float64) for name in names}
+    columns["zspec"] = scored.zspec[galaxy]
+    counts = _counts(table, bootstrap)
+
+    def values(*pairs: np.ndarray) -> np.ndarray:
+        return np.array([value(metric, Residuals(*pairs)) for metric in OF_REDSHIFTS])
+
+    pairs = columns["zspec"], columns["zphot"]
+    drawn = replicate(values, pairs, counts).reshape(len(counts), -1)
+    drawn = np.broadcast_to(drawn, (len(counts), len(OF_REDSHIFTS)))  # if all draws are empty
+    n = np.full(len(OF_REDSHIFTS), len(table))
+    points = Scores(tuple(OF_REDSHIFTS), values(*pairs), drawn, n)
+    return [points, _means(OF_INTERVALS, columns, counts)]
+
+
+def _counts(table: pa.Table, bootstrap: Bootstrap) -> np.ndarray:
+    return draw_counts(table["objid"].to_numpy().astype(str), bootstrap)
+
+
+def _means(metrics: Sequence[Metric], columns: Columns, counts: np.ndarray) -> Scores:
+    """Return metrics that are means of a term of each object, with replicates."""
+    terms = np.column_stack([metric.term(columns) for metric in metrics]).astype(np.float64)
+    weights = with_point_estimate(counts)
+    total = positive_or_nan(weights.sum(axis=1, dtype=np.int64))
+    values = weighted_sums(weights, terms) / total[:, None]
+    return Scores(tuple(metrics), values[0], values[1:], np.full(len(metrics), len(terms)))

@@ -1,0 +1,225 @@
+"""The page of a target: what went in, what the models said, how far they may be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from sdssflow.configuration.applying import Estimated
+from sdssflow.configuration.targets import Target
+from sdssflow.prepare.cuts import describe
+from sdssflow.report.contents import Item
+from sdssflow.report.glossary import label
+from sdssflow.report.sections import Section, block
+from sdssflow.report.tables import (
+    Cell,
+    Table,
+    number_cell,
+    plain,
+    plain_table,
+    read_table,
+    text_cell,
+    with_interval,
+    word_columns,
+)
+
+PARTITION_COLUMNS = ("partition", "path", "rows", "kept", "bytes_per_object",
+                     "pdf_bytes_per_object", "refused")  # fmt: skip
+SCORE_COLUMNS = ("metric", "convention", "subset", "value", "lower", "upper", "n", "scored",
+                 "objects")  # fmt: skip
+MOST_LISTED = 200  # partitions set aside
+SIMULATED = "Simulated: no observed object is among these rows."
+DOES = {"classify": "classes", "regress": "redshifts"}
+FORMS = {
+    "none": "summaries alone",
+    "quantiles_5": "5 quantiles",
+    "mixture": "parameters of its mixture of Gaussians",
+    "quantiles_99": "99 quantiles, in files of qp beside the estimates",
+}
+KEPT = "kept"  # row of flow.csv between cuts and flags
+FLAGS = (
+    "What the estimates say of each object, counted; the shares are of the objects kept. An object "
+    "that lacks a needed band has an estimate only if its model takes missing values. One outside "
+    "of the training part lies farther from the training objects, in colours, than these from "
+    "each other: the model extrapolates there, and its p(z) need not show it. Tomographic bins "
+    "are by zphot."
+)
+
+
+@dataclass(frozen=True)
+class TargetPage:
+    """The page of one target; `in_short` also stands on the index."""
+
+    name: str
+    title: str
+    text: list[str]
+    in_short: list[str]
+    sections: list[Section]
+
+
+def target_page(
+    name: str, items: Sequence[Item], its: Estimated, manifests: Sequence[Mapping[str, Any]]
+) -> TargetPage:
+    """Read everything that `items` names of a target; those of others are left aside.
+
+    `manifests` are what the bundles say that are applied to it, as
+    `configuration.applying.read_manifest` reads them.
+
+    Raises
+    ------
+    ReportError
+        If a file is missing, empty or no table of its kind.
+    """
+    found = {item.name: item for item in items if item.stage == "estimate" and item.sample == name}
+    target = its.target
+    listed = read_table(found["partitions"].path, PARTITION_COLUMNS)
+    listed["refused"] = listed["refused"].astype(object).where(listed["refused"].notna(), "")
+    flow = read_table(found["flow_table"].path, ("what", "objects", "share"))
+    went_in, flagged = _flow_tables(flow, found["flow_table"])
+    aside = listed[listed["refused"] != ""]
+    figures = [
+        block(item, f"target {name}", []) for item in found.values() if item.kind == "figure"
+    ]
+    further = []
+    if "shift" in found:
+        item = found["shift"]
+        shift = plain_table(read_table(item.path, ("bundle", "auc")), item.title, item.caption, [])
+        further.append(Section(f"{name}-shift", item.title, blocks=[_from(item, shift)]))
+    if "truth_scores" in found:
+        item = found["truth_scores"]
+        further.append(Section(f"{name}-truth", item.title, blocks=[_truth_table(item)]))
+    sections = [
+        Section(f"{name}-data", "What went in", facts=_facts(name, target, listed),
+                blocks=[went_in]),
+        Section(f"{name}-models", "Models applied", blocks=[_models_table(manifests)]),
+        Section(f"{name}-flags", "What was flagged, and why", blocks=[flagged]),
+        Section(f"{name}-figures", "What the models say", blocks=figures),
+        *further,
+    ]  # fmt: skip
+    if len(aside):
+        sections.insert(1, _aside_section(name, aside, found["partitions"]))
+    text = [SIMULATED] if target.simulated else []
+    return TargetPage(
+        name,
+        target.shown_title,
+        [*text, *([target.description] if target.description else [])],
+        _in_short(listed, aside, manifests),
+        sections,
+    )
+
+
+def _in_short(
+    listed: pd.DataFrame, aside: pd.DataFrame, manifests: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    rows, kept = int(listed["rows"].sum()), int(listed["kept"].sum())
+    gives = " and ".join(f"{DOES[its['task']]} by {its['name']}" for its in manifests)
+    found = [f"{kept:,} of {rows:,} objects have estimates: {gives}."]
+    if len(aside):
+        found.append(
+            f"{len(aside):,} of {len(listed):,} partitions were set aside and are not among them."
+        )
+    return found
+
+
+def _facts(name: str, target: Target, listed: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return what is known of the source and the estimates, as pairs of a word and its value."""
+    source = target.source
+    place = getattr(source, "path", getattr(source, "folder", ""))
+    cuts = "; ".join(describe(cut) for cut in target.cuts)
+    extinction = getattr(source, "extinction_applied", None)
+    facts = [
+        ("Target", name),
+        ("Source", f"{source.kind}: {place}" if place else source.kind),
+        ("Reference", target.reference),
+        ("Galactic extinction", {True: "already subtracted in the source",
+                                 False: "not subtracted in the source"}.get(extinction, "")),
+        ("Partitions", f"{len(listed):,}"),
+        ("Cuts", cuts or "none"),
+        ("p(z) kept as", FORMS[target.pdf] if (listed["pdf_bytes_per_object"] > 0).any()
+                         or target.pdf == "quantiles_99" else ""),
+        ("Bytes per object", _bytes(listed)),
+    ]  # fmt: skip
+    return [pair for pair in facts if pair[1]]
+
+
+def _bytes(listed: pd.DataFrame) -> str:
+    """Return the mean size of an object's estimates on disk."""
+    kept = listed["kept"].sum()
+    if not kept:
+        return ""
+    every, pdf = (
+        float((listed[name] * listed["kept"]).sum() / kept)
+        for name in ("bytes_per_object", "pdf_bytes_per_object")
+    )
+    return f"{every:.1f}" + (f", {pdf:.1f} of them p(z)" if pdf else "")
+
+
+def _flow_tables(flow: pd.DataFrame, item: Item) -> tuple[Table, Table]:
+    """Return what was cut, and what was flagged of what was kept."""
+    is_kept = flow["what"] == KEPT
+    end = int(is_kept.to_numpy().argmax()) + 1 if is_kept.any() else len(flow)
+    return (
+        _from(item, plain_table(flow.iloc[:end], item.title, item.caption, [])),
+        _from(item, plain_table(flow.iloc[end:], "Flags, classes and bins", FLAGS, [])),
+    )
+
+
+def _aside_section(name: str, aside: pd.DataFrame, item: Item) -> Section:
+    rows = [
+        [text_cell(row["partition"]), text_cell(row["path"]), text_cell(row["refused"])]
+        for _, row in aside.head(MOST_LISTED).iterrows()
+    ]
+    more = len(aside) - len(rows)
+    notes = [f"And {more:,} further ones, which the CSV file lists"] if more else []
+    columns = word_columns("partition", "file", "why")
+    table = _from(item, Table(item.title, item.caption, columns, rows, notes))
+    return Section(f"{name}-aside", item.title, blocks=[table])
+
+
+def _models_table(manifests: Sequence[Mapping[str, Any]]) -> Table:
+    heads = ("bundle", "estimates", "kind", "trained on", "objects", "refit", "licence")
+    rows = []
+    for its in manifests:
+        trained = f"{its['sample']}, split {its['split']}, seed {its['seed']}"
+        simulated = " (simulated)" if its["simulated"] else ""
+        refit = "on the test part too" if its["refit"] else "no"
+        words = [its["name"], DOES[its["task"]], f"{its['model']}: {its['kind']}"]
+        cells = [*map(text_cell, words), text_cell(trained + simulated)]
+        rows.append(
+            [*cells, number_cell(its["objects"]), text_cell(refit), text_cell(its["licence"])]
+        )
+    return Table(
+        "Models applied",
+        "Each with the sample, split and seed that it was trained on, and the number of training "
+        "objects, summed over folds. Its scores, on test objects that it did not learn from, are "
+        "in the report of the run that trained it.",
+        word_columns(*heads, numeric=("objects",)),
+        rows,
+    )
+
+
+def _truth_table(item: Item) -> Table:
+    frame = read_table(item.path, SCORE_COLUMNS)
+    rows = []
+    for _, row in frame.iterrows():
+        value, interval = with_interval(row["value"], row["lower"], row["upper"])
+        shown = Cell(value, interval, float(row["value"]) if value and row["n"] else "")
+        words = [label(row["metric"]), row["convention"], _of(row["subset"])]
+        rows.append([*map(text_cell, words), shown, number_cell(row["n"])])
+    scored, objects = int(frame["scored"].iloc[0]), int(frame["objects"].iloc[0])
+    notes = [] if scored == objects else [
+        f"Scored are {plain(scored)} of {plain(objects)} objects, those of the first partitions"
+    ]  # fmt: skip
+    heads = word_columns("score", "convention", "of", "value", "N", numeric=("value", "N"))
+    return _from(item, Table(item.title, item.caption, heads, rows, notes))
+
+
+def _of(subset: str) -> str:
+    return {"all": "all classes", "GALAXY": "true galaxies"}.get(subset, subset)
+
+
+def _from(item: Item, table: Table) -> Table:
+    return replace(table, source=item.path)
