@@ -172,7 +172,6 @@ rule check_estimates:
         "../scripts/check_estimates.py"
 
 
-<<<<<<< HEAD
 rule write_hats:
     input:
         estimates=of_partitions("estimates/{partition}.parquet"),
@@ -189,7 +188,8 @@ rule write_hats:
         "Writing the estimates of {wildcards.target} as a HATS catalogue"
     script:
         "../scripts/write_hats.py"
-=======
+
+
 def estimate_record(name):
     """Record of what the report shows of targets."""
     return next(shown for shown in figures.ESTIMATES if shown.label == name)
@@ -254,4 +254,3 @@ rule score_estimates:
         "Scoring the estimates of {wildcards.target} by the truth of the simulation"
     script:
         "../scripts/score_estimates.py"
->>>>>>> main
