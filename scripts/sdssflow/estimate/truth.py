@@ -26,7 +26,7 @@ from sdssflow.evaluate.class_metrics import PROBABILITIES, class_codes, class_sc
 from sdssflow.evaluate.metrics import Metric
 from sdssflow.evaluate.redshift_metrics import Residuals, value
 from sdssflow.evaluate.tables import ABOUT_COLUMNS, SCORE_COLUMNS, Columns, Scores, score_rows
-from sdssflow.tables import content_digest, metadata
+from sdssflow.tables import content_digest, metadata, read_schema
 
 MOST_SCORED = 1_000_000
 TABLE_COLUMNS = [*ABOUT_COLUMNS, *SCORE_COLUMNS, "scored", "objects"]
@@ -110,7 +110,7 @@ def read_scored(
     wanted = {"objid", "class", *PROBABILITIES, CLASS_SET, "zphot", *INTERVALS}
     for path, rows in zip(paths, kept, strict=True):
         if rows and left:
-            schema = pq.read_schema(path)
+            schema = read_schema(path)
             if "objid" not in schema.names:
                 raise ValueError(f"{path}: no objid, by which objects are found in {truth}")
             bundles = metadata(schema)["bundles"]

@@ -1,0 +1,72 @@
+# What the rules of estimate need: which model is applied to which rows.
+
+
+def task_folder(bundle):
+    """Folder of the results of a bundle's task and split."""
+    return f"results/{bundle.sample}/{bundle.task}/{bundle.split}/{bundle.model}"
+
+
+def bundled(wildcards):
+    """Input function: the trained model, what it was trained on, and the calibration of its p(z)."""
+    its = BUNDLES[wildcards.bundle]
+    rows = f"results/{its.sample}"
+    origins = {
+        "features": f"{rows}/features/features.parquet",
+        "catalogue": f"{rows}/catalogue/catalogue.parquet",
+    }
+    if its.refit:
+        return origins | {"refit": f"results/refits/{wildcards.bundle}"}
+    folder = task_folder(its)
+    origins["model"] = f"{folder}/{its.seed}"
+    origins["development"] = f"{rows}/split/{its.split}/{its.seed}/development.parquet"
+    if its.task == "regress":
+        origins["calibration"] = f"{folder}/calibration/{its.seed}.json"
+        origins["reference"] = f"{folder}/calibration/{its.seed}.parquet"
+    return origins
+
+
+def settings_of(bundle):
+    """Settings of the model of a bundle."""
+    known = RUN.classifiers if bundle.task == "classify" else RUN.regressors
+    return known[bundle.model]
+
+
+def whole_sample(wildcards):
+    """Parameter function: what a model that is trained on all objects holds back."""
+    its = BUNDLES[wildcards.bundle]
+    return WholeSample.after(SAMPLES[its.sample].splits[its.split]).canonical()
+
+
+def partition_of(wildcards):
+    return PARTITIONS[wildcards.target][wildcards.partition]
+
+
+def partition_catalogue(wildcards):
+    """Input function: the downloaded catalogue of a target; nothing for files of the user."""
+    kind = TARGETS[wildcards.target].source.kind
+    return [] if kind == "file" else [partition_of(wildcards).path]
+
+
+def partition_files(wildcards):
+    """Parameter function: the file of the user that a partition is read from."""
+    kind = TARGETS[wildcards.target].source.kind
+    return [partition_of(wildcards).path] if kind == "file" else []
+
+
+def drawn_of_each(wildcards):
+    """Parameter function: how many objects of each partition the figures are made of."""
+    rows = TARGETS[wildcards.target].figure_rows
+    return -(-rows // len(PARTITIONS[wildcards.target]))
+
+
+def of_partitions(path):
+    """Input function: a file of each partition of a target, in their order."""
+    return lambda wildcards: [
+        f"results/{wildcards.target}/{path.format(partition=name)}"
+        for name in PARTITIONS[wildcards.target]
+    ]
+
+
+def estimate_record(name):
+    """Record of what the report shows of targets."""
+    return next(shown for shown in figures.ESTIMATES if shown.label == name)
