@@ -1,6 +1,9 @@
 # What the rules of estimate need: which model is applied to which rows.
 
 
+WITH_PDF_FILES = those(TARGETS, lambda its: its.pdf == "quantiles_99")
+
+
 def task_folder(bundle):
     """Folder of the results of a bundle's task and split."""
     return f"results/{bundle.sample}/{bundle.task}/{bundle.split}/{bundle.model}"

@@ -53,6 +53,8 @@ rule estimate_partition:
         summary="results/{target}/partitions/{partition}.json",
         drawn="results/{target}/partitions/{partition}_drawn.parquet",
         sky="results/{target}/partitions/{partition}_sky.parquet",
+    wildcard_constraints:
+        target=one_of(set(TARGETS) - WITH_PDF_FILES),
     resources:
         **needs(1500, minutes=240),
     params:
@@ -68,6 +70,18 @@ rule estimate_partition:
         "Estimating partition {wildcards.partition} of {wildcards.target}"
     script:
         "../scripts/estimate_partition.py"
+
+
+# the same, with a file of qp
+use rule estimate_partition as estimate_pdfs with:
+    output:
+        estimates="results/{target}/estimates/{partition}.parquet",
+        summary="results/{target}/partitions/{partition}.json",
+        drawn="results/{target}/partitions/{partition}_drawn.parquet",
+        sky="results/{target}/partitions/{partition}_sky.parquet",
+        pdfs="results/{target}/estimates/{partition}.hdf5",
+    wildcard_constraints:
+        target=one_of(WITH_PDF_FILES),
 
 
 rule gather_estimates:

@@ -178,8 +178,9 @@ class Bundle:
             `missing_bands`, text, the bands without a magnitude among those needed. Of a
             classifier, `class_code` (uint8, index in `CLASSES`), the probability of each class
             (float64) and `class_set_code` (uint8, bits by `CLASSES`), the classes that hold the
-            true one with a probability of 0.9. Of a regressor, what `RedshiftModel.columns`
-            says. NaN, and codes of 255, where the model can't do without what is missing.
+            true one with a probability of 0.9 at least, the most probable one among them. Of a
+            regressor, what `RedshiftModel.columns` says. NaN, and codes of 255, where the model
+            can't do without what is missing.
 
         Raises
         ------
@@ -273,6 +274,7 @@ class ClassModel:
         found |= {f"probability_{name}": probability[:, k] for k, name in enumerate(CLASSES)}
         if self.reach is not None:
             inside = probability >= 1 - self.reach
+            inside[np.arange(len(code)), code] = True  # no set is empty
             found["class_set_code"] = (inside @ (1 << np.arange(len(CLASSES)))).astype(np.uint8)
         return found
 

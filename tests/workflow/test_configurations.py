@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -35,6 +36,7 @@ SOURCES = {
     "mgs": {"kind": "embedded", "table": "mgs"},
     "sky": {"kind": "skyserver", "chunks": 2, "simulated": {"objects": 700}},
 }
+COLORED = {"ra": "ra", "dec": "dec"} | {f"model_mag_{band}": band for band in "ugriz"}
 TASKS = {"mgs": ["regress"], "sky": ["classify"]}
 
 
@@ -84,15 +86,57 @@ def random_configuration(draw: random.Random) -> dict[str, object]:
             },
             "explore": {"figures": some(draw, ["magnitudes", "color_color"])},
         }
+    files |= random_applications(draw, run, files)
     for name in ("mine", "other"):
         files[f"data/{name}.csv"] = f"u,g,r,i,z\n{draw.randint(14, 15)},17,16,16,16\n"
     return files
+
+
+def random_applications(
+    draw: random.Random, run: dict[str, Any], files: dict[str, Any]
+) -> dict[str, object]:
+    """Draw bundles, and a target with its files, and name them in the run."""
+    trained = [
+        {"sample": name, "split": split, "model": model, "task": task}
+        for name in run["samples"]
+        for sample in [files[f"config/samples/{name}.yaml"]]
+        for task in sample["tasks"]
+        for split in sample["splits"]
+        for model in run["classifiers" if task == "classify" else "regressors"]
+        if task == "classify" or model in ("local_linear", "ensemble")
+    ]
+    run |= {"bundles": {}, "targets": []}
+    if trained and draw.random() < 0.6:
+        chosen = draw.choice(trained)
+        refit = chosen["model"] != "vote" and draw.random() < 0.5
+        run["bundles"]["kept"] = chosen | {"refit": refit}
+    if not trained or draw.random() < 0.4:
+        return {}
+    run["targets"] = ["unknown"]
+    first = draw.choice(trained)
+    others = [model for model in trained if model["task"] != first["task"]]
+    target = {
+        "title": draw.choice(["Some", "Others"]),
+        "source": draw.choice(
+            [
+                {"kind": "file", "path": "data/unknown", "columns": COLORED},
+                {"kind": "skyserver", "rows": "photometry", "simulated": {"objects": 700}},
+            ]
+        ),
+        "models": [first, *others[: draw.choice([0, 1])]],
+        "partitions": draw.choice([1, 2]),
+        "pdf": draw.choice(["none", "mixture", "quantiles_99"]),
+        "hats": draw.choice([True, False]),
+    }
+    rows = {f"data/unknown/{name}.csv": "" for name in some(draw, "abc")}
+    return {"config/targets/unknown.yaml": target} | rows
 
 
 def configure(folder: Path, files: dict[str, object]) -> None:
     """Write a configuration; files of the user are older than any result."""
     if not (folder / "config").exists():
         shutil.copytree(ROOT / "config", folder / "config")
+    shutil.rmtree(folder / "data/unknown", ignore_errors=True)
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
