@@ -57,9 +57,17 @@ def partition_files(wildcards):
 
 
 def drawn_of_each(wildcards):
-    """Parameter function: how many objects of each partition the figures are made of."""
-    rows = TARGETS[wildcards.target].figure_rows
-    return -(-rows // len(PARTITIONS[wildcards.target]))
+    """Parameter function: how many objects of a partition are drawn for the figures.
+
+    Not by the number of files in a folder: a further one shall not run the others again.
+    """
+    target = TARGETS[wildcards.target]
+    rows = (
+        1000
+        if target.source.kind == "file" and os.path.isdir(target.source.path)
+        else target.figure_rows
+    )
+    return -(-rows // target.partitions)
 
 
 def of_partitions(path):

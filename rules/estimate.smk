@@ -86,6 +86,7 @@ use rule estimate_partition as estimate_pdfs with:
 
 rule gather_estimates:
     input:
+        estimates=of_partitions("estimates/{partition}.parquet"),
         summaries=of_partitions("partitions/{partition}.json"),
         skies=of_partitions("partitions/{partition}_sky.parquet"),
     output:

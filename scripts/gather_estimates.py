@@ -1,8 +1,11 @@
 """Put together what the partitions of a target say of their objects.
 
+Estimates of partitions that the target no longer has are removed: whoever reads the whole folder
+shall find the objects of the target and no others.
+
 Inputs
 ------
-summaries, skies : of all partitions, in their order
+estimates, summaries, skies : of all partitions, in their order
 
 Outputs
 -------
@@ -16,7 +19,9 @@ partitions : names of the partitions
 paths : what each reads
 """
 
-from sdssflow.estimate.gathering import flow_of, listing, read_summaries, sky_of
+from pathlib import Path
+
+from sdssflow.estimate.gathering import flow_of, left_over, listing, read_summaries, sky_of
 from sdssflow.logs import logger, run
 from sdssflow.tables import write_csv, write_parquet
 
@@ -28,6 +33,9 @@ def main(snakemake):
     write_csv(listed, output.partitions)
     write_csv(flow_of(summaries), output.flow)
     write_parquet(sky_of(snakemake.input.skies), output.sky)
+    for path in left_over(Path(snakemake.input.estimates[0]).parent, params.partitions):
+        logger.info("removing %s: the target has no such partition any more", path)
+        path.unlink()
     logger.info("%d of %d partitions", (listed["refused"] == "").sum(), len(listed))
 
 

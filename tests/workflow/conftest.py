@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 import yaml
@@ -49,6 +50,8 @@ TINY_RUN = {
             },
         },
     },
+    "bundles": {"mgs_ensemble": {"sample": "tiny", "split": "published", "model": "ensemble"}},
+    "targets": ["unknown"],
     "redshift_pdfs": {"magnitude_bins": 2, "pit_bins": 8},
     "bootstrap": {"replicates": 20, "level": 0.95, "seed": 1},
     "figures": {"format": "png", "dpi": 50},
@@ -109,7 +112,7 @@ def copy_project(folder: Path) -> None:
 
 def configure(folder: Path) -> None:
     """Make the samples `tiny` (every 16th galaxy of mgs, as a file) and `mock` (a small simulated
-    sky, by query), and the tiny run."""
+    sky, by query), the target `unknown` (other galaxies, two files), and the tiny run."""
     galaxies = read_parquet(folder / "data/embedded/mgs.parquet")
     tiny = galaxies.filter(pc.equal(pc.bit_wise_and(galaxies.column("row_id"), 15), 0))
     columns = [name for name in tiny.column_names if name in COLUMNS and name != "row_id"]
@@ -134,7 +137,29 @@ def configure(folder: Path) -> None:
     mock["classifiers"] = ["dummy", "logistic"]
     mock["explore"] = {"figures": ["sky_map"], "clusters": [2, 3], "embeddings": ["pca"]}
     (folder / "config/samples/mock.yaml").write_text(yaml.safe_dump(mock, sort_keys=False))
+    configure_target(folder, galaxies)
     (folder / "config/config.yaml").write_text(yaml.safe_dump(TINY_RUN, sort_keys=False))
+
+
+def configure_target(folder: Path, galaxies: pa.Table) -> None:
+    """Make the target `unknown`: galaxies without redshifts in two files."""
+    columns = [name for name in galaxies.column_names if "_mag_" in name]
+    (folder / "data/unknown").mkdir()
+    for place, name in enumerate(("a", "b"), start=1):
+        rows = galaxies.filter(pc.equal(pc.bit_wise_and(galaxies.column("row_id"), 31), place))
+        table = rows.select(columns).replace_schema_metadata(None)
+        write_parquet(table, folder / f"data/unknown/{name}.parquet")
+    target = {
+        "title": "Galaxies without redshifts",
+        "source": {
+            "kind": "file",
+            "path": "data/unknown",
+            "columns": {name: name for name in columns},
+            "extinction_applied": True,
+        },
+        "models": [{"sample": "tiny", "split": "published", "model": "ensemble"}],
+    }
+    (folder / "config/targets/unknown.yaml").write_text(yaml.safe_dump(target, sort_keys=False))
 
 
 @pytest.fixture(scope="session")

@@ -135,8 +135,8 @@ class Target(Section):
     """Whether the estimates are written as a HATS catalogue as well, once all partitions are
     estimated; the source needs ra and dec."""
     figure_rows: Annotated[int, Field(ge=1000)] = 10_000
-    """About how many objects, drawn at random, the figures of the report are made of; sky maps
-    count all."""
+    """About how many objects, drawn at random, the figures of the report are made of; of a folder
+    at most 1000 of each file. Sky maps count all."""
 
     @model_validator(mode="after")
     def _hats_needs_positions(self) -> Target:

@@ -124,6 +124,13 @@ def _rows_of(column: pa.ChunkedArray, place: np.ndarray) -> list[np.ndarray]:
     return np.split(place, np.cumsum([len(chunk) for chunk in column.chunks])[:-1])
 
 
+def left_over(folder: Path, partitions: Sequence[str]) -> list[Path]:
+    """Return the files of estimates in a folder that are of none of the partitions."""
+    files = [path for path in folder.iterdir() if path.suffix in (".parquet", ".hdf5")]
+    known = set(partitions)
+    return sorted(path for path in files if path.stem not in known and path.name[0] != ".")
+
+
 def require_complete(listed: pd.DataFrame, target: str) -> None:
     """Raise ValueError if partitions of a target were set aside, with their number and reasons."""
     refused = listed[listed["refused"].fillna("") != ""]  # all empty, they read as numbers

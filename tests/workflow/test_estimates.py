@@ -1,0 +1,105 @@
+"""Targets in a run: what is set aside, what runs again, and what a killed run leaves."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+pytestmark = pytest.mark.workflow
+ONE = "results/unknown/estimates/a.parquet"
+GATHERED = {"gather_estimates", "check_estimates", "plot_estimates", "compare_target"}
+REPORTED = {"build_report", "write_crate"}
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    return finished.copy(tmp_path / "run")
+
+
+def test_a_target_gets_its_estimates_bundle_and_page(finished):
+    folder = finished.folder
+    assert "2 partitions" in (folder / "results/unknown/complete.txt").read_text()
+    assert pq.read_table(folder / ONE)["zphot"].null_count == 0
+    assert (folder / "results/bundles/mgs_ensemble.zip").is_file()
+    page = (folder / "results/report/unknown.html").read_text()
+    assert "Galaxies without redshifts" in page
+
+
+def test_a_new_file_is_estimated_alone(run):
+    before = (run.folder / ONE).read_bytes()
+    shutil.copy2(run.folder / "data/unknown/a.parquet", run.folder / "data/unknown/c.parquet")
+    jobs = run.jobs()
+    assert [out for rule, out in jobs if rule == "estimate_partition"] == [
+        "results/unknown/estimates/c.parquet"
+    ]
+    assert {rule for rule, _ in jobs} == {"estimate_partition", *GATHERED, *REPORTED}
+    run.snakemake()
+    assert (run.folder / ONE).read_bytes() == before
+
+
+def test_a_damaged_partition_is_set_aside_and_the_others_go_on(run):
+    rows = run.folder / "data/unknown/b.parquet"
+    good = rows.read_bytes()
+    rows.write_bytes(good[: len(good) // 2])
+    done = run.snakemake(check=False)
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()
+    assert "1 of 2 partitions were set aside" in "\n".join(last[-4:])
+    assert "b.parquet" in last[-1]
+    assert pq.read_table(run.folder / ONE).num_rows > 0
+    assert "b.parquet" in (run.folder / "results/report/unknown.html").read_text()
+    rows.write_bytes(good)
+    outputs = [output for rule, output in run.jobs() if rule == "estimate_partition"]
+    assert outputs == ["results/unknown/estimates/b.parquet"]
+    run.snakemake()
+
+
+def test_another_model_estimates_again_and_reads_no_source_again(run):
+    path = run.folder / "config/config.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["regressors"]["ensemble"]["max_epochs"] = 3
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    planned = run.planned()
+    assert planned["estimate_partition"] == 2
+    assert planned["build_bundle"] == 1
+    assert not {"import_catalogue", "download_chunk", "split_sample"} & set(planned)
+
+
+def test_another_title_estimates_nothing_again(run):
+    path = run.folder / "config/targets/unknown.yaml"
+    path.write_text(path.read_text().replace("Galaxies without", "Some without"))
+    assert set(run.planned()) == REPORTED
+
+
+def test_a_killed_run_goes_on_and_ends_alike(run):
+    before = run.results()
+    shutil.rmtree(run.folder / "results/unknown")
+    for name in "cdef":
+        shutil.copy2(
+            run.folder / "data/unknown/a.parquet", run.folder / f"data/unknown/{name}.parquet"
+        )
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "results/unknown/complete.txt"]
+    killed = subprocess.Popen(
+        command, cwd=run.folder, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    estimates = run.folder / "results/unknown/estimates"
+    while not list(estimates.glob("[a-f].parquet")) and killed.poll() is None:
+        time.sleep(0.05)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    run.snakemake("--unlock")
+    run.snakemake()
+    for name in "cdef":
+        (run.folder / f"data/unknown/{name}.parquet").unlink()
+    run.snakemake()
+    after = run.results()
+    assert {path: after.get(path) for path in before} == before
+    left = {path.name for path in estimates.iterdir() if path.suffix == ".parquet"}
+    assert left == {"a.parquet", "b.parquet"}
