@@ -11,7 +11,7 @@ rule refit_model:
         bundle=one_of(those(BUNDLES, lambda its: its.refit)),
     resources:
         **needs(1000, 15, minutes=60, minutes_per_mb=0.3),
-        gpu=lambda wildcards: int(settings_of(BUNDLES[wildcards.bundle]).needs_torch),
+        gpu=1,
         without_gpu="stop",
     params:
         settings=lambda wildcards: settings_of(BUNDLES[wildcards.bundle]).canonical(),

@@ -1,4 +1,4 @@
-"""A change of how one source is read reruns no other source."""
+"""A change of how one source is read reruns no other source; a target reads files as it goes."""
 
 from pathlib import Path
 
@@ -13,7 +13,11 @@ DOWNLOADS = {"plan_chunks", "download_chunk", "assemble_catalogue", "estimate_do
 
 @pytest.mark.parametrize(
     ("folder", "rerun"),
-    [("files", {"import_catalogue"}), ("bulk", {"import_bulk"}), ("download", DOWNLOADS)],
+    [
+        ("files", {"import_catalogue", "estimate_partition"}),
+        ("bulk", {"import_bulk"}),
+        ("download", DOWNLOADS),
+    ],
 )
 def test_a_change_reruns_only_the_scripts_of_its_source(folder, rerun):
     changed = set((SCRIPTS / "sdssflow/acquire" / folder).glob("[a-z]*.py"))

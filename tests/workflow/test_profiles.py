@@ -9,7 +9,13 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PROFILES = sorted((ROOT / "profiles").glob("*/profile.yaml"))
 TEXT = "\n".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
-BODIES = dict(re.findall(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", TEXT, re.MULTILINE | re.DOTALL))
+BODIES = dict(
+    re.findall(
+        r"^(?:use )?rule (?:\w+ as )?(\w+)(?: with)?:\n(.*?)(?=^rule |^use rule |\Z)",
+        TEXT,
+        re.MULTILINE | re.DOTALL,
+    )
+)
 LOCAL = {name for name, body in BODIES.items() if "localrule: True" in body}
 
 
@@ -28,7 +34,7 @@ def test_on_a_cluster_every_rule_is_in_a_group_or_an_array_or_stays_here():
 
 def test_downloads_and_what_takes_a_moment_are_made_on_the_submit_host():
     downloads = {"plan_chunks", "download_chunk", "estimate_download"}
-    assert downloads | {"check_published", "write_crate"} == LOCAL
+    assert downloads | {"check_published", "check_estimates", "write_crate"} == LOCAL
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.parent.name)
@@ -40,7 +46,7 @@ def test_profiles_set_resources_of_rules_that_are_there(path):
 def test_profiles_that_submit_say_what_the_gpu_rules_get():
     # inside a job profiles/default is read again, and says gpu: 0 where nothing is passed on
     asking = {name for name, body in BODIES.items() if "gpu=1" in body}
-    assert asking == {"train_network", "search_settings"}
+    assert asking == {"train_network", "search_settings", "refit_model"}
     for path in PROFILES:
         content = yaml.safe_load(path.read_text())
         if "executor" in content:
@@ -48,5 +54,5 @@ def test_profiles_that_submit_say_what_the_gpu_rules_get():
 
 
 def test_rules_know_of_no_cluster():
-    for word in ("slurm", "partition", "account", "retries:", "group:"):
+    for word in ("slurm", "account", "retries:", "group:"):
         assert word not in "\n".join(BODIES.values()), word
