@@ -57,7 +57,8 @@ try:
     LAYERS = configuration_layers()
     RUN = loading.load_layers(LAYERS)
     SAMPLES = loading.load_samples(RUN, LAYERS)
-    BUNDLES, TARGETS, APPLIED = applications = load_applications(RUN, SAMPLES, LAYERS)
+    applications = load_applications(RUN, SAMPLES, LAYERS)
+    BUNDLES, TARGETS, APPLIED, LEFT_OUT = applications
     ESTIMATED = estimated(applications)
 except loading.ConfigurationError as error:
     failures.refuse(error)

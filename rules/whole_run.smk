@@ -1,5 +1,6 @@
 # What holds of every rule, and of a run as a whole. Included after the rules.
 from snakemake.io import WILDCARD_REGEX
+from snakemake.logging import logger
 
 from sdssflow.preload import Preload
 
@@ -71,6 +72,8 @@ def check_folder():
 
 if workflow.is_main_process:
     check_folder()
+    for line in LEFT_OUT:
+        logger.warning(line)
 
 
 def every_output(wildcards):

@@ -30,11 +30,14 @@ class Applications(NamedTuple):
         By name.
     models : dict of str to list of str
         Of each target, the folders of the bundles that are applied to it.
+    left_out : list of str
+        What is left out, and why, in a line each.
     """
 
     bundles: dict[str, BundledModel]
     targets: dict[str, Target]
     models: dict[str, list[str]]
+    left_out: list[str]
 
 
 class Estimated(NamedTuple):
@@ -50,19 +53,28 @@ def load_applications(
 ) -> Applications:
     """Read the targets of a run and settle which models it bundles.
 
-    Bundles and targets that an earlier layer of the configuration names are left out where a later
-    one has other samples: the run doesn't train their models.
+    Bundles and targets whose models are of a sample that is defined, but not among those of this
+    run, are left out: whoever runs other samples need not take them out.
 
     Raises
     ------
     ConfigurationError
         If a definition is missing or not valid, or names what the run does not have.
     """
-    found = Applications({}, {}, {})
+    found = Applications({}, {}, {}, [])
+
+    def elsewhere(what: str, names: set[str | None]) -> bool:
+        """Say whether samples are not of this run, and note what is left out for that."""
+        missing = sorted(name for name in names if name is not None and name not in run.samples)
+        if not all((Path(run.sample_folder) / f"{name}.yaml").is_file() for name in missing):
+            return False
+        if missing:
+            found.left_out.append(f"{what} is left out: {missing[0]} is not among samples")
+        return bool(missing)
+
     for name, bundle in run.bundles.items():
-        place = ("bundles", name)
-        if bundle.sample in run.samples or not _overruled(place, documents):
-            where = f"{origin((*place, 'sample'), documents)}: bundles.{name}"
+        if not elsewhere(f"bundle {name}", {bundle.sample}):
+            where = f"{origin(('bundles', name, 'sample'), documents)}: bundles.{name}"
             found.bundles[name] = _settled(bundle, run, samples, where)
     for number, name in enumerate(run.targets):
         path = Path(run.target_folder) / f"{name}.yaml"
@@ -76,13 +88,11 @@ def load_applications(
                 f"{path.parent}: {', '.join(known) or 'none'}"
             )
         target = load_section(Target, path)
-        missing = {applied.sample for applied in target.models} - {None, *run.samples}
-        if missing and _overruled(("targets",), documents):
-            continue
-        found.targets[name] = target
-        found.models[name] = [
-            _folder(applied, found, run, samples, path) for applied in target.models
-        ]
+        if not elsewhere(f"target {name}", {applied.sample for applied in target.models}):
+            found.targets[name] = target
+            found.models[name] = [
+                _folder(applied, found, run, samples, path) for applied in target.models
+            ]
     return found
 
 
@@ -105,16 +115,6 @@ def estimated(found: Applications) -> dict[str, Estimated]:
         )
         for name, target in found.targets.items()
     }
-
-
-def _overruled(place: tuple[str, ...], documents: Sequence[Document]) -> bool:
-    """Say whether the samples of the run stand in a later layer than this place."""
-
-    def last(location: tuple[str, ...]) -> int:
-        having = [number for number, one in enumerate(documents) if one.has(location)]
-        return max(having, default=-1)
-
-    return last(("samples",)) > last(place)
 
 
 def _folder(

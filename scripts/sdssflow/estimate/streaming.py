@@ -40,7 +40,7 @@ from sdssflow.tables import metadata, read_schema, with_metadata, write_parquet_
 CARRIED = ("row_id", "objid", "ra", "dec")
 AHEAD = 2  # blocks that a stage may be ahead of the next
 QP_LEVELS = 99
-Item = TypeVar("Item")
+_Item = TypeVar("_Item")
 
 
 @dataclass
@@ -210,7 +210,7 @@ def catalogue_blocks(
         )
 
 
-def ahead(items: Iterable[Item]) -> Iterator[Item]:
+def ahead(items: Iterable[_Item]) -> Iterator[_Item]:
     """Yield items that a thread makes meanwhile, at most `AHEAD` more than were asked for."""
     made: queue.Queue[tuple[str, Any]] = queue.Queue(AHEAD)
     given_up = threading.Event()
