@@ -39,6 +39,13 @@ rule build_report:
 rule write_crate:
     input:
         report="results/report.html",
+        estimates=[
+            *expand("results/{target}/complete.txt", target=TARGETS),
+            *expand(
+                "results/{target}/hats",
+                target=sorted(those(TARGETS, lambda its: its.hats)),
+            ),
+        ],
     output:
         crate="results/ro-crate-metadata.json",
         workflow=directory("results/workflow"),
@@ -48,6 +55,7 @@ rule write_crate:
     params:
         run=as_text(RUN.canonical()),
         samples=as_text(definitions(SAMPLES)),
+        targets=as_text(definitions(TARGETS)),
         configuration=as_text(configuration_files()),
     message:
         "Describing the run"

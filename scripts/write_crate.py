@@ -7,13 +7,14 @@ that was changed by hand since is an error. Results without record are named in 
 Inputs
 ------
 report : report.html
+estimates : of each target what is made last, beside the report
 
 Parameters
 ----------
 run : canonical JSON of the run's configuration
-samples : JSON object, name of a sample to its definition
+samples, targets : JSON objects, name of a sample or target to its definition
 configuration : list of paths
-    Configuration files of the run and definitions of its samples.
+    Configuration files of the run, definitions of its samples and targets.
 
 Outputs
 -------
@@ -38,11 +39,11 @@ from sdssflow.provenance.workflow_copy import copy_workflow
 def main(snakemake: Any) -> None:
     root = Path(snakemake.scriptdir).parent
     report = str(snakemake.input.report)
-    lineage = walk_back(report)
+    lineage = walk_back(report, *map(str, snakemake.input.estimates))
     check(lineage)
     for path in lineage.unrecorded:
         logger.warning("%s: no record says how it was made; the crate can't either", path)
-    used = {name: json.loads(snakemake.params[name]) for name in ("run", "samples")}
+    used = {name: json.loads(snakemake.params[name]) for name in ("run", "samples", "targets")}
     copied = copy_workflow(
         root,
         snakemake.output.workflow,

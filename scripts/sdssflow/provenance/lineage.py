@@ -76,17 +76,11 @@ def _makers(folder: Path) -> dict[str, str]:
     return {output: record for output, (_, record) in latest.items()}
 
 
-def walk_back(result: str | Path) -> Lineage:
-    """Follow a result back to its sources; LineageError where no record can be read."""
-    first = record_of(result)
-    if first is None:
-        raise LineageError(
-            f"{result}: no record says how it was made. Ask for a file or folder that a rule of "
-            f"the workflow writes, as it is called there, from the folder of the run; a result "
-            f"that is older than the records gets one by: snakemake --force {result}"
-        )
+def walk_back(*results: str | Path) -> Lineage:
+    """Follow results back to their sources; LineageError where no record can be read."""
+    firsts = [_maker_of(result) for result in results]
     read: Reader = cache(read_record)
-    lineage, waiting, seen = Lineage(), [(first, False)], set()
+    lineage, waiting, seen = Lineage(), [(first, False) for first in reversed(firsts)], set()
     while waiting:
         path, is_done = waiting.pop()
         if is_done:
@@ -99,6 +93,18 @@ def walk_back(result: str | Path) -> Lineage:
     lineage.unrecorded = sorted(set(lineage.unrecorded))
     lineage.disagreements.sort()
     return lineage
+
+
+def _maker_of(result: str | Path) -> str:
+    """Return the record of the job that made a result; LineageError without one."""
+    record = record_of(result)
+    if record is None:
+        raise LineageError(
+            f"{result}: no record says how it was made. Ask for a file or folder that a rule of "
+            f"the workflow writes, as it is called there, from the folder of the run; a result "
+            f"that is older than the records gets one by: snakemake --force {result}"
+        )
+    return record
 
 
 def _records_behind(record: dict[str, Any], lineage: Lineage, read: Reader) -> set[str]:
