@@ -9,20 +9,14 @@ from pydantic import Field, model_validator
 from sdssflow.configuration.cuts import Cut
 from sdssflow.configuration.exploration import Exploration
 from sdssflow.configuration.features import Features
-from sdssflow.configuration.section import Different, Name, Section, SomeDifferent, Text
+from sdssflow.configuration.section import Described, Different, Name, SomeDifferent
 from sdssflow.configuration.sources import EmbeddedSource, FileSource, Source
 from sdssflow.configuration.splits import Split
 
 
-class Sample(Section):
+class Sample(Described):
     """One sample, as a file of `config/samples/` defines it."""
 
-    title: Text
-    """One line for the report."""
-    description: str = ""
-    """What the objects are and how they were selected, for the report."""
-    reference: str = ""
-    """Where the rows come from, as you would cite it."""
     source: Source
     """Where the rows come from."""
     tasks: SomeDifferent[Literal["classify", "regress"]]
@@ -42,17 +36,6 @@ class Sample(Section):
     regressors: Different[Name] | None = None
     """Names of the regressors to train; by default all of `regressors` in the run's
     configuration."""
-
-    @property
-    def simulated(self) -> bool:
-        """Whether its objects are no observed ones."""
-        return getattr(self.source, "simulated", None) is not None
-
-    @property
-    def shown_title(self) -> str:
-        """The title; it says of a simulated sample that it is one, whoever wrote it."""
-        stated = "simulated" in self.title.lower() or not self.simulated
-        return self.title if stated else f"{self.title} (simulated)"
 
     @model_validator(mode="after")
     def _source_has_something_to_learn_from(self) -> Sample:

@@ -127,3 +127,25 @@ Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Different = Annotated[list[Element], EachOnce()]
 SomeDifferent = Annotated[list[Element], Field(min_length=1), EachOnce()]
 PointEstimate = Literal["mean", "median", "mode", "best"]  # of p(z)
+
+
+class Described(Section):
+    """Rows with a `source` that the report shows under a title."""
+
+    title: Text
+    """One line for the report."""
+    description: str = ""
+    """What the objects are and how they were selected, for the report."""
+    reference: str = ""
+    """Where the rows come from, as you would cite it."""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its objects are no observed ones."""
+        return getattr(self.source, "simulated", None) is not None
+
+    @property
+    def shown_title(self) -> str:
+        """The title; it says of what is simulated that it is, whoever wrote it."""
+        stated = "simulated" in self.title.lower() or not self.simulated
+        return self.title if stated else f"{self.title} (simulated)"

@@ -18,6 +18,7 @@ from sdssflow.configuration.cuts import (
 )
 from sdssflow.configuration.reading import ConfigurationError
 from sdssflow.configuration.section import (
+    Described,
     Different,
     FilePath,
     ModelName,
@@ -103,15 +104,9 @@ TargetSource = Annotated[
 ]
 
 
-class Target(Section):
+class Target(Described):
     """Objects without known class and redshift, as a file of `config/targets/` defines them."""
 
-    title: Text
-    """One line for the report."""
-    description: str = ""
-    """What the objects are and how they were selected, for the report."""
-    reference: str = ""
-    """Where the rows come from, as you would cite it."""
     source: TargetSource
     """Where the rows come from; no truth is needed. `path` of a file may be a folder of files, each
     a partition of its own, or a HATS catalogue."""
@@ -160,17 +155,6 @@ class Target(Section):
         }
         models = [AppliedModel(bundle="-")]
         return self.model_copy(update={**same, "models": models}).canonical()
-
-    @property
-    def simulated(self) -> bool:
-        """Whether its objects are no observed ones."""
-        return getattr(self.source, "simulated", None) is not None
-
-    @property
-    def shown_title(self) -> str:
-        """The title; it says of a simulated target that it is one."""
-        stated = "simulated" in self.title.lower() or not self.simulated
-        return self.title if stated else f"{self.title} (simulated)"
 
 
 def read_manifest(path: str | Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import hashlib
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePath
 from urllib.parse import unquote
@@ -45,26 +46,32 @@ def parquet_blocks(
     path: str, columns: dict[str, str], part: Part, rows: int
 ) -> Iterator[tuple[int, pa.Table]]:
     """Yield first row and mapped columns of each block of a part of a file, in bounded memory."""
+    with _as_parquet(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        _refuse_listing(path, file)
+        units = units_of_schema(file.schema_arrow)
+        about = FileColumns(names=file.schema_arrow.names, read=dict, unit=units.get)
+        needed = needed_columns(path, columns, about)
+        first, last = part.rows(file.metadata.num_rows)
+        start = 0
+        for group in range(file.metadata.num_row_groups):
+            size = file.metadata.row_group(group).num_rows
+            if start + size > first and start < last:
+                for batch in file.iter_batches(rows, row_groups=[group], columns=needed):
+                    low, high = max(first - start, 0), min(last - start, batch.num_rows)
+                    if high > low:
+                        block = pa.Table.from_batches([batch.slice(low, high - low)])
+                        found = replace(about, read=_columns_of(block))
+                        yield start + low, mapped_table(path, columns, found)
+                    start += batch.num_rows
+            else:
+                start += size
+
+
+@contextmanager
+def _as_parquet(path: str) -> Iterator[None]:
+    """Say of an error within that the file can't be read."""
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            _refuse_listing(path, file)
-            units = units_of_schema(file.schema_arrow)
-            about = FileColumns(names=file.schema_arrow.names, read=dict, unit=units.get)
-            needed = needed_columns(path, columns, about)
-            first, last = part.rows(file.metadata.num_rows)
-            start = 0
-            for group in range(file.metadata.num_row_groups):
-                size = file.metadata.row_group(group).num_rows
-                if start + size > first and start < last:
-                    for batch in file.iter_batches(rows, row_groups=[group], columns=needed):
-                        low, high = max(first - start, 0), min(last - start, batch.num_rows)
-                        if high > low:
-                            block = pa.Table.from_batches([batch.slice(low, high - low)])
-                            found = replace(about, read=_columns_of(block))
-                            yield start + low, mapped_table(path, columns, found)
-                        start += batch.num_rows
-                else:
-                    start += size
+        yield
     except CatalogueError:
         raise
     except (pa.ArrowException, OSError) as error:
@@ -197,7 +204,7 @@ def _check_alike(path: str, tables: Mapping[str, pa.Table]) -> None:
 
 
 def _read_file(path: str, columns: dict[str, str], partitions: dict[str, str | None]) -> pa.Table:
-    try:
+    with _as_parquet(path):
         # the sums of pages are in few files, but those that have them mean them
         file = pq.ParquetFile(path, page_checksum_verification=True)
         _refuse_listing(path, file)
@@ -211,12 +218,6 @@ def _read_file(path: str, columns: dict[str, str], partitions: dict[str, str | N
             stored=Path(path).stat().st_size,
         )
         return mapped_table(path, columns, found)
-    except CatalogueError:
-        raise
-    except (pa.ArrowException, OSError) as error:
-        raise CatalogueError(
-            path, f"the file can't be read as Parquet ({error})", REPAIR
-        ) from error
 
 
 def _refuse_listing(path: str, file: pq.ParquetFile) -> None:
