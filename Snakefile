@@ -48,6 +48,20 @@ rule published:
     localrule: True
 
 
+# trained models in folders of their own
+rule bundles:
+    input:
+        expand("results/bundles/{bundle}.zip", bundle=BUNDLES),
+    localrule: True
+
+
+# classes and redshifts of the objects of all targets
+rule estimates:
+    input:
+        expand("results/{target}/complete.txt", target=TARGETS),
+    localrule: True
+
+
 complete_rules()
 
 
