@@ -1,5 +1,7 @@
 """On the real SLURM too, a run that fails ends with the reasons."""
 
+import shutil
+
 import pytest
 
 from tests.cluster.cluster_runs import QUICK, environment
@@ -9,6 +11,7 @@ pytestmark = pytest.mark.cluster
 
 
 def test_the_reasons_of_submitted_jobs_are_the_last_words(ground, slurm, evidence):
+    shutil.rmtree(ground / "refusals", ignore_errors=True)  # what a test that failed has left
     run = make(ground / "refusals")
     text = said(
         run, "--workflow-profile", "profiles/slurm", "--cores", "1", "--retries", "0", *QUICK,
