@@ -201,7 +201,7 @@ def catalogue_blocks(
         for _, block in parquet_blocks(partition.path, names, part, BLOCK_ROWS):
             yield with_metadata(block, **about)
         return
-    for block in read_blocks(partition.path, source, *part):
+    for block in read_blocks(partition.path, source, *part, BLOCK_ROWS):
         yield with_metadata(
             conform_block(block, source, found.defects),
             sample=name,
