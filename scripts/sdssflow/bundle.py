@@ -30,7 +30,7 @@ from sdssflow.configuration.features import Features
 from sdssflow.configuration.section import Section
 from sdssflow.configuration.targets import MANIFEST, MOST_BYTES, Task
 from sdssflow.files import file_digest, read_bounded
-from sdssflow.models.folders import ModelFolder, class_probabilities, open_folder
+from sdssflow.models.folders import ModelFolder, open_folder
 from sdssflow.prepare.extinction import CORRECTED
 from sdssflow.prepare.features import measured_features
 from sdssflow.tables import metadata, with_metadata
@@ -38,13 +38,13 @@ from sdssflow.tables import metadata, with_metadata
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sdssflow.estimate.classes import ClassModel
     from sdssflow.estimate.redshifts import RedshiftModel
     from sdssflow.redshift_pdf.mixture import Mixture
 
 See = Callable[["Mixture", np.ndarray], None]
 FORMAT = "1.0"  # another first number: bundles of the one can't be read by the other
 CLASS_SET_LEVEL = 0.9
-CHUNK = 16_384  # objects whose classes one thread predicts at a time
 SETS = ["|".join(c for k, c in enumerate(CLASSES) if code >> k & 1) for code in range(8)]
 
 
@@ -241,42 +241,12 @@ class Bundle:
     def model(self) -> ClassModel | RedshiftModel:
         """All folds of the model, loaded once."""
         if self.manifest.task == "classify":
+            from sdssflow.estimate.classes import ClassModel
+
             return ClassModel(self.folder, self.manifest.class_reach)
         from sdssflow.estimate.redshifts import RedshiftModel
 
         return RedshiftModel.open(self.folder, self.manifest.tomographic_edges)
-
-
-class ClassModel:
-    """Classifiers of all folds, whose probabilities are averaged."""
-
-    def __init__(self, folder: ModelFolder, reach: Mapping[str, float | None]) -> None:
-        self.folds = [folder.load_model(fold) for fold in folder.card["folds"]]
-        settings = folder.settings
-        # a vote takes what all of its voters take, which its card doesn't say
-        self.takes_missing = settings.takes_missing and not settings.voters
-        known = [value for value in reach.values() if value is not None]
-        self.reach = float(np.mean(known)) if known else None
-
-    def usable(self, features: np.ndarray) -> np.ndarray:
-        """Return (n,) bool: which of (n, f) features the model can take."""
-        if self.takes_missing:
-            return np.isfinite(features).any(axis=1)
-        return np.isfinite(features).all(axis=1)
-
-    def columns(self, features: np.ndarray, magnitude: np.ndarray, threads: int) -> dict:
-        """Return the columns of `Bundle.columns` for (n, f) features."""
-        probability = np.zeros((len(features), len(CLASSES)))
-        for fold in self.folds if len(features) else ():
-            probability += class_probabilities(fold, features, CHUNK, threads) / len(self.folds)
-        code = probability.argmax(axis=1).astype(np.uint8)
-        found = {"class_code": code}
-        found |= {f"probability_{name}": probability[:, k] for k, name in enumerate(CLASSES)}
-        if self.reach is not None:
-            inside = probability >= 1 - self.reach
-            inside[np.arange(len(code)), code] = True  # no set is empty
-            found["class_set_code"] = (inside @ (1 << np.arange(len(CLASSES)))).astype(np.uint8)
-        return found
 
 
 def _spread(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
