@@ -18,6 +18,11 @@ CORES ?= all
 PROFILE ?= profiles/default
 ORPHANS ?= adopt
 ONLY ?= tables scores verdicts
+TABLE ?=
+MODEL ?=
+COLUMNS ?=
+EXTINCTION ?=
+OUTPUT ?=
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 export PYTHONPATH := scripts
 

@@ -15,6 +15,7 @@ from sdssflow.configuration.loading import load_run
 from sdssflow.configuration.published import PublishedNumber
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
+from sdssflow.configuration.targets import Target
 from tests.docs.markdown import ROOT, blocks, commands, name, pages
 
 PAGES = pages()
@@ -152,13 +153,15 @@ def options():
 
 
 @pytest.mark.parametrize("block", YAML, ids=lambda block: block.name)
-def test_yaml_is_a_run_a_sample_a_published_number_or_a_profile(block):
+def test_yaml_is_a_run_a_sample_a_target_a_published_number_or_a_profile(block):
     content = yaml.safe_load(block.text)
     if set(content) <= set(RunConfiguration.model_fields):
         base = yaml.safe_load((ROOT / "config/config.yaml").read_text())
         load_run(laid_over(base, content))
     elif set(content) <= set(PublishedNumber.model_fields):
         PublishedNumber.model_validate(content)
+    elif "models" in content:
+        Target.model_validate(content)
     elif set(content) <= set(Sample.model_fields):
         base = yaml.safe_load((ROOT / "config/samples/mgs.yaml").read_text())
         if content.get("source") and "splits" not in content:

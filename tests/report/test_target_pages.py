@@ -171,7 +171,7 @@ def test_tasks_of_bundles_on_disk_are_read_from_folder_and_zip(tmp_path, with_ta
         archive.writestr("bundle.json", json.dumps(manifest("regress")))
     target = with_targets.targets["faint"].target
     paths = [str(folder), str(tmp_path / "bundle.zip"), str(tmp_path / "missing")]
-    found = estimated(Applications({}, {"faint": target}, {"faint": paths}))
+    found = estimated(Applications({}, {"faint": target}, {"faint": paths}, []))
     assert found["faint"].tasks == ["classify", "regress"]
 
 
