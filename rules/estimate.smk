@@ -133,7 +133,7 @@ rule plot_estimates:
     params:
         tasks=lambda wildcards: ESTIMATED[wildcards.target].tasks,
         most=lambda wildcards: TARGETS[wildcards.target].figure_rows,
-        pdfs=as_text(RUN.redshift_pdfs.canonical()),
+        stack_bins=RUN.redshift_pdfs.stack_bins,
         bootstrap=as_text(RUN.bootstrap.canonical()),
         settings=FIGURES,
     message:

@@ -14,7 +14,7 @@ Input
 Parameters
     tasks : what the applied models do, 'classify' or 'regress' or both
     most : objects that the figures but the first are made of
-    pdfs : canonical JSON of `redshift_pdfs`
+    stack_bins : bins of redshift of n(z)
     bootstrap : canonical JSON of `bootstrap`
     settings : canonical JSON of `figures`
 Output
@@ -24,7 +24,6 @@ Output
 from functools import cache
 
 from sdssflow.configuration.figures import Figures
-from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.scores import Bootstrap
 from sdssflow.estimate.drawn import read_drawn
 from sdssflow.estimate.figures import FIGURES
@@ -49,8 +48,8 @@ def main(snakemake):
                 return read_drawn(inputs.drawn, summaries, params.most)
             case "objects":
                 return sum(summary["numbers"].get("kept", 0) for summary in summaries)
-            case "settings":
-                return RedshiftPdfs.from_canonical(params.pdfs)
+            case "stack_bins":
+                return params.stack_bins
             case "bootstrap":
                 return Bootstrap.from_canonical(params.bootstrap)
         raise ValueError(f"there is nothing called {name}")

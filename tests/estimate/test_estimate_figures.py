@@ -11,7 +11,6 @@ from scipy.stats import norm
 
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.configuration.figures import Figures
-from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.scores import Bootstrap
 from sdssflow.estimate.drawn import color_of, read_drawn
 from sdssflow.estimate.figures import (
@@ -27,7 +26,6 @@ from sdssflow.tables import write_parquet
 from tests.jobs import run
 
 BOOTSTRAP = Bootstrap(replicates=60)
-PDFS = RedshiftPdfs()
 WIDTH = 0.02
 
 
@@ -109,7 +107,7 @@ def test_objects_in_no_bin_are_a_curve_of_their_own():
 
 def test_distributions_are_drawn_of_those_with_p_of_z():
     known = np.arange(30) < 20
-    figure = draw_distributions(drawn_table(30, known=known), 900, PDFS, BOOTSTRAP)
+    figure = draw_distributions(drawn_table(30, known=known), 900, 60, BOOTSTRAP)
     assert titles(figure) == ["30 of 900 objects, drawn at random, 20 with p(z)"]
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels == ["bin 0: 50.0 %", "bin 1: 50.0 %"]
@@ -232,7 +230,7 @@ def test_the_script_draws_what_it_is_asked_and_says_where_nothing_is(tmp_path):
         {"figures": paths},
         tasks=["classify", "regress"],
         most=1000,
-        pdfs=PDFS.canonical(),
+        stack_bins=60,
         bootstrap=BOOTSTRAP.canonical(),
         settings=Figures().canonical(),
     )

@@ -50,8 +50,8 @@ def make(folder: Path) -> Run:
         content["source"]["extinction_applied"] = True
         content["splits"] = {"random": {"kind": "holdout", "group": "object"}}
         (folder / f"config/samples/{name}.yaml").write_text(yaml.safe_dump(content))
-    run = {**TINY_RUN, "samples": ["tiny", *ROWS], "bundles": {}, "targets": []}
-    config = yaml.safe_dump(run, sort_keys=False)
+    configured = {**TINY_RUN, "samples": ["tiny", *ROWS], "bundles": {}, "targets": []}
+    config = yaml.safe_dump(configured, sort_keys=False)
     (folder / "config/config.yaml").write_text(config)
     script = folder / "scripts/import_catalogue.py"
     script.write_text(script.read_text().replace(HEAD, HEAD + FAULTS))

@@ -127,7 +127,7 @@ def test_no_pickle_anywhere(finished):
     }
     assert suffixes == {
         ".csv", ".parquet", ".hdf5", ".png", ".html", ".json", ".skops", ".safetensors",
-        ".md", ".tex",
+        ".md", ".tex", ".txt", ".zip",
     }  # fmt: skip
 
 

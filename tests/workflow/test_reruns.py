@@ -22,7 +22,12 @@ SCORES_OF_POINTS = {"score_redshifts", "plot_redshifts", "build_report"}
 REGRESS_AFTER_TRAINING = {"predict_redshifts", *SCORES_OF_POINTS}
 SCORES_OF_PDFS = {"weigh_spectra", "score_pdfs", "stack_pdfs", "plot_pdfs", "build_report"}
 # zphot stands beside p(z) in one table, so its scores follow
-PDFS_AFTER_TRAINING = {"calibrate_pdfs", "predict_pdfs", *SCORES_OF_PDFS, *SCORES_OF_POINTS}
+ESTIMATES = {
+    "build_bundle", "estimate_partition", "gather_estimates", "check_estimates", "plot_estimates",
+    "compare_target",
+}  # fmt: skip
+PDFS_AFTER_CALIBRATION = {"predict_pdfs", *SCORES_OF_PDFS, *SCORES_OF_POINTS}
+PDFS_AFTER_TRAINING = {"calibrate_pdfs", *PDFS_AFTER_CALIBRATION, *ESTIMATES}
 REGRESSORS = {
     "search_settings", "train_regressor", "train_network", *REGRESS_AFTER_TRAINING,
     *PDFS_AFTER_TRAINING,
@@ -53,8 +58,8 @@ CASES = {
         ),
         "bootstrap replicates": (
             "replicates: 20", "replicates: 21",
-            {"score_classes", "plot_classes", "check_published", *SCORES_OF_POINTS,
-             *SCORES_OF_PDFS},
+            {"score_classes", "plot_classes", "check_published", "plot_estimates",
+             *SCORES_OF_POINTS, *SCORES_OF_PDFS},
         ),
         "epochs of the network": (
             "max_epochs: 3", "max_epochs: 4", {"train_network", *REGRESS_AFTER_TRAINING},
@@ -66,13 +71,14 @@ CASES = {
         ),
         "quantiles that are kept": (
             "magnitude_bins: 2", "magnitude_bins: 2\n  quantiles: 50",
-            PDFS_AFTER_TRAINING - {"calibrate_pdfs"},
+            PDFS_AFTER_CALIBRATION,
         ),
         "bins of the PIT": (
             "pit_bins: 8", "pit_bins: 9", {"score_pdfs", "stack_pdfs", "plot_pdfs", "build_report"},
         ),
         "neighbours that weigh spectra": (
-            "pit_bins: 8", "pit_bins: 8\n  weight_neighbours: 40", SCORES_OF_PDFS,
+            "pit_bins: 8", "pit_bins: 8\n  weight_neighbours: 40",
+            SCORES_OF_PDFS | {"compare_target"},
         ),
         "a member of the vote": (
             "kind: nearest_neighbours", "kind: nearest_neighbours\n    neighbours: 9", VOTE,

@@ -16,7 +16,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.scores import Bootstrap
 from sdssflow.estimate.drawn import color_of, columns, quantiles_of
 from sdssflow.estimate.layout import CELLS, DRAWN_LEVELS, NSIDE
@@ -175,7 +174,7 @@ def draw_magnitude_color(drawn: pa.Table, objects: int) -> Figure:
 
 
 def draw_distributions(
-    drawn: pa.Table, objects: int, settings: RedshiftPdfs, bootstrap: Bootstrap
+    drawn: pa.Table, objects: int, stack_bins: int, bootstrap: Bootstrap
 ) -> Figure:
     """Draw n(z) of the tomographic bins, the mean p(z) of their objects, with bootstrap bands.
 
@@ -185,8 +184,8 @@ def draw_distributions(
         `drawn.read_drawn`, with `row_id`, `quantiles` and `tomographic_bin`.
     objects : int
         How many they were drawn from.
-    settings : RedshiftPdfs
-        Number of bins of redshift.
+    stack_bins : int
+        Bins of redshift.
     bootstrap : Bootstrap
         Over the drawn objects.
     """
@@ -194,7 +193,7 @@ def draw_distributions(
     if not known.any():
         return say("No object has p(z).")
     chosen = drawn.filter(pa.array(known))
-    edges = shown_redshifts(quantiles, settings.stack_bins)
+    edges = shown_redshifts(quantiles, stack_bins)
     figure, axis = plt.subplots(figsize=(7.6, 4.6))
     middle = (edges[1:] + edges[:-1]) / 2
     found = distributions(chosen, quantiles, edges, bootstrap)
@@ -266,6 +265,6 @@ FIGURES: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
     "magnitude_color": (draw_magnitude_color, ("drawn", "objects")),
     "redshift_distributions": (
         draw_distributions,
-        ("drawn", "objects", "settings", "bootstrap"),
+        ("drawn", "objects", "stack_bins", "bootstrap"),
     ),
 }
