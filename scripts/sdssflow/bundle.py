@@ -125,7 +125,8 @@ class Bundle:
         ----------
         table : pyarrow.Table or pandas.DataFrame
             Magnitudes (mag) under catalogue names, as `manifest.columns` lists them, null or NaN
-            where missing, and `extinction_u` to `extinction_z` (mag) if they are not corrected.
+            where missing (what can't be a magnitude counts as missing), and `extinction_u` to
+            `extinction_z` (mag) if they are not corrected.
         extinction_applied : bool, optional
             Whether they are corrected for Galactic extinction; by default what the table's own
             metadata say.
@@ -158,7 +159,8 @@ class Bundle:
             "magnitude_system": magnitude_system or about.get("magnitude_system", "asinh"),
         }
         given = with_metadata(given, **{k: v for k, v in stated.items() if v is not None})
-        check_plausible(given, self.manifest.columns)
+        dust = [f"extinction_{band}" for band in BANDS]
+        given = plausible(given, [*self.manifest.columns, *dust])
         made = as_table(self.columns(given, threads))
         for name in ("dec", "ra", "objid"):
             if name in given.column_names:
@@ -268,21 +270,30 @@ def missing_bands(catalogue: pa.Table, columns: Iterable[str]) -> np.ndarray:
     return found
 
 
-def check_plausible(table: pa.Table, columns: Iterable[str]) -> None:
-    """Refuse columns most of whose values can't be magnitudes: fluxes, say."""
-    for name in columns:
-        if name not in table.column_names:
-            continue
-        values = table[name].cast(pa.float64()).to_numpy()
+def plausible(table: pa.Table, columns: Iterable[str]) -> pa.Table:
+    """Return a table with null for what can't be, as -9999, and refuse columns that are mostly so.
+
+    Raises
+    ------
+    BundleError
+        If most values of a column are outside of its range: fluxes, say.
+    """
+    for name in (column for column in columns if column in table.column_names):
+        values = table[name].cast(pa.float64()).to_numpy().copy()
         low, high = limits(name)
-        with np.errstate(invalid="ignore"):
-            outside = int(((values < low) | (values > high)).sum())
-        known = int(np.isfinite(values).sum())
-        if outside > known / 2:
+        outside = (values < low) | (values > high)
+        known = int((~np.isnan(values)).sum())
+        if outside.sum() > known / 2:
             raise BundleError(
-                f"{name}: {outside} of {known} values are outside [{low:g}, {high:g}]; are they "
-                "fluxes, or numbers for missing ones? Give magnitudes, and null where there is none"
+                f"{name}: {outside.sum()} of {known} values are outside [{low:g}, {high:g}]; are "
+                "they fluxes, or numbers for missing ones? Give magnitudes, and null where there "
+                "is none"
             )
+        if outside.any():
+            values[outside] = np.nan
+            found = pa.array(values, table.schema.field(name).type, from_pandas=True, safe=False)
+            table = table.set_column(table.column_names.index(name), name, found)
+    return table
 
 
 def as_table(columns: Mapping[str, np.ndarray]) -> pa.Table:

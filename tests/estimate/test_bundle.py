@@ -114,6 +114,12 @@ def test_folds_are_averaged(objects, folds_of_redshifts):
 def test_what_is_missing_is_flagged_and_gets_no_number(objects, models):
     table = without_truth(objects.slice(0, 4))
     gone = pa.array([None, 17.0, float("nan"), 17.0], pa.float32())
+    check_gone(table, gone, models)
+    # what archives write where nothing was measured
+    check_gone(table, pa.array([-9999.0, 17.0, np.inf, 17.0], pa.float32()), models)
+
+
+def check_gone(table, gone, models):
     table = table.set_column(table.column_names.index("model_mag_u"), "model_mag_u", gone)
     for model in models:
         found = model.estimate(table, extinction_applied=False)
