@@ -94,7 +94,7 @@ rule gather_estimates:
         flow=reported("results/{target}/flow.csv"),
         sky="results/{target}/sky.parquet",
     resources:
-        **needs(800, 10, minutes=30),
+        **needs(2000, minutes=60, minutes_per_mb=0.001),
     params:
         partitions=lambda wildcards: list(PARTITIONS[wildcards.target]),
         paths=lambda wildcards: [

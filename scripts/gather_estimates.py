@@ -9,7 +9,7 @@ estimates, summaries, skies : of all partitions, in their order
 
 Outputs
 -------
-partitions : CSV, one row per partition: rows, kept, bytes, and why it was set aside
+partitions : CSV, one row per partition: rows, kept, bytes, why it was set aside, what it repeats
 flow : CSV with `what, objects, share`: from the rows as they came to flags
 sky : Parquet, sums over cells of the sky
 
@@ -17,11 +17,16 @@ Params
 ------
 partitions : names of the partitions
 paths : what each reads
+
+Resources
+---------
+mem_mb : half of it may be taken to look for repeated objects
 """
 
 from pathlib import Path
 
 from sdssflow.estimate.gathering import flow_of, left_over, listing, read_summaries, sky_of
+from sdssflow.estimate.repeats import repeats_across
 from sdssflow.logs import logger, run
 from sdssflow.tables import write_csv, write_parquet
 
@@ -29,7 +34,13 @@ from sdssflow.tables import write_csv, write_parquet
 def main(snakemake):
     params, output = snakemake.params, snakemake.output
     summaries = read_summaries(snakemake.input.summaries)
-    listed = listing(params.partitions, params.paths, summaries)
+    repeated = repeats_across(
+        params.partitions,
+        snakemake.input.estimates,
+        snakemake.resources.mem_mb // 2,
+        snakemake.threads,
+    )
+    listed = listing(params.partitions, params.paths, summaries, repeated)
     write_csv(listed, output.partitions)
     write_csv(flow_of(summaries), output.flow)
     write_parquet(sky_of(snakemake.input.skies), output.sky)

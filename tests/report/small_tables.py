@@ -172,12 +172,23 @@ def of_target(item):
     match item.name:
         case "partitions":
             rows = [
-                ("a", "data/faint/a.csv", 5000, 4000, 30.0, 12.0, None),
-                ("b", "data/faint/b.csv", 5000, 2000, 60.0, 24.0, None),
-                ("c", "data/faint/c.csv", 0, 0, 0.0, 0.0, "c.csv: no column 'g' <here>"),
+                ("a", "data/faint/a.csv", 5000, 4000, 30.0, 12.0, None, None),
+                (
+                    "b",
+                    "data/faint/b.csv",
+                    5000,
+                    2000,
+                    60.0,
+                    24.0,
+                    None,
+                    "2 of its objects stand in an earlier partition",
+                ),
+                ("c", "data/faint/c.csv", 0, 0, 0.0, 0.0, "c.csv: no column 'g' <here>", None),
             ]
             columns = ["partition", "path", "rows", "kept", "bytes_per_object"]
-            return pd.DataFrame(rows, columns=[*columns, "pdf_bytes_per_object", "refused"])
+            return pd.DataFrame(
+                rows, columns=[*columns, "pdf_bytes_per_object", "refused", "repeated"]
+            )
         case "flow_table":
             rows = [
                 ("partitions", 3, np.nan),

@@ -74,21 +74,23 @@ def test_models_with_what_they_were_trained_on(with_targets):
 
 def test_partitions_set_aside_are_listed_with_the_reason_as_text(with_targets):
     page = with_targets.pages["faint"]
-    text = section(page, "faint-aside")
+    text = section(page, "faint-faults")
     assert "c.csv: no column 'g' <here>" in text
     assert "data/faint/a.csv" not in text
     assert "<here>" not in page
     assert "6,000 of 10,000 objects have estimates" in section(page, "short")
     assert "1 of 3 partitions were set aside" in section(page, "short")
+    assert "2 of its objects stand in an earlier partition" in text
+    assert "1 of them repeat objects of earlier ones" in section(page, "short")
 
 
 def test_without_any_set_aside_nothing_is_said_of_it(tmp_path, with_targets):
     results = type(with_targets)(tmp_path, with_targets=True)
     (item,) = (i for i in results.items if (i.sample, i.name) == ("faint", "partitions"))
-    listed = pd.read_csv(item.path).assign(refused=None)
+    listed = pd.read_csv(item.path).assign(refused=None, repeated=None)
     listed.to_csv(item.path, index=False)
     page = results.build()["faint"]
-    assert "faint-aside" not in page
+    assert "faint-faults" not in page
     assert "set aside" not in section(page, "short")
 
 

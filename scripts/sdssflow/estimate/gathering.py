@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,16 @@ def read_summaries(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
 
 
 def listing(
-    names: Sequence[str], paths: Sequence[str], summaries: Sequence[dict[str, Any]]
+    names: Sequence[str],
+    paths: Sequence[str],
+    summaries: Sequence[dict[str, Any]],
+    repeated: Mapping[str, str],
 ) -> pd.DataFrame:
     """Return one row per partition.
 
-    Columns: ``partition, path, rows, kept, bytes_per_object, pdf_bytes_per_object, refused``;
-    `refused` says why a partition was set aside.
+    Columns: ``partition, path, rows, kept, bytes_per_object, pdf_bytes_per_object, refused,
+    repeated``; `refused` says why a partition was set aside, `repeated` which of its objects an
+    earlier one has (`repeats.repeats_across`).
     """
     rows = []
     for name, path, summary in zip(names, paths, summaries, strict=True):
@@ -44,6 +48,7 @@ def listing(
                 "bytes_per_object": round(summary["bytes"] / max(kept, 1), 1),
                 "pdf_bytes_per_object": round(summary["pdf_bytes"] / max(kept, 1), 1),
                 "refused": summary["refused"],
+                "repeated": repeated.get(name, ""),
             }
         )
     return pd.DataFrame(rows)
@@ -132,16 +137,31 @@ def left_over(folder: Path, partitions: Sequence[str]) -> list[Path]:
 
 
 def require_complete(listed: pd.DataFrame, target: str) -> None:
-    """Raise ValueError if partitions of a target were set aside, with their number and reasons."""
-    refused = listed[listed["refused"].fillna("") != ""]  # all empty, they read as numbers
-    if refused.empty:
-        return
-    reasons = refused.groupby("refused", sort=False)["partition"].agg(list)
+    """Raise ValueError if partitions of a target were set aside or repeat objects, with reasons."""
+    named = f"results/{target}/partitions.csv"
+    refused = _reasons(listed, "refused")
+    if refused:
+        raise ValueError(
+            f"target {target}: {sum(map(len, refused.values()))} of {len(listed)} partitions were "
+            f"set aside, the others are estimated ({named}).\n{_lines(refused)}"
+        )
+    repeated = _reasons(listed, "repeated")
+    if repeated:
+        raise ValueError(
+            f"target {target}: objects stand in two partitions ({named}); give each once, or take "
+            f"objid out of source.columns.\n{_lines(repeated)}"
+        )
+
+
+def _reasons(listed: pd.DataFrame, column: str) -> dict[str, list[str]]:
+    """Return the names of partitions by the reason that stands in a column."""
+    concerned = listed[listed[column].fillna("") != ""]  # all empty, they read as numbers
+    return concerned.groupby(column, sort=False)["partition"].agg(list).to_dict()
+
+
+def _lines(reasons: Mapping[str, list[str]]) -> str:
     lines = [
         f"{', '.join(names[:MOST_NAMED])}{' ...' if len(names) > MOST_NAMED else ''}: {why}"
         for why, names in reasons.items()
     ]
-    raise ValueError(
-        f"target {target}: {len(refused)} of {len(listed)} partitions were set aside, the others "
-        f"are estimated (results/{target}/partitions.csv).\n" + "\n".join(lines[:MOST_NAMED])
-    )
+    return "\n".join(lines[:MOST_NAMED])

@@ -31,6 +31,7 @@ from sdssflow.configuration.targets import Target
 from sdssflow.estimate.compact import PdfColumns
 from sdssflow.estimate.partitions import Partition
 from sdssflow.estimate.redshifts import bins_of
+from sdssflow.estimate.repeats import repeats_within
 from sdssflow.estimate.summary import Counts, Drawn
 from sdssflow.prepare.cuts import MASKS
 from sdssflow.redshift_pdf.mixture import Mixture
@@ -115,6 +116,8 @@ def estimate_partition(
         about = {"target": name, "bundles": [bundle.manifest.name for bundle in by_task.values()]}
         write_parquet_blocks(every(), first.schema, path, about)
         found.counts.finish(maker.needed)
+        if repeated := repeats_within(path):
+            raise BundleError(repeated)
     found.counts.table(path)
     return found
 

@@ -34,16 +34,13 @@ class Counts:
     bytes: int = 0
     pdf_bytes: int = 0
     _known: Counter[str] = field(default_factory=Counter)
-    _ids: list[np.ndarray] = field(default_factory=list)
 
     def rows(self, catalogue: pa.Table, needed: list[str]) -> None:
-        """Count the rows of a block as they came, and keep their ids."""
+        """Count the rows of a block as they came."""
         self.numbers["rows"] += catalogue.num_rows
         for name in needed:
             if name in catalogue.column_names:
                 self._known[name] += catalogue.num_rows - catalogue[name].null_count
-        if "objid" in catalogue.column_names:
-            self._ids.append(catalogue["objid"].drop_null().to_numpy())
 
     def cut(self, number: int, cut: Any, removed: int) -> None:
         """Count what a cut removes of a block."""
@@ -78,22 +75,13 @@ class Counts:
         Raises
         ------
         BundleError
-            If a column has no usable value in any row, or an objid stands twice.
+            If a column has no usable value in any row.
         """
         for name in needed:
             if self.numbers["rows"] and not self._known[name]:
                 raise BundleError(
                     f"column {name!r} has no usable value in any row; map another one in "
                     "source.columns, or apply a model that does without"
-                )
-        if self._ids:
-            ids = np.sort(np.concatenate(self._ids))
-            twice = np.flatnonzero(ids[1:] == ids[:-1])
-            self._ids = []
-            if len(twice):
-                raise BundleError(
-                    f"objid {ids[twice[0]]} stands twice ({len(twice)} of {len(ids)} ids repeat "
-                    "one); give each object once, or take objid out of source.columns"
                 )
 
     def table(self, path: str | Path) -> None:

@@ -277,11 +277,11 @@ ESTIMATES = (
         "Rows as they came, what each cut removed, and what was kept.", name="flow_table",
         columns="Then how many objects lack a band, have which class or bin, or lie outside of "
         "the training part; ``share`` is of the rows, from ``kept`` on of the objects kept."),
-    Shown("partitions.csv", "Partitions set aside",
-        "Partitions that could not be used, and why; the others are estimated. Mend or remove the "
-        "file, and the next run estimates it alone.",
-        columns="One row per partition; ``refused`` is empty where nothing was wrong. Bytes are "
-        "those of the written estimates, per object."),
+    Shown("partitions.csv", "Partitions with a fault",
+        "Partitions that could not be used or that have objects of an earlier one, and why; the "
+        "others are estimated. Mend or remove the file, and the next run estimates it alone.",
+        columns="One row per partition; ``refused`` and ``repeated`` are empty where nothing was "
+        "wrong. Bytes are those of the written estimates, per object."),
     Shown("figures/sky", "On the sky",
         "Means and medians in HEALPix cells of 1.8 degrees, of all objects. What follows the "
         "edges of the survey, the Galaxy or the weather, and not the large-scale structure, is a "

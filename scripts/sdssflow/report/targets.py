@@ -27,10 +27,10 @@ from sdssflow.report.tables import (
 )
 
 PARTITION_COLUMNS = ("partition", "path", "rows", "kept", "bytes_per_object",
-                     "pdf_bytes_per_object", "refused")  # fmt: skip
+                     "pdf_bytes_per_object", "refused", "repeated")  # fmt: skip
 SCORE_COLUMNS = ("metric", "convention", "subset", "value", "lower", "upper", "n", "scored",
                  "objects")  # fmt: skip
-MOST_LISTED = 200  # partitions set aside
+MOST_LISTED = 200  # partitions with a fault
 SIMULATED = "Simulated: no observed object is among these rows."
 DOES = {"classify": "classes", "regress": "redshifts"}
 FORMS = {
@@ -76,10 +76,12 @@ def target_page(
     found = {item.name: item for item in items if item.stage == "estimate" and item.sample == name}
     target = its.target
     listed = read_table(found["partitions"].path, PARTITION_COLUMNS)
-    listed["refused"] = listed["refused"].astype(object).where(listed["refused"].notna(), "")
+    words = listed[["refused", "repeated"]].astype(object)
+    listed[["refused", "repeated"]] = words.where(words.notna(), "")
     flow = read_table(found["flow_table"].path, ("what", "objects", "share"))
     went_in, flagged = _flow_tables(flow, found["flow_table"])
-    aside = listed[listed["refused"] != ""]
+    faults = listed.assign(why=listed["refused"] + listed["repeated"])
+    faults = faults[faults["why"] != ""]
     figures = [
         block(item, f"target {name}", []) for item in found.values() if item.kind == "figure"
     ]
@@ -99,28 +101,29 @@ def target_page(
         Section(f"{name}-figures", "What the models say", blocks=figures),
         *further,
     ]  # fmt: skip
-    if len(aside):
-        sections.insert(1, _aside_section(name, aside, found["partitions"]))
+    if len(faults):
+        sections.insert(1, _faults_section(name, faults, found["partitions"]))
     text = [SIMULATED] if target.simulated else []
     return TargetPage(
         name,
         target.shown_title,
         [*text, *([target.description] if target.description else [])],
-        _in_short(listed, aside, manifests),
+        _in_short(listed, manifests),
         sections,
     )
 
 
-def _in_short(
-    listed: pd.DataFrame, aside: pd.DataFrame, manifests: Sequence[Mapping[str, Any]]
-) -> list[str]:
+def _in_short(listed: pd.DataFrame, manifests: Sequence[Mapping[str, Any]]) -> list[str]:
     rows, kept = int(listed["rows"].sum()), int(listed["kept"].sum())
     gives = " and ".join(f"{DOES[its['task']]} by {its['name']}" for its in manifests)
     found = [f"{kept:,} of {rows:,} objects have estimates: {gives}."]
-    if len(aside):
+    aside, repeating = ((listed[name] != "").sum() for name in ("refused", "repeated"))
+    if aside:
         found.append(
-            f"{len(aside):,} of {len(listed):,} partitions were set aside and are not among them."
+            f"{aside:,} of {len(listed):,} partitions were set aside and are not among them."
         )
+    if repeating:
+        found.append(f"{repeating:,} of them repeat objects of earlier ones: those count twice.")
     return found
 
 
@@ -167,16 +170,16 @@ def _flow_tables(flow: pd.DataFrame, item: Item) -> tuple[Table, Table]:
     )
 
 
-def _aside_section(name: str, aside: pd.DataFrame, item: Item) -> Section:
+def _faults_section(name: str, faults: pd.DataFrame, item: Item) -> Section:
     rows = [
-        [text_cell(row["partition"]), text_cell(row["path"]), text_cell(row["refused"])]
-        for _, row in aside.head(MOST_LISTED).iterrows()
+        [text_cell(row["partition"]), text_cell(row["path"]), text_cell(row["why"])]
+        for _, row in faults.head(MOST_LISTED).iterrows()
     ]
-    more = len(aside) - len(rows)
+    more = len(faults) - len(rows)
     notes = [f"And {more:,} further ones, which the CSV file lists"] if more else []
     columns = word_columns("partition", "file", "why")
     table = _from(item, Table(item.title, item.caption, columns, rows, notes))
-    return Section(f"{name}-aside", item.title, blocks=[table])
+    return Section(f"{name}-faults", item.title, blocks=[table])
 
 
 def _models_table(manifests: Sequence[Mapping[str, Any]]) -> Table:
