@@ -34,7 +34,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 from sdssflow.redshift_pdf.summaries import summarise
-from sdssflow.regress.ensemble_program import EnsembleProgram
+from sdssflow.regress.ensemble_training import redshift_program
 from sdssflow.regress.mixture_networks import predict_pdf
 
 NAMES = (
@@ -131,7 +131,7 @@ def time_ensemble(members, count, batch, device, seconds, precision, compiled):
     )
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    program = EnsembleProgram(settings, 1, part(count), part(0), device)
+    program = redshift_program(settings, 1, part(count), part(0), device, 0.0)
     state = program.first_state()
     batches = iter(())
     steps, warm = 0, 5
@@ -197,10 +197,10 @@ def time_prediction(members, count, device):
     settings = SimpleNamespace(
         **SETTINGS, members=members, batch_size=128, bfloat16=False, compiled=False
     )
-    program = EnsembleProgram(settings, 1, part(1000), part(0), device)
+    program = redshift_program(settings, 1, part(1000), part(0), device, 0.0)
     state = program.first_state()
     program.run_epoch(state, 1)
-    networks, given = program.networks(state.parameters), part(count)
+    networks, given = program.objective.networks(*program.trained(state)), part(count)
     rates = []
     for summary in (False, True):
         best = np.inf

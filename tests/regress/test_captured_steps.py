@@ -4,9 +4,8 @@ import pytest
 import torch
 
 from sdssflow.regress import checkpoints
-from sdssflow.regress.ensemble_program import EnsembleProgram
 from sdssflow.regress.ensemble_training import fit as train_ensemble
-from sdssflow.regress.ensemble_training import reproducible
+from sdssflow.regress.ensemble_training import redshift_program, reproducible
 from tests.regress.test_ensemble_training import SETTINGS, TRAIN, VALIDATION
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -15,8 +14,8 @@ CHANGES = [{}, {"compiled": True}, {"noise_aware": True}, {"bfloat16": True}, {"
 
 
 def begin(device, **changes):
-    program = EnsembleProgram(
-        SETTINGS.model_copy(update=changes), 1, TRAIN, VALIDATION, torch.device(device)
+    program = redshift_program(
+        SETTINGS.model_copy(update=changes), 1, TRAIN, VALIDATION, torch.device(device), 0.0
     )
     return program, program.first_state()
 

@@ -10,6 +10,7 @@ from sdssflow.configuration.networks import MixtureEnsemble
 from sdssflow.regress import checkpoints
 from sdssflow.regress.ensemble_program import EnsembleProgram, member_rows
 from sdssflow.regress.ensemble_training import fit as train_ensemble
+from sdssflow.regress.ensemble_training import redshift_program
 from sdssflow.regress.mixture_networks import negative_log_density
 from tests.regress import survey
 
@@ -94,7 +95,7 @@ def stopped_program(losses, **changes):
     settings = SETTINGS.model_copy(
         update={"blocks": 0, "members": 1, "max_epochs": len(losses), **changes}
     )
-    program = EnsembleProgram(settings, 1, TRAIN, VALIDATION, CPU)
+    program = redshift_program(settings, 1, TRAIN, VALIDATION, CPU, 0.0)
     state, kept = program.first_state(), []
     for epoch, row in enumerate(losses, start=1):
         kept.append(bool(program._choose(state, torch.tensor(row)[None], epoch)[0]))

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from sdssflow.configuration.networks import MixtureEnsemble
-from sdssflow.regress import mixture_networks
+from sdssflow.regress import batched_networks
+from sdssflow.regress.batched_networks import Shape
 from sdssflow.regress.ensemble_training import TrainedEnsemble, fit, load
 from sdssflow.regress.mixture_networks import (
     BACKGROUND,
-    Shape,
     components,
     initial_parameters,
     negative_log_density,
@@ -90,7 +90,7 @@ def test_a_row_has_one_pdf_alone_in_a_chunk_and_in_the_table(networks, monkeypat
     order = np.random.default_rng(0).permutation(len(TEST))
     shuffled = predict_pdf(networks, TEST.features[order], TEST.feature_names).mean()
     np.testing.assert_allclose(shuffled, whole[order], rtol=0, atol=1e-6)
-    monkeypatch.setattr(mixture_networks, "BLOCK", 64)
+    monkeypatch.setattr(batched_networks, "BLOCK", 64)
     np.testing.assert_allclose(pdf_of(networks).mean(), whole, rtol=0, atol=1e-6)
     assert len(predict_pdf(networks, TEST.features[:0], TEST.feature_names)) == 0
 
@@ -162,7 +162,7 @@ def test_safetensors_round_trip_predicts_to_the_bit(networks, tmp_path):
 
 
 def test_the_components_of_fresh_networks_start_apart():
-    shape = Shape(2, 10, 5, (8,), "tanh", 0)
+    shape = Shape(2, 10, 15, (8,), "tanh")
     generators = [torch.Generator().manual_seed(k) for k in range(2)]
     parameters = initial_parameters(shape, generators)
     _, means, _ = components(shape, (-9.0, 9.0), parameters, torch.zeros(2, 1, 10))

@@ -118,24 +118,21 @@ def test_a_difference_within_two_standard_errors_changes_nothing(gain, changes):
     assert settings_search._winner(crps) == int(changes)
 
 
-def test_validation_redshifts_are_not_learnt_from():
+def test_validation_redshifts_are_not_learnt_from(monkeypatch):
     """With other validation redshifts the trained candidates, hence their p(z), are the same."""
     seen = []
-    original = settings_search.predict_pdf
+    original = ensemble_training.LoadedEnsemble.predict_pdf
 
     def remember(*arguments):
         seen.append(original(*arguments))
         return seen[-1]
 
-    settings_search.predict_pdf = remember
-    try:
-        search_settings(SETTINGS, 1, TRAIN, VALIDATION, CPU)
-        count = len(seen)
-        shuffled = VALIDATION.subset(slice(None))
-        shuffled.zspec[:] = np.random.default_rng(0).permutation(shuffled.zspec)
-        search_settings(SETTINGS, 1, TRAIN, shuffled, CPU)
-    finally:
-        settings_search.predict_pdf = original
+    monkeypatch.setattr(ensemble_training.LoadedEnsemble, "predict_pdf", remember)
+    search_settings(SETTINGS, 1, TRAIN, VALIDATION, CPU)
+    count = len(seen)
+    shuffled = VALIDATION.subset(slice(None))
+    shuffled.zspec[:] = np.random.default_rng(0).permutation(shuffled.zspec)
+    search_settings(SETTINGS, 1, TRAIN, shuffled, CPU)
     for before, after in zip(seen[:4], seen[count : count + 4], strict=True):
         np.testing.assert_array_equal(before.means, after.means)
 

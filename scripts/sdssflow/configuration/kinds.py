@@ -22,6 +22,9 @@ class ModelSettings(Section):
         Whether it gives a p(z), by `predict_pdf`, and not a number alone.
     takes_missing : bool
         Whether it takes objects with missing features.
+    needs_classes : bool
+        Whether a regressor learns from the classes too: by default only samples that are to be
+        classified train it.
 
     Notes
     -----
@@ -48,6 +51,7 @@ class ModelSettings(Section):
     needs_torch: ClassVar[bool] = False
     gives_pdf: ClassVar[bool] = False
     takes_missing: ClassVar[bool] = False
+    needs_classes: ClassVar[bool] = False
     kind: str
 
     @property

@@ -115,6 +115,8 @@ class MixtureEnsemble(TorchRegressor):
     networks learn to do without. With 0, only what is missing in training may be missing later."""
     noise_aware: bool = False
     """Whether the variance of each component has a learnt term for each magnitude error."""
+    lowest: Annotated[float, Field(gt=-1, le=0)] = 0.0
+    """Smallest redshift of p(z); below 0 where stars are among the objects."""
     point: PointEstimate = "best"
     """Summary of p(z) that is zphot."""
     checkpoint_epochs: PositiveInt = 20
@@ -129,6 +131,19 @@ class MixtureEnsemble(TorchRegressor):
     """Whether matrix products of training are in bfloat16; p(z) is predicted in float32."""
     deterministic: bool = True
     """On a GPU: whether only reproducible kernels are used."""
+
+
+class MixtureByClass(MixtureEnsemble):
+    """An ensemble for the classes and one for the redshifts of each; p(z) is summed over classes.
+
+    For samples of stars, galaxies and quasars together, whose classes are known in training and not
+    later. Each of the ensembles has these settings.
+    """
+
+    program = "sdssflow.regress.by_class"
+    needs_classes = True
+    kind: Literal["mixture_by_class"]
+    """p(z) as the sum of p(class) p(z | class); needs spec_class to train, not to predict."""
 
 
 class Network(TorchRegressor):
@@ -179,4 +194,4 @@ class Committee(TorchRegressor):
     """Steps without a better validation loss before a network stops."""
 
 
-NetworkSettings = GradientDescent | Committee | MixtureEnsemble | Network
+NetworkSettings = GradientDescent | Committee | MixtureEnsemble | MixtureByClass | Network

@@ -34,8 +34,8 @@ class Sample(Described):
     """Names of the classifiers to train; by default all of `classifiers` in the run's
     configuration."""
     regressors: Different[Name] | None = None
-    """Names of the regressors to train; by default all of `regressors` in the run's
-    configuration."""
+    """Names of the regressors to train; by default all of `regressors` in the run's configuration,
+    those that learn from classes only if `classify` is among the tasks."""
 
     @model_validator(mode="after")
     def _source_has_something_to_learn_from(self) -> Sample:

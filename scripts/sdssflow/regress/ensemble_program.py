@@ -1,4 +1,4 @@
-"""One epoch of K mixture-density networks that learn together.
+"""One epoch of K networks that learn together.
 
 All rows are on the device from the start. In each epoch every member gets its own order of its own
 rows, each magnitude moved by a new draw of its error; a step takes one mini-batch of every member
@@ -18,20 +18,14 @@ import numpy as np
 import torch
 
 from sdssflow.regress.adamw import AdamW
+from sdssflow.regress.batched_networks import Shape
 from sdssflow.regress.captured_steps import CapturedStep
-from sdssflow.regress.mixture_networks import (
-    MARGIN,
-    MixtureNetworks,
-    Shape,
-    initial_parameters,
-    negative_log_density,
-)
+from sdssflow.regress.objectives import Objective
 from sdssflow.regress.photometric_inputs import (
     PhotometricInputs,
     PhotometricNoise,
     photometric_noise,
 )
-from sdssflow.regress.standardisation import mean_and_scale
 
 if TYPE_CHECKING:  # benchmarks run where there is no pydantic
     from sdssflow.configuration.networks import MixtureEnsemble
@@ -66,23 +60,19 @@ class EnsembleProgram:
         train: Part,
         validation: Part,
         device: torch.device,
+        objective: Objective,
     ):
         self.settings, self.seed, self.device = settings, seed, device
-        features, zspec = pooled(train, validation)
-        _require_bounded(zspec)
-        learnt = len(train) if not settings.blocks else len(zspec)
+        features = np.concatenate([train.features, validation.features])
+        learnt = learnt_from(settings, train, validation)
+        self.objective = objective
         names = train.feature_names
         # what standardises comes from rows that some member learns from
         inputs = PhotometricInputs.fit(features[:learnt], names, settings.hide_bands > 0)
         self.inputs = inputs.to(device)
-        self.shape = Shape.of(settings, inputs.count)
-        mean, scale = (float(value) for value in mean_and_scale(zspec[:learnt]))
-        self.zspec_mean, self.zspec_scale = mean, scale
-        highest = float(zspec[:learnt].max())
-        self.upper = highest + MARGIN * (1 + highest)
-        self.bounds = self.networks(torch.empty(0)).bounds
+        self.shape = self.objective.shape(settings, inputs.count)
         self.x = self.inputs.transform(torch.tensor(features).to(device))
-        self.y = ((torch.tensor(zspec) - mean) / scale).float().to(device)
+        self.y = self.objective.targets.to(device)
         self.noise: PhotometricNoise = photometric_noise(features, names, self.inputs)
         self.rows: MemberRows = member_rows(settings, seed, len(train), len(validation), device)
         count = self.rows.learnt.shape[1]
@@ -94,12 +84,13 @@ class EnsembleProgram:
                 for size in self.shape.tensors()
             ]
         ).to(device)
-        self.loss = _loss_function(settings, self.shape, self.bounds, device)
+        self.loss = _loss_function(settings, self.shape, self.objective, device)
 
     def first_state(self) -> State:
         """Return the state before the first epoch."""
         first = member_generators(self.seed, self.shape.members, torch.device("cpu"))
-        parameters = initial_parameters(self.shape, first).to(self.device).requires_grad_()
+        parameters = self.objective.initial_parameters(self.shape, first)
+        parameters = parameters.to(self.device).requires_grad_()
         rate, decay = self.settings.learning_rate, self.settings.weight_decay
         members = self.shape.members
         return State(
@@ -174,21 +165,15 @@ class EnsembleProgram:
         state.optimizer.step()
         return losses.detach()
 
-    def networks(self, parameters: torch.Tensor) -> MixtureNetworks:
-        """Return the ensemble with these parameters, on the CPU."""
-        return MixtureNetworks(
-            self.inputs.to(torch.device("cpu")),
-            self.shape,
-            parameters.detach().cpu(),
-            self.zspec_mean,
-            self.zspec_scale,
-            self.upper,
-        )
+    def trained(self, state: State) -> tuple[PhotometricInputs, Shape, torch.Tensor]:
+        """Return inputs, sizes and the parameters that were kept, on the CPU."""
+        inputs = self.inputs.to(torch.device("cpu"))
+        return inputs, self.shape, state.best_parameters.detach().cpu()
 
     def batches(
         self, generators: list[torch.Generator]
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]]:
-        """Yield inputs (K, b, i), redshifts (K, b) and errors (K, b, 5) of each step."""
+        """Yield inputs (K, b, i), targets (K, b) and errors (K, b, 5) of each step."""
         count, batch = self.rows.learnt.shape[1], self.batch
         orders = [torch.randperm(count, generator=g, device=self.device) for g in generators]
         order = self.rows.learnt.gather(1, torch.stack(orders))
@@ -271,12 +256,15 @@ class MemberRows:
     stopped_on: torch.Tensor
 
 
-def pooled(train: Part, validation: Part) -> tuple[np.ndarray, np.ndarray]:
-    """Return the features and redshifts of the train part followed by the validation part."""
-    features = np.concatenate([train.features, validation.features])
-    if not len(validation):
-        return features, train.zspec
-    return features, np.concatenate([train.zspec, validation.zspec])
+def learnt_from(settings: MixtureEnsemble, train: Part, validation: Part) -> int:
+    """Return how many of the pooled rows some member learns from: the first so many."""
+    return len(train) + (len(validation) if settings.blocks else 0)
+
+
+def pooled(name: str, train: Part, validation: Part) -> np.ndarray:
+    """Return redshifts or classes of the train part followed by those of the validation part."""
+    parts = [train, validation] if len(validation) else [train]
+    return np.concatenate([getattr(part, name) for part in parts])
 
 
 def member_rows(
@@ -344,10 +332,7 @@ def member_generators(seed: int, members: int, device: torch.device) -> list[tor
 
 
 def _loss_function(
-    settings: MixtureEnsemble,
-    shape: Shape,
-    bounds: tuple[float, float],
-    device: torch.device,
+    settings: MixtureEnsemble, shape: Shape, objective: Objective, device: torch.device
 ) -> Callable[..., torch.Tensor]:
     """Return the loss: plain, or with mixed precision; on a GPU compiled, if so wished."""
 
@@ -355,15 +340,6 @@ def _loss_function(
         parameters: torch.Tensor, x: torch.Tensor, y: torch.Tensor, sigma: torch.Tensor | None
     ) -> torch.Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.bfloat16):
-            return negative_log_density(shape, bounds, parameters, x, y, sigma)
+            return objective.loss(shape, parameters, x, y, sigma)
 
     return torch.compile(loss) if settings.compiled and device.type == "cuda" else loss
-
-
-def _require_bounded(zspec: np.ndarray) -> None:
-    negative = int((zspec < 0).sum())
-    if negative:
-        raise ValueError(
-            f"zspec is negative for {negative} of {len(zspec)} training objects, and p(z) is 0 "
-            "below 0; add {cut: redshift_range, minimum: 0} to the sample's cuts"
-        )

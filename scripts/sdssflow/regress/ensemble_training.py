@@ -11,9 +11,8 @@ card with `deterministic`.
 from __future__ import annotations
 
 import contextlib
-import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,8 +24,10 @@ from sdssflow.files import replacing
 from sdssflow.logs import progress
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.regress import checkpoints
-from sdssflow.regress.ensemble_program import EnsembleProgram
-from sdssflow.regress.mixture_networks import MixtureNetworks, Shape, predict_pdf
+from sdssflow.regress.batched_networks import Shape
+from sdssflow.regress.ensemble_program import EnsembleProgram, State, learnt_from, pooled
+from sdssflow.regress.mixture_networks import MixtureNetworks, predict_pdf
+from sdssflow.regress.objectives import Redshifts
 from sdssflow.regress.photometric_inputs import PhotometricInputs
 
 if TYPE_CHECKING:  # benchmarks run where there is no pydantic
@@ -34,6 +35,7 @@ if TYPE_CHECKING:  # benchmarks run where there is no pydantic
     from sdssflow.prepare.parts import Part
 
 BUFFERS = ("mean", "scale", "logarithmic", "flagged", "axes")
+NUMBERS = ("zspec_mean", "zspec_scale", "upper")
 
 
 @dataclass(frozen=True)
@@ -61,18 +63,12 @@ class TrainedEnsemble:
         """Save the networks as safetensors, whole or not at all."""
         import safetensors.torch
 
-        networks = self.networks
-        tensors = {
-            "parameters": networks.parameters,
-            **{f"inputs.{name}": getattr(networks.inputs, name) for name in BUFFERS},
-            **{
-                name: torch.tensor(getattr(networks, name), dtype=torch.float64)
-                for name in ("zspec_mean", "zspec_scale", "upper")
-            },
-        }
-        content = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
         with replacing(path) as temporary:
-            temporary.write_bytes(safetensors.torch.save(content))
+            temporary.write_bytes(safetensors.torch.save(tensors_of(self.networks)))
+
+    def loaded(self, names: Sequence[str]) -> LoadedEnsemble:
+        """Return the ensemble as `load` would, of features of these names."""
+        return LoadedEnsemble(self.networks, tuple(names))
 
 
 def fit(
@@ -93,13 +89,38 @@ def fit(
     Raises
     ------
     ValueError
-        If a training redshift is negative, or the loss is not finite.
+        If a training redshift is below `lowest`, or the loss is not finite.
     """
-    program = EnsembleProgram(settings, seed, train, validation, device)
+    program = redshift_program(settings, seed, train, validation, device, settings.lowest)
+    state = descend(program, (train.digest, validation.digest), checkpoint)
+    networks = program.objective.networks(*program.trained(state))
+    return TrainedEnsemble(networks, state.history, state.best_epoch.tolist())
+
+
+def redshift_program(
+    settings: MixtureEnsemble,
+    seed: int,
+    train: Part,
+    validation: Part,
+    device: torch.device,
+    lower: float,
+    upper: float | None = None,
+) -> EnsembleProgram:
+    """Return the training of p(z) within a range (`Redshifts.of`, which may refuse redshifts)."""
+    learnt = learnt_from(settings, train, validation)
+    objective = Redshifts.of(pooled("zspec", train, validation), learnt, lower, upper)
+    return EnsembleProgram(settings, seed, train, validation, device, objective)
+
+
+def descend(
+    program: EnsembleProgram, digests: Sequence[str], checkpoint: Path | None = None
+) -> State:
+    """Run the epochs of a training, from its checkpoint on if it has one of the same `digests`."""
+    settings, device = program.settings, program.device
     state = program.first_state()
     mark = ""
     if checkpoint is not None:
-        mark = checkpoints.fingerprint(settings, seed, (train.digest, validation.digest), device)
+        mark = checkpoints.fingerprint(settings, program.seed, digests, device)
         checkpoints.resume(state, checkpoint, mark)
     epochs = range(state.epoch + 1, settings.max_epochs + 1)
     with reproducible(settings, device):
@@ -109,9 +130,7 @@ def fit(
             program.run_epoch(state, epoch)
             if checkpoint is not None and epoch % settings.checkpoint_epochs == 0:
                 checkpoints.save(state, checkpoint, mark)
-    return TrainedEnsemble(
-        program.networks(state.best_parameters), state.history, state.best_epoch.tolist()
-    )
+    return state
 
 
 @dataclass(frozen=True)
@@ -144,19 +163,57 @@ def load(path: str | Path, settings: MixtureEnsemble, names: Sequence[str]) -> L
 
     try:
         tensors = safetensors.torch.load_file(path, device="cpu")
-        inputs = PhotometricInputs(*(tensors[f"inputs.{name}"] for name in BUFFERS))
-        shape = Shape.of(settings, inputs.count)
-        wanted = sum(math.prod(size) for size in shape.tensors())
-        if len(inputs.mean) != len(names) or tensors["parameters"].shape != (wanted,):
-            raise ValueError(f"it has {tensors['parameters'].numel()} parameters, not {wanted}")
-        numbers = (tensors[name].item() for name in ("zspec_mean", "zspec_scale", "upper"))
-        networks = MixtureNetworks(inputs, shape, tensors["parameters"], *numbers)
+        networks = networks_from(tensors, settings, len(names), settings.lowest)
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
         raise ValueError(
             f"{path}: not the networks that card.json beside it describes ({error}); "
             "delete the folder and train again"
         ) from error
     return LoadedEnsemble(networks, tuple(names))
+
+
+def tensors_of(networks: MixtureNetworks) -> dict[str, torch.Tensor]:
+    """Return what `networks_from` makes the networks of."""
+    numbers = {name: torch.tensor(getattr(networks, name), dtype=torch.float64) for name in NUMBERS}
+    return {**tensors_of_layers(networks.inputs, networks.parameters), **numbers}
+
+
+def networks_from(
+    tensors: Mapping[str, torch.Tensor],
+    settings: MixtureEnsemble,
+    features: int,
+    lower: float,
+) -> MixtureNetworks:
+    """Return networks of so many features; KeyError, ValueError for tensors of something else."""
+    inputs, parameters = layers_from(tensors, features)
+    shape = Redshifts.shape_for(settings, inputs.count)
+    require_count(parameters, shape)
+    return MixtureNetworks(inputs, shape, parameters, *(tensors[n].item() for n in NUMBERS), lower)
+
+
+def tensors_of_layers(
+    inputs: PhotometricInputs, parameters: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """Return inputs and parameters of networks by name."""
+    tensors = {"parameters": parameters}
+    tensors |= {f"inputs.{name}": getattr(inputs, name) for name in BUFFERS}
+    return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def layers_from(
+    tensors: Mapping[str, torch.Tensor], features: int
+) -> tuple[PhotometricInputs, torch.Tensor]:
+    """Return inputs and parameters; KeyError or ValueError if these are not the tensors of any."""
+    inputs = PhotometricInputs(*(tensors[f"inputs.{name}"] for name in BUFFERS))
+    if len(inputs.mean) != features:
+        raise ValueError(f"it has {len(inputs.mean)} features, not {features}")
+    return inputs, tensors["parameters"]
+
+
+def require_count(parameters: torch.Tensor, shape: Shape) -> None:
+    """Raise ValueError if parameters are not those of networks of a shape."""
+    if parameters.shape != (shape.count,):
+        raise ValueError(f"it has {parameters.numel()} parameters, not {shape.count}")
 
 
 @contextlib.contextmanager

@@ -10,28 +10,25 @@ A share of 1e-6 of each p(z) is spread over the whole range. Without it a single
 redshift the others would never have suggested, a quasar among galaxies, weighs more than all of
 them in the mean of ln p, in training and in the choice of the epoch.
 
-p(z) is bounded: means lie within [0, upper], and what a Gaussian has outside is cut off, in
-training as in prediction. upper is a little beyond the largest training redshift.
+p(z) is bounded: means lie within [lower, upper], and what a Gaussian has outside is cut off, in
+training as in prediction. upper is a little beyond the largest training redshift; lower is 0 unless
+there are stars.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from sdssflow.redshift_pdf.mixture import Mixture
+from sdssflow.regress.batched_networks import Shape, draw_layers, equal_blocks, outputs
 from sdssflow.regress.photometric_inputs import PhotometricInputs, photometric_noise
 
-if TYPE_CHECKING:  # benchmarks run where there is no pydantic
-    from sdssflow.configuration.networks import MixtureEnsemble
-
-BLOCK = 4096  # objects predicted at a time
 MARGIN = 0.05  # of 1 + z: how far p(z) may reach beyond the largest training redshift
 LOG_SCALES = (-6.0, 3.0)  # widths of a component, in units of the spread of zspec
 BACKGROUND = 1e-6  # share of p(z) that is spread over the whole range
@@ -41,59 +38,6 @@ FIRST_NOISE_TERM = 0.1  # standardised redshift per mag
 ROOT_HALF = math.sqrt(0.5)
 LOG_NORM = math.log(2) - 0.5 * math.log(2 * math.pi)
 TWO_OVER_ROOT_2PI = 2 / math.sqrt(2 * math.pi)
-ACTIVATIONS = {"silu": torch.nn.functional.silu, "tanh": torch.tanh}
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Sizes of the members.
-
-    Attributes
-    ----------
-    members, inputs, components : int
-        K, number of inputs, c.
-    hidden : tuple of int
-        Units of the hidden layers.
-    activation : {'silu', 'tanh'}
-        Between the layers.
-    noise_terms : int
-        5 if the variance of a component has a term for each magnitude error, else 0.
-    """
-
-    members: int
-    inputs: int
-    components: int
-    hidden: tuple[int, ...]
-    activation: str
-    noise_terms: int
-
-    @classmethod
-    def of(cls, settings: MixtureEnsemble, inputs: int) -> Shape:
-        """Return the shape that the settings describe."""
-        return cls(
-            settings.members,
-            inputs,
-            settings.components,
-            tuple(settings.hidden),
-            settings.activation,
-            5 if settings.noise_aware else 0,
-        )
-
-    def tensors(self) -> list[tuple[int, ...]]:
-        """Return the shapes of weights and biases, layer by layer, then of the noise terms."""
-        widths = [self.inputs, *self.hidden, 3 * self.components]
-        shapes: list[tuple[int, ...]] = []
-        for before, after in itertools.pairwise(widths):
-            shapes += [(self.members, before, after), (self.members, 1, after)]
-        if self.noise_terms:
-            shapes.append((self.members, self.noise_terms, self.components))
-        return shapes
-
-    def split(self, parameters: torch.Tensor) -> list[torch.Tensor]:
-        """Return the tensors as views of the vector of all parameters."""
-        sizes = [math.prod(shape) for shape in self.tensors()]
-        pieces = torch.split(parameters, sizes)
-        return [piece.view(shape) for piece, shape in zip(pieces, self.tensors(), strict=True)]
 
 
 @dataclass(frozen=True)
@@ -110,8 +54,8 @@ class MixtureNetworks:
         Weights and biases of all members.
     zspec_mean, zspec_scale : float
         Standardisation of the redshift.
-    upper : float
-        Largest redshift of p(z); the smallest is 0.
+    upper, lower : float
+        Largest and smallest redshift of p(z).
     """
 
     inputs: PhotometricInputs
@@ -120,31 +64,27 @@ class MixtureNetworks:
     zspec_mean: float
     zspec_scale: float
     upper: float
+    lower: float = 0.0
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """0 and `upper` as standardised redshifts."""
+        """`lower` and `upper` as standardised redshifts."""
         return (
-            (0.0 - self.zspec_mean) / self.zspec_scale,
+            (self.lower - self.zspec_mean) / self.zspec_scale,
             (self.upper - self.zspec_mean) / self.zspec_scale,
         )
 
 
-def initial_parameters(shape: Shape, generators: Sequence[torch.Generator]) -> torch.Tensor:
-    """Draw the parameters of each member from its own generator.
+def components_of(shape: Shape) -> int:
+    """Return the number c of Gaussians of a member: it gives three numbers for each."""
+    return shape.outputs // 3
 
-    Weights are uniform with the variance of He et al. 2015 (arXiv:1502.01852), those of the last
-    layer a tenth of it; biases are 0, but for the means of the components, which start apart.
-    """
-    tensors = [torch.zeros(size) for size in shape.tensors()]
-    layers = len(shape.hidden) + 1
-    for layer in range(layers):
-        weights = tensors[2 * layer]
-        bound = math.sqrt(6 / weights.shape[1]) * (0.1 if layer == layers - 1 else 1.0)
-        for member, generator in enumerate(generators):
-            weights[member].uniform_(-bound, bound, generator=generator)
-    c = shape.components
-    tensors[2 * layers - 1][:, 0, c : 2 * c] = torch.linspace(-1, 1, c) if c > 1 else 0.0
+
+def initial_parameters(shape: Shape, generators: Sequence[torch.Generator]) -> torch.Tensor:
+    """Draw first parameters (`batched_networks.draw_layers`) of which the components lie apart."""
+    tensors = draw_layers(shape, generators)
+    c = components_of(shape)
+    tensors[2 * len(shape.hidden) + 1][:, 0, c : 2 * c] = torch.linspace(-1, 1, c) if c > 1 else 0.0
     if shape.noise_terms:
         tensors[-1].fill_(FIRST_NOISE_TERM)
     return torch.cat([tensor.flatten() for tensor in tensors])
@@ -178,16 +118,11 @@ def components(
         Of the standardised redshift. Components come first: sums over a few of them then run over
         contiguous rows of objects.
     """
-    tensors = shape.split(parameters)
-    activation = ACTIVATIONS[shape.activation]
-    for layer in range(len(shape.hidden)):
-        x = activation(torch.baddbmm(tensors[2 * layer + 1], x, tensors[2 * layer]))
-    last = 2 * len(shape.hidden)
-    output = torch.baddbmm(tensors[last + 1], x, tensors[last]).float()
+    output = outputs(shape, parameters, x).float()
     raw_weights, means, log_scales = output.permute(2, 0, 1).contiguous().chunk(3)
     log_scales = log_scales.clamp(*LOG_SCALES)
     if shape.noise_terms and sigma is not None:
-        noise = torch.bmm(sigma**2, tensors[-1] ** 2).permute(2, 0, 1)
+        noise = torch.bmm(sigma**2, shape.split(parameters)[-1] ** 2).permute(2, 0, 1)
         variance = torch.exp(2 * log_scales) + noise
         log_scales = 0.5 * torch.log(variance)
     return torch.log_softmax(raw_weights, dim=0), means.clamp(*bounds), log_scales
@@ -283,10 +218,6 @@ def negative_log_density(
 def predict_pdf(networks: MixtureNetworks, features: np.ndarray, names: Sequence[str]) -> Mixture:
     """Return p(z) of (n, f) features: a mixture of K x c Gaussians and the background.
 
-    Rows go through the networks in blocks of one size, the last one filled up with copies of its
-    last row: matrix products of other sizes round differently, and p(z) would depend in its last
-    digits on the rows beside it.
-
     Raises
     ------
     ValueError
@@ -295,21 +226,20 @@ def predict_pdf(networks: MixtureNetworks, features: np.ndarray, names: Sequence
     networks.inputs.require_known(features, names)
     blocks = list(_predicted_blocks(networks, features, names))
     if not blocks:
-        empty = np.empty((0, networks.shape.members * networks.shape.components + 1))
+        empty = np.empty((0, networks.shape.members * components_of(networks.shape) + 1))
         blocks = [(empty, empty, empty)]
     weights, means, scales = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-    return Mixture(weights, means, scales, 0.0, networks.upper)
+    return Mixture(weights, means, scales, networks.lower, networks.upper)
 
 
 def _predicted_blocks(
     networks: MixtureNetworks, features: np.ndarray, names: Sequence[str]
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     shape, bounds, members = networks.shape, networks.bounds, networks.shape.members
+    lower, upper = networks.lower, networks.upper
     device = networks.parameters.device
     with torch.inference_mode():
-        for start in range(0, len(features), BLOCK):
-            rows = features[start : start + BLOCK]
-            block = np.concatenate([rows, np.repeat(rows[-1:], BLOCK - len(rows), axis=0)])
+        for block, rows in equal_blocks(features):
             x = networks.inputs.transform(torch.from_numpy(block).to(device))
             sigma = None
             if shape.noise_terms:
@@ -321,13 +251,13 @@ def _predicted_blocks(
             share = log_weights - log_mass(bounds, log_weights, means, log_scales)
             zphot = means.double() * networks.zspec_scale + networks.zspec_mean
             yield tuple(
-                _by_object(values, background)[: len(rows)]
+                _by_object(values, background)[:rows]
                 for values, background in (
                     (torch.exp(share.double()) * (1 - BACKGROUND) / members, BACKGROUND / WITHIN),
-                    (zphot.clamp(0.0, networks.upper), networks.upper / 2),
+                    (zphot.clamp(lower, upper), (lower + upper) / 2),
                     (
                         torch.exp(log_scales.double()) * networks.zspec_scale,
-                        networks.upper * FLATNESS,
+                        (upper - lower) * FLATNESS,
                     ),
                 )
             )

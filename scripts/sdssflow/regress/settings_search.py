@@ -25,11 +25,10 @@ import torch
 
 from sdssflow.configuration.networks import MixtureEnsemble, SettingsSearch
 from sdssflow.logs import progress
+from sdssflow.models.folders import program
 from sdssflow.prepare.feature_columns import Feature
 from sdssflow.prepare.parts import Part
 from sdssflow.redshift_pdf.scores import pdf_scores
-from sdssflow.regress import ensemble_training
-from sdssflow.regress.mixture_networks import predict_pdf
 
 FEWEST_JUDGED = 1000  # objects, as long as a quarter of the train part has as many
 TRIED = ("hidden", "components", "learning_rate", "weight_decay", "noise")
@@ -157,8 +156,8 @@ def _crps(
     """Return the CRPS of each judged object by a candidate that has not seen it."""
     # nothing is stopped on the objects that judge: all epochs are run
     nobody = train.subset(slice(0))
-    networks = ensemble_training.fit(settings, seed, train, nobody, device).networks
-    pdf = predict_pdf(networks, judged.features, train.feature_names)
+    trained = program(settings).fit(settings, seed, train, nobody, device)
+    pdf = trained.loaded(train.feature_names).predict_pdf(judged.features)
     return pdf_scores(pdf, judged.zspec)["crps"]
 
 

@@ -61,8 +61,11 @@ class Shown(NamedTuple):
 def models(run: RunConfiguration, sample: Sample, task: str) -> list[str]:
     """Return the names of the models that a sample trains for a task, in order."""
     chosen = sample.classifiers if task == "classify" else sample.regressors
+    if chosen is not None:
+        return list(chosen)
     known = run.classifiers if task == "classify" else run.regressors
-    return list(known) if chosen is None else list(chosen)
+    has_classes = "classify" in sample.tasks
+    return [name for name, its in known.items() if has_classes or not its.needs_classes]
 
 
 def pdf_models(run: RunConfiguration, sample: Sample) -> list[str]:

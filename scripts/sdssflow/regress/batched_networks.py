@@ -1,0 +1,108 @@
+"""Networks of one shape as one batched program: every layer of all is one matrix product."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:  # benchmarks run where there is no pydantic
+    from sdssflow.configuration.networks import MixtureEnsemble
+
+BLOCK = 4096  # objects predicted at a time
+ACTIVATIONS = {"silu": torch.nn.functional.silu, "tanh": torch.tanh}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of the members.
+
+    Attributes
+    ----------
+    members, inputs, outputs : int
+        K, number of inputs, number of what each member gives of an object.
+    hidden : tuple of int
+        Units of the hidden layers.
+    activation : {'silu', 'tanh'}
+        Between the layers.
+    noise_terms : int
+        5 if the variance of a Gaussian (three outputs) has a term for each magnitude error, else 0.
+    """
+
+    members: int
+    inputs: int
+    outputs: int
+    hidden: tuple[int, ...]
+    activation: str
+    noise_terms: int = 0
+
+    @classmethod
+    def of(
+        cls, settings: MixtureEnsemble, inputs: int, outputs: int, noise_terms: int = 0
+    ) -> Shape:
+        """Return the shape that the settings describe."""
+        hidden = tuple(settings.hidden)
+        return cls(settings.members, inputs, outputs, hidden, settings.activation, noise_terms)
+
+    def tensors(self) -> list[tuple[int, ...]]:
+        """Return the shapes of weights and biases, layer by layer, then of the noise terms."""
+        widths = [self.inputs, *self.hidden, self.outputs]
+        shapes: list[tuple[int, ...]] = []
+        for before, after in itertools.pairwise(widths):
+            shapes += [(self.members, before, after), (self.members, 1, after)]
+        if self.noise_terms:
+            shapes.append((self.members, self.noise_terms, self.outputs // 3))
+        return shapes
+
+    @property
+    def count(self) -> int:
+        """Number of all parameters."""
+        return sum(math.prod(shape) for shape in self.tensors())
+
+    def split(self, parameters: torch.Tensor) -> list[torch.Tensor]:
+        """Return the tensors as views of the vector of all parameters."""
+        sizes = [math.prod(shape) for shape in self.tensors()]
+        pieces = torch.split(parameters, sizes)
+        return [piece.view(shape) for piece, shape in zip(pieces, self.tensors(), strict=True)]
+
+
+def draw_layers(shape: Shape, generators: Sequence[torch.Generator]) -> list[torch.Tensor]:
+    """Draw the weights and biases of each member from its own generator.
+
+    Weights are uniform with the variance of He et al. 2015 (arXiv:1502.01852), those of the last
+    layer a tenth of it; biases are 0.
+    """
+    tensors = [torch.zeros(size) for size in shape.tensors()]
+    layers = len(shape.hidden) + 1
+    for layer in range(layers):
+        weights = tensors[2 * layer]
+        bound = math.sqrt(6 / weights.shape[1]) * (0.1 if layer == layers - 1 else 1.0)
+        for member, generator in enumerate(generators):
+            weights[member].uniform_(-bound, bound, generator=generator)
+    return tensors
+
+
+def outputs(shape: Shape, parameters: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Return what the members give, (K, b, outputs), of (K, b, i) inputs."""
+    tensors = shape.split(parameters)
+    activation = ACTIVATIONS[shape.activation]
+    for layer in range(len(shape.hidden)):
+        x = activation(torch.baddbmm(tensors[2 * layer + 1], x, tensors[2 * layer]))
+    last = 2 * len(shape.hidden)
+    return torch.baddbmm(tensors[last + 1], x, tensors[last])
+
+
+def equal_blocks(features: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield (n, f) features in blocks of one size, with the number of rows that count.
+
+    The last one is filled up with copies of its last row: matrix products of other sizes round
+    differently, and predictions would depend in their last digits on the rows beside them.
+    """
+    for start in range(0, len(features), BLOCK):
+        rows = features[start : start + BLOCK]
+        yield np.concatenate([rows, np.repeat(rows[-1:], BLOCK - len(rows), axis=0)]), len(rows)

@@ -1,0 +1,324 @@
+"""p(z) of objects of unknown class: the sum over classes of p(class) p(z | class).
+
+Three ensembles learn from the same features: one the classes of all objects, one the redshifts of
+the galaxies, one those of the quasars. A star has the redshift of its motion in the Galaxy, which
+its colours don't tell: its p(z) is one narrow Gaussian, the same for all. One regressor of all
+objects has to find the classes by their redshifts alone, and spends its few Gaussians on them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from sdssflow.acquire.schema import CLASSES
+from sdssflow.files import replacing
+from sdssflow.redshift_pdf.mixture import Mixture
+from sdssflow.regress.batched_networks import Shape, equal_blocks, outputs
+from sdssflow.regress.ensemble_program import EnsembleProgram, pooled
+from sdssflow.regress.ensemble_training import (
+    descend,
+    layers_from,
+    networks_from,
+    redshift_program,
+    require_count,
+    tensors_of,
+    tensors_of_layers,
+)
+from sdssflow.regress.mixture_networks import MixtureNetworks, predict_pdf
+from sdssflow.regress.objectives import Classes, highest
+from sdssflow.regress.photometric_inputs import PhotometricInputs
+
+if TYPE_CHECKING:
+    from sdssflow.configuration.networks import MixtureByClass
+    from sdssflow.prepare.parts import Part
+
+STAR = "STAR"
+NARROWEST = 1e-4  # width of the stars' p(z), 30 km/s: about the error of a spectrum
+REACH = 6.0  # of these widths: how far p(z) goes below the stars' mean
+
+
+@dataclass(frozen=True)
+class ClassNetworks:
+    """An ensemble that gives the probabilities of some of `CLASSES`, the `names`."""
+
+    inputs: PhotometricInputs
+    shape: Shape
+    parameters: torch.Tensor
+    names: tuple[str, ...]
+
+    def probabilities(self, features: np.ndarray, feature_names: Sequence[str]) -> np.ndarray:
+        """Return (n, classes) probabilities of (n, f) features, means over the members.
+
+        Raises
+        ------
+        ValueError
+            If a feature is missing that never was missing in training.
+        """
+        self.inputs.require_known(features, feature_names)
+        found = [np.empty((0, len(self.names)))]
+        with torch.inference_mode():
+            for block, rows in equal_blocks(features):
+                x = self.inputs.transform(torch.from_numpy(block))
+                logits = outputs(self.shape, self.parameters, x.expand(self.shape.members, -1, -1))
+                mean = torch.softmax(logits.double(), dim=-1).mean(dim=0)
+                found.append(mean[:rows].numpy())
+        return np.concatenate(found)
+
+
+@dataclass(frozen=True)
+class ByClass:
+    """Ensembles of classes and redshifts.
+
+    Attributes
+    ----------
+    classes : ClassNetworks
+        p(class).
+    redshifts : dict of str to MixtureNetworks
+        p(z | class) of each class but stars; all have the same range.
+    star : (2,) float64 array
+        Mean and width of the stars' p(z).
+    feature_names : tuple of str
+        Names of the features.
+    """
+
+    classes: ClassNetworks
+    redshifts: dict[str, MixtureNetworks]
+    star: np.ndarray
+    feature_names: tuple[str, ...]
+
+    def class_probabilities(self, features: np.ndarray) -> np.ndarray:
+        """Return the (n, 3) probabilities of `CLASSES`, of (n, f) features."""
+        found = np.zeros((len(features), len(CLASSES)))
+        columns = [CLASSES.index(name) for name in self.classes.names]
+        found[:, columns] = self.classes.probabilities(features, self.feature_names)
+        return found
+
+    def predict_pdf(self, features: np.ndarray) -> Mixture:
+        """Return p(z) of (n, f) features; errors as `ClassNetworks.probabilities`."""
+        probability = self.classes.probabilities(features, self.feature_names)
+        weights, means, scales = [], [], []
+        for place, name in enumerate(self.classes.names):
+            share = probability[:, place : place + 1]
+            if name == STAR:
+                mean, scale = (np.full_like(share, value) for value in self.star)
+                its = (np.ones_like(share), mean, scale)
+            else:
+                pdf = predict_pdf(self.redshifts[name], features, self.feature_names)
+                its = (pdf.weights, pdf.means, pdf.scales)
+            weights.append(share * its[0])
+            means.append(its[1])
+            scales.append(its[2])
+        some = next(iter(self.redshifts.values()))
+        parts = (np.concatenate(values, axis=1) for values in (weights, means, scales))
+        return Mixture(*parts, some.lower, some.upper)
+
+    def usable(self, features: np.ndarray) -> np.ndarray:
+        """Return (n,) bool: which of (n, f) features lack nothing that training never lacked."""
+        missing = np.isnan(features)
+        lacking = np.zeros(len(features), dtype=bool)
+        for networks in (self.classes, *self.redshifts.values()):
+            known = np.ones(missing.shape[1], dtype=bool)
+            known[networks.inputs.flagged.numpy()] = False
+            lacking |= missing[:, known].any(axis=1)
+        return ~lacking
+
+
+@dataclass(frozen=True)
+class TrainedByClass:
+    """Trained ensembles and how they came about.
+
+    Attributes
+    ----------
+    model : ByClass
+        The ensembles, each member with the parameters it kept.
+    history : list of dict
+        Per epoch `epoch` (from 1), `train_loss` and `validation_loss`: -ln of p(class) p(z | class)
+        of the standardised redshift, means over objects and members. An ensemble that stopped
+        counts with its last loss.
+    best_epoch : list of int
+        Epoch of each member's parameters, those of the classes first.
+    """
+
+    model: ByClass
+    history: list[dict[str, float]]
+    best_epoch: list[int]
+
+    dtype = "float32"
+
+    def save(self, path: str | Path) -> None:
+        """Save the networks as safetensors, whole or not at all."""
+        import safetensors.torch
+
+        model = self.model
+        codes = torch.tensor([CLASSES.index(name) for name in model.classes.names])
+        content = {"classes": codes, "star": torch.tensor(model.star)}
+        parts = {"classes": tensors_of_layers(model.classes.inputs, model.classes.parameters)}
+        parts |= {name: tensors_of(networks) for name, networks in model.redshifts.items()}
+        for part, tensors in parts.items():
+            content |= {f"{part}.{name}": tensor for name, tensor in tensors.items()}
+        with replacing(path) as temporary:
+            temporary.write_bytes(safetensors.torch.save(content))
+
+    def loaded(self, names: Sequence[str]) -> ByClass:
+        """Return the model as `load` would."""
+        return self.model
+
+
+def fit(
+    settings: MixtureByClass,
+    seed: int,
+    train: Part,
+    validation: Part,
+    device: torch.device,
+    checkpoint: Path | None = None,
+) -> TrainedByClass:
+    """Train the ensembles one after the other; arguments are as for `ensemble_training.fit`.
+
+    Raises
+    ------
+    ValueError
+        If an object has no class, no object is a galaxy or a quasar, a class has too few objects,
+        a galaxy's or quasar's redshift is below those of the stars, or the loss is not finite.
+    """
+    names = _classes_of(train, validation)
+    star = _stars(train)
+    lower = _lower(settings, star)
+    upper = highest(train.zspec[train.spec_class != STAR])
+    parts: dict[str, tuple[Part, Part]] = {"classes": (train, validation)}
+    for name in names:
+        if name != STAR:
+            its = (part.subset(part.spec_class == name) for part in (train, validation))
+            parts[name] = tuple(its)
+    found, states = {}, {}
+    for name, program in _programs(settings, seed, parts, device, lower, upper):
+        place = checkpoint and checkpoint.with_name(f"{name}_{checkpoint.name}")
+        digests = (train.digest, validation.digest, name)
+        states[name] = descend(program, digests, place)
+        found[name] = (program.objective, program.trained(states[name]))
+    classes = ClassNetworks(*found.pop("classes")[1], names)
+    redshifts = {name: objective.networks(*its) for name, (objective, its) in found.items()}
+    model = ByClass(classes, redshifts, star, train.feature_names)
+    shares = {name: len(its[0]) / len(train) for name, its in parts.items()}
+    history = _joint_history({name: state.history for name, state in states.items()}, shares)
+    best = [epoch for state in states.values() for epoch in state.best_epoch.tolist()]
+    return TrainedByClass(model, history, best)
+
+
+def load(path: str | Path, settings: MixtureByClass, names: Sequence[str]) -> ByClass:
+    """Load what `TrainedByClass.save` saved, on the CPU.
+
+    Raises
+    ------
+    ValueError
+        If the file is no safetensors file or its tensors are not those of such a model.
+    """
+    import safetensors.torch
+
+    try:
+        tensors = safetensors.torch.load_file(path, device="cpu")
+        known = tuple(CLASSES[code] for code in tensors["classes"].tolist())
+        star = tensors["star"].numpy()
+        inputs, parameters = layers_from(_part(tensors, "classes"), len(names))
+        shape = Shape.of(settings, inputs.count, len(known))
+        require_count(parameters, shape)
+        redshifts = {
+            name: networks_from(_part(tensors, name), settings, len(names), _lower(settings, star))
+            for name in known
+            if name != STAR
+        }
+        if star.shape != (2,) or not redshifts:
+            raise ValueError("it knows no class with a redshift")
+    except (safetensors.SafetensorError, KeyError, IndexError, ValueError) as error:
+        raise ValueError(
+            f"{path}: not the networks that card.json beside it describes ({error}); "
+            "delete the folder and train again"
+        ) from error
+    return ByClass(ClassNetworks(inputs, shape, parameters, known), redshifts, star, tuple(names))
+
+
+def _part(tensors: Mapping[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:
+    start = f"{name}."
+    return {key[len(start) :]: value for key, value in tensors.items() if key.startswith(start)}
+
+
+def _classes_of(train: Part, validation: Part) -> tuple[str, ...]:
+    """Return the classes of the train part, which those of the validation part are among."""
+    for part in (train, validation):
+        if part.spec_class is None:
+            raise ValueError(
+                "the sample has no spec_class, and p(z) by class is learnt from it; take the model "
+                "out, or the column into source.columns"
+            )
+    names = tuple(name for name in CLASSES if (train.spec_class == name).any())
+    for part in (train, validation):
+        strange = np.flatnonzero(~np.isin(part.spec_class, names))
+        if len(strange):
+            raise ValueError(
+                f"spec_class is {str(part.spec_class[strange[0]])!r} for row_id "
+                f"{part.row_id[strange[0]]}, and for {len(strange)} objects none of those of the "
+                f"train part ({', '.join(names)}); add {{cut: classes}} to the sample's cuts"
+            )
+    if not set(names) - {STAR}:
+        raise ValueError("all training objects are stars; p(z) needs galaxies or quasars")
+    return names
+
+
+def _stars(train: Part) -> np.ndarray:
+    """Return mean and width of the redshifts of stars."""
+    zspec = train.zspec[train.spec_class == STAR]
+    if not len(zspec):
+        return np.zeros(2)
+    median = np.median(zspec)
+    width = 1.4826 * np.median(np.abs(zspec - median))
+    return np.array([median, max(width, NARROWEST)])
+
+
+def _lower(settings: MixtureByClass, star: np.ndarray) -> float:
+    """Return where p(z) begins."""
+    return min(settings.lowest, float(star[0] - REACH * star[1]))
+
+
+def _programs(
+    settings: MixtureByClass,
+    seed: int,
+    parts: Mapping[str, tuple[Part, Part]],
+    device: torch.device,
+    lower: float,
+    upper: float,
+) -> Iterator[tuple[str, EnsembleProgram]]:
+    """Yield the training of the classes, then those of the redshifts of each class."""
+    names = [name for name in CLASSES if (parts["classes"][0].spec_class == name).any()]
+    for name, its in parts.items():
+        try:
+            if name == "classes":
+                codes = [names.index(each) for each in pooled("spec_class", *its)]
+                objective = Classes(torch.tensor(codes), len(names))
+                yield name, EnsembleProgram(settings, seed, *its, device, objective)
+            else:
+                yield name, redshift_program(settings, seed, *its, device, lower, upper)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+
+
+def _joint_history(
+    histories: Mapping[str, list[dict[str, float]]], shares: Mapping[str, float]
+) -> list[dict[str, float]]:
+    """Return the mean losses of p(class) p(z | class) from those of its factors."""
+    rows = []
+    for epoch in range(1, max(map(len, histories.values())) + 1):
+        row: dict[str, float] = {"epoch": epoch}
+        for loss in ("train_loss", "validation_loss"):
+            each = (
+                shares[name] * history[min(epoch, len(history)) - 1][loss]
+                for name, history in histories.items()
+            )
+            row[loss] = math.fsum(each)
+        rows.append(row)
+    return rows
