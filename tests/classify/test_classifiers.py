@@ -22,6 +22,7 @@ SMALL = {
     "gradient_boosting": {"iterations": 20},
     "photoz_boosting": {"iterations": 20, "folds": 3},
     "neural_network": {"hidden": [16], "members": 2, "max_epochs": 40, "learning_rate": 0.01},
+    "network_ensemble": {"hidden": [16], "members": 2, "max_epochs": 40, "blocks": 4},
 }
 VOTERS = ["support_vectors", "random_forest", "neural_network"]
 KINDS = [*SMALL, "soft_vote"]

@@ -140,6 +140,32 @@ class NeuralNetworkClassifier(Classifier):
     """Most passes over the training part."""
 
 
+class NetworkEnsembleClassifier(Classifier):
+    """Networks trained together as one batched program in torch; probabilities are averaged."""
+
+    program = "sdssflow.classify.network_ensembles"
+    kind: Literal["network_ensemble"]
+    """Ensemble of networks, by the program of the redshifts' mixture_ensemble."""
+    members: PositiveInt = 10
+    """Number of networks, each with its own seed, order of the rows and early stopping."""
+    hidden: Annotated[list[PositiveInt], Field(min_length=1)] = [32, 32, 32]
+    """Units of the hidden layers."""
+    activation: Literal["tanh", "silu"] = "silu"
+    """Nonlinearity between the layers."""
+    learning_rate: PositiveFloat = 1e-2
+    """Largest step of the optimiser; it decays to zero along a cosine."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.1
+    """Decoupled weight decay (AdamW)."""
+    max_epochs: PositiveInt = 120
+    """Most passes over the training part."""
+    patience: PositiveInt = 40
+    """Epochs that are worse than the best by more than their standard error before a member
+    stops."""
+    blocks: Annotated[int, Field(ge=0)] = 20
+    """Train and validation part together are cut in this many blocks, and each member is stopped
+    on a block of its own and learns from the others; 0: all are stopped on the validation part."""
+
+
 class SoftVote(Classifier):
     """The mean of other classifiers' probabilities."""
 
@@ -164,6 +190,7 @@ ClassifierSettings = Annotated[
     | GradientBoostingClassifier
     | PhotozBoosting
     | NeuralNetworkClassifier
+    | NetworkEnsembleClassifier
     | SoftVote,
     Field(discriminator="kind"),
 ]

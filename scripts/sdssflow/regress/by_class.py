@@ -20,8 +20,9 @@ import torch
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.files import replacing
 from sdssflow.redshift_pdf.mixture import Mixture
-from sdssflow.regress.batched_networks import Shape, equal_blocks, outputs
-from sdssflow.regress.ensemble_program import EnsembleProgram, pooled
+from sdssflow.regress.batched_networks import Shape
+from sdssflow.regress.class_networks import ClassNetworks, class_program
+from sdssflow.regress.ensemble_program import EnsembleProgram
 from sdssflow.regress.ensemble_training import (
     descend,
     layers_from,
@@ -32,8 +33,7 @@ from sdssflow.regress.ensemble_training import (
     tensors_of_layers,
 )
 from sdssflow.regress.mixture_networks import MixtureNetworks, predict_pdf
-from sdssflow.regress.objectives import Classes, highest
-from sdssflow.regress.photometric_inputs import PhotometricInputs
+from sdssflow.regress.objectives import highest
 
 if TYPE_CHECKING:
     from sdssflow.configuration.networks import MixtureByClass
@@ -42,34 +42,6 @@ if TYPE_CHECKING:
 STAR = "STAR"
 NARROWEST = 1e-4  # width of the stars' p(z), 30 km/s: about the error of a spectrum
 REACH = 6.0  # of these widths: how far p(z) goes below the stars' mean
-
-
-@dataclass(frozen=True)
-class ClassNetworks:
-    """An ensemble that gives the probabilities of some of `CLASSES`, the `names`."""
-
-    inputs: PhotometricInputs
-    shape: Shape
-    parameters: torch.Tensor
-    names: tuple[str, ...]
-
-    def probabilities(self, features: np.ndarray, feature_names: Sequence[str]) -> np.ndarray:
-        """Return (n, classes) probabilities of (n, f) features, means over the members.
-
-        Raises
-        ------
-        ValueError
-            If a feature is missing that never was missing in training.
-        """
-        self.inputs.require_known(features, feature_names)
-        found = [np.empty((0, len(self.names)))]
-        with torch.inference_mode():
-            for block, rows in equal_blocks(features):
-                x = self.inputs.transform(torch.from_numpy(block))
-                logits = outputs(self.shape, self.parameters, x.expand(self.shape.members, -1, -1))
-                mean = torch.softmax(logits.double(), dim=-1).mean(dim=0)
-                found.append(mean[:rows].numpy())
-        return np.concatenate(found)
 
 
 @dataclass(frozen=True)
@@ -298,9 +270,7 @@ def _programs(
     for name, its in parts.items():
         try:
             if name == "classes":
-                codes = [names.index(each) for each in pooled("spec_class", *its)]
-                objective = Classes(torch.tensor(codes), len(names))
-                yield name, EnsembleProgram(settings, seed, *its, device, objective)
+                yield name, class_program(settings, seed, *its, device, names)
             else:
                 yield name, redshift_program(settings, seed, *its, device, lower, upper)
         except ValueError as error:

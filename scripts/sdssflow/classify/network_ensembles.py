@@ -1,0 +1,91 @@
+"""Small networks trained together as one batched program, whose probabilities are averaged."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from sdssflow.configuration.classifiers import NetworkEnsembleClassifier
+from sdssflow.configuration.networks import MixtureEnsemble
+from sdssflow.prepare.parts import Part
+from sdssflow.regress.batched_networks import Shape
+from sdssflow.regress.class_networks import ClassNetworks, class_program
+from sdssflow.regress.ensemble_training import descend
+from sdssflow.regress.photometric_inputs import PhotometricInputs
+
+INPUTS = tuple(field.name for field in fields(PhotometricInputs))
+
+
+class NetworkEnsemble(ClassifierMixin, BaseEstimator):
+    """An ensemble of networks as an estimator of scikit-learn, which skops can save.
+
+    Attributes
+    ----------
+    classes_ : (c,) array of str
+        Classes of the training part, in the order of the columns.
+    names_ : list of str
+        Names of the f features.
+    shape_ : dict
+        Sizes of the networks, as `batched_networks.Shape` names them.
+    inputs_ : dict of str to array
+        What makes inputs of features, as `PhotometricInputs` names it.
+    parameters_ : (p,) float32 array
+        Of all members.
+    """
+
+    def fit(
+        self, settings: MixtureEnsemble, seed: int, train: Part, validation: Part
+    ) -> NetworkEnsemble:
+        """Train all members together on the train part; arguments are as for `fit` below."""
+        names = np.unique(train.spec_class)
+        known = validation.subset(np.isin(validation.spec_class, names))
+        program = class_program(settings, seed, train, known, torch.device("cpu"), names.tolist())
+        inputs, shape, parameters = program.trained(descend(program, (train.digest, known.digest)))
+        self.classes_ = names
+        self.names_ = list(train.feature_names)
+        self.shape_ = {**vars(shape), "hidden": list(shape.hidden)}
+        self.inputs_ = {name: getattr(inputs, name).numpy() for name in INPUTS}
+        self.parameters_ = parameters.numpy()
+        return self
+
+    def networks(self) -> ClassNetworks:
+        """Return the networks."""
+        shape = Shape(**{**self.shape_, "hidden": tuple(self.shape_["hidden"])})
+        inputs = PhotometricInputs(*(torch.from_numpy(self.inputs_[name]) for name in INPUTS))
+        return ClassNetworks(
+            inputs, shape, torch.from_numpy(self.parameters_), tuple(self.classes_.tolist())
+        )
+
+    def predict_proba(self, features: np.ndarray) -> np.ndarray:
+        """Return (n, c) probabilities of (n, f) features without gaps."""
+        return self.networks().probabilities(np.asarray(features, dtype=float), self.names_)
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Return the (n,) most probable classes."""
+        return self.classes_[self.predict_proba(features).argmax(axis=1)]
+
+
+def fit(
+    settings: NetworkEnsembleClassifier,
+    seed: int,
+    train: Part,
+    validation: Part,
+    threads: int = 1,
+) -> NetworkEnsemble:
+    """Train all members together; arguments are as in `configuration.kinds`.
+
+    Each member is stopped on a block of its own of train and validation part together. Objects of
+    the validation part of a class that the training part lacks are left out.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer objects than the blocks need.
+    """
+    torch.set_num_threads(1)  # more would round sums in another order
+    shared = settings.model_dump(include=set(MixtureEnsemble.model_fields) - {"kind"})
+    ensemble = MixtureEnsemble(kind="mixture_ensemble", noise=0.0, search=None, **shared)
+    return NetworkEnsemble().fit(ensemble, seed, train, validation)

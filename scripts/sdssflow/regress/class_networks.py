@@ -1,0 +1,64 @@
+"""Networks that give the probabilities of classes, trained together as those of redshifts are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from sdssflow.regress.batched_networks import Shape, equal_blocks, outputs
+from sdssflow.regress.ensemble_program import EnsembleProgram, pooled
+from sdssflow.regress.objectives import Classes
+from sdssflow.regress.photometric_inputs import PhotometricInputs
+
+if TYPE_CHECKING:
+    from sdssflow.configuration.networks import MixtureEnsemble
+    from sdssflow.prepare.parts import Part
+
+
+@dataclass(frozen=True)
+class ClassNetworks:
+    """An ensemble that gives the probabilities of some of `CLASSES`, the `names`."""
+
+    inputs: PhotometricInputs
+    shape: Shape
+    parameters: torch.Tensor
+    names: tuple[str, ...]
+
+    def probabilities(self, features: np.ndarray, feature_names: Sequence[str]) -> np.ndarray:
+        """Return (n, classes) probabilities of (n, f) features, means over the members.
+
+        In double precision, so that they don't depend on an object's place in its block.
+
+        Raises
+        ------
+        ValueError
+            If a feature is missing that never was missing in training.
+        """
+        self.inputs.require_known(features, feature_names)
+        found = [np.empty((0, len(self.names)))]
+        parameters = self.parameters.double()
+        with torch.inference_mode():
+            for block, rows in equal_blocks(features):
+                x = self.inputs.transform(torch.from_numpy(block)).double()
+                logits = outputs(self.shape, parameters, x.expand(self.shape.members, -1, -1))
+                mean = torch.softmax(logits, dim=-1).mean(dim=0)
+                found.append(mean[:rows].numpy())
+        return np.concatenate(found)
+
+
+def class_program(
+    settings: MixtureEnsemble,
+    seed: int,
+    train: Part,
+    validation: Part,
+    device: torch.device,
+    names: Sequence[str],
+) -> EnsembleProgram:
+    """Return the training of the classes of these names, which all objects are of."""
+    codes = [names.index(each) for each in pooled("spec_class", train, validation)]
+    objective = Classes(torch.tensor(codes), len(names))
+    return EnsembleProgram(settings, seed, train, validation, device, objective)
