@@ -150,7 +150,7 @@ class NetworkEnsembleClassifier(Classifier):
     """Number of networks, each with its own seed, order of the rows and early stopping."""
     hidden: Annotated[list[PositiveInt], Field(min_length=1)] = [32, 32, 32]
     """Units of the hidden layers."""
-    activation: Literal["tanh", "silu"] = "silu"
+    activation: Literal["tanh", "silu"] = "tanh"
     """Nonlinearity between the layers."""
     learning_rate: PositiveFloat = 1e-2
     """Largest step of the optimiser; it decays to zero along a cosine."""

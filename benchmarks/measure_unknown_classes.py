@@ -1,0 +1,99 @@
+"""p(z) of objects of unknown class: one ensemble for all, ensembles by class, classes given.
+
+    snakemake --configfile config/unknown_classes.yaml --until train_network split_sample
+    PYTHONPATH=scripts python benchmarks/measure_unknown_classes.py [--configfile FILE]
+
+Reads the models that the run has trained and lets them predict its test objects, without
+recalibration. "Class known" is what the networks of the true class say alone, stars left out: as
+good as p(z) by class could be if no class were mistaken. Prints a Markdown table for each sample
+and split, all seeds together, of all objects and of each class: CRPS, sigma_NMAD, the share of
+errors above 0.15, and the mean difference of the CRPS to that of the classes by probability, with
+its 95 % interval over objects (an object that is tested with several seeds counts once).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from sdssflow.models.folders import open_folder
+from sdssflow.prepare.parts import read_part
+from sdssflow.redshift_pdf.scores import pdf_scores
+from sdssflow.redshift_pdf.summaries import summarise
+from sdssflow.regress.by_class import ByClass
+from sdssflow.regress.mixture_networks import predict_pdf
+
+RESULTS = Path("results")
+MODELS = {"ensemble": "one ensemble for all", "by_class": "by class"}
+KNOWN = "class known"
+
+
+def predictions(sample: str, split: str, seeds: list[int]) -> Iterator[pd.DataFrame]:
+    """Yield CRPS and error of zphot of each test object, method and seed."""
+    for seed in seeds:
+        test = read_part(RESULTS / sample / "split" / split / str(seed) / "test.parquet", 0, "test")
+        about = {"row_id": test.row_id, "class": test.spec_class, "seed": seed}
+        for name, method in MODELS.items():
+            model = open_folder(RESULTS / sample / "regress" / split / name / str(seed)).load_model(
+                0
+            )
+            pdf = model.predict_pdf(test.features)
+            yield judged(pdf, test.zspec, method, about)
+            if isinstance(model, ByClass):
+                for its, networks in model.redshifts.items():
+                    rows = test.spec_class == its
+                    pdf = predict_pdf(networks, test.features[rows], test.feature_names)
+                    here = {"row_id": test.row_id[rows], "class": its, "seed": seed}
+                    yield judged(pdf, test.zspec[rows], KNOWN, here)
+
+
+def judged(pdf, zspec: np.ndarray, method: str, about: dict) -> pd.DataFrame:
+    """Return a table of the objects with their CRPS and (zphot - zspec) / (1 + zspec)."""
+    error = (summarise(pdf, "best")["zphot"] - zspec) / (1 + zspec)
+    crps = pdf_scores(pdf, zspec)["crps"]
+    return pd.DataFrame({**about, "method": method, "crps": crps, "error": error})
+
+
+def line(found: pd.DataFrame, subset: str, method: str) -> str:
+    """Return the row of a method for some of the objects."""
+    its = found[found["method"] == method]
+    error = its["error"]
+    nmad = 1.4826 * (error - error.median()).abs().median()
+    cells = [subset, method, f"{its['row_id'].nunique():,}", f"{its['crps'].mean():.5f}",
+             f"{nmad:.4f}", f"{100 * (error.abs() > 0.15).mean():.2f}"]  # fmt: skip
+    keys = ["seed", "row_id"]
+    other = found[found["method"] == MODELS["by_class"]]
+    pairs = its.merge(other, on=keys, suffixes=("", "_other"))
+    difference = (pairs["crps"] - pairs["crps_other"]).groupby(pairs["row_id"]).mean()
+    half = 1.96 * difference.std() / np.sqrt(len(difference))
+    cells.append("" if method == MODELS["by_class"] else f"{difference.mean():+.5f} ± {half:.5f}")
+    return "| " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--configfile", default="config/unknown_classes.yaml")
+    run = yaml.safe_load(Path(parser.parse_args().configfile).read_text())
+    for sample in run["samples"]:
+        splits = yaml.safe_load(Path(f"config/samples/{sample}.yaml").read_text())["splits"]
+        for split in splits:
+            found = pd.concat(predictions(sample, split, run["seeds"]))
+            print(f"\n{sample}, split {split}, {len(run['seeds'])} seeds\n")
+            print("| objects | method | n | CRPS | NMAD | > 0.15, % | CRPS minus by class |")
+            print("|---|---|---|---|---|---|---|")
+            for method in MODELS.values():
+                print(line(found, "all", method))
+            for name in np.unique(found["class"]):
+                its = found[found["class"] == name]
+                for method in its["method"].unique():
+                    print(line(its, name, method))
+
+
+if __name__ == "__main__":
+    main()
