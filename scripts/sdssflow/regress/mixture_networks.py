@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,8 @@ from sdssflow.regress.photometric_inputs import PhotometricInputs, photometric_n
 if TYPE_CHECKING:  # benchmarks run where there is no pydantic
     from sdssflow.configuration.networks import MixtureEnsemble
 
-BLOCK = 4096  # objects predicted at a time
+BLOCK = 256  # objects that go through the layers at a time: their numbers stay in the cache
+BLOCKS = 16  # that are predicted together
 MARGIN = 0.05  # of 1 + z: how far p(z) may reach beyond the largest training redshift
 LOG_SCALES = (-6.0, 3.0)  # widths of a component, in units of the spread of zspec
 BACKGROUND = 1e-6  # share of p(z) that is spread over the whole range
@@ -178,16 +179,32 @@ def components(
         Of the standardised redshift. Components come first: sums over a few of them then run over
         contiguous rows of objects.
     """
+    return _as_mixture(shape, bounds, parameters, _outputs(shape, parameters, x), sigma)
+
+
+def _outputs(shape: Shape, parameters: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Return the (K, b, 3c) outputs of the layers for (K, b, i) inputs."""
     tensors = shape.split(parameters)
     activation = ACTIVATIONS[shape.activation]
     for layer in range(len(shape.hidden)):
         x = activation(torch.baddbmm(tensors[2 * layer + 1], x, tensors[2 * layer]))
     last = 2 * len(shape.hidden)
-    output = torch.baddbmm(tensors[last + 1], x, tensors[last]).float()
+    return torch.baddbmm(tensors[last + 1], x, tensors[last]).float()
+
+
+def _as_mixture(
+    shape: Shape,
+    bounds: tuple[float, float],
+    parameters: torch.Tensor,
+    output: torch.Tensor,
+    sigma: torch.Tensor | None,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return `components` of the layers' outputs."""
     raw_weights, means, log_scales = output.permute(2, 0, 1).contiguous().chunk(3)
     log_scales = log_scales.clamp(*LOG_SCALES)
     if shape.noise_terms and sigma is not None:
-        noise = torch.bmm(sigma**2, tensors[-1] ** 2).permute(2, 0, 1)
+        squares = shape.split(parameters)[-1] ** 2
+        noise = torch.bmm(sigma**2, squares).permute(2, 0, 1)
         variance = torch.exp(2 * log_scales) + noise
         log_scales = 0.5 * torch.log(variance)
     return torch.log_softmax(raw_weights, dim=0), means.clamp(*bounds), log_scales
@@ -283,7 +300,7 @@ def negative_log_density(
 def predict_pdf(networks: MixtureNetworks, features: np.ndarray, names: Sequence[str]) -> Mixture:
     """Return p(z) of (n, f) features: a mixture of K x c Gaussians and the background.
 
-    Rows go through the networks in blocks of one size, the last one filled up with copies of its
+    Rows go through the layers in blocks of one size, the last one filled up with copies of its
     last row: matrix products of other sizes round differently, and p(z) would depend in its last
     digits on the rows beside it.
 
@@ -293,47 +310,44 @@ def predict_pdf(networks: MixtureNetworks, features: np.ndarray, names: Sequence
         If a feature is missing that never was missing in training.
     """
     networks.inputs.require_known(features, names)
-    blocks = list(_predicted_blocks(networks, features, names))
-    if not blocks:
-        empty = np.empty((0, networks.shape.members * networks.shape.components + 1))
-        blocks = [(empty, empty, empty)]
-    weights, means, scales = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-    return Mixture(weights, means, scales, 0.0, networks.upper)
-
-
-def _predicted_blocks(
-    networks: MixtureNetworks, features: np.ndarray, names: Sequence[str]
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    shape, bounds, members = networks.shape, networks.bounds, networks.shape.members
-    device = networks.parameters.device
+    members, c = networks.shape.members, networks.shape.components
+    parts = torch.empty((3, len(features), members * c + 1), dtype=torch.float64)
+    upper = networks.upper
+    background = (BACKGROUND / WITHIN, upper / 2, upper * FLATNESS)
+    parts[:, :, -1] = torch.tensor(background, dtype=torch.float64)[:, None]
     with torch.inference_mode():
-        for start in range(0, len(features), BLOCK):
-            rows = features[start : start + BLOCK]
-            block = np.concatenate([rows, np.repeat(rows[-1:], BLOCK - len(rows), axis=0)])
-            x = networks.inputs.transform(torch.from_numpy(block).to(device))
-            sigma = None
-            if shape.noise_terms:
-                noise = photometric_noise(block, names, networks.inputs)
-                sigma = noise.sigma.expand(members, -1, -1)
-            log_weights, means, log_scales = components(
-                shape, bounds, networks.parameters, x.expand(members, -1, -1), sigma
-            )
-            share = log_weights - log_mass(bounds, log_weights, means, log_scales)
-            zphot = means.double() * networks.zspec_scale + networks.zspec_mean
-            yield tuple(
-                _by_object(values, background)[: len(rows)]
-                for values, background in (
-                    (torch.exp(share.double()) * (1 - BACKGROUND) / members, BACKGROUND / WITHIN),
-                    (zphot.clamp(0.0, networks.upper), networks.upper / 2),
-                    (
-                        torch.exp(log_scales.double()) * networks.zspec_scale,
-                        networks.upper * FLATNESS,
-                    ),
-                )
-            )
+        for start in range(0, len(features), BLOCK * BLOCKS):
+            rows = slice(start, min(start + BLOCK * BLOCKS, len(features)))
+            found = _predicted(networks, features[rows], names)
+            for part, values in zip(parts, found, strict=True):
+                of_members = values[:, :, : rows.stop - start].permute(2, 1, 0)
+                part[rows, :-1].unflatten(1, (members, c)).copy_(of_members)
+    return Mixture(*parts.numpy(), 0.0, upper)
 
 
-def _by_object(values: torch.Tensor, background: float) -> np.ndarray:
-    """Return (b, K x c + 1) of (c, K, b)."""
-    flat = values.permute(2, 1, 0).flatten(1)
-    return torch.nn.functional.pad(flat, (0, 1), value=background).cpu().numpy()
+def _predicted(
+    networks: MixtureNetworks, features: np.ndarray, names: Sequence[str]
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return (c, K, b) weights, means and widths of (n, f) features, filled up to b rows."""
+    shape, bounds, members = networks.shape, networks.bounds, networks.shape.members
+    filling = np.repeat(features[-1:], -len(features) % BLOCK, axis=0)
+    block = np.concatenate([features, filling])
+    x = networks.inputs.transform(torch.from_numpy(block).to(networks.parameters.device))
+    sigma = None
+    if shape.noise_terms:
+        noise = photometric_noise(block, names, networks.inputs)
+        sigma = noise.sigma.expand(members, -1, -1)
+    outputs = [
+        _outputs(shape, networks.parameters, some.expand(members, -1, -1))
+        for some in x.split(BLOCK)
+    ]
+    log_weights, means, log_scales = _as_mixture(
+        shape, bounds, networks.parameters, torch.cat(outputs, dim=1), sigma
+    )
+    share = log_weights - log_mass(bounds, log_weights, means, log_scales)
+    zphot = means.double() * networks.zspec_scale + networks.zspec_mean
+    return (
+        torch.exp(share.double()) * (1 - BACKGROUND) / members,
+        zphot.clamp(0.0, networks.upper),
+        torch.exp(log_scales.double()) * networks.zspec_scale,
+    )
