@@ -77,7 +77,7 @@ def go(folder: Path, prepared: Path, slurm: SingleHost) -> Outcome:
     run = start(
         folder, slurm, "run.log", *map(output, FAULTS),
         "--workflow-profile", "profiles/slurm", "--cores", "2",
-        "--slurm-array-jobs", "none", "--default-resources", "slurm_partition=faults",
+        "--default-resources", "slurm_partition=faults",
         "runtime=30", "--set-resources", *RESOURCES, *QUICK, "--show-failed-logs",
         module="sdssflow.running.start",
     )  # fmt: skip

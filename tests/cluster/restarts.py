@@ -20,7 +20,7 @@ from tests.cluster.fault_run import FAULTS, REGRESS, output, untrained, wildcard
 from tests.cluster.freezing import Freezer
 from tests.cluster.single_host import SingleHost
 
-ARGUMENTS = ["--workflow-profile", "profiles/slurm", "--cores", "2", "--slurm-array-jobs", "none",
+ARGUMENTS = ["--workflow-profile", "profiles/slurm", "--cores", "2",
              "--default-resources", "slurm_partition=faults", "runtime=30",
              "--set-resources", "train_network:gpu=0", "train_network:mem_mb=1500",
              *QUICK]  # fmt: skip

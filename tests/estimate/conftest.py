@@ -22,6 +22,7 @@ from sdssflow.estimate.bundles import Origins, write_bundle, zip_bundle
 from sdssflow.prepare.features import build_features
 from sdssflow.prepare.splits import split_sample
 from sdssflow.tables import with_metadata, write_parquet
+from tests.jobs import Named
 
 RECIPE = Features(groups=["colors", "reference_magnitude"])
 
@@ -113,12 +114,6 @@ def script(module, inputs, outputs, params, threads=1, **more):
             **more,
         )
     )
-
-
-class Named(dict):
-    """What Snakemake hands over: values by attribute, and by `get`."""
-
-    __getattr__ = dict.__getitem__
 
 
 def bundled(place: Path, origins: Origins, task: str, name: str, recipe: Features = RECIPE) -> Path:

@@ -158,20 +158,17 @@ def network(folder):
     return str(path)
 
 
-@pytest.mark.parametrize("kind", ["png", "svg"])
-def test_every_figure_names_its_models_and_repeats_to_the_byte(
-    tables, folder, network, kind, tmp_path
-):
+def test_every_figure_names_its_models_and_repeats_to_the_byte(tables, folder, network, tmp_path):
     inputs = {
         "scores": str(folder / "scores.csv"),
         "scores_by_bin": str(folder / "scores_by_bin.csv"),
         "predictions": [str(folder / f"{model}.parquet") for model in SCATTER],
         "histories": [network],
     }
-    paths = [tmp_path / f"{figure}.{kind}" for figure in FIGURES]
+    paths = [tmp_path / f"{figure}.svg" for figure in FIGURES]
     settings, drawn = Figures(dpi=50).canonical(), []
     for _ in range(2):
         run(plot_redshifts, inputs, {"figures": paths}, models=list(SCATTER), settings=settings)
         drawn.append([path.read_bytes() for path in paths])
-    assert kind == "png" or all(b"blunt" in content for content in drawn[0])
+    assert all(b"blunt" in content for content in drawn[0])
     assert drawn[0] == drawn[1]

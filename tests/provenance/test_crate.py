@@ -27,9 +27,8 @@ def crate(run):
     return describe()
 
 
-@pytest.mark.parametrize("citation", [CITATION, {}])
-def test_a_crate_conforms(run, citation, tmp_path):
-    write_json("results/ro-crate-metadata.json", describe(citation))
+def test_a_crate_of_a_project_without_a_citation_conforms(run, tmp_path):
+    write_json("results/ro-crate-metadata.json", describe({}))
     assert issues("results", tmp_path / "cache") == []
 
 

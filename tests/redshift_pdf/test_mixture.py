@@ -90,11 +90,11 @@ def test_an_object_does_not_depend_on_those_beside_it(pdf):
 
     order = np.random.default_rng(2).permutation(len(pdf))
     whole = everything(pdf)
-    np.testing.assert_allclose(everything(pdf[order]), whole[order], atol=1e-9)
+    np.testing.assert_allclose(everything(pdf[order]), whole[order], atol=1e-12)
     chunks = [pdf[start : start + 7] for start in range(0, len(pdf), 7)]
-    np.testing.assert_allclose(np.vstack([everything(c) for c in chunks]), whole, atol=1e-9)
+    np.testing.assert_allclose(np.vstack([everything(c) for c in chunks]), whole, atol=1e-12)
     alone = [everything(pdf[row : row + 1]) for row in range(0, len(pdf), 5)]
-    np.testing.assert_allclose(np.vstack(alone), whole[::5], atol=1e-9)
+    np.testing.assert_allclose(np.vstack(alone), whole[::5], atol=1e-12)
 
 
 @given(

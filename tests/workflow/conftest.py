@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
 import subprocess
+import sys
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +19,7 @@ import pytest
 import yaml
 
 from sdssflow.acquire.schema import COLUMNS
+from sdssflow.code_digests import Memory
 from sdssflow.tables import read_parquet, write_parquet
 from tests.workflow.snakemakes import ROOT, server
 
@@ -73,6 +79,23 @@ class Run:
             raise AssertionError(f"snakemake {arguments}:\n{done.stdout}\n{done.stderr}")
         return done
 
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """Start Snakemake in a process of its own, which can be killed."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "snakemake", *arguments],
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+    def kill(self, process: subprocess.Popen) -> None:
+        """Kill -9 a Snakemake and all its jobs, and take away its lock."""
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        self.snakemake("--unlock")
+
     def copy(self, folder: Path) -> Run:
         """Return a copy with its results, to be changed at will."""
         shutil.copytree(self.folder, folder)
@@ -100,7 +123,24 @@ class Run:
         }
 
 
+@cache
+def parsed_modules() -> str:
+    """Return what Snakemake remembers of all modules: to parse them takes longer than a run."""
+    memory = Memory()
+    for path in (ROOT / "scripts").rglob("*.py"):
+        memory.module(path)
+    return json.dumps(memory.modules)
+
+
+def remember_modules(folder: Path) -> None:
+    """Spare the first run in a folder the parsing of the modules that are as they are here."""
+    path = folder / ".snakemake/sdssflow_modules.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(parsed_modules())
+
+
 def copy_project(folder: Path) -> None:
+    remember_modules(folder)
     for name in PROJECT:
         source, target = ROOT / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)

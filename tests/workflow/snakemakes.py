@@ -1,5 +1,8 @@
 """Many runs of Snakemake in one process, which imports it once: half of a short run is that.
 
+What one run has read or loaded serves the next: what Snakemake made of the rules, and the process
+from which jobs are forked (`sdssflow.preload`), which takes longer to start than a short run.
+
 Jobs run as they always do, or only pretend to: then each output of a job holds a digest of what was
 asked (rule, wildcards, parameters, code) and of what stands in its inputs, so a result tells all
 that went into it. Jobs, their outputs and records are handled by Snakemake's and the project's own
@@ -27,6 +30,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +53,7 @@ class Server:
     def run(self, folder: Path, arguments: Sequence[str], pretend: bool = False) -> dict[str, Any]:
         """Run Snakemake in a folder; return what came of it."""
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        environment.pop("PYTEST_CURRENT_TEST", None)  # else no two runs have the same
         request = json.dumps([str(folder), list(arguments), environment, pretend])
         self.process.stdin.write(request + "\n")
         self.process.stdin.flush()
@@ -63,9 +68,11 @@ def server() -> Server:
 
 def main() -> None:
     """Answer requests until there are no more."""
-    from snakemake.cli import main as snakemake
+    from snakemake import cli, workflow
     from snakemake.jobs import get_script_mtime
     from snakemake.scheduling.job_scheduler import JobScheduler
+
+    from sdssflow import preload
 
     schedule, started, pretend = JobScheduler.schedule, [], False
 
@@ -81,8 +88,10 @@ def main() -> None:
         return True
 
     JobScheduler.schedule = schedule_here
+    workflow.parse = _once_per_text(workflow.parse)
+    preload.Preload = _lasting(preload.Preload)
     answers = os.fdopen(os.dup(1), "w")
-    for line in sys.stdin:
+    for number, line in enumerate(sys.stdin):
         folder, arguments, environment, pretend = json.loads(line)
         os.chdir(folder)
         os.environ.clear()
@@ -91,12 +100,44 @@ def main() -> None:
             arguments = ["--snakefile", str(ROOT / "Snakefile"), *arguments]
         started.clear()
         with _captured() as texts:
-            status = _status(lambda arguments=arguments: snakemake(arguments))
+            status = _status(lambda arguments=arguments: cli.main(arguments))
         answer = {"status": status, "jobs": started} | texts
         print(json.dumps(answer), file=answers, flush=True)
         get_script_mtime.cache_clear()
-        gc.unfreeze()  # the Snakefile freezes what it has, to which the run before belongs now
-        gc.collect()
+        if number % 8 == 7:
+            gc.unfreeze()  # the Snakefile freezes what it has, to which the run before belongs now
+            gc.collect()
+
+
+def _once_per_text(parse):
+    """Make Snakemake's parser remember what it made of a file of rules."""
+    known: dict[tuple, tuple] = {}
+
+    def parse_once(path, workflow, linemap, rulecount):
+        name = path.get_path_or_uri(secret_free=True)
+        key = name, Path(name).read_text(), rulecount
+        if key not in known:
+            lines: dict[int, int] = {}
+            known[key] = *parse(path, workflow, linemap=lines, rulecount=rulecount), lines
+        code, rulecount, lines = known[key]
+        linemap.update(lines)
+        return code, rulecount
+
+    return parse_once
+
+
+def _lasting(start):
+    """Keep the first server that forks jobs for all runs: jobs of other environments refuse it."""
+    python, kept = sys.executable, []
+
+    def lasting(scripts, memory):
+        if kept:
+            sys.executable = kept[1]
+        elif (made := start(scripts, memory)).folder:
+            kept.extend([made, sys.executable])
+        return SimpleNamespace(end=lambda: setattr(sys, "executable", python))
+
+    return lasting
 
 
 def _status(call) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.workflow.conftest import TINY_RUN
+from tests.workflow.conftest import TINY_RUN, remember_modules
 from tests.workflow.snakemakes import ROOT, server
 
 pytestmark = pytest.mark.workflow
@@ -136,6 +136,7 @@ def configure(folder: Path, files: dict[str, object]) -> None:
     """Write a configuration; files of the user are older than any result."""
     if not (folder / "config").exists():
         shutil.copytree(ROOT / "config", folder / "config")
+        remember_modules(folder)
     shutil.rmtree(folder / "data/unknown", ignore_errors=True)
     for name, content in files.items():
         path = folder / name
@@ -164,9 +165,6 @@ def test_a_run_on_top_of_others_ends_as_it_would_alone(tmp_path):
         pretend(tmp_path / "run")
         alone = tmp_path / f"alone_{number}"
         configure(alone, files)
-        parsed = Path(".snakemake/sdssflow_modules.json")  # spares parsing all modules again
-        (alone / parsed.parent).mkdir()
-        shutil.copy2(tmp_path / "run" / parsed, alone / parsed)
         pretend(alone)
         expected, found = results(alone), results(tmp_path / "run")
         assert {name: found.get(name) for name in expected} == expected, files

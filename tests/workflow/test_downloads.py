@@ -5,10 +5,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 
@@ -103,20 +99,10 @@ def answered(run):
     return len(list(run.folder.glob("data/downloads/*/*/*.csv.zst")))
 
 
-def start(run):
-    return subprocess.Popen(
-        [sys.executable, "-m", "snakemake", "--cores", "2", *RESULTS],
-        cwd=run.folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
 def kill_after(run, door, answers, only_a_job):
     """Kill -9 after so many answers, while two queries wait for theirs: everything, or one job."""
     door.let(answers)
-    process = start(run)
+    process = run.start("--cores", "2", *RESULTS)
     door.wait_for(2)
     if only_a_job:
         jobs = [
@@ -128,8 +114,7 @@ def kill_after(run, door, answers, only_a_job):
         door.let(float("inf"))
         process.wait(timeout=600)
     else:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        run.kill(process)
 
 
 def test_kill_and_resume(server, door, undisturbed, tmp_path):
@@ -143,7 +128,6 @@ def test_kill_and_resume(server, door, undisturbed, tmp_path):
         what = "a job" if only_a_job else "Snakemake and its jobs"
         asked = sum(data_queries(server).values())
         print(f"kill -9 {what}: {asked} queries for rows so far, {answered(run)} answers kept")
-        run.snakemake("--unlock")
     run.snakemake("--cores", "2", *RESULTS)
     queries = data_queries(server)
     print(f"to the end: {sum(queries.values())} queries for rows in {len(queries)} chunks")

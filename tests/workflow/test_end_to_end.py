@@ -1,10 +1,6 @@
 import json
-import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path, PurePath
 
@@ -180,22 +176,13 @@ def checkpoints(run):
 def kill_in_training(run, targets):
     """Kill -9 Snakemake and all its jobs as soon as there is a new checkpoint."""
     before, end = checkpoints(run), time.monotonic() + 600
-    process = subprocess.Popen(
-        [sys.executable, "-m", "snakemake", *targets],
-        cwd=run.folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    process = run.start(*targets)
     while checkpoints(run) == before:
         assert process.poll() is None
         assert time.monotonic() < end
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    run.kill(process)
     assert not list(run.folder.glob(f"{ENSEMBLE}/1/*"))
-    run.snakemake("--unlock")
 
 
 def test_a_training_that_is_killed_goes_on_to_the_same_bytes(longer):

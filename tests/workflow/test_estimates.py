@@ -1,10 +1,6 @@
 """Targets in a run: what is set aside, what runs again, and what a killed run leaves."""
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 
 import pyarrow.parquet as pq
@@ -22,6 +18,11 @@ def run(finished, tmp_path):
     return finished.copy(tmp_path / "run")
 
 
+def estimated(run):
+    """Return the files of estimates that a run would make."""
+    return [output for rule, output in run.jobs() if rule == "estimate_partition"]
+
+
 def test_a_target_gets_its_estimates_bundle_and_page(finished):
     folder = finished.folder
     assert "2 partitions" in (folder / "results/unknown/complete.txt").read_text()
@@ -31,32 +32,24 @@ def test_a_target_gets_its_estimates_bundle_and_page(finished):
     assert "Galaxies without redshifts" in page
 
 
-def test_a_new_file_is_estimated_alone(run):
+def test_a_new_file_is_estimated_alone_and_a_damaged_one_set_aside(run):
     before = (run.folder / ONE).read_bytes()
     shutil.copy2(run.folder / "data/unknown/a.parquet", run.folder / "data/unknown/c.parquet")
-    jobs = run.jobs()
-    assert [out for rule, out in jobs if rule == "estimate_partition"] == [
-        "results/unknown/estimates/c.parquet"
-    ]
-    assert {rule for rule, _ in jobs} == {"estimate_partition", *GATHERED, *REPORTED}
-    run.snakemake()
-    assert (run.folder / ONE).read_bytes() == before
-
-
-def test_a_damaged_partition_is_set_aside_and_the_others_go_on(run):
+    assert estimated(run) == ["results/unknown/estimates/c.parquet"]
+    assert {rule for rule, _ in run.jobs()} == {"estimate_partition", *GATHERED, *REPORTED}
     rows = run.folder / "data/unknown/b.parquet"
     good = rows.read_bytes()
     rows.write_bytes(good[: len(good) // 2])
     done = run.snakemake(check=False)
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()
-    assert "1 of 2 partitions were set aside" in "\n".join(last[-4:])
+    assert "1 of 3 partitions were set aside" in "\n".join(last[-4:])
     assert "b.parquet" in last[-1]
-    assert pq.read_table(run.folder / ONE).num_rows > 0
+    assert (run.folder / ONE).read_bytes() == before
+    assert pq.read_table(run.folder / "results/unknown/estimates/c.parquet").num_rows > 0
     assert "b.parquet" in (run.folder / "results/report/unknown.html").read_text()
     rows.write_bytes(good)
-    outputs = [output for rule, output in run.jobs() if rule == "estimate_partition"]
-    assert outputs == ["results/unknown/estimates/b.parquet"]
+    assert estimated(run) == ["results/unknown/estimates/b.parquet"]
     run.snakemake()
 
 
@@ -80,23 +73,17 @@ def test_another_title_estimates_nothing_again(run):
 def test_a_killed_run_goes_on_and_ends_alike(run):
     before = run.results()
     shutil.rmtree(run.folder / "results/unknown")
-    for name in "cdef":
+    for name in "cd":
         shutil.copy2(
             run.folder / "data/unknown/a.parquet", run.folder / f"data/unknown/{name}.parquet"
         )
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "results/unknown/complete.txt"]
-    killed = subprocess.Popen(
-        command, cwd=run.folder, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    running = run.start("--cores", "1", "results/unknown/complete.txt")
     estimates = run.folder / "results/unknown/estimates"
-    while not list(estimates.glob("[a-f].parquet")) and killed.poll() is None:
+    while not list(estimates.glob("[a-d].parquet")) and running.poll() is None:
         time.sleep(0.05)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
-    run.snakemake("--unlock")
+    run.kill(running)
     run.snakemake()
-    for name in "cdef":
+    for name in "cd":
         (run.folder / f"data/unknown/{name}.parquet").unlink()
     run.snakemake()
     after = run.results()

@@ -8,6 +8,7 @@ import numpy as np
 
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.models.folders import ModelFolder, class_probabilities
+from sdssflow.models.tree_tables import look_up_trees
 
 CHUNK = 16_384  # objects whose classes one thread predicts at a time
 
@@ -16,7 +17,7 @@ class ClassModel:
     """Classifiers of all folds, whose probabilities are averaged."""
 
     def __init__(self, folder: ModelFolder, reach: Mapping[str, float | None]) -> None:
-        self.folds = [folder.load_model(fold) for fold in folder.card["folds"]]
+        self.folds = [look_up_trees(folder.load_model(fold)) for fold in folder.card["folds"]]
         settings = folder.settings
         # a vote takes what all of its voters take, which its card doesn't say
         self.takes_missing = settings.takes_missing and not settings.voters

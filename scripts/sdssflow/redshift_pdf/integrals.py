@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from sdssflow.redshift_pdf import kernels
-from sdssflow.redshift_pdf.kernels import ROOT_PI, Components
+from sdssflow.redshift_pdf.kernels import FAR, ROOT_PI, Components
 from sdssflow.redshift_pdf.mixture import Mixture
 
 # First panels of the integral end at these distances from the mean, in standard deviations.
@@ -185,7 +185,7 @@ def _squared(parts: Components, bounds: tuple[float, float] | None) -> torch.Ten
         later = slice(first, None)  # pairs i, j and j, i are alike
         both = variances[first] + variances[later]
         apart = mu[later] - mu[first]
-        each = apart.square().div_(both).clamp_(max=kernels.FAR).neg_().exp_()
+        each = apart.square().div_(both).clamp_(max=FAR[apart.dtype]).neg_().exp_()
         each.div_(both.sqrt()).mul_(w[later])
         if bounds is not None:
             mean = torch.addcmul(mu[first], apart, variances[first] / both)

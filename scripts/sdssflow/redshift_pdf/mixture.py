@@ -67,10 +67,8 @@ class Mixture:
         """Return P(redshift <= z) of (n,) or (n, m) z, of the same shape; 0 below, 1 above."""
 
         def truncated(points: torch.Tensor, parts: kernels.Components, rows: slice):
-            below = self.below(rows)
-            cdf = (kernels.cdf(points, parts) - below).clamp_(0, 1)
-            cdf = torch.where(points <= self.lower, 0.0, cdf)
-            return torch.where(points >= self.upper, 1.0, cdf)
+            bounds = (self.lower, self.upper)
+            return kernels.truncated_cdf(points, parts, self.below(rows), bounds)
 
         return self._at(z, truncated)
 
@@ -115,7 +113,11 @@ class Mixture:
 
     def mode(self) -> np.ndarray:
         """Return the (n,) highest points of the densities; of equal ones the lowest redshift."""
-        return self._of_objects(lambda parts, rows: modes.modes(parts), ())
+
+        def highest(parts: kernels.Components, rows: slice) -> torch.Tensor:
+            return modes.modes(parts).clamp_(self.lower, self.upper)
+
+        return self._of_objects(highest, ())
 
     def probability_within(self, center: np.ndarray, half_width: np.ndarray) -> np.ndarray:
         """Return the (n,) probabilities of center - half_width < z < center + half_width."""
@@ -160,8 +162,16 @@ class Mixture:
 
     def parts(self, rows: slice) -> kernels.Components:
         """Return some objects' components, their weights such that the density has integral 1."""
+        return self._parts if rows == slice(0, len(self)) else self._parts_of(rows)
+
+    def _parts_of(self, rows: slice) -> kernels.Components:
         weights = self.weights[rows] / self._mass[rows, None]
         return kernels.components(weights, self.means[rows], self.scales[rows])
+
+    @cached_property
+    def _parts(self) -> kernels.Components:
+        """The components of all objects, kept if they are a single block."""
+        return self._parts_of(slice(None))
 
     def below(self, rows: slice) -> torch.Tensor:
         """Return the untruncated cdf at `lower` of some objects' `parts`."""

@@ -8,31 +8,44 @@ from __future__ import annotations
 
 import torch
 
-from sdssflow.redshift_pdf.kernels import FAR, Components
+from sdssflow.redshift_pdf.kernels import FAR, Components, filled, summed
 
 CANDIDATES = 64  # most means at which the density is looked at
 PEAKS = 16  # of these are the means of the highest single components
 # A climb starts from candidates of at least this fraction of the highest one's density: between
 # means the density may be higher than at any of them.
 WORTH_A_CLIMB = 0.5
-FAR_32 = 60.0  # as `FAR`, for float32
 STEP_TOLERANCE = 1e-6  # in redshift; the step is still taken, and Newton's next would be far less
+ROUGH_TOLERANCE = 1e-5  # the same of the climb in float32
+ROUGH_HEIGHT = 0.05  # share by which a top in float32 may be lower than the highest and be the mode
 MAX_STEPS = 200
 FEWER = 0.6  # part of the climbs left at which it pays to leave the finished ones
 TIE = 1e-12  # relative difference of heights within which the lower redshift is the mode
 
 
 def modes(parts: Components) -> torch.Tensor:
-    """Return the (m,) highest points of m mixtures whose means lie in the range."""
-    candidates = _candidates(parts)
-    heights, slopes = _look(candidates, parts)
-    starts, objects = torch.nonzero(_worth_a_climb(heights, slopes), as_tuple=True)
-    z, height = _climb(candidates[starts, objects], parts.take(objects))
-    n = candidates.shape[1]
-    best = torch.zeros(n, dtype=z.dtype).scatter_reduce_(0, objects, height, "amax")
-    high = height >= best[objects] * (1 - TIE)
-    result = torch.full((n,), torch.inf, dtype=z.dtype)
+    """Return the (m,) highest points of m mixtures whose means lie in the range.
+
+    Climbs are made in float32 first, for a third of the time; in float64 those that may have
+    reached the highest point go on.
+    """
+    rough = parts.single()
+    candidates = _candidates(rough)
+    heights, slopes = _look(candidates, rough)
+    starts, objects = map(filled, torch.nonzero(_worth_a_climb(heights, slopes), as_tuple=True))
+    z, height = _climb(candidates[starts, objects], rough.take(objects), ROUGH_TOLERANCE)
+    high = _highest(height, objects, candidates.shape[1], ROUGH_HEIGHT)
+    z, objects = filled(z[high]).double(), filled(objects[high])
+    z, height = _climb(z, parts.take(objects), STEP_TOLERANCE)
+    high = _highest(height, objects, candidates.shape[1], TIE)
+    result = torch.full(candidates.shape[1:], torch.inf, dtype=z.dtype)
     return result.scatter_reduce_(0, objects[high], z[high], "amin")
+
+
+def _highest(height: torch.Tensor, objects: torch.Tensor, n: int, within: float) -> torch.Tensor:
+    """Return which of the (p,) heights are the highest of their object, or nearly so."""
+    best = torch.zeros(n, dtype=height.dtype).scatter_reduce_(0, objects, height, "amax")
+    return height >= best[objects] * (1 - within)
 
 
 def _candidates(parts: Components) -> torch.Tensor:
@@ -58,15 +71,15 @@ def _ascending(values: torch.Tensor) -> torch.Tensor:
 
 
 def _look(z: torch.Tensor, parts: Components) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the density and half its slope at (k, m) z, in float32: enough to choose by."""
-    z, means, inverse, peaks = (part.float() for part in (z, *parts[1:]))
+    """Return the density and half its slope at (k, m) z."""
+    _, means, inverse, peaks = parts
     heights, slopes = torch.empty_like(z), torch.empty_like(z)
     u, bell, floor = torch.empty_like(means), torch.empty_like(means), torch.zeros(())
     for row, height, slope in zip(z, heights, slopes, strict=True):
         torch.sub(means, row, out=u).mul_(inverse)
-        torch.addcmul(floor, u, u, value=-1, out=bell).clamp_(min=-FAR_32).exp_().mul_(peaks)
-        torch.sum(bell, 0, out=height)
-        torch.sum(u.mul_(bell).mul_(inverse), 0, out=slope)
+        torch.addcmul(floor, u, u, value=-1, out=bell).clamp_(min=-FAR[u.dtype]).exp_().mul_(peaks)
+        height.copy_(summed(bell))
+        slope.copy_(summed(u.mul_(bell).mul_(inverse)))
     return heights, slopes
 
 
@@ -84,7 +97,9 @@ def _worth_a_climb(heights: torch.Tensor, slopes: torch.Tensor) -> torch.Tensor:
     return near & (heights >= WORTH_A_CLIMB * heights.amax(0))
 
 
-def _climb(start: torch.Tensor, parts: Components) -> tuple[torch.Tensor, torch.Tensor]:
+def _climb(
+    start: torch.Tensor, parts: Components, tolerance: float
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the tops, and their heights, that are reached from (p,) points.
 
     Newton's method where the density is concave, as long as it leads upwards, else a mean-shift
@@ -105,9 +120,9 @@ def _climb(start: torch.Tensor, parts: Components) -> tuple[torch.Tensor, torch.
         concave = up & torch.isfinite(newton)
         z = torch.where(concave, z + newton, shifted)
         cautious = ~concave
-        top[place] = torch.where(concave & ((z - best).abs() <= STEP_TOLERANCE), z, best)
+        top[place] = torch.where(concave & ((z - best).abs() <= tolerance), z, best)
         top_height[place] = best_height
-        left = torch.nonzero(~stuck & ((z - best).abs() > STEP_TOLERANCE))[:, 0]
+        left = filled(torch.nonzero(~stuck & ((z - best).abs() > tolerance))[:, 0])
         if len(left) == 0:
             break
         if len(left) < FEWER * len(z):
@@ -120,13 +135,13 @@ def _climb(start: torch.Tensor, parts: Components) -> tuple[torch.Tensor, torch.
 def _steps(z: torch.Tensor, parts: Components) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return height, Newton step (infinite where not concave) and mean-shift step at (p,) z."""
     u = torch.sub(parts.means, z).mul_(parts.inverse)
-    squared = (u * u).clamp_(max=FAR)
+    squared = (u * u).clamp_(max=FAR[u.dtype])
     each = torch.neg(squared).exp_().mul_(parts.heights)
-    height = each.sum(0)
+    height = summed(each)
     each.mul_(parts.inverse)
-    pull = u.mul_(each).sum(0)  # half the slope
+    pull = summed(u.mul_(each))  # half the slope
     each.mul_(parts.inverse)
-    stiffness = each.sum(0)
-    curvature = 2 * each.mul_(squared).sum(0) - stiffness  # half the second derivative
+    stiffness = summed(each)
+    curvature = 2 * summed(each.mul_(squared)) - stiffness  # half the second derivative
     newton = torch.where(curvature < 0, -pull / curvature, torch.inf)
     return height, newton, pull / stiffness

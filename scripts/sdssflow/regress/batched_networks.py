@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,8 @@ import torch
 if TYPE_CHECKING:  # benchmarks run where there is no pydantic
     from sdssflow.configuration.networks import MixtureEnsemble
 
-BLOCK = 4096  # objects predicted at a time
+BLOCK = 256  # objects that go through the layers at a time: their numbers stay in the cache
+ROWS_AT_ONCE = 4096  # objects that are predicted together
 ACTIVATIONS = {"silu": torch.nn.functional.silu, "tanh": torch.tanh}
 
 
@@ -97,12 +98,18 @@ def outputs(shape: Shape, parameters: torch.Tensor, x: torch.Tensor) -> torch.Te
     return torch.baddbmm(tensors[last + 1], x, tensors[last])
 
 
-def equal_blocks(features: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
-    """Yield (n, f) features in blocks of one size, with the number of rows that count.
+def filled(features: np.ndarray) -> np.ndarray:
+    """Return (n, f) features filled up to whole blocks with copies of the last row.
 
-    The last one is filled up with copies of its last row: matrix products of other sizes round
-    differently, and predictions would depend in their last digits on the rows beside them.
+    Matrix products of other sizes round differently, and predictions would depend in their last
+    digits on the rows beside them.
     """
-    for start in range(0, len(features), BLOCK):
-        rows = features[start : start + BLOCK]
-        yield np.concatenate([rows, np.repeat(rows[-1:], BLOCK - len(rows), axis=0)]), len(rows)
+    return np.concatenate([features, np.repeat(features[-1:], -len(features) % BLOCK, axis=0)])
+
+
+def outputs_in_blocks(shape: Shape, parameters: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Return `outputs` of (b, i) inputs that are the same for all members, block by block."""
+    found = [
+        outputs(shape, parameters, some.expand(shape.members, -1, -1)) for some in x.split(BLOCK)
+    ]
+    return torch.cat(found, dim=1)

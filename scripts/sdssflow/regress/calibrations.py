@@ -37,7 +37,7 @@ from sdssflow.regress.records import RECORD, or_nan
 from sdssflow.regress.training_support import TrainingSupport, fit_support
 from sdssflow.tables import content_digest, metadata, read_parquet, write_parquet
 
-BLOCK = 16_384  # objects whose mixtures are in memory at a time
+BLOCK = 4096  # objects whose mixtures are in memory at a time
 MOST_FITTED = 16_384  # objects that fit the width: they give it to better than 1 %
 _Result = TypeVar("_Result")
 LoadedPdf = Callable[[np.ndarray], Mixture]

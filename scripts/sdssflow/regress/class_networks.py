@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from sdssflow.regress.batched_networks import Shape, equal_blocks, outputs
+from sdssflow.regress.batched_networks import ROWS_AT_ONCE, Shape, filled, outputs_in_blocks
 from sdssflow.regress.ensemble_program import EnsembleProgram, pooled
 from sdssflow.regress.objectives import Classes
 from sdssflow.regress.photometric_inputs import PhotometricInputs
@@ -39,15 +39,16 @@ class ClassNetworks:
             If a feature is missing that never was missing in training.
         """
         self.inputs.require_known(features, feature_names)
-        found = [np.empty((0, len(self.names)))]
+        found = np.empty((len(features), len(self.names)))
         parameters = self.parameters.double()
         with torch.inference_mode():
-            for block, rows in equal_blocks(features):
-                x = self.inputs.transform(torch.from_numpy(block)).double()
-                logits = outputs(self.shape, parameters, x.expand(self.shape.members, -1, -1))
+            for start in range(0, len(features), ROWS_AT_ONCE):
+                rows = features[start : start + ROWS_AT_ONCE]
+                x = self.inputs.transform(torch.from_numpy(filled(rows))).double()
+                logits = outputs_in_blocks(self.shape, parameters, x)
                 mean = torch.softmax(logits, dim=-1).mean(dim=0)
-                found.append(mean[:rows].numpy())
-        return np.concatenate(found)
+                found[start : start + len(rows)] = mean[: len(rows)].numpy()
+        return found
 
 
 def class_program(

@@ -18,7 +18,7 @@ there are stars.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,14 @@ import numpy as np
 import torch
 
 from sdssflow.redshift_pdf.mixture import Mixture
-from sdssflow.regress.batched_networks import Shape, draw_layers, equal_blocks, outputs
+from sdssflow.regress.batched_networks import (
+    ROWS_AT_ONCE,
+    Shape,
+    draw_layers,
+    filled,
+    outputs,
+    outputs_in_blocks,
+)
 from sdssflow.regress.photometric_inputs import PhotometricInputs, photometric_noise
 
 MARGIN = 0.05  # of 1 + z: how far p(z) may reach beyond the largest training redshift
@@ -118,11 +125,22 @@ def components(
         Of the standardised redshift. Components come first: sums over a few of them then run over
         contiguous rows of objects.
     """
-    output = outputs(shape, parameters, x).float()
-    raw_weights, means, log_scales = output.permute(2, 0, 1).contiguous().chunk(3)
+    return _as_mixture(shape, bounds, parameters, outputs(shape, parameters, x), sigma)
+
+
+def _as_mixture(
+    shape: Shape,
+    bounds: tuple[float, float],
+    parameters: torch.Tensor,
+    output: torch.Tensor,
+    sigma: torch.Tensor | None,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return `components` of the layers' outputs."""
+    raw_weights, means, log_scales = output.float().permute(2, 0, 1).contiguous().chunk(3)
     log_scales = log_scales.clamp(*LOG_SCALES)
     if shape.noise_terms and sigma is not None:
-        noise = torch.bmm(sigma**2, shape.split(parameters)[-1] ** 2).permute(2, 0, 1)
+        squares = shape.split(parameters)[-1] ** 2
+        noise = torch.bmm(sigma**2, squares).permute(2, 0, 1)
         variance = torch.exp(2 * log_scales) + noise
         log_scales = 0.5 * torch.log(variance)
     return torch.log_softmax(raw_weights, dim=0), means.clamp(*bounds), log_scales
@@ -224,46 +242,38 @@ def predict_pdf(networks: MixtureNetworks, features: np.ndarray, names: Sequence
         If a feature is missing that never was missing in training.
     """
     networks.inputs.require_known(features, names)
-    blocks = list(_predicted_blocks(networks, features, names))
-    if not blocks:
-        empty = np.empty((0, networks.shape.members * components_of(networks.shape) + 1))
-        blocks = [(empty, empty, empty)]
-    weights, means, scales = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-    return Mixture(weights, means, scales, networks.lower, networks.upper)
-
-
-def _predicted_blocks(
-    networks: MixtureNetworks, features: np.ndarray, names: Sequence[str]
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    shape, bounds, members = networks.shape, networks.bounds, networks.shape.members
+    members, c = networks.shape.members, components_of(networks.shape)
+    parts = torch.empty((3, len(features), members * c + 1), dtype=torch.float64)
     lower, upper = networks.lower, networks.upper
-    device = networks.parameters.device
+    background = (BACKGROUND / WITHIN, (lower + upper) / 2, (upper - lower) * FLATNESS)
+    parts[:, :, -1] = torch.tensor(background, dtype=torch.float64)[:, None]
     with torch.inference_mode():
-        for block, rows in equal_blocks(features):
-            x = networks.inputs.transform(torch.from_numpy(block).to(device))
-            sigma = None
-            if shape.noise_terms:
-                noise = photometric_noise(block, names, networks.inputs)
-                sigma = noise.sigma.expand(members, -1, -1)
-            log_weights, means, log_scales = components(
-                shape, bounds, networks.parameters, x.expand(members, -1, -1), sigma
-            )
-            share = log_weights - log_mass(bounds, log_weights, means, log_scales)
-            zphot = means.double() * networks.zspec_scale + networks.zspec_mean
-            yield tuple(
-                _by_object(values, background)[:rows]
-                for values, background in (
-                    (torch.exp(share.double()) * (1 - BACKGROUND) / members, BACKGROUND / WITHIN),
-                    (zphot.clamp(lower, upper), (lower + upper) / 2),
-                    (
-                        torch.exp(log_scales.double()) * networks.zspec_scale,
-                        (upper - lower) * FLATNESS,
-                    ),
-                )
-            )
+        for start in range(0, len(features), ROWS_AT_ONCE):
+            rows = slice(start, min(start + ROWS_AT_ONCE, len(features)))
+            found = _predicted(networks, features[rows], names)
+            for part, values in zip(parts, found, strict=True):
+                of_members = values[:, :, : rows.stop - start].permute(2, 1, 0)
+                part[rows, :-1].unflatten(1, (members, c)).copy_(of_members)
+    return Mixture(*parts.numpy(), lower, upper)
 
 
-def _by_object(values: torch.Tensor, background: float) -> np.ndarray:
-    """Return (b, K x c + 1) of (c, K, b)."""
-    flat = values.permute(2, 1, 0).flatten(1)
-    return torch.nn.functional.pad(flat, (0, 1), value=background).cpu().numpy()
+def _predicted(
+    networks: MixtureNetworks, features: np.ndarray, names: Sequence[str]
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return (c, K, b) weights, means and widths of (n, f) features, filled up to b rows."""
+    shape, bounds, members = networks.shape, networks.bounds, networks.shape.members
+    block = filled(features)
+    x = networks.inputs.transform(torch.from_numpy(block).to(networks.parameters.device))
+    sigma = None
+    if shape.noise_terms:
+        noise = photometric_noise(block, names, networks.inputs)
+        sigma = noise.sigma.expand(members, -1, -1)
+    output = outputs_in_blocks(shape, networks.parameters, x)
+    log_weights, means, log_scales = _as_mixture(shape, bounds, networks.parameters, output, sigma)
+    share = log_weights - log_mass(bounds, log_weights, means, log_scales)
+    zphot = means.double() * networks.zspec_scale + networks.zspec_mean
+    return (
+        torch.exp(share.double()) * (1 - BACKGROUND) / members,
+        zphot.clamp(networks.lower, networks.upper),
+        torch.exp(log_scales.double()) * networks.zspec_scale,
+    )

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Annotated
 
 import numpy as np
@@ -24,6 +25,8 @@ from sdssflow.configuration.pdfs import PdfCalibration
 from sdssflow.prepare.feature_columns import Feature
 from sdssflow.regress.records import RECORD, array_of
 from sdssflow.regress.standardisation import mean_and_scale
+
+LEAF = 32  # training objects that a tree doesn't divide: fastest for the tenth nearest in 4 colours
 
 
 @dataclass(frozen=True)
@@ -79,18 +82,31 @@ class TrainingSupport:
 
     def _distances(self, colors: np.ndarray, own: int) -> np.ndarray:
         """Return the distances of (n, c) colours; `own`: 1 if they are training objects."""
-        points = (self.points - self.center) / self.scale
         queries = (colors - self.center) / self.scale
         distances = np.full(len(queries), np.inf)
-        patterns, members = np.unique(~np.isnan(queries), axis=0, return_inverse=True)
-        for number, known in enumerate(patterns):
-            complete = points[~np.isnan(points[:, known]).any(axis=1)][:, known]
-            nearest = min(self.neighbours + own, len(complete))
-            if known.any() and nearest > own:
-                rows = np.flatnonzero(members.ravel() == number)
-                found, _ = KDTree(complete).query(queries[np.ix_(rows, known)], k=[nearest])
-                distances[rows] = found[:, 0] * np.sqrt(len(known) / known.sum())
+        known = ~np.isnan(queries)
+        patterns = known @ (1 << np.arange(known.shape[1]))
+        for pattern in np.unique(patterns[patterns > 0]):
+            rows = np.flatnonzero(patterns == pattern)
+            which = known[rows[0]]
+            tree = self._tree(pattern, which)
+            nearest = min(self.neighbours + own, tree.n)
+            if nearest > own:
+                found, _ = tree.query(queries[np.ix_(rows, which)], k=[nearest])
+                distances[rows] = found[:, 0] * np.sqrt(len(which) / which.sum())
         return distances
+
+    def _tree(self, pattern: int, known: np.ndarray) -> KDTree:
+        """Return the tree of the training objects that have all of the known colours, kept."""
+        if pattern not in self._trees:
+            points = ((self.points - self.center) / self.scale)[:, known]
+            complete = points[~np.isnan(points).any(axis=1)]
+            self._trees[pattern] = KDTree(complete, leafsize=LEAF)
+        return self._trees[pattern]
+
+    @cached_property
+    def _trees(self) -> dict[int, KDTree]:
+        return {}
 
 
 def color_names(features: Sequence[str]) -> tuple[str, ...]:
