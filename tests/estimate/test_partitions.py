@@ -170,6 +170,29 @@ def test_forms_of_pdfs_hold_the_same_density(tmp_path, file, redshifts, form):
     assert (summary(outputs)["pdf_bytes"] > 0) == (form in ("quantiles_5", "mixture"))
 
 
+@pytest.mark.parametrize("form", ["none", "quantiles_5"])
+def test_weights_in_the_bins_are_what_pdf_has_between_their_edges(tmp_path, file, redshifts, form):
+    path, settings = file
+    partition = Partition(str(path), 0, 5)
+    plain = pq.read_table(run(tmp_path / "p", settings, partition, [redshifts])["estimates"])
+    edges = [plain[name][7].as_py() for name in ("z_low_95", "z_low_68", "z_high_68", "z_high_95")]
+    update = {"nz_weights": True, "tomographic_edges": edges, "pdf": form}
+    outputs = run(tmp_path / "f", settings.model_copy(update=update), partition, [redshifts])
+    weights = np.array(pq.read_table(outputs["estimates"])["nz_weights"].to_pylist())
+    assert weights.shape == (len(plain), 3)
+    assert (weights >= 0).all() and (weights.sum(axis=1) <= 1 + 1e-6).all()
+    np.testing.assert_allclose(weights[7], [0.135, 0.68, 0.135], atol=0.006)
+
+
+def test_weights_in_bins_need_bins_of_redshifts(tmp_path, file, classes):
+    path, settings = file
+    outputs = run(
+        tmp_path / "f", settings.model_copy(update={"nz_weights": True}),
+        Partition(str(path), 0, 5), [classes],
+    )  # fmt: skip
+    assert "nz_weights are of tomographic bins" in summary(outputs)["refused"]
+
+
 def twice(table):
     return pa.concat_tables([table.slice(0, 10), table.slice(5, 10)])
 

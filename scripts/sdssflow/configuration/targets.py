@@ -126,6 +126,9 @@ class Target(Described):
     )
     """Edges in zphot of the tomographic bins; by default those of the model's training part, with
     equal numbers of objects."""
+    nz_weights: bool = False
+    """Whether the probability of each tomographic bin is kept, as a list of numbers: the weight of
+    the object in the n(z) of each bin, where bins shall not have sharp edges in zphot."""
     hats: bool = False
     """Whether the estimates are written as a HATS catalogue as well, once all partitions are
     estimated; the source needs ra and dec."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 
@@ -17,40 +19,53 @@ COLUMNS = {
 }
 
 
+NZ_WEIGHTS = "nz_weights"
+
+
 class PdfColumns:
     """Gathers the p(z) of n objects block by block, in one of the forms of columns.
 
     Weights are such that the density of a mixture, cut off at the ends of its range, has an
-    integral of 1 within them.
+    integral of 1 within them. With (b + 1,) `edges` there is a column of the probabilities to lie
+    in each of b bins, too.
     """
 
-    def __init__(self, form: PdfForm, n: int, kind: type = np.float32) -> None:
+    def __init__(
+        self, form: PdfForm, n: int, kind: type = np.float32, edges: Sequence[float] = ()
+    ) -> None:
         self.form = form
         self._kind = kind
         self._n = n
+        self._edges = edges
         self._rows: list[np.ndarray] = []
-        self._lists: dict[str, list[np.ndarray]] = {name: [] for name in COLUMNS[form]}
+        names = (*COLUMNS[form], *([NZ_WEIGHTS] if len(edges) else []))
+        self._lists: dict[str, list[np.ndarray]] = {name: [] for name in names}
 
     def see(self, pdf: Mixture, rows: np.ndarray) -> None:
         """Take the p(z) of the objects at these ascending indices, which follow those before."""
         if not self._lists:
             return
         self._rows.append(rows)
-        found = (pdf.quantiles(LEVELS_5),) if self.form == "quantiles_5" else pdf.normalised()
+        found: tuple[np.ndarray, ...] = ()
+        if self.form == "quantiles_5":
+            found = (pdf.quantiles(LEVELS_5),)
+        elif self.form == "mixture":
+            found = pdf.normalised()
+        if len(self._edges):
+            below = pdf.cdf(np.tile(np.asarray(self._edges), (len(rows), 1)))
+            found = (*found, np.diff(below, axis=1))
         for kept, values in zip(self._lists.values(), found, strict=True):
             kept.append(values.astype(self._kind))
 
     def columns(self) -> dict[str, pa.Array]:
         """Return the columns, lists of numbers, null where there is no p(z)."""
+        return {name: self._column(kept) for name, kept in self._lists.items()}
+
+    def _column(self, kept: list[np.ndarray]) -> pa.Array:
         lengths = np.zeros(self._n, np.int32)
-        for rows, values in zip(self._rows, next(iter(self._lists.values()), ()), strict=True):
+        for rows, values in zip(self._rows, kept, strict=True):
             lengths[rows] = values.shape[1]
         ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
         offsets = pa.array(ends, mask=np.append(lengths == 0, False))
-        nothing = np.empty(0, self._kind)
-        return {
-            name: pa.ListArray.from_arrays(
-                offsets, pa.array(np.concatenate([v.ravel() for v in [nothing, *kept]]))
-            )
-            for name, kept in self._lists.items()
-        }
+        values = np.concatenate([np.empty(0, self._kind), *(v.ravel() for v in kept)])
+        return pa.ListArray.from_arrays(offsets, pa.array(values))

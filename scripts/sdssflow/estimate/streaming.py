@@ -106,6 +106,11 @@ def estimate_partition(
         if pdfs is not None:
             write_pdf = stack.enter_context(pdf_writer(pdfs, QP_LEVELS))
         maker = _Maker(target, name, by_task, found, threads, write_pdf)
+        if target.nz_weights and not ("regress" in by_task and maker.edges):
+            raise BundleError(
+                f"target {name}: nz_weights are of tomographic bins of a p(z), which none of the "
+                "models has; write tomographic_edges, or nz_weights: false"
+            )
         blocks = ahead(map(maker.block, ahead(catalogue_blocks(target, name, partition, found))))
         first = next(blocks)
 
@@ -150,12 +155,19 @@ class _Maker:
     def needed(self) -> list[str]:
         return [name for bundle in self.bundles.values() for name in bundle.manifest.columns]
 
+    @property
+    def edges(self) -> list[float]:
+        """Edges of the tomographic bins: those of the target, else those of the model."""
+        known = [bundle.manifest.tomographic_edges for bundle in self.bundles.values()]
+        return self.target.tomographic_edges or max(known, key=len)
+
     def block(self, catalogue: pa.Table) -> pa.Table:
         counts = self.found.counts
         counts.rows(catalogue, self.needed)
         catalogue = self._cut(catalogue)
         row_id = catalogue["row_id"].to_numpy()
-        compact = PdfColumns(self.target.pdf, len(row_id))
+        edges = self.edges if self.target.nz_weights else ()
+        compact = PdfColumns(self.target.pdf, len(row_id), edges=edges)
         drawing = self.found.drawn.block(row_id)
 
         def see(pdf: Mixture, rows: np.ndarray) -> None:
@@ -171,8 +183,7 @@ class _Maker:
                 its["missing_bands"] = its["missing_bands"] | columns["missing_bands"]
             columns |= its
         if self.target.tomographic_edges and "zphot" in columns:
-            edges = np.array(self.target.tomographic_edges)
-            columns["tomographic_bin"] = bins_of(columns["zphot"], edges)
+            columns["tomographic_bin"] = bins_of(columns["zphot"], np.array(self.edges))
         counts.estimates(catalogue, columns)
         drawing.finish(catalogue, columns, self.bundles)
         estimates = as_table(columns)
