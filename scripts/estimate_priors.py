@@ -18,6 +18,7 @@ bootstrap : canonical JSON of `bootstrap`
 """
 
 from sdssflow import bundle
+from sdssflow.classify.decisions import CLASS_SET
 from sdssflow.configuration.scores import Bootstrap
 from sdssflow.configuration.targets import Target, read_manifest
 from sdssflow.estimate.class_priors import priors_table
@@ -38,7 +39,7 @@ def main(snakemake):
         inputs.drawn,
         summaries,
         params.most,
-        lambda name: name == "row_id" or name.startswith("probability_"),
+        lambda name: name in ("row_id", CLASS_SET) or name.startswith("probability_"),
     )
     table = priors_table(
         drawn,

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.bundle import BundleError
+from sdssflow.classify.decisions import CLASS_SET
 from sdssflow.configuration.scores import Bootstrap
 from sdssflow.configuration.targets import ClassPriors
 from sdssflow.estimate.class_priors import TABLE_COLUMNS, priors_table
@@ -35,6 +36,7 @@ def target(n, seed, mix=TRUE):
 
 def drawn_of(probability):
     columns = {f"probability_{name}": probability[:, k] for k, name in enumerate(CLASSES)}
+    columns[CLASS_SET] = ["none" if k % 4 == 0 else "QSO" for k in range(len(probability))]
     rows = np.arange(len(probability))
     return pa.table({"partition": pa.array(rows % 2, pa.int32()), "row_id": rows, **columns})
 
@@ -75,6 +77,7 @@ def test_probabilities_for_an_assumed_mix_give_the_same_estimate():
     assert table["assumed"].tolist() == assumed.tolist()
     assert raw["assumed"].isna().all()
     assert set(table["objects"]) == {9000}
+    assert set(table["empty_sets"]) == {0.25}
     assert (table["lower"] < table["estimated"]).all()
 
 

@@ -226,7 +226,9 @@ def of_target(item):
                 ("STAR", 0.4, 0.5, 0.483, 0.461, 0.502, 0.47),
             ]
             names = ["class", "training", "assumed", "estimated", "lower", "upper", "most_probable"]
-            return pd.DataFrame(rows, columns=names).assign(drawn=1500, objects=6000)
+            return pd.DataFrame(rows, columns=names).assign(
+                drawn=1500, objects=6000, empty_sets=0.26
+            )
         case "truth_scores":
             row = {"model": "redshifts_by_trees", "seed": "all", "metric": "sigma_nmad"}
             row |= {"convention": "median subtracted", "subset": "GALAXY", "value": 0.0213}

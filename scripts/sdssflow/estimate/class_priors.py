@@ -5,6 +5,9 @@ the training part. The mix that makes the probabilities of the drawn objects mos
 expectation maximisation (Saerens, Latinne & Decaestecker 2002, Neural Computation 14, 21). It is
 the right one if the probabilities are calibrated and an object of a class looks the same in the
 target as in the training part.
+
+The latter can be refuted: nine in ten objects of each class then have it in their class set, so in
+any mix at most one object in ten has an empty one.
 """
 
 from __future__ import annotations
@@ -14,8 +17,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sdssflow.acquire.schema import CLASSES
+from sdssflow.classify.decisions import CLASS_SET, SETS
 from sdssflow.configuration.scores import Bootstrap
 from sdssflow.estimate.classes import with_priors
 from sdssflow.estimate.drawn import columns
@@ -25,7 +30,7 @@ MOST_STEPS = 2000
 SMALLEST_STEP = 1e-7  # of a fraction
 TABLE_COLUMNS = [
     "class", "training", "assumed", "estimated", "lower", "upper", "most_probable", "drawn",
-    "objects",
+    "objects", "empty_sets",
 ]  # fmt: skip
 
 
@@ -81,7 +86,8 @@ def priors_table(
     Parameters
     ----------
     drawn : pyarrow.Table
-        `drawn.read_drawn` with `partition`, `row_id` and the probabilities.
+        `drawn.read_drawn` with `partition`, `row_id`, the probabilities and, if the model has them,
+        class sets: `empty_sets` is the share of those without a class.
     objects : int
         How many objects of the target have class probabilities.
     trained : mapping
@@ -113,5 +119,7 @@ def priors_table(
         estimated, (lower, upper) = every[0], interval(every[1:], bootstrap.level)
         counted = np.bincount(probability.argmax(axis=1), minlength=len(CLASSES)) / len(probability)
     found |= {"estimated": estimated, "lower": lower, "upper": upper, "most_probable": counted}
-    found |= {"drawn": len(probability), "objects": objects}
+    found |= {"drawn": len(probability), "objects": objects, "empty_sets": np.nan}
+    if len(probability) and CLASS_SET in drawn.column_names:
+        found["empty_sets"] = pc.mean(pc.equal(drawn[CLASS_SET], SETS[0])).as_py()
     return pd.DataFrame(found, columns=TABLE_COLUMNS)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
+from sdssflow.classify.decisions import CLASS_SET_LEVEL
 from sdssflow.configuration.applying import Estimated
 from sdssflow.configuration.targets import Target
 from sdssflow.prepare.cuts import describe
@@ -29,7 +31,7 @@ from sdssflow.report.tables import (
 PARTITION_COLUMNS = ("partition", "path", "rows", "kept", "bytes_per_object",
                      "pdf_bytes_per_object", "refused")  # fmt: skip
 PRIOR_COLUMNS = ("class", "training", "assumed", "estimated", "lower", "upper", "most_probable",
-                 "drawn", "objects")  # fmt: skip
+                 "drawn", "objects", "empty_sets")  # fmt: skip
 SCORE_COLUMNS = ("metric", "convention", "subset", "value", "lower", "upper", "n", "scored",
                  "objects")  # fmt: skip
 MOST_LISTED = 200  # partitions set aside
@@ -245,6 +247,13 @@ def _priors_table(item: Item) -> Table:
     numeric = ("in the training part", "assumed", "by most probable class", "estimated")
     heads = word_columns("class", *numeric, numeric=numeric)
     notes = [f"By {plain(drawn)} objects drawn of {plain(objects)} with class probabilities"]
+    empty, most = float(frame["empty_sets"].iloc[0]), 1 - CLASS_SET_LEVEL
+    if empty - 3 * math.sqrt(most * CLASS_SET_LEVEL / max(drawn, 1)) > most:
+        notes.append(
+            f"Not to be trusted: {empty:.1%} of these objects have an empty class set, and no "
+            f"change of the mix alone gives more than {most:.0%}. Objects of a class look "
+            "otherwise here than in the training part"
+        )
     return _from(item, Table(item.title, item.caption, heads, rows, notes))
 
 
