@@ -207,8 +207,9 @@ CLASSES = (
         "An object is taken for one of a class where the probability of that class reaches the "
         "threshold. Thresholds are chosen on the calibration part: the lowest (of purity) or "
         "highest (of completeness) one that keeps what is wanted with a confidence of 90 % there. "
-        "Purity and completeness are those of the test part. Without a threshold the calibration "
-        "part is too small, or no threshold keeps it.",
+        "Purity and completeness are those of the test part, mean over the seeds that have a "
+        "threshold; the others' calibration parts are too small to show it, or no threshold keeps "
+        "it.",
         columns="``seeds`` counts those that have a threshold; ``operating_points.json`` has the "
         "threshold of each."),
 )

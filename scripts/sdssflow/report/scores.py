@@ -190,7 +190,10 @@ def set_tables(sets: pd.DataFrame, title: str, text: str, notes: list[str]) -> l
 
 
 def point_table(points: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:
-    """Show what thresholds of one model cost, one row for each class and aim."""
+    """Show what thresholds of one model cost, one row for each class and aim.
+
+    `seeds` counts those with a threshold: a row is of them alone.
+    """
     body = []
     for _, row in points.iterrows():
         measured = [
@@ -201,9 +204,9 @@ def point_table(points: pd.DataFrame, title: str, text: str, notes: list[str]) -
         aim = f"{row['aim']} {plain(row['wanted'])}"
         numbers = [number_cell(row[name]) for name in ("threshold", "chosen")]
         body.append([*map(text_cell, (row["subset"], aim)), *numbers, *measured])
-        body[-1].append(number_cell(row["n"]))
+        body[-1] += [number_cell(row[name]) for name in ("n", "seeds")]
     model = points["model"].iloc[0] if len(points) else ""
-    numeric = ("threshold", "chosen", "purity", "completeness", "N")
+    numeric = ("threshold", "chosen", "purity", "completeness", "N", "seeds")
     columns = word_columns("class", "wanted", *numeric, numeric=numeric)
     return Table(f"{title}: {model}", text, columns, body, notes)
 
