@@ -42,7 +42,7 @@ class TrainedClassifier:
         Of each method that was tried, the cross-validated log-loss and its standard error.
     held_out : pyarrow.Table
         `row_id`, `spec_class` and the probability of each class of the calibration objects, each
-        by a calibration that has not seen it.
+        by a calibration that has not seen it; the calibrations of a vote's voters have.
     """
 
     estimator: Any
