@@ -78,6 +78,12 @@ def of_partitions(path):
     ]
 
 
+def class_priors(wildcards):
+    """Input function: the estimated mix of classes of a target; nothing without a classifier."""
+    classifies = "classify" in ESTIMATED[wildcards.target].tasks
+    return [f"results/{wildcards.target}/class_priors.csv"] if classifies else []
+
+
 def estimate_record(name):
     """Record of what the report shows of targets."""
     return next(shown for shown in figures.ESTIMATES if shown.label == name)

@@ -162,9 +162,31 @@ rule compare_target:
         "../scripts/compare_target.py"
 
 
+rule estimate_priors:
+    input:
+        bundles=lambda wildcards: APPLIED[wildcards.target],
+        summaries=of_partitions("partitions/{partition}.json"),
+        drawn=of_partitions("partitions/{partition}_drawn.parquet"),
+    output:
+        priors=reported("results/{target}/class_priors.csv"),
+    wildcard_constraints:
+        target=asking(estimate_record("class_priors"), ESTIMATED),
+    resources:
+        **needs(1000, 10, minutes=20),
+    params:
+        target=lambda wildcards: TARGETS[wildcards.target].question(),
+        most=lambda wildcards: TARGETS[wildcards.target].figure_rows,
+        bootstrap=as_text(RUN.bootstrap.canonical()),
+    message:
+        "Estimating the mix of classes of {wildcards.target}"
+    script:
+        "../scripts/estimate_priors.py"
+
+
 rule score_estimates:
     input:
         partitions="results/{target}/partitions.csv",
+        priors=class_priors,
         estimates=of_partitions("estimates/{partition}.parquet"),
         truth="results/{target}/sky/truth.parquet",
     output:

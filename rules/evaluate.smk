@@ -23,12 +23,18 @@ rule predict_classes:
 rule score_classes:
     input:
         predictions=of_models("predictions.parquet", "classify"),
+        folders=of_models("{seed}", "classify"),
     output:
         scores=reported("results/{sample}/classify/{split}/scores.csv"),
         differences=reported("results/{sample}/classify/{split}/differences.csv"),
         scores_by_bin="results/{sample}/classify/{split}/scores_by_bin.csv",
         confusion="results/{sample}/classify/{split}/confusion.csv",
         reliability="results/{sample}/classify/{split}/reliability.csv",
+        class_sets=reported("results/{sample}/classify/{split}/class_sets.csv"),
+        operating_points=reported(
+            "results/{sample}/classify/{split}/operating_points.csv"
+        ),
+        thresholds="results/{sample}/classify/{split}/operating_points.json",
     resources:
         **needs(600, 20, minutes=30),
     params:
@@ -47,6 +53,7 @@ rule plot_classes:
         scores_by_bin="results/{sample}/classify/{split}/scores_by_bin.csv",
         confusion="results/{sample}/classify/{split}/confusion.csv",
         reliability="results/{sample}/classify/{split}/reliability.csv",
+        class_sets="results/{sample}/classify/{split}/class_sets.csv",
         predictions=of_models("predictions.parquet", "classify"),
     output:
         figures=drawn(figures.CLASSES),

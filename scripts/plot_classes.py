@@ -6,12 +6,13 @@ figure             what it shows
 ``comparison``     six scores of all models with intervals
 ``confusion``      where true classes go
 ``reliability``    whether stated probabilities come true
+``class_sets``     coverage and size of the class sets against magnitude
 ``by_magnitude``   completeness and purity of each class against magnitude
 ``roc``            completeness against contamination at every threshold
 =================  ===============================================================================
 
 Input
-    scores, scores_by_bin, confusion, reliability : CSV of score_classes
+    scores, scores_by_bin, confusion, reliability, class_sets : CSV of score_classes
     predictions : `predictions.parquet`, one per model; read for `roc` only
 Parameters
     models : names of the models, in the order of `predictions`

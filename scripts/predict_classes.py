@@ -3,13 +3,18 @@
 Reads the model folders and the test rows of all seeds. Each object of a fold is predicted by the
 model of that fold, which has not seen it. Writes one row per test object and seed with the true
 class and `probability_GALAXY`, `probability_QSO`, `probability_STAR`; they sum to 1, and a class
-that the training part lacked has probability 0. Model files that hold anything but the types this
-project saves are refused.
+that the training part lacked has probability 0. `class_set_90` are the classes that an object may
+be of (`sdssflow.classify.decisions`), null where there is no calibration part. Model files that
+hold anything but the types this project saves are refused.
 """
 
 import functools
 
+import pyarrow as pa
+
 from sdssflow.acquire.schema import CLASSES
+from sdssflow.classify.decisions import CLASS_SET, SETS, class_set_thresholds, set_codes
+from sdssflow.classify.held_out import read_held_out
 from sdssflow.evaluate.prediction_tables import predict_tests
 from sdssflow.logs import run
 from sdssflow.models.folders import open_folder
@@ -22,7 +27,10 @@ def predict(folder, fold, part, threads):
     require_features(part, opened.settings)
     probability = opened.load(fold, threads)(part.features)
     columns = {f"probability_{name}": probability[:, i] for i, name in enumerate(CLASSES)}
-    return {"spec_class": part.spec_class, **columns}
+    known, truth = read_held_out(folder, fold)
+    codes = set_codes(probability, class_set_thresholds(known, truth))
+    sets = pa.array([SETS[code] if len(truth) else None for code in codes], pa.string())
+    return {"spec_class": part.spec_class, **columns, CLASS_SET: sets}
 
 
 def main(snakemake):

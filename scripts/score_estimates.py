@@ -5,6 +5,7 @@ At most a million objects are scored, those of the first partitions; the table s
 Inputs
 ------
 partitions : CSV of rule gather_estimates
+priors : CSV of rule estimate_priors; none without a classifier
 estimates : Parquet of all partitions, in the order of that table
 truth : Parquet with `objid, spec_class, zspec`
 
@@ -18,8 +19,10 @@ classes : canonical JSON of `class_scores`
 bootstrap : canonical JSON of `bootstrap`
 """
 
+import pandas as pd
+
 from sdssflow.configuration.scores import Bootstrap, ClassScores
-from sdssflow.estimate.truth import read_scored, truth_scores
+from sdssflow.estimate.truth import prior_scores, read_scored, truth_scores
 from sdssflow.logs import logger, run
 from sdssflow.tables import read_csv, write_csv
 
@@ -33,6 +36,9 @@ def main(snakemake):
         ClassScores.from_canonical(params.classes),
         Bootstrap.from_canonical(params.bootstrap),
     )
+    if inputs.get("priors"):
+        priors = read_csv(str(inputs.priors))
+        table = pd.concat([table, prior_scores(scored, priors)], ignore_index=True)
     write_csv(table, snakemake.output.scores)
     logger.info("%d of %d objects scored", len(scored.estimates), scored.objects)
 

@@ -5,13 +5,16 @@ Reads the development rows of a split (never the test rows) and fits one model p
 makes the probabilities honest. A vote averages classifiers that were trained before on the same
 split.
 
-Writes a folder with `fold_K.skops` for each fold K and `card.json`: kind, settings, features,
-classes, seed, the number of objects and the content digest of each part, and how each fold was
-calibrated. skops files hold no code: loading one can't run a program, unlike pickle.
+Writes a folder with `fold_K.skops` for each fold K, `card.json` (kind, settings, features, classes,
+seed, the number of objects and the content digest of each part, how each fold was calibrated, and
+what each calibration that was tried scored) and `calibration.parquet` (what each fold says of its
+calibration part, each object by a calibration that has not seen it). skops files hold no code:
+loading one can't run a program, unlike pickle.
 """
 
 from pathlib import Path
 
+from sdssflow.classify.held_out import write_held_out
 from sdssflow.classify.training import train_classifier
 from sdssflow.logs import progress, run
 from sdssflow.models.estimators import save_estimator
@@ -25,17 +28,15 @@ def main(snakemake):
     path, params = snakemake.input.development, snakemake.params
     settings = read_settings("classify", params.settings)
     voters = dict(zip(settings.voters, map(open_folder, snakemake.input.voters), strict=True))
-    folder, numbers, training = Path(snakemake.output.folder), folds(path), {}
+    folder, numbers, training, held_out = Path(snakemake.output.folder), folds(path), {}, {}
     for fold in progress(numbers, len(numbers), f"training {params.model}"):
         parts = {name: read_part(path, fold, name) for name in PARTS}
         trained = {name: voter.load_model(fold) for name, voter in voters.items()}
         classifier = train_classifier(settings, parts, params.seed, trained, snakemake.threads)
         save_estimator(classifier.estimator, model_path(folder, settings, fold))
-        training[fold] = {
-            "classes": classifier.estimator.classes_.tolist(),
-            "calibration": classifier.calibration,
-            **learnt_from(parts),
-        }
+        held_out[fold] = classifier.held_out
+        training[fold] = {**classifier.about, **learnt_from(parts)}
+    write_held_out(folder, held_out)
     members = {name: voter.card["settings"] for name, voter in voters.items()}
     write_card(folder, path, params.model, settings, params.seed, training, members=members)
 

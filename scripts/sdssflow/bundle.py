@@ -26,6 +26,7 @@ from pydantic import Field, ValidationError
 
 from sdssflow.acquire.checks import limits
 from sdssflow.acquire.schema import BANDS, CLASSES
+from sdssflow.classify.decisions import CLASS_SET, SETS
 from sdssflow.configuration.features import Features
 from sdssflow.configuration.section import Section
 from sdssflow.configuration.targets import MANIFEST, MOST_BYTES, Task
@@ -43,9 +44,7 @@ if TYPE_CHECKING:
     from sdssflow.redshift_pdf.mixture import Mixture
 
 See = Callable[["Mixture", np.ndarray], None]
-FORMAT = "1.0"  # another first number: bundles of the one can't be read by the other
-CLASS_SET_LEVEL = 0.9
-SETS = ["|".join(c for k, c in enumerate(CLASSES) if code >> k & 1) for code in range(8)]
+FORMAT = "1.1"  # another first number: bundles of the one can't be read by the other
 
 
 class BundleError(ValueError):
@@ -79,8 +78,11 @@ class Manifest(Section):
     class_priors: dict[str, float] = {}
     """Fraction of each class in the training part."""
     class_reach: dict[str, float | None] = {}
-    """Of each fold, by how much the probability of the true class may fall short of 1 for the class
-    sets to cover; null where no calibration part says it."""
+    """Of bundles of format 1.0: of each fold, by how much the probability of a class of the set may
+    fall short of 1, whatever the class; the most probable class is always in that set."""
+    class_thresholds: dict[str, list[float]] = {}
+    """Of each fold with a calibration part, the smallest probability with which each class, in the
+    order of `CLASSES`, is in the class set. Since format 1.1."""
     tomographic_edges: list[float] = []
     """Edges in zphot of bins with equal numbers of training objects."""
     files: dict[str, str]
@@ -118,6 +120,7 @@ class Bundle:
         extinction_applied: bool | None = None,
         magnitude_system: Literal["asinh", "pogson"] | None = None,
         threads: int = 1,
+        class_priors: Mapping[str, float] | None = None,
     ) -> Any:
         """Estimate class or redshift of n objects.
 
@@ -134,6 +137,8 @@ class Bundle:
             Likewise; 'asinh' if nothing says otherwise.
         threads : int
             Blocks of objects at a time; no number depends on it.
+        class_priors : mapping of str to float, optional
+            Of a classifier, as for `columns`.
 
         Returns
         -------
@@ -161,18 +166,24 @@ class Bundle:
         given = with_metadata(given, **{k: v for k, v in stated.items() if v is not None})
         dust = [f"extinction_{band}" for band in BANDS]
         given = plausible(given, [*self.manifest.columns, *dust])
-        made = as_table(self.columns(given, threads))
+        made = as_table(self.columns(given, threads, class_priors=class_priors))
         for name in ("dec", "ra", "objid"):
             if name in given.column_names:
                 made = made.add_column(0, name, given[name])
         return as_frame(made, table) if frame else made
 
     def columns(
-        self, catalogue: pa.Table, threads: int = 1, see: See | None = None
+        self,
+        catalogue: pa.Table,
+        threads: int = 1,
+        see: See | None = None,
+        class_priors: Mapping[str, float] | None = None,
     ) -> dict[str, np.ndarray]:
         """Return the estimates of the n objects of a catalogue, with what its metadata say of it.
 
         `see`, if given, is shown the p(z) of each block and the indices of its objects, in order.
+        `class_priors`, the fraction of each class among the objects, are taken for what they are
+        (`estimate.classes.with_priors`); without, they are taken to be those of the training part.
 
         Returns
         -------
@@ -180,14 +191,14 @@ class Bundle:
             `missing_bands`, text, the bands without a magnitude among those needed. Of a
             classifier, `class_code` (uint8, index in `CLASSES`), the probability of each class
             (float64) and `class_set_code` (uint8, bits by `CLASSES`), the classes that hold the
-            true one with a probability of 0.9 at least, the most probable one among them. Of a
-            regressor, what `RedshiftModel.columns` says. NaN, and codes of 255, where the model
-            can't do without what is missing.
+            true one with a probability of 0.9 (`classify.decisions`). Of a regressor, what
+            `RedshiftModel.columns` says. NaN, and codes of 255, where the model can't do without
+            what is missing.
 
         Raises
         ------
         BundleError
-            As `estimate`.
+            As `estimate`, or if priors are given and the probabilities are for no known mix.
         """
         recipe = self.recipe_for(catalogue)
         measured = measured_features(catalogue, recipe)
@@ -199,7 +210,10 @@ class Bundle:
         def seen(pdf: Mixture, rows: slice) -> None:
             see(pdf, places[rows])
 
-        more = {} if see is None or self.manifest.task == "classify" else {"see": seen}
+        if self.manifest.task == "classify":
+            more: dict[str, Any] = {"priors": class_priors}
+        else:
+            more = {} if see is None else {"see": seen}
         found = self.model.columns(features[usable], magnitude[usable], threads, **more)
         every = usable.all()
         return {
@@ -245,7 +259,7 @@ class Bundle:
         if self.manifest.task == "classify":
             from sdssflow.estimate.classes import ClassModel
 
-            return ClassModel(self.folder, self.manifest.class_reach)
+            return ClassModel(self.folder, self.manifest)
         from sdssflow.estimate.redshifts import RedshiftModel
 
         return RedshiftModel.open(self.folder, self.manifest.tomographic_edges)
@@ -300,7 +314,7 @@ def as_table(columns: Mapping[str, np.ndarray]) -> pa.Table:
     """Return estimates as a table: codes as text, numbers as float32, NaN as null."""
     words = {
         "class_code": ("class", list(CLASSES)),
-        "class_set_code": (f"class_set_{CLASS_SET_LEVEL * 100:.0f}", SETS),
+        "class_set_code": (CLASS_SET, SETS),
         "missing_bands": (
             "missing_bands",
             ["".join(b for k, b in enumerate(BANDS) if code >> k & 1) for code in range(32)],

@@ -2,11 +2,20 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
-from sdssflow.classify.calibration import calibrate, calibrate_by_cross_validation, obstacle
+from sdssflow.classify.calibration import (
+    METHODS,
+    calibrate,
+    calibrate_by_cross_validation,
+    choose,
+    obstacle,
+)
+from sdssflow.classify.dirichlet import DirichletCalibration
 
 
 def correlated(count, seed):
@@ -23,7 +32,7 @@ def overconfident():
     return GaussianNB().fit(*correlated(500, 1))
 
 
-@pytest.mark.parametrize("method", ["temperature", "sigmoid", "isotonic"])
+@pytest.mark.parametrize("method", METHODS[1:])
 def test_calibration_lowers_the_log_loss_on_unseen_objects(overconfident, method):
     features, classes = correlated(2000, 3)
     calibrated = calibrate(overconfident, method, *correlated(500, 2))
@@ -100,3 +109,68 @@ def test_cross_validation_needs_two_objects_of_each_class():
     rows = np.append(np.flatnonzero(classes != "QSO"), np.flatnonzero(classes == "QSO")[0])
     with pytest.raises(ValueError, match="only 1 object of class QSO"):
         calibrate_by_cross_validation(SVC(), features[rows], classes[rows])
+
+
+@pytest.mark.parametrize("usual", ["temperature", "sigmoid"])
+def test_auto_never_takes_a_method_that_scores_worse_than_the_usual_one(usual):
+    taken = set()
+    for seed in range(6):
+        model = GaussianNB().fit(*correlated(200, seed))
+        features, classes = correlated((60, 150, 600)[seed % 3], 100 + seed)
+        chosen = choose(model, "auto", usual, features, classes, seed)
+        if chosen.scores.keys() == {usual}:  # too few quasars to compare
+            assert np.unique(classes, return_counts=True)[1].min() < 10
+            assert chosen.method == usual
+            continue
+        assert chosen.scores.keys() == {*METHODS}
+        assert chosen.scores[chosen.method][0] <= chosen.scores[usual][0]
+        taken.add(chosen.method)
+    assert len(taken) > 1  # it is a choice
+
+
+def test_objects_are_held_out_of_what_says_their_probability(overconfident):
+    features, classes = correlated(300, 2)
+    held_out = choose(overconfident, "isotonic", "temperature", features, classes, 1).held_out
+    np.testing.assert_allclose(held_out.sum(axis=1), 1)
+    fitted = calibrate(overconfident, "isotonic", features, classes).predict_proba(features)
+    names = overconfident.classes_
+    assert log_loss(classes, held_out, labels=names) > log_loss(classes, fitted, labels=names)
+
+
+def test_votes_of_zero_are_left_to_no_temperature():
+    features, classes = correlated(600, 1)
+    votes = KNeighborsClassifier(5).fit(features, classes)
+    chosen = choose(votes, "auto", "sigmoid", *correlated(600, 2), 1)
+    assert chosen.method in ("sigmoid", "dirichlet_diagonal", "dirichlet")
+    assert (chosen.held_out > 0).all()
+    mapped = DirichletCalibration(votes).fit(*correlated(600, 2)).predict_proba(features)
+    assert ((mapped > 0) & (mapped < 1)).all()
+
+
+def test_dirichlet_calibration_leaves_right_probabilities_alone():
+    features, classes = correlated(20_000, 1)
+    right = LogisticRegression().fit(features[:, :2], classes)
+    unseen = correlated(20_000, 2)
+    for diagonal in (True, False):
+        mapped = DirichletCalibration(right, diagonal).fit(unseen[0][:, :2], unseen[1])
+        np.testing.assert_allclose(mapped.weights_, np.eye(3), atol=0.1)
+        np.testing.assert_allclose(mapped.offsets_, 0, atol=0.15)
+
+
+def test_dirichlet_calibration_undoes_a_linear_map():
+    """Probabilities that were spoilt by a linear map of their logarithms come back."""
+    generator = np.random.default_rng(1)
+    right = generator.dirichlet([2, 1, 1], 20_000)
+    classes = np.array(["GALAXY", "QSO", "STAR"])[
+        (right.cumsum(1) < generator.random((20_000, 1))).sum(1)
+    ]
+    spoilt = np.log(right) @ np.array([[1.5, 0.3, 0], [0, 0.7, 0], [0.2, 0, 2.0]]) + [0.5, 0, -0.5]
+
+    class Spoilt:
+        classes_ = np.array(["GALAXY", "QSO", "STAR"])
+
+        def decision_function(self, features):
+            return features
+
+    mapped = DirichletCalibration(Spoilt()).fit(spoilt, classes).predict_proba(spoilt)
+    assert np.abs(mapped - right).mean() < 0.01

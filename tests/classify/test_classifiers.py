@@ -8,6 +8,7 @@ import pytest
 from sklearn.metrics import accuracy_score
 
 from sdssflow.acquire.schema import CLASSES
+from sdssflow.classify.calibration import METHODS
 from sdssflow.classify.training import train_classifier
 from sdssflow.models.estimators import load_estimator, save_estimator
 from sdssflow.models.folders import class_probabilities, read_settings
@@ -159,6 +160,29 @@ def test_saved_and_loaded_predicts_bit_for_bit(trained, kind, tmp_path):
         class_probabilities(loaded, TEST.features),
         class_probabilities(trained[kind], TEST.features),
     )
+
+
+@pytest.mark.parametrize("calibration", METHODS)
+def test_calibrations_are_saved_and_loaded_too(parts, calibration, tmp_path):
+    estimator = train("logistic_regression", parts, calibration=calibration).estimator
+    save_estimator(estimator, tmp_path / "fold_0.skops")
+    np.testing.assert_array_equal(
+        class_probabilities(load_estimator(tmp_path / "fold_0.skops"), TEST.features),
+        class_probabilities(estimator, TEST.features),
+    )
+
+
+def test_the_card_says_what_was_tried_and_what_each_scored(parts):
+    trained = [train("gradient_boosting", parts, calibration=how) for how in ("auto", "isotonic")]
+    about = [one.about for one in trained]
+    assert about[0]["calibration"] == trained[0].calibration in METHODS
+    assert [*about[0]["calibrations_tried"]] == [*METHODS]
+    assert about[1]["calibrations_tried"].keys() == {"isotonic"}
+    scores = about[0]["calibrations_tried"]
+    assert scores[about[0]["calibration"]]["log_loss"] <= scores["temperature"]["log_loss"]
+    held_out = trained[0].held_out
+    assert held_out["row_id"].to_pylist() == parts["calibration"].row_id.tolist()
+    assert held_out["spec_class"].to_pylist() == parts["calibration"].spec_class.tolist()
 
 
 @pytest.mark.parametrize("kind", KINDS)

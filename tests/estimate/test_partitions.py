@@ -9,13 +9,15 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.table import Table
 
+from sdssflow.acquire.schema import CLASSES
 from sdssflow.configuration.cuts import MagnitudeRange
 from sdssflow.configuration.sources import FileSource
-from sdssflow.configuration.targets import AppliedModel, Target
+from sdssflow.configuration.targets import AppliedModel, ClassPriors, Target
 from sdssflow.estimate import gathering, repeats, streaming
+from sdssflow.estimate.classes import with_priors
 from sdssflow.estimate.partitions import Partition, partitions
 from sdssflow.redshift_pdf.qp_files import read_pdfs
-from sdssflow.tables import content_digest
+from sdssflow.tables import content_digest, metadata, read_schema
 from tests.estimate.conftest import script, sky, without_truth
 from tests.estimate.test_bundle import same
 
@@ -80,6 +82,28 @@ def test_parts_of_a_file_have_the_rows_of_the_file_once_and_in_order(
     for model in models:
         wanted = model.estimate(given, extinction_applied=False)
         same(wanted.drop_columns(["objid", "ra", "dec"]), together)
+
+
+def test_assumed_priors_are_applied_and_stand_in_the_metadata(tmp_path, file, classes, models):
+    path, settings = file
+    mix = ClassPriors(GALAXY=0.2, QSO=0.1, STAR=0.7)
+    assumed = settings.model_copy(update={"class_priors": mix})
+    partition = Partition(str(path), 0, 5)
+    paths = [
+        run(tmp_path / name, its, partition, [classes])["estimates"]
+        for name, its in (("raw", settings), ("assumed", assumed))
+    ]
+    stated = [metadata(read_schema(path))["class_priors"] for path in paths]
+    assert stated == ["training part", mix.model_dump()]
+    trained = np.array([models[0].manifest.class_priors[name] for name in CLASSES])
+    raw, found = (
+        np.column_stack([table[f"probability_{name}"].to_numpy() for name in CLASSES])
+        for table in map(pq.read_table, paths)
+    )
+    expected = with_priors(raw.astype(float), trained, np.array([0.2, 0.1, 0.7]))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    one, other = (pq.read_table(path)["class_set_90"] for path in paths)
+    assert one.equals(other)
 
 
 def test_blocks_change_nothing(tmp_path, file, classes, redshifts, monkeypatch):

@@ -217,6 +217,22 @@ def test_reliability_of_honest_probabilities_lies_on_the_diagonal():
     assert table.groupby("subset")["n"].sum().to_dict() == dict.fromkeys(["all", *CLASSES], 20_000)
 
 
+def test_fractions_lie_in_the_band_of_right_probabilities_and_leave_it_if_they_are_wrong():
+    generator = np.random.default_rng(0)
+    probability = generator.dirichlet((0.5, 0.3, 0.4), 20_000)
+    truth = (generator.random(20_000)[:, None] > probability.cumsum(axis=1)).sum(axis=1)
+    too_sure = probability**2 / (probability**2).sum(axis=1, keepdims=True)
+
+    def inside(stated):
+        table = reliability_table([truth], [stated], [draws(20_000)], SETTINGS, 0.95)
+        low, high = table["consistent_lower"], table["consistent_upper"]
+        assert (low <= high).all()
+        return ((low <= table["fraction"]) & (table["fraction"] <= high)).mean()
+
+    assert inside(probability) > 0.85
+    assert inside(too_sure) < 0.3
+
+
 def test_reliability_weighs_up_to_the_calibration_error():
     truth, probability = random_predictions()
     counts = draws(len(truth))

@@ -84,10 +84,15 @@ def predict(folder, name, seeds=(1, 2), tests=None, output="predictions.parquet"
 
 def score(folder, names):
     tables = ["scores", "differences", "scores_by_bin", "confusion", "reliability"]
+    tables += ["class_sets", "operating_points"]
+    files = {table: folder / f"{table}.csv" for table in tables}
     return run(
         score_classes,
-        {"predictions": [folder / name / "predictions.parquet" for name in names]},
-        {table: folder / f"{table}.csv" for table in tables},
+        {
+            "predictions": [folder / name / "predictions.parquet" for name in names],
+            "folders": [folder / name / str(seed) for name in names for seed in (1, 2)],
+        },
+        files | {"thresholds": folder / "operating_points.json"},
         models=list(names),
         settings=ClassScores(magnitude_bins=3).canonical(),
         bootstrap=Bootstrap(replicates=50).canonical(),

@@ -95,6 +95,29 @@ def confusion(names):
     return pd.DataFrame(rows, columns=["model", "seed", "truth", "predicted", "count"])
 
 
+def class_sets(item, names):
+    rows = []
+    for model in names:
+        for subset in ("all", *CLASSES):
+            row = {"model": model, "seed": "all", "metric": "class_set_90", "convention": "-"}
+            row |= {"subset": subset, "value": 0.897, "lower": 0.881, "upper": 0.912, "n": 1000}
+            row |= {"binomial_lower": 0.876, "binomial_upper": 0.915}
+            row["data_digest"] = digest(item.sample, item.split, "all")
+            rows.append(row | {"variable": "all", "bin_low": np.nan, "bin_high": np.nan})
+            rows.append(row | {"variable": "reference_mag", "bin_low": 15.0, "bin_high": 19.0})
+    return pd.DataFrame(rows)
+
+
+def operating_points(item, names):
+    row = {"aim": "purity", "wanted": 0.95, "threshold": 0.613, "seeds": 1, "chosen": 321, "n": 333}
+    for of in ("purity", "completeness"):
+        row |= {of: 0.957, f"{of}_lower": 0.941, f"{of}_upper": 0.969}
+    none = {key: np.nan for key in row if key not in ("aim", "wanted", "seeds")}
+    rows = [row, row | none | {"wanted": 0.99, "seeds": 0}]
+    about = [{"model": model, "subset": name} for model in names for name in CLASSES]
+    return pd.DataFrame([one | row for one in about for row in rows])
+
+
 def search():
     rows = [(1, 20, 0.1, 0.0081, 0.0, 0.0), (1, 20, 0.3, 0.0078, -0.0003, 0.0001)]
     columns = ["round", "epochs", "weight_decay", "crps", "difference", "standard_error"]
@@ -152,6 +175,10 @@ def table(item, run, samples):
             return search()
         case "confusion_table":
             return confusion(names)
+        case "class_sets_table":
+            return class_sets(item, names)
+        case "operating_points":
+            return operating_points(item, names)
         case _:
             return pd.DataFrame({"model": ["a", "b"], "value": [0.25, np.nan], "count": [1, 20000]})
 
@@ -202,6 +229,16 @@ def of_target(item):
             row = {"bundle": "redshifts_by_trees", "fold": 0, "reference": 2000, "drawn": 1500}
             return pd.DataFrame(
                 [row | {"outside_training": 0.205, "auc": 0.83, "effective_n": 812}]
+            )
+        case "class_priors":
+            rows = [
+                ("GALAXY", 0.5, 0.4, 0.437, 0.421, 0.452, 0.46),
+                ("QSO", 0.1, 0.1, 0.080, 0.071, 0.089, 0.07),
+                ("STAR", 0.4, 0.5, 0.483, 0.461, 0.502, 0.47),
+            ]
+            names = ["class", "training", "assumed", "estimated", "lower", "upper", "most_probable"]
+            return pd.DataFrame(rows, columns=names).assign(
+                drawn=1500, objects=6000, empty_sets=0.26
             )
         case "truth_scores":
             row = {"model": "redshifts_by_trees", "seed": "all", "metric": "sigma_nmad"}

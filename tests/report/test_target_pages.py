@@ -39,7 +39,8 @@ def test_a_target_has_what_its_models_give_and_its_source_knows(with_targets):
         for name in with_targets.targets
     }
     both = ["flow_table", "partitions", "sky"]
-    assert names["faint"] == [*both, "magnitude_color", "redshift_distributions", "shift"]
+    assert names["faint"] == [*both, "magnitude_color", "redshift_distributions", "shift",
+                              "class_priors"]  # fmt: skip
     assert names["sky"] == [*both, "redshift_distributions", "shift", "truth_scores"]
     items = [item for item in with_targets.items if item.stage == "estimate"]
     assert with_targets.items[-len(items) :] == items  # after the samples
@@ -62,6 +63,16 @@ def test_what_went_in(with_targets):
         assert words in text, words
     assert "outside of the training part" not in text
     assert "1,230" in section(with_targets.pages["faint"], "faint-flags")
+
+
+def test_how_many_are_of_each_class_and_which_mix_the_probabilities_are_for(with_targets):
+    text = section(with_targets.pages["faint"], "faint-mix")
+    for words in ("0.437 [0.421, 0.452]", "1,500 objects drawn of 6,000",
+                  "26.0% of these objects have an empty class set"):  # fmt: skip
+        assert words in text, words
+    text = section(with_targets.pages["faint"], "faint-data")
+    assert "the mix of classes of the training part" in text
+    assert "mix of classes" not in section(with_targets.pages["sky"], "sky-data")
 
 
 def test_models_with_what_they_were_trained_on(with_targets):

@@ -8,14 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.classify.calibration import calibrate, calibrate_by_cross_validation, obstacle
+from sdssflow.classify.calibration import (
+    calibrate,
+    calibrate_by_cross_validation,
+    choose,
+    obstacle,
+)
 from sdssflow.classify.classifiers import slim_vote
 from sdssflow.configuration.classifiers import Classifier
-from sdssflow.models.folders import program
+from sdssflow.models.folders import class_probabilities, program
 from sdssflow.models.inputs import require_features
 from sdssflow.prepare.parts import Part
 
@@ -32,10 +38,29 @@ class TrainedClassifier:
         Fitted and calibrated; `classes_` are the classes of the training part.
     calibration : str
         The method, or why there was none.
+    tried : dict of str to tuple of float
+        Of each method that was tried, the cross-validated log-loss and its standard error.
+    held_out : pyarrow.Table
+        `row_id`, `spec_class` and the probability of each class of the calibration objects, each
+        by a calibration that has not seen it; the calibrations of a vote's voters have.
     """
 
     estimator: Any
     calibration: str
+    tried: dict[str, tuple[float, float]]
+    held_out: pa.Table
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What a card says of it."""
+        return {
+            "classes": self.estimator.classes_.tolist(),
+            "calibration": self.calibration,
+            "calibrations_tried": {
+                name: {"log_loss": round(loss, 6), "standard_error": round(error, 6)}
+                for name, (loss, error) in self.tried.items()
+            },
+        }
 
 
 def train_classifier(
@@ -81,24 +106,36 @@ def train_classifier(
         fitted: Any = _vote({name: voters[name] for name in settings.voters}, train)
     else:
         fitted = program(settings).fit(settings, seed, train, parts["validation"], threads)
-    return _calibrated(fitted, settings, parts)
+    return _calibrated(fitted, settings, parts, seed)
 
 
-def _calibrated(fitted: Any, settings: Classifier, parts: Mapping[str, Part]) -> TrainedClassifier:
-    train, held_out = parts["train"], parts["calibration"]
-    method = settings.calibration
-    reason = None
-    if method != "none":
-        reason = obstacle(fitted, method, held_out.features, held_out.spec_class)
-        if reason is None:
-            estimator = calibrate(fitted, method, held_out.features, held_out.spec_class)
-            return TrainedClassifier(estimator, method)
+def _calibrated(
+    fitted: Any, settings: Classifier, parts: Mapping[str, Part], seed: int
+) -> TrainedClassifier:
+    train, part = parts["train"], parts["calibration"]
+    known = np.isin(part.spec_class, fitted.classes_)
+    features, classes = part.features[known], part.spec_class[known]
+    tried: dict[str, tuple[float, float]] = {}
+    method, why = settings.calibration, ""
+    if method != "none" and (reason := obstacle(fitted, method, features, classes)):
         logger.warning("probabilities are not calibrated by %s: %s", method, reason)
-    why = f" ({reason})" if reason else ""
-    if hasattr(fitted, "predict_proba"):
-        return TrainedClassifier(fitted, f"none{why}")
-    estimator = calibrate_by_cross_validation(fitted, train.features, train.spec_class)
-    return TrainedClassifier(estimator, f"sigmoid, cross-validated on the training part{why}")
+        method, why = "none", f" ({reason})"
+    if method != "none":
+        method, said, tried = choose(fitted, method, settings.usual, features, classes, seed)
+        estimator = calibrate(fitted, method, features, classes)
+        held_out = np.zeros((len(said), len(CLASSES)))
+        held_out[:, [CLASSES.index(name) for name in fitted.classes_]] = said
+    else:
+        estimator = fitted
+        if not hasattr(fitted, "predict_proba"):
+            estimator = calibrate_by_cross_validation(fitted, train.features, train.spec_class)
+            method = "sigmoid, cross-validated on the training part"
+        held_out = class_probabilities(estimator, features)
+    columns = {f"probability_{name}": held_out[:, k] for k, name in enumerate(CLASSES)}
+    table = {"row_id": part.row_id[known], "spec_class": classes.tolist(), **columns}
+    kinds = {"spec_class": pa.string()}
+    table = {name: pa.array(values, kinds.get(name)) for name, values in table.items()}
+    return TrainedClassifier(estimator, f"{method}{why}", tried, pa.table(table))
 
 
 def _vote(voters: Mapping[str, Any], train: Part) -> VotingClassifier:

@@ -104,17 +104,24 @@ def estimated(found: Applications) -> dict[str, Estimated]:
     Raises
     ------
     ConfigurationError
-        If a file is no bundle.
+        If a file is no bundle, or a target has class priors and no classifier.
     """
     of_run = {f"{BUNDLES}/{name}": bundle.task for name, bundle in found.bundles.items()}
     given = {path for paths in found.models.values() for path in paths} - {*of_run}
     tasks = of_run | {path: read_manifest(path)["task"] for path in given if Path(path).exists()}
-    return {
+    its = {
         name: Estimated(
             target, found.models[name], [tasks[m] for m in found.models[name] if m in tasks]
         )
         for name, target in found.targets.items()
     }
+    for name, one in its.items():
+        if one.target.class_priors and "classify" not in one.tasks and one.tasks:
+            raise ConfigurationError(
+                f"target {name}: class_priors: none of its models gives class probabilities; add a "
+                "classifier to models, or take class_priors out"
+            )
+    return its
 
 
 def _folder(

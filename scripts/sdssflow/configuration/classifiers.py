@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from sdssflow.configuration.kinds import ModelSettings
 from sdssflow.configuration.section import Different, Name, PositiveFloat, PositiveInt
+
+Calibration = Literal[
+    "auto",
+    "none",
+    "temperature",
+    "dirichlet_diagonal",
+    "sigmoid",
+    "dirichlet",
+    "isotonic",
+]
 
 
 class Classifier(ModelSettings):
@@ -16,8 +26,11 @@ class Classifier(ModelSettings):
     task = "classify"
     program = "sdssflow.classify.classifiers"
 
-    calibration: Literal["temperature", "sigmoid", "isotonic", "none"] = "temperature"
-    """How probabilities are calibrated on the calibration part."""
+    usual: ClassVar[str] = "temperature"  # the calibration that `auto` has to beat
+    calibration: Calibration = "auto"
+    """How probabilities are calibrated on the calibration part. `auto` is a temperature, of votes a
+    sigmoid, unless another of these methods has a log-loss, cross-validated there, that is lower by
+    more than twice its standard error."""
 
 
 class DummyClassifier(Classifier):
@@ -48,8 +61,7 @@ class NearestNeighbours(Classifier):
     """k nearest neighbours."""
     neighbours: PositiveInt = 10
     """How many neighbours vote."""
-    calibration: Literal["temperature", "sigmoid", "isotonic", "none"] = "sigmoid"
-    """How probabilities are calibrated. A temperature can't mend a vote of 0."""
+    usual = "sigmoid"  # a temperature can't mend a vote of 0
 
 
 class SupportVectors(Classifier):
@@ -80,8 +92,7 @@ class RandomForestClassifier(Classifier):
     """Fewest objects in a leaf."""
     class_weight: Literal["none", "balanced"] = "none"
     """`balanced`: the rarer a class, the more each of its objects counts as the trees grow."""
-    calibration: Literal["temperature", "sigmoid", "isotonic", "none"] = "sigmoid"
-    """How probabilities are calibrated. A temperature can't mend a vote of 0."""
+    usual = "sigmoid"  # a temperature can't mend a vote of 0
 
 
 class GradientBoostingClassifier(Classifier):

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from sdssflow.configuration.section import Different, Section, Seed
 
+Share = Annotated[float, Field(gt=0, lt=1)]
+
 
 class Bootstrap(Section):
     """Confidence intervals of every score."""
@@ -52,3 +54,7 @@ class ClassScores(Section):
     """Bins of equal width in probability for the expected calibration error."""
     magnitude_bins: Annotated[int, Field(ge=2)] = 6
     """Bins of magnitude, with equal numbers of objects."""
+    purity: Different[Share] = [0.95, 0.99]
+    """Purities of each class for which thresholds are chosen on the calibration part."""
+    completeness: Different[Share] = [0.95, 0.99]
+    """Completenesses of each class for which thresholds are chosen on the calibration part."""

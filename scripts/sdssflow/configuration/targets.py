@@ -96,6 +96,27 @@ def _ascending(edges: list[float]) -> list[float]:
     return edges
 
 
+Prior = Annotated[float, Field(gt=0, lt=1)]
+
+
+class ClassPriors(Section):
+    """A mix of classes; the three fractions sum to 1."""
+
+    GALAXY: Prior
+    """Fraction of galaxies."""
+    QSO: Prior
+    """Fraction of quasars."""
+    STAR: Prior
+    """Fraction of stars."""
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> ClassPriors:
+        total = self.GALAXY + self.QSO + self.STAR
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the fractions sum to {total:.6g}; they must sum to 1")
+        return self
+
+
 TargetCut = Annotated[
     CompletePhotometry | MagnitudeRange | MagnitudeError | ColorRange, Field(discriminator="cut")
 ]
@@ -115,6 +136,10 @@ class Target(Described):
     models: SomeDifferent[AppliedModel] = Field(max_length=2)
     """A classifier, a regressor that gives p(z), or one of each. Features are built by the recipe
     of the model."""
+    class_priors: ClassPriors | None = None
+    """What part of the objects, after cuts, is of each class, as far as it is known from elsewhere.
+    Probabilities are then those for this mix, by Bayes' rule; by default for the mix of the
+    training part. The report gives an estimate of the mix either way."""
     partitions: PositiveInt = 1
     """Into how many partitions, each a job of its own, every file, or the downloaded catalogue, is
     divided."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import zipfile
 from pathlib import Path
@@ -11,7 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.bundle import CLASS_SET_LEVEL, FORMAT, Manifest
+from sdssflow.bundle import FORMAT, Manifest
+from sdssflow.classify.decisions import class_set_thresholds
+from sdssflow.classify.held_out import read_held_out
 from sdssflow.configuration.features import Features
 from sdssflow.configuration.targets import MANIFEST, BundledModel
 from sdssflow.estimate.redshifts import CALIBRATION, REFERENCE
@@ -99,46 +100,13 @@ def _learnt(opened: ModelFolder, origins: Origins, bins: int) -> dict:
         return found | {"tomographic_edges": np.unique(edges).tolist()}
     classes = np.concatenate([part.spec_class for part in trained])
     found["class_priors"] = {name: float(np.mean(classes == name)) for name in CLASSES}
-    reach = {}
-    for fold in opened.card["folds"]:
-        part = read_part(origins.development, fold, "calibration")
-        true = np.empty(0)
-        if len(part):
-            probability = opened.load(fold)(part.features)
-            place = [CLASSES.index(name) for name in part.spec_class]
-            true = probability[np.arange(len(part)), place]
-        reach[str(fold)] = class_reach(true)
-    return found | {"class_reach": reach}
-
-
-def class_reach(true: np.ndarray, level: float = CLASS_SET_LEVEL) -> float | None:
-    """Return by how much the probability of a class of the set may fall short of 1.
-
-    Split-conformal sets of least ambiguous classes (Sadinle, Lei & Wasserman 2019, JASA 114, 223):
-    a set of all classes with at least the probability 1 - reach holds the true one with a
-    probability of `level`, for objects like those of the calibration part.
-
-    Parameters
-    ----------
-    true : (n,) array
-        Probability given to the true class of calibration objects.
-    level : float
-        Wanted coverage.
-
-    Returns
-    -------
-    float or None
-        1, all classes, where there are too few objects for the level; None without objects.
-
-    Examples
-    --------
-    >>> round(class_reach(np.array([0.9, 0.8, 0.7, 0.6]), 0.6), 3)  # the third of five
-    0.3
-    """
-    if not len(true):
-        return None
-    rank = math.ceil((len(true) + 1) * level * (1 - 1e-12))
-    return float(np.sort(1 - true)[rank - 1]) if rank <= len(true) else 1.0
+    held_out = {fold: read_held_out(opened.path, fold) for fold in opened.card["folds"]}
+    found["class_thresholds"] = {
+        str(fold): class_set_thresholds(probability, truth).tolist()
+        for fold, (probability, truth) in held_out.items()
+        if len(truth)
+    }
+    return found
 
 
 def _card(about: dict) -> str:

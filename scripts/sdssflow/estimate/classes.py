@@ -3,26 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sdssflow.acquire.schema import CLASSES
+from sdssflow.classify.decisions import set_codes
 from sdssflow.models.folders import ModelFolder, class_probabilities
 from sdssflow.models.tree_tables import look_up_trees
+
+if TYPE_CHECKING:
+    from sdssflow.bundle import Manifest
 
 CHUNK = 16_384  # objects whose classes one thread predicts at a time
 
 
 class ClassModel:
-    """Classifiers of all folds, whose probabilities are averaged."""
+    """Classifiers of all folds, whose probabilities are averaged, and so are their thresholds."""
 
-    def __init__(self, folder: ModelFolder, reach: Mapping[str, float | None]) -> None:
+    def __init__(self, folder: ModelFolder, manifest: Manifest) -> None:
         self.folds = [look_up_trees(folder.load_model(fold)) for fold in folder.card["folds"]]
         settings = folder.settings
         # a vote takes what all of its voters take, which its card doesn't say
         self.takes_missing = settings.takes_missing and not settings.voters
-        known = [value for value in reach.values() if value is not None]
-        self.reach = float(np.mean(known)) if known else None
+        calibrations = {entry.get("calibration", "") for entry in folder.card["training"].values()}
+        raw = any(how.startswith("none") for how in calibrations)
+        self.balanced = raw and getattr(settings, "class_weight", "none") == "balanced"
+        self.trained = np.array([manifest.class_priors.get(name, np.nan) for name in CLASSES])
+        known = [*manifest.class_thresholds.values()]
+        self.thresholds = np.mean(known, axis=0) if known else None
+        reaches = [value for value in manifest.class_reach.values() if value is not None]
+        self.reach = float(np.mean(reaches)) if reaches else None
+
+    def require_known_mix(self) -> None:
+        """Raise BundleError if the probabilities are not those for the mix of the training part."""
+        if self.balanced or not np.isfinite(self.trained).all():
+            from sdssflow.bundle import BundleError
+
+            raise BundleError(
+                "the probabilities of this classifier are for no known mix of classes "
+                "(class_weight: balanced without calibration): calibrate it, or leave "
+                "class_priors out"
+            )
 
     def usable(self, features: np.ndarray) -> np.ndarray:
         """Return (n,) bool: which of (n, f) features the model can take."""
@@ -30,16 +52,60 @@ class ClassModel:
             return np.isfinite(features).any(axis=1)
         return np.isfinite(features).all(axis=1)
 
-    def columns(self, features: np.ndarray, magnitude: np.ndarray, threads: int) -> dict:
-        """Return the columns of `Bundle.columns` for (n, f) features."""
-        probability = np.zeros((len(features), len(CLASSES)))
+    def columns(
+        self,
+        features: np.ndarray,
+        magnitude: np.ndarray,
+        threads: int,
+        priors: Mapping[str, float] | None = None,
+    ) -> dict:
+        """Return the columns of `Bundle.columns` for (n, f) features.
+
+        Class sets are made of the probabilities before priors are changed: which part of the
+        objects of one class they cover depends on no mix of classes.
+        """
+        own = np.zeros((len(features), len(CLASSES)))
         for fold in self.folds if len(features) else ():
-            probability += class_probabilities(fold, features, CHUNK, threads) / len(self.folds)
+            own += class_probabilities(fold, features, CHUNK, threads) / len(self.folds)
+        probability = own
+        if priors is not None:
+            self.require_known_mix()
+            wanted = np.array([priors[name] for name in CLASSES])
+            probability = with_priors(own, self.trained, wanted)
         code = probability.argmax(axis=1).astype(np.uint8)
         found = {"class_code": code}
         found |= {f"probability_{name}": probability[:, k] for k, name in enumerate(CLASSES)}
-        if self.reach is not None:
-            inside = probability >= 1 - self.reach
-            inside[np.arange(len(code)), code] = True  # no set is empty
+        if self.thresholds is not None:
+            found["class_set_code"] = set_codes(own, self.thresholds)
+        elif self.reach is not None:
+            inside = own >= 1 - self.reach
+            inside[np.arange(len(own)), own.argmax(axis=1)] = True  # as format 1.0 says
             found["class_set_code"] = (inside @ (1 << np.arange(len(CLASSES)))).astype(np.uint8)
         return found
+
+
+def with_priors(probability: np.ndarray, trained: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return probabilities for another mix of classes, by Bayes' rule.
+
+    What an object of a class looks like is taken to be the same in both mixes.
+
+    Parameters
+    ----------
+    probability : (n, 3) float64 array
+        For the mix of the training part.
+    trained, wanted : (3,) float64 array
+        Fraction of each class in the training part, and in the other mix. A class that the training
+        part lacks keeps its probability of 0.
+
+    Returns
+    -------
+    (n, 3) float64 array
+        Rows sum to 1.
+
+    Examples
+    --------
+    >>> with_priors(np.array([[0.5, 0.5]]), np.array([0.5, 0.5]), np.array([0.9, 0.1]))
+    array([[0.9, 0.1]])
+    """
+    weighted = probability * (wanted / np.where(trained > 0, trained, 1.0))
+    return weighted / weighted.sum(axis=1, keepdims=True)

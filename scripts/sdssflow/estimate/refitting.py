@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from sdssflow.classify.held_out import write_held_out
 from sdssflow.classify.training import train_classifier
 from sdssflow.configuration.pdfs import PdfCalibration
 from sdssflow.configuration.splits import WholeSample
@@ -61,7 +62,10 @@ def refit(
     model.mkdir()
     path, learnt = model_path(model, settings, fold), learnt_from(parts)
     if settings.task == "classify":
-        save_estimator(train_classifier(chosen, parts, card["seed"], **how).estimator, path)
+        classifier = train_classifier(chosen, parts, card["seed"], **how)
+        save_estimator(classifier.estimator, path)
+        write_held_out(model, {fold: classifier.held_out})
+        learnt = {**classifier.about, **learnt}
     else:
         fitted = fit_regressor(chosen, card["seed"], parts["train"], parts["validation"], **how)
         fitted.save(path) if settings.needs_torch else save_estimator(fitted, path)

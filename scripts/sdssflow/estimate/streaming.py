@@ -119,6 +119,7 @@ def estimate_partition(
             yield from blocks
 
         about = {"target": name, "bundles": [bundle.manifest.name for bundle in by_task.values()]}
+        about |= {"class_priors": maker.priors or "training part"} if "classify" in by_task else {}
         write_parquet_blocks(every(), first.schema, path, about)
         found.counts.finish(maker.needed)
         if repeated := repeats_within(path):
@@ -161,6 +162,12 @@ class _Maker:
         known = [bundle.manifest.tomographic_edges for bundle in self.bundles.values()]
         return self.target.tomographic_edges or max(known, key=len)
 
+    @property
+    def priors(self) -> dict[str, float] | None:
+        """What part of the objects is taken to be of each class; None: as in the training part."""
+        assumed = self.target.class_priors
+        return None if assumed is None else assumed.model_dump()
+
     def block(self, catalogue: pa.Table) -> pa.Table:
         counts = self.found.counts
         counts.rows(catalogue, self.needed)
@@ -178,7 +185,7 @@ class _Maker:
 
         columns: dict[str, np.ndarray] = {}
         for bundle in self.bundles.values():
-            its = bundle.columns(catalogue, self.threads, see)
+            its = bundle.columns(catalogue, self.threads, see, self.priors)
             if "missing_bands" in columns:
                 its["missing_bands"] = its["missing_bands"] | columns["missing_bands"]
             columns |= its

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sdssflow.acquire.schema import CLASSES
+from sdssflow.classify.decisions import CLASS_SET
 from sdssflow.configuration.scores import Bootstrap, ClassScores
 from sdssflow.evaluate import class_metrics, pdf_metrics, redshift_metrics
 from sdssflow.evaluate.bootstrap import (
@@ -22,6 +23,7 @@ from sdssflow.evaluate.bootstrap import (
     weighted_sums,
     with_point_estimate,
 )
+from sdssflow.evaluate.class_decisions import set_scores
 from sdssflow.evaluate.class_metrics import PROBABILITIES, class_codes, class_scores
 from sdssflow.evaluate.metrics import Metric
 from sdssflow.evaluate.redshift_metrics import Residuals, value
@@ -31,7 +33,6 @@ from sdssflow.tables import content_digest, metadata, read_schema
 MOST_SCORED = 1_000_000
 TABLE_COLUMNS = [*ABOUT_COLUMNS, *SCORE_COLUMNS, "scored", "objects"]
 INTERVALS = [name for name in pdf_metrics.COLUMNS if "_low_" in name or "_high_" in name]
-CLASS_SET = "class_set_90"
 OF_CLASSES = [
     m for m in class_metrics.METRICS if m.name in ("accuracy", "macro_f1", "log_loss")
 ]  # fmt: skip
@@ -39,18 +40,9 @@ OF_REDSHIFTS = [
     m for m in redshift_metrics.METRICS
     if m.name in ("bias", "sigma_nmad", "outlier_0.05", "outlier_0.15")
 ]  # fmt: skip
-# means over `Columns` with `zspec` and the intervals, and with `truth` (n,) and `sets` (n, 3)
+# means over `Columns` with `zspec` and the intervals
 OF_INTERVALS = [
     m for m in pdf_metrics.DENSITIES if m.name.startswith(("coverage_", "conformal_")) and m.nominal
-]  # fmt: skip
-OF_SETS = [
-    Metric(CLASS_SET, "set of classes", "class set_90", "",
-        "fraction of objects whose class is in the set", "Should be 0.9 or a little more.",
-        term=lambda c: np.take_along_axis(c["sets"], c["truth"][:, None], axis=1)[:, 0],
-        fraction=True, nominal=0.9),
-    Metric(f"{CLASS_SET}_size", "classes in the set", "size of the class set", "",
-        "mean number of classes in the set", "1 where the model is always sure.",
-        term=lambda c: c["sets"].sum(axis=1)),
 ]  # fmt: skip
 
 
@@ -156,8 +148,9 @@ def _truth_of(path: str | Path, objid: np.ndarray) -> pa.Table:
 def truth_scores(scored: Scored, settings: ClassScores, bootstrap: Bootstrap) -> pd.DataFrame:
     """Return ``truth_scores.csv``: `TABLE_COLUMNS`, one row per score.
 
-    Classes are judged on all objects with probabilities, redshifts on true galaxies with p(z);
-    the subset says so. `n` is the number of objects of a score, `scored` of those looked at.
+    Classes are judged on all objects with probabilities, class sets also on those of each true
+    class, redshifts on true galaxies with p(z); the subset says so. `n` is the number of objects of
+    a score, `scored` of those looked at.
 
     Parameters
     ----------
@@ -169,19 +162,48 @@ def truth_scores(scored: Scored, settings: ClassScores, bootstrap: Bootstrap) ->
         Over objects.
     """
     names = scored.estimates.column_names
-    found: list[tuple[str, Scores]] = []
+    found: list[tuple[dict[str, str], Scores]] = []
     if "class" in names:
-        found += [("all", some) for some in _of_classes(scored, settings, bootstrap)]
+        found += [({}, some) for some in _of_classes(scored, settings, bootstrap)]
     if "zphot" in names:
-        found += [("GALAXY", some) for some in _of_redshifts(scored, bootstrap)]
+        galaxies = {"subset": "GALAXY"}
+        found += [(galaxies, some) for some in _of_redshifts(scored, bootstrap)]
     about = {"model": ", ".join(scored.bundles), "seed": "all"}
     more = {"scored": len(scored.estimates), "objects": scored.objects}
     rows = [
-        {**row, **more, "subset": subset}
+        {**row, **more, **subset}
         for subset, scores in found
         for row in score_rows(scores, bootstrap.level, about, {}, scored.digest)
     ]
     return pd.DataFrame(rows, columns=TABLE_COLUMNS)
+
+
+def prior_scores(scored: Scored, priors: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of ``truth_scores.csv``: estimated less true fraction of each class.
+
+    `priors` is the table of `class_priors.priors_table`, whose interval moves by the true fraction
+    of the objects that are scored and have probabilities.
+    """
+    known = scored.estimates["class"].is_valid().to_numpy()
+    true = [np.mean(scored.spec_class[known] == name) for name in priors["class"]]
+    table = pd.DataFrame(
+        {
+            "model": ", ".join(scored.bundles),
+            "seed": "all",
+            "metric": "class_prior",
+            "convention": "estimated less true fraction",
+            "subset": priors["class"],
+            **{
+                name: priors[of] - true
+                for name, of in {"value": "estimated", "lower": "lower", "upper": "upper"}.items()
+            },
+            "n": priors["drawn"],
+            "data_digest": scored.digest,
+            "scored": len(scored.estimates),
+            "objects": scored.objects,
+        }
+    )
+    return table[TABLE_COLUMNS]
 
 
 def _of_classes(scored: Scored, settings: ClassScores, bootstrap: Bootstrap) -> list[Scores]:
@@ -196,7 +218,7 @@ def _of_classes(scored: Scored, settings: ClassScores, bootstrap: Bootstrap) -> 
         # no class has the name of another in its own
         inside = [pc.match_substring(table[CLASS_SET], name).to_numpy() for name in CLASSES]
         sets = np.column_stack(inside)
-        found.append(_means(OF_SETS, {"truth": truth, "sets": sets}, counts))
+        found.append(set_scores({"truth": truth, "sets": sets}, counts))
     return found
 
 

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sdssflow.acquire.schema import CLASSES
+from sdssflow.classify.decisions import CLASS_SET, CLASS_SET_LEVEL
 from sdssflow.evaluate import class_metrics
 from sdssflow.evaluate.metrics import ALL, axis_labels, placed
 from sdssflow.evaluate.tables import Predictions
@@ -68,23 +69,56 @@ def draw_confusion(table: pd.DataFrame, models: Sequence[str]) -> Figure:
 
 
 def draw_reliability(table: pd.DataFrame, models: Sequence[str]) -> Figure:
-    """Draw the calibration curve of every model's most probable class."""
-    top = table[table["subset"] == ALL]
-    figure, axes = panels(len(models), width=2.4, height=2.4, margin=(0.6, 0.4))
-    for axis, model in zip(axes, models, strict=True):
-        rows = top[top["model"] == model]
-        bars = np.abs(rows[["lower", "upper"]].to_numpy().T - rows["fraction"].to_numpy())
-        axis.plot([0, 1], [0, 1], color="0.5", lw=1)
-        axis.errorbar(
-            rows["mean_probability"], rows["fraction"], np.nan_to_num(bars), fmt="o-",
-            color=PALETTE[0], ms=4, lw=1.2,
-        )  # fmt: skip
-        share = rows["n"] / rows["n"].sum()
-        width = rows["bin_high"] - rows["bin_low"]
-        axis.bar(rows["bin_low"], share, width, align="edge", color=PALETTE[4], alpha=0.35)
-        axis.set(title=model, xlim=(0.25, 1.02), ylim=(0, 1.05))
-    figure.supxlabel("mean probability of the predicted class (bars: share of the objects)")
+    """Draw the calibration curves of every model: of the most probable class and of each class.
+
+    Bars are bootstrap intervals of the fraction; in the band lies that of right probabilities.
+    """
+    subsets = (ALL, *CLASSES)
+    figure, axes = plt.subplots(
+        len(subsets), len(models), figsize=(1 + 1.7 * len(models), 7), sharex=True, sharey=True,
+        squeeze=False,
+    )  # fmt: skip
+    for row, subset in enumerate(subsets):
+        color = CLASS_COLORS.get(subset, PALETTE[0])
+        for axis, model in zip(axes[row], models, strict=True):
+            rows = table[(table["model"] == model) & (table["subset"] == subset)]
+            bars = np.abs(rows[["lower", "upper"]].to_numpy().T - rows["fraction"].to_numpy())
+            stated = rows["mean_probability"]
+            axis.plot([0, 1], [0, 1], color="0.5", lw=1)
+            axis.fill_between(
+                stated, rows["consistent_lower"], rows["consistent_upper"], color="0.8", lw=0
+            )
+            axis.errorbar(
+                stated, rows["fraction"], np.nan_to_num(bars), fmt="o-", color=color, ms=3, lw=1
+            )
+            share = rows["n"] / rows["n"].sum()
+            width = rows["bin_high"] - rows["bin_low"]
+            axis.bar(rows["bin_low"], share, width, align="edge", color=PALETTE[4], alpha=0.35)
+            axis.set(xlim=(-0.02, 1.02), ylim=(0, 1.05))
+            if not row:
+                axis.set_title(model)
+        axes[row, 0].set_ylabel("top class" if subset == ALL else subset, color=color)
+    figure.supxlabel("mean stated probability (bars at the bottom: share of the objects)")
     figure.supylabel("fraction that is right")
+    return figure
+
+
+def draw_class_sets(table: pd.DataFrame, models: Sequence[str]) -> Figure:
+    """Draw coverage and size of class sets against magnitude, one column per class."""
+    figure, axes = plt.subplots(2, 3, figsize=(10, 5.6), sharex=True, sharey="row")
+    binned = table[table["variable"] == "reference_mag"]
+    for row, (metric, label) in enumerate(
+        {CLASS_SET: "coverage", f"{CLASS_SET}_size": "classes in the set"}.items()
+    ):
+        for axis, name in zip(axes[row], CLASSES, strict=True):
+            shown = binned[(binned["metric"] == metric) & (binned["subset"] == name)]
+            axis.axhline(CLASS_SET_LEVEL if not row else 1, color="0.5", lw=1)
+            _lines_by_bin(axis, shown, [name for name in models if (shown["model"] == name).any()])
+            axis.set_title(name, color=CLASS_COLORS[name])
+        axes[row, 0].set_ylabel(label)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper")
+    figure.supxlabel("reference magnitude [mag]")
     return figure
 
 
@@ -155,6 +189,7 @@ FIGURES = {
     "comparison": (draw_comparison, ("scores", "models")),
     "confusion": (draw_confusion, ("confusion", "models")),
     "reliability": (draw_reliability, ("reliability", "models")),
+    "class_sets": (draw_class_sets, ("class_sets", "models")),
     "by_magnitude": (draw_by_magnitude, ("scores_by_bin", "models")),
     "roc": (draw_roc, ("predictions",)),
 }

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binom
 
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.configuration.scores import Bootstrap, ClassScores
@@ -249,9 +250,14 @@ def per_bin(probability: np.ndarray, bins: int, values: np.ndarray) -> np.ndarra
 
 
 def compare_classifiers(
-    predictions: Sequence[Predictions], settings: ClassScores, bootstrap: Bootstrap
+    predictions: Sequence[Predictions],
+    settings: ClassScores,
+    bootstrap: Bootstrap,
+    counts: Mapping[int, np.ndarray] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Score all models of one split, given by their predictions of the same objects.
+
+    `counts` are of `tables.counts_by_seed`, where they are drawn already.
 
     Returns
     -------
@@ -267,7 +273,7 @@ def compare_classifiers(
         ),
         ("reference_mag",),
     )
-    counts = counts_by_seed(predictions, bootstrap)
+    counts = counts or counts_by_seed(predictions, bootstrap)
     tables = compare_models(predictions, scorer, settings.magnitude_bins, bootstrap, counts)
     bins = tables["scores_by_bin"]
     tables["scores_by_bin"] = bins[bins["seed"] == ALL].reset_index(drop=True)
@@ -312,7 +318,9 @@ def reliability_table(
 
     The columns are `subset` (``all``: the most probable class, else the probability of that class),
     `bin_low`, `bin_high`, `n` (predictions of all seeds), `mean_probability`, `fraction` of them
-    that are right, `lower`, `upper`. Empty bins are left out.
+    that are right, `lower`, `upper` (of the bootstrap), `consistent_lower`, `consistent_upper`:
+    where the fraction of right probabilities lies (Bröcker & Smith 2007), by the binomial
+    distribution of as many objects as one seed has there. Empty bins are left out.
     """
     bins = settings.calibration_bins
     edges = np.linspace(0, 1, bins + 1)
@@ -338,7 +346,13 @@ def reliability_table(
                 "upper": upper,
             }
         )
-        tables.append(table[table["n"] > 0])
+        table = table[table["n"] > 0]
+        objects = np.ceil(table["n"] / len(truths))
+        ends = binom.interval(level, objects, np.clip(table["mean_probability"], 0, 1))
+        names = ("consistent_lower", "consistent_upper")
+        tables.append(
+            table.assign(**{n: end / objects for n, end in zip(names, ends, strict=True)})
+        )
     return pd.concat(tables, ignore_index=True)
 
 

@@ -15,7 +15,7 @@ from sdssflow.prepare.parts import Part, folds, read_part
 from sdssflow.tables import metadata, with_metadata
 
 CARD_ENTRIES = ("device", "dtype", "versions")
-Predict = Callable[[Path, int, Part], Mapping[str, np.ndarray]]
+Predict = Callable[[Path, int, Part], Mapping[str, np.ndarray | pa.Array]]
 
 
 def predict_tests(
@@ -89,7 +89,9 @@ def _require_match(
                 )
 
 
-def _rows(part: Part, seed: int, fold: int, columns: Mapping[str, np.ndarray]) -> pa.Table:
+def _rows(
+    part: Part, seed: int, fold: int, columns: Mapping[str, np.ndarray | pa.Array]
+) -> pa.Table:
     count = len(part)
     return pa.table(
         {
@@ -103,6 +105,8 @@ def _rows(part: Part, seed: int, fold: int, columns: Mapping[str, np.ndarray]) -
     )
 
 
-def _column(values: np.ndarray) -> pa.Array:
+def _column(values: np.ndarray | pa.Array) -> pa.Array:
+    if isinstance(values, pa.Array):
+        return values
     # pyarrow reads no numpy text
     return pa.array(values.tolist(), pa.string()) if values.dtype.kind == "U" else pa.array(values)

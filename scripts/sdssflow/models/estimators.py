@@ -20,6 +20,7 @@ from sdssflow.files import replacing
 # code from the file (a forged tree could crash the process, so skops leaves trees to the user)
 TRUSTED_TYPES: tuple[str, ...] = (
     "numpy.dtype",
+    "sdssflow.classify.dirichlet.DirichletCalibration",
     "sdssflow.classify.network_ensembles.NetworkEnsemble",
     "sdssflow.classify.photoz_boosting.PhotozClassifier",
     "sdssflow.regress.forests.DensityForest",

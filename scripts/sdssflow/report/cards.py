@@ -197,7 +197,19 @@ def _training_facts(cards: list[dict[str, Any]], split: str) -> list[tuple[str, 
         for key, value in cards[0]["settings"].items()
         if key != "kind"
     )
+    calibrated = [
+        f"seed {row['seed']}, fold {row['fold']}: {row['method']}{_loss(row)}"
+        for row in _calibrations(cards)
+    ]
+    if calibrated:
+        shown = "; ".join(calibrated)
+        settled = [
+            ("Calibration", f"By log-loss on objects held out of it (± 1 standard error): {shown}.")
+        ]
+    else:
+        settled = []
     return [
+        *settled,
         ("Training data", f"Split {split}. {'; '.join(learnt)}."),
         ("Features", ", ".join(cards[0]["features"])),
         ("Settings", ", ".join(settings) or "none"),
@@ -212,6 +224,25 @@ def _learnt_from(cards: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
                 if objects:
                     row = {"seed": card["seed"], "fold": int(fold), "part": part}
                     yield row | {"objects": objects, "digest": entry["digests"][part]}
+
+
+def _calibrations(cards: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield how each fold of a classifier was calibrated, and what was tried, by seed and fold."""
+    for card in cards:
+        for fold, entry in card["training"].items():
+            if "calibration" in entry:
+                row = {"seed": card["seed"], "fold": int(fold), "method": entry["calibration"]}
+                yield row | {"tried": entry.get("calibrations_tried", {})}
+
+
+def _loss(row: dict[str, Any]) -> str:
+    """Say what the calibration that was taken scored, and how many others were tried."""
+    if row["method"] not in row["tried"]:
+        return ""
+    its = row["tried"][row["method"]]
+    others = len(row["tried"]) - 1
+    more = f", of {others + 1} tried" if others else ""
+    return f" ({its['log_loss']:.4f} ± {its['standard_error']:.4f}{more})"
 
 
 def _run_facts(runs: list[ModelRun]) -> list[tuple[str, str]]:
@@ -266,6 +297,7 @@ def _record(
         "seeds": [card["seed"] for card in cards],
         "features": list(cards[0]["features"]) if cards else [],
         "settings": cards[0]["settings"] if cards else {},
+        "calibrations": list(_calibrations(cards)),
         "learnt_from": list(_learnt_from(cards)),
         "test_digests": {seed: digest for run in runs for seed, digest in run.digests.items()},
         "devices": sorted({str(card.get("device")) for card in run_cards}),

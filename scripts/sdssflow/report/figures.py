@@ -178,7 +178,13 @@ CLASSES = (
         "Fraction of each true class (rows) that each classifier puts in each class (columns)."),
     Shown("classify/{split}/figures/reliability", "Are the probabilities right?",
         "Observed frequency against predicted probability. On the diagonal, objects given a "
-        "probability of 0.8 are right eight times in ten; below it the classifier is too sure."),
+        "probability of 0.8 are right eight times in ten; below it the classifier is too sure. "
+        "Rows: the most probable class, then the probability of each class. Bars: bootstrap "
+        "intervals; grey: where right probabilities lie, bin by bin."),
+    Shown("classify/{split}/figures/class_sets", "Coverage of the class sets",
+        "Fraction of the objects of each class whose class set holds that class, and the mean "
+        "number of classes in the set, in bins of magnitude with equal numbers of objects. The "
+        "sets promise 0.9 for each class as a whole, not for each magnitude."),
     Shown("classify/{split}/figures/by_magnitude", "Scores against magnitude",
         "Scores in bins of magnitude with equal numbers of objects, with intervals. Faint objects "
         "have noisier colours."),
@@ -192,6 +198,23 @@ CLASSES = (
     Shown("classify/{split}/reliability.csv", "Reliability, in numbers",
         "Mean predicted probability and observed frequency in bins of predicted probability.",
         name="reliability_table"),
+    Shown("classify/{split}/class_sets.csv", "Class sets at 90 %, in numbers",
+        "The set of an object holds the classes that it may be of: those whose probability is at "
+        "least what nine in ten calibration objects of the class have. So it holds the true class "
+        "of nine in ten objects of each class, whatever the mix of classes. A set without a class "
+        "is no mistake: the object lies between classes. Intervals of the bootstrap over groups; "
+        "the file has the binomial ones too.", name="class_sets_table",
+        columns="``binomial_lower`` and ``binomial_upper`` are of as many independent objects as a "
+        "test part has."),
+    Shown("classify/{split}/operating_points.csv", "Thresholds for a stated purity or completeness",
+        "An object is taken for one of a class where the probability of that class reaches the "
+        "threshold. Thresholds are chosen on the calibration part: the lowest (of purity) or "
+        "highest (of completeness) one that keeps what is wanted with a confidence of 90 % there. "
+        "Purity and completeness are those of the test part, mean over the seeds that have a "
+        "threshold; the others' calibration parts are too small to show it, or no threshold keeps "
+        "it.",
+        columns="``seeds`` counts those that have a threshold; ``operating_points.json`` has the "
+        "threshold of each."),
 )
 REDSHIFTS = (
     Shown("regress/{split}/scores.csv", "Scores of the photometric redshifts",
@@ -306,6 +329,15 @@ ESTIMATES = (
         "like those of the sample; the farther the target, the less they say.",
         columns="One row per fold of the model. ``reference`` and ``drawn`` are the numbers of "
         "training objects and of the target's that were compared.", asked=_estimates_redshifts),
+    Shown("class_priors.csv", "How many objects are of each class",
+        "By what the classifier says of the objects drawn: the mix of classes that makes its "
+        "probabilities most likely, with the interval of a bootstrap over these objects. It is "
+        "right where the probabilities are, and where an object of a class looks as in the "
+        "training part; the interval knows of neither. Counts of the most probable classes lean "
+        "towards the mix of the training part.",
+        columns="One row per class. ``assumed`` is what the target's definition says and the "
+        "probabilities are for; empty, they are for the mix of the training part.",
+        asked=_classifies),
     Shown("truth_scores.csv", "Scores against the truth of the simulation",
         "Estimates set against what was simulated. Intervals are of a bootstrap over objects. "
         "Redshifts are judged on true galaxies. A class set of 90 % should hold the true class of "

@@ -9,7 +9,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from textwrap import fill
 
-from sdssflow.evaluate import class_metrics, paper_metrics, pdf_metrics, redshift_metrics
+from sdssflow.evaluate import (
+    class_decisions,
+    class_metrics,
+    paper_metrics,
+    pdf_metrics,
+    redshift_metrics,
+)
 from sdssflow.evaluate.metrics import Metric, names, placed
 
 BETTER = {"low": "lower is better", "high": "higher is better", "zero": "nearer 0 is better"}
@@ -38,7 +44,8 @@ def _by_name(records: Sequence[Metric]) -> dict[str, Metric]:
     return found
 
 
-CLASSES = _by_name(class_metrics.METRICS)
+OF_CLASSES = (*class_metrics.METRICS, *class_decisions.SET_METRICS)
+CLASSES = _by_name(OF_CLASSES)
 REDSHIFTS = _by_name(redshift_metrics.METRICS)
 OF_PAPERS = _by_name(paper_metrics.METRICS)
 DENSITIES = _by_name(pdf_metrics.DENSITIES)
@@ -114,16 +121,17 @@ p(z). [Photometric redshifts](photometric_redshifts.md) says how they are made.
         """\
 ## Classes
 
-Means over classes are over those that occur in the truth.
+Means over classes are over those that occur in the truth. `class_sets.csv` has the scores of class
+sets.
 """,
-        class_metrics.METRICS,
+        OF_CLASSES,
     ),
 )
 _END = """\
-A metric is one record in `redshift_metrics`, `paper_metrics`, `pdf_metrics` or `class_metrics` of
-`sdssflow.evaluate`, with its formula as a function and what this page says of it. The score tables,
-the labels of figures, the glossary of the report and this page are made of it. A new paper's name
-stands in `Convention` of `sdssflow.configuration.scores` too.
+A metric is one record in `redshift_metrics`, `paper_metrics`, `pdf_metrics`, `class_metrics` or
+`class_decisions` of `sdssflow.evaluate`, with its formula as a function and what this page says of
+it. The score tables, the labels of figures, the glossary of the report and this page are made of
+it. A new paper's name stands in `Convention` of `sdssflow.configuration.scores` too.
 """
 _HEAD = (
     "metric",

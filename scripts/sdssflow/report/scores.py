@@ -37,6 +37,11 @@ STACK_COLUMNS = (
     *(f"{moment}_{what}" for moment in MOMENTS
       for what in ("stacked", "true", "difference", "lower", "upper")),
 )  # fmt: skip
+SET_COLUMNS = (*BIN_COLUMNS, "binomial_lower", "binomial_upper")
+POINT_COLUMNS = (
+    "model", "subset", "aim", "wanted", "threshold", "seeds", "chosen", "n",
+    *(f"{of}{end}" for of in ("purity", "completeness") for end in ("", "_lower", "_upper")),
+)  # fmt: skip
 NOT_ZERO = "Bold: the interval does not hold 0."
 
 
@@ -176,9 +181,44 @@ def score_table(
     return Table(title, text, columns, body, [*notes, "Bold: the best value of a column."])
 
 
-def class_table(scores: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table | None:
-    """Pivot the scores of single classes to one row per model and class; None if there are none."""
-    rows = scores[(scores["seed"] == "all") & (scores["subset"] != "all")]
+def set_tables(sets: pd.DataFrame, title: str, text: str, notes: list[str]) -> list[Table]:
+    """Show scores of class sets: of each model and class, then, folded, in bins of magnitude."""
+    whole = sets["variable"] == "all"
+    found = class_table(sets[whole], title, text, notes, every=True)
+    binned = bin_tables(sets[~whole], title, "The same in bins.", notes)
+    return [*([found] if found else []), *binned]
+
+
+def point_table(points: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:
+    """Show what thresholds of one model cost, one row for each class and aim.
+
+    `seeds` counts those with a threshold: a row is of them alone.
+    """
+    body = []
+    for _, row in points.iterrows():
+        measured = [
+            score_cell(pd.Series({"value": row[name], "lower": row[f"{name}_lower"],
+                                  "upper": row[f"{name}_upper"]}))
+            for name in ("purity", "completeness")
+        ]  # fmt: skip
+        aim = f"{row['aim']} {plain(row['wanted'])}"
+        numbers = [number_cell(row[name]) for name in ("threshold", "chosen")]
+        body.append([*map(text_cell, (row["subset"], aim)), *numbers, *measured])
+        body[-1] += [number_cell(row[name]) for name in ("n", "seeds")]
+    model = points["model"].iloc[0] if len(points) else ""
+    numeric = ("threshold", "chosen", "purity", "completeness", "N", "seeds")
+    columns = word_columns("class", "wanted", *numeric, numeric=numeric)
+    return Table(f"{title}: {model}", text, columns, body, notes)
+
+
+def class_table(
+    scores: pd.DataFrame, title: str, text: str, notes: list[str], every: bool = False
+) -> Table | None:
+    """Pivot the scores of single classes to one row per model and class; None if there are none.
+
+    With `every`, all objects together have a row too.
+    """
+    rows = scores[(scores["seed"] == "all") & ((scores["subset"] != "all") | every)]
     if rows.empty:
         return None
     keys = _metric_keys(rows)

@@ -15,13 +15,17 @@ from sdssflow.report.figures import PDFS
 from sdssflow.report.glossary import RANKED_BY, TASKS
 from sdssflow.report.provenance import Provenance, check_digests
 from sdssflow.report.scores import (
+    POINT_COLUMNS,
+    SET_COLUMNS,
     STACK_COLUMNS,
     ModelScores,
     bin_tables,
     class_table,
     difference_table,
+    point_table,
     read_scores,
     score_table,
+    set_tables,
     stack_table,
 )
 from sdssflow.report.sections import Figure, Residuals, Section, block
@@ -162,6 +166,14 @@ def _blocks(item: Item, scores: ModelScores) -> Iterator[Table | Figure]:
                 points = scores.scores[of_points]
                 table = score_table(points, title, text, notes, RANKED_BY["regress"])
                 yield replace(table, folded=True)
+        case "class_sets_table":
+            frame = read_table(item.path, SET_COLUMNS, empty=True)
+            if len(frame):
+                yield from set_tables(frame, title, text, notes)
+        case "operating_points":
+            frame = read_table(item.path, POINT_COLUMNS, empty=True)
+            if len(frame):
+                yield point_table(frame[frame["model"] == scores.best], title, text, notes)
         case "differences" | "pdf_differences":
             if len(scores.differences):
                 yield difference_table(scores.differences, scores.best, title, text, notes)

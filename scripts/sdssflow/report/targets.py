@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
+from sdssflow.classify.decisions import CLASS_SET_LEVEL
 from sdssflow.configuration.applying import Estimated
 from sdssflow.configuration.targets import Target
 from sdssflow.prepare.cuts import describe
@@ -28,6 +30,8 @@ from sdssflow.report.tables import (
 
 PARTITION_COLUMNS = ("partition", "path", "rows", "kept", "bytes_per_object",
                      "pdf_bytes_per_object", "refused", "repeated")  # fmt: skip
+PRIOR_COLUMNS = ("class", "training", "assumed", "estimated", "lower", "upper", "most_probable",
+                 "drawn", "objects", "empty_sets")  # fmt: skip
 SCORE_COLUMNS = ("metric", "convention", "subset", "value", "lower", "upper", "n", "scored",
                  "objects")  # fmt: skip
 MOST_LISTED = 200  # partitions with a fault
@@ -90,12 +94,15 @@ def target_page(
         item = found["shift"]
         shift = plain_table(read_table(item.path, ("bundle", "auc")), item.title, item.caption, [])
         further.append(Section(f"{name}-shift", item.title, blocks=[_from(item, shift)]))
+    if "class_priors" in found:
+        item = found["class_priors"]
+        further.append(Section(f"{name}-mix", item.title, blocks=[_priors_table(item)]))
     if "truth_scores" in found:
         item = found["truth_scores"]
         further.append(Section(f"{name}-truth", item.title, blocks=[_truth_table(item)]))
     sections = [
-        Section(f"{name}-data", "What went in", facts=_facts(name, target, listed),
-                blocks=[went_in]),
+        Section(f"{name}-data", "What went in",
+                facts=_facts(name, target, listed, "classify" in its.tasks), blocks=[went_in]),
         Section(f"{name}-models", "Models applied", blocks=[_models_table(manifests)]),
         Section(f"{name}-flags", "What was flagged, and why", blocks=[flagged]),
         Section(f"{name}-figures", "What the models say", blocks=figures),
@@ -127,7 +134,9 @@ def _in_short(listed: pd.DataFrame, manifests: Sequence[Mapping[str, Any]]) -> l
     return found
 
 
-def _facts(name: str, target: Target, listed: pd.DataFrame) -> list[tuple[str, str]]:
+def _facts(
+    name: str, target: Target, listed: pd.DataFrame, classifies: bool
+) -> list[tuple[str, str]]:
     """Return what is known of the source and the estimates, as pairs of a word and its value."""
     source = target.source
     place = getattr(source, "path", getattr(source, "folder", ""))
@@ -141,11 +150,20 @@ def _facts(name: str, target: Target, listed: pd.DataFrame) -> list[tuple[str, s
                                  False: "not subtracted in the source"}.get(extinction, "")),
         ("Partitions", f"{len(listed):,}"),
         ("Cuts", cuts or "none"),
+        ("Class probabilities for", _mix(target) if classifies else ""),
         ("p(z) kept as", FORMS[target.pdf] if (listed["pdf_bytes_per_object"] > 0).any()
                          or target.pdf == "quantiles_99" else ""),
         ("Bytes per object", _bytes(listed)),
     ]  # fmt: skip
     return [pair for pair in facts if pair[1]]
+
+
+def _mix(target: Target) -> str:
+    """Say which mix of classes the probabilities are for."""
+    if target.class_priors is None:
+        return "the mix of classes of the training part"
+    stated = target.class_priors.model_dump().items()
+    return f"an assumed mix of classes: {', '.join(f'{name} {part:g}' for name, part in stated)}"
 
 
 def _bytes(listed: pd.DataFrame) -> str:
@@ -220,8 +238,32 @@ def _truth_table(item: Item) -> Table:
     return _from(item, Table(item.title, item.caption, heads, rows, notes))
 
 
+def _priors_table(item: Item) -> Table:
+    frame = read_table(item.path, PRIOR_COLUMNS)
+    rows = []
+    for _, row in frame.iterrows():
+        value, interval = with_interval(row["estimated"], row["lower"], row["upper"])
+        shown = Cell(value, interval, float(row["estimated"]) if value else "")
+        numbers = [number_cell(row[of]) for of in ("training", "assumed", "most_probable")]
+        rows.append([text_cell(row["class"]), *numbers, shown])
+    drawn, objects = int(frame["drawn"].iloc[0]), int(frame["objects"].iloc[0])
+    numeric = ("in the training part", "assumed", "by most probable class", "estimated")
+    heads = word_columns("class", *numeric, numeric=numeric)
+    notes = [f"By {plain(drawn)} objects drawn of {plain(objects)} with class probabilities"]
+    empty, most = float(frame["empty_sets"].iloc[0]), 1 - CLASS_SET_LEVEL
+    if empty - 3 * math.sqrt(most * CLASS_SET_LEVEL / max(drawn, 1)) > most:
+        notes.append(
+            f"Not to be trusted: {empty:.1%} of these objects have an empty class set, and no "
+            f"change of the mix alone gives more than {most:.0%}. Objects of a class look "
+            "otherwise here than in the training part"
+        )
+    return _from(item, Table(item.title, item.caption, heads, rows, notes))
+
+
 def _of(subset: str) -> str:
-    return {"all": "all classes", "GALAXY": "true galaxies"}.get(subset, subset)
+    words = {"all": "all classes", "GALAXY": "galaxies", "QSO": "quasars", "STAR": "stars"}
+    found = words.get(subset, subset)
+    return found if subset in ("all", found) else f"true {found}"
 
 
 def _from(item: Item, table: Table) -> Table:

@@ -1,0 +1,136 @@
+"""Dirichlet calibration: a linear map of log-probabilities (Kull et al. 2019, arXiv:1910.12656).
+
+If the probabilities that a classifier gives to the objects of each class have a Dirichlet
+distribution, the right probabilities are softmax(W log p + b). `diagonal` fits one weight and one
+offset per class, else W is full. A temperature is the case W = I / T, b = 0.
+
+The paper draws the off-diagonal weights and the offsets towards 0 and leaves the diagonal free;
+here all of W is drawn towards I, so that few objects change nothing. It is own code because what is
+saved must be arrays alone (the author's package keeps optimiser states of JAX).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+PENALTY = 1.0  # of |W - I|² + b², against the sum of the log-loss over the objects
+
+
+class DirichletCalibration(ClassifierMixin, BaseEstimator):
+    """A fitted classifier and the linear map of its log-probabilities.
+
+    Parameters
+    ----------
+    estimator : scikit-learn classifier
+        Fitted, with `decision_function` or `predict_proba`; it is not fitted again.
+    diagonal : bool
+        Whether classes are not mixed.
+
+    Attributes
+    ----------
+    classes_ : (c,) array of str
+        Those of the estimator.
+    weights_, offsets_ : (c, c) and (c,) float64 arrays
+        W and b above.
+    floor_ : float
+        What a probability of 0 counts as: half of the smallest other one of the objects fitted on,
+        as a vote that nobody gave is known no better than that.
+    """
+
+    def __init__(self, estimator: Any, diagonal: bool = False):
+        self.estimator = estimator
+        self.diagonal = diagonal
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> DirichletCalibration:
+        """Fit the map on (n, f) features and (n,) classes, all of them known to the estimator."""
+        self.classes_ = self.estimator.classes_
+        self.floor_ = 0.0
+        found = responses(self.estimator, X)
+        if found.is_probability:
+            self.floor_ = float(found.values[found.values > 0].min()) / 2
+        truth = (np.asarray(y)[:, None] == self.classes_).astype(np.float64)
+        fitted = _fit(self._logarithms(found), truth, self.diagonal)
+        self.weights_, self.offsets_ = fitted[:, :-1], fitted[:, -1]
+        return self
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Return (n, c) probabilities of (n, f) features."""
+        logarithms = self._logarithms(responses(self.estimator, X))
+        return softmax(logarithms @ self.weights_.T + self.offsets_, axis=1)
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return the (n,) most probable classes of (n, f) features."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def _logarithms(self, found: Responses) -> np.ndarray:
+        if found.is_probability:
+            # a voter's probability may be smaller than any seen in the fit, but not 0
+            smallest = self.floor_ or np.finfo(np.float64).tiny
+            values = np.where(found.values > 0, found.values, smallest)
+            return np.log(values)
+        return log_softmax(found.values, axis=1)
+
+
+def _fit(logarithms: np.ndarray, truth: np.ndarray, diagonal: bool) -> np.ndarray:
+    """Return the (c, c + 1) array of weights and offsets that has the least penalised log-loss.
+
+    It is a convex function of few parameters: Newton's method takes a few steps.
+    """
+    n, c = truth.shape
+    inputs = np.column_stack([logarithms, np.ones(n)])
+    start = np.eye(c, c + 1)
+    free = np.ones((c, c + 1), bool)
+    if diagonal:
+        free = start.astype(bool)
+        free[:, -1] = True
+
+    def unpacked(parameters: np.ndarray) -> np.ndarray:
+        weights = start.copy()
+        weights[free] = parameters
+        return weights
+
+    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        weights = unpacked(parameters)
+        logits, away = inputs @ weights.T, weights - start
+        slope = (softmax(logits, axis=1) - truth).T @ inputs + 2 * PENALTY * away
+        value = PENALTY * (away**2).sum() - (truth * log_softmax(logits, axis=1)).sum()
+        return value / n, slope[free] / n
+
+    def curvature(parameters: np.ndarray) -> np.ndarray:
+        p = softmax(inputs @ unpacked(parameters).T, axis=1)
+        found = np.empty((c, c + 1, c, c + 1))
+        for i in range(c):
+            for j in range(c):
+                of_each = p[:, i] * ((i == j) - p[:, j])
+                found[i, :, j] = inputs.T @ (inputs * of_each[:, None])
+        found = found.reshape(free.size, free.size) + 2 * PENALTY * np.eye(free.size)
+        return found[np.ix_(free.ravel(), free.ravel())] / n
+
+    best = minimize(loss, start[free], jac=True, hess=curvature, method="trust-exact")
+    return unpacked(best.x)
+
+
+class Responses:
+    """What a classifier says of n objects: (n, c) probabilities or decision values."""
+
+    def __init__(self, values: np.ndarray, is_probability: bool) -> None:
+        self.values = values
+        self.is_probability = is_probability
+
+
+def responses(estimator: Any, features: np.ndarray) -> Responses:
+    """Return the decision values of a fitted classifier, or its probabilities if it has none.
+
+    Of two classes, the decision value is that of the second; the first has 0.
+    """
+    if hasattr(estimator, "decision_function"):
+        values = estimator.decision_function(features)
+        if values.ndim == 1:
+            values = np.column_stack([np.zeros(len(values)), values])
+        return Responses(values, False)
+    return Responses(estimator.predict_proba(features), True)
