@@ -24,7 +24,7 @@ from sdssflow.configuration.targets import Target, read_manifest
 from sdssflow.estimate.class_priors import priors_table
 from sdssflow.estimate.drawn import read_drawn
 from sdssflow.estimate.gathering import read_summaries
-from sdssflow.logs import run
+from sdssflow.logs import logger, run
 from sdssflow.tables import write_csv
 
 
@@ -33,7 +33,10 @@ def main(snakemake):
     summaries = read_summaries(inputs.summaries)
     (path,) = (path for path in inputs.bundles if read_manifest(path)["task"] == "classify")
     model = bundle.load(path)
-    model.model.require_known_mix()
+    if not model.model.knows_mix:
+        logger.warning(
+            "%s gives probabilities for no known mix of classes; none is estimated", path
+        )
     assumed = Target.from_canonical(params.target).class_priors
     drawn = read_drawn(
         inputs.drawn,
@@ -44,7 +47,7 @@ def main(snakemake):
     table = priors_table(
         drawn,
         sum(summary["numbers"].get("classified", 0) for summary in summaries),
-        model.manifest.class_priors,
+        model.manifest.class_priors if model.model.knows_mix else None,
         assumed and assumed.model_dump(),
         Bootstrap.from_canonical(params.bootstrap),
     )

@@ -99,6 +99,9 @@ def test_a_class_that_training_lacks_stays_at_nothing_and_no_objects_give_no_mix
     (found,) = estimated(probability, np.array([0.6, 0, 0.4]), np.ones((1, 500)))
     assert found[1] == 0
     table = priors_table(pa.table({"partition": []}), 0, named(TRAINED), None, Bootstrap())
+    unknown = priors_table(drawn_of(np.eye(3)), 3, None, None, Bootstrap(replicates=20))
+    assert unknown[["training", "estimated", "lower"]].isna().all(axis=None)
+    assert unknown["most_probable"].tolist() == pytest.approx([1 / 3] * 3)
     assert table["estimated"].isna().all()
     assert table["drawn"].tolist() == [0, 0, 0]
 

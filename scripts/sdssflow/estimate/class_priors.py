@@ -77,7 +77,7 @@ def estimate_priors(
 def priors_table(
     drawn: pa.Table,
     objects: int,
-    trained: Mapping[str, float],
+    trained: Mapping[str, float] | None,
     assumed: Mapping[str, float] | None,
     bootstrap: Bootstrap,
 ) -> pd.DataFrame:
@@ -90,8 +90,9 @@ def priors_table(
         class sets: `empty_sets` is the share of those without a class.
     objects : int
         How many objects of the target have class probabilities.
-    trained : mapping
-        Fraction of each class in the training part.
+    trained : mapping, optional
+        Fraction of each class in the training part. Without, the probabilities are for no known
+        mix, and no other can be estimated.
     assumed : mapping, optional
         The mix that the probabilities in `drawn` are for; by default that of the training part.
     bootstrap : Bootstrap
@@ -106,18 +107,21 @@ def priors_table(
     if names[0] in drawn.column_names:
         drawn = drawn.filter(drawn[names[0]].is_valid())
         probability = columns(drawn, names)
-    found = {"class": list(CLASSES), "training": mixes[0], "assumed": np.nan}
+    found = {"class": list(CLASSES), "training": np.nan, "assumed": np.nan}
+    if mixes[0] is not None:
+        found["training"] = mixes[0]
     if mixes[1] is not None:
         found["assumed"] = mixes[1]
         probability = with_priors(probability, mixes[1], mixes[0])
     estimated, ends, counted = (np.full(len(CLASSES), np.nan) for _ in range(3))
     lower = upper = ends
     if len(probability):
+        counted = np.bincount(probability.argmax(axis=1), minlength=len(CLASSES)) / len(probability)
+    if len(probability) and mixes[0] is not None:
         keys = zip(drawn["partition"].to_pylist(), drawn["row_id"].to_pylist(), strict=True)
         counts = draw_counts(np.array([f"{part}:{row}" for part, row in keys]), bootstrap)
         every = estimate_priors(probability, mixes[0], with_point_estimate(counts))
         estimated, (lower, upper) = every[0], interval(every[1:], bootstrap.level)
-        counted = np.bincount(probability.argmax(axis=1), minlength=len(CLASSES)) / len(probability)
     found |= {"estimated": estimated, "lower": lower, "upper": upper, "most_probable": counted}
     found |= {"drawn": len(probability), "objects": objects, "empty_sets": np.nan}
     if len(probability) and CLASS_SET in drawn.column_names:

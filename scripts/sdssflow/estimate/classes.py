@@ -35,9 +35,14 @@ class ClassModel:
         reaches = [value for value in manifest.class_reach.values() if value is not None]
         self.reach = float(np.mean(reaches)) if reaches else None
 
+    @property
+    def knows_mix(self) -> bool:
+        """Whether the probabilities are those for the mix of the training part."""
+        return bool(not self.balanced and np.isfinite(self.trained).all())
+
     def require_known_mix(self) -> None:
         """Raise BundleError if the probabilities are not those for the mix of the training part."""
-        if self.balanced or not np.isfinite(self.trained).all():
+        if not self.knows_mix:
             from sdssflow.bundle import BundleError
 
             raise BundleError(
