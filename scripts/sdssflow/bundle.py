@@ -11,11 +11,12 @@ is unpickled. ::
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,14 +26,16 @@ import pyarrow as pa
 from pydantic import Field, ValidationError
 
 from sdssflow.acquire.checks import limits
-from sdssflow.acquire.schema import BANDS, CLASSES
+from sdssflow.acquire.schema import BANDS, CLASSES, Column, column_of, columns_of, field
+from sdssflow.configuration.declared import Declarations
 from sdssflow.configuration.features import Features
 from sdssflow.configuration.section import Section
 from sdssflow.configuration.targets import MANIFEST, MOST_BYTES, Task
 from sdssflow.files import file_digest, read_bounded
 from sdssflow.models.folders import ModelFolder, open_folder
 from sdssflow.prepare.extinction import CORRECTED
-from sdssflow.prepare.features import measured_features
+from sdssflow.prepare.feature_columns import ALL_BANDS, Feature
+from sdssflow.prepare.features import Measured, measured_features
 from sdssflow.tables import metadata, with_metadata
 
 if TYPE_CHECKING:
@@ -76,6 +79,8 @@ class Manifest(Section):
     """Columns of the catalogue that it needs, extinction apart."""
     objects: int
     """How many it was trained on, of all folds."""
+    declared: Declarations
+    """What those are that the schema does not know."""
     class_priors: dict[str, float] = {}
     """Fraction of each class in the training part."""
     class_reach: dict[str, float | None] = {}
@@ -106,7 +111,7 @@ class Bundle:
     path: Path
     manifest: Manifest
     folder: ModelFolder
-    unpacked: Any = field(default=None, repr=False)
+    unpacked: Any = dataclasses.field(default=None, repr=False)
 
     def __reduce__(self) -> tuple:
         """Let another process, as one of Dask, load the bundle by itself from the same path."""
@@ -160,7 +165,8 @@ class Bundle:
         }
         given = with_metadata(given, **{k: v for k, v in stated.items() if v is not None})
         dust = [f"extinction_{band}" for band in BANDS]
-        given = plausible(given, [*self.manifest.columns, *dust])
+        known = columns_of(self.manifest.declared)
+        given = plausible(given, {name: known[name] for name in (*self.manifest.columns, *dust)})
         made = as_table(self.columns(given, threads))
         for name in ("dec", "ra", "objid"):
             if name in given.column_names:
@@ -189,8 +195,7 @@ class Bundle:
         BundleError
             As `estimate`.
         """
-        recipe = self.recipe_for(catalogue)
-        measured = measured_features(catalogue, recipe)
+        measured = self.measured(catalogue)
         features = np.column_stack(list(measured.features.values()))
         usable = self.model.usable(features)
         magnitude = measured.reference_mag.astype(np.float32)
@@ -206,6 +211,34 @@ class Bundle:
             "missing_bands": missing_bands(catalogue, self.manifest.columns),
             **{name: v if every else _spread(v, usable) for name, v in found.items()},
         }
+
+    def measured(self, catalogue: pa.Table) -> Measured:
+        """Return the features of a catalogue as the model was trained on them; errors as there."""
+        recipe = self.recipe_for(catalogue)
+        declared = columns_of(self.manifest.declared)
+        dust = [f"extinction_{band}" for band in BANDS]
+        # of columns that were not there in training nothing is known, an error beside a limit say
+        its = [name for name in catalogue.column_names if name in {*self.manifest.columns, *dust}]
+        chosen = catalogue.select(its)
+        for place, name in enumerate(its):
+            found = column_of(chosen.schema.field(name))
+            if found is None:  # a table that says nothing of its columns
+                chosen = chosen.set_column(place, field(name, declared), chosen[name])
+            elif name in self.manifest.declared and _differs(found, declared[name]):
+                raise BundleError(
+                    f"model {self.manifest.name} was trained on {name!r} in "
+                    f"{declared[name].unit or 'plain numbers'}, missing where "
+                    f"{declared[name].missing}; here it is in {found.unit or 'plain numbers'}, "
+                    f"missing where {found.missing}: declare it as it was, or convert it"
+                )
+        measured = measured_features(chosen, recipe)
+        if list(measured.features) != self.folder.card["features"]:
+            raise BundleError(
+                f"model {self.manifest.name} was trained on other features, "
+                f"{', '.join(self.folder.card['features'])}; this table gives "
+                f"{', '.join(measured.features)}"
+            )
+        return measured
 
     def recipe_for(self, catalogue: pa.Table) -> Features:
         """Return the recipe of the features for a catalogue; refuse what differs from training."""
@@ -251,6 +284,10 @@ class Bundle:
         return RedshiftModel.open(self.folder, self.manifest.tomographic_edges)
 
 
+def _differs(found: Column, trained: Column) -> bool:
+    return (found.unit, found.missing) != (trained.unit, trained.missing)
+
+
 def _spread(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
     """Return values of the usable rows among all, NaN or 255 in between."""
     fill = np.nan if values.dtype.kind == "f" else 255
@@ -260,17 +297,16 @@ def _spread(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
 
 
 def missing_bands(catalogue: pa.Table, columns: Iterable[str]) -> np.ndarray:
-    """Return (n,) uint8, bits by `BANDS`: in which of the needed columns an object has no value."""
-    found = np.zeros(catalogue.num_rows, np.uint8)
+    """Return (n,) uint16, bits by `ALL_BANDS`: in which of the needed columns there is no value."""
+    found = np.zeros(catalogue.num_rows, np.uint16)
     for name in columns:
-        if name[-2:-1] == "_" and name[-1] in BANDS:
-            column = catalogue[name]
-            missing = column.is_null(nan_is_null=True).to_numpy()
-            found |= missing.astype(np.uint8) << BANDS.index(name[-1])
+        for band in Feature.named(name).bands:
+            missing = catalogue[name].is_null(nan_is_null=True).to_numpy()
+            found |= missing.astype(np.uint16) << ALL_BANDS.index(band)
     return found
 
 
-def plausible(table: pa.Table, columns: Iterable[str]) -> pa.Table:
+def plausible(table: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
     """Return a table with null for what can't be, as -9999, and refuse columns that are mostly so.
 
     Raises
@@ -278,9 +314,9 @@ def plausible(table: pa.Table, columns: Iterable[str]) -> pa.Table:
     BundleError
         If most values of a column are outside of its range: fluxes, say.
     """
-    for name in (column for column in columns if column in table.column_names):
+    for name in (name for name in columns if name in table.column_names):
         values = table[name].cast(pa.float64()).to_numpy().copy()
-        low, high = limits(name)
+        low, high = limits(columns[name])
         outside = (values < low) | (values > high)
         known = int((~np.isnan(values)).sum())
         if outside.sum() > known / 2:
@@ -301,10 +337,6 @@ def as_table(columns: Mapping[str, np.ndarray]) -> pa.Table:
     words = {
         "class_code": ("class", list(CLASSES)),
         "class_set_code": (f"class_set_{CLASS_SET_LEVEL * 100:.0f}", SETS),
-        "missing_bands": (
-            "missing_bands",
-            ["".join(b for k, b in enumerate(BANDS) if code >> k & 1) for code in range(32)],
-        ),
     }
     made: dict[str, pa.Array] = {}
     for name, values in columns.items():
@@ -312,6 +344,10 @@ def as_table(columns: Mapping[str, np.ndarray]) -> pa.Table:
             name, known = words[name]
             coded = pa.array(values, mask=values == 255).cast(pa.int8(), safe=False)
             made[name] = pa.DictionaryArray.from_arrays(coded, known).cast(pa.string())
+        elif name == "missing_bands":
+            codes, place = np.unique(values, return_inverse=True)
+            texts = [_bands(code) for code in codes.tolist()]
+            made[name] = pa.array(texts, pa.string()).take(pa.array(place.ravel()))
         elif name == "tomographic_bin":
             made[name] = pa.array(values, pa.uint8(), mask=values == 255)
         elif name == "outside_training":
@@ -319,6 +355,10 @@ def as_table(columns: Mapping[str, np.ndarray]) -> pa.Table:
         else:
             made[name] = pa.array(values, pa.float32(), from_pandas=True)
     return pa.table(made)
+
+
+def _bands(code: int) -> str:
+    return "".join(band for k, band in enumerate(ALL_BANDS) if code >> k & 1)
 
 
 def as_frame(made: pa.Table, like: pd.DataFrame) -> pd.DataFrame:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator, model_validator
 
-from sdssflow.configuration.section import Section, SomeDifferent
+from sdssflow.configuration.section import Different, Name, Section, SomeDifferent
 
 Band = Literal["u", "g", "r", "i", "z"]
 Magnitudes = Literal["model", "psf", "petro", "cmodel"]
@@ -29,6 +30,27 @@ LEAKS = {
     "warning": "set by the spectroscopic pipeline when it fits class and redshift",
 }
 """What would leak the truth into the features, and why."""
+SPELLINGS = {
+    **dict.fromkeys(("z", "zspec", "specz", "zsp", "spectroscopicredshift"), "zspec"),
+    **dict.fromkeys(("specclass", "subclass", "specsubclass", "sourceclass"), "class"),
+    **dict.fromkeys(("zwarning", "zwarn"), "warning"),
+    **dict.fromkeys(("plateid", "plateno"), "plate"),
+    **dict.fromkeys(("fiber", "fibre", "fibreid"), "fiberid"),
+    **dict.fromkeys(("photoobjid", "bestobjid", "wiseid", "cntr"), "objid"),
+}
+"""Further words that files and surveys have for the same, without underscores."""
+
+
+def leak_of(name: str) -> str | None:
+    """Return why a column of this name would give the truth away; None if its name does not say so.
+
+    >>> leak_of("zWarning"), leak_of("petroR90_r")
+    ('set by the spectroscopic pipeline when it fits class and redshift', None)
+    """
+    word = re.sub(r"[^a-z0-9]", "", name.lower())
+    words = (SPELLINGS.get(word, word), *name.lower().split("_"))
+    return next((LEAKS[word] for word in words if word in LEAKS), None)
+
 
 FeatureGroup = Literal[
     "magnitudes",
@@ -42,6 +64,10 @@ FeatureGroup = Literal[
     "psf_minus_cmodel",
     "resolved",
     "petro_radius",
+    "concentration",
+    "shape",
+    "wise_colors",
+    "extra",
 ]
 
 
@@ -55,7 +81,10 @@ class Features(Section):
         "reference_magnitude",
     ]
     """Groups of features, in this order. Redshifts, ids, plates, fibres and positions are not
-    among them and can't be."""
+    among them and can't be. What each group holds and needs: docs/features.md."""
+    extra: Different[Name] = Field(default=[], exclude_if=lambda names: not names)
+    """Columns that the group `extra` takes as they are: those of `source.declared`, and those
+    beyond ugriz that need no declaration, such as `wise_mag_w1`."""
     reference_band: Band = "r"
     """Band of the reference magnitude; also the magnitude that scores are binned by."""
     deredden: bool = True
@@ -75,3 +104,20 @@ class Features(Section):
             if name in LEAKS:
                 raise ValueError(f"{group!r} can't be a feature: {LEAKS[name]}")
         return groups
+
+    @field_validator("extra")
+    @classmethod
+    def _no_leaks_by_name(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if reason := leak_of(name):
+                raise ValueError(f"{name!r} can't be a feature: {reason}")
+        return names
+
+    @model_validator(mode="after")
+    def _extra_has_columns(self) -> Features:
+        if ("extra" in self.groups) != bool(self.extra):
+            raise ValueError(
+                "the group extra and the list extra go together: name in extra the columns that "
+                "are to be features, and extra among the groups"
+            )
+        return self

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sdssflow.acquire.schema import CLASSES
+from sdssflow.acquire.schema import CLASSES, COLUMNS, declaration
 from sdssflow.bundle import CLASS_SET_LEVEL, FORMAT, Manifest
 from sdssflow.configuration.features import Features
 from sdssflow.configuration.targets import MANIFEST, BundledModel
@@ -66,7 +66,9 @@ def write_bundle(
     if origins.calibration:
         shutil.copyfile(origins.calibration, folder / CALIBRATION)
         shutil.copyfile(origins.reference, folder / REFERENCE)
-    catalogue, features = (metadata(read_schema(p)) for p in (origins.catalogue, origins.features))
+    schema = read_schema(origins.catalogue)
+    catalogue, features = metadata(schema), metadata(read_schema(origins.features))
+    columns = needed_columns(recipe, schema)
     about = {
         "format": FORMAT,
         "name": name,
@@ -77,7 +79,10 @@ def write_bundle(
         "recipe": recipe.model_dump(mode="json"),
         "magnitude_system": catalogue["magnitude_system"],
         "deredden": features["deredden"],
-        "columns": needed_columns(recipe),
+        "columns": columns,
+        "declared": {
+            name: declaration(schema.field(name)) for name in columns if name not in COLUMNS
+        },
         **_learnt(opened, origins, tomographic_bins),
     }
     write_text(folder / "README.md", _card(about))

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sdssflow.acquire.schema import CLASSES
+from sdssflow.acquire.schema import CLASSES, column_of
 
 
 class MissingColumnError(ValueError):
@@ -20,6 +20,45 @@ def numbers(table: pa.Table, name: str, needed_by: str) -> np.ndarray:
     """
     column = require(table, name, needed_by)
     return column.cast(pa.float64()).to_numpy(zero_copy_only=False).astype(float)
+
+
+def measurements(
+    table: pa.Table, name: str, needed_by: str
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return what was measured of a column beyond ugriz, and where nothing was detected.
+
+    Returns
+    -------
+    values : (n,) float64 array
+        NaN where missing, and where the number is only a limit.
+    not_detected : (n,) float64 array or None
+        1 where an object was observed and not detected, 0 where it was detected, NaN where nobody
+        looked. None of a column of which missing values say no more than that.
+
+    Raises
+    ------
+    ValueError
+        If the column is missing (MissingColumnError), or nothing says what its missing values say.
+    """
+    values = numbers(table, name, needed_by)
+    about = column_of(table.schema.field(name))
+    if about is None:
+        raise ValueError(
+            f"{needed_by} needs to know what a missing value of {name!r} says; declare it in "
+            "source.declared"
+        )
+    unseen = np.isnan(values)
+    limits = np.zeros(len(values), dtype=bool)
+    by_limit = about.limit_without in table.column_names
+    if by_limit:
+        limits = ~unseen & np.isnan(numbers(table, about.limit_without, needed_by))
+    if about.missing != "not_detected" and not by_limit:
+        return values, None
+    nobody = unseen & (about.missing != "not_detected")
+    return (
+        np.where(limits, np.nan, values),
+        np.where(nobody, np.nan, (limits | unseen).astype(float)),
+    )
 
 
 def strings(table: pa.Table, name: str, needed_by: str) -> np.ndarray:
