@@ -23,6 +23,7 @@ from sdssflow.prepare.columns import measurements, numbers
 from sdssflow.prepare.duplicates import object_keys
 from sdssflow.prepare.extinction import extinction_to_subtract
 from sdssflow.prepare.feature_columns import Feature
+from sdssflow.prepare.leaks import refuse_copies
 from sdssflow.tables import metadata, with_metadata
 
 CARRIED = ("plate", "ra", "dec", "spec_class", "zspec", "published_part")
@@ -47,6 +48,7 @@ def build_features(catalogue: pa.Table, settings: Features) -> pa.Table:
     """
     measured = measured_features(catalogue, settings)
     features = measured.features
+    refuse_copies(features, catalogue)
     columns = {
         "row_id": catalogue.column("row_id"),
         "object_key": object_keys(catalogue),

@@ -175,7 +175,13 @@ def _stages(
     """Return the sections of a sample up to its groups; the first three are of how it was made."""
     counted = [f"N = {source.rows:,}; data digest {source.digest}"]
     notes = [f"N = {clean.rows:,} after cuts; data digest {clean.digest}"]
-    chosen: dict[str, list[Item]] = {"data": [], "cuts": [], "look": [], "groups": []}
+    chosen: dict[str, list[Item]] = {
+        "data": [],
+        "cuts": [],
+        "features": [],
+        "look": [],
+        "groups": [],
+    }
     for item in items:
         if item.stage == "explore":
             chosen["groups" if item.name.startswith("cluster") else "look"].append(item)
@@ -183,6 +189,8 @@ def _stages(
             chosen["data"].append(item)
         elif item.name in ("flow", "flow_table"):
             chosen["cuts"].append(item)
+        elif item.name == "single_features":
+            chosen["features"].append(item)
     blocks = {
         key: [
             block(item, f"sample {name}", counted if key == "data" else notes, empty=key == "data")
@@ -195,6 +203,7 @@ def _stages(
         Section(f"{name}-data", "The data", facts=facts, blocks=blocks["data"]),
         Section(f"{name}-cuts", "What was cut", blocks=blocks["cuts"]),
         _parts(name, sample, items, notes),
+        Section(f"{name}-features", "Features", blocks=blocks["features"]),
         Section(f"{name}-look", "A look at the data", blocks=blocks["look"]),
         Section(f"{name}-groups", "Groups", blocks=blocks["groups"]),
     ]
