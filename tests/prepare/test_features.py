@@ -5,7 +5,8 @@ from pydantic import ValidationError
 
 from sdssflow.acquire.schema import BANDS, COLUMNS, Column, field
 from sdssflow.configuration.cuts import CompleteColumns
-from sdssflow.configuration.features import LEAKS, Features
+from sdssflow.configuration.features import Features
+from sdssflow.configuration.leaks import LEAKS
 from sdssflow.prepare.columns import MissingColumnError
 from sdssflow.prepare.cuts import apply_cuts
 from sdssflow.prepare.feature_columns import Feature, bands_among, bands_of

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 
 from sdssflow.acquire.schema import Column, field
-from sdssflow.configuration.features import Features, leak_of
+from sdssflow.configuration.features import Features
+from sdssflow.configuration.leaks import leak_of
 from sdssflow.prepare.features import build_features
 from sdssflow.prepare.leaks import evenly, refuse_copies, single_feature_scores
 from tests.prepare.catalogues import make_catalogue

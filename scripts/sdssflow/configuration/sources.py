@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from sdssflow.configuration.declared import SHIPPED, Declarations, Declared
-from sdssflow.configuration.features import leak_of
+from sdssflow.configuration.leaks import leak_of
 from sdssflow.configuration.section import (
     Different,
     FilePath,

@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from sdssflow.acquire.schema import BANDS, column_of
 from sdssflow.configuration.declared import WISE_BANDS
-from sdssflow.configuration.features import Features, leak_of
+from sdssflow.configuration.features import Features
+from sdssflow.configuration.leaks import leak_of
 from sdssflow.photometry import luptitude
 from sdssflow.prepare.columns import measurements, numbers
 from sdssflow.prepare.duplicates import object_keys

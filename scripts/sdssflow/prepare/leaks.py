@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from scipy.stats import rankdata
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.configuration.features import leak_of
+from sdssflow.configuration.leaks import leak_of
 
 FORBIDDEN = (
     *("zspec", "zspec_err", "z_warning", "spec_class", "spec_subclass", "plate", "mjd", "fiberid"),

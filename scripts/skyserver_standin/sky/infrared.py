@@ -127,11 +127,12 @@ def shapes(sources: Sources, petro_r50: np.ndarray, rng: np.random.Generator) ->
     resolved = sources.half_light**2 / (sources.half_light**2 + seeing**2)
     true = np.where(sources.early, EARLY_CONCENTRATION, LATE_CONCENTRATION)
     concentration = POINT_CONCENTRATION + resolved * (true - POINT_CONCENTRATION)
-    concentration *= np.exp(rng.normal(0, 0.05, n))
+    r = -2.5 * np.log10(sources.flux[:, 2])
+    faint = 0.05 + 0.05 * 10 ** (0.3 * np.clip(r - 20, -3, 2))
+    concentration *= np.exp(faint * rng.standard_normal(n))
     face_on = rng.random(n)  # cosine of the inclination
     disk = np.sqrt(face_on**2 * (1 - THICKNESS**2) + THICKNESS**2)
     ratio = np.where(sources.early, np.clip(rng.normal(0.75, 0.15, n), 0.3, 1), disk)
-    r = -2.5 * np.log10(sources.flux[:, 2])
     point = sources.half_light == 0
     spread = np.where(
         point, 1.0, 0.03 + 0.05 * 10 ** (0.3 * np.clip(r - 19, -4, 3)) / (0.3 + resolved)
