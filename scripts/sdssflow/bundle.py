@@ -11,12 +11,11 @@ is unpickled. ::
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,15 +25,16 @@ import pyarrow as pa
 from pydantic import Field, ValidationError
 
 from sdssflow.acquire.checks import limits
-from sdssflow.acquire.schema import BANDS, CLASSES, Column, column_of, columns_of, field
+from sdssflow.acquire.schema import BANDS, CLASSES, Column, columns_of
 from sdssflow.configuration.declared import Declarations
 from sdssflow.configuration.features import Features
 from sdssflow.configuration.section import Section
 from sdssflow.configuration.targets import MANIFEST, MOST_BYTES, Task
 from sdssflow.files import file_digest, read_bounded
 from sdssflow.models.folders import ModelFolder, open_folder
+from sdssflow.prepare.columns import described
 from sdssflow.prepare.extinction import CORRECTED
-from sdssflow.prepare.feature_columns import ALL_BANDS, Feature
+from sdssflow.prepare.feature_columns import band_texts, missing_bands
 from sdssflow.prepare.features import Measured, measured_features
 from sdssflow.tables import metadata, with_metadata
 
@@ -111,7 +111,7 @@ class Bundle:
     path: Path
     manifest: Manifest
     folder: ModelFolder
-    unpacked: Any = dataclasses.field(default=None, repr=False)
+    unpacked: Any = field(default=None, repr=False)
 
     def __reduce__(self) -> tuple:
         """Let another process, as one of Dask, load the bundle by itself from the same path."""
@@ -215,22 +215,13 @@ class Bundle:
     def measured(self, catalogue: pa.Table) -> Measured:
         """Return the features of a catalogue as the model was trained on them; errors as there."""
         recipe = self.recipe_for(catalogue)
-        declared = columns_of(self.manifest.declared)
         dust = [f"extinction_{band}" for band in BANDS]
         # of columns that were not there in training nothing is known, an error beside a limit say
         its = [name for name in catalogue.column_names if name in {*self.manifest.columns, *dust}]
-        chosen = catalogue.select(its)
-        for place, name in enumerate(its):
-            found = column_of(chosen.schema.field(name))
-            if found is None:  # a table that says nothing of its columns
-                chosen = chosen.set_column(place, field(name, declared), chosen[name])
-            elif name in self.manifest.declared and _differs(found, declared[name]):
-                raise BundleError(
-                    f"model {self.manifest.name} was trained on {name!r} in "
-                    f"{declared[name].unit or 'plain numbers'}, missing where "
-                    f"{declared[name].missing}; here it is in {found.unit or 'plain numbers'}, "
-                    f"missing where {found.missing}: declare it as it was, or convert it"
-                )
+        try:
+            chosen = described(catalogue.select(its), self.manifest.declared)
+        except ValueError as error:
+            raise BundleError(f"model {self.manifest.name} was trained on {error}") from None
         measured = measured_features(chosen, recipe)
         if list(measured.features) != self.folder.card["features"]:
             raise BundleError(
@@ -284,26 +275,12 @@ class Bundle:
         return RedshiftModel.open(self.folder, self.manifest.tomographic_edges)
 
 
-def _differs(found: Column, trained: Column) -> bool:
-    return (found.unit, found.missing) != (trained.unit, trained.missing)
-
-
 def _spread(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
     """Return values of the usable rows among all, NaN or 255 in between."""
     fill = np.nan if values.dtype.kind == "f" else 255
     spread = np.full(len(usable), fill, np.uint8 if values.dtype == bool else values.dtype)
     spread[usable] = values
     return spread
-
-
-def missing_bands(catalogue: pa.Table, columns: Iterable[str]) -> np.ndarray:
-    """Return (n,) uint16, bits by `ALL_BANDS`: in which of the needed columns there is no value."""
-    found = np.zeros(catalogue.num_rows, np.uint16)
-    for name in columns:
-        for band in Feature.named(name).bands:
-            missing = catalogue[name].is_null(nan_is_null=True).to_numpy()
-            found |= missing.astype(np.uint16) << ALL_BANDS.index(band)
-    return found
 
 
 def plausible(table: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
@@ -345,9 +322,7 @@ def as_table(columns: Mapping[str, np.ndarray]) -> pa.Table:
             coded = pa.array(values, mask=values == 255).cast(pa.int8(), safe=False)
             made[name] = pa.DictionaryArray.from_arrays(coded, known).cast(pa.string())
         elif name == "missing_bands":
-            codes, place = np.unique(values, return_inverse=True)
-            texts = [_bands(code) for code in codes.tolist()]
-            made[name] = pa.array(texts, pa.string()).take(pa.array(place.ravel()))
+            made[name] = band_texts(values)
         elif name == "tomographic_bin":
             made[name] = pa.array(values, pa.uint8(), mask=values == 255)
         elif name == "outside_training":
@@ -355,10 +330,6 @@ def as_table(columns: Mapping[str, np.ndarray]) -> pa.Table:
         else:
             made[name] = pa.array(values, pa.float32(), from_pandas=True)
     return pa.table(made)
-
-
-def _bands(code: int) -> str:
-    return "".join(band for k, band in enumerate(ALL_BANDS) if code >> k & 1)
 
 
 def as_frame(made: pa.Table, like: pd.DataFrame) -> pd.DataFrame:

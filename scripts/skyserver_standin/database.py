@@ -128,7 +128,7 @@ def _views(folder: Path) -> dict[str, str]:
     }
     wise = {
         "WISE_xmatch": f"SELECT sdss_objid, cntr AS wise_cntr, match_dist FROM {matches}",
-        "WISE_allsky": f"SELECT DISTINCT cntr, {_WISE} FROM {matches}",
+        "WISE_allsky": f"SELECT cntr, {_WISE} FROM {matches}",
     }
     found = spectra if (folder / "specobj.parquet").is_file() else {}
     return (

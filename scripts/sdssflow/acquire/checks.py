@@ -62,6 +62,11 @@ def is_bookkeeping(name: str, column: Column) -> bool:
     return name in POSITIONS or pa.types.is_integer(column.type)
 
 
+def _is_ranged(column: Column) -> bool:
+    """Tell columns beyond ugriz with a range: a number inside of it is no word for "no value"."""
+    return bool(column.missing) and column.low is not None and column.high is not None
+
+
 def limits(column: Column) -> tuple[float, float]:
     """Return a column's physical range, within what its type can hold."""
     low = -np.inf if column.low is None else column.low
@@ -99,7 +104,8 @@ def measured(
     missing : (n,) bool array
         Where there is no value at all.
     sentinels : sequence of float
-        Numbers that mean "no value"; in positions and whole numbers only where out of range.
+        Numbers that mean "no value"; in positions, whole numbers and columns beyond ugriz with a
+        range only where out of it.
     defects : Defects
         Where each is counted.
     first_row : int
@@ -118,7 +124,7 @@ def measured(
     for sentinel in sentinels:
         # in a float32 column -99.9 is the nearest float32
         meant = (values == sentinel) | (values == float(np.float32(sentinel)))
-        if is_bookkeeping(name, column):
+        if is_bookkeeping(name, column) or _is_ranged(column):
             meant &= _out_of_range(column, values * factor)
         defects.note(name, f"sentinel {sentinel:g}", meant, SET_TO_NULL, first_row)
         values[meant] = np.nan

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sdssflow.acquire.schema import CLASSES, column_of
+from sdssflow.acquire.schema import CLASSES, column_of, columns_of, field
+from sdssflow.configuration.declared import Declared
 
 
 class MissingColumnError(ValueError):
@@ -59,6 +62,27 @@ def measurements(
         np.where(limits, np.nan, values),
         np.where(nobody, np.nan, (limits | unseen).astype(float)),
     )
+
+
+def described(table: pa.Table, declared: Mapping[str, Declared]) -> pa.Table:
+    """Return a table whose declared columns say of themselves what they are.
+
+    A column that says that it has another unit, or that its missing values say something else, is
+    a ValueError.
+    """
+    known = columns_of(declared)
+    for name in (name for name in declared if name in table.column_names):
+        place, wanted = table.column_names.index(name), known[name]
+        found = column_of(table.schema.field(name))
+        if found is None:  # a table that says nothing of its columns
+            table = table.set_column(place, field(name, known), table[name])
+        elif (found.unit, found.missing) != (wanted.unit, wanted.missing):
+            raise ValueError(
+                f"{name!r} in {wanted.unit or 'plain numbers'}, missing where {wanted.missing}; "
+                f"here it is in {found.unit or 'plain numbers'}, missing where {found.missing}: "
+                "declare it as it was, or convert it"
+            )
+    return table
 
 
 def strings(table: pa.Table, name: str, needed_by: str) -> np.ndarray:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from sdssflow.configuration.declared import BANDS, FURTHER_BANDS
 
@@ -92,3 +93,26 @@ def bands_of(names: Iterable[str]) -> np.ndarray:
     features = [Feature.named(name) for name in names]
     made = [[band in feature.bands for feature in features] for band in bands_among(names)]
     return np.array(made, dtype=bool)
+
+
+def missing_bands(catalogue: pa.Table, columns: Iterable[str]) -> np.ndarray:
+    """Return (n,) uint16, bits by `ALL_BANDS`: in which of the needed columns there is no value."""
+    found = np.zeros(catalogue.num_rows, np.uint16)
+    for name in columns:
+        for band in Feature.named(name).bands:
+            missing = catalogue[name].is_null(nan_is_null=True).to_numpy()
+            found |= missing.astype(np.uint16) << ALL_BANDS.index(band)
+    return found
+
+
+def band_texts(codes: np.ndarray) -> pa.Array:
+    """Return what `missing_bands` found, (n,), as text.
+
+    >>> band_texts(np.array([0, 33], np.uint16)).to_pylist()
+    ['', 'uw1']
+    """
+    few, place = np.unique(codes, return_inverse=True)
+    texts = [
+        "".join(band for k, band in enumerate(ALL_BANDS) if code >> k & 1) for code in few.tolist()
+    ]
+    return pa.array(texts, pa.string()).take(pa.array(place.ravel()))

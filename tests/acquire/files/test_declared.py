@@ -31,9 +31,10 @@ def catalogue_of(folder, declared, columns, frame=None, **settings):
 
 
 def test_a_declared_column_has_its_type_unit_range_and_meaning(tmp_path):
-    frame = good_frame().assign(PLX=[0.5, None, 5000.0, -9999.0, *range(ROWS - 4)])
+    frame = good_frame().assign(PLX=[0.5, None, 5000.0, -9999.0, 99.0, *range(ROWS - 5)])
     found, defects = catalogue_of(tmp_path, {"parallax": PARALLAX}, {"parallax": "PLX"}, frame)
-    assert found["parallax"].to_pylist()[:5] == [0.5, None, None, None, 0.0]
+    # 99 is a parallax like any other, where the range says so
+    assert found["parallax"].to_pylist()[:6] == [0.5, None, None, None, 99.0, 0.0]
     assert [tuple(row[:3]) for row in defects.values if row[0] == "parallax"] == [
         ("parallax", "not observed", 1),
         ("parallax", "sentinel -9999", 1),
