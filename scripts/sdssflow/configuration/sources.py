@@ -262,7 +262,7 @@ class SkyServerSource(Selected, Rows):
     """Ranges with more rows than this are split before they are asked for."""
     unchecked_sql: str | None = None
     """ONE MORE CONDITION AS SQL, SENT AS IT STANDS, where `s` is SpecObjAll (not with
-    `rows: photometry`) and `p` PhotoObjAll.
+    `rows: photometry`), `p` PhotoObjAll and, if a column of WISE is asked for, `w` WISE_allsky.
     Nothing checks what it means, and the other ways to SDSS can't follow it."""
     simulated: SimulatedSky | None = None
     """If given, the server is a loopback stand-in over this simulated sky, and `server` is not

@@ -81,6 +81,7 @@ def sample_page(
     ]
     flow = read_table(_path(mine, "flow_table"), FLOW_COLUMNS)
     defects = read_table(_path(mine, "defects"), (), empty=True)
+    alone = read_table(_path(mine, "single_features"), ("feature", "remark"))
     sections = _stages(name, sample, mine, source, clean)
     sheet = data_sheet(name, sample, (source, clean), flow, defects, sections[:3])
     text = [sample.description] if sample.description else []
@@ -94,7 +95,7 @@ def sample_page(
         name,
         sample.shown_title,
         text,
-        _in_short(source, clean, flow, defects, summaries),
+        _in_short(source, clean, flow, defects, alone, summaries),
         summaries,
         written[: len(sections)],
         written[len(sections) :],
@@ -138,6 +139,7 @@ def _in_short(
     clean: Facts,
     flow: pd.DataFrame,
     defects: pd.DataFrame,
+    alone: pd.DataFrame,
     summaries: list[TaskSummary],
 ) -> list[tuple[str, list[str]]]:
     """Return a few sentences on each stage."""
@@ -157,6 +159,10 @@ def _in_short(
         most = flow.loc[flow["removed"].idxmax()]
         cuts.append(f"The cut {most['cut']} removed most, {int(most['removed']):,} of {removed:,}.")
     short = [("The data", data), ("What was cut", cuts)]
+    told = alone.loc[alone["remark"] != "", "feature"]
+    if len(told):
+        text = "Says nearly everything by itself, is it a measurement?"
+        short.append(("Features to look at", [f"{text} {', '.join(told)}."]))
     for one in summaries:
         scores = one.scores
         where = f" ({one.task.lower()}, split {scores.split})" if len(summaries) > 1 else ""
