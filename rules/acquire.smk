@@ -7,6 +7,7 @@ rule simulate_sky:
     output:
         spectra="results/{sample}/sky/specobj.parquet",
         photometry="results/{sample}/sky/photoobj.parquet",
+        wise="results/{sample}/sky/wise.parquet",
     wildcard_constraints:
         sample=one_of(SIMULATED - PHOTOMETRIC),
     resources:
@@ -25,6 +26,7 @@ rule simulate_photometry:
         templates=files_in("data/embedded", "sky_*.parquet"),
     output:
         photometry="results/{sample}/sky/photoobj.parquet",
+        wise="results/{sample}/sky/wise.parquet",
         truth="results/{sample}/sky/truth.parquet",
     wildcard_constraints:
         sample=one_of(SIMULATED & PHOTOMETRIC),

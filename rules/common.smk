@@ -188,7 +188,7 @@ def sky_tables(wildcards):
     """Input function: the simulated sky that a stand-in serves; nothing for a real archive."""
     name = wildcards.sample
     spectra = ["specobj"] if name not in PHOTOMETRIC else []
-    tables = [*spectra, "photoobj"] if name in SIMULATED else []
+    tables = [*spectra, "photoobj", "wise"] if name in SIMULATED else []
     return [f"results/{name}/sky/{table}.parquet" for table in tables]
 
 

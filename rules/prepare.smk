@@ -38,6 +38,7 @@ rule build_features:
         catalogue="results/{sample}/clean/catalogue.parquet",
     output:
         features="results/{sample}/features/features.parquet",
+        alone=reported("results/{sample}/features/single_features.csv"),
     resources:
         **needs(600, 10, minutes=20),
     params:

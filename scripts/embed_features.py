@@ -27,6 +27,8 @@ def main(snakemake):
     features = read_parquet(snakemake.input.features)
     space = read_feature_space(features, settings.max_objects, seed)
     logger.info("%d of %d objects, features %s", len(space.points), len(features), space.names)
+    if space.left_out:
+        logger.warning("left out, since some objects lack them: %s", ", ".join(space.left_out))
     table, provenance = embed_features(space, settings.embeddings, seed)
     table = with_metadata(
         table,

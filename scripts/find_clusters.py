@@ -7,9 +7,10 @@ stars form one curved locus that a mixture covers with several Gaussians, so rea
 Gaussians describe the density", not as "how many kinds of object there are".
 
 Input: ``features``. Parameters: ``explore`` (canonical Clustering), ``seed``. Outputs: ``table``
-(clusters.csv: each criterion for each number of groups, and the agreement ARI, AMI with the column
-``truth``: ``spec_class``, or ``zspec_terciles`` where fewer than two classes are known) and
-``labels`` (clusters.parquet: row_id, kmeans, mixture, hdbscan; -1 is noise).
+(clusters.csv: each criterion for each number of groups, the agreement ARI, AMI with the column
+``truth``: ``spec_class``, or ``zspec_terciles`` where fewer than two classes are known, and the
+features ``left_out`` because some objects lack them) and ``labels`` (clusters.parquet: row_id,
+kmeans, mixture, hdbscan; -1 is noise).
 """
 
 import logging
@@ -29,6 +30,8 @@ def main(snakemake):
     features = read_parquet(snakemake.input.features)
     space = read_feature_space(features, settings.max_objects, seed)
     logger.info("%d of %d objects, features %s", len(space.points), len(features), space.names)
+    if space.left_out:
+        logger.warning("left out, since some objects lack them: %s", ", ".join(space.left_out))
     table, labels = find_clusters(space, settings, seed)
     for row in table[table.chosen].itertuples():
         logger.info("%s: k = %d, %s %.4g", row.algorithm, row.k, row.criterion, row.value)

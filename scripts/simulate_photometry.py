@@ -10,6 +10,7 @@ templates : sky_*.parquet of data/embedded, fluxes of templates
 Outputs
 -------
 photometry : photoobj.parquet, as SkyServer's PhotoObjAll
+wise : wise.parquet, sources of WISE with their matches to these; beside it
 truth : truth.parquet with objid, spec_class and zspec of the same rows; beside it
 
 Params

@@ -11,6 +11,7 @@ Outputs
 -------
 spectra : specobj.parquet, as SkyServer's SpecObjAll
 photometry : photoobj.parquet, as SkyServer's PhotoObjAll; beside it
+wise : wise.parquet, sources of WISE with their matches to these; beside it
 
 Params
 ------

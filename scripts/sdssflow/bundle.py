@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -25,15 +25,18 @@ import pyarrow as pa
 from pydantic import Field, ValidationError
 
 from sdssflow.acquire.checks import limits
-from sdssflow.acquire.schema import BANDS, CLASSES
+from sdssflow.acquire.schema import BANDS, CLASSES, Column, columns_of
 from sdssflow.classify.decisions import CLASS_SET, SETS
+from sdssflow.configuration.declared import Declarations
 from sdssflow.configuration.features import Features
 from sdssflow.configuration.section import Section
 from sdssflow.configuration.targets import MANIFEST, MOST_BYTES, Task
 from sdssflow.files import file_digest, read_bounded
 from sdssflow.models.folders import ModelFolder, open_folder
+from sdssflow.prepare.columns import described
 from sdssflow.prepare.extinction import CORRECTED
-from sdssflow.prepare.features import measured_features
+from sdssflow.prepare.feature_columns import band_texts, missing_bands
+from sdssflow.prepare.features import Measured, measured_features
 from sdssflow.tables import metadata, with_metadata
 
 if TYPE_CHECKING:
@@ -75,6 +78,8 @@ class Manifest(Section):
     """Columns of the catalogue that it needs, extinction apart."""
     objects: int
     """How many it was trained on, of all folds."""
+    declared: Declarations
+    """What those are that the schema does not know."""
     class_priors: dict[str, float] = {}
     """Fraction of each class in the training part."""
     class_reach: dict[str, float | None] = {}
@@ -165,7 +170,8 @@ class Bundle:
         }
         given = with_metadata(given, **{k: v for k, v in stated.items() if v is not None})
         dust = [f"extinction_{band}" for band in BANDS]
-        given = plausible(given, [*self.manifest.columns, *dust])
+        known = columns_of(self.manifest.declared)
+        given = plausible(given, {name: known[name] for name in (*self.manifest.columns, *dust)})
         made = as_table(self.columns(given, threads, class_priors=class_priors))
         for name in ("dec", "ra", "objid"):
             if name in given.column_names:
@@ -200,8 +206,7 @@ class Bundle:
         BundleError
             As `estimate`, or if priors are given and the probabilities are for no known mix.
         """
-        recipe = self.recipe_for(catalogue)
-        measured = measured_features(catalogue, recipe)
+        measured = self.measured(catalogue)
         features = np.column_stack(list(measured.features.values()))
         usable = self.model.usable(features)
         magnitude = measured.reference_mag.astype(np.float32)
@@ -220,6 +225,25 @@ class Bundle:
             "missing_bands": missing_bands(catalogue, self.manifest.columns),
             **{name: v if every else _spread(v, usable) for name, v in found.items()},
         }
+
+    def measured(self, catalogue: pa.Table) -> Measured:
+        """Return the features of a catalogue as the model was trained on them; errors as there."""
+        recipe = self.recipe_for(catalogue)
+        dust = [f"extinction_{band}" for band in BANDS]
+        # of columns that were not there in training nothing is known, an error beside a limit say
+        its = [name for name in catalogue.column_names if name in {*self.manifest.columns, *dust}]
+        try:
+            chosen = described(catalogue.select(its), self.manifest.declared)
+        except ValueError as error:
+            raise BundleError(f"model {self.manifest.name} was trained on {error}") from None
+        measured = measured_features(chosen, recipe)
+        if list(measured.features) != self.folder.card["features"]:
+            raise BundleError(
+                f"model {self.manifest.name} was trained on other features, "
+                f"{', '.join(self.folder.card['features'])}; this table gives "
+                f"{', '.join(measured.features)}"
+            )
+        return measured
 
     def recipe_for(self, catalogue: pa.Table) -> Features:
         """Return the recipe of the features for a catalogue; refuse what differs from training."""
@@ -273,18 +297,7 @@ def _spread(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
     return spread
 
 
-def missing_bands(catalogue: pa.Table, columns: Iterable[str]) -> np.ndarray:
-    """Return (n,) uint8, bits by `BANDS`: in which of the needed columns an object has no value."""
-    found = np.zeros(catalogue.num_rows, np.uint8)
-    for name in columns:
-        if name[-2:-1] == "_" and name[-1] in BANDS:
-            column = catalogue[name]
-            missing = column.is_null(nan_is_null=True).to_numpy()
-            found |= missing.astype(np.uint8) << BANDS.index(name[-1])
-    return found
-
-
-def plausible(table: pa.Table, columns: Iterable[str]) -> pa.Table:
+def plausible(table: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
     """Return a table with null for what can't be, as -9999, and refuse columns that are mostly so.
 
     Raises
@@ -292,9 +305,9 @@ def plausible(table: pa.Table, columns: Iterable[str]) -> pa.Table:
     BundleError
         If most values of a column are outside of its range: fluxes, say.
     """
-    for name in (column for column in columns if column in table.column_names):
+    for name in (name for name in columns if name in table.column_names):
         values = table[name].cast(pa.float64()).to_numpy().copy()
-        low, high = limits(name)
+        low, high = limits(columns[name])
         outside = (values < low) | (values > high)
         known = int((~np.isnan(values)).sum())
         if outside.sum() > known / 2:
@@ -315,10 +328,6 @@ def as_table(columns: Mapping[str, np.ndarray]) -> pa.Table:
     words = {
         "class_code": ("class", list(CLASSES)),
         "class_set_code": (CLASS_SET, SETS),
-        "missing_bands": (
-            "missing_bands",
-            ["".join(b for k, b in enumerate(BANDS) if code >> k & 1) for code in range(32)],
-        ),
     }
     made: dict[str, pa.Array] = {}
     for name, values in columns.items():
@@ -326,6 +335,8 @@ def as_table(columns: Mapping[str, np.ndarray]) -> pa.Table:
             name, known = words[name]
             coded = pa.array(values, mask=values == 255).cast(pa.int8(), safe=False)
             made[name] = pa.DictionaryArray.from_arrays(coded, known).cast(pa.string())
+        elif name == "missing_bands":
+            made[name] = band_texts(values)
         elif name == "tomographic_bin":
             made[name] = pa.array(values, pa.uint8(), mask=values == 255)
         elif name == "outside_training":

@@ -1,4 +1,4 @@
-"""The tables of the stand-in, DuckDB views over two Parquet files, and rows as .NET writes them.
+"""The tables of the stand-in, DuckDB views over Parquet files, and rows as .NET writes them.
 
 In a CSV answer `real` has 7 and `float` 15 significant digits (`ToString()` of .NET Framework),
 NULL is empty, and a text is quoted only for a comma; quotes inside stay as they are. Numbers are
@@ -42,11 +42,14 @@ _MODEL_MAGNITUDES = ", ".join(
     for band in BANDS
 )
 
+_WISE = ", ".join(f"w{k}{what}" for k in (1, 2, 3, 4) for what in ("mpro", "sigmpro"))
+
 
 class Database:
     """SkyServer's schema `dbo` over ``specobj.parquet`` and ``photoobj.parquet`` in `folder`.
 
-    A sky of photometry alone has no ``specobj.parquet``; then there are no tables of spectra.
+    A sky of photometry alone has no ``specobj.parquet``; then there are no tables of spectra. Nor
+    are there those of WISE without ``wise.parquet``.
     Opening is quick whatever the size of the files. `memory` and `threads` limit all queries.
     """
 
@@ -115,19 +118,28 @@ def _break_off(cursor: duckdb.DuckDBPyConnection, timeout: float, done: threadin
 
 def _views(folder: Path) -> dict[str, str]:
     """Return the SELECT of each view, in the order in which they build on each other."""
-    spec, photo = (
+    spec, photo, matches = (
         f"read_parquet('{str(folder / name).replace(chr(39), chr(39) * 2)}')"
-        for name in ("specobj.parquet", "photoobj.parquet")
+        for name in ("specobj.parquet", "photoobj.parquet", "wise.parquet")
     )
     spectra = {
         "SpecObjAll": f"SELECT * FROM {spec}",
         "SpecObj": "SELECT * FROM dbo.SpecObjAll WHERE sciencePrimary = 1",
     }
-    return (spectra if (folder / "specobj.parquet").is_file() else {}) | {
-        "PhotoObjAll": f"SELECT *, {_MODEL_MAGNITUDES} FROM {photo}",
-        "PhotoObj": "SELECT * FROM dbo.PhotoObjAll WHERE mode IN (1, 2)",
-        "PhotoPrimary": "SELECT * FROM dbo.PhotoObjAll WHERE mode = 1",
+    wise = {
+        "WISE_xmatch": f"SELECT sdss_objid, cntr AS wise_cntr, match_dist FROM {matches}",
+        "WISE_allsky": f"SELECT cntr, {_WISE} FROM {matches}",
     }
+    found = spectra if (folder / "specobj.parquet").is_file() else {}
+    return (
+        found
+        | (wise if (folder / "wise.parquet").is_file() else {})
+        | {
+            "PhotoObjAll": f"SELECT *, {_MODEL_MAGNITUDES} FROM {photo}",
+            "PhotoObj": "SELECT * FROM dbo.PhotoObjAll WHERE mode IN (1, 2)",
+            "PhotoPrimary": "SELECT * FROM dbo.PhotoObjAll WHERE mode = 1",
+        }
+    )
 
 
 def csv_pieces(

@@ -2,7 +2,7 @@
 
 An allow-list of what translates exactly, and of what the clients of this project send:
 
-    SELECT [TOP n] items FROM table [JOIN table ON condition] [WHERE condition]
+    SELECT [TOP n] items FROM table [[LEFT] JOIN table ON condition] [WHERE condition]
     [GROUP BY columns] [ORDER BY columns]
 
 ============ ===================================================================================
@@ -51,7 +51,7 @@ _ARGUMENTS: dict[type[exp.Expression], set[str]] = {
     exp.Between: {"this", "low", "high"},
     exp.In: {"this", "expressions"},
     exp.Table: {"this", "db", "alias"},
-    exp.Join: {"this", "on", "kind"},
+    exp.Join: {"this", "on", "kind", "side"},
     exp.Group: {"expressions"},
     exp.Order: {"expressions"},
     exp.Limit: {"expression"},
@@ -168,10 +168,15 @@ class _Query:
         place = f'{self.dialect.schema}."{table.name}" AS "{alias}"'
         if isinstance(node, exp.From):
             self.words.append(f"FROM {place}")
-        elif node.args.get("on") is None or node.kind not in ("", "INNER"):
+        elif (
+            node.args.get("on") is None
+            or node.kind not in ("", "INNER")
+            or node.side not in ("", "LEFT")
+        ):
             raise Refused(_described(node))
         else:
-            self.words.append(f"JOIN {place} ON {self.condition(node.args['on'])}")
+            join = f"{node.side} JOIN".lstrip()
+            self.words.append(f"{join} {place} ON {self.condition(node.args['on'])}")
 
     def translation(self) -> Translation:
         """Return the whole query."""

@@ -64,14 +64,18 @@ def test_constant_feature_is_left_out_and_all_constant_refused(make_features):
 
 
 @pytest.mark.parametrize("broken", [None, np.nan, np.inf])
-def test_missing_feature_is_refused_by_name(make_features, broken):
+def test_a_feature_that_some_lack_is_left_out_and_told(make_features, broken):
     features = make_features(n=20)
     values = features["feature_2"].to_pylist()
     values[3] = broken
     position = features.column_names.index("feature_2")
     features = features.set_column(position, "feature_2", pa.array(values, pa.float64()))
-    with pytest.raises(ValueError, match=r"'feature_2' .* 1 of 20 objects \(first: row_id 1021\)"):
-        read_feature_space(features, 5, 1)
+    space = read_feature_space(features, 5, 1)
+    assert space.names == ("feature_0", "feature_1", "feature_3")
+    assert space.left_out == ("feature_2",)
+    only = with_metadata(features, features=["feature_2"])
+    with pytest.raises(ValueError, match=r"'feature_2' .* 1 of 20 \(first: row_id 1021\)"):
+        read_feature_space(only, 5, 1)
 
 
 def test_one_object_or_no_features_are_refused(make_features):

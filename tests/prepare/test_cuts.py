@@ -88,7 +88,10 @@ def test_an_empty_range_is_refused():
 
 
 def test_every_cut_has_a_mask_and_a_description():
-    required = {"magnitude_error": {"maximum": 0.1}}
+    required = {
+        "magnitude_error": {"maximum": 0.1},
+        "complete_columns": {"columns": ["wise_mag_w1"]},
+    }
     for name in MASKS:
         (cut,) = read({"cut": name, **required.get(name, {})})
         assert describe(cut)

@@ -1,11 +1,15 @@
 import numpy as np
+import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from sdssflow.acquire.schema import BANDS, COLUMNS
-from sdssflow.configuration.features import LEAKS, Features
+from sdssflow.acquire.schema import BANDS, COLUMNS, Column, field
+from sdssflow.configuration.cuts import CompleteColumns
+from sdssflow.configuration.features import Features
+from sdssflow.configuration.leaks import LEAKS
 from sdssflow.prepare.columns import MissingColumnError
-from sdssflow.prepare.feature_columns import Feature, bands_of
+from sdssflow.prepare.cuts import apply_cuts
+from sdssflow.prepare.feature_columns import Feature, bands_among, bands_of
 from sdssflow.prepare.features import GROUPS, build_features, refuse_leaks
 from sdssflow.tables import metadata, with_metadata
 from tests.prepare.catalogues import make_catalogue
@@ -81,30 +85,41 @@ def with_everything(**changed):
         for kind in ("psf", "petro", "cmodel")
         for band in BANDS
     }
-    return make_catalogue(**{**extra, "petro_rad_r": np.full(200, 3.0), **changed})
+    sizes = {"petro_rad_r": 3.0, "petro_r50_r": 1.0, "petro_r90_r": 2.5}
+    shapes = {"axis_ratio_dev_r": 0.5, "axis_ratio_exp_r": 0.6, "frac_dev_r": 0.25}
+    infrared = {f"wise_mag_w{k}": 14.0 - k for k in (1, 2, 3, 4)} | {"galex_mag_nuv": 20.0}
+    infrared |= {f"wise_mag_err_w{k}": 0.1 for k in (1, 2, 3, 4)}
+    extra |= {name: np.full(200, value) for name, value in (sizes | shapes | infrared).items()}
+    return make_catalogue(**{**extra, **changed})
 
 
-@pytest.mark.parametrize("band", BANDS)
+EVERYTHING = Features(groups=list(GROUPS), extra=["galex_mag_nuv", "wise_mag_err_w1"])
+
+
+@pytest.mark.parametrize("band", [*BANDS, "w1", "w2", "w3", "w4", "nuv"])
 def test_a_feature_says_all_the_bands_it_is_made_of(band):
-    catalogue, settings = with_everything(), Features(groups=list(GROUPS))
+    catalogue, settings = with_everything(), EVERYTHING
     changed = {
-        name: 1.5 * column(catalogue, name) + place
+        name: (1.5 if name.startswith(("model", "psf", "petro_m", "cm")) else 1.01)
+        * column(catalogue, name) + 0.001 * place
         for place, name in enumerate(catalogue.column_names)
         if name.endswith(f"_{band}") and not name.startswith("extinction")
-    }
+    }  # fmt: skip
+    if band.startswith("w"):
+        changed[f"wise_mag_err_{band}"][0] = np.nan  # a limit
     before = build_features(catalogue, settings)
     after = build_features(with_everything(**changed), settings)
     names = metadata(before.schema)["features"]
-    made_of = bands_of(names)[BANDS.index(band)]
+    made_of = bands_of(names)[bands_among(names).index(band)]
     found = [not (column(before, name) == column(after, name)).all() for name in names]
     assert found == made_of.tolist()
-    assert sum(found) >= 8
+    assert sum(found) >= (8 if band in BANDS else 1)
 
 
 @pytest.mark.parametrize(
     "feature",
-    [Feature("u_minus_r", "color", "ur"), Feature("psf_mag", "other", "r"),
-     Feature("sky", "magnitude", "u"), Feature("sky_u", "other", "")],
+    [Feature("u_minus_r", "color", ("u", "r")), Feature("psf_mag", "other", ("r",)),
+     Feature("sky", "magnitude", ("u",)), Feature("sky_u", "other"), Feature("sky_w1", "other")],
 )  # fmt: skip
 def test_a_name_that_says_something_else_than_was_declared_is_refused(feature):
     with pytest.raises(ValueError, match="which reads as"):
@@ -112,7 +127,7 @@ def test_a_name_that_says_something_else_than_was_declared_is_refused(feature):
 
 
 def test_every_group_builds_and_none_leaks():
-    table = build_features(with_everything(), Features(groups=list(GROUPS)))
+    table = build_features(with_everything(), EVERYTHING)
     names = metadata(table.schema)["features"]
     assert len(set(names)) == len(names)
     forbidden = set(COLUMNS) & {
@@ -146,3 +161,91 @@ def test_features_do_not_depend_on_the_rows_around_them():
     whole = build_features(catalogue, Features())
     part = build_features(catalogue.slice(50, 20), Features())
     assert part.equals(whole.slice(50, 20))
+
+
+def test_concentration_is_the_ratio_of_radii_and_unknown_without_one():
+    r50 = np.full(200, 2.0)
+    r50[:2] = [0.0, np.nan]
+    catalogue = make_catalogue(petro_r50_r=r50, petro_r90_r=np.full(200, 5.0))
+    table = build_features(catalogue, Features(groups=["colors", "concentration"]))
+    assert table["concentration_r"].to_pylist()[:3] == [None, None, 2.5]
+
+
+def wise(**changed):
+    columns = {f"wise_mag_w{k}": np.full(200, 14.0 - k) for k in (1, 2, 3, 4)}
+    columns |= {f"wise_mag_err_w{k}": np.full(200, 0.1) for k in (1, 2, 3, 4)}
+    columns["wise_mag_w4"][:2], columns["wise_mag_err_w4"][:3] = [np.nan, np.nan], np.nan
+    return make_catalogue(**{**columns, **changed})
+
+
+def test_not_observed_and_not_detected_are_different_inputs():
+    table = build_features(wise(), Features(groups=["wise_colors"]))
+    assert metadata(table.schema)["features"] == [
+        *("model_color_rw1", "wise_color_w1w2", "wise_color_w2w3", "wise_color_w3w4"),
+        *(f"wise_mag_not_detected_w{k}" for k in (1, 2, 3, 4)),
+    ]
+    # two objects nobody looked at, then a limit, then magnitudes
+    assert table["wise_color_w3w4"].to_pylist()[:4] == [None, None, None, 1.0]
+    assert table["wise_mag_not_detected_w4"].to_pylist()[:4] == [None, None, 1.0, 0.0]
+    assert table["wise_mag_not_detected_w1"].null_count == 0
+    red = build_features(wise(extinction_r=np.full(200, 0.5)), Features(groups=["wise_colors"]))
+    shift = column(table, "model_color_rw1") - column(red, "model_color_rw1")
+    assert shift == pytest.approx(0.5)  # of r alone
+
+
+def test_without_errors_nothing_says_that_a_magnitude_is_a_limit():
+    catalogue = wise().drop_columns([f"wise_mag_err_w{k}" for k in (1, 2, 3, 4)])
+    table = build_features(catalogue, Features(groups=["wise_colors"]))
+    assert metadata(table.schema)["features"][-1] == "wise_color_w3w4"
+    assert table["wise_color_w3w4"].to_pylist()[:3] == [None, None, 1.0]
+
+
+def declared(missing, **more):
+    return Column(pa.float64(), "mas", None, None, "a parallax", missing, **more)
+
+
+def with_declared(name, values, about):
+    catalogue = make_catalogue()
+    return catalogue.append_column(field(name, {name: about}), pa.array(values, from_pandas=True))
+
+
+def test_a_declared_column_is_a_feature_and_its_gaps_are_what_was_declared():
+    values = np.linspace(1, 2, 200)[np.random.default_rng(3).permutation(200)]
+    values[:3] = np.nan
+    settings = Features(groups=["colors", "extra"], extra=["parallax"])
+    for missing, flags in (("not_observed", []), ("not_detected", ["parallax_not_detected"])):
+        catalogue = with_declared("parallax", values, declared(missing))
+        table = build_features(catalogue, settings)
+        assert metadata(table.schema)["features"][4:] == ["parallax", *flags]
+        assert table["parallax"].null_count == 3
+    assert table["parallax_not_detected"].to_pylist()[:4] == [1.0, 1.0, 1.0, 0.0]
+
+
+def test_a_column_that_says_nothing_of_its_gaps_is_no_feature():
+    catalogue = make_catalogue().append_column("parallax", pa.array(np.ones(200)))
+    with pytest.raises(ValueError, match="what a missing value of 'parallax' says; declare it"):
+        build_features(catalogue, Features(groups=["extra"], extra=["parallax"]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"groups": ["extra"]}, "the group extra and the list extra go together"),
+        ({"extra": ["parallax"]}, "the group extra and the list extra go together"),
+        ({"groups": ["extra"], "extra": ["log_zspec"]}, "'log_zspec' can't be a feature: the red"),
+        ({"groups": ["extra"], "extra": ["plate_code"]}, "'plate_code' can't be a feature: target"),
+    ],
+)
+def test_extra_columns_that_can_not_be(settings, message):
+    with pytest.raises(ValidationError, match=message):
+        Features(**settings)
+
+
+def test_a_model_that_takes_no_gaps_can_be_given_objects_without_any():
+    kept, flow = apply_cuts(
+        wise(), [CompleteColumns(cut="complete_columns", columns=["wise_mag_w3", "wise_mag_w4"])]
+    )
+    assert kept.num_rows == 197
+    assert flow["description"].iloc[1] == "measured: wise_mag_w3, wise_mag_w4"
+    table = build_features(kept, Features(groups=["wise_colors"]))
+    assert sum(table[name].null_count for name in metadata(table.schema)["features"]) == 0

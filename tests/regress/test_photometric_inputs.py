@@ -6,6 +6,7 @@ import torch
 
 from sdssflow.acquire.schema import BANDS
 from sdssflow.configuration.features import Features
+from sdssflow.prepare.feature_columns import bands_among
 from sdssflow.prepare.features import GROUPS, build_features
 from sdssflow.regress.photometric_inputs import PhotometricInputs, photometric_noise
 from sdssflow.tables import metadata
@@ -114,19 +115,30 @@ def test_hiding_a_band_leaves_nothing_that_it_enters():
         for kind in ("psf", "petro", "cmodel")
         for number, band in enumerate(BANDS)
     }
-    catalogue = make_catalogue(**magnitudes, petro_rad_r=np.full(200, 3.0))
-    table = build_features(catalogue, Features(groups=list(GROUPS)))
+    others = {
+        **{f"petro_{name}_r": np.full(200, 3.0) for name in ("rad", "r50", "r90")},
+        **{f"axis_ratio_{name}_r": np.full(200, 0.5) for name in ("dev", "exp")},
+        **{f"wise_mag_w{k}": np.full(200, 14.0) for k in (1, 2, 3, 4)},
+        "wise_mag_err_w1": np.full(200, 0.1),
+        "frac_dev_r": np.full(200, 0.5),
+        "galex_mag_nuv": np.full(200, 20.0),
+    }
+    catalogue = make_catalogue(**magnitudes, **others)
+    settings = Features(groups=list(GROUPS), extra=["galex_mag_nuv"])
+    table = build_features(catalogue, settings)
     names = metadata(table.schema)["features"]
     features = np.column_stack([table.column(name).to_numpy() for name in names])
     inputs = PhotometricInputs.fit(features, names, hide_bands=True)
     noise = photometric_noise(features, names, inputs)
     hidden = {
         band: [name for name, gone in zip(names, row, strict=False) if gone]
-        for band, row in zip(BANDS, noise.hides.numpy(), strict=True)
+        for band, row in zip(bands_among(names), noise.hides.numpy(), strict=True)
     }
     assert hidden["u"] == [
         "model_mag_u", "model_color_ug", "model_mag_err_u", "model_color_err_ug",
         "model_luptitude_u", "psf_minus_model_u", "psf_minus_petro_u", "psf_minus_cmodel_u",
     ]  # fmt: skip
+    assert hidden["w1"] == ["model_color_rw1", "wise_color_w1w2", "wise_mag_not_detected_w1"]
+    assert hidden["nuv"] == ["galex_mag_nuv"]
     assert {"resolved_r", "petro_rad_r", "model_color_gr", "model_color_ri"} < set(hidden["r"])
     assert inputs.flagged.tolist() == list(range(len(names)))

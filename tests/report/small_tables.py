@@ -155,6 +155,10 @@ def table(item, run, samples):
             return pd.DataFrame(
                 frame | {"before": [5000, 5000], "removed": [0, 3], "after": [5000, 4997]}
             )
+        case "single_features":
+            said = "auc above 0.99: is it a measurement?" if item.sample == "mixed" else ""
+            frame = {"feature": ["model_color_ug", "flux"], "auc": [0.7, 0.999]}
+            return pd.DataFrame(frame | {"of_class": "QSO", "remark": ["", said]})
         case "parts":
             return pd.DataFrame({"fold": 0, "part": ["train", "test"], "rows": [3997, 1000]})
         case "scores":

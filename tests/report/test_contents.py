@@ -31,6 +31,7 @@ def test_paths_are_those_of_the_architecture_and_unique(results):
         "results/concepts/redshifted_spectrum.png",
         "results/galaxies/catalogue/defects.csv",
         "results/mixed/clean/flow.csv",
+        "results/mixed/features/single_features.csv",
         "results/mixed/split/folds/7/parts.csv",
         "results/mixed/explore/sky_map.png",
         "results/mixed/classify/random/confusion.csv",

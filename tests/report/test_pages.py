@@ -268,3 +268,10 @@ def test_searches_are_shown_folded_with_model_and_seed_in_the_title(pages):
         assert "0.0078" in text
         assert "only if they are better" in text
         assert "test digest" not in text  # judged on the validation part
+
+
+def test_a_feature_that_says_nearly_everything_is_told_in_short(pages):
+    said = "Says nearly everything by itself, is it a measurement? flux."
+    assert said in " ".join(pages["mixed"].split())
+    assert said not in " ".join(pages["galaxies"].split())
+    assert "What each feature says alone" in pages["galaxies"]

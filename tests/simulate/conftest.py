@@ -11,7 +11,7 @@ BANDS = list("ugriz")
 
 @pytest.fixture(scope="package")
 def sky():
-    """40,000 spectra and their objects, as Arrow tables."""
+    """40,000 spectra, their objects and their matches in WISE, as Arrow tables."""
     blocks = list(sky_blocks(40_000, 7))
     return tuple(pa.concat_tables(tables) for tables in zip(*blocks, strict=True))
 
@@ -19,7 +19,7 @@ def sky():
 @pytest.fixture(scope="package")
 def frame(sky):
     """First spectra of objects without defects, with magnitudes corrected for extinction."""
-    spec, photo = (table.to_pandas() for table in sky)
+    spec, photo, _ = (table.to_pandas() for table in sky)
     spec = spec[(spec["sciencePrimary"] == 1) & (spec["zWarning"] == 0)]
     spec = spec.rename(columns={"z": "redshift"}).drop(columns=["ra", "dec"])
     both = spec.merge(photo, left_on="bestObjID", right_on="objID")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -33,18 +34,21 @@ def tables(blocks):
 @pytest.fixture(scope="module")
 def objects(tables):
     """Both tables beside each other, rows with an r magnitude."""
-    photo, truth = (table.to_pandas() for table in tables)
+    photo, _, truth = (table.to_pandas() for table in tables)
     both = photo.assign(spec_class=truth["spec_class"], zspec=truth["zspec"])
     return both[both["r"] > 0]
 
 
 def test_both_tables_have_the_same_rows_and_no_truth_is_in_the_photometry(tables):
-    photo, truth = tables
+    photo, wise, truth = tables
     assert photo.schema.equals(PHOTOOBJ)
     assert truth.schema.equals(TRUTH)
     assert photo.num_rows == OBJECTS
     assert photo["objID"].equals(truth["objid"])
     assert all(column.null_count == 0 for table in tables for column in table.columns)
+    second = photo.filter(pc.equal(photo["mode"], 2))["objID"]
+    assert wise.num_rows > 0
+    assert not pc.any(pc.is_in(wise["sdss_objid"], second.combine_chunks())).as_py()
 
 
 def test_ids_are_valid_and_ascend_over_many_runs(tables):
@@ -59,7 +63,7 @@ def test_ids_are_valid_and_ascend_over_many_runs(tables):
 
 
 def test_objects_are_fainter_than_those_with_spectra_and_of_another_mix(objects):
-    ((_, photo),) = sky_blocks(OBJECTS, 7)
+    ((_, photo, _),) = sky_blocks(OBJECTS, 7)
     with_spectra = photo["r"].to_numpy()
     assert objects["r"].median() > np.median(with_spectra) + 0.8
     assert 21.5 < objects["r"].quantile(0.95) < 22.3
@@ -103,7 +107,7 @@ def test_positions_are_spread_over_the_footprint(objects):
 
 
 def test_blocks_follow_each_other_and_the_same_seed_gives_the_same_bytes(blocks, tmp_path):
-    assert [photo.num_rows for photo, _ in blocks] == [5_000] * 4
+    assert [photo.num_rows for photo, *_ in blocks] == [5_000] * 4
     for name in ("a", "b"):
         simulate_photometry(tmp_path / name, 1_500, 4)
     simulate_photometry(tmp_path / "c", 1_500, 5)
@@ -114,6 +118,7 @@ def test_blocks_follow_each_other_and_the_same_seed_gives_the_same_bytes(blocks,
     assert {path.name for path in (tmp_path / "a").iterdir()} == {
         "photoobj.parquet",
         "truth.parquet",
+        "wise.parquet",
     }
     read = pq.read_table(tmp_path / "a/photoobj.parquet")
     assert read["objID"].equals(next(photometry_blocks(1_500, 4))[0]["objID"])
@@ -121,7 +126,7 @@ def test_blocks_follow_each_other_and_the_same_seed_gives_the_same_bytes(blocks,
 
 @pytest.mark.parametrize("objects", [1, 2, 101])
 def test_tiny_skies(objects):
-    ((photo, truth),) = photometry_blocks(objects, 2)
+    ((photo, _, truth),) = photometry_blocks(objects, 2)
     assert photo.num_rows == truth.num_rows == objects
 
 

@@ -41,7 +41,7 @@ def separation(ra, dec, other_ra, other_dec):
 
 
 def test_schemas(sky):
-    spec, photo = sky
+    spec, photo, _ = sky
     assert spec.schema.equals(SPECOBJ)
     assert photo.schema.equals(PHOTOOBJ)
     assert spec.num_rows == 40_000
@@ -49,7 +49,7 @@ def test_schemas(sky):
 
 
 def test_identifiers_ascend_and_say_what_the_columns_say(sky):
-    spec, photo = sky
+    spec, photo, _ = sky
     specobjid, objid = numbers(spec, "specObjID"), numbers(photo, "objID")
     assert (specobjid[1:] > specobjid[:-1]).all()
     assert (objid[1:] > objid[:-1]).all()
@@ -76,7 +76,7 @@ def test_plates_and_fibers_are_those_of_their_survey(sky):
 
 
 def test_objects_are_in_the_order_of_their_first_spectra(sky):
-    spec, photo = sky
+    spec, photo, _ = sky
     best = numbers(spec, "bestObjID")
     matched = best[best != 0]
     first = matched[np.sort(np.unique(matched, return_index=True)[1])]
@@ -102,7 +102,7 @@ def test_repeats_share_the_object_and_the_position(sky):
 
 
 def test_positions_agree_and_lie_on_the_plates_of_the_footprint(sky):
-    spec, photo = (table.to_pandas() for table in sky)
+    spec, photo, _ = (table.to_pandas() for table in sky)
     both = spec.merge(photo, left_on="bestObjID", right_on="objID")
     np.testing.assert_array_equal(both["ra_x"], both["ra_y"])
     plates = plan_plates(40_000, np.random.default_rng([7, 0]))
@@ -119,7 +119,7 @@ def test_positions_agree_and_lie_on_the_plates_of_the_footprint(sky):
 
 
 def test_a_range_of_spectra_has_a_narrow_range_of_objects(sky):
-    spec, photo = sky
+    spec, photo, _ = sky
     best, objid = numbers(spec, "bestObjID"), numbers(photo, "objID")
     for start in range(0, 40_000, 4_000):
         part = best[start : start + 1000]
@@ -142,7 +142,7 @@ def test_extinction_follows_the_coefficients(sky):
 
 
 def test_defects_are_there_and_few(sky):
-    spec, photo = sky
+    spec, photo, _ = sky
     missing = np.stack([numbers(photo, name) for name in BANDS], axis=1) == -9999
     errors = np.stack([numbers(photo, f"err_{band}") for band in BANDS], axis=1) == -9999
     np.testing.assert_array_equal(missing, errors)
@@ -167,12 +167,12 @@ def test_subclasses_need_quoting_and_may_be_empty(sky):
 def test_files_are_the_blocks_and_the_same_bytes_again(tmp_path):
     for name in ("one", "two"):
         simulate_sky(tmp_path / name, 3_000, 5)
-    for table in ("specobj.parquet", "photoobj.parquet"):
+    for table in ("specobj.parquet", "photoobj.parquet", "wise.parquet"):
         assert file_digest(tmp_path / "one" / table) == file_digest(tmp_path / "two" / table)
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == [
-        *("photoobj.parquet", "specobj.parquet")
+        *("photoobj.parquet", "specobj.parquet", "wise.parquet")
     ]
-    spec, photo = next(sky_blocks(3_000, 5))
+    spec, photo, _ = next(sky_blocks(3_000, 5))
     assert pq.read_table(tmp_path / "one/specobj.parquet").equals(spec)
     assert pq.read_table(tmp_path / "one/photoobj.parquet").equals(photo)
     simulate_sky(tmp_path / "three", 3_000, 6)
@@ -191,20 +191,20 @@ def test_a_failed_simulation_leaves_no_files(tmp_path, monkeypatch):
     with pytest.raises(RuntimeError, match="power cut"):
         simulate_sky(tmp_path, 200, 1)
     assert file_digest(tmp_path / "specobj.parquet") == before
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_blocks_follow_each_other_and_need_no_other_block():
     blocks = list(sky_blocks(12_000, 3, rows=2_000))
     assert len(blocks) == 6
-    assert sum(spec.num_rows for spec, _ in blocks) == 12_000
-    for name, which in (("specObjID", 0), ("objID", 1)):
+    assert sum(spec.num_rows for spec, *_ in blocks) == 12_000
+    for name, which in (("specObjID", 0), ("objID", 1), ("sdss_objid", 2)):
         ranges = [pc.min_max(tables[which][name]).as_py() for tables in blocks]
         assert all(a["max"] < b["min"] for a, b in itertools.pairwise(ranges))
     plates = plan_plates(12_000, np.random.default_rng([3, 0]))
-    alone = _make_block(plates, blocks_of_plates(plates, 2_000)[4], np.random.default_rng([3, 5]))
-    assert alone[0].equals(blocks[4][0])
-    assert alone[1].equals(blocks[4][1])
+    draws = np.random.default_rng([3, 5]), np.random.default_rng([3, 4, 2])
+    alone = _make_block(plates, blocks_of_plates(plates, 2_000)[4], *draws)
+    assert all(one.equals(other) for one, other in zip(alone, blocks[4], strict=True))
 
 
 def test_a_hundred_million_spectra_come_in_small_blocks():
@@ -214,7 +214,7 @@ def test_a_hundred_million_spectra_come_in_small_blocks():
     assert len(set(plates.plate.tolist())) == len(plates.plate)
     rows = [plates.spectra[block].sum() for block in blocks_of_plates(plates, 50_000)]
     assert max(rows) < 100_000
-    spec, photo = next(sky_blocks(10**8, 1))
+    spec, photo, _ = next(sky_blocks(10**8, 1))
     assert spec.num_rows == rows[0]
     specobjid, objid = numbers(spec, "specObjID"), numbers(photo, "objID")
     assert (specobjid[1:] > specobjid[:-1]).all()
@@ -230,7 +230,7 @@ def test_impossible_requests_are_refused(tmp_path, objects, seed):
 
 @pytest.mark.parametrize("objects", [1, 2, 7])
 def test_tiny_skies(objects):
-    (spec, photo), *rest = sky_blocks(objects, 2)
+    (spec, photo, _), *rest = sky_blocks(objects, 2)
     assert not rest
     assert spec.num_rows == objects
     assert photo.num_rows <= objects

@@ -196,7 +196,7 @@ REFUSED_QUERIES = [
     "select z from SpecObj order by z offset 3 rows",
     "select z from SpecObj s, PhotoObj p",
     "select s.z from SpecObj s cross join PhotoObj p",
-    "select s.z from SpecObj s left join PhotoObj p on p.objID=s.bestObjID",
+    "select s.z from SpecObj s right join PhotoObj p on p.objID=s.bestObjID",
     "select z from SpecObj with (nolock)",
     "select z from (select z from SpecObj) q",
     "select plate from SpecObj group by plate having count(*)>3",

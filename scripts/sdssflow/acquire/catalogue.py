@@ -11,13 +11,13 @@ import pandas as pd
 import pyarrow as pa
 
 from sdssflow.acquire.checks import Defects, archived
-from sdssflow.acquire.schema import COLUMNS, field
+from sdssflow.acquire.schema import COLUMNS, Column, field
 from sdssflow.tables import write_parquet_blocks
 
 
 def write_catalogue(
     blocks: Iterable[pa.Table],
-    names: Iterable[str],
+    columns: Mapping[str, Column],
     path: str | Path,
     about: Mapping[str, Any],
     limit: int | None = None,
@@ -27,9 +27,10 @@ def write_catalogue(
     Parameters
     ----------
     blocks : iterable of pyarrow.Table
-        Rows in the catalogue's order, with the columns `names` in the catalogue's types.
-    names : iterable of str
-        Columns of the catalogue, besides `row_id`; written in the order of the schema.
+        Rows in the catalogue's order, with `columns` in the catalogue's types.
+    columns : mapping
+        Columns of the catalogue, besides `row_id`, by their names; written in the order of the
+        schema, those that it does not know behind them.
     path : path-like
         The catalogue.
     about : mapping
@@ -37,18 +38,18 @@ def write_catalogue(
     limit : int, optional
         At most this many rows, the first ones.
     """
-    asked = set(names)
-    ordered = [name for name in COLUMNS if name in asked]
-    schema = pa.schema([field(name) for name in ("row_id", *ordered)])
+    ordered = [name for name in COLUMNS | columns if name in columns]
+    schema = pa.schema([field("row_id"), *(field(name, columns) for name in ordered)])
     defects = Defects()
-    write_parquet_blocks(_numbered(blocks, ordered, limit, defects), schema, path, about)
+    numbered = _numbered(blocks, {name: columns[name] for name in ordered}, limit, defects)
+    write_parquet_blocks(numbered, schema, path, about)
     frame = defects.frame()
     order = frame["column"].map(ordered.index)
     return frame.iloc[np.lexsort((frame["defect"], order))].reset_index(drop=True)
 
 
 def _numbered(
-    blocks: Iterable[pa.Table], names: list[str], limit: int | None, defects: Defects
+    blocks: Iterable[pa.Table], columns: dict[str, Column], limit: int | None, defects: Defects
 ) -> Iterator[pa.Table]:
     row_id = 0
     for block in blocks:
@@ -57,7 +58,7 @@ def _numbered(
         if block.num_rows == 0:
             continue
         made = {"row_id": pa.array(np.arange(row_id, row_id + block.num_rows))}
-        for name in names:
-            made[name] = archived(name, block[name].combine_chunks(), defects, row_id)
+        for name, column in columns.items():
+            made[name] = archived(name, column, block[name].combine_chunks(), defects, row_id)
         yield pa.table(made)
         row_id += block.num_rows

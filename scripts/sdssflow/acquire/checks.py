@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sdssflow.acquire.schema import COLUMNS
+from sdssflow.acquire.schema import Column
 
 SET_TO_NULL = "set to null"
 KEPT_AS_NULL = "kept as null"
@@ -57,14 +57,18 @@ class Defects:
         return pd.DataFrame(rows, columns=list(NAMES))
 
 
-def is_bookkeeping(name: str) -> bool:
+def is_bookkeeping(name: str, column: Column) -> bool:
     """Tell positions and whole numbers from measurements: in them 99 is a value like any other."""
-    return name in POSITIONS or pa.types.is_integer(COLUMNS[name].type)
+    return name in POSITIONS or pa.types.is_integer(column.type)
 
 
-def limits(name: str) -> tuple[float, float]:
-    """Return the column's physical range, within what its type can hold."""
-    column = COLUMNS[name]
+def _is_ranged(column: Column) -> bool:
+    """Tell columns beyond ugriz with a range: a number inside of it is no word for "no value"."""
+    return bool(column.missing) and column.low is not None and column.high is not None
+
+
+def limits(column: Column) -> tuple[float, float]:
+    """Return a column's physical range, within what its type can hold."""
     low = -np.inf if column.low is None else column.low
     high = np.inf if column.high is None else column.high
     if pa.types.is_integer(column.type):
@@ -72,14 +76,15 @@ def limits(name: str) -> tuple[float, float]:
     return low, high
 
 
-def _out_of_range(name: str, values: np.ndarray) -> np.ndarray:
+def _out_of_range(column: Column, values: np.ndarray) -> np.ndarray:
     """Return True where a value (not NaN) lies outside the column's physical range."""
-    low, high = limits(name)
+    low, high = limits(column)
     return (values < low) | (values > high)
 
 
 def measured(
     name: str,
+    column: Column,
     values: np.ndarray,
     missing: np.ndarray,
     sentinels: Sequence[float],
@@ -92,14 +97,15 @@ def measured(
 
     Parameters
     ----------
-    name : str
-        Column of the catalogue.
+    name, column : str, Column
+        Column of the catalogue, and what it is.
     values : (n,) float64 array
         Its values, NaN where `missing`; changed.
     missing : (n,) bool array
         Where there is no value at all.
     sentinels : sequence of float
-        Numbers that mean "no value"; in positions and whole numbers only where out of range.
+        Numbers that mean "no value"; in positions, whole numbers and columns beyond ugriz with a
+        range only where out of it.
     defects : Defects
         Where each is counted.
     first_row : int
@@ -110,39 +116,42 @@ def measured(
         Gets the values in the catalogue's unit and where they are out of range; it raises an error
         for those that can't become null without hiding a mistake.
     """
-    defects.note(name, "missing", missing, KEPT_AS_NULL, first_row)
+    why = column.missing.replace("_", " ") or "missing"
+    defects.note(name, why, missing, KEPT_AS_NULL, first_row)
     endless = ~missing & ~np.isfinite(values)
     defects.note(name, "not finite", endless, SET_TO_NULL, first_row)
     values[endless] = np.nan
     for sentinel in sentinels:
         # in a float32 column -99.9 is the nearest float32
         meant = (values == sentinel) | (values == float(np.float32(sentinel)))
-        if is_bookkeeping(name):
-            meant &= _out_of_range(name, values * factor)
+        if is_bookkeeping(name, column) or _is_ranged(column):
+            meant &= _out_of_range(column, values * factor)
         defects.note(name, f"sentinel {sentinel:g}", meant, SET_TO_NULL, first_row)
         values[meant] = np.nan
     values *= factor
-    outside = _out_of_range(name, values)
+    outside = _out_of_range(column, values)
     if refuse is not None:
         refuse(values, outside)
     defects.note(name, "out of range", outside, SET_TO_NULL, first_row)
     values[outside] = np.nan
     if name == "zspec":
         defects.note(name, "exactly zero", values == 0, KEPT, first_row)
-    return pa.array(values, from_pandas=True).cast(COLUMNS[name].type, safe=False)
+    return pa.array(values, from_pandas=True).cast(column.type, safe=False)
 
 
-def archived(name: str, column: pa.Array, defects: Defects, first_row: int) -> pa.Array:
+def archived(
+    name: str, column: Column, found: pa.Array, defects: Defects, first_row: int
+) -> pa.Array:
     """Return a column of an archive as `measured` does; ids and text are left as they are."""
-    kind = column.type
+    kind = found.type
     if pa.types.is_string(kind):
-        return column
-    missing = column.is_null().to_numpy(zero_copy_only=False)
+        return found
+    missing = found.is_null().to_numpy(zero_copy_only=False)
     if pa.types.is_integer(kind) and kind.bit_width == 64:  # ids were proven, and don't fit floats
         defects.note(name, "missing", missing, KEPT_AS_NULL, first_row)
-        return column
-    values = column.to_numpy(zero_copy_only=False).astype(np.float64)
-    return measured(name, values, missing, ARCHIVE_SENTINELS, defects, first_row)
+        return found
+    values = found.to_numpy(zero_copy_only=False).astype(np.float64)
+    return measured(name, column, values, missing, ARCHIVE_SENTINELS, defects, first_row)
 
 
 def one_array(column: pa.ChunkedArray) -> pa.Array:

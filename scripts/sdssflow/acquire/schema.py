@@ -5,10 +5,13 @@ SDSS column descriptions follow the SkyServer schema browser (tables PhotoObjAll
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+
+from sdssflow.configuration.declared import SHIPPED, Declared
 
 BANDS = ("u", "g", "r", "i", "z")
 MAGNITUDES = ("model", "psf", "petro", "cmodel")
@@ -37,6 +40,10 @@ class Column(NamedTuple):
         Physically possible range, ends included; None where there is no limit.
     meaning : str
         What the number is.
+    missing : {'', 'not_observed', 'not_detected'}
+        What a missing value says, of columns beyond ugriz.
+    limit_without : str
+        Column without whose value the number is a limit; '' if there is none.
     """
 
     type: pa.DataType
@@ -44,6 +51,21 @@ class Column(NamedTuple):
     low: float | None
     high: float | None
     meaning: str
+    missing: str = ""
+    limit_without: str = ""
+
+    @classmethod
+    def of(cls, declared: Declared, kind: pa.DataType | None = None) -> Column:
+        """Return what a declared column is in a catalogue."""
+        return cls(
+            kind or pa.float64(),
+            declared.unit,
+            declared.minimum,
+            declared.maximum,
+            declared.meaning,
+            declared.missing,
+            declared.limit_without or "",
+        )
 
 
 def _columns() -> dict[str, Column]:
@@ -90,19 +112,63 @@ def _columns() -> dict[str, Column]:
         pa.float32(), "arcsec", 0, 1000, "radius of half the Petrosian flux in r"
     )
     columns["published_part"] = Column(pa.string(), "", None, None, "part of the published split")
+    columns["wise_id"] = Column(pa.int64(), "", 1, None, "WISE source that is the object, cntr")
+    columns |= {name: Column.of(one, pa.float32()) for name, one in SHIPPED.items()}
     return columns
 
 
 COLUMNS: dict[str, Column] = _columns()
 
 
-def field(name: str) -> pa.Field:
-    """Return the Arrow field of a column, its metadata ``description`` and, if any, ``unit``."""
-    column = COLUMNS[name]
+def columns_of(declared: Mapping[str, Declared]) -> dict[str, Column]:
+    """Return the columns that a source can have: those of the schema and those it declares."""
+    return COLUMNS | {name: Column.of(one) for name, one in declared.items()}
+
+
+def field(name: str, known: Mapping[str, Column] = COLUMNS) -> pa.Field:
+    """Return the Arrow field of a column, which says in its metadata what the column is.
+
+    That is ``description`` and, if any, ``unit``; of a column beyond ugriz also ``missing`` and, if
+    there are any, ``limit_without``, ``minimum`` and ``maximum``.
+    """
+    column = known[name]
     described = {"description": column.meaning}
-    if column.unit:
-        described["unit"] = column.unit
+    if column.missing:
+        described["missing"] = column.missing
+        limits = {"minimum": column.low, "maximum": column.high}
+        described |= {key: repr(value) for key, value in limits.items() if value is not None}
+    described |= {
+        key: value
+        for key, value in (("unit", column.unit), ("limit_without", column.limit_without))
+        if value
+    }
     return pa.field(name, column.type, metadata=described)
+
+
+def column_of(found: pa.Field) -> Column | None:
+    """Return what a column of a catalogue is, by the schema or by what its field says of itself.
+
+    None for a name that is not known and a field that says nothing.
+    """
+    about = {key.decode(): value.decode() for key, value in (found.metadata or {}).items()}
+    if found.name in COLUMNS or "missing" not in about:
+        return COLUMNS.get(found.name)
+    low, high = (float(about[key]) if key in about else None for key in ("minimum", "maximum"))
+    texts = (about.get(key, "") for key in ("description", "missing", "limit_without"))
+    return Column(found.type, about.get("unit", ""), low, high, *texts)
+
+
+def declaration(found: pa.Field) -> dict[str, object]:
+    """Return what the field of a declared column says of it, as `source.declared` has it."""
+    about = column_of(found)
+    return {
+        "unit": about.unit,
+        "minimum": about.low,
+        "maximum": about.high,
+        "missing": about.missing,
+        "limit_without": about.limit_without or None,
+        "meaning": about.meaning,
+    }
 
 
 def id_parts(name: str, ids: np.ndarray) -> dict[str, np.ndarray]:

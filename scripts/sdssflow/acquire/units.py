@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.acquire.schema import COLUMNS
+from sdssflow.acquire.schema import Column
 
 SPELLINGS = {
     "mag": "mag mags magnitude magnitudes abmag ab_mag mag_ab mag(ab) magab luptitude luptitudes",
@@ -59,14 +59,15 @@ def parse_unit(text: str, expected: str) -> Any:
     raise ValueError(f"{text!r} is no unit that is known")
 
 
-def check_unit(path: str, column: str, name: str, stated: str) -> None:
+def check_unit(path: str, column: str, name: str, known: Column | None, stated: str) -> None:
     """Refuse a column of a file of SDSS itself that states another unit than the catalogue's.
 
-    `name` is the column's catalogue name; what is no column of the catalogue passes.
+    `name` is the column's catalogue name and `known` what it is; None, what is no column of the
+    catalogue, passes.
     """
-    if name not in COLUMNS or pa.types.is_string(COLUMNS[name].type):
+    if known is None or pa.types.is_string(known.type):
         return
-    expected = COLUMNS[name].unit
+    expected = known.unit
     try:
         unit = parse_unit(stated, expected)
     except ValueError:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sdssflow.configuration.section import Section, SomeDifferent
+from sdssflow.configuration.section import Name, Section, SomeDifferent
 
 Band = Literal["u", "g", "r", "i", "z"]
 Magnitudes = Literal["model", "psf", "petro", "cmodel"]
@@ -21,6 +21,15 @@ class CompletePhotometry(Section):
     """Which magnitudes have to be present."""
     errors: bool = False
     """Whether the magnitude errors have to be present too."""
+
+
+class CompleteColumns(Section):
+    """Keep objects with a measurement in each of some columns: neither missing nor a limit."""
+
+    cut: Literal["complete_columns"]
+    """Measured in all of some columns."""
+    columns: SomeDifferent[Name]
+    """Columns beyond ugriz, such as `wise_mag_w1` or those of `source.declared`."""
 
 
 class MagnitudeRange(Section):
@@ -113,6 +122,7 @@ class UniqueObjects(Section):
 
 Cut = Annotated[
     CompletePhotometry
+    | CompleteColumns
     | MagnitudeRange
     | MagnitudeError
     | ColorRange

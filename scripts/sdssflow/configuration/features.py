@@ -4,31 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator, model_validator
 
-from sdssflow.configuration.section import Section, SomeDifferent
+from sdssflow.configuration.leaks import LEAKS, leak_of
+from sdssflow.configuration.section import Different, Name, Section, SomeDifferent
 
 Band = Literal["u", "g", "r", "i", "z"]
 Magnitudes = Literal["model", "psf", "petro", "cmodel"]
-
-LEAKS = {
-    "redshift": "the redshift is what is to be learnt, and it gives the class away",
-    "zspec": "the redshift is what is to be learnt, and it gives the class away",
-    "class": "the class is what is to be learnt",
-    "plate": "targets share plates: a plate tells the class without looking at the sky",
-    "mjd": "the date of the spectrum goes with the plate",
-    "fiberid": "fibres are plugged by target class",
-    "objid": "an id encodes run, column and field",
-    "specobjid": "an id encodes plate, date and fibre",
-    "run": "runs share depth and target selection",
-    "rerun": "a label of the reduction, not of the object",
-    "camcol": "a place in the camera, not a property of the object",
-    "field": "fields share depth and target selection",
-    "ra": "positions tell survey stripes, not objects",
-    "dec": "positions tell survey stripes, not objects",
-    "warning": "set by the spectroscopic pipeline when it fits class and redshift",
-}
-"""What would leak the truth into the features, and why."""
 
 FeatureGroup = Literal[
     "magnitudes",
@@ -42,6 +24,10 @@ FeatureGroup = Literal[
     "psf_minus_cmodel",
     "resolved",
     "petro_radius",
+    "concentration",
+    "shape",
+    "wise_colors",
+    "extra",
 ]
 
 
@@ -55,7 +41,10 @@ class Features(Section):
         "reference_magnitude",
     ]
     """Groups of features, in this order. Redshifts, ids, plates, fibres and positions are not
-    among them and can't be."""
+    among them and can't be. What each group holds and needs: docs/features.md."""
+    extra: Different[Name] = Field(default=[], exclude_if=lambda names: not names)
+    """Columns that the group `extra` takes as they are: those of `source.declared`, and those
+    beyond ugriz that need no declaration, such as `wise_mag_w1`."""
     reference_band: Band = "r"
     """Band of the reference magnitude; also the magnitude that scores are binned by."""
     deredden: bool = True
@@ -75,3 +64,20 @@ class Features(Section):
             if name in LEAKS:
                 raise ValueError(f"{group!r} can't be a feature: {LEAKS[name]}")
         return groups
+
+    @field_validator("extra")
+    @classmethod
+    def _no_leaks_by_name(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if reason := leak_of(name):
+                raise ValueError(f"{name!r} can't be a feature: {reason}")
+        return names
+
+    @model_validator(mode="after")
+    def _extra_has_columns(self) -> Features:
+        if ("extra" in self.groups) != bool(self.extra):
+            raise ValueError(
+                "the group extra and the list extra go together: name in extra the columns that "
+                "are to be features, and extra among the groups"
+            )
+        return self

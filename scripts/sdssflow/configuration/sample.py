@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from sdssflow.configuration.cuts import Cut
+from sdssflow.configuration.declared import SHIPPED
 from sdssflow.configuration.exploration import Exploration
 from sdssflow.configuration.features import Features
 from sdssflow.configuration.section import Described, Different, Name, SomeDifferent
@@ -44,6 +46,21 @@ class Sample(Described):
                 "source.rows: 'photometry' has no classes and no redshifts to learn from: it is "
                 "for objects to which trained models are applied"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _source_has_the_extra_columns(self) -> Sample:
+        mapped = [name for name in getattr(self.source, "columns", ()) if name in SHIPPED]
+        there = [*mapped, *self.source.declared]
+        for name in self.features.extra:
+            if name not in there:
+                near = difflib.get_close_matches(name, there, n=1, cutoff=0.6)
+                raise ValueError(
+                    f"features.extra: the source has no column {name!r}"
+                    + (f" (did you mean {near[0]!r}?)" if near else "")
+                    + "; name it in source.columns, or describe it in source.declared "
+                    "(docs/features.md)"
+                )
         return self
 
     @model_validator(mode="after")

@@ -12,21 +12,21 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
+from sdssflow.configuration.declared import BANDS, SHIPPED, Declared
 from sdssflow.configuration.section import Section
 
-BANDS = ("u", "g", "r", "i", "z")
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_ .+-]{1,60}$")]
 Bit = Annotated[int, Field(ge=0, le=62)]
 
 
 class SdssColumn(NamedTuple):
-    """Where SDSS keeps a quantity: PhotoObjAll or SpecObjAll, and what a condition on it can ask.
+    """Where SDSS keeps a quantity: PhotoObjAll, SpecObjAll or WISE_allsky, and of what kind it is.
 
     The alias is its name in the answer, if not that of the column: `SpecObjAll.z` is a redshift and
     `PhotoObjAll.z` a magnitude.
     """
 
-    table: Literal["photo", "spec"]
+    table: Literal["photo", "spec", "wise"]
     name: str
     kind: Literal["number", "integer", "text"]
     alias: str = ""
@@ -35,6 +35,12 @@ class SdssColumn(NamedTuple):
     def header(self) -> str:
         """Name of the column in the answer."""
         return self.alias or self.name
+
+    @classmethod
+    def of(cls, declared: Declared) -> SdssColumn:
+        """Return where a declared column is by its `sdss`."""
+        table, _, name = (declared.sdss or "").partition(".")
+        return cls({"p": "photo", "w": "wise"}[table], name, "number")
 
 
 STANDARD: dict[str, SdssColumn] = {
@@ -74,6 +80,8 @@ OPTIONAL: dict[str, SdssColumn] = {
     **{f"petro_mag_err_{b}": SdssColumn("photo", f"petroMagErr_{b}", "number") for b in BANDS},
     **{f"cmodel_mag_{b}": SdssColumn("photo", f"cModelMag_{b}", "number") for b in BANDS},
     **{f"cmodel_mag_err_{b}": SdssColumn("photo", f"cModelMagErr_{b}", "number") for b in BANDS},
+    "wise_id": SdssColumn("wise", "cntr", "integer", alias="wise_id"),
+    **{name: SdssColumn.of(column) for name, column in SHIPPED.items() if column.sdss},
 }
 """Columns of the catalogue that a sample can ask for besides."""
 

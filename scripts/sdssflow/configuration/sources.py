@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -15,6 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from sdssflow.configuration.declared import SHIPPED, Declarations, Declared
+from sdssflow.configuration.leaks import leak_of
 from sdssflow.configuration.section import (
     Different,
     FilePath,
@@ -60,6 +64,36 @@ def _address(url: str) -> str:
     return url
 
 
+def _check_declared(
+    declared: dict[str, Declared], there: Iterable[str], read_from: dict[str, str]
+) -> None:
+    """Refuse what can't be declared.
+
+    That is a column that the catalogue knows, one that is the truth by its name or by the one it is
+    `read_from`, and a limit by a column that is not `there`.
+    """
+    for name, column in declared.items():
+        if name in {*SELECTABLE, "row_id", "published_part"}:
+            raise ValueError(f"declared: {name!r} is a column of the catalogue already")
+        for word in (name, read_from.get(name, "")):
+            if reason := leak_of(word):
+                raise ValueError(
+                    f"declared: {name!r} is refused, {word!r} can't be a feature: {reason}"
+                )
+        if column.limit_without not in (None, *there):
+            raise ValueError(
+                f"declared.{name}.limit_without: {column.limit_without!r} is not among the columns"
+            )
+
+
+def _declared_is_mapped(source: FileSource | TapSource) -> None:
+    for name in source.declared:
+        if name not in source.columns:
+            raise ValueError(f"declared: columns does not map {name!r}; say there which it is")
+    unsure = {name: its for name, its in source.columns.items() if name not in source.confirmed}
+    _check_declared(source.declared, source.columns, unsure)
+
+
 Address = Annotated[str, Field(pattern=r"^https?://[^\s/]\S*[^\s/]$"), AfterValidator(_address)]
 
 
@@ -71,6 +105,13 @@ class EmbeddedSource(Section):
     table: Literal["mgs", "mclass"]
     """Which embedded table: `mgs` (10,000 galaxies with redshifts) or `mclass` (327 objects with
     classes)."""
+    declared: Declarations
+    """Columns of the table that the schema does not know, and what they are, by their names."""
+
+    @model_validator(mode="after")
+    def _declared_is_no_truth(self) -> EmbeddedSource:
+        _check_declared(self.declared, self.declared, {})
+        return self
 
 
 class FileSource(Section):
@@ -110,6 +151,14 @@ class FileSource(Section):
     confirmed: Different[str] = []
     """Catalogue names of columns that are what `columns` makes of them, although their name or
     unit in the file says otherwise."""
+    declared: Declarations
+    """Columns of numbers that the catalogue does not know, and what they are: docs/features.md.
+    Their names stand in `columns` as well."""
+
+    @model_validator(mode="after")
+    def _declared_is_mapped(self) -> FileSource:
+        _declared_is_mapped(self)
+        return self
 
 
 class SimulatedSky(Section):
@@ -142,6 +191,8 @@ class Asked(Section):
     (specobjid, or objid where the rows are photometry), so always the same."""
     expected: Expected | None = None
     """For the estimate of `make plan` alone."""
+    declared: Declarations
+    """Columns of numbers that the catalogue does not know, and what they are: docs/features.md."""
 
     def question(self) -> str:
         """Return as canonical JSON what changes the rows; an estimate does not."""
@@ -152,7 +203,7 @@ class Asked(Section):
 class Selected(Asked):
     """What the ways to SDSS itself share: which columns."""
 
-    columns: Different[str] = list(STANDARD)
+    columns: Different[str] = Field(default=list(STANDARD), validate_default=True)
     """Columns of the catalogue, besides the ids that tell rows apart."""
 
     @field_validator("columns")
@@ -162,7 +213,28 @@ class Selected(Asked):
             if name not in DOWNLOADABLE:
                 raise ValueError(f"{name!r} is no column of SDSS; docs/skyserver.md lists them")
         always = ALWAYS_PHOTOMETRY if read.data.get("rows") == "photometry" else ALWAYS
-        return [name for name in DOWNLOADABLE if name in {*names, *always}]
+        declared = read.data.get("declared", {}).values()
+        if any(DOWNLOADABLE[name].table == "wise" for name in names) or any(
+            (column.sdss or "").startswith("w.") for column in declared
+        ):
+            always += ("wise_id",)
+        # what tells a limit from a measurement comes with it
+        errors = {SHIPPED[name].limit_without for name in names if name in SHIPPED}
+        return [name for name in DOWNLOADABLE if name in {*names, *always, *errors}]
+
+    @property
+    def names(self) -> list[str]:
+        """All columns of the catalogue, those of `declared` last."""
+        return [*self.columns, *self.declared]
+
+    def _where_declared(self, key: str) -> None:
+        places = {name: getattr(column, key) for name, column in self.declared.items()}
+        for name, place in places.items():
+            if place is None:
+                raise ValueError(f"declared.{name}: {key} says which column of SDSS it is")
+        # in PhotoObjAll z is a magnitude
+        read_from = {n: re.sub(r"^[pw]\.(?!z$)|\[.*", "", place) for n, place in places.items()}
+        _check_declared(self.declared, self.names, read_from)
 
 
 class Rows(Section):
@@ -190,7 +262,7 @@ class SkyServerSource(Selected, Rows):
     """Ranges with more rows than this are split before they are asked for."""
     unchecked_sql: str | None = None
     """ONE MORE CONDITION AS SQL, SENT AS IT STANDS, where `s` is SpecObjAll (not with
-    `rows: photometry`) and `p` PhotoObjAll.
+    `rows: photometry`), `p` PhotoObjAll and, if a column of WISE is asked for, `w` WISE_allsky.
     Nothing checks what it means, and the other ways to SDSS can't follow it."""
     simulated: SimulatedSky | None = None
     """If given, the server is a loopback stand-in over this simulated sky, and `server` is not
@@ -200,6 +272,11 @@ class SkyServerSource(Selected, Rows):
     @classmethod
     def _one_condition(cls, sql: str | None) -> str | None:
         return refuse_statements(sql)
+
+    @model_validator(mode="after")
+    def _declared_is_in_sdss(self) -> SkyServerSource:
+        self._where_declared("sdss")
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -236,6 +313,15 @@ class BulkSource(Selected):
     photometry: FilePath | None = None
     """Name of the file with their photometry, row by row; by default `photoPosPlate-dr17.fits`
     with the number of the release."""
+
+    @model_validator(mode="after")
+    def _bulk_files_have_it(self) -> BulkSource:
+        self._where_declared("bulk")
+        asked = [*self.columns, *(condition.column for condition in self.selection)]
+        for name in sorted(asked, key=lambda name: name == "wise_id"):
+            if SELECTABLE[name].table == "wise":
+                raise ValueError(f"{name!r} is not in the bulk files of SDSS: ask SkyServer for it")
+        return self
 
     @property
     def paths(self) -> tuple[str, str]:
@@ -282,12 +368,14 @@ class TapSource(Asked):
     @model_validator(mode="after")
     def _mapping_is_enough(self) -> TapSource:
         for name in self.columns:
-            if name not in SELECTABLE:
+            if name not in {*SELECTABLE, *SHIPPED, *self.declared}:
                 raise ValueError(f"columns: {name!r} is no column of SDSS; docs/skyserver.md")
+        _declared_is_mapped(self)
         for name in self.confirmed:
             if name not in self.columns:
                 raise ValueError(f"confirmed: columns does not map {name!r}")
-        if self.key not in self.columns or SELECTABLE[self.key].kind != "integer":
+        kind = SELECTABLE[self.key].kind if self.key in SELECTABLE else "number"
+        if self.key not in self.columns or kind != "integer":
             raise ValueError(f"key: columns maps no column of whole numbers to {self.key!r}")
         for condition in self.selection:
             needed = [condition.column]

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from sdssflow.configuration.cuts import (
     ColorRange,
+    CompleteColumns,
     CompletePhotometry,
     MagnitudeError,
     MagnitudeRange,
@@ -118,7 +119,8 @@ class ClassPriors(Section):
 
 
 TargetCut = Annotated[
-    CompletePhotometry | MagnitudeRange | MagnitudeError | ColorRange, Field(discriminator="cut")
+    CompletePhotometry | CompleteColumns | MagnitudeRange | MagnitudeError | ColorRange,
+    Field(discriminator="cut"),
 ]
 TargetSource = Annotated[
     FileSource | SkyServerSource | BulkSource | TapSource, Field(discriminator="kind")

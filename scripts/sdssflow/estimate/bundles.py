@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sdssflow.acquire.schema import CLASSES
+from sdssflow.acquire.schema import CLASSES, COLUMNS, declaration
 from sdssflow.bundle import FORMAT, Manifest
 from sdssflow.classify.decisions import class_set_thresholds
 from sdssflow.classify.held_out import read_held_out
@@ -67,7 +67,9 @@ def write_bundle(
     if origins.calibration:
         shutil.copyfile(origins.calibration, folder / CALIBRATION)
         shutil.copyfile(origins.reference, folder / REFERENCE)
-    catalogue, features = (metadata(read_schema(p)) for p in (origins.catalogue, origins.features))
+    schema = read_schema(origins.catalogue)
+    catalogue, features = metadata(schema), metadata(read_schema(origins.features))
+    columns = needed_columns(recipe, schema)
     about = {
         "format": FORMAT,
         "name": name,
@@ -78,7 +80,10 @@ def write_bundle(
         "recipe": recipe.model_dump(mode="json"),
         "magnitude_system": catalogue["magnitude_system"],
         "deredden": features["deredden"],
-        "columns": needed_columns(recipe),
+        "columns": columns,
+        "declared": {
+            name: declaration(schema.field(name)) for name in columns if name not in COLUMNS
+        },
         **_learnt(opened, origins, tomographic_bins),
     }
     write_text(folder / "README.md", _card(about))

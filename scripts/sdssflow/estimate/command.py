@@ -56,6 +56,7 @@ def _estimate(asked: argparse.Namespace) -> None:
         kind="file",
         path=asked.table,
         columns=found.columns,
+        declared={name: its for one in manifests for name, its in one.declared.items()},
         extinction_applied=found.extinction_applied,
         magnitude_system=manifests[0].magnitude_system,
     )

@@ -10,9 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sdssflow.acquire.schema import BANDS
 from sdssflow.estimate.layout import DRAWN_LEVELS
-from sdssflow.prepare.feature_columns import Feature
+from sdssflow.prepare.feature_columns import ALL_BANDS, Feature
 from sdssflow.tables import read_parquet
 
 NO_OBJECTS = pa.table({"partition": pa.array([], pa.int32())})
@@ -95,7 +94,8 @@ def color_of(names: Sequence[str], task: str) -> tuple[str, str] | None:
     features = {name: Feature.named(name.removeprefix(f"{task}:")) for name in names
                 if name.startswith(f"{task}:")}  # fmt: skip
     found = {its.bands: name for name, its in features.items() if its.kind == "color"}
-    for bands in ("gr", "ug", *sorted(found, key=lambda pair: BANDS.index(pair[0]))):
+    first = [("g", "r"), ("u", "g")]
+    for bands in (*first, *sorted(found, key=lambda pair: ALL_BANDS.index(pair[0]))):
         if bands in found:
             return found[bands], f"{bands[0]} \N{MINUS SIGN} {bands[1]}"
     return None

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from sdssflow.acquire.schema import BANDS, CLASSES
+from sdssflow.acquire.schema import CLASSES
 from sdssflow.estimate.layout import Z_BINS, Z_STEP
+from sdssflow.prepare.feature_columns import ALL_BANDS
 from sdssflow.tables import read_parquet
 
 MOST_NAMED = 5
@@ -86,7 +87,7 @@ def flow_of(summaries: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 WORDS = {
     "missing_any": "a needed band is missing",
-    **{f"missing_{band}": f"{band} is missing" for band in BANDS},
+    **{f"missing_{band}": f"{band} is missing" for band in ALL_BANDS},
     "classified": "with class probabilities",
     **{f"class_{name}": f"most probably {name}" for name in CLASSES},
     "with_zphot": "with p(z)",

@@ -16,6 +16,7 @@ from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.files.readers import read_blocks
 from sdssflow.acquire.schema import BANDS
 from sdssflow.bundle import BundleError, Manifest
+from sdssflow.configuration.declared import SHIPPED
 from sdssflow.configuration.sources import FileSource
 from sdssflow.prepare.extinction import CORRECTED
 
@@ -144,8 +145,9 @@ def _only(name: str, present: Iterable[str], corrected: bool) -> str | None:
     """
     wanted = Magnitude.of(name)
     if wanted is None:
-        plain = name.replace("_", "")
-        known = [c for c in present if re.sub(r"[^a-z0-9]", "", c.lower()) == plain]
+        in_sdss = SHIPPED[name].sdss if name in SHIPPED else None
+        plain = {re.sub(r"^.*\.|[^a-z0-9]", "", word.lower()) for word in (name, in_sdss or name)}
+        known = [c for c in present if re.sub(r"[^a-z0-9]", "", c.lower()) in plain]
         return known[0] if len(known) == 1 else None
     exact = [column for column in present if column == name]
     if exact and not (corrected and not wanted.is_error and wanted.kind != "extinction"):

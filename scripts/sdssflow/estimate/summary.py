@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sdssflow.acquire.schema import BANDS, CLASSES
+from sdssflow.acquire.schema import CLASSES
 from sdssflow.bundle import Bundle, BundleError, as_table
 from sdssflow.estimate.compact import COLUMNS, PdfColumns
 from sdssflow.estimate.layout import CELLS, DRAWN_LEVELS, NSIDE, Z_BINS, Z_STEP
 from sdssflow.prepare.cuts import describe
-from sdssflow.prepare.features import measured_features
+from sdssflow.prepare.feature_columns import ALL_BANDS
 from sdssflow.redshift_pdf.mixture import Mixture
 
 UNKNOWN = 255  # code of a class, bin or flag that is not known
@@ -52,7 +52,7 @@ class Counts:
         found: Counter[str] = Counter({"kept": catalogue.num_rows})
         missing = columns["missing_bands"]
         found["missing_any"] = int((missing > 0).sum())
-        for k, band in enumerate(BANDS):
+        for k, band in enumerate(ALL_BANDS):
             if lacking := int((missing >> k & 1).sum()):
                 found[f"missing_{band}"] = lacking
         if "class_code" in columns:
@@ -241,7 +241,7 @@ class Drawing:
         estimates = as_table({name: values[self.rows] for name, values in columns.items()})
         made |= {name: estimates[name].combine_chunks() for name in estimates.column_names}
         for task, bundle in bundles.items():
-            measured = measured_features(chosen, bundle.recipe_for(chosen))
+            measured = bundle.measured(chosen)
             made |= {f"{task}:{name}": pa.array(v) for name, v in measured.features.items()}
             made["reference_mag"] = pa.array(measured.reference_mag)
         if "zphot" in columns:

@@ -81,7 +81,7 @@ def find_clusters(
     -------
     table : pandas.DataFrame
         One row per algorithm, k and criterion: ``algorithm, k, criterion, value, chosen, truth,
-        ari, ami, n, n_truth, data_digest, seed``.
+        ari, ami, n, n_truth, left_out, data_digest, seed``.
     labels : pyarrow.Table
         ``row_id``, the chosen groups ``kmeans, mixture, hdbscan`` (int32, -1 for noise; null
         where an algorithm is impossible for so few objects) and the truth where known.
@@ -115,6 +115,7 @@ def find_clusters(
     table = pd.DataFrame(rows).assign(
         n=len(space.points),
         n_truth=int((truth.labels != "").sum()),
+        left_out=", ".join(space.left_out),
         data_digest=space.data_digest,
         seed=seed,
     )

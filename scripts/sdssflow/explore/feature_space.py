@@ -28,27 +28,32 @@ class FeatureSpace:
         Names of the features.
     data_digest : str
         Digest of the drawn rows and their features.
+    left_out : tuple of str
+        Names of the features that some objects of the table lack, as those that were not observed
+        by WISE.
     """
 
     table: pa.Table
     points: np.ndarray
     names: tuple[str, ...]
     data_digest: str
+    left_out: tuple[str, ...] = ()
 
 
 def read_feature_space(features: pa.Table, max_objects: int, seed: int) -> FeatureSpace:
     """Draw at most `max_objects` of a feature table, as `draw_rows` does, and standardise them.
 
-    Features that are the same for all drawn objects are left out.
+    Features that are the same for all drawn objects are left out, and so are those that some
+    objects of the table lack.
 
     Raises
     ------
     ValueError
-        If the metadata name no features, a feature has a missing or infinite value, a row_id occurs
+        If the metadata name no features, no feature is known for all objects, a row_id occurs
         twice, there are fewer than two objects, or no feature varies.
     """
-    names = metadata(features.schema).get("features", [])
-    if not names:
+    every = metadata(features.schema).get("features", [])
+    if not every:
         raise ValueError(
             "feature table: its metadata names no features; make it with build_features"
         )
@@ -58,7 +63,7 @@ def read_feature_space(features: pa.Table, max_objects: int, seed: int) -> Featu
             f"feature table: {len(row_id)} object(s), but groups and projections need at least "
             "two; loosen the cuts or remove the sample's exploration"
         )
-    _refuse_missing(features, names, row_id)
+    names = _whole(features, every, row_id)
     drawn = features.take(pa.array(draw_rows(row_id, max_objects, seed)))
     values = np.column_stack([numbers(drawn, name, "explore") for name in names])
     # equal values have a standard deviation of rounding errors, not of zero
@@ -75,6 +80,7 @@ def read_feature_space(features: pa.Table, max_objects: int, seed: int) -> Featu
         points=_standardise(values[:, varies]),
         names=kept,
         data_digest=content_digest(drawn.select(["row_id", *known, *names])),
+        left_out=tuple(name for name in every if name not in names),
     )
 
 
@@ -99,16 +105,20 @@ def draw_rows(row_id: np.ndarray, max_objects: int, seed: int) -> np.ndarray:
     return order[np.sort(first)]
 
 
-def _refuse_missing(features: pa.Table, names: list[str], row_id: np.ndarray) -> None:
-    for name in names:
-        missing = np.flatnonzero(~np.isfinite(numbers(features, name, "explore")))
-        if len(missing):
-            raise ValueError(
-                f"feature table: feature {name!r} has no finite value for {len(missing)} of "
-                f"{len(row_id)} objects (first: row_id {row_id[missing[0]]}); groups and "
-                "projections need all of them. Add the cut complete_photometry or take the group "
-                "out of features.groups"
-            )
+def _whole(features: pa.Table, names: list[str], row_id: np.ndarray) -> list[str]:
+    """Return the names of the features that all objects have; ValueError if there is none."""
+    missing = {
+        name: np.flatnonzero(~np.isfinite(numbers(features, name, "explore"))) for name in names
+    }
+    whole = [name for name in names if not len(missing[name])]
+    if not whole:
+        name = names[0]
+        raise ValueError(
+            f"feature table: no feature is known for all objects: {name!r} has no finite value for "
+            f"{len(missing[name])} of {len(row_id)} (first: row_id {row_id[missing[name][0]]}); "
+            "groups and projections need one. Add the cut complete_photometry, or complete_columns"
+        )
+    return whole
 
 
 def _known(table: pa.Table, name: str) -> bool:

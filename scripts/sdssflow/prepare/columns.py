@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sdssflow.acquire.schema import CLASSES
+from sdssflow.acquire.schema import CLASSES, column_of, columns_of, field
+from sdssflow.configuration.declared import Declared
 
 
 class MissingColumnError(ValueError):
@@ -20,6 +23,66 @@ def numbers(table: pa.Table, name: str, needed_by: str) -> np.ndarray:
     """
     column = require(table, name, needed_by)
     return column.cast(pa.float64()).to_numpy(zero_copy_only=False).astype(float)
+
+
+def measurements(
+    table: pa.Table, name: str, needed_by: str
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return what was measured of a column beyond ugriz, and where nothing was detected.
+
+    Returns
+    -------
+    values : (n,) float64 array
+        NaN where missing, and where the number is only a limit.
+    not_detected : (n,) float64 array or None
+        1 where an object was observed and not detected, 0 where it was detected, NaN where nobody
+        looked. None of a column of which missing values say no more than that.
+
+    Raises
+    ------
+    ValueError
+        If the column is missing (MissingColumnError), or nothing says what its missing values say.
+    """
+    values = numbers(table, name, needed_by)
+    about = column_of(table.schema.field(name))
+    if about is None:
+        raise ValueError(
+            f"{needed_by} needs to know what a missing value of {name!r} says; declare it in "
+            "source.declared"
+        )
+    unseen = np.isnan(values)
+    limits = np.zeros(len(values), dtype=bool)
+    by_limit = about.limit_without in table.column_names
+    if by_limit:
+        limits = ~unseen & np.isnan(numbers(table, about.limit_without, needed_by))
+    if about.missing != "not_detected" and not by_limit:
+        return values, None
+    nobody = unseen & (about.missing != "not_detected")
+    return (
+        np.where(limits, np.nan, values),
+        np.where(nobody, np.nan, (limits | unseen).astype(float)),
+    )
+
+
+def described(table: pa.Table, declared: Mapping[str, Declared]) -> pa.Table:
+    """Return a table whose declared columns say of themselves what they are.
+
+    A column that says that it has another unit, or that its missing values say something else, is
+    a ValueError.
+    """
+    known = columns_of(declared)
+    for name in (name for name in declared if name in table.column_names):
+        place, wanted = table.column_names.index(name), known[name]
+        found = column_of(table.schema.field(name))
+        if found is None:  # a table that says nothing of its columns
+            table = table.set_column(place, field(name, known), table[name])
+        elif (found.unit, found.missing) != (wanted.unit, wanted.missing):
+            raise ValueError(
+                f"{name!r} in {wanted.unit or 'plain numbers'}, missing where {wanted.missing}; "
+                f"here it is in {found.unit or 'plain numbers'}, missing where {found.missing}: "
+                "declare it as it was, or convert it"
+            )
+    return table
 
 
 def strings(table: pa.Table, name: str, needed_by: str) -> np.ndarray:

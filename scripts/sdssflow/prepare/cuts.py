@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from sdssflow.acquire.schema import BANDS
 from sdssflow.configuration import cuts as settings
-from sdssflow.prepare.columns import class_masks, numbers, require
+from sdssflow.prepare.columns import class_masks, measurements, numbers, require
 from sdssflow.prepare.duplicates import first_rows
 
 
@@ -54,6 +54,8 @@ def describe(cut: settings.Cut) -> str:
         case settings.CompletePhotometry():
             what = " and ".join(cut.magnitudes) + " magnitudes"
             return f"{what} {'and errors ' if cut.errors else ''}in all five bands"
+        case settings.CompleteColumns():
+            return f"measured: {', '.join(cut.columns)}"
         case settings.MagnitudeRange():
             return _range(f"{cut.magnitudes} {cut.band}", cut.minimum, cut.maximum, " mag")
         case settings.MagnitudeError():
@@ -112,6 +114,11 @@ def _complete_photometry(table: pa.Table, cut: settings.CompletePhotometry) -> n
     return keep
 
 
+def _complete_columns(table: pa.Table, cut: settings.CompleteColumns) -> np.ndarray:
+    values = [measurements(table, name, _by(cut))[0] for name in cut.columns]
+    return np.isfinite(np.column_stack(values)).all(axis=1)
+
+
 def _magnitude_range(table: pa.Table, cut: settings.MagnitudeRange) -> np.ndarray:
     return _between(
         numbers(table, f"{cut.magnitudes}_mag_{cut.band}", _by(cut)), cut.minimum, cut.maximum
@@ -166,6 +173,7 @@ def _by(cut: settings.Cut) -> str:
 
 MASKS = {
     "complete_photometry": _complete_photometry,
+    "complete_columns": _complete_columns,
     "magnitude_range": _magnitude_range,
     "magnitude_error": _magnitude_error,
     "color_range": _color_range,

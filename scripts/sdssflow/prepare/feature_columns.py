@@ -7,13 +7,17 @@ column can be declared with a name that says something else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
-from sdssflow.acquire.schema import BANDS
+from sdssflow.configuration.declared import BANDS, FURTHER_BANDS
 
+ALL_BANDS = (*BANDS, *FURTHER_BANDS)
+_BAND = "|".join(sorted(ALL_BANDS, key=len, reverse=True))
 Kind = Literal["magnitude", "color", "error", "other"]
 _KINDS: dict[tuple[str, int], Kind] = {  # end of the quantity, number of bands
     ("mag", 1): "magnitude",
@@ -33,19 +37,19 @@ class Feature(NamedTuple):
         What is measured, such as `model_color`.
     kind : {'magnitude', 'color', 'error', 'other'}
         A magnitude in one band, the difference of two, the error of either; or anything else.
-    bands : str
+    bands : tuple of str
         The bands it is made of, without which it is unknown. Of a colour, the first minus the
         second.
     """
 
     quantity: str
     kind: Kind
-    bands: str
+    bands: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """Name of the column; ValueError if it would be read as another kind or other bands."""
-        name = f"{self.quantity}_{self.bands}" if self.bands else self.quantity
+        name = f"{self.quantity}_{''.join(self.bands)}" if self.bands else self.quantity
         if (read := Feature.named(name)) != self:
             raise ValueError(f"{self} is named {name!r}, which reads as {read}")
         return name
@@ -55,22 +59,60 @@ class Feature(NamedTuple):
         """Return what a column of this name is; one that ends in no bands is made of none.
 
         >>> Feature.named("psf_minus_model_u")
-        Feature(quantity='psf_minus_model', kind='other', bands='u')
-        >>> Feature.named("model_color_err_gr").kind
-        'error'
+        Feature(quantity='psf_minus_model', kind='other', bands=('u',))
+        >>> Feature.named("model_color_rw1").bands, Feature.named("model_color_err_gr").kind
+        (('r', 'w1'), 'error')
         """
-        quantity, _, bands = name.rpartition("_")
-        if not quantity or not bands or set(bands) - set(BANDS):
-            return cls(name, "other", "")
+        quantity, _, end = name.rpartition("_")
+        if not quantity or not re.fullmatch(f"({_BAND})+", end):
+            return cls(name, "other")
+        bands = tuple(re.findall(_BAND, end))
         of, _, end = quantity.rpartition("_")
         return cls(quantity, _KINDS.get((end, len(bands)), "other") if of else "other", bands)
 
 
+def bands_among(names: Iterable[str]) -> tuple[str, ...]:
+    """Return u, g, r, i, z and the further bands that features or columns of these names have.
+
+    >>> bands_among(["model_color_gr", "wise_color_w1w2"])
+    ('u', 'g', 'r', 'i', 'z', 'w1', 'w2')
+    """
+    found = {band for name in names for band in Feature.named(name).bands}
+    return tuple(band for band in ALL_BANDS if band in BANDS or band in found)
+
+
 def bands_of(names: Iterable[str]) -> np.ndarray:
-    """Return (5, f) bool: which of the features are made of each band, and unknown without it.
+    """Return (k, f) bool: which features are made of each band, and unknown without it.
+
+    The bands are those of `bands_among`.
 
     >>> bands_of(["model_color_gr", "model_mag_r", "petro_rad_r"])[1:3].tolist()
     [[True, False, False], [True, True, True]]
     """
+    names = list(names)
     features = [Feature.named(name) for name in names]
-    return np.array([[band in feature.bands for feature in features] for band in BANDS], dtype=bool)
+    made = [[band in feature.bands for feature in features] for band in bands_among(names)]
+    return np.array(made, dtype=bool)
+
+
+def missing_bands(catalogue: pa.Table, columns: Iterable[str]) -> np.ndarray:
+    """Return (n,) uint16, bits by `ALL_BANDS`: in which of the needed columns there is no value."""
+    found = np.zeros(catalogue.num_rows, np.uint16)
+    for name in columns:
+        for band in Feature.named(name).bands:
+            missing = catalogue[name].is_null(nan_is_null=True).to_numpy()
+            found |= missing.astype(np.uint16) << ALL_BANDS.index(band)
+    return found
+
+
+def band_texts(codes: np.ndarray) -> pa.Array:
+    """Return what `missing_bands` found, (n,), as text.
+
+    >>> band_texts(np.array([0, 33], np.uint16)).to_pylist()
+    ['', 'uw1']
+    """
+    few, place = np.unique(codes, return_inverse=True)
+    texts = [
+        "".join(band for k, band in enumerate(ALL_BANDS) if code >> k & 1) for code in few.tolist()
+    ]
+    return pa.array(texts, pa.string()).take(pa.array(place.ravel()))

@@ -15,13 +15,16 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from sdssflow.acquire.schema import BANDS
-from sdssflow.configuration.features import LEAKS, Features
+from sdssflow.acquire.schema import BANDS, column_of
+from sdssflow.configuration.declared import WISE_BANDS
+from sdssflow.configuration.features import Features
+from sdssflow.configuration.leaks import leak_of
 from sdssflow.photometry import luptitude
-from sdssflow.prepare.columns import numbers
+from sdssflow.prepare.columns import measurements, numbers
 from sdssflow.prepare.duplicates import object_keys
 from sdssflow.prepare.extinction import extinction_to_subtract
 from sdssflow.prepare.feature_columns import Feature
+from sdssflow.prepare.leaks import refuse_copies
 from sdssflow.tables import metadata, with_metadata
 
 CARRIED = ("plate", "ra", "dec", "spec_class", "zspec", "published_part")
@@ -46,6 +49,7 @@ def build_features(catalogue: pa.Table, settings: Features) -> pa.Table:
     """
     measured = measured_features(catalogue, settings)
     features = measured.features
+    refuse_copies(features, catalogue)
     columns = {
         "row_id": catalogue.column("row_id"),
         "object_key": object_keys(catalogue),
@@ -95,16 +99,26 @@ def measured_features(catalogue: pa.Table, settings: Features) -> Measured:
     return Measured(features, reference.measured(band) - extinction[band], deredden)
 
 
-def needed_columns(settings: Features) -> list[str]:
-    """Return the columns of a catalogue that these features are made of, extinction apart."""
+def needed_columns(settings: Features, schema: pa.Schema) -> list[str]:
+    """Return the columns of a catalogue that these features are made of, extinction apart.
+
+    `schema` is that of the catalogue.
+    """
     needed: dict[str, None] = {}
 
     class Recorder(Photometry):
         def column(self, name: str) -> np.ndarray:
             needed.setdefault(name)
-            return np.empty(0)
+            return super().column(name)
 
-    nothing = Recorder(pa.table({}), settings, dict.fromkeys(BANDS, np.empty(0)), "")
+        def further(self, name: str) -> tuple[np.ndarray, Columns]:
+            needed.setdefault(name)
+            limit = column_of(schema.field(name)).limit_without
+            if limit in schema.names:
+                needed.setdefault(limit)
+            return super().further(name)
+
+    nothing = Recorder(schema.empty_table(), settings, dict.fromkeys(BANDS, np.empty(0)), "")
     for group in settings.groups:
         GROUPS[group](nothing)
     nothing.measured(settings.reference_band)
@@ -114,14 +128,9 @@ def needed_columns(settings: Features) -> list[str]:
 def refuse_leaks(names: dict[str, np.ndarray] | list[str]) -> None:
     """Raise ValueError if a feature is, or is made of, something that gives the truth away."""
     for name in names:
-        leaked = (
-            name
-            if name in LEAKS
-            else next((part for part in name.split("_") if part in LEAKS), None)
-        )
-        if leaked:
+        if reason := leak_of(name):
             raise ValueError(
-                f"feature {name!r} is refused: {LEAKS[leaked]}. Scores with it would mean nothing."
+                f"feature {name!r} is refused: {reason}. Scores with it would mean nothing."
             )
 
 
@@ -149,6 +158,18 @@ class Photometry:
         """Return the errors of the magnitudes of the settings, in mag."""
         return self.column(f"{self.settings.magnitudes}_mag_err_{band}")
 
+    def further(self, name: str) -> tuple[np.ndarray, Columns]:
+        """Return what was measured of a column beyond ugriz, NaN where nothing was.
+
+        And the feature that says where nothing was detected: 1 there, 0 for what was detected, NaN
+        where nobody looked; none for a column whose missing values say no more than that.
+        """
+        by = f"features.groups: {self.group}"
+        values, missed = measurements(self.catalogue, name, by)
+        its = Feature.named(name)
+        flag = Feature(f"{its.quantity}_not_detected", "other", its.bands)
+        return values, {} if missed is None else {flag: missed}
+
     def dereddened(self) -> dict[str, np.ndarray]:
         """Return the magnitudes of the settings in each band, without extinction."""
         return {band: self.measured(band) - self.extinction[band] for band in BANDS}
@@ -160,37 +181,37 @@ Columns = dict[Feature, np.ndarray]
 def _magnitudes(photometry: Photometry) -> Columns:
     quantity = f"{photometry.settings.magnitudes}_mag"
     mags = photometry.dereddened()
-    return {Feature(quantity, "magnitude", band): mags[band] for band in BANDS}
+    return {Feature(quantity, "magnitude", (band,)): mags[band] for band in BANDS}
 
 
 def _colors(photometry: Photometry) -> Columns:
     quantity = f"{photometry.settings.magnitudes}_color"
     mags = photometry.dereddened()
-    return {Feature(quantity, "color", a + b): mags[a] - mags[b] for a, b in ADJACENT}
+    return {Feature(quantity, "color", (a, b)): mags[a] - mags[b] for a, b in ADJACENT}
 
 
 def _reference_magnitude(photometry: Photometry) -> Columns:
     band = photometry.settings.reference_band
-    feature = Feature(f"{photometry.settings.magnitudes}_mag", "magnitude", band)
+    feature = Feature(f"{photometry.settings.magnitudes}_mag", "magnitude", (band,))
     return {feature: photometry.dereddened()[band]}
 
 
 def _magnitude_errors(photometry: Photometry) -> Columns:
     quantity = f"{photometry.settings.magnitudes}_mag_err"
-    return {Feature(quantity, "error", band): photometry.errors(band) for band in BANDS}
+    return {Feature(quantity, "error", (band,)): photometry.errors(band) for band in BANDS}
 
 
 def _color_errors(photometry: Photometry) -> Columns:
     quantity = f"{photometry.settings.magnitudes}_color_err"
     error = {band: photometry.errors(band) for band in BANDS}
-    return {Feature(quantity, "error", a + b): np.hypot(error[a], error[b]) for a, b in ADJACENT}
+    return {Feature(quantity, "error", (a, b)): np.hypot(error[a], error[b]) for a, b in ADJACENT}
 
 
 def _luptitudes(photometry: Photometry) -> Columns:
     quantity = f"{photometry.settings.magnitudes}_luptitude"
     system = metadata(photometry.catalogue.schema).get("magnitude_system", "asinh")
     return {
-        Feature(quantity, "magnitude", band): luptitude(
+        Feature(quantity, "magnitude", (band,)): luptitude(
             photometry.measured(band), band, system, photometry.extinction[band]
         )
         for band in BANDS
@@ -201,7 +222,7 @@ def _psf_minus(other: str) -> Callable[[Photometry], Columns]:
     def difference(photometry: Photometry) -> Columns:
         # both magnitudes suffer the same extinction: it cancels
         return {
-            Feature(f"psf_minus_{other}", "other", band): photometry.measured(band, "psf")
+            Feature(f"psf_minus_{other}", "other", (band,)): photometry.measured(band, "psf")
             - photometry.measured(band, other)
             for band in BANDS
         }
@@ -212,11 +233,44 @@ def _psf_minus(other: str) -> Callable[[Photometry], Columns]:
 def _resolved(photometry: Photometry) -> Columns:
     """How extended an object is, after Clarke et al. 2020: near 0 for a point."""
     psf, cmodel = (photometry.measured("r", kind) for kind in ("psf", "cmodel"))
-    return {Feature("resolved", "other", "r"): np.abs(psf - cmodel)}
+    return {Feature("resolved", "other", ("r",)): np.abs(psf - cmodel)}
 
 
 def _petro_radius(photometry: Photometry) -> Columns:
-    return {Feature("petro_rad", "other", "r"): photometry.column("petro_rad_r")}
+    return {Feature("petro_rad", "other", ("r",)): photometry.column("petro_rad_r")}
+
+
+def _concentration(photometry: Photometry) -> Columns:
+    """Above 2.6 mostly galaxies of early type (Strateva et al. 2001, AJ 122, 1861)."""
+    r50, r90 = (photometry.column(f"petro_r{share}_r") for share in (50, 90))
+    ratio = np.divide(r90, r50, out=np.full(len(r50), np.nan), where=r50 > 0)
+    return {Feature("concentration", "other", ("r",)): ratio}
+
+
+def _shape(photometry: Photometry) -> Columns:
+    names = ("axis_ratio_dev_r", "axis_ratio_exp_r", "frac_dev_r")
+    return {Feature.named(name): photometry.column(name) for name in names}
+
+
+def _wise_colors(photometry: Photometry) -> Columns:
+    """From r, without extinction, to W4: of r (AB) minus W1 (Vega) the zero point is arbitrary."""
+    mags = {"r": photometry.measured("r") - photometry.extinction["r"]}
+    missed: Columns = {}
+    for band in WISE_BANDS:
+        mags[band], flag = photometry.further(f"wise_mag_{band}")
+        missed |= flag
+    first = Feature(f"{photometry.settings.magnitudes}_color", "color", ("r", "w1"))
+    others = [Feature("wise_color", "color", pair) for pair in pairwise(WISE_BANDS)]
+    colors = {its: mags[its.bands[0]] - mags[its.bands[1]] for its in (first, *others)}
+    return colors | missed
+
+
+def _extra(photometry: Photometry) -> Columns:
+    found: Columns = {}
+    for name in photometry.settings.extra:
+        values, missed = photometry.further(name)
+        found |= {Feature.named(name): values} | missed
+    return found
 
 
 GROUPS: dict[str, Callable[[Photometry], Columns]] = {
@@ -231,4 +285,8 @@ GROUPS: dict[str, Callable[[Photometry], Columns]] = {
     "psf_minus_cmodel": _psf_minus("cmodel"),
     "resolved": _resolved,
     "petro_radius": _petro_radius,
+    "concentration": _concentration,
+    "shape": _shape,
+    "wise_colors": _wise_colors,
+    "extra": _extra,
 }

@@ -22,8 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sdssflow.acquire.schema import BANDS
-from sdssflow.prepare.feature_columns import Feature, bands_of
+from sdssflow.prepare.feature_columns import Feature, bands_among, bands_of
 from sdssflow.regress.standardisation import FEATURE_BOUND
 
 SMALLEST_ERROR = 1e-4  # mag; zero has no logarithm
@@ -145,13 +144,13 @@ class PhotometricNoise:
 
     Attributes
     ----------
-    sigma : (n, 5) float32 tensor
-        Magnitude error in each band, 0 where unknown.
-    response : (5, f) float32 tensor
+    sigma : (n, k) float32 tensor
+        Magnitude error in each band, 0 where unknown; the bands are ugriz and those of features.
+    response : (k, f) float32 tensor
         Change of each input with each magnitude.
-    hides : (5, f + m) float32 tensor
+    hides : (k, f + m) float32 tensor
         1 where hiding a band makes an input unknown.
-    flags : (5, f + m) float32 tensor
+    flags : (k, f + m) float32 tensor
         1 where an input flags that a band is hidden.
     """
 
@@ -175,13 +174,14 @@ def photometric_noise(
     inputs : PhotometricInputs
         Fitted to these features.
     """
-    response = np.zeros((len(BANDS), len(names)))
-    sigma = np.zeros((len(features), len(BANDS)))
+    known = bands_among(names)
+    response = np.zeros((len(known), len(names)))
+    sigma = np.zeros((len(features), len(known)))
     for column, (_, kind, bands) in enumerate(map(Feature.named, names)):
-        first = BANDS.index(bands[0]) if bands else None
+        first = known.index(bands[0]) if bands else None
         if kind == "color":
             response[first, column] += 1
-            response[BANDS.index(bands[1]), column] -= 1
+            response[known.index(bands[1]), column] -= 1
         elif kind == "magnitude":
             response[first, column] = 1
         elif kind == "error" and len(bands) == 1:

@@ -135,6 +135,12 @@ PREPARE = (
         "by it and left after it.", name="flow_table"),
     Shown("clean/flow", "Objects left after each cut",
         "How many objects each quality cut leaves, in the order in which cuts are applied."),
+    Shown("features/single_features.csv", "What each feature says alone",
+        "How well one feature by itself tells one class from the others (the largest area under "
+        "the receiver operating characteristic, 0.5 to 1), whether being missing tells it too, and "
+        "the squared rank correlation with the spectroscopic redshift. A remark asks to look at a "
+        "feature that says nearly everything: it may hold the truth. A copy or code of what can't "
+        "be a feature is refused before.", name="single_features"),
 )
 PARTS = (
     Shown("split/{split}/{seed}/parts.csv", "Parts of the sample",

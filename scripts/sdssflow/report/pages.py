@@ -81,6 +81,7 @@ def sample_page(
     ]
     flow = read_table(_path(mine, "flow_table"), FLOW_COLUMNS)
     defects = read_table(_path(mine, "defects"), (), empty=True)
+    alone = read_table(_path(mine, "single_features"), ("feature", "remark"))
     sections = _stages(name, sample, mine, source, clean)
     sheet = data_sheet(name, sample, (source, clean), flow, defects, sections[:3])
     text = [sample.description] if sample.description else []
@@ -94,7 +95,7 @@ def sample_page(
         name,
         sample.shown_title,
         text,
-        _in_short(source, clean, flow, defects, summaries),
+        _in_short(source, clean, flow, defects, alone, summaries),
         summaries,
         written[: len(sections)],
         written[len(sections) :],
@@ -138,6 +139,7 @@ def _in_short(
     clean: Facts,
     flow: pd.DataFrame,
     defects: pd.DataFrame,
+    alone: pd.DataFrame,
     summaries: list[TaskSummary],
 ) -> list[tuple[str, list[str]]]:
     """Return a few sentences on each stage."""
@@ -157,6 +159,10 @@ def _in_short(
         most = flow.loc[flow["removed"].idxmax()]
         cuts.append(f"The cut {most['cut']} removed most, {int(most['removed']):,} of {removed:,}.")
     short = [("The data", data), ("What was cut", cuts)]
+    told = alone.loc[alone["remark"] != "", "feature"]
+    if len(told):
+        text = "Says nearly everything by itself, is it a measurement?"
+        short.append(("Features to look at", [f"{text} {', '.join(told)}."]))
     for one in summaries:
         scores = one.scores
         where = f" ({one.task.lower()}, split {scores.split})" if len(summaries) > 1 else ""
@@ -175,7 +181,13 @@ def _stages(
     """Return the sections of a sample up to its groups; the first three are of how it was made."""
     counted = [f"N = {source.rows:,}; data digest {source.digest}"]
     notes = [f"N = {clean.rows:,} after cuts; data digest {clean.digest}"]
-    chosen: dict[str, list[Item]] = {"data": [], "cuts": [], "look": [], "groups": []}
+    chosen: dict[str, list[Item]] = {
+        "data": [],
+        "cuts": [],
+        "features": [],
+        "look": [],
+        "groups": [],
+    }
     for item in items:
         if item.stage == "explore":
             chosen["groups" if item.name.startswith("cluster") else "look"].append(item)
@@ -183,6 +195,8 @@ def _stages(
             chosen["data"].append(item)
         elif item.name in ("flow", "flow_table"):
             chosen["cuts"].append(item)
+        elif item.name == "single_features":
+            chosen["features"].append(item)
     blocks = {
         key: [
             block(item, f"sample {name}", counted if key == "data" else notes, empty=key == "data")
@@ -195,6 +209,7 @@ def _stages(
         Section(f"{name}-data", "The data", facts=facts, blocks=blocks["data"]),
         Section(f"{name}-cuts", "What was cut", blocks=blocks["cuts"]),
         _parts(name, sample, items, notes),
+        Section(f"{name}-features", "Features", blocks=blocks["features"]),
         Section(f"{name}-look", "A look at the data", blocks=blocks["look"]),
         Section(f"{name}-groups", "Groups", blocks=blocks["groups"]),
     ]

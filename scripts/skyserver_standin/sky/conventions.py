@@ -52,7 +52,8 @@ PHOTOOBJ = pa.schema(
         *((name, pa.int32()) for name in ("mode", "type", "clean")),
         *(("ra", pa.float64()), ("dec", pa.float64())),
         *((f"{stem}{band}", pa.float32()) for stem in _GRIDS for band in BANDS),
-        *(("petroRad_r", pa.float32()), ("petroR50_r", pa.float32())),
+        *((name, pa.float32()) for name in ("petroRad_r", "petroR50_r", "petroR90_r")),
+        *((name, pa.float32()) for name in ("deVAB_r", "expAB_r", "fracDeV_r")),
         *((f"extinction_{band}", pa.float32()) for band in BANDS),
     ]
 )

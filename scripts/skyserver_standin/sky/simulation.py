@@ -1,6 +1,6 @@
-"""A simulated sky as the SpecObj and PhotoObj tables of the SkyServer would hold it.
+"""A simulated sky as the SpecObj, PhotoObj and WISE tables of the SkyServer would hold it.
 
-Or, of objects without spectra, as PhotoObj alone would, and the truth about them beside it.
+Or, of objects without spectra, as PhotoObj and WISE would, and the truth about them beside it.
 
 The tables are made block by block, some plates at a time. Each block draws from its own random
 generator, seeded by the seed and the number of the block, and needs no other block: memory has a
@@ -31,6 +31,7 @@ from skyserver_standin.sky.conventions import (
     unpack_objid,
 )
 from skyserver_standin.sky.galaxies import draw_galaxies
+from skyserver_standin.sky.infrared import WISE, shapes, wise_table
 from skyserver_standin.sky.instruments import CLASSES, Sources, add_defects, fit_spectra, measure
 from skyserver_standin.sky.plates import (
     PROGRAMMES,
@@ -55,6 +56,8 @@ SPECTRA_PER_FIELD, OBJ_STEP = 3, 17
 OBJECTS_PER_STRETCH, SECONDARY_SHARE = 100, 0.1
 PRIMARY, SECONDARY = 1, 2  # mode
 PHOTOMETRY_STREAM = 1  # other random numbers than those of spectra with the same seed
+# of what came later than the rest: whoever adds to it changes nothing else
+SPECTRA_FURTHER, PHOTOMETRY_FURTHER = 2, 3
 REPEAT_DELAY = 29  # nights
 GALAXY_TYPE, STAR_TYPE = 3, 6
 DRAW = {"galaxies": draw_galaxies, "quasars": draw_quasars, "stars": draw_stars}
@@ -92,7 +95,7 @@ TRUTH = pa.schema([("objid", pa.int64()), ("spec_class", pa.string()), ("zspec",
 
 
 def simulate_sky(folder: str | Path, objects: int, seed: int) -> None:
-    """Write ``specobj.parquet`` and ``photoobj.parquet``.
+    """Write ``specobj.parquet``, ``photoobj.parquet`` and ``wise.parquet``.
 
     Parameters
     ----------
@@ -109,11 +112,15 @@ def simulate_sky(folder: str | Path, objects: int, seed: int) -> None:
     ValueError
         If `objects` is not positive or `seed` is negative.
     """
-    _write(folder, {"specobj": SPECOBJ, "photoobj": PHOTOOBJ}, sky_blocks(objects, seed))
+    _write(
+        folder, {"specobj": SPECOBJ, "photoobj": PHOTOOBJ, "wise": WISE}, sky_blocks(objects, seed)
+    )
 
 
 def simulate_photometry(folder: str | Path, objects: int, seed: int) -> None:
-    """Write ``photoobj.parquet``, objects without spectra, and what they are to ``truth.parquet``.
+    """Write objects without spectra, ``photoobj.parquet`` and ``wise.parquet``, and the truth.
+
+    What they are is in ``truth.parquet``.
 
     Parameters
     ----------
@@ -129,13 +136,17 @@ def simulate_photometry(folder: str | Path, objects: int, seed: int) -> None:
     ValueError
         If `objects` is not positive or `seed` is negative.
     """
-    _write(folder, {"photoobj": PHOTOOBJ, "truth": TRUTH}, photometry_blocks(objects, seed))
+    _write(
+        folder,
+        {"photoobj": PHOTOOBJ, "wise": WISE, "truth": TRUTH},
+        photometry_blocks(objects, seed),
+    )
 
 
 def _write(
     folder: str | Path,
     schemas: dict[str, pa.Schema],
-    blocks: Iterator[tuple[pa.Table, pa.Table]],
+    blocks: Iterator[tuple[pa.Table, ...]],
 ) -> None:
     with ExitStack() as stack:
         writers = []
@@ -154,22 +165,24 @@ def _write(
 
 def sky_blocks(
     objects: int, seed: int, rows: int = BLOCK_ROWS
-) -> Iterator[tuple[pa.Table, pa.Table]]:
+) -> Iterator[tuple[pa.Table, pa.Table, pa.Table]]:
     """Yield the sky in blocks of about `rows` spectra; a plate is never divided.
 
     A block holds the spectra of some plates in order of specObjID, and their photometric objects in
-    order of objID. Ids ascend from block to block too. Raises ValueError as `simulate_sky`.
+    order of objID, and the sources of WISE that match these. Ids ascend from block to block too.
+    Raises ValueError as `simulate_sky`.
     """
     _check(objects, seed)
     plates = plan_plates(objects, np.random.default_rng([seed, 0]))
     for number, block in enumerate(blocks_of_plates(plates, rows)):
-        yield _make_block(plates, block, np.random.default_rng([seed, 1 + number]))
+        further = np.random.default_rng([seed, number, SPECTRA_FURTHER])
+        yield _make_block(plates, block, np.random.default_rng([seed, 1 + number]), further)
 
 
 def photometry_blocks(
     objects: int, seed: int, rows: int = BLOCK_ROWS
-) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Yield objects without spectra in blocks of about `rows`, and the truth of the same rows.
+) -> Iterator[tuple[pa.Table, pa.Table, pa.Table]]:
+    """Yield objects without spectra in blocks of about `rows`, WISE, and the truth of these rows.
 
     Ids ascend from block to block; within one, objects are in order of right ascension. Raises
     ValueError as `simulate_photometry`.
@@ -178,12 +191,14 @@ def photometry_blocks(
     rows = -(-rows // OBJECTS_PER_STRETCH) * OBJECTS_PER_STRETCH
     for number, start in enumerate(range(0, objects, rows)):
         rng = np.random.default_rng([seed, number, PHOTOMETRY_STREAM])
-        yield _make_photometry(np.arange(start, min(start + rows, objects)), objects, rng)
+        further = np.random.default_rng([seed, number, PHOTOMETRY_FURTHER])
+        at = np.arange(start, min(start + rows, objects))
+        yield _make_photometry(at, objects, rng, further)
 
 
 def _make_photometry(
-    at: np.ndarray, objects: int, rng: np.random.Generator
-) -> tuple[pa.Table, pa.Table]:
+    at: np.ndarray, objects: int, rng: np.random.Generator, further: np.random.Generator
+) -> tuple[pa.Table, pa.Table, pa.Table]:
     """Make the objects of the places `at`, ascending, among all."""
     n = len(at)
     second = rng.random(n) < SECONDARY_SHARE
@@ -197,13 +212,13 @@ def _make_photometry(
     sources = sources.rows(first)
     objid = _objids(at // OBJECTS_PER_STRETCH, -(-objects // OBJECTS_PER_STRETCH), rng)
     mode = np.where(second, SECONDARY, PRIMARY)
-    photo = _photoobj(objid, ra[first], dec[first], sources, mode, rng)
+    photo, wise = _photoobj(objid, ra[first], dec[first], sources, mode, rng, further)
     truth = {
         "objid": objid,
         "spec_class": np.array(CLASSES)[sources.spec_class],
         "zspec": sources.redshift,
     }
-    return photo, _table(truth, TRUTH)
+    return photo, wise, _table(truth, TRUTH)
 
 
 def _check(objects: int, seed: int) -> None:
@@ -212,8 +227,8 @@ def _check(objects: int, seed: int) -> None:
 
 
 def _make_block(
-    plates: Plates, block: slice, rng: np.random.Generator
-) -> tuple[pa.Table, pa.Table]:
+    plates: Plates, block: slice, rng: np.random.Generator, further: np.random.Generator
+) -> tuple[pa.Table, pa.Table, pa.Table]:
     part = Plates(*(column[block] for column in plates))
     at = np.repeat(np.arange(len(part.plate)), part.spectra)  # plate of each spectrum
     fiber, mjd = _fibers_and_nights(part, rng)
@@ -229,8 +244,9 @@ def _make_block(
     matched = rng.random(len(at)) >= UNMATCHED_SHARE
     objid = np.where(matched, _objids(at + block.start, len(plates.plate), rng), 0)
     kept = matched & ~repeated
-    photo = _photoobj(
-        objid[kept], ra[kept], dec[kept], sources.rows(kept), np.full(kept.sum(), PRIMARY), rng
+    mode = np.full(kept.sum(), PRIMARY)
+    photo, wise = _photoobj(
+        objid[kept], ra[kept], dec[kept], sources.rows(kept), mode, rng, further
     )
     spec = {
         "specObjID": pack_specobjid(part.plate[at], fiber, mjd, part.run2d[at]),
@@ -244,7 +260,7 @@ def _make_block(
     }
     spec |= _spectroscopy(sources.rows(first), part.programme[at], rng)
     table = _table(spec, SPECOBJ)
-    return table.take(pa.array(np.argsort(spec["specObjID"]))), photo
+    return table.take(pa.array(np.argsort(spec["specObjID"]))), photo, wise
 
 
 def _fibers_and_nights(part: Plates, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -333,7 +349,9 @@ def _photoobj(
     sources: Sources,
     mode: np.ndarray,
     rng: np.random.Generator,
-) -> pa.Table:
+    further: np.random.Generator,
+) -> tuple[pa.Table, pa.Table]:
+    """Return the photometry of objects, and the sources of WISE that match those of mode 1."""
     coefficients = np.array([SFD_COEFFICIENT[band] for band in BANDS])
     extinction = (reddening(ra, dec)[:, None] * coefficients).astype(np.float32)
     flux = sources.flux * 10 ** (-0.4 * extinction)
@@ -350,7 +368,9 @@ def _photoobj(
     for prefix, values in grids.items():
         columns |= {f"{prefix}{band}": values[:, i] for i, band in enumerate(BANDS)}
     columns |= {"petroRad_r": seen.petro_rad_r, "petroR50_r": seen.petro_r50_r}
-    return _table(columns, PHOTOOBJ)
+    columns |= shapes(sources, seen.petro_r50_r, further)
+    wise = wise_table(objid, sources, mode == PRIMARY, further)
+    return _table(columns, PHOTOOBJ), wise
 
 
 def _table(columns: dict[str, np.ndarray], schema: pa.Schema) -> pa.Table:

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
 
 from sdssflow.acquire.bulk import importing
 from sdssflow.acquire.bulk.importing import in_order
@@ -14,7 +15,7 @@ from sdssflow.configuration.selection import DOWNLOADABLE, SELECTABLE
 from sdssflow.tables import metadata, read_schema
 from tests.acquire.bulk import release as bulk_release
 from tests.acquire.bulk.release import PHOTOMETRY, SPECTRA, write_release
-from tests.acquire.bulk.walk import assert_same_rows, downloaded, imported
+from tests.acquire.bulk.walk import assert_same_rows, downloaded, imported, source
 
 SELECTIONS = {
     "everything": [],
@@ -31,6 +32,13 @@ SELECTIONS = {
         {"column": "survey", "any_of": ["sdss", "boss", "eboss"]},
     ],
 }
+
+DECLARED = {
+    "weight": {
+        "maximum": 1.0, "missing": "not_observed", "meaning": "weight of a fit",
+        "sdss": "p.fracDeV_r", "bulk": "FRACDEV[2]",
+    }
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SELECTIONS)
@@ -49,8 +57,19 @@ def test_rows_are_those_of_skyserver(name, server, release, tmp_path):
 
 def test_optional_columns_are_those_of_skyserver(server, release, tmp_path):
     columns = ["psf_mag_err_g", "petro_mag_u", "petro_mag_r", "petro_mag_err_z"]
-    bulk, _, _ = imported(release, tmp_path / "b.parquet", columns=columns)
-    assert_same_rows(bulk, downloaded(server, tmp_path / "sky", [], columns=columns))
+    columns += ["petro_r90_r", "axis_ratio_dev_r", "axis_ratio_exp_r", "frac_dev_r"]
+    asked = {"columns": columns, "declared": DECLARED}
+    bulk, _, _ = imported(release, tmp_path / "b.parquet", **asked)
+    assert bulk["weight"].to_pylist() == bulk["frac_dev_r"].to_pylist()
+    assert_same_rows(bulk, downloaded(server, tmp_path / "sky", [], **asked))
+
+
+def test_what_the_files_lack_is_refused(release):
+    with pytest.raises(ValidationError, match="'wise_mag_w1' is not in the bulk files"):
+        source(release, columns=["wise_mag_w1"])
+    nowhere = {"weight": {key: its for key, its in DECLARED["weight"].items() if key != "bulk"}}
+    with pytest.raises(ValidationError, match=r"declared.weight: bulk says which column"):
+        source(release, declared=nowhere)
 
 
 def test_defects_are_those_of_skyserver(server, release, tmp_path):
@@ -132,7 +151,8 @@ def test_files_can_have_other_names(copy, tmp_path):
 
 
 def test_every_column_has_its_place_in_the_files():
-    assert set(BULK_COLUMNS) == {*SELECTABLE, "best_objid"}
+    in_files = {name for name, column in SELECTABLE.items() if column.table != "wise"}
+    assert set(BULK_COLUMNS) == {*in_files, "best_objid"}
     assert {n for n, c in SELECTABLE.items() if c.table == "spec"} == {
         n for n, c in BULK_COLUMNS.items() if c.file == "spectra"
     } - {"best_objid"}

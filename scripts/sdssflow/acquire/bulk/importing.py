@@ -18,10 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sdssflow.acquire.bulk.join import BLOCK_ROWS, Pairs
-from sdssflow.acquire.bulk.selection import columns_of, select
+from sdssflow.acquire.bulk.selection import columns_of as selected
+from sdssflow.acquire.bulk.selection import select
 from sdssflow.acquire.catalogue import write_catalogue
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.acquire.schema import COLUMNS
+from sdssflow.acquire.schema import columns_of
 from sdssflow.configuration.selection import canonical_conditions
 from sdssflow.configuration.sources import BulkSource
 from sdssflow.logs import progress
@@ -59,7 +60,7 @@ def import_bulk(
     CatalogueError
         If the files are not whole, don't belong together, or no row meets the selection.
     """
-    pairs = Pairs(source, [*source.columns, *columns_of(source.selection)])
+    pairs = Pairs(source, [*source.names, *selected(source.selection)])
     counts = {"with photometry": 0, "meeting the selection": 0, "written": 0}
     about: dict[str, Any] = {
         "sample": sample,
@@ -76,7 +77,9 @@ def import_bulk(
     chosen = _chosen(pairs, source, block_rows, counts)
     ordered = in_order(chosen, KEY, folder, source.limit)
     blocks = _checked(ordered, pairs, source, counts, about)
-    defects = write_catalogue(blocks, source.columns, path, about, source.limit)
+    known = columns_of(source.declared)
+    columns = {name: known[name] for name in source.names}
+    defects = write_catalogue(blocks, columns, path, about, source.limit)
     rows = [
         {"stage": stage, "file": file.path.name, "rows": file.rows, "digest": file.sha256}
         for stage, file in (("spectra", pairs.spectra), ("photometry", pairs.photometry))
@@ -104,14 +107,15 @@ def _chosen(
     pairs: Pairs, source: BulkSource, block_rows: int, counts: dict[str, int]
 ) -> Iterator[pa.Table]:
     """Yield the rows that meet the selection, in the catalogue's columns and types."""
-    schema = pa.schema([(name, COLUMNS[name].type) for name in source.columns])
+    known = columns_of(source.declared)
+    schema = pa.schema([(name, known[name].type) for name in source.names])
     blocks = math.ceil(pairs.spectra.rows / block_rows)
     for table in progress(pairs.blocks(block_rows), blocks, "blocks of the bulk files"):
         counts["with photometry"] += table.num_rows
         found = select(table, source.selection)
         counts["meeting the selection"] += found.num_rows
         try:
-            chosen = found.select(source.columns).cast(schema)
+            chosen = found.select(source.names).cast(schema)
         except pa.ArrowInvalid as error:
             raise CatalogueError(
                 str(pairs.spectra.path),

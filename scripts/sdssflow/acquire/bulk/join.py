@@ -33,8 +33,9 @@ import pyarrow.compute as pc
 from sdssflow.acquire.bulk.fits import FitsRows
 from sdssflow.acquire.checks import first_failure
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.acquire.schema import BANDS, MAGNITUDES, id_parts
+from sdssflow.acquire.schema import BANDS, MAGNITUDES, columns_of, id_parts
 from sdssflow.acquire.units import check_unit
+from sdssflow.configuration.declared import SHIPPED, Declared
 from sdssflow.configuration.selection import ALWAYS, SELECTABLE
 from sdssflow.configuration.sources import BulkSource
 
@@ -80,7 +81,15 @@ def _columns() -> dict[str, BulkColumn]:
     return found
 
 
-BULK_COLUMNS: dict[str, BulkColumn] = _columns()
+def bulk_column(declared: Declared) -> BulkColumn:
+    """Return where a declared column is by its `bulk`: NAME or NAME[k] of photoPosPlate."""
+    name, _, element = (declared.bulk or "").rstrip("]").partition("[")
+    return BulkColumn("photometry", name, int(element) if element else None)
+
+
+BULK_COLUMNS: dict[str, BulkColumn] = _columns() | {
+    name: bulk_column(column) for name, column in SHIPPED.items() if column.bulk
+}
 """Every column that a sample can ask for or select by, and `best_objid`, which ties the files."""
 
 
@@ -94,6 +103,8 @@ class Pairs:
 
     def __init__(self, source: BulkSource, names: Iterable[str]) -> None:
         self.names = [*dict.fromkeys(["best_objid", *ALWAYS, *names])]
+        declared = {name: bulk_column(column) for name, column in source.declared.items()}
+        self.columns = BULK_COLUMNS | declared
         self.spectra = FitsRows(source.paths[0], self._needed("spectra"))
         self.photometry = FitsRows(source.paths[1], self._needed("photometry"))
         if self.spectra.rows != self.photometry.rows:
@@ -104,15 +115,16 @@ class Pairs:
                 MATCHED,
             )
 
+        known = columns_of(source.declared)
         for name in self.names:
-            column = BULK_COLUMNS[name]
+            column = self.columns[name]
             file = self.spectra if column.file == "spectra" else self.photometry
-            check_unit(str(file.path), column.name, name, file.units[column.name])
+            check_unit(str(file.path), column.name, name, known.get(name), file.units[column.name])
 
     def _needed(self, file: str) -> dict[str, set[int | None]]:
         needed: dict[str, set[int | None]] = {}
         for name in self.names:
-            column = BULK_COLUMNS[name]
+            column = self.columns[name]
             if column.file == file:
                 needed.setdefault(column.name, set()).add(column.element)
         return needed
@@ -138,15 +150,16 @@ class Pairs:
     def _column(
         self, spectra: np.ndarray, photometry: np.ndarray, name: str, first: int
     ) -> pa.Array:
-        column = BULK_COLUMNS[name]
+        column = self.columns[name]
         in_spectra = column.file == "spectra"
         file, block = (self.spectra, spectra) if in_spectra else (self.photometry, photometry)
         values, null = file.values(block, column.name, column.element)
         if name in ID_TYPES:
             return _ids(file, column.name, ID_TYPES[name], values, null, first)
-        if SELECTABLE[name].kind == "text":
+        kind = SELECTABLE[name].kind if name in SELECTABLE else "number"
+        if kind == "text":
             return pc.utf8_rtrim_whitespace(_text(file, column.name, values))
-        if SELECTABLE[name].kind == "number":
+        if kind == "number":
             return pa.array(values, mask=null)
         if values.dtype.kind == "S":  # RERUN is text, empty where there is no photometry
             words = _words(file, column.name, values, ("",))

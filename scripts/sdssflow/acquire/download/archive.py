@@ -23,7 +23,7 @@ from sdssflow.acquire.download.retry import RateLimiter, retry
 from sdssflow.acquire.download.store import Record, Store, sha256
 from sdssflow.acquire.download.transport import CLOCK, Clock
 from sdssflow.acquire.download.verify import NO_ROWS, Language, Tally, check_tally
-from sdssflow.acquire.schema import COLUMNS
+from sdssflow.acquire.schema import columns_of
 from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import SkyServerSource, TapSource
 
@@ -69,6 +69,7 @@ class Archive:
         self.language = language or SkyServerLanguage(source)
         self.queries = self.language.queries
         self.names = self.language.names
+        self.known = columns_of(source.declared)
         self._source = source
         self._ask = ask
         self._network = network
@@ -160,7 +161,7 @@ class Archive:
 
     def _piece(self, within: Range, tally: Tally) -> Piece:
         names, headers = self.names, self.queries.headers
-        types = {header: COLUMNS[name].type for header, name in zip(headers, names, strict=True)}
+        types = {h: self.known[name].type for h, name in zip(headers, names, strict=True)}
 
         def check(table: pa.Table) -> None:
             if table.num_rows >= self.language.most_rows:
@@ -266,5 +267,7 @@ def _sum(parts: list[Tally]) -> Tally:
     counted = [part for part in parts if part.n]
     if not counted:
         return NO_ROWS
-    n, low, high, h1, h2 = zip(*counted, strict=True)
-    return Tally(sum(n), min(low), max(high), sum(h1), sum(h2))
+    n, low, high, *sums = zip(*counted, strict=True)
+    # of no ids at all the sum is NULL
+    known = [[value for value in parts if value is not None] for parts in sums]
+    return Tally(sum(n), min(low), max(high), *(sum(v) if v else None for v in known))

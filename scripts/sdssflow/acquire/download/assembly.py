@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from sdssflow.acquire.catalogue import write_catalogue
 from sdssflow.acquire.download.errors import DownloadError
 from sdssflow.acquire.download.plan import Plan
-from sdssflow.acquire.schema import PLATE_SHIFT
+from sdssflow.acquire.schema import PLATE_SHIFT, column_of
 from sdssflow.tables import DIGEST_LENGTH, ROW_GROUP, metadata, read_schema
 
 AGAIN = "Make the plan again: snakemake --forcerun plan_chunks."
@@ -96,7 +96,8 @@ def assemble(
     """
     proofs = [read_proof(chunk) for chunk in paths]
     completeness = prove(plan, proofs)
-    names = pq.read_schema(paths[0]).names
+    schema = pq.read_schema(paths[0])
+    columns = {field.name: column_of(field) for field in schema}
     about = {
         "sample": sample,
         "magnitude_system": "asinh",
@@ -108,7 +109,7 @@ def assemble(
         "limit": plan.limit,
         "simulated": simulated,
     }
-    defects = write_catalogue(_blocks(paths, names), names, path, about, plan.limit)
+    defects = write_catalogue(_blocks(paths, schema.names), columns, path, about, plan.limit)
     return completeness, defects
 
 

@@ -30,8 +30,8 @@ from sdssflow.tables import write_parquet_blocks
 
 SCRIPTS = Path(__file__).parents[3]
 SKY_TABLES = {
-    "spectra": ("specobj.parquet", "photoobj.parquet"),
-    "photometry": ("photoobj.parquet",),
+    "spectra": ("specobj.parquet", "photoobj.parquet", "wise.parquet"),
+    "photometry": ("photoobj.parquet", "wise.parquet"),
 }
 
 
@@ -229,5 +229,6 @@ def download_chunk(archive: Archive, plan: Plan, chunk: int, path: str | Path) -
             about["counted"] += piece.tally.n
             yield piece.table
 
-    write_parquet_blocks(tables(), pa.schema([field(name) for name in archive.names]), path, about)
+    schema = pa.schema([field(name, archive.known) for name in archive.names])
+    write_parquet_blocks(tables(), schema, path, about)
     return about["counted"]

@@ -172,7 +172,7 @@ class SkyServerLanguage(Language):
 
     def __init__(self, source: SkyServerSource) -> None:
         self.queries = Queries(source)
-        self.names = source.columns
+        self.names = source.names
         key = self.queries.key
         self.key, self.key_name, self.complete = key.column, key.name, key.complete
         self.groups, self.whole, self.usual = key.groups, key.whole, key.usual

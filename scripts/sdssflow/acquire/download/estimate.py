@@ -38,14 +38,13 @@ def _row(source: SkyServerSource | TapSource, network: Downloads) -> dict[str, o
         return {"rows": None, "according_to": "not known: the plan counts them"}
     rows = min(source.expected.rows, source.limit or source.expected.rows)
     pieces = max(source.chunks, math.ceil(rows / source.rows_per_query))
+    sent = rows * len({*source.columns, *source.declared}) * CSV_BYTES_PER_COLUMN
     queries = QUERIES_OF_PLAN + QUERIES_OF_CHUNK * source.chunks + QUERIES_OF_PIECE * pieces
     return {
         "rows": rows,
         "according_to": source.expected.according_to,
         "queries": queries,
         "waiting_min": round(queries * network.pause_s / 60, 1),
-        "transfer_min": round(
-            rows * len(source.columns) * CSV_BYTES_PER_COLUMN / TRANSFER_BYTES_PER_S / 60, 1
-        ),
+        "transfer_min": round(sent / TRANSFER_BYTES_PER_S / 60, 1),
         "disk_gb": round(rows * BYTES_PER_ROW / 1e9, 2),
     }

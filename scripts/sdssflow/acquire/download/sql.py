@@ -24,12 +24,22 @@ import numpy as np
 from sdssflow.acquire.download.errors import DownloadError
 from sdssflow.acquire.download.keys import HASH_PRIME, KEYS, PLATES
 from sdssflow.acquire.download.plan import EVERYTHING, Range
+from sdssflow.configuration.declared import known_columns
 from sdssflow.configuration.selection import DOWNLOADABLE, SELECTABLE, Condition, SdssColumn
 from sdssflow.configuration.sources import SkyServerSource, TapSource
 
 MOST_ROWS = 500_000  # SkyServer's limit; an answer with as many rows was cut
 MOST_CHARACTERS = 2000  # ASP.NET refuses query strings longer than 2048, encoded
-ALIAS = {"photo": "p", "spec": "s"}
+ALIAS = {"photo": "p", "spec": "s", "wise": "w"}
+# the key of WISE_xmatch is the pair, so an object may have several sources: x is the nearest where
+# no y is nearer (IndexMap.sql and wiseTables of github.com/sciserver/sqlloader)
+WISE = (
+    " LEFT JOIN WISE_xmatch x ON x.sdss_objid=p.objID"
+    " LEFT JOIN WISE_xmatch y ON y.sdss_objid=x.sdss_objid AND (y.match_dist<x.match_dist"
+    " OR (y.match_dist=x.match_dist AND y.wise_cntr<x.wise_cntr))"
+    " LEFT JOIN WISE_allsky w ON w.cntr=x.wise_cntr"
+)
+NEAREST = "y.sdss_objid IS NULL"
 DOUBLES = ("ra", "dec")
 SIGN_BIT, BITS = 1 << 63, 64
 
@@ -43,15 +53,25 @@ class Queries:
         By whose ranges it asks.
     other, other_prime : str, int
         Column whose sum of remainders is counted besides that of the key, and the divisor.
+    third : str
+        A further such column, divided as the key is: the source in WISE; '' without any.
     """
 
     def __init__(self, source: SkyServerSource) -> None:
         self.key = KEYS[source.rows]
         self.other, self._other_sql, self.other_prime = self.key.other
-        self.columns: list[SdssColumn] = [DOWNLOADABLE[name] for name in source.columns]
+        self.columns: list[SdssColumn] = [
+            *(DOWNLOADABLE[name] for name in source.columns),
+            *(SdssColumn.of(column)._replace(alias=n) for n, column in source.declared.items()),
+        ]
+        self.third = "wise_id" if "wise_id" in source.columns else ""
+        matched = self.third or any(SELECTABLE[c.column].table == "wise" for c in source.selection)
+        self._rows_from = f"{self.key.rows}{WISE}" if matched else self.key.rows
         own = [c for c in source.selection if SELECTABLE[c.column].table == self.key.table]
         self._own = [condition_sql(condition) for condition in own]
         self._all = [condition_sql(condition) for condition in source.selection]
+        if matched:
+            self._all.insert(0, NEAREST)
         if source.unchecked_sql:
             self._all.append(f"({source.unchecked_sql})")
 
@@ -79,15 +99,17 @@ class Queries:
         )
 
     def count(self, within: Range) -> str:
-        """Ask for number, first and last id and two sums of the rows of a range."""
+        """Ask for number, first and last id and the sums of the rows of a range."""
         key = self.key.sql
-        divided = (("h1", key, HASH_PRIME), ("h2", self._other_sql, self.other_prime))
+        divided = [("h1", key, HASH_PRIME), ("h2", self._other_sql, self.other_prime)]
+        if self.third:
+            divided.append(("h3", _qualified(DOWNLOADABLE[self.third]), HASH_PRIME))
         sums = ",".join(
             f"SUM(CAST({column}%{prime} AS bigint)) AS {name}" for name, column, prime in divided
         )
         return (
             f"SELECT COUNT_BIG(*) AS n,MIN({key}) AS lo,MAX({key}) AS hi,{sums} "
-            f"FROM {self.key.rows} WHERE {self._where(within, self._all)}"
+            f"FROM {self._rows_from} WHERE {self._where(within, self._all)}"
         )
 
     def rows(self, within: Range) -> str:
@@ -96,7 +118,7 @@ class Queries:
             _qualified(c) + (f" AS {c.alias}" if c.alias else "") for c in self.columns
         )
         text = (
-            f"SELECT TOP {MOST_ROWS} {columns} FROM {self.key.rows} "
+            f"SELECT TOP {MOST_ROWS} {columns} FROM {self._rows_from} "
             f"WHERE {self._where(within, self._all)} ORDER BY {self.key.sql}"
         )
         length = len(quote_plus(text))
@@ -176,12 +198,14 @@ class AdqlQueries:
 
     def __init__(self, source: TapSource) -> None:
         self.source = source
-        self.names = [name for name in DOWNLOADABLE if name in source.columns]
+        further = known_columns(source.declared)
+        self.names = [name for name in {**DOWNLOADABLE, **further} if name in source.columns]
         self.key = source.key
         by_plate = source.key == "specobjid" and "plate" in source.columns
         self.grouped = PLATES if by_plate else None
         self.other_prime = HASH_PRIME
         self.other = "objid" if "objid" in source.columns else source.key
+        self.third = ""
         self._conditions = [condition_adql(c, source.columns) for c in source.selection]
 
     @property

@@ -22,13 +22,14 @@ from sdssflow.acquire.schema import id_parts
 
 
 class Tally(NamedTuple):
-    """Number, first and last key and two sums of remainders of the rows of a range."""
+    """Number, first and last key and the sums of remainders of the rows of a range."""
 
     n: int
     lo: int | None
     hi: int | None
     h1: int | None
     h2: int | None
+    h3: int | None = None  # of the sources in WISE, where they are asked for
 
 
 NO_ROWS = Tally(0, None, None, None, None)  # in SQL, the sum of no rows is NULL
@@ -59,7 +60,8 @@ class Language(ABC):
     def count_types(self) -> dict[str, pa.DataType]:
         """Columns of the answer to a count, and their types."""
         ends = pa.int64() if self.signed else pa.uint64()
-        return {"n": pa.int64(), "lo": ends, "hi": ends, "h1": pa.int64(), "h2": pa.int64()}
+        sums = ("h1", "h2", "h3") if self.queries.third else ("h1", "h2")
+        return {"n": pa.int64(), "lo": ends, "hi": ends, **dict.fromkeys(sums, pa.int64())}
 
     def is_narrow(self, within: Range) -> bool:
         """Whether a range is so small that it is not its size that slows a server down."""
@@ -113,12 +115,15 @@ class Language(ABC):
         keys = self._unsigned(table).view(np.int64 if self.signed else np.uint64)
         other = self.queries.other
         objects = keys if other == self.key else table[other].drop_null().to_numpy()
+        third = self.queries.third
+        matched = table[third].drop_null().to_numpy() if third else ()
         return Tally(
             table.num_rows,
             int(keys.min()),
             int(keys.max()),
             _remainders(keys, HASH_PRIME),
             _remainders(objects, self.queries.other_prime) if len(objects) else None,
+            _remainders(matched, HASH_PRIME) if len(matched) else None,
         )
 
     def in_order(self, table: pa.Table) -> pa.Table:
@@ -142,7 +147,8 @@ class Language(ABC):
 
 def check_tally(found: Tally, expected: Tally) -> None:
     """Refuse rows whose tally is not the server's, with a `TransientError`."""
-    words = ("rows", "as first id", "as last id", "as first sum over ids", "as second sum over ids")
+    words = ["rows", "as first id", "as last id"]
+    words += [f"as {which} sum over ids" for which in ("first", "second", "third")]
     for what, mine, theirs in zip(words, found, expected, strict=True):
         if mine != theirs:
             raise TransientError(

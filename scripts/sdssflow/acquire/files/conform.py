@@ -25,7 +25,7 @@ from sdssflow.acquire.schema import COLUMNS, PARTS, field
 from sdssflow.configuration.sources import EmbeddedSource, FileSource, Source
 from sdssflow.tables import content_digest, metadata, with_metadata
 
-IDENTIFIERS = ("objid", "specobjid")
+IDENTIFIERS = ("objid", "specobjid", "wise_id")
 
 
 def conform(source: SourceTable, settings: FileSource) -> tuple[pa.Table, pd.DataFrame]:
@@ -66,7 +66,7 @@ def conform_block(source: SourceTable, settings: FileSource, defects: Defects) -
     factors = unit_factors(source, settings)
     row_id = np.arange(source.first_row, source.first_row + source.table.num_rows)
     made: dict[str, pa.Array] = {"row_id": pa.array(row_id)}
-    for name in COLUMNS:
+    for name, column in source.known.items():
         if name not in source.columns:
             continue
         if name in IDENTIFIERS:
@@ -81,6 +81,7 @@ def conform_block(source: SourceTable, settings: FileSource, defects: Defects) -
             values, missing = as_numbers(source, name)
             made[name] = measured(
                 name,
+                column,
                 values,
                 missing,
                 settings.sentinels,
@@ -89,7 +90,7 @@ def conform_block(source: SourceTable, settings: FileSource, defects: Defects) -
                 factor=factors.get(name, 1.0),
                 refuse=partial(_refuse, source, name),
             )
-    return pa.table(list(made.values()), schema=pa.schema([field(name) for name in made]))
+    return pa.table(list(made.values()), schema=pa.schema([field(n, source.known) for n in made]))
 
 
 def _labels(source: SourceTable, name: str, words: dict[str, str], defects: Defects) -> pa.Array:
@@ -116,7 +117,7 @@ def _labels(source: SourceTable, name: str, words: dict[str, str], defects: Defe
 
 def _refuse(source: SourceTable, name: str, values: np.ndarray, outside: np.ndarray) -> None:
     """Stop on a bad position or plate, and on a measurement that is mostly out of range."""
-    column = COLUMNS[name]
+    column = source.known[name]
     broken = np.isfinite(values) & (values != np.floor(values))
     if pa.types.is_integer(column.type) and broken.any():
         row = int(np.argmax(broken))
@@ -125,9 +126,9 @@ def _refuse(source: SourceTable, name: str, values: np.ndarray, outside: np.ndar
     if not outside.any():
         return
     row = int(np.argmax(outside))
-    low, high = limits(name)
+    low, high = limits(column)
     allowed = f"[{low:.10g}, {high:.10g}]{' ' + column.unit if column.unit else ''}"
-    if is_bookkeeping(name):
+    if is_bookkeeping(name, column):
         advice = "Correct it, or add the number to source.sentinels if it means 'no value'."
         if name == "ra" and values[row] < 0:
             advice = "Add 360 to negative right ascensions. " + advice
@@ -147,15 +148,20 @@ def source_from_canonical(text: str) -> EmbeddedSource | FileSource:
     return TypeAdapter(Source).validate_json(text)
 
 
-def _embedded_as_file(path: str | Path) -> FileSource:
+def _embedded_as_file(path: str | Path, source: EmbeddedSource) -> FileSource:
     """Describe an embedded table as a file, so that both take the same way."""
     schema = pq.read_schema(path)
     about = metadata(schema)
+    known = {**COLUMNS, **source.declared}
     return FileSource(
         kind="file",
         path=str(path),
         format="parquet",
-        columns={name: name for name in schema.names if name in COLUMNS and name != "row_id"},
+        columns={
+            **{name: name for name in schema.names if name in known and name != "row_id"},
+            **{name: name for name in source.declared},
+        },
+        declared=source.declared,
         magnitude_system=about["magnitude_system"],
         extinction_applied=about["extinction_applied"],
     )
@@ -174,7 +180,7 @@ def read_catalogue(
     defects : pandas.DataFrame
         As `conform` gives them; it also raises the errors.
     """
-    settings = _embedded_as_file(path) if isinstance(source, EmbeddedSource) else source
+    settings = _embedded_as_file(path, source) if isinstance(source, EmbeddedSource) else source
     found = read_source(path, settings)
     catalogue, defects = conform(found, settings)
     catalogue = with_metadata(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,8 @@ from sdssflow.acquire.files.hdf5 import read_hdf5
 from sdssflow.acquire.files.parquet import folder_digest, parquet_blocks, read_arrow, read_parquet
 from sdssflow.acquire.files.text import line_of_row, read_text
 from sdssflow.acquire.files.votable import read_votable
-from sdssflow.acquire.schema import BANDS, COLUMNS, MAGNITUDES
+from sdssflow.acquire.schema import BANDS, COLUMNS, MAGNITUDES, Column, columns_of
+from sdssflow.configuration.declared import SHIPPED
 from sdssflow.configuration.sources import FileSource
 from sdssflow.files import file_digest
 
@@ -48,9 +49,10 @@ READABLE = (
     "or alone in a ZIP or tar archive"
 )
 CATALOGUE_NAMES = (
-    ", ".join(name for name in COLUMNS if name[-2:-1] != "_" and name != "row_id")
+    ", ".join(n for n in COLUMNS if n not in SHIPPED and n[-2:-1] != "_" and n != "row_id")
     + ", petro_rad_r, and for each band u, g, r, i, z: model_mag_u, psf_mag_u, petro_mag_u, "
-    "cmodel_mag_u, model_mag_err_u, psf_mag_err_u, petro_mag_err_u, cmodel_mag_err_u, extinction_u"
+    "cmodel_mag_u, model_mag_err_u, psf_mag_err_u, petro_mag_err_u, cmodel_mag_err_u, "
+    "extinction_u"
 )
 
 
@@ -64,6 +66,7 @@ class SourceTable:
     columns: dict[str, str]  # catalogue name -> name in the file
     table: pa.Table  # columns that were not taken yet; binary for CSV, else of the file's types
     first_row: int = 0  # in the file, where it is a block of it
+    known: Mapping[str, Column] = field(default_factory=lambda: COLUMNS)  # that there can be
 
     def take(self, name: str) -> pa.Array:
         """Return a column and let go of it, so that no file is in memory twice."""
@@ -100,12 +103,13 @@ def read_source(path: str | Path, source: FileSource) -> SourceTable:
         )
     _check_truth(path, source.columns)
     table = _read_whole(path, source, kind, folder)
-    return SourceTable(path, kind, digest, dict(source.columns), table)
+    known = columns_of(source.declared)
+    return SourceTable(path, kind, digest, dict(source.columns), table, known=known)
 
 
 def _readable(path: str, source: FileSource) -> tuple[bool, str]:
     """Return whether a path is a folder, and its format; refuse what can't be read."""
-    _check_mapping(path, source.columns)
+    _check_mapping(path, source.columns, columns_of(source.declared))
     if doubt := contradiction(source):
         raise CatalogueError(path, *doubt)
     if not Path(path).exists():
@@ -171,10 +175,10 @@ def _numbered(
     blocks: Iterable[tuple[int, pa.Table]],
     part: Part,
 ) -> Iterator[SourceTable]:
-    empty = True
+    empty, known = True, columns_of(source.declared)
     for first_row, table in blocks:
         empty = False
-        yield SourceTable(path, kind, "", dict(source.columns), table, first_row)
+        yield SourceTable(path, kind, "", dict(source.columns), table, first_row, known)
     if empty:
         which = "the table has no rows" if part.of == 1 else f"part {part.number} of {part.of} has"
         raise CatalogueError(
@@ -219,7 +223,7 @@ def format_of(path: str, stated: str | None = None) -> str:
     return found.kind
 
 
-def _check_mapping(path: str, columns: dict[str, str]) -> None:
+def _check_mapping(path: str, columns: dict[str, str], known: Mapping[str, Column]) -> None:
     """Refuse a mapping from catalogue names to those of a file that gives no catalogue."""
     for name in columns:
         if name == "row_id":
@@ -228,12 +232,13 @@ def _check_mapping(path: str, columns: dict[str, str]) -> None:
                 "source.columns maps row_id, which is assigned on import",
                 "Take row_id out of source.columns.",
             )
-        if name not in COLUMNS:
-            known = [column for column in COLUMNS if column != "row_id"]
+        if name not in known:
+            like = nearest(name, [column for column in known if column != "row_id"])
             raise CatalogueError(
                 path,
-                f"source.columns maps {name!r}, which is no catalogue column{nearest(name, known)}",
-                f"Use the names of the catalogue: {CATALOGUE_NAMES}.",
+                f"source.columns maps {name!r}, which is no catalogue column{like}",
+                f"Use the names of the catalogue: {CATALOGUE_NAMES}. For what has no such "
+                "name, source.declared: docs/features.md.",
             )
     first_use: dict[str, str] = {}
     for name, in_file in columns.items():

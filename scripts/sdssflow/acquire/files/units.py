@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.acquire.schema import COLUMNS
+from sdssflow.acquire.schema import Column
 from sdssflow.acquire.units import equal, parse_unit, ratio
 from sdssflow.configuration.sources import FileSource
 
@@ -134,13 +134,14 @@ def unit_factors(source: SourceTable, settings: FileSource) -> dict[str, float]:
     doubts: dict[tuple[Doubt, str], list[str]] = {}
     for name in source.columns:
         about = source.table.schema.field(name).metadata or {}
-        found = _factor(name, about.get(b"unit", b"").decode(), settings)
+        column = source.known[name]
+        found = _factor(name, column, about.get(b"unit", b"").decode(), settings)
         if isinstance(found, Doubt):
-            doubts.setdefault((found, COLUMNS[name].unit), []).append(name)
+            doubts.setdefault((found, column.unit), []).append(name)
         elif found is not None:
             factors[name] = found
     for (doubt, _), names in doubts.items():
-        unit = COLUMNS[names[0]].unit or "a plain number"
+        unit = source.known[names[0]].unit or "a plain number"
         more = f" (and so are {', '.join(names[1:])})" if len(names) > 1 else ""
         each = ", ".join(f"{name}: {doubt.unit}" for name in names)
         advice = doubt.advice.replace("EACH", each).replace("NAMES", ", ".join(names))
@@ -152,11 +153,11 @@ def unit_factors(source: SourceTable, settings: FileSource) -> dict[str, float]:
     return factors
 
 
-def _factor(name: str, stated: str, settings: FileSource) -> float | Doubt | None:
+def _factor(name: str, column: Column, stated: str, settings: FileSource) -> float | Doubt | None:
     """Return the factor of a column, None if it is in the catalogue's unit, or what is wrong."""
-    expected, asked = COLUMNS[name].unit, settings.units.get(name)
+    expected, asked = column.unit, settings.units.get(name)
     confirmed = name in settings.confirmed
-    if pa.types.is_string(COLUMNS[name].type) and asked is None:
+    if pa.types.is_string(column.type) and asked is None:
         return None
     try:
         unit = None if confirmed else parse_unit(stated, expected)

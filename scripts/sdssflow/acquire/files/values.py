@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from sdssflow.acquire.checks import KEPT, KEPT_AS_NULL, SET_TO_NULL, Defects, first_failure
 from sdssflow.acquire.files.readers import SourceTable
-from sdssflow.acquire.schema import COLUMNS
+from sdssflow.acquire.schema import Column
 
 # a cell with one of these words holds no value
 NULL_WORDS = ("", "null", "NULL", "Null", "NA", "N/A", "n/a", "None", "none", "--")
@@ -93,15 +93,16 @@ def as_numbers(source: SourceTable, name: str) -> tuple[np.ndarray, np.ndarray]:
     values = source.take(name)
     if _is_text(values.type) or _is_binary(values.type):
         values = as_text(source, name, values, NULL_WORDS)
-        if is_flag(name):
+        if is_flag(source.known[name]):
             place = pc.index_in(values, value_set=pa.array(list(FLAGS)))
             digits = pa.array(list(FLAGS.values())).take(place)
             values = pc.if_else(place.is_valid(), digits, values)
         row = first_failure(values, pa.float64())
         if row is not None:
             text = values[row].as_py()
-            raise source.error(name, f"{text[:50]!r} is no number", _remedy(name, text), row=row)
-    elif is_flag(name) and pa.types.is_boolean(values.type):
+            remedy = _remedy(source.known[name], text)
+            raise source.error(name, f"{text[:50]!r} is no number", remedy, row=row)
+    elif is_flag(source.known[name]) and pa.types.is_boolean(values.type):
         values = pc.cast(values, pa.int8())
     elif not (
         pa.types.is_integer(values.type)
@@ -118,14 +119,13 @@ def as_numbers(source: SourceTable, name: str) -> tuple[np.ndarray, np.ndarray]:
     return numbers.fill_null(np.nan).to_numpy(zero_copy_only=False).copy(), missing
 
 
-def is_flag(name: str) -> bool:
+def is_flag(column: Column) -> bool:
     """Return whether a catalogue column is 0 or 1, so that booleans can stand for it."""
-    column = COLUMNS[name]
     return pa.types.is_integer(column.type) and (column.low, column.high) == (0, 1)
 
 
-def _remedy(name: str, text: str) -> str:
-    if is_flag(name):
+def _remedy(column: Column, text: str) -> str:
+    if is_flag(column):
         return "Write flags as 1 and 0, or as true and false."
     for pattern, remedy in REMEDIES:
         if re.fullmatch(pattern, text):
@@ -163,16 +163,17 @@ def identifiers(
     void = _mask(pc.is_in(values, value_set=_no_ids(sentinels, values.type)))
     defects.note(name, "no id", void, SET_TO_NULL)
     values = pc.if_else(pa.array(void), pa.scalar(None, values.type), values)
-    row = first_failure(values, COLUMNS[name].type)
+    kind = source.known[name].type
+    row = first_failure(values, kind)
     if row is not None:
         raise source.error(
             name,
-            f"{values[row].as_py()} does not fit the type {COLUMNS[name].type}",
+            f"{values[row].as_py()} does not fit the type {kind}",
             "objid lies between 1 and 2^63 - 1, specobjid between 1 and 2^64 - 1. A negative id "
             "was stored as signed: write it as unsigned.",
             row=row,
         )
-    ids = pc.cast(values, COLUMNS[name].type)
+    ids = pc.cast(values, kind)
     row = pc.index(pc.less(ids, pa.scalar(0, ids.type)), True).as_py()
     if row >= 0:
         raise source.error(
