@@ -24,11 +24,11 @@ import pandas as pd
 import torch
 
 from sdssflow.configuration.networks import MixtureEnsemble
+from sdssflow.ensembles import photometric_inputs
 from sdssflow.evaluate.redshift_metrics import normalised_residual, sigma_nmad
 from sdssflow.prepare.parts import Part, read_part
 from sdssflow.redshift_pdf.scores import pdf_scores
 from sdssflow.redshift_pdf.summaries import POINTS, summarise
-from sdssflow.regress import photometric_inputs
 from sdssflow.regress.ensemble_training import fit
 from sdssflow.regress.mixture_networks import predict_pdf
 

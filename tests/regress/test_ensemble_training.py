@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from sdssflow.configuration.networks import MixtureEnsemble
-from sdssflow.regress import checkpoints
-from sdssflow.regress.ensemble_program import EnsembleProgram, member_rows
+from sdssflow.ensembles import checkpoints
+from sdssflow.ensembles.program import EnsembleProgram, member_rows
 from sdssflow.regress.ensemble_training import fit as train_ensemble
 from sdssflow.regress.ensemble_training import redshift_program
 from sdssflow.regress.mixture_networks import negative_log_density

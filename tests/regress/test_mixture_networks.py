@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from sdssflow.configuration.networks import MixtureEnsemble
-from sdssflow.regress import batched_networks
-from sdssflow.regress.batched_networks import Shape
+from sdssflow.ensembles import batched_networks
+from sdssflow.ensembles.batched_networks import Shape
 from sdssflow.regress.ensemble_training import TrainedEnsemble, fit, load
 from sdssflow.regress.mixture_networks import (
     BACKGROUND,

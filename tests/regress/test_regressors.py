@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from sdssflow.configuration import regressors
+from sdssflow.ensembles.standardisation import FEATURE_BOUND, mean_and_scale
 from sdssflow.models.estimators import load_estimator, save_estimator
 from sdssflow.models.folders import fit_regressor
 from sdssflow.regress.regressors import BoundedScaler
-from sdssflow.regress.standardisation import FEATURE_BOUND, mean_and_scale
 from tests.regress import galaxies
 
 SETTINGS = [

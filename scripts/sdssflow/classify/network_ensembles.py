@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from types import SimpleNamespace
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from sdssflow.configuration.classifiers import NetworkEnsembleClassifier
-from sdssflow.configuration.networks import MixtureEnsemble
+from sdssflow.ensembles.batched_networks import Shape
+from sdssflow.ensembles.class_networks import ClassNetworks, class_program
+from sdssflow.ensembles.photometric_inputs import PhotometricInputs
+from sdssflow.ensembles.training import descend
 from sdssflow.prepare.parts import Part
-from sdssflow.regress.batched_networks import Shape
-from sdssflow.regress.class_networks import ClassNetworks, class_program
-from sdssflow.regress.ensemble_training import descend
-from sdssflow.regress.photometric_inputs import PhotometricInputs
 
+PLAIN = {  # what else the program of the ensembles reads of settings
+    "noise": 0.0,
+    "hide_bands": 0.0,
+    "batch_size": None,
+    "bfloat16": False,
+    "compiled": False,
+    "deterministic": True,
+}
 INPUTS = tuple(field.name for field in fields(PhotometricInputs))
 
 
@@ -37,7 +45,7 @@ class NetworkEnsemble(ClassifierMixin, BaseEstimator):
     """
 
     def fit(
-        self, settings: MixtureEnsemble, seed: int, train: Part, validation: Part
+        self, settings: SimpleNamespace, seed: int, train: Part, validation: Part
     ) -> NetworkEnsemble:
         """Train all members together on the train part; arguments are as for `fit` below."""
         names = np.unique(train.spec_class)
@@ -86,6 +94,5 @@ def fit(
         If there are fewer objects than the blocks need.
     """
     torch.set_num_threads(1)  # more would round sums in another order
-    shared = settings.model_dump(include=set(MixtureEnsemble.model_fields) - {"kind"})
-    ensemble = MixtureEnsemble(kind="mixture_ensemble", noise=0.0, search=None, **shared)
-    return NetworkEnsemble().fit(ensemble, seed, train, validation)
+    told = SimpleNamespace(**settings.model_dump(), **PLAIN)
+    return NetworkEnsemble().fit(told, seed, train, validation)

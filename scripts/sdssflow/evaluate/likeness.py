@@ -7,8 +7,8 @@ from scipy.spatial import KDTree
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
+from sdssflow.ensembles.standardisation import FEATURE_BOUND
 from sdssflow.evaluate.bootstrap import ranking_area
-from sdssflow.regress.standardisation import FEATURE_BOUND
 from sdssflow.regress.training_support import known_mean_and_scale
 
 CLASSIFIER_FOLDS = 5

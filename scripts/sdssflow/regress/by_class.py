@@ -18,20 +18,13 @@ import numpy as np
 import torch
 
 from sdssflow.acquire.schema import CLASSES
+from sdssflow.ensembles.batched_networks import Shape
+from sdssflow.ensembles.class_networks import ClassNetworks, class_program
+from sdssflow.ensembles.program import EnsembleProgram
+from sdssflow.ensembles.training import descend, layers_from, require_count, tensors_of_layers
 from sdssflow.files import replacing
 from sdssflow.redshift_pdf.mixture import Mixture
-from sdssflow.regress.batched_networks import Shape
-from sdssflow.regress.class_networks import ClassNetworks, class_program
-from sdssflow.regress.ensemble_program import EnsembleProgram
-from sdssflow.regress.ensemble_training import (
-    descend,
-    layers_from,
-    networks_from,
-    redshift_program,
-    require_count,
-    tensors_of,
-    tensors_of_layers,
-)
+from sdssflow.regress.ensemble_training import networks_from, redshift_program, tensors_of
 from sdssflow.regress.mixture_networks import MixtureNetworks, predict_pdf
 from sdssflow.regress.objectives import highest
 

@@ -25,8 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sdssflow.redshift_pdf.mixture import Mixture
-from sdssflow.regress.batched_networks import (
+from sdssflow.ensembles.batched_networks import (
     ROWS_AT_ONCE,
     Shape,
     draw_layers,
@@ -34,7 +33,8 @@ from sdssflow.regress.batched_networks import (
     outputs,
     outputs_in_blocks,
 )
-from sdssflow.regress.photometric_inputs import PhotometricInputs, photometric_noise
+from sdssflow.ensembles.photometric_inputs import PhotometricInputs, photometric_noise
+from sdssflow.redshift_pdf.mixture import Mixture
 
 MARGIN = 0.05  # of 1 + z: how far p(z) may reach beyond the largest training redshift
 LOG_SCALES = (-6.0, 3.0)  # widths of a component, in units of the spread of zspec

@@ -29,8 +29,8 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sdssflow.configuration import regressors as configuration
+from sdssflow.ensembles.standardisation import mean_and_scale
 from sdssflow.prepare.parts import Part
-from sdssflow.regress.standardisation import mean_and_scale
 
 if TYPE_CHECKING:
     from sdssflow.redshift_pdf.mixture import Mixture

@@ -27,10 +27,10 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from sdssflow.ensembles.adamw import AdamW
+from sdssflow.ensembles.standardisation import FEATURE_BOUND, mean_and_scale
 from sdssflow.files import replacing
 from sdssflow.logs import progress
-from sdssflow.regress.adamw import AdamW
-from sdssflow.regress.standardisation import FEATURE_BOUND, mean_and_scale
 
 if TYPE_CHECKING:
     from sdssflow.configuration.networks import Network

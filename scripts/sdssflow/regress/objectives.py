@@ -1,52 +1,22 @@
-"""What the members of an ensemble learn: redshifts, as a p(z), or classes."""
+"""What the members of an ensemble of redshifts learn: p(z)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from sdssflow.ensembles.batched_networks import Shape
+from sdssflow.ensembles.photometric_inputs import PhotometricInputs
+from sdssflow.ensembles.standardisation import mean_and_scale
 from sdssflow.regress import mixture_networks
-from sdssflow.regress.batched_networks import Shape, draw_layers, outputs
 from sdssflow.regress.mixture_networks import MARGIN, MixtureNetworks, negative_log_density
-from sdssflow.regress.photometric_inputs import PhotometricInputs
-from sdssflow.regress.standardisation import mean_and_scale
 
 if TYPE_CHECKING:  # benchmarks run where there is no pydantic
     from sdssflow.configuration.networks import MixtureEnsemble
-
-
-class Objective(Protocol):
-    """What is learnt of n objects.
-
-    Attributes
-    ----------
-    targets : (n,) tensor
-        Of the train part, followed by the validation part.
-    """
-
-    targets: torch.Tensor
-
-    def shape(self, settings: MixtureEnsemble, inputs: int) -> Shape:
-        """Return the sizes of the networks."""
-
-    def initial_parameters(
-        self, shape: Shape, generators: Sequence[torch.Generator]
-    ) -> torch.Tensor:
-        """Return first parameters of all members."""
-
-    def loss(
-        self,
-        shape: Shape,
-        parameters: torch.Tensor,
-        x: torch.Tensor,
-        y: torch.Tensor,
-        sigma: torch.Tensor | None,
-    ) -> torch.Tensor:
-        """Return the (K, b) losses of b objects with inputs (K, b, i) and targets (K, b)."""
 
 
 @dataclass(frozen=True)
@@ -131,36 +101,6 @@ class Redshifts:
         """Return what has learnt this."""
         about = (self.mean, self.scale, self.upper, self.lower)
         return MixtureNetworks(inputs, shape, parameters, *about)
-
-
-@dataclass(frozen=True)
-class Classes:
-    """Probabilities of `count` classes; `targets` (n,) int64 are their numbers."""
-
-    targets: torch.Tensor
-    count: int
-
-    def shape(self, settings: MixtureEnsemble, inputs: int) -> Shape:
-        """Return the sizes of the networks: one output for each class."""
-        return Shape.of(settings, inputs, self.count)
-
-    def initial_parameters(
-        self, shape: Shape, generators: Sequence[torch.Generator]
-    ) -> torch.Tensor:
-        """Return first parameters of all members."""
-        return torch.cat([tensor.flatten() for tensor in draw_layers(shape, generators)])
-
-    def loss(
-        self,
-        shape: Shape,
-        parameters: torch.Tensor,
-        x: torch.Tensor,
-        y: torch.Tensor,
-        sigma: torch.Tensor | None,
-    ) -> torch.Tensor:
-        """Return -ln of the probability of the class, (K, b)."""
-        logits = outputs(shape, parameters, x).float().permute(0, 2, 1)
-        return torch.nn.functional.cross_entropy(logits, y, reduction="none")
 
 
 def highest(zspec: np.ndarray) -> float:

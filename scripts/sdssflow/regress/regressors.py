@@ -31,9 +31,9 @@ from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sdssflow.configuration import regressors as configuration
+from sdssflow.ensembles.standardisation import FEATURE_BOUND, mean_and_scale
 from sdssflow.models.inputs import require_usable
 from sdssflow.prepare.parts import Part
-from sdssflow.regress.standardisation import FEATURE_BOUND, mean_and_scale
 
 BOOSTING_PATIENCE = 20  # rounds without a better validation loss before boosting stops
 

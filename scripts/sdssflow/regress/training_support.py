@@ -22,9 +22,9 @@ from pydantic import Field
 from scipy.spatial import KDTree
 
 from sdssflow.configuration.pdfs import PdfCalibration
+from sdssflow.ensembles.standardisation import mean_and_scale
 from sdssflow.prepare.feature_columns import Feature
 from sdssflow.regress.records import RECORD, array_of
-from sdssflow.regress.standardisation import mean_and_scale
 
 LEAF = 32  # training objects that a tree doesn't divide: fastest for the tenth nearest in 4 colours
 

@@ -9,14 +9,50 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from sdssflow.regress.batched_networks import ROWS_AT_ONCE, Shape, filled, outputs_in_blocks
-from sdssflow.regress.ensemble_program import EnsembleProgram, pooled
-from sdssflow.regress.objectives import Classes
-from sdssflow.regress.photometric_inputs import PhotometricInputs
+from sdssflow.ensembles.batched_networks import (
+    ROWS_AT_ONCE,
+    Shape,
+    draw_layers,
+    filled,
+    outputs,
+    outputs_in_blocks,
+)
+from sdssflow.ensembles.photometric_inputs import PhotometricInputs
+from sdssflow.ensembles.program import EnsembleProgram, pooled
 
 if TYPE_CHECKING:
     from sdssflow.configuration.networks import MixtureEnsemble
     from sdssflow.prepare.parts import Part
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Probabilities of `count` classes; `targets` (n,) int64 are their numbers."""
+
+    targets: torch.Tensor
+    count: int
+
+    def shape(self, settings: MixtureEnsemble, inputs: int) -> Shape:
+        """Return the sizes of the networks: one output for each class."""
+        return Shape.of(settings, inputs, self.count)
+
+    def initial_parameters(
+        self, shape: Shape, generators: Sequence[torch.Generator]
+    ) -> torch.Tensor:
+        """Return first parameters of all members."""
+        return torch.cat([tensor.flatten() for tensor in draw_layers(shape, generators)])
+
+    def loss(
+        self,
+        shape: Shape,
+        parameters: torch.Tensor,
+        x: torch.Tensor,
+        y: torch.Tensor,
+        sigma: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Return -ln of the probability of the class, (K, b)."""
+        logits = outputs(shape, parameters, x).float().permute(0, 2, 1)
+        return torch.nn.functional.cross_entropy(logits, y, reduction="none")
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import torch
 
 from sdssflow.acquire.schema import BANDS
 from sdssflow.configuration.features import Features
+from sdssflow.ensembles.photometric_inputs import PhotometricInputs, photometric_noise
 from sdssflow.prepare.feature_columns import bands_among
 from sdssflow.prepare.features import GROUPS, build_features
-from sdssflow.regress.photometric_inputs import PhotometricInputs, photometric_noise
 from sdssflow.tables import metadata
 from tests.prepare.catalogues import make_catalogue
 from tests.regress import survey

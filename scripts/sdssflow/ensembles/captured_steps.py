@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from sdssflow.regress.adamw import AdamW
+from sdssflow.ensembles.adamw import AdamW
 
 WARM_UP_STEPS = 3  # before a capture libraries make what they need, compilers compile
 

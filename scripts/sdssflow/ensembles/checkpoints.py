@@ -21,7 +21,7 @@ from sdssflow.files import replacing
 
 if TYPE_CHECKING:  # benchmarks run where there is no pydantic
     from sdssflow.configuration.section import Section
-    from sdssflow.regress.ensemble_training import State
+    from sdssflow.ensembles.program import State
 
 logger = logging.getLogger("sdssflow")
 

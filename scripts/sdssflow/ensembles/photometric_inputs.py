@@ -22,8 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from sdssflow.ensembles.standardisation import FEATURE_BOUND
 from sdssflow.prepare.feature_columns import Feature, bands_among, bands_of
-from sdssflow.regress.standardisation import FEATURE_BOUND
 
 SMALLEST_ERROR = 1e-4  # mag; zero has no logarithm
 FLATTEST_AXIS = 1e-6  # of the variance of the first: beyond it an axis is rounding alone

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from sdssflow.regress import checkpoints
+from sdssflow.ensembles import checkpoints
+from sdssflow.ensembles.training import reproducible
 from sdssflow.regress.ensemble_training import fit as train_ensemble
-from sdssflow.regress.ensemble_training import redshift_program, reproducible
+from sdssflow.regress.ensemble_training import redshift_program
 from tests.regress.test_ensemble_training import SETTINGS, TRAIN, VALIDATION
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")

@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 
-from sdssflow.regress.adamw import AdamW
-from sdssflow.regress.batched_networks import Shape
-from sdssflow.regress.captured_steps import CapturedStep
-from sdssflow.regress.objectives import Objective
-from sdssflow.regress.photometric_inputs import (
+from sdssflow.ensembles.adamw import AdamW
+from sdssflow.ensembles.batched_networks import Shape
+from sdssflow.ensembles.captured_steps import CapturedStep
+from sdssflow.ensembles.photometric_inputs import (
     PhotometricInputs,
     PhotometricNoise,
     photometric_noise,
@@ -33,6 +32,36 @@ if TYPE_CHECKING:  # benchmarks run where there is no pydantic
 
 WARM_UP = 0.05  # of all steps, in which the learning rate rises
 ROWS_AT_ONCE = 1 << 20  # members x objects whose inputs are made ready together
+
+
+class Objective(Protocol):
+    """What is learnt of n objects.
+
+    Attributes
+    ----------
+    targets : (n,) tensor
+        Of the train part, followed by the validation part.
+    """
+
+    targets: torch.Tensor
+
+    def shape(self, settings: MixtureEnsemble, inputs: int) -> Shape:
+        """Return the sizes of the networks."""
+
+    def initial_parameters(
+        self, shape: Shape, generators: Sequence[torch.Generator]
+    ) -> torch.Tensor:
+        """Return first parameters of all members."""
+
+    def loss(
+        self,
+        shape: Shape,
+        parameters: torch.Tensor,
+        x: torch.Tensor,
+        y: torch.Tensor,
+        sigma: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Return the (K, b) losses of b objects with inputs (K, b, i) and targets (K, b)."""
 
 
 @dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sdssflow.regress.adamw import AdamW
+from sdssflow.ensembles.adamw import AdamW
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 TRAIN = """
