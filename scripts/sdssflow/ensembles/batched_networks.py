@@ -6,17 +6,34 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import torch
 
-if TYPE_CHECKING:  # benchmarks run where there is no pydantic
-    from sdssflow.configuration.networks import MixtureEnsemble
-
 BLOCK = 256  # objects that go through the layers at a time: their numbers stay in the cache
 ROWS_AT_ONCE = 4096  # objects that are predicted together
 ACTIVATIONS = {"silu": torch.nn.functional.silu, "tanh": torch.tanh}
+
+
+class Settings(Protocol):
+    """What is read of the settings of a model; `configuration.networks.MixtureEnsemble` tells."""
+
+    members: int
+    hidden: Sequence[int]
+    activation: str
+    learning_rate: float
+    weight_decay: float
+    batch_size: int | None
+    max_epochs: int
+    patience: int
+    blocks: int
+    noise: float
+    hide_bands: float
+    checkpoint_epochs: int
+    compiled: bool
+    bfloat16: bool
+    deterministic: bool
 
 
 @dataclass(frozen=True)
@@ -43,9 +60,7 @@ class Shape:
     noise_terms: int = 0
 
     @classmethod
-    def of(
-        cls, settings: MixtureEnsemble, inputs: int, outputs: int, noise_terms: int = 0
-    ) -> Shape:
+    def of(cls, settings: Settings, inputs: int, outputs: int, noise_terms: int = 0) -> Shape:
         """Return the shape that the settings describe."""
         hidden = tuple(settings.hidden)
         return cls(settings.members, inputs, outputs, hidden, settings.activation, noise_terms)

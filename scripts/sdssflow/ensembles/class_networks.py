@@ -11,6 +11,7 @@ import torch
 
 from sdssflow.ensembles.batched_networks import (
     ROWS_AT_ONCE,
+    Settings,
     Shape,
     draw_layers,
     filled,
@@ -21,7 +22,6 @@ from sdssflow.ensembles.photometric_inputs import PhotometricInputs
 from sdssflow.ensembles.program import EnsembleProgram, pooled
 
 if TYPE_CHECKING:
-    from sdssflow.configuration.networks import MixtureEnsemble
     from sdssflow.prepare.parts import Part
 
 
@@ -32,7 +32,7 @@ class Classes:
     targets: torch.Tensor
     count: int
 
-    def shape(self, settings: MixtureEnsemble, inputs: int) -> Shape:
+    def shape(self, settings: Settings, inputs: int) -> Shape:
         """Return the sizes of the networks: one output for each class."""
         return Shape.of(settings, inputs, self.count)
 
@@ -88,7 +88,7 @@ class ClassNetworks:
 
 
 def class_program(
-    settings: MixtureEnsemble,
+    settings: Settings,
     seed: int,
     train: Part,
     validation: Part,

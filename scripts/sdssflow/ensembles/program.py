@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from sdssflow.ensembles.adamw import AdamW
-from sdssflow.ensembles.batched_networks import Shape
+from sdssflow.ensembles.batched_networks import Settings, Shape
 from sdssflow.ensembles.captured_steps import CapturedStep
 from sdssflow.ensembles.photometric_inputs import (
     PhotometricInputs,
@@ -27,7 +27,6 @@ from sdssflow.ensembles.photometric_inputs import (
 )
 
 if TYPE_CHECKING:  # benchmarks run where there is no pydantic
-    from sdssflow.configuration.networks import MixtureEnsemble
     from sdssflow.prepare.parts import Part
 
 WARM_UP = 0.05  # of all steps, in which the learning rate rises
@@ -45,7 +44,7 @@ class Objective(Protocol):
 
     targets: torch.Tensor
 
-    def shape(self, settings: MixtureEnsemble, inputs: int) -> Shape:
+    def shape(self, settings: Settings, inputs: int) -> Shape:
         """Return the sizes of the networks."""
 
     def initial_parameters(
@@ -84,7 +83,7 @@ class EnsembleProgram:
 
     def __init__(
         self,
-        settings: MixtureEnsemble,
+        settings: Settings,
         seed: int,
         train: Part,
         validation: Part,
@@ -285,7 +284,7 @@ class MemberRows:
     stopped_on: torch.Tensor
 
 
-def learnt_from(settings: MixtureEnsemble, train: Part, validation: Part) -> int:
+def learnt_from(settings: Settings, train: Part, validation: Part) -> int:
     """Return how many of the pooled rows some member learns from: the first so many."""
     return len(train) + (len(validation) if settings.blocks else 0)
 
@@ -297,13 +296,13 @@ def pooled(name: str, train: Part, validation: Part) -> np.ndarray:
 
 
 def member_rows(
-    settings: MixtureEnsemble, seed: int, train: int, validation: int, device: torch.device
+    settings: Settings, seed: int, train: int, validation: int, device: torch.device
 ) -> MemberRows:
     """Assign rows 0 .. train + validation - 1 to the members.
 
     Parameters
     ----------
-    settings : MixtureEnsemble
+    settings : Settings
         With `blocks` = B > 0, rows are shuffled and cut in B blocks of equal size (a rest of fewer
         than B rows is learnt from by all), and member k is stopped on block k modulo B. Duplicates
         of an object may stand in two blocks: that can only make a member stop late. With 0, the
@@ -361,7 +360,7 @@ def member_generators(seed: int, members: int, device: torch.device) -> list[tor
 
 
 def _loss_function(
-    settings: MixtureEnsemble, shape: Shape, objective: Objective, device: torch.device
+    settings: Settings, shape: Shape, objective: Objective, device: torch.device
 ) -> Callable[..., torch.Tensor]:
     """Return the loss: plain, or with mixed precision; on a GPU compiled, if so wished."""
 

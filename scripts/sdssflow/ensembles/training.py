@@ -11,18 +11,14 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
 from sdssflow.ensembles import checkpoints
-from sdssflow.ensembles.batched_networks import Shape
+from sdssflow.ensembles.batched_networks import Settings, Shape
 from sdssflow.ensembles.photometric_inputs import PhotometricInputs
 from sdssflow.ensembles.program import EnsembleProgram, State
 from sdssflow.logs import progress
-
-if TYPE_CHECKING:  # benchmarks run where there is no pydantic
-    from sdssflow.configuration.networks import MixtureEnsemble
 
 BUFFERS = ("mean", "scale", "logarithmic", "flagged", "axes")
 
@@ -74,7 +70,7 @@ def require_count(parameters: torch.Tensor, shape: Shape) -> None:
 
 
 @contextlib.contextmanager
-def reproducible(settings: MixtureEnsemble, device: torch.device) -> Iterator[None]:
+def reproducible(settings: Settings, device: torch.device) -> Iterator[None]:
     """Let torch use reproducible kernels only, on a GPU and if so wished."""
     if device.type != "cuda" or not settings.deterministic:
         yield
