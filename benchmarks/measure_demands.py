@@ -32,23 +32,21 @@ MODELS = {
     "regressors": {
         "linear": {"kind": "linear"},
         "boosting": {"kind": "gradient_boosting"},
-        "ensemble": {"kind": "mixture_ensemble", "max_epochs": 2, "search": None},
+        "by_class": {"kind": "mixture_by_class", "max_epochs": 2, "search": None},
     },
 }
 
 
 def configure(folder: Path, objects: int) -> None:
-    """Configure a run on two simulated samples of so many objects."""
-    names = {"mocksky": "classifiers", "mocksky_galaxies": "regressors"}
-    for name, models in names.items():
-        path = folder / f"config/samples/{name}.yaml"
-        sample = yaml.safe_load(path.read_text())
-        sample["source"]["simulated"]["objects"] = objects
-        sample["cuts"].append({"cut": "unique_objects"})
-        sample[models] = list(MODELS[models])
-        path.write_text(yaml.safe_dump(sample, sort_keys=False))
+    """Configure a run on a simulated sample of so many objects."""
+    path = folder / "config/samples/mocksky.yaml"
+    sample = yaml.safe_load(path.read_text())
+    sample["source"]["simulated"]["objects"] = objects
+    sample["cuts"].append({"cut": "unique_objects"})
+    sample |= {task: list(models) for task, models in MODELS.items()}
+    path.write_text(yaml.safe_dump(sample, sort_keys=False))
     run = yaml.safe_load((folder / "config/config.yaml").read_text())
-    run |= MODELS | {"samples": list(names), "preload": False}
+    run |= MODELS | {"samples": ["mocksky"], "bundles": {}, "targets": [], "preload": False}
     (folder / "config/config.yaml").write_text(yaml.safe_dump(run, sort_keys=False))
 
 

@@ -37,7 +37,7 @@ def test_the_shipped_configuration_is_ok_and_asks_no_archive(configured):
     content = configured()
     assert check_configuration(content).state == OK
     assert archive_addresses(content.samples) == {}
-    assert check_loopback(content.samples).found == "serves mocksky, mocksky_galaxies"
+    assert check_loopback(content.samples).found == "serves mocksky"
 
 
 def test_archives_with_their_samples(configured):
