@@ -174,7 +174,7 @@ def configure(folder: Path) -> None:
     mclass.write_text(yaml.safe_dump(content, sort_keys=False))
     mock = yaml.safe_load((folder / "config/samples/mocksky.yaml").read_text())
     mock["source"]["simulated"] = {"objects": 1500, "seed": 1}
-    mock |= {"tasks": ["classify"], "classifiers": ["dummy", "logistic"]}
+    mock |= {"tasks": ["classify"], "classifiers": ["dummy", "logistic"], "regressors": None}
     mock["explore"] = {"figures": ["sky_map"], "clusters": [2, 3], "embeddings": ["pca"]}
     (folder / "config/samples/mock.yaml").write_text(yaml.safe_dump(mock, sort_keys=False))
     configure_target(folder, galaxies)
