@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from sdssflow.bands import BANDS
 from sdssflow.configuration.declared import SHIPPED, Declared
 
-BANDS = ("u", "g", "r", "i", "z")
 MAGNITUDES = ("model", "psf", "petro", "cmodel")
 CLASSES = ("GALAXY", "QSO", "STAR")
 PARTS = ("train", "test")

@@ -12,11 +12,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from sdssflow.bands import WISE_BANDS
 from sdssflow.configuration.section import Name, Section, Text
 
-BANDS = ("u", "g", "r", "i", "z")
-WISE_BANDS = ("w1", "w2", "w3", "w4")
-FURTHER_BANDS = (*WISE_BANDS, "fuv", "nuv")
 """Bands, besides ugriz, that names of columns and features may end in."""
 
 

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
-from sdssflow.configuration.declared import BANDS, SHIPPED, Declared
+from sdssflow.bands import BANDS
+from sdssflow.configuration.declared import SHIPPED, Declared
 from sdssflow.configuration.section import Section
 
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_ .+-]{1,60}$")]

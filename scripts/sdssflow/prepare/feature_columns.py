@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from sdssflow.configuration.declared import BANDS, FURTHER_BANDS
+from sdssflow.bands import BANDS, FURTHER_BANDS
 
 ALL_BANDS = (*BANDS, *FURTHER_BANDS)
 _BAND = "|".join(sorted(ALL_BANDS, key=len, reverse=True))

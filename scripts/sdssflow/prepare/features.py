@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from sdssflow.acquire.schema import BANDS, column_of
-from sdssflow.configuration.declared import WISE_BANDS
+from sdssflow.bands import WISE_BANDS
 from sdssflow.configuration.features import Features
 from sdssflow.configuration.leaks import leak_of
 from sdssflow.photometry import luptitude

@@ -1,0 +1,5 @@
+"""Names of the photometric bands, which columns and features are named by."""
+
+BANDS = ("u", "g", "r", "i", "z")
+WISE_BANDS = ("w1", "w2", "w3", "w4")
+FURTHER_BANDS = (*WISE_BANDS, "fuv", "nuv")
