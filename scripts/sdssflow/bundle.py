@@ -25,23 +25,21 @@ import pyarrow as pa
 from pydantic import Field, ValidationError
 
 from sdssflow.acquire.checks import limits
-from sdssflow.acquire.schema import BANDS, CLASSES, Column, columns_of
-from sdssflow.classify.decisions import CLASS_SET, SETS
+from sdssflow.acquire.schema import BANDS, Column, columns_of
 from sdssflow.configuration.declared import Declarations
 from sdssflow.configuration.features import Features
 from sdssflow.configuration.section import Section
 from sdssflow.configuration.targets import MANIFEST, MOST_BYTES, Task
+from sdssflow.estimate.tables import as_frame, as_table
 from sdssflow.files import file_digest, read_bounded
 from sdssflow.models.folders import ModelFolder, open_folder
 from sdssflow.prepare.columns import described
 from sdssflow.prepare.extinction import CORRECTED
-from sdssflow.prepare.feature_columns import band_texts, missing_bands
+from sdssflow.prepare.feature_columns import missing_bands
 from sdssflow.prepare.features import Measured, measured_features
 from sdssflow.tables import metadata, with_metadata
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from sdssflow.estimate.classes import ClassModel
     from sdssflow.estimate.redshifts import RedshiftModel
     from sdssflow.redshift_pdf.mixture import Mixture
@@ -321,38 +319,6 @@ def plausible(table: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
             found = pa.array(values, table.schema.field(name).type, from_pandas=True, safe=False)
             table = table.set_column(table.column_names.index(name), name, found)
     return table
-
-
-def as_table(columns: Mapping[str, np.ndarray]) -> pa.Table:
-    """Return estimates as a table: codes as text, numbers as float32, NaN as null."""
-    words = {
-        "class_code": ("class", list(CLASSES)),
-        "class_set_code": (CLASS_SET, SETS),
-    }
-    made: dict[str, pa.Array] = {}
-    for name, values in columns.items():
-        if name in words:
-            name, known = words[name]
-            coded = pa.array(values, mask=values == 255).cast(pa.int8(), safe=False)
-            made[name] = pa.DictionaryArray.from_arrays(coded, known).cast(pa.string())
-        elif name == "missing_bands":
-            made[name] = band_texts(values)
-        elif name == "tomographic_bin":
-            made[name] = pa.array(values, pa.uint8(), mask=values == 255)
-        elif name == "outside_training":
-            made[name] = pa.array(values == 1, pa.bool_(), mask=values.astype(np.uint8) == 255)
-        else:
-            made[name] = pa.array(values, pa.float32(), from_pandas=True)
-    return pa.table(made)
-
-
-def as_frame(made: pa.Table, like: pd.DataFrame) -> pd.DataFrame:
-    """Return estimates as a frame with the index of another, and of Arrow types if it has any."""
-    import pandas as pd
-
-    # these have nulls of every type: whether there are any in a part changes no type
-    arrow = any(isinstance(kind, pd.ArrowDtype) for kind in like.dtypes)
-    return made.to_pandas(types_mapper=pd.ArrowDtype if arrow else None).set_index(like.index)
 
 
 def load(path: str | Path) -> Bundle:

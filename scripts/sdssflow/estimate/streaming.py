@@ -25,7 +25,7 @@ from sdssflow.acquire.files.columns import Part
 from sdssflow.acquire.files.conform import conform_block
 from sdssflow.acquire.files.parquet import parquet_blocks
 from sdssflow.acquire.files.readers import BLOCK_ROWS, read_blocks
-from sdssflow.bundle import Bundle, BundleError, as_table
+from sdssflow.bundle import Bundle, BundleError
 from sdssflow.configuration.sources import FileSource
 from sdssflow.configuration.targets import Target
 from sdssflow.estimate.compact import PdfColumns
@@ -33,6 +33,7 @@ from sdssflow.estimate.partitions import Partition
 from sdssflow.estimate.redshifts import bins_of
 from sdssflow.estimate.repeats import repeats_within
 from sdssflow.estimate.summary import Counts, Drawn
+from sdssflow.estimate.tables import as_table
 from sdssflow.prepare.cuts import MASKS
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.redshift_pdf.qp_files import pdf_writer

@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.bundle import Bundle, BundleError, as_table
+from sdssflow.bundle import Bundle, BundleError
 from sdssflow.estimate.compact import COLUMNS, PdfColumns
 from sdssflow.estimate.layout import CELLS, DRAWN_LEVELS, NSIDE, Z_BINS, Z_STEP
+from sdssflow.estimate.tables import as_table
 from sdssflow.prepare.cuts import describe
 from sdssflow.prepare.feature_columns import ALL_BANDS
 from sdssflow.redshift_pdf.mixture import Mixture
