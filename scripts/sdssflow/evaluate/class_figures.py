@@ -116,10 +116,7 @@ def draw_class_sets(table: pd.DataFrame, models: Sequence[str]) -> Figure:
             _lines_by_bin(axis, shown, [name for name in models if (shown["model"] == name).any()])
             axis.set_title(name, color=CLASS_COLORS[name])
         axes[row, 0].set_ylabel(label)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper")
-    figure.supxlabel("reference magnitude [mag]")
-    return figure
+    return _against_magnitude(figure, axes[0, 0])
 
 
 def draw_by_magnitude(table: pd.DataFrame, models: Sequence[str]) -> Figure:
@@ -133,7 +130,12 @@ def draw_by_magnitude(table: pd.DataFrame, models: Sequence[str]) -> Figure:
             _lines_by_bin(axis, shown, models)
             axis.set_title(name, color=CLASS_COLORS[name])
         axes[row, 0].set_ylabel(label)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
+    return _against_magnitude(figure, axes[0, 0])
+
+
+def _against_magnitude(figure: Figure, axis: Axes) -> Figure:
+    """Put the legend of one axis, and what the abscissa of all is, on a figure; return it."""
+    handles, labels = axis.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper")
     figure.supxlabel("reference magnitude [mag]")
     return figure
