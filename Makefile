@@ -35,9 +35,10 @@ run: $(READY)
 	@echo
 	@echo "The report: $(CURDIR)/results/report.html"
 
-$(READY): requirements.lock
+$(READY): requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
 # jobs that a killed run left in the queue come first: ORPHANS=adopt waits for them, cancel doesn't
@@ -47,7 +48,7 @@ cluster: $(READY)
 
 # asks; starts nothing and changes nothing
 doctor: $(READY)
-	$(BIN)/python -m sdssflow.doctor --profile $(PROFILE)
+	$(BIN)/sdssflow doctor --profile $(PROFILE)
 
 # Snakemake's own report: the same results with code, parameters and run times of every job
 report: run
@@ -57,7 +58,7 @@ report: run
 # [COLUMNS=map.yaml] [EXTINCTION=corrected|raw] [OUTPUT=estimates.parquet]
 estimate: $(READY)
 	@test -n "$(TABLE)" -a -n "$(MODEL)" || { echo "make estimate TABLE=my.fits MODEL=results/bundles/NAME"; exit 1; }
-	@$(BIN)/python -m sdssflow.estimate.command "$(TABLE)" $(MODEL) \
+	@$(BIN)/sdssflow estimate "$(TABLE)" $(MODEL) \
 		$(if $(COLUMNS),--columns "$(COLUMNS)") $(if $(EXTINCTION),--extinction "$(EXTINCTION)") \
 		$(if $(OUTPUT),--output "$(OUTPUT)")
 

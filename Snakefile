@@ -8,7 +8,7 @@ min_version("9.22")
 include: "rules/common.smk"
 
 
-configfile: "config/config.yaml"
+configfile: str(shipped(loading.DEFAULT))
 
 
 report: "report/workflow.rst"

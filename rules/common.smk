@@ -15,7 +15,9 @@ from snakemake.exceptions import WorkflowError
 gc.freeze()
 gc.set_threshold(100_000, 50, 50)
 
-SCRIPTS = os.path.join(workflow.basedir, "scripts")
+# the folder of our Snakefile, of a module too
+PROJECT = os.path.dirname(str(workflow.current_basedir))
+SCRIPTS = os.path.join(PROJECT, "scripts")
 if SCRIPTS not in sys.path:
     sys.path.insert(0, SCRIPTS)
 
@@ -29,6 +31,7 @@ from sdssflow.configuration.splits import WholeSample
 from sdssflow.estimate.partitions import partitions
 from sdssflow.files import write_text
 from sdssflow.outputs import outputs
+from sdssflow.project import shipped
 from sdssflow.provenance import digests, records
 from sdssflow.provenance.lineage import LineageError
 from sdssflow.report import figures
@@ -39,17 +42,22 @@ def configuration_layers():
     """What Snakemake lays over each other, read before it does: of a key that stands twice it keeps
     the last. A workflow that uses this one as a module gives the configuration.
     """
-    if {"{", "}"} & {*str(workflow.basedir)}:
+    if {"{", "}"} & {*PROJECT}:
         raise loading.ConfigurationError(
-            f"{workflow.basedir}: Snakemake runs no script from a folder with a brace in its name; "
+            f"{PROJECT}: Snakemake runs no script from a folder with a brace in its name; "
             "rename it"
+        )
+    moves = workflow.modifier.path_modifier
+    if moves.prefix or moves._prefix_replacements:
+        raise loading.ConfigurationError(
+            "module: sdssflow takes no prefix and no replace_prefix, as its records name its results by "
+            "their paths; take it out, and give runs folders of their own by --directory"
         )
     if workflow.modifier.skip_configfile:
         return [Document("the module's config", config)]
     given = workflow.config_settings
-    needed = os.path.exists(loading.DEFAULT) or not given.configfiles
-    default = needed and not given.replace_workflow_config
-    paths = [*[loading.DEFAULT] * default, *given.configfiles]
+    default = [] if given.replace_workflow_config else [shipped(loading.DEFAULT)]
+    paths = [*default, *given.configfiles]
     return loading.read_layers(paths, given.config_args)
 
 
@@ -153,7 +161,7 @@ def source_paths(sample):
     """Paths of the files that hold the rows of a sample; none for one that is downloaded."""
     source = SOURCES[sample].source
     if source.kind == "embedded":
-        path = Path(workflow.basedir, f"data/embedded/{source.table}.parquet")
+        path = Path(PROJECT, f"data/embedded/{source.table}.parquet")
         return [os.path.relpath(path)]
     if source.kind == "bulk":
         return list(source.paths)
@@ -194,14 +202,15 @@ def sky_tables(wildcards):
 
 def files_in(folder, pattern="*"):
     """Paths of files that are data to Python, so no code digest sees them."""
-    return sorted(map(os.path.relpath, Path(workflow.basedir, folder).glob(pattern)))
+    return sorted(map(os.path.relpath, Path(PROJECT, folder).glob(pattern)))
 
 
 def configuration_files():
     """Paths of the files that configure this run."""
-    samples = {os.path.join(RUN.sample_folder, f"{name}.yaml") for name in SAMPLES}
-    targets = {os.path.join(RUN.target_folder, f"{name}.yaml") for name in TARGETS}
-    return sorted(samples | targets | {*map(os.path.relpath, workflow.configfiles)})
+    samples = {f"{RUN.sample_folder}/{name}.yaml" for name in SAMPLES}
+    targets = {f"{RUN.target_folder}/{name}.yaml" for name in TARGETS}
+    paths = {*map(shipped, samples | targets), *workflow.configfiles}
+    return sorted(map(os.path.relpath, paths))
 
 
 def standin_digest(wildcards):

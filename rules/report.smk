@@ -11,7 +11,9 @@ rule build_report:
         models=[path for its in PARTS for path in model_paths("{seed}", *its)],
         published=["results/published.csv"],
         bundles=list({path: None for its in ESTIMATED.values() for path in its.models}),
-        templates=files_in("scripts/sdssflow/report/templates"),
+        templates=files_in(
+            code_digests.library_of(SCRIPTS) / "sdssflow/report/templates"
+        ),
     output:
         report="results/report.html",
         pages=expand("results/report/{sample}.html", sample=[*RUN.samples, *TARGETS]),

@@ -7,6 +7,15 @@ from sdssflow.preload import Preload
 PRELOADED = []
 
 
+def script_of(made):
+    """Name of the script of a rule, which is what the rule is called here; '' for one without.
+
+    A workflow that uses this one as a module calls rules otherwise, and has others, which are ''.
+    """
+    ours = made.is_script and Path(made.snakefile).is_relative_to(PROJECT)
+    return Path(made.script).stem if ours else ""
+
+
 def complete_rules():
     """Add what is alike in all rules: log, benchmark, environment, digest of the code, figures in
     further formats.
@@ -14,7 +23,7 @@ def complete_rules():
     The record of the job is one of its outputs: what was made without one is made again.
     """
     for made in workflow.rules:
-        if not made.is_script:
+        if not script_of(made):
             continue
         found = (
             match["name"] for match in WILDCARD_REGEX.finditer(str(made.output[0]))
@@ -25,7 +34,7 @@ def complete_rules():
         made.set_log(f"logs/{job}.log")
         made.benchmark = f"benchmarks/runs/{job}.jsonl"
         made.conda_env = "../environment.yml"
-        trains = made.name.startswith(("train_", "search_", "refit_"))
+        trains = script_of(made).startswith(("train_", "search_", "refit_"))
         made.set_params(code=code_of_kind(made) if trains else code_of(made))
         if also := further(made.output):
             made.set_output(also=also)
@@ -38,14 +47,14 @@ def complete_rules():
 @functools.cache
 def code_of(made, *programs):
     """Digest of the modules behind a rule's script, as a parameter: they rerun the rule."""
-    script = os.path.join(SCRIPTS, os.path.basename(made.script))
+    script = os.path.join(SCRIPTS, f"{script_of(made)}.py")
     return code_digests.code_digest(script, CODE, programs)
 
 
 def code_of_kind(made):
     """Parameter function: the same with the modules that make the kind of model that is trained.
     Whoever reads a model needs no such thing: its folder is newer then."""
-    if made.name == "refit_model":
+    if script_of(made) == "refit_model":
         return lambda its: code_of(made, *settings_of(BUNDLES[its.bundle]).programs())
     known = RUN.classifiers if "/classify/" in made.output[0] else RUN.regressors
     return lambda wildcards: code_of(made, *known[wildcards.model].programs())
@@ -82,7 +91,7 @@ def every_output(wildcards):
     Snakemake makes again what a target asks for, and nothing that is missing on the way to it; and
     of a job with an output that it does not know it compares neither parameters nor inputs.
     """
-    known = [made for made in workflow.rules if made.name != "estimate_download"]
+    known = [r for r in workflow.rules if script_of(r) not in ("", "estimate_download")]
     paths = list(outputs(known, RUN, SAMPLES, BUNDLES, TARGETS, PARTITIONS))
     # a folder that is there is whole to Snakemake, whatever is missing in it
     folders = [str(path) for path in paths if path.is_directory]
@@ -120,7 +129,7 @@ def check_gpus():
 def check_results():
     """Stop before a report or crate states a configuration that did not make its results."""
     running = set(workflow.dag.needrun_jobs())
-    if {"build_report", "write_crate"} & {job.rule.name for job in running}:
+    if {"build_report", "write_crate"} & {script_of(job.rule) for job in running}:
         others = set(workflow.dag.jobs) - running
         records.check_still_asked_for(job for job in others if job.output)
 
@@ -134,9 +143,9 @@ def begin_run():
             check_gpus()
         elif RUN.preload:
             scripts = (
-                os.path.join(SCRIPTS, os.path.basename(job.rule.script))
+                os.path.join(SCRIPTS, f"{script_of(job.rule)}.py")
                 for job in workflow.dag.needrun_jobs()
-                if job.rule.script
+                if script_of(job.rule)
             )
             PRELOADED.append(Preload(scripts, CODE))
         runs.begin_run(Path.cwd(), submits=not workflow.local_exec)

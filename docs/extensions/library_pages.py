@@ -45,7 +45,7 @@ def index(packages: dict[str, list[str]], known: dict[str, str]) -> str:
     return "\n\n".join(
         [
             heading("Library"),
-            "All of it can be imported from a notebook: put ``scripts`` on ``sys.path``. What "
+            "``make`` installs it, so that all of it can be imported from anywhere. What "
             "begins with an underscore is not listed.",
             heading("Packages", "-"),
             table(rows, ("package", "what is in it")),

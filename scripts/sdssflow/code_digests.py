@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sdssflow.files import write_text
+from sdssflow.project import LIBRARY, PACKAGES, PROJECT
 
 DIGEST_LENGTH = 12
 MOST_REMEMBERED = 5000  # modules; beyond that the memory starts anew
@@ -80,8 +81,9 @@ def code_digest(
 ) -> str:
     """Digest the local modules that a script imports, directly or through others: 12 hex digits.
 
-    The script itself is not part of it: Snakemake tracks that. Modules are looked for in its
-    folder; `programs` names those that it imports while it runs, such as those of a kind of model.
+    The script itself is not part of it: Snakemake tracks that. Modules are looked for where
+    `library_of` says; `programs` names those that it imports while it runs, such as those of a
+    kind of model.
 
     Raises
     ------
@@ -90,21 +92,28 @@ def code_digest(
     """
     script = Path(script).resolve()
     memory = memory or Memory()
-    return _digest(modules_behind(script, memory, programs), script.parent, memory)
+    return _digest(modules_behind(script, memory, programs), library_of(script.parent), memory)
+
+
+def library_of(scripts: str | Path) -> Path:
+    """Return where the modules stand that scripts of a folder import: beside them, or installed."""
+    folder = Path(scripts).resolve()
+    return LIBRARY if folder == PROJECT / "scripts" else folder
 
 
 def modules_behind(script: Path, memory: Memory, programs: Iterable[str] = ()) -> set[Path]:
     """Return the local modules that a script can import, and those of the named programs."""
-    found = local_modules(script, script.parent, memory)
+    root = library_of(script.parent)
+    found = local_modules(script, root, memory)
     for name in programs:
-        path = _module_path(name, script.parent)
-        found |= local_modules(path, script.parent, memory) | {path}
+        path = _module_path(name, root)
+        found |= local_modules(path, root, memory) | {path}
     return found
 
 
-def program_digest(module: str, root: str | Path, memory: Memory | None = None) -> str:
-    """Digest a module below `root` that runs as a process of its own, as `code_digest` does."""
-    root = Path(root).resolve()
+def program_digest(module: str, scripts: str | Path, memory: Memory | None = None) -> str:
+    """Digest a module that runs as a process of its own, as `code_digest` does."""
+    root = library_of(scripts)
     memory = memory or Memory()
     path = _module_path(module, root)
     return _digest(local_modules(path, root, memory) | {path}, root, memory)
@@ -168,6 +177,8 @@ def _imported_names(tree: ast.Module, path: Path) -> Iterator[str]:
 def _files_of(name: str, root: Path) -> tuple[Path, ...]:
     """Return the files that importing `name` runs: the module and its parent packages."""
     here, found = _standing_in(root), []
+    if root == LIBRARY:  # an installed package stands among all others
+        here = {name: path for name, path in here.items() if name in PACKAGES}
     for part in name.split("."):
         if f"{part}.py" in here:
             found.append(here[f"{part}.py"])

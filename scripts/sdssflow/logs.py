@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
+from sdssflow.project import PROJECT
 from sdssflow.provenance.records import Inputs, write_record
 from sdssflow.running.writers import sole_writer
 
@@ -34,7 +35,7 @@ UNWRITABLE = {
 UNREADABLE = "Let yourself read it (chmod u+r)."
 MORE_MEMORY = "Run fewer jobs at a time (--cores 1); on a cluster, give the rule more mem_mb."
 MOST_CHARACTERS = 20_000  # of a reason: it is looked for in the end of the log
-SCRIPTS = Path(__file__).resolve().parents[1]
+OURS = (Path(__file__).resolve().parent, PROJECT / "scripts")
 Item = TypeVar("Item")
 
 
@@ -89,7 +90,8 @@ def _ours(error: BaseException) -> bool:
     if not frames or not (frames[-1].line or "").startswith("raise "):
         return False
     path = Path(frames[-1].filename).resolve()
-    return path.is_relative_to(SCRIPTS) or path.parent.parts[-2:] == (".snakemake", "scripts")
+    here = any(path.is_relative_to(folder) for folder in OURS)
+    return here or path.parent.parts[-2:] == (".snakemake", "scripts")
 
 
 class _LogFile(logging.FileHandler):

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from snakemake.cli import get_argument_parser
 
+from sdssflow import command
 from sdssflow.configuration.loading import load_run
 from sdssflow.configuration.published import PublishedNumber
 from sdssflow.configuration.run import RunConfiguration
@@ -62,6 +63,14 @@ def check_snakemake(arguments):
     return f"no such rules: {sorted(absent)}" if absent else ""
 
 
+def check_sdssflow(arguments):
+    if not arguments or placeholder(arguments[0]):
+        return ""
+    if arguments[0] not in command.COMMANDS:
+        return f"sdssflow has no {arguments[0]}"
+    return check_snakemake(arguments[1:]) if arguments[0] in ("run", "plan", "published") else ""
+
+
 def check_make(arguments):
     makefile = (ROOT / "Makefile").read_text()
     for word in arguments:
@@ -95,6 +104,7 @@ def check_pytest(arguments):
 CHECKS = {
     "snakemake": check_snakemake,
     "make": check_make,
+    "sdssflow": check_sdssflow,
     "python": check_python,
     "pytest": check_pytest,
 }

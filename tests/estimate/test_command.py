@@ -45,7 +45,7 @@ def test_corrected_magnitudes_are_told_by_their_names(given, models):
 @pytest.mark.parametrize(
     ("names", "stated", "words"),
     [
-        ([*BANDS], None, "EXTINCTION=corrected or EXTINCTION=raw"),
+        ([*BANDS], None, "--extinction corrected or --extinction raw"),
         ([*"ugri", "extinction_r"], None, "no column of the file is surely model_mag_z"),
         ([*BANDS, "modelMag_u", "extinction_r"], None, "surely model_mag_u"),
         ([f"psfMag_{band}" for band in BANDS], None, "surely model_mag_u"),

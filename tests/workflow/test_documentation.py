@@ -4,8 +4,6 @@ The tiny run stands in for the default one: its sample `tiny` is a part of `mgs`
 random forest.
 """
 
-import sys
-
 import pytest
 import yaml
 
@@ -16,29 +14,9 @@ pytestmark = pytest.mark.workflow
 PAGES = [p for p in pages() if blocks(p, "python") and p.name != "lsdb.md"]
 
 
-@pytest.fixture
-def fresh(finished, monkeypatch):
-    """Python in the folder of the run that finds our modules only if it is told where."""
-
-    def ours():
-        return {n: m for n, m in sys.modules.items() if n.partition(".")[0] == "sdssflow"}
-
-    scripts, kept = ROOT / "scripts", ours()
-    monkeypatch.chdir(finished.folder)
-    monkeypatch.setattr(sys, "path", [path for path in sys.path if path not in ("", str(scripts))])
-    sys.path_importer_cache.pop("scripts", None)  # of another folder
-    for module in kept:
-        del sys.modules[module]
-    yield
-    found = ours()
-    for module in found:
-        del sys.modules[module]
-    sys.modules.update(kept)
-    assert not any(str(scripts) in str(module.__file__) for module in found.values())
-
-
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_the_python_of_a_page_runs_from_top_to_bottom(fresh, page):
+def test_the_python_of_a_page_runs_from_top_to_bottom(finished, monkeypatch, page):
+    monkeypatch.chdir(finished.folder)
     code = "\n".join(block.text for block in blocks(page, "python"))
     code = code.replace("results/mgs/", "results/tiny/").replace("/forest/", "/logistic/")
     exec(compile(code, page.name, "exec"), {"__name__": "__main__"})

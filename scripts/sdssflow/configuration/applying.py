@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sdssflow.configuration.loading import load_section, nearest, origin
+from sdssflow.configuration.loading import defined_in, load_section, nearest, origin
 from sdssflow.configuration.reading import ConfigurationError, Document
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.targets import AppliedModel, BundledModel, Target, read_manifest
+from sdssflow.project import shipped
 
 BUNDLES = "results/bundles"  # of the run
 
@@ -66,7 +67,7 @@ def load_applications(
     def elsewhere(what: str, names: set[str | None]) -> bool:
         """Say whether samples are not of this run, and note what is left out for that."""
         missing = sorted(name for name in names if name is not None and name not in run.samples)
-        if not all((Path(run.sample_folder) / f"{name}.yaml").is_file() for name in missing):
+        if not all(shipped(Path(run.sample_folder) / f"{name}.yaml").is_file() for name in missing):
             return False
         if missing:
             found.left_out.append(f"{what} is left out: {missing[0]} is not among samples")
@@ -77,12 +78,12 @@ def load_applications(
             where = f"{origin(('bundles', name, 'sample'), documents)}: bundles.{name}"
             found.bundles[name] = _settled(bundle, run, samples, where)
     for number, name in enumerate(run.targets):
-        path = Path(run.target_folder) / f"{name}.yaml"
+        path = shipped(Path(run.target_folder) / f"{name}.yaml")
         where = origin(("targets", number), documents)
         if name in run.samples:
             raise ConfigurationError(f"{where}: targets: a sample is called {name}; rename one")
         if not path.is_file():
-            known = sorted(other.stem for other in path.parent.glob("*.yaml"))
+            known = defined_in(path.parent)
             raise ConfigurationError(
                 f"{where}: targets: there is no file {path}{nearest(name, known)}; defined in "
                 f"{path.parent}: {', '.join(known) or 'none'}"

@@ -27,9 +27,9 @@ from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.section import NAME, Section
 from sdssflow.configuration.targets import Target
 from sdssflow.files import write_text
+from sdssflow.project import PROJECT
 from sdssflow.report.glossary import conventions_page
 
-ROOT = Path(__file__).parents[3]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 COMMAND = "PYTHONPATH=scripts python -m sdssflow.configuration.documents"
 MODELS: dict[str, tuple[type[Section], str]] = {
@@ -253,7 +253,7 @@ def drifted(root: Path, texts: dict[Path, str]) -> list[Path]:
     ]
 
 
-def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
+def main(arguments: list[str] | None = None, root: Path = PROJECT) -> int:
     """Write the files, or check them; return the exit status."""
     parser = argparse.ArgumentParser(prog="sdssflow.configuration.documents", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, fail if files drifted")

@@ -22,6 +22,7 @@ from sdssflow.configuration.reading import (
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.section import NAME, NO_NAMES
+from sdssflow.project import PROJECT, shipped
 
 DEFAULT = "config/config.yaml"
 LETTERS = (
@@ -82,9 +83,9 @@ def load_samples(run: RunConfiguration, documents: Sequence[Document] = ()) -> d
     """
     samples = {}
     for number, name in enumerate(run.samples):
-        path = Path(run.sample_folder) / f"{name}.yaml"
+        path = shipped(Path(run.sample_folder) / f"{name}.yaml")
         if reason := _no_sample(path):
-            key = ("samples", number) if path.parent.is_dir() else ("sample_folder",)
+            key = ("samples", number) if shipped(path.parent).is_dir() else ("sample_folder",)
             raise ConfigurationError(": ".join(filter(None, [origin(key, documents), reason])))
         document = read_document(path)
         samples[name] = _validate(Sample, [document])
@@ -100,6 +101,12 @@ def load_sample(path: str | Path) -> Sample:
     return load_section(Sample, path)
 
 
+def defined_in(folder: Path) -> list[str]:
+    """Return the names of the definitions in a folder, and of those that come with the project."""
+    places = (folder, PROJECT / folder)
+    return sorted({path.stem for place in places for path in place.glob("*.yaml")})
+
+
 def load_section(model: type[BaseModel], path: Path) -> Any:
     """Read one YAML file as a configuration model; errors as `load_samples`."""
     return _validate(model, [read_document(path)])
@@ -113,14 +120,14 @@ def _no_sample(path: Path) -> str:
     """Say why there is no definition of a sample, and what to do; '' if there is one."""
     if path.exists() or path.is_symlink():
         return ""
-    if not path.parent.is_dir():
+    if not shipped(path.parent).is_dir():
         return f"sample_folder: there is no folder {path.parent}"
-    for other in sorted(path.parent.iterdir()):
+    for other in sorted(path.parent.glob("*")):
         if other.stem == path.stem and other.suffix.lower() in (".yml", ".yaml"):
             return f"samples: {other} has to end in .yaml: rename it to {path.name}"
         if other.suffix == ".yaml" and name_like(other.stem) == path.stem:
             return f"samples: rename {other} to {path.name}: {LETTERS}"
-    names = sorted(p.stem for p in path.parent.glob("*.yaml"))
+    names = defined_in(path.parent)
     return (
         f"samples: there is no file {path}{nearest(path.stem, names)}; "
         f"defined in {path.parent}: {', '.join(names) or 'none'}"

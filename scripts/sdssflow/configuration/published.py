@@ -18,6 +18,7 @@ from sdssflow.configuration.reading import read_document
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.section import Name, Section, Text
+from sdssflow.project import shipped
 
 Count = Annotated[int, Field(ge=1)]
 FOLDER = "config/published"
@@ -145,7 +146,7 @@ def load_published(folder: str | Path = FOLDER) -> dict[str, PublishedNumber]:
     ConfigurationError
         If there is none or a file is not valid.
     """
-    paths = sorted(Path(folder).glob("*.yaml"))
+    paths = sorted(shipped(folder).glob("*.yaml"))
     if not paths:
         raise ConfigurationError(f"{folder}: no published number there, no file NAME.yaml")
     return {path.stem: load_section(PublishedNumber, path) for path in paths}
@@ -180,12 +181,12 @@ def reasons_not_run(
     elsewhere = {
         name: file
         for file in reversed(configurations)
-        for name in read_document(file).content["samples"]
+        for name in read_document(shipped(file)).content["samples"]
     }
     asked = {each.sample: name for name, number in numbers.items() for each in number.comparisons}
     reasons = {}
     for sample in sorted(asked.keys() - set(run.samples)):
-        paths = [Path(folder) / f"{sample}.yaml" for folder in (run.sample_folder, SAMPLES)]
+        paths = [shipped(Path(it) / f"{sample}.yaml") for it in (run.sample_folder, SAMPLES)]
         try:
             path = next((path for path in paths if path.is_file()), paths[-1])
             kind = load_sample(path).source.kind

@@ -18,8 +18,7 @@ from typing import Sequence  # noqa: UP035 - an old Python has to get as far as 
 
 from sdssflow.doctor.findings import FAULT, Finding, as_json, as_table
 from sdssflow.doctor.python_environment import check_packages, check_python, installed_packages
-
-ROOT = Path(__file__).resolve().parents[3]
+from sdssflow.project import PROJECT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,8 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     configfiles = tuple(path.resolve() for path in options.configfile)
     findings = [
-        check_python(ROOT, sys.version_info, Path(sys.prefix)),
-        check_packages(ROOT, installed_packages()),
+        check_python(PROJECT, sys.version_info, Path(sys.prefix)),
+        check_packages(PROJECT, installed_packages()),
     ]
     if sys.version_info >= (3, 11):  # noqa: UP036
         findings += _examine(options, configfiles)
@@ -54,12 +53,12 @@ def _examine(options: argparse.Namespace, configfiles: tuple[Path, ...]) -> list
     if Path(profile).exists():
         profile = str(Path(profile).resolve())
     os.chdir(directory)  # as Snakemake does: paths of the configuration are relative to it
-    return examine(Place(ROOT, directory, profile, configfiles))
+    return examine(Place(PROJECT, directory, profile, configfiles))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m sdssflow.doctor", description="Say why a run does not start."
+        prog="sdssflow doctor", description="Say why a run does not start."
     )
     add = parser.add_argument
     add("--profile", default="profiles/default", metavar="NAME",

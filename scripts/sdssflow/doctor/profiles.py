@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 
 from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding, ask, listed
+from sdssflow.project import LIBRARY
 
-SCRIPTS = Path(__file__).parents[2]
 SECONDS = 300.0  # the slurm plugin may wait 2 x 10 s for scontrol, and the machine be busy
 PLACEHOLDER = re.compile(r"<[^<>\s][^<>]*>")
 BY_RULE = ("set-resources", "set-threads", "set-resource-scopes", "groups")
@@ -149,7 +149,7 @@ def ask_snakemake(
     """Ask the Snakemake of this interpreter, in a process of its own."""
     words = [snakefile, profile or "", *configfiles]
     program = [sys.executable, "-m", "sdssflow.doctor.snakemake_side", *map(str, words)]
-    paths = [str(SCRIPTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(LIBRARY), *filter(None, [os.environ.get("PYTHONPATH")])]
     answer = ask(program, SECONDS, {**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
     if not answer.good:
         return Answers(trouble=answer.trouble)

@@ -1,6 +1,6 @@
 """Estimate the objects of one table with one or more bundles, in one line: `make estimate`.
 
-    python -m sdssflow.estimate.command TABLE BUNDLE [BUNDLE] [--columns MAP.yaml]
+    sdssflow estimate TABLE BUNDLE [BUNDLE] [--columns MAP.yaml]
         [--extinction corrected|raw] [--output FILE.parquet]
 
 Columns are recognised by their usual names; which were taken is printed before anything is read.
@@ -10,7 +10,7 @@ What can't be decided is asked for in one line, and nothing is written.
 from __future__ import annotations
 
 import argparse
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from sdssflow import bundle
@@ -25,9 +25,9 @@ from sdssflow.estimate.streaming import estimate_partition, tasks
 from sdssflow.prepare.columns import MissingColumnError
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: Sequence[str]) -> None:
     """Estimate the objects of a table and say what was done; one line and status 1 if it can't."""
-    parser = argparse.ArgumentParser(prog="make estimate", description=__doc__)
+    parser = argparse.ArgumentParser(prog="sdssflow estimate", description=__doc__.splitlines()[0])
     parser.add_argument("table")
     parser.add_argument("bundles", nargs="+")
     parser.add_argument("--columns")
@@ -63,7 +63,7 @@ def _estimate(asked: argparse.Namespace) -> None:
     target = Target(title="-", source=source, models=[AppliedModel(bundle="-")])
     output = asked.output or f"{Path(asked.table).stem}_estimates.parquet"
     if Path(output).resolve() == Path(asked.table).resolve():
-        raise bundle.BundleError(f"{output} is the table itself; write elsewhere: OUTPUT=FILE")
+        raise bundle.BundleError(f"{output} is the table itself; write elsewhere: --output FILE")
     partition = Partition(asked.table, 0, 1)
     made = estimate_partition(target, Path(asked.table).stem, partition, models, output)
     content = made.counts.content() | {"refused": ""}
@@ -88,7 +88,3 @@ def decided(asked: argparse.Namespace, manifests: list[bundle.Manifest]) -> Gues
         found.extinction_applied,
         found.because,
     )
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -93,7 +93,8 @@ def guess(
         raise BundleError(
             f"no column of the file is surely {missing[0]}"
             + (f" (nor {', '.join(missing[1:])})" if missing[1:] else "")
-            + f"; it has {', '.join(present)}. Name them: COLUMNS=map.yaml, in it lines like "
+            + f"; it has {', '.join(present)}. Name them: --columns map.yaml "
+            f"(make: COLUMNS=map.yaml), in it lines like "
             f"{missing[0]}: NAME IN THE FILE"
         )
     columns = {name: str(column) for name, column in found.items()}
@@ -125,7 +126,7 @@ def _applied(corrected: bool, dust: Mapping[str, str], stated: bool | None) -> t
         if corrected and not stated:
             raise BundleError(
                 "the names of the columns say that magnitudes are corrected for extinction, "
-                "EXTINCTION=raw says that they are not: name other columns by COLUMNS=map.yaml"
+                "raw says that they are not: name other columns by --columns map.yaml"
             )
         return stated, "you say so"
     if corrected:
@@ -134,7 +135,7 @@ def _applied(corrected: bool, dust: Mapping[str, str], stated: bool | None) -> t
         return False, f"{', '.join(dust.values())} beside them"
     raise BundleError(
         "nothing tells whether the magnitudes are corrected for Galactic extinction: say "
-        "EXTINCTION=corrected or EXTINCTION=raw"
+        "--extinction corrected or --extinction raw (make: EXTINCTION=raw)"
     )
 
 

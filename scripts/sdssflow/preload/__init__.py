@@ -17,7 +17,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from sdssflow.code_digests import Memory, local_modules
+from sdssflow.code_digests import Memory, library_of, local_modules
+from sdssflow.project import PACKAGES
 
 FEWEST_JOBS = 10  # of fewer the server takes longer than it saves
 LIBRARIES = ("GOTO_NUM", "MKL_NUM", "NUMEXPR_NUM", "OMP_NUM", "OPENBLAS_NUM", "VECLIB_MAXIMUM")
@@ -89,10 +90,10 @@ def shared_imports(scripts: Iterable[str | Path], memory: Memory) -> list[str]:
         return []
     wanted: Counter[str] = Counter()
     for script, count in jobs.items():
-        modules = {script, *local_modules(script, script.parent, memory)}
+        modules = {script, *local_modules(script, library_of(script.parent), memory)}
         for name in {name for module in modules for name in memory.module(module).imports}:
             wanted[name] += count
-    ours = {path.stem for script in jobs for path in script.parent.iterdir()}
+    ours = {*PACKAGES, *(path.stem for script in jobs for path in script.parent.iterdir())}
     return [
         name
         for name, count in wanted.most_common()

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from sdssflow.files import file_digest, write_json
+from sdssflow.project import PROJECT
 from sdssflow.provenance.digests import (
     FOLDER_MARK,
     RECORDS,
@@ -34,7 +35,7 @@ from sdssflow.provenance.lineage import LineageError, is_result, read_record, re
 RESOURCES = ("mem_mb", "runtime", "gpu")
 FACTS: dict[str, Any] = {}
 PACKAGES = ("numpy", "pandas", "pyarrow", "scikit-learn", "snakemake", "torch")
-LOCK = Path(__file__).parents[3] / "requirements.lock"
+LOCK = PROJECT / "requirements.lock"
 SLURM = (
     "SLURM_JOB_ID",
     "SLURM_ARRAY_JOB_ID",

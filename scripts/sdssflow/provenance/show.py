@@ -1,6 +1,6 @@
 """Print how a result was made, job by job back to the source.
 
-``python -m sdssflow.provenance.show results/mgs/regress/published/scores.csv``, in the folder of
+``sdssflow show results/mgs/regress/published/scores.csv``, in the folder of
 the run. Every file of the way is read again and compared with its record, and the packages of each
 job with those that are installed. With ``--quiet`` only what differs is printed.
 """
@@ -83,9 +83,7 @@ def _line(mark: str, path: str, recorded: dict[str, Any], troubles: list[str]) -
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the way back; 0 if every file is what its record says, 1 if not, 2 without record."""
-    parser = argparse.ArgumentParser(
-        prog="python -m sdssflow.provenance.show", description=__doc__.splitlines()[0]
-    )
+    parser = argparse.ArgumentParser(prog="sdssflow show", description=__doc__.splitlines()[0])
     parser.add_argument("result", help="a file or folder that the workflow has made")
     parser.add_argument("--quiet", action="store_true", help="print only what differs")
     options = parser.parse_args(arguments)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,9 +16,10 @@ import pyarrow.parquet as pq
 from astropy.cosmology import FlatLambdaCDM
 from scipy.ndimage import maximum_filter
 
+from sdssflow.project import PROJECT
 from skyserver_standin.sky.conventions import BANDS
 
-EMBEDDED = Path(__file__).parents[3] / "data" / "embedded"
+EMBEDDED = PROJECT / "data" / "embedded"
 # effective wavelengths of the sdss2010 filters by speclite in Å, for dust and slopes
 WAVELENGTH = np.array([3614.0, 4749.0, 6206.0, 7526.0, 8947.0])
 COSMOLOGY = FlatLambdaCDM(H0=70, Om0=0.3)

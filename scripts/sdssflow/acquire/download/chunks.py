@@ -26,9 +26,9 @@ from sdssflow.acquire.schema import field
 from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import SkyServerSource, TapSource
 from sdssflow.files import file_digest
+from sdssflow.project import LIBRARY
 from sdssflow.tables import write_parquet_blocks
 
-SCRIPTS = Path(__file__).parents[3]
 SKY_TABLES = {
     "spectra": ("specobj.parquet", "photoobj.parquet", "wise.parquet"),
     "photometry": ("photoobj.parquet", "wise.parquet"),
@@ -92,7 +92,7 @@ def loopback(sky: str | Path) -> Iterator[str]:
     the block, or with us, however we end.
     """
     command = [sys.executable, "-m", "skyserver_standin.server", "--sky", str(sky)]
-    paths = [str(SCRIPTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(LIBRARY), *filter(None, [os.environ.get("PYTHONPATH")])]
     process = subprocess.Popen(
         [*command, "--until-stdin-closes"],
         stdin=subprocess.PIPE,

@@ -1,0 +1,119 @@
+"""The command ``sdssflow``: thin over Snakemake and the library.
+
+It looks for the workflow where it lies, so it runs in any folder: results go there, and what of
+``config/`` is missing there comes with the project. Exit status: that of Snakemake for a run, 1 for
+what was refused, 2 for a mistake in the command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from sdssflow import __version__
+from sdssflow.configuration.loading import read_layers
+from sdssflow.configuration.reading import ConfigurationError
+from sdssflow.project import PROJECT
+
+EXAMPLES = """
+examples:
+  sdssflow run                                  the default run, on data that come with the project
+  sdssflow run --configfile mine.yaml -n        what a run of your own would do
+  sdssflow run results/report.html --cores 4    one result, with what it needs
+  sdssflow plan --configfile mine.yaml          rows, time and disk of downloads; asks no server
+  sdssflow estimate my.fits results/bundles/mgs_ensemble
+  sdssflow show results/mgs/regress/published/scores.csv
+  sdssflow doctor                               why a run does not start
+"""
+WHERE_IT_RUNS = {"--cores", "-c", "--jobs", "-j", "--profile", "--workflow-profile", "--executor"}
+
+
+class Command(NamedTuple):
+    """A word after ``sdssflow``: what it does, in a line, and the function of its arguments."""
+
+    what: str
+    run: Callable[[Sequence[str]], int | None]
+
+
+def snakemake(*fixed: str) -> Callable[[Sequence[str]], None]:
+    """Return a function that becomes Snakemake with these and further arguments."""
+
+    def become(arguments: Sequence[str]) -> None:
+        check_files(arguments)
+        given = {argument.partition("=")[0] for argument in arguments}
+        words = [*fixed, *arguments]
+        if not given & WHERE_IT_RUNS and not any(a.startswith(("-c", "-j")) for a in given):
+            words += ["--cores", "all"]
+        if not given & {"--snakefile", "-s"}:
+            words += ["--snakefile", os.path.relpath(PROJECT / "Snakefile")]
+        os.execv(sys.executable, [sys.executable, "-m", "snakemake", *words])
+
+    return become
+
+
+def check_files(arguments: Sequence[str]) -> None:
+    """Raise ConfigurationError if what ``--configfile`` or ``--config`` gives can't be read.
+
+    Snakemake reads it before the workflow can say a word, and doesn't tell the line.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--configfile", "--configfiles", nargs="+", default=[])
+    parser.add_argument("--config", "-C", nargs="*", default=[])
+    given = parser.parse_known_args(arguments)[0]
+    read_layers(given.configfile, given.config)
+
+
+def _estimate(arguments: Sequence[str]) -> None:
+    from sdssflow.estimate import command
+
+    command.main(arguments)
+
+
+def _doctor(arguments: Sequence[str]) -> int:
+    from sdssflow.doctor.__main__ import main
+
+    return main(arguments)
+
+
+def _show(arguments: Sequence[str]) -> int | None:
+    from sdssflow.provenance.show import main
+
+    return main([*arguments])
+
+
+COMMANDS = {
+    "run": Command("run the workflow; arguments are Snakemake's, targets and options", snakemake()),
+    "plan": Command(
+        "say what downloads would take, asking no server",
+        snakemake("plan", "--forcerun", "estimate_download", "--quiet", "all"),
+    ),
+    "published": Command("compare with published numbers", snakemake("published")),
+    "estimate": Command("apply trained models to a table of your own", _estimate),
+    "show": Command("say how a result was made, back to its sources", _show),
+    "doctor": Command("say why a run does not start", _doctor),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the first argument says with the others; return the exit status."""
+    words = "\n".join(f"  {name:10} {its.what}" for name, its in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="sdssflow",
+        usage="sdssflow COMMAND ...",
+        description="From an SDSS query to classes, photometric redshifts and a report.",
+        epilog=f"commands:\n{words}\n{EXAMPLES}\n"
+        f"sdssflow COMMAND --help says more. The workflow: {PROJECT}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"sdssflow {__version__}")
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help=argparse.SUPPRESS)
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    asked = parser.parse_args(arguments)
+    try:
+        return COMMANDS[asked.command].run(asked.rest) or 0
+    except ConfigurationError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1

@@ -1,0 +1,102 @@
+"""What the command ``sdssflow`` looks at before it hands over, and what it hands over."""
+
+import os
+import sys
+
+import pytest
+
+from sdssflow import command
+from sdssflow.project import PROJECT
+
+
+@pytest.fixture
+def handed_over(monkeypatch):
+    """Return the programs that are become, in place of becoming them."""
+    found = []
+    monkeypatch.setattr(os, "execv", lambda program, words: found.append(words))
+    return found
+
+
+BROKEN = {
+    "mine.yaml, line 2: not valid YAML": b"samples: [mgs\nseeds: [1]\n",
+    "mine.yaml, line 2: not valid YAML: ": b"figures:\n\tdpi: 50\n",
+    "mine.yaml, line 1: byte 11 of the file, 0xe9, is not UTF-8": b"title: caf\xe9\n",
+    "mine.yaml, line 2: seeds": b"seeds: [1]\nseeds: [2]\n",
+    "mine.yaml: expected a mapping": b"- mgs\n",
+    "mine.yaml: can't be read: No such file": None,
+}
+
+
+@pytest.mark.parametrize(("words", "content"), BROKEN.items())
+@pytest.mark.parametrize("before", [[], ["results/report.html", "--cores", "2"]])
+def test_a_file_that_snakemake_can_not_read_is_refused_in_one_line(
+    tmp_path, monkeypatch, capsys, handed_over, words, content, before
+):
+    monkeypatch.chdir(tmp_path)
+    if content is not None:
+        (tmp_path / "mine.yaml").write_bytes(content)
+    assert command.main(["run", *before, "--configfile", "mine.yaml", "-n"]) == 1
+    said = capsys.readouterr().err.strip()
+    assert words in said, said
+    assert "\n" not in said
+    assert not handed_over
+
+
+def test_what_stands_on_the_command_line_is_looked_at_too(capsys, handed_over):
+    assert command.main(["run", "--config", "seeds=[1", "--cores", "1"]) == 1
+    assert "--config seeds" in capsys.readouterr().err
+    assert not handed_over
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run"], ["--cores", "all", "--snakefile", "SNAKEFILE"]),
+        (["run", "-n", "-c", "2"], ["-n", "-c", "2", "--snakefile", "SNAKEFILE"]),
+        (["run", "-c2"], ["-c2", "--snakefile", "SNAKEFILE"]),
+        (["run", "--workflow-profile=p"], ["--workflow-profile=p", "--snakefile", "SNAKEFILE"]),
+        (["run", "-s", "S", "--jobs", "1"], ["-s", "S", "--jobs", "1"]),
+        (["run", "--help"], ["--help", "--cores", "all", "--snakefile", "SNAKEFILE"]),
+        (
+            ["plan", "-j", "1"],
+            ["plan", "--forcerun", "estimate_download", "--quiet", "all", "-j", "1",
+             "--snakefile", "SNAKEFILE"],
+        ),
+        (["published", "-j1"], ["published", "-j1", "--snakefile", "SNAKEFILE"]),
+    ],
+)  # fmt: skip
+def test_a_run_is_snakemake_with_the_workflow_of_the_project(
+    tmp_path, monkeypatch, handed_over, arguments, words
+):
+    monkeypatch.chdir(tmp_path)
+    command.main(arguments)
+    snakefile = os.path.relpath(PROJECT / "Snakefile")
+    expected = [snakefile if word == "SNAKEFILE" else word for word in words]
+    assert handed_over == [[sys.executable, "-m", "snakemake", *expected]]
+
+
+@pytest.mark.parametrize("arguments", [[], ["walk"], ["--no"]])
+def test_a_mistake_in_the_command_line_has_status_2(capsys, arguments):
+    with pytest.raises(SystemExit) as ended:
+        command.main(arguments)
+    assert ended.value.code == 2
+
+
+def test_help_names_every_command_and_says_where_the_workflow_is(capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main(["--help"])
+    said = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert all(f"  {name} " in said for name in command.COMMANDS)
+    assert str(PROJECT) in said
+
+
+def test_other_commands_are_those_of_the_library(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert command.main(["show", "results/none.csv"]) == 2
+    with pytest.raises(SystemExit, match="no bundle"):
+        command.main(["estimate", "my.csv", "no_bundle"])
+    with pytest.raises(SystemExit) as ended:
+        command.main(["doctor", "--help"])
+    assert ended.value.code == 0
+    assert "sdssflow doctor" in capsys.readouterr().out
