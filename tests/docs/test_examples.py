@@ -64,7 +64,7 @@ def check_snakemake(arguments):
 
 
 def check_sdssflow(arguments):
-    if not arguments or placeholder(arguments[0]):
+    if not arguments or placeholder(arguments[0]) or arguments[0] in ("--help", "--version"):
         return ""
     if arguments[0] not in command.COMMANDS:
         return f"sdssflow has no {arguments[0]}"
