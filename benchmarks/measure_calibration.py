@@ -30,7 +30,7 @@ from sdssflow.evaluate.class_metrics import METRICS, class_codes, class_scores
 from sdssflow.models.folders import class_probabilities, program
 from sdssflow.prepare.parts import Part, read_part
 from sdssflow.prepare.splits import hash_uniform
-from sdssflow.report.figures import models
+from sdssflow.report.chosen_models import models
 
 FOLDS = 5
 SHOWN = ("log_loss", "ece", "accuracy", "macro_f1")

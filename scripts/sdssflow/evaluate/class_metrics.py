@@ -65,7 +65,7 @@ class ClassSums:
     def _sums(self) -> np.ndarray:
         """Sums of log-loss, Brier score and, in each bin, of hits less probability."""
         truth, probability = self.truth, self.probability
-        loss = -np.log(np.clip(probability[np.arange(len(truth)), truth], TINY, 1))
+        loss = log_losses(probability, truth)
         brier = ((probability - np.eye(len(CLASSES))[truth]) ** 2).sum(axis=1)
         top = probability.max(axis=1)
         gap = per_bin(top, self.bins, (probability.argmax(axis=1) == truth) - top)
@@ -201,6 +201,11 @@ def class_codes(classes: np.ndarray) -> np.ndarray:
         unknown = str(classes[codes < 0][0])
         raise ValueError(f"unknown class {unknown!r}; known: {', '.join(CLASSES)}")
     return codes
+
+
+def log_losses(probability: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return what each object adds to the log-loss, of (n, 3) probabilities and class codes."""
+    return -np.log(np.clip(probability[np.arange(len(truth)), truth], TINY, 1))
 
 
 def class_scores(
