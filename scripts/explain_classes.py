@@ -25,7 +25,7 @@ import numpy as np
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.configuration.importance import Importance
 from sdssflow.configuration.scores import Bootstrap
-from sdssflow.evaluate.class_metrics import class_codes, log_losses
+from sdssflow.evaluate.class_losses import class_codes, log_losses
 from sdssflow.evaluate.importance import Asked, explain_models
 from sdssflow.logs import run
 from sdssflow.models.folders import open_folder
