@@ -12,9 +12,10 @@ calibrated on the part calibration; ours by its own choice among six ways, peers
 temperature, two rows of the table. No method is given a test class, and no sample has a redshift,
 position or id among its features: the workflow refuses them.
 
-DIR is an environment of the peers' own with requirements_classifiers.txt (README.md). Prints one Markdown table: scores of the test part, mean over seeds, with bootstrap
-intervals; the last score is the log-loss minus that of the first of ours, paired on the same
-objects and the same bootstrap draws.
+DIR is an environment of the peers' own with requirements_classifiers.txt (README.md). Prints one
+Markdown table: scores of the test part, mean over seeds, with bootstrap intervals; the last score
+is the log-loss minus that of the first of ours, paired on the same objects and the same bootstrap
+draws.
 """
 
 from __future__ import annotations

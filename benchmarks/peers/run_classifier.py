@@ -16,8 +16,9 @@ catboost             `CatBoostClassifier`, at most 1,000 trees, the default, of 
                      rate is made; the best number of them is kept
 lightgbm             `LGBMClassifier`, at most 3,000 trees instead of always 100
 xgboost              `XGBClassifier`, the same
-hist_boosting        scikit-learn's `HistGradientBoostingClassifier`, the same; it would hold back
-                     rows of its own, but is given the part validation
+hist_boosting        scikit-learn's `HistGradientBoostingClassifier`, the same; given the part
+                     validation, it keeps the trees after the best number, so it is trained again
+                     with that
 random_forest        scikit-learn's `RandomForestClassifier`, 500 trees instead of 100; it stops on
                      nothing and so is trained on the part validation too
 ===================  ===============================================================================
@@ -97,16 +98,16 @@ def fit_xgboost(rows: Rows, threads: int) -> Fitted:
 def fit_hist_boosting(rows: Rows, threads: int) -> Fitted:  # as OMP_NUM_THREADS says
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    model = HistGradientBoostingClassifier(
-        max_iter=MOST_TREES, early_stopping=True, n_iter_no_change=PATIENCE, random_state=SEED
-    )
-    model.fit(
-        rows["train_features"],
-        rows["train_classes"],
-        X_val=rows["validation_features"],
-        y_val=rows["validation_classes"],
-    )
-    return model, int(model.n_iter_)
+    def boosting(trees: int, stops: bool) -> HistGradientBoostingClassifier:
+        return HistGradientBoostingClassifier(
+            max_iter=trees, early_stopping=stops, n_iter_no_change=PATIENCE, random_state=SEED
+        )
+
+    train = rows["train_features"], rows["train_classes"]
+    held = {"X_val": rows["validation_features"], "y_val": rows["validation_classes"]}
+    scores = boosting(MOST_TREES, True).fit(*train, **held).validation_score_
+    best = max(1, int(np.argmax(scores)))  # the first score is that of no tree
+    return boosting(best, False).fit(*train), best
 
 
 def fit_random_forest(rows: Rows, threads: int) -> Fitted:
