@@ -26,11 +26,12 @@ import numpy as np
 from sdssflow.classify.calibration import METHODS, Probabilities, asked_once, calibrate, choose
 from sdssflow.configuration.loading import load_layers, load_samples, read_layers
 from sdssflow.configuration.scores import ClassScores
-from sdssflow.evaluate.class_metrics import METRICS, class_codes, class_scores
+from sdssflow.evaluate.class_losses import class_codes
+from sdssflow.evaluate.class_metrics import METRICS, class_scores
 from sdssflow.models.folders import class_probabilities, program
 from sdssflow.prepare.parts import Part, read_part
 from sdssflow.prepare.splits import hash_uniform
-from sdssflow.report.figures import models
+from sdssflow.report.chosen_models import models
 
 FOLDS = 5
 SHOWN = ("log_loss", "ece", "accuracy", "macro_f1")

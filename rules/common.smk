@@ -34,7 +34,7 @@ from sdssflow.outputs import outputs
 from sdssflow.project import shipped
 from sdssflow.provenance import digests, records
 from sdssflow.provenance.lineage import LineageError
-from sdssflow.report import figures
+from sdssflow.report import chosen_models, figures
 from sdssflow.report.contents import contents
 
 
@@ -114,7 +114,8 @@ FIGURES = as_text(RUN.figures.canonical())
 TORCH_REGRESSORS = those(RUN.regressors, lambda its: its.needs_torch)
 PDF_REGRESSORS = those(RUN.regressors, lambda its: its.gives_pdf)
 SEARCHING_REGRESSORS = those(RUN.regressors, lambda its: getattr(its, "search", None))
-PDF_SAMPLES = those(SAMPLES, lambda sample: figures.pdf_models(RUN, sample))
+EXPLAINED = set(RUN.importance.models)
+PDF_SAMPLES = those(SAMPLES, lambda sample: chosen_models.pdf_models(RUN, sample))
 STANDIN = code_digests.program_digest("skyserver_standin.server", SCRIPTS, CODE)
 
 
@@ -153,7 +154,7 @@ def one_of(names):
 
 def models_of(sample, task="regress", among=None):
     """Names of the models that a sample trains for a task, of all or among these."""
-    names = figures.models(RUN, SAMPLES[sample], task)
+    names = chosen_models.models(RUN, SAMPLES[sample], task)
     return [name for name in names if among is None or name in among]
 
 
@@ -245,6 +246,18 @@ def model_paths(path, sample, task, split, among=None):
 def of_models(path, task="regress", among=None):
     """Input function: the same, of the sample and split of the wildcards."""
     return lambda its: model_paths(path, its.sample, task, its.split, among)
+
+
+def explained_samples(task):
+    """Names of the samples with a model whose use of features is measured."""
+    return those(SAMPLES, lambda sample: chosen_models.explained(RUN, sample, task))
+
+
+def explanation(name, task):
+    """Input function: a table of what models use; nothing where no model of a sample is explained."""
+    asked = explained_samples(task)
+    path = f"results/{{}}/{task}/{{}}/{name}.csv"
+    return lambda its: path.format(its.sample, its.split) if its.sample in asked else []
 
 
 def each_seed(path):

@@ -47,6 +47,28 @@ rule score_classes:
         "../scripts/score_classes.py"
 
 
+rule explain_classes:
+    input:
+        models=of_models("{seed}", "classify", EXPLAINED),
+        tests=each_seed("results/{sample}/split/{split}/{seed}/test.parquet"),
+    output:
+        importance=reported("results/{sample}/classify/{split}/importance.csv"),
+        dependence=reported("results/{sample}/classify/{split}/partial_dependence.csv"),
+    wildcard_constraints:
+        sample=one_of(explained_samples("classify")),
+    resources:
+        **needs(800, 10, minutes=60),
+    params:
+        models=lambda wildcards: models_of(wildcards.sample, "classify", EXPLAINED),
+        seeds=RUN.seeds,
+        settings=as_text(RUN.importance.measured().canonical()),
+        bootstrap=as_text(RUN.bootstrap.canonical()),
+    message:
+        "Measuring which features the classifiers of {wildcards.sample} use, split {wildcards.split}"
+    script:
+        "../scripts/explain_classes.py"
+
+
 rule plot_classes:
     input:
         scores="results/{sample}/classify/{split}/scores.csv",
@@ -55,6 +77,8 @@ rule plot_classes:
         reliability="results/{sample}/classify/{split}/reliability.csv",
         class_sets="results/{sample}/classify/{split}/class_sets.csv",
         predictions=of_models("predictions.parquet", "classify"),
+        importance=explanation("importance", "classify"),
+        dependence=explanation("partial_dependence", "classify"),
     output:
         figures=drawn(figures.CLASSES),
     resources:
@@ -106,12 +130,43 @@ rule score_redshifts:
         "../scripts/score_redshifts.py"
 
 
+rule explain_redshifts:
+    input:
+        models=of_models("{seed}", among=EXPLAINED),
+        densities=of_models("{seed}", among=EXPLAINED & PDF_REGRESSORS),
+        calibrations=of_models(
+            "calibration/{seed}.json", among=EXPLAINED & PDF_REGRESSORS
+        ),
+        references=of_models(
+            "calibration/{seed}.parquet", among=EXPLAINED & PDF_REGRESSORS
+        ),
+        tests=each_seed("results/{sample}/split/{split}/{seed}/test.parquet"),
+    output:
+        importance=reported("results/{sample}/regress/{split}/importance.csv"),
+        dependence=reported("results/{sample}/regress/{split}/partial_dependence.csv"),
+    wildcard_constraints:
+        sample=one_of(explained_samples("regress")),
+    resources:
+        **needs(1000, 12, minutes=60),
+    params:
+        models=lambda wildcards: models_of(wildcards.sample, among=EXPLAINED),
+        seeds=RUN.seeds,
+        settings=as_text(RUN.importance.measured().canonical()),
+        bootstrap=as_text(RUN.bootstrap.canonical()),
+    message:
+        "Measuring which features the regressors of {wildcards.sample} use, split {wildcards.split}"
+    script:
+        "../scripts/explain_redshifts.py"
+
+
 rule plot_redshifts:
     input:
         scores="results/{sample}/regress/{split}/scores.csv",
         scores_by_bin="results/{sample}/regress/{split}/scores_by_bin.csv",
         predictions=of_models("predictions.parquet"),
         histories=of_models("{seed}", among=TORCH_REGRESSORS),
+        importance=explanation("importance", "regress"),
+        dependence=explanation("partial_dependence", "regress"),
     output:
         figures=drawn(figures.REDSHIFTS),
     resources:

@@ -1,19 +1,22 @@
 """Draw the figures of the classifiers of a split.
 
-=================  ===============================================================================
-figure             what it shows
-=================  ===============================================================================
-``comparison``     six scores of all models with intervals
-``confusion``      where true classes go
-``reliability``    whether stated probabilities come true
-``class_sets``     coverage and size of the class sets against magnitude
-``by_magnitude``   completeness and purity of each class against magnitude
-``roc``            completeness against contamination at every threshold
-=================  ===============================================================================
+======================  ==========================================================================
+figure                  what it shows
+======================  ==========================================================================
+``comparison``          six scores of all models with intervals
+``confusion``           where true classes go
+``reliability``         whether stated probabilities come true
+``class_sets``          coverage and size of the class sets against magnitude
+``by_magnitude``        completeness and purity of each class against magnitude
+``roc``                 completeness against contamination at every threshold
+``importance``          what each loses without a feature, if that was measured
+``partial_dependence``  what they say against a feature, if that was measured
+======================  ==========================================================================
 
 Input
     scores, scores_by_bin, confusion, reliability, class_sets : CSV of score_classes
     predictions : `predictions.parquet`, one per model; read for `roc` only
+    importance, dependence : CSV of explain_classes, where models are explained
 Parameters
     models : names of the models, in the order of `predictions`
     settings : canonical JSON of `figures`

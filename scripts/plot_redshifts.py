@@ -1,20 +1,23 @@
 """Draw the figures of the photometric redshifts of a sample and split.
 
-=================  ===============================================================================
-figure             what it shows
-=================  ===============================================================================
-``comparison``     scores of all models with intervals
-``zphot_zspec``    prediction against truth, one panel per model
-``residuals``      normalised residual against zspec with running median and 68 % band
-``by_redshift``    scores in bins of zspec and of zphot
-``by_magnitude``   scores in bins of the reference magnitude
-``training``       loss curves of the models trained by gradient descent, if there are any
-=================  ===============================================================================
+======================  ==========================================================================
+figure                  what it shows
+======================  ==========================================================================
+``comparison``          scores of all models with intervals
+``zphot_zspec``         prediction against truth, one panel per model
+``residuals``           normalised residual against zspec with running median and 68 % band
+``by_redshift``         scores in bins of zspec and of zphot
+``by_magnitude``        scores in bins of the reference magnitude
+``training``            loss curves of the models trained by gradient descent, if there are any
+``importance``          what each loses without a feature, if that was measured
+``partial_dependence``  what they say against a feature, if that was measured
+======================  ==========================================================================
 
 Input
     scores, scores_by_bin : CSV of score_redshifts
     predictions : `predictions.parquet`, one per model
     histories : folders of torch models, with `history.csv` and `card.json`; read for `training`
+    importance, dependence : CSV of explain_redshifts, where models are explained
 Parameters
     models : names of the models, in the order of `predictions`
     settings : canonical JSON of `figures`

@@ -228,7 +228,7 @@ def reruns(modules):
             TRAININGS - {"train_classifier"},
         ),
         (["configuration/features.py", "prepare/features.py"], 11, set()),
-        (["configuration/scores.py", "evaluate/redshift_metrics.py"], 14, set()),
+        (["configuration/scores.py", "evaluate/redshift_metrics.py"], 16, set()),
         (["evaluate/pdf_metrics.py"], 6, set()),
         (["evaluate/class_metrics.py"], 4, set()),
         (["evaluate/paper_metrics.py"], 2, set()),

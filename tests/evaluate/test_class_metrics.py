@@ -16,9 +16,9 @@ from sdssflow.evaluate.bootstrap import (
     weighted_sums,
     with_point_estimate,
 )
+from sdssflow.evaluate.class_losses import class_codes
 from sdssflow.evaluate.class_metrics import (
     METRICS,
-    class_codes,
     class_scores,
     compare_classifiers,
     confusion_table,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from sdssflow.report.figures import models, pdf_models
+from sdssflow.report.chosen_models import models, pdf_models
 
 CLASSES = ("GALAXY", "QSO", "STAR")
 METRICS = {

@@ -5,8 +5,9 @@ import pytest
 from jinja2 import Environment, StrictUndefined
 
 from sdssflow.report import figures
+from sdssflow.report.chosen_models import models, pdf_models
 from sdssflow.report.contents import contents, matched
-from sdssflow.report.figures import models, pdf_models, shown_at
+from sdssflow.report.figures import shown_at
 
 ROOT = Path(__file__).parents[2]
 OF_PDFS = {shown.label for shown in figures.PDFS}
@@ -67,8 +68,20 @@ def test_a_sample_has_the_figures_that_it_can_have_or_asks_for(results):
         name: {shown.label for shown in records if not shown.asked(results.run, sample)}
         for name, sample in results.samples.items()
     }
-    assert absent["galaxies"] == {"sky_map", "redshifts", "color_redshift", "training"}
-    assert absent["mixed"] == {"redshifts", "color_color", "color_redshift"}
+    explained = {"importance", "partial_dependence"}
+    explained |= {f"{name}_table" for name in explained}
+    assert absent["galaxies"] == {"sky_map", "redshifts", "color_redshift", "training"} | explained
+    assert absent["mixed"] == {"redshifts", "color_color", "color_redshift"} | explained
+
+
+def test_only_samples_that_train_an_explained_model_show_which_features_it_uses(results):
+    asked = results.run.importance.model_copy(update={"models": ["vote", "local"]})
+    run = results.run.model_copy(update={"importance": asked})
+    shown = {
+        (item.sample, item.stage) for item in contents(run, results.samples)
+        if item.name == "importance"
+    }  # fmt: skip
+    assert shown == {("mixed", "classify"), ("mixed", "regress")}  # galaxies trains neither
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,13 @@ TINY_RUN = {
     "targets": ["unknown"],
     "redshift_pdfs": {"magnitude_bins": 2, "pit_bins": 8},
     "bootstrap": {"replicates": 20, "level": 0.95, "seed": 1},
+    "importance": {
+        "models": ["logistic", "vote", "ensemble", "linear"],
+        "rows": 40,
+        "permutations": 1,
+        "strongest": 2,
+        "points": 3,
+    },
     "figures": {"format": "png", "dpi": 50},
 }
 

@@ -73,6 +73,8 @@ def random_configuration(draw: random.Random) -> dict[str, object]:
             "dpi": draw.choice([50, 60]),
         },
     }
+    models = sorted({*run["classifiers"], *run["regressors"]})
+    run["importance"] = {"models": some(draw, models, 0)[:2], "rows": draw.choice([20, 30])}
     files: dict[str, object] = {"config/config.yaml": run}
     for name in SOURCES:
         files[f"config/samples/{name}.yaml"] = {

@@ -147,6 +147,8 @@ def test_training_rules_never_see_the_test_rows(finished):
         "predict_redshifts",
         "predict_pdfs",
         "weigh_spectra",
+        "explain_classes",
+        "explain_redshifts",
     }
 
 

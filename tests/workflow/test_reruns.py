@@ -27,12 +27,14 @@ ESTIMATES = {
     "compare_target",
 }  # fmt: skip
 PDFS_AFTER_CALIBRATION = {"predict_pdfs", *SCORES_OF_PDFS, *SCORES_OF_POINTS}
-PDFS_AFTER_TRAINING = {"calibrate_pdfs", *PDFS_AFTER_CALIBRATION, *ESTIMATES}
+PDFS_AFTER_TRAINING = {"calibrate_pdfs", "explain_redshifts", *PDFS_AFTER_CALIBRATION, *ESTIMATES}
 REGRESSORS = {
     "search_settings", "train_regressor", "train_network", *REGRESS_AFTER_TRAINING,
     *PDFS_AFTER_TRAINING,
 }  # fmt: skip
-CLASSIFY_AFTER_TRAINING = {"predict_classes", "score_classes", "plot_classes", "build_report"}
+CLASSIFY_AFTER_TRAINING = {
+    "predict_classes", "score_classes", "explain_classes", "plot_classes", "build_report",
+}  # fmt: skip
 ENSEMBLE = {"search_settings", "train_network", *PDFS_AFTER_TRAINING}
 VOTE = {"train_classifier", "check_published", *CLASSIFY_AFTER_TRAINING}
 TINY_AFTER_FEATURES = {
@@ -58,8 +60,8 @@ CASES = {
         ),
         "bootstrap replicates": (
             "replicates: 20", "replicates: 21",
-            {"score_classes", "plot_classes", "check_published", "plot_estimates",
-             *SCORES_OF_POINTS, *SCORES_OF_PDFS},
+            {"score_classes", "explain_classes", "plot_classes", "check_published",
+             "plot_estimates", "explain_redshifts", *SCORES_OF_POINTS, *SCORES_OF_PDFS},
         ),
         "epochs of the network": (
             "max_epochs: 3", "max_epochs: 4", {"train_network", *REGRESS_AFTER_TRAINING},
@@ -79,6 +81,14 @@ CASES = {
         "neighbours that weigh spectra": (
             "pit_bins: 8", "pit_bins: 8\n  weight_neighbours: 40",
             SCORES_OF_PDFS | {"compare_target"},
+        ),
+        "how much is permuted": (
+            "permutations: 1", "permutations: 2",
+            {"explain_classes", "explain_redshifts", "plot_classes", "plot_redshifts",
+             "build_report"},
+        ),
+        "one model less to look into": (
+            "  - linear\n  rows", "  rows", {"explain_redshifts", "plot_redshifts", "build_report"},
         ),
         "a member of the vote": (
             "kind: nearest_neighbours", "kind: nearest_neighbours\n    neighbours: 9", VOTE,

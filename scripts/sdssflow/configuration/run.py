@@ -7,6 +7,7 @@ from pydantic import model_validator
 from sdssflow.configuration.classifiers import ClassifierSettings
 from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.figures import Figures
+from sdssflow.configuration.importance import Importance
 from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.regressors import RegressorSettings
 from sdssflow.configuration.scores import Bootstrap, ClassScores, RedshiftScores
@@ -51,6 +52,8 @@ class RunConfiguration(Section):
     """Calibration and summaries of p(z)."""
     class_scores: ClassScores = ClassScores()
     """Conventions of the class scores."""
+    importance: Importance = Importance()
+    """Which features models use."""
     figures: Figures = Figures()
     """How figures look."""
     downloads: Downloads = Downloads()
@@ -58,6 +61,17 @@ class RunConfiguration(Section):
     preload: bool = True
     """Whether the jobs of a run on one machine start from a process that has loaded the packages
     already: half of a run is Python starting. Off in clusters. Nothing here changes a result."""
+
+    @model_validator(mode="after")
+    def _explained_models_exist(self) -> RunConfiguration:
+        known = [*self.classifiers, *self.regressors]
+        for name in self.importance.models:
+            if name not in known:
+                raise ValueError(
+                    f"importance.models: there is no classifier or regressor {name!r}; known: "
+                    f"{', '.join(dict.fromkeys(known))}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _voters_exist(self) -> RunConfiguration:

@@ -24,7 +24,8 @@ from sdssflow.evaluate.bootstrap import (
     with_point_estimate,
 )
 from sdssflow.evaluate.class_decisions import set_scores
-from sdssflow.evaluate.class_metrics import PROBABILITIES, class_codes, class_scores
+from sdssflow.evaluate.class_losses import class_codes
+from sdssflow.evaluate.class_metrics import PROBABILITIES, class_scores
 from sdssflow.evaluate.metrics import Metric
 from sdssflow.evaluate.redshift_metrics import Residuals, value
 from sdssflow.evaluate.tables import ABOUT_COLUMNS, SCORE_COLUMNS, Columns, Scores, score_rows

@@ -24,7 +24,8 @@ from sdssflow.evaluate.bootstrap import (
     weighted_sums,
     with_point_estimate,
 )
-from sdssflow.evaluate.class_metrics import PROBABILITIES, class_codes
+from sdssflow.evaluate.class_losses import class_codes
+from sdssflow.evaluate.class_metrics import PROBABILITIES
 from sdssflow.evaluate.metrics import ALL, Metric, Source
 from sdssflow.evaluate.tables import (
     BINNED_COLUMNS,

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.classify.decisions import CLASS_SET, CLASS_SET_LEVEL
-from sdssflow.evaluate import class_metrics
+from sdssflow.evaluate import class_metrics, importance_figures
 from sdssflow.evaluate.metrics import ALL, axis_labels, placed
 from sdssflow.evaluate.tables import Predictions
 from sdssflow.plotting import CLASS_COLORS, CLASS_MARKERS, LINE_STYLES, PALETTE, SEQUENTIAL, panels
@@ -194,4 +194,5 @@ FIGURES = {
     "class_sets": (draw_class_sets, ("class_sets", "models")),
     "by_magnitude": (draw_by_magnitude, ("scores_by_bin", "models")),
     "roc": (draw_roc, ("predictions",)),
+    **importance_figures.FIGURES,
 }

@@ -23,6 +23,7 @@ from sdssflow.evaluate.bootstrap import (
     weighted_sums,
     with_point_estimate,
 )
+from sdssflow.evaluate.class_losses import class_codes, log_losses
 from sdssflow.evaluate.metrics import ALL, Metric, Source
 from sdssflow.evaluate.tables import (
     Columns,
@@ -35,7 +36,6 @@ from sdssflow.evaluate.tables import (
 )
 
 PROBABILITIES = [f"probability_{name}" for name in CLASSES]
-TINY = np.finfo(np.float64).eps
 BRIER = Source("Brier 1950", "https://doi.org/10.1175/1520-0493(1950)078%3C0001:VOFEIT%3E2.0.CO;2")
 GUO = Source("Guo et al. 2017", "https://arxiv.org/abs/1706.04599")
 
@@ -47,7 +47,7 @@ class ClassSums:
     Attributes
     ----------
     truth : (n,) int array
-        True classes, from `class_codes`.
+        True classes, from `class_losses.class_codes`.
     probability : (n, 3) float64 array
         Probability of each class.
     weights : (m, n) array
@@ -65,7 +65,7 @@ class ClassSums:
     def _sums(self) -> np.ndarray:
         """Sums of log-loss, Brier score and, in each bin, of hits less probability."""
         truth, probability = self.truth, self.probability
-        loss = -np.log(np.clip(probability[np.arange(len(truth)), truth], TINY, 1))
+        loss = log_losses(probability, truth)
         brier = ((probability - np.eye(len(CLASSES))[truth]) ** 2).sum(axis=1)
         top = probability.max(axis=1)
         gap = per_bin(top, self.bins, (probability.argmax(axis=1) == truth) - top)
@@ -191,18 +191,6 @@ METRICS = (
 # fmt: on
 
 
-def class_codes(classes: np.ndarray) -> np.ndarray:
-    """Return the place of each class in `CLASSES`; ValueError if one is none of them."""
-    classes = np.asarray(classes, dtype=str)
-    codes = np.full(len(classes), -1)
-    for code, name in enumerate(CLASSES):
-        codes[classes == name] = code
-    if (codes < 0).any():
-        unknown = str(classes[codes < 0][0])
-        raise ValueError(f"unknown class {unknown!r}; known: {', '.join(CLASSES)}")
-    return codes
-
-
 def class_scores(
     truth: np.ndarray,
     probability: np.ndarray,
@@ -215,7 +203,7 @@ def class_scores(
     Parameters
     ----------
     truth : (n,) int array
-        True classes, from `class_codes`.
+        True classes, from `class_losses.class_codes`.
     probability : (n, 3) float64 array
         Probability of each class.
     counts : (replicates, n) uint8 array

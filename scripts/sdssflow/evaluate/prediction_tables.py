@@ -55,7 +55,7 @@ def predict_tests(
     for folder, test, seed in zip(map(Path, folders), map(Path, tests), seeds, strict=True):
         card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
         about = metadata(pq.read_schema(test))
-        _require_match(folder, card, test, about, seed)
+        require_match(folder, card, test, about, seed)
         for fold in folds(test):
             part = read_part(test, fold, "test")
             try:
@@ -75,10 +75,13 @@ def predict_tests(
     )
 
 
-def _require_match(
+def require_match(
     folder: Path, card: Mapping[str, Any], test: Path, about: Mapping[str, Any], seed: int
 ) -> None:
-    """Refuse a model and a test table that don't come from one split and seed."""
+    """Refuse a model and a test table that don't come from one split and seed.
+
+    `card` is that of the model `folder`, `about` the metadata of the table `test`.
+    """
     wanted = {"seed": seed, **{key: about[key] for key in ("sample", "split", "features")}}
     for key, value in wanted.items():
         for path, found in ((folder, card), (test, about)):

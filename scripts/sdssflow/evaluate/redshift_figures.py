@@ -17,6 +17,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
+from sdssflow.evaluate import importance_figures
 from sdssflow.evaluate.metrics import axis_labels, names, placed
 from sdssflow.evaluate.redshift_metrics import METRICS, normalised_residual
 from sdssflow.evaluate.tables import Predictions
@@ -228,4 +229,5 @@ FIGURES = {
     "by_redshift": (partial(draw_by_bin, variables=["zspec", "zphot"]), BINS),
     "by_magnitude": (partial(draw_by_bin, variables=["reference_mag"]), BINS),
     "training": (draw_training, ("histories",)),
+    **importance_figures.FIGURES,
 }

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 from sdssflow.configuration.applying import Estimated
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
+from sdssflow.report.chosen_models import pdf_models
 from sdssflow.report.figures import (
     ACQUIRE,
     CATALOGUE,
@@ -24,9 +25,8 @@ from sdssflow.report.figures import (
     PDFS,
     PREPARE,
     REDSHIFTS,
-    Shown,
-    pdf_models,
 )
+from sdssflow.report.shown import Shown
 
 Stage = Literal["acquire", "prepare", "explore", "classify", "regress", "estimate"]
 

@@ -12,67 +12,22 @@ heavier.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable
 
 from sdssflow.configuration.applying import Estimated
 from sdssflow.configuration.exploration import EXPLORED
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
+from sdssflow.report.chosen_models import explained, models, pdf_models
+from sdssflow.report.shown import Shown
 
 
-class Shown(NamedTuple):
-    """One figure or table that the report shows of a sample, a split, a seed, a model or a target.
-
-    Attributes
-    ----------
-    path : str
-        Below the results of its sample or target, with ``{split}``, ``{seed}`` and ``{model}``; a
-        figure's path has no suffix.
-    title, caption : str
-        What stands above and below it.
-    name : str
-        Name within its stage, '' if that is the file's. A table whose figure has the same name
-        ends in ``_table``.
-    columns : str
-        What Snakemake's report, which shows the file itself, adds about its columns.
-    asked : callable
-        Whether a sample of a run, or a target with what is applied to it, has it.
-    """
-
-    path: str
-    title: str
-    caption: str
-    name: str = ""
-    columns: str = ""
-    asked: Callable[[RunConfiguration, Any], bool] = lambda run, its: True
-
-    @property
-    def label(self) -> str:
-        """Name within its stage."""
-        return self.name or self.path.rpartition("/")[2].partition(".")[0]
-
-    @property
-    def is_figure(self) -> bool:
-        """Whether it is drawn."""
-        return "." not in self.path
+def _explains_classes(run: RunConfiguration, sample: Sample) -> bool:
+    return bool(explained(run, sample, "classify"))
 
 
-def models(run: RunConfiguration, sample: Sample, task: str) -> list[str]:
-    """Return the names of the models that a sample trains for a task, in order."""
-    chosen = sample.classifiers if task == "classify" else sample.regressors
-    if chosen is not None:
-        return list(chosen)
-    known = run.classifiers if task == "classify" else run.regressors
-    has_classes = "classify" in sample.tasks
-    return [name for name, its in known.items() if has_classes or not its.needs_classes]
-
-
-def pdf_models(run: RunConfiguration, sample: Sample) -> list[str]:
-    """Return the names of the regressors of a sample that give a p(z), in order."""
-    if "regress" not in sample.tasks:
-        return []
-    return [n for n in models(run, sample, "regress") if run.regressors[n].gives_pdf]
+def _explains_redshifts(run: RunConfiguration, sample: Sample) -> bool:
+    return bool(explained(run, sample, "regress"))
 
 
 def _is_bulk_or_downloaded(run: RunConfiguration, sample: Sample) -> bool:
@@ -105,6 +60,21 @@ ROWS_OF_SCORES = (
     "seeds."
 )
 ROWS_OF_DIFFERENCES = "Score of ``model`` minus that of ``other``, mean over seeds."
+
+# of classifiers and regressors alike
+PERMUTED = (
+    "A group is what measures one quantity, permuted together: features that say the same stand in "
+    "for each other, so each of them may look dispensable. "
+)
+IF_ALONE = (
+    "The mean over test objects if that feature had one value in all of them and the others stayed "
+    "as they are, whether or not such objects exist; the most important features of each model, "
+    "with bootstrap intervals of the mean."
+)
+ROWS_OF_IMPORTANCE = (
+    "One row per model, seed and feature or group: ``unpermuted`` is the score of the objects as "
+    "they are, ``value`` how much is added to it, with its bootstrap interval."
+)
 
 # fmt: off
 CONCEPTS = (
@@ -196,6 +166,12 @@ CLASSES = (
         "have noisier colours."),
     Shown("classify/{split}/figures/roc", "Completeness against contamination",
         "Receiver operating characteristic of each class against the rest."),
+    Shown("classify/{split}/figures/importance", "Which features the classifiers use",
+        "By how much the log-loss grows once the values of a feature are permuted among test "
+        f"objects, with bootstrap intervals. {PERMUTED}0: the classifier would not miss it.",
+        asked=_explains_classes),
+    Shown("classify/{split}/figures/partial_dependence", "Class probabilities against a feature",
+        IF_ALONE, asked=_explains_classes),
     Shown("classify/{split}/scores_by_bin.csv", "Scores of the classifiers by magnitude",
         "The same scores in bins of magnitude with equal numbers of objects; all models share the "
         "bins."),
@@ -221,6 +197,12 @@ CLASSES = (
         "it.",
         columns="``seeds`` counts those that have a threshold; ``operating_points.json`` has the "
         "threshold of each."),
+    Shown("classify/{split}/importance.csv", "Which features the classifiers use, in numbers",
+        "Growth of the log-loss once a feature or a group of features is permuted among test "
+        "objects.", name="importance_table", columns=ROWS_OF_IMPORTANCE, asked=_explains_classes),
+    Shown("classify/{split}/partial_dependence.csv",
+        "Class probabilities against a feature, in numbers", IF_ALONE,
+        name="partial_dependence_table", asked=_explains_classes),
 )
 REDSHIFTS = (
     Shown("regress/{split}/scores.csv", "Scores of the photometric redshifts",
@@ -245,11 +227,24 @@ REDSHIFTS = (
     Shown("regress/{split}/figures/training", "Training of the networks",
         "Loss of the models trained by gradient descent against the number of passes over the "
         "training part.", asked=_trains_networks),
+    Shown("regress/{split}/figures/importance", "Which features the regressors use",
+        "By how much the CRPS (of a model without p(z): the mean absolute error, which is the CRPS "
+        "of a point) grows once the values of a feature are permuted among test objects, with "
+        f"bootstrap intervals. {PERMUTED}0: the regressor would not miss it.",
+        asked=_explains_redshifts),
+    Shown("regress/{split}/figures/partial_dependence", "zphot against a feature",
+        IF_ALONE, asked=_explains_redshifts),
     Shown("regress/{split}/scores_by_bin.csv",
         "Scores of the photometric redshifts by redshift and magnitude",
         "The same scores in bins with equal numbers of objects; all models share the bins. Bins "
         "of true and of predicted redshift answer different questions: only the second is known "
         "for a new object."),
+    Shown("regress/{split}/importance.csv", "Which features the regressors use, in numbers",
+        "Growth of the CRPS or mean absolute error once a feature or a group of features is "
+        "permuted among test objects.", name="importance_table", columns=ROWS_OF_IMPORTANCE,
+        asked=_explains_redshifts),
+    Shown("regress/{split}/partial_dependence.csv", "zphot against a feature, in numbers",
+        IF_ALONE, name="partial_dependence_table", asked=_explains_redshifts),
 )
 PDFS = (
     Shown("regress/{split}/pdf_scores.csv", "Scores of p(z)",

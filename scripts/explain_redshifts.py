@@ -1,0 +1,93 @@
+"""Measure which features regressors use: permutation importance and partial dependence.
+
+Of each model that `importance.models` names, on test objects that are drawn: by how much its CRPS
+grows once a feature, or a group of features, is permuted among them, and the mean zphot against the
+most important features (`sdssflow.evaluate.importance`). Of a model without p(z) the mean absolute
+error stands for the CRPS, which it is for a point. Models only predict, each the objects of its own
+fold; p(z) are recalibrated as for the scores.
+
+Input
+    models : model folders, one per model and seed, seeds running fastest
+    densities : those of the models with p(z)
+    calibrations, references : files of rule calibrate_pdfs, one per each of these
+    tests : `test.parquet`, one per seed
+Parameters
+    models : names of the models
+    seeds : the seeds
+    settings : canonical JSON of `importance`
+    bootstrap : canonical JSON of `bootstrap`
+Output
+    importance : a row per model, seed and feature or group of features
+    dependence : a row per model, feature and value of it
+"""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from sdssflow.configuration.importance import Importance
+from sdssflow.configuration.scores import Bootstrap
+from sdssflow.evaluate.importance import Asked, explain_models
+from sdssflow.evaluate.pdf_predictions import calibration_of
+from sdssflow.logs import run
+from sdssflow.models.folders import open_folder
+from sdssflow.models.inputs import require_usable
+from sdssflow.redshift_pdf.integrals import ranked_probability_scores
+from sdssflow.redshift_pdf.summaries import summarise
+from sdssflow.regress.calibrations import blocks, read_calibration
+from sdssflow.tables import write_csv
+
+
+def ask(folder, fold, part, calibrations):
+    opened = open_folder(folder)
+    require_usable(part, opened.settings, "test")
+    if opened.settings.gives_pdf:
+        return ask_pdf(opened, fold, part, calibration_of(opened, calibrations[folder], fold))
+    predict = opened.load(fold)
+
+    def losses(features):
+        return np.abs(predict(features) - part.zspec)
+
+    return Asked("mae", losses, lambda features: {"zphot": predict(features)})
+
+
+def ask_pdf(opened, fold, part, calibration):
+    pdf_of, point = opened.load_pdf(fold), opened.fold_settings(fold).point
+
+    def by_block(function):
+        def whole(features):
+            return np.concatenate([function(features[b], b) for b in blocks(len(features))])
+
+        return whole
+
+    def losses(features, rows):
+        pdf = calibration.recalibrate(pdf_of(features))
+        return ranked_probability_scores(pdf, part.zspec[rows])
+
+    def zphot(features, rows):
+        return summarise(calibration.recalibrate(pdf_of(features)), point)["zphot"]
+
+    of_zphot = by_block(zphot)
+    return Asked("crps", by_block(losses), lambda features: {"zphot": of_zphot(features)})
+
+
+def main(snakemake):
+    inputs, params = snakemake.input, snakemake.params
+    files = zip(inputs.densities, inputs.calibrations, inputs.references, strict=True)
+    calibrations = {Path(folder): read_calibration(*of_folder) for folder, *of_folder in files}
+    importance, dependence = explain_models(
+        list(params.models),
+        list(inputs.models),
+        list(inputs.tests),
+        list(params.seeds),
+        functools.partial(ask, calibrations=calibrations),
+        Importance.from_canonical(params.settings),
+        Bootstrap.from_canonical(params.bootstrap),
+    )
+    write_csv(importance, snakemake.output.importance)
+    write_csv(dependence, snakemake.output.dependence)
+
+
+if "snakemake" in globals():
+    run(main, snakemake)

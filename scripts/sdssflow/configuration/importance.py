@@ -1,0 +1,32 @@
+"""Which features models use: how that is measured, and of which models."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from sdssflow.configuration.section import Different, ModelName, Section, Seed
+
+
+class Importance(Section):
+    """Permutation importance and partial dependence of models, on test objects."""
+
+    models: Different[ModelName] = []
+    """Classifiers and regressors to look into, of each sample that trains them; a name that both
+    have means both. Nothing is trained for it, but each feature takes predictions of its own, so
+    none is looked into unless it is named."""
+    rows: Annotated[int, Field(ge=20)] = 1000
+    """Test objects of each seed that are drawn for it; all if there are fewer."""
+    permutations: Annotated[int, Field(ge=1)] = 5
+    """Permutations of each feature, whose losses are averaged."""
+    strongest: Annotated[int, Field(ge=1, le=8)] = 4
+    """Features of each model whose partial dependence is computed, the most important ones."""
+    points: Annotated[int, Field(ge=2)] = 15
+    """Values of each of them at which it is computed: quantiles of the objects drawn."""
+    seed: Seed = 1
+    """Seed of the draw of objects and of the permutations."""
+
+    def measured(self) -> Importance:
+        """Return how it is measured: which models a run looks into changes nothing about one."""
+        return self.model_copy(update={"models": []})

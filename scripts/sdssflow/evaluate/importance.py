@@ -1,0 +1,367 @@
+r"""Which features a trained model uses: permutation importance and partial dependence.
+
+Importance of a feature is by how much the loss of the same objects grows once its values are
+permuted among them (Breiman 2001, Machine Learning 45, 5; Fisher, Rudin & Dominici 2019, JMLR 20,
+177): what the model loses without it, given that it keeps the others. Features that say the same,
+such as colours with a band in common, stand in for each other, so each may look dispensable; they
+are permuted together as well. The loss of an object is
+
+==========  =============================================================================
+classifier  minus ln of the probability of the true class, whose mean is the log-loss
+regressor   CRPS of its recalibrated p(z); without p(z) \|zphot - zspec\|, the CRPS of a point
+==========  =============================================================================
+
+Partial dependence is the mean of what the model says of the objects if a feature had one value in
+all of them (Friedman 2001, Annals of Statistics 29, 1189), whether or not such objects exist. Both
+are about the model, not about nature. Objects of a fold are permuted among themselves and looked
+at by the model of that fold. Every model gets the same objects and permutations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from sdssflow.bands import BANDS
+from sdssflow.configuration.importance import Importance
+from sdssflow.configuration.scores import Bootstrap
+from sdssflow.evaluate.bootstrap import draw_counts, interval, weighted_sums, with_point_estimate
+from sdssflow.evaluate.metrics import ALL
+from sdssflow.evaluate.prediction_tables import require_match
+from sdssflow.evaluate.tables import combined_digest
+from sdssflow.logs import progress
+from sdssflow.models.folders import open_folder
+from sdssflow.prepare.feature_columns import Feature
+from sdssflow.prepare.parts import Part, folds, read_part
+from sdssflow.tables import metadata
+
+IMPORTANCE_COLUMNS = [
+    "model", "seed", "score", "kind", "name", "features", "unpermuted", "value", "lower", "upper",
+    "n", "data_digest",
+]  # fmt: skip
+DEPENDENCE_COLUMNS = [
+    "model", "rank", "feature", "at", "output", "value", "lower", "upper", "n", "data_digest",
+]  # fmt: skip
+Outputs = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a trained model about m objects; both take (m, f) float64 features.
+
+    Attributes
+    ----------
+    score : str
+        Name of the mean of the losses.
+    losses : callable
+        Returns the (m,) losses of the objects, of whatever features they are given.
+    outputs : callable
+        Returns (m,) arrays by name: what the model says of them.
+    """
+
+    score: str
+    losses: Callable[[np.ndarray], np.ndarray]
+    outputs: Callable[[np.ndarray], Outputs]
+
+
+Ask = Callable[[Path, int, Part], Asked]
+
+
+@dataclass(frozen=True)
+class DrawnFold:
+    """The objects of one test fold that are looked at, and what is asked of its model."""
+
+    part: Part
+    asked: Asked
+    permutations: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The objects of one seed that are looked at, and their bootstrap weights.
+
+    `weights` are (1 + replicates, n) uint8, of the objects of all `folds` one after the other; the
+    first row counts each once.
+    """
+
+    folds: tuple[DrawnFold, ...]
+    weights: np.ndarray
+    digest: str
+
+    @property
+    def features(self) -> np.ndarray:
+        """The (n, f) features of the objects."""
+        return np.concatenate([fold.part.features for fold in self.folds])
+
+    def means(self, of: Callable[[DrawnFold], np.ndarray]) -> np.ndarray:
+        """Return (1 + replicates, k): weighted means of what `of` says of each fold, (m, k)."""
+        summands = np.concatenate([of(fold) for fold in self.folds])
+        sums = weighted_sums(self.weights, summands)
+        with np.errstate(invalid="ignore"):  # a replicate without any object: NaN, left out
+            return sums / self.weights.sum(axis=1, dtype=float)[:, None]
+
+
+def explain_models(
+    models: Sequence[str],
+    folders: Sequence[str | Path],
+    tests: Sequence[str | Path],
+    seeds: Sequence[int],
+    ask: Ask,
+    settings: Importance,
+    bootstrap: Bootstrap,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return `importance_table` and `dependence_table` of some models of a split.
+
+    Parameters
+    ----------
+    models : sequence of str
+        Their names.
+    folders : sequence of path-like
+        Their folders, one per model and seed, seeds running fastest.
+    tests, seeds, ask, settings, bootstrap
+        As for `draw_tests`, which says what is refused.
+    """
+    tables = []
+    for place, model in enumerate(progress(models, len(models), "explaining")):
+        own = folders[place * len(seeds) : (place + 1) * len(seeds)]
+        drawn = draw_tests(own, tests, seeds, ask, settings, bootstrap)
+        importance = importance_table(model, drawn, bootstrap.level)
+        dependence = dependence_table(model, drawn, importance, settings, bootstrap.level)
+        tables.append((importance, dependence))
+    importances, dependences = zip(*tables, strict=True)
+    return pd.concat(importances), pd.concat(dependences)
+
+
+def draw_tests(
+    folders: Sequence[str | Path],
+    tests: Sequence[str | Path],
+    seeds: Sequence[int],
+    ask: Ask,
+    settings: Importance,
+    bootstrap: Bootstrap,
+) -> dict[int, Drawn]:
+    """Draw the test objects of each seed that a model is asked about.
+
+    Parameters
+    ----------
+    folders, tests : sequence of path-like
+        Model folders and ``test.parquet`` files, one per seed.
+    seeds : sequence of int
+        The seeds.
+    ask : callable
+        Takes model folder, fold and the drawn objects of that fold; returns `Asked`.
+    settings : Importance
+        How many objects and permutations; the seed of both.
+    bootstrap : Bootstrap
+        Replicates and seed of the intervals.
+
+    Returns
+    -------
+    dict of int to Drawn
+        By seed.
+
+    Raises
+    ------
+    ValueError
+        If a folder and a test table are not of the same sample, split, seed and features, or the
+        model can't be given one of the objects.
+    """
+    found = {}
+    for folder, test, seed in zip(map(Path, folders), map(Path, tests), seeds, strict=True):
+        about = metadata(pq.read_schema(test))
+        require_match(folder, open_folder(folder).card, test, about, seed)
+        parts = {fold: read_part(test, fold, "test") for fold in folds(test)}
+        drawn = []
+        for (fold, part), rows in zip(parts.items(), _draw(parts, seed, settings), strict=True):
+            if not len(rows):
+                continue
+            some = part.subset(rows)
+            try:
+                asked = ask(folder, fold, some)
+            except ValueError as error:
+                raise ValueError(f"{test}, model {folder}: {error}") from error
+            drawn.append(DrawnFold(some, asked, _permutations(len(some), seed, fold, settings)))
+        groups = np.concatenate([fold.part.group for fold in drawn])
+        weights = with_point_estimate(draw_counts(groups, bootstrap))
+        found[seed] = Drawn(tuple(drawn), weights, about["data_digest"])
+    return found
+
+
+def _draw(parts: Mapping[int, Part], seed: int, settings: Importance) -> list[np.ndarray]:
+    """Return the rows of each fold that are drawn, ascending: of all folds together `rows`."""
+    sizes = [len(part) for part in parts.values()]
+    generator = np.random.default_rng([settings.seed, seed])
+    chosen = np.sort(generator.permutation(sum(sizes))[: settings.rows])
+    ends = np.cumsum(sizes)
+    return [
+        chosen[(chosen >= end - size) & (chosen < end)] - (end - size)
+        for size, end in zip(sizes, ends, strict=True)
+    ]
+
+
+def _permutations(n: int, seed: int, fold: int, settings: Importance) -> tuple[np.ndarray, ...]:
+    return tuple(
+        np.random.default_rng([settings.seed, seed, fold, number]).permutation(n)
+        for number in range(settings.permutations)
+    )
+
+
+def feature_groups(names: Sequence[str]) -> dict[str, list[str]]:
+    """Return the features that are permuted together, by the quantity that they measure.
+
+    What involves a band beyond ugriz is one group: without it, the survey would not have been used.
+
+    >>> feature_groups(["model_color_ug", "model_color_gr", "model_mag_r", "model_color_rw1"])
+    {'model_color': ['model_color_ug', 'model_color_gr'], 'model_mag': ['model_mag_r'], 'beyond_ugriz': ['model_color_rw1']}
+    """  # noqa: E501
+    found: dict[str, list[str]] = {}
+    for name in names:
+        feature = Feature.named(name)
+        further = set(feature.bands) - set(BANDS)
+        found.setdefault("beyond_ugriz" if further else feature.quantity, []).append(name)
+    return found
+
+
+def importance_table(model: str, drawn: Mapping[int, Drawn], level: float) -> pd.DataFrame:
+    """Measure the importance of each feature and group of features for one model.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model.
+    drawn : mapping of int to Drawn
+        From `draw_tests`.
+    level : float
+        Two-sided confidence level of the intervals, a bootstrap over the objects' groups.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `IMPORTANCE_COLUMNS`: a row per seed, and `all` for their mean, of each feature and group;
+        `value` is the mean loss after permutation minus `unpermuted`, the mean loss before.
+    """
+    names = next(iter(drawn.values())).folds[0].part.feature_names
+    sets = [("feature", name, [name]) for name in names]
+    sets += [("group", name, members) for name, members in feature_groups(names).items()]
+    labels = _labels(drawn)
+    before = {
+        seed: its.means(lambda fold: fold.asked.losses(fold.part.features)[:, None])[:, 0]
+        for seed, its in drawn.items()
+    }
+    score = next(iter(drawn.values())).folds[0].asked.score
+    rows, known = [], {}
+    for kind, name, members in sets:
+        columns = tuple(names.index(member) for member in members)
+        if columns not in known:
+            known[columns] = {
+                seed: its.means(lambda fold, columns=columns: _permuted(fold, columns)[:, None])
+                for seed, its in drawn.items()
+            }
+        gained = {seed: after[:, 0] - before[seed] for seed, after in known[columns].items()}
+        for seed, n, digest in labels:
+            unpermuted = _of_seed(before, seed)[0]
+            value = _with_interval(_of_seed(gained, seed), level)
+            about = (model, seed, score, kind, name, " ".join(members), unpermuted)
+            rows.append((*about, *value, n, digest))
+    return pd.DataFrame(rows, columns=IMPORTANCE_COLUMNS)
+
+
+def _permuted(fold: DrawnFold, columns: tuple[int, ...]) -> np.ndarray:
+    """Return the (m,) losses with these columns permuted together, mean over permutations."""
+    losses = np.zeros(len(fold.part))
+    for order in fold.permutations:
+        features = fold.part.features.copy()
+        features[:, columns] = features[np.ix_(order, columns)]
+        losses += fold.asked.losses(features)
+    return losses / len(fold.permutations)
+
+
+def dependence_table(
+    model: str,
+    drawn: Mapping[int, Drawn],
+    importance: pd.DataFrame,
+    settings: Importance,
+    level: float,
+) -> pd.DataFrame:
+    """Compute the partial dependence of one model on its most important features.
+
+    Parameters
+    ----------
+    model, drawn, level
+        As for `importance_table`.
+    importance : pandas.DataFrame
+        What that returned.
+    settings : Importance
+        How many features and values.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `DEPENDENCE_COLUMNS`, mean over seeds: for each feature, by `rank`, and value `at`, the mean
+        of each output with its interval. A feature that no drawn object has gets no row.
+    """
+    single = importance[(importance["kind"] == "feature") & (importance["seed"] == ALL)]
+    ranked = single.sort_values("value", ascending=False, kind="stable")
+    names = next(iter(drawn.values())).folds[0].part.feature_names
+    *_, (_, n, digest) = _labels(drawn)
+    rows = []
+    for rank, name in enumerate(ranked["name"].head(settings.strongest), start=1):
+        column = names.index(name)
+        for at in _values(
+            np.concatenate([d.features[:, column] for d in drawn.values()]), settings
+        ):
+            for output, means in _dependence(drawn, column, at).items():
+                rows.append(
+                    (model, rank, name, at, output, *_with_interval(means, level), n, digest)
+                )
+    return pd.DataFrame(rows, columns=DEPENDENCE_COLUMNS)
+
+
+def _values(feature: np.ndarray, settings: Importance) -> np.ndarray:
+    """Return at which values of a feature to look: quantiles 0.01 to 0.99, ascending."""
+    finite = feature[np.isfinite(feature)]
+    if not len(finite):
+        return finite
+    return np.unique(np.quantile(finite, np.linspace(0.01, 0.99, settings.points)))
+
+
+def _dependence(drawn: Mapping[int, Drawn], column: int, at: float) -> dict[str, np.ndarray]:
+    """Return the (1 + replicates,) mean of each output, over seeds, if a feature is `at`."""
+    names: list[str] = []
+
+    def outputs(fold: DrawnFold) -> np.ndarray:
+        features = fold.part.features.copy()
+        features[:, column] = at
+        found = fold.asked.outputs(features)
+        names[:] = found
+        return np.column_stack(list(found.values()))
+
+    means = _mean_over([its.means(outputs) for its in drawn.values()])
+    return dict(zip(names, means.T, strict=True))
+
+
+def _labels(drawn: Mapping[int, Drawn]) -> list[tuple[int | str, int, str]]:
+    """Return of each seed, then of all, its label, number of objects (mean) and data digest."""
+    numbers = {seed: its.weights.shape[1] for seed, its in drawn.items()}
+    labels = [(seed, numbers[seed], its.digest) for seed, its in drawn.items()]
+    digests = {seed: its.digest for seed, its in drawn.items()}
+    return [*labels, (ALL, round(np.mean(list(numbers.values()))), combined_digest(digests))]
+
+
+def _of_seed(by_seed: Mapping[int, np.ndarray], seed: int | str) -> np.ndarray:
+    return _mean_over(list(by_seed.values())) if seed == ALL else by_seed[seed]
+
+
+def _mean_over(seeds: Sequence[np.ndarray]) -> np.ndarray:
+    """Average over seeds replicate by replicate: they drew the same groups."""
+    return np.mean(seeds, axis=0)
+
+
+def _with_interval(means: np.ndarray, level: float) -> tuple[float, float, float]:
+    low, high = interval(means[1:], level)
+    return float(means[0]), float(low), float(high)
