@@ -238,6 +238,17 @@ def of_models(path, task="regress", among=None):
     return lambda its: model_paths(path, its.sample, task, its.split, among)
 
 
+def of_splits(path, sample, tasks=None):
+    """Paths of a file of each task and split of a sample, and of each model if `path` names it;
+    models run fastest. Splits come in the order of their names."""
+    return [
+        f"results/{sample}/{task}/{split}/{file}"
+        for task in (SAMPLES[sample].tasks if tasks is None else tasks)
+        for split in sorted(SAMPLES[sample].splits)
+        for file in dict.fromkeys(expand(path, model=models_of(sample, task)))
+    ]
+
+
 def each_seed(path):
     """Inputs: this file of every seed; the other wildcards stay."""
     return expand(path, seed=RUN.seeds, allow_missing=True)

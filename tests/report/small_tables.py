@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from sdssflow.evaluate import split_comparison
 from sdssflow.report.figures import models, pdf_models
 
 CLASSES = ("GALAXY", "QSO", "STAR")
@@ -136,6 +137,21 @@ def differences(item, names):
     )
 
 
+def comparison(run, sample):
+    """Every split of a sample beside the first; on the second, models are worse."""
+    base, other = sorted(sample.splits)
+    rows = []
+    for task in sample.tasks:
+        for model in models(run, sample, task):
+            for metric, value in METRICS[task].items():
+                row = {"task": task, "model": model, "metric": metric, "convention": "-"}
+                row |= {"lower": value - 0.001, "upper": value + 0.001, "n": 1000, "base": base}
+                rows.append(row | {"split": base, "value": value})
+                row |= {"difference": 0.002, "difference_lower": 0.001, "difference_upper": 0.003}
+                rows.append(row | {"split": other, "value": value + 0.002, "drawn_over": "plate"})
+    return pd.DataFrame(rows, columns=split_comparison.COLUMNS)
+
+
 def table(item, run, samples):
     generator = np.random.default_rng(5)
     names = models(run, samples[item.sample], item.stage) if item.split else []
@@ -183,6 +199,8 @@ def table(item, run, samples):
             return class_sets(item, names)
         case "operating_points":
             return operating_points(item, names)
+        case "comparison":
+            return comparison(run, samples[item.sample])
         case _:
             return pd.DataFrame({"model": ["a", "b"], "value": [0.25, np.nan], "count": [1, 20000]})
 

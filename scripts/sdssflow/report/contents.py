@@ -24,11 +24,12 @@ from sdssflow.report.figures import (
     PDFS,
     PREPARE,
     REDSHIFTS,
+    SPLITS,
     Shown,
     pdf_models,
 )
 
-Stage = Literal["acquire", "prepare", "explore", "classify", "regress", "estimate"]
+Stage = Literal["acquire", "prepare", "explore", "classify", "regress", "evaluate", "estimate"]
 
 
 class Item(NamedTuple):
@@ -91,6 +92,7 @@ def _of_sample(name: str, sample: Sample, run: RunConfiguration, folder: str) ->
     for task in sample.tasks:
         of_task = CLASSES if task == "classify" else (*REDSHIFTS, *PDFS)
         sections += [(task, split, of_task) for split in splits]
+    sections.append(("evaluate", "", SPLITS))
     for stage, split, records in sections:
         for shown in records:
             if shown.asked(run, sample):

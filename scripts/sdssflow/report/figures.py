@@ -87,6 +87,10 @@ def _trains_networks(run: RunConfiguration, sample: Sample) -> bool:
     return any(run.regressors[model].needs_torch for model in models(run, sample, "regress"))
 
 
+def _has_splits(run: RunConfiguration, sample: Sample) -> bool:
+    return len(sample.splits) > 1
+
+
 def _classifies(run: RunConfiguration, its: Estimated) -> bool:
     return "classify" in its.tasks
 
@@ -304,6 +308,17 @@ PDFS = (
         "Others are chosen only if they are better by more than twice that. No test object was "
         "looked at.", name="search"),
 )
+SPLITS = (
+    Shown("splits/comparison.csv", "Splits side by side",
+        "Scores of each model on every split, and of each split minus the first. Values and "
+        "intervals are those of the score tables. Test parts of two splits are different objects: "
+        "the interval of a difference is of a bootstrap over the coarser groups of the two "
+        "(objects, plates or cells of the sky), with the same draws for both, and knows nothing of "
+        "how much another training would change. Worse scores by plate or by cell say that the "
+        "random ones flatter the model for use elsewhere in the sky.",
+        columns="``difference`` is the score of ``split`` minus that of ``base``; ``drawn_over`` "
+        "says over which groups its interval was drawn.", asked=_has_splits),
+)
 ESTIMATES = (
     Shown("flow.csv", "From rows to estimates",
         "Rows as they came, what each cut removed, and what was kept.", name="flow_table",
@@ -371,6 +386,7 @@ SECTIONS = {
     "5 classes": CLASSES,
     "6 redshifts": REDSHIFTS,
     "7 p(z)": PDFS,
+    "8 splits": SPLITS,
     "estimates": ESTIMATES,
     "concepts": CONCEPTS,
     "published numbers": (PUBLISHED,),

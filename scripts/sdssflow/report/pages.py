@@ -11,13 +11,14 @@ import pandas as pd
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.evaluate import published
+from sdssflow.evaluate import published, split_comparison
 from sdssflow.report.cards import data_sheet, facts_of
 from sdssflow.report.contents import Item
 from sdssflow.report.failures import read_objids
 from sdssflow.report.figures import PUBLISHED
-from sdssflow.report.glossary import label
+from sdssflow.report.glossary import TASKS, label
 from sdssflow.report.provenance import Facts, Provenance, read_facts
+from sdssflow.report.scores import split_table
 from sdssflow.report.sections import LONG, Section, block
 from sdssflow.report.summary import TaskSummary, summarise
 from sdssflow.report.tables import (
@@ -88,6 +89,7 @@ def sample_page(
     if sample.simulated:
         text.insert(0, "Simulated: no observed object is among these rows.")
     sections += [part for one in summaries for part in one.sections]
+    sections.append(splits_section(name, mine))
     sections = [section for section in sections if section.blocks or section.facts]
     cards = [card for one in summaries for card in one.cards]
     written = named([*sections, *cards], name)
@@ -234,6 +236,18 @@ def _parts(name: str, sample: Sample, items: list[Item], notes: list[str]) -> Se
             )
         )
     return Section(f"{name}-parts", "Training and test parts", blocks=blocks)
+
+
+def splits_section(name: str, items: list[Item]) -> Section:
+    """Return a table for each task of what its models score on every split."""
+    blocks = []
+    for item in (item for item in items if item.name == "comparison"):
+        frame = read_table(item.path, split_comparison.COLUMNS)
+        for task, rows in frame.groupby("task", sort=False):
+            title = f"{item.title}: {TASKS[task].lower() if task != 'pdf' else TASKS[task]}"
+            table = split_table(rows, title, item.caption)
+            blocks.append(replace(table, source=item.path))
+    return Section(f"{name}-splits", "Splits side by side", blocks=blocks)
 
 
 def published_tables(path: str | Path) -> list[Table]:

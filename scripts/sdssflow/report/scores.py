@@ -295,6 +295,34 @@ def bin_tables(scores: pd.DataFrame, title: str, text: str, notes: list[str]) ->
     return tables
 
 
+def split_table(rows: pd.DataFrame, title: str, text: str) -> Table:
+    """Show the scores of one task on every split, and of each split minus the base, which is first.
+
+    Bold where the interval of a difference leaves 0 out.
+    """
+    base = rows["base"].iloc[0]
+    splits = [base, *(name for name in dict.fromkeys(rows["split"]) if name != base)]
+    over = rows.drop_duplicates("split").set_index("split")["drawn_over"].to_dict()
+    ends = {"value": "difference", "lower": "difference_lower", "upper": "difference_upper"}
+    body = []
+    for (model, metric), group in rows.groupby(["model", "metric"], sort=False):
+        found = {row["split"]: row for _, row in group.iterrows()}
+        line = [text_cell(model), text_cell(label(metric))]
+        line += [score_cell(found[name]) for name in splits]
+        for name in splits[1:]:
+            apart = pd.Series({key: found[name][end] for key, end in ends.items()})
+            line.append(score_cell(apart, not _holds_zero(apart)))
+        body.append(line)
+    heads = [Column(name) for name in splits]
+    heads += [
+        Column(f"{name} \N{MINUS SIGN} {base}", f"drawn by {over[name].replace('_', ' ')}")
+        for name in splits[1:]
+    ]
+    counts = rows.drop_duplicates("split").set_index("split")["n"]
+    notes = ["N = " + ", ".join(f"{int(counts[name]):,} ({name})" for name in splits), NOT_ZERO]
+    return Table(title, text, [*word_columns("model", "score"), *heads], body, notes)
+
+
 def stack_table(stacks: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:
     """Show means and widths of stacks, folded; bold where the difference's interval lacks 0."""
     body = []
