@@ -137,7 +137,7 @@ def differences(item, names):
     )
 
 
-def comparison(run, sample):
+def comparison(item, run, sample):
     """Every split of a sample beside the first; on the second, models are worse."""
     base, other = sorted(sample.splits)
     rows = []
@@ -146,6 +146,7 @@ def comparison(run, sample):
             for metric, value in METRICS[task].items():
                 row = {"task": task, "model": model, "metric": metric, "convention": "-"}
                 row |= {"lower": value - 0.001, "upper": value + 0.001, "n": 1000, "base": base}
+                row["data_digest"] = digest(item.sample, "splits")
                 rows.append(row | {"split": base, "value": value})
                 row |= {"difference": 0.002, "difference_lower": 0.001, "difference_upper": 0.003}
                 rows.append(row | {"split": other, "value": value + 0.002, "drawn_over": "plate"})
@@ -199,8 +200,8 @@ def table(item, run, samples):
             return class_sets(item, names)
         case "operating_points":
             return operating_points(item, names)
-        case "comparison":
-            return comparison(run, samples[item.sample])
+        case "split_comparison":
+            return comparison(item, run, samples[item.sample])
         case _:
             return pd.DataFrame({"model": ["a", "b"], "value": [0.25, np.nan], "count": [1, 20000]})
 

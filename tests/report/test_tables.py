@@ -245,7 +245,7 @@ def test_counts_are_whole_and_exact(value):
 
 def test_splits_stand_side_by_side_with_their_differences_to_the_base():
     row = {"model": "a", "metric": "accuracy", "base": "random", "drawn_over": ""}
-    row |= {"value": 0.97, "lower": 0.96, "upper": 0.98, "n": 1000}
+    row |= {"value": 0.97, "lower": 0.96, "upper": 0.98, "n": 1000, "data_digest": "abc"}
     apart = {"difference": -0.02, "difference_lower": -0.03, "difference_upper": -0.01}
     unsure = {"difference": -0.002, "difference_lower": -0.004, "difference_upper": 0.001}
     frame = pd.DataFrame(
@@ -255,7 +255,7 @@ def test_splits_stand_side_by_side_with_their_differences_to_the_base():
             row | {"split": "random"},
         ]
     )
-    table = split_table(frame, "t", "")
+    table = split_table(frame, "t", "", ["said"])
     assert [column.label for column in table.columns] == [
         "model", "score", "random", "cell", "plate", "cell − random", "plate − random",
     ]  # fmt: skip
@@ -266,4 +266,7 @@ def test_splits_stand_side_by_side_with_their_differences_to_the_base():
     (cells,) = table.rows
     assert [cell.text for cell in cells[2:5]] == ["0.970", "0.950", "0.968"]
     assert [cell.strong for cell in cells[5:]] == [True, False]
-    assert table.notes[0] == "N = 1,000 (random), 1,000 (cell), 900 (plate)"
+    assert table.notes[0] == (
+        "N = 1,000 (random), 1,000 (cell), 900 (plate); "
+        "test digests abc (random), abc (cell), abc (plate)"
+    )

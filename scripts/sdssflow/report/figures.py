@@ -145,6 +145,16 @@ PREPARE = (
         "the squared rank correlation with the spectroscopic redshift. A remark asks to look at a "
         "feature that says nearly everything: it may hold the truth. A copy or code of what can't "
         "be a feature is refused before.", name="single_features"),
+    Shown("features/leaks", "What columns that can't be features would give away",
+        "What one column by itself tells of objects that were not looked at: the largest area "
+        "under the receiver operating characteristic of a class against the others (0.5 for a "
+        "guess), and the fraction of the variance of the spectroscopic redshift that it explains. "
+        "Hatched: columns that are refused as features, because they hold the truth or tell how "
+        "an object came to be observed."),
+    Shown("features/leaks.csv", "What columns would give away, in numbers",
+        "Half of the objects learn the mix of classes and the mean redshift in bins of one column, "
+        "the other half is judged, and the other way round; duplicates of an object stand in one "
+        "half. A column that is refused says why.", name="leaks_table"),
 )
 PARTS = (
     Shown("split/{split}/{seed}/parts.csv", "Parts of the sample",
@@ -317,7 +327,8 @@ SPLITS = (
         "how much another training would change. Worse scores by plate or by cell say that the "
         "random ones flatter the model for use elsewhere in the sky.",
         columns="``difference`` is the score of ``split`` minus that of ``base``; ``drawn_over`` "
-        "says over which groups its interval was drawn.", asked=_has_splits),
+        "says over which groups its interval was drawn.", name="split_comparison",
+        asked=_has_splits),
 )
 ESTIMATES = (
     Shown("flow.csv", "From rows to estimates",

@@ -18,7 +18,7 @@ from sdssflow.report.failures import read_objids
 from sdssflow.report.figures import PUBLISHED
 from sdssflow.report.glossary import TASKS, label
 from sdssflow.report.provenance import Facts, Provenance, read_facts
-from sdssflow.report.scores import split_table
+from sdssflow.report.scores import averaged, split_table
 from sdssflow.report.sections import LONG, Section, block
 from sdssflow.report.summary import TaskSummary, summarise
 from sdssflow.report.tables import (
@@ -89,7 +89,7 @@ def sample_page(
     if sample.simulated:
         text.insert(0, "Simulated: no observed object is among these rows.")
     sections += [part for one in summaries for part in one.sections]
-    sections.append(splits_section(name, mine))
+    sections.append(splits_section(name, mine, run))
     sections = [section for section in sections if section.blocks or section.facts]
     cards = [card for one in summaries for card in one.cards]
     written = named([*sections, *cards], name)
@@ -197,7 +197,7 @@ def _stages(
             chosen["data"].append(item)
         elif item.name in ("flow", "flow_table"):
             chosen["cuts"].append(item)
-        elif item.name == "single_features":
+        elif item.name in ("single_features", "leaks", "leaks_table"):
             chosen["features"].append(item)
     blocks = {
         key: [
@@ -238,14 +238,14 @@ def _parts(name: str, sample: Sample, items: list[Item], notes: list[str]) -> Se
     return Section(f"{name}-parts", "Training and test parts", blocks=blocks)
 
 
-def splits_section(name: str, items: list[Item]) -> Section:
+def splits_section(name: str, items: list[Item], run: RunConfiguration) -> Section:
     """Return a table for each task of what its models score on every split."""
-    blocks = []
-    for item in (item for item in items if item.name == "comparison"):
+    blocks, notes = [], averaged(run.seeds, run)
+    for item in (item for item in items if item.name == "split_comparison"):
         frame = read_table(item.path, split_comparison.COLUMNS)
         for task, rows in frame.groupby("task", sort=False):
             title = f"{item.title}: {TASKS[task].lower() if task != 'pdf' else TASKS[task]}"
-            table = split_table(rows, title, item.caption)
+            table = split_table(rows, title, item.caption, [notes])
             blocks.append(replace(table, source=item.path))
     return Section(f"{name}-splits", "Splits side by side", blocks=blocks)
 

@@ -5,6 +5,7 @@ Long score tables become tables with one row per model and one column per metric
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -118,15 +119,22 @@ def read_scores(items: list[Item], run: RunConfiguration, kind: Kind) -> ModelSc
         raise ReportError(f"{paths['scores']}: {error}") from error
     counts = sorted(set(overall(scores)["n"].dropna().astype(int)))
     quoted = "; ".join(f"seed {seed}: {digest}" for seed, digest in digests.items())
-    averaged = f"Mean over seeds {', '.join(digests)}" if len(digests) > 1 else "Value"
     notes = [
         f"N = {' or '.join(f'{count:,}' for count in counts)}; test digest of {quoted}",
-        f"{averaged} [{100 * run.bootstrap.level:g} % interval: "
-        f"{run.bootstrap.replicates} bootstrap replicates over groups, "
-        f"seed {run.bootstrap.seed}]",
+        averaged(digests, run),
     ]
     about = (items[0].sample, items[0].stage, items[0].split)
     return ModelScores(*about, kind, scores, differences, by_bin, best, digests, notes)
+
+
+def averaged(seeds: Iterable[int | str], run: RunConfiguration) -> str:
+    """Say what values and intervals of scores over these seeds are."""
+    names = [str(seed) for seed in seeds]
+    of = f"Mean over seeds {', '.join(names)}" if len(names) > 1 else "Value"
+    return (
+        f"{of} [{100 * run.bootstrap.level:g} % interval: {run.bootstrap.replicates} bootstrap "
+        f"replicates over groups, seed {run.bootstrap.seed}]"
+    )
 
 
 def score_cell(row: pd.Series, strong: bool = False) -> Cell:
@@ -295,7 +303,7 @@ def bin_tables(scores: pd.DataFrame, title: str, text: str, notes: list[str]) ->
     return tables
 
 
-def split_table(rows: pd.DataFrame, title: str, text: str) -> Table:
+def split_table(rows: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:
     """Show the scores of one task on every split, and of each split minus the base, which is first.
 
     Bold where the interval of a difference leaves 0 out.
@@ -318,8 +326,10 @@ def split_table(rows: pd.DataFrame, title: str, text: str) -> Table:
         Column(f"{name} \N{MINUS SIGN} {base}", f"drawn by {over[name].replace('_', ' ')}")
         for name in splits[1:]
     ]
-    counts = rows.drop_duplicates("split").set_index("split")["n"]
-    notes = ["N = " + ", ".join(f"{int(counts[name]):,} ({name})" for name in splits), NOT_ZERO]
+    about = rows.drop_duplicates("split").set_index("split")
+    counted = ", ".join(f"{int(about['n'][name]):,} ({name})" for name in splits)
+    digests = ", ".join(f"{about['data_digest'][name]} ({name})" for name in splits)
+    notes = [f"N = {counted}; test digests {digests}", *notes, NOT_ZERO]
     return Table(title, text, [*word_columns("model", "score"), *heads], body, notes)
 
 
