@@ -107,6 +107,7 @@ TORCH_REGRESSORS = those(RUN.regressors, lambda its: its.needs_torch)
 PDF_REGRESSORS = those(RUN.regressors, lambda its: its.gives_pdf)
 SEARCHING_REGRESSORS = those(RUN.regressors, lambda its: getattr(its, "search", None))
 PDF_SAMPLES = those(SAMPLES, lambda sample: figures.pdf_models(RUN, sample))
+LEARNING_SAMPLES = those(SAMPLES, lambda sample: figures.learning(RUN, sample))
 STANDIN = code_digests.program_digest("skyserver_standin.server", SCRIPTS, CODE)
 
 
@@ -147,6 +148,18 @@ def models_of(sample, task="regress", among=None):
     """Names of the models that a sample trains for a task, of all or among these."""
     names = figures.models(RUN, SAMPLES[sample], task)
     return [name for name in names if among is None or name in among]
+
+
+def learning_models(wildcards):
+    """Parameter function: settings of the models with learning curves, as JSON by task and name."""
+    known = {"classify": RUN.classifiers, "regress": RUN.regressors}
+    asked = figures.learning(RUN, SAMPLES[wildcards.sample])
+    return json.dumps(
+        {
+            task: {name: json.loads(known[task][name].canonical()) for name in names}
+            for task, names in asked.items()
+        }
+    )
 
 
 def source_paths(sample):

@@ -20,6 +20,7 @@ from sdssflow.report.figures import (
     CONCEPTS,
     ESTIMATES,
     GROUPS,
+    LEARNING,
     PARTS,
     PDFS,
     PREPARE,
@@ -92,7 +93,7 @@ def _of_sample(name: str, sample: Sample, run: RunConfiguration, folder: str) ->
     for task in sample.tasks:
         of_task = CLASSES if task == "classify" else (*REDSHIFTS, *PDFS)
         sections += [(task, split, of_task) for split in splits]
-    sections.append(("evaluate", "", SPLITS))
+    sections += [("evaluate", "", SPLITS), *(("evaluate", split, LEARNING) for split in splits)]
     for stage, split, records in sections:
         for shown in records:
             if shown.asked(run, sample):

@@ -87,6 +87,19 @@ def _trains_networks(run: RunConfiguration, sample: Sample) -> bool:
     return any(run.regressors[model].needs_torch for model in models(run, sample, "regress"))
 
 
+def learning(run: RunConfiguration, sample: Sample) -> dict[str, list[str]]:
+    """Return the names of the models of a sample that have learning curves, by task."""
+    asked = {
+        task: [n for n in run.learning_curves.of_task(task) if n in models(run, sample, task)]
+        for task in sample.tasks
+    }
+    return {task: names for task, names in asked.items() if names}
+
+
+def _learns(run: RunConfiguration, sample: Sample) -> bool:
+    return bool(learning(run, sample))
+
+
 def _has_splits(run: RunConfiguration, sample: Sample) -> bool:
     return len(sample.splits) > 1
 
@@ -318,6 +331,20 @@ PDFS = (
         "Others are chosen only if they are better by more than twice that. No test object was "
         "looked at.", name="search"),
 )
+LEARNING = (
+    Shown("learning/{split}/curves", "Learning curves",
+        "Scores of the test part against the number of training objects; subsets of the training "
+        "part are nested. Lines: a + b N^−c, fitted to the points, dashed beyond the training "
+        "part. Bars: bootstrap over the objects scored.", name="learning", asked=_learns),
+    Shown("learning/{split}/fits.csv", "Power laws of the learning curves",
+        "Floor a, factor b and exponent c of a + b N^−c, and the score that it gives for twice the "
+        "training objects. Intervals are of a bootstrap over the objects scored, with a fit for "
+        "each replicate. At end: the exponent is at an end of its range (0.05 to 3), so that the "
+        "points don't tell a floor from a slow power.", name="learning_fits", asked=_learns),
+    Shown("learning/{split}/curves.csv", "Learning curves, in numbers",
+        "Mean over seeds, of the validation part, by which choices may be made, and of the test "
+        "part.", name="learning_table", asked=_learns),
+)
 SPLITS = (
     Shown("splits/comparison.csv", "Splits side by side",
         "Scores of each model on every split, and of each split minus the first. Values and "
@@ -398,6 +425,7 @@ SECTIONS = {
     "6 redshifts": REDSHIFTS,
     "7 p(z)": PDFS,
     "8 splits": SPLITS,
+    "9 learning curves": LEARNING,
     "estimates": ESTIMATES,
     "concepts": CONCEPTS,
     "published numbers": (PUBLISHED,),

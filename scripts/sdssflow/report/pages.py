@@ -11,14 +11,14 @@ import pandas as pd
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.evaluate import published, split_comparison
+from sdssflow.evaluate import learning, published, split_comparison
 from sdssflow.report.cards import data_sheet, facts_of
 from sdssflow.report.contents import Item
 from sdssflow.report.failures import read_objids
 from sdssflow.report.figures import PUBLISHED
 from sdssflow.report.glossary import TASKS, label
 from sdssflow.report.provenance import Facts, Provenance, read_facts
-from sdssflow.report.scores import averaged, split_table
+from sdssflow.report.scores import averaged, fit_table, split_table
 from sdssflow.report.sections import LONG, Section, block
 from sdssflow.report.summary import TaskSummary, summarise
 from sdssflow.report.tables import (
@@ -90,6 +90,7 @@ def sample_page(
         text.insert(0, "Simulated: no observed object is among these rows.")
     sections += [part for one in summaries for part in one.sections]
     sections.append(splits_section(name, mine, run))
+    sections += [learning_section(name, split, mine, run) for split in sorted(sample.splits)]
     sections = [section for section in sections if section.blocks or section.facts]
     cards = [card for one in summaries for card in one.cards]
     written = named([*sections, *cards], name)
@@ -248,6 +249,20 @@ def splits_section(name: str, items: list[Item], run: RunConfiguration) -> Secti
             table = split_table(rows, title, item.caption, [notes])
             blocks.append(replace(table, source=item.path))
     return Section(f"{name}-splits", "Splits side by side", blocks=blocks)
+
+
+def learning_section(name: str, split: str, items: list[Item], run: RunConfiguration) -> Section:
+    """Return the learning curves of a split, the fits with their intervals."""
+    mine = [item for item in items if item.split == split and item.name.startswith("learning")]
+    notes, blocks = [averaged(run.seeds, run)], []
+    for item in mine:
+        if item.name == "learning_fits":
+            frame = read_table(item.path, learning.FIT_COLUMNS)
+            table = fit_table(frame, item.title, item.caption, notes)
+            blocks.append(replace(table, source=item.path))
+        else:
+            blocks.append(block(item, f"sample {name}, split {split}", notes))
+    return Section(f"{name}-learning-{split}", f"Learning curves, split {split}", blocks=blocks)
 
 
 def published_tables(path: str | Path) -> list[Table]:

@@ -333,6 +333,23 @@ def split_table(rows: pd.DataFrame, title: str, text: str, notes: list[str]) -> 
     return Table(title, text, [*word_columns("model", "score"), *heads], body, notes)
 
 
+def fit_table(fits: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:
+    """Show the power laws of learning curves, each number with its interval."""
+    names = {"floor": "floor a", "factor": "factor b", "exponent": "exponent c"}
+    names |= {"at_twice": "at twice N"}
+    body = []
+    for _, row in fits.iterrows():
+        line = [text_cell(row[name]) for name in ("model", "part")]
+        line += [text_cell(label(row["metric"])), number_cell(row["objects"])]
+        for name in names:
+            ends = {"value": name, "lower": f"{name}_lower", "upper": f"{name}_upper"}
+            line.append(score_cell(pd.Series({key: row[end] for key, end in ends.items()})))
+        body.append([*line, number_cell(row["at_end"])])
+    heads = ("model", "part", "score", "N", *names.values(), "at end")
+    columns = word_columns(*heads, numeric=("N", *names.values()))
+    return Table(title, text, columns, body, notes)
+
+
 def stack_table(stacks: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:
     """Show means and widths of stacks, folded; bold where the difference's interval lacks 0."""
     body = []
