@@ -89,6 +89,7 @@ SIMULATED = {name for name in DOWNLOADED if SOURCES[name].source.simulated}
 PHOTOMETRIC = those(
     SOURCES, lambda its: getattr(its.source, "rows", "") == "photometry"
 )
+ODD = {name for name in SIMULATED if SOURCES[name].source.simulated.oddities}
 try:
     PARTITIONS = {name: partitions(name, its) for name, its in TARGETS.items()}
 except OSError as error:
@@ -119,6 +120,11 @@ def section(name):
 def clustering(wildcards):
     """Parameter function: what finds and projects groups; the sample's figures don't matter to it."""
     return SAMPLES[wildcards.sample].explore.clustering().canonical()
+
+
+def outlier_settings(wildcards):
+    """Parameter function: what looks for strange objects."""
+    return SAMPLES[wildcards.sample].explore.outliers.canonical()
 
 
 def needs(mb, per_mb=0, minutes=10, minutes_per_mb=0, paths=None):

@@ -153,3 +153,22 @@ rule compare_splits:
         "Setting the splits of {wildcards.sample} side by side"
     script:
         "../scripts/compare_splits.py"
+
+
+rule score_outliers:
+    input:
+        outliers="results/{sample}/explore/outliers.parquet",
+        catalogue="results/{sample}/clean/catalogue.parquet",
+        oddities="results/{sample}/sky/oddities.parquet",
+    output:
+        scores=reported("results/{sample}/explore/oddity_scores.csv"),
+    wildcard_constraints:
+        sample=one_of(ODD & set(SAMPLES)),
+    resources:
+        **needs(600, 10, minutes=10),
+    params:
+        bootstrap=as_text(RUN.bootstrap.canonical()),
+    message:
+        "Scoring the search for strange objects in {wildcards.sample}"
+    script:
+        "../scripts/score_outliers.py"

@@ -200,6 +200,17 @@ def table(item, run, samples):
             return class_sets(item, names)
         case "operating_points":
             return operating_points(item, names)
+        case "clusters_agreement":
+            row = {"algorithm": "kmeans", "groups": 3, "truth": "spec_class", "n": 4997}
+            ends = {"ari": 0.5, "ari_lower": 0.4, "ari_upper": 0.6}
+            return pd.DataFrame(
+                [row | ends | {k.replace("ari", "ami"): v for k, v in ends.items()}]
+            )
+        case "outliers":
+            row = {"place": 1, "row_id": 1, "ra": 180.25, "dec": -0.5, "spec_class": "QSO"}
+            row |= {"isolation_rank": 1, "sparsity_rank": 3, "reconstruction_rank": 2}
+            row |= {"combined": 2, "feature": "model_color_ug", "deviation": -7.25}
+            return pd.DataFrame([row, row | {"row_id": 2, "ra": np.nan, "spec_class": ""}])
         case "learning_fits":
             numbers = dict.fromkeys(learning.FIT_COLUMNS, 0.5)
             about = {"task": "regress", "model": "mean", "part": "test", "metric": "rms"}

@@ -21,6 +21,7 @@ from sdssflow.report.figures import (
     ESTIMATES,
     GROUPS,
     LEARNING,
+    OUTLIERS,
     PARTS,
     PDFS,
     PREPARE,
@@ -88,7 +89,11 @@ def _of_sample(name: str, sample: Sample, run: RunConfiguration, folder: str) ->
         ("acquire", "", ACQUIRE),
         ("prepare", "", PREPARE),
         *(("prepare", split, PARTS) for split in splits),
-        ("explore", "", [*(explored[figure] for figure in sample.explore.figures), *GROUPS]),
+        (
+            "explore",
+            "",
+            [*(explored[figure] for figure in sample.explore.figures), *GROUPS, *OUTLIERS],
+        ),
     ]
     for task in sample.tasks:
         of_task = CLASSES if task == "classify" else (*REDSHIFTS, *PDFS)

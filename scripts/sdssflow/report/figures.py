@@ -100,6 +100,11 @@ def _learns(run: RunConfiguration, sample: Sample) -> bool:
     return bool(learning(run, sample))
 
 
+def _has_oddities(run: RunConfiguration, sample: Sample) -> bool:
+    simulated = getattr(sample.source, "simulated", None)
+    return simulated is not None and simulated.oddities > 0
+
+
 def _has_splits(run: RunConfiguration, sample: Sample) -> bool:
     return len(sample.splits) > 1
 
@@ -196,6 +201,27 @@ GROUPS = (
         "truth is known, the agreement of the groups with it. ARI is the adjusted Rand index and "
         "AMI the adjusted mutual information: 1 for equal partitions, 0 on average for "
         "independent ones.", name="clusters_table"),
+    Shown("explore/agreement.csv", "Do the groups recover the classes?",
+        "Agreement of the chosen groups with the classes, or, where fewer than two are known, with "
+        "thirds of zspec. Intervals are of a bootstrap over the objects, with the groups as they "
+        "are. Noise of HDBSCAN counts as a group.", name="clusters_agreement"),
+    Shown("explore/contingency.csv", "Groups and classes",
+        "Number of objects of each class in each group; share: of its commonest class.",
+        name="clusters_contingency"),
+)
+OUTLIERS = (
+    Shown("explore/outliers.csv", "The strangest objects",
+        "Found without labels by an isolation forest, by a density estimate (sparsity: far from "
+        "the nearest others) and by how badly the main principal components reconstruct them; in "
+        "the order of the mean of the three ranks. Deviation: of the feature that lies farthest "
+        "from the median of all, in scaled interquartile ranges. Strange is not wrong: rare kinds, "
+        "blends and bad measurements all stand here.", name="outliers"),
+    Shown("explore/oddity_scores.csv", "Who finds the oddities?",
+        "Some objects of this simulated sky were made odd: a band is off, two objects stand in one "
+        "place, or dust lies before them. Average precision of each ranking, and the share of them "
+        "among its first N, N their number, beside what chance would give. Oddities that the "
+        "selection or the cuts removed (injected less those here) are not scored.",
+        name="oddity_scores", asked=_has_oddities),
 )
 CLASSES = (
     Shown("classify/{split}/scores.csv", "Scores of the classifiers",
@@ -420,7 +446,7 @@ SECTIONS = {
     "1 data": ACQUIRE,
     "2 cuts": PREPARE,
     "3 look at the data": CATALOGUE,
-    "4 groups": GROUPS,
+    "4 groups": (*GROUPS, *OUTLIERS),
     "5 classes": CLASSES,
     "6 redshifts": REDSHIFTS,
     "7 p(z)": PDFS,

@@ -11,15 +11,16 @@ import pandas as pd
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.evaluate import learning, published, split_comparison
+from sdssflow.evaluate import groups, learning, published, split_comparison
 from sdssflow.report.cards import data_sheet, facts_of
 from sdssflow.report.contents import Item
-from sdssflow.report.failures import read_objids
+from sdssflow.report.failures import Objids, read_objids
 from sdssflow.report.figures import PUBLISHED
 from sdssflow.report.glossary import TASKS, label
 from sdssflow.report.provenance import Facts, Provenance, read_facts
 from sdssflow.report.scores import averaged, fit_table, split_table
 from sdssflow.report.sections import LONG, Section, block
+from sdssflow.report.strange import agreement_table, strange_table
 from sdssflow.report.summary import TaskSummary, summarise
 from sdssflow.report.tables import (
     Cell,
@@ -83,7 +84,7 @@ def sample_page(
     flow = read_table(_path(mine, "flow_table"), FLOW_COLUMNS)
     defects = read_table(_path(mine, "defects"), (), empty=True)
     alone = read_table(_path(mine, "single_features"), ("feature", "remark"))
-    sections = _stages(name, sample, mine, source, clean)
+    sections = _stages(name, sample, mine, source, clean, provenance.objids)
     sheet = data_sheet(name, sample, (source, clean), flow, defects, sections[:3])
     text = [sample.description] if sample.description else []
     if sample.simulated:
@@ -179,7 +180,7 @@ def _in_short(
 
 
 def _stages(
-    name: str, sample: Sample, items: list[Item], source: Facts, clean: Facts
+    name: str, sample: Sample, items: list[Item], source: Facts, clean: Facts, objids: Objids
 ) -> list[Section]:
     """Return the sections of a sample up to its groups; the first three are of how it was made."""
     counted = [f"N = {source.rows:,}; data digest {source.digest}"]
@@ -191,6 +192,8 @@ def _stages(
         "look": [],
         "groups": [],
     }
+    strange = [item for item in items if item.name in ("outliers", "oddity_scores")]
+    items = [item for item in items if item not in strange]
     for item in items:
         if item.stage == "explore":
             chosen["groups" if item.name.startswith("cluster") else "look"].append(item)
@@ -202,7 +205,14 @@ def _stages(
             chosen["features"].append(item)
     blocks = {
         key: [
-            block(item, f"sample {name}", counted if key == "data" else notes, empty=key == "data")
+            agreement_table(read_table(item.path, groups.COLUMNS, empty=True), item, notes)
+            if item.name == "clusters_agreement"
+            else block(
+                item,
+                f"sample {name}",
+                counted if key == "data" else notes,
+                empty=key == "data" or item.name == "clusters_contingency",
+            )
             for item in found
         ]
         for key, found in chosen.items()
@@ -215,6 +225,11 @@ def _stages(
         Section(f"{name}-features", "Features", blocks=blocks["features"]),
         Section(f"{name}-look", "A look at the data", blocks=blocks["look"]),
         Section(f"{name}-groups", "Groups", blocks=blocks["groups"]),
+        Section(
+            f"{name}-strange",
+            "Strange objects",
+            blocks=[strange_table(item, sample, objids, notes) for item in strange],
+        ),
     ]
 
 
