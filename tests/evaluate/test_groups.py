@@ -32,7 +32,7 @@ def test_indices_are_those_of_scikit_learn_and_lie_within_their_intervals():
 
 def test_intervals_are_as_wide_as_other_samples_scatter():
     values, widths = [], []
-    for seed in range(40):
+    for seed in range(25):
         truth, label, objects = groups(seed)
         row = agreement({"a": label}, truth, "-", objects, BOOTSTRAP)[0].iloc[0]
         values.append(row[["ari", "ami"]].to_numpy(float))

@@ -20,7 +20,21 @@ from tests.jobs import run
 SETTINGS = Outliers(shown=5, trees=50, reference=200)
 
 
-def with_strange(features, names=("feature_0", "feature_2"), far=9.0):
+@pytest.fixture
+def relation(make_features):
+    """A table whose four features follow two hidden numbers, as colours do."""
+    table = make_features(blobs=1)
+    generator = np.random.default_rng(4)
+    hidden = generator.normal(size=(len(table), 2))
+    turn = np.array([[1.0, 0.8, 0.5, 0.0], [0.0, 0.5, -0.7, 1.0]])
+    values = hidden @ turn + 0.15 * generator.normal(size=(len(table), 4))
+    for column in range(4):
+        name = f"feature_{column}"
+        table = table.set_column(table.column_names.index(name), name, pa.array(values[:, column]))
+    return table
+
+
+def with_strange(features, names=("feature_0", "feature_2"), far=12.0):
     """The table with two objects moved far out along one feature each."""
     table = features
     for row, name in zip((17, 111), names, strict=True):
@@ -34,8 +48,8 @@ def found(table, settings=SETTINGS, seed=1):
     return find_outliers(read_feature_space(table, settings.max_objects, seed), settings, seed)
 
 
-def test_what_lies_far_out_is_first_by_each_of_the_three(make_features):
-    table = with_strange(make_features(blobs=1))
+def test_what_lies_far_out_is_first_by_each_of_the_three(relation):
+    table = with_strange(relation)
     outliers = found(table).to_pandas().set_index("row_id")
     strange = table.column("row_id").take([17, 111]).to_pylist()
     for name in METHODS:
@@ -72,8 +86,8 @@ def test_reconstruction_misses_what_leaves_the_plane():
     assert (reconstruction_error(points[:, :1], 0.9) == 0).all()
 
 
-def test_the_gallery_shows_what_is_known_of_the_strangest(make_features, tmp_path):
-    table = with_strange(make_features(blobs=1))
+def test_the_gallery_shows_what_is_known_of_the_strangest(relation, tmp_path):
+    table = with_strange(relation)
     position = pa.array(np.linspace(0, 90, len(table)))
     table = table.append_column("ra", position).append_column("dec", position)
     about = table.schema.metadata

@@ -86,8 +86,9 @@ def _kinds(outliers: pa.Table, catalogue: pa.Table, oddities: pa.Table) -> np.nd
     if len(lacking) or objid.isna().any():
         row = lacking[0] if len(lacking) else objid.index[objid.isna()][0]
         raise ValueError(f"catalogue: row_id {row} has no objid, by which oddities are known")
-    kinds = pd.Series(oddities.column("kind").to_pylist(), oddities.column("objid").to_numpy())
-    return objid.loc[wanted].map(kinds).fillna("").to_numpy(dtype=str)
+    pairs = zip(*(oddities.column(name).to_pylist() for name in ("objid", "kind")), strict=True)
+    kinds = dict(pairs)
+    return np.array([kinds.get(number, "") for number in objid.loc[wanted].tolist()], dtype=str)
 
 
 def average_precision(hits: np.ndarray, weights: np.ndarray) -> np.ndarray:

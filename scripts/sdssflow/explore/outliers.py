@@ -32,6 +32,7 @@ METHODS = ("isolation", "sparsity", "reconstruction")
 COMBINED = "combined"
 IQR_TO_SIGMA = 1.349  # the interquartile range of a Gaussian of unit width
 ABOUT = ("ra", "dec", "reference_mag", "spec_class", "zspec")
+REACH = 4.0  # scaled interquartile ranges
 LEAST_DISTANCE = 1e-9  # of duplicates
 
 
@@ -98,13 +99,14 @@ def sparsity(points: np.ndarray, row_id: np.ndarray, settings: Outliers, seed: i
 
 
 def reconstruction_error(points: np.ndarray, variance: float) -> np.ndarray:
-    """Return how far (n, d) points lie from the components that hold a fraction of the variance.
+    """Return how far (n, d) scaled points lie from the components that hold most of the variance.
 
-    One component at least is left out, so that there is something to miss; 0 for one feature.
+    The components are those of the points kept within `REACH`, so that what is strange does not
+    turn them. One at least is left out, so that there is something to miss; 0 for one feature.
     """
     if points.shape[1] < 2:
         return np.zeros(len(points))
-    pca = PCA(svd_solver="full").fit(points)
+    pca = PCA(svd_solver="full").fit(np.clip(points, -REACH, REACH))
     held = np.cumsum(pca.explained_variance_ratio_)
     count = min(int(np.searchsorted(held, variance)) + 1, points.shape[1] - 1)
     kept = pca.components_[:count]
