@@ -11,8 +11,9 @@ reconstruction  the distance from the principal components that hold most of the
 ==============  =================================================================================
 
 Features are scaled by median and interquartile range, so that what is strange does not set the
-scale. The combined rank is the mean of the three ranks. Strange is not wrong: rare kinds of
-objects, blends and bad measurements all stand at the end of the list.
+scale. The combined rank is the geometric mean of the three ranks, so that an object which one of
+them finds strange is not lost among those that all find a little so. Strange is not wrong: rare
+kinds of objects, blends and bad measurements all stand at the top of the list.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ def find_outliers(space: FeatureSpace, settings: Outliers, seed: int) -> pa.Tabl
     Returns
     -------
     pyarrow.Table
-        ``row_id``; `METHODS`, larger for stranger objects; `COMBINED`, the mean of the ranks by
-        the three, 1 for the strangest; ``feature`` and ``deviation``: the feature that lies
+        ``row_id``; `METHODS`, larger for stranger objects; `COMBINED`, the geometric mean of the
+        ranks by the three, 1 for the strangest of all; ``feature`` and ``deviation``: the feature that lies
         farthest from the median of all, and how far, in units of the scaled interquartile range.
     """
     points = robust_scale(space.points)
@@ -69,7 +70,7 @@ def find_outliers(space: FeatureSpace, settings: Outliers, seed: int) -> pa.Tabl
     columns = {
         "row_id": row_id,
         **scores,
-        COMBINED: ranks.mean(axis=1),
+        COMBINED: np.exp(np.log(ranks).mean(axis=1)),
         "feature": np.array(space.names)[farthest].tolist(),
         "deviation": points[np.arange(len(points)), farthest],
     }

@@ -213,9 +213,9 @@ OUTLIERS = (
     Shown("explore/outliers.csv", "The strangest objects",
         "Found without labels by an isolation forest, by a density estimate (sparsity: far from "
         "the nearest others) and by how badly the main principal components reconstruct them; in "
-        "the order of the mean of the three ranks. Deviation: of the feature that lies farthest "
-        "from the median of all, in scaled interquartile ranges. Strange is not wrong: rare kinds, "
-        "blends and bad measurements all stand here.", name="outliers"),
+        "the order of the geometric mean of the three ranks. Deviation: of the feature that lies "
+        "farthest from the median of all, in scaled interquartile ranges. Strange is not wrong: "
+        "rare kinds, blends and bad measurements all stand here.", name="outliers"),
     Shown("explore/oddity_scores.csv", "Who finds the oddities?",
         "Some objects of this simulated sky were made odd: a band is off, two objects stand in one "
         "place, or dust lies before them. Average precision of each ranking, and the share of them "
