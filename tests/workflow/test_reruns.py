@@ -36,8 +36,8 @@ CLASSIFY_AFTER_TRAINING = {"predict_classes", "score_classes", "plot_classes", "
 ENSEMBLE = {"search_settings", "train_network", *PDFS_AFTER_TRAINING}
 VOTE = {"train_classifier", "check_published", *CLASSIFY_AFTER_TRAINING}
 TINY_AFTER_FEATURES = {
-    "split_sample", "find_clusters", "find_outliers", "embed_features", "plot_clusters", "plot_flow",
-    *REGRESSORS,
+    "split_sample", "find_clusters", "find_outliers", "embed_features", "plot_clusters",
+    "plot_flow", *REGRESSORS,
 }  # fmt: skip
 TINY_AFTER_CATALOGUE = {
     "clean_catalogue", "plot_flow", "build_features", "plot_catalogue", *TINY_AFTER_FEATURES,

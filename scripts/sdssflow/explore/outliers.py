@@ -53,8 +53,9 @@ def find_outliers(space: FeatureSpace, settings: Outliers, seed: int) -> pa.Tabl
     -------
     pyarrow.Table
         ``row_id``; `METHODS`, larger for stranger objects; `COMBINED`, the geometric mean of the
-        ranks by the three, 1 for the strangest of all; ``feature`` and ``deviation``: the feature that lies
-        farthest from the median of all, and how far, in units of the scaled interquartile range.
+        ranks by the three, 1 for the strangest of all; ``feature`` and ``deviation``: the feature
+        that lies farthest from the median of all, and how far, in units of the scaled
+        interquartile range.
     """
     points = robust_scale(space.points)
     row_id = space.table.column("row_id").to_numpy()
