@@ -9,7 +9,7 @@ rule simulate_sky:
         photometry="results/{sample}/sky/photoobj.parquet",
         wise="results/{sample}/sky/wise.parquet",
     wildcard_constraints:
-        sample=one_of(SIMULATED - PHOTOMETRIC),
+        sample=one_of(SIMULATED - PHOTOMETRIC - ODD),
     resources:
         **needs(1000, minutes=60),
     params:
@@ -19,6 +19,28 @@ rule simulate_sky:
         "Simulating the sky of {wildcards.sample}"
     script:
         "../scripts/simulate_sky.py"
+
+
+rule simulate_oddities:
+    input:
+        templates=files_in("data/embedded", "sky_*.parquet"),
+    output:
+        spectra="results/{sample}/sky/specobj.parquet",
+        photometry="results/{sample}/sky/photoobj.parquet",
+        wise="results/{sample}/sky/wise.parquet",
+        oddities="results/{sample}/sky/oddities.parquet",
+    wildcard_constraints:
+        sample=one_of(ODD),
+    resources:
+        **needs(1000, minutes=60),
+    params:
+        objects=lambda wildcards: SOURCES[wildcards.sample].source.simulated.objects,
+        oddities=lambda wildcards: SOURCES[wildcards.sample].source.simulated.oddities,
+        seed=lambda wildcards: SOURCES[wildcards.sample].source.simulated.seed,
+    message:
+        "Simulating the sky of {wildcards.sample}, with odd objects in it"
+    script:
+        "../scripts/simulate_oddities.py"
 
 
 rule simulate_photometry:

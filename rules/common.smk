@@ -97,6 +97,7 @@ SIMULATED = {name for name in DOWNLOADED if SOURCES[name].source.simulated}
 PHOTOMETRIC = those(
     SOURCES, lambda its: getattr(its.source, "rows", "") == "photometry"
 )
+ODD = {name for name in SIMULATED if SOURCES[name].source.simulated.oddities}
 try:
     PARTITIONS = {name: partitions(name, its) for name, its in TARGETS.items()}
 except OSError as error:
@@ -116,6 +117,7 @@ PDF_REGRESSORS = those(RUN.regressors, lambda its: its.gives_pdf)
 SEARCHING_REGRESSORS = those(RUN.regressors, lambda its: getattr(its, "search", None))
 EXPLAINED = set(RUN.importance.models)
 PDF_SAMPLES = those(SAMPLES, lambda sample: chosen_models.pdf_models(RUN, sample))
+LEARNING_SAMPLES = those(SAMPLES, lambda sample: chosen_models.learning(RUN, sample))
 STANDIN = code_digests.program_digest("skyserver_standin.server", SCRIPTS, CODE)
 
 
@@ -127,6 +129,11 @@ def section(name):
 def clustering(wildcards):
     """Parameter function: what finds and projects groups; the sample's figures don't matter to it."""
     return SAMPLES[wildcards.sample].explore.clustering().canonical()
+
+
+def outlier_settings(wildcards):
+    """Parameter function: what looks for strange objects."""
+    return SAMPLES[wildcards.sample].explore.outliers.canonical()
 
 
 def needs(mb, per_mb=0, minutes=10, minutes_per_mb=0, paths=None):
@@ -156,6 +163,18 @@ def models_of(sample, task="regress", among=None):
     """Names of the models that a sample trains for a task, of all or among these."""
     names = chosen_models.models(RUN, SAMPLES[sample], task)
     return [name for name in names if among is None or name in among]
+
+
+def learning_models(wildcards):
+    """Parameter function: settings of the models with learning curves, as JSON by task and name."""
+    known = {"classify": RUN.classifiers, "regress": RUN.regressors}
+    asked = chosen_models.learning(RUN, SAMPLES[wildcards.sample])
+    return json.dumps(
+        {
+            task: {name: json.loads(known[task][name].canonical()) for name in names}
+            for task, names in asked.items()
+        }
+    )
 
 
 def source_paths(sample):
@@ -258,6 +277,17 @@ def explanation(name, task):
     asked = explained_samples(task)
     path = f"results/{{}}/{task}/{{}}/{name}.csv"
     return lambda its: path.format(its.sample, its.split) if its.sample in asked else []
+
+
+def of_splits(path, sample, tasks=None):
+    """Paths of a file of each task and split of a sample, and of each model if `path` names it;
+    models run fastest. Splits come in the order of their names."""
+    return [
+        f"results/{sample}/{task}/{split}/{file}"
+        for task in (SAMPLES[sample].tasks if tasks is None else tasks)
+        for split in sorted(SAMPLES[sample].splits)
+        for file in dict.fromkeys(expand(path, model=models_of(sample, task)))
+    ]
 
 
 def each_seed(path):

@@ -178,3 +178,52 @@ rule plot_redshifts:
         "Drawing the redshifts of {wildcards.sample}, split {wildcards.split}"
     script:
         "../scripts/plot_redshifts.py"
+
+
+# what a model scores depends on what its test objects have in common with its training objects
+rule compare_splits:
+    input:
+        features="results/{sample}/features/features.parquet",
+        predictions=lambda its: of_splits("{model}/predictions.parquet", its.sample),
+        scores=lambda its: of_splits("scores.csv", its.sample),
+        pdf_scores=lambda its: of_splits(
+            "pdf_scores.csv", its.sample, ["regress"] * (its.sample in PDF_SAMPLES)
+        ),
+    output:
+        table=reported("results/{sample}/splits/comparison.csv"),
+    wildcard_constraints:
+        sample=one_of(those(SAMPLES, lambda its: len(its.splits) > 1)),
+    resources:
+        **needs(600, 20, minutes=30),
+    params:
+        splits=lambda wildcards: definitions(SAMPLES[wildcards.sample].splits),
+        models=lambda its: json.dumps(
+            {task: models_of(its.sample, task) for task in SAMPLES[its.sample].tasks}
+        ),
+        pdf_models=lambda its: chosen_models.pdf_models(RUN, SAMPLES[its.sample]),
+        classes=as_text(RUN.class_scores.canonical()),
+        redshifts=as_text(RUN.redshift_scores.canonical()),
+        bootstrap=as_text(RUN.bootstrap.canonical()),
+    message:
+        "Setting the splits of {wildcards.sample} side by side"
+    script:
+        "../scripts/compare_splits.py"
+
+
+rule score_outliers:
+    input:
+        outliers="results/{sample}/explore/outliers.parquet",
+        catalogue="results/{sample}/clean/catalogue.parquet",
+        oddities="results/{sample}/sky/oddities.parquet",
+    output:
+        scores=reported("results/{sample}/explore/oddity_scores.csv"),
+    wildcard_constraints:
+        sample=one_of(ODD & set(SAMPLES)),
+    resources:
+        **needs(600, 10, minutes=10),
+    params:
+        bootstrap=as_text(RUN.bootstrap.canonical()),
+    message:
+        "Scoring the search for strange objects in {wildcards.sample}"
+    script:
+        "../scripts/score_outliers.py"

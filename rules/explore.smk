@@ -28,15 +28,35 @@ rule find_clusters:
     output:
         table=reported("results/{sample}/explore/clusters.csv"),
         labels="results/{sample}/explore/clusters.parquet",
+        agreement=reported("results/{sample}/explore/agreement.csv"),
+        contingency=reported("results/{sample}/explore/contingency.csv"),
     resources:
         **needs(800, 6, minutes=20),
     params:
         explore=clustering,
         seed=RUN.seeds[0],
+        bootstrap=as_text(RUN.bootstrap.canonical()),
     message:
         "Looking for groups in {wildcards.sample}"
     script:
         "../scripts/find_clusters.py"
+
+
+rule find_outliers:
+    input:
+        features="results/{sample}/features/features.parquet",
+    output:
+        gallery=reported("results/{sample}/explore/outliers.csv"),
+        outliers="results/{sample}/explore/outliers.parquet",
+    resources:
+        **needs(800, 10, minutes=20),
+    params:
+        explore=outlier_settings,
+        seed=RUN.seeds[0],
+    message:
+        "Looking for strange objects in {wildcards.sample}"
+    script:
+        "../scripts/find_outliers.py"
 
 
 rule embed_features:

@@ -20,15 +20,17 @@ rule clean_catalogue:
 rule plot_flow:
     input:
         flow="results/{sample}/clean/flow.csv",
+        leaks="results/{sample}/features/leaks.csv",
     output:
-        figure=reported(f"results/{{sample}}/clean/flow.{FIGURE}"),
+        flow=reported(f"results/{{sample}}/clean/flow.{FIGURE}"),
+        leaks=reported(f"results/{{sample}}/features/leaks.{FIGURE}"),
     resources:
         **needs(800, minutes=10),
     params:
         settings=FIGURES,
         sample="{sample}",
     message:
-        "Drawing what the cuts of {wildcards.sample} leave"
+        "Drawing what the cuts of {wildcards.sample} leave and what its columns give away"
     script:
         "../scripts/plot_flow.py"
 
@@ -39,6 +41,7 @@ rule build_features:
     output:
         features="results/{sample}/features/features.parquet",
         alone=reported("results/{sample}/features/single_features.csv"),
+        leaks=reported("results/{sample}/features/leaks.csv"),
     resources:
         **needs(600, 10, minutes=20),
     params:

@@ -34,7 +34,7 @@ def complete_rules():
         made.set_log(f"logs/{job}.log")
         made.benchmark = f"benchmarks/runs/{job}.jsonl"
         made.conda_env = "../environment.yml"
-        trains = script_of(made).startswith(("train_", "search_", "refit_"))
+        trains = script_of(made).startswith(("train_", "search_", "refit_", "measure_"))
         made.set_params(code=code_of_kind(made) if trains else code_of(made))
         if also := further(made.output):
             made.set_output(also=also)
@@ -56,6 +56,19 @@ def code_of_kind(made):
     Whoever reads a model needs no such thing: its folder is newer then."""
     if script_of(made) == "refit_model":
         return lambda its: code_of(made, *settings_of(BUNDLES[its.bundle]).programs())
+    if script_of(made) == "measure_learning":
+        known = {"classify": RUN.classifiers, "regress": RUN.regressors}
+        return lambda its: code_of(
+            made,
+            *dict.fromkeys(
+                program
+                for task, names in chosen_models.learning(
+                    RUN, SAMPLES[its.sample]
+                ).items()
+                for name in names
+                for program in known[task][name].programs()
+            ),
+        )
     known = RUN.classifiers if "/classify/" in made.output[0] else RUN.regressors
     return lambda wildcards: code_of(made, *known[wildcards.model].programs())
 

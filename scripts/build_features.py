@@ -10,11 +10,14 @@ Outputs
 -------
 features : Parquet, as above
 alone : CSV with what each feature says of class and redshift by itself
+leaks : CSV with what each feature says of objects not looked at, beside what each column that can't
+    be a feature would
 """
 
 from sdssflow.configuration.features import Features
 from sdssflow.logs import logger, run
 from sdssflow.prepare.features import build_features
+from sdssflow.prepare.leak_scores import leak_scores
 from sdssflow.prepare.leaks import single_feature_scores
 from sdssflow.tables import (
     content_digest,
@@ -34,6 +37,7 @@ def main(snakemake):
     names = found["features"]
     values = {name: features[name].to_numpy(zero_copy_only=False) for name in names}
     write_csv(single_feature_scores(values, catalogue), snakemake.output.alone)
+    write_csv(leak_scores(values, catalogue, features["object_key"]), snakemake.output.leaks)
     write_parquet(
         with_metadata(features, data_digest=content_digest(features)), snakemake.output.features
     )

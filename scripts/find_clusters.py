@@ -6,17 +6,23 @@ with the smallest BIC (both from `explore.clusters`), HDBSCAN finds it. Groups n
 stars form one curved locus that a mixture covers with several Gaussians, so read BIC as "how many
 Gaussians describe the density", not as "how many kinds of object there are".
 
-Input: ``features``. Parameters: ``explore`` (canonical Clustering), ``seed``. Outputs: ``table``
+Input: ``features``. Parameters: ``explore`` (canonical Clustering), ``seed``, ``bootstrap``
+(canonical). Outputs: ``table``
 (clusters.csv: each criterion for each number of groups, the agreement ARI, AMI with the column
 ``truth``: ``spec_class``, or ``zspec_terciles`` where fewer than two classes are known, and the
-features ``left_out`` because some objects lack them) and ``labels`` (clusters.parquet: row_id,
-kmeans, mixture, hdbscan; -1 is noise).
+features ``left_out`` because some objects lack them), ``labels`` (clusters.parquet: row_id,
+kmeans, mixture, hdbscan; -1 is noise), ``agreement`` (ARI and AMI of the chosen groups with
+bootstrap intervals) and ``contingency`` (how many objects of each class are in each group).
 """
 
 import logging
 
-from sdssflow.configuration.clustering import Clustering
-from sdssflow.explore.clusters import find_clusters
+import numpy as np
+
+from sdssflow.configuration.clustering import ALGORITHMS, Clustering
+from sdssflow.configuration.scores import Bootstrap
+from sdssflow.evaluate.groups import agreement
+from sdssflow.explore.clusters import find_clusters, true_groups
 from sdssflow.explore.feature_space import read_feature_space
 from sdssflow.logs import run
 from sdssflow.tables import metadata, read_parquet, with_metadata, write_csv, write_parquet
@@ -49,6 +55,24 @@ def main(snakemake):
     )
     write_csv(table, snakemake.output.table)
     write_parquet(labels, snakemake.output.labels)
+    truth = true_groups(space.table)
+    scores, contingency = agreement(
+        {name: labels.column(name).to_numpy() for name in ALGORITHMS},
+        truth.labels,
+        truth.name,
+        _objects(features, labels),
+        Bootstrap.from_canonical(snakemake.params.bootstrap),
+    )
+    write_csv(scores.assign(data_digest=space.data_digest, seed=seed), snakemake.output.agreement)
+    write_csv(contingency, snakemake.output.contingency)
+
+
+def _objects(features, labels):
+    """Return the object of each row that was looked at: duplicates are drawn together."""
+    row_id = features.column("row_id").to_numpy()
+    order = np.argsort(row_id)
+    rows = order[np.searchsorted(row_id, labels.column("row_id").to_numpy(), sorter=order)]
+    return np.array(features.column("object_key").take(rows).to_pylist(), dtype=str)
 
 
 if "snakemake" in globals():

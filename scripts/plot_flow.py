@@ -1,21 +1,26 @@
-"""Draw the flow of objects through the quality cuts.
+"""Draw the flow of objects through the quality cuts, and what columns would give away.
 
-Reads the flow table, writes one horizontal bar per cut with what is left and what was removed.
+``flow``: one horizontal bar per cut with what is left and what was removed. ``leaks``: what each
+feature, and each column that can't be one, says by itself of the class and the redshift of objects
+that were not looked at. Both in one job: starting one takes longer than drawing.
+
+Inputs: ``flow`` (flow.csv), ``leaks`` (leaks.csv). Parameters: ``settings`` (canonical Figures),
+``sample``. Outputs: ``flow``, ``leaks``.
 """
 
 from sdssflow.configuration.figures import Figures
 from sdssflow.logs import run
 from sdssflow.plotting import save_figure, style
-from sdssflow.prepare.figures import draw_flow
+from sdssflow.prepare.figures import draw_flow, draw_leaks
 from sdssflow.tables import read_csv
 
 
 def main(snakemake):
+    settings = Figures.from_canonical(snakemake.params.settings)
+    inputs, output, sample = snakemake.input, snakemake.output, snakemake.params.sample
     with style():
-        figure = draw_flow(read_csv(snakemake.input.flow), snakemake.params.sample)
-        save_figure(
-            figure, snakemake.output.figure, Figures.from_canonical(snakemake.params.settings)
-        )
+        save_figure(draw_flow(read_csv(inputs.flow), sample), output.flow, settings)
+        save_figure(draw_leaks(read_csv(inputs.leaks), sample), output.leaks, settings)
 
 
 if "snakemake" in globals():

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from sdssflow.evaluate import learning, split_comparison
 from sdssflow.report.chosen_models import models, pdf_models
 
 CLASSES = ("GALAXY", "QSO", "STAR")
@@ -136,6 +137,22 @@ def differences(item, names):
     )
 
 
+def comparison(item, run, sample):
+    """Every split of a sample beside the first; on the second, models are worse."""
+    base, other = sorted(sample.splits)
+    rows = []
+    for task in sample.tasks:
+        for model in models(run, sample, task):
+            for metric, value in METRICS[task].items():
+                row = {"task": task, "model": model, "metric": metric, "convention": "-"}
+                row |= {"lower": value - 0.001, "upper": value + 0.001, "n": 1000, "base": base}
+                row["data_digest"] = digest(item.sample, "splits")
+                rows.append(row | {"split": base, "value": value})
+                row |= {"difference": 0.002, "difference_lower": 0.001, "difference_upper": 0.003}
+                rows.append(row | {"split": other, "value": value + 0.002, "drawn_over": "plate"})
+    return pd.DataFrame(rows, columns=split_comparison.COLUMNS)
+
+
 def table(item, run, samples):
     generator = np.random.default_rng(5)
     names = models(run, samples[item.sample], item.stage) if item.split else []
@@ -183,6 +200,23 @@ def table(item, run, samples):
             return class_sets(item, names)
         case "operating_points":
             return operating_points(item, names)
+        case "clusters_agreement":
+            row = {"algorithm": "kmeans", "groups": 3, "truth": "spec_class", "n": 4997}
+            ends = {"ari": 0.5, "ari_lower": 0.4, "ari_upper": 0.6}
+            return pd.DataFrame(
+                [row | ends | {k.replace("ari", "ami"): v for k, v in ends.items()}]
+            )
+        case "outliers":
+            row = {"place": 1, "row_id": 1, "ra": 180.25, "dec": -0.5, "spec_class": "QSO"}
+            row |= {"isolation_rank": 1, "sparsity_rank": 3, "reconstruction_rank": 2}
+            row |= {"combined": 2, "feature": "model_color_ug", "deviation": -7.25}
+            return pd.DataFrame([row, row | {"row_id": 2, "ra": np.nan, "spec_class": ""}])
+        case "learning_fits":
+            numbers = dict.fromkeys(learning.FIT_COLUMNS, 0.5)
+            about = {"task": "regress", "model": "mean", "part": "test", "metric": "rms"}
+            return pd.DataFrame([numbers | about | {"at_end": False}])
+        case "split_comparison":
+            return comparison(item, run, samples[item.sample])
         case _:
             return pd.DataFrame({"model": ["a", "b"], "value": [0.25, np.nan], "count": [1, 20000]})
 

@@ -14,7 +14,7 @@ OF_PDFS = {shown.label for shown in figures.PDFS}
 
 
 def test_order_is_that_of_the_stages_and_samples(results):
-    stages = ["acquire", "prepare", "explore", "classify", "regress"]
+    stages = ["acquire", "prepare", "explore", "classify", "regress", "evaluate"]
     assert {item.sample for item in results.items[:2]} == {""}
     samples = [item.sample for item in results.items[2:]]
     assert samples == sorted(samples, key=results.run.samples.index)

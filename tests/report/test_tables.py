@@ -26,6 +26,7 @@ from sdssflow.report.scores import (
     ranked,
     score_table,
     seed_digests,
+    split_table,
 )
 from sdssflow.report.tables import ReportError, decimals, fixed, plain, with_interval
 
@@ -240,3 +241,32 @@ def test_every_float_has_a_text_without_nan_or_negative_zero(value):
 @given(st.integers(-(10**8), 10**8))
 def test_counts_are_whole_and_exact(value):
     assert int(plain(value).replace(",", "").replace("−", "-")) == value
+
+
+def test_splits_stand_side_by_side_with_their_differences_to_the_base():
+    row = {"model": "a", "metric": "accuracy", "base": "random", "drawn_over": ""}
+    row |= {"value": 0.97, "lower": 0.96, "upper": 0.98, "n": 1000, "data_digest": "abc"}
+    apart = {"difference": -0.02, "difference_lower": -0.03, "difference_upper": -0.01}
+    unsure = {"difference": -0.002, "difference_lower": -0.004, "difference_upper": 0.001}
+    frame = pd.DataFrame(
+        [
+            row | {"split": "cell", "value": 0.95, "drawn_over": "sky_cell"} | apart,
+            row | {"split": "plate", "value": 0.968, "drawn_over": "plate", "n": 900} | unsure,
+            row | {"split": "random"},
+        ]
+    )
+    table = split_table(frame, "t", "", ["said"])
+    assert [column.label for column in table.columns] == [
+        "model", "score", "random", "cell", "plate", "cell − random", "plate − random",
+    ]  # fmt: skip
+    assert [column.convention for column in table.columns[-2:]] == [
+        "drawn by sky cell",
+        "drawn by plate",
+    ]
+    (cells,) = table.rows
+    assert [cell.text for cell in cells[2:5]] == ["0.970", "0.950", "0.968"]
+    assert [cell.strong for cell in cells[5:]] == [True, False]
+    assert table.notes[0] == (
+        "N = 1,000 (random), 1,000 (cell), 900 (plate); "
+        "test digests abc (random), abc (cell), abc (plate)"
+    )

@@ -12,6 +12,24 @@ ALGORITHMS = ("kmeans", "mixture", "hdbscan")
 NOISE = -1  # the label of objects in no group
 
 
+class Outliers(Section):
+    """How strange objects are looked for."""
+
+    shown: Annotated[int, Field(ge=1, le=100)] = 12
+    """How many of them are listed."""
+    trees: Annotated[int, Field(ge=10, le=2000)] = 100
+    """Trees of the isolation forest."""
+    neighbours: Annotated[int, Field(ge=1, le=100)] = 5
+    """The density at an object is that within the distance to so many others."""
+    reference: Annotated[int, Field(ge=100)] = 2000
+    """Among at most so many objects, drawn by the seed, are these others looked for."""
+    variance: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    """Principal components that hold this fraction of the variance have to reconstruct an
+    object."""
+    max_objects: Annotated[int, Field(ge=100)] = 50_000
+    """At most this many objects are looked at, chosen by a seeded draw."""
+
+
 class Clustering(Section):
     """Which groups are looked for, among how many objects, and how they are projected."""
 

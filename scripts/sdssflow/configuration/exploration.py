@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sdssflow.configuration.clustering import Clustering
+from sdssflow.configuration.clustering import Clustering, Outliers
 from sdssflow.configuration.section import Different
 
 # title and caption of each figure that `explore.figures` may name; what draws it stands in
@@ -38,6 +38,9 @@ class Exploration(Clustering):
     """Figures of the catalogue. `sky_map` needs positions, `redshifts` and `color_redshift` need
     redshifts."""
 
+    outliers: Outliers = Outliers()
+    """How strange objects are looked for."""
+
     def clustering(self) -> Clustering:
-        """Return what finds and projects groups: the figures don't matter to it."""
-        return Clustering.model_validate(self.model_dump(exclude={"figures"}))
+        """Return what finds and projects groups: figures and strange objects don't matter to it."""
+        return Clustering.model_validate(self.model_dump(exclude={"figures", "outliers"}))

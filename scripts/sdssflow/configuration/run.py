@@ -8,6 +8,7 @@ from sdssflow.configuration.classifiers import ClassifierSettings
 from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.figures import Figures
 from sdssflow.configuration.importance import Importance
+from sdssflow.configuration.learning import LearningCurves
 from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.regressors import RegressorSettings
 from sdssflow.configuration.scores import Bootstrap, ClassScores, RedshiftScores
@@ -54,6 +55,8 @@ class RunConfiguration(Section):
     """Conventions of the class scores."""
     importance: Importance = Importance()
     """Which features models use."""
+    learning_curves: LearningCurves = LearningCurves()
+    """Scores against the number of training objects, of the models that are named here."""
     figures: Figures = Figures()
     """How figures look."""
     downloads: Downloads = Downloads()
@@ -84,4 +87,19 @@ class RunConfiguration(Section):
                     )
                 if self.classifiers[member].voters:
                     raise ValueError(f"classifiers.{name}.members: {member!r} is a vote itself")
+        return self
+
+    @model_validator(mode="after")
+    def _learning_curves_are_of_models_that_train_alone(self) -> RunConfiguration:
+        for task, known in (("classifiers", self.classifiers), ("regressors", self.regressors)):
+            for name in getattr(self.learning_curves, task):
+                key = f"learning_curves.{task}: {name!r}"
+                if name not in known:
+                    raise ValueError(f"{key} is none of {task}; known: {', '.join(known)}")
+                if known[name].voters:
+                    raise ValueError(f"{key} is a vote: name its members")
+                if known[name].needs_torch:
+                    raise ValueError(
+                        f"{key} is trained in torch, on a GPU where there is one; leave it out"
+                    )
         return self

@@ -168,6 +168,15 @@ class SimulatedSky(Section):
     """How many spectra it holds, at least a plate's; with `rows: photometry`, how many objects."""
     seed: Seed = 1
     """Seed of the draws."""
+    # left out where it says what was always so, as `rows` is
+    oddities: Annotated[int, Field(ge=0)] = Field(default=0, exclude_if=lambda n: n == 0)
+    """How many objects with a spectrum are made odd; which, no model is told. At most half."""
+
+    @model_validator(mode="after")
+    def _most_are_not_odd(self) -> SimulatedSky:
+        if 2 * self.oddities > self.objects:
+            raise ValueError(f"oddities: {self.oddities} are more than half of the objects")
+        return self
 
 
 class Expected(Section):
@@ -285,6 +294,12 @@ class SkyServerSource(Selected, Rows):
             photometry = [name for name, column in STANDARD.items() if column.table == "photo"]
             return {"columns": photometry, **content}
         return content
+
+    @model_validator(mode="after")
+    def _oddities_have_spectra(self) -> SkyServerSource:
+        if self.rows == "photometry" and self.simulated and self.simulated.oddities:
+            raise ValueError("simulated.oddities: only a sky of spectra can hold odd objects")
+        return self
 
     @model_validator(mode="after")
     def _photometry_has_no_spectra(self) -> SkyServerSource:

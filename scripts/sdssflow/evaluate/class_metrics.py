@@ -150,7 +150,8 @@ class ClassSums:
 METRICS = (
     Metric("accuracy", "fraction correct", "accuracy", "high", "correct / N",
         "Fraction of objects classed right.", value=lambda s: s.hits.sum(axis=1) / s.total,
-        fraction=True, headline=1, drawn=1, compared=True, binned=True, subgroup=True),
+        fraction=True, headline=1, drawn=1, compared=True, binned=True, subgroup=True,
+        across_splits=True),
     Metric("balanced_accuracy", "mean over classes of recall", "balanced accuracy", "high",
         "mean of the classes' recalls", "Accuracy, each class alike.",
         value=lambda s: s.mean(s.recall), binned=True, called="macro recall"),
@@ -159,7 +160,7 @@ METRICS = (
         value=lambda s: s.mean(s.precision), binned=True),
     Metric("macro_f1", "mean over classes of F1", "macro F1", "high", "mean of the classes' F1",
         "F1 with each class counting alike.", value=lambda s: s.mean(s.f1), headline=2, drawn=2,
-        compared=True, binned=True, subgroup=True),
+        compared=True, binned=True, subgroup=True, across_splits=True),
     Metric("precision", "purity; 0 if never predicted", "precision", "high",
         "true positives / predicted positives", "Purity of a class.",
         value=lambda s: s.precision, per_class=True, binned=True),
@@ -175,7 +176,8 @@ METRICS = (
         value=lambda s: s.mean(s.area), axis="ROC AUC (macro)", drawn=3),
     Metric("log_loss", "natural logarithm, clipped at 2.2e-16", "log-loss", "low",
         "−mean ln p(true class)", "Surprise at the truth; a confident mistake costs most.",
-        value=lambda s: s.loss, drawn=4, compared=True, called="scikit-learn"),
+        value=lambda s: s.loss, drawn=4, compared=True, called="scikit-learn",
+        across_splits=True),
     Metric("brier", "sum over classes, 0 to 2", "Brier score", "low",
         "mean Σ over classes (p − y)²", "Squared error of the probabilities, from 0 to 2.",
         value=lambda s: s.brier, source=BRIER, axis="Brier score (0 to 2)", drawn=5),
@@ -237,6 +239,18 @@ def per_bin(probability: np.ndarray, bins: int, values: np.ndarray) -> np.ndarra
     return np.eye(bins)[numbers] * values[:, None]
 
 
+def scorer(settings: ClassScores) -> Scorer:
+    """Return how classifiers are scored."""
+    return Scorer(
+        METRICS,
+        _columns,
+        lambda columns, counts, metrics: class_scores(
+            **columns, counts=counts, settings=settings, metrics=metrics
+        ),
+        ("reference_mag",),
+    )
+
+
 def compare_classifiers(
     predictions: Sequence[Predictions],
     settings: ClassScores,
@@ -253,16 +267,9 @@ def compare_classifiers(
         `scores`, `differences`, `scores_by_bin`, `confusion`, `reliability`; columns as
         docs/architecture.md lists them.
     """
-    scorer = Scorer(
-        METRICS,
-        _columns,
-        lambda columns, counts, metrics: class_scores(
-            **columns, counts=counts, settings=settings, metrics=metrics
-        ),
-        ("reference_mag",),
-    )
     counts = counts or counts_by_seed(predictions, bootstrap)
-    tables = compare_models(predictions, scorer, settings.magnitude_bins, bootstrap, counts)
+    bins = settings.magnitude_bins
+    tables = compare_models(predictions, scorer(settings), bins, bootstrap, counts)
     bins = tables["scores_by_bin"]
     tables["scores_by_bin"] = bins[bins["seed"] == ALL].reset_index(drop=True)
     models = {one.model: {seed: _columns(one, seed) for seed in one.seeds} for one in predictions}

@@ -71,9 +71,9 @@ class Metric:
     headline, drawn, weighted : int
         Place among the scores of the summary, the panels of the figure that compares models, the
         rows of ``covariate_shift.csv``; 0 if it is not among them.
-    compared, binned, subgroup : bool
+    compared, binned, subgroup, across_splits : bool
         Whether differences between models are reported; whether it is computed in bins; whether
-        these bins are drawn and printed on model cards.
+        these bins are drawn and printed on model cards; whether splits are compared by it.
     """
 
     name: str
@@ -102,6 +102,7 @@ class Metric:
     compared: bool = False
     binned: bool = False
     subgroup: bool = False
+    across_splits: bool = False
 
     def bound(self, **settings: float) -> Metric:
         """Return the metric with settings in its convention.

@@ -88,7 +88,7 @@ def _of_point(metric: Metric, point: str) -> Metric:
             "value": lambda drawn: metric.value(Residuals(*drawn.T)),
         }
     places = dict.fromkeys(("headline", "drawn", "weighted"), 0)
-    places |= dict.fromkeys(("compared", "binned", "subgroup"), False)
+    places |= dict.fromkeys(("compared", "binned", "subgroup", "across_splits"), False)
     return replace(metric, convention=f"of the {point}", **how, **places)
 
 
@@ -122,7 +122,7 @@ DENSITIES = (
         "Continuous ranked probability score, in redshift: rewards densities that are both "
         "calibrated and narrow. Of a point estimate it would be the mean absolute error.",
         term=lambda c: c["crps"], unit="z", source=GNEITING, headline=1, weighted=5,
-        compared=True, binned=True, subgroup=True),
+        compared=True, binned=True, subgroup=True, across_splits=True),
     Metric("cde_loss", "izbicki2017", "CDE loss", "low", "mean (∫ p(z)² dz − 2 p(zspec))",
         "Squared distance of p(z) from the true conditional density, up to a constant.",
         term=lambda c: c["cde"], unit="1/z", source=IZBICKI, compared=True),

@@ -33,13 +33,17 @@ def compare_regressors(
     ValueError
         If a redshift is missing; the message names model, seed and object.
     """
+    return compare_models(predictions, scorer(settings), settings.bins, bootstrap)
+
+
+def scorer(settings: RedshiftScores) -> Scorer:
+    """Return how point redshifts are scored."""
     epsilon = settings.mape_epsilon
     metrics = (
         *(metric.bound(epsilon=epsilon) for metric in redshift_metrics.METRICS),
         *paper_metrics.of_conventions(settings.conventions),
     )
-    scorer = Scorer(metrics, _columns, partial(score, epsilon=epsilon))
-    return compare_models(predictions, scorer, settings.bins, bootstrap)
+    return Scorer(metrics, _columns, partial(score, epsilon=epsilon))
 
 
 def score(

@@ -32,3 +32,12 @@ def explained(run: RunConfiguration, sample: Sample, task: str) -> list[str]:
     if task not in sample.tasks:
         return []
     return [name for name in models(run, sample, task) if name in run.importance.models]
+
+
+def learning(run: RunConfiguration, sample: Sample) -> dict[str, list[str]]:
+    """Return the names of the models of a sample that have learning curves, by task."""
+    asked = {
+        task: [n for n in run.learning_curves.of_task(task) if n in models(run, sample, task)]
+        for task in sample.tasks
+    }
+    return {task: names for task, names in asked.items() if names}

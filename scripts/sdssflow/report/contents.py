@@ -21,14 +21,17 @@ from sdssflow.report.figures import (
     CONCEPTS,
     ESTIMATES,
     GROUPS,
+    LEARNING,
+    OUTLIERS,
     PARTS,
     PDFS,
     PREPARE,
     REDSHIFTS,
+    SPLITS,
 )
 from sdssflow.report.shown import Shown
 
-Stage = Literal["acquire", "prepare", "explore", "classify", "regress", "estimate"]
+Stage = Literal["acquire", "prepare", "explore", "classify", "regress", "evaluate", "estimate"]
 
 
 class Item(NamedTuple):
@@ -86,11 +89,16 @@ def _of_sample(name: str, sample: Sample, run: RunConfiguration, folder: str) ->
         ("acquire", "", ACQUIRE),
         ("prepare", "", PREPARE),
         *(("prepare", split, PARTS) for split in splits),
-        ("explore", "", [*(explored[figure] for figure in sample.explore.figures), *GROUPS]),
+        (
+            "explore",
+            "",
+            [*(explored[figure] for figure in sample.explore.figures), *GROUPS, *OUTLIERS],
+        ),
     ]
     for task in sample.tasks:
         of_task = CLASSES if task == "classify" else (*REDSHIFTS, *PDFS)
         sections += [(task, split, of_task) for split in splits]
+    sections += [("evaluate", "", SPLITS), *(("evaluate", split, LEARNING) for split in splits)]
     for stage, split, records in sections:
         for shown in records:
             if shown.asked(run, sample):

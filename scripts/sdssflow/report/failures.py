@@ -197,7 +197,7 @@ def residuals(
             )
         zphot[model] = _rounded(frame["zphot"].iloc[chosen], 5)
     content = {
-        "object": [_object(row, objids) for row in rows["row_id"]],
+        "object": [object_name(row, objids) for row in rows["row_id"]],
         "zspec": _rounded(rows["zspec"], 5),
         "magnitude": _rounded(rows["reference_mag"], 2),
         "zphot": zphot,
@@ -223,7 +223,7 @@ def worst_redshifts(frame: pd.DataFrame, model: str, objids: Objids) -> Table:
         cells += [_number(row[name], 4) for name in ("zspec", "zphot")] + [_number(delta[place], 4)]
         if "outside_training" in frame:
             cells.append(text_cell("yes" if row["outside_training"] else "no"))
-        rows.append([text_cell(_object(row["row_id"], objids)), *cells])
+        rows.append([text_cell(object_name(row["row_id"], objids)), *cells])
     columns = ["object", "magnitude", "zspec", "zphot", "δ"]
     columns += ["unlike the training objects"] if "outside_training" in frame else []
     text = f"Test objects with the largest |δ| of {model}, δ = (zphot − zspec) / (1 + zspec)."
@@ -242,7 +242,7 @@ def worst_classes(frame: pd.DataFrame, model: str, objids: Objids) -> Table:
     order = wrong.sort_values(ascending=False, kind="stable").index[:WORST]
     rows = [
         [
-            text_cell(_object(frame.loc[place, "row_id"], objids)),
+            text_cell(object_name(frame.loc[place, "row_id"], objids)),
             _number(frame.loc[place, "reference_mag"], 2),
             text_cell(frame.loc[place, "spec_class"]),
             text_cell(guess[place]),
@@ -260,7 +260,8 @@ def worst_classes(frame: pd.DataFrame, model: str, objids: Objids) -> Table:
     )
 
 
-def _object(row: int, objids: Objids) -> str:
+def object_name(row: int, objids: Objids) -> str:
+    """Return what an object is called: its objid, or the number of its row."""
     objid = objids.get(int(row))
     return f"objid {objid}" if objid else f"row {int(row)}"
 

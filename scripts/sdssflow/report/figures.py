@@ -1,9 +1,9 @@
 """One record for each figure and table that the report shows, in its order.
 
 From these records come the outputs of the plot rules, the report's pages, and the captions there
-and in Snakemake's own report. A new figure is a record here (for a look at the catalogue, in
-`sdssflow.configuration.exploration`) and its function in the module that draws: the dictionary
-FIGURES there says by which tables.
+and in Snakemake's own report. A new figure is a record here (of trained models in
+`model_figures`, for a look at the catalogue in `sdssflow.configuration.exploration`) and its
+function in the module that draws: the dictionary FIGURES there says by which tables.
 
 Snakemake imports this module each time it parses the workflow: it needs pydantic and nothing
 heavier.
@@ -18,28 +18,17 @@ from sdssflow.configuration.applying import Estimated
 from sdssflow.configuration.exploration import EXPLORED
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.report.chosen_models import explained, models, pdf_models
+from sdssflow.report.model_figures import CLASSES, LEARNING, PDFS, REDSHIFTS, SPLITS
 from sdssflow.report.shown import Shown
-
-
-def _explains_classes(run: RunConfiguration, sample: Sample) -> bool:
-    return bool(explained(run, sample, "classify"))
-
-
-def _explains_redshifts(run: RunConfiguration, sample: Sample) -> bool:
-    return bool(explained(run, sample, "regress"))
 
 
 def _is_bulk_or_downloaded(run: RunConfiguration, sample: Sample) -> bool:
     return sample.source.kind in ("skyserver", "bulk", "tap")
 
 
-def _gives_pdfs(run: RunConfiguration, sample: Sample) -> bool:
-    return bool(pdf_models(run, sample))
-
-
-def _trains_networks(run: RunConfiguration, sample: Sample) -> bool:
-    return any(run.regressors[model].needs_torch for model in models(run, sample, "regress"))
+def _has_oddities(run: RunConfiguration, sample: Sample) -> bool:
+    simulated = getattr(sample.source, "simulated", None)
+    return simulated is not None and simulated.oddities > 0
 
 
 def _classifies(run: RunConfiguration, its: Estimated) -> bool:
@@ -53,28 +42,6 @@ def _estimates_redshifts(run: RunConfiguration, its: Estimated) -> bool:
 def _has_truth(run: RunConfiguration, its: Estimated) -> bool:
     return its.target.simulated
 
-
-ROWS_OF_SCORES = (
-    "One row per model, seed, metric, convention and subset: value, ends of its bootstrap "
-    "interval, number of test objects and digest of the test part. Seed ``all`` is the mean over "
-    "seeds."
-)
-ROWS_OF_DIFFERENCES = "Score of ``model`` minus that of ``other``, mean over seeds."
-
-# of classifiers and regressors alike
-PERMUTED = (
-    "A group is what measures one quantity, permuted together: features that say the same stand in "
-    "for each other, so each of them may look dispensable. "
-)
-IF_ALONE = (
-    "The mean over test objects if that feature had one value in all of them and the others stayed "
-    "as they are, whether or not such objects exist; the most important features of each model, "
-    "with bootstrap intervals of the mean."
-)
-ROWS_OF_IMPORTANCE = (
-    "One row per model, seed and feature or group: ``unpermuted`` is the score of the objects as "
-    "they are, ``value`` how much is added to it, with its bootstrap interval."
-)
 
 # fmt: off
 CONCEPTS = (
@@ -111,6 +78,16 @@ PREPARE = (
         "the squared rank correlation with the spectroscopic redshift. A remark asks to look at a "
         "feature that says nearly everything: it may hold the truth. A copy or code of what can't "
         "be a feature is refused before.", name="single_features"),
+    Shown("features/leaks", "What columns that can't be features would give away",
+        "What one column by itself tells of objects that were not looked at: the largest area "
+        "under the receiver operating characteristic of a class against the others (0.5 for a "
+        "guess), and the fraction of the variance of the spectroscopic redshift that it explains. "
+        "Hatched: columns that are refused as features, because they hold the truth or tell how "
+        "an object came to be observed."),
+    Shown("features/leaks.csv", "What columns would give away, in numbers",
+        "Half of the objects learn the mix of classes and the mean redshift in bins of one column, "
+        "the other half is judged, and the other way round; duplicates of an object stand in one "
+        "half. A column that is refused says why.", name="leaks_table"),
 )
 PARTS = (
     Shown("split/{split}/{seed}/parts.csv", "Parts of the sample",
@@ -139,165 +116,27 @@ GROUPS = (
         "truth is known, the agreement of the groups with it. ARI is the adjusted Rand index and "
         "AMI the adjusted mutual information: 1 for equal partitions, 0 on average for "
         "independent ones.", name="clusters_table"),
+    Shown("explore/agreement.csv", "Do the groups recover the classes?",
+        "Agreement of the chosen groups with the classes, or, where fewer than two are known, with "
+        "thirds of zspec. Intervals are of a bootstrap over the objects, with the groups as they "
+        "are. Noise of HDBSCAN counts as a group.", name="clusters_agreement"),
+    Shown("explore/contingency.csv", "Groups and classes",
+        "Number of objects of each class in each group; share: of its commonest class.",
+        name="clusters_contingency"),
 )
-CLASSES = (
-    Shown("classify/{split}/scores.csv", "Scores of the classifiers",
-        "Mean over seeds with its interval. Purity of a class is its precision, completeness its "
-        "recall.", columns=ROWS_OF_SCORES),
-    Shown("classify/{split}/differences.csv", "Differences from the best classifier",
-        "Score of each model minus that of the best, on the same objects and the same bootstrap "
-        "draws. An interval that holds 0 means that the test part can't tell the two apart.",
-        columns=ROWS_OF_DIFFERENCES),
-    Shown("classify/{split}/figures/comparison", "Classifiers compared",
-        "Scores of all classifiers with their intervals."),
-    Shown("classify/{split}/figures/confusion", "Confusion matrices",
-        "Fraction of each true class (rows) that each classifier puts in each class (columns)."),
-    Shown("classify/{split}/figures/reliability", "Are the probabilities right?",
-        "Observed frequency against predicted probability. On the diagonal, objects given a "
-        "probability of 0.8 are right eight times in ten; below it the classifier is too sure. "
-        "Rows: the most probable class, then the probability of each class. Bars: bootstrap "
-        "intervals; grey: where right probabilities lie, bin by bin."),
-    Shown("classify/{split}/figures/class_sets", "Coverage of the class sets",
-        "Fraction of the objects of each class whose class set holds that class, and the mean "
-        "number of classes in the set, in bins of magnitude with equal numbers of objects. The "
-        "sets promise 0.9 for each class as a whole, not for each magnitude."),
-    Shown("classify/{split}/figures/by_magnitude", "Scores against magnitude",
-        "Scores in bins of magnitude with equal numbers of objects, with intervals. Faint objects "
-        "have noisier colours."),
-    Shown("classify/{split}/figures/roc", "Completeness against contamination",
-        "Receiver operating characteristic of each class against the rest."),
-    Shown("classify/{split}/figures/importance", "Which features the classifiers use",
-        "By how much the log-loss grows once the values of a feature are permuted among test "
-        f"objects, with bootstrap intervals. {PERMUTED}0: the classifier would not miss it.",
-        asked=_explains_classes),
-    Shown("classify/{split}/figures/partial_dependence", "Class probabilities against a feature",
-        IF_ALONE, asked=_explains_classes),
-    Shown("classify/{split}/scores_by_bin.csv", "Scores of the classifiers by magnitude",
-        "The same scores in bins of magnitude with equal numbers of objects; all models share the "
-        "bins."),
-    Shown("classify/{split}/confusion.csv", "Confusion matrices, in numbers",
-        "Test objects by true and predicted class.", name="confusion_table"),
-    Shown("classify/{split}/reliability.csv", "Reliability, in numbers",
-        "Mean predicted probability and observed frequency in bins of predicted probability.",
-        name="reliability_table"),
-    Shown("classify/{split}/class_sets.csv", "Class sets at 90 %, in numbers",
-        "The set of an object holds the classes that it may be of: those whose probability is at "
-        "least what nine in ten calibration objects of the class have. So it holds the true class "
-        "of nine in ten objects of each class, whatever the mix of classes. A set without a class "
-        "is no mistake: the object lies between classes. Intervals of the bootstrap over groups; "
-        "the file has the binomial ones too.", name="class_sets_table",
-        columns="``binomial_lower`` and ``binomial_upper`` are of as many independent objects as a "
-        "test part has."),
-    Shown("classify/{split}/operating_points.csv", "Thresholds for a stated purity or completeness",
-        "An object is taken for one of a class where the probability of that class reaches the "
-        "threshold. Thresholds are chosen on the calibration part: the lowest (of purity) or "
-        "highest (of completeness) one that keeps what is wanted with a confidence of 90 % there. "
-        "Purity and completeness are those of the test part, mean over the seeds that have a "
-        "threshold; the others' calibration parts are too small to show it, or no threshold keeps "
-        "it.",
-        columns="``seeds`` counts those that have a threshold; ``operating_points.json`` has the "
-        "threshold of each."),
-    Shown("classify/{split}/importance.csv", "Which features the classifiers use, in numbers",
-        "Growth of the log-loss once a feature or a group of features is permuted among test "
-        "objects.", name="importance_table", columns=ROWS_OF_IMPORTANCE, asked=_explains_classes),
-    Shown("classify/{split}/partial_dependence.csv",
-        "Class probabilities against a feature, in numbers", IF_ALONE,
-        name="partial_dependence_table", asked=_explains_classes),
-)
-REDSHIFTS = (
-    Shown("regress/{split}/scores.csv", "Scores of the photometric redshifts",
-        "Mean over seeds with its interval. Papers use one name for several formulas: the "
-        "convention of each score stands below its name.", columns=ROWS_OF_SCORES),
-    Shown("regress/{split}/differences.csv", "Differences from the best regressor",
-        "Score of each model minus that of the best, on the same objects and the same bootstrap "
-        "draws. An interval that holds 0 means that the test part can't tell the two apart.",
-        columns=ROWS_OF_DIFFERENCES),
-    Shown("regress/{split}/figures/comparison", "Regressors compared",
-        "Scores of all regressors with their intervals."),
-    Shown("regress/{split}/figures/zphot_zspec", "Photometric against spectroscopic redshift",
-        "Test objects of all seeds. Solid: equality; dashed: a normalised residual of ±0.05, the "
-        "outlier limit of bright samples."),
-    Shown("regress/{split}/figures/residuals", "Residuals against redshift",
-        "Normalised residual (zphot − zspec) / (1 + zspec) against the spectroscopic redshift, "
-        "with its running median and the band that holds 68 % of the objects."),
-    Shown("regress/{split}/figures/by_redshift", "Scores against redshift",
-        "Scores in bins of redshift with equal numbers of objects, with intervals."),
-    Shown("regress/{split}/figures/by_magnitude", "Scores against magnitude",
-        "Scores in bins of magnitude with equal numbers of objects, with intervals."),
-    Shown("regress/{split}/figures/training", "Training of the networks",
-        "Loss of the models trained by gradient descent against the number of passes over the "
-        "training part.", asked=_trains_networks),
-    Shown("regress/{split}/figures/importance", "Which features the regressors use",
-        "By how much the CRPS (of a model without p(z): the mean absolute error, which is the CRPS "
-        "of a point) grows once the values of a feature are permuted among test objects, with "
-        f"bootstrap intervals. {PERMUTED}0: the regressor would not miss it.",
-        asked=_explains_redshifts),
-    Shown("regress/{split}/figures/partial_dependence", "zphot against a feature",
-        IF_ALONE, asked=_explains_redshifts),
-    Shown("regress/{split}/scores_by_bin.csv",
-        "Scores of the photometric redshifts by redshift and magnitude",
-        "The same scores in bins with equal numbers of objects; all models share the bins. Bins "
-        "of true and of predicted redshift answer different questions: only the second is known "
-        "for a new object."),
-    Shown("regress/{split}/importance.csv", "Which features the regressors use, in numbers",
-        "Growth of the CRPS or mean absolute error once a feature or a group of features is "
-        "permuted among test objects.", name="importance_table", columns=ROWS_OF_IMPORTANCE,
-        asked=_explains_redshifts),
-    Shown("regress/{split}/partial_dependence.csv", "zphot against a feature, in numbers",
-        IF_ALONE, name="partial_dependence_table", asked=_explains_redshifts),
-)
-PDFS = (
-    Shown("regress/{split}/pdf_scores.csv", "Scores of p(z)",
-        "How well each model knows what it doesn't know: scores of the redshift density p(z) of "
-        "each object. CRPS and the CDE loss judge p(z) as a whole; the distances of the PIT from "
-        "uniform and the coverage say whether it is calibrated, sharpness how narrow it is. "
-        "Conformal intervals cover 95 % (68 %) of objects that are exchangeable with those of the "
-        "calibration part, whatever p(z) is. Where the test part was not chosen at random, as in "
-        "a published split whose test half is brighter, that is no guarantee: the coverage "
-        "measured here counts.", columns=ROWS_OF_SCORES),
-    Shown("regress/{split}/pdf_differences.csv", "Differences in p(z) from the best model",
-        "Score of each model minus that of the one with the lowest CRPS, on the same objects and "
-        "the same bootstrap draws. An interval that holds 0 means that the test part can't tell "
-        "the two apart. A smaller width is better only where the coverage is right.",
-        columns=ROWS_OF_DIFFERENCES),
-    Shown("regress/{split}/figures/pit", "Are the densities calibrated?",
-        "Histogram of the probability integral transform (PIT), the probability that p(z) leaves "
-        "below zspec, relative to the number expected. Right densities are flat. A hump: p(z) too "
-        "wide; high ends: too narrow; a slope: biased. Grey: where right densities lie, bin by "
-        "bin."),
-    Shown("regress/{split}/figures/coverage", "Coverage of the intervals",
-        "Fraction of the objects whose zspec lies within the central interval of p(z), for every "
-        "nominal coverage, and how far it is from that. These intervals are p(z)'s own: nothing "
-        "guarantees them. Grey: where right densities lie, level by level."),
-    Shown("regress/{split}/figures/pdf_by_bin", "p(z) against redshift and magnitude",
-        "CRPS, coverage of the central 95 % interval and half width of the central 68 % interval "
-        "in bins with equal numbers of objects. Right p(z) may be wide, but cover 95 % in every "
-        "bin of zphot or magnitude."),
-    Shown("regress/{split}/figures/pdf_gallery", "Examples of p(z)",
-        "Test objects of the model with the lowest CRPS, each chosen by the rule above it, none "
-        "by hand; most lopsided means that the highest point lies farthest from the median. p(z) "
-        "is drawn from its quantile 0.003 to its quantile 0.997."),
-    Shown("regress/{split}/figures/redshift_stacks", "Redshift distributions of tomographic bins",
-        "Objects in bins of equal numbers by the zphot of each model: the sum of their p(z) "
-        "against their zspec. Above each panel, by how much the mean redshift of the sum is off. "
-        "The panels show the range that holds 99.8 % of the objects."),
-    Shown("regress/{split}/redshift_stacks_summary.csv", "Means and widths of the stacks",
-        "Mean and standard deviation of the redshift in each tomographic bin, of the sum of p(z) "
-        "and of zspec, and their difference, stack minus truth, with the interval of a bootstrap "
-        "on the same objects."),
-    Shown("regress/{split}/pdf_scores_by_bin.csv", "Scores of p(z) by redshift and magnitude",
-        "The same scores in bins with equal numbers of objects; all models share the bins. In "
-        "bins of zspec even right p(z) are not calibrated: the bins are chosen by the answer."),
-    Shown("regress/{split}/covariate_shift.csv", "What the scores are where spectra are rare",
-        "Objects with spectra, weighted so that their features are distributed as those of the "
-        "target: the scores they predict for it, beside those without weights and those measured "
-        "on the target itself."),
-    Shown("regress/{split}/{model}/search/{seed}.csv", "Search for settings",
-        "Candidates by round, judged on the validation part by their CRPS: the configured "
-        "settings first, the better ones of the others going on with more epochs. Difference: "
-        "CRPS minus that of the first of the round, with its standard error. "
-        "Others are chosen only if they are better by more than twice that. No test object was "
-        "looked at.", name="search"),
+OUTLIERS = (
+    Shown("explore/outliers.csv", "The strangest objects",
+        "Found without labels by an isolation forest, by a density estimate (sparsity: far from "
+        "the nearest others) and by how badly the main principal components reconstruct them; in "
+        "the order of the geometric mean of the three ranks. Deviation: of the feature that lies "
+        "farthest from the median of all, in scaled interquartile ranges. Strange is not wrong: "
+        "rare kinds, blends and bad measurements all stand here.", name="outliers"),
+    Shown("explore/oddity_scores.csv", "Who finds the oddities?",
+        "Some objects of this simulated sky were made odd: a band is off, two objects stand in one "
+        "place, or dust lies before them. Average precision of each ranking, and the share of them "
+        "among its first N, N their number, beside what chance would give. Oddities that the "
+        "selection or the cuts removed (injected less those here) are not scored.",
+        name="oddity_scores", asked=_has_oddities),
 )
 ESTIMATES = (
     Shown("flow.csv", "From rows to estimates",
@@ -347,7 +186,6 @@ ESTIMATES = (
         asked=_has_truth),
 )
 # fmt: on
-PDFS = tuple(shown._replace(asked=_gives_pdfs) for shown in PDFS)
 PUBLISHED = Shown(
     "published.csv",
     "Published numbers and ours",
@@ -362,10 +200,12 @@ SECTIONS = {
     "1 data": ACQUIRE,
     "2 cuts": PREPARE,
     "3 look at the data": CATALOGUE,
-    "4 groups": GROUPS,
+    "4 groups": (*GROUPS, *OUTLIERS),
     "5 classes": CLASSES,
     "6 redshifts": REDSHIFTS,
     "7 p(z)": PDFS,
+    "8 splits": SPLITS,
+    "9 learning curves": LEARNING,
     "estimates": ESTIMATES,
     "concepts": CONCEPTS,
     "published numbers": (PUBLISHED,),

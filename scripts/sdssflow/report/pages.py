@@ -11,14 +11,16 @@ import pandas as pd
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.evaluate import published
+from sdssflow.evaluate import groups, learning, published, split_comparison
 from sdssflow.report.cards import data_sheet, facts_of
 from sdssflow.report.contents import Item
-from sdssflow.report.failures import read_objids
+from sdssflow.report.failures import Objids, read_objids
 from sdssflow.report.figures import PUBLISHED
-from sdssflow.report.glossary import label
+from sdssflow.report.glossary import TASKS, label
 from sdssflow.report.provenance import Facts, Provenance, read_facts
+from sdssflow.report.scores import averaged, fit_table, split_table
 from sdssflow.report.sections import LONG, Section, block
+from sdssflow.report.strange import agreement_table, strange_table
 from sdssflow.report.summary import TaskSummary, summarise
 from sdssflow.report.tables import (
     Cell,
@@ -82,12 +84,14 @@ def sample_page(
     flow = read_table(_path(mine, "flow_table"), FLOW_COLUMNS)
     defects = read_table(_path(mine, "defects"), (), empty=True)
     alone = read_table(_path(mine, "single_features"), ("feature", "remark"))
-    sections = _stages(name, sample, mine, source, clean)
+    sections = _stages(name, sample, mine, source, clean, provenance.objids)
     sheet = data_sheet(name, sample, (source, clean), flow, defects, sections[:3])
     text = [sample.description] if sample.description else []
     if sample.simulated:
         text.insert(0, "Simulated: no observed object is among these rows.")
     sections += [part for one in summaries for part in one.sections]
+    sections.append(splits_section(name, mine, run))
+    sections += [learning_section(name, split, mine, run) for split in sorted(sample.splits)]
     sections = [section for section in sections if section.blocks or section.facts]
     cards = [card for one in summaries for card in one.cards]
     written = named([*sections, *cards], name)
@@ -176,7 +180,7 @@ def _in_short(
 
 
 def _stages(
-    name: str, sample: Sample, items: list[Item], source: Facts, clean: Facts
+    name: str, sample: Sample, items: list[Item], source: Facts, clean: Facts, objids: Objids
 ) -> list[Section]:
     """Return the sections of a sample up to its groups; the first three are of how it was made."""
     counted = [f"N = {source.rows:,}; data digest {source.digest}"]
@@ -188,6 +192,8 @@ def _stages(
         "look": [],
         "groups": [],
     }
+    strange = [item for item in items if item.name in ("outliers", "oddity_scores")]
+    items = [item for item in items if item not in strange]
     for item in items:
         if item.stage == "explore":
             chosen["groups" if item.name.startswith("cluster") else "look"].append(item)
@@ -195,11 +201,18 @@ def _stages(
             chosen["data"].append(item)
         elif item.name in ("flow", "flow_table"):
             chosen["cuts"].append(item)
-        elif item.name == "single_features":
+        elif item.name in ("single_features", "leaks", "leaks_table"):
             chosen["features"].append(item)
     blocks = {
         key: [
-            block(item, f"sample {name}", counted if key == "data" else notes, empty=key == "data")
+            agreement_table(read_table(item.path, groups.COLUMNS, empty=True), item, notes)
+            if item.name == "clusters_agreement"
+            else block(
+                item,
+                f"sample {name}",
+                counted if key == "data" else notes,
+                empty=key == "data" or item.name == "clusters_contingency",
+            )
             for item in found
         ]
         for key, found in chosen.items()
@@ -212,6 +225,11 @@ def _stages(
         Section(f"{name}-features", "Features", blocks=blocks["features"]),
         Section(f"{name}-look", "A look at the data", blocks=blocks["look"]),
         Section(f"{name}-groups", "Groups", blocks=blocks["groups"]),
+        Section(
+            f"{name}-strange",
+            "Strange objects",
+            blocks=[strange_table(item, sample, objids, notes) for item in strange],
+        ),
     ]
 
 
@@ -234,6 +252,32 @@ def _parts(name: str, sample: Sample, items: list[Item], notes: list[str]) -> Se
             )
         )
     return Section(f"{name}-parts", "Training and test parts", blocks=blocks)
+
+
+def splits_section(name: str, items: list[Item], run: RunConfiguration) -> Section:
+    """Return a table for each task of what its models score on every split."""
+    blocks, notes = [], averaged(run.seeds, run)
+    for item in (item for item in items if item.name == "split_comparison"):
+        frame = read_table(item.path, split_comparison.COLUMNS)
+        for task, rows in frame.groupby("task", sort=False):
+            title = f"{item.title}: {TASKS[task].lower() if task != 'pdf' else TASKS[task]}"
+            table = split_table(rows, title, item.caption, [notes])
+            blocks.append(replace(table, source=item.path))
+    return Section(f"{name}-splits", "Splits side by side", blocks=blocks)
+
+
+def learning_section(name: str, split: str, items: list[Item], run: RunConfiguration) -> Section:
+    """Return the learning curves of a split, the fits with their intervals."""
+    mine = [item for item in items if item.split == split and item.name.startswith("learning")]
+    notes, blocks = [averaged(run.seeds, run)], []
+    for item in mine:
+        if item.name == "learning_fits":
+            frame = read_table(item.path, learning.FIT_COLUMNS)
+            table = fit_table(frame, item.title, item.caption, notes)
+            blocks.append(replace(table, source=item.path))
+        else:
+            blocks.append(block(item, f"sample {name}, split {split}", notes))
+    return Section(f"{name}-learning-{split}", f"Learning curves, split {split}", blocks=blocks)
 
 
 def published_tables(path: str | Path) -> list[Table]:

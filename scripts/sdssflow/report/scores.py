@@ -5,6 +5,7 @@ Long score tables become tables with one row per model and one column per metric
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -118,15 +119,22 @@ def read_scores(items: list[Item], run: RunConfiguration, kind: Kind) -> ModelSc
         raise ReportError(f"{paths['scores']}: {error}") from error
     counts = sorted(set(overall(scores)["n"].dropna().astype(int)))
     quoted = "; ".join(f"seed {seed}: {digest}" for seed, digest in digests.items())
-    averaged = f"Mean over seeds {', '.join(digests)}" if len(digests) > 1 else "Value"
     notes = [
         f"N = {' or '.join(f'{count:,}' for count in counts)}; test digest of {quoted}",
-        f"{averaged} [{100 * run.bootstrap.level:g} % interval: "
-        f"{run.bootstrap.replicates} bootstrap replicates over groups, "
-        f"seed {run.bootstrap.seed}]",
+        averaged(digests, run),
     ]
     about = (items[0].sample, items[0].stage, items[0].split)
     return ModelScores(*about, kind, scores, differences, by_bin, best, digests, notes)
+
+
+def averaged(seeds: Iterable[int | str], run: RunConfiguration) -> str:
+    """Say what values and intervals of scores over these seeds are."""
+    names = [str(seed) for seed in seeds]
+    of = f"Mean over seeds {', '.join(names)}" if len(names) > 1 else "Value"
+    return (
+        f"{of} [{100 * run.bootstrap.level:g} % interval: {run.bootstrap.replicates} bootstrap "
+        f"replicates over groups, seed {run.bootstrap.seed}]"
+    )
 
 
 def score_cell(row: pd.Series, strong: bool = False) -> Cell:
@@ -293,6 +301,53 @@ def bin_tables(scores: pd.DataFrame, title: str, text: str, notes: list[str]) ->
         columns = [*heads, *(_metric_column(*key) for key in keys), Column("N")]
         tables.append(Table(f"{title}: {name}", text, columns, body, notes, folded=True))
     return tables
+
+
+def split_table(rows: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:
+    """Show the scores of one task on every split, and of each split minus the base, which is first.
+
+    Bold where the interval of a difference leaves 0 out.
+    """
+    base = rows["base"].iloc[0]
+    splits = [base, *(name for name in dict.fromkeys(rows["split"]) if name != base)]
+    over = rows.drop_duplicates("split").set_index("split")["drawn_over"].to_dict()
+    ends = {"value": "difference", "lower": "difference_lower", "upper": "difference_upper"}
+    body = []
+    for (model, metric), group in rows.groupby(["model", "metric"], sort=False):
+        found = {row["split"]: row for _, row in group.iterrows()}
+        line = [text_cell(model), text_cell(label(metric))]
+        line += [score_cell(found[name]) for name in splits]
+        for name in splits[1:]:
+            apart = pd.Series({key: found[name][end] for key, end in ends.items()})
+            line.append(score_cell(apart, not _holds_zero(apart)))
+        body.append(line)
+    heads = [Column(name) for name in splits]
+    heads += [
+        Column(f"{name} \N{MINUS SIGN} {base}", f"drawn by {over[name].replace('_', ' ')}")
+        for name in splits[1:]
+    ]
+    about = rows.drop_duplicates("split").set_index("split")
+    counted = ", ".join(f"{int(about['n'][name]):,} ({name})" for name in splits)
+    digests = ", ".join(f"{about['data_digest'][name]} ({name})" for name in splits)
+    notes = [f"N = {counted}; test digests {digests}", *notes, NOT_ZERO]
+    return Table(title, text, [*word_columns("model", "score"), *heads], body, notes)
+
+
+def fit_table(fits: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:
+    """Show the power laws of learning curves, each number with its interval."""
+    names = {"floor": "floor a", "factor": "factor b", "exponent": "exponent c"}
+    names |= {"at_twice": "at twice N"}
+    body = []
+    for _, row in fits.iterrows():
+        line = [text_cell(row[name]) for name in ("model", "part")]
+        line += [text_cell(label(row["metric"])), number_cell(row["objects"])]
+        for name in names:
+            ends = {"value": name, "lower": f"{name}_lower", "upper": f"{name}_upper"}
+            line.append(score_cell(pd.Series({key: row[end] for key, end in ends.items()})))
+        body.append([*line, number_cell(row["at_end"])])
+    heads = ("model", "part", "score", "N", *names.values(), "at end")
+    columns = word_columns(*heads, numeric=("N", *names.values()))
+    return Table(title, text, columns, body, notes)
 
 
 def stack_table(stacks: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:

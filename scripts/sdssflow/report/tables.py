@@ -39,13 +39,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """Text of a cell, an interval set smaller, what to sort by, and whether to set it bold."""
+    """Text of a cell, an interval set smaller, what to sort by, and whether to set it bold.
+
+    `link` is an address that the text leads to, '' for none.
+    """
 
     text: str
     interval: str = ""
     sort: float | str = ""
     strong: bool = False
     numeric: bool = True
+    link: str = ""
 
 
 @dataclass(frozen=True)

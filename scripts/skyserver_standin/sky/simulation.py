@@ -33,6 +33,7 @@ from skyserver_standin.sky.conventions import (
 from skyserver_standin.sky.galaxies import draw_galaxies
 from skyserver_standin.sky.infrared import WISE, shapes, wise_table
 from skyserver_standin.sky.instruments import CLASSES, Sources, add_defects, fit_spectra, measure
+from skyserver_standin.sky.oddities import ODDITIES, Oddities
 from skyserver_standin.sky.plates import (
     PROGRAMMES,
     Plates,
@@ -57,7 +58,7 @@ OBJECTS_PER_STRETCH, SECONDARY_SHARE = 100, 0.1
 PRIMARY, SECONDARY = 1, 2  # mode
 PHOTOMETRY_STREAM = 1  # other random numbers than those of spectra with the same seed
 # of what came later than the rest: whoever adds to it changes nothing else
-SPECTRA_FURTHER, PHOTOMETRY_FURTHER = 2, 3
+SPECTRA_FURTHER, PHOTOMETRY_FURTHER, ODDITIES_STREAM = 2, 3, 4
 REPEAT_DELAY = 29  # nights
 GALAXY_TYPE, STAR_TYPE = 3, 6
 DRAW = {"galaxies": draw_galaxies, "quasars": draw_quasars, "stars": draw_stars}
@@ -114,6 +115,37 @@ def simulate_sky(folder: str | Path, objects: int, seed: int) -> None:
     """
     _write(
         folder, {"specobj": SPECOBJ, "photoobj": PHOTOOBJ, "wise": WISE}, sky_blocks(objects, seed)
+    )
+
+
+def simulate_oddities(folder: str | Path, objects: int, seed: int, oddities: int) -> None:
+    """Write the tables of `simulate_sky` with some objects made odd, and which these are.
+
+    ``oddities.parquet`` holds their objid and what was done to them
+    (`skyserver_standin.sky.oddities`). All others are those of `simulate_sky`.
+
+    Parameters
+    ----------
+    folder : path-like
+        Where to; made if it is missing.
+    objects : int
+        Number of spectra.
+    seed : int
+        The same numbers give the same bytes.
+    oddities : int
+        Number of photometric objects that are made odd.
+
+    Raises
+    ------
+    ValueError
+        As `simulate_sky`, or if `oddities` is negative or more than half of the objects.
+    """
+    if not 0 <= oddities <= objects // 2:
+        raise ValueError(f"oddities={oddities} must be from 0 to half of objects={objects}")
+    _write(
+        folder,
+        {"specobj": SPECOBJ, "photoobj": PHOTOOBJ, "wise": WISE, "oddities": ODDITIES},
+        _odd_blocks(objects, seed, oddities),
     )
 
 
@@ -196,6 +228,23 @@ def photometry_blocks(
         yield _make_photometry(at, objects, rng, further)
 
 
+def _odd_blocks(
+    objects: int, seed: int, oddities: int, rows: int = BLOCK_ROWS
+) -> Iterator[tuple[pa.Table, ...]]:
+    """Yield the blocks of `sky_blocks` with oddities in proportion to their spectra, and these."""
+    _check(objects, seed)
+    plates = plan_plates(objects, np.random.default_rng([seed, 0]))
+    total, before = int(plates.spectra.sum()), 0
+    for number, block in enumerate(blocks_of_plates(plates, rows)):
+        after = before + int(plates.spectra[block].sum())
+        count = oddities * after // total - oddities * before // total
+        before = after
+        further = np.random.default_rng([seed, number, SPECTRA_FURTHER])
+        odd = Oddities(count, np.random.default_rng([seed, number, ODDITIES_STREAM]))
+        made = _make_block(plates, block, np.random.default_rng([seed, 1 + number]), further, odd)
+        yield *made, odd.table()
+
+
 def _make_photometry(
     at: np.ndarray, objects: int, rng: np.random.Generator, further: np.random.Generator
 ) -> tuple[pa.Table, pa.Table, pa.Table]:
@@ -227,7 +276,11 @@ def _check(objects: int, seed: int) -> None:
 
 
 def _make_block(
-    plates: Plates, block: slice, rng: np.random.Generator, further: np.random.Generator
+    plates: Plates,
+    block: slice,
+    rng: np.random.Generator,
+    further: np.random.Generator,
+    odd: Oddities | None = None,
 ) -> tuple[pa.Table, pa.Table, pa.Table]:
     part = Plates(*(column[block] for column in plates))
     at = np.repeat(np.arange(len(part.plate)), part.spectra)  # plate of each spectrum
@@ -245,9 +298,10 @@ def _make_block(
     objid = np.where(matched, _objids(at + block.start, len(plates.plate), rng), 0)
     kept = matched & ~repeated
     mode = np.full(kept.sum(), PRIMARY)
-    photo, wise = _photoobj(
-        objid[kept], ra[kept], dec[kept], sources.rows(kept), mode, rng, further
-    )
+    pictured = sources.rows(kept)
+    if odd is not None:
+        pictured = odd.inject(objid[kept], pictured)
+    photo, wise = _photoobj(objid[kept], ra[kept], dec[kept], pictured, mode, rng, further)
     spec = {
         "specObjID": pack_specobjid(part.plate[at], fiber, mjd, part.run2d[at]),
         "bestObjID": objid[first],

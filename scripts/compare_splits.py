@@ -1,0 +1,69 @@
+"""Set the scores of a sample's models on all its splits side by side.
+
+If the scores by plate or by sky cell are worse than those of objects drawn at random, the random
+ones flatter the model for use elsewhere in the sky. The values and intervals are those of the score
+tables. The test parts of two splits are different objects: a difference is drawn over the coarser
+groups of the two, in the same replicates for both (`sdssflow.evaluate.split_comparison`).
+
+Input
+    features : `features.parquet` of the sample
+    predictions : `predictions.parquet`, task by task, split by split, model by model
+    scores : `scores.csv`, task by task, split by split
+    pdf_scores : `pdf_scores.csv`, split by split; empty without models that give a p(z)
+
+Parameters
+----------
+    splits : JSON of the splits by name; the inputs come in the order of the names
+    models : JSON of the names of the models by task, in the order of the inputs
+    pdf_models : names of the regressors that give a p(z)
+    classes, redshifts, bootstrap : canonical JSON of these sections of the run
+Output
+    table : CSV, one row for each task, model, metric and split
+"""
+
+import json
+
+import pandas as pd
+from pydantic import TypeAdapter
+
+from sdssflow.configuration.scores import Bootstrap, ClassScores, RedshiftScores
+from sdssflow.configuration.splits import Split
+from sdssflow.evaluate import class_metrics, pdf_metrics, redshifts
+from sdssflow.evaluate.split_comparison import compare_splits
+from sdssflow.evaluate.tables import read_predictions
+from sdssflow.logs import run
+from sdssflow.tables import read_csv, read_parquet, write_csv
+
+
+def main(snakemake):
+    inputs, params = snakemake.input, snakemake.params
+    splits = TypeAdapter(dict[str, Split]).validate_json(params.splits)
+    bootstrap = Bootstrap.from_canonical(params.bootstrap)
+    features = read_parquet(inputs.features)
+    predictions, scores = iter(inputs.predictions), iter(inputs.scores)
+    scorers = {
+        "classify": class_metrics.scorer(ClassScores.from_canonical(params.classes)),
+        "regress": redshifts.scorer(RedshiftScores.from_canonical(params.redshifts)),
+    }
+    tables = []
+    for task, models in json.loads(params.models).items():
+        read = {
+            split: read_predictions([next(predictions) for _ in models], models)
+            for split in sorted(splits)
+        }
+        known = {split: read_csv(next(scores)) for split in sorted(splits)}
+        about = (splits, read, known, scorers[task], bootstrap, task)
+        tables.append(compare_splits(features, *about))
+        if task == "regress" and params.pdf_models:
+            giving = {
+                split: [one for one in ones if one.model in params.pdf_models]
+                for split, ones in read.items()
+            }
+            known = dict(zip(sorted(splits), map(read_csv, inputs.pdf_scores), strict=True))
+            about = (splits, giving, known, pdf_metrics.SCORER, bootstrap, "pdf")
+            tables.append(compare_splits(features, *about))
+    write_csv(pd.concat(tables, ignore_index=True), snakemake.output.table)
+
+
+if "snakemake" in globals():
+    run(main, snakemake)

@@ -1,0 +1,41 @@
+"""Look for the strangest objects of a sample, without using its classes.
+
+An isolation forest, a density estimate and the principal components each say how strange an object
+is (`sdssflow.explore.outliers`). What is at the end of such a list is rare, blended or badly
+measured: look at it.
+
+Input: ``features``. Parameters: ``explore`` (canonical Outliers), ``seed``. Outputs: ``outliers``
+(outliers.parquet: row_id, how strange by each of the three, the combined rank, the feature that
+lies farthest out) and ``gallery`` (outliers.csv: the strangest, with position, class and redshift
+where known).
+"""
+
+from sdssflow.configuration.clustering import Outliers
+from sdssflow.explore.feature_space import read_feature_space
+from sdssflow.explore.outliers import find_outliers, gallery
+from sdssflow.logs import logger, run
+from sdssflow.tables import metadata, read_parquet, with_metadata, write_csv, write_parquet
+
+
+def main(snakemake):
+    settings = Outliers.from_canonical(snakemake.params.explore)
+    seed = snakemake.params.seed
+    features = read_parquet(snakemake.input.features)
+    space = read_feature_space(features, settings.max_objects, seed)
+    logger.info("%d of %d objects, features %s", len(space.points), len(features), space.names)
+    if space.left_out:
+        logger.warning("left out, since some objects lack them: %s", ", ".join(space.left_out))
+    outliers = find_outliers(space, settings, seed)
+    write_csv(gallery(outliers, features, settings.shown), snakemake.output.gallery)
+    outliers = with_metadata(
+        outliers,
+        sample=metadata(features.schema).get("sample", ""),
+        features=list(space.names),
+        seed=seed,
+        data_digest=space.data_digest,
+    )
+    write_parquet(outliers, snakemake.output.outliers)
+
+
+if "snakemake" in globals():
+    run(main, snakemake)

@@ -1,0 +1,136 @@
+"""Groups found without labels set against the classes, with intervals, and in numbers of objects.
+
+The groups are fixed and the objects are drawn: an interval says how much the agreement would differ
+for other objects with these groups, not how much the groups would.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics.cluster import expected_mutual_information
+
+from sdssflow.configuration.clustering import NOISE
+from sdssflow.configuration.scores import Bootstrap
+from sdssflow.evaluate.bootstrap import draw_counts, interval, weighted_sums, with_point_estimate
+
+COLUMNS = [
+    *("algorithm", "groups", "truth", "ari", "ari_lower", "ari_upper", "ami", "ami_lower"),
+    *("ami_upper", "n"),
+]
+
+
+def agreement(
+    labels: dict[str, np.ndarray],
+    truth: np.ndarray,
+    truth_name: str,
+    objects: np.ndarray,
+    bootstrap: Bootstrap,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Compare groups with the truth.
+
+    Parameters
+    ----------
+    labels : dict of str to (n,) int array
+        The group of each object by each algorithm; -1 for noise, a group of its own here.
+    truth : (n,) array of str
+        True groups; objects with '' are left out.
+    truth_name : str
+        What they are.
+    objects : (n,) array of str
+        Equal for duplicates of one object, which are drawn together.
+    bootstrap : Bootstrap
+        Replicates, level and seed.
+
+    Returns
+    -------
+    scores : pandas.DataFrame
+        `COLUMNS`: the adjusted Rand index and the adjusted mutual information with intervals; no
+        row without a truth.
+    contingency : pandas.DataFrame
+        ``algorithm, group``, the number of objects of each true group, ``n``, and the ``commonest``
+        true group with its ``share``.
+    """
+    known = truth != ""
+    names = sorted(set(truth[known]))
+    if not names:
+        return pd.DataFrame(columns=COLUMNS), pd.DataFrame(columns=["algorithm", "group", "n"])
+    counts = with_point_estimate(draw_counts(objects[known], bootstrap))
+    member = np.searchsorted(names, truth[known])
+    scores, tables = [], []
+    for algorithm, every in labels.items():
+        found, group = np.unique(every[known], return_inverse=True)
+        shape = len(found), len(names)
+        cells = np.eye(shape[0] * shape[1], dtype=np.float32)[group * shape[1] + member]
+        drawn = np.rint(weighted_sums(counts, cells)).astype(np.int64).reshape(-1, *shape)
+        # what chance would share hardly depends on the draw, and takes long to sum up
+        chance = expected_information(drawn[0])
+        pairs = [(rand_index(table), mutual_information(table, chance)) for table in drawn]
+        pairs = np.array(pairs)
+        lower, upper = interval(pairs[1:], bootstrap.level)
+        row = {"algorithm": algorithm, "groups": int((found != NOISE).sum()), "truth": truth_name}
+        for place, name in enumerate(("ari", "ami")):
+            row |= {name: pairs[0, place], f"{name}_lower": lower[place]}
+            row[f"{name}_upper"] = upper[place]
+        scores.append(row | {"n": int(known.sum())})
+        tables.append(_contingency(algorithm, found, names, drawn[0]))
+    return pd.DataFrame(scores, columns=COLUMNS), pd.concat(tables, ignore_index=True)
+
+
+def _contingency(
+    algorithm: str, found: np.ndarray, names: list[str], table: np.ndarray
+) -> pd.DataFrame:
+    groups = ["noise" if number == NOISE else str(number) for number in found]
+    frame = pd.DataFrame(table, columns=names)
+    frame.insert(0, "group", groups)
+    frame.insert(0, "algorithm", algorithm)
+    total = table.sum(axis=1)
+    commonest = np.array(names)[table.argmax(axis=1)]
+    return frame.assign(n=total, commonest=commonest, share=table.max(axis=1) / total)
+
+
+def rand_index(table: np.ndarray) -> float:
+    """Return the adjusted Rand index of a contingency table (Hubert & Arabie 1985).
+
+    >>> rand_index(np.array([[3, 0], [0, 4]])), round(rand_index(np.array([[2, 2], [2, 2]])), 3)
+    (1.0, -0.167)
+    """
+
+    def pairs(counts: np.ndarray) -> float:
+        return float((counts * (counts - 1) / 2).sum())
+
+    rows, columns = pairs(table.sum(axis=1)), pairs(table.sum(axis=0))
+    total = table.sum()
+    if total < 2:
+        return np.nan
+    expected = rows * columns / (total * (total - 1) / 2)
+    largest = (rows + columns) / 2
+    return 1.0 if largest == expected else (pairs(table) - expected) / (largest - expected)
+
+
+def expected_information(table: np.ndarray) -> float:
+    """Return the mutual information that partitions of these sizes share by chance."""
+    table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
+    return float(expected_mutual_information(table, int(table.sum())))
+
+
+def mutual_information(table: np.ndarray, expected: float) -> float:
+    """Return the adjusted mutual information of a contingency table (Vinh et al. 2010).
+
+    Adjusted by `expected_information` and the arithmetic mean of the entropies, as scikit-learn
+    does.
+    """
+    table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
+    total = int(table.sum())
+    if total < 2:
+        return np.nan
+    if 1 in table.shape:
+        return 1.0 if table.shape == (1, 1) else 0.0
+    share = table / total
+    rows, columns = share.sum(axis=1, keepdims=True), share.sum(axis=0, keepdims=True)
+    some = share > 0
+    information = float((share[some] * np.log(share[some] / (rows * columns)[some])).sum())
+    entropies = [-float((part * np.log(part)).sum()) for part in (rows, columns)]
+    scale = np.mean(entropies) - expected
+    tiny = np.finfo(float).eps
+    return float((information - expected) / (scale if abs(scale) > tiny else tiny))

@@ -1,0 +1,117 @@
+"""How well rankings of strange objects find the oddities that a simulated sky holds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from sdssflow.configuration.scores import Bootstrap
+from sdssflow.evaluate.bootstrap import draw_counts, interval, positive_or_nan, with_point_estimate
+
+# of outliers.parquet: what is large for a strange object, and the combined rank, which is small
+RANKINGS = {"isolation": 1, "sparsity": 1, "reconstruction": 1, "combined": -1}
+COLUMNS = [
+    *("ranking", "score", "kind", "value", "lower", "upper", "chance", "oddities", "injected", "n"),
+]
+
+
+def oddity_scores(
+    outliers: pa.Table, catalogue: pa.Table, oddities: pa.Table, bootstrap: Bootstrap
+) -> pd.DataFrame:
+    """Score each ranking of `outliers` by which objects were made odd.
+
+    Parameters
+    ----------
+    outliers : pyarrow.Table
+        ``row_id`` and the columns of `RANKINGS`.
+    catalogue : pyarrow.Table
+        ``row_id, objid`` of at least these rows.
+    oddities : pyarrow.Table
+        ``objid, kind`` of all that were made odd.
+    bootstrap : Bootstrap
+        Replicates, level and seed; objects are drawn.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `COLUMNS`: average precision, and recall among the first N of a ranking for the N
+        ``oddities`` of all kinds and for those of each; ``chance`` is what a random order gives on
+        average. ``injected`` counts those of a kind before selection and cuts, ``oddities`` those
+        of them among the n objects.
+
+    Raises
+    ------
+    ValueError
+        If none of the oddities is among the objects, or an object has no objid.
+    """
+    kinds = _kinds(outliers, catalogue, oddities)
+    odd = kinds != ""
+    if not odd.any():
+        raise ValueError(
+            f"none of the {len(oddities)} odd objects is left among {len(odd)}; loosen the cuts or "
+            "simulate more of them"
+        )
+    objects = outliers.column("row_id").to_numpy().astype(str)
+    weights = with_point_estimate(draw_counts(objects, bootstrap)).astype(float)
+    injected = pd.Series(oddities.column("kind").to_pylist()).value_counts()
+    share = float(odd.mean())
+    names = sorted(set(kinds[odd]))
+    about = {"n": len(odd), "oddities": int(odd.sum()), "injected": len(oddities)}
+    rows = []
+    for ranking, sign in RANKINGS.items():
+        order = np.argsort(-sign * outliers.column(ranking).to_numpy(), kind="stable")
+        hits, drawn, which = odd[order], weights[:, order], kinds[order]
+        scored = {("average precision", "all"): average_precision(hits, drawn)}
+        scored[("recall at N", "all")] = recall_at_number(hits, hits, drawn)
+        for kind in names:
+            scored["recall at N", kind] = recall_at_number(which == kind, hits, drawn)
+        for (score, kind), values in scored.items():
+            lower, upper = interval(values[1:], bootstrap.level)
+            row = {"ranking": ranking, "score": score, "kind": kind, "value": values[0]}
+            row |= {"lower": lower, "upper": upper, "chance": share, **about}
+            if kind != "all":
+                row |= {"oddities": int((kinds == kind).sum()), "injected": int(injected[kind])}
+            rows.append(row)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _kinds(outliers: pa.Table, catalogue: pa.Table, oddities: pa.Table) -> np.ndarray:
+    """Return what was done to each object, '' for nothing."""
+    objid = pd.Series(
+        catalogue.column("objid").to_numpy(), index=catalogue.column("row_id").to_numpy()
+    )
+    wanted = outliers.column("row_id").to_numpy()
+    lacking = wanted[~np.isin(wanted, objid.index)]
+    if len(lacking) or objid.isna().any():
+        row = lacking[0] if len(lacking) else objid.index[objid.isna()][0]
+        raise ValueError(f"catalogue: row_id {row} has no objid, by which oddities are known")
+    pairs = zip(*(oddities.column(name).to_pylist() for name in ("objid", "kind")), strict=True)
+    kinds = dict(pairs)
+    return np.array([kinds.get(number, "") for number in objid.loc[wanted].tolist()], dtype=str)
+
+
+def average_precision(hits: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the average precision of a ranking, for m weightings of its n objects.
+
+    The mean over the oddities of the share of oddities down to each of them.
+
+    >>> average_precision(np.array([True, False, True]), np.ones((1, 3))).round(4)
+    array([0.8333])
+    """
+    found = np.cumsum(weights * hits, axis=1)
+    precision = found / positive_or_nan(np.cumsum(weights, axis=1))
+    total = positive_or_nan(found[:, -1])
+    return np.nansum(precision * weights * hits, axis=1) / total
+
+
+def recall_at_number(wanted: np.ndarray, hits: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the share of the wanted objects among the first N, N the number of hits: (m,).
+
+    >>> hits = np.array([True, False, True])
+    >>> recall_at_number(hits, hits, np.ones((1, 3)))
+    array([0.5])
+    """
+    number = (weights * hits).sum(axis=1, keepdims=True)
+    among = np.cumsum(weights, axis=1) <= number
+    return (weights * wanted * among).sum(axis=1) / positive_or_nan((weights * wanted).sum(axis=1))

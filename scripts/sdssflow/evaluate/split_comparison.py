@@ -1,0 +1,177 @@
+"""Splits of one sample side by side: what a model scores on each, and how far apart they are.
+
+The test parts of two splits are different objects, some of which they share. A difference between
+them is drawn over the coarser of their groups, of both splits alike: the objects of a plate that
+stand in both test parts enter both scores in the same replicates, so the interval knows what the
+two have in common. It does not know how much another training would have changed the scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from sdssflow.configuration.scores import Bootstrap
+from sdssflow.configuration.splits import Split
+from sdssflow.evaluate.bootstrap import draw_counts, interval
+from sdssflow.evaluate.metrics import ALL
+from sdssflow.evaluate.tables import (
+    Predictions,
+    Scorer,
+    Scores,
+    combined_digest,
+    mean_over_seeds,
+)
+from sdssflow.prepare.splits import group_keys
+
+USUAL_BASE = "random"
+COLUMNS = [
+    *("task", "model", "metric", "convention", "split", "value", "lower", "upper", "n"),
+    *("data_digest", "base", "difference", "difference_lower", "difference_upper", "drawn_over"),
+]
+
+
+def group_of(split: Split) -> str:
+    """Return what must not straddle two parts of a split: object, plate or sky_cell."""
+    return getattr(split, "group", "object")
+
+
+def base_of(splits: Mapping[str, Split]) -> str:
+    """Return the split that the others are compared with.
+
+    It is the one called `random`; without it the first by name that draws single objects, or the
+    first by name.
+
+    >>> from sdssflow.configuration.splits import HoldoutSplit
+    >>> plate = HoldoutSplit(kind="holdout", group="plate")
+    >>> base_of({"a": plate, "b": HoldoutSplit(kind="holdout")})
+    'b'
+    """
+    if USUAL_BASE in splits:
+        return USUAL_BASE
+    names = sorted(splits)
+    return next((name for name in names if group_of(splits[name]) == "object"), names[0])
+
+
+def coarser(base: Split, other: Split) -> Split:
+    """Return the split whose groups a difference is drawn over: the other's if it groups objects.
+
+    >>> from sdssflow.configuration.splits import HoldoutSplit
+    >>> random, plate = (HoldoutSplit(kind="holdout", group=g) for g in ("object", "plate"))
+    >>> coarser(random, plate).group, coarser(plate, random).group
+    ('plate', 'plate')
+    """
+    return base if group_of(other) == "object" else other
+
+
+def compare_splits(
+    features: pa.Table,
+    splits: Mapping[str, Split],
+    predictions: Mapping[str, Sequence[Predictions]],
+    scores: Mapping[str, pd.DataFrame],
+    scorer: Scorer,
+    bootstrap: Bootstrap,
+    task: str,
+) -> pd.DataFrame:
+    """Set the scores of every model on all splits side by side, each with its difference to one.
+
+    Parameters
+    ----------
+    features : pyarrow.Table
+        The sample's feature table: which objects stand together in a group.
+    splits : mapping of str to Split
+        The splits by name.
+    predictions : mapping of str to sequence of Predictions
+        Those of the same models on each split.
+    scores : mapping of str to pandas.DataFrame
+        The score table of each split, whose values and intervals are taken as they stand.
+    scorer : Scorer
+        How these models are scored; those of its metrics count that are for `across_splits`.
+    bootstrap : Bootstrap
+        Replicates, level and seed.
+    task : str
+        For the column of that name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `COLUMNS`, one row for each model, metric and split, all of the mean over seeds. The
+        differences, split minus base, have no value in the rows of the base.
+
+    Raises
+    ------
+    ValueError
+        If the scores of a split are of other test objects than its predictions.
+    """
+    metrics = tuple(m for m in scorer.metrics if m.across_splits and m.subset == ALL)
+    scorer = scorer._replace(metrics=metrics)
+    base = base_of(splits)
+    rows = []
+    for name in (base, *sorted(set(splits) - {base})):
+        over = coarser(splits[base], splits[name])
+        groups = _groups_by_row(features, over) if name != base else None
+        known = _known_scores(scores[name], predictions[name], name)
+        for one, reference in zip(predictions[name], predictions[base], strict=True):
+            apart = None
+            if groups is not None:
+                pair = [_mean_score(of, scorer, groups, bootstrap) for of in (one, reference)]
+                apart = _difference(*pair, bootstrap.level)
+            for place, metric in enumerate(metrics):
+                about = {"task": task, "model": one.model, "split": name, "base": base}
+                if apart is not None:
+                    ends = ("difference", "difference_lower", "difference_upper")
+                    about |= dict(zip(ends, apart[:, place], strict=True))
+                    about["drawn_over"] = group_of(over)
+                rows.append({**known[one.model, metric.name, metric.convention], **about})
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    order = {metric.name: place for place, metric in enumerate(metrics)}
+    models = {one.model: place for place, one in enumerate(predictions[base])}
+    places = [table["model"].map(models), table["metric"].map(order)]
+    return table.iloc[np.lexsort(places[::-1])].reset_index(drop=True)
+
+
+def _groups_by_row(features: pa.Table, split: Split) -> pd.Series:
+    """Return the group of each row_id."""
+    keys = group_keys(features, split).cast(pa.string())
+    return pd.Series(keys.to_pylist(), index=features.column("row_id").to_numpy())
+
+
+def _mean_score(
+    one: Predictions, scorer: Scorer, groups: pd.Series, bootstrap: Bootstrap
+) -> Scores:
+    """Score a model on its own test objects, drawn over these groups; mean over seeds."""
+    regrouped = replace(one, frame=one.frame.assign(group=groups.loc[one.frame["row_id"]].array))
+    by_seed = []
+    for seed in one.seeds:
+        counts = draw_counts(regrouped.of_seed(seed)["group"].to_numpy(dtype=str), bootstrap)
+        by_seed.append(scorer.score(scorer.columns(one, seed), counts, scorer.metrics))
+    return mean_over_seeds(by_seed)
+
+
+def _difference(score: Scores, base: Scores, level: float) -> np.ndarray:
+    """Return value, lower and upper end of the differences of k metrics: (3, k)."""
+    ends = interval(score.replicates - base.replicates, level)
+    return np.stack([score.values - base.values, *ends])
+
+
+def _known_scores(
+    scores: pd.DataFrame, predictions: Sequence[Predictions], split: str
+) -> dict[tuple[str, str, str], dict]:
+    """Return the row of each model, metric and convention; ValueError if of other test objects."""
+    rows = scores[(scores["seed"].astype(str) == ALL) & (scores["subset"] == ALL)]
+    digest = combined_digest(predictions[0].test_digests)
+    for found in rows["data_digest"].unique():
+        if found != digest:
+            raise ValueError(
+                f"split {split!r}: its scores are of test objects {found}, its predictions of "
+                f"{digest}; delete the scores and score again"
+            )
+    kept = ["metric", "convention", "value", "lower", "upper", "n", "data_digest"]
+    return {
+        (row["model"], row["metric"], row["convention"]): row[kept].to_dict()
+        for _, row in rows.iterrows()
+    }

@@ -1,0 +1,141 @@
+"""What columns that can't be features would give away, beside what each feature says.
+
+Each column by itself is cut in bins of about equal numbers of objects, from which half of the
+objects learn the mix of classes and the mean redshift, and the other half is judged; then the
+halves change places. An object and its duplicates are in one half. So a column counts for what it
+tells of objects that were not looked at, whatever its order: a plate tells the class of the other
+targets on it, an id that nobody else has tells nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.stats import rankdata
+
+from sdssflow.acquire.schema import CLASSES
+from sdssflow.configuration.leaks import leak_of
+from sdssflow.prepare.leaks import FORBIDDEN, evenly
+
+FEWEST_IN_BIN = 20  # objects of a half
+MOST_BINS = 500
+PRIOR = 1.0  # objects of the mean mix that each bin is given: no bin is sure of a class
+FEATURE, REFUSED = "feature", "refused"
+COLUMNS = ["column", "kind", "known", "auc", "of_class", "r2", "reason"]
+
+
+def leak_scores(
+    features: Mapping[str, np.ndarray], catalogue: pa.Table, object_key: pa.ChunkedArray
+) -> pd.DataFrame:
+    """Score each feature, and each column that can't be one, by itself.
+
+    Parameters
+    ----------
+    features : mapping of str to (n,) float array
+        The features, NaN where missing.
+    catalogue : pyarrow.Table
+        The same n objects.
+    object_key : (n,) pyarrow text column
+        Equal for duplicates of one object.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `COLUMNS`: name; ``feature`` or ``refused``; share of the objects that have it; the largest
+        area under the receiver operating characteristic of a class against the others, and which
+        class; the fraction of the variance of zspec that it explains, at least 0; why it is
+        refused. NaN where there are no classes, or no redshifts.
+    """
+    rows = evenly(catalogue.num_rows)
+    small = catalogue.take(pa.array(rows))
+    half = object_key.combine_chunks().dictionary_encode().indices.to_numpy()[rows] % 2
+    truth = _truth(small)
+    named = {(name, FEATURE): values[rows] for name, values in features.items()}
+    named |= {
+        (name, REFUSED): _codes(small[name]) for name in FORBIDDEN if name in small.column_names
+    }
+    found = []
+    for (name, kind), values in named.items():
+        auc, of_class, r2 = _held_out(values, half, *truth)
+        reason = (leak_of(name) or leak_of("zspec")) if kind == REFUSED else ""
+        found.append((name, kind, float(np.isfinite(values).mean()), auc, of_class, r2, reason))
+    return pd.DataFrame(found, columns=COLUMNS)
+
+
+def _truth(table: pa.Table) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return the (n, 3) memberships of the classes and the (n,) redshifts, None without any."""
+    member = zspec = None
+    if "spec_class" in table.column_names:
+        classes = table["spec_class"].to_numpy(zero_copy_only=False)
+        member = np.stack([classes == name for name in CLASSES], axis=1).astype(float)
+        member = member if (member.sum(axis=0) > 0).sum() > 1 else None
+    if "zspec" in table.column_names:
+        zspec = table["zspec"].to_numpy(zero_copy_only=False).astype(float)
+        known = zspec[np.isfinite(zspec)]
+        zspec = zspec if len(known) and np.ptp(known) > 0 else None
+    return member, zspec
+
+
+def _codes(column: pa.ChunkedArray) -> np.ndarray:
+    """Return a column as numbers that keep its order, NaN where missing."""
+    ranks = pc.rank(column, sort_keys="ascending", tiebreaker="dense").to_numpy().astype(float)
+    return np.where(column.is_valid().to_numpy(), ranks, np.nan)
+
+
+def _held_out(
+    values: np.ndarray, half: np.ndarray, member: np.ndarray | None, zspec: np.ndarray | None
+) -> tuple[float, str, float]:
+    """Return the largest area of a class, that class and the explained variance of zspec."""
+    bins = [_bins(values, half == one) for one in (0, 1)]
+    auc, of_class, r2 = np.nan, "", np.nan
+    if member is not None:
+        said = _means(bins, half, member)
+        auc, of_class = max(_areas(said, member))
+    if zspec is not None:
+        known = np.isfinite(zspec)
+        of_known = [numbers[known] for numbers in bins]
+        said = _means(of_known, half[known], zspec[known][:, None])[:, 0]
+        spread = ((zspec[known] - zspec[known].mean()) ** 2).sum()
+        r2 = max(0.0, float(1 - ((zspec[known] - said) ** 2).sum() / spread))
+    return auc, of_class, r2
+
+
+def _bins(values: np.ndarray, learnt: np.ndarray) -> np.ndarray:
+    """Return the bin of every object, with edges of those learnt from; 0 where it is missing."""
+    known = values[learnt & np.isfinite(values)]
+    if not len(known):
+        return np.zeros(len(values), dtype=int)
+    count = int(np.clip(len(known) // FEWEST_IN_BIN, 2, MOST_BINS))
+    # edges that occur themselves: equal values are never parted
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, count + 1)[1:-1], method="higher"))
+    return np.where(np.isfinite(values), 1 + np.searchsorted(edges, values, side="right"), 0)
+
+
+def _means(bins: list[np.ndarray], half: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return what each bin says of (n, k) numbers, learnt from the other half than an object's."""
+    said = np.empty_like(wanted)
+    for one, numbers in enumerate(bins):
+        learnt = half == one
+        if not learnt.any():
+            raise ValueError("one half of the objects is empty; use a sample of more objects")
+        size = numbers.max() + 1
+        mean = wanted[learnt].mean(axis=0)
+        sums = np.stack(
+            [np.bincount(numbers[learnt], column, size) for column in wanted[learnt].T], axis=1
+        )
+        counts = np.bincount(numbers[learnt], minlength=size)[:, None]
+        said[~learnt] = ((sums + PRIOR * mean) / (counts + PRIOR))[numbers[~learnt]]
+    return said
+
+
+def _areas(said: np.ndarray, member: np.ndarray) -> Iterator[tuple[float, str]]:
+    """Yield the area of each class that occurs, and its name."""
+    for name, score, of in zip(CLASSES, said.T, member.T > 0, strict=True):
+        n, others = int(of.sum()), int((~of).sum())
+        if n and others:
+            ranks = rankdata(score)
+            yield float((ranks[of].sum() - n * (n + 1) / 2) / (n * others)), name
