@@ -39,7 +39,7 @@ def ask(folder, fold, part, threads):
     predict, truth = opened.load(fold, threads), class_codes(part.spec_class)
 
     def losses(features):
-        return log_losses(predict(features), truth)
+        return log_losses(predict(features), np.tile(truth, len(features) // len(truth)))
 
     def outputs(features):
         return dict(zip(CLASSES, np.ascontiguousarray(predict(features).T), strict=True))

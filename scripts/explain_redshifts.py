@@ -47,7 +47,7 @@ def ask(folder, fold, part, calibrations):
     predict = opened.load(fold)
 
     def losses(features):
-        return np.abs(predict(features) - part.zspec)
+        return np.abs(predict(features) - zspec_of(features, part))
 
     return Asked("mae", losses, lambda features: {"zphot": predict(features)})
 
@@ -55,21 +55,23 @@ def ask(folder, fold, part, calibrations):
 def ask_pdf(opened, fold, part, calibration):
     pdf_of, point = opened.load_pdf(fold), opened.fold_settings(fold).point
 
-    def by_block(function):
-        def whole(features):
-            return np.concatenate([function(features[b], b) for b in blocks(len(features))])
+    def by_block(function, features):
+        pdfs = ((calibration.recalibrate(pdf_of(features[b])), b) for b in blocks(len(features)))
+        return np.concatenate([function(pdf, b) for pdf, b in pdfs])
 
-        return whole
+    def losses(features):
+        zspec = zspec_of(features, part)
+        return by_block(lambda pdf, b: ranked_probability_scores(pdf, zspec[b]), features)
 
-    def losses(features, rows):
-        pdf = calibration.recalibrate(pdf_of(features))
-        return ranked_probability_scores(pdf, part.zspec[rows])
+    def outputs(features):
+        return {"zphot": by_block(lambda pdf, b: summarise(pdf, point)["zphot"], features)}
 
-    def zphot(features, rows):
-        return summarise(calibration.recalibrate(pdf_of(features)), point)["zphot"]
+    return Asked("crps", losses, outputs)
 
-    of_zphot = by_block(zphot)
-    return Asked("crps", by_block(losses), lambda features: {"zphot": of_zphot(features)})
+
+def zspec_of(features, part):
+    """Return the redshifts of the objects, as often after each other as their features."""
+    return np.tile(part.zspec, len(features) // len(part))
 
 
 def main(snakemake):

@@ -46,6 +46,7 @@ def changed(content, path, value):
         (["regressors", "forest", "kind"], "random_forrest", "did you mean 'random_forest'?"),
         (["regressors", "forest", "trees"], 0, "greater than or equal to 1 (found 0)"),
         (["classifiers", "vote", "members"], ["svm", "forrest"], "no classifier 'forrest'"),
+        (["importance"], {"models": ["vot"]}, "models: there is no classifier or regressor 'vot'"),
         (["figures", "format"], "pngg", "did you mean 'png'?"),
         (["seeds"], [], "seeds: List should have at least 1 item"),
         (["seeds"], ["one"], "seeds.0: Input should be a valid integer"),

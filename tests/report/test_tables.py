@@ -21,6 +21,7 @@ from sdssflow.report.glossary import (
 from sdssflow.report.scores import (
     bin_tables,
     difference_table,
+    importance_table,
     not_told_apart,
     paired,
     ranked,
@@ -121,6 +122,28 @@ def test_a_difference_without_interval_claims_nothing():
         lower=np.nan, upper=np.nan
     )
     assert not_told_apart(frame, "b", "r2") == ["a"]
+
+
+def test_importance_has_a_column_for_each_model_and_no_row_of_a_single_seed():
+    frame = pd.DataFrame(
+        [
+            {"model": model, "seed": seed, "score": score, "kind": kind, "name": name,
+             "unpermuted": 0.25, "value": value, "lower": value - 0.01, "upper": value + 0.01}
+            for model, score in (("a", "crps"), ("b", "mae"))
+            for kind, name, value in (
+                ("feature", "u_g", 0.005), ("feature", "g_r", 0.2), ("group", "color", 0.3),
+            )
+            for seed in ("1", "all")
+        ]
+    )  # fmt: skip
+    table = importance_table(frame, "title", "text", [])
+    assert [column.label for column in table.columns] == ["permuted", "", "a", "b"]
+    assert table.columns[2].convention == "CRPS 0.25 grows by"
+    assert [[cell.text for cell in row[:2]] for row in table.rows] == [
+        ["u_g", "feature"], ["g_r", "feature"], ["color", "group"],
+    ]  # fmt: skip
+    assert [cell.text for cell in table.rows[1][2:]] == ["0.200", "0.200"]
+    assert [row[2].strong for row in table.rows] == [False, True, True]
 
 
 def test_bins_keep_their_order_and_numbers():

@@ -62,7 +62,7 @@ TINY_RUN = {
     "bootstrap": {"replicates": 20, "level": 0.95, "seed": 1},
     "importance": {
         "models": ["logistic", "vote", "ensemble", "linear"],
-        "rows": 40,
+        "rows": 1000,
         "permutations": 1,
         "strongest": 2,
         "points": 3,

@@ -4,6 +4,7 @@ import shutil
 import time
 from pathlib import Path, PurePath
 
+import numpy as np
 import pytest
 import yaml
 
@@ -95,6 +96,28 @@ def test_every_score_quotes_its_data(finished):
         assert set(scores.loc[scores["seed"].astype(str) == "1", "data_digest"]) == {digest}
         assert (scores["n"] > 0).all()
         assert scores["convention"].ne("").all()
+
+
+def test_importance_starts_from_the_scores_of_the_same_objects(finished):
+    """All test objects are drawn here, so before anything is permuted the scores are the same."""
+    results = finished.folder / "results"
+    for folder, scores, metric, models in (
+        ("mclass/classify/folds", "scores", "log_loss", ["logistic", "vote"]),
+        ("mock/classify/random", "scores", "log_loss", ["logistic"]),
+        ("tiny/regress/published", "pdf_scores", "crps", ["ensemble"]),
+    ):
+        score = read_csv(results / folder / f"{scores}.csv").query("metric == @metric")
+        importance = read_csv(results / folder / "importance.csv").query("score == @metric")
+        assert list(importance["model"].unique()) == models
+        for model in models:
+            of_all = score[(score["model"] == model) & (score["seed"] == "all")].iloc[0]
+            found = importance[importance["model"] == model]
+            np.testing.assert_allclose(found["unpermuted"], of_all["value"], rtol=1e-9)
+            assert set(found["n"]) == {of_all["n"]}
+            assert set(found["data_digest"]) == {of_all["data_digest"]}
+    page = (results / "report/tiny.html").read_text(encoding="utf-8")
+    assert "Which features the regressors use" in page
+    assert "Which features the classifiers use" not in page
 
 
 def test_networks_ran_on_the_cpu_as_the_default_profile_says(finished):

@@ -19,7 +19,8 @@ at by the model of that fold. Every model gets the same objects and permutations
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,16 +53,18 @@ Outputs = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of a trained model about m objects; both take (m, f) float64 features.
+    """What is asked of a trained model about m objects, several times in one call.
+
+    Both take (k m, f) float64 features: of all objects, then of all again, k times.
 
     Attributes
     ----------
     score : str
         Name of the mean of the losses.
     losses : callable
-        Returns the (m,) losses of the objects, of whatever features they are given.
+        Returns the (k m,) losses of the objects, of whatever features they are given.
     outputs : callable
-        Returns (m,) arrays by name: what the model says of them.
+        Returns (k m,) arrays by name: what the model says of them.
     """
 
     score: str
@@ -273,12 +276,10 @@ def importance_table(model: str, drawn: Mapping[int, Drawn], level: float) -> pd
 
 def _permuted(fold: DrawnFold, columns: tuple[int, ...]) -> np.ndarray:
     """Return the (m,) losses with these columns permuted together, mean over permutations."""
-    losses = np.zeros(len(fold.part))
-    for order in fold.permutations:
-        features = fold.part.features.copy()
-        features[:, columns] = features[np.ix_(order, columns)]
-        losses += fold.asked.losses(features)
-    return losses / len(fold.permutations)
+    given, orders = fold.part.features, np.array(fold.permutations)
+    features = np.tile(given, (len(orders), 1))
+    features[:, columns] = given[np.ix_(orders.ravel(), columns)]
+    return fold.asked.losses(features).reshape(orders.shape).mean(axis=0)
 
 
 def dependence_table(
@@ -312,13 +313,12 @@ def dependence_table(
     rows = []
     for rank, name in enumerate(ranked["name"].head(settings.strongest), start=1):
         column = names.index(name)
-        for at in _values(
-            np.concatenate([d.features[:, column] for d in drawn.values()]), settings
-        ):
-            for output, means in _dependence(drawn, column, at).items():
-                rows.append(
-                    (model, rank, name, at, output, *_with_interval(means, level), n, digest)
-                )
+        values = _values(
+            np.concatenate([its.features[:, column] for its in drawn.values()]), settings
+        )
+        for at, output, means in _dependence(drawn, column, values):
+            value = _with_interval(means, level)
+            rows.append((model, rank, name, at, output, *value, n, digest))
     return pd.DataFrame(rows, columns=DEPENDENCE_COLUMNS)
 
 
@@ -330,19 +330,25 @@ def _values(feature: np.ndarray, settings: Importance) -> np.ndarray:
     return np.unique(np.quantile(finite, np.linspace(0.01, 0.99, settings.points)))
 
 
-def _dependence(drawn: Mapping[int, Drawn], column: int, at: float) -> dict[str, np.ndarray]:
-    """Return the (1 + replicates,) mean of each output, over seeds, if a feature is `at`."""
+def _dependence(
+    drawn: Mapping[int, Drawn], column: int, values: np.ndarray
+) -> Iterator[tuple[float, str, np.ndarray]]:
+    """Yield value, output and its (1 + replicates,) mean over seeds if a feature had that value."""
+    if not len(values):
+        return
     names: list[str] = []
 
     def outputs(fold: DrawnFold) -> np.ndarray:
-        features = fold.part.features.copy()
-        features[:, column] = at
+        features = np.tile(fold.part.features, (len(values), 1))
+        features[:, column] = np.repeat(values, len(fold.part))
         found = fold.asked.outputs(features)
         names[:] = found
-        return np.column_stack(list(found.values()))
+        said = np.stack(list(found.values())).reshape(len(found), len(values), -1)
+        return said.transpose(2, 1, 0).reshape(len(fold.part), -1)
 
     means = _mean_over([its.means(outputs) for its in drawn.values()])
-    return dict(zip(names, means.T, strict=True))
+    for place, (at, name) in enumerate(itertools.product(values.tolist(), names)):
+        yield at, name, means[:, place]
 
 
 def _labels(drawn: Mapping[int, Drawn]) -> list[tuple[int | str, int, str]]:

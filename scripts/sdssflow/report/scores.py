@@ -43,6 +43,9 @@ POINT_COLUMNS = (
     "model", "subset", "aim", "wanted", "threshold", "seeds", "chosen", "n",
     *(f"{of}{end}" for of in ("purity", "completeness") for end in ("", "_lower", "_upper")),
 )  # fmt: skip
+IMPORTANCE_COLUMNS = (
+    "model", "seed", "score", "kind", "name", "unpermuted", "value", "lower", "upper",
+)  # fmt: skip
 NOT_ZERO = "Bold: the interval does not hold 0."
 
 
@@ -366,6 +369,29 @@ def stack_table(stacks: pd.DataFrame, title: str, text: str, notes: list[str]) -
     heads = [f"{moment} {what}" for moment in MOMENTS
              for what in ("of Σ p(z)", "of zspec", "difference")]  # fmt: skip
     columns = [*word_columns("model", "bin"), *map(Column, ("zphot", "N", *heads))]
+    return Table(title, text, columns, body, [*notes, NOT_ZERO], folded=True)
+
+
+def importance_table(importance: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:
+    """Show the importance of features, then of groups, folded: one column per model, mean of seeds.
+
+    Bold where the interval lacks 0.
+    """
+    rows = importance[importance["seed"] == "all"]
+    models = list(dict.fromkeys(rows["model"]))
+    by = _rows_by(rows, "kind", "name", "model")
+    body = []
+    for kind, name in dict.fromkeys(rows[["kind", "name"]].itertuples(index=False, name=None)):
+        grown = [by[kind, name, model] for model in models]
+        cells = [score_cell(row, not _holds_zero(row)) for row in grown]
+        body.append([text_cell(name), text_cell(kind), *cells])
+    first = rows.drop_duplicates("model")
+    before = [
+        f"{label(score)} {plain(value)} grows by"
+        for score, value in zip(first["score"], first["unpermuted"], strict=True)
+    ]
+    heads = [Column(model, words) for model, words in zip(models, before, strict=True)]
+    columns = [*word_columns("permuted", ""), *heads]
     return Table(title, text, columns, body, [*notes, NOT_ZERO], folded=True)
 
 

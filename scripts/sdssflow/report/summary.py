@@ -15,6 +15,7 @@ from sdssflow.report.figures import PDFS
 from sdssflow.report.glossary import RANKED_BY, TASKS
 from sdssflow.report.provenance import Provenance, check_digests
 from sdssflow.report.scores import (
+    IMPORTANCE_COLUMNS,
     POINT_COLUMNS,
     SET_COLUMNS,
     STACK_COLUMNS,
@@ -22,6 +23,7 @@ from sdssflow.report.scores import (
     bin_tables,
     class_table,
     difference_table,
+    importance_table,
     point_table,
     read_scores,
     score_table,
@@ -179,6 +181,8 @@ def _blocks(item: Item, scores: ModelScores) -> Iterator[Table | Figure]:
                 yield difference_table(scores.differences, scores.best, title, text, notes)
         case "redshift_stacks_summary":
             yield stack_table(read_table(item.path, STACK_COLUMNS), title, text, notes)
+        case "importance_table":
+            yield importance_table(read_table(item.path, IMPORTANCE_COLUMNS), title, text, notes)
         case "covariate_shift":
             frame = read_table(item.path, (), empty=True)
             if len(frame):
