@@ -35,7 +35,8 @@ def explorer_link(ra: float, dec: float, release: int = LATEST_RELEASE) -> str:
     >>> explorer_link(180.25, -0.5, 14)
     'https://skyserver.sdss.org/dr14/en/tools/explore/summary.aspx?ra=180.25&dec=-0.5'
     """
-    query = urlencode({"ra": f"{round(ra, 6):.10g}", "dec": f"{round(dec, 6):.10g}"})
+    ra, dec = (f"{degrees:.6f}".rstrip("0").rstrip(".") for degrees in (ra, dec))
+    query = urlencode({"ra": ra, "dec": dec})
     return EXPLORER.format(release=release, query=query)
 
 
