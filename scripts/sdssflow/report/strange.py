@@ -35,8 +35,8 @@ def explorer_link(ra: float, dec: float, release: int = LATEST_RELEASE) -> str:
     >>> explorer_link(180.25, -0.5, 14)
     'https://skyserver.sdss.org/dr14/en/tools/explore/summary.aspx?ra=180.25&dec=-0.5'
     """
-    ra, dec = (f"{degrees:.6f}".rstrip("0").rstrip(".") for degrees in (ra, dec))
-    query = urlencode({"ra": ra, "dec": dec})
+    at = {"ra": ra, "dec": dec}
+    query = urlencode({name: f"{of:.6f}".rstrip("0").rstrip(".") for name, of in at.items()})
     return EXPLORER.format(release=release, query=query)
 
 
