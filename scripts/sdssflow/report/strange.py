@@ -26,6 +26,10 @@ from sdssflow.report.tables import (
 LATEST_RELEASE = 17  # of the imaging; a position means the same in every release
 EXPLORER = "https://skyserver.sdss.org/dr{release}/en/tools/explore/summary.aspx?{query}"
 RANKS = ("isolation_rank", "sparsity_rank", "reconstruction_rank", "combined")
+AGREEMENT_COLUMNS = (
+    *("algorithm", "groups", "truth", "n"),
+    *(f"{name}{end}" for name in ("ari", "ami") for end in ("", "_lower", "_upper")),
+)
 GALLERY_COLUMNS = ("place", "row_id", *RANKS, "feature", "deviation")
 
 
