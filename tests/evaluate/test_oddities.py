@@ -62,6 +62,14 @@ def test_kinds_are_told_apart_and_those_removed_are_counted():
     assert of_kinds.oddities.sum() == ODD and of_kinds.injected.sum() == 60
 
 
+def test_none_found_of_a_kind_has_the_exact_interval():
+    *some, odd, _ = tables(0.0)
+    ranked = some[0].set_column(1, "isolation", pa.array(np.where(odd, -9.0, 0.0)))
+    row = oddity_scores(ranked, *some[1:], BOOTSTRAP).iloc[1]
+    assert (row.ranking, row.value, row.lower) == ("isolation", 0, 0)
+    assert row.upper == pytest.approx(1 - 0.025 ** (1 / ODD))
+
+
 def test_weights_are_repeated_objects():
     hits = np.array([True, False, True, False, False])
     weights = np.array([[2, 1, 0, 3, 1]])

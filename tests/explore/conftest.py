@@ -36,6 +36,7 @@ def make_features():
         names = [f"feature_{column}" for column in range(d)]
         columns = {
             "row_id": pa.array(1000 + 7 * np.arange(n), type=pa.int64()),
+            "object_key": pa.array([f"object_{row}" for row in range(n)]),
             "spec_class": pa.array(np.array(["GALAXY", "QSO", "STAR"])[member % 3]),
             "zspec": pa.array(member + generator.uniform(0, 0.5, n)),
             **{name: pa.array(values[:, column]) for column, name in enumerate(names)},

@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from sdssflow.configuration.clustering import Clustering
+from sdssflow.configuration.scores import Bootstrap
 from sdssflow.explore.clusters import ALGORITHMS, by_size, find_clusters, true_groups
 from sdssflow.explore.feature_space import read_feature_space
 from sdssflow.tables import metadata, read_csv, read_parquet, write_parquet
@@ -104,8 +105,10 @@ def test_two_objects_cannot_be_two_groups_and_three_can(make_features):
 def run_script(features, folder, name):
     write_parquet(features, folder / "features.parquet")
     outputs = {"table": folder / f"{name}.csv", "labels": folder / f"{name}.parquet"}
+    outputs |= {of: folder / f"{name}_{of}.csv" for of in ("agreement", "contingency")}
     inputs = {"features": folder / "features.parquet"}
-    return run(script, inputs, outputs, explore=SETTINGS.canonical(), seed=4)
+    bootstrap = Bootstrap(replicates=30).canonical()
+    return run(script, inputs, outputs, explore=SETTINGS.canonical(), seed=4, bootstrap=bootstrap)
 
 
 def test_script_writes_the_same_bytes_each_time(tmp_path, make_features):
@@ -118,4 +121,13 @@ def test_script_writes_the_same_bytes_each_time(tmp_path, make_features):
     assert provenance["seed"] == 4
     table = read_csv(first.table)
     assert set(table.data_digest) == {provenance["data_digest"]}
+    chosen = table[table.chosen].drop_duplicates("algorithm").set_index("algorithm")
     assert table[table.chosen].groupby("algorithm").k.nunique().tolist() == [1, 1, 1]
+    agreement = read_csv(first.agreement).set_index("algorithm")
+    for name in ("ari", "ami"):
+        np.testing.assert_allclose(agreement[name], chosen[name].loc[agreement.index], rtol=1e-9)
+        assert (agreement[f"{name}_lower"] <= agreement[name]).all()
+    contingency = read_csv(first.contingency)
+    counted = contingency.groupby("algorithm")["n"].sum()
+    assert counted.tolist() == [200, 200, 200]
+    assert first.agreement.read_bytes() == second.agreement.read_bytes()

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdssflow.report import tables
+from sdssflow.report.comparisons import split_table
 from sdssflow.report.glossary import (
     BETTER,
     HEADLINES,
@@ -27,7 +28,6 @@ from sdssflow.report.scores import (
     ranked,
     score_table,
     seed_digests,
-    split_table,
 )
 from sdssflow.report.tables import ReportError, decimals, fixed, plain, with_interval
 

@@ -7,14 +7,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sdssflow.evaluate import class_metrics, redshift_metrics
-from sdssflow.evaluate.metrics import axis_labels
 from sdssflow.plotting import model_look, panels
 
 LABELS = {
-    **axis_labels(redshift_metrics.METRICS),
-    **axis_labels(class_metrics.METRICS),
     "error_rate": "fraction in the wrong class",
+    "log_loss": "log-loss",
+    "sigma_nmad": "$\\sigma_{\\rm NMAD}$",
     "rms": "rms of $\\Delta z/(1+z)$",
 }
 BEYOND = 4  # how far beyond the last point the curve is drawn

@@ -7,10 +7,17 @@ import pandas as pd
 import pyarrow as pa
 
 from sdssflow.configuration.scores import Bootstrap
-from sdssflow.evaluate.bootstrap import draw_counts, interval, positive_or_nan, with_point_estimate
+from sdssflow.evaluate.bootstrap import (
+    bound_certain_fraction,
+    draw_counts,
+    interval,
+    positive_or_nan,
+    with_point_estimate,
+)
 
 # of outliers.parquet: what is large for a strange object, and the combined rank, which is small
 RANKINGS = {"isolation": 1, "sparsity": 1, "reconstruction": 1, "combined": -1}
+PRECISION, RECALL = "average precision", "recall at N"
 COLUMNS = [
     *("ranking", "score", "kind", "value", "lower", "upper", "chance", "oddities", "injected", "n"),
 ]
@@ -62,16 +69,19 @@ def oddity_scores(
     for ranking, sign in RANKINGS.items():
         order = np.argsort(-sign * outliers.column(ranking).to_numpy(), kind="stable")
         hits, drawn, which = odd[order], weights[:, order], kinds[order]
-        scored = {("average precision", "all"): average_precision(hits, drawn)}
-        scored[("recall at N", "all")] = recall_at_number(hits, hits, drawn)
+        scored = {(PRECISION, "all"): average_precision(hits, drawn)}
+        scored[RECALL, "all"] = recall_at_number(hits, hits, drawn)
         for kind in names:
-            scored["recall at N", kind] = recall_at_number(which == kind, hits, drawn)
+            scored[RECALL, kind] = recall_at_number(which == kind, hits, drawn)
         for (score, kind), values in scored.items():
             lower, upper = interval(values[1:], bootstrap.level)
             row = {"ranking": ranking, "score": score, "kind": kind, "value": values[0]}
             row |= {"lower": lower, "upper": upper, "chance": share, **about}
             if kind != "all":
                 row |= {"oddities": int((kinds == kind).sum()), "injected": int(injected[kind])}
+            if score == RECALL:  # none or all of them: no resampling can vary that
+                ends = (float(values[0]), row["lower"], row["upper"], row["oddities"])
+                row["lower"], row["upper"] = bound_certain_fraction(*ends, bootstrap.level)
             rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)
 

@@ -234,7 +234,7 @@ LEARNING = (
 )
 SPLITS = (
     Shown("splits/comparison.csv", "Splits side by side",
-        "Scores of each model on every split, and of each split minus the first. Values and "
+        "What each model scores on every split, and each split minus the first. Values and "
         "intervals are those of the score tables. Test parts of two splits are different objects: "
         "the interval of a difference is of a bootstrap over the coarser groups of the two "
         "(objects, plates or cells of the sky), with the same draws for both, and knows nothing of "

@@ -11,16 +11,16 @@ import pandas as pd
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.evaluate import groups, learning, published, split_comparison
+from sdssflow.evaluate import published
 from sdssflow.report.cards import data_sheet, facts_of
+from sdssflow.report.comparisons import learning_section, splits_section
 from sdssflow.report.contents import Item
 from sdssflow.report.failures import Objids, read_objids
 from sdssflow.report.figures import PUBLISHED
-from sdssflow.report.glossary import TASKS, label
+from sdssflow.report.glossary import label
 from sdssflow.report.provenance import Facts, Provenance, read_facts
-from sdssflow.report.scores import averaged, fit_table, split_table
 from sdssflow.report.sections import LONG, Section, block
-from sdssflow.report.strange import agreement_table, strange_table
+from sdssflow.report.strange import AGREEMENT_COLUMNS, agreement_table, strange_table
 from sdssflow.report.summary import TaskSummary, summarise
 from sdssflow.report.tables import (
     Cell,
@@ -205,7 +205,7 @@ def _stages(
             chosen["features"].append(item)
     blocks = {
         key: [
-            agreement_table(read_table(item.path, groups.COLUMNS, empty=True), item, notes)
+            agreement_table(read_table(item.path, AGREEMENT_COLUMNS, empty=True), item, notes)
             if item.name == "clusters_agreement"
             else block(
                 item,
@@ -252,32 +252,6 @@ def _parts(name: str, sample: Sample, items: list[Item], notes: list[str]) -> Se
             )
         )
     return Section(f"{name}-parts", "Training and test parts", blocks=blocks)
-
-
-def splits_section(name: str, items: list[Item], run: RunConfiguration) -> Section:
-    """Return a table for each task of what its models score on every split."""
-    blocks, notes = [], averaged(run.seeds, run)
-    for item in (item for item in items if item.name == "split_comparison"):
-        frame = read_table(item.path, split_comparison.COLUMNS)
-        for task, rows in frame.groupby("task", sort=False):
-            title = f"{item.title}: {TASKS[task].lower() if task != 'pdf' else TASKS[task]}"
-            table = split_table(rows, title, item.caption, [notes])
-            blocks.append(replace(table, source=item.path))
-    return Section(f"{name}-splits", "Splits side by side", blocks=blocks)
-
-
-def learning_section(name: str, split: str, items: list[Item], run: RunConfiguration) -> Section:
-    """Return the learning curves of a split, the fits with their intervals."""
-    mine = [item for item in items if item.split == split and item.name.startswith("learning")]
-    notes, blocks = [averaged(run.seeds, run)], []
-    for item in mine:
-        if item.name == "learning_fits":
-            frame = read_table(item.path, learning.FIT_COLUMNS)
-            table = fit_table(frame, item.title, item.caption, notes)
-            blocks.append(replace(table, source=item.path))
-        else:
-            blocks.append(block(item, f"sample {name}, split {split}", notes))
-    return Section(f"{name}-learning-{split}", f"Learning curves, split {split}", blocks=blocks)
 
 
 def published_tables(path: str | Path) -> list[Table]:

@@ -273,7 +273,7 @@ def difference_table(
         line = [text_cell(f"{model} \N{MINUS SIGN} {best}")]
         for metric in metrics:
             row = cells.get((model, metric))
-            line.append(_score(row, row is not None and not _holds_zero(row)))
+            line.append(_score(row, row is not None and not holds_zero(row)))
         body.append(line)
     columns = [*word_columns("difference"), *(Column(label(name)) for name in metrics)]
     return Table(title, text, columns, body, [*notes, NOT_ZERO])
@@ -283,7 +283,7 @@ def not_told_apart(differences: pd.DataFrame, best: str, metric: str) -> list[st
     """Return the models whose paired difference from `best` in `metric` may be 0."""
     rows = paired(differences, best)
     rows = rows[rows["metric"] == metric]
-    return [row["model"] for _, row in rows.iterrows() if _holds_zero(row)]
+    return [row["model"] for _, row in rows.iterrows() if holds_zero(row)]
 
 
 def bin_tables(scores: pd.DataFrame, title: str, text: str, notes: list[str]) -> list[Table]:
@@ -306,53 +306,6 @@ def bin_tables(scores: pd.DataFrame, title: str, text: str, notes: list[str]) ->
     return tables
 
 
-def split_table(rows: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:
-    """Show the scores of one task on every split, and of each split minus the base, which is first.
-
-    Bold where the interval of a difference leaves 0 out.
-    """
-    base = rows["base"].iloc[0]
-    splits = [base, *(name for name in dict.fromkeys(rows["split"]) if name != base)]
-    over = rows.drop_duplicates("split").set_index("split")["drawn_over"].to_dict()
-    ends = {"value": "difference", "lower": "difference_lower", "upper": "difference_upper"}
-    body = []
-    for (model, metric), group in rows.groupby(["model", "metric"], sort=False):
-        found = {row["split"]: row for _, row in group.iterrows()}
-        line = [text_cell(model), text_cell(label(metric))]
-        line += [score_cell(found[name]) for name in splits]
-        for name in splits[1:]:
-            apart = pd.Series({key: found[name][end] for key, end in ends.items()})
-            line.append(score_cell(apart, not _holds_zero(apart)))
-        body.append(line)
-    heads = [Column(name) for name in splits]
-    heads += [
-        Column(f"{name} \N{MINUS SIGN} {base}", f"drawn by {over[name].replace('_', ' ')}")
-        for name in splits[1:]
-    ]
-    about = rows.drop_duplicates("split").set_index("split")
-    counted = ", ".join(f"{int(about['n'][name]):,} ({name})" for name in splits)
-    digests = ", ".join(f"{about['data_digest'][name]} ({name})" for name in splits)
-    notes = [f"N = {counted}; test digests {digests}", *notes, NOT_ZERO]
-    return Table(title, text, [*word_columns("model", "score"), *heads], body, notes)
-
-
-def fit_table(fits: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:
-    """Show the power laws of learning curves, each number with its interval."""
-    names = {"floor": "floor a", "factor": "factor b", "exponent": "exponent c"}
-    names |= {"at_twice": "at twice N"}
-    body = []
-    for _, row in fits.iterrows():
-        line = [text_cell(row[name]) for name in ("model", "part")]
-        line += [text_cell(label(row["metric"])), number_cell(row["objects"])]
-        for name in names:
-            ends = {"value": name, "lower": f"{name}_lower", "upper": f"{name}_upper"}
-            line.append(score_cell(pd.Series({key: row[end] for key, end in ends.items()})))
-        body.append([*line, number_cell(row["at_end"])])
-    heads = ("model", "part", "score", "N", *names.values(), "at end")
-    columns = word_columns(*heads, numeric=("N", *names.values()))
-    return Table(title, text, columns, body, notes)
-
-
 def stack_table(stacks: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:
     """Show means and widths of stacks, folded; bold where the difference's interval lacks 0."""
     body = []
@@ -364,7 +317,7 @@ def stack_table(stacks: pd.DataFrame, title: str, text: str, notes: list[str]) -
             names = {"value": "difference", "lower": "lower", "upper": "upper"}
             difference = pd.Series({key: row[f"{moment}_{name}"] for key, name in names.items()})
             line += [number_cell(row[f"{moment}_{what}"]) for what in ("stacked", "true")]
-            line.append(score_cell(difference, not _holds_zero(difference)))
+            line.append(score_cell(difference, not holds_zero(difference)))
         body.append(line)
     heads = [f"{moment} {what}" for moment in MOMENTS
              for what in ("of Σ p(z)", "of zspec", "difference")]  # fmt: skip
@@ -425,6 +378,7 @@ def _best(rows: pd.DataFrame, key: tuple[str, ...]) -> set[str]:
     return set(target.index[target == target.min()])
 
 
-def _holds_zero(row: pd.Series) -> bool:
+def holds_zero(row: pd.Series) -> bool:
+    """Return whether an interval holds 0, or there is none."""
     # no interval, no claim that two models differ
     return not (row["lower"] > 0 or row["upper"] < 0)

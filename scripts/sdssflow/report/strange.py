@@ -26,6 +26,10 @@ from sdssflow.report.tables import (
 LATEST_RELEASE = 17  # of the imaging; a position means the same in every release
 EXPLORER = "https://skyserver.sdss.org/dr{release}/en/tools/explore/summary.aspx?{query}"
 RANKS = ("isolation_rank", "sparsity_rank", "reconstruction_rank", "combined")
+AGREEMENT_COLUMNS = (
+    *("algorithm", "groups", "truth", "n"),
+    *(f"{name}{end}" for name in ("ari", "ami") for end in ("", "_lower", "_upper")),
+)
 GALLERY_COLUMNS = ("place", "row_id", *RANKS, "feature", "deviation")
 
 
@@ -35,7 +39,8 @@ def explorer_link(ra: float, dec: float, release: int = LATEST_RELEASE) -> str:
     >>> explorer_link(180.25, -0.5, 14)
     'https://skyserver.sdss.org/dr14/en/tools/explore/summary.aspx?ra=180.25&dec=-0.5'
     """
-    query = urlencode({"ra": f"{ra:.6f}".rstrip("0"), "dec": f"{dec:.6f}".rstrip("0")})
+    at = {"ra": ra, "dec": dec}
+    query = urlencode({name: f"{of:.6f}".rstrip("0").rstrip(".") for name, of in at.items()})
     return EXPLORER.format(release=release, query=query)
 
 

@@ -1,0 +1,104 @@
+"""Splits of a sample side by side, and scores against the number of training objects."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+
+from sdssflow.configuration.run import RunConfiguration
+from sdssflow.report.contents import Item
+from sdssflow.report.glossary import TASKS, label
+from sdssflow.report.scores import NOT_ZERO, averaged, holds_zero, score_cell
+from sdssflow.report.sections import Section, block
+from sdssflow.report.tables import (
+    Column,
+    Table,
+    number_cell,
+    read_table,
+    text_cell,
+    word_columns,
+)
+
+# of the tables of evaluate.split_comparison and evaluate.learning, whose imports take long
+SPLIT_COLUMNS = (
+    *("task", "model", "metric", "split", "value", "lower", "upper", "n", "data_digest", "base"),
+    *("difference", "difference_lower", "difference_upper", "drawn_over"),
+)
+FITTED = {"floor": "floor a", "factor": "factor b", "exponent": "exponent c"}
+FITTED |= {"at_twice": "at twice N"}
+FIT_COLUMNS = (
+    *("model", "part", "metric", "objects", "at_end"),
+    *(f"{name}{end}" for name in FITTED for end in ("", "_lower", "_upper")),
+)
+
+
+def splits_section(name: str, items: list[Item], run: RunConfiguration) -> Section:
+    """Return a table for each task of what its models score on every split."""
+    blocks, notes = [], averaged(run.seeds, run)
+    for item in (item for item in items if item.name == "split_comparison"):
+        frame = read_table(item.path, SPLIT_COLUMNS)
+        for task, rows in frame.groupby("task", sort=False):
+            title = f"{item.title}: {TASKS[task].lower() if task != 'pdf' else TASKS[task]}"
+            table = split_table(rows, title, item.caption, [notes])
+            blocks.append(replace(table, source=item.path))
+    return Section(f"{name}-splits", "Splits side by side", blocks=blocks)
+
+
+def learning_section(name: str, split: str, items: list[Item], run: RunConfiguration) -> Section:
+    """Return the learning curves of a split, the fits with their intervals."""
+    mine = [item for item in items if item.split == split and item.name.startswith("learning")]
+    notes, blocks = [averaged(run.seeds, run)], []
+    for item in mine:
+        if item.name == "learning_fits":
+            frame = read_table(item.path, FIT_COLUMNS)
+            table = fit_table(frame, item.title, item.caption, notes)
+            blocks.append(replace(table, source=item.path))
+        else:
+            blocks.append(block(item, f"sample {name}, split {split}", notes))
+    return Section(f"{name}-learning-{split}", f"Learning curves, split {split}", blocks=blocks)
+
+
+def split_table(rows: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:
+    """Show the scores of one task on every split, and of each split minus the base, which is first.
+
+    Bold where the interval of a difference leaves 0 out.
+    """
+    base = rows["base"].iloc[0]
+    splits = [base, *(name for name in dict.fromkeys(rows["split"]) if name != base)]
+    over = rows.drop_duplicates("split").set_index("split")["drawn_over"].to_dict()
+    ends = {"value": "difference", "lower": "difference_lower", "upper": "difference_upper"}
+    body = []
+    for (model, metric), group in rows.groupby(["model", "metric"], sort=False):
+        found = {row["split"]: row for _, row in group.iterrows()}
+        line = [text_cell(model), text_cell(label(metric))]
+        line += [score_cell(found[name]) for name in splits]
+        for name in splits[1:]:
+            apart = pd.Series({key: found[name][end] for key, end in ends.items()})
+            line.append(score_cell(apart, not holds_zero(apart)))
+        body.append(line)
+    heads = [Column(name) for name in splits]
+    heads += [
+        Column(f"{name} \N{MINUS SIGN} {base}", f"drawn by {over[name].replace('_', ' ')}")
+        for name in splits[1:]
+    ]
+    about = rows.drop_duplicates("split").set_index("split")
+    counted = ", ".join(f"{int(about['n'][name]):,} ({name})" for name in splits)
+    digests = ", ".join(f"{about['data_digest'][name]} ({name})" for name in splits)
+    notes = [f"N = {counted}; test digests {digests}", *notes, NOT_ZERO]
+    return Table(title, text, [*word_columns("model", "score"), *heads], body, notes)
+
+
+def fit_table(fits: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:
+    """Show the power laws of learning curves, each number with its interval."""
+    body = []
+    for _, row in fits.iterrows():
+        line = [text_cell(row[name]) for name in ("model", "part")]
+        line += [text_cell(label(row["metric"])), number_cell(row["objects"])]
+        for name in FITTED:
+            ends = {"value": name, "lower": f"{name}_lower", "upper": f"{name}_upper"}
+            line.append(score_cell(pd.Series({key: row[end] for key, end in ends.items()})))
+        body.append([*line, number_cell(row["at_end"])])
+    heads = ("model", "part", "score", "N", *FITTED.values(), "at end")
+    columns = word_columns(*heads, numeric=("N", *FITTED.values()))
+    return Table(title, text, columns, body, notes)
