@@ -26,7 +26,8 @@ import json
 import pandas as pd
 from pydantic import TypeAdapter
 
-from sdssflow.configuration.scores import Bootstrap, ClassScores, RedshiftScores
+from sdssflow.configuration.bootstrap import Bootstrap
+from sdssflow.configuration.scores import ClassScores, RedshiftScores
 from sdssflow.configuration.splits import Split
 from sdssflow.evaluate import class_metrics, pdf_metrics, redshifts
 from sdssflow.evaluate.split_comparison import compare_splits

@@ -19,7 +19,7 @@ bootstrap : canonical JSON of `bootstrap`
 
 from sdssflow import bundle
 from sdssflow.classify.decisions import CLASS_SET
-from sdssflow.configuration.scores import Bootstrap
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.targets import Target, read_manifest
 from sdssflow.estimate.class_priors import priors_table
 from sdssflow.estimate.drawn import read_drawn

@@ -26,8 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.importance import Importance
-from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate.importance import Asked, explain_models
 from sdssflow.evaluate.pdf_predictions import calibration_of
 from sdssflow.logs import run

@@ -19,8 +19,8 @@ import logging
 
 import numpy as np
 
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.clustering import ALGORITHMS, Clustering
-from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate.groups import agreement
 from sdssflow.explore.clusters import find_clusters, true_groups
 from sdssflow.explore.feature_space import read_feature_space

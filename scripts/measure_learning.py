@@ -18,8 +18,9 @@ Output
 
 import json
 
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.learning import LearningCurves
-from sdssflow.configuration.scores import Bootstrap, ClassScores, RedshiftScores
+from sdssflow.configuration.scores import ClassScores, RedshiftScores
 from sdssflow.evaluate.learning import SCORED, Fold, learning_tables, scorer_of
 from sdssflow.logs import run
 from sdssflow.models.folders import read_settings

@@ -23,8 +23,8 @@ Output
 
 from functools import cache
 
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.figures import Figures
-from sdssflow.configuration.scores import Bootstrap
 from sdssflow.estimate.drawn import read_drawn
 from sdssflow.estimate.figures import FIGURES
 from sdssflow.estimate.gathering import read_summaries

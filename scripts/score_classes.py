@@ -15,7 +15,8 @@ seeds) and `operating_points`, as CSV and as JSON. docs/metric_conventions.md li
 """
 
 from sdssflow.classify.held_out import read_held_out
-from sdssflow.configuration.scores import Bootstrap, ClassScores
+from sdssflow.configuration.bootstrap import Bootstrap
+from sdssflow.configuration.scores import ClassScores
 from sdssflow.evaluate.class_decisions import class_sets, operating_points
 from sdssflow.evaluate.class_metrics import compare_classifiers
 from sdssflow.evaluate.tables import counts_by_seed, read_predictions

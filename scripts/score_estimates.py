@@ -21,7 +21,8 @@ bootstrap : canonical JSON of `bootstrap`
 
 import pandas as pd
 
-from sdssflow.configuration.scores import Bootstrap, ClassScores
+from sdssflow.configuration.bootstrap import Bootstrap
+from sdssflow.configuration.scores import ClassScores
 from sdssflow.estimate.truth import prior_scores, read_scored, truth_scores
 from sdssflow.logs import logger, run
 from sdssflow.tables import read_csv, write_csv

@@ -14,7 +14,7 @@ Output
     scores : CSV, one row for each ranking and score
 """
 
-from sdssflow.configuration.scores import Bootstrap
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.evaluate.oddities import oddity_scores
 from sdssflow.logs import run
 from sdssflow.tables import read_parquet, write_csv

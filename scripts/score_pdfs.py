@@ -16,8 +16,8 @@ Output
     pit : histogram of the probability integral transform, with the band of a uniform one
 """
 
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.pdfs import RedshiftPdfs
-from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate.pdf_metrics import compare_densities
 from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run

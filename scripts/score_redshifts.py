@@ -15,7 +15,8 @@ Output
     scores_by_bin : scores in bins of zspec, zphot and reference magnitude
 """
 
-from sdssflow.configuration.scores import Bootstrap, RedshiftScores
+from sdssflow.configuration.bootstrap import Bootstrap
+from sdssflow.configuration.scores import RedshiftScores
 from sdssflow.evaluate.redshifts import compare_regressors
 from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run

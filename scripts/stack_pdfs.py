@@ -15,8 +15,8 @@ Output
     summary : mean and width of both in each tomographic bin, with intervals of the differences
 """
 
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.pdfs import RedshiftPdfs
-from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate.stacks import read_stacked, stack_edges, stack_table, summary_table
 from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run

@@ -27,7 +27,7 @@ import logging
 
 import pandas as pd
 
-from sdssflow.configuration.scores import Bootstrap
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.evaluate.pdf_predictions import predict_calibration_parts
 from sdssflow.evaluate.shift import TABLE_COLUMNS, measure_shift, shift_scores
 from sdssflow.evaluate.tables import read_predictions

@@ -36,7 +36,8 @@ import numpy as np
 import pandas as pd
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.configuration.scores import Bootstrap, ClassScores
+from sdssflow.configuration.bootstrap import Bootstrap
+from sdssflow.configuration.scores import ClassScores
 from sdssflow.evaluate.class_losses import class_codes
 from sdssflow.evaluate.class_metrics import PROBABILITIES, compare_classifiers
 from sdssflow.evaluate.tables import Predictions, combined_digest, read_predictions

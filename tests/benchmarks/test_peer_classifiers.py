@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sdssflow.configuration.scores import Bootstrap
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.evaluate.class_metrics import PROBABILITIES
 from sdssflow.evaluate.tables import Predictions, read_predictions
 from tests.benchmarks.loading import load

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.bundle import BundleError
 from sdssflow.classify.decisions import CLASS_SET
-from sdssflow.configuration.scores import Bootstrap
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.targets import ClassPriors
 from sdssflow.estimate.class_priors import TABLE_COLUMNS, priors_table
 from sdssflow.estimate.class_priors import estimate_priors as estimated

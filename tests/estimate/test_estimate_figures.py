@@ -10,8 +10,8 @@ import pytest
 from scipy.stats import norm
 
 from sdssflow.acquire.schema import CLASSES
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.figures import Figures
-from sdssflow.configuration.scores import Bootstrap
 from sdssflow.estimate.drawn import color_of, read_drawn
 from sdssflow.estimate.figures import (
     FIGURES,

@@ -10,7 +10,8 @@ import pytest
 import score_estimates
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.configuration.scores import Bootstrap, ClassScores
+from sdssflow.configuration.bootstrap import Bootstrap
+from sdssflow.configuration.scores import ClassScores
 from sdssflow.estimate.comparison import TABLE_COLUMNS as SHIFT_COLUMNS
 from sdssflow.estimate.comparison import compare_target
 from sdssflow.estimate.truth import CLASS_SET, TABLE_COLUMNS, read_scored, truth_scores

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from sdssflow.configuration.scores import Bootstrap
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.evaluate.bootstrap import bound_certain_fraction, draw_counts, interval, replicate
 
 SETTINGS = Bootstrap(replicates=400, level=0.95, seed=3)

@@ -7,7 +7,8 @@ from scipy.stats import binomtest
 
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.classify.decisions import CLASS_SET, SETS, class_set_thresholds, set_codes
-from sdssflow.configuration.scores import Bootstrap, ClassScores
+from sdssflow.configuration.bootstrap import Bootstrap
+from sdssflow.configuration.scores import ClassScores
 from sdssflow.evaluate.class_decisions import (
     POINT_COLUMNS,
     SET_COLUMNS,

@@ -9,7 +9,8 @@ import pytest
 from sklearn import metrics as sk
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.configuration.scores import Bootstrap, ClassScores
+from sdssflow.configuration.bootstrap import Bootstrap
+from sdssflow.configuration.scores import ClassScores
 from sdssflow.evaluate.bootstrap import (
     draw_counts,
     ranking_area,

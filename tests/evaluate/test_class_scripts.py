@@ -12,8 +12,9 @@ import skops.io
 import train_classifier
 from sklearn.linear_model import LinearRegression
 
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.figures import Figures
-from sdssflow.configuration.scores import Bootstrap, ClassScores
+from sdssflow.configuration.scores import ClassScores
 from sdssflow.evaluate.class_figures import FIGURES
 from sdssflow.models.estimators import load_estimator
 from sdssflow.models.folders import open_folder

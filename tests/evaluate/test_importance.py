@@ -9,8 +9,8 @@ import pytest
 from matplotlib import pyplot as plt
 
 from sdssflow.configuration import regressors
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.importance import Importance
-from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate import importance
 from sdssflow.evaluate.importance import (
     Asked,

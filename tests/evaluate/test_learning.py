@@ -8,10 +8,11 @@ import plot_learning
 import pyarrow as pa
 import pytest
 
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.figures import Figures
 from sdssflow.configuration.learning import LearningCurves
 from sdssflow.configuration.run import RunConfiguration
-from sdssflow.configuration.scores import Bootstrap, ClassScores, RedshiftScores
+from sdssflow.configuration.scores import ClassScores, RedshiftScores
 from sdssflow.evaluate.learning import (
     EXPONENTS,
     Curve,

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import average_precision_score
 
-from sdssflow.configuration.scores import Bootstrap
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.evaluate.oddities import RANKINGS, average_precision, oddity_scores
 
 BOOTSTRAP = Bootstrap(replicates=100)

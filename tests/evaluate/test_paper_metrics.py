@@ -7,7 +7,8 @@ import pytest
 import score_redshifts
 from pydantic import ValidationError
 
-from sdssflow.configuration.scores import Bootstrap, Convention, RedshiftScores
+from sdssflow.configuration.bootstrap import Bootstrap
+from sdssflow.configuration.scores import Convention, RedshiftScores
 from sdssflow.evaluate import paper_metrics
 from sdssflow.evaluate.paper_metrics import METRICS, of_conventions
 from sdssflow.evaluate.redshift_metrics import Residuals, sigma_nmad, value

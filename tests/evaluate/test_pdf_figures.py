@@ -7,9 +7,9 @@ import plot_pdfs
 import pytest
 from matplotlib.patches import StepPatch
 
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.figures import Figures
 from sdssflow.configuration.pdfs import RedshiftPdfs
-from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate import pdf_figures
 from sdssflow.evaluate.pdf_figures import FIGURES, RULES, choose
 from sdssflow.evaluate.pdf_metrics import best_model, compare_densities

@@ -5,8 +5,8 @@ import pytest
 import score_pdfs
 from scipy.stats import binom
 
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.pdfs import RedshiftPdfs
-from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate import pdf_metrics, redshift_metrics
 from sdssflow.evaluate.bootstrap import draw_counts
 from sdssflow.evaluate.metrics import names

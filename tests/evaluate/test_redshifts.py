@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 import score_redshifts
 
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.figures import Figures
-from sdssflow.configuration.scores import Bootstrap, RedshiftScores
+from sdssflow.configuration.scores import RedshiftScores
 from sdssflow.evaluate.redshift_figures import FIGURES
 from sdssflow.files import write_json
 from sdssflow.tables import read_csv, with_metadata, write_csv, write_parquet

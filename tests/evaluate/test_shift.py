@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import weigh_spectra
 
-from sdssflow.configuration.scores import Bootstrap
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.evaluate.likeness import density_ratios, effective_number, separability
 from sdssflow.evaluate.redshift_metrics import normalised_residual, sigma_nmad
 from sdssflow.evaluate.shift import TABLE_COLUMNS, measure_shift, shift_scores, target_features

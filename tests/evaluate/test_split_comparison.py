@@ -5,7 +5,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from sdssflow.configuration.scores import Bootstrap, ClassScores, RedshiftScores
+from sdssflow.configuration.bootstrap import Bootstrap
+from sdssflow.configuration.scores import ClassScores, RedshiftScores
 from sdssflow.configuration.splits import HoldoutSplit
 from sdssflow.evaluate import class_metrics, redshifts
 from sdssflow.evaluate.split_comparison import COLUMNS, base_of, compare_splits

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.pdfs import RedshiftPdfs
-from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate.stacks import Stacked, stack_edges, stack_table, summary_table
 from sdssflow.evaluate.tables import Predictions
 from sdssflow.redshift_pdf.tabulated import bin_masses, variances

@@ -4,8 +4,8 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.clustering import Clustering
-from sdssflow.configuration.scores import Bootstrap
 from sdssflow.explore.clusters import ALGORITHMS, by_size, find_clusters, true_groups
 from sdssflow.explore.feature_space import read_feature_space
 from sdssflow.tables import metadata, read_csv, read_parquet, write_parquet

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import model_validator
 
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.classifiers import ClassifierSettings
 from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.figures import Figures
@@ -11,7 +12,7 @@ from sdssflow.configuration.importance import Importance
 from sdssflow.configuration.learning import LearningCurves
 from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.configuration.regressors import RegressorSettings
-from sdssflow.configuration.scores import Bootstrap, ClassScores, RedshiftScores
+from sdssflow.configuration.scores import ClassScores, RedshiftScores
 from sdssflow.configuration.section import (
     Different,
     FilePath,

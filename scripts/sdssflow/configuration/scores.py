@@ -1,4 +1,4 @@
-"""What scores are computed, and their confidence intervals."""
+"""What scores are computed."""
 
 from __future__ import annotations
 
@@ -6,20 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sdssflow.configuration.section import Different, Section, Seed
+from sdssflow.configuration.section import Different, Section
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-
-
-class Bootstrap(Section):
-    """Confidence intervals of every score."""
-
-    replicates: Annotated[int, Field(ge=20)] = 200
-    """Number of bootstrap replicates."""
-    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
-    """Two-sided confidence level."""
-    seed: Seed = 1
-    """Seed of the draws."""
 
 
 Convention = Literal[

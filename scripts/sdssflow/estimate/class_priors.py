@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.classify.decisions import CLASS_SET, SETS
-from sdssflow.configuration.scores import Bootstrap
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.estimate.classes import with_priors
 from sdssflow.estimate.drawn import columns
 from sdssflow.evaluate.bootstrap import draw_counts, interval, with_point_estimate

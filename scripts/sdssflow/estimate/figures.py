@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.configuration.scores import Bootstrap
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.estimate.drawn import color_of, columns, quantiles_of
 from sdssflow.estimate.layout import CELLS, DRAWN_LEVELS, NSIDE
 from sdssflow.evaluate.bootstrap import (

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.classify.decisions import CLASS_SET
-from sdssflow.configuration.scores import Bootstrap, ClassScores
+from sdssflow.configuration.bootstrap import Bootstrap
+from sdssflow.configuration.scores import ClassScores
 from sdssflow.evaluate import class_metrics, pdf_metrics, redshift_metrics
 from sdssflow.evaluate.bootstrap import (
     draw_counts,

@@ -17,7 +17,8 @@ from sdssflow.classify.decisions import (
     completeness_threshold,
     purity_threshold,
 )
-from sdssflow.configuration.scores import Bootstrap, ClassScores
+from sdssflow.configuration.bootstrap import Bootstrap
+from sdssflow.configuration.scores import ClassScores
 from sdssflow.evaluate.bootstrap import (
     interval,
     positive_or_nan,

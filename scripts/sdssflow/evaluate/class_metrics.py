@@ -15,7 +15,8 @@ import pandas as pd
 from scipy.stats import binom
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.configuration.scores import Bootstrap, ClassScores
+from sdssflow.configuration.bootstrap import Bootstrap
+from sdssflow.configuration.scores import ClassScores
 from sdssflow.evaluate.bootstrap import (
     interval,
     positive_or_nan,

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics.cluster import expected_mutual_information
 
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.clustering import NOISE
-from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate.bootstrap import draw_counts, interval, weighted_sums, with_point_estimate
 
 COLUMNS = [

@@ -29,8 +29,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from sdssflow.bands import BANDS
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.importance import Importance
-from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate.bootstrap import draw_counts, interval, weighted_sums, with_point_estimate
 from sdssflow.evaluate.metrics import ALL
 from sdssflow.evaluate.prediction_tables import require_match

@@ -20,7 +20,8 @@ import numpy as np
 import pandas as pd
 
 from sdssflow.classify.training import train_classifier
-from sdssflow.configuration.scores import Bootstrap, ClassScores, RedshiftScores
+from sdssflow.configuration.bootstrap import Bootstrap
+from sdssflow.configuration.scores import ClassScores, RedshiftScores
 from sdssflow.evaluate import class_metrics, redshifts
 from sdssflow.evaluate.bootstrap import draw_counts, interval
 from sdssflow.evaluate.metrics import ALL

@@ -19,8 +19,8 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.pdfs import RedshiftPdfs
-from sdssflow.configuration.scores import Bootstrap
 from sdssflow.configuration.section import PointEstimate
 from sdssflow.evaluate import redshift_metrics
 from sdssflow.evaluate.bootstrap import (

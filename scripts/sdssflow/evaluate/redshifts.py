@@ -8,7 +8,8 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from sdssflow.configuration.scores import Bootstrap, RedshiftScores
+from sdssflow.configuration.bootstrap import Bootstrap
+from sdssflow.configuration.scores import RedshiftScores
 from sdssflow.evaluate import paper_metrics, redshift_metrics
 from sdssflow.evaluate.bootstrap import replicate
 from sdssflow.evaluate.metrics import Metric

@@ -26,7 +26,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sdssflow.configuration.scores import Bootstrap
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.evaluate import redshift_metrics
 from sdssflow.evaluate.bootstrap import draw_counts, interval
 from sdssflow.evaluate.likeness import density_ratios, effective_number, separability

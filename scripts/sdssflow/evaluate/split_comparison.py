@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from sdssflow.configuration.scores import Bootstrap
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.splits import Split
 from sdssflow.evaluate.bootstrap import draw_counts, interval
 from sdssflow.evaluate.metrics import ALL

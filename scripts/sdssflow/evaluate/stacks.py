@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.pdfs import RedshiftPdfs
-from sdssflow.configuration.scores import Bootstrap
 from sdssflow.evaluate.bootstrap import (
     interval,
     positive_or_nan,

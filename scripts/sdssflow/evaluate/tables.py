@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from sdssflow.configuration.scores import Bootstrap
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.evaluate.bootstrap import bound_certain_fraction, draw_counts, interval
 from sdssflow.evaluate.metrics import ALL, Metric
 from sdssflow.logs import progress
