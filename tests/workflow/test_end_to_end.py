@@ -106,8 +106,8 @@ def test_importance_starts_from_the_scores_of_the_same_objects(finished):
         ("mock/classify/random", "scores", "log_loss", ["logistic"]),
         ("tiny/regress/published", "pdf_scores", "crps", ["ensemble"]),
     ):
-        score = read_csv(results / folder / f"{scores}.csv").query("metric == @metric")
-        importance = read_csv(results / folder / "importance.csv").query("score == @metric")
+        score = read_csv(results / folder / f"{scores}.csv").query(f"metric == {metric!r}")
+        importance = read_csv(results / folder / "importance.csv").query(f"score == {metric!r}")
         assert list(importance["model"].unique()) == models
         for model in models:
             of_all = score[(score["model"] == model) & (score["seed"] == "all")].iloc[0]
