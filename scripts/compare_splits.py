@@ -33,7 +33,15 @@ from sdssflow.evaluate import class_metrics, pdf_metrics, redshifts
 from sdssflow.evaluate.split_comparison import compare_splits
 from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run
-from sdssflow.tables import read_csv, read_parquet, write_csv
+from sdssflow.tables import metadata, read_csv, read_parquet, read_schema, write_csv
+
+
+def read_split(paths, models, split):
+    for path in paths:
+        found = metadata(read_schema(path)).get("split")
+        if found != split:
+            raise ValueError(f"{path}: predictions of split {found!r}, not of {split!r}")
+    return read_predictions(paths, models)
 
 
 def main(snakemake):
@@ -49,7 +57,7 @@ def main(snakemake):
     tables = []
     for task, models in json.loads(params.models).items():
         read = {
-            split: read_predictions([next(predictions) for _ in models], models)
+            split: read_split([next(predictions) for _ in models], models, split)
             for split in sorted(splits)
         }
         known = {split: read_csv(next(scores)) for split in sorted(splits)}

@@ -1,5 +1,8 @@
 """Splits side by side: whose objects a difference is drawn over, and what its interval covers."""
 
+import json
+
+import compare_splits as script
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -9,8 +12,12 @@ from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.scores import ClassScores, RedshiftScores
 from sdssflow.configuration.splits import HoldoutSplit
 from sdssflow.evaluate import class_metrics, redshifts
+from sdssflow.evaluate.pdf_metrics import SCORER
 from sdssflow.evaluate.split_comparison import COLUMNS, base_of, compare_splits
 from sdssflow.evaluate.tables import Predictions, counts_by_seed, score_rows
+from sdssflow.tables import read_csv, with_metadata, write_csv, write_parquet
+from tests.evaluate.pdf_predictions import gaussian_columns
+from tests.jobs import run
 
 PER_PLATE, PLATES = 20, 60
 SPLITS = {
@@ -180,3 +187,59 @@ def test_the_base_is_random_or_draws_objects():
     assert base_of(SPLITS) == "random"
     assert base_of({"zone": HoldoutSplit(kind="holdout"), "a": plate}) == "zone"
     assert base_of({"p": plate, "c": cell}) == "c"
+
+
+@pytest.fixture
+def job(tmp_path):
+    """The inputs of the script for two models, of which one gives a p(z), on two splits."""
+    write_parquet(features(), tmp_path / "features.parquet")
+    files = {"predictions": [], "scores": [], "pdf_scores": []}
+    rows = {"plate": EVERY[EVERY // PER_PLATE % 4 == 0], "random": EVERY[::4]}
+    for split in sorted(rows):
+        some = []
+        for model, shift in (("linear", 0.0), ("forest", 0.5)):
+            one = predictions(rows[split], split, model=model, shift=shift)
+            widths = np.full(len(one.frame), 0.03)
+            columns = gaussian_columns(one.frame.zphot, widths, one.frame.zspec.to_numpy())
+            frame = one.frame.assign(**columns)
+            some.append(Predictions(model, frame, one.test_digests))
+            about = {"model": model, "split": split, "test_digests": {"1": f"digest of {split}"}}
+            path = tmp_path / split / model / "predictions.parquet"
+            write_parquet(with_metadata(pa.Table.from_pandas(frame), **about), path)
+            files["predictions"].append(path)
+        for name, scorer in (("scores", redshifts.scorer(SETTINGS)), ("pdf_scores", SCORER)):
+            path = tmp_path / f"{split}_{name}.csv"
+            chosen = some if name == "scores" else some[1:]
+            write_csv(score_table(chosen, scorer).assign(seed="all"), path)
+            files[name].append(path)
+    params = {
+        "splits": json.dumps({name: json.loads(its.canonical()) for name, its in SPLITS.items()}),
+        "models": json.dumps({"regress": ["linear", "forest"]}),
+        "pdf_models": ["forest"],
+        "classes": ClassScores().canonical(),
+        "redshifts": SETTINGS.canonical(),
+        "bootstrap": BOOTSTRAP.canonical(),
+    }
+    inputs = {"features": tmp_path / "features.parquet", **files}
+    return inputs, {"table": tmp_path / "comparison.csv"}, params
+
+
+def test_the_script_compares_points_and_densities_in_the_order_of_its_inputs(job):
+    inputs, outputs, params = job
+    table = read_csv(run(script, inputs, outputs, **params).table)
+    assert table.groupby("task", sort=False)["model"].unique().map(list).to_dict() == {
+        "regress": ["linear", "forest"],
+        "pdf": ["forest"],
+    }
+    assert of(table, "random", "rms", "forest").value > of(table, "random", "rms", "linear").value
+    row = of(table[table.task == "pdf"], "plate", "crps", "forest")
+    apart = row.value - of(table, "random", "crps", "forest").value
+    assert row.difference == pytest.approx(apart, abs=1e-12)
+    assert set(table.base) == {"random"}
+
+
+def test_predictions_of_another_split_are_refused(job):
+    inputs, outputs, params = job
+    inputs["predictions"] = inputs["predictions"][2:] + inputs["predictions"][:2]
+    with pytest.raises(ValueError, match="predictions of split 'random', not of 'plate'"):
+        run(script, inputs, outputs, **params)

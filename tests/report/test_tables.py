@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdssflow.report import tables
-from sdssflow.report.comparisons import split_table
+from sdssflow.report.comparisons import split_sentence, split_table
 from sdssflow.report.glossary import (
     BETTER,
     HEADLINES,
@@ -277,6 +277,10 @@ def test_splits_stand_side_by_side_with_their_differences_to_the_base():
             row | {"split": "plate", "value": 0.968, "drawn_over": "plate", "n": 900} | unsure,
             row | {"split": "random"},
         ]
+    )
+    assert split_sentence(frame, "accuracy") == (
+        "accuracy of a, best on split random, differs from there on split cell by "
+        "−0.020 [−0.030, −0.010] and on split plate by −0.0020 [−0.0040, 0.0010], which may be 0."
     )
     table = split_table(frame, "t", "", ["said"])
     assert [column.label for column in table.columns] == [

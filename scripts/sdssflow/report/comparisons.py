@@ -8,7 +8,7 @@ import pandas as pd
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.report.contents import Item
-from sdssflow.report.glossary import TASKS, label
+from sdssflow.report.glossary import RANKED_BY, TASKS, direction, label
 from sdssflow.report.scores import NOT_ZERO, averaged, holds_zero, score_cell
 from sdssflow.report.sections import Section, block
 from sdssflow.report.tables import (
@@ -17,6 +17,7 @@ from sdssflow.report.tables import (
     number_cell,
     read_table,
     text_cell,
+    with_interval,
     word_columns,
 )
 
@@ -25,6 +26,7 @@ SPLIT_COLUMNS = (
     *("task", "model", "metric", "split", "value", "lower", "upper", "n", "data_digest", "base"),
     *("difference", "difference_lower", "difference_upper", "drawn_over"),
 )
+DIFFERENCE = {"value": "difference", "lower": "difference_lower", "upper": "difference_upper"}
 FITTED = {"floor": "floor a", "factor": "factor b", "exponent": "exponent c"}
 FITTED |= {"at_twice": "at twice N"}
 FIT_COLUMNS = (
@@ -35,14 +37,15 @@ FIT_COLUMNS = (
 
 def splits_section(name: str, items: list[Item], run: RunConfiguration) -> Section:
     """Return a table for each task of what its models score on every split."""
-    blocks, notes = [], averaged(run.seeds, run)
+    blocks, text, notes = [], [], averaged(run.seeds, run)
     for item in (item for item in items if item.name == "split_comparison"):
         frame = read_table(item.path, SPLIT_COLUMNS)
         for task, rows in frame.groupby("task", sort=False):
             title = f"{item.title}: {TASKS[task].lower() if task != 'pdf' else TASKS[task]}"
             table = split_table(rows, title, item.caption, [notes])
             blocks.append(replace(table, source=item.path))
-    return Section(f"{name}-splits", "Splits side by side", blocks=blocks)
+            text.append(split_sentence(rows, RANKED_BY[task]))
+    return Section(f"{name}-splits", "Splits side by side", text, blocks=blocks)
 
 
 def learning_section(name: str, split: str, items: list[Item], run: RunConfiguration) -> Section:
@@ -59,6 +62,27 @@ def learning_section(name: str, split: str, items: list[Item], run: RunConfigura
     return Section(f"{name}-learning-{split}", f"Learning curves, split {split}", blocks=blocks)
 
 
+def split_sentence(rows: pd.DataFrame, metric: str) -> str:
+    """Say how the model that is best on the base does on the other splits, by one metric."""
+    rows = rows[(rows["metric"] == metric) & rows["value"].notna()]
+    base = rows[rows["split"] == rows["base"]].sort_values("value", kind="stable")
+    if base.empty:
+        return f"No model has a value of {label(metric)}."
+    best = base.iloc[0 if direction(metric) == "low" else -1]
+    said = []
+    for _, row in rows[
+        (rows["model"] == best["model"]) & (rows["split"] != best["split"])
+    ].iterrows():
+        apart = pd.Series({key: row[end] for key, end in DIFFERENCE.items()})
+        value, ends = with_interval(apart["value"], apart["lower"], apart["upper"])
+        unsure = ", which may be 0" if holds_zero(apart) else ""
+        said.append(f"split {row['split']} by {value} {ends}{unsure}")
+    return (
+        f"{label(metric)} of {best['model']}, best on split {best['split']}, differs from there on "
+        f"{' and on '.join(said)}."
+    )
+
+
 def split_table(rows: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:
     """Show the scores of one task on every split, and of each split minus the base, which is first.
 
@@ -67,14 +91,13 @@ def split_table(rows: pd.DataFrame, title: str, text: str, notes: list[str]) -> 
     base = rows["base"].iloc[0]
     splits = [base, *(name for name in dict.fromkeys(rows["split"]) if name != base)]
     over = rows.drop_duplicates("split").set_index("split")["drawn_over"].to_dict()
-    ends = {"value": "difference", "lower": "difference_lower", "upper": "difference_upper"}
     body = []
     for (model, metric), group in rows.groupby(["model", "metric"], sort=False):
         found = {row["split"]: row for _, row in group.iterrows()}
         line = [text_cell(model), text_cell(label(metric))]
         line += [score_cell(found[name]) for name in splits]
         for name in splits[1:]:
-            apart = pd.Series({key: found[name][end] for key, end in ends.items()})
+            apart = pd.Series({key: found[name][end] for key, end in DIFFERENCE.items()})
             line.append(score_cell(apart, not holds_zero(apart)))
         body.append(line)
     heads = [Column(name) for name in splits]
