@@ -378,17 +378,23 @@ def published():
     except loading.ConfigurationError as error:
         failures.refuse(error)
     tables = entries.score_tables(numbers, SAMPLES)
+    trained = {
+        (name, split): models_of(name)
+        for name, task, split in PARTS
+        if task == "regress"
+    }
+    curves = entries.curve_models(numbers, trained)
     return {
+        "curves": json.dumps(curves),
+        "predictions": [
+            f"results/{sample}/regress/{split}/{model}/predictions.parquet"
+            for sample, split, model in curves
+        ],
         "numbers": definitions(numbers),
         "tables": json.dumps(tables),
         "reasons": json.dumps(reasons, sort_keys=True),
         "scores": [f"results/{'/'.join(table)}/scores.csv" for table in tables],
     }
-
-
-def published_scores(wildcards):
-    """Input function: the score tables that published numbers are compared with."""
-    return published()["scores"]
 
 
 wildcard_constraints:

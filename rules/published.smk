@@ -3,7 +3,8 @@
 
 rule check_published:
     input:
-        scores=published_scores,
+        scores=lambda wildcards: published()["scores"],
+        predictions=lambda wildcards: published()["predictions"],
     output:
         published=reported("results/published.csv"),
     localrule: True
@@ -12,6 +13,8 @@ rule check_published:
     params:
         numbers=lambda wildcards: published()["numbers"],
         tables=lambda wildcards: published()["tables"],
+        curves=lambda wildcards: published()["curves"],
+        bootstrap=as_text(RUN.bootstrap.canonical()),
         reasons=lambda wildcards: published()["reasons"],
     message:
         "Comparing the scores with published numbers"

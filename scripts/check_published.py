@@ -6,9 +6,12 @@ is listed too, with what would make it.
 
 Input
     scores : score tables of the samples that entries are compared with; may be none
+    predictions : test predictions of models that curves are compared with; may be none
 Parameters
     numbers : JSON object, name of an entry to its definition
     tables : [sample, task, split] of each input, in their order
+    curves : [sample, split, model] of each of the predictions, in their order
+    bootstrap : canonical JSON of `bootstrap`
     reasons : JSON object, name of a sample to why this run does not have it
 Output
     published : CSV, a row for each comparison of each entry
@@ -17,8 +20,10 @@ Output
 import json
 import logging
 
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.published import PublishedNumber
 from sdssflow.evaluate.published import VERDICTS, check_numbers
+from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run
 from sdssflow.tables import read_csv, write_csv
 
@@ -31,7 +36,14 @@ def main(snakemake):
     keys = [tuple(key) for key in json.loads(snakemake.params.tables)]
     paths = list(snakemake.input.get("scores", []))
     tables = {key: read_csv(path) for key, path in zip(keys, paths, strict=True)}
-    table = check_numbers(numbers, tables, json.loads(snakemake.params.reasons))
+    models = [tuple(key) for key in json.loads(snakemake.params.curves)]
+    paths = list(snakemake.input.get("predictions", []))
+    predictions = {
+        key: read_predictions([path], [key[-1]])[0] for key, path in zip(models, paths, strict=True)
+    }
+    bootstrap = Bootstrap.from_canonical(snakemake.params.bootstrap)
+    reasons = json.loads(snakemake.params.reasons)
+    table = check_numbers(numbers, tables, reasons, predictions, bootstrap)
     write_csv(table, snakemake.output.published)
     counts = table["verdict"].value_counts()
     for verdict in VERDICTS:

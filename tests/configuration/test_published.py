@@ -46,7 +46,8 @@ def test_an_entry_satisfies_the_schema_and_says_how_it_was_verified(name):
     content = read(f"config/published/{name}.yaml")
     schema = json.loads((ROOT / "config/schemas/published.schema.json").read_text())
     jsonschema.Draft202012Validator(schema).validate(content)
-    assert content["verified"].keys() == {"how", "at", "date"}
+    read_off = {"reading_error"} if content["verified"]["how"] == "digitised" else set()
+    assert content["verified"].keys() == {"how", "at", "date", *read_off}
     assert PublishedNumber.from_canonical(NUMBERS[name].canonical()) == NUMBERS[name]
 
 
@@ -90,9 +91,9 @@ def test_metric_and_convention_are_those_of_a_score_table(name):
         subsets = {"all", *class_metrics.CLASSES}
     assert (number.metric, number.convention) in {(m.name, m.convention) for m in known}
     assert number.subset in subsets
-    # a run that is to be compared computes the score
+    # a run that is to be compared computes the score, of a curve where it is compared
     papers = {metric.convention for metric in paper_metrics.METRICS}
-    for each in number.comparisons if number.convention in papers else []:
+    for each in number.comparisons if number.convention in papers and not number.curve else []:
         runs = [run for run in RUNS.values() if each.sample in run.samples]
         computed = {name for run in runs for name in run.redshift_scores.conventions}
         assert each.tolerance is None or number.convention in computed
@@ -135,6 +136,13 @@ def changed(**changes):
         ({"comparisons": [{"sample": "mgs", "split": "published", "model": "linear"}]}, "because"),
         ({"comparisons": [{"sample": "mgs", "split": "published", "model": "linear",
                            "because": "x"}] * 2}, "stands there twice"),
+        ({"verified": {"how": "digitised", "at": "x", "date": "2026-01-01"}}, "reading_error"),
+        ({"curve": {"edges": [0, 1, 2], "values": [1, 2]}}, "a value or a curve"),
+        ({"value": None}, "a value or a curve"),
+        ({"value": None, "curve": {"edges": [0, 1, 2], "values": [1]}}, "values"),
+        ({"value": None, "curve": {"edges": [0, 1], "values": [1, 2]}}, "edges"),
+        ({"value": None, "curve": {"edges": [0, 1, 3, 4], "values": [1, 2]}}, "edges: give 3"),
+        ({"value": None, "curve": {"edges": [0, 2, 1], "values": [1, 2]}}, "ascend"),
         ({"value": float("nan")}, "value"),
         ({"uncertainty": -0.1}, "uncertainty"),
         ({"unit": "mag"}, "unit"),
@@ -194,12 +202,14 @@ def test_the_page_lists_the_entries_as_they_are():
     page = (ROOT / "docs/published_numbers.md").read_text(encoding="utf-8")
     rows = []
     for name, number in sorted(NUMBERS.items()):
+        bins = number.curve and f"{len(number.curve.values)} bins"
+        value = bins or f"{number.value:g}"
         error = f" ± {number.uncertainty:g}" if number.uncertainty is not None else ""
         subset = "" if number.subset == "all" else f" of {number.subset}"
         citation = number.citation.short.partition(",")[0]
         rows.append(
             f"| `{name}` | {citation} | {number.metric} ({number.convention}){subset} | "
-            f"{number.value:g}{error} | {number.verified.how} |".replace("|z", "\\|z")
+            f"{value}{error} | {number.verified.how} |".replace("|z", "\\|z")
         )
-    listed = re.findall(r"^\| `\w+` \| .* \| (?:read|quoted) \|$", page, re.MULTILINE)
+    listed = re.findall(r"^\| `\w+` \| .* \| (?:read|quoted|digitised) \|$", page, re.MULTILINE)
     assert listed == rows, "paste this:\n" + "\n".join(rows)

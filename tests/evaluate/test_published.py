@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import check_published
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -12,6 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.published import PublishedNumber
 from sdssflow.evaluate import reproduction
 from sdssflow.evaluate.published import (
@@ -24,6 +26,7 @@ from sdssflow.evaluate.published import (
     agreement,
     check_numbers,
 )
+from sdssflow.evaluate.tables import Predictions
 from sdssflow.tables import content_digest, read_csv, write_csv, write_parquet
 from tests.jobs import run
 
@@ -84,11 +87,12 @@ def scores(value=0.0208, lower=0.0205, upper=0.0211, **changes):
 
 
 KEY = ("mgs", "regress", "published")
+BOOTSTRAP = Bootstrap(replicates=50)
 FEATURES, SCORES = "mgs/features/features.parquet", "mgs/regress/published/scores.csv"
 
 
 def checked(number, tables, reasons=None):
-    table = check_numbers({"entry": number}, tables, reasons or {})
+    table = check_numbers({"entry": number}, tables, reasons or {}, {}, BOOTSTRAP)
     assert list(table.columns) == COLUMNS
     assert len(table) == len(number.comparisons)
     return table.iloc[0]
@@ -154,9 +158,70 @@ def test_the_script_reads_the_tables_it_is_given(tmp_path):
         {"published": str(tmp_path / "published.csv")},
         numbers=json.dumps(numbers),
         tables=json.dumps([list(KEY)]),
+        curves="[]",
+        bootstrap=BOOTSTRAP.canonical(),
         reasons="{}",
     )
     assert read_csv(tmp_path / "published.csv")["verdict"].tolist() == [REPRODUCED]
+
+
+def curve(*values, metric="bias_dz", convention="oyaizu2008"):
+    entry = ENTRY | {"metric": metric, "convention": convention, "uncertainty": None}
+    del entry["value"]
+    edges = [0.1 * k for k in range(len(values) + 1)]
+    verified = {"how": "digitised", "reading_error": 0.0003, "at": "x", "date": "2026-11-30"}
+    more = {"curve": {"edges": edges, "values": [*values]}, "verified": verified}
+    return PublishedNumber.model_validate(entry | more | {"comparisons": [comparison()]})
+
+
+def predictions(n=400):
+    """Redshifts 0 to 0.2 of two seeds: too high by 0.01 below 0.1, too low by 0.02 above."""
+    zspec = np.tile(np.linspace(0, 0.2, n, endpoint=False), 2)
+    noise = np.tile([0.001, -0.001], n)
+    frame = pd.DataFrame({"zspec": zspec, "seed": np.repeat([1, 2], n)})
+    frame["zphot"] = zspec + np.where(zspec < 0.1, 0.01, -0.02) + noise
+    frame["group"] = [f"{k % n}" for k in range(2 * n)]
+    return Predictions("linear", frame, {1: "a" * 64, 2: "b" * 64})
+
+
+def of_curve(number, found, reasons=None):
+    return check_numbers({"entry": number}, {}, reasons or {}, found, BOOTSTRAP)
+
+
+def test_a_curve_is_compared_bin_by_bin():
+    key = ("mgs", "published", "linear")
+    table = of_curve(curve(0.01, -0.02, 0.0), {key: predictions()})
+    assert table["zspec_low"].tolist() == pytest.approx([0, 0.1, 0.2])
+    assert table["ours"].tolist()[:2] == pytest.approx([0.01, -0.02])
+    assert (table["ours_low"][:2] < table["ours"][:2]).all()
+    assert table["verdict"].tolist() == [REPRODUCED, REPRODUCED, NOT_RUN]
+    assert table["because"][2] == "no test object has a zspec of 0.2 to 0.3"
+    assert set(table["uncertainty"]) == {0.0003}
+    table = of_curve(curve(0.02, -0.02), {key: predictions()})
+    assert table["verdict"].tolist() == [DIFFERS, REPRODUCED]
+    names = list(reproduction._verdicts(table))
+    assert names == [f"entry with mgs/published/linear from {low}" for low in ("0", "0.1")]
+
+
+def test_the_scatter_of_a_bin_is_about_its_own_mean():
+    number = curve(0.001, 0.001, metric="sigma_dz", convention="brescia2014")
+    table = of_curve(number, {("mgs", "published", "linear"): predictions()})
+    assert table["ours"].tolist() == pytest.approx([0.001, 0.001])
+
+
+def test_a_curve_of_a_model_that_was_not_trained_says_so():
+    table = of_curve(curve(0.01, -0.02), {})
+    assert set(table["verdict"]) == {NOT_RUN}
+    assert table["because"][0] == "this run has no 'linear' on split 'published' of mgs"
+    table = of_curve(curve(0.01, -0.02), {}, {"mgs": "no rows"})
+    assert set(table["because"]) == {"no rows"}
+
+
+def test_a_curve_of_no_known_metric_is_an_error():
+    with pytest.raises(ValueError, match="no metric 'bias_dz' of the convention 'mine'"):
+        of_curve(
+            curve(0.01, -0.02, convention="mine"), {("mgs", "published", "linear"): predictions()}
+        )
 
 
 @pytest.fixture
@@ -166,7 +231,9 @@ def finished(tmp_path):
     table = pa.table({"x": [1.0, 2.0]})
     write_parquet(table, results / FEATURES)
     write_scores(results)
-    published = check_numbers({"entry": entry(comparisons=[comparison()])}, {KEY: scores()}, {})
+    published = check_numbers(
+        {"entry": entry(comparisons=[comparison()])}, {KEY: scores()}, {}, {}, BOOTSTRAP
+    )
     write_csv(published, results / "published.csv")
     locked = {
         "tables": {FEATURES: content_digest(table)},

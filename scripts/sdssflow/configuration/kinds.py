@@ -26,6 +26,10 @@ class ModelSettings(Section):
         Whether a regressor learns from the classes too: by default only samples that are to be
         classified train it.
 
+    needs_errors : bool
+        Whether it needs the errors of the magnitudes among the features: by default only samples
+        that have them there train it.
+
     Notes
     -----
     `sdssflow.models.folders` imports the program by its name; rules that train have it in their
@@ -52,6 +56,7 @@ class ModelSettings(Section):
     gives_pdf: ClassVar[bool] = False
     takes_missing: ClassVar[bool] = False
     needs_classes: ClassVar[bool] = False
+    needs_errors: ClassVar[bool] = False
     kind: str
 
     @property

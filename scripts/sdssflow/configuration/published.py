@@ -73,12 +73,38 @@ class PublishedSample(Section):
 class Verified(Section):
     """How somebody made sure that the number was published."""
 
-    how: Literal["read", "quoted"]
-    """`read` in the work itself, or `quoted` by others. A number remembered is no entry."""
+    how: Literal["read", "quoted", "digitised"]
+    """`read` in the work itself, `quoted` by others, or `digitised`: read off a figure. A number
+    remembered is no entry."""
+    reading_error: Annotated[float, Field(gt=0)] | None = None
+    """Standard error of a number read off a figure."""
     at: Text
     """Where it can be looked up: the page that was read."""
     date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
     """The day it was read."""
+
+    @model_validator(mode="after")
+    def _a_figure_is_read_with_an_error(self) -> Verified:
+        if (self.how == "digitised") != (self.reading_error is not None):
+            raise ValueError("reading_error: needed where how is digitised, and nowhere else")
+        return self
+
+
+class Curve(Section):
+    """A number for each bin of zspec."""
+
+    edges: list[float] = Field(min_length=3)
+    """Edges of the bins of zspec, ascending: one more than values."""
+    values: list[float] = Field(min_length=2)
+    """The numbers."""
+
+    @model_validator(mode="after")
+    def _one_number_a_bin(self) -> Curve:
+        if len(self.edges) != len(self.values) + 1:
+            raise ValueError(f"edges: give {len(self.values) + 1}, one more than values")
+        if self.edges != sorted(set(self.edges)):
+            raise ValueError("edges: let them ascend")
+        return self
 
 
 class Comparison(Section):
@@ -120,14 +146,24 @@ class PublishedNumber(Section):
     """The convention of the metric, by which its formula differs from others of that name."""
     subset: Literal["all", "GALAXY", "QSO", "STAR"] = "all"
     """The class that the metric is about."""
-    value: float
+    value: float | None = None
     """The number."""
+    curve: Curve | None = None
+    """In place of `value`: a number for each bin, of redshifts."""
     uncertainty: Annotated[float, Field(ge=0)] | None = None
     """Its standard error as published; nothing where none was."""
     verified: Verified
     """How we know."""
     comparisons: list[Comparison] = Field(min_length=1)
     """What of ours is compared with it."""
+
+    @model_validator(mode="after")
+    def _a_value_or_a_curve(self) -> PublishedNumber:
+        if (self.value is None) == (self.curve is None):
+            raise ValueError("give a value or a curve")
+        if self.curve and (self.task != "regress" or self.subset != "all"):
+            raise ValueError("curve: of redshifts of all objects alone")
+        return self
 
     @model_validator(mode="after")
     def _each_comparison_once(self) -> PublishedNumber:
@@ -166,6 +202,22 @@ def score_tables(
         for name, task, split in wanted
         if name in samples and task in samples[name].tasks and split in samples[name].splits
     )
+
+
+def curve_models(
+    numbers: Mapping[str, PublishedNumber], models: Mapping[tuple[str, str], Sequence[str]]
+) -> list[tuple[str, str, str]]:
+    """List sample, split and model whose predictions curves are compared with.
+
+    `models` are those that a run trains for redshifts, by sample and split.
+    """
+    wanted = {
+        (each.sample, each.split, each.model)
+        for number in numbers.values()
+        if number.curve
+        for each in number.comparisons
+    }
+    return sorted(its for its in wanted if its[2] in models.get(its[:2], ()))
 
 
 def reasons_not_run(

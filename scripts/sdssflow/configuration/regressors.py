@@ -78,6 +78,26 @@ class RandomForestRegressor(Regressor):
     """Summary of p(z) that is zphot."""
 
 
+class PredictionTrees(Regressor):
+    """Trees on realisations of the magnitudes: TPZ (Carrasco Kind & Brunner 2013, arXiv:1303.7269).
+
+    The defaults are those of MLZ's example for the Main Galaxy Sample.
+    """
+
+    program = "sdssflow.regress.prediction_trees"
+    needs_errors = True
+    kind: Literal["prediction_trees"]
+    """Trees that know the errors of the magnitudes."""
+    realisations: PositiveInt = 2
+    """Realisations of the training part: the first as measured, the others moved by the errors."""
+    trees: PositiveInt = 4
+    """Number of trees on each of them."""
+    min_samples_leaf: PositiveInt = 5
+    """Fewest objects in a leaf."""
+    attributes_tried: Annotated[int, Field(ge=1, le=9)] = 3
+    """How many of the five magnitudes and four colours are tried at each node."""
+
+
 class GradientBoostingRegressor(Regressor):
     """Histogram gradient boosting with squared loss."""
 
@@ -136,6 +156,7 @@ RegressorSettings = Annotated[
     | PolynomialRegression
     | DecisionTree
     | RandomForestRegressor
+    | PredictionTrees
     | GradientBoostingRegressor
     | NeighbourMean
     | LocalLinear

@@ -15,17 +15,24 @@ verdict             when
 
 So an imprecise number of ours reproduces nothing, however near it comes (as in equivalence tests
 by two one-sided tests, Schuirmann 1987), and a tolerance that is widened can only turn `differs`
-into `undecided` and that into `reproduced`.
+into `undecided` and that into `reproduced`. A curve is compared bin by bin; where it was read off a
+figure, the standard error of the reading stands for `e`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 import pandas as pd
 
+from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.published import Comparison, PublishedNumber
+from sdssflow.evaluate import paper_metrics, redshift_metrics
+from sdssflow.evaluate.bootstrap import draw_counts, interval
+from sdssflow.evaluate.redshifts import score
+from sdssflow.evaluate.tables import Predictions, combined_digest, mean_over_seeds
 
 REPRODUCED, DIFFERS, UNDECIDED = "reproduced", "differs", "undecided"
 NOT_COMPARABLE, NOT_RUN = "not comparable", "not run"
@@ -33,11 +40,14 @@ VERDICTS = (REPRODUCED, DIFFERS, UNDECIDED, NOT_COMPARABLE, NOT_RUN)
 STANDARD_ERRORS = 2  # of theirs: about 95 %, as our intervals
 ALL_SEEDS = "all"
 COLUMNS = [
-    "entry", "citation", "metric", "convention", "subset", "theirs", "uncertainty",
+    "entry", "citation", "metric", "convention", "subset", "zspec_low", "zspec_high", "theirs",
+    "uncertainty",
     "sample", "split", "model", "ours", "ours_low", "ours_high", "difference", "tolerance",
     "verdict", "because", "digest",
 ]  # fmt: skip
 Tables = Mapping[tuple[str, str, str], pd.DataFrame]
+Curves = Mapping[tuple[str, str, str], Predictions]
+Ours = tuple[float, float, float, str] | str
 
 
 def agreement(
@@ -57,7 +67,11 @@ def agreement(
 
 
 def check_numbers(
-    numbers: Mapping[str, PublishedNumber], tables: Tables, reasons: Mapping[str, str]
+    numbers: Mapping[str, PublishedNumber],
+    tables: Tables,
+    reasons: Mapping[str, str],
+    predictions: Curves,
+    bootstrap: Bootstrap,
 ) -> pd.DataFrame:
     """Return `published.csv`: each comparison of each entry, by name, with its verdict.
 
@@ -69,42 +83,118 @@ def check_numbers(
         The score tables of this run, as docs/architecture.md lists their columns.
     reasons : mapping of sample to str
         Why this run has no such sample, from `reasons_not_run`.
+    predictions : mapping of (sample, split, model) to Predictions
+        What curves are compared with.
+    bootstrap : Bootstrap
+        For the intervals of curves.
 
     Returns
     -------
     pandas.DataFrame
-        `COLUMNS`; `difference` is ours minus theirs. Numbers that there are not are missing.
+        `COLUMNS`; `difference` is ours minus theirs. Numbers that there are not are missing. A
+        curve has a row for each bin.
     """
-    rows = [
-        _row(name, numbers[name], each, tables, reasons)
-        for name in sorted(numbers)
-        for each in numbers[name].comparisons
-    ]
+    rows: list[dict[str, object]] = []
+    for name in sorted(numbers):
+        number = numbers[name]
+        for each in number.comparisons:
+            if number.curve is None:
+                found = [((math.nan, math.nan), number.value, _ours(number, each, tables, reasons))]
+            else:
+                found = list(_of_curve(number, each, predictions, reasons, bootstrap))
+            rows += [_row(name, number, each, *its) for its in found]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _of_curve(
+    number: PublishedNumber,
+    comparison: Comparison,
+    predictions: Curves,
+    reasons: Mapping[str, str],
+    bootstrap: Bootstrap,
+) -> Iterator[tuple[tuple[float, float], float, Ours]]:
+    """Yield the ends of each bin, the published number and ours."""
+    sample, split, model = comparison.sample, comparison.split, comparison.model
+    bins = list(pairwise(number.curve.edges))
+    found: list[Ours]
+    if (sample, split, model) in predictions:
+        name = number.metric, number.convention
+        its = predictions[sample, split, model]
+        found = list(binned_scores(its, *name, number.curve.edges, bootstrap))
+    else:
+        missing = f"this run has no {model!r} on split {split!r} of {sample}"
+        found = [reasons.get(sample, missing)] * len(bins)
+    yield from zip(bins, number.curve.values, found, strict=True)
+
+
+def binned_scores(
+    predictions: Predictions,
+    metric: str,
+    convention: str,
+    edges: list[float],
+    bootstrap: Bootstrap,
+) -> Iterator[Ours]:
+    """Yield a score, its interval and the digest of the test rows for each bin of zspec.
+
+    Mean over seeds; a bin holds its lower edge and not its upper one. A sentence where a bin has no
+    test object.
+
+    Raises
+    ------
+    ValueError
+        If there is no such metric.
+    """
+    known = [*redshift_metrics.METRICS, *paper_metrics.METRICS]
+    named = [its for its in known if (its.name, its.convention) == (metric, convention)]
+    if not named:
+        raise ValueError(f"there is no metric {metric!r} of the convention {convention!r}")
+    digest = combined_digest(predictions.test_digests)
+    frames = {seed: predictions.of_seed(seed) for seed in predictions.seeds}
+    counts = {
+        seed: draw_counts(frame["group"].to_numpy(dtype=str), bootstrap)
+        for seed, frame in frames.items()
+    }
+    for low, high in pairwise(edges):
+        scores = []
+        for seed, frame in frames.items():
+            inside = ((frame["zspec"] >= low) & (frame["zspec"] < high)).to_numpy()
+            columns = {name: frame.loc[inside, name].to_numpy() for name in ("zspec", "zphot")}
+            if inside.any():
+                drawn = counts[seed][:, inside]
+                scores.append(score(columns, drawn, tuple(named), epsilon=math.nan))
+        if not scores:
+            yield f"no test object has a zspec of {low:.4g} to {high:.4g}"
+            continue
+        mean = mean_over_seeds(scores)
+        lower, upper = interval(mean.replicates[:, 0], bootstrap.level)
+        yield float(mean.values[0]), float(lower), float(upper), digest
 
 
 def _row(
     name: str,
     number: PublishedNumber,
     comparison: Comparison,
-    tables: Tables,
-    reasons: Mapping[str, str],
+    bin_ends: tuple[float, float],
+    theirs: float,
+    ours: Ours,
 ) -> dict[str, object]:
+    uncertainty = number.uncertainty or number.verified.reading_error
     row: dict[str, object] = {
         "entry": name,
         "citation": number.citation.short,
         "metric": number.metric,
         "convention": number.convention,
         "subset": number.subset,
-        "theirs": number.value,
-        "uncertainty": number.uncertainty,
+        "zspec_low": bin_ends[0],
+        "zspec_high": bin_ends[1],
+        "theirs": theirs,
+        "uncertainty": uncertainty,
         "sample": comparison.sample,
         "split": comparison.split,
         "model": comparison.model,
         "tolerance": comparison.tolerance,
         "because": comparison.because,
     }
-    ours = _ours(number, comparison, tables, reasons)
     comparable = comparison.tolerance is not None
     if isinstance(ours, str):
         if not comparable:
@@ -113,12 +203,12 @@ def _row(
     value, low, high, digest = ours
     verdict = NOT_COMPARABLE
     if comparable:
-        verdict = agreement(number.value, number.uncertainty, low, high, comparison.tolerance)
+        verdict = agreement(theirs, uncertainty, low, high, comparison.tolerance)
     return row | {
         "ours": value,
         "ours_low": low,
         "ours_high": high,
-        "difference": value - number.value,
+        "difference": value - theirs,
         "verdict": verdict,
         "digest": digest,
     }
@@ -126,7 +216,7 @@ def _row(
 
 def _ours(
     number: PublishedNumber, comparison: Comparison, tables: Tables, reasons: Mapping[str, str]
-) -> tuple[float, float, float, str] | str:
+) -> Ours:
     """Return our value, its interval and the digest of the test rows, or why there is none."""
     sample, split, model = comparison.sample, comparison.split, comparison.model
     if sample in reasons:

@@ -126,8 +126,9 @@ def _scores(table: pd.DataFrame, metrics: Sequence[str]) -> Iterator[tuple[str, 
 
 
 def _verdicts(table: pd.DataFrame) -> dict[str, str]:
-    names = table["entry"] + " with " + table["sample"] + "/" + table["split"] + "/"
-    return dict(zip(names + table["model"], table["verdict"], strict=True))
+    of = table["sample"] + "/" + table["split"] + "/" + table["model"]
+    bins = table["zspec_low"].map(" from {:g}".format).where(table["zspec_low"].notna(), "")
+    return dict(zip(table["entry"] + " with " + of + bins, table["verdict"], strict=True))
 
 
 def differences(locked: dict[str, Any], results: str | Path) -> list[Finding]:

@@ -26,6 +26,7 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "sdssflow.regress.forests.DensityForest",
     "sdssflow.regress.neighbours.LocalLinearRegression",
     "sdssflow.regress.neighbours.NeighbourMean",
+    "sdssflow.regress.prediction_trees.ErrorTrees",
     "sdssflow.regress.regressors.BoundedScaler",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",

@@ -16,8 +16,15 @@ def models(run: RunConfiguration, sample: Sample, task: str) -> list[str]:
     if chosen is not None:
         return list(chosen)
     known = run.classifiers if task == "classify" else run.regressors
-    has_classes = "classify" in sample.tasks
-    return [name for name, its in known.items() if has_classes or not its.needs_classes]
+    lacking = {
+        "needs_classes": "classify" not in sample.tasks,
+        "needs_errors": "magnitude_errors" not in sample.features.groups,
+    }
+    return [
+        name
+        for name, its in known.items()
+        if not any(lacks and getattr(its, need) for need, lacks in lacking.items())
+    ]
 
 
 def pdf_models(run: RunConfiguration, sample: Sample) -> list[str]:

@@ -294,6 +294,8 @@ def _numbers(row: pd.Series) -> list[Cell]:
     score = f"{label(row['metric'])}, {row['convention']}"
     if row["subset"] not in ("all", ""):
         score = f"{score}, {row['subset']}"
+    if not pd.isna(row["zspec_low"]):
+        score = f"{score}, zspec {row['zspec_low']:.3g} to {row['zspec_high']:.3g}"
     theirs, ours = number_cell(row["theirs"]), text_cell("")
     if not pd.isna(row["uncertainty"]):
         theirs = Cell(f"{theirs.text} ± {plain(row['uncertainty'])}", sort=theirs.sort)

@@ -1,0 +1,129 @@
+"""Trees that know the errors of the magnitudes: the method of TPZ.
+
+Carrasco Kind & Brunner 2013 (MNRAS 432, 1483, arXiv:1303.7269), as MLZ's example for the Main
+Galaxy Sample sets it: trees on bootstrap samples of several realisations of the training part, the
+first as measured, the others with each magnitude moved by a draw of its error; at each node some of
+nine attributes are tried, the five magnitudes and their four colours. zphot is the mean of p(z),
+that is, of the leaves' training redshifts, each tree alike.
+
+The attributes are computed from the features, so a magnitude that is moved changes its colours too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.tree import DecisionTreeRegressor
+
+from sdssflow.bands import BANDS
+from sdssflow.prepare.feature_columns import Feature
+from sdssflow.prepare.parts import Part
+
+if TYPE_CHECKING:
+    from sdssflow.configuration.regressors import PredictionTrees
+
+NEEDED = "it needs features.groups: colors and reference_magnitude, or magnitudes"
+
+
+class ErrorTrees(RegressorMixin, BaseEstimator):
+    """Regression trees on magnitudes and colours.
+
+    Parameters
+    ----------
+    names : list of str
+        Names of the f features.
+
+    Attributes
+    ----------
+    trees_ : list of DecisionTreeRegressor
+        Fitted trees.
+    """
+
+    def __init__(self, names: Sequence[str]):
+        self.names = names
+
+    def fit(
+        self, features: np.ndarray, zspec: np.ndarray, settings: PredictionTrees, seed: int
+    ) -> ErrorTrees:
+        """Grow the trees on (n, f) features and (n,) redshifts."""
+        magnitudes, errors = magnitudes_of(features, self.names), errors_of(features, self.names)
+        generator = np.random.default_rng(seed)
+        self.trees_ = []
+        for realisation in range(settings.realisations):
+            moved = magnitudes
+            if realisation:
+                moved = magnitudes + errors * generator.standard_normal(magnitudes.shape)
+            known = attributes(moved)
+            for _ in range(settings.trees):
+                rows = generator.integers(len(known), size=len(known))
+                tree = DecisionTreeRegressor(
+                    min_samples_leaf=settings.min_samples_leaf,
+                    max_features=settings.attributes_tried,
+                    random_state=int(generator.integers(2**31)),
+                )
+                self.trees_.append(tree.fit(known[rows], zspec[rows]))
+        return self
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Return the (n,) zphot of (n, f) features."""
+        known = attributes(magnitudes_of(np.asarray(features, dtype=float), self.names))
+        return np.mean([tree.predict(known) for tree in self.trees_], axis=0)
+
+
+def attributes(magnitudes: np.ndarray) -> np.ndarray:
+    """Return the (n, 9) magnitudes and colours of (n, 5) magnitudes."""
+    return np.column_stack([magnitudes, magnitudes[:, :-1] - magnitudes[:, 1:]])
+
+
+def magnitudes_of(features: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Return the (n, 5) magnitudes that (n, f) features hold, or that follow from their colours.
+
+    Raises
+    ------
+    ValueError
+        If those of a band don't.
+    """
+    known, colors = {}, {}
+    for column, feature in zip(features.T, map(Feature.named, names), strict=True):
+        if feature.kind == "magnitude" and not feature.quantity.endswith("luptitude"):
+            known[feature.bands[0]] = column
+        elif feature.kind == "color":
+            colors[feature.bands] = column
+    for steps in (pairwise(BANDS), pairwise(reversed(BANDS))):
+        for here, there in steps:
+            if here in known and there not in known and (here, there) in colors:
+                known[there] = known[here] - colors[here, there]
+            elif here in known and there not in known and (there, here) in colors:
+                known[there] = known[here] + colors[there, here]
+    for band in BANDS:
+        if band not in known:
+            raise ValueError(f"prediction_trees: no feature tells the {band} magnitude; {NEEDED}")
+    return np.column_stack([known[band] for band in BANDS])
+
+
+def errors_of(features: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Return the (n, 5) errors of the magnitudes among (n, f) features; ValueError without."""
+    found = {
+        feature.bands: column
+        for column, feature in zip(features.T, map(Feature.named, names), strict=True)
+        if feature.kind == "error" and len(feature.bands) == 1
+    }
+    for band in BANDS:
+        if (band,) not in found:
+            raise ValueError(
+                f"prediction_trees: no feature is the error of the magnitude in {band}; it needs "
+                "features.groups: magnitude_errors"
+            )
+    return np.column_stack([found[band,] for band in BANDS])
+
+
+def fit(
+    settings: PredictionTrees, seed: int, train: Part, validation: Part, threads: int = 1
+) -> ErrorTrees:
+    """Grow the trees on the train part; arguments and errors are as in `configuration.kinds`."""
+    names = list(train.feature_names)
+    return ErrorTrees(names).fit(train.features, train.zspec, settings, seed)
