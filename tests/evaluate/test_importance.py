@@ -317,7 +317,7 @@ def test_intervals_hold_what_other_objects_would_give_as_often_as_they_promise()
 
 
 def test_missing_features_are_permuted_as_they_are_and_never_a_value_to_look_at():
-    """A model that says 1 where a feature is missing; half of the objects lack it, all the other."""
+    """A model that says 1 where a feature is missing: in half of the objects, the other in all."""
     n = 100
     features = np.column_stack([np.where(np.arange(n) % 2, np.nan, 3.0), np.full(n, np.nan)])
     part = galaxies.with_features(galaxies.part(n), features, ("x", "nothing"))
