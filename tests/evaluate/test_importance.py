@@ -287,3 +287,53 @@ def test_figures_show_every_model_and_feature(drawn):
     (line,) = figure.axes[0].get_lines()
     np.testing.assert_allclose(line.get_ydata(), dependence[dependence["rank"] == 1]["value"])
     plt.close("all")
+
+
+def some_drawn(generator, n, model, permutations=5, replicates=200):
+    """Return objects with one feature, drawn at random, and what a model without error says."""
+    values = generator.exponential(size=(n, 1))
+    part = galaxies.with_features(galaxies.part(n), values, ("x",))
+    truth = model(values[:, 0])
+    asked = Asked(
+        "mae", lambda f: np.abs(model(f[:, 0]) - np.tile(truth, len(f) // n)), lambda f: {"z": f}
+    )
+    orders = tuple(generator.permutation(n) for _ in range(permutations))
+    counts = generator.poisson(1.0, (replicates, n)).astype(np.uint8)
+    weights = np.vstack([np.ones((1, n), np.uint8), counts])
+    return importance.Drawn((importance.DrawnFold(part, asked, orders),), weights, "d")
+
+
+def test_intervals_hold_what_other_objects_would_give_as_often_as_they_promise():
+    """The mean distance of two values of an exponential distribution is 1."""
+    generator = np.random.default_rng(8)
+    tables = [
+        of_all(importance_table("m", {1: some_drawn(generator, 150, lambda x: x)}, 0.9))
+        for _ in range(200)
+    ]
+    rows = [table.loc["x"] for table in tables]
+    assert np.mean([row["value"] for row in rows]) == pytest.approx(1, abs=0.03)
+    covered = np.mean([row["lower"] < 1 < row["upper"] for row in rows])
+    assert 0.84 < covered < 0.95
+
+
+def test_missing_features_are_permuted_as_they_are_and_never_a_value_to_look_at():
+    """A model that says 1 where a feature is missing: in half of the objects, the other in all."""
+    n = 100
+    features = np.column_stack([np.where(np.arange(n) % 2, np.nan, 3.0), np.full(n, np.nan)])
+    part = galaxies.with_features(galaxies.part(n), features, ("x", "nothing"))
+
+    def says(given):
+        return np.isnan(given[:, 0]).astype(float)
+
+    truth = says(features)
+    asked = Asked(
+        "mae", lambda f: np.abs(says(f) - np.tile(truth, len(f) // n)), lambda f: {"z": says(f)}
+    )
+    orders = tuple(np.random.default_rng(seed).permutation(n) for seed in range(4))
+    fold = importance.DrawnFold(part, asked, orders)
+    found = {1: importance.Drawn((fold,), np.ones((21, n), np.uint8), "d")}
+    table = importance_table("m", found, 0.95)
+    assert of_all(table).loc["x", "value"] == pytest.approx(0.5, abs=0.1)
+    assert of_all(table).loc["nothing", "value"] == 0
+    dependence = dependence_table("m", found, table, SETTINGS, 0.95)
+    assert dependence[["feature", "at", "value"]].to_numpy().tolist() == [["x", 3.0, 0.0]]

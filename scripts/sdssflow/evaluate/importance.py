@@ -22,6 +22,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,18 @@ class DrawnFold:
     asked: Asked
     permutations: tuple[np.ndarray, ...]
 
+    @cached_property
+    def losses(self) -> np.ndarray:
+        """The (m,) losses of the objects as they are."""
+        return self.asked.losses(self.part.features)
+
+    def growth(self, columns: Sequence[int]) -> np.ndarray:
+        """Return by how much each loss grows in each permutation of some columns, (k m,)."""
+        given, orders = self.part.features, np.concatenate(self.permutations)
+        features = np.tile(given, (len(self.permutations), 1))
+        features[:, columns] = given[np.ix_(orders, columns)]
+        return self.asked.losses(features) - np.tile(self.losses, len(self.permutations))
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -101,12 +114,41 @@ class Drawn:
         """The (n, f) features of the objects."""
         return np.concatenate([fold.part.features for fold in self.folds])
 
+    @cached_property
+    def pairs(self) -> np.ndarray:
+        """Weights of each object times that of the object whose value it is given.
+
+        (1 + replicates, k n) uint8 for k permutations, in the order of `DrawnFold.growth`. An
+        importance is a mean over pairs of objects, so a replicate draws both: with the givers as
+        they are, intervals would be too short by up to a half.
+        """
+        ends = np.cumsum([len(fold.part) for fold in self.folds])[:-1]
+        own = np.split(self.weights, ends, axis=1)
+        products = [
+            weights * weights[:, order]
+            for fold, weights in zip(self.folds, own, strict=True)
+            for order in fold.permutations
+        ]
+        return np.concatenate(products, axis=1)
+
+    def mean_loss(self) -> float:
+        """Return the mean loss of the objects as they are."""
+        return float(np.concatenate([fold.losses for fold in self.folds]).mean())
+
+    def growth(self, columns: Sequence[int]) -> np.ndarray:
+        """Return (1 + replicates,) by how much the mean loss grows with these columns permuted."""
+        grown = np.concatenate([fold.growth(columns) for fold in self.folds])
+        return _means(self.pairs, grown[:, None])[:, 0]
+
     def means(self, of: Callable[[DrawnFold], np.ndarray]) -> np.ndarray:
-        """Return (1 + replicates, k): weighted means of what `of` says of each fold, (m, k)."""
-        summands = np.concatenate([of(fold) for fold in self.folds])
-        sums = weighted_sums(self.weights, summands)
-        with np.errstate(invalid="ignore"):  # a replicate without any object: NaN, left out
-            return sums / self.weights.sum(axis=1, dtype=float)[:, None]
+        """Return (1 + replicates, k) means over objects of what `of` says of each fold, (m, k)."""
+        return _means(self.weights, np.concatenate([of(fold) for fold in self.folds]))
+
+
+def _means(weights: np.ndarray, summands: np.ndarray) -> np.ndarray:
+    """Return (r, k) means of (n, k) summands, by (r, n) weights."""
+    with np.errstate(invalid="ignore"):  # a replicate without any object: NaN, left out
+        return weighted_sums(weights, summands) / weights.sum(axis=1, dtype=float)[:, None]
 
 
 def explain_models(
@@ -252,34 +294,19 @@ def importance_table(model: str, drawn: Mapping[int, Drawn], level: float) -> pd
     sets = [("feature", name, [name]) for name in names]
     sets += [("group", name, members) for name, members in feature_groups(names).items()]
     labels = _labels(drawn)
-    before = {
-        seed: its.means(lambda fold: fold.asked.losses(fold.part.features)[:, None])[:, 0]
-        for seed, its in drawn.items()
-    }
+    before = {seed: its.mean_loss() for seed, its in drawn.items()}
     score = next(iter(drawn.values())).folds[0].asked.score
-    rows, known = [], {}
+    known = {}
+    rows = []
     for kind, name, members in sets:
         columns = tuple(names.index(member) for member in members)
         if columns not in known:
-            known[columns] = {
-                seed: its.means(lambda fold, columns=columns: _permuted(fold, columns)[:, None])
-                for seed, its in drawn.items()
-            }
-        gained = {seed: after[:, 0] - before[seed] for seed, after in known[columns].items()}
+            known[columns] = {seed: its.growth(columns) for seed, its in drawn.items()}
         for seed, n, digest in labels:
-            unpermuted = _of_seed(before, seed)[0]
-            value = _with_interval(_of_seed(gained, seed), level)
-            about = (model, seed, score, kind, name, " ".join(members), unpermuted)
+            about = (model, seed, score, kind, name, " ".join(members), _of_seed(before, seed))
+            value = _with_interval(_of_seed(known[columns], seed), level)
             rows.append((*about, *value, n, digest))
     return pd.DataFrame(rows, columns=IMPORTANCE_COLUMNS)
-
-
-def _permuted(fold: DrawnFold, columns: tuple[int, ...]) -> np.ndarray:
-    """Return the (m,) losses with these columns permuted together, mean over permutations."""
-    given, orders = fold.part.features, np.array(fold.permutations)
-    features = np.tile(given, (len(orders), 1))
-    features[:, columns] = given[np.ix_(orders.ravel(), columns)]
-    return fold.asked.losses(features).reshape(orders.shape).mean(axis=0)
 
 
 def dependence_table(
