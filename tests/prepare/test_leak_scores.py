@@ -93,3 +93,11 @@ def test_the_figure_has_what_is_refused_on_top_and_a_panel_for_each_truth():
 def test_the_same_rows_give_the_same_bytes():
     one, other = (leak_scores({"x": ZSPEC}, CATALOGUE, KEYS) for _ in range(2))
     pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_handful_of_objects_is_no_error(n):
+    catalogue, keys = CATALOGUE.slice(0, n), KEYS.slice(0, n)
+    table = scores({"x": ZSPEC[:n]}, catalogue, keys)
+    assert len(table) > 5
+    assert n > 1 or table[["auc", "r2"]].isna().all(axis=None)

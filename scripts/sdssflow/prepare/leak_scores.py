@@ -48,12 +48,13 @@ def leak_scores(
         `COLUMNS`: name; ``feature`` or ``refused``; share of the objects that have it; the largest
         area under the receiver operating characteristic of a class against the others, and which
         class; the fraction of the variance of zspec that it explains, at least 0; why it is
-        refused. NaN where there are no classes, or no redshifts.
+        refused. NaN where there are no classes, or no redshifts, or one object alone.
     """
     rows = evenly(catalogue.num_rows)
     small = catalogue.take(pa.array(rows))
     half = object_key.combine_chunks().dictionary_encode().indices.to_numpy()[rows] % 2
-    truth = _truth(small)
+    # of a single object nothing can be learnt about others
+    truth = _truth(small) if len(np.unique(half)) == 2 else (None, None)
     named = {(name, FEATURE): values[rows] for name, values in features.items()}
     named |= {
         (name, REFUSED): _codes(small[name]) for name in FORBIDDEN if name in small.column_names
@@ -120,8 +121,6 @@ def _means(bins: list[np.ndarray], half: np.ndarray, wanted: np.ndarray) -> np.n
     said = np.empty_like(wanted)
     for one, numbers in enumerate(bins):
         learnt = half == one
-        if not learnt.any():
-            raise ValueError("one half of the objects is empty; use a sample of more objects")
         size = numbers.max() + 1
         mean = wanted[learnt].mean(axis=0)
         sums = np.stack(
