@@ -53,8 +53,9 @@ from sdssflow.logs import run
 from sdssflow.report.cards import markdown
 from sdssflow.report.contents import contents, matched
 from sdssflow.report.latex import latex
-from sdssflow.report.pages import concepts_section, published_tables, sample_page, tables_of
+from sdssflow.report.pages import concepts_section, sample_page, tables_of
 from sdssflow.report.provenance import Provenance, read_model_run, read_training
+from sdssflow.report.published_numbers import published_tables
 from sdssflow.report.rendering import Places, render_index, render_page
 from sdssflow.report.targets import target_page
 

@@ -5,36 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pandas as pd
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.evaluate import published
 from sdssflow.report.cards import data_sheet, facts_of
 from sdssflow.report.comparisons import learning_section, splits_section
 from sdssflow.report.contents import Item
 from sdssflow.report.failures import Objids, read_objids
-from sdssflow.report.figures import PUBLISHED
-from sdssflow.report.glossary import label
 from sdssflow.report.provenance import Facts, Provenance, read_facts
 from sdssflow.report.sections import LONG, Section, block
 from sdssflow.report.strange import AGREEMENT_COLUMNS, agreement_table, strange_table
 from sdssflow.report.summary import TaskSummary, summarise
 from sdssflow.report.tables import (
-    Cell,
     Table,
-    number_cell,
-    plain,
     plain_table,
     read_table,
-    text_cell,
-    with_interval,
-    word_columns,
 )
 
-COMPARED = (published.REPRODUCED, published.UNDECIDED, published.DIFFERS)
 FLOW_COLUMNS = ("cut", "before", "removed", "after")
 
 
@@ -252,55 +241,3 @@ def _parts(name: str, sample: Sample, items: list[Item], notes: list[str]) -> Se
             )
         )
     return Section(f"{name}-parts", "Training and test parts", blocks=blocks)
-
-
-def published_tables(path: str | Path) -> list[Table]:
-    """Return what was compared with published numbers, and, folded, what was not and why."""
-    frame = read_table(path, published.COLUMNS, empty=True)
-    words = ["subset", "sample", "split", "model", "because"]
-    frame[words] = frame[words].astype(object).where(frame[words].notna(), "")
-    compared = frame[frame["verdict"].isin(COMPARED)]
-    others = frame[~frame["verdict"].isin(COMPARED)]
-    # those with a number of ours come first
-    others = others.sort_values("ours", key=pd.isna, kind="stable")
-    counts = compared["verdict"].value_counts()
-    note = ", ".join(f"{counts[verdict]} {verdict}" for verdict in COMPARED if verdict in counts)
-    both = ("published in", "score", "theirs", "ours", "of")
-    heads = (*both, "difference", "tolerance", "verdict", "why this tolerance")
-    heads = word_columns(*heads, numeric=("theirs", "ours", "difference", "tolerance"))
-    rows = []
-    for _, row in compared.iterrows():
-        numbers = [number_cell(row["difference"]), number_cell(row["tolerance"])]
-        verdict = [text_cell(row["verdict"], strong=True), text_cell(row["because"])]
-        rows.append([*_numbers(row), *numbers, *verdict])
-    found = []
-    if rows:
-        title, text = PUBLISHED.title, PUBLISHED.caption
-        found.append(Table(title, text, heads, rows, [note], source=str(path)))
-    heads = word_columns(*both, "verdict", "why", numeric=("theirs", "ours"))
-    rows = [
-        [*_numbers(row), text_cell(row["verdict"]), text_cell(row["because"])]
-        for _, row in others.iterrows()
-    ]
-    if rows:
-        title = "Published numbers without a comparison"
-        text = "Not run, or of other objects or features, so that the difference says little."
-        found.append(Table(title, text, heads, rows, folded=True, source=str(path)))
-    return found
-
-
-def _numbers(row: pd.Series) -> list[Cell]:
-    """Return where a number is published, its score, it, ours if this run has it, and what of."""
-    score = f"{label(row['metric'])}, {row['convention']}"
-    if row["subset"] not in ("all", ""):
-        score = f"{score}, {row['subset']}"
-    if not pd.isna(row["zspec_low"]):
-        score = f"{score}, zspec {row['zspec_low']:.3g} to {row['zspec_high']:.3g}"
-    theirs, ours = number_cell(row["theirs"]), text_cell("")
-    if not pd.isna(row["uncertainty"]):
-        theirs = Cell(f"{theirs.text} ± {plain(row['uncertainty'])}", sort=theirs.sort)
-    if not pd.isna(row["ours"]):
-        value, interval = with_interval(row["ours"], row["ours_low"], row["ours_high"])
-        ours = Cell(value, interval, float(row["ours"]))
-    place = " / ".join(filter(None, map(str, row[["sample", "split", "model"]])))
-    return [text_cell(row["citation"]), text_cell(score), theirs, ours, text_cell(place)]

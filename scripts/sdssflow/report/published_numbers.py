@@ -1,0 +1,117 @@
+"""Published numbers and ours, as the index of the report shows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from sdssflow.evaluate import published
+from sdssflow.report.figures import PUBLISHED
+from sdssflow.report.glossary import label
+from sdssflow.report.tables import (
+    Cell,
+    Table,
+    number_cell,
+    plain,
+    read_table,
+    text_cell,
+    with_interval,
+    word_columns,
+)
+
+COMPARED = (published.REPRODUCED, published.UNDECIDED, published.DIFFERS)
+BOTH = ("published in", "score", "theirs", "ours", "of")
+
+
+def published_tables(path: str | Path) -> list[Table]:
+    """Return what was compared with published numbers, and, folded, what was not and why.
+
+    A curve is a table of its own, a row for each bin.
+    """
+    frame = read_table(path, published.COLUMNS, empty=True)
+    words = ["entry", "subset", "sample", "split", "model", "because"]
+    frame[words] = frame[words].astype(object).where(frame[words].notna(), "")
+    of_curve = frame["zspec_low"].notna()
+    compared = frame["verdict"].isin(COMPARED)
+    ran = of_curve & compared.groupby(frame["entry"]).transform("any")
+    found = [_curve(rows, path) for _, rows in frame[ran].groupby("entry")]
+    if (compared & ~of_curve).any():
+        found.append(_compared(frame[compared & ~of_curve], path))
+    others = frame[~compared & ~ran]
+    # of a curve that was not run the first bin stands for all; those with a number of ours first
+    others = others[~(others["zspec_low"].notna() & others.duplicated("entry"))]
+    others = others.sort_values("ours", key=pd.isna, kind="stable")
+    heads = word_columns(*BOTH, "verdict", "why", numeric=("theirs", "ours"))
+    rows = [
+        [*_numbers(row), text_cell(row["verdict"]), text_cell(row["because"])]
+        for _, row in others.iterrows()
+    ]
+    if rows:
+        title = "Published numbers without a comparison"
+        text = "Not run, or of other objects or features, so that the difference says little."
+        found.append(Table(title, text, heads, rows, folded=True, source=str(path)))
+    return found
+
+
+def _compared(frame: pd.DataFrame, path: str | Path) -> Table:
+    heads = (*BOTH, "difference", "tolerance", "verdict", "why this tolerance")
+    heads = word_columns(*heads, numeric=("theirs", "ours", "difference", "tolerance"))
+    rows = []
+    for _, row in frame.iterrows():
+        numbers = [number_cell(row["difference"]), number_cell(row["tolerance"])]
+        verdict = [text_cell(row["verdict"], strong=True), text_cell(row["because"])]
+        rows.append([*_numbers(row), *numbers, *verdict])
+    title, text = PUBLISHED.title, PUBLISHED.caption
+    return Table(title, text, heads, rows, [_counts(frame)], source=str(path))
+
+
+def _curve(frame: pd.DataFrame, path: str | Path) -> Table:
+    """Return a curve and ours, bin by bin."""
+    first = frame.iloc[0]
+    heads = ("zspec", "theirs", "ours", "difference", "verdict")
+    rows = [
+        [
+            text_cell(f"{row['zspec_low']:.3f} to {row['zspec_high']:.3f}"),
+            *_pair(row),
+            number_cell(row["difference"]),
+            text_cell(row["verdict"], strong=True),
+        ]
+        for _, row in frame.iterrows()
+    ]
+    return Table(
+        f"{label(first['metric'])} in bins of zspec: {first['citation']}",
+        f"Ours: {_place(first)}. Tolerance {plain(first['tolerance'])}: {first['because']}.",
+        word_columns(*heads, numeric=("theirs", "ours", "difference")),
+        rows,
+        [_counts(frame), PUBLISHED.caption],
+        source=str(path),
+    )
+
+
+def _counts(frame: pd.DataFrame) -> str:
+    counts = frame["verdict"].value_counts()
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in COMPARED if verdict in counts)
+
+
+def _place(row: pd.Series) -> str:
+    return " / ".join(filter(None, map(str, row[["sample", "split", "model"]])))
+
+
+def _numbers(row: pd.Series) -> list[Cell]:
+    """Return where a number is published, its score, it, ours if this run has it, and what of."""
+    score = f"{label(row['metric'])}, {row['convention']}"
+    if row["subset"] not in ("all", ""):
+        score = f"{score}, {row['subset']}"
+    return [text_cell(row["citation"]), text_cell(score), *_pair(row), text_cell(_place(row))]
+
+
+def _pair(row: pd.Series) -> list[Cell]:
+    """Return theirs with its error, and ours with its interval if this run has it."""
+    theirs, ours = number_cell(row["theirs"]), text_cell("")
+    if not pd.isna(row["uncertainty"]):
+        theirs = Cell(f"{theirs.text} ± {plain(row['uncertainty'])}", sort=theirs.sort)
+    if not pd.isna(row["ours"]):
+        value, interval = with_interval(row["ours"], row["ours_low"], row["ours_high"])
+        ours = Cell(value, interval, float(row["ours"]))
+    return [theirs, ours]
