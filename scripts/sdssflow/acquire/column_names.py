@@ -195,6 +195,7 @@ def _dereddened(target: Magnitude, found: Name, settings: FileSource | TapSource
 
 
 def is_dereddened(found: Name) -> bool:
+    """Return whether a name says that extinction was subtracted."""
     return bool(DEREDDENED.search(found.lower) or NAUGHT.fullmatch(found.lower))
 
 

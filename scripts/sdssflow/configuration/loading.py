@@ -318,5 +318,6 @@ def _flatten(annotation: Any) -> list[Any]:
 
 
 def nearest(word: str, known: Any) -> str:
+    """Return a question about the nearest known word, '' without one."""
     near = difflib.get_close_matches(word, [str(k) for k in known], n=1, cutoff=0.5)
     return f" (did you mean {near[0]!r}?)" if near else ""

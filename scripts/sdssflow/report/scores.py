@@ -336,7 +336,7 @@ def importance_table(importance: pd.DataFrame, title: str, text: str, notes: lis
     body = []
     for kind, name in dict.fromkeys(rows[["kind", "name"]].itertuples(index=False, name=None)):
         grown = [by[kind, name, model] for model in models]
-        cells = [score_cell(row, not _holds_zero(row)) for row in grown]
+        cells = [score_cell(row, not holds_zero(row)) for row in grown]
         body.append([text_cell(name), text_cell(kind), *cells])
     first = rows.drop_duplicates("model")
     before = [
