@@ -22,6 +22,7 @@ import logging
 
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.published import PublishedNumber
+from sdssflow.evaluate.curves import scores_of_curves
 from sdssflow.evaluate.published import VERDICTS, check_numbers
 from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run
@@ -43,7 +44,8 @@ def main(snakemake):
     }
     bootstrap = Bootstrap.from_canonical(snakemake.params.bootstrap)
     reasons = json.loads(snakemake.params.reasons)
-    table = check_numbers(numbers, tables, reasons, predictions, bootstrap)
+    curves = scores_of_curves(numbers, predictions, bootstrap)
+    table = check_numbers(numbers, tables, reasons, curves)
     write_csv(table, snakemake.output.published)
     counts = table["verdict"].value_counts()
     for verdict in VERDICTS:

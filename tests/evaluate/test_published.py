@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.published import PublishedNumber
 from sdssflow.evaluate import reproduction
+from sdssflow.evaluate.curves import scores_of_curves
 from sdssflow.evaluate.published import (
     COLUMNS,
     DIFFERS,
@@ -92,7 +93,7 @@ FEATURES, SCORES = "mgs/features/features.parquet", "mgs/regress/published/score
 
 
 def checked(number, tables, reasons=None):
-    table = check_numbers({"entry": number}, tables, reasons or {}, {}, BOOTSTRAP)
+    table = check_numbers({"entry": number}, tables, reasons or {}, {})
     assert list(table.columns) == COLUMNS
     assert len(table) == len(number.comparisons)
     return table.iloc[0]
@@ -185,7 +186,8 @@ def predictions(n=400):
 
 
 def of_curve(number, found, reasons=None):
-    return check_numbers({"entry": number}, {}, reasons or {}, found, BOOTSTRAP)
+    numbers = {"entry": number}
+    return check_numbers(numbers, {}, reasons or {}, scores_of_curves(numbers, found, BOOTSTRAP))
 
 
 def test_a_curve_is_compared_bin_by_bin():
@@ -231,9 +233,7 @@ def finished(tmp_path):
     table = pa.table({"x": [1.0, 2.0]})
     write_parquet(table, results / FEATURES)
     write_scores(results)
-    published = check_numbers(
-        {"entry": entry(comparisons=[comparison()])}, {KEY: scores()}, {}, {}, BOOTSTRAP
-    )
+    published = check_numbers({"entry": entry(comparisons=[comparison()])}, {KEY: scores()}, {}, {})
     write_csv(published, results / "published.csv")
     locked = {
         "tables": {FEATURES: content_digest(table)},

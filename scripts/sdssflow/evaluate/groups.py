@@ -105,7 +105,7 @@ def rand_index(table: np.ndarray) -> float:
         return np.nan
     expected = rows * columns / (total * (total - 1) / 2)
     largest = (rows + columns) / 2
-    return 1.0 if largest == expected else (pairs(table) - expected) / (largest - expected)
+    return 1.0 if largest == expected else float((pairs(table) - expected) / (largest - expected))
 
 
 def expected_information(table: np.ndarray) -> float:

@@ -27,12 +27,7 @@ from itertools import pairwise
 
 import pandas as pd
 
-from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.published import Comparison, PublishedNumber
-from sdssflow.evaluate import paper_metrics, redshift_metrics
-from sdssflow.evaluate.bootstrap import draw_counts, interval
-from sdssflow.evaluate.redshifts import score
-from sdssflow.evaluate.tables import Predictions, combined_digest, mean_over_seeds
 
 REPRODUCED, DIFFERS, UNDECIDED = "reproduced", "differs", "undecided"
 NOT_COMPARABLE, NOT_RUN = "not comparable", "not run"
@@ -46,8 +41,9 @@ COLUMNS = [
     "verdict", "because", "digest",
 ]  # fmt: skip
 Tables = Mapping[tuple[str, str, str], pd.DataFrame]
-Curves = Mapping[tuple[str, str, str], Predictions]
+# value, ends of the interval and digest of the test rows, or why there are none
 Ours = tuple[float, float, float, str] | str
+Curves = Mapping[tuple[str, str, str, str], list[Ours]]
 
 
 def agreement(
@@ -70,8 +66,7 @@ def check_numbers(
     numbers: Mapping[str, PublishedNumber],
     tables: Tables,
     reasons: Mapping[str, str],
-    predictions: Curves,
-    bootstrap: Bootstrap,
+    curves: Curves,
 ) -> pd.DataFrame:
     """Return `published.csv`: each comparison of each entry, by name, with its verdict.
 
@@ -83,10 +78,8 @@ def check_numbers(
         The score tables of this run, as docs/architecture.md lists their columns.
     reasons : mapping of sample to str
         Why this run has no such sample, from `reasons_not_run`.
-    predictions : mapping of (sample, split, model) to Predictions
-        What curves are compared with.
-    bootstrap : Bootstrap
-        For the intervals of curves.
+    curves : mapping of (entry, sample, split, model) to list
+        Ours of each bin of a curve, from `curves.binned_scores`.
 
     Returns
     -------
@@ -101,7 +94,7 @@ def check_numbers(
             if number.curve is None:
                 found = [((math.nan, math.nan), number.value, _ours(number, each, tables, reasons))]
             else:
-                found = list(_of_curve(number, each, predictions, reasons, bootstrap))
+                found = list(_of_curve(number, each, curves.get((name, *_place(each))), reasons))
             rows += [_row(name, number, each, *its) for its in found]
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -109,65 +102,20 @@ def check_numbers(
 def _of_curve(
     number: PublishedNumber,
     comparison: Comparison,
-    predictions: Curves,
+    found: list[Ours] | None,
     reasons: Mapping[str, str],
-    bootstrap: Bootstrap,
 ) -> Iterator[tuple[tuple[float, float], float, Ours]]:
     """Yield the ends of each bin, the published number and ours."""
-    sample, split, model = comparison.sample, comparison.split, comparison.model
+    sample, split, model = _place(comparison)
     bins = list(pairwise(number.curve.edges))
-    found: list[Ours]
-    if (sample, split, model) in predictions:
-        name = number.metric, number.convention
-        its = predictions[sample, split, model]
-        found = list(binned_scores(its, *name, number.curve.edges, bootstrap))
-    else:
+    if found is None:
         missing = f"this run has no {model!r} on split {split!r} of {sample}"
         found = [reasons.get(sample, missing)] * len(bins)
     yield from zip(bins, number.curve.values, found, strict=True)
 
 
-def binned_scores(
-    predictions: Predictions,
-    metric: str,
-    convention: str,
-    edges: list[float],
-    bootstrap: Bootstrap,
-) -> Iterator[Ours]:
-    """Yield a score, its interval and the digest of the test rows for each bin of zspec.
-
-    Mean over seeds; a bin holds its lower edge and not its upper one. A sentence where a bin has no
-    test object.
-
-    Raises
-    ------
-    ValueError
-        If there is no such metric.
-    """
-    known = [*redshift_metrics.METRICS, *paper_metrics.METRICS]
-    named = [its for its in known if (its.name, its.convention) == (metric, convention)]
-    if not named:
-        raise ValueError(f"there is no metric {metric!r} of the convention {convention!r}")
-    digest = combined_digest(predictions.test_digests)
-    frames = {seed: predictions.of_seed(seed) for seed in predictions.seeds}
-    counts = {
-        seed: draw_counts(frame["group"].to_numpy(dtype=str), bootstrap)
-        for seed, frame in frames.items()
-    }
-    for low, high in pairwise(edges):
-        scores = []
-        for seed, frame in frames.items():
-            inside = ((frame["zspec"] >= low) & (frame["zspec"] < high)).to_numpy()
-            columns = {name: frame.loc[inside, name].to_numpy() for name in ("zspec", "zphot")}
-            if inside.any():
-                drawn = counts[seed][:, inside]
-                scores.append(score(columns, drawn, tuple(named), epsilon=math.nan))
-        if not scores:
-            yield f"no test object has a zspec of {low:.4g} to {high:.4g}"
-            continue
-        mean = mean_over_seeds(scores)
-        lower, upper = interval(mean.replicates[:, 0], bootstrap.level)
-        yield float(mean.values[0]), float(lower), float(upper), digest
+def _place(comparison: Comparison) -> tuple[str, str, str]:
+    return comparison.sample, comparison.split, comparison.model
 
 
 def _row(
