@@ -56,6 +56,7 @@ def prepare(folder: Path) -> Path:
                 "checkpoint_epochs": 20}  # fmt: skip
     ensemble["search"] = None
     run = {**TINY_RUN, "samples": ["tiny"], "regressors": dict.fromkeys(FAULTS, ensemble)}
+    run["importance"] = {}
     run |= {"bundles": {}, "targets": []}
     (folder / "config/config.yaml").write_text(yaml.safe_dump(run, sort_keys=False))
     local(folder, *map(output, FAULTS), "--cores", "2")
