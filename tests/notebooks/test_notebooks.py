@@ -21,6 +21,7 @@ NEEDED = ("scripts", "data/embedded", "config", "notebooks")
 # appended as a last cell: what the tests ask of the final namespace
 QUESTIONS = """
 import json
+import sys
 
 def numbers(frame):
     return {str(name): {str(k): float(v) for k, v in row.items()} for name, row in frame.items()}
