@@ -170,7 +170,8 @@ def test_leaves_nothing_behind(workplace, answers):
         path.relative_to(workplace) for name in NEEDED for path in (workplace / name).rglob("*")
     }
     assert after <= before
-    assert {path.name for path in workplace.iterdir()} == {"scripts", "data", "config", "notebooks"}
+    there = {"Snakefile", "scripts", "data", "config", "notebooks"}
+    assert {path.name for path in workplace.iterdir()} == there
     assert not Path(answers["scratch"]).exists()
 
 
