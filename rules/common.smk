@@ -116,6 +116,7 @@ TORCH_REGRESSORS = those(RUN.regressors, lambda its: its.needs_torch)
 PDF_REGRESSORS = those(RUN.regressors, lambda its: its.gives_pdf)
 SEARCHING_REGRESSORS = those(RUN.regressors, lambda its: getattr(its, "search", None))
 EXPLAINED = set(RUN.importance.models)
+MODELS = {"classify": RUN.classifiers, "regress": RUN.regressors}
 PDF_SAMPLES = those(SAMPLES, lambda sample: chosen_models.pdf_models(RUN, sample))
 LEARNING_SAMPLES = those(SAMPLES, lambda sample: chosen_models.learning(RUN, sample))
 STANDIN = code_digests.program_digest("skyserver_standin.server", SCRIPTS, CODE)
@@ -129,11 +130,6 @@ def section(name):
 def clustering(wildcards):
     """Parameter function: what finds and projects groups; the sample's figures don't matter to it."""
     return SAMPLES[wildcards.sample].explore.clustering().canonical()
-
-
-def outlier_settings(wildcards):
-    """Parameter function: what looks for strange objects."""
-    return SAMPLES[wildcards.sample].explore.outliers.canonical()
 
 
 def needs(mb, per_mb=0, minutes=10, minutes_per_mb=0, paths=None):
@@ -167,14 +163,12 @@ def models_of(sample, task="regress", among=None):
 
 def learning_models(wildcards):
     """Parameter function: settings of the models with learning curves, as JSON by task and name."""
-    known = {"classify": RUN.classifiers, "regress": RUN.regressors}
     asked = chosen_models.learning(RUN, SAMPLES[wildcards.sample])
-    return json.dumps(
-        {
-            task: {name: json.loads(known[task][name].canonical()) for name in names}
-            for task, names in asked.items()
-        }
-    )
+    found = {
+        task: json.loads(definitions({name: MODELS[task][name] for name in names}))
+        for task, names in asked.items()
+    }
+    return json.dumps(found)
 
 
 def source_paths(sample):
@@ -203,13 +197,9 @@ def digest_of(path):
     return digests.content_of(path).sha256
 
 
-def digests_of(sample):
-    return [digest_of(path) for path in source_paths(sample)]
-
-
 def source_digests(wildcards):
     """Parameter function: what they hold, as SHA-256; a file is read again once it has changed."""
-    return digests_of(wildcards.sample)
+    return [digest_of(path) for path in source_paths(wildcards.sample)]
 
 
 def sky_tables(wildcards):

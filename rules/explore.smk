@@ -51,7 +51,7 @@ rule find_outliers:
     resources:
         **needs(800, 10, minutes=20),
     params:
-        explore=outlier_settings,
+        explore=lambda its: SAMPLES[its.sample].explore.outliers.canonical(),
         seed=RUN.seeds[0],
     message:
         "Looking for strange objects in {wildcards.sample}"

@@ -57,7 +57,6 @@ def code_of_kind(made):
     if script_of(made) == "refit_model":
         return lambda its: code_of(made, *settings_of(BUNDLES[its.bundle]).programs())
     if script_of(made) == "measure_learning":
-        known = {"classify": RUN.classifiers, "regress": RUN.regressors}
         return lambda its: code_of(
             made,
             *dict.fromkeys(
@@ -66,10 +65,10 @@ def code_of_kind(made):
                     RUN, SAMPLES[its.sample]
                 ).items()
                 for name in names
-                for program in known[task][name].programs()
+                for program in MODELS[task][name].programs()
             ),
         )
-    known = RUN.classifiers if "/classify/" in made.output[0] else RUN.regressors
+    known = MODELS["classify" if "/classify/" in made.output[0] else "regress"]
     return lambda wildcards: code_of(made, *known[wildcards.model].programs())
 
 

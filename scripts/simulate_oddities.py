@@ -25,7 +25,7 @@ seed : seed of the draws
 from pathlib import Path
 
 from sdssflow.logs import run
-from skyserver_standin.sky.simulation import simulate_oddities
+from skyserver_standin.sky.odd_sky import simulate_oddities
 
 
 def main(snakemake):

@@ -5,9 +5,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from sdssflow.configuration.sources import SkyServerSource
-from skyserver_standin.sky import simulation
+from skyserver_standin.sky.odd_sky import odd_blocks, simulate_oddities
 from skyserver_standin.sky.oddities import KINDS
-from skyserver_standin.sky.simulation import simulate_oddities, simulate_sky
+from skyserver_standin.sky.simulation import simulate_sky
 
 BANDS = list("ugriz")
 
@@ -55,7 +55,7 @@ def test_the_same_numbers_give_the_same_bytes_and_blocks_share_them(tmp_path, mo
     for name in ("specobj", "photoobj", "wise", "oddities"):
         one, two = ((tmp_path / of / f"{name}.parquet").read_bytes() for of in ("one", "two"))
         assert one == two
-    blocks = list(simulation._odd_blocks(6000, 5, 25, rows=1500))
+    blocks = list(odd_blocks(6000, 5, 25, rows=1500))
     assert len(blocks) > 1
     assert sum(len(block[3]) for block in blocks) == 25
     objids = np.concatenate([block[3].column("objid").to_numpy() for block in blocks])

@@ -25,7 +25,7 @@ from skyserver_standin.sky.plates import (
     in_footprint,
     plan_plates,
 )
-from skyserver_standin.sky.simulation import _make_block, simulate_sky, sky_blocks
+from skyserver_standin.sky.simulation import make_block, simulate_sky, sky_blocks
 
 MAGNITUDES = [f"{prefix}{band}" for prefix in ("", "psfMag_", "petroMag_") for band in BANDS]
 
@@ -203,7 +203,7 @@ def test_blocks_follow_each_other_and_need_no_other_block():
         assert all(a["max"] < b["min"] for a, b in itertools.pairwise(ranges))
     plates = plan_plates(12_000, np.random.default_rng([3, 0]))
     draws = np.random.default_rng([3, 5]), np.random.default_rng([3, 4, 2])
-    alone = _make_block(plates, blocks_of_plates(plates, 2_000)[4], *draws)
+    alone = make_block(plates, blocks_of_plates(plates, 2_000)[4], *draws)
     assert all(one.equals(other) for one, other in zip(alone, blocks[4], strict=True))
 
 

@@ -33,7 +33,7 @@ from skyserver_standin.sky.conventions import (
 from skyserver_standin.sky.galaxies import draw_galaxies
 from skyserver_standin.sky.infrared import WISE, shapes, wise_table
 from skyserver_standin.sky.instruments import CLASSES, Sources, add_defects, fit_spectra, measure
-from skyserver_standin.sky.oddities import ODDITIES, Oddities
+from skyserver_standin.sky.oddities import Oddities
 from skyserver_standin.sky.plates import (
     PROGRAMMES,
     Plates,
@@ -58,7 +58,7 @@ OBJECTS_PER_STRETCH, SECONDARY_SHARE = 100, 0.1
 PRIMARY, SECONDARY = 1, 2  # mode
 PHOTOMETRY_STREAM = 1  # other random numbers than those of spectra with the same seed
 # of what came later than the rest: whoever adds to it changes nothing else
-SPECTRA_FURTHER, PHOTOMETRY_FURTHER, ODDITIES_STREAM = 2, 3, 4
+SPECTRA_FURTHER, PHOTOMETRY_FURTHER = 2, 3
 REPEAT_DELAY = 29  # nights
 GALAXY_TYPE, STAR_TYPE = 3, 6
 DRAW = {"galaxies": draw_galaxies, "quasars": draw_quasars, "stars": draw_stars}
@@ -113,39 +113,8 @@ def simulate_sky(folder: str | Path, objects: int, seed: int) -> None:
     ValueError
         If `objects` is not positive or `seed` is negative.
     """
-    _write(
+    write_tables(
         folder, {"specobj": SPECOBJ, "photoobj": PHOTOOBJ, "wise": WISE}, sky_blocks(objects, seed)
-    )
-
-
-def simulate_oddities(folder: str | Path, objects: int, seed: int, oddities: int) -> None:
-    """Write the tables of `simulate_sky` with some objects made odd, and which these are.
-
-    ``oddities.parquet`` holds their objid and what was done to them
-    (`skyserver_standin.sky.oddities`). All others are those of `simulate_sky`.
-
-    Parameters
-    ----------
-    folder : path-like
-        Where to; made if it is missing.
-    objects : int
-        Number of spectra.
-    seed : int
-        The same numbers give the same bytes.
-    oddities : int
-        Number of photometric objects that are made odd.
-
-    Raises
-    ------
-    ValueError
-        As `simulate_sky`, or if `oddities` is negative or more than half of the objects.
-    """
-    if not 0 <= oddities <= objects // 2:
-        raise ValueError(f"oddities={oddities} must be from 0 to half of objects={objects}")
-    _write(
-        folder,
-        {"specobj": SPECOBJ, "photoobj": PHOTOOBJ, "wise": WISE, "oddities": ODDITIES},
-        _odd_blocks(objects, seed, oddities),
     )
 
 
@@ -168,18 +137,19 @@ def simulate_photometry(folder: str | Path, objects: int, seed: int) -> None:
     ValueError
         If `objects` is not positive or `seed` is negative.
     """
-    _write(
+    write_tables(
         folder,
         {"photoobj": PHOTOOBJ, "wise": WISE, "truth": TRUTH},
         photometry_blocks(objects, seed),
     )
 
 
-def _write(
+def write_tables(
     folder: str | Path,
     schemas: dict[str, pa.Schema],
     blocks: Iterator[tuple[pa.Table, ...]],
 ) -> None:
+    """Write the blocks of several tables, each into a file of its own, whole or not at all."""
     with ExitStack() as stack:
         writers = []
         for name, schema in schemas.items():
@@ -204,11 +174,11 @@ def sky_blocks(
     order of objID, and the sources of WISE that match these. Ids ascend from block to block too.
     Raises ValueError as `simulate_sky`.
     """
-    _check(objects, seed)
+    check_size(objects, seed)
     plates = plan_plates(objects, np.random.default_rng([seed, 0]))
     for number, block in enumerate(blocks_of_plates(plates, rows)):
         further = np.random.default_rng([seed, number, SPECTRA_FURTHER])
-        yield _make_block(plates, block, np.random.default_rng([seed, 1 + number]), further)
+        yield make_block(plates, block, np.random.default_rng([seed, 1 + number]), further)
 
 
 def photometry_blocks(
@@ -219,30 +189,13 @@ def photometry_blocks(
     Ids ascend from block to block; within one, objects are in order of right ascension. Raises
     ValueError as `simulate_photometry`.
     """
-    _check(objects, seed)
+    check_size(objects, seed)
     rows = -(-rows // OBJECTS_PER_STRETCH) * OBJECTS_PER_STRETCH
     for number, start in enumerate(range(0, objects, rows)):
         rng = np.random.default_rng([seed, number, PHOTOMETRY_STREAM])
         further = np.random.default_rng([seed, number, PHOTOMETRY_FURTHER])
         at = np.arange(start, min(start + rows, objects))
         yield _make_photometry(at, objects, rng, further)
-
-
-def _odd_blocks(
-    objects: int, seed: int, oddities: int, rows: int = BLOCK_ROWS
-) -> Iterator[tuple[pa.Table, ...]]:
-    """Yield the blocks of `sky_blocks` with oddities in proportion to their spectra, and these."""
-    _check(objects, seed)
-    plates = plan_plates(objects, np.random.default_rng([seed, 0]))
-    total, before = int(plates.spectra.sum()), 0
-    for number, block in enumerate(blocks_of_plates(plates, rows)):
-        after = before + int(plates.spectra[block].sum())
-        count = oddities * after // total - oddities * before // total
-        before = after
-        further = np.random.default_rng([seed, number, SPECTRA_FURTHER])
-        odd = Oddities(count, np.random.default_rng([seed, number, ODDITIES_STREAM]))
-        made = _make_block(plates, block, np.random.default_rng([seed, 1 + number]), further, odd)
-        yield *made, odd.table()
 
 
 def _make_photometry(
@@ -270,18 +223,20 @@ def _make_photometry(
     return photo, wise, _table(truth, TRUTH)
 
 
-def _check(objects: int, seed: int) -> None:
+def check_size(objects: int, seed: int) -> None:
+    """Raise ValueError for a sky without objects or a negative seed."""
     if objects < 1 or seed < 0:
         raise ValueError(f"objects={objects} must be at least 1 and seed={seed} at least 0")
 
 
-def _make_block(
+def make_block(
     plates: Plates,
     block: slice,
     rng: np.random.Generator,
     further: np.random.Generator,
     odd: Oddities | None = None,
 ) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Return SpecObj, PhotoObj and WISE of some plates."""
     part = Plates(*(column[block] for column in plates))
     at = np.repeat(np.arange(len(part.plate)), part.spectra)  # plate of each spectrum
     fiber, mjd = _fibers_and_nights(part, rng)

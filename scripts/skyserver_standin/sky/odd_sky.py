@@ -1,0 +1,71 @@
+"""The simulated sky with some objects made odd."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from skyserver_standin.sky.conventions import PHOTOOBJ, SPECOBJ
+from skyserver_standin.sky.infrared import WISE
+from skyserver_standin.sky.oddities import ODDITIES, Oddities
+from skyserver_standin.sky.plates import blocks_of_plates, plan_plates
+from skyserver_standin.sky.simulation import (
+    BLOCK_ROWS,
+    SPECTRA_FURTHER,
+    check_size,
+    make_block,
+    write_tables,
+)
+
+ODDITIES_STREAM = 4  # other random numbers than those of `simulation` with the same seed
+
+
+def simulate_oddities(folder: str | Path, objects: int, seed: int, oddities: int) -> None:
+    """Write the tables of `simulate_sky` with some objects made odd, and which these are.
+
+    ``oddities.parquet`` holds their objid and what was done to them
+    (`skyserver_standin.sky.oddities`). All others are those of `simulate_sky`.
+
+    Parameters
+    ----------
+    folder : path-like
+        Where to; made if it is missing.
+    objects : int
+        Number of spectra.
+    seed : int
+        The same numbers give the same bytes.
+    oddities : int
+        Number of photometric objects that are made odd.
+
+    Raises
+    ------
+    ValueError
+        As `simulate_sky`, or if `oddities` is negative or more than half of the objects.
+    """
+    if not 0 <= oddities <= objects // 2:
+        raise ValueError(f"oddities={oddities} must be from 0 to half of objects={objects}")
+    write_tables(
+        folder,
+        {"specobj": SPECOBJ, "photoobj": PHOTOOBJ, "wise": WISE, "oddities": ODDITIES},
+        odd_blocks(objects, seed, oddities),
+    )
+
+
+def odd_blocks(
+    objects: int, seed: int, oddities: int, rows: int = BLOCK_ROWS
+) -> Iterator[tuple[pa.Table, ...]]:
+    """Yield the blocks of `sky_blocks` with oddities in proportion to their spectra, and these."""
+    check_size(objects, seed)
+    plates = plan_plates(objects, np.random.default_rng([seed, 0]))
+    total, before = int(plates.spectra.sum()), 0
+    for number, block in enumerate(blocks_of_plates(plates, rows)):
+        after = before + int(plates.spectra[block].sum())
+        count = oddities * after // total - oddities * before // total
+        before = after
+        further = np.random.default_rng([seed, number, SPECTRA_FURTHER])
+        odd = Oddities(count, np.random.default_rng([seed, number, ODDITIES_STREAM]))
+        made = make_block(plates, block, np.random.default_rng([seed, 1 + number]), further, odd)
+        yield *made, odd.table()
