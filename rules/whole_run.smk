@@ -68,7 +68,7 @@ def code_of_kind(made):
                 for program in MODELS[task][name].programs()
             ),
         )
-    known = MODELS["classify" if "/classify/" in made.output[0] else "regress"]
+    known = RUN.classifiers if "/classify/" in made.output[0] else RUN.regressors
     return lambda wildcards: code_of(made, *known[wildcards.model].programs())
 
 
