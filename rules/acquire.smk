@@ -166,7 +166,30 @@ rule import_bulk:
         "../scripts/import_bulk.py"
 
 
+# on the submit host, like all downloads
+rule fetch_file:
+    output:
+        file="results/{sample}/download/{file}",
+    wildcard_constraints:
+        sample=one_of(FETCHED),
+        file=one_of({re.escape(SAMPLES[name].source.file_name) for name in FETCHED}),
+    localrule: True
+    resources:
+        **needs(500, minutes=300),
+        downloads=1,
+        network=as_text(RUN.downloads.canonical()),
+        addresses=lambda wildcards: SAMPLES[wildcards.sample].source.ways(),
+    params:
+        sha256=lambda wildcards: SAMPLES[wildcards.sample].source.sha256,
+    message:
+        "Fetching {wildcards.file} of {wildcards.sample}"
+    script:
+        "../scripts/fetch_file.py"
+
+
 rule import_catalogue:
+    input:
+        fetched=fetched_file,
     output:
         catalogue="results/{sample}/catalogue/catalogue.parquet",
         defects=reported("results/{sample}/catalogue/defects.csv"),

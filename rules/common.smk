@@ -92,6 +92,7 @@ def those(things, condition):
 # what has rows: they are acquired alike
 SOURCES = {**SAMPLES, **TARGETS}
 DOWNLOADED = those(SOURCES, lambda its: its.source.kind in ("skyserver", "tap"))
+FETCHED = those(SOURCES, lambda its: its.source.kind == "url")
 BULK = those(SOURCES, lambda its: its.source.kind == "bulk")
 SIMULATED = {name for name in DOWNLOADED if SOURCES[name].source.simulated}
 PHOTOMETRIC = those(
@@ -208,6 +209,13 @@ def sky_tables(wildcards):
     spectra = ["specobj"] if name not in PHOTOMETRIC else []
     tables = [*spectra, "photoobj", "wise"] if name in SIMULATED else []
     return [f"results/{name}/sky/{table}.parquet" for table in tables]
+
+
+def fetched_file(wildcards):
+    """Input function: the file that a sample names by its address; nothing for the others."""
+    name = wildcards.sample
+    path = "results/{}/download/{}"
+    return path.format(name, SAMPLES[name].source.file_name) if name in FETCHED else []
 
 
 def files_in(folder, pattern="*"):

@@ -1,10 +1,15 @@
 """Read a source into one catalogue with documented columns, types and units.
 
-The source is an embedded table or a file of your own (CSV, FITS, VOTable, Parquet or HDF5). Its
-mapped columns are cast to the schema of `sdssflow.acquire.schema`. No row is dropped: sentinels,
-NaN and impossible measurements become null and are counted; what would hide a mistake (ids that
-lost digits, unknown classes, positions out of range) stops the rule with file, column, row and what
-to do.
+The source is an embedded table, a file of your own (CSV, FITS, VOTable, Parquet, HDF5 or NumPy) or
+one that was fetched. Its mapped columns are cast to the schema of `sdssflow.acquire.schema`. No row
+is dropped: sentinels, NaN and impossible measurements become null and are counted; what would hide
+a mistake (ids that lost digits, unknown classes, positions out of range) stops the rule with file,
+column, row and what to do.
+
+Input
+-----
+fetched
+    File of fetch_file, where the source is an address.
 
 Output
 ------
@@ -28,7 +33,8 @@ sample
 import logging
 from typing import Any
 
-from sdssflow.acquire.files.conform import read_catalogue, source_from_canonical
+from sdssflow.acquire.files.conform import read_catalogue
+from sdssflow.configuration.file_sources import in_file_from_canonical
 from sdssflow.logs import run
 from sdssflow.tables import write_csv, write_parquet
 
@@ -36,8 +42,8 @@ logger = logging.getLogger("sdssflow")
 
 
 def main(snakemake: Any) -> None:
-    source = source_from_canonical(snakemake.params.source)
-    (path,) = snakemake.params.source_files
+    source = in_file_from_canonical(snakemake.params.source)
+    (path,) = [*snakemake.params.source_files, *snakemake.input]
     catalogue, defects = read_catalogue(path, source, snakemake.params.sample)
     write_parquet(catalogue, snakemake.output.catalogue)
     write_csv(defects, snakemake.output.defects)

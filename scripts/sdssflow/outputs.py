@@ -51,6 +51,9 @@ def outputs(
             "seed": lambda **_: run.seeds,
             "model": lambda sample, task=task, **_: models(run, samples[sample], task),
             "chunk": lambda sample, **_: _chunks(sources[sample]),
+            "file": lambda sample, **_: filter(
+                None, [getattr(samples[sample].source, "file_name", "")]
+            ),
             "bundle": lambda **_: bundles,
             "target": lambda **_: targets,
             "partition": lambda target, **_: partitions[target],

@@ -8,7 +8,13 @@ from sdssflow.code_digests import Memory, local_modules
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 MEMORY = Memory()
-DOWNLOADS = {"plan_chunks", "download_chunk", "assemble_catalogue", "estimate_download"}
+DOWNLOADS = {
+    "plan_chunks",
+    "download_chunk",
+    "assemble_catalogue",
+    "estimate_download",
+    "fetch_file",
+}
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,7 @@ def test_reasons_say_what_would_make_a_number(monkeypatch):
         file = reason.rpartition("--configfile ")[2]
         assert name in read(file)["samples"]
         kind = load_sample(f"config/samples/{name}.yaml").source.kind
-        assert ("needs a download" in reason) == (kind == "skyserver")
+        assert ("needs a download" in reason) == (kind in ("skyserver", "url"))
 
 
 def test_a_run_with_samples_of_its_own_needs_no_definition_of_the_others(monkeypatch, tmp_path):

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from sdssflow.acquire.schema import BANDS, MAGNITUDES
-from sdssflow.configuration.sources import FileSource, TapSource
+from sdssflow.configuration.file_sources import FileContent
+from sdssflow.configuration.sources import TapSource
 
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 TARGET = re.compile(r"(model|psf|petro|cmodel)_mag(_err)?_([ugriz])|(extinction)_([ugriz])")
@@ -98,12 +99,12 @@ IN_PART = Doubt(
 )
 
 
-def contradiction(settings: FileSource | TapSource) -> tuple[str, str] | None:
+def contradiction(settings: FileContent | TapSource) -> tuple[str, str] | None:
     """Return what is wrong with a mapping that the names of the columns contradict, and what to do.
 
     All columns with the same trouble are named at once; None if nothing is wrong.
     """
-    is_file = isinstance(settings, FileSource)
+    is_file = isinstance(settings, FileContent)
     doubts: dict[Doubt, list[str]] = {}
     named = {
         name: Name.of(ref)
@@ -130,7 +131,7 @@ def contradiction(settings: FileSource | TapSource) -> tuple[str, str] | None:
     return None
 
 
-def _doubt(name: str, found: Name, settings: FileSource | TapSource) -> Doubt | None:
+def _doubt(name: str, found: Name, settings: FileContent | TapSource) -> Doubt | None:
     """Return the first thing that a name says against its target."""
     target = Magnitude.of(name)
     if target is not None:
@@ -145,7 +146,7 @@ def _doubt(name: str, found: Name, settings: FileSource | TapSource) -> Doubt | 
     if doubt is None and name in ("zspec", "zspec_err"):
         doubt = _redshift(settings.columns[name], found)
     if doubt is None and name in OTHER_AXIS:
-        doubt = _position(name, found, isinstance(settings, FileSource) and name in settings.units)
+        doubt = _position(name, found, isinstance(settings, FileContent) and name in settings.units)
     plain = found.lower.replace("_", "")
     if name == "objid" and plain.startswith("specobj"):
         return Doubt("the id of a spectrum", "that of its object", "Map it to specobjid.")
@@ -174,7 +175,7 @@ def _flux(found: Name) -> Doubt | None:
     return None
 
 
-def _dereddened(target: Magnitude, found: Name, settings: FileSource | TapSource) -> Doubt | None:
+def _dereddened(target: Magnitude, found: Name, settings: FileContent | TapSource) -> Doubt | None:
     if target.is_error or not is_dereddened(found):
         return None
     if target.kind == "extinction":

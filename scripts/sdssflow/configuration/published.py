@@ -25,9 +25,14 @@ FOLDER = "config/published"
 SAMPLES = "config/samples"
 REASONS = {
     "skyserver": "needs a download from SDSS",
+    "url": "needs a download of a public file",
     "file": "its rows do not come with the project",
 }
-CONFIGURATIONS = ("config/published.yaml", "config/published_development.yaml")
+CONFIGURATIONS = (
+    "config/published_public.yaml",
+    "config/published.yaml",
+    "config/published_development.yaml",
+)
 
 
 class Citation(Section):

@@ -11,8 +11,9 @@ from sdssflow.configuration.cuts import Cut
 from sdssflow.configuration.declared import SHIPPED
 from sdssflow.configuration.exploration import Exploration
 from sdssflow.configuration.features import Features
+from sdssflow.configuration.file_sources import EmbeddedSource, FileContent
 from sdssflow.configuration.section import Described, Different, Name, SomeDifferent
-from sdssflow.configuration.sources import EmbeddedSource, FileSource, Source
+from sdssflow.configuration.sources import Source
 from sdssflow.configuration.splits import Split
 
 
@@ -67,7 +68,7 @@ class Sample(Described):
     def _published_split_needs_a_source_that_has_one(self) -> Sample:
         published = [name for name, split in self.splits.items() if split.kind == "published"]
         has_parts = (isinstance(self.source, EmbeddedSource) and self.source.table == "mgs") or (
-            isinstance(self.source, FileSource) and "published_part" in self.source.columns
+            isinstance(self.source, FileContent) and "published_part" in self.source.columns
         )
         if published and not has_parts:
             raise ValueError(

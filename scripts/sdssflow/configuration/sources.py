@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from typing import Annotated, Any, Literal
-from urllib.parse import unquote, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -17,14 +15,15 @@ from pydantic import (
     model_validator,
 )
 
-from sdssflow.configuration.declared import SHIPPED, Declarations, Declared
-from sdssflow.configuration.leaks import leak_of
+from sdssflow.configuration.addresses import Address
+from sdssflow.configuration.declarable import check_declared, check_mapped
+from sdssflow.configuration.declared import SHIPPED, Declarations
+from sdssflow.configuration.file_sources import EmbeddedSource, FileSource, UrlSource
 from sdssflow.configuration.section import (
     Different,
     FilePath,
     PositiveInt,
     Section,
-    Text,
 )
 from sdssflow.configuration.selection import (
     ALWAYS,
@@ -46,119 +45,6 @@ def _no_magnitude_twice(columns: dict[str, str]) -> dict[str, str]:
         if "_mag_" in ours and of.setdefault(theirs, ours) != ours:
             raise ValueError(f"{of[theirs]} and {ours} are both read from {theirs!r}")
     return columns
-
-
-def _address(url: str) -> str:
-    if "@" in unquote(url):
-        raise ValueError(
-            "no name or password may stand in an address, it would stand in logs and in names of "
-            "folders: put them into the file .netrc in your home folder, in one line, "
-            "machine HOST login NAME password PASSWORD"
-        )
-    try:
-        usable = urlsplit(url).hostname and urlsplit(url).port != 0
-    except ValueError:
-        usable = False
-    if not usable or "?" in url or "#" in url:
-        raise ValueError("no address of a server: https://HOST/PATH, where a :PORT may follow HOST")
-    return url
-
-
-def _check_declared(
-    declared: dict[str, Declared], there: Iterable[str], read_from: dict[str, str]
-) -> None:
-    """Refuse what can't be declared.
-
-    That is a column that the catalogue knows, one that is the truth by its name or by the one it is
-    `read_from`, and a limit by a column that is not `there`.
-    """
-    for name, column in declared.items():
-        if name in {*SELECTABLE, "row_id", "published_part"}:
-            raise ValueError(f"declared: {name!r} is a column of the catalogue already")
-        for word in (name, read_from.get(name, "")):
-            if reason := leak_of(word):
-                raise ValueError(
-                    f"declared: {name!r} is refused, {word!r} can't be a feature: {reason}"
-                )
-        if column.limit_without not in (None, *there):
-            raise ValueError(
-                f"declared.{name}.limit_without: {column.limit_without!r} is not among the columns"
-            )
-
-
-def _declared_is_mapped(source: FileSource | TapSource) -> None:
-    for name in source.declared:
-        if name not in source.columns:
-            raise ValueError(f"declared: columns does not map {name!r}; say there which it is")
-    unsure = {name: its for name, its in source.columns.items() if name not in source.confirmed}
-    _check_declared(source.declared, source.columns, unsure)
-
-
-Address = Annotated[str, Field(pattern=r"^https?://[^\s/]\S*[^\s/]$"), AfterValidator(_address)]
-
-
-class EmbeddedSource(Section):
-    """Real rows that ship with the project."""
-
-    kind: Literal["embedded"]
-    """Rows from `data/embedded/`, no download."""
-    table: Literal["mgs", "mclass"]
-    """Which embedded table: `mgs` (10,000 galaxies with redshifts) or `mclass` (327 objects with
-    classes)."""
-    declared: Declarations
-    """Columns of the table that the schema does not know, and what they are, by their names."""
-
-    @model_validator(mode="after")
-    def _declared_is_no_truth(self) -> EmbeddedSource:
-        _check_declared(self.declared, self.declared, {})
-        return self
-
-
-class FileSource(Section):
-    """Rows in a file of your own."""
-
-    kind: Literal["file"]
-    """One local file."""
-    path: FilePath
-    """The file, relative to the working directory of the workflow; or a folder of Parquet files,
-    the parts of one table."""
-    format: Literal["csv", "fits", "votable", "parquet", "hdf5"] | None = None
-    """File format. By default the file's first bytes tell it, whatever it is called and however it
-    is packed; `csv` means any table of text. What the bytes contradict is refused."""
-    table: Text | int | None = None
-    """Which table of the file: path inside an HDF5 file, name or number of a FITS extension, name,
-    ID or number (from 0) of a table in a VOTable."""
-    columns: dict[str, Text] = Field(min_length=1)
-    """Which column of the file is which: catalogue name -> name in the file. Columns of the file
-    that are not named are not read."""
-    class_labels: dict[str, Literal["GALAXY", "QSO", "STAR"]] = {
-        "GALAXY": "GALAXY",
-        "QSO": "QSO",
-        "STAR": "STAR",
-    }
-    """The file's words for the three classes."""
-    sentinels: Different[float] = [-9999.0, -999.0, -99.0, 99.0, 999.0, 9999.0]
-    """Numbers that mean "no value"; each is counted and made null."""
-    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    """Expected SHA-256 of the file; another content is refused."""
-    magnitude_system: Literal["asinh", "pogson"] = "asinh"
-    """Whether magnitudes are SDSS asinh magnitudes (luptitudes) or logarithmic ones."""
-    extinction_applied: bool = False
-    """True if the file's magnitudes are already corrected for Galactic extinction."""
-    units: dict[str, Text] = {}
-    """Units of columns that are not in the catalogue's: catalogue name -> unit in the file, as
-    `{ra: hourangle, dec: rad}`. They are converted, where that is a factor."""
-    confirmed: Different[str] = []
-    """Catalogue names of columns that are what `columns` makes of them, although their name or
-    unit in the file says otherwise."""
-    declared: Declarations
-    """Columns of numbers that the catalogue does not know, and what they are: docs/features.md.
-    Their names stand in `columns` as well."""
-
-    @model_validator(mode="after")
-    def _declared_is_mapped(self) -> FileSource:
-        _declared_is_mapped(self)
-        return self
 
 
 class Expected(Section):
@@ -225,7 +111,7 @@ class Selected(Asked):
                 raise ValueError(f"declared.{name}: {key} says which column of SDSS it is")
         # in PhotoObjAll z is a magnitude
         read_from = {n: re.sub(r"^[pw]\.(?!z$)|\[.*", "", place) for n, place in places.items()}
-        _check_declared(self.declared, self.names, read_from)
+        check_declared(self.declared, self.names, read_from)
 
 
 class Rows(Section):
@@ -367,7 +253,7 @@ class TapSource(Asked):
         for name in self.columns:
             if name not in {*SELECTABLE, *SHIPPED, *self.declared}:
                 raise ValueError(f"columns: {name!r} is no column of SDSS; docs/skyserver.md")
-        _declared_is_mapped(self)
+        check_mapped(self.declared, self.columns, self.confirmed)
         for name in self.confirmed:
             if name not in self.columns:
                 raise ValueError(f"confirmed: columns does not map {name!r}")
@@ -386,7 +272,7 @@ class TapSource(Asked):
 
 Downloaded = Annotated[SkyServerSource | TapSource, Field(discriminator="kind")]
 Source = Annotated[
-    EmbeddedSource | FileSource | SkyServerSource | BulkSource | TapSource,
+    EmbeddedSource | FileSource | UrlSource | SkyServerSource | BulkSource | TapSource,
     Field(discriminator="kind"),
 ]
 

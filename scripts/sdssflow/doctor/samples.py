@@ -74,7 +74,7 @@ def archive_addresses(samples: Mapping[str, Sample]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, sample in samples.items():
         source = sample.source
-        if source.kind in ("skyserver", "tap") and not source.simulated:
+        if source.kind in ("skyserver", "tap", "url") and not sample.simulated:
             address = source.server if source.kind == "skyserver" else source.url
             found.setdefault(address, []).append(name)
     return found

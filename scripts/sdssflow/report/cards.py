@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from sdssflow.configuration.file_sources import EmbeddedSource, FileSource, UrlSource
 from sdssflow.configuration.sample import Sample
-from sdssflow.configuration.sources import EmbeddedSource, FileSource
 from sdssflow.report.glossary import BETTER, SUBGROUP_METRICS, direction, label, order
 from sdssflow.report.provenance import Facts, ModelRun, Provenance, versions
 from sdssflow.report.scores import ModelScores, bin_tables, class_table, overall, score_cell
@@ -48,6 +48,8 @@ def licence(sample: Sample) -> str:
         return LICENCES[sample.source.table]
     if isinstance(sample.source, FileSource):
         return "Yours to know: the file is your own."
+    if isinstance(sample.source, UrlSource):
+        return "As its publisher says, at the address of the file."
     return OF_THE_ARCHIVE
 
 
@@ -58,6 +60,8 @@ def origin(sample: Sample, facts: Facts) -> list[tuple[str, str]]:
         return [("Source", f"embedded: table {source.table}")]
     if isinstance(source, FileSource):
         return [("Source", f"file: {source.path}")]
+    if isinstance(source, UrlSource):
+        return [("Source", f"url: {source.url}")]
     limit = facts.entries.get("limit")
     return [
         ("Source", f"{source.kind}: {facts.entries.get('archive')}"),

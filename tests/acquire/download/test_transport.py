@@ -244,9 +244,9 @@ def test_where_a_redirect_may_lead(old, new, body, refused):
     answer.headers["Location"] = new
     if refused:
         with pytest.raises(DownloadError, match="is not followed"):
-            adapter._check_redirect(request, answer)
+            adapter.check_redirect(request, answer)
     else:
-        adapter._check_redirect(request, answer)
+        adapter.check_redirect(request, answer)
 
 
 @pytest.mark.parametrize(

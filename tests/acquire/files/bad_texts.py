@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import pickle
+import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -54,10 +55,20 @@ def arrays(folder: Path) -> Path:
     return folder / "photo.npz"
 
 
-def array(folder: Path) -> Path:
-    rows = good_frame().to_records(index=False, column_dtypes={"class": "U6"})
-    np.save(folder / "photo.npy", np.array(rows))
+def array_of_objects(folder: Path) -> Path:
+    np.save(folder / "photo.npy", np.array(good_frame().to_records(index=False)))
     return folder / "photo.npy"
+
+
+def array_without_names(folder: Path) -> Path:
+    np.save(folder / "photo.npy", good_frame()[["u", "g", "r", "i", "z"]].to_numpy()[:, :, None])
+    return folder / "photo.npy"
+
+
+def cut_array(folder: Path) -> Path:
+    path = write(good_frame(), folder / "photo.npy")
+    path.write_bytes(path.read_bytes()[:-30])
+    return path
 
 
 def five_times(raw: bytes) -> bytes:
@@ -133,7 +144,11 @@ CONTAINERS = [
     BadInput("pickle", pickled, ("pickle", "never opened", "to_parquet")),
     BadInput("SQLite", database, ("SQLite database", "sqlite3 -header -csv")),
     BadInput("NumPy arrays", arrays, ("NumPy arrays", "astropy")),
-    BadInput("NumPy array", array, ("NumPy array", "astropy")),
+    BadInput("NumPy array of objects", array_of_objects,
+             ("a pickle, which is never opened", "texts of fixed length")),
+    BadInput("NumPy array of arrays", array_without_names,
+             ("the array (12 by 5 by 1) is no table", "one record per row")),
+    BadInput("NumPy array cut short", cut_array, ("can't be read as NumPy", "cut short")),
     BadInput("PDF", content(b"%PDF-1.4\n%\xe2\xe3"), ("a PDF document", "Fetch")),
     BadInput("XML", content(b"<?xml version='1.0'?><error>no such object</error>", "photo.vot"),
              ("XML, but no VOTable", "no such object")),
@@ -154,7 +169,7 @@ TEXTS = [
              ("'My table' (line 1)", "no header", "take out what stands above")),
     BadInput("a server's error", content(b"ERROR: Query timed out after 600 s\n"),
              ("'ERROR: Query timed out after 600 s'", "no header")),
-    BadInput("blanks between values", changed(lambda text: text.replace(",", "   ")),
+    BadInput("one column", changed(lambda text: re.sub(",.*", "", text)),
              ("no header with several columns", "save the table as CSV")),
     BadInput("an error where rows end", edited(lambda lines: [*lines, "Error: timeout"]),
              ("line 14", "1 value:", "'Error: timeout'")),

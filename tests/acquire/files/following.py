@@ -358,6 +358,7 @@ ADVICE = [
     # packed and other files
     Advice(r"sqlite3 -header -csv", (by_sqlite,)),
     Advice(r"numpy\.load", (by_numpy,)),
+    Advice(r"Write it as numbers and texts|Write one record per row", (instead("saved.npy"),)),
     Advice(r"[Uu]npack it", (unpack,)),
     Advice(r"Write the table as Parquet, FITS or CSV where it came from", (sound_csv,)),
     Advice(r"Save it as CSV|[Ss]ave them as CSV|save it as CSV UTF-8", (sound_csv,)),

@@ -95,6 +95,8 @@ def write(frame: pd.DataFrame, path: Path) -> Path:
             # VOTable has no unsigned 64-bit integers: archives write such ids as text
             as_text = frame.assign(specObjID=frame["specObjID"].astype(str))
             Table.from_pandas(as_text).write(path, format="votable")
+        case ".npy":
+            np.save(path, np.array(frame.to_records(index=False, column_dtypes={"class": "S6"})))
         case ".h5":
             write_groups(frame, path)
         case suffix:

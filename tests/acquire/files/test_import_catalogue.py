@@ -19,7 +19,7 @@ def run_script(folder, table, source, sample="mine"):
     names = {"catalogue": "catalogue.parquet", "defects": "defects.csv"}
     output = SimpleNamespace(**{key: str(folder / name) for key, name in names.items()})
     params = SimpleNamespace(source=source.canonical(), source_files=[str(table)], sample=sample)
-    import_catalogue.main(SimpleNamespace(params=params, output=output))
+    import_catalogue.main(SimpleNamespace(input=[], params=params, output=output))
     return output
 
 

@@ -1,5 +1,6 @@
 """Every format gives the same catalogue, and each format's own traps are met."""
 
+import gzip
 from decimal import Decimal
 
 import numpy as np
@@ -30,7 +31,9 @@ def expected(tmp_path):
     return catalogue(write(good_frame(), tmp_path / "expected.csv"))
 
 
-@pytest.mark.parametrize("file", ["a.csv", "a.csv.gz", "a.fits", "a.vot", "a.parquet", "a.h5"])
+@pytest.mark.parametrize(
+    "file", ["a.csv", "a.csv.gz", "a.fits", "a.vot", "a.parquet", "a.npy", "a.h5"]
+)
 def test_all_formats_give_the_same_catalogue(file, tmp_path, expected):
     found = catalogue(write(good_frame(), tmp_path / file))
     assert content_digest(found) == content_digest(expected)
@@ -42,7 +45,7 @@ def test_all_formats_give_the_same_catalogue(file, tmp_path, expected):
     np.testing.assert_array_equal(found["model_mag_r"].to_numpy(), good["r"].astype("float32"))
 
 
-@pytest.mark.parametrize("file", ["a.csv", "a.fits", "a.vot", "a.parquet", "a.h5"])
+@pytest.mark.parametrize("file", ["a.csv", "a.fits", "a.vot", "a.parquet", "a.npy", "a.h5"])
 def test_only_mapped_columns_are_read(file, tmp_path):
     path = write(good_frame(), tmp_path / file)
     few = {"spec_class": "class", **{f"psf_mag_{band}": band for band in BANDS}}
@@ -72,6 +75,15 @@ def test_only_mapped_columns_are_read(file, tmp_path):
         pytest.param(lambda raw: raw.replace(b",", b";"), id="semicolons"),
         pytest.param(lambda raw: raw.replace(b",", b"\t"), id="tabs"),
         pytest.param(lambda raw: raw.replace(b",", b" | "), id="bars"),
+        pytest.param(lambda raw: raw.replace(b",", b" "), id="single blanks"),
+        pytest.param(
+            lambda raw: b"  " + raw.replace(b",", b" \t ").replace(b"\n", b" \r\n "),
+            id="blanks everywhere",
+        ),
+        pytest.param(lambda raw: b"# " + raw.replace(b",", b"  "), id="TOPCAT's ASCII"),
+        pytest.param(
+            lambda raw: raw.replace(b",", b" ").replace(b"\n", b' "a b"\n'), id="blanks in quotes"
+        ),
         pytest.param(lambda raw: raw.decode().encode("utf-16"), id="UTF-16"),
         pytest.param(
             lambda raw: raw.replace(b",", b"\t").replace(b"\n", b"\r\n").decode().encode("utf-16"),
@@ -108,6 +120,51 @@ def test_csv_dialects(change, tmp_path, expected):
     assert content_digest(catalogue(path)) == content_digest(expected)
 
 
+@pytest.mark.parametrize("separator", [b",", b"\t", b"   "])
+@pytest.mark.parametrize("first", [b"", b"# objID specObjID\n\n"])
+def test_columns_without_a_header_have_numbers(separator, first, tmp_path, expected):
+    path = write(good_frame(), tmp_path / "a.dat.gz")
+    rows = gzip.decompress(path.read_bytes()).split(b"\n", 1)[1]
+    path.write_bytes(gzip.compress(first + rows.replace(b",", separator)))
+    places = {name: str(place + 1) for place, name in enumerate(good_frame())}
+    numbered = {name: places[its] for name, its in good_columns().items()}
+    found = catalogue(path, columns=numbered, header=False)
+    assert content_digest(found) == content_digest(expected)
+
+
+def test_an_error_without_a_header_names_line_and_number(tmp_path):
+    path = tmp_path / "a.dat"
+    path.write_text("# a list\n 18 17 16 15 14 0.1\n 18 17 faint 15 14 0.2\n")
+    columns = {"zspec": "6", **{f"psf_mag_{b}": str(n + 1) for n, b in enumerate("ugriz")}}
+    with pytest.raises(CatalogueError, match=r"3 -> psf_mag_r.*row 1 \(line 3\): 'faint'"):
+        catalogue(path, columns=columns, header=False)
+    with pytest.raises(CatalogueError, match=r"no column '7'"):
+        catalogue(path, columns=columns | {"zspec_err": "7"}, header=False)
+    path.write_text("18 17 16 15 14 0.1\n18 17 16 15 14\n")
+    with pytest.raises(CatalogueError, match=r"line 2: the first row has 6 values, this line has"):
+        catalogue(path, columns=columns, header=False)
+
+
+def test_a_value_with_blanks_between_blanks_needs_quotes(tmp_path):
+    path = write(good_frame(), tmp_path / "a.csv")
+    lines = path.read_text().replace(",", "  ")
+    path.write_text(lines.replace("QSO", "A QSO"))
+    message = r"line 3: the header names 12 columns, .* 13 values \(4 lines.*that hold blanks"
+    with pytest.raises(CatalogueError, match=message):
+        catalogue(path)
+    path.write_text(lines.replace("QSO", '"A QSO"'))
+    labels = {"GALAXY": "GALAXY", "A QSO": "QSO", "STAR": "STAR"}
+    assert catalogue(path, class_labels=labels).num_rows == ROWS
+
+
+def test_plain_numbers_of_numpy_have_numbers_too(tmp_path):
+    frame = good_frame()[["redshift", *BANDS]]
+    np.save(tmp_path / "a.npy", frame.to_numpy())
+    columns = {"zspec": "1", **{f"psf_mag_{b}": str(n + 2) for n, b in enumerate(BANDS)}}
+    found = catalogue(tmp_path / "a.npy", columns=columns)
+    assert found["zspec"].to_pylist() == frame["redshift"].tolist()
+
+
 @pytest.mark.parametrize("prefix", [b"", b"#Table1\n", b"\n\n"])
 def test_line_of_an_error_is_the_one_in_the_file(prefix, tmp_path):
     frame = good_frame().astype({"u": object})
@@ -122,7 +179,9 @@ def test_line_of_an_error_is_the_one_in_the_file(prefix, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a", "a.txt", "a.fits", ".csv.zip", "a.gz"])
-@pytest.mark.parametrize("file", ["a.csv", "a.csv.gz", "a.fits", "a.vot", "a.parquet", "a.h5"])
+@pytest.mark.parametrize(
+    "file", ["a.csv", "a.csv.gz", "a.fits", "a.vot", "a.parquet", "a.npy", "a.h5"]
+)
 def test_bytes_tell_the_format_not_the_name(file, name, tmp_path, expected):
     path = write(good_frame(), tmp_path / file).rename(tmp_path / name)
     if (file, name) in (("a.csv", "a.fits"), ("a.csv.gz", "a.fits")):

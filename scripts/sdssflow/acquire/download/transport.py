@@ -62,10 +62,13 @@ CLOCK = Clock()
 class Limits:
     """What one answer of a server may take, in seconds and bytes."""
 
-    def __init__(self, server: str, network: Downloads, clock: Clock) -> None:
+    def __init__(
+        self, server: str, network: Downloads, clock: Clock, most_bytes: int | None = None
+    ) -> None:
         self._server = server
         self._network = network
         self._clock = clock
+        self._most_bytes = most_bytes or MOST_BYTES
         self.tick_s = clock.tick_s
         self.begin()
 
@@ -99,9 +102,9 @@ class Limits:
         self.check_size(self._bytes)
 
     def check_size(self, size: int) -> None:
-        """Refuse an answer of more bytes than any table of ours."""
-        if size > MOST_BYTES:
-            raise TooMuchError(f"an answer of more than {MOST_BYTES >> 20} MiB")
+        """Refuse an answer of more bytes than what we ask for can have."""
+        if size > self._most_bytes:
+            raise TooMuchError(f"an answer of more than {self._most_bytes >> 20} MiB")
 
 
 class _Reader(io.RawIOBase):
@@ -154,10 +157,17 @@ class Punctual(HTTPAdapter):
     `setting` is the key of the configuration that has the address of the server.
     """
 
-    def __init__(self, server: str, setting: str, network: Downloads, clock: Clock) -> None:
+    def __init__(
+        self,
+        server: str,
+        setting: str,
+        network: Downloads,
+        clock: Clock,
+        most_bytes: int | None = None,
+    ) -> None:
         super().__init__()
         self.server, self.setting = server, setting
-        self.limits = Limits(server, network, clock)
+        self.limits = Limits(server, network, clock, most_bytes)
 
     def get_connection_with_tls_context(self, *args: Any, **others: Any) -> Any:
         """Return a connection pool whose connections read within our limits."""
@@ -177,8 +187,8 @@ class Punctual(HTTPAdapter):
         response = super().send(request, stream=True, **others)
         try:
             if response.is_redirect:
-                self._check_redirect(request, response)
-            response._content = self._body(response)
+                self.check_redirect(request, response)
+            response._content = self.body(response)
         except (requests.exceptions.RequestException, DownloadError):
             raise
         except Exception as error:
@@ -189,7 +199,8 @@ class Punctual(HTTPAdapter):
         response._content_consumed = True
         return response
 
-    def _body(self, response: requests.Response) -> bytes:
+    def body(self, response: requests.Response) -> bytes:
+        """Return the body of an answer, unpacked if the server packed it on the way."""
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
             raise TransientError(
@@ -203,7 +214,7 @@ class Punctual(HTTPAdapter):
             self.limits.check_size(size)
         return b"".join(parts)
 
-    def _check_redirect(self, request: Any, response: requests.Response) -> None:
+    def check_redirect(self, request: Any, response: requests.Response) -> None:
         """Refuse to be led to another host, or out of the encryption."""
         asked, target = request.url, response.headers["Location"]
         try:
@@ -230,6 +241,19 @@ def _port(parts: Any) -> int | None:
     return parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
+def prepare(session: requests.Session, url: str, adapter: Punctual, network: Downloads) -> None:
+    """Let a session ask a server through an adapter, and say who asks."""
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, adapter)
+    session.max_redirects = MOST_REDIRECTS
+    # a proxy of the site does not know what 127.0.0.1 means to us
+    session.trust_env = urlsplit(url).hostname not in LOCAL
+    contact = f"; {network.contact}" if network.contact else ""
+    session.headers["User-Agent"] = (
+        f"sdssflow/{__version__} (verified bulk query{contact}) {session.headers['User-Agent']}"
+    )
+
+
 class Server(ABC):
     """A server that is asked one question at a time, and answers it as a whole or not at all.
 
@@ -243,15 +267,7 @@ class Server(ABC):
         self.url, self._setting = url, setting
         self.place = url  # for messages
         self._adapter = Punctual(url, setting, network, clock)
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, self._adapter)
-        session.max_redirects = MOST_REDIRECTS
-        # a proxy of the site does not know what 127.0.0.1 means to us
-        session.trust_env = urlsplit(url).hostname not in LOCAL
-        contact = f"; {network.contact}" if network.contact else ""
-        session.headers["User-Agent"] = (
-            f"sdssflow/{__version__} (verified bulk query{contact}) {session.headers['User-Agent']}"
-        )
+        prepare(session, url, self._adapter, network)
         session.headers["Accept-Encoding"] = "gzip, deflate"
 
     @abstractmethod

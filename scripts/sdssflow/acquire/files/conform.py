@@ -14,7 +14,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import TypeAdapter
 
 from sdssflow.acquire.checks import KEPT_AS_NULL, Defects, is_bookkeeping, limits, measured
 from sdssflow.acquire.errors import nearest
@@ -22,13 +21,13 @@ from sdssflow.acquire.files.readers import SourceTable, read_source
 from sdssflow.acquire.files.units import unit_factors
 from sdssflow.acquire.files.values import as_numbers, as_text, identifiers
 from sdssflow.acquire.schema import COLUMNS, PARTS, field
-from sdssflow.configuration.sources import EmbeddedSource, FileSource, Source
+from sdssflow.configuration.file_sources import EmbeddedSource, FileContent, FileSource, UrlSource
 from sdssflow.tables import content_digest, metadata, with_metadata
 
 IDENTIFIERS = ("objid", "specobjid", "wise_id")
 
 
-def conform(source: SourceTable, settings: FileSource) -> tuple[pa.Table, pd.DataFrame]:
+def conform(source: SourceTable, settings: FileContent) -> tuple[pa.Table, pd.DataFrame]:
     """Turn the content of a file into a catalogue.
 
     Returns
@@ -58,7 +57,7 @@ def conform(source: SourceTable, settings: FileSource) -> tuple[pa.Table, pd.Dat
     return catalogue, defects.frame()
 
 
-def conform_block(source: SourceTable, settings: FileSource, defects: Defects) -> pa.Table:
+def conform_block(source: SourceTable, settings: FileContent, defects: Defects) -> pa.Table:
     """Turn some rows of a file into those of a catalogue as `conform`, and count their defects.
 
     A column may be without any value here: other blocks may have some.
@@ -143,11 +142,6 @@ def _refuse(source: SourceTable, name: str, values: np.ndarray, outside: np.ndar
         )
 
 
-def source_from_canonical(text: str) -> EmbeddedSource | FileSource:
-    """Read back the canonical JSON of a sample's `source`, of whichever kind it is."""
-    return TypeAdapter(Source).validate_json(text)
-
-
 def _embedded_as_file(path: str | Path, source: EmbeddedSource) -> FileSource:
     """Describe an embedded table as a file, so that both take the same way."""
     schema = pq.read_schema(path)
@@ -168,9 +162,9 @@ def _embedded_as_file(path: str | Path, source: EmbeddedSource) -> FileSource:
 
 
 def read_catalogue(
-    path: str | Path, source: EmbeddedSource | FileSource, sample: str
+    path: str | Path, source: EmbeddedSource | FileSource | UrlSource, sample: str
 ) -> tuple[pa.Table, pd.DataFrame]:
-    """Read an embedded table or the user's file, and make it a catalogue.
+    """Read an embedded table, the user's file or a downloaded one, and make it a catalogue.
 
     Returns
     -------

@@ -16,12 +16,13 @@ from sdssflow.acquire.files.columns import Part
 from sdssflow.acquire.files.containers import HEAD, open_content, plain_file, signature
 from sdssflow.acquire.files.fits import fits_blocks, read_fits
 from sdssflow.acquire.files.hdf5 import read_hdf5
+from sdssflow.acquire.files.npy import read_npy
 from sdssflow.acquire.files.parquet import folder_digest, parquet_blocks, read_arrow, read_parquet
 from sdssflow.acquire.files.text import line_of_row, read_text
 from sdssflow.acquire.files.votable import read_votable
 from sdssflow.acquire.schema import BANDS, COLUMNS, MAGNITUDES, Column, columns_of
 from sdssflow.configuration.declared import SHIPPED
-from sdssflow.configuration.sources import FileSource
+from sdssflow.configuration.file_sources import FileContent, FileSource, UrlSource
 from sdssflow.files import file_digest
 
 BLOCK_ROWS = 131_072
@@ -41,6 +42,7 @@ FORMATS = {
     "fits": Format("FITS", (".fits", ".fit"), read_fits, has_tables=True),
     "votable": Format("VOTable", (".vot", ".votable", ".xml"), read_votable, has_tables=True),
     "parquet": Format("Parquet", (".parquet", ".pq"), read_parquet),
+    "npy": Format("NumPy", (".npy",), read_npy),
     "hdf5": Format("HDF5", (".h5", ".hdf5", ".hdf"), read_hdf5, has_tables=True),
     "arrow": Format("Arrow", (), read_arrow),
 }
@@ -67,6 +69,7 @@ class SourceTable:
     table: pa.Table  # columns that were not taken yet; binary for CSV, else of the file's types
     first_row: int = 0  # in the file, where it is a block of it
     known: Mapping[str, Column] = field(default_factory=lambda: COLUMNS)  # that there can be
+    header: bool = True  # whether a table of text names its columns
 
     def take(self, name: str) -> pa.Array:
         """Return a column and let go of it, so that no file is in memory twice."""
@@ -82,11 +85,11 @@ class SourceTable:
         if row is not None:
             row += self.first_row
             if self.format == "csv":
-                line = line_of_row(self.path, self.columns, row)
+                line = line_of_row(self.path, self.columns, row, self.header)
         return CatalogueError(self.path, problem, advice, column=column, row=row, line=line)
 
 
-def read_source(path: str | Path, source: FileSource) -> SourceTable:
+def read_source(path: str | Path, source: FileSource | UrlSource) -> SourceTable:
     """Read the mapped columns of a file, one row per row of the file, in its order.
 
     A file that is missing, of unknown format, unlike its digest, unreadable, without rows or
@@ -104,10 +107,11 @@ def read_source(path: str | Path, source: FileSource) -> SourceTable:
     _check_truth(path, source.columns)
     table = _read_whole(path, source, kind, folder)
     known = columns_of(source.declared)
-    return SourceTable(path, kind, digest, dict(source.columns), table, known=known)
+    columns = dict(source.columns)
+    return SourceTable(path, kind, digest, columns, table, known=known, header=source.header)
 
 
-def _readable(path: str, source: FileSource) -> tuple[bool, str]:
+def _readable(path: str, source: FileContent) -> tuple[bool, str]:
     """Return whether a path is a folder, and its format; refuse what can't be read."""
     _check_mapping(path, source.columns, columns_of(source.declared))
     if doubt := contradiction(source):
@@ -125,12 +129,18 @@ def _readable(path: str, source: FileSource) -> tuple[bool, str]:
         raise CatalogueError(
             path, f"a file of {known.title} has no tables inside", "Take source.table out."
         )
+    if not source.header and kind != "csv":
+        raise CatalogueError(
+            path, f"a file of {known.title} names its columns", "Take source.header out."
+        )
     return folder, kind
 
 
-def _read_whole(path: str, source: FileSource, kind: str, folder: bool = False) -> pa.Table:
+def _read_whole(path: str, source: FileContent, kind: str, folder: bool = False) -> pa.Table:
     known = FORMATS[kind]
-    if folder or kind == "csv":  # text is unpacked while it is read
+    if kind == "csv":  # unpacked while it is read
+        table = read_text(path, source.columns, source.header)
+    elif folder:
         table = known.read(path, source.columns)
     else:
         inside = (source.table,) if known.has_tables else ()
@@ -142,7 +152,7 @@ def _read_whole(path: str, source: FileSource, kind: str, folder: bool = False) 
 
 
 def read_blocks(
-    path: str | Path, source: FileSource, number: int = 0, of: int = 1, rows: int = BLOCK_ROWS
+    path: str | Path, source: FileContent, number: int = 0, of: int = 1, rows: int = BLOCK_ROWS
 ) -> Iterator[SourceTable]:
     """Read one of `of` equal parts of a file in blocks of about `rows` rows, in its order.
 
@@ -171,14 +181,15 @@ def read_blocks(
 def _numbered(
     path: str,
     kind: str,
-    source: FileSource,
+    source: FileContent,
     blocks: Iterable[tuple[int, pa.Table]],
     part: Part,
 ) -> Iterator[SourceTable]:
     empty, known = True, columns_of(source.declared)
     for first_row, table in blocks:
         empty = False
-        yield SourceTable(path, kind, "", dict(source.columns), table, first_row, known)
+        columns = dict(source.columns)
+        yield SourceTable(path, kind, "", columns, table, first_row, known, source.header)
     if empty:
         which = "the table has no rows" if part.of == 1 else f"part {part.number} of {part.of} has"
         raise CatalogueError(

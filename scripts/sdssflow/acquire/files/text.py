@@ -1,7 +1,9 @@
 """Read tables of text, every value as it is: numbers are made of it later, with ids exact.
 
 The separator is the one with which the header names all mapped columns. Lines may end in any of the
-three ways, and values in quotes may hold line breaks (RFC 4180), whatever the size of the file.
+three ways, and values in quotes may hold line breaks (RFC 4180), whatever the size of the file. A
+table without a header has its columns numbered from 1. Values with blanks between them, as many as
+there may be, are read as if these were tabs.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ import pyarrow.csv as pa_csv
 from sdssflow.acquire.errors import CatalogueError, unknown_column
 from sdssflow.acquire.files.columns import FileColumns, mapped_table
 from sdssflow.acquire.files.containers import HEAD, byte_order_mark, open_content, plain_file
+from sdssflow.acquire.files.text_blanks import TabsForBlanks, tabs_for_blanks
 from sdssflow.acquire.files.text_checks import LONGEST_LINE, CheckedText, nul_byte, too_long
 
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
 ECSV = "# %ECSV"
 EXCEL = "sep="  # Excel's line about the separator
 BACKSLASH = "\\x"
@@ -32,7 +35,8 @@ HEADER_LINES = 20  # names in quotes may hold line breaks
 BLOCK = 4 * LONGEST_LINE
 HEADER_ADVICE = (
     "The first line that is neither empty nor begins with # has to name the columns, separated by "
-    "commas, semicolons, tabs or bars: take out what stands above it, or save the table as CSV."
+    "commas, semicolons, tabs, bars or blanks: take out what stands above it, or save the table as "
+    "CSV."
 )
 
 
@@ -44,16 +48,22 @@ class Layout(NamedTuple):
     lines: int  # before the first row
     size: int  # bytes before the first row, as UTF-8
     is_ecsv: bool  # whether it says of itself that it is ECSV
+    has_header: bool = True  # else the columns have numbers
+
+    @property
+    def parsed_separator(self) -> str:
+        """What stands between the values when they are parsed."""
+        return "\t" if self.separator == " " else self.separator
 
 
-def read_text(path: str, columns: dict[str, str]) -> pa.Table:
+def read_text(path: str, columns: dict[str, str], header: bool = True) -> pa.Table:
     """Read the mapped columns of a table of text in UTF-8 or what its byte order mark says.
 
     They are binary, with values as they are in the file; for ECSV of the types that it states.
     The file may be packed. A header without a mapped column or with one twice, rows whose number of
     values differs from the header's, quotes that don't end, NUL bytes and long lines are refused.
     """
-    layout = read_layout(path, columns)
+    layout = read_layout(path, columns, header)
     _check_names(path, columns, layout)
     if layout.is_ecsv:
         return _read_ecsv(path, columns)
@@ -64,14 +74,17 @@ def read_text(path: str, columns: dict[str, str]) -> pa.Table:
     try:
         with _utf_8(path) as stream:
             stream.read(layout.size)
+            if layout.separator == " ":
+                stream = io.BufferedReader(TabsForBlanks(stream), HEAD)
+            between, count = layout.parsed_separator, len(layout.names)
             table = pa_csv.read_csv(
-                CheckedText(path, stream, layout.separator, len(layout.names), layout.lines),
+                CheckedText(path, stream, between, count, layout.lines),
                 # rows are in order only when read by one thread
                 read_options=pa_csv.ReadOptions(
                     use_threads=False, column_names=labels, block_size=BLOCK
                 ),
                 parse_options=pa_csv.ParseOptions(
-                    delimiter=layout.separator,
+                    delimiter=between,
                     newlines_in_values=True,
                     invalid_row_handler=ragged.note,
                 ),
@@ -95,18 +108,19 @@ def read_text(path: str, columns: dict[str, str]) -> pa.Table:
     return table.rename_columns(list(columns))
 
 
-def line_of_row(path: str, columns: dict[str, str], row: int) -> int | None:
+def line_of_row(path: str, columns: dict[str, str], row: int, header: bool = True) -> int | None:
     """Return the line (from 1) on which data row `row` (from 0) of a text file begins.
 
     Empty lines hold no row. Reads the file again: for messages only. None if it can't be found.
     """
-    for number, (line, _) in enumerate(_records(path, read_layout(path, columns))):
+    layout = read_layout(path, columns, header)
+    for number, (line, _) in enumerate(_records(path, layout)):
         if number == row:
             return line
     return None
 
 
-def read_layout(path: str, columns: dict[str, str]) -> Layout:
+def read_layout(path: str, columns: dict[str, str], has_header: bool = True) -> Layout:
     """Find header, separator and where the rows begin, by the names of the mapped columns."""
     before, comment, is_ecsv = [], "", False
     with _characters(path) as stream:
@@ -123,7 +137,8 @@ def read_layout(path: str, columns: dict[str, str]) -> Layout:
     if not header and not comment:
         raise CatalogueError(path, "the file is empty", "Fetch or export it again.")
     mapped = {name.strip() for name in columns.values()}
-    names, separator, used = _best(header, mapped, " ," if is_ecsv else "".join(SEPARATORS))
+    separators = " ," if is_ecsv else "".join(SEPARATORS)
+    names, separator, used = _best(header, mapped, separators, numbered=not has_header)
     if not used and header:
         raise CatalogueError(
             path,
@@ -131,27 +146,44 @@ def read_layout(path: str, columns: dict[str, str]) -> Layout:
             "Close the quote.",
             line=len(before) + 1,
         )
-    if comment and not mapped <= set(names):  # TOPCAT and NumPy write the names as a comment
+    if not has_header:
+        used = 0  # the first line is a row
+    elif comment and not mapped <= set(names):  # TOPCAT and NumPy write the names as a comment
         in_comment = _best([comment.removeprefix("#")], mapped, "".join(SEPARATORS))
         if mapped <= set(in_comment[0]):
             names, separator, used = *in_comment[:2], 0
     skipped = [*before, *header[:used]]
     size = len("".join(skipped).encode("utf-8", "surrogateescape"))
-    return Layout(names, separator, len(skipped), size, is_ecsv)
+    return Layout(names, separator, len(skipped), size, is_ecsv, has_header)
 
 
-def _best(lines: list[str], mapped: set[str], separators: str) -> tuple[list[str], str, int]:
-    """Return the names, the separator that gives most of the mapped ones, and the lines used."""
+def _best(
+    lines: list[str], mapped: set[str], separators: str, numbered: bool = False
+) -> tuple[list[str], str, int]:
+    """Return the names, the separator that gives most of the mapped ones, and the lines used.
+
+    The names are the `numbered` values of the first line, or these values themselves.
+    """
     found: list[tuple[list[str], str, int]] = []
     for separator in separators:
-        reader = csv.reader(lines, delimiter=separator, strict=True)
+        if separator == " ":
+            reader = csv.reader(map(tabs_for_blanks, lines), delimiter="\t", strict=True)
+        else:
+            reader = csv.reader(lines, delimiter=separator, strict=True)
         with suppress(csv.Error):
             cells = [cell.strip().strip("\ufeff").strip() for cell in next(reader, [])]
             # bytes that are not UTF-8 are shown as escapes
             raw = [cell.encode("utf-8", "surrogateescape") for cell in cells]
             names = [name.decode("utf-8", "backslashreplace") for name in raw]
+            if numbered:
+                names = [str(number + 1) for number in range(len(names))]
             found.append((names, separator, reader.line_num))
-    best = max(found, key=lambda one: (len(mapped & set(one[0])), len(one[0])), default=None)
+
+    def likeness(one: tuple[list[str], str, int]) -> tuple[int, bool, int]:
+        # blanks separate the words of a message too
+        return len(mapped & set(one[0])), one[1] != " ", len(one[0])
+
+    best = max(found, key=likeness, default=None)
     if best is None or (len(best[0]) < 2 and len(found) < len(separators)):
         return [], ",", 0  # a quote that is not closed
     return best
@@ -211,11 +243,16 @@ class _Ragged:
         count = self._first.actual_columns
         values = f"{count} {'value' if count == 1 else 'values'}"
         several = f" ({self.count} lines are like this)" if self.count > 1 else ""
+        marks = SEPARATORS[self._layout.separator]
+        others, advice = (
+            (f"the header names {expected} columns", "Name every column in the header, quote")
+            if self._layout.has_header
+            else (f"the first row has {expected} values", "Quote")
+        )
         return CatalogueError(
             path,
-            f"the header names {expected} columns, this line has {values}{several}: {text!r}",
-            "Name every column in the header, quote values that hold "
-            f"{SEPARATORS[self._layout.separator]}, and look for a line that was cut short.",
+            f"{others}, this line has {values}{several}: {text!r}",
+            f"{advice} values that hold {marks}, and look for a line that was cut short.",
             line=line,
         )
 
@@ -226,7 +263,9 @@ def _records(path: str, layout: Layout) -> Iterator[tuple[int, list[str]]]:
         lines = _lines(path, stream)
         for _ in range(layout.lines):
             next(lines)
-        reader = csv.reader(lines, delimiter=layout.separator)
+        if layout.separator == " ":
+            lines = map(tabs_for_blanks, lines)
+        reader = csv.reader(lines, delimiter=layout.parsed_separator)
         before = layout.lines
         try:
             for row in reader:

@@ -18,7 +18,7 @@ import pyarrow as pa
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.schema import Column
 from sdssflow.acquire.units import equal, parse_unit, ratio
-from sdssflow.configuration.sources import FileSource
+from sdssflow.configuration.file_sources import FileContent
 
 if TYPE_CHECKING:
     from sdssflow.acquire.files.readers import SourceTable
@@ -112,7 +112,7 @@ class Doubt(NamedTuple):
     unit: str = ""  # that of the file, as astropy writes it
 
 
-def unit_factors(source: SourceTable, settings: FileSource) -> dict[str, float]:
+def unit_factors(source: SourceTable, settings: FileContent) -> dict[str, float]:
     """Return the number by which each column that `settings.units` asks to convert is multiplied.
 
     Raises
@@ -153,7 +153,7 @@ def unit_factors(source: SourceTable, settings: FileSource) -> dict[str, float]:
     return factors
 
 
-def _factor(name: str, column: Column, stated: str, settings: FileSource) -> float | Doubt | None:
+def _factor(name: str, column: Column, stated: str, settings: FileContent) -> float | Doubt | None:
     """Return the factor of a column, None if it is in the catalogue's unit, or what is wrong."""
     expected, asked = column.unit, settings.units.get(name)
     confirmed = name in settings.confirmed

@@ -1,0 +1,44 @@
+"""Read NumPy's own files (.npy): arrays of records, or of numbers whose columns have no names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from sdssflow.acquire.errors import CatalogueError
+from sdssflow.acquire.files.columns import REPAIR, FileColumns, mapped_table
+
+
+def read_npy(path: str, columns: dict[str, str]) -> pa.Table:
+    """Read the mapped columns of an array; see `mapped_table`.
+
+    The columns of a table of plain numbers are named by their numbers: '1' is the first. Python
+    objects in an array are pickled, and never opened.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError, SyntaxError) as error:
+        if "allow_pickle" in str(error) or "Python objects" in str(error):
+            raise CatalogueError(
+                path,
+                "the array holds Python objects, a pickle, which is never opened here because it "
+                "can run any code",
+                "Write it as numbers and texts of fixed length, or as FITS.",
+            ) from error
+        raise CatalogueError(path, f"the file can't be read as NumPy ({error})", REPAIR) from error
+    if array.dtype.names and array.ndim == 1:
+        names, read = list(array.dtype.names), array.__getitem__
+    elif array.ndim == 2 and not array.dtype.names:
+        names = [str(number + 1) for number in range(array.shape[1])]
+        read = dict(zip(names, array.T, strict=True)).__getitem__
+    else:
+        shape = " by ".join(map(str, array.shape)) or "one value"
+        raise CatalogueError(
+            path,
+            f"the array ({shape}) is no table",
+            "Write one record per row, or rows of plain numbers.",
+        )
+    size = Path(path).stat().st_size
+    return mapped_table(path, columns, FileColumns(names=names, read=read, stored=size))
