@@ -13,7 +13,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# what is installed: enough for a run, for a cluster, for everything
 READY := $(VENV)/.ready
+CLUSTER := $(VENV)/.cluster
+DEV := $(VENV)/.dev
 CORES ?= all
 PROFILE ?= profiles/default
 ORPHANS ?= adopt
@@ -23,6 +26,7 @@ MODEL ?=
 COLUMNS ?=
 EXTINCTION ?=
 OUTPUT ?=
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 export PYTHONPATH := scripts
 
@@ -37,13 +41,17 @@ run: $(READY)
 
 $(READY): requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(INSTALL) .
+	touch $@
+
+# an extra of pyproject.toml by its name: make .venv/.hats
+$(VENV)/.%: $(READY)
+	$(INSTALL) '.[$*]'
 	touch $@
 
 # jobs that a killed run left in the queue come first: ORPHANS=adopt waits for them, cancel doesn't
 cluster: PROFILE = profiles/slurm
-cluster: $(READY)
+cluster: $(CLUSTER)
 	$(BIN)/python -m sdssflow.running.start --orphans $(ORPHANS) --workflow-profile $(PROFILE)
 
 # asks; starts nothing and changes nothing
@@ -66,9 +74,10 @@ estimate: $(READY)
 plan: $(READY)
 	$(SNAKEMAKE) plan --configfile config/skyserver.yaml --forcerun estimate_download --quiet all
 
-lint: $(READY)
+lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m sdssflow.configuration.documents --check
@@ -77,13 +86,13 @@ lint: $(READY)
 test: lint
 	$(MAKE) --jobs 3 test-library test-archive test-workflow
 
-test-library: $(READY)
+test-library: $(DEV)
 	$(BIN)/python -m pytest --ignore tests/workflow --ignore tests/acquire --ignore tests/skyserver
 
-test-archive: $(READY)
+test-archive: $(DEV)
 	$(BIN)/python -m pytest tests/acquire tests/skyserver
 
-test-workflow: $(READY)
+test-workflow: $(DEV)
 	$(BIN)/python -m pytest tests/workflow
 
 # every file behind the results against its record, byte for byte, and the results against those that
@@ -98,15 +107,15 @@ reproduce: $(READY)
 	$(MAKE) check
 
 # compares with the local run, so that comes first
-test-cluster: run
+test-cluster: run $(DEV)
 	$(BIN)/python -m pytest -m cluster tests/cluster
 
 # the report of the last run, and one in small, in a headless Chromium
-test-report: run
+test-report: run $(DEV)
 	$(BIN)/python -m pytest -m browser tests/report/test_browser.py
 
 # repair what `make lint` complains of, where a program can
-format: $(READY)
+format: $(DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile rules
@@ -114,12 +123,12 @@ format: $(READY)
 documents: $(READY)
 	$(BIN)/python -m sdssflow.configuration.documents
 
-lock: $(READY)
-	{ head -1 requirements.lock; $(BIN)/python -m pip freeze --all | grep -v '^pip==' | sed 's/+cpu$$//'; } > requirements.new
+lock: $(DEV)
+	{ head -1 requirements.lock; $(BIN)/python -m pip freeze --all --exclude-editable | grep -v '^pip==' | sed 's/+cpu$$//'; } > requirements.new
 	mv requirements.new requirements.lock
 
 # the documentation as a site; needs no network
-docs: $(READY)
+docs: $(DEV)
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "The documentation: $(CURDIR)/docs/_build/html/index.html"
 

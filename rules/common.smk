@@ -2,6 +2,7 @@
 # Parsed again by each cluster job, so nothing heavy is imported here.
 import functools
 import gc
+import importlib.util
 import json
 import os
 import re

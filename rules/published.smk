@@ -20,3 +20,18 @@ rule check_published:
         "Comparing the scores with published numbers"
     script:
         "../scripts/check_published.py"
+
+
+rule plot_published:
+    input:
+        published="results/published.csv",
+    output:
+        figure=reported(f"results/published_curves.{FIGURE}"),
+    resources:
+        **needs(600, minutes=10),
+    params:
+        settings=FIGURES,
+    message:
+        "Drawing published curves and ours"
+    script:
+        "../scripts/plot_published.py"

@@ -9,7 +9,7 @@ rule build_report:
             path for its in PARTS for path in model_paths("predictions.parquet", *its)
         ],
         models=[path for its in PARTS for path in model_paths("{seed}", *its)],
-        published=["results/published.csv"],
+        published=["results/published.csv", f"results/published_curves.{FIGURE}"],
         bundles=list({path: None for its in ESTIMATED.values() for path in its.models}),
         templates=files_in(
             code_digests.library_of(SCRIPTS) / "sdssflow/report/templates"

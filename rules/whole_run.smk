@@ -80,6 +80,11 @@ def check_folder():
             what = "target" if name in TARGETS else "sample"
             failures.present(path, f"{what} {name}: {key}")
     for name, target in TARGETS.items():
+        if target.hats and not importlib.util.find_spec("hats"):
+            failures.refuse(
+                f"target {name}: hats: true needs packages that are not installed: "
+                "make .venv/.hats (or: pip install 'sdssflow[hats]')"
+            )
         for applied in target.models:
             if applied.bundle is not None:
                 failures.present(applied.bundle, f"target {name}: models: bundle")

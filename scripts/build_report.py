@@ -16,8 +16,8 @@ predictions : list of predictions.parquet, may be empty
     that quote another test part than the predictions beside them are refused.
 models : list of folders of trained models, may be empty
     Their cards: what was learnt from what.
-published : list of CSV, may be empty
-    Published numbers beside ours.
+published : CSV and figure, may be empty
+    Published numbers beside ours, and their curves.
 bundles : list of folders or ZIP files, may be empty
     The models that are applied to targets.
 
@@ -55,7 +55,7 @@ from sdssflow.report.contents import contents, matched
 from sdssflow.report.latex import latex
 from sdssflow.report.pages import concepts_section, sample_page, tables_of
 from sdssflow.report.provenance import Provenance, read_model_run, read_training
-from sdssflow.report.published_numbers import published_tables
+from sdssflow.report.published_numbers import published_section
 from sdssflow.report.rendering import Places, render_index, render_page
 from sdssflow.report.targets import target_page
 
@@ -86,9 +86,8 @@ def main(snakemake: Any) -> None:
         dict(zip(names, map(str, snakemake.output.cards), strict=True)),
     )
     concepts = concepts_section(items)
-    published = [
-        table for path in snakemake.input.get("published", []) for table in published_tables(path)
-    ]
+    given = list(snakemake.input.get("published", []))
+    published = [published_section(*given)] if given else []
     pages = [sample_page(name, items, configuration, samples[name], provenance) for name in names]
     targets = [
         target_page(name, items, its, [read_manifest(applied[path]) for path in its.models])

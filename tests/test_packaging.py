@@ -33,8 +33,10 @@ def locked():
 
 
 def direct():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    return project["project"]["dependencies"] + project["dependency-groups"]["dev"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    named = [*project["dependencies"], *(name for extra in extras for name in extra)]
+    return [name for name in named if "[" not in name]
 
 
 def environment():

@@ -8,6 +8,7 @@ PAGES = {
     "../profiles/README.md": "profiles.md",
     "../data/README.md": "data.md",
     "../notebooks/README.md": "notebooks.md",
+    "../CONTRIBUTING.md": "contributing.md",
 }
 
 

@@ -16,7 +16,7 @@ def pages() -> list[Path]:
     """Return the pages of the documentation and the README files beside it."""
     docs = (ROOT / "docs").rglob("*.md")
     written = [p for p in docs if not {"_build", "generated"} & set(p.relative_to(ROOT).parts)]
-    readmes = [ROOT / "README.md", *ROOT.glob("[a-z]*/README.md")]
+    readmes = [*ROOT.glob("*.md"), *ROOT.glob("[a-z]*/README.md")]
     return sorted([*written, *readmes])
 
 

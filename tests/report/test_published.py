@@ -1,10 +1,13 @@
 import pandas as pd
 import pytest
 
+from sdssflow.configuration.figures import Figures
 from sdssflow.evaluate.published import COLUMNS
-from sdssflow.report.published_numbers import published_tables
+from sdssflow.evaluate.published_figures import draw_curves
+from sdssflow.plotting import save_figure, style
+from sdssflow.report.published_numbers import published_section, published_tables
 from sdssflow.report.tables import ReportError
-from sdssflow.tables import write_csv
+from sdssflow.tables import read_csv, write_csv
 
 ROW = {
     "citation": "Beck 2016", "metric": "sigma_nmad", "convention": "median subtracted",
@@ -55,13 +58,44 @@ def test_a_curve_is_a_table_of_its_own_and_one_line_where_it_was_not_run(tmp_pat
     assert len(others.rows) == 1
 
 
+@pytest.mark.parametrize("ran", [True, False])
+def test_the_section_begins_with_what_was_reproduced(ran, tmp_path):
+    verdict = "reproduced" if ran else "not run"
+    rows = [ROW | {"entry": "a", "zspec_low": 0.1, "zspec_high": 0.2, "verdict": verdict}, UNLIKE]
+    write_csv(pd.DataFrame(rows, columns=COLUMNS), tmp_path / "published.csv")
+    with style():
+        figure = draw_curves(read_csv(tmp_path / "published.csv"))
+        save_figure(figure, tmp_path / "curves.png", Figures())
+    section = published_section(tmp_path / "published.csv", tmp_path / "curves.png")
+    assert f"{int(ran)} reproduced, 0 differs" in section.text[0]
+    assert "1 not comparable" in section.text[0]
+    titles = [block.title for block in section.blocks]
+    assert (titles[0] == "Published curves and ours") == ran
+    assert titles[-1] == "Published numbers without a comparison"
+
+
 def test_the_index_shows_published_numbers_if_it_is_given_them(results, pages, path):
     assert 'id="published"' not in pages["index"]
-    results.published = [path]
+    results.published = [path, path.with_suffix(".png")]
     pages = results.build()
-    assert 'href="#published"' in pages["index"]
+    assert pages["index"].count('href="#published"') == 2
+    assert "Of 3 published numbers" in pages["index"].partition("Best of all")[0]
     assert "&lt;b&gt;why&lt;/b&gt;" in pages["index"]
     assert "Beck 2016" not in pages["mixed"]
+
+
+def test_the_figure_shows_theirs_and_ours_and_the_tolerance():
+    rows = [ROW | {"entry": "a", "zspec_low": low, "zspec_high": low + 0.1, "theirs": low}
+            for low in (0.0, 0.1, 0.2)]  # fmt: skip
+    rows += [OTHER | {"entry": "b", "zspec_low": 0.0, "zspec_high": 0.1}, ROW]
+    with style():
+        figure = draw_curves(pd.DataFrame(rows, columns=COLUMNS))
+        labels = [[text.get_text() for text in axes.get_legend().get_texts()]
+                  for axes in figure.axes]  # fmt: skip
+        band = figure.axes[0].collections[0].get_paths()[0].vertices
+        assert labels == [["tolerance", "published", "ours: linear"], ["tolerance", "published"]]
+        assert band[:, 1].min() == pytest.approx(-0.003)  # 0 less tolerance and twice theirs
+        assert len(draw_curves(pd.DataFrame([ROW], columns=COLUMNS)).axes) == 1
 
 
 def test_another_table_is_refused(path):

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding, ask, listed
+from sdssflow.doctor.python_environment import INSTALL
 from sdssflow.project import LIBRARY
 
 SECONDS = 300.0  # the slurm plugin may wait 2 x 10 s for scontrol, and the machine be busy
@@ -162,13 +163,12 @@ def check_snakemake(answers: Answers, executor: str) -> Finding:
     """Check that Snakemake starts and knows the executor of the profile."""
     check = "snakemake"
     if answers.trouble:
-        advice = "make installs it (or: pip install --requirement requirements.lock)"
-        return Finding(check, FAULT, f"can't be imported: {answers.trouble}", advice)
+        return Finding(check, FAULT, f"can't be imported: {answers.trouble}", INSTALL)
     found = f"Snakemake {answers.version}; executors: {listed(answers.executors, most=8)}"
     if executor not in answers.executors:
         found += f"; the profile asks for {executor!r}"
         plugin = f"snakemake-executor-plugin-{executor}"
-        advice = f"pip install {plugin}, or another executor in the profile"
+        advice = f"pip install {plugin} (slurm's: make .venv/.cluster), or another executor there"
         return Finding(check, FAULT, found, advice)
     if answers.imports_torch:
         found += "; a plugin imports torch, so each job starts late"

@@ -9,7 +9,7 @@ from typing import Mapping, Sequence  # noqa: UP035 - an old Python has to get a
 
 from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding, listed
 
-INSTALL = "make installs them (or: pip install --requirement requirements.lock)"
+INSTALL = "make installs them (or: pip install --constraint requirements.lock --editable .)"
 
 
 def check_python(root: Path, version: Sequence[int], prefix: Path) -> Finding:
@@ -64,26 +64,25 @@ def plain(name: str) -> str:
 def check_packages(root: Path, installed: Mapping[str, str]) -> Finding:
     """Check that what is installed is what requirements.lock pins.
 
-    The local part of a version (torch's ``+cpu``, ``+cu128``) may be any. A missing package is a
-    fault if pyproject.toml names it as a dependency of the run.
+    The local part of a version (torch's ``+cpu``, ``+cu128``) may be any. Missing is what
+    pyproject.toml names as a dependency of the run; the lock has those of the extras besides.
     """
     try:
         lines = (root / "requirements.lock").read_text(encoding="utf-8").splitlines()
     except OSError:
         return Finding("packages", WARNING, f"no requirements.lock in {root}: nothing to compare")
     pins = [line.split("==") for line in lines if "==" in line and not line.startswith("#")]
-    missing, other = [], []
-    for name, version in pins:
-        here = installed.get(plain(name))
-        if here is None:
-            missing.append(name)
-        elif here.split("+")[0] != version.strip():
-            other.append(f"{name} {here} (lock: {version.strip()})")
-    if not missing and not other:
-        return Finding("packages", OK, f"all {len(pins)} as requirements.lock has them")
-    found = [f"missing: {listed(missing)}"] * bool(missing)
-    found += [f"other versions: {listed(other)}"] * bool(other)
+    here = {name: installed[plain(name)] for name, _ in pins if plain(name) in installed}
+    other = [
+        f"{name} {here[name]} (lock: {version.strip()})"
+        for name, version in pins
+        if name in here and here[name].split("+")[0] != version.strip()
+    ]
     listing = _project(root, r"^dependencies\s*=\s*\[(.*?)^\]")
     direct = re.findall(r'"([\w.-]+)', listing.group(1)) if listing else []
-    needed = {*map(plain, direct)}.intersection(map(plain, missing))
-    return Finding("packages", FAULT if needed else WARNING, "; ".join(found), INSTALL)
+    missing = [name for name in direct if plain(name) not in installed]
+    if not missing and not other:
+        return Finding("packages", OK, f"{len(here)} as requirements.lock has them")
+    found = [f"missing: {listed(missing)}"] * bool(missing)
+    found += [f"other versions: {listed(other)}"] * bool(other)
+    return Finding("packages", FAULT if missing else WARNING, "; ".join(found), INSTALL)

@@ -10,7 +10,12 @@ from __future__ import annotations
 import numpy as np
 
 from sdssflow.evaluate.metrics import Metric, Source
-from sdssflow.evaluate.redshift_metrics import MAD_TO_SIGMA, outlier_fraction, sigma_nmad
+from sdssflow.evaluate.redshift_metrics import (
+    MAD_TO_SIGMA,
+    outlier_fraction,
+    sigma68,
+    sigma_nmad,
+)
 
 IQR_TO_SIGMA = 1 / 1.349  # the interquartile range of the unit Gaussian is 1.349
 RAIL_LEAST_LIMIT = 0.06
@@ -18,6 +23,7 @@ SHEEP_FACTOR = 1.48
 BALL = Source("Ball et al. 2007", "https://arxiv.org/abs/astro-ph/0612471")
 BRESCIA = Source("Brescia et al. 2014", "https://doi.org/10.1051/0004-6361/201424383")
 HENGHES = Source("Henghes et al. 2021", "https://arxiv.org/abs/2104.01875")
+MLZ = Source("MLZ 1.2 (Carrasco Kind & Brunner 2013)", "https://pypi.org/project/MLZ/1.2/")
 OYAIZU = Source("Oyaizu et al. 2008", "https://arxiv.org/abs/0708.0030")
 SHEEP = Source("Cunha & Humphrey 2022", "https://doi.org/10.1051/0004-6361/202243135")
 YANG = Source("Yang et al. 2017", "https://arxiv.org/abs/1710.09155")
@@ -82,6 +88,11 @@ METRICS = (
         "σ_NMAD without the inner median: a bias adds to it.",
         value=lambda r: MAD_TO_SIGMA * np.median(np.abs(r.d)), source=HENGHES,
         called='"precision": **inferred**, from its size alone', unlike="`sigma_nmad`"),
+    Metric("sigma68_dz", "mlz", "σ_68 of Δz", "low",
+        "(84th − 16th percentile of zphot − zspec) / 2",
+        "Half the width that holds 68 %, without the factor 1 + z.",
+        value=lambda r: sigma68(r.dz), unit="z", source=MLZ,
+        called="`sigma68` (`utils_mlz.bias`)", unlike="`sigma68`, `sigma68_dz` about 0"),
     Metric("bias_dz", "oyaizu2008", "bias of Δz", "zero", "mean (zphot − zspec)",
         "Bias without the factor 1 + z.", term=lambda r: r.dz, unit="z", source=OYAIZU,
         called="zbias", unlike="`bias`"),

@@ -193,6 +193,13 @@ PUBLISHED = Shown(
     "number; differs: none of it does; undecided: part of it does.",
     columns="``because`` says why the tolerance is what it is, or why there is no comparison.",
 )
+CURVES = Shown(
+    "published_curves",
+    "Published curves and ours",
+    "Numbers that were published bin by bin, with the uncertainty of reading them off where they "
+    "come from a figure, and ours with bootstrap intervals. A number is reproduced where our whole "
+    "interval lies in the band.",
+)
 
 
 # where they stand in Snakemake's report: a sample's by section, the others by category
@@ -208,7 +215,7 @@ SECTIONS = {
     "9 learning curves": LEARNING,
     "estimates": ESTIMATES,
     "concepts": CONCEPTS,
-    "published numbers": (PUBLISHED,),
+    "published numbers": (PUBLISHED, CURVES),
 }
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from sdssflow.evaluate import published
-from sdssflow.report.figures import PUBLISHED
+from sdssflow.report.figures import CURVES, PUBLISHED
 from sdssflow.report.glossary import label
+from sdssflow.report.sections import Figure, Section, read_figure
 from sdssflow.report.tables import (
     Cell,
     Table,
@@ -22,6 +23,21 @@ from sdssflow.report.tables import (
 
 COMPARED = (published.REPRODUCED, published.UNDECIDED, published.DIFFERS)
 BOTH = ("published in", "score", "theirs", "ours", "of")
+
+
+def published_section(path: str | Path, curves: str | Path) -> Section:
+    """Return what a run says of published numbers: how many are reproduced, curves, tables.
+
+    The figure `curves` is left out where the run has none.
+    """
+    frame = read_table(path, published.COLUMNS, empty=True)
+    counts = frame["verdict"].value_counts()
+    found = [f"{counts.get(verdict, 0):,} {verdict}" for verdict in published.VERDICTS]
+    text = f"Of {len(frame):,} published numbers, those of curves bin by bin: {', '.join(found)}."
+    blocks: list[Table | Figure] = list(published_tables(path))
+    if (frame["zspec_low"].notna() & frame["verdict"].isin(COMPARED)).any():
+        blocks.insert(0, read_figure(curves, CURVES.title, CURVES.caption, "bin by bin"))
+    return Section("published", "Published numbers", text=[text], blocks=blocks)
 
 
 def published_tables(path: str | Path) -> list[Table]:

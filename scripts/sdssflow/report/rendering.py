@@ -45,7 +45,7 @@ class Places:
 def render_index(
     pages: list[SamplePage],
     concepts: Section,
-    published: list[Table],
+    published: list[Section],
     run: RunConfiguration,
     samples: dict[str, Sample],
     model_runs: list[ModelRun],
