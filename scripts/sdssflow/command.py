@@ -24,6 +24,7 @@ examples:
   sdssflow run --configfile mine.yaml -n        what a run of your own would do
   sdssflow run results/report.html --cores 4    one result, with what it needs
   sdssflow plan --configfile mine.yaml          rows, time and disk of downloads; asks no server
+  sdssflow new sample mine my.fits              a definition to look at, from a table
   sdssflow estimate my.fits results/bundles/mgs_ensemble
   sdssflow show results/mgs/regress/published/scores.csv
   sdssflow doctor                               why a run does not start
@@ -72,6 +73,14 @@ def _estimate(arguments: Sequence[str]) -> None:
     command.main(arguments)
 
 
+def _new(arguments: Sequence[str]) -> None:
+    from sdssflow.acquire import new_sample
+
+    if arguments[:1] != ["sample"]:
+        raise SystemExit("sdssflow new sample NAME TABLE; sdssflow new sample --help")
+    new_sample.main(arguments[1:])
+
+
 def _doctor(arguments: Sequence[str]) -> int:
     from sdssflow.doctor.__main__ import main
 
@@ -91,6 +100,7 @@ COMMANDS = {
         snakemake("plan", "--forcerun", "estimate_download", "--quiet", "all"),
     ),
     "published": Command("compare with published numbers", snakemake("published")),
+    "new": Command("new sample NAME TABLE: draft a sample from a table of your own", _new),
     "estimate": Command("apply trained models to a table of your own", _estimate),
     "show": Command("say how a result was made, back to its sources", _show),
     "doctor": Command("say why a run does not start", _doctor),

@@ -5,7 +5,7 @@ import pytest
 
 from sdssflow import bundle
 from sdssflow.acquire.schema import BANDS
-from sdssflow.bundle import BundleError
+from sdssflow.acquire.usual_names import UnclearError
 from sdssflow.estimate import command
 from sdssflow.estimate.guessing import guess
 from tests.estimate.conftest import sky, without_truth
@@ -54,7 +54,7 @@ def test_corrected_magnitudes_are_told_by_their_names(given, models):
     ],
 )
 def test_what_would_be_a_guess_is_asked(models, names, stated, words):
-    with pytest.raises(BundleError, match=words) as caught:
+    with pytest.raises(UnclearError, match=words) as caught:
         guess(names, [models[1].manifest], stated)
     assert "\n" not in str(caught.value)
 

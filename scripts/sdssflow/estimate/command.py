@@ -15,11 +15,12 @@ from pathlib import Path
 
 from sdssflow import bundle
 from sdssflow.acquire.errors import CatalogueError
+from sdssflow.acquire.usual_names import UnclearError, columns_in
+from sdssflow.configuration.file_sources import FileSource
 from sdssflow.configuration.reading import ConfigurationError, read_document
-from sdssflow.configuration.sources import FileSource
 from sdssflow.configuration.targets import AppliedModel, Target
 from sdssflow.estimate.gathering import flow_of
-from sdssflow.estimate.guessing import Guess, columns_in, guess
+from sdssflow.estimate.guessing import Guess, guess
 from sdssflow.estimate.partitions import Partition
 from sdssflow.estimate.streaming import estimate_partition, tasks
 from sdssflow.prepare.columns import MissingColumnError
@@ -37,7 +38,8 @@ def main(arguments: Sequence[str]) -> None:
     try:
         _estimate(asked)
     except (
-        CatalogueError, ConfigurationError, MissingColumnError, OSError, bundle.BundleError
+        CatalogueError, ConfigurationError, MissingColumnError, OSError, UnclearError,
+        bundle.BundleError,
     ) as error:  # fmt: skip
         raise SystemExit(f"{error}") from None
 

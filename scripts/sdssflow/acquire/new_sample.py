@@ -1,0 +1,177 @@
+"""Draft the definition of a sample from a table: ``sdssflow new sample NAME TABLE``.
+
+Columns are recognised by their usual names, and what was taken is printed. What the names leave
+open is asked for in one line, and nothing is written. The draft is a beginning: title, cuts and
+features are the user's to choose.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from sdssflow.acquire.errors import CatalogueError
+from sdssflow.acquire.schema import BANDS, MAGNITUDES
+from sdssflow.acquire.usual_names import (
+    UnclearError,
+    called,
+    column_of,
+    columns_in,
+    dust,
+    extinction_state,
+    identifiers,
+)
+from sdssflow.configuration.sample import Sample
+from sdssflow.configuration.section import SampleName
+from sdssflow.files import write_text
+
+FOLDER = "config/samples"
+TRUTH = {
+    "zspec": ("zspec", "specz", "redshift", "zspectroscopic", "zsp"),
+    "spec_class": ("specclass", "class", "spectype", "objectclass"),
+}
+ZSPEC_ERR = ("zspecerr", "redshifterr", "redshifterror")
+TASKS = {"zspec": "regress", "spec_class": "classify"}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Write ``config/samples/NAME.yaml``; one line and status 1 if it can't be."""
+    parser = argparse.ArgumentParser(
+        prog="sdssflow new sample", description="Draft the definition of a sample from a table."
+    )
+    parser.add_argument("name", help="of the sample")
+    parser.add_argument("table", help="CSV, FITS, VOTable, Parquet, HDF5, ...")
+    parser.add_argument("--zspec", help="the column of spectroscopic redshifts")
+    parser.add_argument("--class", dest="spec_class", help="the column of classes")
+    parser.add_argument("--extinction", choices=("corrected", "raw"), help="state of magnitudes")
+    asked = parser.parse_args(arguments)
+    path = Path(FOLDER, f"{asked.name}.yaml")
+    try:
+        TypeAdapter(SampleName).validate_python(asked.name)
+        if path.exists():
+            raise UnclearError(f"{path} is there already; choose another name")
+        stated = {"zspec": asked.zspec, "spec_class": asked.spec_class}
+        corrected = {"corrected": True, "raw": False, None: None}[asked.extinction]
+        present = columns_in(asked.table)
+        content, because = draft(asked.name, asked.table, present, stated, corrected)
+    except ValidationError as error:
+        raise SystemExit(
+            f"{asked.name!r} is no name for a sample: {error.errors()[0]['msg']}"
+        ) from None
+    except (CatalogueError, UnclearError, OSError) as error:
+        raise SystemExit(f"{error}") from None
+    schema = "# yaml-language-server: $schema=../schemas/sample.schema.json\n"
+    write_text(path, schema + yaml.safe_dump(content, sort_keys=False, width=100))
+    print(f"{path}: {because}. Columns:")
+    for name, column in content["source"]["columns"].items():
+        print(f"  {name:18} {column}")
+    unused = [name for name in present if name not in content["source"]["columns"].values()]
+    if unused:
+        print(f"Not used: {', '.join(unused)}")
+    run = f"sdssflow run --config 'samples=[{asked.name}]' -n"
+    print(f"\nLook at title, cuts and features, then: {run}")
+
+
+def draft(
+    name: str,
+    table: str,
+    present: Iterable[str],
+    stated: dict[str, str | None],
+    corrected: bool | None = None,
+) -> tuple[dict[str, Any], str]:
+    """Return the definition of a sample, and how it is known whether magnitudes are corrected.
+
+    Parameters
+    ----------
+    name, table : str
+        Name of the sample, path of its file.
+    present : iterable of str
+        Columns of the file.
+    stated : dict
+        Columns of `zspec` and `spec_class` that the user names, else None.
+    corrected : bool, optional
+        What the user says of the magnitudes.
+
+    Raises
+    ------
+    UnclearError
+        If no magnitude is there in all bands, no truth, or nothing tells whether magnitudes are
+        corrected for extinction.
+    """
+    present = list(present)
+    kinds = {in_names: _magnitudes(present, in_names) for in_names in (False, True)}
+    in_names = not kinds[False]
+    if not kinds[in_names]:
+        raise UnclearError(
+            "no kind of magnitude is surely there in all five bands; the file has "
+            f"{', '.join(present)}. Write the sample by hand: docs/how_to.md"
+        )
+    columns = identifiers(present) | _truth(present, stated)
+    for of_kind in kinds[in_names].values():
+        columns |= of_kind
+    beside = dust(present)
+    applied, because = extinction_state(in_names, beside, corrected)
+    if not applied:
+        columns |= beside
+    kind = next(iter(kinds[in_names]))
+    has_errors = f"{kind}_mag_err_u" in columns
+    content: dict[str, Any] = {
+        "title": name,
+        "source": {
+            "kind": "file", "path": table, "columns": columns, "extinction_applied": applied,
+        },
+        "tasks": [task for truth, task in TASKS.items() if truth in columns],
+        "cuts": [
+            {"cut": "complete_photometry", "magnitudes": [kind]},
+            *([{"cut": "unique_objects"}] if "objid" in columns else []),
+        ],
+        "features": {
+            "magnitudes": kind,
+            "groups": ["colors", "reference_magnitude", *["magnitude_errors"] * has_errors],
+        },
+        "splits": {"random": {"kind": "holdout", "group": "object"}},
+    }  # fmt: skip
+    Sample.model_validate(content)
+    state = "corrected" if applied else "not corrected"
+    return content, f"magnitudes are {state} for Galactic extinction ({because})"
+
+
+def _magnitudes(present: list[str], in_names: bool) -> dict[str, dict[str, str]]:
+    """Return the columns of each kind of magnitude that is there in all bands, with its errors.
+
+    `in_names` asks for those whose names say that they are corrected for extinction.
+    """
+    found = {}
+    for kind in MAGNITUDES:
+        values, errors = (
+            {f"{kind}_{word}_{band}": column_of(f"{kind}_{word}_{band}", present, in_names)
+             for band in BANDS}
+            for word in ("mag", "mag_err")
+        )  # fmt: skip
+        if all(values.values()):
+            complete = values | errors if all(errors.values()) else values
+            found[kind] = {name: str(column) for name, column in complete.items()}
+    return found
+
+
+def _truth(present: list[str], stated: dict[str, str | None]) -> dict[str, str]:
+    found = {}
+    for name, words in TRUTH.items():
+        column = stated.get(name) or called(words, present)
+        if column and column not in present:
+            raise UnclearError(f"there is no column {column!r}; the file has {', '.join(present)}")
+        if column:
+            found[name] = column
+    if not found:
+        raise UnclearError(
+            "no column is surely a spectroscopic redshift or a class; say --zspec COLUMN or "
+            f"--class COLUMN. The file has {', '.join(present)}"
+        )
+    if "zspec" in found and (error := called(ZSPEC_ERR, present)):
+        found["zspec_err"] = error
+    return found

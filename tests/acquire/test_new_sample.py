@@ -1,0 +1,86 @@
+"""A sample drafted from a table: what the names say is taken, what they leave open is asked."""
+
+import pytest
+
+from sdssflow import command
+from sdssflow.acquire.files.conform import read_catalogue
+from sdssflow.acquire.new_sample import draft
+from sdssflow.acquire.usual_names import UnclearError
+from sdssflow.configuration.loading import load_sample
+from tests.acquire.files.good_table import ROWS, good_frame, write
+
+PLAIN = [*"ugriz", "extinction_r"]
+NOTHING = {"zspec": None, "spec_class": None}
+
+
+@pytest.mark.parametrize("file", ["photo.csv", "photo.fits", "photo.npy"])
+def test_a_draft_is_a_sample_whose_table_is_read(file, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write(good_frame(), tmp_path / file)
+    assert command.main(["new", "sample", "mine", file, "--extinction", "raw"]) == 0
+    sample = load_sample("config/samples/mine.yaml")
+    assert sample.tasks == ["regress", "classify"]
+    assert [cut.cut for cut in sample.cuts] == ["complete_photometry", "unique_objects"]
+    catalogue, _ = read_catalogue(file, sample.source, "mine")
+    assert catalogue.num_rows == ROWS
+    assert catalogue["zspec"].to_pylist() == good_frame()["redshift"].tolist()
+    said = capsys.readouterr().out
+    assert "not corrected for Galactic extinction (you say so)" in said
+    assert "zspec              redshift" in said
+    assert "Not used: specObjID, plate" in said
+    assert "'samples=[mine]'" in said
+
+
+def test_nothing_is_written_over_and_no_name_is_made_up(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(good_frame(), tmp_path / "photo.csv")
+    command.main(["new", "sample", "mine", "photo.csv", "--extinction", "raw"])
+    before = (tmp_path / "config/samples/mine.yaml").read_bytes()
+    for name, words in (("mine", "is there already"), ("../mine", "is no name for a sample")):
+        with pytest.raises(SystemExit, match=words):
+            command.main(["new", "sample", name, "photo.csv", "--extinction", "corrected"])
+    with pytest.raises(SystemExit, match="no such file"):
+        command.main(["new", "sample", "other", "none.csv"])
+    with pytest.raises(SystemExit, match="sdssflow new sample NAME TABLE"):
+        command.main(["new", "target"])
+    assert (tmp_path / "config/samples/mine.yaml").read_bytes() == before
+    assert [path.name for path in (tmp_path / "config/samples").iterdir()] == ["mine.yaml"]
+
+
+def test_all_kinds_of_magnitudes_are_mapped_with_their_errors_and_dust():
+    names = [f"{kind}Mag{word}_{b}" for kind in ("psf", "model") for word in ("", "Err")
+             for b in "ugriz"]  # fmt: skip
+    names += [*(f"extinction_{b}" for b in "ugriz"), "z_spec", "class"]
+    content, because = draft("mine", "a.fits", names, NOTHING)
+    columns = content["source"]["columns"]
+    assert columns["model_mag_z"] == "modelMag_z"
+    assert columns["psf_mag_err_u"] == "psfMagErr_u"
+    assert columns["extinction_g"] == "extinction_g"
+    assert columns["zspec"] == "z_spec"
+    assert content["features"]["groups"][-1] == "magnitude_errors"
+    assert "not corrected" in because and "beside them" in because
+
+
+def test_corrected_magnitudes_are_taken_where_no_raw_ones_are():
+    content, because = draft(
+        "mine", "a.fits", [*(f"dered_{b}" for b in "ugriz"), "redshift"], NOTHING
+    )
+    assert content["source"]["extinction_applied"]
+    assert content["tasks"] == ["regress"]
+    assert "their names say so" in because
+
+
+@pytest.mark.parametrize(
+    ("present", "stated", "words"),
+    [
+        ([*"ugri", "redshift"], {}, "no kind of magnitude"),
+        ([*PLAIN, "mag_z", "redshift"], {}, "no kind of magnitude"),  # z may be either
+        (PLAIN, {}, "say --zspec COLUMN or --class COLUMN"),
+        ([*PLAIN, "redshift", "zspec"], {}, "say --zspec COLUMN"),  # two of them
+        (PLAIN, {"zspec": "zs"}, "no column 'zs'"),
+        ([*"ugriz", "redshift"], {}, "--extinction corrected or --extinction raw"),
+    ],
+)
+def test_what_would_be_a_guess_is_asked(present, stated, words):
+    with pytest.raises(UnclearError, match=words):
+        draft("mine", "a.csv", present, NOTHING | stated)
