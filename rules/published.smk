@@ -7,31 +7,18 @@ rule check_published:
         predictions=lambda wildcards: published()["predictions"],
     output:
         published=reported("results/published.csv"),
+        curves=reported(f"results/published_curves.{FIGURE}"),
     localrule: True
     resources:
-        **needs(500, minutes=10),
+        **needs(600, minutes=10),
     params:
         numbers=lambda wildcards: published()["numbers"],
         tables=lambda wildcards: published()["tables"],
         curves=lambda wildcards: published()["curves"],
         bootstrap=as_text(RUN.bootstrap.canonical()),
         reasons=lambda wildcards: published()["reasons"],
+        settings=FIGURES,
     message:
         "Comparing the scores with published numbers"
     script:
         "../scripts/check_published.py"
-
-
-rule plot_published:
-    input:
-        published="results/published.csv",
-    output:
-        figure=reported(f"results/published_curves.{FIGURE}"),
-    resources:
-        **needs(600, minutes=10),
-    params:
-        settings=FIGURES,
-    message:
-        "Drawing published curves and ours"
-    script:
-        "../scripts/plot_published.py"

@@ -13,19 +13,24 @@ Parameters
     curves : [sample, split, model] of each of the predictions, in their order
     bootstrap : canonical JSON of `bootstrap`
     reasons : JSON object, name of a sample to why this run does not have it
+    settings : canonical JSON of `figures`
 Output
     published : CSV, a row for each comparison of each entry
+    curves : figure of the published curves and ours
 """
 
 import json
 import logging
 
 from sdssflow.configuration.bootstrap import Bootstrap
+from sdssflow.configuration.figures import Figures
 from sdssflow.configuration.published import PublishedNumber
 from sdssflow.evaluate.curves import scores_of_curves
 from sdssflow.evaluate.published import VERDICTS, check_numbers
+from sdssflow.evaluate.published_figures import draw_curves
 from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run
+from sdssflow.plotting import save_figure, style
 from sdssflow.tables import read_csv, write_csv
 
 
@@ -47,6 +52,9 @@ def main(snakemake):
     curves = scores_of_curves(numbers, predictions, bootstrap)
     table = check_numbers(numbers, tables, reasons, curves)
     write_csv(table, snakemake.output.published)
+    with style():
+        settings = Figures.from_canonical(snakemake.params.settings)
+        save_figure(draw_curves(table), snakemake.output.curves, settings)
     counts = table["verdict"].value_counts()
     for verdict in VERDICTS:
         logging.info("%s: %d", verdict, counts.get(verdict, 0))

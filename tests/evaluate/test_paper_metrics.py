@@ -41,6 +41,8 @@ def test_every_metric_on_five_objects_done_by_hand():
         ("henghes2021", "mae"): 0.54 / 5,
         ("henghes2021", "mae_normalised"): 0.32 / 5,
         ("henghes2021", "nmad_about_zero"): 1.4826 * 0.02,
+        # at 0.16 x 4 = 0.64 and 3.36 of -0.1 0 0 .04 .4
+        ("mlz", "sigma68_dz"): (0.04 + 0.36 * 0.36 + 0.1 - 0.64 * 0.1) / 2,
         ("oyaizu2008", "bias_dz"): mean,
         ("oyaizu2008", "sigma68_dz"): 0.04 + 0.72 * 0.06,  # at 0.68 x 4 = 2.72 of 0 0 .04 .1 .4
         ("oyaizu2008", "sigma95_dz"): 0.1 + 0.8 * 0.3,
@@ -63,6 +65,7 @@ def test_all_scatters_agree_on_an_unbiased_gaussian_at_low_redshift():
         ("brescia2014", "sigma_dz"),
         ("brescia2014", "nmad_dz"),
         ("henghes2021", "nmad_about_zero"),
+        ("mlz", "sigma68_dz"),
         ("oyaizu2008", "sigma68_dz"),
         ("rail", "sigma_iqr"),
         ("sheep2022", "nmad_about_zero"),

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdssflow.configuration.bootstrap import Bootstrap
+from sdssflow.configuration.figures import Figures
 from sdssflow.configuration.published import PublishedNumber
 from sdssflow.evaluate import reproduction
 from sdssflow.evaluate.curves import scores_of_curves
@@ -150,19 +151,24 @@ def test_what_was_not_run_says_why(tables, reasons, because):
     assert pd.isna(row["ours"])
 
 
+OUTPUTS = {"published": "published.csv", "curves": "curves.png"}
+
+
 def test_the_script_reads_the_tables_it_is_given(tmp_path):
     write_csv(scores(), tmp_path / "scores.csv")
     numbers = {"entry": json.loads(entry(comparisons=[comparison()]).canonical())}
     run(
         check_published,
         {"scores": [str(tmp_path / "scores.csv")]},
-        {"published": str(tmp_path / "published.csv")},
+        {name: str(tmp_path / file) for name, file in OUTPUTS.items()},
         numbers=json.dumps(numbers),
         tables=json.dumps([list(KEY)]),
         curves="[]",
         bootstrap=BOOTSTRAP.canonical(),
         reasons="{}",
+        settings=Figures().canonical(),
     )
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert read_csv(tmp_path / "published.csv")["verdict"].tolist() == [REPRODUCED]
 
 

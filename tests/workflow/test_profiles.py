@@ -33,7 +33,7 @@ def test_on_a_cluster_every_rule_is_in_a_group_or_takes_long_or_stays_here():
 
 
 def test_downloads_and_what_takes_a_moment_are_made_on_the_submit_host():
-    downloads = {"plan_chunks", "download_chunk", "estimate_download"}
+    downloads = {"plan_chunks", "download_chunk", "estimate_download", "fetch_file"}
     assert downloads | {"check_published", "check_estimates", "write_crate"} == LOCAL
 
 

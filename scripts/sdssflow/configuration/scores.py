@@ -17,6 +17,7 @@ Convention = Literal[
     "brescia2014",
     "data_driven_astronomy",
     "henghes2021",
+    "mlz",
     "oyaizu2008",
     "rail",
     "sheep2022",
