@@ -21,7 +21,7 @@ def draw_curves(published: pd.DataFrame) -> Figure:
     """
     frame = published[published["zspec_low"].notna()]
     curves = list(frame.groupby(OF_A_CURVE, sort=False))
-    figure, grid = panels(max(len(curves), 1), 4.2, 3.4, columns=3, share=False)
+    figure, grid = panels(max(len(curves), 1), 4.4, 3.2, columns=2, share=False)
     for (_, rows), axes in zip(curves, grid, strict=False):
         _draw_curve(axes, rows)
     if not curves:
