@@ -153,10 +153,15 @@ def _open_lock(path: Path) -> int | None:
         except PermissionError:
             warn_once(f"{path} belongs to another user and can't be opened: nobody waits for it")
             return None
-    if common := _common(path.parent) & 0o666:
+    share(handle, path.parent)
+    return handle
+
+
+def share(handle: int, folder: Path) -> None:
+    """Let whoever may write into a folder read and write an open file of it, whatever our umask."""
+    if common := _common(folder) & 0o666:
         with suppress(PermissionError):  # another user's is writable already
             os.fchmod(handle, common)
-    return handle
 
 
 def make_shared_folder(path: str | Path) -> None:

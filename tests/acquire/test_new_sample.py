@@ -31,6 +31,43 @@ def test_a_draft_is_a_sample_whose_table_is_read(file, tmp_path, monkeypatch, ca
     assert "'samples=[mine]'" in said
 
 
+@pytest.mark.parametrize("change", [
+    lambda raw: raw.replace(b",", b"  "),
+    lambda raw: b"# " + raw.replace(b",", b"   "),
+])  # fmt: skip
+def test_tables_with_blanks_are_drafted_too(change, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    frame = good_frame().drop(columns="class")
+    path = write(frame, tmp_path / "a.csv")
+    path.write_bytes(change(path.read_bytes()))
+    command.main(["new", "sample", "mine", "a.csv", "--extinction", "raw"])
+    catalogue, _ = read_catalogue("a.csv", load_sample("config/samples/mine.yaml").source, "mine")
+    assert catalogue["zspec"].to_pylist() == frame["redshift"].tolist()
+
+
+def test_what_the_reader_would_refuse_is_not_drafted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(good_frame(), tmp_path / "photo.csv")
+    for column in ("z", "ra"):
+        with pytest.raises(SystemExit, match=r"photo.csv: .*\."):
+            arguments = ["--zspec", column, "--extinction", "raw"]
+            command.main(["new", "sample", "mine", "photo.csv", *arguments])
+    assert not (tmp_path / "config").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "not_taken"),
+    [
+        (["AR", "DEC", *"ugriz", "redshift"], "AR"),
+        (["AZ", "ALT", *"ugriz", "redshift"], "AZ"),
+        ([*"ugriz", *(f"{b}_err" for b in "ugri"), "zErr", "redshift"], "zErr"),
+    ],
+)
+def test_names_that_mean_something_else_are_not_taken(names, not_taken):
+    content, _ = draft("mine", "a.csv", names, NOTHING, corrected=False)
+    assert not_taken not in content["source"]["columns"].values()
+
+
 def test_nothing_is_written_over_and_no_name_is_made_up(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write(good_frame(), tmp_path / "photo.csv")

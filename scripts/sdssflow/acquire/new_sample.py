@@ -16,6 +16,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from sdssflow.acquire.errors import CatalogueError
+from sdssflow.acquire.files.readers import readable
 from sdssflow.acquire.schema import BANDS, MAGNITUDES
 from sdssflow.acquire.usual_names import (
     UnclearError,
@@ -53,16 +54,19 @@ def main(arguments: Sequence[str]) -> None:
     path = Path(FOLDER, f"{asked.name}.yaml")
     try:
         TypeAdapter(SampleName).validate_python(asked.name)
+    except ValidationError as error:
+        problem = error.errors()[0]["msg"]
+        raise SystemExit(f"{asked.name!r} is no name for a sample: {problem}") from None
+    try:
         if path.exists():
             raise UnclearError(f"{path} is there already; choose another name")
         stated = {"zspec": asked.zspec, "spec_class": asked.spec_class}
         corrected = {"corrected": True, "raw": False, None: None}[asked.extinction]
         present = columns_in(asked.table)
         content, because = draft(asked.name, asked.table, present, stated, corrected)
+        readable(asked.table, Sample.model_validate(content).source)
     except ValidationError as error:
-        raise SystemExit(
-            f"{asked.name!r} is no name for a sample: {error.errors()[0]['msg']}"
-        ) from None
+        raise SystemExit(f"{asked.table}: {error.errors()[0]['msg']}") from None
     except (CatalogueError, UnclearError, OSError) as error:
         raise SystemExit(f"{error}") from None
     schema = "# yaml-language-server: $schema=../schemas/sample.schema.json\n"

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from sdssflow.acquire.column_names import Magnitude, Name, is_dereddened
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.acquire.files.readers import read_blocks
+from sdssflow.acquire.files.readers import format_of, read_blocks, read_source
+from sdssflow.acquire.files.text import read_layout
 from sdssflow.acquire.schema import BANDS
 from sdssflow.configuration.declared import SHIPPED
 from sdssflow.configuration.file_sources import FileSource
 
+SHORT_DUST = re.compile(r"(^|\.)([Aa]_[ugrizUGRIZ]|A[ugriz])(\[\d\])?$")
+ZERR = re.compile(r"^z(_?[Ee][Rr][Rr])$")
 NOWHERE = "no column of any file"
 IDS = {
     "objid": ("objid", "photoobjid", "bestobjid"),
@@ -30,8 +34,14 @@ def columns_in(path: str) -> list[str]:
     A column that no file has is asked for: whichever reader it is, it says which there are.
     """
     names = {f"model_mag_{band}": NOWHERE + band for band in BANDS}
+    nowhere = FileSource(kind="file", path=path, columns=names)
     try:
-        next(read_blocks(path, FileSource(kind="file", path=path, columns=names)))
+        if Path(path).is_dir():
+            read_source(path, nowhere.model_copy(update={"columns": names | {"zspec": NOWHERE}}))
+        elif Path(path).exists() and format_of(path) == "csv":
+            return read_layout(path, {}).names
+        else:
+            next(read_blocks(path, nowhere))
     except CatalogueError as error:
         if error.present:
             return error.present
@@ -71,7 +81,7 @@ def extinction_state(
         if corrected and not stated:
             raise UnclearError(
                 "the names of the columns say that magnitudes are corrected for extinction, "
-                "raw says that they are not: name other columns by --columns map.yaml"
+                "--extinction raw says that they are not: leave it out, or name other columns"
             )
         return stated, "you say so"
     if corrected:
@@ -98,6 +108,9 @@ def column_of(name: str, present: Iterable[str], corrected: bool) -> str | None:
     if exact and not (corrected and not wanted.is_error and wanted.kind != "extinction"):
         return exact[0]
     known = [column for column in present if _is(wanted, column, corrected)]
+    if wanted.is_error and wanted.band == "z":
+        # zErr is the error of a redshift too, where the other bands are written otherwise
+        known = [c for c in known if not ZERR.search(c) or "u" + ZERR.search(c)[1] in present]
     return known[0] if len(known) == 1 else None
 
 
@@ -111,7 +124,9 @@ def _is(wanted: Magnitude, column: str, corrected: bool) -> bool:
     plain = re.sub(r"[^a-z0-9]", "", found.lower)
     ends = ("",) if element else (band,)
     if wanted.kind == "extinction":
-        return any(plain == f"{word}{end}" for word in ("extinction", "ext", "a") for end in ends)
+        # AR is a right ascension in some languages, and AZ an azimuth
+        words = ("extinction", "ext", "a")[: 3 if SHORT_DUST.search(column) else 2]
+        return any(plain == f"{word}{end}" for word in words for end in ends)
     kinds = {wanted.kind} | ({""} if wanted.kind == "model" else set())
     if wanted.is_error:
         words = {f"{kind}{word}" for kind in kinds for word in ("magerr", "err", "errmag")}

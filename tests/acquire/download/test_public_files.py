@@ -3,13 +3,15 @@
 import gzip
 import hashlib
 import itertools
+import os
 import re
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
-from sdssflow.acquire.download import transport
+from sdssflow.acquire.download import public_files, transport
 from sdssflow.acquire.download.errors import DownloadError
 from sdssflow.acquire.download.public_files import PublicFile, fetch
 from sdssflow.configuration.downloads import Downloads
@@ -260,6 +262,67 @@ def test_of_several_addresses_it_is_said_what_was_wrong_with_each(trusted, place
         pytest.raises(DownloadError, match=r"HTTP 404.*; https.*another file.*source.mirrors"),
     ):
         get(place, f"{first}/a", f"{second}/a")
+
+
+def test_a_busy_server_keeps_nobody_from_asking_another(trusted, place):
+    busy = fixed(head(0, 503, "Retry-After: 3600"))
+    before = OWN.monotonic()
+    with serving(busy, trusted) as first, serving(honest(), trusted) as second:
+        assert get(place, f"{first}/a", f"{second}/a") == f"{second}/a"
+    assert OWN.monotonic() - before < 3600
+
+
+@pytest.mark.parametrize("make", [Path.symlink_to, lambda path, _: os.mkfifo(path)])
+def test_a_part_that_is_no_plain_file_is_none_of_ours(make, trusted, place, tmp_path):
+    other = tmp_path / "other"
+    other.write_text("precious")
+    partial = place.parents[3] / f"downloads/files/{SHA256}.part"
+    partial.parent.mkdir(parents=True)
+    make(partial, other)
+    got(trusted, place, honest())
+    assert other.read_text() == "precious"
+
+
+def test_a_shared_store_is_shared(trusted, place):
+    store = place.parents[3] / "downloads"
+    store.mkdir()
+    store.chmod(0o2777)
+    mask = os.umask(0o077)
+    try:
+        got(trusted, place, in_turn(cut, honest()))
+    finally:
+        os.umask(mask)
+    assert (store / "files" / SHA256).stat().st_mode & 0o666 == 0o666
+
+
+def test_what_stands_in_a_query_is_not_told(trusted, place, caplog):
+    with (
+        serving(in_turn(fixed(head(0, 503)), fixed(head(0, 404))), trusted) as url,
+        pytest.raises(DownloadError) as error,
+    ):
+        get(place, f"{url}/a?token=secret")
+    assert "secret" not in str(error.value) + caplog.text
+
+
+@pytest.mark.parametrize("host", ["data..example.org", "a" * 70 + ".example.org"])
+def test_a_host_that_can_not_be_is_no_address(host, trusted, place):
+    with pytest.raises(DownloadError, match="no address|can't be reached"):
+        get(place, f"https://{host}/x", attempts=1)
+    with pytest.raises(DownloadError, match="no address|can't be reached"):
+        got(trusted, place, leading_to(f"https://{host}/x"), attempts=1)
+
+
+def test_a_mirror_that_can_not_be_read_is_passed_over(trusted, tmp_path, place, monkeypatch):
+    (tmp_path / "rows.dat").write_bytes(CONTENT)
+    digest = public_files.file_digest
+
+    def broken(path):
+        if path.parent == tmp_path:
+            raise OSError(5, "Input/output error", str(path))
+        return digest(path)
+
+    monkeypatch.setattr(public_files, "file_digest", broken)
+    got(trusted, place, honest(), mirror=str(tmp_path))
 
 
 def test_a_certificate_of_nobody_is_asked_nothing(trusted, place, monkeypatch):

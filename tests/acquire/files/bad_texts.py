@@ -65,6 +65,12 @@ def array_without_names(folder: Path) -> Path:
     return folder / "photo.npy"
 
 
+def two_arrays(folder: Path) -> Path:
+    path = write(good_frame(), folder / "photo.npy")
+    path.write_bytes(2 * path.read_bytes())
+    return path
+
+
 def cut_array(folder: Path) -> Path:
     path = write(good_frame(), folder / "photo.npy")
     path.write_bytes(path.read_bytes()[:-30])
@@ -148,6 +154,8 @@ CONTAINERS = [
              ("a pickle, which is never opened", "texts of fixed length")),
     BadInput("NumPy array of arrays", array_without_names,
              ("the array (12 by 5 by 1) is no table", "one record per row")),
+    BadInput("two NumPy arrays", two_arrays,
+             ("more follows the first array", "one array into one file")),
     BadInput("NumPy array cut short", cut_array, ("can't be read as NumPy", "cut short")),
     BadInput("PDF", content(b"%PDF-1.4\n%\xe2\xe3"), ("a PDF document", "Fetch")),
     BadInput("XML", content(b"<?xml version='1.0'?><error>no such object</error>", "photo.vot"),
@@ -169,6 +177,9 @@ TEXTS = [
              ("'My table' (line 1)", "no header", "take out what stands above")),
     BadInput("a server's error", content(b"ERROR: Query timed out after 600 s\n"),
              ("'ERROR: Query timed out after 600 s'", "no header")),
+    BadInput("a comment amid the rows", edited(
+        lambda lines: [*lines[:5], f"#{lines[5]}", *lines[6:]]),
+             ("line 6", "begins with #", "If it is a comment, take it out")),
     BadInput("one column", changed(lambda text: re.sub(",.*", "", text)),
              ("no header with several columns", "save the table as CSV")),
     BadInput("an error where rows end", edited(lambda lines: [*lines, "Error: timeout"]),

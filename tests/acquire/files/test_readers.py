@@ -145,6 +145,39 @@ def test_an_error_without_a_header_names_line_and_number(tmp_path):
         catalogue(path, columns=columns, header=False)
 
 
+@pytest.mark.parametrize("first", ["0,1,2,3,4,5", "1  2 3 4 5 6"])
+def test_a_line_of_numbers_of_columns_is_no_row(first, tmp_path):
+    (tmp_path / "a.dat").write_text(f"{first}\n18,17,16,15,14,0.1\n")
+    columns = {"zspec": "6", **{f"psf_mag_{b}": str(n + 1) for n, b in enumerate("ugriz")}}
+    with pytest.raises(CatalogueError, match="line 1: .*the first line numbers the columns"):
+        catalogue(tmp_path / "a.dat", columns=columns, header=False)
+
+
+def test_line_ends_of_old_macs_in_a_large_file(tmp_path):
+    rows = [f"{18 + k % 7}    17   16  15 14   {k / 1e5:.5f}" for k in range(40_000)]
+    (tmp_path / "a.dat").write_bytes("\r".join(rows).encode())
+    columns = {"zspec": "6", **{f"psf_mag_{b}": str(n + 1) for n, b in enumerate("ugriz")}}
+    found = catalogue(tmp_path / "a.dat", columns=columns, header=False)
+    assert found["zspec"].to_pylist() == [round(k / 1e5, 5) for k in range(40_000)]
+
+
+def test_a_quote_over_two_lines_between_blanks_is_refused(tmp_path):
+    lines = ["n u g r i z zs", '"a  b', 'c  d" 19 18 17 17 17 0.1', "e 19 18 17 17 17 0.1"]
+    (tmp_path / "a.dat").write_text("\n".join(lines))
+    columns = {"zspec": "zs", "spec_subclass": "n", **{f"psf_mag_{b}": b for b in "ugriz"}}
+    with pytest.raises(CatalogueError, match="line 2: a quote opens a value .* on its line"):
+        catalogue(tmp_path / "a.dat", columns=columns)
+
+
+def test_an_array_of_many_columns(tmp_path):
+    frame = good_frame()[["redshift", *BANDS]]
+    more = pd.DataFrame(0.0, frame.index, [f"a_long_name_of_a_column_{k}" for k in range(400)])
+    records = pd.concat([frame, more], axis=1).to_records(index=False)
+    np.save(tmp_path / "a.npy", np.array(records))
+    columns = {"zspec": "redshift", **{f"psf_mag_{b}": b for b in BANDS}}
+    assert catalogue(tmp_path / "a.npy", columns=columns).num_rows == ROWS
+
+
 def test_a_value_with_blanks_between_blanks_needs_quotes(tmp_path):
     path = write(good_frame(), tmp_path / "a.csv")
     lines = path.read_text().replace(",", "  ")

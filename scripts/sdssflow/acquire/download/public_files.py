@@ -8,16 +8,19 @@ under its digest, and what was fetched before a connection broke is not asked fo
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
+from urllib3.exceptions import LocationParseError
 
 from sdssflow.acquire.download.errors import DownloadError, TransientError, one_line
-from sdssflow.acquire.download.retry import RateLimiter, retry
+from sdssflow.acquire.download.retry import LONGEST_WAIT_S, RateLimiter, retry
 from sdssflow.acquire.download.store import Store
 from sdssflow.acquire.download.transport import (
     CLOCK,
@@ -31,7 +34,7 @@ from sdssflow.acquire.download.transport import (
     without_secrets,
 )
 from sdssflow.configuration.downloads import Downloads
-from sdssflow.files import file_digest, locked, make_shared_folder, replacing
+from sdssflow.files import file_digest, locked, make_shared_folder, replacing, share
 
 logger = logging.getLogger("sdssflow")
 FOLDER = "files"  # of the store
@@ -82,23 +85,32 @@ def fetch(wanted: PublicFile, network: Downloads, path: str | Path, clock: Clock
 def _fetch(wanted: PublicFile, network: Downloads, kept: Path, clock: Clock) -> str:
     troubles: list[DownloadError] = []
     for copy in mirrored(network.mirror, wanted.addresses):
-        if _copied(copy, kept, wanted.sha256):
+        try:
+            found = file_digest(copy)
+        except OSError as error:
+            troubles.append(DownloadError(f"{copy} can't be read: {error.strerror}", ELSEWHERE))
+            continue
+        if found == wanted.sha256 and _copied(copy, kept, wanted.sha256):
             return str(copy)
-        troubles.append(DownloadError(f"{copy} has the SHA-256 {file_digest(copy)}", ELSEWHERE))
+        troubles.append(DownloadError(f"{copy} has the SHA-256 {found}", ELSEWHERE))
     if network.mirror and not troubles:
         troubles.append(DownloadError(f"{network.mirror} has no such file", ELSEWHERE))
-    pace = RateLimiter(kept.parent, network.pause_s, clock)
     end = clock.monotonic() + network.give_up_s
     for address in wanted.addresses:
-        download = Download(address, wanted, network, kept.with_suffix(".part"), clock)
+        partial, is_last = kept.with_suffix(".part"), address == wanted.addresses[-1]
+        download = Download(address, wanted, network, partial, clock, patient=is_last)
+        # a host that is busy keeps nobody from asking another one
+        folder = kept.parent / f".{urlsplit(address).netloc}"
+        pace = RateLimiter(folder, network.pause_s, clock)
         try:
-            retry(download.go_on, network, pace, address, end - clock.monotonic())
+            retry(download.go_on, network, pace, download.server, end - clock.monotonic())
         except DownloadError as error:
             logger.warning("%s", error)
             troubles.append(error)
         else:
-            download.partial.replace(kept)
-            return address
+            with replacing(kept, shared=True) as temporary:
+                partial.replace(temporary)
+            return download.server
     if len(troubles) == 1:
         raise troubles[0]
     problem = "; ".join(trouble.problem for trouble in troubles)
@@ -112,14 +124,14 @@ def mirrored(folder: str | None, addresses: list[str]) -> Iterator[Path]:
         parts = [at.netloc, *filter(None, unquote(at.path).split("/"))]
         if not {".", ".."} & {*parts}:
             ends = (Path(folder, *parts[start:]) for start in range(len(parts)))
-            yield from (end for end in ends if end.is_file())
+            yield from (end for end in ends if os.path.isfile(end))  # noqa: PTH113
 
 
 def _copied(file: Path, path: str | Path, sha256: str) -> bool:
     """Copy a file if it is there and has the digest, and say whether it has."""
     if not file.is_file() or file_digest(file) != sha256:
         return False
-    with replacing(path) as temporary:
+    with replacing(path, shared=True) as temporary:
         shutil.copyfile(file, temporary)
     return True
 
@@ -128,11 +140,20 @@ class Download(Punctual):
     """A download of one file from one address into `partial`, where it goes on after each break."""
 
     def __init__(
-        self, address: str, wanted: PublicFile, network: Downloads, partial: Path, clock: Clock
+        self,
+        address: str,
+        wanted: PublicFile,
+        network: Downloads,
+        partial: Path,
+        clock: Clock,
+        patient: bool = True,
     ) -> None:
-        # of the file itself the limit is looked at while it is written
-        super().__init__(address, SETTING, network, clock, 2 * wanted.most_bytes + MOST_HEAD_BYTES)
+        # messages and logs show no query, which may hold a key; of the file itself the limit is
+        # looked at while it is written
+        most = 2 * wanted.most_bytes + MOST_HEAD_BYTES
+        super().__init__(address.partition("?")[0], SETTING, network, clock, most)
         self.partial = partial
+        self._address, self._patient = address, patient
         self._wanted = wanted
         self._session = requests.Session()
         prepare(self._session, address, self, network)
@@ -154,9 +175,12 @@ class Download(Punctual):
         self.limits.begin()
         try:
             headers = {"Range": f"bytes={here}-"} if here else {}
-            response = self._session.get(self.server, headers=headers)
+            response = self._session.get(self._address, headers=headers)
         except requests.exceptions.RequestException as error:
             raise unreachable(self.server, error, SETTING) from None
+        except (LocationParseError, UnicodeError) as error:  # of a redirect too
+            reason = one_line(error, 200)
+            raise DownloadError(f"{self.server} leads to no address: {reason}", ELSEWHERE) from None
         self._check_status(response)
         found = file_digest(self.partial)
         if found == self._wanted.sha256:
@@ -183,11 +207,11 @@ class Download(Punctual):
             raise TransientError(f"{self.server} sent another part of the file than was asked for")
         stated = response.headers.get("Content-Length", "")
         self._check_size(size + int(stated if stated.isdecimal() else 0))
-        self._put(b"", "ab" if size else "wb")
+        self._put(b"", os.O_APPEND if size else os.O_TRUNC)
         while part := response.raw.read1(READ_BYTES, decode_content=False):
             size += len(part)
             self._check_size(size)
-            self._put(part, "ab")
+            self._put(part, os.O_APPEND)
         # of a length that nobody states it is not known whether all came
         of_some_length = not (stated or response.raw.chunked)
         if of_some_length and file_digest(self.partial) != self._wanted.sha256:
@@ -216,11 +240,21 @@ class Download(Punctual):
         )
 
     def _here(self) -> int:
-        return self.partial.stat().st_size if self.partial.exists() else 0
-
-    def _put(self, part: bytes, mode: str) -> None:
+        """Return how many bytes are here; what is no plain file is none of ours."""
         try:
-            with self.partial.open(mode) as file:
+            status = self.partial.lstat()
+        except FileNotFoundError:
+            return 0
+        if not stat.S_ISREG(status.st_mode):
+            self.partial.unlink()
+            return 0
+        return status.st_size
+
+    def _put(self, part: bytes, flag: int) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | flag
+        try:
+            with os.fdopen(os.open(self.partial, flags, 0o666), "wb") as file:
+                share(file.fileno(), self.partial.parent)
                 file.write(part)
         except OSError as error:
             raise Store(self.partial.parent).unwritable(error) from error
@@ -241,7 +275,10 @@ class Download(Punctual):
         if code == 416:  # more is here than there: it is no part of that file
             self.partial.unlink(missing_ok=True)
         if code in (408, 416, 425, 429) or code >= 500:
-            raise TransientError(message, retry_after_s=retry_after(response))
+            pause = retry_after(response)
+            if not self._patient and (pause or 0) > LONGEST_WAIT_S:
+                raise DownloadError(f"{message}; it asks to wait for {pause:,.0f} s", ELSEWHERE)
+            raise TransientError(message, retry_after_s=pause)
         raise DownloadError(
             message,
             f"{ELSEWHERE} Name and password, if it wants them, belong into ~/.netrc: machine HOST "

@@ -10,6 +10,8 @@ import pyarrow as pa
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.files.columns import REPAIR, FileColumns, mapped_table
 
+MOST_HEADER = 200_000  # bytes; NumPy's own limit is met by tables of a few hundred columns
+
 
 def read_npy(path: str, columns: dict[str, str]) -> pa.Table:
     """Read the mapped columns of an array; see `mapped_table`.
@@ -18,9 +20,9 @@ def read_npy(path: str, columns: dict[str, str]) -> pa.Table:
     objects in an array are pickled, and never opened.
     """
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError, SyntaxError) as error:
-        if "allow_pickle" in str(error) or "Python objects" in str(error):
+        array = np.load(path, mmap_mode="r", allow_pickle=False, max_header_size=MOST_HEADER)
+    except (ValueError, OSError, EOFError, SyntaxError, OverflowError) as error:
+        if "Python objects" in str(error) or "Object arrays" in str(error):
             raise CatalogueError(
                 path,
                 "the array holds Python objects, a pickle, which is never opened here because it "
@@ -28,6 +30,13 @@ def read_npy(path: str, columns: dict[str, str]) -> pa.Table:
                 "Write it as numbers and texts of fixed length, or as FITS.",
             ) from error
         raise CatalogueError(path, f"the file can't be read as NumPy ({error})", REPAIR) from error
+    size = Path(path).stat().st_size
+    if array.offset + array.nbytes != size:
+        raise CatalogueError(
+            path,
+            f"more follows the first array, {size - array.offset - array.nbytes:,} bytes",
+            "Write one array into one file.",
+        )
     if array.dtype.names and array.ndim == 1:
         names, read = list(array.dtype.names), array.__getitem__
     elif array.ndim == 2 and not array.dtype.names:
@@ -40,5 +49,4 @@ def read_npy(path: str, columns: dict[str, str]) -> pa.Table:
             f"the array ({shape}) is no table",
             "Write one record per row, or rows of plain numbers.",
         )
-    size = Path(path).stat().st_size
     return mapped_table(path, columns, FileColumns(names=names, read=read, stored=size))

@@ -96,7 +96,7 @@ def read_source(path: str | Path, source: FileSource | UrlSource) -> SourceTable
     without a mapped column, and a mapping that can't be meant, is a `CatalogueError`.
     """
     path = str(path)
-    folder, kind = _readable(path, source)
+    folder, kind = readable(path, source)
     digest = folder_digest(path) if folder else file_digest(path)
     if source.sha256 is not None and digest != source.sha256:
         raise CatalogueError(
@@ -111,8 +111,11 @@ def read_source(path: str | Path, source: FileSource | UrlSource) -> SourceTable
     return SourceTable(path, kind, digest, columns, table, known=known, header=source.header)
 
 
-def _readable(path: str, source: FileContent) -> tuple[bool, str]:
-    """Return whether a path is a folder, and its format; refuse what can't be read."""
+def readable(path: str, source: FileContent) -> tuple[bool, str]:
+    """Return whether a path is a folder, and its format.
+
+    A file that can't be read, and a mapping that can't be meant, is a `CatalogueError`.
+    """
     _check_mapping(path, source.columns, columns_of(source.declared))
     if doubt := contradiction(source):
         raise CatalogueError(path, *doubt)
@@ -160,7 +163,7 @@ def read_blocks(
     needed; errors else as `read_source`, and for a part without rows.
     """
     path = str(path)
-    _, kind = _readable(path, source)
+    _, kind = readable(path, source)
     part = Part(number, of)
     if kind == "parquet":
         with plain_file(path) as plain:

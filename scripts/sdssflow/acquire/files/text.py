@@ -75,7 +75,7 @@ def read_text(path: str, columns: dict[str, str], header: bool = True) -> pa.Tab
         with _utf_8(path) as stream:
             stream.read(layout.size)
             if layout.separator == " ":
-                stream = io.BufferedReader(TabsForBlanks(stream), HEAD)
+                stream = io.BufferedReader(TabsForBlanks(path, stream, layout.lines), HEAD)
             between, count = layout.parsed_separator, len(layout.names)
             table = pa_csv.read_csv(
                 CheckedText(path, stream, between, count, layout.lines),
@@ -147,14 +147,33 @@ def read_layout(path: str, columns: dict[str, str], has_header: bool = True) -> 
             line=len(before) + 1,
         )
     if not has_header:
+        _refuse_numbers(path, header[:used], separator, len(before) + 1)
         used = 0  # the first line is a row
-    elif comment and not mapped <= set(names):  # TOPCAT and NumPy write the names as a comment
+    elif comment and (not mapped <= set(names) or (not mapped and _are_numbers(names))):
+        # TOPCAT and NumPy write the names as a comment
         in_comment = _best([comment.removeprefix("#")], mapped, "".join(SEPARATORS))
-        if mapped <= set(in_comment[0]):
+        if mapped <= set(in_comment[0]) and (mapped or len(in_comment[0]) == len(names)):
             names, separator, used = *in_comment[:2], 0
     skipped = [*before, *header[:used]]
     size = len("".join(skipped).encode("utf-8", "surrogateescape"))
     return Layout(names, separator, len(skipped), size, is_ecsv, has_header)
+
+
+def _are_numbers(words: list[str]) -> bool:
+    return all(re.fullmatch(r"[-+.eE\d]*\d[.\d]*", word) for word in words)
+
+
+def _refuse_numbers(path: str, lines: list[str], separator: str, line: int) -> None:
+    """Refuse a first line that numbers the columns, as pandas writes those without names."""
+    text = tabs_for_blanks("".join(lines)) if separator == " " else "".join(lines)
+    cells = [cell.strip() for cell in text.split("\t" if separator == " " else separator)]
+    if cells in ([str(number + first) for number in range(len(cells))] for first in (0, 1)):
+        raise CatalogueError(
+            path,
+            "source.header is false, but the first line numbers the columns",
+            "Take the line out; or take source.header out and map these numbers.",
+            line=line,
+        )
 
 
 def _best(
@@ -181,7 +200,7 @@ def _best(
 
     def likeness(one: tuple[list[str], str, int]) -> tuple[int, bool, int]:
         # blanks separate the words of a message too
-        return len(mapped & set(one[0])), one[1] != " ", len(one[0])
+        return len(mapped & set(one[0])), one[1] != " " or not mapped, len(one[0])
 
     best = max(found, key=likeness, default=None)
     if best is None or (len(best[0]) < 2 and len(found) < len(separators)):

@@ -10,12 +10,14 @@ from sdssflow.acquire.errors import CatalogueError
 
 LONGEST_LINE = 2**20
 LINE_ENDS = (b"\n", b"\r")
+COMMENT = re.compile(rb"[\r\n][ \t]*#")
 
 
 class CheckedText(io.RawIOBase):
-    """A stream that refuses NUL bytes, endless lines and quotes that open or close out of place.
+    """A stream that refuses NUL bytes, endless lines, comments and quotes out of place.
 
-    After a quote that is not closed, rows would vanish into one value. The stream is UTF-8 with
+    After a quote that is not closed, rows would vanish into one value; a row that begins with #
+    was meant not to be one. The stream is UTF-8 with
     `columns` values a row, and begins after `lines` lines of the file.
     """
 
@@ -25,6 +27,7 @@ class CheckedText(io.RawIOBase):
         self._path, self._stream = path, stream
         self._line = lines + 1  # of the next byte
         self._since_line_end = 0  # bytes of that line so far
+        self._quotes = 0  # so far
         # the last byte (and quotes after it), or a value in quotes whose end has not come yet
         self._tail = b"\n"
         self._separator, self._columns = separator.encode(), columns
@@ -47,6 +50,7 @@ class CheckedText(io.RawIOBase):
         if b"\0" in block:
             raise nul_byte(self._path, self._line + _line_ends(block[: block.index(b"\0")]))
         self._check_length(block)
+        self._check_comments(block)
         self._check_quotes(block)
         self._line += _line_ends(block)
         buffer[: len(block)] = block
@@ -64,6 +68,21 @@ class CheckedText(io.RawIOBase):
                 raise too_long(self._path, line)
             start = after
         self._since_line_end = len(block) - (after or start)
+
+    def _check_comments(self, block: bytes) -> None:
+        if b"#" in block:
+            text = self._tail[-1:] + block  # a line may begin with the block
+            for found in COMMENT.finditer(text):
+                before = text[1 : found.end()]
+                if (self._quotes + before.count(b'"')) % 2 == 0:  # else within a value in quotes
+                    raise CatalogueError(
+                        self._path,
+                        "a line amid the rows begins with #",
+                        "If it is a comment, take it out; if it is a row, put its first value in "
+                        "quotes.",
+                        line=self._line + _line_ends(before),
+                    )
+        self._quotes += block.count(b'"')
 
     def _check_quotes(self, block: bytes) -> None:
         if b'"' not in block and b'"' not in self._tail:
