@@ -1,6 +1,7 @@
 """What the command ``sdssflow`` looks at before it hands over, and what it hands over."""
 
 import os
+import subprocess
 import sys
 
 import pytest
@@ -89,6 +90,13 @@ def test_help_names_every_command_and_says_where_the_workflow_is(capsys):
     assert ended.value.code == 0
     assert all(f"  {name} " in said for name in command.COMMANDS)
     assert str(PROJECT) in said
+
+
+def test_bash_completes_the_commands(capsys):
+    assert command.main(["completion"]) == 0
+    words = f'{capsys.readouterr().out}\ncompgen -W "$(complete -p sdssflow)" es'
+    said = subprocess.run(["bash", "-c", words], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["estimate"]
 
 
 def test_other_commands_are_those_of_the_library(tmp_path, monkeypatch, capsys):

@@ -93,6 +93,10 @@ def _show(arguments: Sequence[str]) -> int | None:
     return main([*arguments])
 
 
+def _completion(arguments: Sequence[str]) -> None:
+    print(f"complete -o default -W '{' '.join(COMMANDS)}' sdssflow")
+
+
 COMMANDS = {
     "run": Command("run the workflow; arguments are Snakemake's, targets and options", snakemake()),
     "plan": Command(
@@ -104,6 +108,9 @@ COMMANDS = {
     "estimate": Command("apply trained models to a table of your own", _estimate),
     "show": Command("say how a result was made, back to its sources", _show),
     "doctor": Command("say why a run does not start", _doctor),
+    "completion": Command(
+        'let bash complete these words: eval "$(sdssflow completion)"', _completion
+    ),
 }
 
 
