@@ -94,9 +94,9 @@ def test_help_names_every_command_and_says_where_the_workflow_is(capsys):
 
 def test_bash_completes_the_commands(capsys):
     assert command.main(["completion"]) == 0
-    words = f'{capsys.readouterr().out}\ncompgen -W "$(complete -p sdssflow)" es'
-    said = subprocess.run(["bash", "-c", words], capture_output=True, text=True, check=True)
-    assert said.stdout.split() == ["estimate"]
+    words = f"{capsys.readouterr().out}complete -p sdssflow"
+    said = subprocess.run(["bash", "-c", words], capture_output=True, text=True, check=True).stdout
+    assert all(name in said for name in command.COMMANDS)
 
 
 def test_other_commands_are_those_of_the_library(tmp_path, monkeypatch, capsys):
