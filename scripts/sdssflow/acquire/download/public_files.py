@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
-from urllib3.exceptions import LocationParseError
 
 from sdssflow.acquire.download.errors import DownloadError, TransientError, one_line
 from sdssflow.acquire.download.retry import LONGEST_WAIT_S, RateLimiter, retry
@@ -178,7 +177,7 @@ class Download(Punctual):
             response = self._session.get(self._address, headers=headers)
         except requests.exceptions.RequestException as error:
             raise unreachable(self.server, error, SETTING) from None
-        except (LocationParseError, UnicodeError) as error:  # of a redirect too
+        except ValueError as error:  # a host that can't be, of a redirect too
             reason = one_line(error, 200)
             raise DownloadError(f"{self.server} leads to no address: {reason}", ELSEWHERE) from None
         self._check_status(response)
