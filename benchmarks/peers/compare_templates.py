@@ -7,8 +7,8 @@
 
 `run_templates.py` says which spectra, filters and priors. Ours are the predictions that the
 workflow made of the same test objects; the first of `--ours` is the one that all others are
-compared with. Magnitudes have to be dereddened and to have errors; they are taken for AB ones, which
-those of SDSS are to a few hundredths. Others are tried by `--to-ab`: those of Hogg (2002,
+compared with. Magnitudes have to be dereddened and to have errors; they are taken for AB ones,
+which those of SDSS are to a few hundredths. Offsets are tried by `--to-ab`: those of Hogg (2002,
 sdss-calib/845; `sdssflux2ab` of pydl) are -0.042 0.036 0.015 0.013 -0.002. Prints a Markdown table
 with bootstrap intervals; the last column is paired.
 """
