@@ -189,7 +189,11 @@ rule fetch_file:
 
 rule import_catalogue:
     input:
-        fetched=fetched_file,
+        fetched=lambda its: (
+            f"results/{its.sample}/download/{SAMPLES[its.sample].source.file_name}"
+            if its.sample in FETCHED
+            else []
+        ),
     output:
         catalogue="results/{sample}/catalogue/catalogue.parquet",
         defects=reported("results/{sample}/catalogue/defects.csv"),

@@ -212,13 +212,6 @@ def sky_tables(wildcards):
     return [f"results/{name}/sky/{table}.parquet" for table in tables]
 
 
-def fetched_file(wildcards):
-    """Input function: the file that a sample names by its address; nothing for the others."""
-    name = wildcards.sample
-    path = "results/{}/download/{}"
-    return path.format(name, SAMPLES[name].source.file_name) if name in FETCHED else []
-
-
 def files_in(folder, pattern="*"):
     """Paths of files that are data to Python, so no code digest sees them."""
     return sorted(map(os.path.relpath, Path(PROJECT, folder).glob(pattern)))

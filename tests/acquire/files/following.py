@@ -278,14 +278,11 @@ def above(a: Attempt) -> None:
         a.path.write_text("".join(lines[start:]))
 
 
-def uncommented(a: Attempt) -> None:
-    lines = a.path.read_text().splitlines(keepends=True)
-    a.path.write_text("".join(line for line in lines if not line.startswith("#")))
+def rewritten(pattern: str, by: str) -> Callable[[Attempt], None]:
+    def way(a: Attempt) -> None:
+        a.path.write_text(re.sub(pattern, by, a.path.read_text(), flags=re.MULTILINE))
 
-
-def quoted_first(a: Attempt) -> None:
-    text = re.sub(r"^#(\d+),", r'"\1",', a.path.read_text(), flags=re.MULTILINE)
-    a.path.write_text(text)
+    return way
 
 
 def degrees(a: Attempt) -> None:
@@ -368,14 +365,14 @@ ADVICE = [
     # packed and other files
     Advice(r"sqlite3 -header -csv", (by_sqlite,)),
     Advice(r"numpy\.load", (by_numpy,)),
-    Advice(r"Write it as numbers and texts|Write one (record per row|array into one file)", (
-        instead("saved.npy"),)),
+    Advice(r"Write it as numbers and texts|Write one (record|array)", (instead("saved.npy"),)),
     Advice(r"[Uu]npack it", (unpack,)),
     Advice(r"Write the table as Parquet, FITS or CSV where it came from", (sound_csv,)),
     Advice(r"Save it as CSV|[Ss]ave them as CSV|save it as CSV UTF-8", (sound_csv,)),
     Advice(r"What can be read: CSV", (sound_csv,)),
     # text
-    Advice(r"If it is a comment, take it out", (uncommented, quoted_first)),
+    Advice(r"If it is a comment, take it out", (
+        rewritten(r"^#.*\n", ""), rewritten(r"^#(\d+),", r'"\1",'))),
     Advice(r"take out what stands above it", (above, sound_csv)),
     Advice(r"Name every column in the header", (header,)),
     Advice(r"^(?!.*ecsv).*the header names .* Give each column its own name", (own_names,)),
