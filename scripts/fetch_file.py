@@ -14,7 +14,7 @@ sha256 : its SHA-256
 Resources
 ---------
 addresses : JSON of its addresses and of what it may have in MB
-network : canonical JSON of the run's `downloads`: how a file is had does not change it
+network : canonical JSON of the run's `downloads`: how a file is obtained does not change it
 """
 
 import json

@@ -64,7 +64,7 @@ class OneAddress(Section):
         return list(dict.fromkeys([self.url, *self.mirrors]))
 
     def ways(self) -> str:
-        """Return as canonical JSON how the file is had: nothing of it changes its content."""
+        """Return as JSON how the file is obtained; none of it changes the content."""
         return json.dumps({"addresses": self.addresses, "largest_mb": self.largest_mb})
 
     @property

@@ -211,8 +211,7 @@ def by_sqlite(a: Attempt) -> None:
 
 
 def by_numpy(a: Attempt) -> None:
-    loaded = np.load(a.path)
-    table = Table(dict(loaded)) if a.path.suffix == ".npz" else Table(loaded)
+    table = Table(dict(np.load(a.path)))
     a.path = a.path.with_name("table.fits")
     table.write(a.path)
 
@@ -278,11 +277,8 @@ def above(a: Attempt) -> None:
         a.path.write_text("".join(lines[start:]))
 
 
-def rewritten(pattern: str, by: str) -> Callable[[Attempt], None]:
-    def way(a: Attempt) -> None:
-        a.path.write_text(re.sub(pattern, by, a.path.read_text(), flags=re.MULTILINE))
-
-    return way
+def rewritten(pattern: str, by: str) -> Follow:
+    return lambda a: a.path.write_text(re.sub(pattern, by, a.path.read_text(), flags=re.MULTILINE))
 
 
 def degrees(a: Attempt) -> None:
