@@ -9,8 +9,8 @@ import numpy as np
 
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.classify.decisions import set_codes
+from sdssflow.models.fast_predictions import quicken
 from sdssflow.models.folders import ModelFolder, class_probabilities
-from sdssflow.models.tree_tables import look_up_trees
 
 if TYPE_CHECKING:
     from sdssflow.bundle import Manifest
@@ -22,7 +22,7 @@ class ClassModel:
     """Classifiers of all folds, whose probabilities are averaged, and so are their thresholds."""
 
     def __init__(self, folder: ModelFolder, manifest: Manifest) -> None:
-        self.folds = [look_up_trees(folder.load_model(fold)) for fold in folder.card["folds"]]
+        self.folds = [quicken(folder.load_model(fold)) for fold in folder.card["folds"]]
         settings = folder.settings
         # a vote takes what all of its voters take, which its card doesn't say
         self.takes_missing = settings.takes_missing and not settings.voters

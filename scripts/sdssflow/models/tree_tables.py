@@ -9,42 +9,13 @@ object takes one row per feature instead of a walk down each tree.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.frozen import FrozenEstimator
 
 MOST_LEAVES = 32  # bits of a number
 ROWS = 512  # objects at a time: their numbers stay in the cache
 EXPONENT, BIAS = 23, 127  # of a float32: place and offset
-
-
-def look_up_trees(classifier: Any) -> Any:
-    """Return a fitted classifier, whose boosted trees are looked up in tables from now on.
-
-    Only predictions of boosted trees change, those within a calibration too, by no more than
-    rounding (1e-12); trees with too many leaves or with categories are left as they are.
-    """
-    for boosting in _boostings(classifier):
-        trees = [tree for trees in zip(*boosting._predictors, strict=True) for tree in trees]
-        nodes = [tree.nodes for tree in trees]
-        small = all(each["is_leaf"].sum() <= MOST_LEAVES for each in nodes)
-        if small and not any(each["is_categorical"].any() for each in nodes):
-            boosting._predict_iterations = TreeTables(nodes, boosting.n_features_in_).add
-    return classifier
-
-
-def _boostings(classifier: Any) -> Iterator[HistGradientBoostingClassifier]:
-    if isinstance(classifier, HistGradientBoostingClassifier):
-        yield classifier
-    elif isinstance(classifier, FrozenEstimator):
-        yield from _boostings(classifier.estimator)
-    elif isinstance(classifier, CalibratedClassifierCV):
-        for one in classifier.calibrated_classifiers_:
-            yield from _boostings(one.estimator)
 
 
 class TreeTables:
