@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from sdssflow.redshift_pdf.best import CAP, best
+from sdssflow.redshift_pdf.best import CAP
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.redshift_pdf.scores import pdf_scores
 from sdssflow.redshift_pdf.summaries import summarise
@@ -122,14 +122,14 @@ def test_no_other_point_loses_less_than_the_best(pdf):
     masses = np.diff(pdf.cdf(np.tile(np.expm1(edges), (len(pdf), 1))), axis=1)
     z = (edges[1:] + edges[:-1]) / 2
     loss = np.minimum(np.abs(edges[:, None] - z), CAP) @ masses.T
-    own = np.minimum(np.abs(np.log1p(best(pdf))[:, None] - z), CAP)
+    own = np.minimum(np.abs(np.log1p(pdf.best())[:, None] - z), CAP)
     np.testing.assert_array_less((own * masses).sum(axis=1), loss.min(axis=0) + 2e-4)
 
 
 def test_below_the_best_point_of_a_narrow_density_lies_as_much_as_above():
     """To 1e-7 in the redshift, though the first steps to it are in float32."""
     pdf = mixtures.galaxies(300, components=31)
-    x = np.log1p(best(pdf))
+    x = np.log1p(pdf.best())
     below, middle, above = pdf.cdf(np.expm1(np.stack([x - CAP, x, x + CAP], axis=1))).T
     slope = 2 * pdf.density(np.expm1(x)) * np.exp(x)
     assert np.abs((2 * middle - below - above) / slope).max() < 1e-7
@@ -137,4 +137,4 @@ def test_below_the_best_point_of_a_narrow_density_lies_as_much_as_above():
 
 def test_the_best_point_of_a_narrow_density_is_its_median():
     pdf = Mixture(np.ones((3, 1)), np.array([[0.1], [0.5], [2.0]]), np.full((3, 1), 0.02), 0.0, 3.0)
-    np.testing.assert_allclose(best(pdf), pdf.quantiles([0.5])[:, 0], atol=2e-4)
+    np.testing.assert_allclose(pdf.best(), pdf.quantiles([0.5])[:, 0], atol=2e-4)

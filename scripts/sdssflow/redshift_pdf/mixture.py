@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
 
-from sdssflow.redshift_pdf import kernels, modes, quantiles
+from sdssflow.redshift_pdf import kernels
+from sdssflow.redshift_pdf.best import bests
+from sdssflow.redshift_pdf.modes import modes
+from sdssflow.redshift_pdf.quantiles import first_looks, quantiles
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,21 +67,11 @@ class Mixture:
 
     def cdf(self, z: np.ndarray) -> np.ndarray:
         """Return P(redshift <= z) of (n,) or (n, m) z, of the same shape; 0 below, 1 above."""
-
-        def truncated(points: torch.Tensor, parts: kernels.Components, rows: slice):
-            bounds = (self.lower, self.upper)
-            return kernels.truncated_cdf(points, parts, self.below(rows), bounds)
-
-        return self._at(z, truncated)
+        return self._at(z, lambda rows: kernels.cdfs(rows, *self.prepared, *self.bounds))
 
     def density(self, z: np.ndarray) -> np.ndarray:
         """Return p(z) of (n,) or (n, m) z, of the same shape; 0 outside the range."""
-
-        def truncated(points: torch.Tensor, parts: kernels.Components, rows: slice):
-            outside = (points < self.lower) | (points > self.upper)
-            return torch.where(outside, 0.0, kernels.density(points, parts))
-
-        return self._at(z, truncated)
+        return self._at(z, lambda rows: kernels.densities(rows, self.prepared[0], *self.bounds))
 
     def quantiles(self, levels: Sequence[float] | np.ndarray) -> np.ndarray:
         """Return the (n, q) redshifts where the cdf reaches q levels, to 1e-9 in the cdf.
@@ -95,29 +87,33 @@ class Mixture:
         shapes = ((wanted.size,), (len(self), wanted.shape[-1] if wanted.ndim else 0))
         if wanted.shape not in shapes or not ((wanted >= 0) & (wanted <= 1)).all():
             raise ValueError(f"levels {levels}: must be probabilities from 0 to 1")
-        of_each = torch.from_numpy(np.broadcast_to(wanted, (len(self), wanted.shape[-1])).copy())
-
-        def solve(parts: kernels.Components, rows: slice) -> torch.Tensor:
-            below, of_rows = self.below(rows), of_each[rows].t()
-            return quantiles.quantiles(of_rows, parts, below, self.lower, self.upper).t()
-
-        return self._of_objects(solve, (wanted.shape[-1],))
+        of_each = np.broadcast_to(wanted, (len(self), wanted.shape[-1])).copy()
+        return quantiles(of_each, self._looks, *self.prepared, *self.bounds)
 
     def mean(self) -> np.ndarray:
         """Return the (n,) means of the truncated densities, in closed form."""
-
-        def one(parts: kernels.Components, rows: slice) -> torch.Tensor:
-            return kernels.truncated_mean(parts, self.lower, self.upper)
-
-        return self._of_objects(one, ())
+        return kernels.means(self.prepared[0], *self.bounds)
 
     def mode(self) -> np.ndarray:
         """Return the (n,) highest points of the densities; of equal ones the lowest redshift."""
+        return modes(self.prepared[0], *self.bounds)
 
-        def highest(parts: kernels.Components, rows: slice) -> torch.Tensor:
-            return modes.modes(parts).clamp_(self.lower, self.upper)
+    def best(self, median: np.ndarray | None = None) -> np.ndarray:
+        """Return the (n,) redshifts of least expected error, errors capped (`redshift_pdf.best`).
 
-        return self._of_objects(highest, ())
+        `median` are the (n,) medians, if they are known.
+
+        Examples
+        --------
+        Of two peaks the more probable one, though the other is higher:
+
+        >>> peaks = [np.array([row]) for row in ([0.6, 0.4], [1.0, 3.0], [0.1, 0.02])]
+        >>> pdf = Mixture(*peaks, 0.0, 5.0)
+        >>> pdf.best().round(2).tolist(), pdf.mode().round(2).tolist()
+        ([1.0], [3.0])
+        """
+        median = self.quantiles([0.5])[:, 0] if median is None else np.ascontiguousarray(median)
+        return bests(median, *self.prepared, *self.bounds)
 
     def probability_within(self, center: np.ndarray, half_width: np.ndarray) -> np.ndarray:
         """Return the (n,) probabilities of center - half_width < z < center + half_width."""
@@ -136,7 +132,8 @@ class Mixture:
 
     def normalised(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return (n, c) weights such that the integral within the range is 1, means and scales."""
-        return self.weights / self._mass[:, None], self.means, self.scales
+        parts = self.prepared[0][:, 0, : self.weights.shape[1]]
+        return parts, self.means, self.scales
 
     def rescaled(self, factor: float | np.ndarray) -> Mixture:
         """Return the densities stretched about their means, as before they were cut off.
@@ -160,74 +157,26 @@ class Mixture:
         means = np.clip(center + factor * (self.means - center), self.lower, self.upper)
         return Mixture(self.weights, means, self.scales * factor, self.lower, self.upper)
 
-    def parts(self, rows: slice) -> kernels.Components:
-        """Return some objects' components, their weights such that the density has integral 1."""
-        return self._parts if rows == slice(0, len(self)) else self._parts_of(rows)
-
-    def _parts_of(self, rows: slice) -> kernels.Components:
-        weights = self.weights[rows] / self._mass[rows, None]
-        return kernels.components(weights, self.means[rows], self.scales[rows])
-
-    @cached_property
-    def _parts(self) -> kernels.Components:
-        """The components of all objects, kept if they are a single block."""
-        return self._parts_of(slice(None))
-
-    def below(self, rows: slice) -> torch.Tensor:
-        """Return the untruncated cdf at `lower` of some objects' `parts`."""
-        return torch.from_numpy(self._below[rows])
-
     @property
-    def _components(self) -> int:
-        return self.weights.shape[1]
+    def bounds(self) -> tuple[float, float]:
+        """`lower` and `upper`."""
+        return float(self.lower), float(self.upper)
 
     @cached_property
-    def _mass(self) -> np.ndarray:
-        """What the weights' densities integrate to within the range, (n,)."""
-        return self._ends[1] - self._ends[0]
+    def prepared(self) -> tuple[np.ndarray, np.ndarray]:
+        """The objects as `kernels` takes them: (n, 3, p) parts and (n,) cdf below the range."""
+        return kernels.prepare(self.weights, self.means, self.scales, *self.bounds)
 
     @cached_property
-    def _below(self) -> np.ndarray:
-        """Untruncated cdf at `lower`, of densities with integral 1 above it, (n,)."""
-        return self._ends[0] / self._mass
+    def _looks(self) -> np.ndarray:
+        return first_looks(*self.prepared, *self.bounds)
 
-    @cached_property
-    def _ends(self) -> np.ndarray:
-        """Sums of the weights' cdf at the ends of the range, (2, n)."""
-        ends = np.empty((2, len(self)))
-
-        def fill(rows: slice) -> None:
-            parts = kernels.components(self.weights[rows], self.means[rows], self.scales[rows])
-            z = torch.tensor([[self.lower], [self.upper]], dtype=torch.float64)
-            ends[:, rows] = kernels.cdf(z.expand(2, parts.means.shape[1]), parts).numpy()
-
-        kernels.for_blocks(fill, len(self), self._components)
-        return ends
-
-    def _of_objects(self, function: Callable, shape: tuple[int, ...]) -> np.ndarray:
-        """Return `function` of each object's components, (n, *shape), block by block."""
-        result = np.empty((len(self), *shape))
-
-        def fill(rows: slice) -> None:
-            result[rows] = function(self.parts(rows), rows).numpy()
-
-        kernels.for_blocks(fill, len(self), self._components)
-        return result
-
-    def _at(self, z: np.ndarray, function: Callable) -> np.ndarray:
-        """Return `function` at (n,) or (n, m) z, block by block."""
+    def _at(self, z: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Return `function` of (n, m) z for (n,) or (n, m) z."""
         z = np.asarray(z, dtype=np.float64)
         if z.ndim not in (1, 2) or len(z) != len(self):
             raise ValueError(f"z of shape {z.shape}: must be one row for each of {len(self)}")
-        columns = z[:, None] if z.ndim == 1 else z
-        result = np.empty(columns.shape)
-
-        def fill(rows: slice) -> None:
-            points = torch.from_numpy(columns[rows].T.copy())
-            result[rows] = function(points, self.parts(rows), rows).t().numpy()
-
-        kernels.for_blocks(fill, len(self), self._components)
-        return result.reshape(z.shape)
+        return function(np.ascontiguousarray(z.reshape(len(z), -1))).reshape(z.shape)
 
 
 def _check(pdf: Mixture) -> None:

@@ -1,177 +1,109 @@
 """Quantiles of truncated Gaussian mixtures.
 
-Newton's method is applied to the probit of the cdf, which is a straight line for one Gaussian. Its
-first steps are taken in float32, for a third of the time; one of the cdf in float64 is then enough
-for most. Where it is not, each quantile lies between the smallest and the largest quantile of the
-components. Within that bracket a step that leaves it or doesn't halve the one before becomes a
-bisection (Press et al. 2007, Numerical Recipes, 9.4), so that any mixture comes to an end.
+The cdf is looked at in a few places first. From the one next to a quantile Newton's method is
+applied to the logit of the cdf, which bends little in the tails, within the bracket of the two.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
 
-import torch
+import numpy as np
 
-from sdssflow.redshift_pdf.kernels import (
-    ROOT_2,
-    ROOT_PI,
-    Components,
-    cdf_and_density,
-    filled,
-    summed,
-)
+from sdssflow.redshift_pdf.kernels import ROOT_2, ROOT_PI, at, compiled, moments
 
-TOLERANCE = 1e-9  # in probability
-ROUNDING = 1e-15  # what a cdf can't be told from
-STEEPEST = math.exp(-0.5) / ROOT_2  # half the slope of exp(-u^2) where it is steepest
+TOLERANCE = 1e-9  # of a quantile, in probability
 SPACING = 2.3e-16  # relative distance of neighbouring float64 numbers
-FEWER = 0.5  # part of the searches left at which it pays to leave the finished ones
-ROUGH_STEPS = 3  # in float32
+STEEPEST = math.exp(-0.5) / ROOT_2  # half the slope of exp(-u^2) where it is steepest
+FIRST = (-3.0, -1.6, -0.8, 0.0, 0.8, 1.6, 3.0)  # where a cdf is looked at first, in its spreads
 MAX_STEPS = 400  # far more than the bisections of a bracket that 64 bits allow
 
 
-@dataclass
-class _Search:
-    """State of p searches: (p,) tensors."""
-
-    z: torch.Tensor
-    low: torch.Tensor
-    high: torch.Tensor
-    step: torch.Tensor  # the last one
-    aim: torch.Tensor  # untruncated cdf to be reached
-    probit: torch.Tensor  # of `aim` / `total`
-    total: torch.Tensor  # sum of the weights
-    bend: torch.Tensor  # bound of half the second derivative of the cdf
-
-    def take(self, which: torch.Tensor) -> _Search:
-        return _Search(*(getattr(self, field.name)[which] for field in fields(self)))
+@compiled
+def _logit(p):
+    return math.log(p / (1 - p))
 
 
-def quantiles(
-    levels: torch.Tensor, parts: Components, below: torch.Tensor, lower: float, upper: float
-) -> torch.Tensor:
-    """Return where the truncated cdf reaches the levels, to `TOLERANCE` in the cdf.
+@compiled
+def first_looks(parts, below, lower, upper):
+    """Return what is known of m redshifts from end to end before any search.
 
-    Parameters
-    ----------
-    levels : (q, m) tensor
-        Probabilities within [0, 1].
-    parts : Components
-        Of m objects.
-    below : (m,) tensor
-        Untruncated cdf at `lower`.
-    lower, upper : float
-        Bounds of the range.
-
-    Returns
-    -------
-    (q, m) tensor
-        The quantiles; of the levels 0 and 1 the bounds.
+    (n, 4, m): redshift, cdf, its logit, and how much redshift goes with a logit there.
     """
-    total = summed(parts.weights)
-    bend = summed(parts.heights * parts.inverse).mul_(STEEPEST)
-    ends = (levels == 0) | (levels == 1)
-    aim = below + torch.where(ends, 0.5, levels)
-    probit = torch.special.ndtri(aim / total)
-    z = _near(probit, parts, total, lower, upper)
-    cdf, slope = _at(z, parts, total)
-    miss = aim - cdf
-    step = torch.where(miss.abs() <= ROUNDING, 0.0, miss / slope)
-    found = z + step
-    done = (bend * step.square() <= TOLERANCE) & (found >= lower) & (found <= upper)
-    rows, objects = map(filled, torch.nonzero(~done, as_tuple=True))
-    if len(rows):
-        some = parts.take(objects)
-        low, high = _bracket(probit[rows, objects], some, lower, upper)
-        start = torch.minimum(torch.maximum(z[rows, objects], low), high)
-        asked = (aim[rows, objects], probit[rows, objects], total[objects], bend[objects])
-        found[rows, objects] = _solve(_Search(start, low, high, high - low, *asked), some)
-    return torch.where(ends, torch.where(levels == 0, lower, upper), found).clamp_(lower, upper)
+    found = np.zeros((len(parts), 4, len(FIRST) + 2))
+    for i in range(len(parts)):
+        mean, spread = moments(parts[i])
+        found[i, :, 0], found[i, :, -1] = (lower, 0.0, -math.inf, 0.0), (upper, 1.0, math.inf, 0.0)
+        for j in range(1, len(FIRST) + 1):
+            z = min(max(mean + FIRST[j - 1] * spread, lower), upper)
+            cdf, density = at(z, parts[i])
+            cdf = min(max(cdf - below[i], 0.0), 1.0)
+            found[i, :, j] = z, cdf, _logit(cdf), cdf * (1 - cdf) / density
+    return found
 
 
-def _near(
-    probit: torch.Tensor, parts: Components, total: torch.Tensor, lower: float, upper: float
-) -> torch.Tensor:
-    """Return (q, m) redshifts near the quantiles, found in float32; of one Gaussian its own."""
-    share = parts.weights / total
-    mean = summed(share * parts.means)
-    variance = (parts.means - mean).square_().add_(parts.inverse.square().mul_(2).reciprocal_())
-    spread = summed(share.mul_(variance)).sqrt_()
-    z = torch.addcmul(mean, probit, spread).clamp_(lower, upper)
-    if len(parts.means) == 1:
-        return z
-    parts, total, probit, z = parts.single(), total.float(), probit.float(), z.float()
-    for _ in range(ROUGH_STEPS):
-        step = _probit_step(*_at(z, parts, total), probit, total)
-        z.add_(torch.nan_to_num_(step, 0.0, 0.0, 0.0)).clamp_(lower, upper)
-    return z.double()
+@compiled
+def _start(logit, low, high):
+    """Return a redshift near a quantile, by a cubic through what is known of two around it."""
+    span = high[2] - low[2]
+    if not math.isfinite(span):
+        near = low if math.isfinite(low[2]) else high
+        z = near[0] + (logit - near[2]) * near[3]
+    else:
+        t = (logit - low[2]) / span
+        z = low[0] + t * t * (3 - 2 * t) * (high[0] - low[0])
+        z += t * (1 - t) * span * ((1 - t) * low[3] - t * high[3])
+    return z if low[0] < z < high[0] else 0.5 * (low[0] + high[0])
 
 
-def _at(
-    z: torch.Tensor, parts: Components, total: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return `cdf_and_density` at (q, m) z."""
-    cdf, density = torch.empty_like(z), torch.empty_like(z)
-    for place, row in enumerate(z):
-        cdf[place], density[place] = cdf_and_density(row, parts, total)
-    return cdf, density
+@compiled
+def _search(level, part, below, bend, looks):
+    """Return the redshift where the cdf is `level`.
 
-
-def _bracket(
-    probit: torch.Tensor, parts: Components, lower: float, upper: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return bounds of the (p,) quantiles."""
-    each = torch.addcdiv(parts.means, probit, parts.inverse, value=1 / ROOT_2)
-    unused = parts.weights == 0
-    low, high = (torch.where(unused, end, each) for end in (math.inf, -math.inf))
-    return low.amin(0).clamp_(lower, upper), high.amax(0).clamp_(lower, upper)
-
-
-def _solve(search: _Search, parts: Components) -> torch.Tensor:
-    """Return the (p,) roots, going on with fewer and fewer of them."""
-    result = torch.empty_like(search.z)
-    place = torch.arange(len(result))
-    open_ = torch.ones_like(result, dtype=torch.bool)
+    Newton's method on the logit of the cdf. A step that leaves the bracket or doesn't halve the one
+    before becomes a bisection (Press et al. 2007, Numerical Recipes, 9.4), so that any mixture
+    comes to an end. After Newton's step of the cdf itself the miss is at most `bend` times the step
+    squared.
+    """
+    place = 1
+    while looks[1, place] < level and place < looks.shape[1] - 1:
+        place += 1
+    low, high, logit = looks[0, place - 1], looks[0, place], _logit(level)
+    z, before = _start(logit, looks[:, place - 1], looks[:, place]), high - low
     for _ in range(MAX_STEPS):
-        open_ &= ~_advance(search, parts, open_)
-        result[place] = search.z
-        left = filled(torch.nonzero(open_)[:, 0])
-        if len(left) == 0:
-            break
-        if len(left) < FEWER * len(place):
-            search, place, parts = search.take(left), place[left], parts.take(left)
-            open_ = open_[left]
-    return result
+        cdf, density = at(z, part)
+        cdf -= below
+        if cdf < level:
+            low = z
+        else:
+            high = z
+        step = (level - cdf) / density
+        if bend * step * step <= TOLERANCE and low <= z + step <= high:
+            return z + step
+        if abs(cdf - level) <= TOLERANCE or high - low <= SPACING * (abs(low) + abs(high)):
+            return z
+        if 0 < cdf < 1:
+            step = (logit - _logit(cdf)) * cdf * (1 - cdf) / density
+        if not (low < z + step < high and abs(step) <= 0.5 * before):
+            step = 0.5 * (low + high) - z
+        z, before = z + step, abs(step)
+    return z
 
 
-def _advance(search: _Search, parts: Components, open_: torch.Tensor) -> torch.Tensor:
-    """Take a step of the open searches that are not there yet; return which are there then.
-
-    After Newton's step of the cdf the miss is at most `bend` times the step squared.
-    """
-    z, low, high = search.z, search.low, search.high
-    cdf, slope = cdf_and_density(z, parts, search.total)
-    miss = cdf - search.aim
-    there = (miss.abs() <= TOLERANCE) | (high - low <= SPACING * (low.abs() + high.abs()))
-    short = miss < 0
-    search.low, search.high = torch.where(short, z, low), torch.where(short, high, z)
-    plain = miss / -slope
-    last = search.bend * plain.square() <= TOLERANCE
-    step = torch.where(last, plain, _probit_step(cdf, slope, search.probit, search.total))
-    ahead = z + step
-    good = (ahead > search.low) & (ahead < search.high) & (step.abs() <= 0.5 * search.step.abs())
-    ahead = torch.where(good, ahead, 0.5 * (search.low + search.high))
-    search.step = ahead - z
-    search.z = torch.where(there | ~open_, z, ahead)
-    return there | (last & good)
-
-
-def _probit_step(
-    cdf: torch.Tensor, slope: torch.Tensor, probit: torch.Tensor, total: torch.Tensor
-) -> torch.Tensor:
-    """Return Newton's step of the probit of the cdf."""
-    here = torch.special.ndtri(cdf / total)
-    step = (probit - here) * torch.exp(-0.5 * here * here) * total
-    return step / (slope * (ROOT_2 * ROOT_PI))
+@compiled
+def quantiles(levels, looks, parts, below, lower, upper):
+    """Return the (n, q) redshifts where the cdf reaches (n, q) levels, to `TOLERANCE` in it."""
+    found = np.empty(levels.shape)
+    for i in range(len(levels)):
+        bend = 0.0
+        for k in range(parts.shape[2]):
+            bend += parts[i, 0, k] * parts[i, 2, k] ** 2
+        bend *= STEEPEST / ROOT_PI
+        for j in range(levels.shape[1]):
+            level = levels[i, j]
+            if level == 0 or level == 1:
+                found[i, j] = upper if level == 1 else lower
+            else:
+                z = _search(level, parts[i], below[i], bend, looks[i])
+                found[i, j] = min(max(z, lower), upper)
+    return found

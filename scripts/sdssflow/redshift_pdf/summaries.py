@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from sdssflow.redshift_pdf.best import best
 from sdssflow.redshift_pdf.mixture import Mixture
 
 POINTS = ("mean", "median", "mode", "best")
@@ -38,7 +37,7 @@ def summarise(pdf: Mixture, point: str) -> dict[str, np.ndarray]:
     if point not in POINTS:
         raise ValueError(f"point estimate {point!r}: must be one of {', '.join(POINTS)}")
     median, *ends = pdf.quantiles([0.5, *INTERVALS.values()]).T.copy()
-    points = {"mean": pdf.mean(), "median": median, "mode": pdf.mode(), "best": best(pdf, median)}
+    points = {"mean": pdf.mean(), "median": median, "mode": pdf.mode(), "best": pdf.best(median)}
     zphot = points[point].copy()
     return {
         "zphot": zphot,

@@ -101,7 +101,7 @@ class TrainingSupport:
         if pattern not in self._trees:
             points = ((self.points - self.center) / self.scale)[:, known]
             complete = points[~np.isnan(points).any(axis=1)]
-            self._trees[pattern] = KDTree(complete, leafsize=LEAF)
+            self._trees[pattern] = KDTree(complete, leafsize=LEAF, balanced_tree=False)
         return self._trees[pattern]
 
     @cached_property
