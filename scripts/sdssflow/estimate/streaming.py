@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 from threadpoolctl import threadpool_limits
 
 from sdssflow.acquire.checks import Defects
@@ -37,6 +36,7 @@ from sdssflow.estimate.tables import as_table
 from sdssflow.prepare.cuts import MASKS
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.redshift_pdf.qp_files import pdf_writer
+from sdssflow.regress.calibrations import one_torch_thread
 from sdssflow.tables import metadata, read_schema, with_metadata, write_parquet_blocks
 
 CARRIED = ("row_id", "objid", "ra", "dec")
@@ -248,7 +248,7 @@ def ahead(items: Iterable[_Item]) -> Iterator[_Item]:
 
     def make() -> None:
         threadpool_limits(1)  # OpenMP counts its threads anew in each thread of ours
-        torch.set_num_threads(1)
+        one_torch_thread()
         try:
             for item in items:
                 if not put("item", item):

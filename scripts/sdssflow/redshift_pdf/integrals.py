@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from sdssflow.redshift_pdf.kernels import ROOT_PI, above, at, bell, compiled, moments
+from sdssflow.redshift_pdf.kernels import ROOT_PI, above, at, bell, compiled
 from sdssflow.redshift_pdf.mixture import Mixture
 
 # First panels of the integral of the ranked probability score end at these distances from the mean,
@@ -57,7 +57,13 @@ def ranked_probability_scores(pdf: Mixture, zspec: np.ndarray) -> np.ndarray:
         Spectroscopic redshifts.
     """
     inside = np.clip(zspec, *pdf.bounds)
-    return np.abs(zspec - inside) + _ranked_probability_scores(inside, *pdf.prepared, *pdf.bounds)
+    mean = pdf.mean()
+    share = pdf.weights / pdf.weights.sum(axis=1, keepdims=True)
+    spread = np.sqrt(np.sum(share * ((pdf.means - mean[:, None]) ** 2 + pdf.scales**2), axis=1))
+    ends = np.clip(mean[:, None] + np.array(PANELS) * spread[:, None], *pdf.bounds)
+    bounds = np.tile(pdf.bounds, (len(pdf), 1))
+    ends = np.sort(np.hstack([ends, inside[:, None], bounds]), axis=1)
+    return np.abs(zspec - inside) + _ranked_probability_scores(ends, inside, *pdf.prepared)
 
 
 def squared_integrals(pdf: Mixture) -> np.ndarray:
@@ -88,35 +94,31 @@ def _panel(low, high, zspec, part, below):
 
 
 @compiled
-def _ranked_probability_scores(zspec, parts, below, lower, upper):
-    """Return the (n,) integrals of (cdf - [z >= zspec])^2, zspec within the range.
+def _ranked_probability_scores(ends, zspec, parts, below):
+    """Return the (n,) integrals of (cdf - [z >= zspec])^2 over panels with (n, e) ascending ends.
 
     By adaptive quadrature: panels whose 7-point Gauss and 15-point Kronrod integrals differ are
     halved, and those where the cdf jumps at an end.
     """
-    found = np.zeros(len(parts))
-    ends, open_ = np.empty(len(PANELS) + 3), np.empty((len(PANELS) + 3 + MAX_HALVINGS, 3))
-    for i in range(len(parts)):
-        mean, spread = moments(parts[i])
-        for j in range(len(PANELS)):
-            ends[j] = min(max(mean + PANELS[j] * spread, lower), upper)
-        ends[-3], ends[-2], ends[-1] = zspec[i], lower, upper
-        ends.sort()
+    n, panels = len(ends), ends.shape[1] - 1
+    found = np.zeros(n)
+    open_, values = np.empty((panels + MAX_HALVINGS, 3)), np.empty((panels, 2))
+    for i in range(n):
         count, whole = 0, 0.0
-        values = np.empty((len(ends) - 1, 2))
-        for j in range(len(values)):
-            values[j] = _panel(ends[j], ends[j + 1], zspec[i], parts[i], below[i])
+        for j in range(panels):
+            values[j] = _panel(ends[i, j], ends[i, j + 1], zspec[i], parts[i], below[i])
             whole += values[j, 0]
-        for j in range(len(values)):
-            if values[j, 1] > ACCURACY * whole:
-                open_[count] = (ends[j], ends[j + 1], 0.0)
-                count += 1
-            else:
+        for j in range(panels):
+            if values[j, 1] <= ACCURACY * whole:
                 found[i] += values[j, 0]
+            else:
+                open_[count] = (ends[i, j], ends[i, j + 1], 0.0)
+                count += 1
         while count:
             count -= 1
             low, high, halvings = open_[count]
-            for start, end in ((low, 0.5 * (low + high)), (0.5 * (low + high), high)):
+            middle = 0.5 * (low + high)
+            for start, end in ((low, middle), (middle, high)):
                 value, wrong = _panel(start, end, zspec[i], parts[i], below[i])
                 if wrong <= ACCURACY * whole:
                     found[i] += value

@@ -10,7 +10,7 @@ import numpy as np
 
 from sdssflow.redshift_pdf import kernels
 from sdssflow.redshift_pdf.best import bests
-from sdssflow.redshift_pdf.modes import modes
+from sdssflow.redshift_pdf.modes import candidates, modes
 from sdssflow.redshift_pdf.quantiles import first_looks, quantiles
 
 
@@ -96,7 +96,8 @@ class Mixture:
 
     def mode(self) -> np.ndarray:
         """Return the (n,) highest points of the densities; of equal ones the lowest redshift."""
-        return modes(self.prepared[0], *self.bounds)
+        parts, _ = self.prepared
+        return modes(candidates(parts), parts, *self.bounds)
 
     def best(self, median: np.ndarray | None = None) -> np.ndarray:
         """Return the (n,) redshifts of least expected error, errors capped (`redshift_pdf.best`).

@@ -62,40 +62,35 @@ def _climb(z, part):
     return top, top_height
 
 
-@compiled
-def _candidates(part):
-    """Return the means in ascending order, or of many components a choice of them.
+def candidates(parts: np.ndarray) -> np.ndarray:
+    """Return the (n, k) means in ascending order, or of many components a choice of them.
 
     The choice holds means at even ranks, so that no cluster of them is passed over, and those of
     the highest single components, which may be too narrow for others to show.
     """
-    used = part[:, part[0] > 0]
-    ordered = np.sort(used[1])
-    c = len(ordered)
+    ordered = np.sort(parts[:, 1], axis=1)
+    c = ordered.shape[1]
     if c <= CANDIDATES:
         return ordered
-    chosen = np.empty(CANDIDATES)
-    for j in range(CANDIDATES - PEAKS):
-        chosen[j] = ordered[round(j * (c - 1) / (CANDIDATES - PEAKS - 1))]
-    chosen[CANDIDATES - PEAKS :] = used[1][np.argsort(used[0] * used[2])[-PEAKS:]]
-    return np.sort(chosen)
+    ranks = np.linspace(0, c - 1, CANDIDATES - PEAKS).round().astype(int)
+    highest = np.argsort(parts[:, 0] * parts[:, 2], axis=1)[:, -PEAKS:]
+    peaks = np.take_along_axis(parts[:, 1], highest, axis=1)
+    return np.sort(np.hstack([ordered[:, ranks], peaks]), axis=1)
 
 
 @compiled
-def modes(parts, lower, upper):
-    """Return the (n,) highest points; of equal ones the lowest redshift.
+def modes(points, parts, lower, upper):
+    """Return the (n,) highest points, given (n, k) `candidates`; of equal ones the lowest redshift.
 
     In one dimension the modes of a Gaussian mixture lie between its outermost means, so one whose
     means lie in the range needs no search at the bounds. Climbs start from means that are higher
     than their neighbours, and from the higher of two with a mode between them.
     """
-    found = np.empty(len(parts))
+    found, c = np.empty(len(parts)), points.shape[1]
+    height, slope = np.full(c + 2, -1.0), np.zeros(c + 2)
     for i in range(len(parts)):
-        points = _candidates(parts[i])
-        c = len(points)
-        height, slope = np.full(c + 2, -1.0), np.zeros(c + 2)
         for k in range(c):
-            height[k + 1], slope[k + 1] = _height_and_slope(points[k], parts[i])
+            height[k + 1], slope[k + 1] = _height_and_slope(points[i, k], parts[i])
         least, top = WORTH_A_CLIMB * height.max(), -1.0
         for k in range(1, c + 1):
             near = height[k] >= height[k - 1] and height[k] > height[k + 1]
@@ -104,7 +99,7 @@ def modes(parts, lower, upper):
             if k > 1 and slope[k - 1] > 0 and slope[k] < 0:
                 near |= height[k] > height[k - 1]
             if near and height[k] >= least:
-                z, reached = _climb(points[k - 1], parts[i])
+                z, reached = _climb(points[i, k - 1], parts[i])
                 if reached > top * (1 + TIE):
                     found[i], top = z, reached
         found[i] = min(max(found[i], lower), upper)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -20,7 +21,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import torch
 from pydantic import Field, TypeAdapter, ValidationError
 
 from sdssflow.configuration.kinds import ModelSettings
@@ -295,11 +295,16 @@ def by_block(
     if threads == 1:
         yield from ((block, function(block)) for block in blocks(n))
         return
-    # each thread would use as many of torch's own as there are cores
-    with ThreadPoolExecutor(threads, initializer=lambda: torch.set_num_threads(1)) as pool:
+    with ThreadPoolExecutor(threads, initializer=one_torch_thread) as pool:
         some = iter(blocks(n))
         while together := list(itertools.islice(some, threads)):
             yield from zip(together, pool.map(function, together), strict=True)
+
+
+def one_torch_thread() -> None:
+    """Let torch, where a model needs it, compute in this thread alone, not in one per core."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
 
 
 def blocks(n: int) -> Iterator[slice]:
