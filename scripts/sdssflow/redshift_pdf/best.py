@@ -22,6 +22,7 @@ CAP = 0.3  # of the error that counts for `best`, in ln(1 + z), about dz / (1 + 
 NODES = 100  # about as many redshifts are compared
 TIE = 1e-9  # difference of gains, in nodes, within which the lower redshift is the best
 REFINED = 8  # and as many between the best of them and the next
+NOTHING = 1e-5  # probability beyond which no redshift is looked at
 LEAST = 0.05  # probability outside of a narrow density
 BEST_TOLERANCE = 3e-7  # in ln(1 + z): the step is still taken, and the next would be its square
 BEST_STEPS = 10
@@ -68,6 +69,9 @@ def _wide_best(part, below, lower, upper, cdf, reach):
     last = len(cdf) - reach
     cdf[:reach], cdf[last:] = 0.0, 1.0
     for j in range(reach, last):
+        if cdf[j - 1] > 1 - NOTHING:
+            cdf[j:last] = 1.0
+            break
         cdf[j] = truncated_cdf(math.expm1(start + step * (j - reach)), part, below, lower, upper)
     # the expected loss at x is CAP - the integral over t from 0 to CAP of cdf(x + t) - cdf(x - t)
     gain, most, node = 0.0, -math.inf, 0
