@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.stats import rankdata
 
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.configuration.leaks import leak_of
@@ -147,6 +146,8 @@ def _alone(values: np.ndarray, classes: np.ndarray | None, zspec: np.ndarray | N
 
 
 def _areas(values: np.ndarray, classes: np.ndarray) -> Iterator[tuple[float, str]]:
+    from scipy.stats import rankdata  # its import takes most of a second of every job
+
     ranks = rankdata(values)
     for name in CLASSES:
         of = classes == name
@@ -160,6 +161,8 @@ def _rank_correlation(values: np.ndarray, zspec: np.ndarray) -> float:
     both = np.isfinite(values) & np.isfinite(zspec)
     if both.sum() < FEWEST_ROWS:
         return np.nan
+    from scipy.stats import rankdata
+
     first, second = rankdata(values[both]), rankdata(zspec[both])
     if first.std() == 0 or second.std() == 0:
         return np.nan
