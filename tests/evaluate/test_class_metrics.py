@@ -84,6 +84,10 @@ def from_scikit_learn(truth, probability):
         ("log_loss", "all"): sk.log_loss(truth, probability, labels=labels),
         ("brier", "all"): np.mean(((probability - one_hot) ** 2).sum(axis=1)),
         ("ece", "all"): ece,
+        ("ece_by_chance", "all"): sum(
+            np.sqrt(2 / np.pi * np.sum((top * (1 - top))[places == b])) for b in np.unique(places)
+        )
+        / len(top),
     }
     areas = [sk.roc_auc_score(truth == c, probability[:, c]) for c in labels]
     expected["roc_auc", "all"] = np.mean(areas)
@@ -103,6 +107,17 @@ def test_agrees_with_scikit_learn(seed):
     assert scores.keys() == expected.keys()
     for key, value in expected.items():
         assert scores[key] == pytest.approx(value, abs=1e-12), key
+
+
+def test_right_probabilities_have_the_calibration_error_of_chance():
+    generator = np.random.default_rng(3)
+    probability = generator.dirichlet([3, 1, 0.5], 500)
+    scores = []
+    for _ in range(300):
+        truth = (generator.random((500, 1)) > probability.cumsum(axis=1)[:, :2]).sum(axis=1)
+        scores.append(as_dict(class_scores(truth, probability, draws(500)[:0], SETTINGS)))
+    mean = np.mean([score["ece", "all"] for score in scores])
+    assert scores[0]["ece_by_chance", "all"] == pytest.approx(mean, rel=0.1)
 
 
 def test_replicates_are_the_scores_of_resampled_objects():

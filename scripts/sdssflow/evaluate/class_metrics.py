@@ -64,13 +64,14 @@ class ClassSums:
 
     @cached_property
     def _sums(self) -> np.ndarray:
-        """Sums of log-loss, Brier score and, in each bin, of hits less probability."""
+        """Sums of log-loss, Brier score and, in each bin, of hits less probability and variance."""
         truth, probability = self.truth, self.probability
         loss = log_losses(probability, truth)
         brier = ((probability - np.eye(len(CLASSES))[truth]) ** 2).sum(axis=1)
         top = probability.max(axis=1)
         gap = per_bin(top, self.bins, (probability.argmax(axis=1) == truth) - top)
-        return weighted_sums(self.weights, np.column_stack([loss, brier, gap]))
+        variance = per_bin(top, self.bins, top * (1 - top))
+        return weighted_sums(self.weights, np.column_stack([loss, brier, gap, variance]))
 
     @cached_property
     def cells(self) -> np.ndarray:
@@ -136,7 +137,17 @@ class ClassSums:
     @property
     def calibration_error(self) -> np.ndarray:
         """(m,) expected calibration error of the most probable class."""
-        return np.abs(self._sums[:, 2:]).sum(axis=1) / self.total
+        return np.abs(self._sums[:, 2 : 2 + self.bins]).sum(axis=1) / self.total
+
+    @property
+    def chance_error(self) -> np.ndarray:
+        """(m,) expected calibration error that these probabilities would have if they were right.
+
+        The sum over a bin of hits less probability is then nearly normal, of mean 0; the mean of
+        its absolute value is sqrt(2 / pi) times its standard deviation.
+        """
+        spread = np.sqrt(2 / np.pi * self._sums[:, 2 + self.bins :])
+        return spread.sum(axis=1) / self.total
 
     def mean(self, of_classes: np.ndarray) -> np.ndarray:
         """Return the (m,) means over the classes that occur; NaN if there is none."""
@@ -187,6 +198,11 @@ METRICS = (
         "Expected calibration error of the predicted class's probability. Noise within the bins "
         "adds to it, more so in replicates: in small samples its interval may lie above its value.",
         value=lambda s: s.calibration_error, source=GUO, axis="calibration error (ECE)", drawn=6),
+    Metric("ece_by_chance", "of right probabilities, as many objects", "ECE by chance", "low",
+        "Σ over bins √(2/π · Σ p (1 − p)) / N",
+        "The ECE that these probabilities would have if they were right, for an object is of the "
+        "class or not. An ECE near it leaves nothing to calibrate.",
+        value=lambda s: s.chance_error),
     Metric("roc_auc", "one against the rest", "ROC AUC", "high",
         "P(p of a member > p of another)", "The same of one class.", value=lambda s: s.area,
         per_class=True),
