@@ -38,17 +38,15 @@ ERFCX = (
 EXP = tuple(1 / math.factorial(n) for n in range(11, -1, -1))  # within 1e-14 for |x| < ln(2) / 2
 
 
-def _cache_folder() -> str | None:
-    """Return where to keep compiled code, by the digest of all sources here; None if nowhere.
+def cache_folder(here: Path, user: Path) -> str | None:
+    """Return where to keep compiled code, by the digest of all sources in `here`; None if nowhere.
 
     numba itself would take what it compiled of a function until that function's own file changes,
     whatever happens to those that it calls.
     """
-    here = Path(__file__).parent
     digest = hashlib.sha256()
     for path in sorted(here.glob("*.py")):
         digest.update(path.read_bytes())
-    user = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     for folder in (here / "__pycache__", user / "sdssflow"):
         place = folder / f"numba-{digest.hexdigest()[:16]}"
         try:
@@ -60,7 +58,9 @@ def _cache_folder() -> str | None:
     return None
 
 
-CACHE = _cache_folder()
+# not Path.expanduser, which fails for a user without a home, as there are in containers
+USER_CACHE = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
+CACHE = cache_folder(Path(__file__).parent, Path(USER_CACHE))
 
 
 def compiled(function: Callable) -> Callable:
