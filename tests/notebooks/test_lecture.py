@@ -2,11 +2,11 @@
 
 import ast
 import itertools
+import re
 import sys
 from pathlib import Path
 
 import pytest
-from IPython.core.inputtransformer2 import TransformerManager
 
 from tests.notebooks.executing import (
     ROOT,
@@ -76,8 +76,8 @@ def answers(asked):
 
 
 def variables(cell):
-    """Names that a code cell uses."""
-    tree = ast.parse(TransformerManager().transform_cell(cell.source))
+    """Names that a code cell uses, lines of IPython's own left out."""
+    tree = ast.parse(re.sub(r"^( *)%.*", r"\1pass", cell.source, flags=re.MULTILINE))
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
