@@ -162,6 +162,7 @@ print(json.dumps({
 
 
 def test_lsdb(workplace, densities):
+    pytest.importorskip("lsdb", reason="make .venv/.hats")
     executed, answers = execute("lsdb.ipynb", workplace, LSDB)
     assert figures(executed) == 1
     assert not answers["trained"]  # the other notebook's bundle was there
