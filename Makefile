@@ -110,9 +110,9 @@ reproduce: $(READY)
 test-cluster: run $(DEV)
 	$(BIN)/python -m pytest -m cluster tests/cluster
 
-# the report of the last run, and one in small, in a headless Chromium
+# the report of the last run, and one in small, in a headless Chromium; the search of the documentation
 test-report: run $(DEV)
-	$(BIN)/python -m pytest -m browser tests/report/test_browser.py
+	$(BIN)/python -m pytest -m browser tests/report/test_browser.py tests/docs/test_search.py
 
 # repair what `make lint` complains of, where a program can
 format: $(DEV)
