@@ -63,7 +63,6 @@ def execute(name: str, workplace: Path, question: str) -> tuple[nbformat.Noteboo
             "IPYTHONDIR": f"{folder}/ipython",
             "PYTHONDONTWRITEBYTECODE": "1",
             "OMP_NUM_THREADS": "1",
-            "NUMBA_DISABLE_JIT": "1",  # what hats compiles takes longer than what it then does
             "PYTHONPATH": str(workplace / "scripts"),
         }
         client.execute(env=environment, cleanup_kc=True)
