@@ -6,7 +6,7 @@
 # make test-report   the report in a headless Chromium: errors, links, widths, contrast, axe
 # make doctor say why a run does not start (PROFILE=profiles/slurm: on a cluster)
 # make reproduce   everything from nothing, compared with what was locked
-# make docs   the documentation as a site
+# make docs   the documentation as a site; make pictures: those of the report in it
 # Set-up needs the package index; everything after it works offline.
 # A run that fails ends with the reasons; the line "make: *** ... Error 1" below them is make's own.
 
@@ -30,7 +30,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 export PYTHONPATH := scripts
 
-.PHONY: all run cluster doctor report estimate plan check reproduce test test-library test-archive test-workflow test-cluster test-report lint format documents docs lock clean
+.PHONY: all run cluster doctor report estimate plan check reproduce test test-library test-archive test-workflow test-cluster test-report lint format documents docs pictures lock clean
 
 all: run
 
@@ -110,9 +110,9 @@ reproduce: $(READY)
 test-cluster: run $(DEV)
 	$(BIN)/python -m pytest -m cluster tests/cluster
 
-# the report of the last run, and one in small, in a headless Chromium
+# the report of the last run, and one in small, in a headless Chromium; the search of the documentation
 test-report: run $(DEV)
-	$(BIN)/python -m pytest -m browser tests/report/test_browser.py
+	$(BIN)/python -m pytest -m browser tests/report/test_browser.py tests/docs/test_search.py
 
 # repair what `make lint` complains of, where a program can
 format: $(DEV)
@@ -131,6 +131,10 @@ lock: $(DEV)
 docs: $(DEV)
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "The documentation: $(CURDIR)/docs/_build/html/index.html"
+
+# of the report of the last run, by a headless Chromium
+pictures: run $(DEV)
+	$(BIN)/python docs/pictures.py
 
 # results go, downloads stay: they are not made again but asked for again (rm -r data/downloads)
 clean:

@@ -2,11 +2,8 @@
 
 import ast
 import html
+import json
 import re
-import subprocess
-import sys
-
-import pytest
 
 from tests.docs.markdown import ROOT
 
@@ -22,22 +19,6 @@ MODULES = {
     for path in sorted((ROOT / "scripts").glob("*/**/*.py"))
     if path.name not in {"__init__.py", "__main__.py"}
 }
-
-
-@pytest.fixture(scope="session")
-def site(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site")
-    strict = ["-W", "--keep-going", "-q", "-b", "html", "-d", folder / "doctrees"]
-    # the contents beside each page name its sections and not each function too: a third of the time
-    strict += ["-D", "toc_object_entries=0"]
-    done = subprocess.run(
-        [sys.executable, "-m", "sphinx", *strict, ROOT / "docs", folder / "html"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "html"
 
 
 def words(page):
@@ -90,3 +71,32 @@ def test_the_pages_need_no_network(site):
 def test_a_link_to_a_readme_leads_to_the_page_that_includes_it(site):
     assert 'href="profiles.html"' in (site / "cluster.html").read_text()
     assert not list(site.rglob("README*"))
+
+
+def clicks(site, page):
+    """Return the pages that the text of a page leads to; its side bar, which has all, left out."""
+    article = re.search(r"<article.*?</article>", page.read_text(), re.DOTALL)
+    targets = re.findall(r'href="([^"#:]+\.html)', article[0] if article else "")
+    return {(page.parent / target).resolve().relative_to(site) for target in targets}
+
+
+def test_each_page_is_two_clicks_from_the_first(site):
+    made_by_sphinx = {"genindex", "py-modindex", "search"}
+    pages = {p.relative_to(site) for p in site.rglob("*.html") if p.stem not in made_by_sphinx}
+    near = clicks(site, site / "index.html")
+    reached = near.union(*(clicks(site, site / page) for page in near))
+    assert len(pages) > 80
+    assert not sorted(map(str, pages - reached - {(site / "index.html").relative_to(site)}))
+
+
+def test_the_search_finds_words_without_a_server(site):
+    page = (site / "search.html").read_text()
+    assert re.search(r'<script src="searchindex\.js[^"]*"', page)  # not asked for by fetch()
+    index = (site / "searchindex.js").read_text()
+    content = json.loads(index.removeprefix("Search.setIndex(").removesuffix(")"))
+    for word, name in [("conform", "photometric_redshifts"), ("topcat", "coming_from")]:
+        places = set()
+        for terms in (content["terms"], content["titleterms"]):
+            found = terms.get(word, [])
+            places |= {found} if isinstance(found, int) else set(found)
+        assert name in {content["docnames"][place] for place in places}, word

@@ -88,7 +88,7 @@ def test_cdf_of_straight_lines():
 
 
 def test_qp_reads_the_same_densities(tmp_path):
-    qp = pytest.importorskip("qp", reason="qp-prob brings another package of the name cpuinfo")
+    qp = pytest.importorskip("qp", reason="pip install qp-prob")
     path = tmp_path / "pdfs.hdf5"
     write_pdfs(path, PDF, 99, ANCIL)
     ensemble = qp.read(str(path))

@@ -1,0 +1,33 @@
+"""The search of the site, in a browser, from files: no server and no network."""
+
+import shutil
+
+import pytest
+
+from tests.report.browser import Browser
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def browser():
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        pytest.skip("chromium and chromium-driver (Debian packages) are not installed")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    found = Browser(webdriver)
+    yield found
+    found.close()
+
+
+def test_a_word_leads_to_pages_that_have_it(site, browser):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    browser.driver.get((site / "search.html").as_uri() + "?q=conformal")
+    link = "#search-results li a[href*='photometric_redshifts.html']"
+    WebDriverWait(browser.driver, 600).until(
+        lambda driver: driver.find_elements(By.CSS_SELECTOR, link)
+    )
+    found = browser.driver.find_elements(By.CSS_SELECTOR, link)[0]
+    address = found.get_attribute("href").partition("?")[0].partition("#")[0]
+    assert address == (site / "photometric_redshifts.html").as_uri()
