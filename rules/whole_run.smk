@@ -161,6 +161,7 @@ def check_results():
 def begin_run():
     """Do what comes before the first job: not while files are parsed, and in no job."""
     failures.watch(workflow)
+    terminal.expect_reasons()
     try:
         check_results()
         if not workflow.local_exec:

@@ -23,12 +23,15 @@ from sdssflow.failures import REST_OF_WORDS, SCRIPT_ENDED, STOPPED
 
 TERMINAL = "DefaultStreamHandler"  # what Snakemake calls it
 NO_RULE = re.compile(r"No rule to produce (.+?) \(if you use input functions")
+LOCKED = re.compile(r"in the following directory:\n(.+)")
 NO_ROOM = re.compile(rf"\[Errno (?:{errno.ENOSPC}|{errno.EDQUOT})\].*")
 LOOK_ABOVE = "Exiting because a job execution failed. Look above"
 
 
 class Brief(logging.Formatter):
-    """How the terminal shows what fails: a job in one line, as why comes last; no traceback."""
+    """How the terminal shows what fails: no traceback, and a job in one line if why comes last."""
+
+    reasons_follow = False
 
     def __init__(self, whole: logging.Formatter | None, known: Callable[[], Iterable[str]]) -> None:
         super().__init__()
@@ -44,7 +47,12 @@ class Brief(logging.Formatter):
         return self.whole.format(record) if line is None else line
 
     def _brief(self, record: Any) -> str | None:
-        match getattr(record, "event", None):
+        event = getattr(record, "event", None)
+        if event == "error":
+            return self._brief_error(record.exception, record.msg)
+        if not self.reasons_follow:
+            return None
+        match event:
             case "group_error":
                 names = sorted({job["rule_name"] for job in record.job_error_info})
                 return _line(f"a group of {', '.join(names)}", record.aux_logs)
@@ -52,14 +60,12 @@ class Brief(logging.Formatter):
                 return ""
             case "job_error":
                 return _line(record.rule_name, record.log, record.rule_msg or "")
-            case "error":
-                return self._brief_error(record.exception, record.msg)
             case None if str(record.msg).startswith(LOOK_ABOVE):
                 return ""
         return None
 
     def _brief_error(self, kind: str, text: str) -> str | None:
-        if kind == "RuleException" and SCRIPT_ENDED.search(text):
+        if self.reasons_follow and kind == "RuleException" and SCRIPT_ENDED.search(text):
             return ""
         if kind == "MissingRuleException" and (target := NO_RULE.search(text)):
             near = difflib.get_close_matches(target[1], self.known(), n=1)
@@ -67,6 +73,12 @@ class Brief(logging.Formatter):
                 f"\n{target[1]}: no rule has this name or makes this file"
                 f"{f' (did you mean {near[0]}?)' if near else ''}. Samples and models have to be "
                 "in the configuration; --list-target-rules lists the rules."
+            )
+        if kind == "LockException" and (folder := LOCKED.search(text)):
+            return (
+                f"\n{folder[1]} is locked: a run works there, or one was killed and left its lock. "
+                "sdssflow doctor says which. After a killed one: snakemake --unlock, then the same "
+                "command again."
             )
         if no_room := NO_ROOM.findall(text):
             return f"\n{no_room[-1]}: make room, then run again."
@@ -86,10 +98,11 @@ def _line(what: str, logs: list[str], said: str = "") -> str:
 def prepare(workflow: Any, outputs: Callable[[], Iterable[str]]) -> None:
     """Let a run end without a traceback on the terminal, from before its first job on.
 
-    `outputs` gives what can be asked for, beside the rules. In the Snakemake of a submitted job
-    nothing changes: what it says is in the log of the batch system.
+    `outputs` gives what can be asked for, beside the rules. Nothing changes in the Snakemake of a
+    submitted job, whose words are in the log of the batch system, and in a workflow that uses this
+    one as a module.
     """
-    if not workflow.is_main_process:
+    if not (workflow.is_main_process and workflow.modifier.is_main_snakefile()):
         return
     from snakemake.logging import logger
 
@@ -108,3 +121,12 @@ def prepare(workflow: Any, outputs: Callable[[], Iterable[str]]) -> None:
     for handler in logger.handlers:
         if handler.name == TERMINAL and not (shown.verbose or shown.show_failed_logs):
             handler.setFormatter(Brief(handler.formatter, known))
+
+
+def expect_reasons() -> None:
+    """Show a job that fails in one line from now on: why will be said last."""
+    from snakemake.logging import logger
+
+    for handler in logger.handlers:
+        if isinstance(handler.formatter, Brief):
+            handler.formatter.reasons_follow = True

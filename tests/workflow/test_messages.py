@@ -316,6 +316,13 @@ TRACEBACK = 'Traceback (most recent call last):\n  File "a.py"\n'
 FULL = "OSError: [Errno 28] No space left on device: 'a'"
 
 
+def brief(follow=True):
+    """How the terminal shows records, if Snakemake itself says 'whole' of each."""
+    formatter = terminal.Brief(SimpleNamespace(format=lambda record: "whole"), list)
+    formatter.reasons_follow = follow
+    return formatter
+
+
 @pytest.mark.parametrize(
     ("record", "shown"),
     [
@@ -324,16 +331,33 @@ FULL = "OSError: [Errno 28] No space left on device: 'a'"
          "\nValueError: no\nSnakemake can't go on; with --verbose it says where that came up."),
         (said_by_snakemake("error", f"{TRACEBACK}{FULL}\n", exception="OSError"),
          "\n[Errno 28] No space left on device: 'a': make room, then run again."),
-        (said_by_snakemake("error", "Directory cannot be locked", exception="LockException"),
-         "whole"),
+        (said_by_snakemake("error", "It is too deep.", exception="RecursionError"), "whole"),
         (said_by_snakemake("error"), "whole"),
         (said_by_snakemake("job_info"), "whole"),
     ],
-    ids=["of no job", "traceback", "disk full", "lock", "without its kind", "progress"],
+    ids=["of no job", "traceback", "disk full", "words", "without its kind", "progress"],
 )  # fmt: skip
 def test_the_terminal_shows_no_traceback_of_snakemake(record, shown):
-    whole = SimpleNamespace(format=lambda record: "whole")
-    assert terminal.Brief(whole, list).format(record) == shown
+    assert brief().format(record) == shown
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_snakemakes_words_are_kept_where_no_reasons_follow(follow):
+    record = said_by_snakemake("error", SIGNALLED + "exit status 1", exception="RuleException")
+    assert brief(follow).format(record) == ("" if follow else "whole")
+    record = said_by_snakemake("job_error", indent=False, rule_name="a", log=[], rule_msg=None)
+    assert brief(follow).format(record).endswith("\na failed" if follow else "whole")
+
+
+def test_a_folder_that_is_locked_is_told_with_the_way_on(project):
+    locks = project.folder / ".snakemake/locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    (locks / "0.output.lock").write_text(f"{catalogue('refused')}\n")
+    (locks / "0.input.lock").write_text("")
+    text = told(project, catalogue("refused"))
+    project.snakemake("--unlock")
+    assert text.rstrip().splitlines()[-1].startswith(f"{project.folder} is locked: ")
+    assert "snakemake --unlock" in text
 
 
 def test_what_a_batch_system_says_of_a_job_stands_in_its_line():
@@ -341,7 +365,7 @@ def test_what_a_batch_system_says_of_a_job_stands_in_its_line():
     record = said_by_snakemake(
         "job_error", indent=False, rule_name="a", log=["logs/a.log"], rule_msg=said
     )
-    assert terminal.Brief(None, list).format(record).splitlines()[1:] == [
+    assert brief().format(record).splitlines()[1:] == [
         "a failed (log: logs/a.log): SLURM-job '7' failed, SLURM status is: 'TIMEOUT'"
     ]
 
