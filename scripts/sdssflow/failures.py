@@ -76,7 +76,7 @@ def refuse(problem: object, status: int = FAILED) -> NoReturn:
 
 
 def present(path: str, key: str) -> str:
-    """Return a path that the configuration names; end the program if nothing is there.
+    """Return a path that the configuration names; end the program if nothing can be read there.
 
     Snakemake itself doesn't mind as long as what was made of the file is there. The key says where
     the user wrote it, as "sample x: source.path".
@@ -84,6 +84,7 @@ def present(path: str, key: str) -> str:
     place = Path(path)
     try:
         if place.exists():
+            os.close(os.open(place, os.O_RDONLY | os.O_NONBLOCK))
             return path
         here = [name.name for name in place.parent.iterdir()] if place.parent.is_dir() else None
     except OSError as error:

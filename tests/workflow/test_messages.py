@@ -132,6 +132,20 @@ def test_a_source_that_is_gone_is_missed_where_its_results_are(project):
     )
 
 
+def test_a_source_that_may_not_be_read_is_told_before_a_job(tmp_path, monkeypatch):
+    path = tmp_path / "a.csv"
+    path.write_text("")
+    assert failures.present(str(path), "sample a: source.path") == str(path)
+
+    def forbid(*_):
+        raise PermissionError(13, "Permission denied")  # which root, as tests may be, never meets
+
+    monkeypatch.setattr(os, "open", forbid)
+    with pytest.raises(failures.Refusal, match="a.csv: Permission denied. Let yourself") as refused:
+        failures.present(str(path), "sample a: source.path")
+    atexit.unregister(refused.value.say)
+
+
 # commands of a SLURM that runs each job at once, while sbatch waits
 SBATCH = """
 while [ $# -gt 0 ]; do
