@@ -109,11 +109,14 @@ def test_a_run_that_is_interrupted_says_how_to_go_on(project):
     log = project.folder / "logs/import_catalogue/sound.log"
     log.unlink(missing_ok=True)
     (project.folder / "wait").touch()
+    # a shell starts what runs in its background with SIGINT ignored, and children inherit that
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = project.start(catalogue("sound"), "--force", output="interrupted.txt")
+    signal.signal(signal.SIGINT, handler)
     while process.poll() is None and not (log.exists() and "INFO" in log.read_text()):
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
-    assert process.wait() == 130
+    assert process.wait(timeout=900) == 130
     (project.folder / "wait").unlink()
     assert_last((project.folder / "interrupted.txt").read_text(), failures.STOPPED)
     assert "KeyboardInterrupt" in log.read_text()
