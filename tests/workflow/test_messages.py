@@ -116,8 +116,10 @@ def test_a_run_that_is_interrupted_says_how_to_go_on(project):
     while process.poll() is None and not (log.exists() and "INFO" in log.read_text()):
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(timeout=900) == 130
-    (project.folder / "wait").unlink()
+    try:
+        assert process.wait(timeout=900) == 130
+    finally:
+        (project.folder / "wait").unlink()
     assert_last((project.folder / "interrupted.txt").read_text(), failures.STOPPED)
     assert "KeyboardInterrupt" in log.read_text()
 
