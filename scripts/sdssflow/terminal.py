@@ -25,6 +25,7 @@ TERMINAL = "DefaultStreamHandler"  # what Snakemake calls it
 NO_RULE = re.compile(r"No rule to produce (.+?) \(if you use input functions")
 LOCKED = re.compile(r"in the following directory:\n(.+)")
 NO_ROOM = re.compile(rf"\[Errno (?:{errno.ENOSPC}|{errno.EDQUOT})\].*")
+WHERE = "Snakemake can't go on; with --verbose it says where that came up."
 LOOK_ABOVE = "Exiting because a job execution failed. Look above"
 
 
@@ -82,10 +83,10 @@ class Brief(logging.Formatter):
             )
         if no_room := NO_ROOM.findall(text):
             return f"\n{no_room[-1]}: make room, then run again."
+        said, found, _ = text.partition("\nTraceback:\n")
         if text.startswith("Traceback (most recent call last)"):
-            last = text.rstrip().rpartition("\n")[2]
-            return f"\n{last}\nSnakemake can't go on; with --verbose it says where that came up."
-        return None
+            _, found, said = text.rstrip().rpartition("\n")
+        return f"\n{said}\n{WHERE}" if found else None
 
 
 def _line(what: str, logs: list[str], said: str = "") -> str:

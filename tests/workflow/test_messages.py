@@ -348,13 +348,16 @@ def brief(follow=True):
         (said_by_snakemake("error", SIGNALLED + "died", exception="RuleException"), "whole"),
         (said_by_snakemake("error", f"{TRACEBACK}ValueError: no\n", exception="ValueError"),
          "\nValueError: no\nSnakemake can't go on; with --verbose it says where that came up."),
+        (said_by_snakemake("error", "Error: no\nTraceback:\n  File", exception="WorkflowError"),
+         "\nError: no\nSnakemake can't go on; with --verbose it says where that came up."),
         (said_by_snakemake("error", f"{TRACEBACK}{FULL}\n", exception="OSError"),
          "\n[Errno 28] No space left on device: 'a': make room, then run again."),
         (said_by_snakemake("error", "It is too deep.", exception="RecursionError"), "whole"),
         (said_by_snakemake("error"), "whole"),
         (said_by_snakemake("job_info"), "whole"),
     ],
-    ids=["of no job", "traceback", "disk full", "words", "without its kind", "progress"],
+    ids=["of no job", "traceback", "input function", "disk full", "words", "without its kind",
+         "progress"],
 )  # fmt: skip
 def test_the_terminal_shows_no_traceback_of_snakemake(record, shown):
     assert brief().format(record) == shown
