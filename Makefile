@@ -72,7 +72,7 @@ estimate: $(READY)
 
 # what each sample from SkyServer would take; asks nothing of the server
 plan: $(READY)
-	$(SNAKEMAKE) plan --configfile config/skyserver.yaml --forcerun estimate_download --quiet all
+	$(BIN)/sdssflow plan --configfile config/skyserver.yaml --cores $(CORES)
 
 lint: $(DEV)
 	$(BIN)/ruff check .

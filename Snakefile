@@ -8,6 +8,9 @@ min_version("9.22")
 include: "rules/common.smk"
 
 
+terminal.prepare(workflow, lambda: every_output(None))
+
+
 configfile: str(shipped(loading.DEFAULT))
 
 

@@ -22,7 +22,7 @@ SCRIPTS = os.path.join(PROJECT, "scripts")
 if SCRIPTS not in sys.path:
     sys.path.insert(0, SCRIPTS)
 
-from sdssflow import code_digests, failures
+from sdssflow import code_digests, failures, terminal
 from sdssflow.running import queue, runs
 from sdssflow.configuration import loading
 from sdssflow.configuration.applying import estimated, load_applications
@@ -70,7 +70,7 @@ try:
     BUNDLES, TARGETS, APPLIED, LEFT_OUT = applications
     ESTIMATED = estimated(applications)
 except loading.ConfigurationError as error:
-    failures.refuse(error)
+    failures.refuse(error, failures.MISTAKEN)
 
 
 def as_text(value):
@@ -368,7 +368,7 @@ def published():
         numbers = entries.load_published()
         reasons = entries.reasons_not_run(numbers, RUN)
     except loading.ConfigurationError as error:
-        failures.refuse(error)
+        failures.refuse(error, failures.MISTAKEN)
     tables = entries.score_tables(numbers, SAMPLES)
     trained = {
         (name, split): models_of(name)

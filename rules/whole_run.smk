@@ -73,7 +73,14 @@ def code_of_kind(made):
 
 
 def check_folder():
-    """Stop if a file of the user is missing, or what Snakemake knows of the results that are here."""
+    """Stop if nothing can be written here, or if a file of the user is missing, or what Snakemake
+    knows of the results that are here."""
+    for folder in (".", ".snakemake", "results", "logs"):
+        if os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK):
+            failures.refuse(
+                f"{os.path.abspath(folder)}: can't be written. Let yourself write there, or run in "
+                "another folder: --directory FOLDER"
+            )
     for name, its in SOURCES.items():
         key = "source.folder" if its.source.kind == "bulk" else "source.path"
         for path in source_paths(name):
@@ -154,6 +161,7 @@ def check_results():
 def begin_run():
     """Do what comes before the first job: not while files are parsed, and in no job."""
     failures.watch(workflow)
+    terminal.expect_reasons()
     try:
         check_results()
         if not workflow.local_exec:

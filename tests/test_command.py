@@ -36,7 +36,7 @@ def test_a_file_that_snakemake_can_not_read_is_refused_in_one_line(
     monkeypatch.chdir(tmp_path)
     if content is not None:
         (tmp_path / "mine.yaml").write_bytes(content)
-    assert command.main(["run", *before, "--configfile", "mine.yaml", "-n"]) == 1
+    assert command.main(["run", *before, "--configfile", "mine.yaml", "-n"]) == 2
     said = capsys.readouterr().err.strip()
     assert words in said, said
     assert "\n" not in said
@@ -44,7 +44,7 @@ def test_a_file_that_snakemake_can_not_read_is_refused_in_one_line(
 
 
 def test_what_stands_on_the_command_line_is_looked_at_too(capsys, handed_over):
-    assert command.main(["run", "--config", "seeds=[1", "--cores", "1"]) == 1
+    assert command.main(["run", "--config", "seeds=[1", "--cores", "1"]) == 2
     assert "--config seeds" in capsys.readouterr().err
     assert not handed_over
 
@@ -76,11 +76,55 @@ def test_a_run_is_snakemake_with_the_workflow_of_the_project(
     assert handed_over == [[sys.executable, "-m", "snakemake", *expected]]
 
 
-@pytest.mark.parametrize("arguments", [[], ["walk"], ["--no"]])
+def status(arguments):
+    """Return the exit status of the command."""
+    try:
+        return command.main(arguments)
+    except SystemExit as ended:
+        return 1 if isinstance(ended.code, str) else ended.code
+
+
+MISTAKES = [
+    [], ["walk"], ["--no"], ["new"], ["new", "sample"], ["new", "sample", "../a", "a.csv"],
+    ["estimate", "a.csv"], ["doctor", "--no"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", MISTAKES)
 def test_a_mistake_in_the_command_line_has_status_2(capsys, arguments):
-    with pytest.raises(SystemExit) as ended:
-        command.main(arguments)
-    assert ended.value.code == 2
+    assert status(arguments) == 2
+    assert "sdssflow" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["new", "sample", "a", "none.csv"], ["estimate", "none.csv", "none"]]
+)
+def test_what_is_refused_has_status_1(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    assert status(arguments) == 1
+
+
+def test_a_command_that_is_interrupted_has_status_130(monkeypatch, capsys):
+    def interrupt(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(command.COMMANDS, "show", command.Command("", interrupt))
+    assert status(["show"]) == 130
+    assert capsys.readouterr().err == "\nInterrupted.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "last"),
+    [
+        (["--config", "samples=[nowhere]", "-n"], "--config samples: samples: there is no file"),
+        (["--walk"], "error: unrecognized arguments: --walk"),
+    ],
+)
+def test_a_run_has_the_same_statuses(tmp_path, arguments, last):
+    program = [sys.executable, "-m", "sdssflow", "run", *arguments]
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert last in done.stderr.rstrip().splitlines()[-1]
 
 
 def test_help_names_every_command_and_says_where_the_workflow_is(capsys):
@@ -89,6 +133,7 @@ def test_help_names_every_command_and_says_where_the_workflow_is(capsys):
     said = capsys.readouterr().out
     assert ended.value.code == 0
     assert all(f"  {name} " in said for name in command.COMMANDS)
+    assert "130  interrupted" in said
     assert str(PROJECT) in said
 
 

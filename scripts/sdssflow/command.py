@@ -1,8 +1,7 @@
 """The command ``sdssflow``: thin over Snakemake and the library.
 
 It looks for the workflow where it lies, so it runs in any folder: results go there, and what of
-``config/`` is missing there comes with the project. Exit status: that of Snakemake for a run, 1 for
-what was refused, 2 for a mistake in the command line.
+``config/`` is missing there comes with the project.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from sdssflow import __version__
+from sdssflow import __version__, failures
 from sdssflow.configuration.loading import read_layers
 from sdssflow.configuration.reading import ConfigurationError
 from sdssflow.project import PROJECT
@@ -28,6 +27,13 @@ examples:
   sdssflow estimate my.fits results/bundles/mgs_ensemble
   sdssflow show results/mgs/regress/published/scores.csv
   sdssflow doctor                               why a run does not start
+"""
+STATUSES = """
+exit status:
+  0    done
+  1    a job failed, or an input was refused; of doctor and show: something is amiss
+  2    the command line or the configuration has a mistake; of show: there is no record
+  130  interrupted
 """
 WHERE_IT_RUNS = {"--cores", "-c", "--jobs", "-j", "--profile", "--workflow-profile", "--executor"}
 
@@ -73,12 +79,14 @@ def _estimate(arguments: Sequence[str]) -> None:
     command.main(arguments)
 
 
-def _new(arguments: Sequence[str]) -> None:
+def _new(arguments: Sequence[str]) -> int:
     from sdssflow.acquire import new_sample
 
     if arguments[:1] != ["sample"]:
-        raise SystemExit("sdssflow new sample NAME TABLE; sdssflow new sample --help")
+        print("sdssflow new sample NAME TABLE; sdssflow new sample --help", file=sys.stderr)
+        return failures.MISTAKEN
     new_sample.main(arguments[1:])
+    return 0
 
 
 def _doctor(arguments: Sequence[str]) -> int:
@@ -121,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="sdssflow",
         usage="sdssflow COMMAND ...",
         description="From an SDSS query to classes, photometric redshifts and a report.",
-        epilog=f"commands:\n{words}\n{EXAMPLES}\n"
+        epilog=f"commands:\n{words}\n{EXAMPLES}{STATUSES}\n"
         f"sdssflow COMMAND --help says more. The workflow: {PROJECT}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -133,4 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return COMMANDS[asked.command].run(asked.rest) or 0
     except ConfigurationError as error:
         print(f"\n{error}", file=sys.stderr)
-        return 1
+        return failures.MISTAKEN
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return failures.INTERRUPTED

@@ -2,22 +2,29 @@
 
 A job that fails writes why as the last entry of its log (`sdssflow.logs`), whichever machine it
 runs on. When the run is over, its main process reads these entries and ends with them: the last
-lines on the terminal are the reasons, in the user's terms, without Snakemake's words around them.
+lines on the terminal are the reasons, in the user's terms, without Snakemake's words around them
+(`sdssflow.terminal`).
 
 The Snakefile imports this module, so it imports nothing heavy.
 """
 
 from __future__ import annotations
 
+import atexit
 import difflib
 import logging
 import os
 import re
+import signal
+import sys
+import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+# exit statuses; 0 is a run that ended well
+FAILED, MISTAKEN, INTERRUPTED = 1, 2, 130
 MOST_SHOWN = 10  # different reasons
 MOST_READ = 500  # logs
 TAIL_BYTES = 1 << 16
@@ -32,9 +39,11 @@ ENDED_WELL = re.compile(rf"{ENTRY}INFO done in ", re.MULTILINE)
 SAID_BY_SLURM = re.compile(
     r"^(?:slurmstepd|srun): error: (?!.*Exited with).*$|\bdied with <Signals\.\w+", re.MULTILINE
 )
-INTERRUPTED = (
-    "The run ended before its jobs did: it was interrupted, or Snakemake says above why. The same "
-    "command goes on from here."
+STOPPED = "Interrupted. What is finished is kept; the same command goes on from here."
+# how Snakemake tells that the script of a job failed, and its last line of such a run
+SCRIPT_ENDED = re.compile(
+    r"^CalledProcessError .*(?:died with <Signals\.(?P<name>\w+)|exit status (?P<status>\d+))",
+    re.MULTILINE | re.DOTALL,
 )
 DOCTOR = "make doctor PROFILE=profiles/slurm compares the profile with the cluster."
 # what follows the words of a batch system: its own call, indented, and where to look
@@ -44,20 +53,30 @@ REST_OF_WORDS = re.compile(
 
 
 class Refusal(SystemExit):
-    """Ends the program with status 1 and one message, the last on the terminal.
+    """Ends the program with a status and one message, the last on the terminal.
 
-    Python prints it, not Snakemake: so without ``WorkflowError in file ..., line ...``, and with
-    ``--quiet all`` too. Nothing that handles an `Exception` swallows it.
+    It is printed as Python ends, not by Snakemake: so without ``WorkflowError in file ..., line
+    ...``, and with ``--quiet all`` too. Nothing that handles an `Exception` swallows it.
     """
 
+    def __init__(self, problem: object, status: int = FAILED) -> None:
+        super().__init__(f"\n{problem}")
+        self.code = status
+        atexit.register(self.say)
 
-def refuse(problem: object) -> NoReturn:
+    def say(self) -> None:
+        """Print the message, once."""
+        atexit.unregister(self.say)
+        print(self, file=sys.stderr, flush=True)
+
+
+def refuse(problem: object, status: int = FAILED) -> NoReturn:
     """End the program with what is wrong."""
-    raise Refusal(f"\n{problem}") from None
+    raise Refusal(problem, status) from None
 
 
 def present(path: str, key: str) -> str:
-    """Return a path that the configuration names; end the program if nothing is there.
+    """Return a path that the configuration names; end the program if nothing can be read there.
 
     Snakemake itself doesn't mind as long as what was made of the file is there. The key says where
     the user wrote it, as "sample x: source.path".
@@ -65,6 +84,7 @@ def present(path: str, key: str) -> str:
     place = Path(path)
     try:
         if place.exists():
+            os.close(os.open(place, os.O_RDONLY | os.O_NONBLOCK))
             return path
         here = [name.name for name in place.parent.iterdir()] if place.parent.is_dir() else None
     except OSError as error:
@@ -102,6 +122,8 @@ class Watch(logging.Handler):
         self.words: dict[str, str] = {}
         self.submission_logs: dict[str, str] = {}
         self.grouped: set[str] = set()
+        self.signals: dict[str, str] = {}
+        self._ended = threading.local()  # a thread tells of a job's script, then of the job
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep what a batch system says of a failed job, by the log of the job."""
@@ -114,6 +136,9 @@ class Watch(logging.Handler):
             elif record.event == "job_error" and record.log:
                 log, *others = record.log
                 self._keep(log, record.rule_msg or "", others)
+                self.signals[log] = self._ended.__dict__.pop("signal", "")
+            elif record.event == "error" and (end := SCRIPT_ENDED.search(record.msg)):
+                self._ended.signal = end["name"] or _signal_of(int(end["status"]))
         except (AttributeError, LookupError, TypeError):  # Snakemake's own affair
             return
 
@@ -165,10 +190,18 @@ def _killed(log: str, watch: Watch) -> str:
             f"killed before it could say why.{_said_by_batch_system(log, watch)} If it needs more "
             "memory or time: mem_mb and runtime of this rule, below set-resources in the profile."
         )
+    by = watch.signals.get(log, "")
+    if by not in ("", "SIGKILL"):
+        return f"ended by {by} before it could say why. The end of its log says how far it came."
     return (
-        "killed before it could say why, most often because the machine has too little memory for "
-        "all that runs on it: run again with --cores 1."
+        f"killed {'by SIGKILL ' if by else ''}before it could say why, most often because the "
+        "machine has too little memory for all that runs on it: run again with --cores 1."
     )
+
+
+def _signal_of(status: int) -> str:
+    """Return the name of the signal that an exit status tells of, '' if of none."""
+    return signal.Signals(status - 128).name if status - 128 in set(signal.Signals) else ""
 
 
 def _never_began(log: str, jobs: int, watch: Watch) -> str:
@@ -177,7 +210,10 @@ def _never_began(log: str, jobs: int, watch: Watch) -> str:
     if said or log in watch.grouped:
         taken = "" if said else " The batch system didn't take it."
         return f"it never began{others}.{said or taken} {DOCTOR}"
-    return f"it never began{others}. The lines of Snakemake above say more."
+    return (
+        f"it never began{others}. The lines above say more; make doctor says whether a package is "
+        "missing."
+    )
 
 
 def _said_by_batch_system(log: str, watch: Watch) -> str:
@@ -208,7 +244,7 @@ def message(found: list[Failure], jobs: int) -> str:
         more = f", and {len(others)} more for the same reason" if others else ""
         log = f" (log: {first.log})" if first.log else ""
         parts.append(f"{first.job} failed{log}{more}:\n{reason}")
-    return "\n" + "\n\n".join(parts)
+    return "\n\n".join(parts)
 
 
 def watch(workflow: Any) -> None:
@@ -228,18 +264,22 @@ def tell(workflow: Any) -> None:
     failed = sorted(scheduler.failed, key=lambda job: min(map(str, job.log), default=""))
     # a shared file system may take so long to show what other machines wrote
     patience = 0 if workflow.local_exec else workflow.execution_settings.latency_wait
-    interrupted = not failed or getattr(scheduler, "_user_kill", None)
+    error = getattr(scheduler, "_executor_error", None)
+    # a run that ends by itself waits for its jobs
+    interrupted = not failed or getattr(scheduler, "_user_kill", None) or scheduler.running
     end = time.monotonic() + (0 if interrupted else patience)
     found = failures(failed[:MOST_READ], seen)
     while not all(failure.told for failure in found) and time.monotonic() < end:
         time.sleep(EVERY_SECONDS)
         found = failures(failed[:MOST_READ], seen)
     if interrupted:  # what couldn't say why was ended with the run
-        found = [failure for failure in found if failure.told]
+        found = [one for one in found if one.told and not one.reason.startswith("interrupted")]
+    status = INTERRUPTED if interrupted and not error else FAILED
     if found:
-        raise Refusal(message(found, 0 if interrupted else len(failed)))
-    if not getattr(scheduler, "_executor_error", None):
-        refuse(INTERRUPTED)
+        text = message(found, 0 if interrupted else len(failed))
+        refuse(text if status == FAILED else f"{text}\n\n{STOPPED}", status)
+    if not error:
+        refuse(STOPPED, status)
 
 
 def _name(job: Any) -> str:

@@ -78,8 +78,17 @@ def reason(error: BaseException, inputs: Iterable[str] = ()) -> str:
         return f"too little memory{': ' if words else ''}{words}. {MORE_MEMORY}"
     if words and _ours(error):
         return words
-    name = type(error).__name__
-    return f"{name}{': ' if words else ''}{words} (not foreseen: the log has the traceback)"
+    said = f"{type(error).__name__}{': ' if words else ''}{words}"
+    return f"{said}{_place(error)}. Not foreseen: report it with the log, which has the traceback."
+
+
+def _place(error: BaseException) -> str:
+    """Return which line of sdssflow an error came up in; '' if it was none of the library."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename).resolve()
+        if path.is_relative_to(OURS[0]) and path != Path(__file__).resolve():
+            return f" (sdssflow/{path.relative_to(OURS[0])}, line {frame.lineno})"
+    return ""
 
 
 def _ours(error: BaseException) -> bool:

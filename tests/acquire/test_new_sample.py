@@ -68,18 +68,20 @@ def test_names_that_mean_something_else_are_not_taken(names, not_taken):
     assert not_taken not in content["source"]["columns"].values()
 
 
-def test_nothing_is_written_over_and_no_name_is_made_up(tmp_path, monkeypatch):
+def test_nothing_is_written_over_and_no_name_is_made_up(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write(good_frame(), tmp_path / "photo.csv")
     command.main(["new", "sample", "mine", "photo.csv", "--extinction", "raw"])
     before = (tmp_path / "config/samples/mine.yaml").read_bytes()
-    for name, words in (("mine", "is there already"), ("../mine", "is no name for a sample")):
-        with pytest.raises(SystemExit, match=words):
-            command.main(["new", "sample", name, "photo.csv", "--extinction", "corrected"])
+    with pytest.raises(SystemExit, match="is there already"):
+        command.main(["new", "sample", "mine", "photo.csv", "--extinction", "corrected"])
+    with pytest.raises(SystemExit):
+        command.main(["new", "sample", "../mine", "photo.csv", "--extinction", "corrected"])
+    assert "is no name for a sample" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="no such file"):
         command.main(["new", "sample", "other", "none.csv"])
-    with pytest.raises(SystemExit, match="sdssflow new sample NAME TABLE"):
-        command.main(["new", "target"])
+    assert command.main(["new", "target"]) == 2
+    assert "sdssflow new sample NAME TABLE" in capsys.readouterr().err
     assert (tmp_path / "config/samples/mine.yaml").read_bytes() == before
     assert [path.name for path in (tmp_path / "config/samples").iterdir()] == ["mine.yaml"]
 

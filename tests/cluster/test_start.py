@@ -1,5 +1,6 @@
 """What comes before the first job, with stand-ins for SLURM's commands."""
 
+import atexit
 import json
 import os
 import socket
@@ -8,6 +9,7 @@ import sys
 
 import pytest
 
+from sdssflow import failures
 from sdssflow.running import queue, runs, start
 
 
@@ -140,6 +142,17 @@ def test_a_run_that_submits_needs_an_answer_and_a_local_one_does_not(folder, cap
 def test_without_slurm_a_run_just_begins(folder):
     runs.begin_run(folder, submits=True)
     assert runs.last_run(folder).pid == os.getpid()
+
+
+def test_an_interrupt_while_it_waits_is_told_without_a_traceback(folder, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(start, "settle", interrupt)
+    with pytest.raises(failures.Refusal, match="nothing was started") as ended:
+        start.main(["--directory", str(folder)])
+    atexit.unregister(ended.value.say)
+    assert ended.value.code == 130
 
 
 def test_an_error_ends_the_command_with_one_line(folder, monkeypatch):

@@ -6,6 +6,7 @@ import pytest
 from sdssflow import bundle
 from sdssflow.acquire.schema import BANDS
 from sdssflow.acquire.usual_names import UnclearError
+from sdssflow.configuration.reading import ConfigurationError
 from sdssflow.estimate import command
 from sdssflow.estimate.guessing import guess
 from tests.estimate.conftest import sky, without_truth
@@ -88,7 +89,6 @@ def test_a_map_names_what_no_name_says(tmp_path, given, redshifts, monkeypatch):
     ("arguments", "words"),
     [
         (["none.csv"], "no such file"),
-        (["my.csv", "--columns", "none.yaml"], "none.yaml"),
         (["my.csv", "--output", "my.csv"], "is the table itself"),
     ],
 )
@@ -100,4 +100,6 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     before = sorted(tmp_path.iterdir())
     with pytest.raises(SystemExit, match=words):
         command.main([arguments[0], str(redshifts), *arguments[1:]])
+    with pytest.raises(ConfigurationError, match="none.yaml"):
+        command.main(["my.csv", str(redshifts), "--columns", "none.yaml"])
     assert sorted(tmp_path.iterdir()) == before

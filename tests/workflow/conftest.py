@@ -86,16 +86,17 @@ class Run:
             raise AssertionError(f"snakemake {arguments}:\n{done.stdout}\n{done.stderr}")
         return done
 
-    def start(self, *arguments: str) -> subprocess.Popen:
-        """Start Snakemake in a process of its own, which can be killed."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "snakemake", *arguments],
-            cwd=self.folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
+    def start(self, *arguments: str, output: str = os.devnull) -> subprocess.Popen:
+        """Start Snakemake in a process that can be killed; `output` takes its words."""
+        with (self.folder / output).open("w") as stream:
+            return subprocess.Popen(
+                [sys.executable, "-m", "snakemake", *arguments],
+                cwd=self.folder,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+            )
 
     def kill(self, process: subprocess.Popen) -> None:
         """Kill -9 a Snakemake and all its jobs, and take away its lock."""

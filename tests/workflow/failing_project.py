@@ -24,9 +24,11 @@ NAMES = ["ra", "dec", *(f"model_mag_{band}" for band in "ugriz"), "zspec", "spec
 FAULTS = """
     if snakemake.params.sample == "breaks":
         [].pop()
+    import os, time
     if snakemake.params.sample == "killed":
-        import os
         os.kill(os.getpid(), 9)
+    while os.path.exists("wait"):
+        time.sleep(0.1)
 """
 HEAD = "def main(snakemake: Any) -> None:\n"
 

@@ -145,6 +145,8 @@ def _status(call) -> int:
     try:
         call()
     except SystemExit as end:
+        if say := getattr(end, "say", None):
+            say()  # now, not as this process ends
         if isinstance(end.code, int | None):
             return end.code or 0
         print(end.code, file=sys.stderr)

@@ -83,7 +83,7 @@ def test_a_refused_configuration_is_one_message(finished, tmp_path):
     for text, line in (("seeds: [1, 1]", 1), ("seeds: [1]\nfigures: {}\nseeds: [2]", 3)):
         mistake.write_text(text)
         done = finished.snakemake("--dry-run", "--configfile", str(mistake), check=False)
-        assert done.returncode == 1
+        assert done.returncode == 2
         lines = (done.stdout + done.stderr).strip().splitlines()
         (message, *more) = [line for line in lines if line and "specific profile" not in line]
         assert re.match(rf"\S*/mine.yaml, line {line}: seeds", message)

@@ -1,16 +1,20 @@
 """What a run that fails leaves on the terminal: the reasons, once, last, in the user's terms."""
 
+import atexit
 import logging
 import os
 import re
+import signal
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from snakemake.logging import logger
 
-from sdssflow import failures
+from sdssflow import failures, terminal
+from sdssflow.files import write_json
 from sdssflow.logs import reason, run
 from sdssflow.prepare.parts import read_part
 from tests.workflow.conftest import Run
@@ -26,11 +30,11 @@ def project(tmp_path_factory) -> Run:
 
 SEVERAL = f"""\
 import_catalogue (sample breaks) failed (log: logs/import_catalogue/breaks.log):
-IndexError: pop from empty list (not foreseen: the log has the traceback)
+IndexError: pop from empty list. Not foreseen: report it with the log, which has the traceback.
 
 import_catalogue (sample killed) failed (log: logs/import_catalogue/killed.log):
-killed before it could say why, most often because the machine has too little memory for all \
-that runs on it: run again with --cores 1.
+killed by SIGKILL before it could say why, most often because the machine has too little memory \
+for all that runs on it: run again with --cores 1.
 
 {REFUSED.format(more=", and 1 more for the same reason")}
 
@@ -41,10 +45,10 @@ or leave the cell empty if it is none.\
 """
 
 
-def told(project, *arguments) -> str:
+def told(project, *arguments, status=1) -> str:
     """Return what a run that has to fail leaves on standard error."""
     done = project.snakemake(*arguments, check=False)
-    assert done.returncode == 1
+    assert done.returncode == status
     return done.stderr
 
 
@@ -53,6 +57,11 @@ def test_each_reason_stands_once_at_the_end(project):
     assert_last(text, SEVERAL)
     assert all(text.count(line) == 1 for line in SEVERAL.splitlines() if line)
     assert (project.folder / catalogue("sound")).is_file()
+    words = ("RuleException", "Error in rule", "Look above")
+    assert not [word for word in words if word in text]
+    assert text.count("import_catalogue failed (log: ") == len(ROWS) - 1
+    (whole,) = (project.folder / ".snakemake/log").iterdir()
+    assert all(word in whole.read_text() for word in words)
     for name in ("breaks", "refused"):
         log = (project.folder / f"logs/import_catalogue/{name}.log").read_text()
         assert "Traceback (most recent call last)" in log
@@ -67,13 +76,52 @@ def test_a_refused_file_is_the_last_word_of_a_run(project, quiet):
 
 
 def test_a_mistake_in_the_configuration_is_the_last_word_too(project):
-    text = told(project, "--config", "seds=1", "--cores", "1", "--quiet", "all")
+    text = told(project, "--config", "seds=1", "--cores", "1", "--quiet", "all", status=2)
     assert text.rstrip().splitlines()[-2] == (
         "--config seds: seds: unknown key (did you mean 'seeds'?)"
     )
     assert text.count("unknown key") == 1
     assert "Traceback" not in text
     assert "common.smk" not in text
+
+
+def test_the_file_that_the_user_gave_is_named(project):
+    (project.folder / "mine.yaml").write_text("seeds: [1]\nfigures:\n  dip: 50\n")
+    text = told(project, "--configfile", "mine.yaml", "-n", status=2)
+    assert "\nmine.yaml, line 3: figures.dip: unknown key (did you mean 'dpi'?)\n" in text
+    assert "config/config.yaml" not in text
+
+
+def test_of_an_unknown_target_the_nearest_known_one_is_said(project):
+    text = told(project, "results/sond/catalogue/catalogue.parquet")
+    assert (
+        text.rstrip()
+        .splitlines()[-1]
+        .startswith(
+            "results/sond/catalogue/catalogue.parquet: no rule has this name or makes this file "
+            "(did you mean results/sound/catalogue/catalogue.parquet?)"
+        )
+    )
+    assert "(did you mean bundles?)" in told(project, "bundels")
+
+
+def test_a_run_that_is_interrupted_says_how_to_go_on(project):
+    log = project.folder / "logs/import_catalogue/sound.log"
+    log.unlink(missing_ok=True)
+    (project.folder / "wait").touch()
+    # a shell starts what runs in its background with SIGINT ignored, and children inherit that
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = project.start(catalogue("sound"), "--force", output="interrupted.txt")
+    signal.signal(signal.SIGINT, handler)
+    while process.poll() is None and not (log.exists() and "INFO" in log.read_text()):
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        assert process.wait(timeout=900) == 130
+    finally:
+        (project.folder / "wait").unlink()
+    assert_last((project.folder / "interrupted.txt").read_text(), failures.STOPPED)
+    assert "KeyboardInterrupt" in log.read_text()
 
 
 def test_a_source_that_is_gone_is_missed_where_its_results_are(project):
@@ -87,6 +135,20 @@ def test_a_source_that_is_gone_is_missed_where_its_results_are(project):
         "sample sound: source.path: data/sound.csv: there is no such file (did you mean "
         f"'sounds.csv'?). Put it there, or correct the path: it is relative to {project.folder}.",
     )
+
+
+def test_a_source_that_may_not_be_read_is_told_before_a_job(tmp_path, monkeypatch):
+    path = tmp_path / "a.csv"
+    path.write_text("")
+    assert failures.present(str(path), "sample a: source.path") == str(path)
+
+    def forbid(*_):
+        raise PermissionError(13, "Permission denied")  # which root, as tests may be, never meets
+
+    monkeypatch.setattr(os, "open", forbid)
+    with pytest.raises(failures.Refusal, match="a.csv: Permission denied. Let yourself") as refused:
+        failures.present(str(path), "sample a: source.path")
+    atexit.unregister(refused.value.say)
 
 
 # commands of a SLURM that runs each job at once, while sbatch waits
@@ -130,6 +192,8 @@ def test_of_submitted_jobs_too_the_reason_is_the_last_word(project, cluster):
     )  # fmt: skip
     assert_last(text, REFUSED.format(more=""))
     assert "Group job prepare" in text
+    assert "a group of clean_catalogue, import_catalogue failed (log: logs/slurm/" in text
+    assert "Error in " not in text
     assert "2\n" in text.split("total")[1]  # of the two, one never began
 
 
@@ -207,29 +271,125 @@ def test_long_and_many_reasons_are_cut(logs):
 
 
 @pytest.mark.parametrize(
-    ("failed", "kill", "error", "expected"),
+    ("failed", "running", "kill", "error", "status", "expected"),
     [
-        ([], None, None, failures.INTERRUPTED),
-        ([job("b")], "graceful", None, failures.INTERRUPTED),
-        ([job("b"), job("a")], "graceful", None, "no room\nat all"),
-        ([job("b")], None, None, "too little memory for all that runs on it"),
-        ([], None, OSError("sbatch"), None),
+        ([], ["b"], None, None, 130, failures.STOPPED),
+        ([], [], None, None, 130, failures.STOPPED),
+        (["b"], [], "graceful", None, 130, failures.STOPPED),
+        (["b"], ["c"], None, None, 130, failures.STOPPED),
+        (["b", "a"], [], "graceful", None, 130, "no room\nat all"),
+        (["b"], [], None, None, 1, "too little memory for all that runs on it"),
+        (["a"], ["c"], None, OSError("sbatch"), 1, "no room\nat all"),
+        ([], [], None, OSError("sbatch"), None, None),
     ],
-    ids=["Ctrl-C", "TERM", "TERM after a failure", "killed", "Snakemake's own words"],
-)
-def test_what_an_interrupted_run_says(logs, failed, kill, error, expected):
+    ids=["Ctrl-C", "all had ended", "TERM", "Ctrl-C later", "TERM after a failure", "killed",
+         "failed", "Snakemake's own words"],
+)  # fmt: skip
+def test_what_an_interrupted_run_says(logs, failed, running, kill, error, status, expected):
     watch = logs({}, {"a": FAILED, "b": WORKING})
-    scheduler = SimpleNamespace(failed=failed, _user_kill=kill, _executor_error=error)
+    scheduler = SimpleNamespace(
+        failed=list(map(job, failed)), running=set(running), _user_kill=kill, _executor_error=error
+    )
     logger.addHandler(watch)
     try:
         failures.tell(SimpleNamespace(scheduler=scheduler, local_exec=True))
     except failures.Refusal as refusal:
+        atexit.unregister(refusal.say)
+        assert refusal.code == status
         assert expected in str(refusal)
-        assert str(refusal).count("log:") == (expected != failures.INTERRUPTED)
+        assert (failures.STOPPED in str(refusal)) is (status == 130)
+        assert str(refusal).count("log:") == (expected != failures.STOPPED)
     else:
-        assert expected is None
+        assert status is None
     finally:
         logger.removeHandler(watch)
+
+
+def said_by_snakemake(event, message="", **what):
+    return logging.makeLogRecord({"event": event, "msg": message, **what})
+
+
+SIGNALLED = "RuleException:\nCalledProcessError in file \"a.smk\", line 1:\nCommand 'python a.py' "
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        ("died with <Signals.SIGKILL: 9>.", "killed by SIGKILL .* --cores 1"),
+        ("returned non-zero exit status 137.", "killed by SIGKILL .* --cores 1"),
+        ("died with <Signals.SIGSEGV: 11>.", "ended by SIGSEGV before it could say why"),
+        ("returned non-zero exit status 1.", "killed before it could say why"),
+    ],
+)
+def test_a_signal_that_ended_a_job_is_named(logs, end, expected):
+    watch = logs({}, {"a": WORKING, "b": WORKING})
+    watch.handle(said_by_snakemake("error", SIGNALLED + end, exception="RuleException"))
+    watch.handle(said_by_snakemake("job_error", log=["a.log"], rule_msg=None))
+    watch.handle(said_by_snakemake("job_error", log=["b.log"], rule_msg=None))
+    a, b = failures.failures([job("a"), job("b")], watch)
+    assert re.match(expected, a.reason)
+    assert b.reason.startswith("killed before")
+
+
+TRACEBACK = 'Traceback (most recent call last):\n  File "a.py"\n'
+FULL = "OSError: [Errno 28] No space left on device: 'a'"
+
+
+def brief(follow=True):
+    """How the terminal shows records, if Snakemake itself says 'whole' of each."""
+    formatter = terminal.Brief(SimpleNamespace(format=lambda record: "whole"), list)
+    formatter.reasons_follow = follow
+    return formatter
+
+
+@pytest.mark.parametrize(
+    ("record", "shown"),
+    [
+        (said_by_snakemake("error", SIGNALLED + "died", exception="RuleException"), "whole"),
+        (said_by_snakemake("error", f"{TRACEBACK}ValueError: no\n", exception="ValueError"),
+         "\nValueError: no\nSnakemake can't go on; with --verbose it says where that came up."),
+        (said_by_snakemake("error", "Error: no\nTraceback:\n  File", exception="WorkflowError"),
+         "\nError: no\nSnakemake can't go on; with --verbose it says where that came up."),
+        (said_by_snakemake("error", f"{TRACEBACK}{FULL}\n", exception="OSError"),
+         "\n[Errno 28] No space left on device: 'a': make room, then run again."),
+        (said_by_snakemake("error", "It is too deep.", exception="RecursionError"), "whole"),
+        (said_by_snakemake("error"), "whole"),
+        (said_by_snakemake("job_info"), "whole"),
+    ],
+    ids=["of no job", "traceback", "input function", "disk full", "words", "without its kind",
+         "progress"],
+)  # fmt: skip
+def test_the_terminal_shows_no_traceback_of_snakemake(record, shown):
+    assert brief().format(record) == shown
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_snakemakes_words_are_kept_where_no_reasons_follow(follow):
+    record = said_by_snakemake("error", SIGNALLED + "exit status 1", exception="RuleException")
+    assert brief(follow).format(record) == ("" if follow else "whole")
+    record = said_by_snakemake("job_error", indent=False, rule_name="a", log=[], rule_msg=None)
+    assert brief(follow).format(record).endswith("\na failed" if follow else "whole")
+
+
+def test_a_folder_that_is_locked_is_told_with_the_way_on(project):
+    locks = project.folder / ".snakemake/locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    (locks / "0.output.lock").write_text(f"{catalogue('refused')}\n")
+    (locks / "0.input.lock").write_text("")
+    text = told(project, catalogue("refused"))
+    project.snakemake("--unlock")
+    assert text.rstrip().splitlines()[-1].startswith(f"{project.folder} is locked: ")
+    assert "snakemake --unlock" in text
+
+
+def test_what_a_batch_system_says_of_a_job_stands_in_its_line():
+    said = "SLURM-job '7' failed, SLURM status is: 'TIMEOUT'. For further error details see there"
+    record = said_by_snakemake(
+        "job_error", indent=False, rule_name="a", log=["logs/a.log"], rule_msg=said
+    )
+    assert brief().format(record).splitlines()[1:] == [
+        "a failed (log: logs/a.log): SLURM-job '7' failed, SLURM status is: 'TIMEOUT'"
+    ]
 
 
 def test_a_reason_that_no_log_can_take_is_said_at_once(tmp_path, monkeypatch, capsys):
@@ -257,15 +417,16 @@ def interrupt():
 @pytest.mark.parametrize(
     ("call", "expected"),
     [
-        (lambda: [].pop(), "IndexError: pop from empty list (not foreseen: the log has"),
-        (lambda: Path("not/there").read_text(), "FileNotFoundError: [Errno 2] No such file"),
+        (lambda: [].pop(), "IndexError: pop from empty list. Not foreseen: report it with the log"),
+        (lambda: write_json(Path("a"), object()), r"TypeError: .* \(sdssflow/files.py, line \d+\)"),
+        (lambda: Path("not/there").read_text(), r"FileNotFoundError: \[Errno 2\] No such file"),
         (lambda: read_part("nowhere.parquet", 0, "x"), "unknown part 'x'; known: train"),
         (interrupt, "interrupted. The same command goes on from here."),
     ],
-    ids=["library", "file", "our words", "interrupted"],
+    ids=["library", "place", "file", "our words", "interrupted"],
 )
 def test_words_of_ours_are_told_as_they_are(call, expected):
-    assert reason(raised(call)).startswith(expected)
+    assert re.match(expected, reason(raised(call)))
 
 
 def test_a_file_one_may_not_read_and_a_folder_one_may_not_write_are_told_apart():

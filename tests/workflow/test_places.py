@@ -127,5 +127,5 @@ def test_a_module_renames_its_rules_and_leaves_those_of_others_alone(elsewhere, 
 def test_a_module_with_a_prefix_is_refused_in_a_line(tmp_path):
     parent(tmp_path, 'prefix: "sdss"')
     answer = server().run(tmp_path, ["--cores", "1", "-n"])
-    assert answer["status"] == 1
+    assert answer["status"] == 2
     assert "takes no prefix" in answer["stderr"].strip().splitlines()[-1]

@@ -41,7 +41,10 @@ TASKS = {"zspec": "regress", "spec_class": "classify"}
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Write ``config/samples/NAME.yaml``; one line and status 1 if it can't be."""
+    """Write ``config/samples/NAME.yaml``; one line and status 1 if it can't be.
+
+    A mistake in `arguments` ends the program with status 2.
+    """
     parser = argparse.ArgumentParser(
         prog="sdssflow new sample", description="Draft the definition of a sample from a table."
     )
@@ -56,7 +59,7 @@ def main(arguments: Sequence[str]) -> None:
         TypeAdapter(SampleName).validate_python(asked.name)
     except ValidationError as error:
         problem = error.errors()[0]["msg"]
-        raise SystemExit(f"{asked.name!r} is no name for a sample: {problem}") from None
+        parser.error(f"{asked.name!r} is no name for a sample: {problem}")
     try:
         if path.exists():
             raise UnclearError(f"{path} is there already; choose another name")

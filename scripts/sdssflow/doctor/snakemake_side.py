@@ -24,6 +24,8 @@ from snakemake.api import WorkflowApi
 from snakemake.cli import args_to_api, get_argument_parser
 from snakemake.iocontainers import InputFiles, ResourceList
 
+from sdssflow.failures import Refusal
+
 BY_INPUT = frozenset({"mem", "mem_mb", "mem_mib", "disk_mb", "runtime"})
 
 
@@ -50,6 +52,8 @@ def main(snakefile: str, profile: str = "", *configfiles: str) -> dict[str, Any]
             parser = get_argument_parser([profile] if profile else None)
             layers = ["--configfile", *configfiles] if configfiles else []
             found = _rules(parser.parse_args([*options, *layers]), parser)
+        except Refusal:
+            found = {}  # a mistake in the configuration or a file that is missing has its own row
         except SystemExit:  # argparse says why after the usage
             lines = said.getvalue().strip().splitlines() or ["it can't be read"]
             found = {"complaint": lines[-1].split("error: ", 1)[-1].strip()}
@@ -57,7 +61,8 @@ def main(snakefile: str, profile: str = "", *configfiles: str) -> dict[str, Any]
             found = {"complaint": str(error)}
         if not found.get("rules"):  # their names at least, which neither of both decides
             parser = get_argument_parser()
-            found["rules"] = _rules(parser.parse_args(options), parser)["rules"]
+            with contextlib.suppress(Refusal):
+                found["rules"] = _rules(parser.parse_args(options), parser)["rules"]
     return answers | found
 
 

@@ -17,7 +17,7 @@ from sdssflow import bundle
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.usual_names import UnclearError, columns_in
 from sdssflow.configuration.file_sources import FileSource
-from sdssflow.configuration.reading import ConfigurationError, read_document
+from sdssflow.configuration.reading import read_document
 from sdssflow.configuration.targets import AppliedModel, Target
 from sdssflow.estimate.gathering import flow_of
 from sdssflow.estimate.guessing import Guess, guess
@@ -27,7 +27,10 @@ from sdssflow.prepare.columns import MissingColumnError
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Estimate the objects of a table and say what was done; one line and status 1 if it can't."""
+    """Estimate the objects of a table and say what was done; one line and status 1 if it can't.
+
+    Raises ConfigurationError if the map of columns can't be read.
+    """
     parser = argparse.ArgumentParser(prog="sdssflow estimate", description=__doc__.splitlines()[0])
     parser.add_argument("table")
     parser.add_argument("bundles", nargs="+")
@@ -38,8 +41,7 @@ def main(arguments: Sequence[str]) -> None:
     try:
         _estimate(asked)
     except (
-        CatalogueError, ConfigurationError, MissingColumnError, OSError, UnclearError,
-        bundle.BundleError,
+        CatalogueError, MissingColumnError, OSError, UnclearError, bundle.BundleError,
     ) as error:  # fmt: skip
         raise SystemExit(f"{error}") from None
 

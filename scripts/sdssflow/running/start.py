@@ -16,6 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from sdssflow import failures
 from sdssflow.running import queue, runs
 
 
@@ -57,6 +58,8 @@ def main(arguments: list[str]) -> None:
         settle(known.directory, known.orphans)
     except (StartError, queue.QueueError) as error:
         raise SystemExit(f"Not started: {error}") from None
+    except KeyboardInterrupt:
+        failures.refuse("Interrupted: nothing was started.", failures.INTERRUPTED)
     if known.directory != Path():
         rest += ["--directory", str(known.directory)]
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", *rest])
