@@ -51,12 +51,13 @@ def snakemake(*fixed: str) -> Callable[[Sequence[str]], None]:
     def become(arguments: Sequence[str]) -> None:
         check_files(arguments)
         given = {argument.partition("=")[0] for argument in arguments}
-        words = [*fixed, *arguments]
+        ours: list[str] = []  # before what is given, which may end with -- and targets
         if not given & WHERE_IT_RUNS and not any(a.startswith(("-c", "-j")) for a in given):
-            words += ["--cores", "all"]
+            ours += ["--cores", "all"]
         if not given & {"--snakefile", "-s"}:
-            words += ["--snakefile", os.path.relpath(PROJECT / "Snakefile")]
-        os.execv(sys.executable, [sys.executable, "-m", "snakemake", *words])
+            ours += ["--snakefile", os.path.relpath(PROJECT / "Snakefile")]
+        words = ["-m", "snakemake", *fixed, *ours, *arguments]
+        os.execv(sys.executable, [sys.executable, *words])
 
     return become
 
