@@ -375,12 +375,12 @@ def published():
         for name, task, split in PARTS
         if task == "regress"
     }
-    curves = entries.curve_models(numbers, trained)
+    predicting = entries.predicting_models(numbers, trained)
     return {
-        "curves": json.dumps(curves),
+        "predicting": json.dumps(predicting),
         "predictions": [
             f"results/{sample}/regress/{split}/{model}/predictions.parquet"
-            for sample, split, model in curves
+            for sample, split, model in predicting
         ],
         "numbers": definitions(numbers),
         "tables": json.dumps(tables),

@@ -130,6 +130,27 @@ rule score_redshifts:
         "../scripts/score_redshifts.py"
 
 
+rule score_photoz:
+    input:
+        predictions=of_models("predictions.parquet"),
+        catalogue="results/{sample}/clean/catalogue.parquet",
+    output:
+        scores=reported("results/{sample}/regress/{split}/photoz_scores.csv"),
+        differences=reported("results/{sample}/regress/{split}/photoz_differences.csv"),
+    wildcard_constraints:
+        sample=one_of(those(SAMPLES, lambda its: its.has_photoz)),
+    resources:
+        **needs(600, 20, minutes=30),
+    params:
+        models=lambda wildcards: models_of(wildcards.sample),
+        settings=as_text(RUN.redshift_scores.canonical()),
+        bootstrap=as_text(RUN.bootstrap.canonical()),
+    message:
+        "Scoring SDSS's own redshifts beside the models of {wildcards.sample}, split {wildcards.split}"
+    script:
+        "../scripts/score_photoz.py"
+
+
 rule explain_redshifts:
     input:
         models=of_models("{seed}", among=EXPLAINED),

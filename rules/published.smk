@@ -14,7 +14,7 @@ rule check_published:
     params:
         numbers=lambda wildcards: published()["numbers"],
         tables=lambda wildcards: published()["tables"],
-        curves=lambda wildcards: published()["curves"],
+        predicting=lambda wildcards: published()["predicting"],
         bootstrap=as_text(RUN.bootstrap.canonical()),
         reasons=lambda wildcards: published()["reasons"],
         settings=FIGURES,

@@ -6,11 +6,12 @@ is listed too, with what would make it.
 
 Input
     scores : score tables of the samples that entries are compared with; may be none
-    predictions : test predictions of models that curves are compared with; may be none
+    predictions : test predictions of models that curves, and numbers of objects distributed
+        otherwise than ours, are compared with; may be none
 Parameters
     numbers : JSON object, name of an entry to its definition
     tables : [sample, task, split] of each input, in their order
-    curves : [sample, split, model] of each of the predictions, in their order
+    predicting : [sample, split, model] of each of the predictions, in their order
     bootstrap : canonical JSON of `bootstrap`
     reasons : JSON object, name of a sample to why this run does not have it
     settings : canonical JSON of `figures`
@@ -28,6 +29,7 @@ from sdssflow.configuration.published import PublishedNumber
 from sdssflow.evaluate.curves import scores_of_curves
 from sdssflow.evaluate.published import VERDICTS, check_numbers
 from sdssflow.evaluate.published_figures import draw_curves
+from sdssflow.evaluate.selections import weighted_scores
 from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run
 from sdssflow.plotting import save_figure, style
@@ -42,15 +44,18 @@ def main(snakemake):
     keys = [tuple(key) for key in json.loads(snakemake.params.tables)]
     paths = list(snakemake.input.get("scores", []))
     tables = {key: read_csv(path) for key, path in zip(keys, paths, strict=True)}
-    models = [tuple(key) for key in json.loads(snakemake.params.curves)]
+    models = [tuple(key) for key in json.loads(snakemake.params.predicting)]
     paths = list(snakemake.input.get("predictions", []))
     predictions = {
         key: read_predictions([path], [key[-1]])[0] for key, path in zip(models, paths, strict=True)
     }
     bootstrap = Bootstrap.from_canonical(snakemake.params.bootstrap)
     reasons = json.loads(snakemake.params.reasons)
-    curves = scores_of_curves(numbers, predictions, bootstrap)
-    table = check_numbers(numbers, tables, reasons, curves)
+    of_predictions = (
+        scores_of_curves(numbers, predictions, bootstrap),
+        weighted_scores(numbers, predictions, bootstrap),
+    )
+    table = check_numbers(numbers, tables, reasons, *of_predictions)
     write_csv(table, snakemake.output.published)
     with style():
         settings = Figures.from_canonical(snakemake.params.settings)

@@ -17,6 +17,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from skyserver_standin.photoz import PHOTOZ
 from skyserver_standin.sql_types import Catalog, SqlError, SqlType, Table
 
 BANDS = ("u", "g", "r", "i", "z")
@@ -49,7 +50,7 @@ class Database:
     """SkyServer's schema `dbo` over ``specobj.parquet`` and ``photoobj.parquet`` in `folder`.
 
     A sky of photometry alone has no ``specobj.parquet``; then there are no tables of spectra. Nor
-    are there those of WISE without ``wise.parquet``.
+    are there those of WISE without ``wise.parquet``. Photoz is made of the spectra.
     Opening is quick whatever the size of the files. `memory` and `threads` limit all queries.
     """
 
@@ -130,7 +131,8 @@ def _views(folder: Path) -> dict[str, str]:
         "WISE_xmatch": f"SELECT sdss_objid, cntr AS wise_cntr, match_dist FROM {matches}",
         "WISE_allsky": f"SELECT cntr, {_WISE} FROM {matches}",
     }
-    found = spectra if (folder / "specobj.parquet").is_file() else {}
+    has_spectra = (folder / "specobj.parquet").is_file()
+    found = spectra if has_spectra else {}
     return (
         found
         | (wise if (folder / "wise.parquet").is_file() else {})
@@ -139,6 +141,7 @@ def _views(folder: Path) -> dict[str, str]:
             "PhotoObj": "SELECT * FROM dbo.PhotoObjAll WHERE mode IN (1, 2)",
             "PhotoPrimary": "SELECT * FROM dbo.PhotoObjAll WHERE mode = 1",
         }
+        | ({"Photoz": PHOTOZ} if has_spectra else {})
     )
 
 

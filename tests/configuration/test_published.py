@@ -1,12 +1,14 @@
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import jsonschema
 import pytest
 import yaml
 from snakemake.utils import update_config
 
+from sdssflow.configuration import classifiers, regressors
 from sdssflow.configuration.loading import ConfigurationError, load_run, load_sample, load_samples
 from sdssflow.configuration.published import (
     CONFIGURATIONS,
@@ -79,6 +81,35 @@ def test_what_an_entry_is_compared_with_exists(name):
             assert each.model in known
 
 
+KINDS = {
+    get_args(kind.model_fields["kind"].annotation)[0]
+    for union in (classifiers.ClassifierSettings, regressors.RegressorSettings)
+    for kind in get_args(get_args(union)[0])
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_what_closes_a_gap_exists(name):
+    assert "gaps" in read(f"config/published/{name}.yaml")
+    for gap in NUMBERS[name].gaps:
+        for closing in gap.closed_by:
+            assert closing.model is None or closing.model in KINDS
+            if closing.sample:
+                load_sample(ROOT / f"config/samples/{closing.sample}.yaml")
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_the_rows_of_a_comparison_close_the_gap_that_they_stand_for(name):
+    number, default = NUMBERS[name], RUNS["config/config.yaml"].samples
+    compared = {c.sample for c in number.comparisons if c.tolerance and not c.selection}
+    closed = {its.sample for gap in number.gaps for its in gap.closed_by if gap.of == "rows"}
+    assert compared - set(default) <= closed
+    if compared & set(default):
+        assert not number.gaps
+    elif not compared:
+        assert number.gaps
+
+
 @pytest.mark.parametrize("name", NUMBERS)
 def test_metric_and_convention_are_those_of_a_score_table(name):
     number = NUMBERS[name]
@@ -121,6 +152,14 @@ def test_two_samples_of_the_same_rows_are_downloaded_once(one, other):
     assert first.features != second.features
 
 
+def selected(tolerance=None, **said):
+    """Changes that weight our objects to a paper's."""
+    comparison = {"sample": "mgs", "split": "published", "model": "linear", "because": "x"}
+    selection = {"variable": "zspec", "according_to": "p. 3", **said}
+    comparison |= {"selection": selection} | ({"tolerance": tolerance} if tolerance else {})
+    return {"comparisons": [comparison]}
+
+
 def changed(**changes):
     return read("config/published/ball2008_main_galaxies.yaml") | changes
 
@@ -145,6 +184,18 @@ def changed(**changes):
         ({"value": None, "curve": {"edges": [0, 2, 1], "values": [1, 2]}}, "ascend"),
         ({"value": float("nan")}, "value"),
         ({"uncertainty": -0.1}, "uncertainty"),
+        ({"gaps": [{"of": "luck", "what": "x"}]}, "of"),
+        ({"gaps": [{"of": "rows", "what": "x", "closed_by": [{}]}]}, "one of them"),
+        ({"gaps": [{"of": "rows", "what": "x",
+                    "closed_by": [{"sample": "a", "model": "b"}]}]}, "one of them"),
+        (selected(median=0.1), "say by tolerance within what the two are compatible"),
+        (selected(0.1), "any of minimum, maximum and median"),
+        (selected(0.1, minimum=0.3, median=0.1), "median and maximum ascend"),
+        (selected(0.1, median=1, histogram={"edges": [0, 1], "shares": [1]}), "any of minimum"),
+        (selected(0.1, histogram={"edges": [0, 1], "shares": [1, 2]}), "one edge more than shares"),
+        (selected(0.1, histogram={"edges": [0, 1], "shares": [0]}), "a share above 0"),
+        (selected(0.1, histogram={"edges": [1, 0], "shares": [1]}), "let them ascend"),
+        (selected(0.1, median=0.1) | {"task": "classify"}, "of one number of redshifts alone"),
         ({"unit": "mag"}, "unit"),
     ],
 )  # fmt: skip
@@ -198,6 +249,11 @@ def test_only_tables_that_a_run_makes_are_asked_for():
     assert len(tables) == len(set(tables))
 
 
+def described(closing):
+    """A closing as the page has it."""
+    return closing.address or f"`{closing.sample or closing.model}`"
+
+
 def test_the_page_lists_the_entries_as_they_are():
     page = (ROOT / "docs/published_numbers.md").read_text(encoding="utf-8")
     rows = []
@@ -207,9 +263,15 @@ def test_the_page_lists_the_entries_as_they_are():
         error = f" ± {number.uncertainty:g}" if number.uncertainty is not None else ""
         subset = "" if number.subset == "all" else f" of {number.subset}"
         citation = number.citation.short.partition(",")[0]
+        closings = [closing for gap in number.gaps for closing in gap.closed_by]
+        told = [", ".join(dict.fromkeys(gap.of for gap in number.gaps))]
+        told.append(", ".join(dict.fromkeys(map(described, closings))))
         rows.append(
             f"| `{name}` | {citation} | {number.metric} ({number.convention}){subset} | "
-            f"{value}{error} | {number.verified.how} |".replace("|z", "\\|z")
+            f"{value}{error} | {number.verified.how} | {' | '.join(its or '–' for its in told)} |"
+            "".replace("|z", "\\|z")
         )
-    listed = re.findall(r"^\| `\w+` \| .* \| (?:read|quoted|digitised) \|$", page, re.MULTILINE)
+    listed = re.findall(
+        r"^\| `\w+` \| .* \| (?:read|quoted|digitised) \| .* \|$", page, re.MULTILINE
+    )
     assert listed == rows, "paste this:\n" + "\n".join(rows)

@@ -25,6 +25,7 @@ from sdssflow.evaluate.published import (
     NOT_RUN,
     REPRODUCED,
     UNDECIDED,
+    Refused,
     agreement,
     check_numbers,
 )
@@ -94,7 +95,7 @@ FEATURES, SCORES = "mgs/features/features.parquet", "mgs/regress/published/score
 
 
 def checked(number, tables, reasons=None):
-    table = check_numbers({"entry": number}, tables, reasons or {}, {})
+    table = check_numbers({"entry": number}, tables, reasons or {}, {}, {})
     assert list(table.columns) == COLUMNS
     assert len(table) == len(number.comparisons)
     return table.iloc[0]
@@ -151,6 +152,57 @@ def test_what_was_not_run_says_why(tables, reasons, because):
     assert pd.isna(row["ours"])
 
 
+SELECTION = {"variable": "zspec", "median": 0.1, "according_to": "abstract"}
+
+
+@pytest.mark.parametrize(
+    ("ours", "verdict"),
+    [
+        ((0.0208, 0.0205, 0.0211, "abc", 1234.5), "compatible within"),
+        ((0.0200, 0.0190, 0.0211, "abc", 1234.5), "compatibility undecided"),
+        ((0.0160, 0.0150, 0.0170, "abc", 1234.5), "not compatible"),
+        (Refused("ours end before"), NOT_COMPARABLE),
+        (None, NOT_RUN),
+    ],
+)
+def test_weighted_objects_reproduce_nothing(ours, verdict):
+    number = entry(comparisons=[comparison(), comparison(selection=SELECTION)])
+    weighted = {} if ours is None else {("entry", "mgs", "published", "linear"): ours}
+    table = check_numbers({"entry": number}, {KEY: scores()}, {}, {}, weighted)
+    assert table["verdict"].tolist() == [REPRODUCED, verdict]
+    row = table.iloc[1]
+    assert row["weighted_to"] == "zspec: median 0.1 (abstract)"
+    if ours is None:
+        assert row["because"] == "this run has no 'linear' on split 'published' of mgs"
+    elif isinstance(ours, Refused):
+        assert row["because"] == "ours end before"
+    else:
+        assert (row["ours"], row["effective_n"], row["digest"]) == (ours[0], 1234.5, "abc")
+    assert table["weighted_to"].isna()[0]
+    names = list(reproduction._verdicts(table))
+    assert names[1] == f"{names[0]}, weighted"
+
+
+def test_a_row_says_what_stands_between_us_and_a_number_and_what_closes_it():
+    gaps = [
+        {"of": "rows", "what": "all of them", "closed_by": [{"sample": "a"}, {"sample": "b"}]},
+        {"of": "method", "what": "neighbours", "closed_by": [{"model": "nearest_neighbours"}]},
+        {"of": "features", "what": "images", "closed_by": [{"address": "x.org"}]},
+        {"of": "formula", "what": "not said"},
+    ]
+    number = entry(comparisons=[comparison()], gaps=gaps)
+    row = checked(number, {KEY: scores()}, {"a": "needs a download"})
+    assert (
+        row["gaps"] == "rows: all of them; method: neighbours; features: images; formula: not said"
+    )
+    assert row["closed_by"] == (
+        "rows: sample a (needs a download) or sample b (in this run); "
+        "method: models of kind nearest_neighbours; features: x.org; "
+        "formula: nothing that we know of"
+    )
+    assert checked(entry(comparisons=[comparison()], gaps=[]), {KEY: scores()})["gaps"] == ""
+
+
 OUTPUTS = {"published": "published.csv", "curves": "curves.png"}
 
 
@@ -163,7 +215,7 @@ def test_the_script_reads_the_tables_it_is_given(tmp_path):
         {name: str(tmp_path / file) for name, file in OUTPUTS.items()},
         numbers=json.dumps(numbers),
         tables=json.dumps([list(KEY)]),
-        curves="[]",
+        predicting="[]",
         bootstrap=BOOTSTRAP.canonical(),
         reasons="{}",
         settings=Figures().canonical(),
@@ -193,7 +245,8 @@ def predictions(n=400):
 
 def of_curve(number, found, reasons=None):
     numbers = {"entry": number}
-    return check_numbers(numbers, {}, reasons or {}, scores_of_curves(numbers, found, BOOTSTRAP))
+    curves = scores_of_curves(numbers, found, BOOTSTRAP)
+    return check_numbers(numbers, {}, reasons or {}, curves, {})
 
 
 def test_a_curve_is_compared_bin_by_bin():
@@ -239,7 +292,9 @@ def finished(tmp_path):
     table = pa.table({"x": [1.0, 2.0]})
     write_parquet(table, results / FEATURES)
     write_scores(results)
-    published = check_numbers({"entry": entry(comparisons=[comparison()])}, {KEY: scores()}, {}, {})
+    published = check_numbers(
+        {"entry": entry(comparisons=[comparison()])}, {KEY: scores()}, {}, {}, {}
+    )
     write_csv(published, results / "published.csv")
     locked = {
         "tables": {FEATURES: content_digest(table)},

@@ -3,10 +3,12 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from pydantic import ValidationError
 
 from sdssflow.acquire.schema import Column, field
 from sdssflow.configuration.features import Features
 from sdssflow.configuration.leaks import leak_of
+from sdssflow.configuration.selection import PHOTOZ
 from sdssflow.prepare.features import build_features
 from sdssflow.prepare.leaks import evenly, refuse_copies, single_feature_scores
 from tests.prepare.catalogues import make_catalogue
@@ -105,6 +107,15 @@ def test_areas_are_those_of_scikit_learn():
     table = single_feature_scores({"x": values.astype(float)}, CATALOGUE)
     area = roc_auc_score(CLASS == "QSO", values)
     assert (table["of_class"][0], table["auc"][0]) == ("QSO", pytest.approx(area))
+
+
+@pytest.mark.parametrize("name", PHOTOZ)
+def test_redshifts_of_sdss_are_no_features(name):
+    with pytest.raises(ValidationError, match=f"'{name}' can't be a feature: SDSS fitted it to"):
+        Features(groups=["colors", "extra"], extra=[name])
+    values = DRAW.permutation(N).astype(float)
+    with pytest.raises(ValueError, match=f"'x' is refused: it .* '{name}' .SDSS fitted it"):
+        refuse_copies({"x": values}, pa.table({name: values}))
 
 
 @pytest.mark.parametrize("name", ["zWarning", "Z", "specObjID", "fiberID", "Z_SPEC", "bestObjID"])

@@ -70,8 +70,9 @@ def test_a_sample_has_the_figures_that_it_can_have_or_asks_for(results):
     }
     explained = {"importance", "partial_dependence"}
     explained |= {f"{name}_table" for name in explained}
-    assert absent["galaxies"] == {"sky_map", "redshifts", "color_redshift", "training"} | explained
-    assert absent["mixed"] == {"redshifts", "color_color", "color_redshift"} | explained
+    others = explained | {"photoz_scores", "photoz_differences"}
+    assert absent["galaxies"] == {"sky_map", "redshifts", "color_redshift", "training"} | others
+    assert absent["mixed"] == {"redshifts", "color_color", "color_redshift"} | others
 
 
 def test_only_samples_that_train_an_explained_model_show_which_features_it_uses(results):

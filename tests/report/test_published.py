@@ -15,7 +15,12 @@ ROW = {
     "model": "linear", "ours": 0.0203, "ours_low": 0.0199, "ours_high": 0.0207,
     "difference": 0.0003, "tolerance": 0.001, "verdict": "reproduced", "because": "<b>why</b>",
 }  # fmt: skip
-UNLIKE = ROW | {"verdict": "not comparable", "because": "other galaxies"}
+GAPS = {"gaps": "features: images", "closed_by": "features: nothing that we know of"}
+UNLIKE = ROW | {"verdict": "not comparable", "because": "other galaxies"} | GAPS
+WEIGHTED = ROW | {
+    "verdict": "compatible within", "weighted_to": "zspec: median 0.1 (abstract)",
+    "effective_n": 1234.6,
+}  # fmt: skip
 OTHER = ROW | {"verdict": "not run", "ours": None, "because": "no such sample"}
 
 
@@ -35,6 +40,33 @@ def test_what_was_compared_stands_apart_from_what_was_not(path):
     assert others.folded
     assert [row[-1].text for row in others.rows] == ["other galaxies", "no such sample"]
     assert [row[3].text for row in others.rows] == ["0.02030", ""]
+
+
+def test_gaps_of_a_paper_are_one_row_until_a_number_is_compared(tmp_path):
+    path = tmp_path / "gaps.csv"
+    other = {"entry": "b", "metric": "bias", "convention": "mean"}
+    done = UNLIKE | {"entry": "c", "citation": "Way 2009"}
+    rows = [UNLIKE | {"entry": "a"}, UNLIKE | other, done, done | {"verdict": "differs"}]
+    write_csv(pd.DataFrame(rows, columns=COLUMNS), path)
+    *_, gaps = published_tables(path)
+    scores = "σ_NMAD, median subtracted; bias, mean"
+    assert [[cell.text for cell in row] for row in gaps.rows] == [
+        ["Beck 2016", scores, *GAPS.values()]
+    ]
+
+
+def test_weighted_objects_stand_apart_with_their_effective_number(tmp_path):
+    path = tmp_path / "weighted.csv"
+    rows = [ROW, WEIGHTED, WEIGHTED | {"verdict": "not compatible"}]
+    write_csv(pd.DataFrame(rows, columns=COLUMNS), path)
+    compared, weighted = published_tables(path)
+    assert compared.notes == ["1 reproduced"]
+    assert weighted.notes == ["1 compatible within, 1 not compatible"]
+    assert [cell.text for cell in weighted.rows[0]][5:9] == [
+        "1,235", "0.001", "compatible within", "zspec: median 0.1 (abstract)"
+    ]  # fmt: skip
+    said = published_section(path, tmp_path / "none.png").text[0]
+    assert "1 reproduced, 0 differs, 0 undecided, 1 compatible within, 1 not compatible" in said
 
 
 def test_a_curve_is_a_table_of_its_own_and_one_line_where_it_was_not_run(tmp_path):
@@ -71,7 +103,9 @@ def test_the_section_begins_with_what_was_reproduced(ran, tmp_path):
     assert "1 not comparable" in section.text[0]
     titles = [block.title for block in section.blocks]
     assert (titles[0] == "Published curves and ours") == ran
-    assert titles[-1] == "Published numbers without a comparison"
+    assert titles[-2:] == [
+        "Published numbers without a comparison", "What stands between us and the others"
+    ]  # fmt: skip
 
 
 def test_the_index_shows_published_numbers_if_it_is_given_them(results, pages, path):

@@ -129,7 +129,10 @@ def write_sky(folder, spectra):
     """Write a sky with a few columns only: what the views need."""
     n = len(spectra["specObjID"])
     spec = {**spectra, "sciencePrimary": pa.array([1] * n, pa.int32())}
-    photo = {"objID": pa.array([1], pa.int64()), "mode": pa.array([1], pa.int32())}
+    spec |= {"bestObjID": pa.array([1] * n, pa.int64()), "class": pa.array(["STAR"] * n)}
+    spec["z"] = pa.array([0.0] * n, pa.float32())
+    photo = {name: pa.array([1], pa.int32()) for name in ("mode", "type", "extinction_r")}
+    photo["objID"] = pa.array([1], pa.int64())
     for name in ("u", "g", "r", "i", "z"):
         photo |= {name: pa.array([1], pa.float32()), f"err_{name}": pa.array([1], pa.float32())}
     pq.write_table(pa.table(spec), folder / "specobj.parquet")

@@ -112,6 +112,17 @@ def _columns() -> dict[str, Column]:
         pa.float32(), "arcsec", 0, 1000, "radius of half the Petrosian flux in r"
     )
     columns["published_part"] = Column(pa.string(), "", None, None, "part of the published split")
+    # Photoz has no NULL: what could not be fitted is -9999 (schema browser, DR17)
+    columns |= {
+        "sdss_photoz": Column(pa.float32(), "", -1, 10, "redshift of SDSS's own table Photoz"),
+        "sdss_photoz_err": Column(pa.float32(), "", 0, 10, "its error; none where its fit failed"),
+        "sdss_photoz_neighbours": Column(
+            pa.int32(), "", 0, 100, "nearest neighbours that it was fitted to, at most 100"
+        ),
+        "sdss_photoz_error_class": Column(
+            pa.int32(), "", -7, 7, "1: its error is reliable; negative: extrapolated"
+        ),
+    }
     columns["wise_id"] = Column(pa.int64(), "", 1, None, "WISE source that is the object, cntr")
     columns |= {name: Column.of(one, pa.float32()) for name, one in SHIPPED.items()}
     return columns

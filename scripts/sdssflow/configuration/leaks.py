@@ -20,6 +20,7 @@ LEAKS = {
     "ra": "positions tell survey stripes, not objects",
     "dec": "positions tell survey stripes, not objects",
     "warning": "set by the spectroscopic pipeline when it fits class and redshift",
+    "sdss_photoz": "SDSS fitted it to redshifts of its spectra, those to be tested on among them",
 }
 """What would leak the truth into the features, and why."""
 SPELLINGS = {
@@ -29,6 +30,8 @@ SPELLINGS = {
     **dict.fromkeys(("plateid", "plateno"), "plate"),
     **dict.fromkeys(("fiber", "fibre", "fibreid"), "fiberid"),
     **dict.fromkeys(("photoobjid", "bestobjid", "wiseid", "cntr"), "objid"),
+    **dict.fromkeys(("sdssphotoz", "sdssphotozerr", "sdssphotozneighbours"), "sdss_photoz"),
+    **dict.fromkeys(("sdssphotozerrorclass", "photoerrorclass", "nncount"), "sdss_photoz"),
 }
 """Further words that files and surveys have for the same, without underscores."""
 

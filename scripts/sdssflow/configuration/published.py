@@ -7,6 +7,7 @@ comparison with our own runs either how far apart the two may be, or why they ca
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -112,6 +113,97 @@ class Curve(Section):
         return self
 
 
+class Histogram(Section):
+    """How objects are distributed over bins."""
+
+    edges: list[float] = Field(min_length=2)
+    """Edges of the bins, ascending: one more than shares."""
+    shares: list[Annotated[float, Field(ge=0)]] = Field(min_length=1)
+    """Objects in each bin, as numbers or as shares of the whole."""
+
+    @model_validator(mode="after")
+    def _one_share_a_bin(self) -> Histogram:
+        if len(self.edges) != len(self.shares) + 1 or not sum(self.shares):
+            raise ValueError("give one edge more than shares, and a share above 0")
+        if self.edges != sorted(set(self.edges)):
+            raise ValueError("edges: let them ascend")
+        return self
+
+
+class Selection(Section):
+    """What a paper says of how its objects are distributed: a range, a median or a histogram."""
+
+    variable: Literal["reference_mag", "zspec"]
+    """Of what: the reference magnitude of our sample, or the spectroscopic redshift."""
+    minimum: float | None = None
+    """Smallest value of the paper's objects."""
+    maximum: float | None = None
+    """Largest value."""
+    median: float | None = None
+    """Half of its objects lie below."""
+    histogram: Histogram | None = None
+    """Its objects bin by bin; in place of the others."""
+    according_to: Text
+    """Where that is said."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Selection:
+        ends = [value for value in (self.minimum, self.median, self.maximum) if value is not None]
+        if bool(ends) == bool(self.histogram):
+            raise ValueError("give a histogram, or any of minimum, maximum and median")
+        if ends != sorted(set(ends)):
+            raise ValueError("let minimum, median and maximum ascend")
+        return self
+
+    @property
+    def described(self) -> str:
+        """The distribution in a line."""
+        said = {"from": self.minimum, "to": self.maximum, "median": self.median}
+        words = [f"{word} {value:g}" for word, value in said.items() if value is not None]
+        if self.histogram:
+            words = [f"{len(self.histogram.shares)} bins"]
+        return f"{self.variable}: {', '.join(words)} ({self.according_to})"
+
+    @property
+    def bins(self) -> Histogram:
+        """The same as a histogram; its ends are infinite where none is said."""
+        if self.histogram:
+            return self.histogram
+        low = -math.inf if self.minimum is None else self.minimum
+        high = math.inf if self.maximum is None else self.maximum
+        inner = [] if self.median is None else [self.median]
+        edges = [low, *inner, high]
+        return Histogram.model_construct(edges=edges, shares=[1.0] * (len(edges) - 1))
+
+
+class Closing(Section):
+    """What closes a gap: one of these."""
+
+    sample: Name | None = None
+    """A file of `config/samples/`: its rows or its columns."""
+    model: Name | None = None
+    """A `kind` of model."""
+    address: Text | None = None
+    """Where what is lacking lies outside of this project."""
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Closing:
+        if [self.sample, self.model, self.address].count(None) != 2:
+            raise ValueError("name a sample, a model or an address, and one of them")
+        return self
+
+
+class Gap(Section):
+    """One thing that stands between the rows that come with the project and a published number."""
+
+    of: Literal["rows", "features", "method", "formula"]
+    """What differs: the objects, what models see, the method, or what the number is."""
+    what: Text
+    """What the paper has and we lack, or what is not known to us."""
+    closed_by: list[Closing] = []
+    """What closes it, one or the other; left out where nothing does that we know of."""
+
+
 class Comparison(Section):
     """Which of our numbers is compared with the published one."""
 
@@ -126,6 +218,21 @@ class Comparison(Section):
     uncertain about either. Without it the two can't be compared."""
     because: Text
     """Why this tolerance; without one, why the numbers can't be compared."""
+    selection: Selection | None = None
+    """If given, our test objects are weighted to be distributed as the paper's objects. That makes
+    them no objects of the paper: the verdict is whether the two are compatible, never that a
+    number is reproduced."""
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Sample, split and model."""
+        return self.sample, self.split, self.model
+
+    @model_validator(mode="after")
+    def _a_selection_has_a_tolerance(self) -> Comparison:
+        if self.selection and self.tolerance is None:
+            raise ValueError("selection: say by tolerance within what the two are compatible")
+        return self
 
 
 class PublishedNumber(Section):
@@ -159,6 +266,9 @@ class PublishedNumber(Section):
     """Its standard error as published; nothing where none was."""
     verified: Verified
     """How we know."""
+    gaps: list[Gap] = []
+    """What stands between the rows that come with the project and this number; nothing where the
+    default run compares the two."""
     comparisons: list[Comparison] = Field(min_length=1)
     """What of ours is compared with it."""
 
@@ -168,14 +278,17 @@ class PublishedNumber(Section):
             raise ValueError("give a value or a curve")
         if self.curve and (self.task != "regress" or self.subset != "all"):
             raise ValueError("curve: of redshifts of all objects alone")
+        selected = any(each.selection for each in self.comparisons)
+        if selected and (self.curve or self.task != "regress"):
+            raise ValueError("selection: of one number of redshifts alone")
         return self
 
     @model_validator(mode="after")
     def _each_comparison_once(self) -> PublishedNumber:
-        names = [(each.sample, each.split, each.model) for each in self.comparisons]
+        names = [(*each.place, each.selection is not None) for each in self.comparisons]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"comparisons: {'/'.join(name)} stands there twice")
+                raise ValueError(f"comparisons: {'/'.join(name[:3])} stands there twice")
         return self
 
 
@@ -209,18 +322,18 @@ def score_tables(
     )
 
 
-def curve_models(
+def predicting_models(
     numbers: Mapping[str, PublishedNumber], models: Mapping[tuple[str, str], Sequence[str]]
 ) -> list[tuple[str, str, str]]:
-    """List sample, split and model whose predictions curves are compared with.
+    """List sample, split and model whose predictions are needed: for curves and selections.
 
     `models` are those that a run trains for redshifts, by sample and split.
     """
     wanted = {
-        (each.sample, each.split, each.model)
+        each.place
         for number in numbers.values()
-        if number.curve
         for each in number.comparisons
+        if number.curve or each.selection
     }
     return sorted(its for its in wanted if its[2] in models.get(its[:2], ()))
 

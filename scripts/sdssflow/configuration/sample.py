@@ -13,6 +13,7 @@ from sdssflow.configuration.exploration import Exploration
 from sdssflow.configuration.features import Features
 from sdssflow.configuration.file_sources import EmbeddedSource, FileContent
 from sdssflow.configuration.section import Described, Different, Name, SomeDifferent
+from sdssflow.configuration.selection import PHOTOZ
 from sdssflow.configuration.sources import Source
 from sdssflow.configuration.splits import Split
 
@@ -39,6 +40,12 @@ class Sample(Described):
     regressors: Different[Name] | None = None
     """Names of the regressors to train; by default all of `regressors` in the run's configuration,
     those that learn from classes only if `classify` is among the tasks."""
+
+    @property
+    def has_photoz(self) -> bool:
+        """Whether redshifts are learnt and those of SDSS's own table Photoz are beside them."""
+        asked = "regress" in self.tasks
+        return asked and {*PHOTOZ} <= {*getattr(self.source, "columns", ())}
 
     @model_validator(mode="after")
     def _source_has_something_to_learn_from(self) -> Sample:

@@ -21,13 +21,15 @@ Bit = Annotated[int, Field(ge=0, le=62)]
 
 
 class SdssColumn(NamedTuple):
-    """Where SDSS keeps a quantity: PhotoObjAll, SpecObjAll or WISE_allsky, and of what kind it is.
+    """Where SDSS keeps a quantity, and of what kind it is.
+
+    The tables are PhotoObjAll, SpecObjAll, WISE_allsky and Photoz.
 
     The alias is its name in the answer, if not that of the column: `SpecObjAll.z` is a redshift and
     `PhotoObjAll.z` a magnitude.
     """
 
-    table: Literal["photo", "spec", "wise"]
+    table: Literal["photo", "spec", "wise", "photoz"]
     name: str
     kind: Literal["number", "integer", "text"]
     alias: str = ""
@@ -83,10 +85,17 @@ OPTIONAL: dict[str, SdssColumn] = {
     **{f"cmodel_mag_err_{b}": SdssColumn("photo", f"cModelMagErr_{b}", "number") for b in BANDS},
     "wise_id": SdssColumn("wise", "cntr", "integer", alias="wise_id"),
     **{name: SdssColumn.of(column) for name, column in SHIPPED.items() if column.sdss},
+    # z and zErr are names of other tables too
+    "sdss_photoz": SdssColumn("photoz", "z", "number", alias="photoz"),
+    "sdss_photoz_err": SdssColumn("photoz", "zErr", "number", alias="photozErr"),
+    "sdss_photoz_neighbours": SdssColumn("photoz", "nnCount", "integer"),
+    "sdss_photoz_error_class": SdssColumn("photoz", "photoErrorClass", "integer"),
 }
 """Columns of the catalogue that a sample can ask for besides."""
 
 DOWNLOADABLE = STANDARD | OPTIONAL
+PHOTOZ = tuple(name for name, column in OPTIONAL.items() if column.table == "photoz")
+"""The redshifts that SDSS itself publishes with DR12 and later (Beck et al. 2016): all or none."""
 ALWAYS = ("objid", "specobjid", "plate", "fiberid")
 """What the verification of a download needs."""
 ALWAYS_PHOTOMETRY = ("objid", "run", "camcol", "field")

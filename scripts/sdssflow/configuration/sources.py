@@ -29,6 +29,7 @@ from sdssflow.configuration.selection import (
     ALWAYS,
     ALWAYS_PHOTOMETRY,
     DOWNLOADABLE,
+    PHOTOZ,
     SELECTABLE,
     STANDARD,
     Condition,
@@ -95,6 +96,8 @@ class Selected(Asked):
             (column.sdss or "").startswith("w.") for column in declared
         ):
             always += ("wise_id",)
+        if read.data.get("photoz") or any(name in PHOTOZ for name in names):
+            always += PHOTOZ
         # what tells a limit from a measurement comes with it
         errors = {SHIPPED[name].limit_without for name in names if name in SHIPPED}
         return [name for name in DOWNLOADABLE if name in {*names, *always, *errors}]
@@ -115,7 +118,7 @@ class Selected(Asked):
 
 
 class Rows(Section):
-    """Which rows are asked for; a class of its own, so that it is read before `columns`."""
+    """What is asked for; a class of its own, so that it is read before `columns`."""
 
     # left out where it says what was always so: plans and stored answers hang on the question
     rows: Literal["spectra", "photometry"] = Field(
@@ -124,6 +127,10 @@ class Rows(Section):
     """`spectra`: each row a spectrum with its photometry. `photometry`: each row an object of the
     imaging, whether it has a spectrum or not, without any column of one; `columns` is by default
     the 32 of the standard ones that are photometry."""
+    photoz: bool = Field(default=False, exclude_if=lambda asked: not asked)
+    """Whether the redshifts of SDSS's own table Photoz (Beck et al. 2016) come with `columns`:
+    `sdss_photoz` and three more, which are scored beside the models of the sample and can't be
+    features."""
 
 
 class SkyServerSource(Selected, Rows):
@@ -139,7 +146,8 @@ class SkyServerSource(Selected, Rows):
     """Ranges with more rows than this are split before they are asked for."""
     unchecked_sql: str | None = None
     """ONE MORE CONDITION AS SQL, SENT AS IT STANDS, where `s` is SpecObjAll (not with
-    `rows: photometry`), `p` PhotoObjAll and, if a column of WISE is asked for, `w` WISE_allsky.
+    `rows: photometry`), `p` PhotoObjAll and, if columns of them are asked for, `w` WISE_allsky and
+    `pz` Photoz.
     Nothing checks what it means, and the other ways to SDSS can't follow it."""
     simulated: SimulatedSky | None = None
     """If given, the server is a loopback stand-in over this simulated sky, and `server` is not
@@ -202,7 +210,7 @@ class BulkSource(Selected):
         self._where_declared("bulk")
         asked = [*self.columns, *(condition.column for condition in self.selection)]
         for name in sorted(asked, key=lambda name: name == "wise_id"):
-            if SELECTABLE[name].table == "wise":
+            if SELECTABLE[name].table in ("wise", "photoz"):
                 raise ValueError(f"{name!r} is not in the bulk files of SDSS: ask SkyServer for it")
         return self
 

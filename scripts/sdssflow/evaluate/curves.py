@@ -10,6 +10,7 @@ from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.published import PublishedNumber
 from sdssflow.evaluate import paper_metrics, redshift_metrics
 from sdssflow.evaluate.bootstrap import draw_counts, interval
+from sdssflow.evaluate.metrics import Metric
 from sdssflow.evaluate.published import Ours
 from sdssflow.evaluate.redshifts import score
 from sdssflow.evaluate.tables import Predictions, combined_digest, mean_over_seeds
@@ -41,6 +42,14 @@ def scores_of_curves(
     return found
 
 
+def redshift_metric(name: str, convention: str) -> Metric:
+    """Return the metric of that name and convention; ValueError if there is none."""
+    for metric in (*redshift_metrics.METRICS, *paper_metrics.METRICS):
+        if (metric.name, metric.convention) == (name, convention):
+            return metric
+    raise ValueError(f"there is no metric {name!r} of the convention {convention!r}")
+
+
 def binned_scores(
     predictions: Predictions,
     metric: str,
@@ -58,10 +67,7 @@ def binned_scores(
     ValueError
         If there is no such metric.
     """
-    known = [*redshift_metrics.METRICS, *paper_metrics.METRICS]
-    named = [its for its in known if (its.name, its.convention) == (metric, convention)]
-    if not named:
-        raise ValueError(f"there is no metric {metric!r} of the convention {convention!r}")
+    named = (redshift_metric(metric, convention),)
     digest = combined_digest(predictions.test_digests)
     frames = {seed: predictions.of_seed(seed) for seed in predictions.seeds}
     counts = {
@@ -75,7 +81,7 @@ def binned_scores(
             columns = {name: frame.loc[inside, name].to_numpy() for name in ("zspec", "zphot")}
             if inside.any():
                 drawn = counts[seed][:, inside]
-                scores.append(score(columns, drawn, tuple(named), epsilon=math.nan))
+                scores.append(score(columns, drawn, named, epsilon=math.nan))
         if not scores:
             yield f"no test object has a zspec of {low:.4g} to {high:.4g}"
             continue

@@ -13,6 +13,10 @@ verdict             when
 ``not run``         this run has no such number; the reason says what would make it
 ==================  ==============================================================================
 
+Where our objects are weighted to be distributed as those of a paper (`selections`), they are still
+not the paper's, and the same three say ``compatible within`` the tolerance, ``not compatible`` and
+``compatibility undecided``.
+
 So an imprecise number of ours reproduces nothing, however near it comes (as in equivalence tests
 by two one-sided tests, Schuirmann 1987), and a tolerance that is widened can only turn `differs`
 into `undecided` and that into `reproduced`. A curve is compared bin by bin; where it was read off a
@@ -27,23 +31,32 @@ from itertools import pairwise
 
 import pandas as pd
 
-from sdssflow.configuration.published import Comparison, PublishedNumber
+from sdssflow.configuration.published import Closing, Comparison, PublishedNumber
 
 REPRODUCED, DIFFERS, UNDECIDED = "reproduced", "differs", "undecided"
 NOT_COMPARABLE, NOT_RUN = "not comparable", "not run"
-VERDICTS = (REPRODUCED, DIFFERS, UNDECIDED, NOT_COMPARABLE, NOT_RUN)
+COMPATIBLE, INCOMPATIBLE = "compatible within", "not compatible"
+PERHAPS_COMPATIBLE = "compatibility undecided"
+OF_WEIGHTED = {REPRODUCED: COMPATIBLE, DIFFERS: INCOMPATIBLE, UNDECIDED: PERHAPS_COMPATIBLE}
+VERDICTS = (REPRODUCED, DIFFERS, UNDECIDED, *OF_WEIGHTED.values(), NOT_COMPARABLE, NOT_RUN)
 STANDARD_ERRORS = 2  # of theirs: about 95 %, as our intervals
 ALL_SEEDS = "all"
 COLUMNS = [
     "entry", "citation", "metric", "convention", "subset", "zspec_low", "zspec_high", "theirs",
     "uncertainty",
     "sample", "split", "model", "ours", "ours_low", "ours_high", "difference", "tolerance",
-    "verdict", "because", "digest",
+    "verdict", "because", "weighted_to", "effective_n", "gaps", "closed_by", "digest",
 ]  # fmt: skip
 Tables = Mapping[tuple[str, str, str], pd.DataFrame]
-# value, ends of the interval and digest of the test rows, or why there are none
-Ours = tuple[float, float, float, str] | str
-Curves = Mapping[tuple[str, str, str, str], list[Ours]]
+# value, ends of the interval, digest of the test rows and, of weighted ones, how many objects of
+# equal weight they are worth; or why there are none
+Ours = tuple[float, float, float, str] | tuple[float, float, float, str, float] | str
+Place = tuple[str, str, str, str]
+Curves = Mapping[Place, list[Ours]]
+
+
+class Refused(str):
+    """Why our objects can't stand for those of a paper."""
 
 
 def agreement(
@@ -67,6 +80,7 @@ def check_numbers(
     tables: Tables,
     reasons: Mapping[str, str],
     curves: Curves,
+    weighted: Mapping[Place, Ours],
 ) -> pd.DataFrame:
     """Return `published.csv`: each comparison of each entry, by name, with its verdict.
 
@@ -80,6 +94,8 @@ def check_numbers(
         Why this run has no such sample, from `reasons_not_run`.
     curves : mapping of (entry, sample, split, model) to list
         Ours of each bin of a curve, from `curves.binned_scores`.
+    weighted : mapping of (entry, sample, split, model) to tuple or Refused
+        Ours of objects that are weighted to a paper's selection, from `selections.weighted_scores`.
 
     Returns
     -------
@@ -91,11 +107,17 @@ def check_numbers(
     for name in sorted(numbers):
         number = numbers[name]
         for each in number.comparisons:
-            if number.curve is None:
-                found = [((math.nan, math.nan), number.value, _ours(number, each, tables, reasons))]
+            place = name, *each.place
+            if number.curve:
+                found = list(_of_curve(number, each, curves.get(place), reasons))
             else:
-                found = list(_of_curve(number, each, curves.get((name, *_place(each))), reasons))
-            rows += [_row(name, number, each, *its) for its in found]
+                if each.selection:
+                    ours = weighted.get(place) or _why_not(each, reasons)
+                else:
+                    ours = _ours(number, each, tables, reasons)
+                found = [((math.nan, math.nan), number.value, ours)]
+            about = _gaps(number, reasons)
+            rows += [_row(name, number, each, *its) | about for its in found]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -106,16 +128,34 @@ def _of_curve(
     reasons: Mapping[str, str],
 ) -> Iterator[tuple[tuple[float, float], float, Ours]]:
     """Yield the ends of each bin, the published number and ours."""
-    sample, split, model = _place(comparison)
     bins = list(pairwise(number.curve.edges))
     if found is None:
-        missing = f"this run has no {model!r} on split {split!r} of {sample}"
-        found = [reasons.get(sample, missing)] * len(bins)
+        found = [_why_not(comparison, reasons)] * len(bins)
     yield from zip(bins, number.curve.values, found, strict=True)
 
 
-def _place(comparison: Comparison) -> tuple[str, str, str]:
-    return comparison.sample, comparison.split, comparison.model
+def _why_not(comparison: Comparison, reasons: Mapping[str, str]) -> str:
+    """Say why a run has no predictions to compare with."""
+    sample, split, model = comparison.place
+    return reasons.get(sample, f"this run has no {model!r} on split {split!r} of {sample}")
+
+
+def _gaps(number: PublishedNumber, reasons: Mapping[str, str]) -> dict[str, str]:
+    """Say what stands between the rows of the project and a number, and what closes it."""
+    closing = []
+    for gap in number.gaps:
+        words = [_closing(by, reasons) for by in gap.closed_by] or ["nothing that we know of"]
+        closing.append(f"{gap.of}: {' or '.join(words)}")
+    return {
+        "gaps": "; ".join(f"{gap.of}: {gap.what}" for gap in number.gaps),
+        "closed_by": "; ".join(closing),
+    }
+
+
+def _closing(by: Closing, reasons: Mapping[str, str]) -> str:
+    if by.sample:
+        return f"sample {by.sample} ({reasons.get(by.sample, 'in this run')})"
+    return f"models of kind {by.model}" if by.model else f"{by.address}"
 
 
 def _row(
@@ -143,15 +183,21 @@ def _row(
         "tolerance": comparison.tolerance,
         "because": comparison.because,
     }
+    if comparison.selection:
+        row["weighted_to"] = comparison.selection.described
     comparable = comparison.tolerance is not None
     if isinstance(ours, str):
         if not comparable:
             return row | {"verdict": NOT_COMPARABLE}
+        if isinstance(ours, Refused):
+            return row | {"verdict": NOT_COMPARABLE, "because": ours}
         return row | {"verdict": NOT_RUN, "because": ours}
-    value, low, high, digest = ours
+    value, low, high, digest, *effective = ours
     verdict = NOT_COMPARABLE
     if comparable:
         verdict = agreement(theirs, uncertainty, low, high, comparison.tolerance)
+    if effective:
+        verdict, row["effective_n"] = OF_WEIGHTED[verdict], *effective
     return row | {
         "ours": value,
         "ours_low": low,

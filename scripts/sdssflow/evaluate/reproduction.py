@@ -127,6 +127,9 @@ def _scores(table: pd.DataFrame, metrics: Sequence[str]) -> Iterator[tuple[str, 
 
 def _verdicts(table: pd.DataFrame) -> dict[str, str]:
     of = table["sample"] + "/" + table["split"] + "/" + table["model"]
+    of += table["weighted_to"].map(
+        lambda told: ", weighted" if isinstance(told, str) and told else ""
+    )
     bins = table["zspec_low"].map(" from {:g}".format).where(table["zspec_low"].notna(), "")
     return dict(zip(table["entry"] + " with " + of + bins, table["verdict"], strict=True))
 

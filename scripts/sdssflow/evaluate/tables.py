@@ -256,6 +256,20 @@ def compare_models(
         From `counts_by_seed`, where they are drawn already.
     """
     counts = counts or counts_by_seed(predictions, bootstrap)
+    return {
+        **score_models(predictions, scorer, bootstrap, counts),
+        "scores_by_bin": scores_by_bin(predictions, scorer, bins, counts, bootstrap.level),
+    }
+
+
+def score_models(
+    predictions: Sequence[Predictions],
+    scorer: Scorer,
+    bootstrap: Bootstrap,
+    counts: Mapping[int, np.ndarray] | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Return `scores` and `differences` alone; parameters are those of `compare_models`."""
+    counts = counts or counts_by_seed(predictions, bootstrap)
     scores = {
         one.model: {
             seed: scorer.score(scorer.columns(one, seed), counts[seed], scorer.metrics)
@@ -272,7 +286,6 @@ def compare_models(
     return {
         "scores": pd.DataFrame(rows, columns=[*ABOUT_COLUMNS, *SCORE_COLUMNS]),
         "differences": _differences(scores, level),
-        "scores_by_bin": scores_by_bin(predictions, scorer, bins, counts, level),
     }
 
 

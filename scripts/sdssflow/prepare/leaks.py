@@ -21,6 +21,7 @@ from sdssflow.configuration.leaks import leak_of
 FORBIDDEN = (
     *("zspec", "zspec_err", "z_warning", "spec_class", "spec_subclass", "plate", "mjd", "fiberid"),
     *("objid", "specobjid", "wise_id", "run", "rerun", "camcol", "field", "ra", "dec"),
+    *("sdss_photoz", "sdss_photoz_err", "sdss_photoz_neighbours", "sdss_photoz_error_class"),
 )
 LABELS = ("spec_class", "spec_subclass", "z_warning", "plate", "mjd", "fiberid", "run", "field")
 MOST_ROWS = 20_000  # that are looked at, evenly spaced

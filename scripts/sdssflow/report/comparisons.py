@@ -1,7 +1,8 @@
-"""Splits of a sample side by side, and scores against the number of training objects."""
+"""Splits side by side, scores by the number of training objects, and SDSS's own redshifts."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pandas as pd
@@ -9,12 +10,21 @@ import pandas as pd
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.report.contents import Item
 from sdssflow.report.glossary import RANKED_BY, TASKS, direction, label
-from sdssflow.report.scores import NOT_ZERO, averaged, holds_zero, score_cell
+from sdssflow.report.scores import (
+    NOT_ZERO,
+    ModelScores,
+    averaged,
+    difference_table,
+    holds_zero,
+    score_cell,
+    score_table,
+)
 from sdssflow.report.sections import Section, block
 from sdssflow.report.tables import (
     Column,
     Table,
     number_cell,
+    plain_table,
     read_table,
     text_cell,
     with_interval,
@@ -60,6 +70,26 @@ def learning_section(name: str, split: str, items: list[Item], run: RunConfigura
         else:
             blocks.append(block(item, f"sample {name}, split {split}", notes))
     return Section(f"{name}-learning-{split}", f"Learning curves, split {split}", blocks=blocks)
+
+
+def photoz_tables(item: Item, scores: ModelScores) -> Iterator[Table]:
+    """Yield the scores of SDSS's own redshifts and of the models, or the differences from them.
+
+    A table for each choice of test objects; one that says so where none has an entry.
+    """
+    frame = read_table(item.path, ("objects", "tested", "model"), empty=True)
+    if frame.empty:
+        yield plain_table(frame, item.title, "No test object has an entry in Photoz.", [])
+    for objects, rows in frame.groupby("objects", sort=False):
+        title, average = f"{item.title}: {objects}", scores.notes[-1]
+        if "other" in rows:
+            other = rows["other"].iloc[0]
+            yield difference_table(rows, other, title, item.caption, [average])
+        else:
+            of = f"{int(rows['n'].max()):,} of the {int(rows['tested'].iloc[0]):,} test objects"
+            quoted = "; ".join(f"seed {seed}: {its}" for seed, its in scores.digests.items())
+            notes = [f"N = {of}; test digest of {quoted}", average]
+            yield score_table(rows, title, item.caption, notes, scores.metric)
 
 
 def split_sentence(rows: pd.DataFrame, metric: str) -> str:

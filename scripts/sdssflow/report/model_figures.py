@@ -32,6 +32,10 @@ def _learns(run: RunConfiguration, sample: Sample) -> bool:
     return bool(learning(run, sample))
 
 
+def _has_photoz(run: RunConfiguration, sample: Sample) -> bool:
+    return sample.has_photoz
+
+
 def _has_splits(run: RunConfiguration, sample: Sample) -> bool:
     return len(sample.splits) > 1
 
@@ -131,6 +135,17 @@ REDSHIFTS = (
         "Score of each model minus that of the best, on the same objects and the same bootstrap "
         "draws. An interval that holds 0 means that the test part can't tell the two apart.",
         columns=ROWS_OF_DIFFERENCES),
+    Shown("regress/{split}/photoz_scores.csv", "SDSS's own photometric redshifts and ours",
+        "The table Photoz of SDSS (Beck et al. 2016) and the models of this page, on the test "
+        "objects that have an entry there. SDSS calls the error of photoErrorClass 1 alone "
+        "reliable. Photoz is fitted to galaxies with spectra of DR12, test objects among them: it "
+        "may have seen the redshifts by which it is scored here, our models have not.",
+        columns="``objects`` says which objects were scored, ``tested`` how many the test part "
+        f"has. {ROWS_OF_SCORES}",
+        asked=_has_photoz),
+    Shown("regress/{split}/photoz_differences.csv", "Differences from SDSS's own redshifts",
+        "Score of each model minus that of Photoz, on the same objects and the same bootstrap "
+        "draws.", columns=ROWS_OF_DIFFERENCES, asked=_has_photoz),
     Shown("regress/{split}/figures/comparison", "Regressors compared",
         "Scores of all regressors with their intervals."),
     Shown("regress/{split}/figures/zphot_zspec", "Photometric against spectroscopic redshift",

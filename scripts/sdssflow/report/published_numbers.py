@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -22,6 +24,7 @@ from sdssflow.report.tables import (
 )
 
 COMPARED = (published.REPRODUCED, published.UNDECIDED, published.DIFFERS)
+WEIGHTED = tuple(published.OF_WEIGHTED.values())
 BOTH = ("published in", "score", "theirs", "ours", "of")
 
 
@@ -32,7 +35,11 @@ def published_section(path: str | Path, curves: str | Path) -> Section:
     """
     frame = read_table(path, published.COLUMNS, empty=True)
     counts = frame["verdict"].value_counts()
-    found = [f"{counts.get(verdict, 0):,} {verdict}" for verdict in published.VERDICTS]
+    found = [
+        f"{counts.get(verdict, 0):,} {verdict}"
+        for verdict in published.VERDICTS
+        if verdict not in WEIGHTED or verdict in counts
+    ]
     text = f"Of {len(frame):,} published numbers, those of curves bin by bin: {', '.join(found)}."
     blocks: list[Table | Figure] = list(published_tables(path))
     if (frame["zspec_low"].notna() & frame["verdict"].isin(COMPARED)).any():
@@ -46,7 +53,8 @@ def published_tables(path: str | Path) -> list[Table]:
     A curve is a table of its own, a row for each bin.
     """
     frame = read_table(path, published.COLUMNS, empty=True)
-    words = ["entry", "subset", "sample", "split", "model", "because"]
+    words = ["entry", "subset", "sample", "split", "model", "because", "weighted_to", "gaps"]
+    words += ["closed_by"]
     frame[words] = frame[words].astype(object).where(frame[words].notna(), "")
     of_curve = frame["zspec_low"].notna()
     compared = frame["verdict"].isin(COMPARED)
@@ -54,7 +62,10 @@ def published_tables(path: str | Path) -> list[Table]:
     found = [_curve(rows, path) for _, rows in frame[ran].groupby("entry")]
     if (compared & ~of_curve).any():
         found.append(_compared(frame[compared & ~of_curve], path))
-    others = frame[~compared & ~ran]
+    weighted = frame["verdict"].isin(WEIGHTED)
+    if weighted.any():
+        found.append(_weighted(frame[weighted], path))
+    others = frame[~compared & ~ran & ~weighted]
     # of a curve that was not run the first bin stands for all; those with a number of ours first
     others = others[~(others["zspec_low"].notna() & others.duplicated("entry"))]
     others = others.sort_values("ours", key=pd.isna, kind="stable")
@@ -67,7 +78,26 @@ def published_tables(path: str | Path) -> list[Table]:
         title = "Published numbers without a comparison"
         text = "Not run, or of other objects or features, so that the difference says little."
         found.append(Table(title, text, heads, rows, folded=True, source=str(path)))
+    # of an entry that was compared with some rows, others that close the same gap don't matter
+    open_still = ~compared.groupby(frame["entry"]).transform("any") & (frame["gaps"] != "")
+    if open_still.any():
+        found.append(_gaps(frame[open_still], path))
     return found
+
+
+def _gaps(frame: pd.DataFrame, path: str | Path) -> Table:
+    """Return what stands between us and papers, a row for all numbers of which it is the same."""
+    rows = []
+    for (citation, *told), numbers in frame.groupby(["citation", "gaps", "closed_by"], sort=False):
+        scores = "; ".join(dict.fromkeys(map(_score, numbers.to_dict("records"))))
+        rows.append([text_cell(words) for words in (citation, scores, *told)])
+    title = "What stands between us and the others"
+    text = (
+        "What a published number has and the rows that come with the project lack: rows, features "
+        "or method, or what is not known of its formula; and what closes the gap."
+    )
+    heads = word_columns("published in", "scores", "between us and it", "what closes it")
+    return Table(title, text, heads, rows, folded=True, source=str(path))
 
 
 def _compared(frame: pd.DataFrame, path: str | Path) -> Table:
@@ -80,6 +110,35 @@ def _compared(frame: pd.DataFrame, path: str | Path) -> Table:
         rows.append([*_numbers(row), *numbers, *verdict])
     title, text = PUBLISHED.title, PUBLISHED.caption
     return Table(title, text, heads, rows, [_counts(frame)], source=str(path))
+
+
+def _weighted(frame: pd.DataFrame, path: str | Path) -> Table:
+    """Return the numbers that our objects were weighted for."""
+    numeric = ("theirs", "ours", "effective N", "within")
+    heads = (*BOTH, "effective N", "within", "verdict", "weighted to", "why this tolerance")
+    rows = [
+        [
+            *_numbers(row),
+            number_cell(round(row["effective_n"])),
+            number_cell(row["tolerance"]),
+            text_cell(row["verdict"], strong=True),
+            text_cell(row["weighted_to"]),
+            text_cell(row["because"]),
+        ]
+        for _, row in frame.iterrows()
+    ]
+    counts = frame["verdict"].value_counts()
+    text = (
+        "Our test objects, weighted so that their magnitudes or redshifts are distributed as the "
+        "paper says of its own. They are not its objects, so nothing is reproduced here: our "
+        "whole interval lies within the tolerance of the published number (compatible within), "
+        "part of it does (compatibility undecided) or none (not compatible). Effective N: as many "
+        "objects of equal weight would be as precise."
+    )
+    notes = [", ".join(f"{counts[verdict]} {verdict}" for verdict in WEIGHTED if verdict in counts)]
+    title = "Numbers of papers whose selection ours is weighted to"
+    columns = word_columns(*heads, numeric=numeric)
+    return Table(title, text, columns, rows, notes, source=str(path))
 
 
 def _curve(frame: pd.DataFrame, path: str | Path) -> Table:
@@ -116,10 +175,13 @@ def _place(row: pd.Series) -> str:
 
 def _numbers(row: pd.Series) -> list[Cell]:
     """Return where a number is published, its score, it, ours if this run has it, and what of."""
+    words = text_cell(row["citation"]), text_cell(_score(row))
+    return [*words, *_pair(row), text_cell(_place(row))]
+
+
+def _score(row: Mapping[Hashable, Any]) -> str:
     score = f"{label(row['metric'])}, {row['convention']}"
-    if row["subset"] not in ("all", ""):
-        score = f"{score}, {row['subset']}"
-    return [text_cell(row["citation"]), text_cell(score), *_pair(row), text_cell(_place(row))]
+    return score if row["subset"] in ("all", "") else f"{score}, {row['subset']}"
 
 
 def _pair(row: pd.Series) -> list[Cell]:

@@ -10,6 +10,7 @@ from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.report import failures
 from sdssflow.report.cards import model_card
+from sdssflow.report.comparisons import photoz_tables
 from sdssflow.report.contents import Item
 from sdssflow.report.figures import PDFS
 from sdssflow.report.glossary import RANKED_BY, TASKS
@@ -179,6 +180,8 @@ def _blocks(item: Item, scores: ModelScores) -> Iterator[Table | Figure]:
         case "differences" | "pdf_differences":
             if len(scores.differences):
                 yield difference_table(scores.differences, scores.best, title, text, notes)
+        case "photoz_scores" | "photoz_differences":
+            yield from photoz_tables(item, scores)
         case "redshift_stacks_summary":
             yield stack_table(read_table(item.path, STACK_COLUMNS), title, text, notes)
         case "importance_table":

@@ -30,7 +30,7 @@ from sdssflow.configuration.sources import SkyServerSource, TapSource
 
 MOST_ROWS = 500_000  # SkyServer's limit; an answer with as many rows was cut
 MOST_CHARACTERS = 2000  # ASP.NET refuses query strings longer than 2048, encoded
-ALIAS = {"photo": "p", "spec": "s", "wise": "w"}
+ALIAS = {"photo": "p", "spec": "s", "wise": "w", "photoz": "pz"}
 # the key of WISE_xmatch is the pair, so an object may have several sources: x is the nearest where
 # no y is nearer (IndexMap.sql and wiseTables of github.com/sciserver/sqlloader)
 WISE = (
@@ -40,6 +40,8 @@ WISE = (
     " LEFT JOIN WISE_allsky w ON w.cntr=x.wise_cntr"
 )
 NEAREST = "y.sdss_objid IS NULL"
+# objID is its primary key (IndexMap.sql), so no row is doubled
+PHOTOZ = " LEFT JOIN Photoz pz ON pz.objID=p.objID"
 DOUBLES = ("ra", "dec")
 SIGN_BIT, BITS = 1 << 63, 64
 
@@ -65,8 +67,11 @@ class Queries:
             *(SdssColumn.of(column)._replace(alias=n) for n, column in source.declared.items()),
         ]
         self.third = "wise_id" if "wise_id" in source.columns else ""
-        matched = self.third or any(SELECTABLE[c.column].table == "wise" for c in source.selection)
-        self._rows_from = f"{self.key.rows}{WISE}" if matched else self.key.rows
+        tables = {SELECTABLE[c.column].table for c in source.selection}
+        tables |= {column.table for column in self.columns}
+        matched = "wise" in tables
+        joined = (WISE if matched else "") + (PHOTOZ if "photoz" in tables else "")
+        self._rows_from = f"{self.key.rows}{joined}"
         own = [c for c in source.selection if SELECTABLE[c.column].table == self.key.table]
         self._own = [condition_sql(condition) for condition in own]
         self._all = [condition_sql(condition) for condition in source.selection]

@@ -50,8 +50,9 @@ READABLE = (
     f"CSV, ECSV, {', '.join(known.title for known in list(FORMATS.values())[1:])}, also compressed "
     "or alone in a ZIP or tar archive"
 )
+_RARE = {"row_id", *SHIPPED, *(name for name in COLUMNS if name.startswith("sdss_photoz"))}
 CATALOGUE_NAMES = (
-    ", ".join(n for n in COLUMNS if n not in SHIPPED and n[-2:-1] != "_" and n != "row_id")
+    ", ".join(name for name in COLUMNS if name not in _RARE and name[-2:-1] != "_")
     + ", petro_rad_r, and for each band u, g, r, i, z: model_mag_u, psf_mag_u, petro_mag_u, "
     "cmodel_mag_u, model_mag_err_u, psf_mag_err_u, petro_mag_err_u, cmodel_mag_err_u, "
     "extinction_u"

@@ -1,0 +1,165 @@
+"""Our scores with the test objects weighted to be distributed as those of a paper.
+
+Where the objects of a paper can't be had, ours may be distributed otherwise: brighter, or nearer.
+An entry that says how the paper's objects are distributed in magnitude or redshift (a range, a
+median, a histogram) has ours weighted by the ratio of the paper's share of each bin to our own.
+Within a bin objects stay distributed as ours are, and what else the paper's objects differ in, no
+weight can bring: so two numbers are compatible at most, and none is reproduced by this.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from sdssflow.configuration.bootstrap import Bootstrap
+from sdssflow.configuration.published import PublishedNumber, Selection
+from sdssflow.evaluate.bootstrap import draw_counts, interval
+from sdssflow.evaluate.curves import redshift_metric
+from sdssflow.evaluate.metrics import Metric
+from sdssflow.evaluate.published import Place, Refused
+from sdssflow.evaluate.redshift_metrics import Residuals, value
+from sdssflow.evaluate.tables import Predictions, combined_digest
+
+FEWEST_EFFECTIVE = 200  # a scatter of 200 objects has a standard error of 5 %
+FEWEST_IN_BIN = 20
+SHORT_OF_AN_END = 0.02  # of the range: how far our objects may end before the paper's
+
+
+class NotCoveredError(ValueError):
+    """Our objects can't stand for those of a paper; the message says why."""
+
+
+class Weighted(NamedTuple):
+    """A score of weighted objects, its interval and the digest of the test part.
+
+    `effective_n` is how many objects of equal weight would be as precise, mean over seeds.
+    """
+
+    value: float
+    low: float
+    high: float
+    digest: str
+    effective_n: float
+
+
+def selection_weights(values: np.ndarray, selection: Selection) -> np.ndarray:
+    """Return the weights with which objects are distributed as a paper says.
+
+    Parameters
+    ----------
+    values : (n,) array
+        The selection's variable of our objects; one that is missing gets the weight 0.
+    selection : Selection
+        How those of the paper are distributed. A bin holds its lower edge and not its upper one.
+
+    Returns
+    -------
+    (n,) float64 array
+        Their mean is 1.
+
+    Raises
+    ------
+    NotCoveredError
+        If a bin with objects of the paper has fewer than `FEWEST_IN_BIN` of ours, ours end before
+        the paper's do, or the effective number of objects, (sum w)^2 / sum w^2, is below
+        `FEWEST_EFFECTIVE`.
+
+    Examples
+    --------
+    >>> redshifts = np.repeat([0.05, 0.2], [300, 100])
+    >>> half_below = Selection(variable="zspec", median=0.1, according_to="them")
+    >>> np.unique(selection_weights(redshifts, half_below)).round(3)
+    array([0.667, 2.   ])
+    """
+    values = np.asarray(values, dtype=float)
+    name, bins = selection.variable, selection.bins
+    _check_ends(values, name, bins.edges[0], bins.edges[-1])
+    weights = np.zeros(len(values))
+    for (low, high), share in zip(pairwise(bins.edges), bins.shares, strict=True):
+        inside = (values >= low) & (values < high)
+        if share and inside.sum() < FEWEST_IN_BIN:
+            raise NotCoveredError(
+                f"{inside.sum()} of our objects have a {name} of {low:g} to {high:g}, fewer than "
+                f"{FEWEST_IN_BIN}"
+            )
+        weights[inside] = share / max(inside.sum(), 1)
+    weights *= len(values) / weights.sum()
+    if (effective := effective_number(weights)) < FEWEST_EFFECTIVE:
+        raise NotCoveredError(
+            f"weighted to the paper's {name}, our objects are worth {effective:.0f}, fewer than "
+            f"{FEWEST_EFFECTIVE}"
+        )
+    return weights
+
+
+def _check_ends(values: np.ndarray, name: str, low: float, high: float) -> None:
+    lowest, highest = np.nanmin(values), np.nanmax(values)
+    reach = min(high, highest) - max(low, lowest)
+    for end, ours, short in ((low, lowest, lowest - low), (high, highest, high - highest)):
+        if math.isfinite(end) and short > SHORT_OF_AN_END * reach:
+            raise NotCoveredError(f"our {name} ends at {ours:.4g}, that of the paper at {end:.4g}")
+
+
+def effective_number(weights: np.ndarray) -> float:
+    """Return how many objects of equal weight would be as precise as (n,) weighted ones."""
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
+def weighted_scores(
+    numbers: Mapping[str, PublishedNumber],
+    predictions: Mapping[tuple[str, str, str], Predictions],
+    bootstrap: Bootstrap,
+) -> dict[Place, Weighted | Refused]:
+    """Return our weighted score for each comparison with a selection, or why there is none.
+
+    Parameters
+    ----------
+    numbers : mapping of name to PublishedNumber
+        The entries; comparisons without a selection are passed over.
+    predictions : mapping of (sample, split, model) to Predictions
+        What is weighted; comparisons with others have no score here.
+    bootstrap : Bootstrap
+        Of the intervals: objects are drawn, the weight of an object stays.
+
+    Returns
+    -------
+    dict of (entry, sample, split, model) to Weighted or Refused
+    """
+    found: dict[Place, Weighted | Refused] = {}
+    for name, number in numbers.items():
+        for each in number.comparisons:
+            if each.selection and each.place in predictions:
+                metric = redshift_metric(number.metric, number.convention)
+                try:
+                    its = _weighted(predictions[each.place], metric, each.selection, bootstrap)
+                except NotCoveredError as error:
+                    its = Refused(error)
+                found[name, *each.place] = its
+    return found
+
+
+def _weighted(
+    predictions: Predictions, metric: Metric, selection: Selection, bootstrap: Bootstrap
+) -> Weighted:
+    """Return the score, mean over seeds, as `tables.mean_over_seeds` takes it."""
+    if metric.term is None and metric.name != "sigma_nmad":
+        raise NotCoveredError(f"{metric.name} ({metric.convention}) has no weighted form")
+    values, replicates, effective = [], [], []
+    for seed in predictions.seeds:
+        frame = predictions.of_seed(seed)
+        weights = selection_weights(frame[selection.variable].to_numpy(), selection)
+        columns = frame["zspec"].to_numpy(), frame["zphot"].to_numpy()
+        counts = draw_counts(frame["group"].to_numpy(dtype=str), bootstrap)
+        drawn = [value(metric, Residuals(*columns, weights=weights * count)) for count in counts]
+        values.append(value(metric, Residuals(*columns, weights=weights)))
+        replicates.append(drawn)
+        effective.append(effective_number(weights))
+    low, high = interval(np.mean(replicates, axis=0), bootstrap.level)
+    digest = combined_digest(predictions.test_digests)
+    mean = float(np.mean(values))
+    return Weighted(mean, float(low), float(high), digest, float(np.mean(effective)))
