@@ -53,17 +53,21 @@ def test_what_stands_on_the_command_line_is_looked_at_too(capsys, handed_over):
     ("arguments", "words"),
     [
         (["run"], ["--cores", "all", "--snakefile", "SNAKEFILE"]),
-        (["run", "-n", "-c", "2"], ["-n", "-c", "2", "--snakefile", "SNAKEFILE"]),
-        (["run", "-c2"], ["-c2", "--snakefile", "SNAKEFILE"]),
-        (["run", "--workflow-profile=p"], ["--workflow-profile=p", "--snakefile", "SNAKEFILE"]),
+        (["run", "-n", "-c", "2"], ["--snakefile", "SNAKEFILE", "-n", "-c", "2"]),
+        (["run", "-c2"], ["--snakefile", "SNAKEFILE", "-c2"]),
+        (["run", "--workflow-profile=p"], ["--snakefile", "SNAKEFILE", "--workflow-profile=p"]),
         (["run", "-s", "S", "--jobs", "1"], ["-s", "S", "--jobs", "1"]),
-        (["run", "--help"], ["--help", "--cores", "all", "--snakefile", "SNAKEFILE"]),
+        (
+            ["run", "--", "TARGET"],
+            ["--cores", "all", "--snakefile", "SNAKEFILE", "--", "TARGET"],
+        ),
+        (["run", "--help"], ["--cores", "all", "--snakefile", "SNAKEFILE", "--help"]),
         (
             ["plan", "-j", "1"],
-            ["plan", "--forcerun", "estimate_download", "--quiet", "all", "-j", "1",
-             "--snakefile", "SNAKEFILE"],
+            ["plan", "--forcerun", "estimate_download", "--quiet", "all",
+             "--snakefile", "SNAKEFILE", "-j", "1"],
         ),
-        (["published", "-j1"], ["published", "-j1", "--snakefile", "SNAKEFILE"]),
+        (["published", "-j1"], ["published", "--snakefile", "SNAKEFILE", "-j1"]),
     ],
 )  # fmt: skip
 def test_a_run_is_snakemake_with_the_workflow_of_the_project(
