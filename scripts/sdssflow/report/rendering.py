@@ -100,6 +100,11 @@ def render_page(
     )
 
 
+def render_comparison(address: str, reports: dict[str, str], sections: list[Section]) -> str:
+    """Return the page of two runs compared: `reports` are the indices of their reports by name."""
+    return _render(address, "compare.html.j2", names=[*reports], reports=reports, sections=sections)
+
+
 def _render(address: str, template: str, **shown: Any) -> str:
     """Fill a template, with links from the page at `address`."""
     environment = jinja2.Environment(
