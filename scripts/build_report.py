@@ -1,9 +1,9 @@
 """Build the report: an index, a page for each sample, cards and LaTeX tables.
 
 The pages open from disk without a network: figures, style and script are inside them. The index
-begins with the best model of each sample and task and ends with how all of it was made; each
-sample's page follows it from its source to its scores; a target's says what models made of objects
-without spectra. Which files they show, and in which order, is decided in `sdssflow.report.contents`
+begins with what was found in each sample, and its most telling figure, and ends with how all of it
+was made; each sample's page goes from its scores back to its source; a target's says what models
+made of objects without spectra. Which files they show is decided in `sdssflow.report.contents`
 alone, so that the rule's input and the pages can't disagree. One job writes all forms from the same
 tables, read once: a card and a page can't differ.
 

@@ -41,7 +41,8 @@ class TaskSummary:
     """The models of a task, in words, and split; `anchor` is the id of their section on the page.
 
     `densities` are the scores of the models that give a p(z), `cards` those of each best model,
-    `gain` what the best has over a guess, `limits` where it fails.
+    `finding` is what the best scores, in a line, `gain` what it has over a guess, `limits` where it
+    fails.
     """
 
     task: str
@@ -50,6 +51,7 @@ class TaskSummary:
     densities: ModelScores | None
     sections: list[Section]
     cards: list[Section]
+    finding: str
     gain: list[str]
     limits: list[str]
 
@@ -99,7 +101,22 @@ def summarise(
             Section(f"{anchor}-limits", f"Where it fails, split {split}", limits, blocks=looked_at)
         )
     gain = _gain(scores, run)
-    return TaskSummary(TASKS[task], anchor, scores, densities, sections, cards, gain, limits)
+    finding = _finding(scores, densities)
+    return TaskSummary(
+        TASKS[task], anchor, scores, densities, sections, cards, finding, gain, limits
+    )
+
+
+def _finding(scores: ModelScores, densities: ModelScores | None) -> str:
+    """Say in a line what the best model scores, and the best p(z)."""
+    words = {"classify": "Classes", "regress": "Redshifts"}
+    said = [
+        f"{words[scores.task]} of {scores.n:,} test objects to {scores.ranked_by} = "
+        f"{scores.reached} with {scores.best}"
+    ]
+    if densities:
+        said.append(f"p(z) to {densities.ranked_by} = {densities.reached} with {densities.best}")
+    return f"{'; '.join(said)} (split {scores.split})."
 
 
 def _gain(scores: ModelScores, run: RunConfiguration) -> list[str]:
