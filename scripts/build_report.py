@@ -14,6 +14,8 @@ contents : list of paths
 predictions : list of predictions.parquet, may be empty
     Devices, versions and digests of test parts; the objects that the pages show one by one. Scores
     that quote another test part than the predictions beside them are refused.
+pdfs : list of pdfs.hdf5, may be empty
+    The p(z) of the objects that the pages show one by one; each lies beside its predictions.
 models : list of folders of trained models, may be empty
     Their cards: what was learnt from what.
 published : CSV and figure, may be empty
@@ -77,6 +79,7 @@ def main(snakemake: Any) -> None:
     provenance = Provenance(
         [read_model_run(path) for path in snakemake.input.get("predictions", [])],
         [read_training(folder) for folder in snakemake.input.get("models", [])],
+        list(snakemake.input.get("pdfs", [])),
     )
     names = configuration.samples
     places = Places(

@@ -205,6 +205,10 @@ PDFS = (
         "Mean and standard deviation of the redshift in each tomographic bin, of the sum of p(z) "
         "and of zspec, and their difference, stack minus truth, with the interval of a bootstrap "
         "on the same objects."),
+    Shown("regress/{split}/redshift_stacks.csv",
+        "Redshift distributions of tomographic bins, in numbers",
+        "Objects by the sum of p(z) and by zspec in bins of redshift, mean over seeds: the numbers "
+        "of the figure.", name="redshift_stacks_table"),
     Shown("regress/{split}/pdf_scores_by_bin.csv", "Scores of p(z) by redshift and magnitude",
         "The same scores in bins with equal numbers of objects; all models share the bins. In "
         "bins of zspec even right p(z) are not calibrated: the bins are chosen by the answer."),

@@ -46,6 +46,11 @@ class SamplePage:
     cards: list[Section]
     sheet: Section
 
+    @property
+    def has_charts(self) -> bool:
+        """Whether a figure answers to the pointer."""
+        return any(getattr(one, "chart", None) for part in self.sections for one in part.blocks)
+
 
 def concepts_section(items: list[Item]) -> Section:
     """Return the section of what belongs to no sample."""

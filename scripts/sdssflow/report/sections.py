@@ -40,16 +40,7 @@ class Figure:
     uri: str
     width: int = 0
     height: int = 0
-
-
-@dataclass(frozen=True)
-class Residuals:
-    """Test objects as points to look at one by one; `content` is JSON for the page's script."""
-
-    title: str
-    caption: str
-    content: str
-    models: list[str]
+    chart: Chart | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +55,7 @@ class Section:
     title: str
     text: list[str] = field(default_factory=list)
     facts: list[tuple[str, str]] = field(default_factory=list)
-    blocks: list[Table | Figure | Residuals] = field(default_factory=list)
+    blocks: list[Table | Figure] = field(default_factory=list)
     record: dict[str, Any] = field(default_factory=dict)
     exported: str = ""
 
