@@ -85,6 +85,16 @@ def test_what_changed_is_named_with_a_paired_difference(tmp_path, monkeypatch, c
     assert str(tmp_path) not in page
 
 
+def test_a_run_of_another_version_with_other_settings_is_compared(tmp_path):
+    pair = [write_run(tmp_path / name) for name in ("a", "b")]
+    path = pair[0] / "results/workflow/configuration.json"
+    used = json.loads(path.read_text())
+    write(path, used | {"run": used["run"] | {"key_of_old": 1}})
+    found = tables(compare_runs(*map(read_run, pair)))
+    assert found["Settings that differ"] == [["run.key_of_old", "1", "–"]]
+    assert found["mgs, split published: photometric redshifts"]
+
+
 def test_without_objects_in_common_there_is_no_difference_but_a_word(tmp_path):
     write_run(tmp_path / "a")
     write_run(tmp_path / "b")

@@ -14,7 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from sdssflow.configuration.run import RunConfiguration
+from sdssflow.configuration.bootstrap import Bootstrap
+from sdssflow.configuration.scores import ClassScores, RedshiftScores
 from sdssflow.evaluate import class_metrics, pdf_metrics, redshifts
 from sdssflow.evaluate.paired_runs import common_objects, paired_differences
 from sdssflow.evaluate.tables import Predictions, Scorer, read_predictions
@@ -88,14 +89,17 @@ def read_run(folder: str | Path) -> FinishedRun:
             for entity in crate["@graph"]
             if "sha256" in entity and "://" not in entity["@id"]
         }
-        RunConfiguration.model_validate(settings["run"])
+        if "bootstrap" not in settings["run"]:
+            raise ValueError(f"{USED} has no bootstrap")
     except FileNotFoundError as error:
         raise ReportError(f"{error.filename}: there is no such file; {remedy}") from None
     except NotADirectoryError as error:
         raise ReportError(f"{error.filename}: not a folder; {remedy}") from None
     except (ValueError, KeyError, TypeError) as error:
         said = str(error).splitlines()[0]
-        raise ReportError(f"{folder}: not the results of a run that can be read ({said})") from None
+        raise ReportError(
+            f"{folder}: not the results of a run that can be read ({said}); {remedy}"
+        ) from None
     name = RECORDS.name
     records = {path: read_record(folder / path) for path in files if path.startswith(f"{name}/")}
     return FinishedRun(folder, settings, files, records)
@@ -155,10 +159,12 @@ def _changed(scores: list[tuple[Table, list[str]]]) -> list[str]:
 
 def _scores(first: FinishedRun, second: FinishedRun) -> list[tuple[Table, list[str]]]:
     """Return a table for each sample, task and split, and a sentence for each changed score."""
-    known = [RunConfiguration.model_validate(one.settings["run"]) for one in (first, second)]
+    # sections alone: the rest of the configuration may be of another version
+    used = first.settings["run"]
+    bootstrap = Bootstrap.model_validate(used["bootstrap"])
     scorers = {
-        "classify": class_metrics.scorer(known[0].class_scores),
-        "regress": redshifts.scorer(known[0].redshift_scores),
+        "classify": class_metrics.scorer(ClassScores.model_validate(used["class_scores"])),
+        "regress": redshifts.scorer(RedshiftScores.model_validate(used["redshift_scores"])),
         "pdf": pdf_metrics.SCORER,
     }
     pairs: dict[tuple[str, str, str], list[tuple[Predictions, Predictions]]] = {}
@@ -173,7 +179,7 @@ def _scores(first: FinishedRun, second: FinishedRun) -> list[tuple[Table, list[s
             if all("crps" in one.frame for one in pair):
                 pairs.setdefault((sample, "pdf", split), []).append(pair)
     return [
-        _score_table(place, of_place, scorers[place[1]], known[0])
+        _score_table(place, of_place, scorers[place[1]], bootstrap)
         for place, of_place in sorted(pairs.items())
     ]
 
@@ -182,7 +188,7 @@ def _score_table(
     place: tuple[str, str, str],
     pairs: list[tuple[Predictions, Predictions]],
     scorer: Scorer,
-    run: RunConfiguration,
+    bootstrap: Bootstrap,
 ) -> tuple[Table, list[str]]:
     """Return the table of the models of a sample, task and split, and what changed."""
     sample, task, split = place
@@ -195,7 +201,7 @@ def _score_table(
             rows.append([text_cell(model), text_cell("no test object in common"),
                          *[Cell(UNDEFINED)] * 3])  # fmt: skip
             continue
-        for _, row in paired_differences(*common, scorer, run.bootstrap).iterrows():
+        for _, row in paired_differences(*common, scorer, bootstrap).iterrows():
             apart = row.rename({"difference": "value"})
             certain = not holds_zero(apart)
             cells = [_beside(row[name], row) for name in (FIRST, SECOND)]
@@ -214,7 +220,7 @@ def _score_table(
         "Headline scores of the models of both runs on the test objects of both, mean over seeds; "
         "settings of scores and bootstrap are those of the first run."
     )
-    level = 100 * run.bootstrap.level
+    level = 100 * bootstrap.level
     notes = [_counts(counted), f"{level:g} % interval of the paired difference", NOT_ZERO]
     return Table(f"{sample}, split {split}: {title}", text, columns, rows, notes), changed
 
