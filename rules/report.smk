@@ -8,6 +8,12 @@ rule build_report:
         predictions=[
             path for its in PARTS for path in model_paths("predictions.parquet", *its)
         ],
+        pdfs=[
+            path
+            for its in PARTS
+            if its[1] == "regress"
+            for path in model_paths("pdfs.hdf5", *its, among=PDF_REGRESSORS)
+        ],
         models=[path for its in PARTS for path in model_paths("{seed}", *its)],
         published=["results/published.csv", f"results/published_curves.{FIGURE}"],
         bundles=list({path: None for its in ESTIMATED.values() for path in its.models}),

@@ -1,9 +1,9 @@
 """Build the report: an index, a page for each sample, cards and LaTeX tables.
 
 The pages open from disk without a network: figures, style and script are inside them. The index
-begins with the best model of each sample and task and ends with how all of it was made; each
-sample's page follows it from its source to its scores; a target's says what models made of objects
-without spectra. Which files they show, and in which order, is decided in `sdssflow.report.contents`
+begins with what was found in each sample, and its most telling figure, and ends with how all of it
+was made; each sample's page goes from its scores back to its source; a target's says what models
+made of objects without spectra. Which files they show is decided in `sdssflow.report.contents`
 alone, so that the rule's input and the pages can't disagree. One job writes all forms from the same
 tables, read once: a card and a page can't differ.
 
@@ -14,6 +14,8 @@ contents : list of paths
 predictions : list of predictions.parquet, may be empty
     Devices, versions and digests of test parts; the objects that the pages show one by one. Scores
     that quote another test part than the predictions beside them are refused.
+pdfs : list of pdfs.hdf5, may be empty
+    The p(z) of the objects that the pages show one by one; each lies beside its predictions.
 models : list of folders of trained models, may be empty
     Their cards: what was learnt from what.
 published : CSV and figure, may be empty
@@ -77,6 +79,7 @@ def main(snakemake: Any) -> None:
     provenance = Provenance(
         [read_model_run(path) for path in snakemake.input.get("predictions", [])],
         [read_training(folder) for folder in snakemake.input.get("models", [])],
+        list(snakemake.input.get("pdfs", [])),
     )
     names = configuration.samples
     places = Places(

@@ -18,7 +18,7 @@ CONDA_NAMES = {
     "matplotlib-base": "matplotlib",
     "snakemake-minimal": "snakemake",
 }
-MODULE_NAMES = {"scikit-learn": "sklearn", "umap-learn": "umap", "pyyaml": "yaml",
+MODULE_NAMES = {"scikit-learn": "sklearn", "pillow": "PIL", "umap-learn": "umap", "pyyaml": "yaml",
                 "roc-validator": "rocrate_validator"}  # fmt: skip
 
 

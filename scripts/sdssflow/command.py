@@ -26,6 +26,7 @@ examples:
   sdssflow new sample mine my.fits              a definition to look at, from a table
   sdssflow estimate my.fits results/bundles/mgs_ensemble
   sdssflow show results/mgs/regress/published/scores.csv
+  sdssflow compare ../before .                  what changed between two finished runs
   sdssflow doctor                               why a run does not start
 """
 STATUSES = """
@@ -102,6 +103,12 @@ def _show(arguments: Sequence[str]) -> int | None:
     return main([*arguments])
 
 
+def _compare(arguments: Sequence[str]) -> int:
+    from sdssflow.report.compare import main
+
+    return main(arguments)
+
+
 def _completion(arguments: Sequence[str]) -> None:
     print(f"complete -o default -W '{' '.join(COMMANDS)}' sdssflow")
 
@@ -116,6 +123,7 @@ COMMANDS = {
     "new": Command("new sample NAME TABLE: draft a sample from a table of your own", _new),
     "estimate": Command("apply trained models to a table of your own", _estimate),
     "show": Command("say how a result was made, back to its sources", _show),
+    "compare": Command("say what differs between two finished runs, and by how much", _compare),
     "doctor": Command("say why a run does not start", _doctor),
     "completion": Command(
         'let bash complete these words: eval "$(sdssflow completion)"', _completion

@@ -13,6 +13,18 @@ from typing import Any
 AXE = "axe-core@4.14.1"
 PHONE = 375
 MILLIMETRE = 96 / 25.4  # CSS pixels
+DRAW = """
+    const done = arguments[arguments.length - 1];
+    (async () => {
+      for (const chart of document.querySelectorAll('.chart')) {
+        while (!chart.querySelector('.plot svg')) {  // a page that is loaded again may jump once
+          chart.scrollIntoView();
+          await new Promise((go) => setTimeout(go, 50));
+        }
+      }
+      scrollTo(0, 0);
+    })().then(done);
+"""
 OPEN = "for (const folded of document.querySelectorAll('details')) folded.open = true;"
 
 
@@ -51,6 +63,10 @@ class Browser:
         self.driver.get(path.as_uri())
         if unfold:
             self.run(OPEN)
+
+    def draw(self) -> None:
+        """Bring every chart into view, so that it is drawn, then the top of the page."""
+        self.driver.execute_async_script(DRAW)
 
     def media(self, kind: str = "screen", dark: bool = False) -> None:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}

@@ -17,7 +17,14 @@ from sdssflow.report.chosen_models import models
 from sdssflow.report.contents import contents
 from sdssflow.tables import with_metadata, write_csv, write_parquet
 from tests.jobs import Named, run
-from tests.report.small_tables import digest, manifest, of_target, predictions, table
+from tests.report.small_tables import (
+    digest,
+    manifest,
+    of_target,
+    predictions,
+    table,
+    write_densities,
+)
 
 SVG = '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="4" height="3"/>\n'
 
@@ -40,6 +47,7 @@ def configuration(figure_format="png"):
                 "local": {"kind": "local_linear"},
                 "ensemble": {"kind": "mixture_ensemble", "search": {"weight_decay": [0.1, 0.3]}},
             },
+            "learning_curves": {"regressors": ["mean"]},
             "figures": {"format": figure_format},
         }
     )
@@ -135,6 +143,13 @@ class Results:
             self.write(item)
         for path in self.predictions:
             self.write_predictions(path)
+        self.pdfs = [
+            path.replace("predictions.parquet", "pdfs.hdf5")
+            for path in self.predictions
+            if Path(path).parts[-2] in ("trees", "local", "ensemble")
+        ]
+        for path in self.pdfs:
+            write_densities(path)
         for path in self.models:
             self.write_card(path)
         self.bundles = list({path: None for its in self.targets.values() for path in its.models})
@@ -222,6 +237,7 @@ class Results:
         inputs = {
             "contents": [item.path for item in self.items],
             "predictions": self.predictions,
+            "pdfs": self.pdfs,
             "models": self.models,
             "published": self.published,
             "bundles": self.bundles,

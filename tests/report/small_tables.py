@@ -7,6 +7,9 @@ import pandas as pd
 import pyarrow as pa
 
 from sdssflow.evaluate import learning, split_comparison
+from sdssflow.redshift_pdf.mixture import Mixture
+from sdssflow.redshift_pdf.qp_files import write_pdfs
+from sdssflow.report import charts
 from sdssflow.report.chosen_models import models, pdf_models
 
 CLASSES = ("GALAXY", "QSO", "STAR")
@@ -84,6 +87,43 @@ def stacks(names):
             row |= {"width_lower": -0.0011, "width_upper": 0.0051}
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def stacked(names):
+    rows = [
+        (model, number, 0.05, 0.3, 0.1 * place, 0.1 * (place + 1), 10.5 * place, 10 * place)
+        for model in names
+        for number in (1, 2)
+        for place in range(1, 5)
+    ]
+    return pd.DataFrame(rows, columns=charts.STACKED_COLUMNS)
+
+
+def reliability(names):
+    rows = [
+        (model, subset, low, low + 0.5, 20, low + 0.2, low + 0.21, low + 0.1, low + 0.3, low, 0.4)
+        for model in names
+        for subset in ("all", *CLASSES)
+        for low in (0.0, 0.5)
+    ]
+    return pd.DataFrame(rows, columns=charts.RELIABILITY_COLUMNS)
+
+
+def learning_curves():
+    rows = [
+        (task, "mean", part, metric, objects, 1 / objects, 0.9 / objects, np.nan)
+        for task, metric in (("regress", "rms"), ("classify", "log_loss"))
+        for part in ("validation", "test")
+        for objects in (100, 1000)
+    ]
+    return pd.DataFrame(rows, columns=charts.CURVE_COLUMNS)
+
+
+def write_densities(path, rows=range(40), seed=1):
+    """Write a normal p(z) of each row, of width 0.02, at 0.1 and 0.005 more for each row_id."""
+    means = 0.1 + 0.005 * np.array(rows)[:, None]
+    pdf = Mixture(np.ones_like(means), means, np.full_like(means, 0.02), 0.0, 1.0)
+    write_pdfs(path, pdf, 99, {"row_id": np.array(rows), "seed": np.full(len(rows), seed)})
 
 
 def confusion(names):
@@ -192,6 +232,12 @@ def table(item, run, samples):
             return differences(item, of_pdfs)
         case "redshift_stacks_summary":
             return stacks(of_pdfs)
+        case "redshift_stacks_table":
+            return stacked(of_pdfs)
+        case "reliability_table":
+            return reliability(names)
+        case "learning_table":
+            return learning_curves()
         case "search":
             return search()
         case "confusion_table":

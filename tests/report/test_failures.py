@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 
 from sdssflow.report import failures
-from sdssflow.report.failures import read_objids, residuals, worst_classes, worst_redshifts
+from sdssflow.report.failures import read_objids, worst_classes, worst_redshifts
 from sdssflow.tables import with_metadata, write_parquet
 
 
@@ -94,18 +94,3 @@ def test_only_wrong_classes_are_among_the_mistakes_the_surest_first():
     table = worst_classes(frame, "good", {})
     assert [row[0].text for row in table.rows] == ["row 7", "row 6"]
     assert "2 of 3 are in the wrong class" in table.text
-
-
-def test_objects_to_point_at_are_the_same_for_every_model():
-    frame = pd.DataFrame(
-        {"row_id": range(2000), "reference_mag": 17.0, "zspec": [i / 4000 for i in range(2000)]}
-    )
-    shown = residuals(
-        {name: frame.assign(zphot=frame["zspec"] + shift) for name, shift in
-         (("a", 0.01), ("b</script>", float("nan")))},
-        "a", {}, "Objects",
-    )  # fmt: skip
-    assert shown.models == ["a", "b</script>"]
-    assert "</script>" not in shown.content
-    assert shown.content.count("row ") == 800
-    assert "NaN" not in shown.content

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from sdssflow.configuration.run import RunConfiguration
+from sdssflow.report.charts import CURVE_COLUMNS, learning_chart
 from sdssflow.report.contents import Item
 from sdssflow.report.glossary import RANKED_BY, TASKS, direction, label
 from sdssflow.report.scores import (
@@ -62,11 +63,17 @@ def learning_section(name: str, split: str, items: list[Item], run: RunConfigura
     """Return the learning curves of a split, the fits with their intervals."""
     mine = [item for item in items if item.split == split and item.name.startswith("learning")]
     notes, blocks = [averaged(run.seeds, run)], []
+    of = {item.name: item.path for item in mine}
     for item in mine:
         if item.name == "learning_fits":
             frame = read_table(item.path, FIT_COLUMNS)
             table = fit_table(frame, item.title, item.caption, notes)
             blocks.append(replace(table, source=item.path))
+        elif item.name == "learning":
+            curves = read_table(of["learning_table"], CURVE_COLUMNS)
+            chart = learning_chart(curves, read_table(of["learning_fits"], FIT_COLUMNS))
+            figure = block(item, f"sample {name}, split {split}", notes)
+            blocks.append(replace(figure, chart=chart))
         else:
             blocks.append(block(item, f"sample {name}, split {split}", notes))
     return Section(f"{name}-learning-{split}", f"Learning curves, split {split}", blocks=blocks)

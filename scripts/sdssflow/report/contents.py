@@ -39,7 +39,7 @@ class Item(NamedTuple):
 
     Sample and split are '' where it belongs to none; of a target's file, the sample is the target.
     Of a Parquet table, kind 'data', only the number of rows and the provenance are quoted. `seed`
-    is that of a table of one seed.
+    is that of a table of one seed, `telling` as in `Shown`.
     """
 
     path: str
@@ -51,6 +51,7 @@ class Item(NamedTuple):
     title: str
     caption: str
     seed: int | None = None
+    telling: int = 0
 
 
 def contents(
@@ -128,7 +129,8 @@ def _item(
     kind: Literal["figure", "table", "data"] = "table" if path.endswith(".csv") else "data"
     if shown.is_figure:
         path, kind = f"{path}.{run.figures.format}", "figure"
-    return Item(path, kind, sample, stage, split, shown.label, shown.title, shown.caption, seed)
+    words = (shown.label, shown.title, shown.caption)
+    return Item(path, kind, sample, stage, split, *words, seed, shown.telling)
 
 
 def matched(items: list[Item], paths: list[str]) -> list[Item]:

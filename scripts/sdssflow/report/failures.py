@@ -1,11 +1,7 @@
-"""Where the best model of a task fails: sentences made from its scores, and its worst test objects.
-
-Those objects that the page shows as points are drawn here too.
-"""
+"""Where the best model of a task fails: sentences of its scores, and its worst test objects."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +10,6 @@ import pandas as pd
 
 from sdssflow.report.glossary import HEADLINES, METRICS, label
 from sdssflow.report.scores import overall
-from sdssflow.report.sections import Residuals
 from sdssflow.report.tables import (
     AGAIN,
     Cell,
@@ -32,7 +27,6 @@ VARIABLES = {
     "reference_mag": "magnitudes",
     "zphot": "predicted redshifts",
 }  # bins of the truth are left out: nobody knows it of a new object
-SHOWN = 800  # objects on a page: enough to see the relation, few enough to point at
 WORST = 10
 NEEDED = {"regress": ("row_id", "seed", "reference_mag", "zspec", "zphot"),
           "classify": ("row_id", "seed", "reference_mag", "spec_class")}  # fmt: skip
@@ -168,50 +162,6 @@ def read_objids(path: str | Path) -> Objids:
     return pd.Series(frame["objid"].to_numpy(), frame["row_id"].to_numpy()).sort_index()
 
 
-def residuals(
-    predictions: dict[str, pd.DataFrame], best: str, objids: Objids, title: str
-) -> Residuals:
-    """Return a draw of the test objects with the redshifts that every model gives them.
-
-    Parameters
-    ----------
-    predictions : dict of str to pandas.DataFrame
-        From `read_predictions`, by model; all of the same objects, or ReportError.
-    best : str
-        The model that the page shows first.
-    objids : mapping of int to int
-        From `read_objids`.
-    title : str
-        What stands above the points.
-    """
-    known = predictions[best]
-    chosen = np.sort(np.random.default_rng(1).permutation(len(known))[:SHOWN])
-    rows = known.iloc[chosen]
-    models = [best, *(name for name in predictions if name != best)]
-    zphot = {}
-    for model in models:
-        frame = predictions[model]
-        if len(frame) != len(known) or (frame["row_id"] != known["row_id"]).any():
-            raise ReportError(
-                f"{model} and {best} predicted other objects; delete both predictions"
-            )
-        zphot[model] = _rounded(frame["zphot"].iloc[chosen], 5)
-    content = {
-        "object": [object_name(row, objids) for row in rows["row_id"]],
-        "zspec": _rounded(rows["zspec"], 5),
-        "magnitude": _rounded(rows["reference_mag"], 2),
-        "zphot": zphot,
-    }
-    caption = (
-        f"{len(rows):,} of the {len(known):,} test objects, drawn at random; δ = (zphot − zspec) / "
-        "(1 + zspec). Point at an object, or step through them from the worst residual to the "
-        "best. Objects beyond the frame stand at its edge."
-    )
-    # in a script element only "</" could end it early
-    text = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
-    return Residuals(title, caption, text, models)
-
-
 def worst_redshifts(frame: pd.DataFrame, model: str, objids: Objids) -> Table:
     """Return the objects whose redshift a model misses by most, in the normalised residual."""
     delta = (frame["zphot"] - frame["zspec"]) / (1 + frame["zspec"])
@@ -268,7 +218,3 @@ def object_name(row: int, objids: Objids) -> str:
 
 def _number(value: float, places: int) -> Cell:
     return Cell(fixed(float(value), places), sort="" if np.isnan(value) else float(value))
-
-
-def _rounded(values: pd.Series, places: int) -> list[float | None]:
-    return [None if np.isnan(value) else round(float(value), places) for value in values]

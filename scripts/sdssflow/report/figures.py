@@ -151,7 +151,7 @@ ESTIMATES = (
     Shown("figures/sky", "On the sky",
         "Means and medians in HEALPix cells of 1.8 degrees, of all objects. What follows the "
         "edges of the survey, the Galaxy or the weather, and not the large-scale structure, is a "
-        "fault of the photometry or of the model."),
+        "fault of the photometry or of the model.", telling=1),
     Shown("figures/magnitude_color", "Classes against magnitude and colour",
         "Objects by their most probable class. Shares are of the objects drawn. Where classes "
         "meet, probabilities say more than the most probable class.", asked=_classifies),
@@ -159,7 +159,7 @@ ESTIMATES = (
         "The mean p(z) of the objects of each bin of zphot, normalised. The band is where the mean "
         "of as many objects would lie, by a bootstrap over those drawn: it knows nothing of "
         "errors of p(z) itself. A mean of right p(z) has the right mean redshift, but is smoother "
-        "than the true n(z).", asked=_estimates_redshifts),
+        "than the true n(z).", telling=2, asked=_estimates_redshifts),
     Shown("shift.csv", "How far the objects are from the training part",
         "AUC: how well a classifier tells the target's colours from those of the training part, "
         "cross-validated; 0.5 if they are alike, 1 if they have nothing in common. Effective n: "

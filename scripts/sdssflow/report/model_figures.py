@@ -74,7 +74,8 @@ CLASSES = (
     Shown("classify/{split}/figures/comparison", "Classifiers compared",
         "Scores of all classifiers with their intervals."),
     Shown("classify/{split}/figures/confusion", "Confusion matrices",
-        "Fraction of each true class (rows) that each classifier puts in each class (columns)."),
+        "Fraction of each true class (rows) that each classifier puts in each class (columns).",
+        telling=2),
     Shown("classify/{split}/figures/reliability", "Are the probabilities right?",
         "Observed frequency against predicted probability. On the diagonal, objects given a "
         "probability of 0.8 are right eight times in ten; below it the classifier is too sure. "
@@ -150,7 +151,7 @@ REDSHIFTS = (
         "Scores of all regressors with their intervals."),
     Shown("regress/{split}/figures/zphot_zspec", "Photometric against spectroscopic redshift",
         "Test objects of all seeds. Solid: equality; dashed: a normalised residual of ±0.05, the "
-        "outlier limit of bright samples."),
+        "outlier limit of bright samples.", telling=3),
     Shown("regress/{split}/figures/residuals", "Residuals against redshift",
         "Normalised residual (zphot − zspec) / (1 + zspec) against the spectroscopic redshift, "
         "with its running median and the band that holds 68 % of the objects."),
@@ -219,6 +220,10 @@ PDFS = (
         "Mean and standard deviation of the redshift in each tomographic bin, of the sum of p(z) "
         "and of zspec, and their difference, stack minus truth, with the interval of a bootstrap "
         "on the same objects."),
+    Shown("regress/{split}/redshift_stacks.csv",
+        "Redshift distributions of tomographic bins, in numbers",
+        "Objects by the sum of p(z) and by zspec in bins of redshift, mean over seeds: the numbers "
+        "of the figure.", name="redshift_stacks_table"),
     Shown("regress/{split}/pdf_scores_by_bin.csv", "Scores of p(z) by redshift and magnitude",
         "The same scores in bins with equal numbers of objects; all models share the bins. In "
         "bins of zspec even right p(z) are not calibrated: the bins are chosen by the answer."),

@@ -1,4 +1,4 @@
-"""What the pages hold: one page for each sample, from its source to its scores, and the index."""
+"""What the pages hold: one page for each sample, from its scores to its source, and the index."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sdssflow.report.comparisons import learning_section, splits_section
 from sdssflow.report.contents import Item
 from sdssflow.report.failures import Objids, read_objids
 from sdssflow.report.provenance import Facts, Provenance, read_facts
-from sdssflow.report.sections import LONG, Section, block
+from sdssflow.report.sections import LONG, Figure, Section, block, most_telling
 from sdssflow.report.strange import AGREEMENT_COLUMNS, agreement_table, strange_table
 from sdssflow.report.summary import TaskSummary, summarise
 from sdssflow.report.tables import (
@@ -31,17 +31,25 @@ FLOW_COLUMNS = ("cut", "before", "removed", "after")
 class SamplePage:
     """The page of one sample: text below its title, the stages in short, sections in their order.
 
+    `findings` are a line for each task and split, `picture` what the index shows beside them.
     `sheet`, the data sheet, is written to a file only: the page shows its parts in its sections.
     """
 
     name: str
     title: str
     text: list[str]
+    findings: list[str]
+    picture: Figure | None
     in_short: list[tuple[str, list[str]]]
     summaries: list[TaskSummary]
     sections: list[Section]
     cards: list[Section]
     sheet: Section
+
+    @property
+    def has_charts(self) -> bool:
+        """Whether a figure answers to the pointer."""
+        return any(getattr(one, "chart", None) for part in self.sections for one in part.blocks)
 
 
 def concepts_section(items: list[Item]) -> Section:
@@ -78,9 +86,11 @@ def sample_page(
     text = [sample.description] if sample.description else []
     if sample.simulated:
         text.insert(0, "Simulated: no observed object is among these rows.")
-    sections += [part for one in summaries for part in one.sections]
-    sections.append(splits_section(name, mine, run))
-    sections += [learning_section(name, split, mine, run) for split in sorted(sample.splits)]
+    results = [part for one in summaries for part in one.sections]
+    results.append(splits_section(name, mine, run))
+    results += [learning_section(name, split, mine, run) for split in sorted(sample.splits)]
+    # what was found first, where it comes from last
+    sections = [*results, *sections[3:], *sections[:3]]
     sections = [section for section in sections if section.blocks or section.facts]
     cards = [card for one in summaries for card in one.cards]
     written = named([*sections, *cards], name)
@@ -88,6 +98,8 @@ def sample_page(
         name,
         sample.shown_title,
         text,
+        [one.finding for one in summaries],
+        most_telling(mine, f"sample {name}"),
         _in_short(source, clean, flow, defects, alone, summaries),
         summaries,
         written[: len(sections)],

@@ -63,11 +63,13 @@ class ModelRun:
 class Provenance:
     """How predictions and models were made, each model by its card; every list may be empty.
 
-    `objids` are those of the rows of the sample, where its source has them.
+    `pdfs` are the files of p(z) that were read for the report, `objids` those of the rows of the
+    sample, where its source has them.
     """
 
     model_runs: list[ModelRun] = field(default_factory=list)
     trainings: list[dict[str, Any]] = field(default_factory=list)
+    pdfs: list[str] = field(default_factory=list)
     objids: Mapping[int, int] | pd.Series = field(default_factory=dict)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import os
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +24,12 @@ from sdssflow.report.chosen_models import pdf_models
 from sdssflow.report.glossary import BETTER, CLASSES, DENSITIES, REDSHIFTS, SYMBOLS, TASKS, Metric
 from sdssflow.report.pages import SamplePage
 from sdssflow.report.provenance import ModelRun, device_table, digest_table, versions_table
-from sdssflow.report.sections import Residuals, Section
+from sdssflow.report.sections import Section
 from sdssflow.report.tables import Table, text_cell, word_columns
 from sdssflow.report.targets import TargetPage
 
 TEMPLATES = Path(__file__).parent / "templates"
+LIBRARY = ("charts.LICENSE", "d3.min.js", "plot.min.js")
 BELOW = re.compile(r"(?<![A-Za-z0-9])([σδ]|outliers|conformal|width)_([A-Za-z0-9.]+)")
 
 
@@ -100,6 +104,11 @@ def render_page(
     )
 
 
+def render_comparison(address: str, reports: dict[str, str], sections: list[Section]) -> str:
+    """Return the page of two runs compared: `reports` are the indices of their reports by name."""
+    return _render(address, "compare.html.j2", names=[*reports], reports=reports, sections=sections)
+
+
 def _render(address: str, template: str, **shown: Any) -> str:
     """Fill a template, with links from the page at `address`."""
     environment = jinja2.Environment(
@@ -117,8 +126,16 @@ def _render(address: str, template: str, **shown: Any) -> str:
         "link": lambda path: Path(os.path.relpath(path, folder)).as_posix(),
     }
     environment.tests["table"] = lambda block: isinstance(block, Table)
-    environment.tests["residuals"] = lambda block: isinstance(block, Residuals)
+    environment.globals["library"] = library
     return environment.get_template(template).render(**shown)
+
+
+@cache
+def library() -> str:
+    """Return the charting library as it was published, below its licence, as base64 of gzip."""
+    licence, *programs = ((TEMPLATES / name).read_text(encoding="utf-8") for name in LIBRARY)
+    text = "\n".join((f"/*\n{licence}*/", *programs))
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode("ascii")
 
 
 def _settings_tables(run: RunConfiguration) -> list[Table]:

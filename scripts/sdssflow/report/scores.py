@@ -103,6 +103,13 @@ class ModelScores:
             if name in found
         ]
 
+    @property
+    def reached(self) -> str:
+        """Value of that metric of the best model, with its interval."""
+        rows = self._of_best()
+        row = rows[rows["metric"] == self.metric].iloc[0]
+        return " ".join(with_interval(row["value"], row["lower"], row["upper"])).strip()
+
     def _of_best(self) -> pd.DataFrame:
         rows = overall(self.scores)
         return rows[rows["model"] == self.best]

@@ -27,6 +27,9 @@ class Shown(NamedTuple):
         ends in ``_table``.
     columns : str
         What Snakemake's report, which shows the file itself, adds about its columns.
+    telling : int
+        The index shows a sample or target by that one of its figures whose number is highest; 0:
+        never.
     asked : callable
         Whether a sample of a run, or a target with what is applied to it, has it.
     """
@@ -36,6 +39,7 @@ class Shown(NamedTuple):
     caption: str
     name: str = ""
     columns: str = ""
+    telling: int = 0
     asked: Callable[[RunConfiguration, Any], bool] = lambda run, its: True
 
     @property

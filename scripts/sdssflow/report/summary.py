@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.report import failures
+from sdssflow.report import charts, failures
 from sdssflow.report.cards import model_card
 from sdssflow.report.comparisons import photoz_tables
 from sdssflow.report.contents import Item
@@ -31,7 +31,7 @@ from sdssflow.report.scores import (
     set_tables,
     stack_table,
 )
-from sdssflow.report.sections import Figure, Residuals, Section, block
+from sdssflow.report.sections import Chart, Figure, Section, block
 from sdssflow.report.tables import Table, plain_table, read_table
 
 CONFUSION_COLUMNS = ("model", "truth", "predicted", "count")
@@ -42,7 +42,8 @@ class TaskSummary:
     """The models of a task, in words, and split; `anchor` is the id of their section on the page.
 
     `densities` are the scores of the models that give a p(z), `cards` those of each best model,
-    `gain` what the best has over a guess, `limits` where it fails.
+    `finding` is what the best scores, in a line, `gain` what it has over a guess, `limits` where it
+    fails.
     """
 
     task: str
@@ -51,6 +52,7 @@ class TaskSummary:
     densities: ModelScores | None
     sections: list[Section]
     cards: list[Section]
+    finding: str
     gain: list[str]
     limits: list[str]
 
@@ -82,6 +84,7 @@ def summarise(
         parts.append((f"{anchor}-pdf", TASKS["pdf"], of_pdfs, densities))
         if densities.best != scores.best:
             cards.append(model_card(densities, sample, [], provenance))
+    found_charts = _charts(items, scores, densities, provenance)
     sections = [
         Section(
             name,
@@ -89,18 +92,33 @@ def summarise(
             blocks=[
                 replace(part, source=item.path) if isinstance(part, Table) else part
                 for item in shown
-                for part in _blocks(item, of)
+                for part in _blocks(item, of, found_charts)
             ],
         )
         for name, title, shown, of in parts
     ]
-    looked_at = _objects(scores, provenance)
+    looked_at = _worst(scores, provenance)
     if limits or looked_at:
         sections.append(
             Section(f"{anchor}-limits", f"Where it fails, split {split}", limits, blocks=looked_at)
         )
     gain = _gain(scores, run)
-    return TaskSummary(TASKS[task], anchor, scores, densities, sections, cards, gain, limits)
+    finding = _finding(scores, densities)
+    return TaskSummary(
+        TASKS[task], anchor, scores, densities, sections, cards, finding, gain, limits
+    )
+
+
+def _finding(scores: ModelScores, densities: ModelScores | None) -> str:
+    """Say in a line what the best model scores, and the best p(z)."""
+    words = {"classify": "Classes", "regress": "Redshifts"}
+    said = [
+        f"{words[scores.task]} of {scores.n:,} test objects to {scores.ranked_by} = "
+        f"{scores.reached} with {scores.best}"
+    ]
+    if densities:
+        said.append(f"p(z) to {densities.ranked_by} = {densities.reached} with {densities.best}")
+    return f"{'; '.join(said)} (split {scores.split})."
 
 
 def _gain(scores: ModelScores, run: RunConfiguration) -> list[str]:
@@ -127,28 +145,49 @@ def _limits(items: list[Item], scores: ModelScores) -> list[str]:
     ]
 
 
-def _objects(scores: ModelScores, provenance: Provenance) -> list[Table | Residuals]:
-    """Return the test objects to point at, and the worst of them; nothing without predictions."""
+def _paths(scores: ModelScores, provenance: Provenance) -> dict[str, str]:
+    """Return the predictions of each model, the best among them; none without that one's."""
     paths = {run.model: run.path for run in provenance.model_runs if run.place == scores.place}
-    if scores.best not in paths:
+    return paths if scores.best in paths else {}
+
+
+def _worst(scores: ModelScores, provenance: Provenance) -> list[Table]:
+    """Return the worst test objects; nothing without predictions."""
+    paths = _paths(scores, provenance)
+    if not paths:
         return []
-    objids = provenance.objids
     best = failures.read_predictions(paths[scores.best], scores.task)
+    worst = failures.worst_classes if scores.task == "classify" else failures.worst_redshifts
+    return [worst(best, scores.best, provenance.objids)]
+
+
+def _charts(
+    items: list[Item], scores: ModelScores, densities: ModelScores | None, provenance: Provenance
+) -> dict[str, Chart]:
+    """Return what answers to the pointer, by the name of the figure."""
+    of = {item.name: item.path for item in items}
     if scores.task == "classify":
-        return [failures.worst_classes(best, scores.best, objids)]
-    frames = {
-        model: best
-        if model == scores.best
-        else failures.read_predictions(path, scores.task)[["row_id", "zphot"]]
-        for model, path in paths.items()
-    }
-    return [
-        failures.residuals(frames, scores.best, objids, "Test objects, one by one"),
-        failures.worst_redshifts(best, scores.best, objids),
-    ]
+        table = read_table(of["reliability_table"], charts.RELIABILITY_COLUMNS)
+        return {"reliability": charts.reliability_chart(table, scores.best)}
+    found = {}
+    if paths := _paths(scores, provenance):
+        frames = {
+            model: failures.read_predictions(path, scores.task)[["row_id", "zphot"]]
+            for model, path in paths.items()
+        }
+        frames[scores.best] = failures.read_predictions(paths[scores.best], scores.task)
+        beside = {model: str(Path(path).with_name("pdfs.hdf5")) for model, path in paths.items()}
+        pdfs = {model: path for model, path in beside.items() if path in provenance.pdfs}
+        found["zphot_zspec"] = charts.objects_chart(frames, scores.best, pdfs, provenance.objids)
+    if densities:
+        table = read_table(of["redshift_stacks_table"], charts.STACKED_COLUMNS)
+        found["redshift_stacks"] = charts.stacks_chart(table, densities.best)
+    return found
 
 
-def _blocks(item: Item, scores: ModelScores) -> Iterator[Table | Figure]:
+def _blocks(
+    item: Item, scores: ModelScores, found_charts: dict[str, Chart]
+) -> Iterator[Table | Figure]:
     title, text, notes = item.title, item.caption, scores.notes
     match item.name:
         case "scores":
@@ -184,6 +223,8 @@ def _blocks(item: Item, scores: ModelScores) -> Iterator[Table | Figure]:
             yield from photoz_tables(item, scores)
         case "redshift_stacks_summary":
             yield stack_table(read_table(item.path, STACK_COLUMNS), title, text, notes)
+        case "redshift_stacks_table":  # long, and drawn: the file has it
+            yield Table(title, text, [], [], [])
         case "importance_table":
             yield importance_table(read_table(item.path, IMPORTANCE_COLUMNS), title, text, notes)
         case "covariate_shift":
@@ -199,4 +240,6 @@ def _blocks(item: Item, scores: ModelScores) -> Iterator[Table | Figure]:
             yield from bin_tables(scores.by_bin, title, text, notes)
         case _:
             subject = f"sample {item.sample}, split {item.split}"
-            yield block(item, subject, notes, folded=True)
+            shown = block(item, subject, notes, folded=True)
+            chart = found_charts.get(item.name)
+            yield replace(shown, chart=chart) if chart else shown

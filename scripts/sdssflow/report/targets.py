@@ -15,7 +15,7 @@ from sdssflow.configuration.targets import Target
 from sdssflow.prepare.cuts import describe
 from sdssflow.report.contents import Item
 from sdssflow.report.glossary import label
-from sdssflow.report.sections import Section, block
+from sdssflow.report.sections import Figure, Section, block, most_telling
 from sdssflow.report.tables import (
     Cell,
     Table,
@@ -55,12 +55,13 @@ FLAGS = (
 
 @dataclass(frozen=True)
 class TargetPage:
-    """The page of one target; `in_short` also stands on the index."""
+    """The page of one target; the index shows `in_short` and `picture` too."""
 
     name: str
     title: str
     text: list[str]
     in_short: list[str]
+    picture: Figure | None
     sections: list[Section]
 
 
@@ -116,6 +117,7 @@ def target_page(
         target.shown_title,
         [*text, *([target.description] if target.description else [])],
         _in_short(listed, manifests),
+        most_telling([*found.values()], f"target {name}"),
         sections,
     )
 

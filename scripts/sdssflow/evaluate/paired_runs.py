@@ -1,0 +1,82 @@
+"""What a model of one run scores, and one of another, on the test objects that both predicted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from sdssflow.configuration.bootstrap import Bootstrap
+from sdssflow.evaluate.bootstrap import draw_counts, interval
+from sdssflow.evaluate.metrics import ALL
+from sdssflow.evaluate.tables import Predictions, Scorer, mean_over_seeds
+
+COLUMNS = ["metric", "convention", "first", "second", "difference", "lower", "upper", "n"]
+SAME = ("seed", "row_id", "group", "reference_mag", "zspec", "spec_class")
+
+
+def common_objects(
+    first: Predictions, second: Predictions
+) -> tuple[Predictions, Predictions] | None:
+    """Return both on the objects and seeds that they share, in the same order; None if on none.
+
+    An object is the same if seed, row_id, group, reference magnitude and truth agree: another
+    catalogue may give its row_id to another object. Which fold predicted it doesn't matter.
+    """
+    keys = [name for name in SAME if name in first.frame and name in second.frame]
+    frames = [one.frame.assign(place=np.arange(len(one.frame))) for one in (first, second)]
+    pairs = frames[0][[*keys, "place"]].merge(
+        frames[1][[*keys, "place"]], on=keys, suffixes=("_first", "_second"), validate="1:1"
+    )
+    if pairs.empty:
+        return None
+    seeds = set(pairs["seed"])
+    return tuple(
+        replace(
+            one,
+            frame=one.frame.iloc[pairs[f"place_{name}"]].reset_index(drop=True),
+            test_digests={s: digest for s, digest in one.test_digests.items() if s in seeds},
+        )
+        for one, name in ((first, "first"), (second, "second"))
+    )
+
+
+def paired_differences(
+    first: Predictions, second: Predictions, scorer: Scorer, bootstrap: Bootstrap
+) -> pd.DataFrame:
+    """Score two sets of predictions of the same objects, as `common_objects` gives them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `COLUMNS`, one row for each headline metric: the scores of both, mean over seeds, second
+        minus first, with the interval of the difference by a bootstrap over the groups of objects,
+        the same draws for both, and the number of objects, mean over seeds.
+    """
+    metrics = tuple(m for m in scorer.metrics if m.headline and m.subset == ALL and not m.per_class)
+    scores = []
+    counts = {
+        seed: draw_counts(first.of_seed(seed)["group"].to_numpy(dtype=str), bootstrap)
+        for seed in first.seeds
+    }
+    for one in (first, second):
+        by_seed = [
+            scorer.score(scorer.columns(one, seed), counts[seed], metrics) for seed in one.seeds
+        ]
+        scores.append(mean_over_seeds(by_seed))
+    before, after = scores
+    ends = interval(after.replicates - before.replicates, bootstrap.level)
+    table = pd.DataFrame(
+        {
+            "metric": [metric.name for metric in metrics],
+            "convention": [metric.convention for metric in metrics],
+            "first": before.values,
+            "second": after.values,
+            "difference": after.values - before.values,
+            "lower": ends[0],
+            "upper": ends[1],
+            "n": before.n,
+        }
+    )
+    return table[COLUMNS]
