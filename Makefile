@@ -30,7 +30,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 export PYTHONPATH := scripts
 
-.PHONY: all run cluster doctor report estimate plan check reproduce test test-library test-archive test-workflow test-cluster test-report lint format documents docs lock clean
+.PHONY: all run cluster doctor report estimate plan check reproduce test test-library test-archive test-workflow test-cluster test-report lint format documents rulegraph docs lock clean
 
 all: run
 
@@ -122,6 +122,10 @@ format: $(DEV)
 
 documents: $(READY)
 	$(BIN)/python -m sdssflow.configuration.documents
+
+# the rules of the default run as a picture; a test says when it is out of date
+rulegraph: $(DEV)
+	$(BIN)/python docs/rulegraph.py
 
 lock: $(DEV)
 	{ head -1 requirements.lock; $(BIN)/python -m pip freeze --all --exclude-editable | grep -v '^pip==' | sed 's/+cpu$$//'; } > requirements.new
