@@ -103,7 +103,7 @@ class Watch(logging.Handler):
         self.submission_logs: dict[str, str] = {}
         self.grouped: set[str] = set()
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def emit(self, record: Any) -> None:
         """Keep what a batch system says of a failed job, by the log of the job."""
         try:
             if record.event == "group_error":

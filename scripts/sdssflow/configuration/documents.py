@@ -90,8 +90,9 @@ def attribute_docstrings(model: type[Section]) -> dict[str, str]:
     texts = {}
     for part in reversed(model.__mro__):
         if issubclass(part, Section):
-            (definition,) = ast.parse(textwrap.dedent(inspect.getsource(part))).body
-            for line, following in itertools.pairwise(definition.body):
+            source = ast.parse(textwrap.dedent(inspect.getsource(part)))
+            (body,) = (node.body for node in source.body if isinstance(node, ast.ClassDef))
+            for line, following in itertools.pairwise(body):
                 match line, following:
                     case (
                         ast.AnnAssign(target=ast.Name(id=name)),

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import yaml
 
 # each job on a cluster reads all samples; the parser in C takes a tenth of the time
-YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+YAML_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 LARGEST_FILE = 10_000_000  # bytes
 STACK = 500
 DEEPEST = 50  # levels of nesting
@@ -179,8 +179,10 @@ def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, 
     result = dict(below)
     for key, value in above.items():
         inner = result.get(key)
-        both = isinstance(inner, Mapping) and isinstance(value, Mapping)
-        result[key] = _laid_over(inner, value) if both else value
+        if isinstance(inner, Mapping) and isinstance(value, Mapping):
+            result[key] = _laid_over(inner, value)
+        else:
+            result[key] = value
     return result
 
 

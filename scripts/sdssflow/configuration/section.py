@@ -152,7 +152,7 @@ class Described(Section):
     @property
     def simulated(self) -> bool:
         """Whether its objects are no observed ones."""
-        return getattr(self.source, "simulated", None) is not None
+        return getattr(getattr(self, "source", None), "simulated", None) is not None
 
     @property
     def shown_title(self) -> str:

@@ -91,7 +91,8 @@ def check_numbers(
     for name in sorted(numbers):
         number = numbers[name]
         for each in number.comparisons:
-            if number.curve is None:
+            found: list[tuple[tuple[float, float], float, Ours]]
+            if number.value is not None:
                 found = [((math.nan, math.nan), number.value, _ours(number, each, tables, reasons))]
             else:
                 found = list(_of_curve(number, each, curves.get((name, *_place(each))), reasons))
@@ -107,6 +108,7 @@ def _of_curve(
 ) -> Iterator[tuple[tuple[float, float], float, Ours]]:
     """Yield the ends of each bin, the published number and ours."""
     sample, split, model = _place(comparison)
+    assert number.curve is not None, "asked of curves alone"
     bins = list(pairwise(number.curve.edges))
     if found is None:
         missing = f"this run has no {model!r} on split {split!r} of {sample}"
@@ -150,7 +152,7 @@ def _row(
         return row | {"verdict": NOT_RUN, "because": ours}
     value, low, high, digest = ours
     verdict = NOT_COMPARABLE
-    if comparable:
+    if comparison.tolerance is not None:
         verdict = agreement(theirs, uncertainty, low, high, comparison.tolerance)
     return row | {
         "ours": value,

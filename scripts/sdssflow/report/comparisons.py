@@ -10,7 +10,7 @@ from sdssflow.configuration.run import RunConfiguration
 from sdssflow.report.contents import Item
 from sdssflow.report.glossary import RANKED_BY, TASKS, direction, label
 from sdssflow.report.scores import NOT_ZERO, averaged, holds_zero, score_cell
-from sdssflow.report.sections import Section, block
+from sdssflow.report.sections import Figure, Section, block
 from sdssflow.report.tables import (
     Column,
     Table,
@@ -51,7 +51,8 @@ def splits_section(name: str, items: list[Item], run: RunConfiguration) -> Secti
 def learning_section(name: str, split: str, items: list[Item], run: RunConfiguration) -> Section:
     """Return the learning curves of a split, the fits with their intervals."""
     mine = [item for item in items if item.split == split and item.name.startswith("learning")]
-    notes, blocks = [averaged(run.seeds, run)], []
+    notes = [averaged(run.seeds, run)]
+    blocks: list[Table | Figure] = []
     for item in mine:
         if item.name == "learning_fits":
             frame = read_table(item.path, FIT_COLUMNS)
