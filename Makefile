@@ -30,7 +30,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 export PYTHONPATH := scripts
 
-.PHONY: all run cluster doctor report estimate plan check reproduce test test-library test-archive test-workflow test-cluster test-report lint format documents docs pictures lock clean
+.PHONY: all run cluster doctor report estimate plan check reproduce test test-library test-archive test-workflow test-cluster test-report lint format documents rulegraph docs pictures lock clean
 
 all: run
 
@@ -78,7 +78,8 @@ lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
-	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile rules workflow
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m sdssflow.configuration.documents --check
 
@@ -118,10 +119,14 @@ test-report: run $(DEV)
 format: $(DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/snakefmt Snakefile rules
+	$(BIN)/snakefmt Snakefile rules workflow
 
 documents: $(READY)
 	$(BIN)/python -m sdssflow.configuration.documents
+
+# the rules of the default run as a picture; a test says when it is out of date
+rulegraph: $(DEV)
+	$(BIN)/python docs/rulegraph.py
 
 lock: $(DEV)
 	{ head -1 requirements.lock; $(BIN)/python -m pip freeze --all --exclude-editable | grep -v '^pip==' | sed 's/+cpu$$//'; } > requirements.new

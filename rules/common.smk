@@ -24,7 +24,7 @@ if SCRIPTS not in sys.path:
 
 from sdssflow import code_digests, failures, terminal
 from sdssflow.running import queue, runs
-from sdssflow.configuration import loading
+from sdssflow.configuration import loading, renames
 from sdssflow.configuration.applying import estimated, load_applications
 from sdssflow.configuration.cuts import Cuts
 from sdssflow.configuration.reading import Document
@@ -41,8 +41,7 @@ from sdssflow.report.contents import contents
 
 def configuration_layers():
     """What Snakemake lays over each other, read before it does: of a key that stands twice it keeps
-    the last. A workflow that uses this one as a module gives the configuration.
-    """
+    the last. To a module it is given."""
     if {"{", "}"} & {*PROJECT}:
         raise loading.ConfigurationError(
             f"{PROJECT}: Snakemake runs no script from a folder with a brace in its name; "
@@ -55,13 +54,14 @@ def configuration_layers():
             "their paths; take it out, and give runs folders of their own by --directory"
         )
     if workflow.modifier.skip_configfile:
-        return [Document("the module's config", config)]
+        return [Document("the module's config", dict(config))]
     given = workflow.config_settings
     default = [] if given.replace_workflow_config else [shipped(loading.DEFAULT)]
     paths = [*default, *given.configfiles]
     return loading.read_layers(paths, given.config_args)
 
 
+renames.logger.disabled = not workflow.is_main_process
 try:
     LAYERS = configuration_layers()
     RUN = loading.load_layers(LAYERS)

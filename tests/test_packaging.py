@@ -32,11 +32,13 @@ def locked():
     return {plain(name): version for name, version in pins}
 
 
-def direct():
+def direct(*extras):
+    """Names of the packages that a run needs, and those of extras; by default of all extras."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"].values()
-    named = [*project["dependencies"], *(name for extra in extras for name in extra)]
-    return [name for name in named if "[" not in name]
+    asked = extras or project["optional-dependencies"]
+    of_extras = (name for extra in asked for name in project["optional-dependencies"][extra])
+    named = [*project["dependencies"], *of_extras]
+    return [name.split(";")[0] for name in named if "[" not in name]
 
 
 def environment():
@@ -53,6 +55,19 @@ def test_every_line_of_the_lock_is_an_exact_pin():
         )
 
 
+def test_the_lock_has_every_direct_dependency():
+    assert {plain(name) for name in direct()} <= set(locked())
+
+
+def test_continuous_integration_runs_on_the_pythons_that_the_package_takes():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    pythons = workflow["jobs"]["all"]["strategy"]["matrix"]["python"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == f">={pythons[0]}"
+    stated = "Programming Language :: Python :: "
+    assert project["classifiers"] == [stated + version for version in pythons]
+
+
 def test_the_version_to_cite_is_that_of_the_package():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]
     assert citation == sdssflow.__version__
@@ -60,7 +75,8 @@ def test_the_version_to_cite_is_that_of_the_package():
 
 def test_environment_yml_is_in_step_with_the_lock():
     lock, conda = locked(), environment()
-    assert set(conda) == set(direct()), "environment.yml and pyproject.toml list other packages"
+    run = direct("cluster", "hats")  # what jobs import; what tests need comes by pip
+    assert set(conda) == set(run), "environment.yml and pyproject.toml list other packages"
     assert {name: lock[plain(name)] for name in conda} == conda
 
 

@@ -211,7 +211,8 @@ class Bundle:
         places = np.flatnonzero(usable)
 
         def seen(pdf: Mixture, rows: slice) -> None:
-            see(pdf, places[rows])
+            if see is not None:
+                see(pdf, places[rows])
 
         if self.manifest.task == "classify":
             more: dict[str, Any] = {"priors": class_priors}

@@ -133,7 +133,8 @@ def _digest(paths: set[Path], root: Path, memory: Memory) -> str:
 
 def local_modules(path: Path, root: Path, memory: Memory) -> set[Path]:
     """Return the modules below `root` that the module at `path` can import, without itself."""
-    todo, seen = [path], set()
+    todo = [path]
+    seen: set[Path] = set()
     while todo:
         for name in memory.module(todo.pop()).imports:
             found = set(_files_of(name, root)) - seen
@@ -149,7 +150,7 @@ def _parse(text: bytes, path: Path) -> Module:
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
-            node.body = [line for line in body if not _is_text(line)] or [ast.Pass()]
+            body[:] = [line for line in body if not _is_text(line)] or [ast.Pass()]
     return Module(hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imports)
 
 

@@ -125,7 +125,7 @@ class Watch(logging.Handler):
         self.signals: dict[str, str] = {}
         self._ended = threading.local()  # a thread tells of a job's script, then of the job
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def emit(self, record: Any) -> None:
         """Keep what a batch system says of a failed job, by the log of the job."""
         try:
             if record.event == "group_error":

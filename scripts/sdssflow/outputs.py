@@ -45,7 +45,7 @@ def outputs(
         )
         names = set(rule.wildcard_names or ())
         # what a wildcard stands for, given those before it
-        choices = {
+        choices: dict[str, Callable[..., Any]] = {
             "sample": lambda task=task, names=names: named(task, names),
             "split": lambda sample, **_: samples[sample].splits,
             "seed": lambda **_: run.seeds,

@@ -54,15 +54,15 @@ class ContentDigest:
                     ends = np.frombuffer(texts.buffers()[1], dtype=np.int64)
                     ends = ends[texts.offset : texts.offset + len(texts) + 1]
                     values.update(texts.buffers()[2][ends[0] : ends[-1]])
-                    lengths.update(np.diff(ends))
+                    lengths.update(np.diff(ends).data)
             elif pa.types.is_list(column.type):
                 for lists in column.chunks:
                     lengths.update(lists.value_lengths().fill_null(0).to_numpy())
-                    values.update(np.ascontiguousarray(lists.flatten().to_numpy()))
+                    values.update(np.ascontiguousarray(lists.flatten().to_numpy()).data)
             elif pa.types.is_boolean(column.type):
                 values.update(column.fill_null(False).to_numpy())
             else:
-                values.update(np.ascontiguousarray(column.fill_null(0).to_numpy()))
+                values.update(np.ascontiguousarray(column.fill_null(0).to_numpy()).data)
 
     def hexdigest(self) -> str:
         """Return 12 hexadecimal digits."""

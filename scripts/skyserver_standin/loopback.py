@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qsl
@@ -139,8 +140,8 @@ class LoopbackServer:
         self._middleware = middleware
         self._server = _Server(("127.0.0.1", port), _handler_class(self))
         # a wait of 50 ms when it stops; a daemon, so that it never outlives its program
-        serve = {"target": self._server.serve_forever, "kwargs": {"poll_interval": 0.05}}
-        self._thread = threading.Thread(**serve, daemon=True)
+        serve = partial(self._server.serve_forever, poll_interval=0.05)
+        self._thread = threading.Thread(target=serve, daemon=True)
 
     @property
     def url(self) -> str:

@@ -43,7 +43,7 @@ _CLAUSES = {"expressions", "limit", "from_", "joins", "where", "group", "order"}
 _WORDS = frozenset(("select", "top", "from", "join", "on", "where", "group by", "order by"))
 _WORDS |= {"and", "or", "not", "in", "between"}
 # what a node may carry; anything else (DISTINCT, OVER, COLLATE, ...) is refused
-_ARGUMENTS: dict[type[exp.Expression], set[str]] = {
+_ARGUMENTS: dict[type[exp.Expr], set[str]] = {
     exp.Column: {"this", "table"},
     exp.Literal: {"this", "is_string"},
     exp.Cast: {"this", "to"},
@@ -129,7 +129,7 @@ def _is_word(token: Token) -> bool:
     return token.text.replace("_", "").replace(" ", "").isalnum() and not token.text[0].isdigit()
 
 
-def _checked(node: exp.Expression) -> exp.Expression:
+def _checked(node: exp.Expr) -> exp.Expr:
     """Return a node that carries nothing but what its translation looks at."""
     allowed = _ARGUMENTS.get(type(node), {"this", "expression"})
     surplus = sorted(key for key, value in node.args.items() if value and key not in allowed)
@@ -138,7 +138,7 @@ def _checked(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _described(node: exp.Expression) -> str:
+def _described(node: exp.Expr) -> str:
     return f"{type(node).__name__.upper()} in '{node.sql('tsql').strip()}'"
 
 
@@ -181,7 +181,7 @@ class _Query:
     def translation(self) -> Translation:
         """Return the whole query."""
         names: list[str] = []
-        columns: list[tuple[exp.Expression, Value]] = []
+        columns: list[tuple[exp.Expr, Value]] = []
         for node in self.select.expressions:
             name = node.name if isinstance(node, exp.Column) else node.alias
             if not name or name.lower() in {other.lower() for other in names}:
@@ -211,7 +211,7 @@ class _Query:
         limit = self.select.args.get("limit")
         if limit is not None and not isinstance(limit, exp.Limit):
             raise Refused("any limit of rows but TOP with a number")
-        most = limit and int(_checked(limit).expression.name)
+        most = None if limit is None else int(_checked(limit).expression.name)
         return Translation(" ".join(words), names, most)
 
     def _keys(self, clause: str) -> list[Value]:
@@ -224,7 +224,7 @@ class _Query:
             found.append(self.value(key))
         return found
 
-    def _item(self, node: exp.Expression) -> Value:
+    def _item(self, node: exp.Expr) -> Value:
         """Translate a value or an aggregate, for the select list."""
         match node:
             case exp.Count(this=exp.Star()):
@@ -244,9 +244,9 @@ class _Query:
                 raise Refused(f"the column {_described(node)}")
         return self.value(node)
 
-    def value(self, node: exp.Expression) -> Value:
+    def value(self, node: exp.Expr) -> Value:
         """Translate a value that stands in no aggregate, or refuse it."""
-        match _checked(node):
+        match node := _checked(node):
             case exp.Column() if isinstance(node.this, exp.Identifier):
                 return self._column(node.name, node.table)
             case exp.Literal(is_string=True):
@@ -282,10 +282,10 @@ class _Query:
                 if left.type.is_integer:
                     return Value(f"({left.sql} % {right.sql})", max(left.type, right.type))
             case exp.Cast():
-                kind = {"BIGINT": SqlType.BIGINT, "INT": SqlType.INT}.get(node.to.this.name)
+                to = {"BIGINT": SqlType.BIGINT, "INT": SqlType.INT}.get(node.to.this.name)
                 inner = self.value(node.this)
-                if kind is not None and inner.type.is_integer and not node.to.expressions:
-                    return Value(f"CAST({inner.sql} AS {DUCK_TYPES[kind]})", kind)
+                if to is not None and inner.type.is_integer and not node.to.expressions:
+                    return Value(f"CAST({inner.sql} AS {DUCK_TYPES[to]})", to)
         raise Refused(_described(node))
 
     def _column(self, name: str, alias: str) -> Value:
@@ -310,9 +310,9 @@ class _Query:
             return SqlType.FLOAT
         return kind
 
-    def condition(self, node: exp.Expression) -> str:
+    def condition(self, node: exp.Expr) -> str:
         """Translate what stands in WHERE and ON, or refuse it."""
-        match _checked(node):
+        match node := _checked(node):
             case exp.And():
                 return f"({self.condition(node.left)} AND {self.condition(node.right)})"
             case exp.Or():

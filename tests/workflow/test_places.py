@@ -77,6 +77,17 @@ def test_two_folders_share_a_checkout_and_one_has_a_definition_of_its_own(elsewh
     assert "(did you mean 'mclass'?)" in answer["stderr"]
 
 
+def test_an_old_name_of_a_key_is_warned_of_by_the_run_and_not_by_each_job(tmp_path):
+    text = (ROOT / "config/targets/mockphoto.yaml").read_text()
+    (tmp_path / "config/targets").mkdir(parents=True)
+    (tmp_path / "config/targets/mockphoto.yaml").write_text(f"{text}explorer_rows: 2000\n")
+    remember_modules(tmp_path)
+    warning = "explorer_rows is called figure_rows now"
+    assert run(tmp_path, "--dry-run", CLEAN)["stderr"].count(warning) == 1
+    # as in a job of a cluster, which parses the workflow again
+    assert warning not in run(tmp_path, "--dry-run", "--mode", "remote", CLEAN)["stderr"]
+
+
 def test_an_installed_package_has_all_that_it_needs(elsewhere, tmp_path):
     def python(*arguments, folder, path=""):
         environment = {**os.environ, "PYTHONPATH": str(path), "OMP_NUM_THREADS": "1"}

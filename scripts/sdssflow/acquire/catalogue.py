@@ -38,7 +38,7 @@ def write_catalogue(
     limit : int, optional
         At most this many rows, the first ones.
     """
-    ordered = [name for name in COLUMNS | columns if name in columns]
+    ordered = [name for name in {**COLUMNS, **columns} if name in columns]
     schema = pa.schema([field("row_id"), *(field(name, columns) for name in ordered)])
     defects = Defects()
     numbered = _numbered(blocks, {name: columns[name] for name in ordered}, limit, defects)

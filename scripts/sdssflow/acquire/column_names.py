@@ -104,7 +104,6 @@ def contradiction(settings: FileContent | TapSource) -> tuple[str, str] | None:
 
     All columns with the same trouble are named at once; None if nothing is wrong.
     """
-    is_file = isinstance(settings, FileContent)
     doubts: dict[Doubt, list[str]] = {}
     named = {
         name: Name.of(ref)
@@ -115,13 +114,17 @@ def contradiction(settings: FileContent | TapSource) -> tuple[str, str] | None:
         doubt = _doubt(name, found, settings)
         if doubt is not None:
             doubts.setdefault(doubt, []).append(name)
-    observed = _observed(named) if is_file and settings.extinction_applied else []
+    observed = []
+    if isinstance(settings, FileContent) and settings.extinction_applied:
+        observed = _observed(named)
     if observed:
         doubts.setdefault(IN_PART, observed)
     for doubt, names in doubts.items():
         shown = ", ".join(f"{settings.columns[name]} -> {name}" for name in names[:2])
         more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-        remedy = doubt.remedy if is_file else doubt.on_server or doubt.remedy
+        remedy = doubt.remedy
+        if doubt.on_server and not isinstance(settings, FileContent):
+            remedy = doubt.on_server
         return (
             f"source.columns maps {shown}{more}: the name says {doubt.says}, the catalogue has "
             f"{doubt.target} there",
@@ -204,9 +207,9 @@ def _observed(named: Mapping[str, Name]) -> list[str]:
     """Return SDSS magnitudes as observed, if others are corrected: one key does not fit both."""
     targets = {name: Magnitude.of(name) for name in named}
     magnitudes = {
-        name: found
-        for name, found in named.items()
-        if targets[name] and targets[name].kind != "extinction" and not targets[name].is_error
+        name: named[name]
+        for name, target in targets.items()
+        if target and target.kind != "extinction" and not target.is_error
     }
     if not any(map(is_dereddened, magnitudes.values())):
         return []

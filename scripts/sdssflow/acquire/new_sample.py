@@ -27,6 +27,7 @@ from sdssflow.acquire.usual_names import (
     extinction_state,
     identifiers,
 )
+from sdssflow.configuration.file_sources import FileContent
 from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.section import SampleName
 from sdssflow.files import write_text
@@ -67,7 +68,9 @@ def main(arguments: Sequence[str]) -> None:
         corrected = {"corrected": True, "raw": False, None: None}[asked.extinction]
         present = columns_in(asked.table)
         content, because = draft(asked.name, asked.table, present, stated, corrected)
-        readable(asked.table, Sample.model_validate(content).source)
+        source = Sample.model_validate(content).source
+        assert isinstance(source, FileContent), "as drafted"
+        readable(asked.table, source)
     except ValidationError as error:
         raise SystemExit(f"{asked.table}: {error.errors()[0]['msg']}") from None
     except (CatalogueError, UnclearError, OSError) as error:

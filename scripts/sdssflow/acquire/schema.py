@@ -169,9 +169,17 @@ def column_of(found: pa.Field) -> Column | None:
     return Column(found.type, about.get("unit", ""), low, high, *texts)
 
 
+def known_column(found: pa.Field) -> Column:
+    """Return what `column_of` says; ValueError for a column of which nothing is known."""
+    column = column_of(found)
+    if column is None:
+        raise ValueError(f"column {found.name!r} is not known, and its field says nothing of it")
+    return column
+
+
 def declaration(found: pa.Field) -> dict[str, object]:
     """Return what the field of a declared column says of it, as `source.declared` has it."""
-    about = column_of(found)
+    about = known_column(found)
     return {
         "unit": about.unit,
         "minimum": about.low,

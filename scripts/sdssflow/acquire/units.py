@@ -48,9 +48,9 @@ def parse_unit(text: str, expected: str) -> Any:
     word = text.strip().casefold()
     if word in NOTHING:
         return None
-    word = _BY_SPELLING.get(word.replace(" ", "_"), _BY_SPELLING.get(word.replace(" ", "")))
-    if word is not None and not (word == "hourangle" and expected not in ANGLES):
-        return units.Unit(word)
+    unit = _BY_SPELLING.get(word.replace(" ", "_"), _BY_SPELLING.get(word.replace(" ", "")))
+    if unit is not None and not (unit == "hourangle" and expected not in ANGLES):
+        return units.Unit(unit)
     for kind in FORMATS:
         try:
             return units.Unit(text.strip(), format=kind, parse_strict="raise")

@@ -34,7 +34,7 @@ def columns_in(path: str) -> list[str]:
     A column that no file has is asked for: whichever reader it is, it says which there are.
     """
     names = {f"model_mag_{band}": NOWHERE + band for band in BANDS}
-    nowhere = FileSource(kind="file", path=path, columns=names)
+    nowhere = FileSource(kind="file", path=path, columns=names, declared={})
     try:
         if Path(path).is_dir():
             read_source(path, nowhere.model_copy(update={"columns": names | {"zspec": NOWHERE}}))
@@ -110,7 +110,7 @@ def column_of(name: str, present: Iterable[str], corrected: bool) -> str | None:
     known = [column for column in present if _is(wanted, column, corrected)]
     if wanted.is_error and wanted.band == "z":
         # zErr is the error of a redshift too, where the other bands are written otherwise
-        known = [c for c in known if not ZERR.search(c) or "u" + ZERR.search(c)[1] in present]
+        known = [c for c in known if not (zerr := ZERR.search(c)) or "u" + zerr[1] in present]
     return known[0] if len(known) == 1 else None
 
 
@@ -125,8 +125,8 @@ def _is(wanted: Magnitude, column: str, corrected: bool) -> bool:
     ends = ("",) if element else (band,)
     if wanted.kind == "extinction":
         # AR is a right ascension in some languages, and AZ an azimuth
-        words = ("extinction", "ext", "a")[: 3 if SHORT_DUST.search(column) else 2]
-        return any(plain == f"{word}{end}" for word in words for end in ends)
+        dust = ("extinction", "ext", "a")[: 3 if SHORT_DUST.search(column) else 2]
+        return any(plain == f"{word}{end}" for word in dust for end in ends)
     kinds = {wanted.kind} | ({""} if wanted.kind == "model" else set())
     if wanted.is_error:
         words = {f"{kind}{word}" for kind in kinds for word in ("magerr", "err", "errmag")}

@@ -6,7 +6,7 @@ heavier.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -185,7 +185,7 @@ def _settled(
     return bundle.model_copy(update={"task": task, "seed": seed})
 
 
-def _known(key: str, word: object, known: object, where: str) -> None:
+def _known(key: str, word: object, known: Collection[object], where: str) -> None:
     if word not in known:
         raise ConfigurationError(
             f"{where}: {key}: the run has no {word!r} there{nearest(str(word), known)}; it has "

@@ -68,12 +68,17 @@ def _wise(band: str) -> dict[str, Declared]:
 
 
 def _galex(band: str) -> dict[str, Declared]:
-    shared = {"unit": "mag", "missing": "not_observed"}
     what = f"GALEX magnitude in {band.upper()}, AB"
     return {
-        f"galex_mag_{band}": Declared(minimum=5, maximum=35, meaning=what, **shared),
+        f"galex_mag_{band}": Declared(
+            unit="mag", minimum=5, maximum=35, missing="not_observed", meaning=what
+        ),
         f"galex_mag_err_{band}": Declared(
-            minimum=0, maximum=100, meaning=f"error of the {what}", **shared
+            unit="mag",
+            minimum=0,
+            maximum=100,
+            missing="not_observed",
+            meaning=f"error of the {what}",
         ),
     }
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from sdssflow.configuration.published import PublishedNumber
+from sdssflow.configuration.renames import old_names
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.section import NAME, Section
@@ -89,8 +90,9 @@ def attribute_docstrings(model: type[Section]) -> dict[str, str]:
     texts = {}
     for part in reversed(model.__mro__):
         if issubclass(part, Section):
-            (definition,) = ast.parse(textwrap.dedent(inspect.getsource(part))).body
-            for line, following in itertools.pairwise(definition.body):
+            source = ast.parse(textwrap.dedent(inspect.getsource(part)))
+            (body,) = (node.body for node in source.body if isinstance(node, ast.ClassDef))
+            for line, following in itertools.pairwise(body):
                 match line, following:
                     case (
                         ast.AnnAssign(target=ast.Name(id=name)),
@@ -101,8 +103,14 @@ def attribute_docstrings(model: type[Section]) -> dict[str, str]:
 
 
 def _describe(schema: dict[str, Any], model: type[Section]) -> None:
+    keys = schema["properties"]
     for name, text in attribute_docstrings(model).items():
-        schema["properties"][name].setdefault("description", text)
+        keys[name].setdefault("description", text)
+    for old, (name, renamed) in old_names(model).items():
+        text = f"What `{name}` was called before; not read any more by version {renamed.until}."
+        keys[old] = {**keys[name], "description": text, "deprecated": True}
+        keys[old].pop("default", None)
+        schema.setdefault("allOf", []).append({"not": {"required": [old, name]}})
 
 
 def _models(base: type[Section] = Section) -> dict[str, type[Section]]:
@@ -166,6 +174,7 @@ def _section(
     for name, key in schema["properties"].items():
         key_path = f"{path}.{name}" if path else name
         default = f"`{json.dumps(key['default'])}`" if "default" in key else "required"
+        default = "" if "deprecated" in key else default
         if child := _inner(key_path, key, definitions):
             inner.append(child)
             default = default if default in ("required", "`[]`", "`{}`", "`null`") else "see there"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from sdssflow.configuration.clustering import Clustering, Outliers
 from sdssflow.configuration.section import Different
@@ -28,7 +28,7 @@ EXPLORED: dict[str, tuple[str, str]] = {
         "relation that a photometric redshift inverts.",
     ),
 }
-ExploredFigure = Literal[tuple(EXPLORED)]
+ExploredFigure: TypeAlias = Literal[tuple(EXPLORED)]  # type: ignore[valid-type]  # their names
 
 
 class Exploration(Clustering):

@@ -19,6 +19,7 @@ from sdssflow.configuration.reading import (
     parse,
     read_document,
 )
+from sdssflow.configuration.renames import section_types, use_present_names
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.section import NAME, NO_NAMES
@@ -164,6 +165,8 @@ def _check_models(run: RunConfiguration, sample: Sample, document: Document) -> 
 
 
 def _validate(model: type[BaseModel], documents: Sequence[Document]) -> Any:
+    for document in documents:
+        use_present_names(model, document)
     content = overlaid(documents)
     try:
         return model.model_validate(content)
@@ -296,7 +299,7 @@ def _known_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
     for part in location[:-1]:
         fields = [branch.model_fields[part] for branch in here if part in branch.model_fields]
         if fields:
-            here = [found for field in fields for found in _flatten(field.annotation)]
+            here = [found for field in fields for found in section_types(field.annotation)]
         else:
             # the tag of a discriminated union narrows the choice; a name or an index does not
             tagged = [
@@ -308,13 +311,6 @@ def _known_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
             ]
             here = tagged or here
     return sorted({key for branch in here for key in branch.model_fields})
-
-
-def _flatten(annotation: Any) -> list[Any]:
-    """Return the model types that an annotation mentions, containers and unions taken apart."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [found for inner in get_args(annotation) for found in _flatten(inner)]
 
 
 def nearest(word: str, known: Any) -> str:

@@ -142,7 +142,7 @@ class MixtureByClass(MixtureEnsemble):
 
     program = "sdssflow.regress.by_class"
     needs_classes = True
-    kind: Literal["mixture_by_class"]
+    kind: Literal["mixture_by_class"]  # type: ignore[assignment]  # another member of the union
     """p(z) as the sum of p(class) p(z | class); needs spec_class to train, not to predict."""
 
 

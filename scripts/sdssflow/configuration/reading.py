@@ -8,14 +8,14 @@ they say: `yes`, `on`, `1:30`, `010` and `2026-11-23` are text (YAML 1.1 makes t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
 # each job on a cluster reads all samples; the parser in C takes a tenth of the time
-YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+YAML_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 LARGEST_FILE = 10_000_000  # bytes
 STACK = 500
 DEEPEST = 50  # levels of nesting
@@ -89,20 +89,29 @@ class Document(NamedTuple):
 
     def where(self, location: Iterable[str | int]) -> str:
         """Return the name, with the line of a place where that is known."""
-        node, line = self.root, None
+        lines = [line for _, line in self._path(location)]
+        return f"{self.name}, line {lines[-1]}" if lines else self.name
+
+    def node(self, location: Sequence[str | int]) -> yaml.Node | None:
+        """Return what the file has at a place; None where that is not known."""
+        nodes = [self.root, *(node for node, _ in self._path(location))]
+        return nodes[-1] if len(nodes) == len(location) + 1 else None
+
+    def _path(self, location: Iterable[str | int]) -> Iterator[tuple[yaml.Node, int]]:
+        """Yield the nodes on the way to a place, and their lines, as far as they are known."""
+        node = self.root
         for part in location:
             if isinstance(node, yaml.MappingNode):
                 pairs = [pair for pair in node.value if pair[0].value == part]
                 if not pairs:
-                    break
+                    return
                 key, node = pairs[-1]
-                line = _line(key)
+                yield node, _line(key)
             elif isinstance(node, yaml.SequenceNode) and part in range(len(node.value)):
                 node = node.value[part]
-                line = _line(node)
+                yield node, _line(node)
             else:
-                break
-        return f"{self.name}, line {line}" if line else self.name
+                return
 
 
 def read_document(path: str | Path) -> Document:
@@ -170,8 +179,10 @@ def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, 
     result = dict(below)
     for key, value in above.items():
         inner = result.get(key)
-        both = isinstance(inner, Mapping) and isinstance(value, Mapping)
-        result[key] = _laid_over(inner, value) if both else value
+        if isinstance(inner, Mapping) and isinstance(value, Mapping):
+            result[key] = _laid_over(inner, value)
+        else:
+            result[key] = value
     return result
 
 

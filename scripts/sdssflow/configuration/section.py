@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -59,6 +59,16 @@ class Section(BaseModel):
     def from_canonical(cls, text: str) -> Self:
         """Read back what `canonical` wrote."""
         return cls.model_validate_json(text)
+
+
+class Renamed(NamedTuple):
+    """Of a key, beside its type: what it was called before.
+
+    `sdssflow.configuration.renames` reads the old name, with a warning, before version `until`.
+    """
+
+    old: str
+    until: str
 
 
 class EachOnce:
@@ -142,7 +152,7 @@ class Described(Section):
     @property
     def simulated(self) -> bool:
         """Whether its objects are no observed ones."""
-        return getattr(self.source, "simulated", None) is not None
+        return getattr(getattr(self, "source", None), "simulated", None) is not None
 
     @property
     def shown_title(self) -> str:

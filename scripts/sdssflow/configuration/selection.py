@@ -43,7 +43,8 @@ class SdssColumn(NamedTuple):
     def of(cls, declared: Declared) -> SdssColumn:
         """Return where a declared column is by its `sdss`."""
         table, _, name = (declared.sdss or "").partition(".")
-        return cls({"p": "photo", "w": "wise"}[table], name, "number")
+        tables: dict[str, Literal["photo", "wise"]] = {"p": "photo", "w": "wise"}
+        return cls(tables[table], name, "number")
 
 
 STANDARD: dict[str, SdssColumn] = {

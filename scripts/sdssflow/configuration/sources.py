@@ -90,7 +90,8 @@ class Selected(Asked):
         for name in names:
             if name not in DOWNLOADABLE:
                 raise ValueError(f"{name!r} is no column of SDSS; docs/skyserver.md lists them")
-        always = ALWAYS_PHOTOMETRY if read.data.get("rows") == "photometry" else ALWAYS
+        photometry = read.data.get("rows") == "photometry"
+        always: tuple[str, ...] = ALWAYS_PHOTOMETRY if photometry else ALWAYS
         declared = read.data.get("declared", {}).values()
         if any(DOWNLOADABLE[name].table == "wise" for name in names) or any(
             (column.sdss or "").startswith("w.") for column in declared
@@ -217,11 +218,10 @@ class BulkSource(Selected):
     @property
     def paths(self) -> tuple[str, str]:
         """Files of spectra and photometry."""
-        names = (
-            self.spectra or f"specObj-dr{self.release}.fits",
-            self.photometry or f"photoPosPlate-dr{self.release}.fits",
-        )
-        return tuple(f"{self.folder.rstrip('/') or '/'}/{name}" for name in names)
+        folder = self.folder.rstrip("/") or "/"
+        spectra = self.spectra or f"specObj-dr{self.release}.fits"
+        photometry = self.photometry or f"photoPosPlate-dr{self.release}.fits"
+        return f"{folder}/{spectra}", f"{folder}/{photometry}"
 
 
 class TapSource(Asked):

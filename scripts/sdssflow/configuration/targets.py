@@ -25,6 +25,7 @@ from sdssflow.configuration.section import (
     ModelName,
     Name,
     PositiveInt,
+    Renamed,
     SampleName,
     Section,
     Seed,
@@ -159,7 +160,7 @@ class Target(Described):
     hats: bool = False
     """Whether the estimates are written as a HATS catalogue as well, once all partitions are
     estimated; the source needs ra and dec."""
-    figure_rows: Annotated[int, Field(ge=1000)] = 10_000
+    figure_rows: Annotated[int, Field(ge=1000), Renamed("explorer_rows", until="0.2")] = 10_000
     """About how many objects, drawn at random, the figures of the report are made of; of a folder
     at most 1000 of each file. Sky maps count all."""
 

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     configfiles = tuple(path.resolve() for path in options.configfile)
     findings = [
-        check_python(PROJECT, sys.version_info, Path(sys.prefix)),
+        check_python(PROJECT, sys.version_info[:3], Path(sys.prefix)),
         check_packages(PROJECT, installed_packages()),
     ]
     if sys.version_info >= (3, 11):  # noqa: UP036

@@ -73,8 +73,8 @@ def _profile_checks(
 
 def _slurm_checks(profile: profiles.Profile, answers: profiles.Answers) -> list[Finding]:
     if profile.executor != "slurm":
-        found = f"the executor of the profile is {profile.executor}"
-        return [Finding("slurm", NOT_NEEDED, found)]
+        other = f"the executor of the profile is {profile.executor}"
+        return [Finding("slurm", NOT_NEEDED, other)]
     found = [slurm.check_programs(), slurm.check_controller()]
     if found[-1].state == FAULT:
         return found  # what follows from it would only hide it

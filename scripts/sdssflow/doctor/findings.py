@@ -44,7 +44,6 @@ def ask(
     program = shutil.which(name)
     if program is None:
         return Answer(trouble=f"no {name} on PATH")
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     try:
         process = subprocess.Popen(
             [program, *arguments[1:]],
@@ -52,7 +51,9 @@ def ask(
             text=True,
             errors="replace",
             start_new_session=True,
-            **pipes,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
     except OSError as error:
         return Answer(trouble=f"{name} can't be started: {error.strerror}")

@@ -26,7 +26,9 @@ class Runs:
 
 def snakemake_runs(folder: Path) -> Runs:
     """Find the Snakemake processes that work in `folder`, and jobs that outlived theirs."""
-    here, jobs, unknown = [], [], 0
+    here: list[int] = []
+    jobs: list[int] = []
+    unknown = 0
     for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
         command, place = process.info["cmdline"] or [], process.info["cwd"]
         program = [Path(word).name for word in command[:6]] or [""]

@@ -85,7 +85,7 @@ def set_scores(
     of = {ALL: np.ones(len(truth), bool)}
     of |= {name: truth == code for code, name in enumerate(CLASSES)}
     found = [replace(metric, subset=subset) for metric in metrics for subset in of]
-    terms = [metric.term(columns) * of[metric.subset] for metric in found]
+    terms = [metric.terms(columns) * of[metric.subset] for metric in found]
     inside = [of[metric.subset] for metric in found]
     summands = np.column_stack([*terms, *inside]).astype(np.float64)
     sums, total = np.split(weighted_sums(with_point_estimate(counts), summands), 2, axis=1)
@@ -240,7 +240,7 @@ def _point(
         # what no resampling varies has the exact interval
         of = {"purity": row["chosen"], "completeness": row["n"]}[metric.name]
         if value in (0.0, 1.0):
-            (lower,), (upper,) = binomial_interval([value * of], [of], level)
+            (lower,), (upper,) = binomial_interval(np.array([value * of]), np.array([of]), level)
         row |= {metric.name: value, f"{metric.name}_lower": lower, f"{metric.name}_upper": upper}
     return row
 

@@ -239,7 +239,7 @@ def class_scores(
         for metric in metrics
         for subset in (CLASSES if metric.per_class else (ALL,))
     )
-    values = np.column_stack([metric.value(sums) for metric in metrics])
+    values = np.column_stack([metric.computed(sums) for metric in metrics])
     of_class = dict(zip(CLASSES, np.bincount(truth, minlength=len(CLASSES)), strict=True))
     n = np.array([of_class.get(metric.subset, len(truth)) for metric in found])
     return Scores(found, values[0], values[1:], n)
@@ -383,8 +383,8 @@ def _confusion(models: Mapping[str, Mapping[int, Columns]]) -> pd.DataFrame:
             name: np.concatenate([columns[name] for columns in by_seed.values()])
             for name in ("truth", "probability")
         }
-        for seed, columns in {**by_seed, ALL: pooled}.items():
-            tables.append(confusion_table(**columns).assign(model=model, seed=seed))
+        for seed, each in [*by_seed.items(), (ALL, pooled)]:
+            tables.append(confusion_table(**each).assign(model=model, seed=seed))
     columns = ["model", "seed", "truth", "predicted", "count", "fraction"]
     return pd.concat(tables, ignore_index=True)[columns]
 

@@ -34,7 +34,9 @@ def scores_of_curves(
     """
     found = {}
     for name, number in numbers.items():
-        for each in number.comparisons if number.curve else ():
+        if number.curve is None:
+            continue
+        for each in number.comparisons:
             key = each.sample, each.split, each.model
             if key in predictions:
                 asked = number.metric, number.convention, number.curve.edges

@@ -65,8 +65,9 @@ def agreement(
         drawn = np.rint(weighted_sums(counts, cells)).astype(np.int64).reshape(-1, *shape)
         # what chance would share hardly depends on the draw, and takes long to sum up
         chance = expected_information(drawn[0])
-        pairs = [(rand_index(table), mutual_information(table, chance)) for table in drawn]
-        pairs = np.array(pairs)
+        pairs = np.array(
+            [(rand_index(table), mutual_information(table, chance)) for table in drawn]
+        )
         lower, upper = interval(pairs[1:], bootstrap.level)
         row = {"algorithm": algorithm, "groups": int((found != NOISE).sum()), "truth": truth_name}
         for place, name in enumerate(("ari", "ami")):

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -93,7 +94,7 @@ class DrawnFold:
         """Return by how much each loss grows in each permutation of some columns, (k m,)."""
         given, orders = self.part.features, np.concatenate(self.permutations)
         features = np.tile(given, (len(self.permutations), 1))
-        features[:, columns] = given[np.ix_(orders, columns)]
+        features[:, columns] = given[np.ix_(orders, np.asarray(columns))]
         return self.asked.losses(features) - np.tile(self.losses, len(self.permutations))
 
 
@@ -293,8 +294,7 @@ def importance_table(model: str, drawn: Mapping[int, Drawn], level: float) -> pd
     names = next(iter(drawn.values())).folds[0].part.feature_names
     sets = [("feature", name, [name]) for name in names]
     sets += [("group", name, members) for name, members in feature_groups(names).items()]
-    labels = _labels(drawn)
-    before = {seed: its.mean_loss() for seed, its in drawn.items()}
+    labels, before = _labels(drawn), {seed: its.mean_loss() for seed, its in drawn.items()}
     score = next(iter(drawn.values())).folds[0].asked.score
     known = {}
     rows = []
@@ -386,7 +386,7 @@ def _labels(drawn: Mapping[int, Drawn]) -> list[tuple[int | str, int, str]]:
     return [*labels, (ALL, round(np.mean(list(numbers.values()))), combined_digest(digests))]
 
 
-def _of_seed(by_seed: Mapping[int, np.ndarray], seed: int | str) -> np.ndarray:
+def _of_seed(by_seed: Mapping[Any, Any], seed: int | str) -> Any:
     return _mean_over(list(by_seed.values())) if seed == ALL else by_seed[seed]
 
 

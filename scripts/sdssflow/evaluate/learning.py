@@ -157,7 +157,7 @@ def _predict(
         estimator = train_classifier(settings, learnt, fold.seed, threads=threads).estimator
         return {
             name: {
-                "truth": class_metrics.class_codes(part.spec_class),
+                "truth": class_metrics.class_codes(part.truth("spec_class")),
                 "probability": class_probabilities(estimator, part.features),
                 "group": part.group,
             }
@@ -167,7 +167,7 @@ def _predict(
     estimator = fit_regressor(settings, fold.seed, train, parts["validation"], **how)
     return {
         name: {
-            "zspec": part.zspec,
+            "zspec": part.truth("zspec"),
             "zphot": estimator.predict(part.features) if len(part) else np.empty(0),
             "group": part.group,
         }

@@ -112,6 +112,18 @@ class Metric:
         """
         return replace(self, convention=self.convention.format(**settings))
 
+    def terms(self, given: Any) -> Any:
+        """Return what each object adds to the mean; TypeError for a metric that is none."""
+        if self.term is None:
+            raise TypeError(f"{self.name} is no mean")
+        return self.term(given)
+
+    def computed(self, given: Any) -> Any:
+        """Compute a metric that is no mean; TypeError for one that is."""
+        if self.value is None:
+            raise TypeError(f"{self.name} is a mean")
+        return self.value(given)
+
     @property
     def key(self) -> dict[str, str]:
         """What a row of a score table says of it."""

@@ -7,11 +7,15 @@ between models keep to the scores of every run, and no model is ranked by these.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
+
 import numpy as np
 
 from sdssflow.evaluate.metrics import Metric, Source
 from sdssflow.evaluate.redshift_metrics import (
     MAD_TO_SIGMA,
+    Residuals,
     outlier_fraction,
     sigma68,
     sigma_nmad,
@@ -27,6 +31,14 @@ MLZ = Source("MLZ 1.2 (Carrasco Kind & Brunner 2013)", "https://pypi.org/project
 OYAIZU = Source("Oyaizu et al. 2008", "https://arxiv.org/abs/0708.0030")
 SHEEP = Source("Cunha & Humphrey 2022", "https://doi.org/10.1051/0004-6361/202243135")
 YANG = Source("Yang et al. 2017", "https://arxiv.org/abs/1710.09155")
+
+
+def _is_within(limit: float, r: Residuals) -> np.ndarray:
+    return np.abs(r.dz) < limit
+
+
+def _quantile(level: float, r: Residuals) -> np.floating:
+    return np.quantile(np.abs(r.dz), level / 100)
 
 
 def sigma_iqr(residual: np.ndarray) -> float:
@@ -58,7 +70,7 @@ METRICS = (
         "taken of each square"),
     *(Metric(f"within_{limit}", "ball2007", f"|Δz| < {limit}", "high",
         f"fraction with |zphot − zspec| < {limit}", "Of quasars.",
-        term=lambda r, limit=limit: np.abs(r.dz) < limit, source=BALL, fraction=True,
+        term=partial(_is_within, limit), source=BALL, fraction=True,
         called=f"quasars within Δz < {limit}", unlike="`within_normalised_0.1`")
         for limit in (0.1, 0.2, 0.3)),
     Metric("sigma_dz", "brescia2014", "σ of Δz", "low", "standard deviation of zphot − zspec",
@@ -102,7 +114,7 @@ METRICS = (
         called="zbias", unlike="`bias`"),
     *(Metric(f"sigma{level}_dz", "oyaizu2008", f"σ_{level} of Δz", "low",
         f"|zphot − zspec| that {level} % of the objects do not exceed", meaning,
-        value=lambda r, level=level: np.quantile(np.abs(r.dz), level / 100), unit="z",
+        value=partial(_quantile, level), unit="z",
         source=OYAIZU, called=f"σ_{level}", unlike="`sigma68`")
         for level, meaning in ((68, "About 0, not about the median as our σ_68."),
                                (95, "The same of 95 %."))),
@@ -124,6 +136,6 @@ METRICS = (
 # fmt: on
 
 
-def of_conventions(conventions: list[str]) -> tuple[Metric, ...]:
+def of_conventions(conventions: Iterable[str]) -> tuple[Metric, ...]:
     """Return the metrics of some papers, paper by paper in the order they are named."""
     return tuple(m for name in conventions for m in METRICS if m.convention == name)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -80,17 +80,31 @@ def _of_point(metric: Metric, point: str) -> Metric:
     def residuals(columns: Columns) -> Residuals:
         return Residuals(columns["zspec"], columns[f"zphot_{point}"])
 
+    how: dict[str, Any]
     if metric.term:
-        how = {"term": lambda columns: metric.term(residuals(columns))}
+        how = {"term": lambda columns: metric.terms(residuals(columns))}
     else:
         how = {
             "term": lambda c: np.column_stack([c["zspec"], c[f"zphot_{point}"]]),
-            "value": lambda drawn: metric.value(Residuals(*drawn.T)),
+            "value": lambda drawn: metric.computed(Residuals(*drawn.T)),
         }
-    places = dict.fromkeys(("headline", "drawn", "weighted"), 0)
+    places: dict[str, Any] = dict.fromkeys(("headline", "drawn", "weighted"), 0)
     places |= dict.fromkeys(("compared", "binned", "subgroup", "across_splits"), False)
     return replace(metric, convention=f"of the {point}", **how, **places)
 
+
+# levels, and where their metrics are shown
+Levels = tuple[tuple[int, dict[str, Any]], ...]
+COVERAGE: Levels = ((68, {}), (95, {"weighted": 7, "subgroup": True}))
+CONFORMAL: Levels = ((68, {}), (95, {"headline": 3, "weighted": 8, "binned": True}))
+SHARPNESS: tuple[tuple[int, str, dict[str, Any]], ...] = (
+    (
+        68,
+        "Half width of the interval; narrower is better only where the coverage is right.",
+        {"compared": True, "binned": True, "subgroup": True},
+    ),
+    (95, "The same of the 95 % interval.", {}),
+)
 
 # `value` alone takes the (m, 3) distances of `pit_distances`; `term` the columns of `COLUMNS`,
 # finite but for log_density, which may be minus infinity, and the conformal intervals, which are
@@ -135,19 +149,16 @@ DENSITIES = (
         f"fraction of zspec within the central {level} % of p(z)", f"Should be 0.{level}.",
         term=_within("z", level), fraction=True, nominal=level / 100, binned=True,
         axis=f"coverage of the\ncentral {level} %", **shown)
-        for level, shown in ((68, {}), (95, {"weighted": 7, "subgroup": True}))),
+        for level, shown in COVERAGE),
     *(Metric(f"conformal_{level}", "conformal interval", f"conformal_{level}", "",
         f"fraction of zspec within the conformal {level} % interval",
         f"0.{level} or a little more, guaranteed for objects exchangeable with the calibration "
         "part.", term=_within("conformal", level), fraction=True, nominal=level / 100, **shown)
-        for level, shown in ((68, {}), (95, {"headline": 3, "weighted": 8, "binned": True}))),
+        for level, shown in CONFORMAL),
     *(Metric(f"sharpness_{level}", "half width / (1 + zphot)", f"width_{level}", "",
         f"mean (z_high − z_low) / 2 / (1 + zphot), central {level} % of p(z)", meaning,
         term=_half_width("z", level), axis=f"half width of {level} %\n/ (1 + zphot)", **shown)
-        for level, meaning, shown in (
-            (68, "Half width of the interval; narrower is better only where the coverage is right.",
-                {"compared": True, "binned": True, "subgroup": True}),
-            (95, "The same of the 95 % interval.", {}))),
+        for level, meaning, shown in SHARPNESS),
     Metric("conformal_sharpness_95", "half width / (1 + zphot)", "conformal width_95", "",
         "mean (high − low) / 2 / (1 + zphot), conformal 95 % interval",
         "The same of the conformal interval: what the guarantee costs.",
@@ -199,16 +210,16 @@ def score(
     total = positive_or_nan(weights.sum(axis=1, dtype=np.int64))
     distances = pit_distances(columns["pit"], weights)
     means = [metric for metric in metrics if metric.value is None]
-    terms = np.column_stack([metric.term(columns) for metric in means]).astype(np.float64)
+    terms = np.column_stack([metric.terms(columns) for metric in means]).astype(np.float64)
     found = dict(zip(means, (weighted_sums(weights, terms) / total[:, None]).T, strict=True))
     others = [metric for metric in metrics if metric.value and metric.term]
     found |= _resampled(others, columns, counts) if others else {}
-    values = [
-        metric.value(distances) if metric not in found
+    columns_of = [
+        metric.computed(distances) if metric not in found
         else np.sqrt(found[metric]) if metric.root else found[metric]
         for metric in metrics
     ]  # fmt: skip
-    values = np.column_stack(values)
+    values = np.column_stack(columns_of)
     return Scores(metrics, values[0], values[1:], np.full(len(metrics), len(columns["pit"])))
 
 
@@ -218,9 +229,11 @@ def _resampled(
     """Return the value and the replicates of metrics that are no mean, (1 + replicates,) each."""
 
     def values(*terms: np.ndarray) -> np.ndarray:
-        return np.array([metric.value(term) for metric, term in zip(metrics, terms, strict=True)])
+        return np.array(
+            [metric.computed(term) for metric, term in zip(metrics, terms, strict=True)]
+        )
 
-    terms = tuple(metric.term(columns) for metric in metrics)
+    terms = tuple(metric.terms(columns) for metric in metrics)
     drawn = replicate(values, terms, counts).reshape(len(counts), -1)
     drawn = np.broadcast_to(drawn, (len(counts), len(metrics)))
     return dict(zip(metrics, np.vstack([values(*terms), drawn]).T, strict=True))

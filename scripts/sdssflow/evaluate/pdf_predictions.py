@@ -121,6 +121,7 @@ def predict_part(
     """
     require_usable(part, opened.settings, "test")
     pdf_of, point = opened.load_pdf(fold), opened.fold_settings(fold).point
+    zspec = part.truth("zspec")
     found = []
 
     def predict(rows: slice) -> tuple[Mixture, dict[str, np.ndarray]]:
@@ -128,7 +129,7 @@ def predict_part(
         pdf = calibration.recalibrate(pdf_of(features))
         return pdf, {
             **summarise(pdf, point),
-            **pdf_scores(pdf, part.zspec[rows]),
+            **pdf_scores(pdf, zspec[rows]),
             **calibration.columns(pdf, features, part.feature_names, part.reference_mag[rows]),
         }
 
@@ -137,4 +138,4 @@ def predict_part(
         if see is not None:
             see(pdf, block)
     together = {name: np.concatenate([columns[name] for columns in found]) for name in found[0]}
-    return {"zspec": part.zspec, **together}
+    return {"zspec": zspec, **together}

@@ -108,7 +108,8 @@ def check_numbers(
         number = numbers[name]
         for each in number.comparisons:
             place = name, *each.place
-            if number.curve:
+            found: list[tuple[tuple[float, float], float, Ours]]
+            if number.value is None:
                 found = list(_of_curve(number, each, curves.get(place), reasons))
             else:
                 if each.selection:
@@ -128,6 +129,7 @@ def _of_curve(
     reasons: Mapping[str, str],
 ) -> Iterator[tuple[tuple[float, float], float, Ours]]:
     """Yield the ends of each bin, the published number and ours."""
+    assert number.curve is not None, "asked of curves alone"
     bins = list(pairwise(number.curve.edges))
     if found is None:
         found = [_why_not(comparison, reasons)] * len(bins)
@@ -194,7 +196,7 @@ def _row(
         return row | {"verdict": NOT_RUN, "because": ours}
     value, low, high, digest, *effective = ours
     verdict = NOT_COMPARABLE
-    if comparable:
+    if comparison.tolerance is not None:
         verdict = agreement(theirs, uncertainty, low, high, comparison.tolerance)
     if effective:
         verdict, row["effective_n"] = OF_WEIGHTED[verdict], *effective

@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
@@ -182,9 +183,11 @@ def _name_axes(figure: Figure, x: str, y: str) -> None:
     figure.supylabel(y, fontsize=10)
 
 
-def _density(axis: Axes, x: Sequence[float], y: Sequence[float], extent: tuple[float, ...]):
+def _density(
+    axis: Axes, x: np.ndarray, y: np.ndarray, extent: tuple[float, float, float, float]
+) -> PolyCollection:
     """Draw counts in hexagons on a logarithmic scale; what lies outside `extent` is not drawn."""
-    x, y = np.asarray(x), np.asarray(y)
+    x, y = np.asarray(x), np.asarray(y)  # of columns of a table too
     inside = (x >= extent[0]) & (x <= extent[1]) & (y >= extent[2]) & (y <= extent[3])
     drawn = axis.hexbin(
         x[inside], y[inside], gridsize=45, extent=extent, mincnt=1, cmap=SEQUENTIAL, linewidths=0,

@@ -65,7 +65,7 @@ def value(metric: Metric, residuals: Residuals) -> float:
     np.float64(0.141421356)
     """
     if metric.term is None:
-        return metric.value(residuals)
+        return metric.computed(residuals)
     terms, weights = metric.term(residuals), residuals.weights
     mean = np.mean(terms) if weights is None else weighted_mean(terms, weights)
     return np.sqrt(mean) if metric.root else mean

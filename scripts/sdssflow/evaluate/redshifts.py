@@ -57,8 +57,8 @@ def score(
             raise ValueError(f"{name} is not finite for {np.sum(~np.isfinite(values))} objects")
     drawn = [place for place, metric in enumerate(metrics) if metric.interval]
 
-    def resampled(*some: np.ndarray) -> np.ndarray:
-        residuals = Residuals(*some, epsilon)
+    def resampled(zspec: np.ndarray, zphot: np.ndarray) -> np.ndarray:
+        residuals = Residuals(zspec, zphot, epsilon)
         return np.array([value(metrics[place], residuals) for place in drawn])
 
     replicates = np.full((len(counts), len(metrics)), np.nan)

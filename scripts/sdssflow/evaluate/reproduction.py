@@ -139,12 +139,13 @@ def differences(locked: dict[str, Any], results: str | Path) -> list[Finding]:
 
     A result that is missing differs; one that was not locked is not looked at.
     """
-    results, findings = Path(results), []
+    results = Path(results)
+    findings: list[Finding] = []
     for path, digest in locked["tables"].items():
         there = (results / path).is_file()
-        found = content_digest(read_parquet(results / path)) if there else ABSENT
-        if found != digest:
-            findings.append(Finding(path, digest, found))
+        ours = content_digest(read_parquet(results / path)) if there else ABSENT
+        if ours != digest:
+            findings.append(Finding(path, digest, ours))
     for path, scores in locked["scores"].items():
         metrics = {name.partition(": ")[2].partition(" (")[0] for name in scores}
         there = (results / path).is_file()
@@ -157,10 +158,10 @@ def differences(locked: dict[str, Any], results: str | Path) -> list[Finding]:
                 other, tolerance = f"{found[name]['value']:.6g}", f"{score['tolerance']:.2g}"
                 findings.append(Finding(what, value, other, tolerance))
     path = results / "published.csv"
-    found = _verdicts(read_csv(path)) if path.is_file() else {}
+    verdicts = _verdicts(read_csv(path)) if path.is_file() else {}
     for name, verdict in locked["verdicts"].items():
-        if found.get(name, ABSENT) != verdict:
-            findings.append(Finding(name, verdict, found.get(name, ABSENT)))
+        if verdicts.get(name, ABSENT) != verdict:
+            findings.append(Finding(name, verdict, verdicts.get(name, ABSENT)))
     return findings
 
 

@@ -157,4 +157,4 @@ def _weighted(metric: Metric, columns: Mapping[str, np.ndarray], weights: np.nda
         return value(metric, Residuals(columns["zspec"], columns["zphot"], weights=weights))
     if metric.term:
         return weighted_mean(metric.term(columns), weights)
-    return float(metric.value(pit_distances(columns["pit"], weights[None]))[0])
+    return float(metric.computed(pit_distances(columns["pit"], weights[None]))[0])

@@ -118,8 +118,10 @@ def compare_splits(
         for one, reference in zip(predictions[name], predictions[base], strict=True):
             apart = None
             if groups is not None:
-                pair = [_mean_score(of, scorer, groups, bootstrap) for of in (one, reference)]
-                apart = _difference(*pair, bootstrap.level)
+                ours, theirs = (
+                    _mean_score(of, scorer, groups, bootstrap) for of in (one, reference)
+                )
+                apart = _difference(ours, theirs, bootstrap.level)
             for place, metric in enumerate(metrics):
                 about = {"task": task, "model": one.model, "split": name, "base": base}
                 if apart is not None:

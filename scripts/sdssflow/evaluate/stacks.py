@@ -55,7 +55,7 @@ def read_quantiles(path: str | Path, predictions: Predictions) -> tuple[np.ndarr
     """
     pdfs, ancil = read_pdfs(path)
     for name in ("row_id", "seed", "fold"):
-        if not np.array_equal(ancil.get(name), predictions.frame[name].to_numpy()):
+        if name not in ancil or not np.array_equal(ancil[name], predictions.frame[name].to_numpy()):
             raise ValueError(
                 f"{path}: {name} is not that of the predictions of {predictions.model}; delete "
                 "both, and rule predict_pdfs makes them again"
@@ -159,15 +159,15 @@ def _mean_moments(
         first, square, first_true, square_true = (
             weighted_sums(weights, terms[inside]) / total[:, None]
         ).T
-        widths = (square - first**2, square_true - first_true**2)
-        widths = (np.sqrt(np.maximum(width, 0)) for width in widths)
+        variances = (square - first**2, square_true - first_true**2)
+        widths = (np.sqrt(np.maximum(variance, 0)) for variance in variances)
         of_seeds.append(np.column_stack([first, first_true, *widths]))
         numbers.append(inside.sum())
     return np.mean(of_seeds, axis=0), round(float(np.mean(numbers)))
 
 
 def _described(moments: np.ndarray, level: float) -> dict[str, float]:
-    described = {}
+    described: dict[str, float] = {}
     for name, column in (("mean", 0), ("width", 2)):
         stacked, true = moments[:, column], moments[:, column + 1]
         low, high = interval((stacked - true)[1:], level)

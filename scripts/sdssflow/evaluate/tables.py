@@ -158,7 +158,9 @@ def _seed_rows(
     **more: Any,
 ) -> list[dict[str, Any]]:
     """Return the rows of a score table of one model: each seed and the mean over seeds."""
-    labelled = [(seed, by_seed[seed], test_digests[seed]) for seed in sorted(by_seed)]
+    labelled: list[tuple[int | str, Scores, str]] = [
+        (seed, by_seed[seed], test_digests[seed]) for seed in sorted(by_seed)
+    ]
     labelled.append((ALL, mean_over_seeds(list(by_seed.values())), combined_digest(test_digests)))
     return [
         row

@@ -20,7 +20,7 @@ from sdssflow.explore.drawing import (
     draw_plane,
     robust_limits,
 )
-from sdssflow.explore.objects import COLORS, Objects
+from sdssflow.explore.objects import COLORS, Objects, needed
 from sdssflow.explore.sky import (
     POLE_MARGIN,
     draw_sky_image,
@@ -39,10 +39,11 @@ def draw_magnitudes(objects: Objects) -> Figure:
     """Draw a histogram of the magnitudes in each band, per class where classes are known."""
     figure, grid = plt.subplots(2, 3, figsize=(9.0, 5.6))
     groups = objects.groups()
-    bins = _bins(len(objects.magnitudes))
+    magnitudes = needed(objects.magnitudes)
+    bins = _bins(len(magnitudes))
     for column, (band, axes) in enumerate(zip(BANDS, grid.flat, strict=False)):
-        values = objects.magnitudes[:, column]
-        edges = np.linspace(*robust_limits(values, margin=0.02), bins + 1)
+        values = magnitudes[:, column]
+        edges = np.linspace(*robust_limits(values, margin=0.02), num=bins + 1)
         for (name, mask), line in zip(groups, LINE_STYLES, strict=False):
             axes.hist(values[mask], bins=edges, histtype="step", linestyle=line, lw=1.5,
                       color=class_color(name))  # fmt: skip
@@ -65,14 +66,15 @@ def draw_magnitudes(objects: Objects) -> Figure:
 
 def draw_redshifts(objects: Objects) -> Figure:
     """Draw a histogram of the redshifts of each class, each over its own range."""
-    groups = [(name, mask & np.isfinite(objects.zspec)) for name, mask in objects.groups()]
+    zspec = needed(objects.zspec)
+    groups = [(name, mask & np.isfinite(zspec)) for name, mask in objects.groups()]
     groups = [pair for pair in groups if pair[1].any()]
     width = max(5.6, 3.4 * len(groups))
     figure, grid = plt.subplots(1, len(groups), figsize=(width, 3.8), squeeze=False)
     for (name, mask), axes in zip(groups, grid.flat, strict=True):
-        values = objects.zspec[mask]
+        values = zspec[mask]
         limits = robust_limits(values, tail=0.005, margin=0.02)
-        edges = np.linspace(*limits, _bins(len(values)) + 1)
+        edges = np.linspace(*limits, num=_bins(len(values)) + 1)
         axes.hist(values, bins=edges, histtype="stepfilled", alpha=0.6, color=class_color(name))
         median = np.median(values)
         axes.axvline(median, color="black", lw=1, ls="--")
@@ -85,7 +87,7 @@ def draw_redshifts(objects: Objects) -> Figure:
         )
         axes.title.set_fontsize(10)
         axes.locator_params(axis="x", nbins=5)
-    missing = int(np.isnan(objects.zspec).sum())
+    missing = int(np.isnan(zspec).sum())
     note = f", {missing} without" if missing else ""
     total = sum(mask.sum() for _, mask in groups)
     figure.suptitle(f"{objects.sample}: spectroscopic redshifts, N = {total}{note}", fontsize=11)
@@ -99,7 +101,7 @@ def draw_color_color(objects: Objects) -> Figure:
     limits = [robust_limits(values, tail=0.002) for values in colors.T]
     filled = None
     for column, axes in enumerate(grid):
-        pair = limits[column : column + 2]
+        pair = limits[column], limits[column + 1]
         filled = draw_plane(axes, colors[:, column], colors[:, column + 1], objects, pair)
         axes.set(xlabel=f"{COLORS[column]} (mag)", ylabel=f"{COLORS[column + 1]} (mag)")
     if filled is not None:
@@ -118,8 +120,9 @@ def draw_color_redshift(objects: Objects) -> Figure:
 
     Galaxies and quasars stand in columns of their own; stars have no redshift to show.
     """
+    zspec = needed(objects.zspec)
     groups = [(name, mask) for name, mask in objects.groups() if name != "STAR"]
-    groups = [pair for pair in groups if np.isfinite(objects.zspec[pair[1]]).any()]
+    groups = [pair for pair in groups if np.isfinite(zspec[pair[1]]).any()]
     if not groups:
         raise ValueError(
             f"sample {objects.sample!r} has redshifts of stars only; remove 'color_redshift' from "
@@ -134,7 +137,7 @@ def draw_color_redshift(objects: Objects) -> Figure:
         columns = grid.T
     for (name, mask), panels in zip(groups, columns, strict=True):
         for color, axes in enumerate(panels):
-            _draw_trend(axes, objects.zspec[mask], objects.colors[mask, color], COLORS[color])
+            _draw_trend(axes, zspec[mask], objects.colors[mask, color], COLORS[color])
         panels[0].set_title(_counted(name, mask), fontsize=10)
     for axes in np.atleast_2d(grid)[-1]:
         axes.set_xlabel("zspec")
@@ -168,7 +171,7 @@ def _counted(name: str, mask: np.ndarray) -> str:
 def _title(
     objects: Objects, text: str, values: np.ndarray | None = None, limits: list | None = None
 ) -> str:
-    title = f"{objects.sample}: {text}, N = {len(objects.magnitudes)}"
+    title = f"{objects.sample}: {text}, N = {objects.length}"
     if values is not None:
         lows, highs = np.array(limits).T
         outside = ((values < lows) | (values > highs)).any(axis=1).sum()
@@ -178,7 +181,7 @@ def _title(
 
 def _class_legend(figure: Figure, objects: Objects) -> None:
     groups = objects.groups()
-    if len(objects.magnitudes) > POINTS_LIMIT:
+    if objects.length > POINTS_LIMIT:
         handles = [Line2D([], [], color=class_color(name), label=_counted(name, mask))
                    for name, mask in groups]  # fmt: skip
         handles.append(Line2D([], [], color="black", ls="-", label="half of a class"))
@@ -213,8 +216,9 @@ def draw_sky_map(objects: Objects) -> Figure:
 
     Right ascension increases to the left, as seen from inside the sphere.
     """
-    shown = np.isfinite(objects.ra) & np.isfinite(objects.dec)
-    ra, dec = objects.ra[shown], objects.dec[shown]
+    ra, dec = needed(objects.ra), needed(objects.dec)
+    shown = np.isfinite(ra) & np.isfinite(dec)
+    ra, dec = ra[shown], dec[shown]
     groups = [(name, mask[shown]) for name, mask in objects.groups()]
     center_ra, center_dec, radius = sky_center(ra, dec)
     if radius <= LOCAL_RADIUS and abs(center_dec) + radius < 90 - POLE_MARGIN:

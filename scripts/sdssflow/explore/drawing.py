@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -26,7 +28,9 @@ def class_marker(name: str) -> str:
     return CLASS_MARKERS.get(name, "D")
 
 
-def robust_limits(values: np.ndarray, tail: float = 0.001, margin: float = 0.05) -> tuple:
+def robust_limits(
+    values: np.ndarray, tail: float = 0.001, margin: float = 0.05
+) -> tuple[float, float]:
     """Axis limits that a few broken values can't stretch, low < high also for equal or no values.
 
     A fraction `tail` of the values may lie outside at either end (with fewer than 1 / `tail`, none
@@ -77,7 +81,8 @@ def _draw_values(
     axes: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, limits: tuple
 ) -> ScalarMappable:
     low, high = np.percentile(values, [1, 99]) if len(values) else (0.0, 1.0)
-    style = {"vmin": low, "vmax": high, "cmap": SEQUENTIAL, "linewidths": 0, "rasterized": True}
+    style: dict[str, Any] = {"vmin": low, "vmax": high, "cmap": SEQUENTIAL}
+    style |= {"linewidths": 0, "rasterized": True}
     if len(x) < DENSITY_FROM:
         return axes.scatter(x, y, s=6, c=values, **style)
     return axes.hexbin(

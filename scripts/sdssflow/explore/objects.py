@@ -51,7 +51,7 @@ class Objects:
     @property
     def colors(self) -> np.ndarray:
         """The four adjacent colours u-g, g-r, r-i, i-z: (n, 4) array in mag."""
-        return -np.diff(self.magnitudes, axis=1)
+        return -np.diff(needed(self.magnitudes), axis=1)
 
     def groups(self) -> list[tuple[str, np.ndarray]]:
         """Name and row mask of each class that occurs, the most frequent first.
@@ -59,13 +59,22 @@ class Objects:
         A sample without classes is one group named ''.
         """
         if self.classes is None:
-            return [("", np.ones(self._length(), dtype=bool))]
+            return [("", np.ones(self.length, dtype=bool))]
         masks = [(name, self.classes == name) for name in (*CLASSES, UNKNOWN)]
         return sorted((pair for pair in masks if pair[1].any()), key=lambda pair: -pair[1].sum())
 
-    def _length(self) -> int:
+    @property
+    def length(self) -> int:
+        """Number of the objects."""
         columns = (self.magnitudes, self.zspec, self.ra)
         return next(len(column) for column in columns if column is not None)
+
+
+def needed(values: np.ndarray | None) -> np.ndarray:
+    """Return what a figure needs of its objects; ValueError if it has not asked for it."""
+    if values is None:
+        raise ValueError("a figure draws what it did not ask for: complete its line in FIGURES")
+    return values
 
 
 def read_objects(

@@ -46,7 +46,7 @@ def label_field(axes: Axes, offset: np.ndarray, center: tuple[float, float]) -> 
     axes.set(xlabel="right ascension (deg, ICRS)", ylabel="declination (deg, ICRS)")
     # ticks at round right ascensions, not at round offsets from the centre
     low, high = offset.min() + center[0], offset.max() + center[0]
-    ticks = MaxNLocator(4).tick_values(low, high) - center[0]
+    ticks = np.asarray(MaxNLocator(4).tick_values(low, high)) - center[0]
     limits = axes.get_xlim()
     axes.xaxis.set_major_locator(
         FixedLocator([tick for tick in ticks if min(limits) <= tick <= max(limits)])

@@ -39,7 +39,7 @@ from speclite.filters import FilterSequence, load_filters
 from speclite.redshift import redshift
 
 from sdssflow.acquire.schema import BANDS
-from sdssflow.explore.objects import COLORS, Objects
+from sdssflow.explore.objects import COLORS, Objects, needed
 from sdssflow.plotting import PALETTE, running_percentiles
 
 REDSHIFTS = np.round(np.arange(0.0, 0.6001, 0.01), 2)
@@ -232,12 +232,11 @@ def _draw_spectrum(axes: Axes, zspec: float) -> None:
 
 def _draw_galaxies(axes: Axes, galaxies: Objects, column: int, highest: float) -> None:
     """Draw the running median and the central 68 % of a colour of galaxies up to a redshift."""
-    shown = galaxies.zspec <= highest
+    zspec = needed(galaxies.zspec)
+    shown = zspec <= highest
     if galaxies.classes is not None:
-        shown &= galaxies.classes == "GALAXY"
-    center, bands = running_percentiles(
-        galaxies.zspec[shown], galaxies.colors[shown, column], fewest=15
-    )
+        shown = shown & (galaxies.classes == "GALAXY")
+    center, bands = running_percentiles(zspec[shown], galaxies.colors[shown, column], fewest=15)
     axes.fill_between(
         center, bands[:, 0], bands[:, 2], color="0.5", alpha=0.3, lw=0, label="their central 68 %"
     )

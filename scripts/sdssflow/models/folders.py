@@ -111,7 +111,7 @@ class ModelFolder:
         settings = self.fold_settings(fold)
         return program(settings).load(path, settings, self.card["features"])
 
-    def fold_settings(self, fold: int) -> ModelSettings:
+    def fold_settings(self, fold: int) -> Any:
         """Return what was trained on a fold: a search may have chosen other settings there."""
         chosen = self.card["training"][str(fold)].get("settings")
         return self.settings if chosen is None else type(self.settings).model_validate(chosen)

@@ -64,8 +64,7 @@ class Preload:
         if self.folder is None:
             return
         sys.executable = self.python
-        self.server.stdin.close()
-        self.server.wait()
+        self.server.communicate()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder = None
 

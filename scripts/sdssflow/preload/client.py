@@ -3,7 +3,7 @@
 It starts with each job, so it imports next to nothing.
 """
 
-import _signal
+import _signal  # type: ignore[import-not-found]  # the module signal, without its enumerations
 import _socket
 import array
 import json
@@ -11,7 +11,7 @@ import os
 import sys
 
 
-def hand_over(address):
+def hand_over(address: str) -> int | None:
     """Return the exit status of the job; None if there is no server for it."""
     link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     job = {"folder": os.getcwd(), "environment": {**os.environ}, "arguments": sys.argv[1:]}  # noqa: PTH109

@@ -19,7 +19,10 @@ import signal
 import socket
 import sys
 import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 READ = selectors.EVENT_READ
 DIE_WITH_PARENT = 1  # of prctl
@@ -27,7 +30,7 @@ TIMEOUT_S = 60  # a client says what it wants as soon as it is there
 VARIES = {"TMPDIR", "TMP", "TEMP", "TEMPDIR", "SHLVL", "PWD", "OLDPWD", "_"}  # from job to job
 
 
-def load(name):
+def load(name: str) -> ModuleType | None:
     """Import a module, or the one in which the name stands; what fails, fails in the job."""
     while name:
         try:
@@ -37,12 +40,12 @@ def load(name):
     return None
 
 
-def alike(environment):
+def alike(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the variables by which packages may have gone as they were loaded."""
     return {name: value for name, value in environment.items() if name not in VARIES}
 
 
-def work(job, files):
+def work(job: Mapping[str, Any], files: Iterable[int]) -> int:
     """Be the job; return its exit status."""
     ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -71,7 +74,7 @@ def work(job, files):
     return status
 
 
-def begin(connection, loaded_with):
+def begin(connection: socket.socket, loaded_with: Mapping[str, str]) -> int | None:
     """Fork for the job that a client hands over; return its process, None if it is refused."""
     connection.settimeout(TIMEOUT_S)
     text, ancillary, _, _ = connection.recvmsg(1 << 20, socket.CMSG_SPACE(12))
@@ -91,7 +94,7 @@ def begin(connection, loaded_with):
     return process
 
 
-def serve(address, loaded_with):
+def serve(address: str, loaded_with: Mapping[str, str]) -> None:
     """Fork until the run has ended, as standard input says, and its last job is done."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(address)
@@ -99,7 +102,7 @@ def serve(address, loaded_with):
     events = selectors.DefaultSelector()
     events.register(listener, READ)
     events.register(0, READ)
-    clients = {}
+    clients: dict[int, socket.socket] = {}
     while clients or 0 in events.get_map():
         for key, _ in events.select():
             source, process = key.fileobj, key.data
@@ -127,7 +130,7 @@ def serve(address, loaded_with):
             elif process in clients:
                 said = b""
                 with contextlib.suppress(OSError):
-                    said = source.recv(16)
+                    said = clients[process].recv(16)
                 os.kill(process, signal.SIGINT if said else signal.SIGKILL)
                 if not said:
                     events.unregister(source)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -127,12 +130,12 @@ def _magnitude_range(table: pa.Table, cut: settings.MagnitudeRange) -> np.ndarra
 
 def _magnitude_error(table: pa.Table, cut: settings.MagnitudeError) -> np.ndarray:
     errors = _magnitudes(table, cut.magnitudes, tuple(cut.bands), _by(cut), "err_")
-    return (errors <= cut.maximum).all(axis=1)
+    return np.all(errors <= cut.maximum, axis=1)
 
 
 def _color_range(table: pa.Table, cut: settings.ColorRange) -> np.ndarray:
     colors = -np.diff(_magnitudes(table, cut.magnitudes, BANDS, _by(cut)), axis=1)
-    return _between(colors, cut.minimum, cut.maximum).all(axis=1)
+    return np.all(_between(colors, cut.minimum, cut.maximum), axis=1)
 
 
 def _redshift_range(table: pa.Table, cut: settings.RedshiftRange) -> np.ndarray:
@@ -171,7 +174,7 @@ def _by(cut: settings.Cut) -> str:
     return f"cuts: {cut.cut}"
 
 
-MASKS = {
+MASKS: dict[str, Callable[[pa.Table, Any], np.ndarray]] = {
     "complete_photometry": _complete_photometry,
     "complete_columns": _complete_columns,
     "magnitude_range": _magnitude_range,

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from sdssflow.acquire.schema import BANDS, column_of
+from sdssflow.acquire.schema import BANDS, known_column
 from sdssflow.bands import WISE_BANDS
 from sdssflow.configuration.features import Features
 from sdssflow.configuration.leaks import leak_of
@@ -113,7 +113,7 @@ def needed_columns(settings: Features, schema: pa.Schema) -> list[str]:
 
         def further(self, name: str) -> tuple[np.ndarray, Columns]:
             needed.setdefault(name)
-            limit = column_of(schema.field(name)).limit_without
+            limit = known_column(schema.field(name)).limit_without
             if limit in schema.names:
                 needed.setdefault(limit)
             return super().further(name)

@@ -9,6 +9,7 @@ nothing is learnt here and nothing chosen.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -134,7 +135,8 @@ def single_feature_scores(features: Mapping[str, np.ndarray], catalogue: pa.Tabl
 
 def _alone(values: np.ndarray, classes: np.ndarray | None, zspec: np.ndarray | None) -> dict:
     known = np.isfinite(values)
-    found = {"known": float(known.mean()), "auc": np.nan, "of_class": "", "auc_missing": np.nan}
+    found: dict[str, Any] = {"known": float(known.mean()), "auc": np.nan, "of_class": ""}
+    found["auc_missing"] = np.nan
     if classes is not None:
         best = max(_areas(values[known], classes[known]), default=(np.nan, ""))
         found["auc"], found["of_class"] = best

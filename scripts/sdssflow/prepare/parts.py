@@ -56,6 +56,13 @@ class Part:
         """What may not straddle two parts, as an (n,) array of str: 100 bytes an object."""
         return _words(self.group_key)
 
+    def truth(self, name: str) -> np.ndarray:
+        """Return `spec_class` or `zspec`; ValueError if the sample has no such column."""
+        values = {"spec_class": self.spec_class, "zspec": self.zspec}[name]
+        if values is None:
+            raise ValueError(f"the sample has no {name} to learn from or to score")
+        return values
+
     def subset(self, rows: slice | np.ndarray) -> Part:
         """Return the part with some of its objects; the digest stays that of the whole part."""
         arrays = ("features", "row_id", "reference_mag", "spec_class", "zspec")

@@ -111,6 +111,7 @@ def group_keys(features: pa.Table, settings: Split | WholeSample) -> pa.Dictiona
             plate = require(features, "plate", "splits: group plate").combine_chunks()
             own = pc.binary_join_element_wise("plate", plate.cast(pa.string()), ":")
         case "sky_cell":
+            assert not isinstance(settings, PublishedSplit), "it has no groups of sky cells"
             own = _sky_cells(features, settings.nside)
     own = pc.coalesce(own, objects)  # not on any plate: a group of its own
     object_of = objects.dictionary_encode().indices.to_numpy()

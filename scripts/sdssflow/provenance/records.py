@@ -191,7 +191,7 @@ def check_still_asked_for(jobs: Iterable[Any]) -> None:
     not to (``--rerun-triggers mtime``, ``--touch``) or has lost its memory. Raises LineageError
     with the results that were made otherwise, and how to make them again.
     """
-    other = {}
+    other: dict[str, str] = {}
     for job in jobs:
         record = read_record(job.output.record)
         same = (
@@ -307,8 +307,9 @@ def usage() -> dict[str, float]:
     peak = spent[0].ru_maxrss * 1024
     try:  # a process that was forked counts its parent's peak there
         status = Path("/proc/self/status").read_text(encoding="utf-8")
-        peak = int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
-    except (OSError, TypeError):
+        if found := re.search(r"VmHWM:\s+(\d+) kB", status):
+            peak = int(found[1]) * 1024
+    except OSError:
         pass
     return {
         "cpu_seconds": round(sum(used.ru_utime + used.ru_stime for used in spent), 2),

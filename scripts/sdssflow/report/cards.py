@@ -18,7 +18,10 @@ from sdssflow.report.sections import Section
 from sdssflow.report.tables import Cell, Table, text_cell, word_columns
 
 SPECIAL = "\\`*_[]<>#|"  # to Markdown
-EXTINCTION = {True: "already subtracted in the source", False: "not subtracted in the source"}
+EXTINCTION: dict[Any, str] = {
+    True: "already subtracted in the source",
+    False: "not subtracted in the source",
+}
 LICENCES = {
     "mgs": "University of Illinois/NCSA (data/embedded/LICENSE-MLZ.txt)",
     "mclass": "BSD 3-clause (data/embedded/LICENSE-mclearn.txt)",

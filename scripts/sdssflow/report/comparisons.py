@@ -20,7 +20,7 @@ from sdssflow.report.scores import (
     score_cell,
     score_table,
 )
-from sdssflow.report.sections import Section, block
+from sdssflow.report.sections import Figure, Section, block
 from sdssflow.report.tables import (
     Column,
     Table,
@@ -62,7 +62,8 @@ def splits_section(name: str, items: list[Item], run: RunConfiguration) -> Secti
 def learning_section(name: str, split: str, items: list[Item], run: RunConfiguration) -> Section:
     """Return the learning curves of a split, the fits with their intervals."""
     mine = [item for item in items if item.split == split and item.name.startswith("learning")]
-    notes, blocks = [averaged(run.seeds, run)], []
+    notes = [averaged(run.seeds, run)]
+    blocks: list[Table | Figure] = []
     of = {item.name: item.path for item in mine}
     for item in mine:
         if item.name == "learning_fits":

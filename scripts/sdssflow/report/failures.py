@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,7 @@ WORST = 10
 NEEDED = {"regress": ("row_id", "seed", "reference_mag", "zspec", "zphot"),
           "classify": ("row_id", "seed", "reference_mag", "spec_class")}  # fmt: skip
 PROBABILITY = "probability_"
-Objids = Mapping[int, int] | pd.Series  # objid of each row, by row_id
+Objids: TypeAlias = "Mapping[int, int] | pd.Series"  # objid of each row, by row_id
 
 
 def gain(scores: pd.DataFrame, best: str, baseline: str, metric: str) -> str:

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
+from typing import Any
 
 from sdssflow.configuration.applying import Estimated
 from sdssflow.configuration.exploration import EXPLORED
@@ -95,11 +97,15 @@ PARTS = (
         "object, or all objects of a plate or sky cell, stay together. Models learn from train, "
         "stop early on validation, are calibrated on calibration and are judged on test alone."),
 )
+def _explores(name: str, run: Any, sample: Any) -> bool:
+    return name in sample.explore.figures
+
+
 CATALOGUE = tuple(
     Shown(
         f"explore/{name}",
         *texts,
-        asked=lambda run, sample, name=name: name in sample.explore.figures,
+        asked=partial(_explores, name),
     )
     for name, texts in EXPLORED.items()
 )

@@ -181,7 +181,7 @@ REDSHIFTS = (
     Shown("regress/{split}/partial_dependence.csv", "zphot against a feature, in numbers",
         IF_ALONE, name="partial_dependence_table", asked=_explains_redshifts),
 )
-PDFS = (
+PDFS: tuple[Shown, ...] = (
     Shown("regress/{split}/pdf_scores.csv", "Scores of p(z)",
         "How well each model knows what it doesn't know: scores of the redshift density p(z) of "
         "each object. CRPS and the CDE loss judge p(z) as a whole; the distances of the PIT from "

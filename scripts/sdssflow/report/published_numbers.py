@@ -101,8 +101,8 @@ def _gaps(frame: pd.DataFrame, path: str | Path) -> Table:
 
 
 def _compared(frame: pd.DataFrame, path: str | Path) -> Table:
-    heads = (*BOTH, "difference", "tolerance", "verdict", "why this tolerance")
-    heads = word_columns(*heads, numeric=("theirs", "ours", "difference", "tolerance"))
+    names = (*BOTH, "difference", "tolerance", "verdict", "why this tolerance")
+    heads = word_columns(*names, numeric=("theirs", "ours", "difference", "tolerance"))
     rows = []
     for _, row in frame.iterrows():
         numbers = [number_cell(row["difference"]), number_cell(row["tolerance"])]

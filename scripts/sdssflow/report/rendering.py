@@ -180,7 +180,7 @@ def _glossary(
     run: RunConfiguration, samples: dict[str, Sample]
 ) -> list[tuple[str, list[tuple[Metric, str]]]]:
     """Return the metrics of each task of the run, and which values are better, by its title."""
-    tasks = {task for name in run.samples for task in samples[name].tasks}
+    tasks: set[str] = {task for name in run.samples for task in samples[name].tasks}
     if any(pdf_models(run, samples[name]) for name in run.samples):
         tasks.add("pdf")
     known = {

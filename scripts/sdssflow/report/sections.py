@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ class Section:
     title: str
     text: list[str] = field(default_factory=list)
     facts: list[tuple[str, str]] = field(default_factory=list)
-    blocks: list[Table | Figure] = field(default_factory=list)
+    blocks: Sequence[Table | Figure] = ()
     record: dict[str, Any] = field(default_factory=dict)
     exported: str = ""
 

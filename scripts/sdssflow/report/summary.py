@@ -72,7 +72,7 @@ def summarise(
     names = {shown.label for shown in PDFS} if task == "regress" else set()
     of_pdfs = [item for item in items if item.name in names]
     of_points = [item for item in items if item.name not in names]
-    scores = read_scores(of_points, run, task)
+    scores = read_scores(of_points, run, "classify" if task == "classify" else "regress")
     check_digests(scores, provenance.model_runs)
     limits = _limits(of_points, scores)
     parts = [(anchor, TASKS[task], of_points, scores)]

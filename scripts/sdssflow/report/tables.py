@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -114,7 +115,7 @@ def word_columns(*labels: str, numeric: Iterable[str] = ()) -> list[Column]:
     return [Column(label, numeric=label in numeric) for label in labels]
 
 
-def number_cell(value: object, name: str = "") -> Cell:
+def number_cell(value: Any, name: str = "") -> Cell:
     """Return a cell of one value from a column called `name`."""
     if isinstance(value, str):
         return text_cell(value or UNDEFINED)

@@ -143,7 +143,7 @@ def _facts(
     source = target.source
     place = getattr(source, "path", getattr(source, "folder", ""))
     cuts = "; ".join(describe(cut) for cut in target.cuts)
-    extinction = getattr(source, "extinction_applied", None)
+    extinction: Any = getattr(source, "extinction_applied", None)
     facts = [
         ("Target", name),
         ("Source", f"{source.kind}: {place}" if place else source.kind),

@@ -274,9 +274,10 @@ def list_cards() -> list[Card] | None:
 
     A process of its own is asked, so CUDA stays untouched in this one.
     """
-    asked = {"capture_output": True, "text": True, "check": True, "timeout": LIST_TIMEOUT_S}
     try:
-        listing = subprocess.run(["nvidia-smi", "-L"], **asked).stdout
+        listing = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=LIST_TIMEOUT_S
+        ).stdout
     except FileNotFoundError:
         return None
     except (OSError, subprocess.SubprocessError) as error:

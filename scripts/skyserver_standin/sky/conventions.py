@@ -28,6 +28,8 @@ line or index        0-9   0 for a spectrum
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
@@ -129,7 +131,7 @@ def unpack_objid(objid: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _pack(layout: dict[str, tuple[int, int]], **fields: np.ndarray | int) -> np.ndarray:
-    packed = np.uint64(0)
+    packed: Any = np.uint64(0)
     for name, (shift, width) in layout.items():
         values = np.asarray(fields[name], dtype=np.int64)
         if np.any(values < 0) or np.any(values >> width):

@@ -77,7 +77,7 @@ def plan_plates(spectra: int, rng: np.random.Generator) -> Plates:
             parts.append(_plan_programme(index, int(count)))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     ra, dec = footprint_positions(len(columns[0]), rng)
-    return Plates(*columns, ra, dec)
+    return Plates._make([*columns, ra, dec])
 
 
 def blocks_of_plates(plates: Plates, rows: int) -> list[slice]:

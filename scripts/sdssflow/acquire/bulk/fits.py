@@ -73,7 +73,7 @@ class FitsRows:
         for name, elements in needed.items():
             found = described[_named(str(self.path), name, described.names)]
             self._columns[name] = _column(
-                str(self.path), name, elements, found, *layout.fields[found.name]
+                str(self.path), name, elements, found, *(layout.fields or {})[found.name]
             )
             self.units[name] = found.unit or ""
 

@@ -62,7 +62,7 @@ def _meets(table: pa.Table, condition: Condition) -> np.ndarray:
     values = column.fill_null(0).to_numpy()
     if condition.any_of:
         limits = np.iinfo(values.dtype)  # other numbers a column of this type can't hold
-        fitting = [n for n in condition.any_of if limits.min <= n <= limits.max]
+        fitting = [n for n in condition.any_of if limits.min <= int(n) <= limits.max]
         return known & np.isin(values, np.array(fitting, dtype=values.dtype))
     if condition.any_bit or condition.no_bit:
         return known & _bits_fit(values, condition)

@@ -66,7 +66,10 @@ class Archive:
         language: Language | None = None,
         clock: Clock = CLOCK,
     ) -> None:
-        self.language = language or SkyServerLanguage(source)
+        if language is None:
+            assert isinstance(source, SkyServerSource), "a TAP service has a language of its own"
+            language = SkyServerLanguage(source)
+        self.language = language
         self.queries = self.language.queries
         self.names = self.language.names
         self.known = columns_of(source.declared)
@@ -86,6 +89,7 @@ class Archive:
         `DownloadError`.
         """
         within = within or self.language.whole
+        assert self.language.groups is not None, "asked where there are groups"
         header, low, _, name, members = self.language.groups
         types = {header: pa.int64(), "n": pa.int64()}
         total_sql = self.queries.members(within)
@@ -111,7 +115,8 @@ class Archive:
         except TooMuchError as error:
             with self._remembering(self.queries.groups(within), total_sql):
                 parts = [self.groups(half) for half in self._split(within, error)]
-            return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+            found, counts = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+            return found, counts
         return numbers(table), table["n"].to_numpy()
 
     def members(self, within: Range) -> int:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from sdssflow.acquire.catalogue import write_catalogue
 from sdssflow.acquire.download.errors import DownloadError
 from sdssflow.acquire.download.plan import Plan
-from sdssflow.acquire.schema import PLATE_SHIFT, column_of
+from sdssflow.acquire.schema import PLATE_SHIFT, known_column
 from sdssflow.tables import DIGEST_LENGTH, ROW_GROUP, metadata, read_schema
 
 AGAIN = "Make the plan again: snakemake --forcerun plan_chunks."
@@ -97,7 +97,7 @@ def assemble(
     proofs = [read_proof(chunk) for chunk in paths]
     completeness = prove(plan, proofs)
     schema = pq.read_schema(paths[0])
-    columns = {field.name: column_of(field) for field in schema}
+    columns = {field.name: known_column(field) for field in schema}
     about = {
         "sample": sample,
         "magnitude_system": "asinh",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -100,6 +100,7 @@ def loopback(sky: str | Path) -> Iterator[str]:
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
     )
+    assert process.stdin and process.stdout, "pipes"
     try:
         url = process.stdout.readline().strip()
         if not url.startswith("http://127.0.0.1:"):
@@ -161,6 +162,7 @@ def _split_by_group(
 ) -> tuple[list[Range], list[int]]:
     group, members = archive.groups()
     groups, whole = archive.language.groups, archive.language.whole
+    assert groups is not None, "asked where there are groups"
     if source.limit is not None:
         # how many groups hold `limit` rows: all conditions are counted
         number = int(np.searchsorted(np.cumsum(members), source.limit)) + 1
@@ -216,7 +218,7 @@ def download_chunk(archive: Archive, plan: Plan, chunk: int, path: str | Path) -
             f"was made and has {members:,} now: the server has changed, or lost rows",
             "Make the plan again: snakemake --forcerun plan_chunks.",
         )
-    about = {
+    about: dict[str, Any] = {
         "low": str(within.low),
         "high": str(within.high),
         "spectra_planned": plan.chunk_spectra[chunk],

@@ -213,7 +213,7 @@ def look_through(body: bytes) -> Said:
             said.statuses[-1] = (said.statuses[-1][0], one_line("".join(texts)))
             parser.CharacterDataHandler = None
 
-    def doctype(name: str, system: str, public: str, own: bool) -> None:
+    def doctype(name: str, system: str | None, public: str | None, own: bool) -> None:
         if own:
             raise DownloadError("the answer declares XML entities of its own", OUR_ROWS_ONLY)
 

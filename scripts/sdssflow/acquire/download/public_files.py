@@ -118,7 +118,9 @@ def _fetch(wanted: PublicFile, network: Downloads, kept: Path, clock: Clock) -> 
 
 def mirrored(folder: str | None, addresses: list[str]) -> Iterator[Path]:
     """Yield the files of a folder that may be copies: under the longest end of an address first."""
-    for address in addresses if folder else ():
+    if not folder:
+        return
+    for address in addresses:
         at = urlsplit(address)
         parts = [at.netloc, *filter(None, unquote(at.path).split("/"))]
         if not {".", ".."} & {*parts}:

@@ -289,7 +289,7 @@ def condition_adql(condition: Condition, columns: dict[str, str]) -> str:
     if condition.dereddened:
         column = f"({column}-{columns[f'extinction_{condition.column[-1]}']})"
     words = [str(word) for word in condition.any_of or []]
-    if words and isinstance(condition.any_of[0], str):
+    if any(isinstance(word, str) for word in condition.any_of or []):
         forms = [form for word in words for form in (word, word.upper(), word.lower())]
         words = [f"'{form}'" for form in dict.fromkeys(forms)]
     kind = SELECTABLE[condition.column].kind

@@ -177,7 +177,9 @@ class Punctual(HTTPAdapter):
             pool.ConnectionCls = type("PunctualConnection", (pool.ConnectionCls,), reading)
         return pool
 
-    def send(self, request: Any, stream: bool = False, **others: Any) -> requests.Response:
+    def send(  # type: ignore[override]  # what the others are is up to requests
+        self, request: Any, stream: bool = False, **others: Any
+    ) -> requests.Response:
         """Send a request and read its answer; arguments and errors are those of requests.
 
         A limit that is passed, and an answer that points to another host, is a `DownloadError`.
@@ -310,8 +312,8 @@ class Server(ABC):
             raise TooMuchError(message, slow=True)
         if code in (429, 503) or BUSY.search(said):
             raise TransientError(message, retry_after_s=retry_after(response))
-        if error := self.mistake(response, said, message):
-            raise error
+        if mistake := self.mistake(response, said, message):
+            raise mistake
         if code in (400, 401, 403, 405, 414):
             raise DownloadError(
                 message,

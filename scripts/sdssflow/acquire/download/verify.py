@@ -116,7 +116,7 @@ class Language(ABC):
         other = self.queries.other
         objects = keys if other == self.key else table[other].drop_null().to_numpy()
         third = self.queries.third
-        matched = table[third].drop_null().to_numpy() if third else ()
+        matched = table[third].drop_null().to_numpy() if third else keys[:0]
         return Tally(
             table.num_rows,
             int(keys.min()),

@@ -206,7 +206,7 @@ def _from_objects(path: str, column: str, values: np.ndarray, index: int | None)
     rows = [value for value, masked in zip(data, mask, strict=True) if not masked]
     vectors = any(isinstance(value, np.ndarray | list | tuple) for value in rows)
     _check_vectors(path, column, vectors, index)
-    if vectors:
+    if vectors and index is not None:
         if mask.any() or any(len(value) <= index for value in rows):
             raise _too_short(path, column, index)
         return to_arrow(path, column, np.array([value[index] for value in rows]), None)
@@ -236,7 +236,7 @@ def _check_vectors(path: str, column: str, vectors: bool, index: int | None) -> 
         )
 
 
-def _too_short(path: str, column: str, index: int) -> CatalogueError:
+def _too_short(path: str, column: str, index: int | None) -> CatalogueError:
     problem = f"{column}[{index}] does not exist in every row"
     return CatalogueError(path, problem, "Elements are counted from 0.")
 

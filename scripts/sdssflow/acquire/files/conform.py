@@ -6,6 +6,7 @@ stops the import.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def conform_block(source: SourceTable, settings: FileContent, defects: Defects) 
     return pa.table(list(made.values()), schema=pa.schema([field(n, source.known) for n in made]))
 
 
-def _labels(source: SourceTable, name: str, words: dict[str, str], defects: Defects) -> pa.Array:
+def _labels(source: SourceTable, name: str, words: Mapping[str, str], defects: Defects) -> pa.Array:
     """Translate the file's words; an unknown word stops the import."""
     text = as_text(source, name)
     defects.note(name, "missing", text.is_null().to_numpy(zero_copy_only=False), KEPT_AS_NULL)

@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import IO, Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 
@@ -130,8 +130,9 @@ def signature(head: bytes) -> Signature:
             return Signature(*found)
     if any(head.startswith(HDF5, place) for place in HDF5_PLACES):
         return Signature("hdf5", "an HDF5 file")
-    if byte_order_mark(head) in ("utf-16", "utf-32"):
-        head = head[: len(head) & ~3].decode(byte_order_mark(head), "replace").encode()
+    encoding = byte_order_mark(head)
+    if encoding in ("utf-16", "utf-32"):
+        head = head[: len(head) & ~3].decode(encoding, "replace").encode()
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"<"):
         if VOTABLE.search(text):
@@ -192,7 +193,7 @@ class _Unpacked(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:
+    def readinto(self, buffer: Any) -> int:
         size = 0
         try:
             # as much as asked for, not as a block happens to hold: the first bytes show the format
@@ -228,7 +229,7 @@ class _Unpacked(io.RawIOBase):
         super().close()
 
 
-def open_content(path: str) -> io.BufferedReader:
+def open_content(path: str) -> io.BufferedReader[Any]:
     """Open a file, of which `HEAD` bytes can be peeked at; it is unpacked while it is read.
 
     An archive without or with several files, one with a password, and what is packed more than four
@@ -236,7 +237,7 @@ def open_content(path: str) -> io.BufferedReader:
     """
     file = io.FileIO(path)
     consumed: Callable[[], float] = file.tell
-    stream = io.BufferedReader(file, HEAD)
+    stream: io.BufferedReader[Any] = io.BufferedReader(file, HEAD)
     try:
         for _ in range(DEEPEST + 1):
             found = signature(stream.peek(HEAD))
@@ -286,7 +287,7 @@ def plain_file(path: str) -> Iterator[str]:
                 raise error.about(path) from error
 
 
-def _member_of_zip(path: str, stream: BinaryIO) -> BinaryIO:
+def _member_of_zip(path: str, stream: BinaryIO) -> IO[bytes]:
     archive = zipfile.ZipFile(stream)
     files = {info.filename: info for info in archive.infolist() if not info.is_dir()}
     for pattern, what, advice in MEMBERS:
@@ -300,7 +301,7 @@ def _member_of_zip(path: str, stream: BinaryIO) -> BinaryIO:
     return archive.open(info)
 
 
-def _member_of_tar(path: str, stream: BinaryIO) -> BinaryIO:
+def _member_of_tar(path: str, stream: BinaryIO) -> IO[bytes] | None:
     archive = tarfile.TarFile(fileobj=stream)
     files = {member.name: member for member in archive if member.isfile()}
     return archive.extractfile(files[_only(path, "tar", files)])
@@ -321,7 +322,7 @@ def _only(path: str, kind: str, names: Iterable[str]) -> str:
     )
 
 
-def _spooled(path: str, stream: BinaryIO) -> tuple[io.BufferedReader, Callable[[], float]]:
+def _spooled(path: str, stream: BinaryIO) -> tuple[Any, Callable[[], float]]:
     """Write a stream to a temporary file: the table of contents of an archive is not at its start.
 
     Returns the file, and what gives the share of it that was read, in bytes of the user's file.
@@ -335,7 +336,7 @@ def _spooled(path: str, stream: BinaryIO) -> tuple[io.BufferedReader, Callable[[
 
 # their members are found by seeking
 ARCHIVES = ("zip", "tar")
-OPENERS: dict[str, Callable[[str, BinaryIO], BinaryIO]] = {
+OPENERS: dict[str, Callable[[str, BinaryIO], Any]] = {
     "gzip": lambda path, stream: gzip.GzipFile(fileobj=stream),
     "bzip2": lambda path, stream: bz2.BZ2File(stream),
     "xz": lambda path, stream: lzma.LZMAFile(stream),  # noqa: SIM115

@@ -200,7 +200,7 @@ def _words(path: str, table: Any, field: str) -> list[str]:
     steps = list(pickletools.genops(pickled))
     if not all(SIMPLE_PICKLE.fullmatch(step.name) for step, *_ in steps):
         raise _pandas(path, f"the names of the columns in {field!r} are no plain texts")
-    return [text for step, text, _ in steps if "UNICODE" in step.name]
+    return [str(text) for step, text, _ in steps if "UNICODE" in step.name]
 
 
 def _pandas(path: str, problem: str) -> CatalogueError:

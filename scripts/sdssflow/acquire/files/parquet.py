@@ -49,7 +49,7 @@ def parquet_blocks(
     with _as_parquet(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
         _refuse_listing(path, file)
         units = units_of_schema(file.schema_arrow)
-        about = FileColumns(names=file.schema_arrow.names, read=dict, unit=units.get)
+        about = FileColumns(names=file.schema_arrow.names, read=str, unit=units.get)
         needed = needed_columns(path, columns, about)
         first, last = part.rows(file.metadata.num_rows)
         start = 0

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
-from typing import BinaryIO, NamedTuple, TextIO
+from typing import Any, BinaryIO, NamedTuple, TextIO
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -243,7 +243,7 @@ class _Ragged:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._first: pa_csv.InvalidRow | None = None
+        self._first: Any = None  # InvalidRow of pyarrow.csv
         self.count = 0
 
     def note(self, row: pa_csv.InvalidRow) -> str:
@@ -314,7 +314,7 @@ class _AsUtf8(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:
+    def readinto(self, buffer: Any) -> int:
         block = self._characters.read(len(buffer) // 4).encode()  # 4 bytes a character at most
         buffer[: len(block)] = block
         return len(block)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.files.containers import HEAD
@@ -38,7 +38,7 @@ class TabsForBlanks(io.RawIOBase):
         """Say yes."""
         return True
 
-    def readinto(self, buffer: memoryview) -> int:
+    def readinto(self, buffer: Any) -> int:
         """Read what is ready, at least one line if there is any."""
         while not self._ready and (lines := self._lines()):
             self._check_quotes(lines)

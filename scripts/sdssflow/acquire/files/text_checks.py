@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from sdssflow.acquire.errors import CatalogueError
 
@@ -44,7 +44,7 @@ class CheckedText(io.RawIOBase):
         """Say yes."""
         return True
 
-    def readinto(self, buffer: memoryview) -> int:
+    def readinto(self, buffer: Any) -> int:
         """Read the next block and check it."""
         block = self._stream.read(len(buffer))
         if b"\0" in block:
@@ -89,12 +89,12 @@ class CheckedText(io.RawIOBase):
             self._tail = block[-1:] or self._tail
             return
         text = self._tail + block
-        opened = self._sound.match(text).end()
+        opened = _end(self._sound, text)
         self._check_rows_in_values(text, opened)
         if opened == len(text):
             self._tail = text[len(text.rstrip(b'"')) - 1 :]
             return
-        closed = self._quoted.match(text, opened).end()
+        closed = _end(self._quoted, text, opened)
         may_go_on = len(text) - closed <= 1
         if block and may_go_on and len(text) - opened <= LONGEST_LINE:
             self._tail = text[opened - 1 :]
@@ -158,3 +158,9 @@ def _shown(text: bytes) -> str:
 
 def _line_ends(text: bytes) -> int:
     return text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n")
+
+
+def _end(pattern: re.Pattern[bytes], text: bytes, start: int = 0) -> int:
+    """Return where what a pattern matches from a place on ends: there, if it matches nothing."""
+    found = pattern.match(text, start)
+    return found.end() if found else start
