@@ -32,14 +32,13 @@ def common_objects(
     if pairs.empty:
         return None
     seeds = set(pairs["seed"])
-    return tuple(
-        replace(
-            one,
-            frame=one.frame.iloc[pairs[f"place_{name}"]].reset_index(drop=True),
-            test_digests={s: digest for s, digest in one.test_digests.items() if s in seeds},
-        )
-        for one, name in ((first, "first"), (second, "second"))
-    )
+
+    def shared(one: Predictions, name: str) -> Predictions:
+        frame = one.frame.iloc[pairs[f"place_{name}"]].reset_index(drop=True)
+        digests = {s: digest for s, digest in one.test_digests.items() if s in seeds}
+        return replace(one, frame=frame, test_digests=digests)
+
+    return shared(first, "first"), shared(second, "second")
 
 
 def paired_differences(

@@ -62,7 +62,7 @@ def compare_with_photoz(
         columns before them: ``objects``, which of them, and ``tested``, how many there are in all,
         mean over seeds. No rows where a seed has none such object.
     """
-    found = {"scores": [], "differences": []}
+    found: dict[str, list[pd.DataFrame]] = {"scores": [], "differences": []}
     name = SIMULATED if metadata(catalogue.schema).get("simulated") else NAME
     tested = round(len(predictions[0].frame) / len(predictions[0].seeds))
     for objects, rows in _entries(catalogue.to_pandas()):

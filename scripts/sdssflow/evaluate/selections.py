@@ -135,6 +135,7 @@ def weighted_scores(
         for each in number.comparisons:
             if each.selection and each.place in predictions:
                 metric = redshift_metric(number.metric, number.convention)
+                its: Weighted | Refused
                 try:
                     its = _weighted(predictions[each.place], metric, each.selection, bootstrap)
                 except NotCoveredError as error:

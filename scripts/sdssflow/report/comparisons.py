@@ -74,7 +74,7 @@ def learning_section(name: str, split: str, items: list[Item], run: RunConfigura
             curves = read_table(of["learning_table"], CURVE_COLUMNS)
             chart = learning_chart(curves, read_table(of["learning_fits"], FIT_COLUMNS))
             figure = block(item, f"sample {name}, split {split}", notes)
-            blocks.append(replace(figure, chart=chart))
+            blocks.append(replace(figure, chart=chart) if isinstance(figure, Figure) else figure)
         else:
             blocks.append(block(item, f"sample {name}, split {split}", notes))
     return Section(f"{name}-learning-{split}", f"Learning curves, split {split}", blocks=blocks)

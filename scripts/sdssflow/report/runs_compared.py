@@ -172,8 +172,9 @@ def _scores(first: FinishedRun, second: FinishedRun) -> list[tuple[Table, list[s
         parts = Path(path).parts
         if len(parts) == 5 and parts[-1] == "predictions.parquet" and path in second.files:
             sample, task, split, model, _ = parts
-            pair = tuple(
-                read_predictions([one.folder / path], [model])[0] for one in (first, second)
+            pair = (
+                read_predictions([first.folder / path], [model])[0],
+                read_predictions([second.folder / path], [model])[0],
             )
             pairs.setdefault((sample, task, split), []).append(pair)
             if all("crps" in one.frame for one in pair):

@@ -242,4 +242,4 @@ def _blocks(
             subject = f"sample {item.sample}, split {item.split}"
             shown = block(item, subject, notes, folded=True)
             chart = found_charts.get(item.name)
-            yield replace(shown, chart=chart) if chart else shown
+            yield replace(shown, chart=chart) if chart and isinstance(shown, Figure) else shown
