@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -31,7 +31,7 @@ from sdssflow.estimate.compact import PdfColumns
 from sdssflow.estimate.partitions import Partition
 from sdssflow.estimate.redshifts import bins_of
 from sdssflow.estimate.repeats import repeats_within
-from sdssflow.estimate.summary import Counts, Drawn
+from sdssflow.estimate.summary import Counts, Drawing, Drawn
 from sdssflow.estimate.tables import as_table
 from sdssflow.prepare.cuts import MASKS
 from sdssflow.redshift_pdf.mixture import Mixture
@@ -112,7 +112,8 @@ def estimate_partition(
                 f"target {name}: nz_weights are of tomographic bins of a p(z), which none of the "
                 "models has; write tomographic_edges, or nz_weights: false"
             )
-        blocks = ahead(map(maker.block, ahead(catalogue_blocks(target, name, partition, found))))
+        read = ahead(catalogue_blocks(target, name, partition, found))
+        blocks = map(maker.table, ahead(map(maker.estimate, read)))
         first = next(blocks)
 
         def every() -> Iterator[pa.Table]:
@@ -142,6 +143,15 @@ def tasks(bundles: Iterable[Bundle]) -> dict[str, Bundle]:
     return found
 
 
+class _Block(NamedTuple):
+    """The rows of a block that no cut removes, and what was found of them."""
+
+    catalogue: pa.Table
+    columns: dict[str, np.ndarray]
+    compact: PdfColumns
+    drawing: Drawing
+
+
 @dataclass
 class _Maker:
     """Makes the estimates of a block."""
@@ -169,7 +179,8 @@ class _Maker:
         assumed = self.target.class_priors
         return None if assumed is None else assumed.model_dump()
 
-    def block(self, catalogue: pa.Table) -> pa.Table:
+    def estimate(self, catalogue: pa.Table) -> _Block:
+        """Return what the models say of the rows of a block that no cut removes."""
         counts = self.found.counts
         counts.rows(catalogue, self.needed)
         catalogue = self._cut(catalogue)
@@ -192,13 +203,18 @@ class _Maker:
             columns |= its
         if self.target.tomographic_edges and "zphot" in columns:
             columns["tomographic_bin"] = bins_of(columns["zphot"], np.array(self.edges))
-        counts.estimates(catalogue, columns)
-        drawing.finish(catalogue, columns, self.bundles)
+        return _Block(catalogue, columns, compact, drawing)
+
+    def table(self, block: _Block) -> pa.Table:
+        """Count the estimates of a block, while others are made, and return them as a table."""
+        catalogue, columns = block.catalogue, block.columns
+        self.found.counts.estimates(catalogue, columns)
+        block.drawing.finish(catalogue, columns, self.bundles)
         estimates = as_table(columns)
         carried = [name for name in CARRIED if name in catalogue.column_names]
         made = {name: catalogue[name] for name in carried}
         made |= {name: estimates[name] for name in estimates.column_names}
-        made |= compact.columns()
+        made |= block.compact.columns()
         return pa.table(made)
 
     def _cut(self, catalogue: pa.Table) -> pa.Table:

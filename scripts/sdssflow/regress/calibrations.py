@@ -8,11 +8,11 @@ file that can be read, and a table of the training objects.
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -296,9 +296,14 @@ def by_block(
         yield from ((block, function(block)) for block in blocks(n))
         return
     with ThreadPoolExecutor(threads, initializer=one_torch_thread) as pool:
-        some = iter(blocks(n))
-        while together := list(itertools.islice(some, threads)):
-            yield from zip(together, pool.map(function, together), strict=True)
+        begun: deque[tuple[slice, Future[_Result]]] = deque()
+        for block in blocks(n):
+            begun.append((block, pool.submit(function, block)))
+            if len(begun) > threads:
+                first, result = begun.popleft()
+                yield first, result.result()
+        for first, result in begun:
+            yield first, result.result()
 
 
 def one_torch_thread() -> None:
