@@ -23,8 +23,8 @@ from sdssflow.evaluate.class_metrics import (
     class_scores,
     compare_classifiers,
     confusion_table,
-    reliability_table,
 )
+from sdssflow.evaluate.reliability import reliability_table
 from sdssflow.evaluate.tables import (
     Predictions,
     bin_numbers,

@@ -13,10 +13,11 @@ from types import SimpleNamespace
 import pytest
 from snakemake.logging import logger
 
-from sdssflow import failures, terminal
+from sdssflow import failures
 from sdssflow.files import write_json
 from sdssflow.logs import reason, run
 from sdssflow.prepare.parts import read_part
+from tests.test_terminal import SIGNALLED, said_by_snakemake
 from tests.workflow.conftest import Run
 from tests.workflow.failing_project import REFUSED, ROWS, assert_last, catalogue, make, said
 
@@ -305,13 +306,6 @@ def test_what_an_interrupted_run_says(logs, failed, running, kill, error, status
         logger.removeHandler(watch)
 
 
-def said_by_snakemake(event, message="", **what):
-    return logging.makeLogRecord({"event": event, "msg": message, **what})
-
-
-SIGNALLED = "RuleException:\nCalledProcessError in file \"a.smk\", line 1:\nCommand 'python a.py' "
-
-
 @pytest.mark.parametrize(
     ("end", "expected"),
     [
@@ -331,46 +325,6 @@ def test_a_signal_that_ended_a_job_is_named(logs, end, expected):
     assert b.reason.startswith("killed before")
 
 
-TRACEBACK = 'Traceback (most recent call last):\n  File "a.py"\n'
-FULL = "OSError: [Errno 28] No space left on device: 'a'"
-
-
-def brief(follow=True):
-    """How the terminal shows records, if Snakemake itself says 'whole' of each."""
-    formatter = terminal.Brief(SimpleNamespace(format=lambda record: "whole"), list)
-    formatter.reasons_follow = follow
-    return formatter
-
-
-@pytest.mark.parametrize(
-    ("record", "shown"),
-    [
-        (said_by_snakemake("error", SIGNALLED + "died", exception="RuleException"), "whole"),
-        (said_by_snakemake("error", f"{TRACEBACK}ValueError: no\n", exception="ValueError"),
-         "\nValueError: no\nSnakemake can't go on; with --verbose it says where that came up."),
-        (said_by_snakemake("error", "Error: no\nTraceback:\n  File", exception="WorkflowError"),
-         "\nError: no\nSnakemake can't go on; with --verbose it says where that came up."),
-        (said_by_snakemake("error", f"{TRACEBACK}{FULL}\n", exception="OSError"),
-         "\n[Errno 28] No space left on device: 'a': make room, then run again."),
-        (said_by_snakemake("error", "It is too deep.", exception="RecursionError"), "whole"),
-        (said_by_snakemake("error"), "whole"),
-        (said_by_snakemake("job_info"), "whole"),
-    ],
-    ids=["of no job", "traceback", "input function", "disk full", "words", "without its kind",
-         "progress"],
-)  # fmt: skip
-def test_the_terminal_shows_no_traceback_of_snakemake(record, shown):
-    assert brief().format(record) == shown
-
-
-@pytest.mark.parametrize("follow", [False, True])
-def test_snakemakes_words_are_kept_where_no_reasons_follow(follow):
-    record = said_by_snakemake("error", SIGNALLED + "exit status 1", exception="RuleException")
-    assert brief(follow).format(record) == ("" if follow else "whole")
-    record = said_by_snakemake("job_error", indent=False, rule_name="a", log=[], rule_msg=None)
-    assert brief(follow).format(record).endswith("\na failed" if follow else "whole")
-
-
 def test_a_folder_that_is_locked_is_told_with_the_way_on(project):
     locks = project.folder / ".snakemake/locks"
     locks.mkdir(parents=True, exist_ok=True)
@@ -380,16 +334,6 @@ def test_a_folder_that_is_locked_is_told_with_the_way_on(project):
     project.snakemake("--unlock")
     assert text.rstrip().splitlines()[-1].startswith(f"{project.folder} is locked: ")
     assert "snakemake --unlock" in text
-
-
-def test_what_a_batch_system_says_of_a_job_stands_in_its_line():
-    said = "SLURM-job '7' failed, SLURM status is: 'TIMEOUT'. For further error details see there"
-    record = said_by_snakemake(
-        "job_error", indent=False, rule_name="a", log=["logs/a.log"], rule_msg=said
-    )
-    assert brief().format(record).splitlines()[1:] == [
-        "a failed (log: logs/a.log): SLURM-job '7' failed, SLURM status is: 'TIMEOUT'"
-    ]
 
 
 def test_a_reason_that_no_log_can_take_is_said_at_once(tmp_path, monkeypatch, capsys):
