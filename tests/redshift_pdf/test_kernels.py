@@ -1,5 +1,8 @@
 """Compiled code is kept where it can be, and never longer than its sources."""
 
+import subprocess
+import sys
+
 import numpy as np
 from scipy.special import erf
 
@@ -34,3 +37,8 @@ def test_the_polynomials_are_exp_and_erf():
     assert np.all(bell[~near] < 1e-250)
     above = np.array([kernels.above(*pair) for pair in zip(u, bell, strict=True)])
     np.testing.assert_allclose(above, (1 + erf(u)) / 2, rtol=0, atol=1e-14)
+
+
+def test_scoring_a_density_waits_for_no_torch():
+    code = "import sys, sdssflow.evaluate.pdf_predictions; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
