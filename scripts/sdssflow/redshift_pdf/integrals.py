@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from sdssflow.redshift_pdf.kernels import ROOT_PI, above, at, bell, compiled
+from sdssflow.redshift_pdf.kernels import ROOT_PI, at, bell, compiled, gaussian_cdf
 from sdssflow.redshift_pdf.mixture import Mixture
 
 # First panels of the integral of the ranked probability score end at these distances from the mean,
@@ -14,8 +14,6 @@ from sdssflow.redshift_pdf.mixture import Mixture
 PANELS = (-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0)
 ACCURACY = 1e-6  # of the integral over a panel, relative to the whole
 MAX_HALVINGS = 60  # of a panel; narrower ones than a float64 can tell apart contribute nothing
-# In units of sqrt(2) standard deviations: farther from the ends of the range nothing is cut off.
-NOTHING_CUT = 6.0
 # Kronrod's 15 points, every other of which is one of Gauss's 7 (Piessens et al. 1983, QUADPACK).
 HALF_KRONROD = np.array(
     [
@@ -147,7 +145,7 @@ def _squared_integrals(parts, lower, upper):
                 mean = mu[j] + (mu[k] - mu[j]) / (inverse[j] ** 2 * both)
                 narrow = math.sqrt(inverse[j] ** 2 + inverse[k] ** 2)
                 high, low = (upper - mean) * narrow, (lower - mean) * narrow
-                inside = above(high, bell(high)) - above(low, bell(low))
+                inside = gaussian_cdf(high, bell(high)) - gaussian_cdf(low, bell(low))
                 total += w[k] * bell((mu[k] - mu[j]) / math.sqrt(both)) / math.sqrt(both) * inside
             found[i] += w[j] * total / ROOT_PI
     return found

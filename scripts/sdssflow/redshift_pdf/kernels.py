@@ -103,7 +103,7 @@ def bell(u):
 
 
 @compiled
-def above(u, height):
+def gaussian_cdf(u, height):
     """(1 + erf(u)) / 2, given exp(-u^2)."""
     t = 1 / (1 + 0.3 * abs(u))
     y = 2 * t - 1
@@ -122,7 +122,7 @@ def at(z, part):
     for k in range(part.shape[1]):
         u = (z - part[1, k]) * part[2, k]
         height = bell(u)
-        cdf += part[0, k] * above(u, height)
+        cdf += part[0, k] * gaussian_cdf(u, height)
         density += part[0, k] * part[2, k] * height
     return cdf, density / ROOT_PI
 
@@ -186,7 +186,7 @@ def means(parts, lower, upper):
             inverse = part[2, k]
             low, high = (lower - part[1, k]) * inverse, (upper - part[1, k]) * inverse
             at_low, at_high = bell(low), bell(high)
-            inside = part[1, k] * (above(high, at_high) - above(low, at_low))
+            inside = part[1, k] * (gaussian_cdf(high, at_high) - gaussian_cdf(low, at_low))
             total += part[0, k] * (inside + (at_low - at_high) / (2 * ROOT_PI * inverse))
         found[i] = min(max(total, lower), upper)
     return found
