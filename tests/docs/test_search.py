@@ -1,22 +1,13 @@
 """The search of the site, in a browser, from files: no server and no network."""
 
-import shutil
-
 import pytest
 
-from tests.report.browser import Browser
+from tests.report.browser import browsing
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def browser():
-    if not (shutil.which("chromium") and shutil.which("chromedriver")):
-        pytest.skip("chromium and chromium-driver (Debian packages) are not installed")
-    webdriver = pytest.importorskip("selenium.webdriver")
-    found = Browser(webdriver)
-    yield found
-    found.close()
+browser = pytest.fixture(browsing)
 
 
 def test_a_word_leads_to_pages_that_have_it(site, browser):

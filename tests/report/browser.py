@@ -10,6 +10,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 AXE = "axe-core@4.14.1"
 PHONE = 375
 MILLIMETRE = 96 / 25.4  # CSS pixels
@@ -133,3 +135,12 @@ def fetch_axe(folder: Path) -> str | None:
         return None
     shutil.unpack_archive(archives[0], folder, filter="data")
     return (folder / "package/axe.min.js").read_text(encoding="utf-8")
+
+
+def browsing():
+    """Give a browser to a fixture, or skip its tests where there is none."""
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        pytest.skip("chromium and chromium-driver (Debian packages) are not installed")
+    found = Browser(pytest.importorskip("selenium.webdriver"))
+    yield found
+    found.close()

@@ -1,14 +1,13 @@
 """The report in a browser: as a reader sees it, at a desk, on a phone, in the dark, on paper."""
 
 import re
-import shutil
 import statistics
 from pathlib import Path
 
 import pytest
 
 from sdssflow.command import main
-from tests.report.browser import MILLIMETRE, PHONE, Browser, fetch_axe
+from tests.report.browser import MILLIMETRE, PHONE, browsing, fetch_axe
 from tests.report.small_run import Results
 from tests.report.test_compare import write_run
 
@@ -17,14 +16,7 @@ ROOT = Path(__file__).parents[2]
 PORTRAIT, LANDSCAPE = 178 * MILLIMETRE, 269 * MILLIMETRE  # A4 within the margins of the style
 
 
-@pytest.fixture(scope="module")
-def browser():
-    if not (shutil.which("chromium") and shutil.which("chromedriver")):
-        pytest.skip("chromium and chromium-driver (Debian packages) are not installed")
-    webdriver = pytest.importorskip("selenium.webdriver")
-    found = Browser(webdriver)
-    yield found
-    found.close()
+browser = pytest.fixture(scope="module")(browsing)
 
 
 @pytest.fixture(scope="module")
