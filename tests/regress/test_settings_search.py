@@ -155,3 +155,12 @@ def test_candidates_differ_from_the_configured_networks_in_what_is_tried_only(mo
     search_settings(settings, 1, TRAIN, VALIDATION, CPU)
     assert all(s.activation == "silu" and s.noise_aware and s.batch_size == 32 for s in seen)
     assert {tuple(s.hidden) for s in seen} == {(8,), (4,), (8, 8)}
+
+
+def test_a_large_sample_is_learnt_by_networks_twice_as_wide(monkeypatch):
+    monkeypatch.setattr(ensemble_training, "fit", None)
+    train = replace(TRAIN, features=TRAIN.features[:, :5], feature_names=survey.NAMES[:5])
+    for wide_from, hidden, rate in ((550, [16], 0.005), (551, [8], 0.01), (None, [8], 0.01)):
+        settings = SETTINGS.model_copy(update={"search": SettingsSearch(wide_from=wide_from)})
+        chosen, _ = search_settings(settings, 1, train, VALIDATION, CPU)
+        assert (chosen.hidden, chosen.learning_rate) == (hidden, rate)

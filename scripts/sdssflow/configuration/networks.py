@@ -45,6 +45,9 @@ class SettingsSearch(Section):
     configured value.
     """
 
+    wide_from: PositiveInt | None = 100_000
+    """From so many objects to learn from, the ensemble as configured has twice the units in each
+    layer and half the learning rate; null: it never has."""
     hidden: Different[Annotated[list[PositiveInt], Field(min_length=1)]] = []
     """Units of the hidden layers to try."""
     components: Different[PositiveInt] = []
@@ -88,7 +91,7 @@ class MixtureEnsemble(TorchRegressor):
     """Number of networks, each with its own seed, order of the rows and early stopping."""
     hidden: list[PositiveInt] = Field(default=[32, 32, 32], min_length=1)
     """Units of the hidden layers."""
-    activation: Literal["tanh", "silu"] = "tanh"
+    activation: Literal["tanh", "silu"] = "silu"
     """Nonlinearity between the layers."""
     components: PositiveInt = 3
     """Gaussian components of each member's p(z)."""
