@@ -50,6 +50,7 @@ SETTINGS = {
     "weight_decay": 0.1,
     "max_epochs": 120,
     "patience": 40,
+    "checkpoint_epochs": 20,
     "blocks": 0,
     "noise": 0.5,
     "hide_bands": 0.0,

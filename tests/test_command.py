@@ -1,12 +1,13 @@
 """What the command ``sdssflow`` looks at before it hands over, and what it hands over."""
 
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
-from sdssflow import command
+from sdssflow import command, failures
 from sdssflow.project import PROJECT
 
 
@@ -79,7 +80,7 @@ def test_a_run_is_snakemake_with_the_workflow_of_the_project(
     expected = [snakefile if word == "SNAKEFILE" else word for word in words]
     (found,) = handed_over
     found = [word for word in found if word != "--"]  # argparse of some Pythons drops it
-    assert found == [sys.executable, "-m", "snakemake", *expected]
+    assert found == [sys.executable, "-m", "sdssflow.running.snakemake", *expected]
 
 
 def status(arguments):
@@ -117,6 +118,18 @@ def test_a_command_that_is_interrupted_has_status_130(monkeypatch, capsys):
     monkeypatch.setitem(command.COMMANDS, "show", command.Command("", interrupt))
     assert status(["show"]) == 130
     assert capsys.readouterr().err == "\nInterrupted.\n"
+
+
+@pytest.mark.parametrize("importing", ["pydantic", "snakemake"])
+def test_an_interrupt_before_anything_is_ready_is_one_line(tmp_path, importing):
+    (tmp_path / f"{importing}.py").write_text("raise KeyboardInterrupt")
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-m", "sdssflow", "run", "-n"], cwd=tmp_path, capture_output=True,
+        text=True, check=False, env={**os.environ, "PYTHONPATH": paths},
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGINT  # to a shell 130
+    assert done.stderr == f"\n{failures.STOPPED}\n"
 
 
 @pytest.mark.parametrize(

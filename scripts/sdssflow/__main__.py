@@ -2,6 +2,16 @@
 
 import sys
 
-from sdssflow.command import main
+from sdssflow import terminal
 
-sys.exit(main())
+
+def main() -> int:
+    """Run the command; an interrupt is one line already while packages are imported."""
+    sys.excepthook = terminal.excepthook
+    from sdssflow import command
+
+    return command.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -57,7 +57,7 @@ def snakemake(*fixed: str) -> Callable[[Sequence[str]], None]:
             ours += ["--cores", "all"]
         if not given & {"--snakefile", "-s"}:
             ours += ["--snakefile", os.path.relpath(PROJECT / "Snakefile")]
-        words = ["-m", "snakemake", *fixed, *ours, *arguments]
+        words = ["-m", "sdssflow.running.snakemake", *fixed, *ours, *arguments]
         os.execv(sys.executable, [sys.executable, *words])
 
     return become

@@ -96,6 +96,14 @@ def _line(what: str, logs: list[str], said: str = "") -> str:
     return f"[{time.asctime()}]\n{what} failed{log}{': ' if said else ''}{said}"
 
 
+def excepthook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """Say of an interrupt that it was one, in place of a traceback."""
+    if issubclass(kind, KeyboardInterrupt):
+        print(f"\n{STOPPED}", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
 def prepare(workflow: Any, outputs: Callable[[], Iterable[str]]) -> None:
     """Let a run end without a traceback on the terminal, from before its first job on.
 
@@ -107,16 +115,10 @@ def prepare(workflow: Any, outputs: Callable[[], Iterable[str]]) -> None:
         return
     from snakemake.logging import logger
 
-    def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-        if issubclass(kind, KeyboardInterrupt):
-            print(f"\n{STOPPED}", file=sys.stderr)
-        else:
-            sys.__excepthook__(kind, error, trace)
-
     def known() -> list[str]:
         return [*(rule.name for rule in workflow.rules), *outputs()]
 
-    sys.excepthook = hook
+    sys.excepthook = excepthook
     logging.raiseExceptions = False  # a log that has no room on the disk says nothing new
     shown = workflow.output_settings
     for handler in logger.handlers:

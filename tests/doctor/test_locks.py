@@ -68,9 +68,9 @@ def test_runs_are_distinguished_from_jobs_and_from_other_folders(tmp_path, monke
         10: (here, "/v/bin/python3.11", "/v/bin/snakemake", "--cores", "2"),
         11: (here, "/v/bin/python3.11", "-m", "snakemake", "--mode", "remote"),
         12: (here, "/v/bin/python3.11", f"{here}/.snakemake/scripts/tmp1.split_sample.py"),
-        13: (other, "/v/bin/python3.11", "-m", "snakemake"),
+        13: (other, "/v/bin/python3.11", "-m", "sdssflow.running.snakemake"),
         14: (here, "vim", "snakemake"),
-        15: (None, "/v/bin/python3.11", "-m", "snakemake"),
+        15: (None, "/v/bin/python3.11", "-m", "sdssflow.running.snakemake"),
         16: (None,),
     }
     monkeypatch.setattr(

@@ -16,7 +16,7 @@ from tests.notebooks.executing import (
     read,
     silent,
 )
-from tests.workflow.conftest import PROJECT
+from tests.workflow.conftest import PROJECT, install
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -74,6 +74,13 @@ def workplace(tmp_path_factory):
     return copy_project(tmp_path_factory.mktemp("repository"), (*PROJECT, "notebooks"))
 
 
+@pytest.fixture
+def alone(tmp_path):
+    """A notebook and nothing else, as Colab opens it once the package is installed."""
+    install(tmp_path / "scripts")
+    return copy_project(tmp_path, ("notebooks/own_table.ipynb",))
+
+
 OWN_TABLE = """
 import json
 
@@ -84,14 +91,17 @@ print(json.dumps({
     "found": float(found),
     "inside": float(inside),
     "error": [float(error[kept_aside < 0.05].mean()), float(error[kept_aside > 0.15].mean())],
+    "project": str(PROJECT),
     "removed": int(pd.read_csv(folder / "results/mine/clean/flow.csv").removed.sum()),
 }))
 """
 
 
-def test_own_table(workplace):
-    executed, answers = execute("own_table.ipynb", workplace, OWN_TABLE)
+def test_own_table(alone):
+    executed, answers = execute("own_table.ipynb", alone, OWN_TABLE)
     silent(executed)
+    assert answers["project"] == str(alone / "scripts/sdssflow/workflow")
+    assert [path.name for path in (alone / "notebooks").iterdir()] == ["own_table.ipynb"]
     assert figures(executed) == 2
     assert answers["nmad"]["ensemble"][0] < answers["nmad"]["linear"][0]
     _, low, high = answers["nmad"]["ensemble"]

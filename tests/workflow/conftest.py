@@ -8,6 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
@@ -156,6 +158,16 @@ def copy_project(folder: Path) -> None:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(source, target)
+
+
+def install(folder: Path) -> None:
+    """Put into a folder what a wheel of the project puts into site-packages."""
+    with tempfile.TemporaryDirectory() as place:
+        build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", place]
+        subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+        (wheel,) = Path(place).glob("*.whl")
+        with zipfile.ZipFile(wheel) as packed:
+            packed.extractall(folder)
 
 
 def configure(folder: Path) -> None:

@@ -5,13 +5,12 @@ import json
 import os
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.workflow.conftest import remember_modules
+from tests.workflow.conftest import install, remember_modules
 from tests.workflow.snakemakes import ROOT, server
 
 pytestmark = pytest.mark.workflow
@@ -98,11 +97,8 @@ def test_an_installed_package_has_all_that_it_needs(elsewhere, tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
         return done
 
-    python("-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path), folder=ROOT)
-    (wheel,) = tmp_path.glob("*.whl")
     site, place = tmp_path / "site", tmp_path / "place"
-    with zipfile.ZipFile(wheel) as packed:
-        packed.extractall(site)
+    install(site)
     place.mkdir()
     remember_modules(place)
     said = python("-m", "sdssflow", "--help", folder=place, path=site).stdout

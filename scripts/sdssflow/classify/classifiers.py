@@ -39,9 +39,9 @@ def fit(
     return fit_classifier(
         build(settings, seed, threads),
         train.features,
-        train.spec_class,
+        train.truth("spec_class"),
         validation.features,
-        validation.spec_class,
+        validation.truth("spec_class"),
     )
 
 

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from types import SimpleNamespace
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from sdssflow.configuration.classifiers import NetworkEnsembleClassifier
-from sdssflow.ensembles.batched_networks import Shape
+from sdssflow.ensembles.batched_networks import Settings, Shape
 from sdssflow.ensembles.class_networks import ClassNetworks, class_program
 from sdssflow.ensembles.photometric_inputs import PhotometricInputs
 from sdssflow.ensembles.training import descend
 from sdssflow.prepare.parts import Part
 
-PLAIN = {  # what else the program of the ensembles reads of settings
-    "noise": 0.0,
-    "hide_bands": 0.0,
-    "batch_size": None,
-    "bfloat16": False,
-    "compiled": False,
-    "deterministic": True,
-}
 INPUTS = tuple(field.name for field in fields(PhotometricInputs))
 
 
@@ -45,13 +36,15 @@ class NetworkEnsemble(ClassifierMixin, BaseEstimator):
     """
 
     def fit(
-        self, settings: SimpleNamespace, seed: int, train: Part, validation: Part
+        self, settings: NetworkEnsembleClassifier, seed: int, train: Part, validation: Part
     ) -> NetworkEnsemble:
         """Train all members together on the train part; arguments are as for `fit` below."""
-        names = np.unique(train.spec_class)
-        known = validation.subset(np.isin(validation.spec_class, names))
-        program = class_program(settings, seed, train, known, torch.device("cpu"), names.tolist())
-        inputs, shape, parameters = program.trained(descend(program, (train.digest, known.digest)))
+        names = np.unique(train.truth("spec_class"))
+        known = validation.subset(np.isin(validation.truth("spec_class"), names))
+        own = Settings(**settings.model_dump(exclude={"kind", "calibration"}))
+        program = class_program(own, seed, train, known, torch.device("cpu"), names.tolist())
+        state = descend(program, settings, (train.digest, known.digest))
+        inputs, shape, parameters = program.trained(state)
         self.classes_ = names
         self.names_ = list(train.feature_names)
         self.shape_ = {**vars(shape), "hidden": list(shape.hidden)}
@@ -94,5 +87,4 @@ def fit(
         If there are fewer objects than the blocks need.
     """
     torch.set_num_threads(1)  # more would round sums in another order
-    told = SimpleNamespace(**settings.model_dump(), **PLAIN)
-    return NetworkEnsemble().fit(told, seed, train, validation)
+    return NetworkEnsemble().fit(settings, seed, train, validation)

@@ -166,9 +166,9 @@ def fit(
     estimator = PhotozClassifier(regressor, build(boosting, seed, threads), settings.folds)
     return estimator.fit(
         train.features,
-        train.spec_class,
+        train.truth("spec_class"),
         train.zspec,
         train.group,
         validation.features,
-        validation.spec_class,
+        validation.truth("spec_class"),
     )

@@ -103,7 +103,7 @@ def train_classifier(
     for part in parts.values():
         require_features(part, settings)
     if settings.voters:
-        fitted: Any = _vote({name: voters[name] for name in settings.voters}, train)
+        fitted: Any = _vote({name: (voters or {})[name] for name in settings.voters}, train)
     else:
         fitted = program(settings).fit(settings, seed, train, parts["validation"], threads)
     return _calibrated(fitted, settings, parts, seed)
@@ -113,10 +113,11 @@ def _calibrated(
     fitted: Any, settings: Classifier, parts: Mapping[str, Part], seed: int
 ) -> TrainedClassifier:
     train, part = parts["train"], parts["calibration"]
-    known = np.isin(part.spec_class, fitted.classes_)
-    features, classes = part.features[known], part.spec_class[known]
+    known = np.isin(part.truth("spec_class"), fitted.classes_)
+    features, classes = part.features[known], part.truth("spec_class")[known]
     tried: dict[str, tuple[float, float]] = {}
-    method, why = settings.calibration, ""
+    method: str = settings.calibration
+    why = ""
     if method != "none" and (reason := obstacle(fitted, method, features, classes)):
         logger.warning("probabilities are not calibrated by %s: %s", method, reason)
         method, why = "none", f" ({reason})"
@@ -128,7 +129,8 @@ def _calibrated(
     else:
         estimator = fitted
         if not hasattr(fitted, "predict_proba"):
-            estimator = calibrate_by_cross_validation(fitted, train.features, train.spec_class)
+            truth = train.truth("spec_class")
+            estimator = calibrate_by_cross_validation(fitted, train.features, truth)
             method = "sigmoid, cross-validated on the training part"
         held_out = class_probabilities(estimator, features)
     columns = {f"probability_{name}": held_out[:, k] for k, name in enumerate(CLASSES)}
@@ -155,7 +157,7 @@ def _check_classes(parts: Mapping[str, Part]) -> None:
                 f"{str(part.spec_class[unknown][0])!r}; add the cut classes to keep only "
                 f"{', '.join(CLASSES)}"
             )
-    present = sorted(set(parts["train"].spec_class))
+    present = sorted(set(parts["train"].truth("spec_class")))
     if len(present) < 2:
         raise ValueError(
             f"the training part has {len(parts['train'])} objects and "

@@ -12,6 +12,7 @@ from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding, listed
 from sdssflow.running import queue
 from sdssflow.running.runs import last_run
 
+NAMES = {"snakemake", "sdssflow.running.snakemake"}  # of Snakemake on a command line
 UNLOCK = "then snakemake --unlock"
 
 
@@ -33,7 +34,7 @@ def snakemake_runs(folder: Path) -> Runs:
         command, place = process.info["cmdline"] or [], process.info["cwd"]
         program = [Path(word).name for word in command[:6]] or [""]
         is_job = any("/.snakemake/scripts/" in word for word in command[:6])
-        is_run = program[0].startswith(("python", "snakemake")) and "snakemake" in program
+        is_run = program[0].startswith(("python", "snakemake")) and NAMES & {*program}
         if not is_job and (not is_run or "--mode" in command):  # a Snakemake that runs one job
             continue
         if not place:

@@ -59,7 +59,7 @@ class AdamW:
         """Take a step."""
         rate, decay, (beta1, beta2) = self.learning_rate, self.weight_decay, BETAS
         steps, averages, squares = self.moments.values()
-        gradients = [parameter.grad for parameter in self.parameters]
+        gradients = [each.grad for each in self.parameters if each.grad is not None]
         torch._foreach_add_(steps, 1)
         if self.fused:
             torch._fused_adamw_(

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 
 BLOCK = 256  # objects that go through the layers at a time: their numbers stay in the cache
 ROWS_AT_ONCE = 4096  # objects that are predicted together
-ACTIVATIONS = {"silu": torch.nn.functional.silu, "tanh": torch.tanh}
+ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "silu": torch.nn.functional.silu,
+    "tanh": torch.tanh,
+}
 
 
-class Settings(Protocol):
+@dataclass(frozen=True)
+class Settings:
     """What is read of the settings of a model; `configuration.networks.MixtureEnsemble` tells."""
 
     members: int
@@ -24,16 +27,21 @@ class Settings(Protocol):
     activation: str
     learning_rate: float
     weight_decay: float
-    batch_size: int | None
     max_epochs: int
     patience: int
     blocks: int
-    noise: float
-    hide_bands: float
-    checkpoint_epochs: int
-    compiled: bool
-    bfloat16: bool
-    deterministic: bool
+    batch_size: int | None = None
+    noise: float = 0.0
+    hide_bands: float = 0.0
+    checkpoint_epochs: int = 20
+    compiled: bool = False
+    bfloat16: bool = False
+    deterministic: bool = True
+
+    @classmethod
+    def of(cls, section: object) -> Settings:
+        """Return them of a section that has them all."""
+        return cls(**{field.name: getattr(section, field.name) for field in fields(cls)})
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ class CapturedStep:
         """Take a step; the losses that are returned hold until the next one."""
         self.learning_rate.fill_(learning_rate)
         for kept, given in zip(self.batch, batch, strict=True):
-            if kept is not None:
+            if kept is not None and given is not None:
                 kept.copy_(given)
         self.graph.replay()
         return self.losses

@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 class Classes:
     """Probabilities of `count` classes; `targets` (n,) int64 are their numbers."""
 
+    settings: Settings
     targets: torch.Tensor
     count: int
 
-    def shape(self, settings: Settings, inputs: int) -> Shape:
+    def shape(self, inputs: int) -> Shape:
         """Return the sizes of the networks: one output for each class."""
-        return Shape.of(settings, inputs, self.count)
+        return Shape.of(self.settings, inputs, self.count)
 
     def initial_parameters(
         self, shape: Shape, generators: Sequence[torch.Generator]
@@ -94,8 +95,8 @@ def class_program(
     validation: Part,
     device: torch.device,
     names: Sequence[str],
-) -> EnsembleProgram:
+) -> EnsembleProgram[Classes]:
     """Return the training of the classes of these names, which all objects are of."""
     codes = [names.index(each) for each in pooled("spec_class", train, validation)]
-    objective = Classes(torch.tensor(codes), len(names))
+    objective = Classes(settings, torch.tensor(codes), len(names))
     return EnsembleProgram(settings, seed, train, validation, device, objective)

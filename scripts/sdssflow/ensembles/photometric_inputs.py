@@ -74,7 +74,7 @@ class PhotometricInputs:
         logarithmic = np.array([Feature.named(name).kind == "error" for name in names], dtype=bool)
         values = _logarithms(torch.tensor(features), torch.tensor(logarithmic)).numpy()
         known = np.isfinite(values)
-        for column in np.flatnonzero(~known.any(axis=0)):
+        for column in np.flatnonzero(~known.any(axis=0)).tolist():
             raise ValueError(
                 f"feature {names[column]!r} is missing in all {len(features)} objects of the train "
                 "part; leave its feature group out"
@@ -124,7 +124,7 @@ class PhotometricInputs:
         """
         missing = np.isnan(features)
         missing[:, self.flagged.cpu().numpy()] = False
-        for column in np.flatnonzero(missing.any(axis=0)):
+        for column in np.flatnonzero(missing.any(axis=0)).tolist():
             raise ValueError(
                 f"feature {names[column]!r} is missing for {missing[:, column].sum()} of "
                 f"{len(features)} objects and was never missing in training; cut those objects "

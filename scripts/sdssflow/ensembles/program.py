@@ -12,7 +12,7 @@ import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -42,9 +42,11 @@ class Objective(Protocol):
         Of the train part, followed by the validation part.
     """
 
-    targets: torch.Tensor
+    @property
+    def targets(self) -> torch.Tensor:
+        """As above."""
 
-    def shape(self, settings: Settings, inputs: int) -> Shape:
+    def shape(self, inputs: int) -> Shape:
         """Return the sizes of the networks."""
 
     def initial_parameters(
@@ -63,6 +65,9 @@ class Objective(Protocol):
         """Return the (K, b) losses of b objects with inputs (K, b, i) and targets (K, b)."""
 
 
+Learnt = TypeVar("Learnt", bound=Objective)
+
+
 @dataclass
 class State:
     """All that a training is between two epochs; on a GPU also its step, once that was captured."""
@@ -78,7 +83,7 @@ class State:
     captured: CapturedStep | None = None
 
 
-class EnsembleProgram:
+class EnsembleProgram(Generic[Learnt]):
     """What stays the same during a training: rows on the device, sizes, loss."""
 
     def __init__(
@@ -88,7 +93,7 @@ class EnsembleProgram:
         train: Part,
         validation: Part,
         device: torch.device,
-        objective: Objective,
+        objective: Learnt,
     ):
         self.settings, self.seed, self.device = settings, seed, device
         features = np.concatenate([train.features, validation.features])
@@ -98,7 +103,7 @@ class EnsembleProgram:
         # what standardises comes from rows that some member learns from
         inputs = PhotometricInputs.fit(features[:learnt], names, settings.hide_bands > 0)
         self.inputs = inputs.to(device)
-        self.shape = self.objective.shape(settings, inputs.count)
+        self.shape = self.objective.shape(inputs.count)
         self.x = self.inputs.transform(torch.tensor(features).to(device))
         self.y = self.objective.targets.to(device)
         self.noise: PhotometricNoise = photometric_noise(features, names, self.inputs)

@@ -11,6 +11,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -20,18 +21,27 @@ from sdssflow.ensembles.photometric_inputs import PhotometricInputs
 from sdssflow.ensembles.program import EnsembleProgram, State
 from sdssflow.logs import progress
 
+if TYPE_CHECKING:  # benchmarks run where there is no pydantic
+    from sdssflow.configuration.section import Section
+
 BUFFERS = ("mean", "scale", "logarithmic", "flagged", "axes")
 
 
 def descend(
-    program: EnsembleProgram, digests: Sequence[str], checkpoint: Path | None = None
+    program: EnsembleProgram,
+    section: Section,
+    digests: Sequence[str],
+    checkpoint: Path | None = None,
 ) -> State:
-    """Run the epochs of a training, from its checkpoint on if it has one of the same `digests`."""
+    """Run the epochs of a training, from its checkpoint on.
+
+    That is of the same `section` of the configuration and the same `digests`, or is left aside.
+    """
     settings, device = program.settings, program.device
     state = program.first_state()
     mark = ""
     if checkpoint is not None:
-        mark = checkpoints.fingerprint(settings, program.seed, digests, device)
+        mark = checkpoints.fingerprint(section, program.seed, digests, device)
         checkpoints.resume(state, checkpoint, mark)
     epochs = range(state.epoch + 1, settings.max_epochs + 1)
     with reproducible(settings, device):

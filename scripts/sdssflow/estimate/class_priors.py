@@ -100,27 +100,27 @@ def priors_table(
         probabilities themselves.
     """
     names = [f"probability_{name}" for name in CLASSES]
-    mixes = [
+    own, other = (
         np.array([mix[name] for name in CLASSES]) if mix else None for mix in (trained, assumed)
-    ]
+    )
     probability = np.empty((0, len(CLASSES)))
     if names[0] in drawn.column_names:
         drawn = drawn.filter(drawn[names[0]].is_valid())
         probability = columns(drawn, names)
     found = {"class": list(CLASSES), "training": np.nan, "assumed": np.nan}
-    if mixes[0] is not None:
-        found["training"] = mixes[0]
-    if mixes[1] is not None:
-        found["assumed"] = mixes[1]
-        probability = with_priors(probability, mixes[1], mixes[0])
+    if own is not None:
+        found["training"] = own
+        if other is not None:
+            found["assumed"] = other
+            probability = with_priors(probability, other, own)
     estimated, ends, counted = (np.full(len(CLASSES), np.nan) for _ in range(3))
     lower = upper = ends
     if len(probability):
         counted = np.bincount(probability.argmax(axis=1), minlength=len(CLASSES)) / len(probability)
-    if len(probability) and mixes[0] is not None:
+    if len(probability) and own is not None:
         keys = zip(drawn["partition"].to_pylist(), drawn["row_id"].to_pylist(), strict=True)
         counts = draw_counts(np.array([f"{part}:{row}" for part, row in keys]), bootstrap)
-        every = estimate_priors(probability, mixes[0], with_point_estimate(counts))
+        every = estimate_priors(probability, own, with_point_estimate(counts))
         estimated, (lower, upper) = every[0], interval(every[1:], bootstrap.level)
     found |= {"estimated": estimated, "lower": lower, "upper": upper, "most_probable": counted}
     found |= {"drawn": len(probability), "objects": objects, "empty_sets": np.nan}

@@ -129,7 +129,7 @@ def _draw_field(
     x, y = np.meshgrid(*middle)
     image = _at(every)((x + ra) % 360, y)
     filled = np.isfinite(image)
-    look = {"cmap": SEQUENTIAL, "rasterized": True} | _look(panel, every)
+    look: dict[str, Any] = {"cmap": SEQUENTIAL, "rasterized": True} | _look(panel, every)
     axes.figure.colorbar(axes.pcolormesh(offset, height, image, **look), shrink=0.8)
     columns, rows = filled.any(axis=0), filled.any(axis=1)
     axes.set(xlim=_ends(middle[0][columns]), ylim=_ends(middle[1][rows]))

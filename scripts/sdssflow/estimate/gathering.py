@@ -65,8 +65,11 @@ def flow_of(summaries: Sequence[dict[str, Any]]) -> pd.DataFrame:
         numbers.update(summary["numbers"])
     rows, kept = numbers["rows"], numbers["kept"]
     refused = sum(summary["refused"] != "" for summary in summaries)
-    found = [("partitions", len(summaries), None), ("partitions set aside", refused, None)]
-    found.append(("rows as they came", rows, rows))
+    found: list[tuple[str, int, int | None]] = [
+        ("partitions", len(summaries), None),
+        ("partitions set aside", refused, None),
+        ("rows as they came", rows, rows),
+    ]
     cuts = [summary["cuts"] for summary in summaries if summary["cuts"]]
     for number, cut in enumerate(cuts[0] if cuts else []):
         removed = sum(of_one[number]["removed"] for of_one in cuts)

@@ -217,7 +217,7 @@ def _write_cell(routed: Path, folder: Path, pixel: HealpixPixel) -> int:
 
 
 def _describe(
-    folder: Path, about: About, pixels: Sequence[HealpixPixel], counts: np.ndarray, most: int
+    folder: Path, about: About, pixels: list[HealpixPixel], counts: np.ndarray, most: int
 ) -> None:
     """Write what HATS has beside the rows: listings, sky maps, properties."""
     write_parquet_metadata(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -17,6 +18,14 @@ CALIBRATION, REFERENCE = "calibration.json", "reference.parquet"  # in a bundle
 See = Callable[[Mixture, slice], None]
 
 
+class PdfModel(Protocol):
+    """A trained regressor with p(z)."""
+
+    def predict_pdf(self, features: np.ndarray) -> Mixture:
+        """Return p(z) of (n, f) features."""
+        ...
+
+
 @dataclass(frozen=True)
 class RedshiftModel:
     """The models of k folds, each with its calibration; p(z) of an object is the mean of theirs.
@@ -27,8 +36,8 @@ class RedshiftModel:
         Names of the features.
     point : str
         Which summary of p(z) is zphot.
-    folds : list of (model, FoldCalibration)
-        With `predict_pdf`.
+    folds : list of (PdfModel, FoldCalibration)
+        Of each fold.
     edges : (b + 1,) float64 array
         In zphot, of the tomographic bins; may be empty.
     takes_missing : bool
@@ -37,7 +46,7 @@ class RedshiftModel:
 
     names: tuple[str, ...]
     point: str
-    folds: list[tuple[object, FoldCalibration]]
+    folds: list[tuple[PdfModel, FoldCalibration]]
     edges: np.ndarray
     takes_missing: bool = False
 
@@ -132,7 +141,7 @@ class RedshiftModel:
             "outside_training": np.all(outside, axis=0),
         }
 
-    def _kinds(self) -> dict[str, type]:
+    def _kinds(self) -> dict[str, np.dtype]:
         """Names and types of the columns, from an object of which only those matter."""
         zero = np.zeros(1)
         one = Mixture(zero[None] + 1, zero[None], zero[None] + 1, 0.0, 1.0)

@@ -120,7 +120,8 @@ def estimate_partition(
             yield first
             yield from blocks
 
-        about = {"target": name, "bundles": [bundle.manifest.name for bundle in by_task.values()]}
+        about: dict[str, object] = {"target": name}
+        about["bundles"] = [bundle.manifest.name for bundle in by_task.values()]
         about |= {"class_priors": maker.priors or "training part"} if "classify" in by_task else {}
         write_parquet_blocks(every(), first.schema, path, about)
         found.counts.finish(maker.needed)

@@ -196,10 +196,11 @@ class Drawn:
         if len(known):
             parts = [known[name] for name in COLUMNS["mixture"]]
             width = len(parts[0][0])
-            parts = [
+            weights, means, scales = (
                 part.combine_chunks().flatten().to_numpy().reshape(-1, width) for part in parts
-            ]
-            quantiles = Mixture(*parts, *self.bounds).quantiles(DRAWN_LEVELS).astype(np.float32)
+            )
+            pdf = Mixture(weights, means, scales, *self.bounds)
+            quantiles = pdf.quantiles(DRAWN_LEVELS).astype(np.float32)
             ends = np.zeros(len(table) + 1, np.int32)
             valid = table["pdf_means"].is_valid().to_numpy()
             ends[1:] = np.cumsum(valid) * quantiles.shape[1]

@@ -235,8 +235,8 @@ def _of_redshifts(scored: Scored, bootstrap: Bootstrap) -> list[Scores]:
     columns["zspec"] = scored.zspec[galaxy]
     counts = _counts(table, bootstrap)
 
-    def values(*pairs: np.ndarray) -> np.ndarray:
-        return np.array([value(metric, Residuals(*pairs)) for metric in OF_REDSHIFTS])
+    def values(zspec: np.ndarray, zphot: np.ndarray) -> np.ndarray:
+        return np.array([value(metric, Residuals(zspec, zphot)) for metric in OF_REDSHIFTS])
 
     pairs = columns["zspec"], columns["zphot"]
     drawn = replicate(values, pairs, counts).reshape(len(counts), -1)
@@ -252,7 +252,7 @@ def _counts(table: pa.Table, bootstrap: Bootstrap) -> np.ndarray:
 
 def _means(metrics: Sequence[Metric], columns: Columns, counts: np.ndarray) -> Scores:
     """Return metrics that are means of a term of each object, with replicates."""
-    terms = np.column_stack([metric.term(columns) for metric in metrics]).astype(np.float64)
+    terms = np.column_stack([metric.terms(columns) for metric in metrics]).astype(np.float64)
     weights = with_point_estimate(counts)
     total = positive_or_nan(weights.sum(axis=1, dtype=np.int64))
     values = weighted_sums(weights, terms) / total[:, None]

@@ -29,7 +29,7 @@ BEST_STEPS = 10
 
 
 @compiled
-def _excess(x, part, below, lower, upper):
+def _excess(x: float, part: np.ndarray, below: float, lower: float, upper: float) -> float:
     """Half the derivative of the expected capped error at x = ln(1 + z)."""
     low, high = math.expm1(x - CAP), math.expm1(x + CAP)
     middle = 2 * truncated_cdf(math.expm1(x), part, below, lower, upper)
@@ -41,7 +41,7 @@ def _excess(x, part, below, lower, upper):
 
 
 @compiled
-def _narrow_best(x, part, below, lower, upper):
+def _narrow_best(x: float, part: np.ndarray, below: float, lower: float, upper: float) -> float:
     """Return the point of least expected capped error near the median x; NaN if p(z) is wide.
 
     Narrow is what has all but `LEAST` of its probability within CAP / 2 of the median, so that no
@@ -63,7 +63,9 @@ def _narrow_best(x, part, below, lower, upper):
 
 
 @compiled
-def _wide_best(part, below, lower, upper, cdf, reach):
+def _wide_best(
+    part: np.ndarray, below: float, lower: float, upper: float, cdf: np.ndarray, reach: int
+) -> float:
     """Return the point of least expected capped error of any p(z)."""
     start, step = math.log1p(lower), CAP / reach
     last = len(cdf) - reach
@@ -98,7 +100,9 @@ def _wide_best(part, below, lower, upper, cdf, reach):
 
 
 @compiled
-def bests(medians, parts, below, lower, upper):
+def bests(
+    medians: np.ndarray, parts: np.ndarray, below: np.ndarray, lower: float, upper: float
+) -> np.ndarray:
     """Return the (n,) redshifts of least expected error, capped at `CAP`, given the medians."""
     span = math.log1p(upper) - math.log1p(lower)
     reach = math.ceil(CAP * NODES / span)  # nodes within the cap

@@ -70,7 +70,9 @@ def squared_integrals(pdf: Mixture) -> np.ndarray:
 
 
 @compiled
-def _panel(low, high, zspec, part, below):
+def _panel(
+    low: float, high: float, zspec: float, part: np.ndarray, below: float
+) -> tuple[float, float]:
     """Return the integral of (cdf - [z >= zspec])^2 from low to high, and how wrong it may be.
 
     What is wrong is the difference of Kronrod's rule from Gauss's; or, where the cdf jumps between
@@ -92,7 +94,9 @@ def _panel(low, high, zspec, part, below):
 
 
 @compiled
-def _ranked_probability_scores(ends, zspec, parts, below):
+def _ranked_probability_scores(
+    ends: np.ndarray, zspec: np.ndarray, parts: np.ndarray, below: np.ndarray
+) -> np.ndarray:
     """Return the (n,) integrals of (cdf - [z >= zspec])^2 over panels with (n, e) ascending ends.
 
     By adaptive quadrature: panels whose 7-point Gauss and 15-point Kronrod integrals differ are
@@ -127,7 +131,7 @@ def _ranked_probability_scores(ends, zspec, parts, below):
 
 
 @compiled
-def _squared_integrals(parts, lower, upper):
+def _squared_integrals(parts: np.ndarray, lower: float, upper: float) -> np.ndarray:
     """Return the (n,) integrals of p^2 over the range, in closed form.
 
     The product of two Gaussians is a Gaussian again: with component i of weight w_i, mean mu_i and

@@ -15,13 +15,17 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from llvmlite import ir
 from numba import config, njit, types
 from numba.extending import intrinsic
 
+if TYPE_CHECKING:
+    from numba.core.dispatcher import Dispatcher
+
+Function = TypeVar("Function", bound=Callable)
 LANES = 4  # numbers that a processor takes at a time, or a multiple of it
 ROOT_2, ROOT_PI = math.sqrt(2), math.sqrt(math.pi)
 LOG2_E, LN_2, LN_2_REST = 1 / math.log(2), 6.93147180369123816490e-01, 1.90821492927058770002e-10
@@ -63,10 +67,11 @@ USER_CACHE = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache") 
 CACHE = cache_folder(Path(__file__).parent, Path(USER_CACHE))
 
 
-def compiled(function: Callable) -> Callable:
+def compiled(function: Function) -> Dispatcher[Function]:
     """Compile a function when it is first called, and keep the result for other processes."""
-    before = config.CACHE_DIR
-    config.CACHE_DIR = CACHE or ""
+    settings = vars(config)  # whose names numba sets as it starts
+    before = settings["CACHE_DIR"]
+    settings["CACHE_DIR"] = CACHE or ""
     try:
         return njit(
             nogil=True,
@@ -75,7 +80,7 @@ def compiled(function: Callable) -> Callable:
             fastmath={"reassoc", "contract", "nsz"},
         )(function)
     finally:
-        config.CACHE_DIR = before
+        settings["CACHE_DIR"] = before
 
 
 @intrinsic
@@ -91,7 +96,7 @@ def _power_of_two(_: Any, exponent: Any) -> Any:
 
 
 @compiled
-def bell(u):
+def bell(u: float) -> float:
     """exp(-u^2)."""
     x = -min(u * u, FAR)
     n = math.floor(x * LOG2_E + 0.5)
@@ -99,11 +104,11 @@ def bell(u):
     p = (((EXP[0] * r + EXP[1]) * r + EXP[2]) * r + EXP[3]) * r + EXP[4]
     p = (((p * r + EXP[5]) * r + EXP[6]) * r + EXP[7]) * r + EXP[8]
     p = ((p * r + EXP[9]) * r + EXP[10]) * r + EXP[11]
-    return p * _power_of_two(np.int64(n))
+    return p * _power_of_two(np.int64(n))  # type: ignore[call-arg]  # numba gives the first
 
 
 @compiled
-def gaussian_cdf(u, height):
+def gaussian_cdf(u: float, height: float) -> float:
     """(1 + erf(u)) / 2, given exp(-u^2)."""
     t = 1 / (1 + 0.3 * abs(u))
     y = 2 * t - 1
@@ -116,7 +121,7 @@ def gaussian_cdf(u, height):
 
 
 @compiled
-def at(z, part):
+def at(z: float, part: np.ndarray) -> tuple[float, float]:
     """Untruncated cdf and density at z."""
     cdf, density = 0.0, 0.0
     for k in range(part.shape[1]):
@@ -128,7 +133,7 @@ def at(z, part):
 
 
 @compiled
-def truncated_cdf(z, part, below, lower, upper):
+def truncated_cdf(z: float, part: np.ndarray, below: float, lower: float, upper: float) -> float:
     """P(redshift <= z)."""
     if z <= lower:
         return 0.0
@@ -138,7 +143,9 @@ def truncated_cdf(z, part, below, lower, upper):
 
 
 @compiled
-def prepare(weights, means, scales, lower, upper):
+def prepare(
+    weights: np.ndarray, means: np.ndarray, scales: np.ndarray, lower: float, upper: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the (n, 3, p) objects of (n, c) arrays, and their (n,) `below`."""
     n, c = weights.shape
     parts, below = np.zeros((n, 3, -(-c // LANES) * LANES)), np.empty(n)
@@ -156,7 +163,9 @@ def prepare(weights, means, scales, lower, upper):
 
 
 @compiled
-def cdfs(z, parts, below, lower, upper):
+def cdfs(
+    z: np.ndarray, parts: np.ndarray, below: np.ndarray, lower: float, upper: float
+) -> np.ndarray:
     """Return the cdf at (n, m) z."""
     found = np.empty(z.shape)
     for i in range(len(z)):
@@ -166,7 +175,7 @@ def cdfs(z, parts, below, lower, upper):
 
 
 @compiled
-def densities(z, parts, lower, upper):
+def densities(z: np.ndarray, parts: np.ndarray, lower: float, upper: float) -> np.ndarray:
     """Return the density at (n, m) z."""
     found = np.zeros(z.shape)
     for i in range(len(z)):
@@ -177,7 +186,7 @@ def densities(z, parts, lower, upper):
 
 
 @compiled
-def means(parts, lower, upper):
+def means(parts: np.ndarray, lower: float, upper: float) -> np.ndarray:
     """Return the (n,) means within the range, in closed form."""
     found = np.empty(len(parts))
     for i in range(len(parts)):
@@ -193,7 +202,7 @@ def means(parts, lower, upper):
 
 
 @compiled
-def moments(part):
+def moments(part: np.ndarray) -> tuple[float, float]:
     """Mean and standard deviation, as if nothing were cut off."""
     total, mean, square = 0.0, 0.0, 0.0
     for k in range(part.shape[1]):

@@ -62,8 +62,8 @@ class Mixture:
 
     def __getitem__(self, rows: slice | np.ndarray) -> Mixture:
         """Return the mixture of some objects: a slice, or an array of indices or of bools."""
-        parts = (array[rows] for array in (self.weights, self.means, self.scales))
-        return Mixture(*parts, self.lower, self.upper)
+        weights, means, scales = self.weights[rows], self.means[rows], self.scales[rows]
+        return Mixture(weights, means, scales, self.lower, self.upper)
 
     def cdf(self, z: np.ndarray) -> np.ndarray:
         """Return P(redshift <= z) of (n,) or (n, m) z, of the same shape; 0 below, 1 above."""
@@ -129,7 +129,8 @@ class Mixture:
             return pdfs[0]
         lower, upper = min(pdf.lower for pdf in pdfs), max(pdf.upper for pdf in pdfs)
         parts = zip(*(pdf.normalised() for pdf in pdfs), strict=True)
-        return cls(*(np.hstack(part) for part in parts), lower, upper)
+        weights, means, scales = map(np.hstack, parts)
+        return cls(weights, means, scales, lower, upper)
 
     def normalised(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return (n, c) weights such that the integral within the range is 1, means and scales."""

@@ -21,7 +21,7 @@ TIE = 1e-12  # relative difference of heights within which the lower redshift is
 
 
 @compiled
-def _height_and_slope(z, part):
+def _height_and_slope(z: float, part: np.ndarray) -> tuple[float, float]:
     """Density and half its slope, both times the root of pi, as if nothing were cut off."""
     height, slope = 0.0, 0.0
     for k in range(part.shape[1]):
@@ -33,7 +33,7 @@ def _height_and_slope(z, part):
 
 
 @compiled
-def _climb(z, part):
+def _climb(z: float, part: np.ndarray) -> tuple[float, float]:
     """Return the top, and its height, that is reached from z.
 
     Newton's method where the density is concave, as long as it leads upwards, else a mean-shift
@@ -79,7 +79,7 @@ def candidates(parts: np.ndarray) -> np.ndarray:
 
 
 @compiled
-def modes(points, parts, lower, upper):
+def modes(points: np.ndarray, parts: np.ndarray, lower: float, upper: float) -> np.ndarray:
     """Return the (n,) highest points, given (n, k) `candidates`; of equal ones the lowest redshift.
 
     In one dimension the modes of a Gaussian mixture lie between its outermost means, so one whose

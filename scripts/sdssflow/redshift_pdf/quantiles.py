@@ -20,12 +20,12 @@ MAX_STEPS = 400  # far more than the bisections of a bracket that 64 bits allow
 
 
 @compiled
-def _logit(p):
+def _logit(p: float) -> float:
     return math.log(p / (1 - p))
 
 
 @compiled
-def first_looks(parts, below, lower, upper):
+def first_looks(parts: np.ndarray, below: np.ndarray, lower: float, upper: float) -> np.ndarray:
     """Return what is known of m redshifts from end to end before any search.
 
     (n, 4, m): redshift, cdf, its logit, and how much redshift goes with a logit there.
@@ -43,7 +43,7 @@ def first_looks(parts, below, lower, upper):
 
 
 @compiled
-def _start(logit, low, high):
+def _start(logit: float, low: np.ndarray, high: np.ndarray) -> float:
     """Return a redshift near a quantile, by a cubic through what is known of two around it."""
     span = high[2] - low[2]
     if not math.isfinite(span):
@@ -57,7 +57,7 @@ def _start(logit, low, high):
 
 
 @compiled
-def _search(level, part, below, bend, looks):
+def _search(level: float, part: np.ndarray, below: float, bend: float, looks: np.ndarray) -> float:
     """Return the redshift where the cdf is `level`.
 
     Newton's method on the logit of the cdf. A step that leaves the bracket or doesn't halve the one
@@ -91,7 +91,14 @@ def _search(level, part, below, bend, looks):
 
 
 @compiled
-def quantiles(levels, looks, parts, below, lower, upper):
+def quantiles(
+    levels: np.ndarray,
+    looks: np.ndarray,
+    parts: np.ndarray,
+    below: np.ndarray,
+    lower: float,
+    upper: float,
+) -> np.ndarray:
     """Return the (n, q) redshifts where the cdf reaches (n, q) levels, to `TOLERANCE` in it."""
     found = np.empty(levels.shape)
     for i in range(len(levels)):

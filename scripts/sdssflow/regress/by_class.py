@@ -18,15 +18,15 @@ import numpy as np
 import torch
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.ensembles.batched_networks import Shape
-from sdssflow.ensembles.class_networks import ClassNetworks, class_program
+from sdssflow.ensembles.batched_networks import Settings, Shape
+from sdssflow.ensembles.class_networks import Classes, ClassNetworks, class_program
 from sdssflow.ensembles.program import EnsembleProgram
 from sdssflow.ensembles.training import descend, layers_from, require_count, tensors_of_layers
 from sdssflow.files import replacing
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.regress.ensemble_training import networks_from, redshift_program, tensors_of
 from sdssflow.regress.mixture_networks import MixtureNetworks, predict_pdf
-from sdssflow.regress.objectives import highest
+from sdssflow.regress.objectives import Redshifts, highest
 
 if TYPE_CHECKING:
     from sdssflow.configuration.networks import MixtureByClass
@@ -81,16 +81,16 @@ class ByClass:
             means.append(its[1])
             scales.append(its[2])
         some = next(iter(self.redshifts.values()))
-        parts = (np.concatenate(values, axis=1) for values in (weights, means, scales))
-        return Mixture(*parts, some.lower, some.upper)
+        w, m, s = (np.concatenate(values, axis=1) for values in (weights, means, scales))
+        return Mixture(w, m, s, some.lower, some.upper)
 
     def usable(self, features: np.ndarray) -> np.ndarray:
         """Return (n,) bool: which of (n, f) features lack nothing that training never lacked."""
         missing = np.isnan(features)
         lacking = np.zeros(len(features), dtype=bool)
-        for networks in (self.classes, *self.redshifts.values()):
+        for inputs in (self.classes.inputs, *(its.inputs for its in self.redshifts.values())):
             known = np.ones(missing.shape[1], dtype=bool)
-            known[networks.inputs.flagged.numpy()] = False
+            known[inputs.flagged.numpy()] = False
             lacking |= missing[:, known].any(axis=1)
         return ~lacking
 
@@ -155,20 +155,23 @@ def fit(
     names = _classes_of(train, validation)
     star = _stars(train)
     lower = _lower(settings, star)
-    upper = highest(train.zspec[train.spec_class != STAR])
-    parts: dict[str, tuple[Part, Part]] = {"classes": (train, validation)}
+    upper = highest(train.truth("zspec")[train.truth("spec_class") != STAR])
+    parts = {"classes": (train, validation)}
     for name in names:
         if name != STAR:
-            its = (part.subset(part.spec_class == name) for part in (train, validation))
-            parts[name] = tuple(its)
+            parts[name] = (_of_class(train, name), _of_class(validation, name))
     found, states = {}, {}
     for name, program in _programs(settings, seed, parts, device, lower, upper):
         place = checkpoint and checkpoint.with_name(f"{name}_{checkpoint.name}")
         digests = (train.digest, validation.digest, name)
-        states[name] = descend(program, digests, place)
+        states[name] = descend(program, settings, digests, place)
         found[name] = (program.objective, program.trained(states[name]))
-    classes = ClassNetworks(*found.pop("classes")[1], names)
-    redshifts = {name: objective.networks(*its) for name, (objective, its) in found.items()}
+    classes = ClassNetworks(*found["classes"][1], names)
+    redshifts = {
+        name: objective.networks(*its)
+        for name, (objective, its) in found.items()
+        if isinstance(objective, Redshifts)
+    }
     model = ByClass(classes, redshifts, star, train.feature_names)
     shares = {name: len(its[0]) / len(train) for name, its in parts.items()}
     history = _joint_history({name: state.history for name, state in states.items()}, shares)
@@ -191,7 +194,7 @@ def load(path: str | Path, settings: MixtureByClass, names: Sequence[str]) -> By
         known = tuple(CLASSES[code] for code in tensors["classes"].tolist())
         star = tensors["star"].numpy()
         inputs, parameters = layers_from(_part(tensors, "classes"), len(names))
-        shape = Shape.of(settings, inputs.count, len(known))
+        shape = Shape.of(Settings.of(settings), inputs.count, len(known))
         require_count(parameters, shape)
         redshifts = {
             name: networks_from(_part(tensors, name), settings, len(names), _lower(settings, star))
@@ -213,6 +216,10 @@ def _part(tensors: Mapping[str, torch.Tensor], name: str) -> dict[str, torch.Ten
     return {key[len(start) :]: value for key, value in tensors.items() if key.startswith(start)}
 
 
+def _of_class(part: Part, name: str) -> Part:
+    return part.subset(part.truth("spec_class") == name)
+
+
 def _classes_of(train: Part, validation: Part) -> tuple[str, ...]:
     """Return the classes of the train part, which those of the validation part are among."""
     for part in (train, validation):
@@ -221,12 +228,14 @@ def _classes_of(train: Part, validation: Part) -> tuple[str, ...]:
                 "the sample has no spec_class, and p(z) by class is learnt from it; take the model "
                 "out, or the column into source.columns"
             )
-    names = tuple(name for name in CLASSES if (train.spec_class == name).any())
+    present = np.unique(train.truth("spec_class"))
+    names = tuple(name for name in CLASSES if name in present)
     for part in (train, validation):
-        strange = np.flatnonzero(~np.isin(part.spec_class, names))
+        classes = part.truth("spec_class")
+        strange = np.flatnonzero(~np.isin(classes, names))
         if len(strange):
             raise ValueError(
-                f"spec_class is {str(part.spec_class[strange[0]])!r} for row_id "
+                f"spec_class is {str(classes[strange[0]])!r} for row_id "
                 f"{part.row_id[strange[0]]}, and for {len(strange)} objects none of those of the "
                 f"train part ({', '.join(names)}); add {{cut: classes}} to the sample's cuts"
             )
@@ -237,7 +246,7 @@ def _classes_of(train: Part, validation: Part) -> tuple[str, ...]:
 
 def _stars(train: Part) -> np.ndarray:
     """Return mean and width of the redshifts of stars."""
-    zspec = train.zspec[train.spec_class == STAR]
+    zspec = train.truth("zspec")[train.truth("spec_class") == STAR]
     if not len(zspec):
         return np.zeros(2)
     median = np.median(zspec)
@@ -257,13 +266,15 @@ def _programs(
     device: torch.device,
     lower: float,
     upper: float,
-) -> Iterator[tuple[str, EnsembleProgram]]:
+) -> Iterator[tuple[str, EnsembleProgram[Classes] | EnsembleProgram[Redshifts]]]:
     """Yield the training of the classes, then those of the redshifts of each class."""
-    names = [name for name in CLASSES if (parts["classes"][0].spec_class == name).any()]
+    own = Settings.of(settings)
+    present = np.unique(parts["classes"][0].truth("spec_class"))
+    names = [name for name in CLASSES if name in present]
     for name, its in parts.items():
         try:
             if name == "classes":
-                yield name, class_program(settings, seed, *its, device, names)
+                yield name, class_program(own, seed, *its, device, names)
             else:
                 yield name, redshift_program(settings, seed, *its, device, lower, upper)
         except ValueError as error:

@@ -33,7 +33,7 @@ from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.redshift_pdf.pit import pit_ks
 from sdssflow.regress.conformal import ConformalTable, fit_conformal
 from sdssflow.regress.recalibration import BOUNDS, FEWEST_OBJECTS, fit_width, shrunk_width
-from sdssflow.regress.records import RECORD, or_nan
+from sdssflow.regress.records import OR_NAN, RECORD
 from sdssflow.regress.training_support import TrainingSupport, fit_support
 from sdssflow.tables import content_digest, metadata, read_parquet, write_parquet
 
@@ -70,8 +70,8 @@ class FoldCalibration:
     digest: str
     training_digest: str
     width: Annotated[float, Field(ge=BOUNDS[0], le=BOUNDS[1])]
-    pit_ks_before: or_nan(float)
-    pit_ks_after: or_nan(float)
+    pit_ks_before: Annotated[float, OR_NAN]
+    pit_ks_after: Annotated[float, OR_NAN]
     conformal: ConformalTable
     support: TrainingSupport
     note: str
@@ -268,7 +268,7 @@ def _fit_width(pdf_of: LoadedPdf, calibration: Part, settings: PdfCalibration) -
         )
     spread = np.linspace(0, len(calibration) - 1, min(len(calibration), MOST_FITTED))
     rows = np.unique(spread.astype(int))
-    width = fit_width(pdf_of(calibration.features[rows]), calibration.zspec[rows])
+    width = fit_width(pdf_of(calibration.features[rows]), calibration.truth("zspec")[rows])
     low, high = BOUNDS
     if not low * 1.01 < width < high / 1.01:
         return width, f"the best factor of the widths lies beyond its bound {width:.2g}"
@@ -277,11 +277,11 @@ def _fit_width(pdf_of: LoadedPdf, calibration: Part, settings: PdfCalibration) -
 
 def _pits(pdf_of: LoadedPdf, part: Part, width: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the (n,) PIT of a part without and with the factor of the widths."""
-    before, after = np.empty(len(part)), np.empty(len(part))
+    before, after, zspec = np.empty(len(part)), np.empty(len(part)), part.truth("zspec")
     for block in blocks(len(part)):
         pdf = pdf_of(part.features[block])
-        before[block] = pdf.cdf(part.zspec[block])
-        after[block] = pdf.rescaled(width).cdf(part.zspec[block]) if width != 1 else before[block]
+        before[block] = pdf.cdf(zspec[block])
+        after[block] = pdf.rescaled(width).cdf(zspec[block]) if width != 1 else before[block]
     return before, after
 
 

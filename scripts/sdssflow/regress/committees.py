@@ -44,29 +44,15 @@ class NetworkCommittee(RedshiftModule):
 
     Parameters
     ----------
-    members : int
-        Number of networks.
-    features : int
-        Number f of features.
-    hidden : sequence of int
-        Units of each network's hidden layers, which are sigmoids.
+    members : sequence of RedshiftNetwork
+        The networks.
     """
 
-    def __init__(self, members: int, features: int, hidden: Sequence[int]):
+    dtype = DTYPE
+
+    def __init__(self, members: Sequence[RedshiftNetwork]):
         super().__init__()
-        self.members = nn.ModuleList(
-            RedshiftNetwork(features, hidden, DTYPE, nn.Sigmoid) for _ in range(members)
-        )
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Precision of the layers."""
-        return DTYPE
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.members[0].device
+        self.members = nn.ModuleList(members)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return (n,) float64 zphot of (n, f) float64 features."""
@@ -98,22 +84,30 @@ def fit(
     ValueError
         If a loss is not finite.
     """
-    committee = NetworkCommittee(settings.members, train.features.shape[1], settings.hidden)
+    networks = untrained(settings, train.features.shape[1])
     starts = np.random.SeedSequence(seed).generate_state(settings.members)
     histories, best = [], []
-    members = list(zip(committee.members, starts, strict=True))
+    members = list(zip(networks, starts, strict=True))
     for network, start in progress(members, len(members), "member"):
-        network.standardise_to(train.features, train.zspec)
+        network.standardise_to(train.features, train.truth("zspec"))
         initialise(network, torch.Generator().manual_seed(int(start)))
         history, step = _train_member(network.to(device), settings, train, validation)
         histories.append(history)
         best.append(step)
-    return Trained(committee.cpu(), _mean_history(histories), best)
+    return Trained(NetworkCommittee(networks).cpu(), _mean_history(histories), best)
 
 
 def load(path: str | Path, settings: Committee, names: Sequence[str]) -> NetworkCommittee:
     """Load a committee saved by `Trained.save`, on the CPU; errors as `networks.load`."""
-    return load_tensors(NetworkCommittee(settings.members, len(names), settings.hidden), path)
+    return load_tensors(NetworkCommittee(untrained(settings, len(names))), path)
+
+
+def untrained(settings: Committee, features: int) -> list[RedshiftNetwork]:
+    """Return the members, networks of so many features with sigmoids between their layers."""
+    return [
+        RedshiftNetwork(features, settings.hidden, DTYPE, nn.Sigmoid)
+        for _ in range(settings.members)
+    ]
 
 
 def _train_member(

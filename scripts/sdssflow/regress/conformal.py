@@ -30,7 +30,7 @@ import numpy as np
 from pydantic import Field
 
 from sdssflow.redshift_pdf.mixture import Mixture
-from sdssflow.regress.records import RECORD, array_of, or_nan
+from sdssflow.regress.records import OR_NAN, RECORD, array_of
 
 LEVELS = {"68": 0.68, "95": 0.95}  # name in columns and files: level
 HalfWidth = Annotated[float, Field(ge=0, le=0.5)]
@@ -52,10 +52,10 @@ class ConformalTable:
         q of all calibration objects together.
     """
 
-    edges: array_of(float)
-    objects: array_of(Annotated[int, Field(ge=0)])
-    reach: dict[str, array_of(HalfWidth | None)]
-    reach_of_all: dict[str, or_nan(HalfWidth)]
+    edges: Annotated[np.ndarray, array_of(float)]
+    objects: Annotated[np.ndarray, array_of(Annotated[int, Field(ge=0)])]
+    reach: dict[str, Annotated[np.ndarray, array_of(HalfWidth | None)]]
+    reach_of_all: dict[str, Annotated[HalfWidth, OR_NAN]]
 
     __pydantic_config__ = RECORD
 

@@ -53,7 +53,7 @@ def fit(
         If the gradient is not within the tolerance after `max_steps`, or grows beyond all bounds.
     """
     network = RedshiftNetwork(train.features.shape[1], [], torch.float64)
-    network.standardise_to(train.features, train.zspec)
+    network.standardise_to(train.features, train.truth("zspec"))
     network.to(device)
     x = network.standardised(torch.tensor(train.features).to(device))
     y = network.standardised_zspec(torch.tensor(train.zspec).to(device))
@@ -90,9 +90,10 @@ def fit(
             f"{settings.max_steps} steps; raise learning_rate or max_steps, or tolerance "
             f"(now {settings.tolerance})"
         )
+    slopes, constant = network.parameters()
     with torch.no_grad():
-        network.layers[0].weight.copy_((axes @ weights)[None, :])
-        network.layers[0].bias.copy_(bias[None])
+        slopes.copy_((axes @ weights)[None, :])
+        constant.copy_(bias[None])
     return Trained(network.cpu(), history, best_epoch=step)
 
 

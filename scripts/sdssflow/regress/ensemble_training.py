@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from sdssflow.ensembles.batched_networks import Settings
 from sdssflow.ensembles.program import EnsembleProgram, learnt_from, pooled
 from sdssflow.ensembles.training import descend, layers_from, require_count, tensors_of_layers
 from sdssflow.files import replacing
@@ -82,7 +83,7 @@ def fit(
         If a training redshift is below `lowest`, or the loss is not finite.
     """
     program = redshift_program(settings, seed, train, validation, device, settings.lowest)
-    state = descend(program, (train.digest, validation.digest), checkpoint)
+    state = descend(program, settings, (train.digest, validation.digest), checkpoint)
     networks = program.objective.networks(*program.trained(state))
     return TrainedEnsemble(networks, state.history, state.best_epoch.tolist())
 
@@ -95,11 +96,12 @@ def redshift_program(
     device: torch.device,
     lower: float,
     upper: float | None = None,
-) -> EnsembleProgram:
+) -> EnsembleProgram[Redshifts]:
     """Return the training of p(z) within a range (`Redshifts.of`, which may refuse redshifts)."""
-    learnt = learnt_from(settings, train, validation)
-    objective = Redshifts.of(pooled("zspec", train, validation), learnt, lower, upper)
-    return EnsembleProgram(settings, seed, train, validation, device, objective)
+    own = Settings.of(settings)
+    learnt = learnt_from(own, train, validation)
+    objective = Redshifts.of(settings, pooled("zspec", train, validation), learnt, lower, upper)
+    return EnsembleProgram(own, seed, train, validation, device, objective)
 
 
 @dataclass(frozen=True)
@@ -157,4 +159,5 @@ def networks_from(
     inputs, parameters = layers_from(tensors, features)
     shape = Redshifts.shape_for(settings, inputs.count)
     require_count(parameters, shape)
-    return MixtureNetworks(inputs, shape, parameters, *(tensors[n].item() for n in NUMBERS), lower)
+    mean, scale, upper = (tensors[name].item() for name in NUMBERS)
+    return MixtureNetworks(inputs, shape, parameters, mean, scale, upper, lower)

@@ -12,6 +12,8 @@ from sdssflow.prepare.parts import Part
 from sdssflow.regress.neighbours import SMALLEST_SCALE, largest_redshift
 
 if TYPE_CHECKING:
+    from sklearn.tree._tree import Tree
+
     from sdssflow.redshift_pdf.mixture import Mixture
 
 # objects of the variance of all leaves that join those of each leaf: a leaf may hold only three
@@ -34,7 +36,7 @@ def fit(
         random_state=seed,
     )
     # predicting stays serial: the order in which threads add up trees would change the last digits
-    return forest.fit(train.features, train.zspec).set_params(n_jobs=None)
+    return forest.fit(train.features, train.truth("zspec")).set_params(n_jobs=None)
 
 
 class DensityForest(RandomForestRegressor):
@@ -125,7 +127,7 @@ def merged(
     return weights, center, np.sqrt(np.maximum(variance, 0))
 
 
-def _leaf_sums(tree: object) -> tuple[np.ndarray, np.ndarray]:
+def _leaf_sums(tree: Tree) -> tuple[np.ndarray, np.ndarray]:
     """Return sum of squares about the mean and degrees of freedom of each node; 0 of a branch."""
     leaf = tree.children_left == -1
     count = np.where(leaf, tree.n_node_samples, 1)

@@ -254,7 +254,8 @@ def predict_pdf(networks: MixtureNetworks, features: np.ndarray, names: Sequence
             for part, values in zip(parts, found, strict=True):
                 of_members = values[:, :, : rows.stop - start].permute(2, 1, 0)
                 part[rows, :-1].unflatten(1, (members, c)).copy_(of_members)
-    return Mixture(*parts.numpy(), lower, upper)
+    weights, means, scales = parts.numpy()
+    return Mixture(weights, means, scales, lower, upper)
 
 
 def _predicted(

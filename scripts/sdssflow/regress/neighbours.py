@@ -55,7 +55,7 @@ def fit(
         estimator = LocalLinearRegression(settings.neighbours, settings.clip_sigma)
     else:
         estimator = NeighbourMean(settings.neighbours, settings.distance_power)
-    return estimator.fit(train.features, train.zspec)
+    return estimator.fit(train.features, train.truth("zspec"))
 
 
 def largest_redshift(zspec: np.ndarray) -> float:

@@ -46,7 +46,11 @@ class RedshiftModule(nn.Module):
     """What gives zphot from features: a network or a committee of them."""
 
     dtype: torch.dtype
-    device: torch.device
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Return (n,) float64 zphot of (n, f) float64 features.
@@ -102,28 +106,19 @@ class RedshiftNetwork(RedshiftModule):
         activation: type[nn.Module] = nn.SiLU,
     ):
         super().__init__()
-        self.register_buffer("feature_mean", torch.zeros(features, dtype=torch.float64))
-        self.register_buffer("feature_scale", torch.ones(features, dtype=torch.float64))
+        self.dtype = dtype
+        self.feature_mean = nn.Buffer(torch.zeros(features, dtype=torch.float64))
+        self.feature_scale = nn.Buffer(torch.ones(features, dtype=torch.float64))
         bound = torch.tensor(FEATURE_BOUND if hidden else math.inf, dtype=torch.float64)
-        self.register_buffer("feature_bound", bound)
-        self.register_buffer("zspec_mean", torch.zeros((), dtype=torch.float64))
-        self.register_buffer("zspec_scale", torch.ones((), dtype=torch.float64))
+        self.feature_bound = nn.Buffer(bound)
+        self.zspec_mean = nn.Buffer(torch.zeros((), dtype=torch.float64))
+        self.zspec_scale = nn.Buffer(torch.ones((), dtype=torch.float64))
         widths = [features, *hidden, 1]
         layers: list[nn.Module] = []
         for inputs, outputs in itertools.pairwise(widths):
             # skip_init: `initialise` draws the weights, from a generator of its own
             layers += [nn.utils.skip_init(nn.Linear, inputs, outputs, dtype=dtype), activation()]
         self.layers = nn.Sequential(*layers[:-1])  # none after the last layer
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Precision of the layers."""
-        return self.layers[0].weight.dtype
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.feature_mean.device
 
     def standardise_to(self, features: np.ndarray, zspec: np.ndarray) -> None:
         """Set the buffers from (n, f) features and (n,) redshifts of the train part."""
@@ -216,7 +211,7 @@ def fit(
     """
     generator = torch.Generator().manual_seed(seed)
     network = RedshiftNetwork(train.features.shape[1], settings.hidden, DTYPES[settings.dtype])
-    network.standardise_to(train.features, train.zspec)
+    network.standardise_to(train.features, train.truth("zspec"))
     initialise(network, generator)
     network.to(device)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from sdssflow.ensembles.batched_networks import Shape
+from sdssflow.ensembles.batched_networks import Settings, Shape
 from sdssflow.ensembles.photometric_inputs import PhotometricInputs
 from sdssflow.ensembles.standardisation import mean_and_scale
 from sdssflow.regress import mixture_networks
@@ -25,6 +25,8 @@ class Redshifts:
 
     Attributes
     ----------
+    settings : MixtureEnsemble
+        Of the networks.
     targets : (n,) float32 tensor
         Standardised redshifts.
     mean, scale : float
@@ -33,6 +35,7 @@ class Redshifts:
         Range of p(z).
     """
 
+    settings: MixtureEnsemble
     targets: torch.Tensor
     mean: float
     scale: float
@@ -41,7 +44,12 @@ class Redshifts:
 
     @classmethod
     def of(
-        cls, zspec: np.ndarray, learnt: int, lower: float, upper: float | None = None
+        cls,
+        settings: MixtureEnsemble,
+        zspec: np.ndarray,
+        learnt: int,
+        lower: float,
+        upper: float | None = None,
     ) -> Redshifts:
         """Take the standardisation from the first `learnt` of (n,) redshifts.
 
@@ -61,17 +69,18 @@ class Redshifts:
             )
         mean, scale = (float(value) for value in mean_and_scale(zspec[:learnt]))
         targets = ((torch.tensor(zspec) - mean) / scale).float()
-        return cls(targets, mean, scale, lower, highest(zspec[:learnt]) if upper is None else upper)
+        upper = highest(zspec[:learnt]) if upper is None else upper
+        return cls(settings, targets, mean, scale, lower, upper)
 
-    def shape(self, settings: MixtureEnsemble, inputs: int) -> Shape:
+    def shape(self, inputs: int) -> Shape:
         """Return the sizes of the networks."""
-        return self.shape_for(settings, inputs)
+        return self.shape_for(self.settings, inputs)
 
     @staticmethod
     def shape_for(settings: MixtureEnsemble, inputs: int) -> Shape:
         """Return the sizes of networks: three outputs for each component."""
         noise_terms = 5 if settings.noise_aware else 0
-        return Shape.of(settings, inputs, 3 * settings.components, noise_terms)
+        return Shape.of(Settings.of(settings), inputs, 3 * settings.components, noise_terms)
 
     def initial_parameters(
         self, shape: Shape, generators: Sequence[torch.Generator]

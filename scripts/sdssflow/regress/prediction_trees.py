@@ -126,4 +126,4 @@ def fit(
 ) -> ErrorTrees:
     """Grow the trees on the train part; arguments and errors are as in `configuration.kinds`."""
     names = list(train.feature_names)
-    return ErrorTrees(names).fit(train.features, train.zspec, settings, seed)
+    return ErrorTrees(names).fit(train.features, train.truth("zspec"), settings, seed)

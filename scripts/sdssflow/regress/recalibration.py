@@ -69,7 +69,8 @@ def fit_width(pdf: Mixture, zspec: np.ndarray) -> float:
     def distance(logarithm: float) -> float:
         return central_distance(pdf.rescaled(float(np.exp(logarithm))).cdf(zspec))
 
-    grid = np.linspace(*np.log(BOUNDS), GRID)
+    low, high = np.log(BOUNDS)
+    grid = np.linspace(low, high, GRID)
     best = int(np.argmin([distance(point) for point in grid]))
     nearby = (grid[max(best - 1, 0)], grid[min(best + 1, GRID - 1)])
     refined = minimize_scalar(distance, bounds=nearby, method="bounded", options={"xatol": 1e-4})

@@ -1,27 +1,31 @@
-"""Types by which pydantic reads and writes dataclasses of numbers as JSON, which has no NaN."""
+"""How pydantic reads and writes dataclasses of numbers as JSON, which has no NaN."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from pydantic import AfterValidator, ConfigDict, GetPydanticSchema
+from pydantic import ConfigDict, GetPydanticSchema
 from pydantic_core import core_schema
 
 # of a dataclass: known keys only, and no number for another type's or beyond all numbers
 RECORD = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
+# of a number that may be unknown: null in JSON, NaN in the dataclass
+OR_NAN = GetPydanticSchema(
+    lambda item, handler: core_schema.no_info_after_validator_function(
+        lambda value: np.nan if value is None else value,
+        core_schema.nullable_schema(handler(item)),
+    )
+)
 
 
-def or_nan(item: Any) -> Any:
-    """Return the type of an `item` that may be unknown: null in JSON, NaN in the dataclass."""
-    return Annotated[item | None, AfterValidator(lambda value: np.nan if value is None else value)]
+def array_of(item: Any) -> GetPydanticSchema:
+    """Return what makes a one-dimensional array a list in JSON, with null for NaN.
 
-
-def array_of(item: Any) -> Any:
-    """Return the type of a one-dimensional array: a list in JSON, with null for NaN.
-
+    >>> from typing import Annotated
     >>> from pydantic import TypeAdapter
-    >>> TypeAdapter(array_of(float | None)).validate_json("[1.5, null]")
+    >>> numbers = Annotated[np.ndarray, array_of(float | None)]
+    >>> TypeAdapter(numbers).validate_json("[1.5, null]")
     array([1.5, nan])
     """
 
@@ -33,4 +37,4 @@ def array_of(item: Any) -> Any:
             serialization=to_list,
         )
 
-    return Annotated[np.ndarray, GetPydanticSchema(schema)]
+    return GetPydanticSchema(schema)

@@ -50,12 +50,14 @@ class TrainingSupport:
     """
 
     colors: Annotated[tuple[str, ...], Field(min_length=1)]
-    center: array_of(float)
-    scale: array_of(Annotated[float, Field(gt=0)])
+    center: Annotated[np.ndarray, array_of(float)]
+    scale: Annotated[np.ndarray, array_of(Annotated[float, Field(gt=0)])]
     neighbours: Annotated[int, Field(ge=1)]
     limit: Annotated[float, Field(ge=0)]
     objects: Annotated[int, Field(ge=0)]
-    points: Annotated[np.ndarray, Field(exclude=True)] = field(default=None)
+    points: Annotated[np.ndarray, Field(exclude=True)] = field(
+        default_factory=lambda: np.empty((0, 0))
+    )
 
     __pydantic_config__ = RECORD
 

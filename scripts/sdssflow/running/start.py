@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> None:
         failures.refuse("Interrupted: nothing was started.", failures.INTERRUPTED)
     if known.directory != Path():
         rest += ["--directory", str(known.directory)]
-    os.execv(sys.executable, [sys.executable, "-m", "snakemake", *rest])
+    os.execv(sys.executable, [sys.executable, "-m", "sdssflow.running.snakemake", *rest])
 
 
 if __name__ == "__main__":
