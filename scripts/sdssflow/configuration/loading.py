@@ -238,7 +238,7 @@ def _message(model: type[BaseModel], error: Mapping[str, Any]) -> str:
             return _no_name(found)
         case "string_type" if error["loc"][0] == "samples":
             return _no_name(found)
-        case "value_error":
+        case "value_error" | "not_installed":
             return error["msg"].removeprefix("Value error, ")
         case _:
             words = SIMPLER.get(error["type"], error["msg"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from importlib.util import find_spec
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from sdssflow.configuration.kinds import ModelSettings
 from sdssflow.configuration.networks import NetworkSettings
@@ -150,6 +152,45 @@ class LocalLinear(Regressor):
     """Summary of p(z) that is zphot: one Gaussian, so all are equal but for the cut at z = 0."""
 
 
+class TemplateFit(Regressor):
+    """Spectra of galaxies fitted to ugriz: no training (BPZ, Benitez 2000, ApJ 536, 571).
+
+    Of the training part it takes no more than the names of its features. The magnitudes have to be
+    dereddened. Its package comes with `pip install 'sdssflow[templates]'`.
+    """
+
+    program = "sdssflow.regress.templates"
+    gives_pdf = True
+    needs_errors = True
+    kind: Literal["template_fit"]
+    """Template fitting."""
+    prior: Literal["hdfn", "flat"] = "hdfn"
+    """What is assumed of redshifts and spectra: BPZ's prior by the magnitude in i, of the Hubble
+    Deep Field, in which all that is brighter than 20 counts as of 20; or nothing."""
+    z_max: PositiveFloat = 1.0
+    """Largest redshift."""
+    z_step: PositiveFloat = 0.005
+    """Distance of the redshifts that are tried."""
+    between: Annotated[int, Field(ge=0)] = 2
+    """Mixtures tried between each two of the eight spectra."""
+    error_floor: PositiveFloat = 0.02
+    """Added in quadrature to the errors in mag, for zero points and for what spectra can't be."""
+    offsets: Annotated[list[float], Field(min_length=5, max_length=5)] = [0.0, 0.0, 0.0, 0.0, 0.0]
+    """Added to ugriz to make them AB magnitudes, in mag."""
+    point: PointEstimate = "mean"
+    """Summary of p(z) that is zphot."""
+
+    @model_validator(mode="after")
+    def _its_package_is_there(self) -> Self:
+        if not find_spec("desc_bpz"):
+            raise PydanticCustomError(
+                "not_installed",
+                "kind: template_fit needs a package that is not installed: "
+                "make .venv/.templates (or: pip install 'sdssflow[templates]')",
+            )
+        return self
+
+
 RegressorSettings = Annotated[
     MeanRegressor
     | LinearRegression
@@ -160,6 +201,7 @@ RegressorSettings = Annotated[
     | GradientBoostingRegressor
     | NeighbourMean
     | LocalLinear
+    | TemplateFit
     | NetworkSettings,
     Field(discriminator="kind"),
 ]

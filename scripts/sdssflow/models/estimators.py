@@ -28,6 +28,7 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "sdssflow.regress.neighbours.NeighbourMean",
     "sdssflow.regress.prediction_trees.ErrorTrees",
     "sdssflow.regress.regressors.BoundedScaler",
+    "sdssflow.regress.templates.TemplateFit",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.calibration._TemperatureScaling",

@@ -292,6 +292,8 @@ def open_folder(folder: str | Path) -> ModelFolder:
         raise FileNotFoundError(f"{path}: no card.json, so no model folder; train again") from None
     except ValidationError as error:
         first = error.errors()[0]
+        if first["type"] == "not_installed":
+            raise ValueError(f"{path}: {first['msg']}") from None
         place = ".".join(str(key) for key in first["loc"])
         raise ValueError(
             f"{path}/card.json: settings {place} {first['msg']}; it is of another version of "

@@ -26,7 +26,7 @@ from sdssflow.prepare.parts import Part
 if TYPE_CHECKING:
     from sdssflow.configuration.regressors import PredictionTrees
 
-NEEDED = "it needs features.groups: colors and reference_magnitude, or magnitudes"
+NEEDED = "features.groups needs colors and reference_magnitude, or magnitudes"
 
 
 class ErrorTrees(RegressorMixin, BaseEstimator):
@@ -101,7 +101,7 @@ def magnitudes_of(features: np.ndarray, names: Sequence[str]) -> np.ndarray:
                 known[there] = known[here] + colors[there, here]
     for band in BANDS:
         if band not in known:
-            raise ValueError(f"prediction_trees: no feature tells the {band} magnitude; {NEEDED}")
+            raise ValueError(f"no feature tells the {band} magnitude; {NEEDED}")
     return np.column_stack([known[band] for band in BANDS])
 
 
@@ -115,8 +115,8 @@ def errors_of(features: np.ndarray, names: Sequence[str]) -> np.ndarray:
     for band in BANDS:
         if (band,) not in found:
             raise ValueError(
-                f"prediction_trees: no feature is the error of the magnitude in {band}; it needs "
-                "features.groups: magnitude_errors"
+                f"no feature is the error of the magnitude in {band}; "
+                "features.groups needs magnitude_errors"
             )
     return np.column_stack([found[band,] for band in BANDS])
 
