@@ -4,9 +4,10 @@ import subprocess
 import sys
 
 import numpy as np
+from numba.core.dispatcher import Dispatcher
 from scipy.special import erf
 
-from sdssflow.redshift_pdf import kernels
+from sdssflow.redshift_pdf import best, integrals, kernels, modes, quantiles
 
 
 def test_compiled_code_is_kept_by_the_digest_of_all_sources(tmp_path):
@@ -27,6 +28,19 @@ def test_compiled_code_of_an_installation_that_may_not_be_written(tmp_path):
         (here / name).write_text("a = 1")
     assert kernels.cache_folder(here, user).startswith(str(user))
     assert kernels.cache_folder(here, here / "one.py") is None
+
+
+def test_what_compiled_functions_call_is_merged_into_them():
+    """Else results would depend, in the last digit, on what a process took from the cache."""
+    known = {
+        name: function
+        for module in (best, integrals, kernels, modes, quantiles)
+        for name, function in vars(module).items()
+        if isinstance(function, Dispatcher)
+    }
+    called = {name for each in known.values() for name in each.py_func.__code__.co_names} & {*known}
+    assert {"at", "bell"} <= called < {*known}
+    assert all(known[name].targetoptions.get("forceinline") for name in called)
 
 
 def test_the_polynomials_are_exp_and_erf():

@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from sdssflow.redshift_pdf.kernels import at, compiled, truncated_cdf
+from sdssflow.redshift_pdf.kernels import at, compiled, inlined, truncated_cdf
 
 CAP = 0.3  # of the error that counts for `best`, in ln(1 + z), about dz / (1 + z)
 NODES = 100  # about as many redshifts are compared
@@ -28,7 +28,7 @@ BEST_TOLERANCE = 3e-7  # in ln(1 + z): the step is still taken, and the next wou
 BEST_STEPS = 10
 
 
-@compiled
+@inlined
 def _excess(x: float, part: np.ndarray, below: float, lower: float, upper: float) -> float:
     """Half the derivative of the expected capped error at x = ln(1 + z)."""
     low, high = math.expm1(x - CAP), math.expm1(x + CAP)
@@ -40,7 +40,7 @@ def _excess(x: float, part: np.ndarray, below: float, lower: float, upper: float
     )
 
 
-@compiled
+@inlined
 def _narrow_best(x: float, part: np.ndarray, below: float, lower: float, upper: float) -> float:
     """Return the point of least expected capped error near the median x; NaN if p(z) is wide.
 
@@ -62,7 +62,7 @@ def _narrow_best(x: float, part: np.ndarray, below: float, lower: float, upper: 
     return math.nan
 
 
-@compiled
+@inlined
 def _wide_best(
     part: np.ndarray, below: float, lower: float, upper: float, cdf: np.ndarray, reach: int
 ) -> float:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from sdssflow.redshift_pdf.kernels import ROOT_PI, at, bell, compiled, gaussian_cdf
+from sdssflow.redshift_pdf.kernels import ROOT_PI, at, bell, compiled, gaussian_cdf, inlined
 from sdssflow.redshift_pdf.mixture import Mixture
 
 # First panels of the integral of the ranked probability score end at these distances from the mean,
@@ -69,7 +69,7 @@ def squared_integrals(pdf: Mixture) -> np.ndarray:
     return _squared_integrals(pdf.prepared[0], *pdf.bounds)
 
 
-@compiled
+@inlined
 def _panel(
     low: float, high: float, zspec: float, part: np.ndarray, below: float
 ) -> tuple[float, float]:

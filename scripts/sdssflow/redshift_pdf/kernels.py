@@ -65,20 +65,32 @@ def cache_folder(here: Path, user: Path) -> str | None:
 # not Path.expanduser, which fails for a user without a home, as there are in containers
 USER_CACHE = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
 CACHE = cache_folder(Path(__file__).parent, Path(USER_CACHE))
+HOW: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"reassoc", "contract", "nsz"},
+}
+
+
+def inlined(function: Function) -> Dispatcher[Function]:
+    """Compile a function into each one that calls it, always.
+
+    A call would find one of two compiled copies, according to what the process has compiled itself
+    and what it took from the cache; their sums are rounded differently.
+    """
+    return njit(forceinline=True, **HOW)(function)
 
 
 def compiled(function: Function) -> Dispatcher[Function]:
-    """Compile a function when it is first called, and keep the result for other processes."""
+    """Compile a function when it is first called, and keep the result for other processes.
+
+    What it calls has to be `inlined`.
+    """
     settings = vars(config)  # whose names numba sets as it starts
     before = settings["CACHE_DIR"]
     settings["CACHE_DIR"] = CACHE or ""
     try:
-        return njit(
-            nogil=True,
-            cache=CACHE is not None,
-            error_model="numpy",
-            fastmath={"reassoc", "contract", "nsz"},
-        )(function)
+        return njit(cache=CACHE is not None, **HOW)(function)
     finally:
         settings["CACHE_DIR"] = before
 
@@ -95,7 +107,7 @@ def _power_of_two(_: Any, exponent: Any) -> Any:
     return types.float64(exponent), build
 
 
-@compiled
+@inlined
 def bell(u: float) -> float:
     """exp(-u^2)."""
     x = -min(u * u, FAR)
@@ -107,7 +119,7 @@ def bell(u: float) -> float:
     return p * _power_of_two(np.int64(n))  # type: ignore[call-arg]  # numba gives the first
 
 
-@compiled
+@inlined
 def gaussian_cdf(u: float, height: float) -> float:
     """(1 + erf(u)) / 2, given exp(-u^2)."""
     t = 1 / (1 + 0.3 * abs(u))
@@ -120,7 +132,7 @@ def gaussian_cdf(u: float, height: float) -> float:
     return 0.5 + math.copysign(0.5 - 0.5 * height * p * t, u)
 
 
-@compiled
+@inlined
 def at(z: float, part: np.ndarray) -> tuple[float, float]:
     """Untruncated cdf and density at z."""
     cdf, density = 0.0, 0.0
@@ -132,7 +144,7 @@ def at(z: float, part: np.ndarray) -> tuple[float, float]:
     return cdf, density / ROOT_PI
 
 
-@compiled
+@inlined
 def truncated_cdf(z: float, part: np.ndarray, below: float, lower: float, upper: float) -> float:
     """P(redshift <= z)."""
     if z <= lower:
@@ -201,7 +213,7 @@ def means(parts: np.ndarray, lower: float, upper: float) -> np.ndarray:
     return found
 
 
-@compiled
+@inlined
 def moments(part: np.ndarray) -> tuple[float, float]:
     """Mean and standard deviation, as if nothing were cut off."""
     total, mean, square = 0.0, 0.0, 0.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sdssflow.redshift_pdf.kernels import bell, compiled
+from sdssflow.redshift_pdf.kernels import bell, compiled, inlined
 
 CANDIDATES = 64  # most means at which the density is looked at for its mode
 PEAKS = 16  # of these are the means of the highest single components
@@ -20,7 +20,7 @@ MAX_STEPS = 200
 TIE = 1e-12  # relative difference of heights within which the lower redshift is the mode
 
 
-@compiled
+@inlined
 def _height_and_slope(z: float, part: np.ndarray) -> tuple[float, float]:
     """Density and half its slope, both times the root of pi, as if nothing were cut off."""
     height, slope = 0.0, 0.0
@@ -32,7 +32,7 @@ def _height_and_slope(z: float, part: np.ndarray) -> tuple[float, float]:
     return height, slope
 
 
-@compiled
+@inlined
 def _climb(z: float, part: np.ndarray) -> tuple[float, float]:
     """Return the top, and its height, that is reached from z.
 

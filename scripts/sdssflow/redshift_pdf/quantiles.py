@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from sdssflow.redshift_pdf.kernels import ROOT_2, ROOT_PI, at, compiled, moments
+from sdssflow.redshift_pdf.kernels import ROOT_2, ROOT_PI, at, compiled, inlined, moments
 
 TOLERANCE = 1e-9  # of a quantile, in probability
 SPACING = 2.3e-16  # relative distance of neighbouring float64 numbers
@@ -19,7 +19,7 @@ FIRST = (-3.0, -1.6, -0.8, 0.0, 0.8, 1.6, 3.0)  # where a cdf is looked at first
 MAX_STEPS = 400  # far more than the bisections of a bracket that 64 bits allow
 
 
-@compiled
+@inlined
 def _logit(p: float) -> float:
     return math.log(p / (1 - p))
 
@@ -42,7 +42,7 @@ def first_looks(parts: np.ndarray, below: np.ndarray, lower: float, upper: float
     return found
 
 
-@compiled
+@inlined
 def _start(logit: float, low: np.ndarray, high: np.ndarray) -> float:
     """Return a redshift near a quantile, by a cubic through what is known of two around it."""
     span = high[2] - low[2]
@@ -56,7 +56,7 @@ def _start(logit: float, low: np.ndarray, high: np.ndarray) -> float:
     return z if low[0] < z < high[0] else 0.5 * (low[0] + high[0])
 
 
-@compiled
+@inlined
 def _search(level: float, part: np.ndarray, below: float, bend: float, looks: np.ndarray) -> float:
     """Return the redshift where the cdf is `level`.
 
