@@ -23,7 +23,7 @@ if SCRIPTS not in sys.path:
     sys.path.insert(0, SCRIPTS)
 
 from sdssflow import code_digests, failures, terminal
-from sdssflow.running import queue, runs
+from sdssflow.running import runs
 from sdssflow.configuration import loading, renames
 from sdssflow.configuration.applying import estimated, load_applications
 from sdssflow.configuration.cuts import Cuts
@@ -33,7 +33,7 @@ from sdssflow.estimate.partitions import partitions
 from sdssflow.files import write_text
 from sdssflow.outputs import outputs
 from sdssflow.project import shipped
-from sdssflow.provenance import digests, records
+from sdssflow.provenance import lineage, records
 from sdssflow.provenance.lineage import LineageError
 from sdssflow.report import chosen_models, figures
 from sdssflow.report.contents import contents
@@ -196,7 +196,7 @@ def source_files(wildcards):
 
 @functools.cache
 def digest_of(path):
-    return digests.content_of(path).sha256
+    return lineage.content_of(path).sha256
 
 
 def source_digests(wildcards):

@@ -9,8 +9,7 @@ from pathlib import Path
 import psutil
 
 from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding, listed
-from sdssflow.running import queue
-from sdssflow.running.runs import last_run
+from sdssflow.running.runs import QueueError, available, jobs_of, last_run
 
 UNLOCK = "then snakemake --unlock"
 
@@ -77,8 +76,8 @@ def _left_behind(folder: Path, runs: Runs, found: str) -> tuple[str, str]:
     if runs.unknown:
         found += f" ({runs.unknown} of other users: their folders can't be seen)"
     try:
-        left = queue.jobs_of(folder) if queue.available() else []
-    except queue.QueueError as error:
+        left = jobs_of(folder) if available() else []
+    except QueueError as error:
         found += f"; whether SLURM still has jobs of it is not known ({error})"
         left = []
     if left:

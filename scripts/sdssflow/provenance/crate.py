@@ -15,8 +15,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sdssflow.provenance.digests import RECORDS, Content, content_of, read_content
-from sdssflow.provenance.lineage import RESULTS, Lineage, LineageError
+from sdssflow.provenance.lineage import (
+    RECORDS,
+    RESULTS,
+    Content,
+    Lineage,
+    LineageError,
+    content_of,
+    read_content,
+)
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),

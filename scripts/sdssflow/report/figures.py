@@ -2,7 +2,7 @@
 
 From these records come the outputs of the plot rules, the report's pages, and the captions there
 and in Snakemake's own report. A new figure is a record here (of trained models in
-`model_figures`, for a look at the catalogue in `sdssflow.configuration.exploration`) and its
+`model_figures`, for a look at the catalogue in `sdssflow.configuration.sample`) and its
 function in the module that draws: the dictionary FIGURES there says by which tables.
 
 Snakemake imports this module each time it parses the workflow: it needs pydantic and nothing
@@ -17,9 +17,8 @@ from functools import partial
 from typing import Any
 
 from sdssflow.configuration.applying import Estimated
-from sdssflow.configuration.exploration import EXPLORED
 from sdssflow.configuration.run import RunConfiguration
-from sdssflow.configuration.sample import Sample
+from sdssflow.configuration.sample import EXPLORED, Sample
 from sdssflow.report.model_figures import CLASSES, LEARNING, PDFS, REDSHIFTS, SPLITS
 from sdssflow.report.shown import Shown
 

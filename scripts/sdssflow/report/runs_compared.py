@@ -19,8 +19,7 @@ from sdssflow.configuration.scores import ClassScores, RedshiftScores
 from sdssflow.evaluate import class_metrics, pdf_metrics, redshifts
 from sdssflow.evaluate.paired_runs import common_objects, paired_differences
 from sdssflow.evaluate.tables import Predictions, Scorer, read_predictions
-from sdssflow.provenance.digests import RECORDS
-from sdssflow.provenance.lineage import RESULTS, read_record
+from sdssflow.provenance.lineage import RECORDS, RESULTS, read_record
 from sdssflow.provenance.workflow_copy import USED
 from sdssflow.report.glossary import TASKS, label
 from sdssflow.report.scores import NOT_ZERO, holds_zero, score_cell
