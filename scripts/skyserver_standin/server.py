@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skyserver_standin.database import Database, csv_pieces
+from skyserver_standin.database import Database, SqlError, csv_pieces
 from skyserver_standin.loopback import (
     CSV,
     Answer,
@@ -28,7 +28,6 @@ from skyserver_standin.loopback import (
     error_json,
     error_page,
 )
-from skyserver_standin.sql_types import SqlError
 from skyserver_standin.translation import translate
 
 if TYPE_CHECKING:
