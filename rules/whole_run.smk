@@ -61,7 +61,7 @@ def code_of_kind(made):
             made,
             *dict.fromkeys(
                 program
-                for task, names in chosen_models.learning(
+                for task, names in model_figures.learning(
                     RUN, SAMPLES[its.sample]
                 ).items()
                 for name in names

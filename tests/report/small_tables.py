@@ -10,7 +10,7 @@ from sdssflow.evaluate import learning, split_comparison
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.redshift_pdf.qp_files import write_pdfs
 from sdssflow.report import charts
-from sdssflow.report.chosen_models import models, pdf_models
+from sdssflow.report.model_figures import models, pdf_models
 
 CLASSES = ("GALAXY", "QSO", "STAR")
 METRICS = {

@@ -6,7 +6,7 @@ import pytest
 
 from sdssflow.configuration.sample import Sample
 from sdssflow.report.contents import Item
-from sdssflow.report.strange import agreement_table, explorer_link, strange_table
+from sdssflow.report.failures import agreement_table, explorer_link, strange_table
 from sdssflow.report.tables import ReportError
 
 COLUMNS = {"spec_class": "class", "zspec": "z"} | {f"model_mag_{b}": b for b in "ugriz"}

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdssflow.doctor import locks, machine, profiles, samples, slurm
+from sdssflow.doctor import machine, profiles, samples, slurm
 from sdssflow.doctor.findings import FAULT, NOT_NEEDED, WARNING, Finding
 
 Check = Callable[[], "Finding | Sequence[Finding]"]
@@ -98,9 +98,9 @@ def _folder_checks(
     store = configured.run.downloads.store if configured.run else "data/downloads"
 
     def of_locks() -> list[Finding]:
-        runs = locks.snakemake_runs(folder)
+        runs = machine.snakemake_runs(folder)
         rerun = profile.content.get("rerun-incomplete") is True
-        return [locks.check_locks(folder, runs), locks.check_incomplete(folder, runs, rerun)]
+        return [machine.check_locks(folder, runs), machine.check_incomplete(folder, runs, rerun)]
 
     return [
         lambda: samples.check_configuration(configured),

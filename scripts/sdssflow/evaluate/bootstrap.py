@@ -153,6 +153,16 @@ def ranking_area(score: np.ndarray, positive: np.ndarray, weights: np.ndarray) -
     return np.concatenate(areas)
 
 
+def effective_number(weights: np.ndarray) -> float:
+    """Return (sum w)^2 / sum w^2: how many objects of equal weight would be as precise.
+
+    >>> effective_number(np.array([1.0, 1.0, 0.0]))
+    2.0
+    """
+    squares = float(np.sum(weights**2))
+    return float(np.sum(weights)) ** 2 / squares if squares else 0.0
+
+
 def positive_or_nan(numbers: np.ndarray) -> np.ndarray:
     """Return a denominator: NaN instead of 0, so that an undefined score is NaN."""
     return np.where(numbers > 0, numbers, np.nan)

@@ -55,16 +55,6 @@ def density_ratios(
     return (within / len(target)) / (neighbours / others)
 
 
-def effective_number(weights: np.ndarray) -> float:
-    """Return (sum w)^2 / sum w^2: how many objects of equal weight would be as precise.
-
-    >>> effective_number(np.array([1.0, 1.0, 0.0]))
-    2.0
-    """
-    squares = float(np.sum(weights**2))
-    return float(np.sum(weights)) ** 2 / squares if squares else 0.0
-
-
 def separability(spectroscopic: np.ndarray, target: np.ndarray) -> float:
     """Return how well (s, f) features of objects with spectra differ from the (t, f) of the target.
 

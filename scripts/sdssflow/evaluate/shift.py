@@ -28,8 +28,8 @@ import pyarrow.compute as pc
 
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.evaluate import redshift_metrics
-from sdssflow.evaluate.bootstrap import draw_counts, interval
-from sdssflow.evaluate.likeness import density_ratios, effective_number, separability
+from sdssflow.evaluate.bootstrap import draw_counts, effective_number, interval
+from sdssflow.evaluate.likeness import density_ratios, separability
 from sdssflow.evaluate.metrics import Metric, placed
 from sdssflow.evaluate.pdf_metrics import COLUMNS, DENSITIES
 from sdssflow.evaluate.redshift_metrics import Residuals, value, weighted_mean

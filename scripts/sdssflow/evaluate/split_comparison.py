@@ -17,14 +17,15 @@ import pyarrow as pa
 
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.splits import Split
-from sdssflow.evaluate.bootstrap import draw_counts, interval
+from sdssflow.evaluate.bootstrap import interval
 from sdssflow.evaluate.metrics import ALL
 from sdssflow.evaluate.tables import (
     Predictions,
     Scorer,
     Scores,
     combined_digest,
-    mean_over_seeds,
+    counts_by_seed,
+    mean_score,
 )
 from sdssflow.prepare.splits import group_keys
 
@@ -147,11 +148,7 @@ def _mean_score(
 ) -> Scores:
     """Score a model on its own test objects, drawn over these groups; mean over seeds."""
     regrouped = replace(one, frame=one.frame.assign(group=groups.loc[one.frame["row_id"]].array))
-    by_seed = []
-    for seed in one.seeds:
-        counts = draw_counts(regrouped.of_seed(seed)["group"].to_numpy(dtype=str), bootstrap)
-        by_seed.append(scorer.score(scorer.columns(one, seed), counts, scorer.metrics))
-    return mean_over_seeds(by_seed)
+    return mean_score(one, scorer, counts_by_seed([regrouped], bootstrap))
 
 
 def _difference(score: Scores, base: Scores, level: float) -> np.ndarray:

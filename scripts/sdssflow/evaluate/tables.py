@@ -291,6 +291,13 @@ def score_models(
     }
 
 
+def mean_score(one: Predictions, scorer: Scorer, counts: Mapping[int, np.ndarray]) -> Scores:
+    """Score one model, mean over its seeds, with the counts of `counts_by_seed`."""
+    return mean_over_seeds(
+        [scorer.score(scorer.columns(one, s), counts[s], scorer.metrics) for s in one.seeds]
+    )
+
+
 def scores_by_bin(
     predictions: Sequence[Predictions],
     scorer: Scorer,

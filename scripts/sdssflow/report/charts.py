@@ -19,7 +19,7 @@ import pandas as pd
 from sdssflow.report.failures import Objids, object_name
 from sdssflow.report.glossary import label
 from sdssflow.report.sections import Chart
-from sdssflow.report.tables import AGAIN, ReportError, plain, reading, with_interval
+from sdssflow.report.tables import AGAIN, ReportError, plain, reading, stated
 
 DRAWN = 500  # objects on a page: enough to see the relation, few enough to point at
 TOP_CLASS = "most probable class"
@@ -48,7 +48,7 @@ def reliability_chart(table: pd.DataFrame, best: str) -> Chart:
         series.append({**about, "kind": "band", "x": x, "lower": ends[0], "upper": ends[1]})
         text = [
             f"probability {row.bin_low:g} to {row.bin_high:g}, mean {row.mean_probability:.3f}\n"
-            f"right: {_interval(row.fraction, row.lower, row.upper)}\nN = {row.n:,.0f}"
+            f"right: {stated(row.fraction, row.lower, row.upper)}\nN = {row.n:,.0f}"
             for row in rows.itertuples()
         ]
         series.append({**about, **_points(x, rows, "fraction"), "text": text})
@@ -91,7 +91,7 @@ def learning_chart(curves: pd.DataFrame, fits: pd.DataFrame) -> Chart:
         about = {"choice": [keys.index((task, metric))], "group": model}
         text = [
             f"{model}, {row.objects:,.0f} training objects\n"
-            f"{label(metric)} {_interval(row.value, row.lower, row.upper)}"
+            f"{label(metric)} {stated(row.value, row.lower, row.upper)}"
             for row in rows.itertuples()
         ]
         series.append({**about, **_points(_rounded(rows["objects"]), rows, "value"), "text": text})
@@ -211,10 +211,6 @@ def _points(x: list[float | None], rows: pd.DataFrame, value: str) -> dict[str, 
     """Return points with bars; a bar that isn't known is left out."""
     names = {"y": value, "lower": "lower", "upper": "upper"}
     return {"kind": "points", "x": x, **{key: _rounded(rows[of]) for key, of in names.items()}}
-
-
-def _interval(value: float, low: float, high: float) -> str:
-    return " ".join(with_interval(value, low, high)).strip()
 
 
 def _best_first(models: Sequence[str] | pd.Series | Mapping[str, Any], best: str) -> list[str]:

@@ -37,7 +37,6 @@ SPLIT_COLUMNS = (
     *("task", "model", "metric", "split", "value", "lower", "upper", "n", "data_digest", "base"),
     *("difference", "difference_lower", "difference_upper", "drawn_over"),
 )
-DIFFERENCE = {"value": "difference", "lower": "difference_lower", "upper": "difference_upper"}
 FITTED = {"floor": "floor a", "factor": "factor b", "exponent": "exponent c"}
 FITTED |= {"at_twice": "at twice N"}
 FIT_COLUMNS = (
@@ -111,10 +110,9 @@ def split_sentence(rows: pd.DataFrame, metric: str) -> str:
     for _, row in rows[
         (rows["model"] == best["model"]) & (rows["split"] != best["split"])
     ].iterrows():
-        apart = pd.Series({key: row[end] for key, end in DIFFERENCE.items()})
-        value, ends = with_interval(apart["value"], apart["lower"], apart["upper"])
-        unsure = ", which may be 0" if holds_zero(apart) else ""
-        said.append(f"split {row['split']} by {value} {ends}{unsure}")
+        apart = with_interval(*(row[f"difference{end}"] for end in ("", "_lower", "_upper")))
+        unsure = ", which may be 0" if holds_zero(row, "difference_") else ""
+        said.append(f"split {row['split']} by {' '.join(apart)}{unsure}")
     return (
         f"{label(metric)} of {best['model']}, best on split {best['split']}, differs from there on "
         f"{' and on '.join(said)}."
@@ -135,8 +133,9 @@ def split_table(rows: pd.DataFrame, title: str, text: str, notes: list[str]) -> 
         line = [text_cell(model), text_cell(label(metric))]
         line += [score_cell(found[name]) for name in splits]
         for name in splits[1:]:
-            apart = pd.Series({key: found[name][end] for key, end in DIFFERENCE.items()})
-            line.append(score_cell(apart, not holds_zero(apart)))
+            row = found[name]
+            differs = not holds_zero(row, "difference_")
+            line.append(score_cell(row, differs, "difference", "difference_"))
         body.append(line)
     heads = [Column(name) for name in splits]
     heads += [
@@ -156,9 +155,7 @@ def fit_table(fits: pd.DataFrame, title: str, text: str, notes: list[str]) -> Ta
     for _, row in fits.iterrows():
         line = [text_cell(row[name]) for name in ("model", "part")]
         line += [text_cell(label(row["metric"])), number_cell(row["objects"])]
-        for name in FITTED:
-            ends = {"value": name, "lower": f"{name}_lower", "upper": f"{name}_upper"}
-            line.append(score_cell(pd.Series({key: row[end] for key, end in ends.items()})))
+        line += [score_cell(row, value=name, ends=f"{name}_") for name in FITTED]
         body.append([*line, number_cell(row["at_end"])])
     heads = ("model", "part", "score", "N", *FITTED.values(), "at end")
     columns = word_columns(*heads, numeric=("N", *FITTED.values()))

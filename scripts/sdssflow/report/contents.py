@@ -13,7 +13,6 @@ from typing import Literal, NamedTuple
 from sdssflow.configuration.applying import Estimated
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.report.chosen_models import pdf_models
 from sdssflow.report.figures import (
     ACQUIRE,
     CATALOGUE,
@@ -29,7 +28,7 @@ from sdssflow.report.figures import (
     REDSHIFTS,
     SPLITS,
 )
-from sdssflow.report.shown import Shown
+from sdssflow.report.model_figures import Shown, pdf_models
 
 Stage = Literal["acquire", "prepare", "explore", "classify", "regress", "evaluate", "estimate"]
 

@@ -16,32 +16,14 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from sdssflow.configuration.applying import Estimated
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import EXPLORED, Sample
-from sdssflow.report.model_figures import CLASSES, LEARNING, PDFS, REDSHIFTS, SPLITS
-from sdssflow.report.shown import Shown
-
-
-def _is_bulk_or_downloaded(run: RunConfiguration, sample: Sample) -> bool:
-    return sample.source.kind in ("skyserver", "bulk", "tap")
+from sdssflow.report.model_figures import CLASSES, LEARNING, PDFS, REDSHIFTS, SPLITS, Shown
 
 
 def _has_oddities(run: RunConfiguration, sample: Sample) -> bool:
     simulated = getattr(sample.source, "simulated", None)
     return simulated is not None and simulated.oddities > 0
-
-
-def _classifies(run: RunConfiguration, its: Estimated) -> bool:
-    return "classify" in its.tasks
-
-
-def _estimates_redshifts(run: RunConfiguration, its: Estimated) -> bool:
-    return "regress" in its.tasks
-
-
-def _has_truth(run: RunConfiguration, its: Estimated) -> bool:
-    return its.target.simulated
 
 
 # fmt: off
@@ -63,7 +45,8 @@ ACQUIRE = (
         "Of a download: what was planned, what the server counted and what arrived, for each "
         "chunk and for the whole. Numbers of rows are equal, or the run would have stopped. Of "
         "bulk files: rows of each file, those with photometry, those that meet the selection, and "
-        "those in the catalogue.", asked=_is_bulk_or_downloaded),
+        "those in the catalogue.",
+        asked=lambda run, its: its.source.kind in ("skyserver", "bulk", "tap")),
 )
 PREPARE = (
     Shown("clean/catalogue.parquet", "Clean catalogue",
@@ -101,11 +84,7 @@ def _explores(name: str, run: Any, sample: Any) -> bool:
 
 
 CATALOGUE = tuple(
-    Shown(
-        f"explore/{name}",
-        *texts,
-        asked=partial(_explores, name),
-    )
+    Shown(f"explore/{name}", *texts, asked=partial(_explores, name))
     for name, texts in EXPLORED.items()
 )
 GROUPS = (
@@ -159,12 +138,13 @@ ESTIMATES = (
         "fault of the photometry or of the model.", telling=1),
     Shown("figures/magnitude_color", "Classes against magnitude and colour",
         "Objects by their most probable class. Shares are of the objects drawn. Where classes "
-        "meet, probabilities say more than the most probable class.", asked=_classifies),
+        "meet, probabilities say more than the most probable class.",
+        asked=lambda run, its: "classify" in its.tasks),
     Shown("figures/redshift_distributions", "Redshift distributions of the tomographic bins",
         "The mean p(z) of the objects of each bin of zphot, normalised. The band is where the mean "
         "of as many objects would lie, by a bootstrap over those drawn: it knows nothing of "
         "errors of p(z) itself. A mean of right p(z) has the right mean redshift, but is smoother "
-        "than the true n(z).", telling=2, asked=_estimates_redshifts),
+        "than the true n(z).", telling=2, asked=lambda run, its: "regress" in its.tasks),
     Shown("shift.csv", "How far the objects are from the training part",
         "AUC: how well a classifier tells the target's colours from those of the training part, "
         "cross-validated; 0.5 if they are alike, 1 if they have nothing in common. Effective n: "
@@ -173,7 +153,8 @@ ESTIMATES = (
         "training objects than these are from each other. The report's scores hold for objects "
         "like those of the sample; the farther the target, the less they say.",
         columns="One row per fold of the model. ``reference`` and ``drawn`` are the numbers of "
-        "training objects and of the target's that were compared.", asked=_estimates_redshifts),
+        "training objects and of the target's that were compared.",
+        asked=lambda run, its: "regress" in its.tasks),
     Shown("class_priors.csv", "How many objects are of each class",
         "By what the classifier says of the objects drawn: the mix of classes that makes its "
         "probabilities most likely, with the interval of a bootstrap over these objects. It is "
@@ -182,13 +163,13 @@ ESTIMATES = (
         "towards the mix of the training part.",
         columns="One row per class. ``assumed`` is what the target's definition says and the "
         "probabilities are for; empty, they are for the mix of the training part.",
-        asked=_classifies),
+        asked=lambda run, its: "classify" in its.tasks),
     Shown("truth_scores.csv", "Scores against the truth of the simulation",
         "Estimates set against what was simulated. Intervals are of a bootstrap over objects. "
         "Redshifts are judged on true galaxies. A class set of 90 % should hold the true class of "
         "nine objects in ten; conformal intervals and sets keep their promise for objects like "
         "those of the sample only.", columns="``scored`` of ``objects`` were looked at.",
-        asked=_has_truth),
+        asked=lambda run, its: its.target.simulated),
 )
 # fmt: on
 PUBLISHED = Shown(

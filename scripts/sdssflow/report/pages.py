@@ -13,10 +13,15 @@ from sdssflow.configuration.sample import Sample
 from sdssflow.report.cards import data_sheet, facts_of
 from sdssflow.report.comparisons import learning_section, splits_section
 from sdssflow.report.contents import Item
-from sdssflow.report.failures import Objids, read_objids
+from sdssflow.report.failures import (
+    AGREEMENT_COLUMNS,
+    Objids,
+    agreement_table,
+    read_objids,
+    strange_table,
+)
 from sdssflow.report.provenance import Facts, Provenance, read_facts
 from sdssflow.report.sections import LONG, Figure, Section, block, most_telling
-from sdssflow.report.strange import AGREEMENT_COLUMNS, agreement_table, strange_table
 from sdssflow.report.summary import TaskSummary, summarise
 from sdssflow.report.tables import (
     Table,

@@ -24,6 +24,7 @@ from sdssflow.report.tables import (
     number_cell,
     plain,
     read_table,
+    stated,
     text_cell,
     with_interval,
     word_columns,
@@ -108,7 +109,7 @@ class ModelScores:
         """Value of that metric of the best model, with its interval."""
         rows = self._of_best()
         row = rows[rows["metric"] == self.metric].iloc[0]
-        return " ".join(with_interval(row["value"], row["lower"], row["upper"])).strip()
+        return stated(row["value"], row["lower"], row["upper"])
 
     def _of_best(self) -> pd.DataFrame:
         rows = overall(self.scores)
@@ -147,10 +148,14 @@ def averaged(seeds: Iterable[int | str], run: RunConfiguration) -> str:
     )
 
 
-def score_cell(row: pd.Series, strong: bool = False) -> Cell:
-    """Return a cell of a value with its interval."""
-    value, interval = with_interval(row["value"], row["lower"], row["upper"])
-    return Cell(value, interval, "" if pd.isna(row["value"]) else float(row["value"]), strong)
+def score_cell(row: pd.Series, strong: bool = False, value: str = "value", ends: str = "") -> Cell:
+    """Return a cell of a value with its interval.
+
+    `value` is the name of its column, `ends` what stands before ``lower`` and ``upper``.
+    """
+    number = row[value]
+    text, interval = with_interval(number, row[f"{ends}lower"], row[f"{ends}upper"])
+    return Cell(text, interval, "" if pd.isna(number) else float(number), strong)
 
 
 def overall(scores: pd.DataFrame) -> pd.DataFrame:
@@ -214,11 +219,8 @@ def point_table(points: pd.DataFrame, title: str, text: str, notes: list[str]) -
     """
     body = []
     for _, row in points.iterrows():
-        measured = [
-            score_cell(pd.Series({"value": row[name], "lower": row[f"{name}_lower"],
-                                  "upper": row[f"{name}_upper"]}))
-            for name in ("purity", "completeness")
-        ]  # fmt: skip
+        names = ("purity", "completeness")
+        measured = [score_cell(row, value=name, ends=f"{name}_") for name in names]
         aim = f"{row['aim']} {plain(row['wanted'])}"
         numbers = [number_cell(row[name]) for name in ("threshold", "chosen")]
         body.append([*map(text_cell, (row["subset"], aim)), *numbers, *measured])
@@ -321,10 +323,9 @@ def stack_table(stacks: pd.DataFrame, title: str, text: str, notes: list[str]) -
         line = [text_cell(row["model"]), text_cell(row["tomographic_bin"])]
         line += [Cell(zphot, sort=float(row["zphot_low"])), number_cell(row["n"])]
         for moment in MOMENTS:
-            names = {"value": "difference", "lower": "lower", "upper": "upper"}
-            difference = pd.Series({key: row[f"{moment}_{name}"] for key, name in names.items()})
             line += [number_cell(row[f"{moment}_{what}"]) for what in ("stacked", "true")]
-            line.append(score_cell(difference, not holds_zero(difference)))
+            differs = not holds_zero(row, f"{moment}_")
+            line.append(score_cell(row, differs, f"{moment}_difference", f"{moment}_"))
         body.append(line)
     heads = [f"{moment} {what}" for moment in MOMENTS
              for what in ("of Σ p(z)", "of zspec", "difference")]  # fmt: skip
@@ -385,7 +386,7 @@ def _best(rows: pd.DataFrame, key: tuple[str, ...]) -> set[str]:
     return set(target.index[target == target.min()])
 
 
-def holds_zero(row: pd.Series) -> bool:
-    """Return whether an interval holds 0, or there is none."""
+def holds_zero(row: pd.Series, ends: str = "") -> bool:
+    """Return whether an interval holds 0, or there is none; `ends` as of `score_cell`."""
     # no interval, no claim that two models differ
-    return not (row["lower"] > 0 or row["upper"] < 0)
+    return not (row[f"{ends}lower"] > 0 or row[f"{ends}upper"] < 0)

@@ -128,6 +128,11 @@ def number_cell(value: Any, name: str = "") -> Cell:
     return Cell(text, sort=number)
 
 
+def stated(value: float, low: float, high: float) -> str:
+    """Return a value with its interval as text."""
+    return " ".join(with_interval(value, low, high)).strip()
+
+
 def plain_table(
     frame: pd.DataFrame, title: str, text: str, notes: list[str], folded: bool = False
 ) -> Table:
