@@ -215,20 +215,10 @@ def class_scores(
     settings: ClassScores,
     metrics: tuple[Metric, ...] = METRICS,
 ) -> Scores:
-    """Score class probabilities, with bootstrap replicates.
+    """Score (n, 3) float64 class probabilities, with bootstrap replicates.
 
-    Parameters
-    ----------
-    truth : (n,) int array
-        True classes, from `class_losses.class_codes`.
-    probability : (n, 3) float64 array
-        Probability of each class.
-    counts : (replicates, n) uint8 array
-        From `bootstrap.draw_counts`.
-    settings : ClassScores
-        Number of calibration bins.
-    metrics : tuple of Metric
-        Of `METRICS`; all by default.
+    `truth` are (n,) int codes, from `class_losses.class_codes`; `counts` are (replicates, n) uint8,
+    from `bootstrap.draw_counts`; `metrics` are of `METRICS`, all by default.
     """
     bins = settings.calibration_bins
     sums = ClassSums(truth, probability, with_point_estimate(counts), bins)
@@ -268,13 +258,9 @@ def compare_classifiers(
 ) -> dict[str, pd.DataFrame]:
     """Score all models of one split, given by their predictions of the same objects.
 
-    `counts` are of `tables.counts_by_seed`, where they are drawn already.
-
-    Returns
-    -------
-    dict of str to pandas.DataFrame
-        `scores`, `differences`, `scores_by_bin`, `confusion`, `reliability`; columns as
-        docs/architecture.md lists them.
+    `counts` are of `tables.counts_by_seed`, where they are drawn already. Returned are `scores`,
+    `differences`, `scores_by_bin`, `confusion` and `reliability`, with the columns that
+    docs/architecture.md lists.
     """
     counts = counts or counts_by_seed(predictions, bootstrap)
     bins = settings.magnitude_bins

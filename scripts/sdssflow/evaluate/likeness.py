@@ -19,17 +19,10 @@ def density_ratios(
 ) -> np.ndarray:
     """Return how much denser the target is than the objects with spectra, at some of the latter.
 
-    Parameters
-    ----------
-    features : (n, f) float64 array
-        Of the objects to weigh, which are among the objects with spectra.
-    spectroscopic : (s, f) float64 array
-        All objects with spectra.
-    target : (t, f) float64 array
-        Objects that weights are to imitate. A missing feature counts as the mean of the objects
-        with spectra.
-    neighbours : int
-        Number k of neighbours within which densities are counted; all others if they are fewer.
+    `features`, (n, f), are of the objects to weigh, which are among the `spectroscopic` ones,
+    (s, f); the objects that weights are to imitate are `target`, (t, f), where a missing feature
+    counts as the mean of the objects with spectra. Densities are counted within k `neighbours`, all
+    others if they are fewer.
 
     Returns
     -------

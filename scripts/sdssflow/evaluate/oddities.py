@@ -28,16 +28,8 @@ def oddity_scores(
 ) -> pd.DataFrame:
     """Score each ranking of `outliers` by which objects were made odd.
 
-    Parameters
-    ----------
-    outliers : pyarrow.Table
-        ``row_id`` and the columns of `RANKINGS`.
-    catalogue : pyarrow.Table
-        ``row_id, objid`` of at least these rows.
-    oddities : pyarrow.Table
-        ``objid, kind`` of all that were made odd.
-    bootstrap : Bootstrap
-        Replicates, level and seed; objects are drawn.
+    `outliers` are ``row_id`` and the columns of `RANKINGS`, `catalogue` the ``row_id, objid`` of at
+    least these rows, `oddities` the ``objid, kind`` of all that were made odd.
 
     Returns
     -------

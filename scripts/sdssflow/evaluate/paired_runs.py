@@ -46,12 +46,9 @@ def paired_differences(
 ) -> pd.DataFrame:
     """Score two sets of predictions of the same objects, as `common_objects` gives them.
 
-    Returns
-    -------
-    pandas.DataFrame
-        `COLUMNS`, one row for each headline metric: the scores of both, mean over seeds, second
-        minus first, with the interval of the difference by a bootstrap over the groups of objects,
-        the same draws for both, and the number of objects, mean over seeds.
+    Returned are `COLUMNS`, one row for each headline metric: the scores of both, mean over seeds,
+    second minus first, with the interval of the difference by a bootstrap over the groups of
+    objects, the same draws for both, and the number of objects, mean over seeds.
     """
     metrics = tuple(m for m in scorer.metrics if m.headline and m.subset == ALL and not m.per_class)
     scorer, counts = scorer._replace(metrics=metrics), counts_by_seed([first], bootstrap)

@@ -97,16 +97,8 @@ def predict_part(
 ) -> dict[str, np.ndarray]:
     """Predict the n > 0 objects of a part, block by block, by the model of a fold.
 
-    Parameters
-    ----------
-    opened, fold, calibration
-        The model, the fold whose model predicts, and its calibration.
-    part : Part
-        The objects.
-    see : callable, optional
-        Is shown the recalibrated p(z) of each block and its rows.
-    threads : int
-        Blocks that are predicted at a time.
+    `see` is shown the recalibrated p(z) of each block and its rows; so many `threads` predict a
+    block each.
 
     Returns
     -------

@@ -38,14 +38,8 @@ def scores_of_curves(
 ) -> dict[Place, list[Ours]]:
     """Return our numbers for each curve and model, by entry, sample, split and model.
 
-    Parameters
-    ----------
-    numbers : mapping of name to PublishedNumber
-        The entries; those without a curve are passed over.
-    predictions : mapping of (sample, split, model) to Predictions
-        What curves are compared with; others have no numbers here.
-    bootstrap : Bootstrap
-        Of the intervals.
+    Entries without a curve are passed over; comparisons with what is not among the `predictions`,
+    by sample, split and model, have no numbers here.
     """
     found: dict[Place, list[Ours]] = {}
     for name, number in numbers.items():
@@ -77,12 +71,7 @@ def binned_scores(
     """Yield a score, its interval and the digest of the test rows for each bin of zspec.
 
     Mean over seeds; a bin holds its lower edge and not its upper one. A sentence where a bin has no
-    test object.
-
-    Raises
-    ------
-    ValueError
-        If there is no such metric.
+    test object. That there is no such metric is a ValueError.
     """
     named = (redshift_metric(metric, convention),)
     digest = combined_digest(predictions.test_digests)
@@ -122,19 +111,10 @@ class Weighted(NamedTuple):
 
 
 def selection_weights(values: np.ndarray, selection: Selection) -> np.ndarray:
-    """Return the weights with which objects are distributed as a paper says.
+    """Return (n,) float64 weights of mean 1 that make objects distributed as a paper says.
 
-    Parameters
-    ----------
-    values : (n,) array
-        The selection's variable of our objects; one that is missing gets the weight 0.
-    selection : Selection
-        How those of the paper are distributed. A bin holds its lower edge and not its upper one.
-
-    Returns
-    -------
-    (n,) float64 array
-        Their mean is 1.
+    `values`, (n,), are the selection's variable of our objects; one that is missing gets the weight
+    0. A bin holds its lower edge and not its upper one.
 
     Raises
     ------
@@ -186,18 +166,9 @@ def weighted_scores(
 ) -> dict[Place, Weighted | Refused]:
     """Return our weighted score for each comparison with a selection, or why there is none.
 
-    Parameters
-    ----------
-    numbers : mapping of name to PublishedNumber
-        The entries; comparisons without a selection are passed over.
-    predictions : mapping of (sample, split, model) to Predictions
-        What is weighted; comparisons with others have no score here.
-    bootstrap : Bootstrap
-        Of the intervals: objects are drawn, the weight of an object stays.
-
-    Returns
-    -------
-    dict of (entry, sample, split, model) to Weighted or Refused
+    Keys are entry, sample, split and model. Comparisons without a selection, and those with what is
+    not among the `predictions`, have no score here. For the intervals objects are drawn, and the
+    weight of an object stays.
     """
     found: dict[Place, Weighted | Refused] = {}
     for name, number in numbers.items():

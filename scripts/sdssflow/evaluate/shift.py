@@ -105,19 +105,14 @@ def shift_scores(
 
     Parameters
     ----------
-    columns : mapping of str to (n,) array
-        `pdf_metrics.COLUMNS`, of the calibration part, n > 0.
+    columns, target : mapping of str to (n,) and (t,) arrays
+        `pdf_metrics.COLUMNS`, of the calibration part, n > 0, and of the target.
     weights : (n,) float64 array
-        `density_ratios` of its objects.
+        `density_ratios` of the objects of the calibration part.
     group : (n,) array of str
-        What the bootstrap draws.
-    target : mapping of str to (t,) array
-        The columns of the target.
+        What the bootstrap draws, for the intervals of the weighted values; weights stay.
     auc : float
         `separability` of the target from objects with spectra.
-    bootstrap : Bootstrap
-        For the intervals of the weighted values. Replicates vary the objects of the calibration
-        part; the weights of an object stay.
 
     Returns
     -------

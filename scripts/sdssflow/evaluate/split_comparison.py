@@ -84,16 +84,11 @@ def compare_splits(
     ----------
     features : pyarrow.Table
         The sample's feature table: which objects stand together in a group.
-    splits : mapping of str to Split
-        The splits by name.
-    predictions : mapping of str to sequence of Predictions
-        Those of the same models on each split.
-    scores : mapping of str to pandas.DataFrame
-        The score table of each split, whose values and intervals are taken as they stand.
+    splits, predictions, scores : mapping of str to Split, sequence of Predictions, pandas.DataFrame
+        Each split by name, the predictions of the same models on it, and its score table, whose
+        values and intervals are taken as they stand.
     scorer : Scorer
         How these models are scored; those of its metrics count that are for `across_splits`.
-    bootstrap : Bootstrap
-        Replicates, level and seed.
     task : str
         For the column of that name.
 

@@ -71,13 +71,10 @@ class Predictions:
 
 
 def read_predictions(paths: Iterable[str | Path], models: Sequence[str]) -> list[Predictions]:
-    """Read the predictions of several models and see that they are about the same objects.
+    """Read the predictions of several models, which are about the same objects.
 
-    Raises
-    ------
-    ValueError
-        If a file belongs to another model than its place in `models` says, or two models were
-        tested on other objects: their scores could not be compared.
+    ValueError if a file belongs to another model than its place in `models` says, or two models
+    were tested on other objects: their scores could not be compared.
     """
     read: list[Predictions] = []
     for path, model in zip(paths, models, strict=True):
@@ -244,18 +241,9 @@ def compare_models(
 ) -> dict[str, pd.DataFrame]:
     """Return the tables `scores`, `differences` and `scores_by_bin` of some models.
 
-    Parameters
-    ----------
-    predictions : sequence of Predictions
-        Of models tested on the same objects (`read_predictions`).
-    scorer : Scorer
-        How they are scored; in bins by those of its metrics whose record says `binned`.
-    bins : int
-        Number of bins of each variable.
-    bootstrap : Bootstrap
-        Replicates, level and seed.
-    counts : mapping of int to array, optional
-        From `counts_by_seed`, where they are drawn already.
+    They were tested on the same objects (`read_predictions`), and are scored in so many `bins` of
+    each variable by those of the scorer's metrics whose record says `binned`. `counts` are from
+    `counts_by_seed`, where they are drawn already.
     """
     counts = counts or counts_by_seed(predictions, bootstrap)
     return {

@@ -99,13 +99,9 @@ def uniform_manifold(points: np.ndarray, seed: int) -> np.ndarray:
 def embed_features(space: FeatureSpace, embeddings: list[str], seed: int) -> tuple[pa.Table, dict]:
     """Project objects by each of the named embeddings, ``pca`` and ``umap`` (which the seed is of).
 
-    Returns
-    -------
-    table : pyarrow.Table
-        ``row_id``, two float64 columns per embedding (``pca_1, pca_2, umap_1, umap_2``) and the
-        truth where known.
-    provenance : dict
-        For PCA: ``explained_variance_ratio`` (list) and ``loadings`` (feature -> two numbers).
+    Returned are ``row_id``, two float64 columns per embedding (``pca_1, pca_2, umap_1, umap_2``)
+    and the truth where known; and of PCA ``explained_variance_ratio`` (list) and ``loadings``
+    (feature -> two numbers).
     """
     columns: dict[str, np.ndarray] = {}
     provenance: dict = {}

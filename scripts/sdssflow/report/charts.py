@@ -115,16 +115,9 @@ def objects_chart(
 ) -> Chart:
     """Return a draw of the test objects with the redshift and p(z) that every model gives them.
 
-    Parameters
-    ----------
-    predictions : mapping of str to pandas.DataFrame
-        From `failures.read_predictions`, by model; all of the same objects, or ReportError.
-    best : str
-        The model that the page shows first.
-    pdfs : mapping of str to str
-        The ``pdfs.hdf5`` of those that give p(z).
-    objids : mapping of int to int
-        From `failures.read_objids`.
+    `predictions`, from `failures.read_predictions`, are by model and of the same objects, or it is
+    a ReportError; `best` is the model that the page shows first, `pdfs` the ``pdfs.hdf5`` of those
+    that give p(z), `objids` from `failures.read_objids`.
     """
     known = predictions[best]
     chosen = np.sort(np.random.default_rng(1).permutation(len(known))[:DRAWN])
@@ -165,16 +158,9 @@ def objects_chart(
 def read_densities(path: str | Path, row_id: np.ndarray, seed: int) -> dict[str, Any]:
     """Read the p(z) of some objects of a seed, each in `PDF_BINS` bins between its tails.
 
-    Returns
-    -------
-    dict
-        Lists `low` and `high`, the ends of the range of each object, and `density`: a byte for
-        each bin of each object, 255 the highest of the object, in base64.
-
-    Raises
-    ------
-    ReportError
-        If the file is none of densities or lacks an object.
+    Returned are lists `low` and `high`, the ends of the range of each object, and `density`: a byte
+    for each bin of each object, 255 the highest of the object, in base64. ReportError if the file
+    is none of densities or lacks an object.
     """
     with reading(path, "redshift densities", KeyError, OSError), h5py.File(path, "r") as file:
         levels = file["meta/quants"][0].astype(float)

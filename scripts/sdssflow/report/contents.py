@@ -135,13 +135,8 @@ def _item(
 def matched(items: list[Item], paths: list[str]) -> list[Item]:
     """Return `items` with the paths that a rule was given for them.
 
-    The rule may keep its results in another folder than `contents` assumes; what stands below
-    that folder has to agree.
-
-    Raises
-    ------
-    ValueError
-        If the paths are not those of the items, in their order.
+    The rule may keep its results in another folder than `contents` assumes; what stands below that
+    folder has to agree, in this order, or it is a ValueError.
     """
     if len(paths) != len(items):
         raise ValueError(f"the report shows {len(items)} files, the rule gave it {len(paths)}")
