@@ -166,12 +166,7 @@ def draw_bins(
     frame = scores_by_bin[scores_by_bin["seed"].astype(str) == "all"]
     metrics = list(metrics)
     figure, axes = plt.subplots(
-        len(metrics),
-        len(variables),
-        sharex="col",
-        sharey="row",
-        squeeze=False,
-        figsize=size,
+        len(metrics), len(variables), sharex="col", sharey="row", squeeze=False, figsize=size
     )
     for line, metric in zip(axes, metrics, strict=True):
         for axis, variable in zip(line, variables, strict=True):

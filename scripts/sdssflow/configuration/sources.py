@@ -24,13 +24,7 @@ from sdssflow.configuration.file_sources import (
     check_declared,
     check_mapped,
 )
-from sdssflow.configuration.section import (
-    Different,
-    FilePath,
-    PositiveInt,
-    Section,
-    Seed,
-)
+from sdssflow.configuration.section import Different, FilePath, PositiveInt, Section, Seed
 from sdssflow.configuration.selection import (
     ALWAYS,
     ALWAYS_PHOTOMETRY,

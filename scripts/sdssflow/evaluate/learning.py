@@ -38,7 +38,7 @@ FEWEST_POINTS = 4  # for three numbers
 COMPLEMENTS = {"accuracy": "error_rate"}
 METRICS = {"classify": ("accuracy", "log_loss"), "regress": ("sigma_nmad", "rms")}
 CURVE_COLUMNS = [
-    *("task", "model", "part", "metric", "objects", "value", "lower", "upper", "n", "seeds"),
+    *("task", "model", "part", "metric", "objects", "value", "lower", "upper", "n", "seeds")
 ]
 FIT_COLUMNS = [
     *("task", "model", "part", "metric", "points", "objects"),

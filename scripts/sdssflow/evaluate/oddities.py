@@ -19,7 +19,7 @@ from sdssflow.evaluate.bootstrap import (
 RANKINGS = {"isolation": 1, "sparsity": 1, "reconstruction": 1, "combined": -1}
 PRECISION, RECALL = "average precision", "recall at N"
 COLUMNS = [
-    *("ranking", "score", "kind", "value", "lower", "upper", "chance", "oddities", "injected", "n"),
+    *("ranking", "score", "kind", "value", "lower", "upper", "chance", "oddities", "injected", "n")
 ]
 
 

@@ -62,11 +62,7 @@ def redshift_metric(name: str, convention: str) -> Metric:
 
 
 def binned_scores(
-    predictions: Predictions,
-    metric: str,
-    convention: str,
-    edges: list[float],
-    bootstrap: Bootstrap,
+    predictions: Predictions, metric: str, convention: str, edges: list[float], bootstrap: Bootstrap
 ) -> Iterator[Ours]:
     """Yield a score, its interval and the digest of the test rows for each bin of zspec.
 

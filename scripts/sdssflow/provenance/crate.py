@@ -79,11 +79,7 @@ def check(lineage: Lineage) -> None:
 
 
 def build_crate(
-    lineage: Lineage,
-    report: str,
-    root: str | Path,
-    copied: Iterable[str],
-    citation: dict[str, Any],
+    lineage: Lineage, report: str, root: str | Path, copied: Iterable[str], citation: dict[str, Any]
 ) -> dict[str, Any]:
     """Describe the run behind a report as the JSON-LD of ``ro-crate-metadata.json``.
 

@@ -23,11 +23,7 @@ from sdssflow.report.failures import (
 from sdssflow.report.provenance import Facts, Provenance, read_facts
 from sdssflow.report.sections import LONG, Figure, Section, block, most_telling
 from sdssflow.report.summary import TaskSummary, summarise
-from sdssflow.report.tables import (
-    Table,
-    plain_table,
-    read_table,
-)
+from sdssflow.report.tables import Table, plain_table, read_table
 
 FLOW_COLUMNS = ("cut", "before", "removed", "after")
 

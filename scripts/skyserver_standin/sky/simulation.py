@@ -122,9 +122,7 @@ def simulate_photometry(folder: str | Path, objects: int, seed: int) -> None:
 
 
 def write_tables(
-    folder: str | Path,
-    schemas: dict[str, pa.Schema],
-    blocks: Iterator[tuple[pa.Table, ...]],
+    folder: str | Path, schemas: dict[str, pa.Schema], blocks: Iterator[tuple[pa.Table, ...]]
 ) -> None:
     """Write the blocks of several tables, each into a file of its own, whole or not at all."""
     with ExitStack() as stack:
