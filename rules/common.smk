@@ -36,7 +36,7 @@ from sdssflow.project import shipped
 from sdssflow.provenance import lineage, records
 from sdssflow.provenance.lineage import LineageError
 from sdssflow.report import figures, model_figures
-from sdssflow.report.contents import contents
+from sdssflow.report.figures import contents
 
 
 def configuration_layers():

@@ -18,8 +18,7 @@ import pandas as pd
 
 from sdssflow.report.failures import Objids, object_name
 from sdssflow.report.glossary import label
-from sdssflow.report.sections import Chart
-from sdssflow.report.tables import AGAIN, ReportError, plain, reading, stated
+from sdssflow.report.sections import AGAIN, Chart, ReportError, plain, reading, stated
 
 DRAWN = 500  # objects on a page: enough to see the relation, few enough to point at
 TOP_CLASS = "most probable class"

@@ -30,12 +30,13 @@ from sdssflow.provenance.workflow_copy import USED
 from sdssflow.report.glossary import TASKS, label
 from sdssflow.report.rendering import render_comparison
 from sdssflow.report.scores import NOT_ZERO, holds_zero, score_cell
-from sdssflow.report.sections import LONG, Section
-from sdssflow.report.tables import (
+from sdssflow.report.sections import (
+    LONG,
     UNDEFINED,
     Cell,
     Column,
     ReportError,
+    Section,
     Table,
     fixed,
     number_cell,

@@ -16,10 +16,10 @@ import pandas as pd
 
 from sdssflow.configuration.sample import Sample
 from sdssflow.evaluate import oddities
-from sdssflow.report.contents import Item
+from sdssflow.report.figures import Item
 from sdssflow.report.glossary import HEADLINES, METRICS, label
 from sdssflow.report.scores import overall, score_cell
-from sdssflow.report.tables import (
+from sdssflow.report.sections import (
     AGAIN,
     Cell,
     ReportError,

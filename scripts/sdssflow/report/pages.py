@@ -11,8 +11,6 @@ import pandas as pd
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.report.cards import data_sheet, facts_of
-from sdssflow.report.comparisons import learning_section, splits_section
-from sdssflow.report.contents import Item
 from sdssflow.report.failures import (
     AGREEMENT_COLUMNS,
     Objids,
@@ -20,10 +18,19 @@ from sdssflow.report.failures import (
     read_objids,
     strange_table,
 )
+from sdssflow.report.figures import Item
 from sdssflow.report.provenance import Facts, Provenance, read_facts
-from sdssflow.report.sections import LONG, Figure, Section, block, most_telling
-from sdssflow.report.summary import TaskSummary, summarise
-from sdssflow.report.tables import Table, plain_table, read_table
+from sdssflow.report.sections import (
+    LONG,
+    Figure,
+    Section,
+    Table,
+    block,
+    most_telling,
+    plain_table,
+    read_table,
+)
+from sdssflow.report.summary import TaskSummary, learning_section, splits_section, summarise
 
 FLOW_COLUMNS = ("cut", "before", "removed", "after")
 

@@ -24,8 +24,7 @@ from sdssflow.report.glossary import BETTER, CLASSES, DENSITIES, REDSHIFTS, SYMB
 from sdssflow.report.model_figures import pdf_models
 from sdssflow.report.pages import SamplePage
 from sdssflow.report.provenance import ModelRun, device_table, digest_table, versions_table
-from sdssflow.report.sections import Section
-from sdssflow.report.tables import Table, text_cell, word_columns
+from sdssflow.report.sections import Section, Table, text_cell, word_columns
 from sdssflow.report.targets import TargetPage
 
 TEMPLATES = Path(__file__).parent / "templates"

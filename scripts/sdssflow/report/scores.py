@@ -13,9 +13,9 @@ import pandas as pd
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.evaluate import tables as evaluated
-from sdssflow.report.contents import Item
+from sdssflow.report.figures import Item
 from sdssflow.report.glossary import BETTER, HEADLINES, RANKED_BY, direction, label, order
-from sdssflow.report.tables import (
+from sdssflow.report.sections import (
     UNDEFINED,
     Cell,
     Column,

@@ -13,12 +13,15 @@ from sdssflow.classify.decisions import CLASS_SET_LEVEL
 from sdssflow.configuration.applying import Estimated
 from sdssflow.configuration.targets import Target
 from sdssflow.prepare.cuts import describe
-from sdssflow.report.contents import Item
+from sdssflow.report.figures import Item
 from sdssflow.report.glossary import label
 from sdssflow.report.scores import score_cell
-from sdssflow.report.sections import Figure, Section, block, most_telling
-from sdssflow.report.tables import (
+from sdssflow.report.sections import (
+    Figure,
+    Section,
     Table,
+    block,
+    most_telling,
     number_cell,
     plain,
     plain_table,
