@@ -26,18 +26,9 @@ _told: set[str] = set()
 def replacing(path: str | Path, shared: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside `path` that takes its place when the block succeeds.
 
-    Parameters
-    ----------
-    path : path-like
-        The final file. Missing parent folders are made.
-    shared : bool
-        Whether whoever may write into the folder may read and write the file, whatever our umask.
-
-    Yields
-    ------
-    pathlib.Path
-        A file of the same suffix to write to. On an exception it is removed and `path` is left
-        as it was.
+    It is of the same suffix; on an exception it is removed and `path` is left as it was. Missing
+    parent folders are made. With `shared`, whoever may write into the folder may read and write the
+    file, whatever our umask.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

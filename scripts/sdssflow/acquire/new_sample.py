@@ -96,16 +96,9 @@ def draft(
 ) -> tuple[dict[str, Any], str]:
     """Return the definition of a sample, and how it is known whether magnitudes are corrected.
 
-    Parameters
-    ----------
-    name, table : str
-        Name of the sample, path of its file.
-    present : iterable of str
-        Columns of the file.
-    stated : dict
-        Columns of `zspec` and `spec_class` that the user names, else None.
-    corrected : bool, optional
-        What the user says of the magnitudes.
+    `table` is the path of its file, `present` are the columns of it, `stated` those of `zspec` and
+    `spec_class` that the user names, else None; `corrected` is what the user says of the
+    magnitudes.
 
     Raises
     ------

@@ -47,20 +47,10 @@ def reserve(gpus: int, without_gpu: str = "stop", folder: Path = LOCKS) -> Itera
     log says for which. All that are asked for are taken together or none, so that jobs which need
     several can't block each other; nobody queues, so they may wait long while others ask for one.
 
-    Parameters
-    ----------
-    gpus : int
-        How many; with 0 nothing happens.
-    without_gpu : {'stop', 'cpu'}
-        What to do where there is no GPU; with 'cpu' the job goes on without.
-    folder : path-like
-        Where the locks are, one for this machine.
-
-    Yields
-    ------
-    list of str
-        Names of the devices: UUIDs if nvidia-smi knows them, else what CUDA_VISIBLE_DEVICES says.
-        Empty if the job is to run on the CPU.
+    Where there is no GPU, `without_gpu` says what to do: 'stop', or 'cpu', to go on without.
+    `folder` is where the locks are, one for this machine. Names of the devices are yielded: UUIDs
+    if nvidia-smi knows them, else what CUDA_VISIBLE_DEVICES says; none if the job is to run on the
+    CPU.
 
     Raises
     ------

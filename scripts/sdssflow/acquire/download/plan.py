@@ -51,8 +51,6 @@ def split_groups(
     ----------
     group, members : (n,) int arrays
         Numbers of the groups, ascending, and how many members each has.
-    chunks : int
-        How many ranges.
     whole : Range
         What is split. Where the groups begin and end is only what one answer said: ranges that
         cover everything lose nothing if it was wrong.
