@@ -32,17 +32,11 @@ from sdssflow.report.sections import (
 
 Kind = Literal["classify", "regress", "pdf"]
 SCORE_COLUMNS = (*evaluated.ABOUT_COLUMNS, *evaluated.SCORE_COLUMNS)
-BIN_COLUMNS = (*SCORE_COLUMNS, *evaluated.BIN_COLUMNS)
 MOMENTS = ("mean", "width")
 STACK_COLUMNS = (
     "model", "tomographic_bin", "zphot_low", "zphot_high", "n",
     *(f"{moment}_{what}" for moment in MOMENTS
       for what in ("stacked", "true", "difference", "lower", "upper")),
-)  # fmt: skip
-SET_COLUMNS = (*BIN_COLUMNS, "binomial_lower", "binomial_upper")
-POINT_COLUMNS = (
-    "model", "subset", "aim", "wanted", "threshold", "seeds", "chosen", "n",
-    *(f"{of}{end}" for of in ("purity", "completeness") for end in ("", "_lower", "_upper")),
 )  # fmt: skip
 IMPORTANCE_COLUMNS = (
     "model", "seed", "score", "kind", "name", "unpermuted", "value", "lower", "upper",
@@ -122,7 +116,7 @@ def read_scores(items: list[Item], run: RunConfiguration, kind: Kind) -> ModelSc
     paths = {item.name.removeprefix(prefix): item.path for item in items}
     scores = read_table(paths["scores"], SCORE_COLUMNS)
     differences = read_table(paths["differences"], evaluated.DIFFERENCE_COLUMNS, empty=True)
-    by_bin = read_table(paths["scores_by_bin"], BIN_COLUMNS)
+    by_bin = read_table(paths["scores_by_bin"], evaluated.BINNED_COLUMNS)
     try:
         digests = seed_digests(scores)
         best = ranked(scores, RANKED_BY[kind])[0]

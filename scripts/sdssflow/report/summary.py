@@ -13,6 +13,7 @@ import pandas as pd
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
+from sdssflow.evaluate.class_decisions import POINT_COLUMNS, SET_COLUMNS
 from sdssflow.report import charts, failures
 from sdssflow.report.cards import model_card
 from sdssflow.report.charts import CURVE_COLUMNS, learning_chart
@@ -22,8 +23,6 @@ from sdssflow.report.provenance import Provenance, check_digests
 from sdssflow.report.scores import (
     IMPORTANCE_COLUMNS,
     NOT_ZERO,
-    POINT_COLUMNS,
-    SET_COLUMNS,
     STACK_COLUMNS,
     ModelScores,
     averaged,
