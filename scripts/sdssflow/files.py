@@ -174,10 +174,7 @@ def write_text(path: str | Path, text: str, shared: bool = False) -> None:
 def write_json(path: str | Path, content: Any, shared: bool = False) -> None:
     """Write `content` as JSON with sorted keys, whole or not at all; `shared` as in `replacing`.
 
-    Raises
-    ------
-    ValueError
-        If `content` holds NaN or an infinity, which JSON has no word for.
+    ValueError if `content` holds NaN or an infinity, which JSON has no word for.
     """
     text = json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n"
     write_text(path, text, shared)
@@ -186,10 +183,7 @@ def write_json(path: str | Path, content: Any, shared: bool = False) -> None:
 def read_bounded(path: str | Path, most: int) -> bytes:
     """Read a file that others may have put there: a plain one, of at most `most` bytes.
 
-    Raises
-    ------
-    OSError
-        If it is a pipe, a device or a folder, or larger.
+    OSError if it is a pipe, a device or a folder, or larger.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would hold us indefinitely
     with os.fdopen(handle, "rb") as stream:

@@ -100,11 +100,8 @@ def draft(
     `spec_class` that the user names, else None; `corrected` is what the user says of the
     magnitudes.
 
-    Raises
-    ------
-    UnclearError
-        If no magnitude is there in all bands, no truth, or nothing tells whether magnitudes are
-        corrected for extinction.
+    UnclearError if no magnitude is there in all bands, no truth, or nothing tells whether
+    magnitudes are corrected for extinction.
     """
     present = list(present)
     kinds = {in_names: _magnitudes(present, in_names) for in_names in (False, True)}

@@ -57,10 +57,7 @@ def load_applications(
     Bundles and targets whose models are of a sample that is defined, but not among those of this
     run, are left out: whoever runs other samples need not take them out.
 
-    Raises
-    ------
-    ConfigurationError
-        If a definition is missing or not valid, or names what the run does not have.
+    ConfigurationError if a definition is missing or not valid, or names what the run does not have.
     """
     found = Applications({}, {}, {}, [])
 
@@ -102,10 +99,7 @@ def estimated(found: Applications) -> dict[str, Estimated]:
 
     Of a bundle on disk that is missing no task is known: the run stops because of that elsewhere.
 
-    Raises
-    ------
-    ConfigurationError
-        If a file is no bundle, or a target has class priors and no classifier.
+    ConfigurationError if a file is no bundle, or a target has class priors and no classifier.
     """
     of_run = {f"{BUNDLES}/{name}": bundle.task for name, bundle in found.bundles.items()}
     given = {path for paths in found.models.values() for path in paths} - {*of_run}

@@ -191,11 +191,8 @@ def draw_tests(
     model folder, fold and the drawn objects of that fold. The settings say how many objects and
     permutations, and the seed of both.
 
-    Raises
-    ------
-    ValueError
-        If a folder and a test table are not of the same sample, split, seed and features, or the
-        model can't be given one of the objects.
+    ValueError if a folder and a test table are not of the same sample, split, seed and features, or
+    the model can't be given one of the objects.
     """
     found = {}
     for folder, test, seed in zip(map(Path, folders), map(Path, tests), seeds, strict=True):

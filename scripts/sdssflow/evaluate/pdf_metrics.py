@@ -230,10 +230,7 @@ def _resampled(
 def pdf_columns(prediction: Predictions, seed: int) -> dict[str, np.ndarray]:
     """Return `COLUMNS` of one seed, and its reference magnitude, as float64 arrays.
 
-    Raises
-    ------
-    ValueError
-        If a column is missing, or a value that must not be.
+    ValueError if a column is missing, or a value that must not be.
     """
     frame = prediction.of_seed(seed)
     lacking = [name for name in COLUMNS if name not in frame]

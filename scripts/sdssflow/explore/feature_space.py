@@ -46,11 +46,8 @@ def read_feature_space(features: pa.Table, max_objects: int, seed: int) -> Featu
     Features that are the same for all drawn objects are left out, and so are those that some
     objects of the table lack.
 
-    Raises
-    ------
-    ValueError
-        If the metadata name no features, no feature is known for all objects, a row_id occurs
-        twice, there are fewer than two objects, or no feature varies.
+    ValueError if the metadata name no features, no feature is known for all objects, a row_id
+    occurs twice, there are fewer than two objects, or no feature varies.
     """
     every = metadata(features.schema).get("features", [])
     if not every:

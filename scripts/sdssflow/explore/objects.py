@@ -85,11 +85,8 @@ def read_objects(
     The features say which magnitudes, and whether to correct them for extinction; `needs` are what
     the figure can't do without: ``magnitudes`` or names of columns.
 
-    Raises
-    ------
-    ValueError
-        If the catalogue lacks a column that the figure needs (MissingColumnError) or values in it,
-        or has no row.
+    ValueError if the catalogue lacks a column that the figure needs (MissingColumnError) or values
+    in it, or has no row.
     """
     kind, by = features.magnitudes, f"explore.figures: {figure}"
     magnitudes = [f"{kind}_mag_{band}" for band in BANDS]

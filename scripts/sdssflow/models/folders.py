@@ -75,10 +75,7 @@ class ModelFolder:
     def load_pdf(self, fold: int) -> Callable[[np.ndarray], Mixture]:
         """Load the p(z) of a fold's model: a function from (n, f) features to a Mixture of n.
 
-        Raises
-        ------
-        ValueError
-            If the kind gives no p(z), and as `load`.
+        ValueError if the kind gives no p(z), and as `load`.
         """
         if not self.settings.gives_pdf:
             raise ValueError(f"{self.path}: a {self.settings.kind} model gives no p(z)")
@@ -144,11 +141,8 @@ def fit_regressor(
     `threads` of a kind of scikit-learn, `device` and `checkpoint` of one of torch. Returned is an
     estimator, or what a training in torch returns (`kinds.ModelSettings.program`).
 
-    Raises
-    ------
-    ValueError
-        If the train part is empty, a redshift is missing, or a feature is missing and the kind
-        can't take missing values; in the validation part too, if it is used.
+    ValueError if the train part is empty, a redshift is missing, or a feature is missing and the
+    kind can't take missing values; in the validation part too, if it is used.
     """
     require_usable(train, settings, "train")
     if len(validation) and settings.needs_torch:

@@ -80,10 +80,8 @@ class Inputs:
     The parameters `source_files` and, in their order, `source_digests` of the job say which sources
     it reads and their SHA-256 when the run began.
 
-    Raises
-    ------
-    LineageError
-        If a result is not what the job that made it recorded, or a source not what was expected.
+    LineageError if a result is not what the job that made it recorded, or a source not what was
+    expected.
     """
 
     def __init__(self, snakemake: Any) -> None:

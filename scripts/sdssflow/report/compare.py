@@ -80,10 +80,7 @@ class FinishedRun:
 def read_run(folder: str | Path) -> FinishedRun:
     """Read a finished run from its folder, or from the folder `results` in it.
 
-    Raises
-    ------
-    ReportError
-        If it holds no finished run; the message names what is missing.
+    ReportError if it holds no finished run; the message names what is missing.
     """
     folder = Path(folder)
     if not (folder / CRATE).is_file() and (folder / RESULTS).is_dir():
@@ -116,10 +113,7 @@ def read_run(folder: str | Path) -> FinishedRun:
 def compare_runs(first: FinishedRun, second: FinishedRun) -> list[Section]:
     """Return what differs between two runs, scores first.
 
-    Raises
-    ------
-    ReportError, ValueError
-        If predictions that a crate names can't be read.
+    ReportError, ValueError if predictions that a crate names can't be read.
     """
     scores = _scores(first, second)
     settings = _settings(first, second)

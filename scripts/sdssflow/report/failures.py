@@ -155,10 +155,7 @@ def _with_interval(row: pd.Series) -> str:
 def read_predictions(path: str | Path, task: str) -> pd.DataFrame:
     """Read the test objects of the first seed of a predictions.parquet, in the order of `row_id`.
 
-    Raises
-    ------
-    ReportError
-        If the table lacks a column or has no rows.
+    ReportError if the table lacks a column or has no rows.
     """
     names = read_schema(path).names
     missing = [name for name in NEEDED[task] if name not in names]

@@ -266,10 +266,7 @@ def contents(
 
     Splits come in the order of their names: canonical JSON does not keep the order of keys.
 
-    Raises
-    ------
-    KeyError
-        If a sample of the run has no definition.
+    KeyError if a sample of the run has no definition.
     """
     items = [_item(shown, f"{results}/{shown.path}", "explore", run) for shown in CONCEPTS]
     for name in run.samples:

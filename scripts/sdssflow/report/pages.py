@@ -72,10 +72,7 @@ def sample_page(
 ) -> SamplePage:
     """Read everything that `items` names of a sample; those of others are left aside.
 
-    Raises
-    ------
-    ReportError
-        If a file is missing, empty or doesn't fit the others.
+    ReportError if a file is missing, empty or doesn't fit the others.
     """
     mine = [item for item in items if item.sample == name]
     facts = {item.name: read_facts(item.path) for item in mine if item.kind == "data"}

@@ -96,10 +96,7 @@ def reading(
 def read_table(path: str | Path, columns: Iterable[str], empty: bool = False) -> pd.DataFrame:
     """Read a result CSV that must have `columns` and, unless it may be `empty`, rows.
 
-    Raises
-    ------
-    ReportError
-        If the file is missing, not a table, lacks a column or has no rows.
+    ReportError if the file is missing, not a table, lacks a column or has no rows.
     """
     broken = (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError)
     with reading(path, "a table", *broken):

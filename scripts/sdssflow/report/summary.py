@@ -209,10 +209,8 @@ def summarise(
 ) -> TaskSummary:
     """Summarise the models that `items`, of one sample, task and split, are of.
 
-    Raises
-    ------
-    ReportError
-        If a table can't be shown or the scores are of another test part than the predictions.
+    ReportError if a table can't be shown or the scores are of another test part than the
+    predictions.
     """
     task, split = items[0].stage, items[0].split
     anchor = f"{items[0].sample}-{task}-{split}"

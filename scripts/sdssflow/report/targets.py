@@ -75,10 +75,7 @@ def target_page(
     `manifests` are what the bundles say that are applied to it, as
     `configuration.applying.read_manifest` reads them.
 
-    Raises
-    ------
-    ReportError
-        If a file is missing, empty or no table of its kind.
+    ReportError if a file is missing, empty or no table of its kind.
     """
     found = {item.name: item for item in items if item.stage == "estimate" and item.sample == name}
     target = its.target

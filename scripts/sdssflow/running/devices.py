@@ -52,11 +52,8 @@ def reserve(gpus: int, without_gpu: str = "stop", folder: Path = LOCKS) -> Itera
     if nvidia-smi knows them, else what CUDA_VISIBLE_DEVICES says; none if the job is to run on the
     CPU.
 
-    Raises
-    ------
-    RuntimeError
-        If there are fewer than `gpus` (unless there is none, and `without_gpu` is 'cpu'), or if
-        the locks can't be written.
+    RuntimeError if there are fewer than `gpus` (unless there is none, and `without_gpu` is 'cpu'),
+    or if the locks can't be written.
     """
     if without_gpu not in ("stop", "cpu"):
         raise ValueError(
@@ -90,10 +87,8 @@ def reserve(gpus: int, without_gpu: str = "stop", folder: Path = LOCKS) -> Itera
 def do_without(gpus: int, without_gpu: str, reason: str) -> None:
     """Stop for lack of a GPU, or log that the job goes on without.
 
-    Raises
-    ------
-    RuntimeError
-        If `without_gpu` is 'stop': nothing falls back silently. It names the line to change.
+    RuntimeError if `without_gpu` is 'stop': nothing falls back silently. It names the line to
+    change.
     """
     if without_gpu == "stop":
         raise RuntimeError(f"resources.gpu is {gpus}, but {reason}. {IN_THE_PROFILE}")
