@@ -23,16 +23,8 @@ BUNDLES = "results/bundles"  # of the run
 class Applications(NamedTuple):
     """What a run applies.
 
-    Attributes
-    ----------
-    bundles : dict of str to BundledModel
-        By name, with task and seed.
-    targets : dict of str to Target
-        By name.
-    models : dict of str to list of str
-        Of each target, the folders of the bundles that are applied to it.
-    left_out : list of str
-        What is left out, and why, in a line each.
+    Bundles, with task and seed, and targets by name; by target the folders of the bundles that are
+    applied to it; and a line each of what is left out, and why.
     """
 
     bundles: dict[str, BundledModel]

@@ -50,16 +50,9 @@ def per_bin(probability: np.ndarray, bins: int, values: np.ndarray) -> np.ndarra
 class ClassSums:
     """What a class metric is computed from, for m weightings of n objects.
 
-    Attributes
-    ----------
-    truth : (n,) int array
-        True classes, from `class_losses.class_codes`.
-    probability : (n, 3) float64 array
-        Probability of each class.
-    weights : (m, n) array
-        How often each object counts; the first row counts each once.
-    bins : int
-        Calibration bins.
+    `truth` are (n,) int codes of the true classes (`class_losses.class_codes`), `probability` is
+    (n, 3) float64; `weights` (m, n) say how often each object counts, each once in the first row;
+    `bins` are those of the calibration.
     """
 
     truth: np.ndarray

@@ -57,16 +57,9 @@ Outputs = dict[str, np.ndarray]
 class Asked:
     """What is asked of a trained model about m objects, several times in one call.
 
-    Both take (k m, f) float64 features: of all objects, then of all again, k times.
-
-    Attributes
-    ----------
-    score : str
-        Name of the mean of the losses.
-    losses : callable
-        Returns the (k m,) losses of the objects, of whatever features they are given.
-    outputs : callable
-        Returns (k m,) arrays by name: what the model says of them.
+    `losses`, whose mean is the `score`, returns (k m,) losses of the objects, whatever features
+    they are given; `outputs` returns (k m,) arrays by name, what the model says of them. Both take
+    (k m, f) float64 features: of all objects, then of all again, k times.
     """
 
     score: str

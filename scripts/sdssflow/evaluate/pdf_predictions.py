@@ -25,15 +25,9 @@ from sdssflow.regress.calibrations import Calibration, FoldCalibration, by_block
 class PdfPredictor:
     """What `prediction_tables.predict_tests` calls for each model folder and fold.
 
-    Attributes
-    ----------
-    calibrations : mapping of pathlib.Path to Calibration
-        By model folder.
-    write : callable
-        Takes the recalibrated p(z) of each block with `row_id`, `seed` and `fold`, in the order of
-        the calls and their objects: `qp_files.pdf_writer`.
-    threads : int
-        Blocks that are predicted at a time; the result doesn't depend on it.
+    Calibrations are by model folder. `write` takes the recalibrated p(z) of each block with
+    `row_id`, `seed` and `fold`, in the order of the calls and their objects: `qp_files.pdf_writer`.
+    So many threads predict a block each; the result doesn't depend on it.
     """
 
     calibrations: Mapping[Path, Calibration]

@@ -47,14 +47,8 @@ TABLE_COLUMNS = [
 class Shift:
     """How the target of one split and seed differs from the objects with spectra.
 
-    Attributes
-    ----------
-    parts : dict of int to Part
-        The calibration part of each fold.
-    weights : (n,) float64 array
-        Of the objects of all these parts, fold after fold.
-    auc : float
-        `separability`, mean of the folds.
+    `parts` are the calibration part of each fold, `weights`, (n,) float64, those of the objects of
+    all these parts, fold after fold; `auc` is the `separability`, mean of the folds.
     """
 
     parts: dict[int, Part]

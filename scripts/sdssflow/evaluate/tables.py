@@ -31,16 +31,8 @@ Columns = dict[str, np.ndarray]
 class Scores:
     """Several metrics of one model on one set of objects, with their bootstrap replicates.
 
-    Attributes
-    ----------
-    metrics : tuple of Metric
-        The k metrics.
-    values : (k,) float64 array
-        Their values; NaN where undefined.
-    replicates : (r, k) float64 array
-        Their values on the replicates.
-    n : (k,) int array
-        Number of objects that each metric is about.
+    Of the k metrics the (k,) float64 `values`, NaN where undefined, the (r, k) `replicates`, and
+    the (k,) numbers of objects that each is about.
     """
 
     metrics: tuple[Metric, ...]
@@ -212,18 +204,10 @@ def combined_digest(test_digests: Mapping[int, str]) -> str:
 
 
 class Scorer(NamedTuple):
-    """How the models of a task are scored.
+    """How the models of a task are scored: what is computed, and in bins of which variables.
 
-    Attributes
-    ----------
-    metrics : tuple of Metric
-        What is computed.
-    columns : callable
-        Takes predictions and a seed; returns what scores are made of, arrays of n objects.
-    score : callable
-        Takes such columns, (replicates, n) counts and metrics; returns Scores.
-    variables : tuple of str
-        In bins of which they are scored.
+    `columns` takes predictions and a seed and returns what scores are made of, arrays of n objects;
+    `score` takes such columns, (replicates, n) counts and metrics and returns Scores.
     """
 
     metrics: tuple[Metric, ...]

@@ -19,14 +19,10 @@ COMPONENTS = 2
 class PrincipalComponents(NamedTuple):
     """A principal component analysis of n objects in d standardised features.
 
-    Attributes
-    ----------
-    scores : (n, 2) float array
-        The objects along the first two components; each component's largest loading is positive.
-    explained_variance_ratio : (m,) float array
-        Fraction of the variance along each component, m = min(n, d); sums to 1.
-    loadings : (2, d) float array
-        Correlation of each feature with each of the two components.
+    `scores` are the (n, 2) objects along the first two components, of which each one's largest
+    loading is positive; `explained_variance_ratio` is the fraction of the variance along each of
+    the min(n, d) components, which sum to 1; `loadings` are the (2, d) correlations of each feature
+    with each of the two components.
     """
 
     scores: np.ndarray

@@ -57,18 +57,11 @@ FIRST, SECOND = "first", "second"
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """What the results of a run say of it.
+    """What the results of a run, in `folder`, say of it.
 
-    Attributes
-    ----------
-    folder : pathlib.Path
-        Its results.
-    settings : dict
-        `run`, `samples` and `targets`, every default written out.
-    files : dict of str to str
-        SHA-256 of every file and folder of the crate, by its path below the results.
-    records : dict of str to dict
-        The record of each job, by its path below the results.
+    `settings` are `run`, `samples` and `targets`, every default written out; `files` the SHA-256 of
+    every file and folder of the crate, `records` the record of each job, both by the path below the
+    results.
     """
 
     folder: Path
