@@ -65,8 +65,6 @@ class Look(NamedTuple):
 def model_look(place: int) -> Look:
     """Return how the n-th model is drawn: never by colour alone, the first 32 all unlike.
 
-    Examples
-    --------
     >>> model_look(0)
     Look(color='#0072B2', marker='o', linestyle='-')
     >>> model_look(8)

@@ -23,8 +23,6 @@ ARCHIVE_SENTINELS = (-9999.0,)
 class Defects:
     """Counts of defects, in the order in which they are found.
 
-    Examples
-    --------
     >>> defects = Defects()
     >>> defects.note("ra", "missing", np.array([False, True, True]), KEPT_AS_NULL)
     >>> print(defects.frame().to_csv(index=False), end="")

@@ -224,8 +224,6 @@ def named_devices(visible: str, cards: list[Card] | None) -> list[str]:
     As in CUDA, an entry that is none (-1, an index too high) ends the list. Entries are indices or
     what UUIDs of cards or MIG instances begin with; without `cards` they are taken as they are.
 
-    Examples
-    --------
     >>> named_devices("1,GPU-8,-1,0", [Card("GPU-7c1"), Card("GPU-8f2")])
     ['GPU-8f2']
     """

@@ -60,8 +60,6 @@ def polynomial(
 def dwarf_colors(gi: np.ndarray, metallicity: np.ndarray) -> np.ndarray:
     """Colours u-g, g-r, r-i, i-z (n, 4) of main-sequence stars, 0.3 < g - i < 1.6, -2 < [Fe/H] < 0.
 
-    Examples
-    --------
     >>> dwarf_colors(np.array([0.6]), np.array([-0.5])).round(3)
     array([[1.269, 0.448, 0.152, 0.049]])
     """

@@ -230,8 +230,6 @@ def _scaled(stored: np.ndarray, column: Column) -> np.ndarray:
 class WordSum:
     """Sum of 32-bit words in ones' complement, of bytes that come in parts of any length.
 
-    Examples
-    --------
     >>> total = WordSum()
     >>> total.update(bytes([0, 0, 0, 1, 0xFF])), total.update(bytes([0xFF, 0xFF, 0xFF, 9]))
     (None, None)

@@ -87,8 +87,6 @@ def import_bulk(
 def query(source: BulkSource) -> str:
     """Write the selection in words for the report, in place of SQL.
 
-    Examples
-    --------
     >>> query(BulkSource(kind="bulk", folder=".", selection=[]))
     'all spectra with photometry'
     """
