@@ -31,7 +31,7 @@ from sdssflow.evaluate.class_metrics import METRICS, class_scores
 from sdssflow.models.folders import class_probabilities, program
 from sdssflow.prepare.parts import Part, read_part
 from sdssflow.prepare.splits import hash_uniform
-from sdssflow.report.chosen_models import models
+from sdssflow.report.model_figures import models
 
 FOLDS = 5
 SHOWN = ("log_loss", "ece", "accuracy", "macro_f1")

@@ -23,7 +23,7 @@ if SCRIPTS not in sys.path:
     sys.path.insert(0, SCRIPTS)
 
 from sdssflow import code_digests, failures, terminal
-from sdssflow.running import queue, runs
+from sdssflow.running import runs
 from sdssflow.configuration import loading, renames
 from sdssflow.configuration.applying import estimated, load_applications
 from sdssflow.configuration.cuts import Cuts
@@ -33,10 +33,10 @@ from sdssflow.estimate.partitions import partitions
 from sdssflow.files import write_text
 from sdssflow.outputs import outputs
 from sdssflow.project import shipped
-from sdssflow.provenance import digests, records
+from sdssflow.provenance import lineage, records
 from sdssflow.provenance.lineage import LineageError
-from sdssflow.report import chosen_models, figures
-from sdssflow.report.contents import contents
+from sdssflow.report import figures, model_figures
+from sdssflow.report.figures import contents
 
 
 def configuration_layers():
@@ -119,8 +119,8 @@ PDF_REGRESSORS = those(RUN.regressors, lambda its: its.gives_pdf)
 SEARCHING_REGRESSORS = those(RUN.regressors, lambda its: getattr(its, "search", None))
 EXPLAINED = set(RUN.importance.models)
 MODELS = {"classify": RUN.classifiers, "regress": RUN.regressors}
-PDF_SAMPLES = those(SAMPLES, lambda sample: chosen_models.pdf_models(RUN, sample))
-LEARNING_SAMPLES = those(SAMPLES, lambda sample: chosen_models.learning(RUN, sample))
+PDF_SAMPLES = those(SAMPLES, lambda sample: model_figures.pdf_models(RUN, sample))
+LEARNING_SAMPLES = those(SAMPLES, lambda sample: model_figures.learning(RUN, sample))
 STANDIN = code_digests.program_digest("skyserver_standin.server", SCRIPTS, CODE)
 
 
@@ -159,13 +159,13 @@ def one_of(names):
 
 def models_of(sample, task="regress", among=None):
     """Names of the models that a sample trains for a task, of all or among these."""
-    names = chosen_models.models(RUN, SAMPLES[sample], task)
+    names = model_figures.models(RUN, SAMPLES[sample], task)
     return [name for name in names if among is None or name in among]
 
 
 def learning_models(wildcards):
     """Parameter function: settings of the models with learning curves, as JSON by task and name."""
-    asked = chosen_models.learning(RUN, SAMPLES[wildcards.sample])
+    asked = model_figures.learning(RUN, SAMPLES[wildcards.sample])
     found = {
         task: json.loads(definitions({name: MODELS[task][name] for name in names}))
         for task, names in asked.items()
@@ -196,7 +196,7 @@ def source_files(wildcards):
 
 @functools.cache
 def digest_of(path):
-    return digests.content_of(path).sha256
+    return lineage.content_of(path).sha256
 
 
 def source_digests(wildcards):
@@ -261,7 +261,7 @@ def of_models(path, task="regress", among=None):
 
 def explained_samples(task):
     """Names of the samples with a model whose use of features is measured."""
-    return those(SAMPLES, lambda sample: chosen_models.explained(RUN, sample, task))
+    return those(SAMPLES, lambda sample: model_figures.explained(RUN, sample, task))
 
 
 def explanation(name, task):

@@ -221,7 +221,7 @@ rule compare_splits:
         models=lambda its: json.dumps(
             {task: models_of(its.sample, task) for task in SAMPLES[its.sample].tasks}
         ),
-        pdf_models=lambda its: chosen_models.pdf_models(RUN, SAMPLES[its.sample]),
+        pdf_models=lambda its: model_figures.pdf_models(RUN, SAMPLES[its.sample]),
         classes=as_text(RUN.class_scores.canonical()),
         redshifts=as_text(RUN.redshift_scores.canonical()),
         bootstrap=as_text(RUN.bootstrap.canonical()),

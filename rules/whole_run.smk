@@ -61,7 +61,7 @@ def code_of_kind(made):
             made,
             *dict.fromkeys(
                 program
-                for task, names in chosen_models.learning(
+                for task, names in model_figures.learning(
                     RUN, SAMPLES[its.sample]
                 ).items()
                 for name in names
@@ -95,7 +95,7 @@ def check_folder():
         for applied in target.models:
             if applied.bundle is not None:
                 failures.present(applied.bundle, f"target {name}: models: bundle")
-    if os.path.isdir(digests.RECORDS) and not os.path.isdir(".snakemake/metadata"):
+    if os.path.isdir(lineage.RECORDS) and not os.path.isdir(".snakemake/metadata"):
         failures.refuse(
             "The folder .snakemake is gone, by which Snakemake knows which results are out of date. "
             "Make them all again: rm -r results && snakemake. Or, if you know that nothing has "
@@ -143,7 +143,7 @@ def check_gpus():
             "cluster: they would be submitted without a GPU and then ask for one. "
             + instead
         )
-    if queue.available() and not queue.has_gpus():
+    if runs.available() and not runs.has_gpus():
         raise WorkflowError(
             f"{', '.join(asking)}: they ask for a GPU, and no node of this cluster has one "
             f"(sinfo -o '%N %G'). {instead}"
@@ -174,7 +174,7 @@ def begin_run():
             )
             PRELOADED.append(Preload(scripts, CODE))
         runs.begin_run(Path.cwd(), submits=not workflow.local_exec)
-    except (queue.QueueError, LineageError, WorkflowError) as error:
+    except (runs.QueueError, LineageError, WorkflowError) as error:
         failures.refuse(error)
 
 

@@ -3,14 +3,14 @@
 The pages open from disk without a network: figures, style and script are inside them. The index
 begins with what was found in each sample, and its most telling figure, and ends with how all of it
 was made; each sample's page goes from its scores back to its source; a target's says what models
-made of objects without spectra. Which files they show is decided in `sdssflow.report.contents`
+made of objects without spectra. Which files they show is decided in `sdssflow.report.figures`
 alone, so that the rule's input and the pages can't disagree. One job writes all forms from the same
 tables, read once: a card and a page can't differ.
 
 Inputs
 ------
 contents : list of paths
-    What `sdssflow.report.contents.contents` lists, in that order.
+    What `sdssflow.report.figures.contents` lists, in that order.
 predictions : list of predictions.parquet, may be empty
     Devices, versions and digests of test parts; the objects that the pages show one by one. Scores
     that quote another test part than the predictions beside them are refused.
@@ -53,7 +53,7 @@ from sdssflow.configuration.targets import Target, read_manifest
 from sdssflow.files import write_text
 from sdssflow.logs import run
 from sdssflow.report.cards import markdown
-from sdssflow.report.contents import contents, matched
+from sdssflow.report.figures import contents, matched
 from sdssflow.report.latex import latex
 from sdssflow.report.pages import concepts_section, sample_page, tables_of
 from sdssflow.report.provenance import Provenance, read_model_run, read_training

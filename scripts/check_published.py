@@ -26,10 +26,9 @@ import logging
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.figures import Figures
 from sdssflow.configuration.published import PublishedNumber
-from sdssflow.evaluate.curves import scores_of_curves
 from sdssflow.evaluate.published import VERDICTS, check_numbers
 from sdssflow.evaluate.published_figures import draw_curves
-from sdssflow.evaluate.selections import weighted_scores
+from sdssflow.evaluate.selections import scores_of_curves, weighted_scores
 from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run
 from sdssflow.plotting import save_figure, style

@@ -21,8 +21,6 @@ Output
     figures : PNG or SVG, each named after its figure
 """
 
-from functools import cache
-
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.figures import Figures
 from sdssflow.estimate.drawn import read_drawn
@@ -37,7 +35,6 @@ def main(snakemake):
     inputs, params = snakemake.input, snakemake.params
     summaries = read_summaries(inputs.summaries)
 
-    @cache
     def read(name):
         match name:
             case "sky":

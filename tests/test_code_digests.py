@@ -113,9 +113,9 @@ def imported_packages(path):
 
 
 def test_what_the_snakefile_imports_is_light():
-    entries = ["running/runs", "running/queue", "code_digests", "configuration/loading",
+    entries = ["running/runs", "code_digests", "configuration/loading",
                "configuration/regressors", "configuration/applying", "outputs",
-               "estimate/partitions", "report/contents"]  # fmt: skip
+               "estimate/partitions", "report/figures"]  # fmt: skip
     for entry in entries:
         path = ROOT / f"scripts/sdssflow/{entry}.py"
         for module in {path, *local_modules(path, ROOT / "scripts", MEMORY)}:
@@ -235,7 +235,7 @@ def reruns(modules):
         (["evaluate/paper_metrics.py"], 6, set()),  # score_photoz among them
         (["report/figures.py", "evaluate/redshift_figures.py"], 3, set()),
         (["report/figures.py", "evaluate/class_figures.py"], 2, set()),
-        (["configuration/exploration.py", "explore/catalogue_figures.py"], 3, set()),
+        (["configuration/sample.py", "explore/catalogue_figures.py"], 3, set()),
     ],
     ids=[
         "classifier",

@@ -299,10 +299,7 @@ def _spread(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
 def plausible(table: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
     """Return a table with null for what can't be, as -9999, and refuse columns that are mostly so.
 
-    Raises
-    ------
-    BundleError
-        If most values of a column are outside of its range: fluxes, say.
+    BundleError if most values of a column are outside of its range: fluxes, say.
     """
     for name in (name for name in columns if name in table.column_names):
         values = table[name].cast(pa.float64()).to_numpy().copy()

@@ -85,10 +85,7 @@ def code_digest(
     `library_of` says; `programs` names those that it imports while it runs, such as those of a
     kind of model.
 
-    Raises
-    ------
-    SyntaxError
-        If the script or a module does not parse, or imports by a relative name.
+    SyntaxError if the script or a module does not parse, or imports by a relative name.
     """
     script = Path(script).resolve()
     memory = memory or Memory()

@@ -26,18 +26,9 @@ _told: set[str] = set()
 def replacing(path: str | Path, shared: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside `path` that takes its place when the block succeeds.
 
-    Parameters
-    ----------
-    path : path-like
-        The final file. Missing parent folders are made.
-    shared : bool
-        Whether whoever may write into the folder may read and write the file, whatever our umask.
-
-    Yields
-    ------
-    pathlib.Path
-        A file of the same suffix to write to. On an exception it is removed and `path` is left
-        as it was.
+    It is of the same suffix; on an exception it is removed and `path` is left as it was. Missing
+    parent folders are made. With `shared`, whoever may write into the folder may read and write the
+    file, whatever our umask.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -183,10 +174,7 @@ def write_text(path: str | Path, text: str, shared: bool = False) -> None:
 def write_json(path: str | Path, content: Any, shared: bool = False) -> None:
     """Write `content` as JSON with sorted keys, whole or not at all; `shared` as in `replacing`.
 
-    Raises
-    ------
-    ValueError
-        If `content` holds NaN or an infinity, which JSON has no word for.
+    ValueError if `content` holds NaN or an infinity, which JSON has no word for.
     """
     text = json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n"
     write_text(path, text, shared)
@@ -195,10 +183,7 @@ def write_json(path: str | Path, content: Any, shared: bool = False) -> None:
 def read_bounded(path: str | Path, most: int) -> bytes:
     """Read a file that others may have put there: a plain one, of at most `most` bytes.
 
-    Raises
-    ------
-    OSError
-        If it is a pipe, a device or a folder, or larger.
+    OSError if it is a pipe, a device or a folder, or larger.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would hold us indefinitely
     with os.fdopen(handle, "rb") as stream:

@@ -2,12 +2,19 @@
 
 Scripts end with ``run(main, snakemake)``; nothing else in the project touches logging handlers. A
 job that has succeeded leaves its record (`sdssflow.provenance.records`).
+
+No output has two writers, whoever started them: a job of a killed run, or one on a node that the
+scheduler has given up, can still be at work when its successor begins. So a job holds a lock for
+its outputs as long as it works; its successor waits. The kernel releases the lock of a process that
+dies, on shared file systems that of a node that dies too (NFS 4, Lustre with -o flock).
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
+import hashlib
 import logging
 import random
 import sys
@@ -21,9 +28,9 @@ from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
+from sdssflow.files import lock
 from sdssflow.project import PROJECT
 from sdssflow.provenance.records import Inputs, write_record
-from sdssflow.running.writers import sole_writer
 
 logger = logging.getLogger("sdssflow")
 UNWRITABLE = {
@@ -37,6 +44,8 @@ MORE_MEMORY = "Run fewer jobs at a time (--cores 1); on a cluster, give the rule
 MOST_CHARACTERS = 20_000  # of a reason: it is looked for in the end of the log
 OURS = (Path(__file__).resolve().parent, PROJECT / "scripts")
 Item = TypeVar("Item")
+WRITERS = Path(".snakemake/sdssflow_writers")
+EVERY_SECONDS = 1.0
 
 
 def run(main: Callable[[Any], None], snakemake: Any) -> None:
@@ -168,3 +177,30 @@ def progress(
             last = now
             rest = (now - started) / done * (total - done)
             logger.info("%s: %d of %d, about %.0f s to go", label, done, total, rest)
+
+
+@contextlib.contextmanager
+def sole_writer(outputs: Iterable[str], folder: Path = WRITERS) -> Iterator[None]:
+    """Hold the outputs of a job, as its rule names them; wait while another process holds them.
+
+    `folder` of the locks is shared by all machines that run jobs of the workflow.
+    """
+    paths = sorted(map(str, outputs))
+    folder.mkdir(parents=True, exist_ok=True)
+    name = hashlib.sha256("\n".join(paths).encode()).hexdigest()[:24]
+    with (folder / f"{name}.lock").open("a") as stream:
+        _wait(stream.fileno(), paths)
+        yield
+
+
+def _wait(handle: int, paths: list[str]) -> None:
+    told = False
+    while True:
+        try:
+            lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if not told:
+                logger.warning("waiting: another job still writes %s", ", ".join(paths))
+                told = True
+            time.sleep(EVERY_SECONDS)

@@ -12,7 +12,7 @@ from typing import Any
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.targets import Target
-from sdssflow.report.chosen_models import models
+from sdssflow.report.model_figures import models
 
 TASKS = ("classify", "regress")
 

@@ -25,23 +25,11 @@ POGSON = 2.5 / np.log(10.0)
 
 
 def asinh_to_flux(magnitude: np.ndarray, band: str) -> np.ndarray:
-    """Flux of an asinh magnitude.
+    """Flux of (n,) SDSS asinh magnitudes in one of the bands u, g, r, i, z.
 
-    Parameters
-    ----------
-    magnitude : (n,) array
-        SDSS asinh magnitude in mag.
-    band : str
-        One of u, g, r, i, z.
+    In maggies (units of the flux of a source of magnitude 0); negative beyond the zero-flux
+    magnitude.
 
-    Returns
-    -------
-    (n,) array
-        Flux in maggies (units of the flux of a source of magnitude 0); negative beyond the
-        zero-flux magnitude.
-
-    Examples
-    --------
     >>> f"{asinh_to_flux(20.0, 'r'):.3e}"
     '9.999e-09'
     """
@@ -63,21 +51,11 @@ def pogson_to_flux(magnitude: np.ndarray) -> np.ndarray:
 def luptitude(
     magnitude: np.ndarray, band: str, system: str, extinction: np.ndarray | float = 0.0
 ) -> np.ndarray:
-    """Asinh magnitude corrected for extinction in flux space.
+    """Asinh magnitude corrected for extinction in flux space, all in mag.
 
     Subtracting the extinction from an asinh magnitude is exact for bright sources only; near the
-    noise the flux has to be corrected.
-
-    Parameters
-    ----------
-    magnitude : (n,) array
-        Magnitude in mag.
-    band : str
-        One of u, g, r, i, z.
-    system : {'asinh', 'pogson'}
-        What `magnitude` is.
-    extinction : (n,) array or float
-        Extinction in the band, in mag.
+    noise the flux has to be corrected. The `system` says what `magnitude` is, 'asinh' or 'pogson';
+    the extinction is that in the band, (n,) or one number.
     """
     flux = asinh_to_flux(magnitude, band) if system == "asinh" else pogson_to_flux(magnitude)
     return flux_to_asinh(flux * np.exp(np.asarray(extinction, dtype=float) / POGSON), band)

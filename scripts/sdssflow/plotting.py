@@ -65,8 +65,6 @@ class Look(NamedTuple):
 def model_look(place: int) -> Look:
     """Return how the n-th model is drawn: never by colour alone, the first 32 all unlike.
 
-    Examples
-    --------
     >>> model_look(0)
     Look(color='#0072B2', marker='o', linestyle='-')
     >>> model_look(8)
@@ -109,16 +107,8 @@ def draw_all(
 ) -> None:
     """Draw the figures that paths are named after, and save them.
 
-    Parameters
-    ----------
-    paths : iterable of path-like
-        Where to write them; the stem of each is the name of its figure.
-    figures : mapping
-        Of each name the function that draws it and the names of its arguments.
-    read : callable
-        Returns an argument by its name; called once for each.
-    settings : Figures
-        Format and resolution.
+    The stem of each path is the name of its figure, of which `figures` have the function that draws
+    it and the names of its arguments; `read` returns an argument by its name, called once for each.
     """
     read = functools.cache(read)
     for path in paths:
@@ -166,12 +156,7 @@ def draw_bins(
     frame = scores_by_bin[scores_by_bin["seed"].astype(str) == "all"]
     metrics = list(metrics)
     figure, axes = plt.subplots(
-        len(metrics),
-        len(variables),
-        sharex="col",
-        sharey="row",
-        squeeze=False,
-        figsize=size,
+        len(metrics), len(variables), sharex="col", sharey="row", squeeze=False, figsize=size
     )
     for line, metric in zip(axes, metrics, strict=True):
         for axis, variable in zip(line, variables, strict=True):
@@ -194,24 +179,11 @@ def running_percentiles(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return where and how `y` is distributed along `x`, in bins with equal numbers of objects.
 
-    Parameters
-    ----------
-    x, y : (n,) array
-        Pairs with a NaN are left out.
-    bins : int
-        Most bins.
-    fewest : int
-        Fewest objects in a bin: small samples get fewer bins, and none if they have fewer objects.
+    Pairs of `x` and `y`, (n,), with a NaN are left out. There are at most so many bins, with at
+    least `fewest` objects: small samples get fewer bins, and none if they have fewer objects.
+    Returned are the (m,) medians of `x` in each bin and the (m, 3) 16th, 50th and 84th percentiles
+    of `y`.
 
-    Returns
-    -------
-    center : (m,) array
-        Median of `x` in each bin.
-    percentiles : (m, 3) array
-        16th, 50th and 84th percentile of `y`.
-
-    Examples
-    --------
     >>> center, bands = running_percentiles(np.arange(4.0), np.array([0.0, 2.0, 5.0, 7.0]), 2)
     >>> center, bands[:, 1]
     (array([0.5, 2.5]), array([1., 6.]))

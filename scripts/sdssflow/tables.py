@@ -126,10 +126,7 @@ def write_parquet_blocks(
         That digest, as `content_digest` gives it.
     """
     digest = ContentDigest(schema)
-    with (
-        replacing(path) as temporary,
-        _writer(temporary, schema) as writer,
-    ):
+    with replacing(path) as temporary, _writer(temporary, schema) as writer:
         for block in _of_equal_size(blocks, schema):
             digest.update(block)
             writer.write_table(block, row_group_size=ROW_GROUP)

@@ -6,8 +6,9 @@ refused: a test must not be green because of a mistranslation. Nothing of the st
 here, only constants of the photometry and the writing of files. Its modules::
 
     server.py         the search page, what it does to the text of a query, and its command line
-    translation.py, sql_types.py   T-SQL and ADQL to DuckDB, by an allow-list
-    database.py       the tables, as DuckDB views over the Parquet files; rows as .NET writes them
+    translation.py    T-SQL and ADQL to DuckDB, by an allow-list
+    database.py       the tables, as DuckDB views over the Parquet files; types and dialects of
+                      SQL; rows as .NET writes them
     loopback.py       requests, answers, how they go over the wire, and the log of all
     tap.py            a minimal TAP service over the same tables
     sky/              the simulated sky

@@ -4,6 +4,12 @@ In a CSV answer `real` has 7 and `float` 15 significant digits (`ToString()` of 
 NULL is empty, and a text is quoted only for a comma; quotes inside stay as they are. Numbers are
 formatted by DuckDB, vectorised. Its printf rounds exact halves to even where .NET rounds them away
 from zero, so those are found and moved by one bit first.
+
+Photoz is made of the redshifts of the spectra and noise. As in the SDSS it has the primary objects
+that look extended (the view GalaxyTag). Its scatter grows with the magnitude, 2 % of the redshifts
+have nothing to do with the object, for 1 in 200 the fit failed (-9999), and an object that is no
+galaxy has the redshift of some galaxy. All numbers are round ones. The draws are digests of objID,
+so a row is the same whoever asks for it.
 """
 
 from __future__ import annotations
@@ -12,13 +18,12 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-
-from skyserver_standin.photoz import PHOTOZ
-from skyserver_standin.sql_types import Catalog, SqlError, SqlType, Table
 
 BANDS = ("u", "g", "r", "i", "z")
 TIMEOUT_MESSAGE = (
@@ -29,6 +34,97 @@ ROWS_PER_PIECE = 8192
 SIGNIFICANT_DIGITS = {"FLOAT": 7, "DOUBLE": 15}
 # a half of the last digit is a multiple of 2^-bits: 5^k has to divide a number of so many digits
 _HALF_BITS = {"FLOAT": 11, "DOUBLE": 22}
+_MODEL_MAGNITUDES = ", ".join(
+    f"{short}{band} AS {long}_{band}"
+    for short, long in (("", "modelMag"), ("err_", "modelMagErr"))
+    for band in BANDS
+)
+
+_WISE = ", ".join(f"w{k}{what}" for k in (1, 2, 3, 4) for what in ("mpro", "sigmpro"))
+DRAWS = ("noise", "angle", "wild", "failed", "outside", "other")
+UNIFORM = "(md5_number_lower(concat(p.objID, '{word}')) / 18446744073709551616.0) AS {word}"
+
+PHOTOZ = f"""
+WITH truth AS (
+  SELECT bestObjID, min_by(z, specObjID) AS z, min_by(class, specObjID) AS class
+  FROM dbo.SpecObjAll GROUP BY bestObjID
+), drawn AS (
+  SELECT p.objID, p.r - p.extinction_r AS r, coalesce(t.class = 'GALAXY', false) AS galaxy, t.z,
+    {", ".join(UNIFORM.format(word=word) for word in DRAWS)}
+  FROM dbo.PhotoObjAll p JOIN truth t ON t.bestObjID = p.objID WHERE p.mode = 1 AND p.type = 3
+), scattered AS (
+  SELECT *, 0.017 * pow(10, 0.15 * greatest(r - 17.8, 0)) AS sigma,
+    sqrt(-2 * ln(1 - noise)) * cos(2 * pi() * angle) AS normal
+  FROM drawn
+)
+SELECT objID,
+  CAST(CASE WHEN failed < 0.005 THEN -9999 WHEN NOT galaxy OR wild < 0.02 THEN other
+    ELSE z + sigma * (1 + z) * normal END AS FLOAT) AS z,
+  CAST(CASE WHEN failed < 0.005 THEN -9999 ELSE sigma * (1 + abs(z)) END AS FLOAT) AS zErr,
+  CAST(CASE WHEN failed < 0.005 THEN 0 ELSE 100 - floor(30 * other * other) END AS INTEGER)
+    AS nnCount,
+  CAST((CASE WHEN outside < 0.02 THEN -1 ELSE 1 END)
+    * least(7, 1 + greatest(0, floor((r - 19.5) / 0.4))) AS INTEGER) AS photoErrorClass
+FROM scattered
+"""
+
+
+class SqlError(Exception):
+    """An error of the database: HTTP 500 with a JSON body."""
+
+
+class Refused(SqlError):
+    """Valid SQL that the stand-in does not translate, because it might do so wrongly."""
+
+    def __init__(self, construct: str) -> None:
+        super().__init__(f"The stand-in SkyServer does not translate this exactly: {construct}.")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What differs between the T-SQL of SkyServer and the ADQL of a TAP mirror.
+
+    On SQL Server the schema may be left out, texts are equal whatever their case and the blanks at
+    their end, a `real` meets a literal as a real, and NULL comes before all values. On PostgreSQL,
+    on which mirrors run, nothing of this is so. `functions` and `signs` reach the parser.
+    """
+
+    schema: str
+    sql_server: bool
+    functions: frozenset[str]
+    signs: frozenset[str]
+
+
+_FUNCTIONS = frozenset({"count", "sum", "min", "max"})
+_SIGNS = frozenset([",", ".", "(", ")", "=", "<>", "<", "<=", ">", ">=", "+", "-", "*"])
+T_SQL = Dialect("dbo", True, _FUNCTIONS | {"count_big", "cast"}, _SIGNS | {"%", "&"})
+ADQL = Dialect("sdss_dr17", False, _FUNCTIONS | {"mod"}, _SIGNS)
+
+
+class SqlType(IntEnum):
+    """A type of SQL Server; the greater number takes precedence where two meet."""
+
+    VARCHAR = 0
+    INT = 1
+    BIGINT = 2
+    NUMERIC = 3  # numeric(p,0): exact integers of up to 38 digits
+    DECIMAL = 4  # a literal with a decimal point
+    REAL = 5
+    FLOAT = 6
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether values are exact integers."""
+        return self in (SqlType.INT, SqlType.BIGINT, SqlType.NUMERIC)
+
+
+DUCK_TYPES = {
+    SqlType.INT: "INTEGER",
+    SqlType.BIGINT: "BIGINT",
+    SqlType.NUMERIC: "HUGEINT",
+    SqlType.REAL: "FLOAT",
+    SqlType.FLOAT: "DOUBLE",
+}
 _SQL_TYPES = {
     "INTEGER": SqlType.INT,
     "BIGINT": SqlType.BIGINT,
@@ -37,13 +133,54 @@ _SQL_TYPES = {
     "DOUBLE": SqlType.FLOAT,
     "VARCHAR": SqlType.VARCHAR,
 }
-_MODEL_MAGNITUDES = ", ".join(
-    f"{short}{band} AS {long}_{band}"
-    for short, long in (("", "modelMag"), ("err_", "modelMagErr"))
-    for band in BANDS
-)
 
-_WISE = ", ".join(f"w{k}{what}" for k in (1, 2, 3, 4) for what in ("mpro", "sigmpro"))
+
+@dataclass(frozen=True)
+class Value:
+    """A translated expression: DuckDB SQL, its type, and the digits or characters of a literal."""
+
+    sql: str
+    type: SqlType
+    text: str | None = None
+
+    def as_type(self, target: SqlType) -> str:
+        """DuckDB SQL of the value converted to `target`."""
+        if self.type is target:
+            return self.sql
+        # from the digits: a decimal that was rounded to a double may round twice to a float
+        source = f"'{self.text}'" if self.text is not None else self.sql
+        return f"CAST({source} AS {DUCK_TYPES[target]})"
+
+    @property
+    def folded(self) -> str:
+        """DuckDB SQL that is equal where SQL Server finds texts equal."""
+        if self.text is not None:
+            folded = self.text.rstrip(" ").lower().replace("'", "''")
+            return f"'{folded}'"
+        return f"lower(rtrim({self.sql}, ' '))"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the database: its name and its columns in their spelling, with types."""
+
+    name: str
+    columns: dict[str, SqlType]
+
+
+class Catalog:
+    """The tables of the database, found without regard to case, and the dialect that asks them."""
+
+    def __init__(self, tables: list[Table], dialect: Dialect = T_SQL) -> None:
+        self.dialect = dialect
+        self._tables = {table.name.lower(): table for table in tables}
+
+    def table(self, name: str, schema: str = "") -> Table:
+        """Return a table, or raise SqlError if there is none of that name."""
+        wanted = {self.dialect.schema} | ({""} if self.dialect.sql_server else set())
+        if name.lower() not in self._tables or schema.lower() not in wanted:
+            raise SqlError(f"Invalid object name '{f'{schema}.{name}'.lstrip('.')}'.")
+        return self._tables[name.lower()]
 
 
 class Database:

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skyserver_standin.database import Database, csv_pieces
+from skyserver_standin.database import Database, SqlError, csv_pieces
 from skyserver_standin.loopback import (
     CSV,
     Answer,
@@ -28,7 +28,6 @@ from skyserver_standin.loopback import (
     error_json,
     error_page,
 )
-from skyserver_standin.sql_types import SqlError
 from skyserver_standin.translation import translate
 
 if TYPE_CHECKING:
@@ -80,16 +79,9 @@ def guard(command: str, limit: int) -> str:
 class SkyServer(LoopbackServer):
     """A SkyServer on 127.0.0.1 while its `with` block lasts, as `LoopbackServer`.
 
-    Parameters
-    ----------
-    sky : path-like
-        Folder with ``photoobj.parquet`` and, if there are spectra, ``specobj.parquet``.
-    release : int
-        The data release that is served; others do not exist.
-    row_limit : int
-        Greatest number of rows of an answer; put in silently where a query has no TOP.
-    timeout : float
-        Seconds after which a query is broken off.
+    `sky` is a folder with ``photoobj.parquet`` and, if there are spectra, ``specobj.parquet``. No
+    other release than `release` exists. An answer has at most `row_limit` rows, put in silently
+    where a query has no TOP; a query is broken off after `timeout` seconds.
     """
 
     def __init__(

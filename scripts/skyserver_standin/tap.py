@@ -18,9 +18,8 @@ from astropy.io.votable import from_table
 from astropy.io.votable.tree import Info
 from astropy.table import MaskedColumn, Table
 
-from skyserver_standin.database import BANDS, Database
+from skyserver_standin.database import ADQL, BANDS, Catalog, Database, SqlError
 from skyserver_standin.loopback import Answer, Request, error_page
-from skyserver_standin.sql_types import ADQL, Catalog, SqlError
 from skyserver_standin.translation import translate
 
 DEFAULT_MAXREC = 20_000

@@ -26,7 +26,7 @@ from sqlglot import expressions as exp
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokens import Token
 
-from skyserver_standin.sql_types import (
+from skyserver_standin.database import (
     DUCK_TYPES,
     Catalog,
     Dialect,

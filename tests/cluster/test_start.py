@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from sdssflow import failures
-from sdssflow.running import queue, runs, start
+from sdssflow.running import runs, start
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "work/.snakemake/locks").mkdir(parents=True)
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
-    monkeypatch.setattr(queue, "available", lambda: (tmp_path / "bin/squeue").exists())
+    monkeypatch.setattr(runs, "available", lambda: (tmp_path / "bin/squeue").exists())
     return tmp_path / "work"
 
 
@@ -31,7 +31,7 @@ def command(folder, name, script):
 
 def queued(folder, *jobs):
     """Make a squeue that lists jobs until scancel was called; return what scancel was told."""
-    lines = "\n".join(queue.SEPARATOR.join(job) for job in jobs)
+    lines = "\n".join(runs.SEPARATOR.join(job) for job in jobs)
     (folder.parent / "list").write_text(lines + "\n")
     here = folder.parent
     command(folder, "squeue", f"test -e {here}/cancelled || cat {here}/list")
@@ -59,7 +59,7 @@ def test_only_jobs_of_this_folder_and_workflow_are_ours(folder):
         ("10", "RUNNING", "other", "(null)", here),
         ("11", "RUNNING", "sdssflow_run", "rule_x", f"{here}/below"),
     )
-    assert [str(job) for job in queue.jobs_of(folder)] == [
+    assert [str(job) for job in runs.jobs_of(folder)] == [
         "7 (running: train_network_wildcards_a)",
         "8_2 (pending: sdssflow_run)",
         "9 (running: x)",
@@ -123,15 +123,15 @@ def test_adopting_cancels_what_has_not_begun(folder, monkeypatch):
 def test_cancelling_waits_till_they_are_gone_and_says_if_they_are_not(folder, monkeypatch):
     queued(folder, ("7", "COMPLETING", "sdssflow_run", "rule_x", str(folder)))
     command(folder, "scancel", "true")  # and the job stays
-    monkeypatch.setattr(queue, "ENDING_SECONDS", 0.0)
-    monkeypatch.setattr(queue.time, "sleep", lambda _: None)
-    with pytest.raises(queue.QueueError, match="still in the queue.*nothing was submitted"):
+    monkeypatch.setattr(runs, "ENDING_SECONDS", 0.0)
+    monkeypatch.setattr(runs.time, "sleep", lambda _: None)
+    with pytest.raises(runs.QueueError, match="still in the queue.*nothing was submitted"):
         runs.cancel_orphans(folder)
 
 
 def test_a_run_that_submits_needs_an_answer_and_a_local_one_does_not(folder, caplog):
     command(folder, "squeue", "echo down >&2; exit 1")
-    with pytest.raises(queue.QueueError, match="squeue failed: down"):
+    with pytest.raises(runs.QueueError, match="squeue failed: down"):
         runs.begin_run(folder, submits=True)
     runs.begin_run(folder, submits=False)
     assert "can't tell whether an earlier run left jobs" in caplog.text

@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from sdssflow.doctor.findings import FAULT, OK, WARNING
-from sdssflow.doctor.locks import Runs, check_incomplete, check_locks, snakemake_runs
-from sdssflow.running.queue import SEPARATOR
+from sdssflow.doctor.machine import Runs, check_incomplete, check_locks, snakemake_runs
+from sdssflow.running.runs import SEPARATOR
 
 
 @pytest.fixture

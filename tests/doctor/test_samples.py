@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sdssflow.doctor.findings import FAULT, NOT_NEEDED, OK, WARNING
-from sdssflow.doctor.samples import (
+from sdssflow.doctor.examination import (
     archive_addresses,
     check_archives,
     check_configuration,
     check_loopback,
     load_configuration,
 )
+from sdssflow.doctor.findings import FAULT, NOT_NEEDED, OK, WARNING
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "config/config.yaml"

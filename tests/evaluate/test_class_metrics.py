@@ -23,8 +23,8 @@ from sdssflow.evaluate.class_metrics import (
     class_scores,
     compare_classifiers,
     confusion_table,
+    reliability_table,
 )
-from sdssflow.evaluate.reliability import reliability_table
 from sdssflow.evaluate.tables import (
     Predictions,
     bin_numbers,
@@ -40,6 +40,10 @@ FEW_BINS = ClassScores(calibration_bins=5, magnitude_bins=3)
 BOOTSTRAP = Bootstrap(replicates=100, seed=3)
 DIGESTS = {1: "a" * 12, 2: "b" * 12}
 COUNT = 300
+
+
+def seen(truth, probability):
+    return {"truth": truth, "probability": probability}
 
 
 def random_predictions(count=400, seed=0, classes=3):
@@ -224,7 +228,7 @@ def test_reliability_of_honest_probabilities_lies_on_the_diagonal():
     generator = np.random.default_rng(0)
     probability = generator.dirichlet((0.5, 0.3, 0.4), 20_000)
     truth = (generator.random(20_000)[:, None] > probability.cumsum(axis=1)).sum(axis=1)
-    table = reliability_table([truth], [probability], [draws(20_000)], SETTINGS, 0.999)
+    table = reliability_table([seen(truth, probability)], [draws(20_000)], SETTINGS, 0.999)
     gap = (table["fraction"] - table["mean_probability"]).abs()
     allowed = 4 * np.sqrt(table["mean_probability"] * (1 - table["mean_probability"]) / table["n"])
     assert (gap <= allowed + 1e-3).all()
@@ -240,7 +244,7 @@ def test_fractions_lie_in_the_band_of_right_probabilities_and_leave_it_if_they_a
     too_sure = probability**2 / (probability**2).sum(axis=1, keepdims=True)
 
     def inside(stated):
-        table = reliability_table([truth], [stated], [draws(20_000)], SETTINGS, 0.95)
+        table = reliability_table([seen(truth, stated)], [draws(20_000)], SETTINGS, 0.95)
         low, high = table["consistent_lower"], table["consistent_upper"]
         assert (low <= high).all()
         return ((low <= table["fraction"]) & (table["fraction"] <= high)).mean()
@@ -252,7 +256,7 @@ def test_fractions_lie_in_the_band_of_right_probabilities_and_leave_it_if_they_a
 def test_reliability_weighs_up_to_the_calibration_error():
     truth, probability = random_predictions()
     counts = draws(len(truth))
-    table = reliability_table([truth], [probability], [counts], SETTINGS, 0.9)
+    table = reliability_table([seen(truth, probability)], [counts], SETTINGS, 0.9)
     top = table[table["subset"] == "all"]
     gap = (top["n"] * (top["fraction"] - top["mean_probability"]).abs()).sum() / top["n"].sum()
     scores = as_dict(class_scores(truth, probability, counts, SETTINGS))

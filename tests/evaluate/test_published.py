@@ -17,7 +17,6 @@ from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.figures import Figures
 from sdssflow.configuration.published import PublishedNumber
 from sdssflow.evaluate import reproduction
-from sdssflow.evaluate.curves import scores_of_curves
 from sdssflow.evaluate.published import (
     COLUMNS,
     DIFFERS,
@@ -29,6 +28,7 @@ from sdssflow.evaluate.published import (
     agreement,
     check_numbers,
 )
+from sdssflow.evaluate.selections import scores_of_curves
 from sdssflow.evaluate.tables import Predictions
 from sdssflow.tables import content_digest, read_csv, write_csv, write_parquet
 from tests.jobs import run

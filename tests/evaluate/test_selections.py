@@ -8,10 +8,10 @@ import pytest
 
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.published import PublishedNumber, Selection
+from sdssflow.evaluate.bootstrap import effective_number
 from sdssflow.evaluate.published import Refused
 from sdssflow.evaluate.selections import (
     NotCoveredError,
-    effective_number,
     selection_weights,
     weighted_scores,
 )

@@ -11,7 +11,8 @@ import pytest
 import weigh_spectra
 
 from sdssflow.configuration.bootstrap import Bootstrap
-from sdssflow.evaluate.likeness import density_ratios, effective_number, separability
+from sdssflow.evaluate.bootstrap import effective_number
+from sdssflow.evaluate.likeness import density_ratios, separability
 from sdssflow.evaluate.redshift_metrics import normalised_residual, sigma_nmad
 from sdssflow.evaluate.shift import TABLE_COLUMNS, measure_shift, shift_scores, target_features
 from tests.evaluate.pdf_predictions import gaussian_frame

@@ -9,7 +9,7 @@ from snakemake.iocontainers import Params
 
 from sdssflow.files import file_digest
 from sdssflow.logs import run as run_job
-from sdssflow.provenance import digests, records
+from sdssflow.provenance import lineage, records
 from sdssflow.provenance.lineage import LineageError, record_of
 from sdssflow.provenance.records import LOCK, note, record_path, write_record
 
@@ -20,8 +20,8 @@ TIMES = ("started", "ended", "seconds", "cpu_seconds", "peak_memory_mb")
 def reads(monkeypatch):
     """Paths whose content was read."""
     seen = []
-    read = digests.read_content
-    monkeypatch.setattr(digests, "read_content", lambda path: seen.append(str(path)) or read(path))
+    read = lineage.read_content
+    monkeypatch.setattr(lineage, "read_content", lambda path: seen.append(str(path)) or read(path))
     return seen
 
 
@@ -111,12 +111,12 @@ def test_a_folder_is_one_output_and_its_mark_is_not_part(jobs):
     job = jobs["train_regressor"]
     jobs["import_catalogue"].write()
     job.write()
-    found = digests.read_content(job.writes)
+    found = lineage.read_content(job.writes)
     assert found.bytes == 6
     Path(job.writes, ".snakemake_timestamp").unlink()
-    assert digests.read_content(job.writes) == found
+    assert lineage.read_content(job.writes) == found
     Path(job.writes, "card.json").rename(Path(job.writes, "other.json"))
-    assert digests.read_content(job.writes).sha256 != found.sha256
+    assert lineage.read_content(job.writes).sha256 != found.sha256
 
 
 def test_what_a_job_wrote_is_read_again_only_after_a_touch(jobs, reads):
@@ -193,7 +193,7 @@ def test_a_broken_card_is_no_error(jobs, text):
     first, second = list(jobs.values())[:2]
     first.write()
     first.record()
-    digests.card_path(first.writes).write_text(text)
+    lineage.card_path(first.writes).write_text(text)
     second.write()
     assert second.record()["inputs"][first.writes]["sha256"] == file_digest(first.writes)
 
@@ -202,9 +202,9 @@ def test_paths_outside_the_folder_have_cards_in_it(jobs, tmp_path_factory):
     outside = tmp_path_factory.mktemp("archive") / "bulk.csv"
     outside.write_text("x\n")
     for path in (outside, os.path.relpath(outside)):
-        digests.content_of(path)
-        assert digests.read_card(path)["sha256"] == file_digest(outside)
-        assert digests.card_path(path).is_relative_to(".snakemake/sdssflow_files/elsewhere")
+        lineage.content_of(path)
+        assert lineage.read_card(path)["sha256"] == file_digest(outside)
+        assert lineage.card_path(path).is_relative_to(".snakemake/sdssflow_files/elsewhere")
 
 
 def test_a_job_whose_record_can_not_be_written_fails(jobs):

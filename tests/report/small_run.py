@@ -13,8 +13,8 @@ from sdssflow.configuration.applying import Estimated
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.targets import Target
-from sdssflow.report.chosen_models import models
-from sdssflow.report.contents import contents
+from sdssflow.report.figures import contents
+from sdssflow.report.model_figures import models
 from sdssflow.tables import with_metadata, write_csv, write_parquet
 from tests.jobs import Named, run
 from tests.report.small_tables import (

@@ -10,7 +10,7 @@ from sdssflow.evaluate import learning, split_comparison
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.redshift_pdf.qp_files import write_pdfs
 from sdssflow.report import charts
-from sdssflow.report.chosen_models import models, pdf_models
+from sdssflow.report.model_figures import models, pdf_models
 
 CLASSES = ("GALAXY", "QSO", "STAR")
 METRICS = {
@@ -155,7 +155,8 @@ def operating_points(item, names):
         row |= {of: 0.957, f"{of}_lower": 0.941, f"{of}_upper": 0.969}
     none = {key: np.nan for key in row if key not in ("aim", "wanted", "seeds")}
     rows = [row, row | none | {"wanted": 0.99, "seeds": 0}]
-    about = [{"model": model, "subset": name} for model in names for name in CLASSES]
+    quoted = {"data_digest": digest(item.sample, item.split, "all")}
+    about = [{"model": model, "subset": name} | quoted for model in names for name in CLASSES]
     return pd.DataFrame([one | row for one in about for row in rows])
 
 

@@ -6,8 +6,7 @@ import pytest
 import yaml
 
 from sdssflow.report.cards import markdown
-from sdssflow.report.sections import Section
-from sdssflow.report.tables import Cell, Table, word_columns
+from sdssflow.report.sections import Cell, Section, Table, word_columns
 from sdssflow.tables import read_csv
 
 

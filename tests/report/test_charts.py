@@ -14,7 +14,7 @@ from sdssflow.report.charts import (
     stacks_chart,
 )
 from sdssflow.report.rendering import LIBRARY, TEMPLATES
-from sdssflow.report.tables import ReportError
+from sdssflow.report.sections import ReportError
 from tests.report import small_tables
 
 

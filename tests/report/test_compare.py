@@ -10,7 +10,7 @@ import pytest
 from sdssflow.command import main
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.files import file_digest
-from sdssflow.report.runs_compared import compare_runs, flat, read_run
+from sdssflow.report.compare import compare_runs, flat, read_run
 from sdssflow.tables import with_metadata, write_parquet
 from tests.evaluate.test_paired_runs import predictions
 from tests.report.test_pages import parse, text_of

@@ -3,7 +3,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from sdssflow.report.tables import ReportError
+from sdssflow.report.sections import ReportError
 from sdssflow.tables import read_csv, read_parquet, write_csv, write_parquet
 
 CASES = [

@@ -9,7 +9,7 @@ import pytest
 
 from sdssflow.report.glossary import METRICS
 from sdssflow.report.latex import escaped, latex
-from sdssflow.report.tables import Cell, Column, Table
+from sdssflow.report.sections import Cell, Column, Table
 
 HOSTILE = r"50% of $x_1 & {y} #1 \input{z} ~^<>|"
 

@@ -6,7 +6,7 @@ import pytest
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.evaluate.sdss_photoz import NAME
-from sdssflow.report.contents import contents
+from sdssflow.report.figures import contents
 from sdssflow.report.provenance import Provenance
 from sdssflow.report.summary import summarise
 from sdssflow.tables import write_csv

@@ -6,7 +6,7 @@ from sdssflow.evaluate.published import COLUMNS
 from sdssflow.evaluate.published_figures import draw_curves
 from sdssflow.plotting import save_figure, style
 from sdssflow.report.published_numbers import published_section, published_tables
-from sdssflow.report.tables import ReportError
+from sdssflow.report.sections import ReportError
 from sdssflow.tables import read_csv, write_csv
 
 ROW = {

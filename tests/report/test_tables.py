@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdssflow.report import tables
-from sdssflow.report.comparisons import split_sentence, split_table
+from sdssflow.report import sections
 from sdssflow.report.glossary import (
     BETTER,
     HEADLINES,
@@ -29,7 +28,8 @@ from sdssflow.report.scores import (
     score_table,
     seed_digests,
 )
-from sdssflow.report.tables import ReportError, decimals, fixed, plain, with_interval
+from sdssflow.report.sections import ReportError, decimals, fixed, plain, with_interval
+from sdssflow.report.summary import split_sentence, split_table
 
 
 def scores(values, metric="sigma_nmad", convention="median subtracted"):
@@ -174,17 +174,17 @@ def test_plain_tables_leave_out_blank_columns_and_format_by_name():
     frame = pd.DataFrame(
         {"step": [10000], "rows": [10000], "nothing": [np.nan], "words": [""], "chosen": [True]}
     )
-    table = tables.plain_table(frame, "t", "", [])
+    table = sections.plain_table(frame, "t", "", [])
     assert [column.label for column in table.columns] == ["step", "rows", "chosen"]
     assert [cell.text for cell in table.rows[0]] == ["10000", "10,000", "yes"]
 
 
 def test_what_all_rows_share_moves_to_the_notes():
     frame = pd.DataFrame({"k": [2, 3], "n": [325, 325], "data_digest": "42ff", "seed": ["1", "1"]})
-    table = tables.plain_table(frame, "t", "", ["first"])
+    table = sections.plain_table(frame, "t", "", ["first"])
     assert [column.label for column in table.columns] == ["k"]
     assert table.notes == ["first", "This table: N = 325, data digest 42ff, seed 1"]
-    different = tables.plain_table(frame.assign(n=[325, 20]), "t", "", [])
+    different = sections.plain_table(frame.assign(n=[325, 20]), "t", "", [])
     assert [column.label for column in different.columns] == ["k", "n"]
 
 
@@ -222,7 +222,7 @@ def test_a_table_that_cannot_be_shown_is_named(tmp_path, content, message):
     if content is not None:
         Path(path).write_bytes(content)
     with pytest.raises(ReportError, match=message) as raised:
-        tables.read_table(path, ("model", "seed"))
+        sections.read_table(path, ("model", "seed"))
     assert str(path) in str(raised.value)
 
 

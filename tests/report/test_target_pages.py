@@ -11,7 +11,7 @@ from sdssflow.configuration.applying import Applications, estimated
 from sdssflow.configuration.reading import ConfigurationError
 from sdssflow.configuration.targets import read_manifest
 from sdssflow.report import figures
-from sdssflow.report.contents import contents
+from sdssflow.report.figures import contents
 from tests.report.small_tables import manifest
 from tests.report.test_pages import elements, ids, links, parse, text_of
 

@@ -10,17 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from sdssflow import files
-from sdssflow.running import writers
+from sdssflow import files, logs
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 WRITER = """
 import logging, sys, time
 from pathlib import Path
-from sdssflow.running import writers
-writers.EVERY_SECONDS = 0.02
+from sdssflow import logs
+logs.EVERY_SECONDS = 0.02
 logging.basicConfig(stream=sys.stdout, format="%(message)s", force=True)
-with writers.sole_writer(sys.argv[2:], Path(sys.argv[1])):
+with logs.sole_writer(sys.argv[2:], Path(sys.argv[1])):
     print("begins", time.monotonic(), flush=True)
     sys.stdin.read()
     print("ends", time.monotonic(), flush=True)
@@ -92,7 +91,7 @@ def without_locks(request, monkeypatch, caplog):
 
 
 def test_a_job_without_locks_warns_once_and_works(folder, without_locks, tmp_path):
-    with writers.sole_writer(["a.csv", "b.csv"], folder):
+    with logs.sole_writer(["a.csv", "b.csv"], folder):
         for name in ("a.csv", "b.csv", "a.csv"):
             files.write_text(tmp_path / name, name)
         with files.locked(tmp_path / "x.lock"):

@@ -2,8 +2,8 @@
 
 import pytest
 
+from skyserver_standin.database import SqlError
 from skyserver_standin.server import GuardError, guard
-from skyserver_standin.sql_types import SqlError
 
 LIMIT = 1000
 

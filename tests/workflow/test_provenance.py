@@ -10,7 +10,7 @@ from pathlib import PurePath
 import pytest
 
 from sdssflow.files import file_digest
-from sdssflow.provenance.digests import read_content
+from sdssflow.provenance.lineage import read_content
 from tests.provenance.validation import issues
 from tests.workflow.conftest import Run
 

@@ -24,19 +24,10 @@ def write_catalogue(
 ) -> pd.DataFrame:
     """Write a catalogue block by block; return its defects, as `Defects.frame` has them.
 
-    Parameters
-    ----------
-    blocks : iterable of pyarrow.Table
-        Rows in the catalogue's order, with `columns` in the catalogue's types.
-    columns : mapping
-        Columns of the catalogue, besides `row_id`, by their names; written in the order of the
-        schema, those that it does not know behind them.
-    path : path-like
-        The catalogue.
-    about : mapping
-        Its provenance, read when the last block is written.
-    limit : int, optional
-        At most this many rows, the first ones.
+    `blocks` are rows in the catalogue's order, in the catalogue's types, of which at most `limit`
+    are written. `columns` are those besides `row_id`, by their names; they are written in the order
+    of the schema, those that it does not know behind them. `about` is the provenance, read when the
+    last block is written.
     """
     ordered = [name for name in {**COLUMNS, **columns} if name in columns]
     schema = pa.schema([field("row_id"), *(field(name, columns) for name in ordered)])

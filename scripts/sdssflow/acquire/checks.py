@@ -23,8 +23,6 @@ ARCHIVE_SENTINELS = (-9999.0,)
 class Defects:
     """Counts of defects, in the order in which they are found.
 
-    Examples
-    --------
     >>> defects = Defects()
     >>> defects.note("ra", "missing", np.array([False, True, True]), KEPT_AS_NULL)
     >>> print(defects.frame().to_csv(index=False), end="")
@@ -97,12 +95,8 @@ def measured(
 
     Parameters
     ----------
-    name, column : str, Column
-        Column of the catalogue, and what it is.
     values : (n,) float64 array
-        Its values, NaN where `missing`; changed.
-    missing : (n,) bool array
-        Where there is no value at all.
+        Its values, NaN where `missing`, (n,) bool; changed.
     sentinels : sequence of float
         Numbers that mean "no value"; in positions, whole numbers and columns beyond ugriz with a
         range only where out of it.

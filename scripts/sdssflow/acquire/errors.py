@@ -16,8 +16,6 @@ class CatalogueError(ValueError):
 
     Rows are counted from 0, as `row_id` is, lines of a text file from 1.
 
-    Examples
-    --------
     >>> print(CatalogueError("a.csv", "'x' is no number", "Correct it.", column="ra", row=0))
     a.csv: column 'ra', row 0: 'x' is no number. Correct it.
     """

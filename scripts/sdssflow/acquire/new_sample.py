@@ -96,22 +96,12 @@ def draft(
 ) -> tuple[dict[str, Any], str]:
     """Return the definition of a sample, and how it is known whether magnitudes are corrected.
 
-    Parameters
-    ----------
-    name, table : str
-        Name of the sample, path of its file.
-    present : iterable of str
-        Columns of the file.
-    stated : dict
-        Columns of `zspec` and `spec_class` that the user names, else None.
-    corrected : bool, optional
-        What the user says of the magnitudes.
+    `table` is the path of its file, `present` are the columns of it, `stated` those of `zspec` and
+    `spec_class` that the user names, else None; `corrected` is what the user says of the
+    magnitudes.
 
-    Raises
-    ------
-    UnclearError
-        If no magnitude is there in all bands, no truth, or nothing tells whether magnitudes are
-        corrected for extinction.
+    UnclearError if no magnitude is there in all bands, no truth, or nothing tells whether
+    magnitudes are corrected for extinction.
     """
     present = list(present)
     kinds = {in_names: _magnitudes(present, in_names) for in_names in (False, True)}

@@ -193,8 +193,6 @@ def declaration(found: pa.Field) -> dict[str, object]:
 def id_parts(name: str, ids: np.ndarray) -> dict[str, np.ndarray]:
     """Return what the ids (n,) of a column, as uint64, contain of other columns: int64, (n,) each.
 
-    Examples
-    --------
     >>> parts = id_parts("objid", np.array([1237648720693755918], dtype=np.uint64))
     >>> {name: int(values[0]) for name, values in parts.items()}
     {'rerun': 301, 'run': 756, 'camcol': 2, 'field': 427}

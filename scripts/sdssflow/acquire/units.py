@@ -38,8 +38,6 @@ def parse_unit(text: str, expected: str) -> Any:
     What ``h`` means depends on the unit that is `expected`. Text that no spelling and no format of
     astropy reads is a ValueError.
 
-    Examples
-    --------
     >>> parse_unit("Degrees", "deg"), parse_unit("AB mag", "mag"), parse_unit("--", "mag")
     (Unit("deg"), Unit("mag"), None)
     """

@@ -23,16 +23,8 @@ BUNDLES = "results/bundles"  # of the run
 class Applications(NamedTuple):
     """What a run applies.
 
-    Attributes
-    ----------
-    bundles : dict of str to BundledModel
-        By name, with task and seed.
-    targets : dict of str to Target
-        By name.
-    models : dict of str to list of str
-        Of each target, the folders of the bundles that are applied to it.
-    left_out : list of str
-        What is left out, and why, in a line each.
+    Bundles, with task and seed, and targets by name; by target the folders of the bundles that are
+    applied to it; and a line each of what is left out, and why.
     """
 
     bundles: dict[str, BundledModel]
@@ -57,10 +49,7 @@ def load_applications(
     Bundles and targets whose models are of a sample that is defined, but not among those of this
     run, are left out: whoever runs other samples need not take them out.
 
-    Raises
-    ------
-    ConfigurationError
-        If a definition is missing or not valid, or names what the run does not have.
+    ConfigurationError if a definition is missing or not valid, or names what the run does not have.
     """
     found = Applications({}, {}, {}, [])
 
@@ -102,10 +91,7 @@ def estimated(found: Applications) -> dict[str, Estimated]:
 
     Of a bundle on disk that is missing no task is known: the run stops because of that elsewhere.
 
-    Raises
-    ------
-    ConfigurationError
-        If a file is no bundle, or a target has class priors and no classifier.
+    ConfigurationError if a file is no bundle, or a target has class priors and no classifier.
     """
     of_run = {f"{BUNDLES}/{name}": bundle.task for name, bundle in found.bundles.items()}
     given = {path for paths in found.models.values() for path in paths} - {*of_run}

@@ -10,13 +10,7 @@ from sdssflow.configuration.kinds import ModelSettings
 from sdssflow.configuration.section import Different, Name, PositiveFloat, PositiveInt
 
 Calibration = Literal[
-    "auto",
-    "none",
-    "temperature",
-    "dirichlet_diagonal",
-    "sigmoid",
-    "dirichlet",
-    "isotonic",
+    "auto", "none", "temperature", "dirichlet_diagonal", "sigmoid", "dirichlet", "isotonic"
 ]
 
 

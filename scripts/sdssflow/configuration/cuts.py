@@ -103,11 +103,7 @@ class Classes(Section):
 
     cut: Literal["classes"]
     """Class among those named."""
-    keep: SomeDifferent[Literal["GALAXY", "QSO", "STAR"]] = [
-        "GALAXY",
-        "QSO",
-        "STAR",
-    ]
+    keep: SomeDifferent[Literal["GALAXY", "QSO", "STAR"]] = ["GALAXY", "QSO", "STAR"]
     """The classes to keep."""
 
 

@@ -36,10 +36,7 @@ class Features(Section):
 
     magnitudes: Magnitudes = "model"
     """Which of the SDSS magnitudes colours and magnitudes are made of."""
-    groups: SomeDifferent[FeatureGroup] = [
-        "colors",
-        "reference_magnitude",
-    ]
+    groups: SomeDifferent[FeatureGroup] = ["colors", "reference_magnitude"]
     """Groups of features, in this order. Redshifts, ids, plates, fibres and positions are not
     among them and can't be. What each group holds and needs: docs/features.md."""
     extra: Different[Name] = Field(default=[], exclude_if=lambda names: not names)

@@ -1,18 +1,98 @@
-"""Rows in one file: one that ships with the project, one of your own, or one under an address."""
+"""Rows in one file, shipped, your own or under an address, and which columns can be declared."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 
-from sdssflow.configuration.addresses import FileAddress, file_name
-from sdssflow.configuration.declarable import check_declared, check_mapped
-from sdssflow.configuration.declared import Declarations
+from sdssflow.configuration.declared import Declarations, Declared
+from sdssflow.configuration.leaks import leak_of
 from sdssflow.configuration.section import Different, FilePath, PositiveInt, Section, Text
+from sdssflow.configuration.selection import SELECTABLE
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def check_declared(
+    declared: Mapping[str, Declared], there: Iterable[str], read_from: Mapping[str, str]
+) -> None:
+    """Refuse what can't be declared.
+
+    That is a column that the catalogue knows, one that is the truth by its name or by the one it is
+    `read_from`, and a limit by a column that is not `there`.
+    """
+    for name, column in declared.items():
+        if name in {*SELECTABLE, "row_id", "published_part"}:
+            raise ValueError(f"declared: {name!r} is a column of the catalogue already")
+        for word in (name, read_from.get(name, "")):
+            if reason := leak_of(word):
+                raise ValueError(
+                    f"declared: {name!r} is refused, {word!r} can't be a feature: {reason}"
+                )
+        if column.limit_without not in (None, *there):
+            raise ValueError(
+                f"declared.{name}.limit_without: {column.limit_without!r} is not among the columns"
+            )
+
+
+def check_mapped(
+    declared: Mapping[str, Declared], columns: Mapping[str, str], confirmed: Collection[str]
+) -> None:
+    """Refuse a declared column that `columns` does not map, or by `check_declared`."""
+    for name in declared:
+        if name not in columns:
+            raise ValueError(f"declared: columns does not map {name!r}; say there which it is")
+    unsure = {name: its for name, its in columns.items() if name not in confirmed}
+    check_declared(declared, columns, unsure)
+
+
+def _address(url: str) -> str:
+    if not _names_a_host(url) or "?" in url or "#" in url:
+        raise ValueError("no address of a server: https://HOST/PATH, where a :PORT may follow HOST")
+    return url
+
+
+def _file_address(url: str) -> str:
+    if not _names_a_host(url) or "#" in url or not file_name(url):
+        raise ValueError(
+            "no address of a file: https://HOST/FOLDER/FILE, where a :PORT may follow HOST"
+        )
+    return url
+
+
+def _names_a_host(url: str) -> bool:
+    if "@" in unquote(url):
+        raise ValueError(
+            "no name or password may stand in an address, it would stand in logs and in names of "
+            "folders: put them into the file .netrc in your home folder, in one line, "
+            "machine HOST login NAME password PASSWORD"
+        )
+    try:
+        return bool(urlsplit(url).hostname) and urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
+def file_name(url: str) -> str:
+    """Return the name that an address gives a file, without what no name of a result may hold.
+
+    >>> file_name("https://example.org/a/SDSS%20QSO.tab.gz?download=1")
+    'SDSS_QSO.tab.gz'
+    """
+    return re.sub(r"[^A-Za-z0-9._+-]", "_", unquote(urlsplit(url).path).rpartition("/")[2]).lstrip(
+        "."
+    )
+
+
+FileAddress = Annotated[
+    str, Field(pattern=r"^https://[^\s/]\S*[^\s/]$"), AfterValidator(_file_address)
+]
+Address = Annotated[str, Field(pattern=r"^https?://[^\s/]\S*[^\s/]$"), AfterValidator(_address)]
 
 
 class EmbeddedSource(Section):

@@ -76,11 +76,8 @@ def load_run(config: Mapping[str, Any], origin: str = DEFAULT) -> RunConfigurati
 def load_samples(run: RunConfiguration, documents: Sequence[Document] = ()) -> dict[str, Sample]:
     """Read the definition of each sample that the run asks for; `documents` are those of the run.
 
-    Raises
-    ------
-    ConfigurationError
-        If a file is missing or not valid, or a sample names a model that the run does not define,
-        or has none to train, or two of its results would have one name.
+    ConfigurationError if a file is missing or not valid, or a sample names a model that the run
+    does not define, or has none to train, or two of its results would have one name.
     """
     samples = {}
     for number, name in enumerate(run.samples):

@@ -295,10 +295,7 @@ class PublishedNumber(Section):
 def load_published(folder: str | Path = FOLDER) -> dict[str, PublishedNumber]:
     """Read all published numbers of a folder, by the names of their files.
 
-    Raises
-    ------
-    ConfigurationError
-        If there is none or a file is not valid.
+    ConfigurationError if there is none or a file is not valid.
     """
     paths = sorted(shipped(folder).glob("*.yaml"))
     if not paths:

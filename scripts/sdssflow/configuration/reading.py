@@ -117,11 +117,8 @@ class Document(NamedTuple):
 def read_document(path: str | Path) -> Document:
     """Read one YAML file whose top level is a mapping.
 
-    Raises
-    ------
-    ConfigurationError
-        If it can't be read, is not valid YAML, or says something that would be lost; with file,
-        line and what to do.
+    ConfigurationError if it can't be read, is not valid YAML, or says something that would be lost;
+    with file, line and what to do.
     """
     path = Path(path)
     try:

@@ -24,10 +24,7 @@ TAGS = ("kind", "cut")  # keys by which the members of a union differ
 def use_present_names(model: type[BaseModel], document: Document) -> None:
     """Give the keys of a document of a model their present names, in place.
 
-    Raises
-    ------
-    ConfigurationError
-        If a key stands there by its old name and by its present one.
+    ConfigurationError if a key stands there by its old name and by its present one.
     """
     content = _renamed(model, document.content, (), document)
     document.content.clear()

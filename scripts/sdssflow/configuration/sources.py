@@ -15,16 +15,16 @@ from pydantic import (
     model_validator,
 )
 
-from sdssflow.configuration.addresses import Address
-from sdssflow.configuration.declarable import check_declared, check_mapped
 from sdssflow.configuration.declared import SHIPPED, Declarations
-from sdssflow.configuration.file_sources import EmbeddedSource, FileSource, UrlSource
-from sdssflow.configuration.section import (
-    Different,
-    FilePath,
-    PositiveInt,
-    Section,
+from sdssflow.configuration.file_sources import (
+    Address,
+    EmbeddedSource,
+    FileSource,
+    UrlSource,
+    check_declared,
+    check_mapped,
 )
+from sdssflow.configuration.section import Different, FilePath, PositiveInt, Section, Seed
 from sdssflow.configuration.selection import (
     ALWAYS,
     ALWAYS_PHOTOMETRY,
@@ -35,9 +35,26 @@ from sdssflow.configuration.selection import (
     Condition,
     refuse_statements,
 )
-from sdssflow.configuration.simulated import SimulatedSky
 
 ServiceColumn = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class SimulatedSky(Section):
+    """A sky made by forward modelling, for runs without a network: docs/simulated_sky.md."""
+
+    objects: Annotated[int, Field(ge=640)]
+    """How many spectra it holds, at least a plate's; with `rows: photometry`, how many objects."""
+    seed: Seed = 1
+    """Seed of the draws."""
+    # left out where it says what was always so, as `rows` is
+    oddities: Annotated[int, Field(ge=0)] = Field(default=0, exclude_if=lambda n: n == 0)
+    """How many objects with a spectrum are made odd; which, no model is told. At most half."""
+
+    @model_validator(mode="after")
+    def _most_are_not_odd(self) -> SimulatedSky:
+        if 2 * self.oddities > self.objects:
+            raise ValueError(f"oddities: {self.oddities} are more than half of the objects")
+        return self
 
 
 def _no_magnitude_twice(columns: dict[str, str]) -> dict[str, str]:

@@ -191,10 +191,7 @@ class Target(Described):
 def read_manifest(path: str | Path) -> dict[str, Any]:
     """Read what a bundle, a folder or a ZIP file, says of itself, as it stands there.
 
-    Raises
-    ------
-    ConfigurationError
-        If it is no bundle.
+    ConfigurationError if it is no bundle.
     """
     try:
         if Path(path).is_dir():

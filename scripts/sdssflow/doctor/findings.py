@@ -13,6 +13,7 @@ import subprocess
 from dataclasses import asdict, dataclass
 from typing import Mapping, Sequence  # noqa: UP035 - an old Python has to get as far as its fault
 
+INSTALL = "make installs them (or: pip install --constraint requirements.lock --editable .)"
 SECONDS = 60.0  # on a busy machine even `true` may take some; only what hangs is to be given up
 OK, WARNING, FAULT, NOT_NEEDED = "ok", "warning", "fault", "not needed"
 STATES = (OK, NOT_NEEDED, WARNING, FAULT)

@@ -14,8 +14,7 @@ from typing import Any
 
 import yaml
 
-from sdssflow.doctor.findings import FAULT, OK, WARNING, Finding, ask, listed
-from sdssflow.doctor.python_environment import INSTALL
+from sdssflow.doctor.findings import FAULT, INSTALL, OK, WARNING, Finding, ask, listed
 from sdssflow.project import LIBRARY
 
 SECONDS = 300.0  # the slurm plugin may wait 2 x 10 s for scontrol, and the machine be busy

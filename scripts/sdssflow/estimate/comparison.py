@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from sdssflow.bundle import Bundle
 from sdssflow.estimate.drawn import columns
 from sdssflow.estimate.redshifts import REFERENCE
-from sdssflow.evaluate.likeness import density_ratios, effective_number, separability
+from sdssflow.evaluate.bootstrap import effective_number
+from sdssflow.evaluate.likeness import density_ratios, separability
 from sdssflow.tables import read_parquet
 
 TABLE_COLUMNS = [

@@ -23,20 +23,11 @@ BLOCK = 4_000_000  # numbers of replicates x objects in memory at once
 
 
 def draw_counts(groups: np.ndarray, settings: Bootstrap) -> np.ndarray:
-    """Draw how often each row enters each replicate.
+    """Draw how often each row enters each replicate: (replicates, n) uint8 counts.
 
-    Parameters
-    ----------
-    groups : (n,) array of str
-        Group key of each row; rows of a group enter together.
-    settings : Bootstrap
-        Number of replicates and seed.
-
-    Returns
-    -------
-    (replicates, n) uint8 array
-        Poisson(1) counts, the large-sample limit of drawing with replacement (Hanley &
-        MacGibbon 2006, Comput. Methods Programs Biomed. 83, 57); independent between groups.
+    `groups`, (n,) of str, are the keys of what enters together. Counts are Poisson(1), the
+    large-sample limit of drawing with replacement (Hanley & MacGibbon 2006, Comput. Methods
+    Programs Biomed. 83, 57), and independent between groups.
     """
     keys, members = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     counts = np.empty((settings.replicates, len(keys)), dtype=np.uint8)
@@ -50,21 +41,10 @@ def draw_counts(groups: np.ndarray, settings: Bootstrap) -> np.ndarray:
 def replicate(
     statistic: Callable[..., float | np.ndarray], arrays: tuple[np.ndarray, ...], counts: np.ndarray
 ) -> np.ndarray:
-    """Evaluate `statistic` on each replicate.
+    """Evaluate `statistic` on each replicate: an (r,) or (r, k) array.
 
-    Parameters
-    ----------
-    statistic : callable
-        Takes arrays of shape (m, ...) and returns a number or an array of shape (k,).
-    arrays : tuple of (n, ...) arrays
-        What is resampled along the first axis.
-    counts : (r, n) uint8 array
-        From `draw_counts`.
-
-    Returns
-    -------
-    (r,) or (r, k) array
-        NaN where a replicate is empty.
+    It takes the (n, ...) `arrays`, resampled along the first axis by the (r, n) uint8 `counts` of
+    `draw_counts`, and returns a number or an array of shape (k,). NaN where a replicate is empty.
     """
     values = []
     for count in counts:
@@ -118,24 +98,11 @@ def weighted_sums(weights: np.ndarray, summands: np.ndarray) -> np.ndarray:
 
 
 def ranking_area(score: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the area under the ROC curve for several weightings of the objects.
+    """Return the area under the ROC curve for m weightings of n objects, (m,) float64.
 
-    The area is the chance that an object of the class has a higher score than one that is not,
-    ties counting half (Mann-Whitney).
-
-    Parameters
-    ----------
-    score : (n,) array
-        Probability of the class.
-    positive : (n,) bool array
-        Whether an object is of the class.
-    weights : (m, n) array
-        How often each object counts.
-
-    Returns
-    -------
-    (m,) float64 array
-        NaN where the class or the rest is empty.
+    The area is the chance that an object of the class, (n,) bool `positive`, has a higher (n,)
+    `score` than one that is not, ties counting half (Mann-Whitney); (m, n) `weights` say how often
+    each object counts. NaN where the class or the rest is empty.
     """
     if not len(score):
         return np.full(len(weights), np.nan)
@@ -151,6 +118,16 @@ def ranking_area(score: np.ndarray, positive: np.ndarray, weights: np.ndarray) -
         pairs = of_class.sum(axis=1) * rest.sum(axis=1)
         areas.append((of_class * below).sum(axis=1) / positive_or_nan(pairs))
     return np.concatenate(areas)
+
+
+def effective_number(weights: np.ndarray) -> float:
+    """Return (sum w)^2 / sum w^2: how many objects of equal weight would be as precise.
+
+    >>> effective_number(np.array([1.0, 1.0, 0.0]))
+    2.0
+    """
+    squares = float(np.sum(weights**2))
+    return float(np.sum(weights)) ** 2 / squares if squares else 0.0
 
 
 def positive_or_nan(numbers: np.ndarray) -> np.ndarray:

@@ -72,14 +72,8 @@ def set_scores(
 ) -> Scores:
     """Score class sets, of all objects and of each true class, with bootstrap replicates.
 
-    Parameters
-    ----------
-    columns : dict
-        `truth` (n,) int, from `class_codes`; `sets` (n, 3) bool, which classes are in each set.
-    counts : (replicates, n) uint8 array
-        From `bootstrap.draw_counts`.
-    metrics : sequence of Metric
-        Of `SET_METRICS`.
+    `columns` are `truth` (n,) int, from `class_codes`, and `sets` (n, 3) bool, which classes are in
+    each set; `counts` are (replicates, n) uint8, from `bootstrap.draw_counts`.
     """
     truth = columns["truth"]
     of = {ALL: np.ones(len(truth), bool)}
@@ -160,17 +154,9 @@ def operating_points(
 ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     """Choose thresholds on the calibration part and say what they cost on the test part.
 
-    Parameters
-    ----------
-    predictions : sequence of Predictions
-        Of the test part.
-    held_out : mapping
-        By model, seed and fold: (n, 3) probabilities and (n,) true classes of the calibration part
-        (`classify.held_out`).
-    settings : ClassScores
-        What purities and completenesses are wanted.
-    bootstrap, counts
-        Over groups of test objects.
+    `predictions` and `counts` are of the test part; `held_out` (`classify.held_out`) are, by model,
+    seed and fold, (n, 3) probabilities and (n,) true classes of the calibration part. The settings
+    say what purities and completenesses are wanted.
 
     Returns
     -------

@@ -6,6 +6,7 @@ Each function takes tables as the rules write them and the models in their order
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -105,38 +106,35 @@ def draw_reliability(table: pd.DataFrame, models: Sequence[str]) -> Figure:
 
 def draw_class_sets(table: pd.DataFrame, models: Sequence[str]) -> Figure:
     """Draw coverage and size of class sets against magnitude, one column per class."""
-    figure, axes = plt.subplots(2, 3, figsize=(10, 5.6), sharex=True, sharey="row")
+    labels = {CLASS_SET: "coverage", f"{CLASS_SET}_size": "classes in the set"}
     binned = table[table["variable"] == "reference_mag"]
-    for row, (metric, label) in enumerate(
-        {CLASS_SET: "coverage", f"{CLASS_SET}_size": "classes in the set"}.items()
-    ):
-        for axis, name in zip(axes[row], CLASSES, strict=True):
-            shown = binned[(binned["metric"] == metric) & (binned["subset"] == name)]
-            axis.axhline(CLASS_SET_LEVEL if not row else 1, color="0.5", lw=1)
-            _lines_by_bin(axis, shown, [name for name in models if (shown["model"] == name).any()])
-            axis.set_title(name, color=CLASS_COLORS[name])
-        axes[row, 0].set_ylabel(label)
-    return _against_magnitude(figure, axes[0, 0])
+    return _against_magnitude(binned, models, labels, "row", (CLASS_SET_LEVEL, 1))
 
 
 def draw_by_magnitude(table: pd.DataFrame, models: Sequence[str]) -> Figure:
     """Draw completeness and purity of each class against magnitude, one panel per class."""
-    figure, axes = plt.subplots(2, 3, figsize=(10, 5.6), sharex=True, sharey=True)
-    for row, (metric, label) in enumerate(
-        {"recall": "completeness", "precision": "purity"}.items()
-    ):
+    labels = {"recall": "completeness", "precision": "purity"}
+    return _against_magnitude(table, models, labels, True)
+
+
+def _against_magnitude(
+    table: pd.DataFrame,
+    models: Sequence[str],
+    labels: dict[str, str],
+    sharey: bool | Literal["row"],
+    nominal: tuple[float, ...] = (),
+) -> Figure:
+    """Draw two metrics in bins of magnitude, a row each, with a line where they should be."""
+    figure, axes = plt.subplots(2, 3, figsize=(10, 5.6), sharex=True, sharey=sharey)
+    for row, (metric, label) in enumerate(labels.items()):
         for axis, name in zip(axes[row], CLASSES, strict=True):
             shown = table[(table["metric"] == metric) & (table["subset"] == name)]
-            _lines_by_bin(axis, shown, models)
+            for level in nominal[row : row + 1]:
+                axis.axhline(level, color="0.5", lw=1)
+            _lines_by_bin(axis, shown, [name for name in models if (shown["model"] == name).any()])
             axis.set_title(name, color=CLASS_COLORS[name])
         axes[row, 0].set_ylabel(label)
-    return _against_magnitude(figure, axes[0, 0])
-
-
-def _against_magnitude(figure: Figure, axis: Axes) -> Figure:
-    """Put the legend of one axis, and what the abscissa of all is, on a figure; return it."""
-    handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
     figure.supxlabel("reference magnitude [mag]")
     return figure
 
@@ -161,8 +159,7 @@ def draw_roc(predictions: Sequence[Predictions]) -> Figure:
         axis.set_xlabel("fraction of the others let in")
         axis.set_title(f"{name} against the rest", color=CLASS_COLORS[name])
     axes[0].set_ylabel("completeness")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
     return figure
 
 

@@ -17,6 +17,7 @@ from sdssflow.acquire.schema import CLASSES
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.scores import ClassScores
 from sdssflow.evaluate.bootstrap import (
+    interval,
     positive_or_nan,
     ranking_area,
     weighted_sums,
@@ -24,12 +25,12 @@ from sdssflow.evaluate.bootstrap import (
 )
 from sdssflow.evaluate.class_losses import class_codes, log_losses
 from sdssflow.evaluate.metrics import ALL, Metric, Source
-from sdssflow.evaluate.reliability import per_bin, reliability
 from sdssflow.evaluate.tables import (
     Columns,
     Predictions,
     Scorer,
     Scores,
+    bin_numbers,
     compare_models,
     counts_by_seed,
 )
@@ -39,20 +40,19 @@ BRIER = Source("Brier 1950", "https://doi.org/10.1175/1520-0493(1950)078%3C0001:
 GUO = Source("Guo et al. 2017", "https://arxiv.org/abs/1706.04599")
 
 
+def per_bin(probability: np.ndarray, bins: int, values: np.ndarray) -> np.ndarray:
+    """Spread `values` over columns, one for each bin of equal width that `probability` is in."""
+    numbers = bin_numbers(np.clip(probability, 0, 1), np.linspace(0, 1, bins + 1))
+    return np.eye(bins)[numbers] * values[:, None]
+
+
 @dataclass(frozen=True)
 class ClassSums:
     """What a class metric is computed from, for m weightings of n objects.
 
-    Attributes
-    ----------
-    truth : (n,) int array
-        True classes, from `class_losses.class_codes`.
-    probability : (n, 3) float64 array
-        Probability of each class.
-    weights : (m, n) array
-        How often each object counts; the first row counts each once.
-    bins : int
-        Calibration bins.
+    `truth` are (n,) int codes of the true classes (`class_losses.class_codes`), `probability` is
+    (n, 3) float64; `weights` (m, n) say how often each object counts, each once in the first row;
+    `bins` are those of the calibration.
     """
 
     truth: np.ndarray
@@ -215,20 +215,10 @@ def class_scores(
     settings: ClassScores,
     metrics: tuple[Metric, ...] = METRICS,
 ) -> Scores:
-    """Score class probabilities, with bootstrap replicates.
+    """Score (n, 3) float64 class probabilities, with bootstrap replicates.
 
-    Parameters
-    ----------
-    truth : (n,) int array
-        True classes, from `class_losses.class_codes`.
-    probability : (n, 3) float64 array
-        Probability of each class.
-    counts : (replicates, n) uint8 array
-        From `bootstrap.draw_counts`.
-    settings : ClassScores
-        Number of calibration bins.
-    metrics : tuple of Metric
-        Of `METRICS`; all by default.
+    `truth` are (n,) int codes, from `class_losses.class_codes`; `counts` are (replicates, n) uint8,
+    from `bootstrap.draw_counts`; `metrics` are of `METRICS`, all by default.
     """
     bins = settings.calibration_bins
     sums = ClassSums(truth, probability, with_point_estimate(counts), bins)
@@ -268,13 +258,9 @@ def compare_classifiers(
 ) -> dict[str, pd.DataFrame]:
     """Score all models of one split, given by their predictions of the same objects.
 
-    `counts` are of `tables.counts_by_seed`, where they are drawn already.
-
-    Returns
-    -------
-    dict of str to pandas.DataFrame
-        `scores`, `differences`, `scores_by_bin`, `confusion`, `reliability`; columns as
-        docs/architecture.md lists them.
+    `counts` are of `tables.counts_by_seed`, where they are drawn already. Returned are `scores`,
+    `differences`, `scores_by_bin`, `confusion` and `reliability`, with the columns that
+    docs/architecture.md lists.
     """
     counts = counts or counts_by_seed(predictions, bootstrap)
     bins = settings.magnitude_bins
@@ -284,7 +270,7 @@ def compare_classifiers(
     models = {one.model: {seed: _columns(one, seed) for seed in one.seeds} for one in predictions}
     return tables | {
         "confusion": _confusion(models),
-        "reliability": reliability(models, counts, settings, bootstrap.level),
+        "reliability": _reliability(models, counts, settings, bootstrap.level),
     }
 
 
@@ -322,3 +308,75 @@ def _confusion(models: Mapping[str, Mapping[int, Columns]]) -> pd.DataFrame:
             tables.append(confusion_table(**each).assign(model=model, seed=seed))
     columns = ["model", "seed", "truth", "predicted", "count", "fraction"]
     return pd.concat(tables, ignore_index=True)[columns]
+
+
+def _reliability(
+    models: Mapping[str, Mapping[int, Columns]],
+    counts: Mapping[int, np.ndarray],
+    settings: ClassScores,
+    level: float,
+) -> pd.DataFrame:
+    """Return `model`, `seed` (all) and the calibration curves of each model."""
+    tables = []
+    for model, by_seed in models.items():
+        of_seeds = [*by_seed.values()], [counts[seed] for seed in by_seed]
+        table = reliability_table(*of_seeds, settings, level)
+        table.insert(0, "model", model)
+        table.insert(1, "seed", ALL)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def reliability_table(
+    seeds: Sequence[Columns], counts: Sequence[np.ndarray], settings: ClassScores, level: float
+) -> pd.DataFrame:
+    """Return the calibration curves, pooled over seeds: `truth` and `probability` of each.
+
+    The columns are `subset` (``all``: the most probable class, else the probability of that class),
+    `bin_low`, `bin_high`, `n` (predictions of all seeds), `mean_probability`, `fraction` of them
+    that are right, `lower`, `upper` (of the bootstrap), `consistent_lower`, `consistent_upper`:
+    where the fraction of right probabilities lies (Bröcker & Smith 2007), by the binomial
+    distribution of as many objects as one seed has there. Empty bins are left out.
+    """
+    from scipy.stats import binom  # only here, and its import takes long
+
+    bins = settings.calibration_bins
+    edges = np.linspace(0, 1, bins + 1)
+    tables = []
+    for subset in (ALL, *CLASSES):
+        sums = np.zeros((1 + len(counts[0]), 3 * bins))
+        for columns, count in zip(seeds, counts, strict=True):
+            stated, right = _stated(**columns, subset=subset)
+            summands = [per_bin(stated, bins, of) for of in (np.ones_like(stated), stated, right)]
+            sums += weighted_sums(with_point_estimate(count), np.hstack(summands))
+        number, stated_sum, right_sum = np.split(sums, 3, axis=1)
+        fraction = right_sum / positive_or_nan(number)
+        lower, upper = interval(fraction[1:], level)
+        table = pd.DataFrame(
+            {
+                "subset": subset,
+                "bin_low": edges[:-1],
+                "bin_high": edges[1:],
+                "n": number[0].astype(int),
+                "mean_probability": (stated_sum / positive_or_nan(number))[0],
+                "fraction": fraction[0],
+                "lower": lower,
+                "upper": upper,
+            }
+        )
+        table = table[table["n"] > 0]
+        objects = np.ceil(table["n"] / len(seeds))
+        ends = binom.interval(level, objects, np.clip(table["mean_probability"], 0, 1))
+        names = ("consistent_lower", "consistent_upper")
+        tables.append(
+            table.assign(**{n: end / objects for n, end in zip(names, ends, strict=True)})
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def _stated(truth: np.ndarray, probability: np.ndarray, subset: str) -> tuple[np.ndarray, ...]:
+    """Return the probability that is tested and, as numbers, whether it was right."""
+    if subset == ALL:
+        return probability.max(axis=1), (probability.argmax(axis=1) == truth).astype(float)
+    code = CLASSES.index(subset)
+    return probability[:, code], (truth == code).astype(float)

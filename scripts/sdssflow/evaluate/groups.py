@@ -34,13 +34,9 @@ def agreement(
     labels : dict of str to (n,) int array
         The group of each object by each algorithm; -1 for noise, a group of its own here.
     truth : (n,) array of str
-        True groups; objects with '' are left out.
-    truth_name : str
-        What they are.
+        True groups, which are `truth_name`; objects with '' are left out.
     objects : (n,) array of str
-        Equal for duplicates of one object, which are drawn together.
-    bootstrap : Bootstrap
-        Replicates, level and seed.
+        Equal for duplicates of one object, which the bootstrap draws together.
 
     Returns
     -------

@@ -57,16 +57,9 @@ Outputs = dict[str, np.ndarray]
 class Asked:
     """What is asked of a trained model about m objects, several times in one call.
 
-    Both take (k m, f) float64 features: of all objects, then of all again, k times.
-
-    Attributes
-    ----------
-    score : str
-        Name of the mean of the losses.
-    losses : callable
-        Returns the (k m,) losses of the objects, of whatever features they are given.
-    outputs : callable
-        Returns (k m,) arrays by name: what the model says of them.
+    `losses`, whose mean is the `score`, returns (k m,) losses of the objects, whatever features
+    they are given; `outputs` returns (k m,) arrays by name, what the model says of them. Both take
+    (k m, f) float64 features: of all objects, then of all again, k times.
     """
 
     score: str
@@ -163,14 +156,8 @@ def explain_models(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return `importance_table` and `dependence_table` of some models of a split.
 
-    Parameters
-    ----------
-    models : sequence of str
-        Their names.
-    folders : sequence of path-like
-        Their folders, one per model and seed, seeds running fastest.
-    tests, seeds, ask, settings, bootstrap
-        As for `draw_tests`, which says what is refused.
+    `folders` are theirs, one per model and seed, seeds running fastest; the rest is as for
+    `draw_tests`, which says what is refused.
     """
     tables = []
     for place, model in enumerate(progress(models, len(models), "explaining")):
@@ -193,29 +180,12 @@ def draw_tests(
 ) -> dict[int, Drawn]:
     """Draw the test objects of each seed that a model is asked about.
 
-    Parameters
-    ----------
-    folders, tests : sequence of path-like
-        Model folders and ``test.parquet`` files, one per seed.
-    seeds : sequence of int
-        The seeds.
-    ask : callable
-        Takes model folder, fold and the drawn objects of that fold; returns `Asked`.
-    settings : Importance
-        How many objects and permutations; the seed of both.
-    bootstrap : Bootstrap
-        Replicates and seed of the intervals.
+    `folders` and `tests` are model folders and ``test.parquet`` files, one per seed. `ask` takes
+    model folder, fold and the drawn objects of that fold. The settings say how many objects and
+    permutations, and the seed of both.
 
-    Returns
-    -------
-    dict of int to Drawn
-        By seed.
-
-    Raises
-    ------
-    ValueError
-        If a folder and a test table are not of the same sample, split, seed and features, or the
-        model can't be given one of the objects.
+    ValueError if a folder and a test table are not of the same sample, split, seed and features, or
+    the model can't be given one of the objects.
     """
     found = {}
     for folder, test, seed in zip(map(Path, folders), map(Path, tests), seeds, strict=True):
@@ -276,20 +246,10 @@ def feature_groups(names: Sequence[str]) -> dict[str, list[str]]:
 def importance_table(model: str, drawn: Mapping[int, Drawn], level: float) -> pd.DataFrame:
     """Measure the importance of each feature and group of features for one model.
 
-    Parameters
-    ----------
-    model : str
-        Name of the model.
-    drawn : mapping of int to Drawn
-        From `draw_tests`.
-    level : float
-        Two-sided confidence level of the intervals, a bootstrap over the objects' groups.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `IMPORTANCE_COLUMNS`: a row per seed, and `all` for their mean, of each feature and group;
-        `value` is the mean loss after permutation minus `unpermuted`, the mean loss before.
+    `drawn` is from `draw_tests`; intervals are of a bootstrap over the objects' groups, with the
+    two-sided confidence `level`. Returned are `IMPORTANCE_COLUMNS`: a row per seed, and `all` for
+    their mean, of each feature and group; `value` is the mean loss after permutation minus
+    `unpermuted`, the mean loss before.
     """
     names = next(iter(drawn.values())).folds[0].part.feature_names
     sets = [("feature", name, [name]) for name in names]
@@ -318,20 +278,10 @@ def dependence_table(
 ) -> pd.DataFrame:
     """Compute the partial dependence of one model on its most important features.
 
-    Parameters
-    ----------
-    model, drawn, level
-        As for `importance_table`.
-    importance : pandas.DataFrame
-        What that returned.
-    settings : Importance
-        How many features and values.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `DEPENDENCE_COLUMNS`, mean over seeds: for each feature, by `rank`, and value `at`, the mean
-        of each output with its interval. A feature that no drawn object has gets no row.
+    `importance` is what `importance_table` returned of the same `drawn` objects; the settings say
+    how many features and values. Returned are `DEPENDENCE_COLUMNS`, mean over seeds: for each
+    feature, by `rank`, and value `at`, the mean of each output with its interval. A feature that no
+    drawn object has gets no row.
     """
     single = importance[(importance["kind"] == "feature") & (importance["seed"] == ALL)]
     ranked = single.sort_values("value", ascending=False, kind="stable")

@@ -38,7 +38,7 @@ FEWEST_POINTS = 4  # for three numbers
 COMPLEMENTS = {"accuracy": "error_rate"}
 METRICS = {"classify": ("accuracy", "log_loss"), "regress": ("sigma_nmad", "rms")}
 CURVE_COLUMNS = [
-    *("task", "model", "part", "metric", "objects", "value", "lower", "upper", "n", "seeds"),
+    *("task", "model", "part", "metric", "objects", "value", "lower", "upper", "n", "seeds")
 ]
 FIT_COLUMNS = [
     *("task", "model", "part", "metric", "points", "objects"),
@@ -94,17 +94,13 @@ def measure_model(
     task : {'classify', 'regress'}
         What is learnt.
     settings : ModelSettings
-        What is trained.
+        What is trained, with so many `threads`.
     folds : sequence of Fold
         Of all seeds; the objects scored are pooled over the folds of a seed.
     sizes : (p,) int array
         Numbers of training objects.
     scorer : Scorer
         With the metrics of `METRICS`.
-    bootstrap : Bootstrap
-        Replicates, level and seed.
-    threads : int
-        Threads to train with.
 
     Returns
     -------
@@ -270,20 +266,9 @@ def learning_tables(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return ``curves.csv`` and ``fits.csv`` of a split.
 
-    Parameters
-    ----------
-    models : mapping
-        Task -> name -> settings of a model.
-    read : callable
-        Returns the folds of all seeds.
-    sizing : tuple of int
-        Smallest number of training objects and how many numbers.
-    scorers : mapping
-        Task -> from `scorer_of`.
-    bootstrap : Bootstrap
-        Replicates, level and seed.
-    threads : int
-        Threads to train with.
+    `models` are settings by task and name, `scorers` those of `scorer_of` by task. `read` returns
+    the folds of all seeds. `sizing` are the smallest number of training objects and how many there
+    are to be.
     """
     folds = read()
     available = min(len(fold.parts["train"]) for fold in folds)

@@ -19,17 +19,10 @@ def density_ratios(
 ) -> np.ndarray:
     """Return how much denser the target is than the objects with spectra, at some of the latter.
 
-    Parameters
-    ----------
-    features : (n, f) float64 array
-        Of the objects to weigh, which are among the objects with spectra.
-    spectroscopic : (s, f) float64 array
-        All objects with spectra.
-    target : (t, f) float64 array
-        Objects that weights are to imitate. A missing feature counts as the mean of the objects
-        with spectra.
-    neighbours : int
-        Number k of neighbours within which densities are counted; all others if they are fewer.
+    `features`, (n, f), are of the objects to weigh, which are among the `spectroscopic` ones,
+    (s, f); the objects that weights are to imitate are `target`, (t, f), where a missing feature
+    counts as the mean of the objects with spectra. Densities are counted within k `neighbours`, all
+    others if they are fewer.
 
     Returns
     -------
@@ -53,16 +46,6 @@ def density_ratios(
     radius = distance[:, 0] * (1 + 1e-12)
     within = KDTree(standardised(target)).query_ball_point(points, radius, return_length=True)
     return (within / len(target)) / (neighbours / others)
-
-
-def effective_number(weights: np.ndarray) -> float:
-    """Return (sum w)^2 / sum w^2: how many objects of equal weight would be as precise.
-
-    >>> effective_number(np.array([1.0, 1.0, 0.0]))
-    2.0
-    """
-    squares = float(np.sum(weights**2))
-    return float(np.sum(weights)) ** 2 / squares if squares else 0.0
 
 
 def separability(spectroscopic: np.ndarray, target: np.ndarray) -> float:

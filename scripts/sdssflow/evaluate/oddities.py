@@ -19,7 +19,7 @@ from sdssflow.evaluate.bootstrap import (
 RANKINGS = {"isolation": 1, "sparsity": 1, "reconstruction": 1, "combined": -1}
 PRECISION, RECALL = "average precision", "recall at N"
 COLUMNS = [
-    *("ranking", "score", "kind", "value", "lower", "upper", "chance", "oddities", "injected", "n"),
+    *("ranking", "score", "kind", "value", "lower", "upper", "chance", "oddities", "injected", "n")
 ]
 
 
@@ -28,16 +28,8 @@ def oddity_scores(
 ) -> pd.DataFrame:
     """Score each ranking of `outliers` by which objects were made odd.
 
-    Parameters
-    ----------
-    outliers : pyarrow.Table
-        ``row_id`` and the columns of `RANKINGS`.
-    catalogue : pyarrow.Table
-        ``row_id, objid`` of at least these rows.
-    oddities : pyarrow.Table
-        ``objid, kind`` of all that were made odd.
-    bootstrap : Bootstrap
-        Replicates, level and seed; objects are drawn.
+    `outliers` are ``row_id`` and the columns of `RANKINGS`, `catalogue` the ``row_id, objid`` of at
+    least these rows, `oddities` the ``objid, kind`` of all that were made odd.
 
     Returns
     -------

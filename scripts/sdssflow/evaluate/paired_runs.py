@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from sdssflow.configuration.bootstrap import Bootstrap
-from sdssflow.evaluate.bootstrap import draw_counts, interval
+from sdssflow.evaluate.bootstrap import interval
 from sdssflow.evaluate.metrics import ALL
-from sdssflow.evaluate.tables import Predictions, Scorer, mean_over_seeds
+from sdssflow.evaluate.tables import Predictions, Scorer, counts_by_seed, mean_score
 
 COLUMNS = ["metric", "convention", "first", "second", "difference", "lower", "upper", "n"]
 SAME = ("seed", "row_id", "group", "reference_mag", "zspec", "spec_class")
@@ -46,36 +46,15 @@ def paired_differences(
 ) -> pd.DataFrame:
     """Score two sets of predictions of the same objects, as `common_objects` gives them.
 
-    Returns
-    -------
-    pandas.DataFrame
-        `COLUMNS`, one row for each headline metric: the scores of both, mean over seeds, second
-        minus first, with the interval of the difference by a bootstrap over the groups of objects,
-        the same draws for both, and the number of objects, mean over seeds.
+    Returned are `COLUMNS`, one row for each headline metric: the scores of both, mean over seeds,
+    second minus first, with the interval of the difference by a bootstrap over the groups of
+    objects, the same draws for both, and the number of objects, mean over seeds.
     """
     metrics = tuple(m for m in scorer.metrics if m.headline and m.subset == ALL and not m.per_class)
-    scores = []
-    counts = {
-        seed: draw_counts(first.of_seed(seed)["group"].to_numpy(dtype=str), bootstrap)
-        for seed in first.seeds
-    }
-    for one in (first, second):
-        by_seed = [
-            scorer.score(scorer.columns(one, seed), counts[seed], metrics) for seed in one.seeds
-        ]
-        scores.append(mean_over_seeds(by_seed))
-    before, after = scores
+    scorer, counts = scorer._replace(metrics=metrics), counts_by_seed([first], bootstrap)
+    before, after = (mean_score(one, scorer, counts) for one in (first, second))
     ends = interval(after.replicates - before.replicates, bootstrap.level)
-    table = pd.DataFrame(
-        {
-            "metric": [metric.name for metric in metrics],
-            "convention": [metric.convention for metric in metrics],
-            "first": before.values,
-            "second": after.values,
-            "difference": after.values - before.values,
-            "lower": ends[0],
-            "upper": ends[1],
-            "n": before.n,
-        }
-    )
-    return table[COLUMNS]
+    differences = after.values - before.values
+    numbers = zip(before.values, after.values, differences, *ends, before.n, strict=True)
+    rows = [(m.name, m.convention, *its) for m, its in zip(metrics, numbers, strict=True)]
+    return pd.DataFrame(rows, columns=COLUMNS)

@@ -116,8 +116,11 @@ def draw_by_bin(scores_by_bin: pd.DataFrame, models: Sequence[str]) -> Figure:
         line[0].set_ylabel(label)
     for axis, variable in zip(axes[-1], variables, strict=True):
         axis.set_xlabel(LABELS[variable])
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(models), 4))
+    figure.legend(
+        *axes[0, 0].get_legend_handles_labels(),
+        loc="outside upper center",
+        ncols=min(len(models), 4),
+    )
     return figure
 
 
@@ -169,8 +172,7 @@ def draw_stacks(stacks: pd.DataFrame, summary: pd.DataFrame, models: Sequence[st
         line[0].set_ylabel(f"{model}\nobjects per bin")
     axes[0, 0].set_xlim(_shown_range(stacks))
     figure.supxlabel("redshift", fontsize=10)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure
 
 

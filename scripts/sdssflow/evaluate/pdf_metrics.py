@@ -178,15 +178,9 @@ def compare_densities(
 ) -> dict[str, pd.DataFrame]:
     """Score the models of one split that give a p(z), by their predictions of the same objects.
 
-    Returns
-    -------
-    dict of str to pandas.DataFrame
-        `scores`, `differences`, `scores_by_bin`, `pit`; columns as docs/architecture.md lists them.
-
-    Raises
-    ------
-    ValueError
-        If a column or value is missing; the message names model, column, seed and object.
+    Returned are `scores`, `differences`, `scores_by_bin` and `pit`, with the columns that
+    docs/architecture.md lists. A column or value that is missing is a ValueError, which names
+    model, column, seed and object.
     """
     tables = compare_models(predictions, SCORER, settings.bins, bootstrap)
     return tables | {"pit": pit_histogram(predictions, settings, bootstrap.level)}
@@ -195,16 +189,10 @@ def compare_densities(
 def score(
     columns: Mapping[str, np.ndarray], counts: np.ndarray, metrics: tuple[Metric, ...] = METRICS
 ) -> Scores:
-    """Score p(z) of n > 0 objects, with bootstrap replicates.
+    """Score p(z) of n > 0 objects, given by `COLUMNS` (n,) float64, with bootstrap replicates.
 
-    Parameters
-    ----------
-    columns : mapping of str to (n,) float64 array
-        `COLUMNS`.
-    counts : (replicates, n) uint8 array
-        From `bootstrap.draw_counts`.
-    metrics : tuple of Metric
-        Of this module; all by default.
+    `counts` are (replicates, n) uint8, from `bootstrap.draw_counts`; `metrics` are of this module,
+    all by default.
     """
     weights = with_point_estimate(counts)
     total = positive_or_nan(weights.sum(axis=1, dtype=np.int64))
@@ -242,10 +230,7 @@ def _resampled(
 def pdf_columns(prediction: Predictions, seed: int) -> dict[str, np.ndarray]:
     """Return `COLUMNS` of one seed, and its reference magnitude, as float64 arrays.
 
-    Raises
-    ------
-    ValueError
-        If a column is missing, or a value that must not be.
+    ValueError if a column is missing, or a value that must not be.
     """
     frame = prediction.of_seed(seed)
     lacking = [name for name in COLUMNS if name not in frame]

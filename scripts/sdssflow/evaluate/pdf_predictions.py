@@ -25,15 +25,9 @@ from sdssflow.regress.calibrations import Calibration, FoldCalibration, by_block
 class PdfPredictor:
     """What `prediction_tables.predict_tests` calls for each model folder and fold.
 
-    Attributes
-    ----------
-    calibrations : mapping of pathlib.Path to Calibration
-        By model folder.
-    write : callable
-        Takes the recalibrated p(z) of each block with `row_id`, `seed` and `fold`, in the order of
-        the calls and their objects: `qp_files.pdf_writer`.
-    threads : int
-        Blocks that are predicted at a time; the result doesn't depend on it.
+    Calibrations are by model folder. `write` takes the recalibrated p(z) of each block with
+    `row_id`, `seed` and `fold`, in the order of the calls and their objects: `qp_files.pdf_writer`.
+    So many threads predict a block each; the result doesn't depend on it.
     """
 
     calibrations: Mapping[Path, Calibration]
@@ -97,16 +91,8 @@ def predict_part(
 ) -> dict[str, np.ndarray]:
     """Predict the n > 0 objects of a part, block by block, by the model of a fold.
 
-    Parameters
-    ----------
-    opened, fold, calibration
-        The model, the fold whose model predicts, and its calibration.
-    part : Part
-        The objects.
-    see : callable, optional
-        Is shown the recalibrated p(z) of each block and its rows.
-    threads : int
-        Blocks that are predicted at a time.
+    `see` is shown the recalibrated p(z) of each block and its rows; so many `threads` predict a
+    block each.
 
     Returns
     -------

@@ -27,16 +27,8 @@ def predict_tests(
 ) -> pa.Table:
     """Predict every test object once per seed.
 
-    Parameters
-    ----------
-    folders, tests : sequence of path-like
-        Model folders and ``test.parquet`` files, one per seed.
-    seeds : sequence of int
-        The seeds.
-    model : str
-        Name of the model.
-    predict : callable
-        Takes model folder, fold and test part; returns the columns of truth and prediction.
+    `folders` and `tests` are model folders and ``test.parquet`` files, one per seed; `predict`
+    takes model folder, fold and test part and returns the columns of truth and prediction.
 
     Returns
     -------

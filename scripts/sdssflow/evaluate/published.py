@@ -93,7 +93,7 @@ def check_numbers(
     reasons : mapping of sample to str
         Why this run has no such sample, from `reasons_not_run`.
     curves : mapping of (entry, sample, split, model) to list
-        Ours of each bin of a curve, from `curves.binned_scores`.
+        Ours of each bin of a curve, from `selections.binned_scores`.
     weighted : mapping of (entry, sample, split, model) to tuple or Refused
         Ours of objects that are weighted to a paper's selection, from `selections.weighted_scores`.
 

@@ -143,8 +143,7 @@ def draw_by_bin(
         line[0].set_ylim(_limits(shown["value"], shown["lower"], shown["upper"]))
     for axis, variable in zip(axes[-1], variables, strict=True):
         axis.set_xlabel(LABELS[variable])
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
     return figure
 
 

@@ -29,16 +29,10 @@ PASQUET = Source("Pasquet et al. 2019", "https://arxiv.org/abs/1806.06607")
 
 @dataclass(frozen=True)
 class Residuals:
-    """What a redshift metric is computed from.
+    """What a redshift metric is computed from: (n,) float64 truth and prediction, n > 0.
 
-    Attributes
-    ----------
-    zspec, zphot : (n,) float64 arrays
-        Truth and prediction, n > 0.
-    epsilon : float
-        Smallest denominator of the mean absolute percentage error.
-    weights : (n,) array, optional
-        How much each object counts; all alike by default. Means and `sigma_nmad` know of them.
+    `epsilon` is the smallest denominator of the mean absolute percentage error. `weights`, (n,),
+    say how much each object counts, all alike by default; means and `sigma_nmad` know of them.
     """
 
     zspec: np.ndarray

@@ -22,17 +22,9 @@ def compare_regressors(
 ) -> dict[str, pd.DataFrame]:
     """Score all models of one split by their point redshifts of the same objects.
 
-    Metrics are those of every run, then those of the papers that the settings name.
-
-    Returns
-    -------
-    dict of str to pandas.DataFrame
-        `scores`, `differences`, `scores_by_bin`; columns as docs/architecture.md lists them.
-
-    Raises
-    ------
-    ValueError
-        If a redshift is missing; the message names model, seed and object.
+    Metrics are those of every run, then those of the papers that the settings name. Returned are
+    `scores`, `differences` and `scores_by_bin`, with the columns that docs/architecture.md lists. A
+    redshift that is missing is a ValueError, which names model, seed and object.
     """
     return compare_models(predictions, scorer(settings), settings.bins, bootstrap)
 

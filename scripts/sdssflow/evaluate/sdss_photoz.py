@@ -42,18 +42,10 @@ def compare_with_photoz(
     settings: RedshiftScores,
     bootstrap: Bootstrap,
 ) -> dict[str, pd.DataFrame]:
-    """Score models and Photoz on the same test objects.
+    """Score models, tested on the same objects, and Photoz on the same test objects.
 
-    Parameters
-    ----------
-    predictions : sequence of Predictions
-        Of models tested on the same objects.
-    catalogue : pyarrow.Table
-        `COLUMNS` of the clean catalogue that these objects are of, with its metadata.
-    settings : RedshiftScores
-        What is scored.
-    bootstrap : Bootstrap
-        Replicates, level and seed; the draws of an object are those of its other scores.
+    `catalogue` are `COLUMNS` of the clean catalogue that these objects are of, with its metadata.
+    The bootstrap draws an object as for its other scores.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Our scores with the test objects weighted to be distributed as those of a paper.
+"""Our scores in the bins of a paper, or with test objects weighted to be distributed as its own.
 
 Where the objects of a paper can't be had, ours may be distributed otherwise: brighter, or nearer.
 An entry that says how the paper's objects are distributed in magnitude or redshift (a range, a
@@ -10,7 +10,7 @@ weight can bring: so two numbers are compatible at most, and none is reproduced 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -18,16 +18,75 @@ import numpy as np
 
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.published import PublishedNumber, Selection
-from sdssflow.evaluate.bootstrap import draw_counts, interval
-from sdssflow.evaluate.curves import redshift_metric
+from sdssflow.evaluate import paper_metrics, redshift_metrics
+from sdssflow.evaluate.bootstrap import draw_counts, effective_number, interval
 from sdssflow.evaluate.metrics import Metric
-from sdssflow.evaluate.published import Place, Refused
+from sdssflow.evaluate.published import Ours, Place, Refused
 from sdssflow.evaluate.redshift_metrics import Residuals, value
-from sdssflow.evaluate.tables import Predictions, combined_digest
+from sdssflow.evaluate.redshifts import score
+from sdssflow.evaluate.tables import Predictions, combined_digest, counts_by_seed, mean_over_seeds
 
 FEWEST_EFFECTIVE = 200  # a scatter of 200 objects has a standard error of 5 %
 FEWEST_IN_BIN = 20
 SHORT_OF_AN_END = 0.02  # of the range: how far our objects may end before the paper's
+
+
+def scores_of_curves(
+    numbers: Mapping[str, PublishedNumber],
+    predictions: Mapping[tuple[str, str, str], Predictions],
+    bootstrap: Bootstrap,
+) -> dict[Place, list[Ours]]:
+    """Return our numbers for each curve and model, by entry, sample, split and model.
+
+    Entries without a curve are passed over; comparisons with what is not among the `predictions`,
+    by sample, split and model, have no numbers here.
+    """
+    found: dict[Place, list[Ours]] = {}
+    for name, number in numbers.items():
+        if number.curve is None:
+            continue
+        for each in number.comparisons:
+            if each.place in predictions:
+                asked = number.metric, number.convention, number.curve.edges
+                its = binned_scores(predictions[each.place], *asked, bootstrap)
+                found[name, *each.place] = list(its)
+    return found
+
+
+def redshift_metric(name: str, convention: str) -> Metric:
+    """Return the metric of that name and convention; ValueError if there is none."""
+    for metric in (*redshift_metrics.METRICS, *paper_metrics.METRICS):
+        if (metric.name, metric.convention) == (name, convention):
+            return metric
+    raise ValueError(f"there is no metric {name!r} of the convention {convention!r}")
+
+
+def binned_scores(
+    predictions: Predictions, metric: str, convention: str, edges: list[float], bootstrap: Bootstrap
+) -> Iterator[Ours]:
+    """Yield a score, its interval and the digest of the test rows for each bin of zspec.
+
+    Mean over seeds; a bin holds its lower edge and not its upper one. A sentence where a bin has no
+    test object. That there is no such metric is a ValueError.
+    """
+    named = (redshift_metric(metric, convention),)
+    digest = combined_digest(predictions.test_digests)
+    frames = {seed: predictions.of_seed(seed) for seed in predictions.seeds}
+    counts = counts_by_seed([predictions], bootstrap)
+    for low, high in pairwise(edges):
+        scores = []
+        for seed, frame in frames.items():
+            inside = ((frame["zspec"] >= low) & (frame["zspec"] < high)).to_numpy()
+            columns = {name: frame.loc[inside, name].to_numpy() for name in ("zspec", "zphot")}
+            if inside.any():
+                drawn = counts[seed][:, inside]
+                scores.append(score(columns, drawn, named, epsilon=math.nan))
+        if not scores:
+            yield f"no test object has a zspec of {low:.4g} to {high:.4g}"
+            continue
+        mean = mean_over_seeds(scores)
+        lower, upper = interval(mean.replicates[:, 0], bootstrap.level)
+        yield float(mean.values[0]), float(lower), float(upper), digest
 
 
 class NotCoveredError(ValueError):
@@ -48,19 +107,10 @@ class Weighted(NamedTuple):
 
 
 def selection_weights(values: np.ndarray, selection: Selection) -> np.ndarray:
-    """Return the weights with which objects are distributed as a paper says.
+    """Return (n,) float64 weights of mean 1 that make objects distributed as a paper says.
 
-    Parameters
-    ----------
-    values : (n,) array
-        The selection's variable of our objects; one that is missing gets the weight 0.
-    selection : Selection
-        How those of the paper are distributed. A bin holds its lower edge and not its upper one.
-
-    Returns
-    -------
-    (n,) float64 array
-        Their mean is 1.
+    `values`, (n,), are the selection's variable of our objects; one that is missing gets the weight
+    0. A bin holds its lower edge and not its upper one.
 
     Raises
     ------
@@ -105,11 +155,6 @@ def _check_ends(values: np.ndarray, name: str, low: float, high: float) -> None:
             raise NotCoveredError(f"our {name} ends at {ours:.4g}, that of the paper at {end:.4g}")
 
 
-def effective_number(weights: np.ndarray) -> float:
-    """Return how many objects of equal weight would be as precise as (n,) weighted ones."""
-    return float(weights.sum() ** 2 / (weights**2).sum())
-
-
 def weighted_scores(
     numbers: Mapping[str, PublishedNumber],
     predictions: Mapping[tuple[str, str, str], Predictions],
@@ -117,18 +162,9 @@ def weighted_scores(
 ) -> dict[Place, Weighted | Refused]:
     """Return our weighted score for each comparison with a selection, or why there is none.
 
-    Parameters
-    ----------
-    numbers : mapping of name to PublishedNumber
-        The entries; comparisons without a selection are passed over.
-    predictions : mapping of (sample, split, model) to Predictions
-        What is weighted; comparisons with others have no score here.
-    bootstrap : Bootstrap
-        Of the intervals: objects are drawn, the weight of an object stays.
-
-    Returns
-    -------
-    dict of (entry, sample, split, model) to Weighted or Refused
+    Keys are entry, sample, split and model. Comparisons without a selection, and those with what is
+    not among the `predictions`, have no score here. For the intervals objects are drawn, and the
+    weight of an object stays.
     """
     found: dict[Place, Weighted | Refused] = {}
     for name, number in numbers.items():

@@ -28,8 +28,8 @@ import pyarrow.compute as pc
 
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.evaluate import redshift_metrics
-from sdssflow.evaluate.bootstrap import draw_counts, interval
-from sdssflow.evaluate.likeness import density_ratios, effective_number, separability
+from sdssflow.evaluate.bootstrap import draw_counts, effective_number, interval
+from sdssflow.evaluate.likeness import density_ratios, separability
 from sdssflow.evaluate.metrics import Metric, placed
 from sdssflow.evaluate.pdf_metrics import COLUMNS, DENSITIES
 from sdssflow.evaluate.redshift_metrics import Residuals, value, weighted_mean
@@ -47,14 +47,8 @@ TABLE_COLUMNS = [
 class Shift:
     """How the target of one split and seed differs from the objects with spectra.
 
-    Attributes
-    ----------
-    parts : dict of int to Part
-        The calibration part of each fold.
-    weights : (n,) float64 array
-        Of the objects of all these parts, fold after fold.
-    auc : float
-        `separability`, mean of the folds.
+    `parts` are the calibration part of each fold, `weights`, (n,) float64, those of the objects of
+    all these parts, fold after fold; `auc` is the `separability`, mean of the folds.
     """
 
     parts: dict[int, Part]
@@ -105,19 +99,14 @@ def shift_scores(
 
     Parameters
     ----------
-    columns : mapping of str to (n,) array
-        `pdf_metrics.COLUMNS`, of the calibration part, n > 0.
+    columns, target : mapping of str to (n,) and (t,) arrays
+        `pdf_metrics.COLUMNS`, of the calibration part, n > 0, and of the target.
     weights : (n,) float64 array
-        `density_ratios` of its objects.
+        `density_ratios` of the objects of the calibration part.
     group : (n,) array of str
-        What the bootstrap draws.
-    target : mapping of str to (t,) array
-        The columns of the target.
+        What the bootstrap draws, for the intervals of the weighted values; weights stay.
     auc : float
         `separability` of the target from objects with spectra.
-    bootstrap : Bootstrap
-        For the intervals of the weighted values. Replicates vary the objects of the calibration
-        part; the weights of an object stay.
 
     Returns
     -------

@@ -17,14 +17,15 @@ import pyarrow as pa
 
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.splits import Split
-from sdssflow.evaluate.bootstrap import draw_counts, interval
+from sdssflow.evaluate.bootstrap import interval
 from sdssflow.evaluate.metrics import ALL
 from sdssflow.evaluate.tables import (
     Predictions,
     Scorer,
     Scores,
     combined_digest,
-    mean_over_seeds,
+    counts_by_seed,
+    mean_score,
 )
 from sdssflow.prepare.splits import group_keys
 
@@ -83,16 +84,11 @@ def compare_splits(
     ----------
     features : pyarrow.Table
         The sample's feature table: which objects stand together in a group.
-    splits : mapping of str to Split
-        The splits by name.
-    predictions : mapping of str to sequence of Predictions
-        Those of the same models on each split.
-    scores : mapping of str to pandas.DataFrame
-        The score table of each split, whose values and intervals are taken as they stand.
+    splits, predictions, scores : mapping of str to Split, sequence of Predictions, pandas.DataFrame
+        Each split by name, the predictions of the same models on it, and its score table, whose
+        values and intervals are taken as they stand.
     scorer : Scorer
         How these models are scored; those of its metrics count that are for `across_splits`.
-    bootstrap : Bootstrap
-        Replicates, level and seed.
     task : str
         For the column of that name.
 
@@ -147,11 +143,7 @@ def _mean_score(
 ) -> Scores:
     """Score a model on its own test objects, drawn over these groups; mean over seeds."""
     regrouped = replace(one, frame=one.frame.assign(group=groups.loc[one.frame["row_id"]].array))
-    by_seed = []
-    for seed in one.seeds:
-        counts = draw_counts(regrouped.of_seed(seed)["group"].to_numpy(dtype=str), bootstrap)
-        by_seed.append(scorer.score(scorer.columns(one, seed), counts, scorer.metrics))
-    return mean_over_seeds(by_seed)
+    return mean_score(one, scorer, counts_by_seed([regrouped], bootstrap))
 
 
 def _difference(score: Scores, base: Scores, level: float) -> np.ndarray:

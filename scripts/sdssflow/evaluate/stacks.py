@@ -44,14 +44,10 @@ class Stacked:
 
 
 def read_quantiles(path: str | Path, predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
-    """Read ``pdfs.hdf5`` and see that its rows are those of the predictions.
+    """Read ``pdfs.hdf5``; ValueError unless its rows are those of the predictions.
 
-    Returns
-    -------
-    levels : (q,) float64 array
-        Ascending probabilities between 0 and 1.
-    redshifts : (n, q) float64 array
-        Quantiles of each p(z).
+    Returned are (q,) float64 levels, ascending probabilities between 0 and 1, and (n, q) float64
+    redshifts, the quantiles of each p(z).
     """
     pdfs, ancil = read_pdfs(path)
     for name in ("row_id", "seed", "fold"):

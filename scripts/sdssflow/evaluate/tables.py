@@ -31,16 +31,8 @@ Columns = dict[str, np.ndarray]
 class Scores:
     """Several metrics of one model on one set of objects, with their bootstrap replicates.
 
-    Attributes
-    ----------
-    metrics : tuple of Metric
-        The k metrics.
-    values : (k,) float64 array
-        Their values; NaN where undefined.
-    replicates : (r, k) float64 array
-        Their values on the replicates.
-    n : (k,) int array
-        Number of objects that each metric is about.
+    Of the k metrics the (k,) float64 `values`, NaN where undefined, the (r, k) `replicates`, and
+    the (k,) numbers of objects that each is about.
     """
 
     metrics: tuple[Metric, ...]
@@ -71,13 +63,10 @@ class Predictions:
 
 
 def read_predictions(paths: Iterable[str | Path], models: Sequence[str]) -> list[Predictions]:
-    """Read the predictions of several models and see that they are about the same objects.
+    """Read the predictions of several models, which are about the same objects.
 
-    Raises
-    ------
-    ValueError
-        If a file belongs to another model than its place in `models` says, or two models were
-        tested on other objects: their scores could not be compared.
+    ValueError if a file belongs to another model than its place in `models` says, or two models
+    were tested on other objects: their scores could not be compared.
     """
     read: list[Predictions] = []
     for path, model in zip(paths, models, strict=True):
@@ -215,18 +204,10 @@ def combined_digest(test_digests: Mapping[int, str]) -> str:
 
 
 class Scorer(NamedTuple):
-    """How the models of a task are scored.
+    """How the models of a task are scored: what is computed, and in bins of which variables.
 
-    Attributes
-    ----------
-    metrics : tuple of Metric
-        What is computed.
-    columns : callable
-        Takes predictions and a seed; returns what scores are made of, arrays of n objects.
-    score : callable
-        Takes such columns, (replicates, n) counts and metrics; returns Scores.
-    variables : tuple of str
-        In bins of which they are scored.
+    `columns` takes predictions and a seed and returns what scores are made of, arrays of n objects;
+    `score` takes such columns, (replicates, n) counts and metrics and returns Scores.
     """
 
     metrics: tuple[Metric, ...]
@@ -244,18 +225,9 @@ def compare_models(
 ) -> dict[str, pd.DataFrame]:
     """Return the tables `scores`, `differences` and `scores_by_bin` of some models.
 
-    Parameters
-    ----------
-    predictions : sequence of Predictions
-        Of models tested on the same objects (`read_predictions`).
-    scorer : Scorer
-        How they are scored; in bins by those of its metrics whose record says `binned`.
-    bins : int
-        Number of bins of each variable.
-    bootstrap : Bootstrap
-        Replicates, level and seed.
-    counts : mapping of int to array, optional
-        From `counts_by_seed`, where they are drawn already.
+    They were tested on the same objects (`read_predictions`), and are scored in so many `bins` of
+    each variable by those of the scorer's metrics whose record says `binned`. `counts` are from
+    `counts_by_seed`, where they are drawn already.
     """
     counts = counts or counts_by_seed(predictions, bootstrap)
     return {
@@ -289,6 +261,13 @@ def score_models(
         "scores": pd.DataFrame(rows, columns=[*ABOUT_COLUMNS, *SCORE_COLUMNS]),
         "differences": _differences(scores, level),
     }
+
+
+def mean_score(one: Predictions, scorer: Scorer, counts: Mapping[int, np.ndarray]) -> Scores:
+    """Score one model, mean over its seeds, with the counts of `counts_by_seed`."""
+    return mean_over_seeds(
+        [scorer.score(scorer.columns(one, s), counts[s], scorer.metrics) for s in one.seeds]
+    )
 
 
 def scores_by_bin(

@@ -68,14 +68,8 @@ def find_clusters(
 ) -> tuple[pd.DataFrame, pa.Table]:
     """Find groups by each algorithm and compare them with the truth.
 
-    Parameters
-    ----------
-    space : FeatureSpace
-        Objects in standardised features.
-    settings : Clustering
-        Numbers of groups to try and the smallest group of HDBSCAN.
-    seed : int
-        Seed of the starts of k-means and mixture.
+    The settings say which numbers of groups to try, and the smallest group of HDBSCAN; the seed is
+    that of the starts of k-means and mixture.
 
     Returns
     -------

@@ -19,14 +19,10 @@ COMPONENTS = 2
 class PrincipalComponents(NamedTuple):
     """A principal component analysis of n objects in d standardised features.
 
-    Attributes
-    ----------
-    scores : (n, 2) float array
-        The objects along the first two components; each component's largest loading is positive.
-    explained_variance_ratio : (m,) float array
-        Fraction of the variance along each component, m = min(n, d); sums to 1.
-    loadings : (2, d) float array
-        Correlation of each feature with each of the two components.
+    `scores` are the (n, 2) objects along the first two components, of which each one's largest
+    loading is positive; `explained_variance_ratio` is the fraction of the variance along each of
+    the min(n, d) components, which sum to 1; `loadings` are the (2, d) correlations of each feature
+    with each of the two components.
     """
 
     scores: np.ndarray
@@ -99,13 +95,9 @@ def uniform_manifold(points: np.ndarray, seed: int) -> np.ndarray:
 def embed_features(space: FeatureSpace, embeddings: list[str], seed: int) -> tuple[pa.Table, dict]:
     """Project objects by each of the named embeddings, ``pca`` and ``umap`` (which the seed is of).
 
-    Returns
-    -------
-    table : pyarrow.Table
-        ``row_id``, two float64 columns per embedding (``pca_1, pca_2, umap_1, umap_2``) and the
-        truth where known.
-    provenance : dict
-        For PCA: ``explained_variance_ratio`` (list) and ``loadings`` (feature -> two numbers).
+    Returned are ``row_id``, two float64 columns per embedding (``pca_1, pca_2, umap_1, umap_2``)
+    and the truth where known; and of PCA ``explained_variance_ratio`` (list) and ``loadings``
+    (feature -> two numbers).
     """
     columns: dict[str, np.ndarray] = {}
     provenance: dict = {}

@@ -18,19 +18,10 @@ TRUTH = ("spec_class", "zspec")
 class FeatureSpace:
     """A draw of objects in standardised features.
 
-    Attributes
-    ----------
-    table : pyarrow.Table
-        ``row_id`` and, where known, ``spec_class`` and ``zspec`` of the drawn objects, by row_id.
-    points : (n, d) float array
-        Features, each with mean 0 and standard deviation 1 over the drawn objects.
-    names : tuple of str
-        Names of the features.
-    data_digest : str
-        Digest of the drawn rows and their features.
-    left_out : tuple of str
-        Names of the features that some objects of the table lack, as those that were not observed
-        by WISE.
+    `table` has ``row_id`` and, where known, ``spec_class`` and ``zspec`` of the drawn objects, by
+    row_id; `points` are the (n, d) features of these `names`, each with mean 0 and standard
+    deviation 1 over them; `data_digest` is that of the drawn rows and their features. Features that
+    some objects of the table lack, as those that were not observed by WISE, are `left_out`.
     """
 
     table: pa.Table
@@ -46,11 +37,8 @@ def read_feature_space(features: pa.Table, max_objects: int, seed: int) -> Featu
     Features that are the same for all drawn objects are left out, and so are those that some
     objects of the table lack.
 
-    Raises
-    ------
-    ValueError
-        If the metadata name no features, no feature is known for all objects, a row_id occurs
-        twice, there are fewer than two objects, or no feature varies.
+    ValueError if the metadata name no features, no feature is known for all objects, a row_id
+    occurs twice, there are fewer than two objects, or no feature varies.
     """
     every = metadata(features.schema).get("features", [])
     if not every:

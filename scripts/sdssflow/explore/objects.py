@@ -80,26 +80,13 @@ def needed(values: np.ndarray | None) -> np.ndarray:
 def read_objects(
     path: str | Path, sample: str, features: Features, figure: str, needs: tuple[str, ...]
 ) -> Objects:
-    """Read what a figure shows from a clean catalogue.
+    """Read what a figure of ``explore.figures`` shows from a clean catalogue.
 
-    Parameters
-    ----------
-    path : path-like
-        Catalogue in the schema of `sdssflow.acquire.schema`.
-    sample : str
-        Name of the sample.
-    features : Features
-        Which magnitudes, and whether to correct them for extinction.
-    figure : str
-        Name of the figure, as in ``explore.figures``.
-    needs : tuple of str
-        What the figure can't do without: ``magnitudes`` or names of columns.
+    The features say which magnitudes, and whether to correct them for extinction; `needs` are what
+    the figure can't do without: ``magnitudes`` or names of columns.
 
-    Raises
-    ------
-    ValueError
-        If the catalogue lacks a column that the figure needs (MissingColumnError) or values in it,
-        or has no row.
+    ValueError if the catalogue lacks a column that the figure needs (MissingColumnError) or values
+    in it, or has no row.
     """
     kind, by = features.magnitudes, f"explore.figures: {figure}"
     magnitudes = [f"{kind}_mag_{band}" for band in BANDS]

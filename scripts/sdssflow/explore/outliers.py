@@ -38,16 +38,7 @@ LEAST_DISTANCE = 1e-9  # of duplicates
 
 
 def find_outliers(space: FeatureSpace, settings: Outliers, seed: int) -> pa.Table:
-    """Say of every object how strange it is.
-
-    Parameters
-    ----------
-    space : FeatureSpace
-        n objects in features.
-    settings : Outliers
-        Trees, neighbours and so on.
-    seed : int
-        Seed of the forest and of the reference objects.
+    """Say of every object how strange it is; the seed is of the forest and the reference objects.
 
     Returns
     -------
@@ -126,22 +117,11 @@ def rank(strangeness: np.ndarray) -> np.ndarray:
 
 
 def gallery(outliers: pa.Table, features: pa.Table, shown: int) -> pd.DataFrame:
-    """Return the strangest objects by their combined rank, ties by row_id.
+    """Return so many of the strangest objects by their combined rank, ties by row_id.
 
-    Parameters
-    ----------
-    outliers : pyarrow.Table
-        From `find_outliers`.
-    features : pyarrow.Table
-        The feature table that holds them.
-    shown : int
-        How many.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``place, row_id``, what `features` has of `ABOUT`, the ranks by each of `METHODS`, the
-        combined one, ``feature`` and ``deviation``.
+    `outliers` are from `find_outliers`, `features` is the feature table that holds them. Columns
+    are ``place, row_id``, what `features` has of `ABOUT`, the ranks by each of `METHODS`, the
+    combined one, ``feature`` and ``deviation``.
     """
     frame = outliers.to_pandas()
     for name in METHODS:

@@ -61,23 +61,9 @@ class ModelFolder:
     def load(self, fold: int, threads: int = 1) -> Callable[[np.ndarray], np.ndarray]:
         """Load the model of a fold: a function of (n, f) float64 features, as the card lists them.
 
-        Parameters
-        ----------
-        fold : int
-            Number of the fold.
-        threads : int
-            Threads of a classifier; its probabilities don't depend on them.
-
-        Returns
-        -------
-        callable
-            Of a classifier, returns (n, 3) probabilities (`class_probabilities`); of a regressor,
-            (n,) float64 zphot.
-
-        Raises
-        ------
-        ValueError
-            If the folder has no model of that fold, or its file is not what the card says.
+        Of a classifier, it returns (n, 3) probabilities (`class_probabilities`), which don't depend
+        on the threads; of a regressor, (n,) float64 zphot. ValueError if the folder has no model of
+        that fold, or its file is not what the card says.
         """
         model = self.load_model(fold)
         if self.settings.task == "classify":
@@ -89,10 +75,7 @@ class ModelFolder:
     def load_pdf(self, fold: int) -> Callable[[np.ndarray], Mixture]:
         """Load the p(z) of a fold's model: a function from (n, f) features to a Mixture of n.
 
-        Raises
-        ------
-        ValueError
-            If the kind gives no p(z), and as `load`.
+        ValueError if the kind gives no p(z), and as `load`.
         """
         if not self.settings.gives_pdf:
             raise ValueError(f"{self.path}: a {self.settings.kind} model gives no p(z)")
@@ -124,23 +107,12 @@ class ModelFolder:
 def class_probabilities(
     estimator: Any, features: np.ndarray, chunk: int = CHUNK, threads: int = 1
 ) -> np.ndarray:
-    """Return the probability of each class of `CLASSES`, in that order.
+    """Return the probability of each class of `CLASSES`, in that order: (n, 3) float64.
 
-    Parameters
-    ----------
-    estimator : scikit-learn classifier
-        Fitted; its `classes_` are some of `CLASSES`.
-    features : (n, f) float64 array
-        The objects; n may be 0.
-    chunk : int
-        Rows predicted at once. It changes no probability by more than rounding (1e-12).
-    threads : int
-        Chunks predicted at a time.
-
-    Returns
-    -------
-    (n, 3) float64 array
-        Rows sum to 1; 0 for a class that the classifier was not trained on.
+    The `classes_` of the fitted estimator are some of `CLASSES`; rows sum to 1, with 0 for a class
+    that it was not trained on. Of the (n, f) float64 features, where n may be 0, so many rows are a
+    `chunk`, of which `threads` are predicted at a time: that changes no probability by more than
+    rounding (1e-12).
     """
     columns = [CLASSES.index(name) for name in estimator.classes_]
     probability = np.zeros((len(features), len(CLASSES)))
@@ -163,29 +135,14 @@ def program(settings: ModelSettings) -> ModuleType:
 def fit_regressor(
     settings: ModelSettings, seed: int, train: Part, validation: Part, **how: Any
 ) -> Any:
-    """Fit a regressor of any kind on the train part.
+    """Fit a regressor of any kind on the train part; the seed is that of every random draw.
 
-    Parameters
-    ----------
-    settings : ModelSettings
-        What to train.
-    seed : int
-        Seed of every random draw.
-    train, validation : Part
-        Boosting and networks stop on the validation part; it may be empty.
-    **how
-        `threads` of a kind of scikit-learn; `device` and `checkpoint` of one of torch.
+    Boosting and networks stop on the validation part, which may be empty. Further arguments are
+    `threads` of a kind of scikit-learn, `device` and `checkpoint` of one of torch. Returned is an
+    estimator, or what a training in torch returns (`kinds.ModelSettings.program`).
 
-    Returns
-    -------
-    object
-        An estimator, or what a training in torch returns (`kinds.ModelSettings.program`).
-
-    Raises
-    ------
-    ValueError
-        If the train part is empty, a redshift is missing, or a feature is missing and the kind
-        can't take missing values; in the validation part too, if it is used.
+    ValueError if the train part is empty, a redshift is missing, or a feature is missing and the
+    kind can't take missing values; in the validation part too, if it is used.
     """
     require_usable(train, settings, "train")
     if len(validation) and settings.needs_torch:
@@ -211,24 +168,8 @@ def write_card(
 ) -> None:
     """Write ``card.json``: what a user must know to trust and to load the models of a folder.
 
-    Parameters
-    ----------
-    folder : path-like
-        The model folder.
-    development : path-like
-        The table it was trained on.
-    model : str
-        Name of the model in the configuration.
-    settings : ModelSettings
-        What was trained.
-    seed : int
-        Seed of split and model.
-    training : mapping of int to mapping
-        What to say of each fold: `learnt_from`, and more if there is more.
-    device, dtype : str
-        Name of the device that trained it, precision of its weights.
-    **more
-        What else to say.
+    `development` is the table it was trained on, `training` what to say of each fold, `learnt_from`
+    and more if there is more; `device` trained it, in the precision `dtype`.
     """
     about = metadata(read_parquet(development, ["row_id"]).schema)
     card = {

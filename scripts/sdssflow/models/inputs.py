@@ -9,22 +9,10 @@ from sdssflow.prepare.parts import Part
 
 
 def require_usable(part: Part, settings: ModelSettings, name: str) -> None:
-    """Refuse a part that a regressor can't be fitted on.
+    """Refuse a part, called `name`, that a regressor of these settings can't be fitted on.
 
-    Parameters
-    ----------
-    part : Part
-        What the regressor is to be given.
-    settings : ModelSettings
-        Of the regressor.
-    name : str
-        Name of the part, for the message.
-
-    Raises
-    ------
-    ValueError
-        If the part is empty, the sample has no redshifts, a redshift is missing, or a feature is
-        missing and the kind can't take missing values.
+    ValueError if the part is empty, the sample has no redshifts, a redshift is missing, or a
+    feature is missing and the kind can't take missing values.
     """
     if not len(part):
         raise ValueError(f"the {name} part has no objects; loosen the cuts or change the split")

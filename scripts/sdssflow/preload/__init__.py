@@ -72,17 +72,8 @@ class Preload:
 def shared_imports(scripts: Iterable[str | Path], memory: Memory) -> list[str]:
     """Return what several jobs import that is not ours, the most wanted first.
 
-    Parameters
-    ----------
-    scripts : iterable of path-like
-        The script of each job, one entry per job.
-    memory : Memory
-        Spares parsing modules that were parsed before.
-
-    Returns
-    -------
-    list of str
-        Names as in import statements: of modules, or of what stands in them; none for few jobs.
+    `scripts` has the script of each job, one entry per job. Returned are names as in import
+    statements: of modules, or of what stands in them; none for few jobs.
     """
     jobs = Counter(Path(script).resolve() for script in scripts)
     if jobs.total() < FEWEST_JOBS:

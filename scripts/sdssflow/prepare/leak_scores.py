@@ -31,16 +31,9 @@ COLUMNS = ["column", "kind", "known", "auc", "of_class", "r2", "reason"]
 def leak_scores(
     features: Mapping[str, np.ndarray], catalogue: pa.Table, object_key: pa.ChunkedArray
 ) -> pd.DataFrame:
-    """Score each feature, and each column that can't be one, by itself.
+    """Score each (n,) feature, NaN where missing, and each column that can't be one, by itself.
 
-    Parameters
-    ----------
-    features : mapping of str to (n,) float array
-        The features, NaN where missing.
-    catalogue : pyarrow.Table
-        The same n objects.
-    object_key : (n,) pyarrow text column
-        Equal for duplicates of one object.
+    The catalogue is of the same n objects; `object_key` is equal for duplicates of one object.
 
     Returns
     -------

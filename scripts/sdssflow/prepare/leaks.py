@@ -112,14 +112,11 @@ def _is_code(labels: np.ndarray, values: np.ndarray) -> bool:
 def single_feature_scores(features: Mapping[str, np.ndarray], catalogue: pa.Table) -> pd.DataFrame:
     """Return what each feature says alone, without any model.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``feature``; ``known``, the share of rows that have it; ``auc``, the area under the receiver
-        operating characteristic of one class (``of_class``) against the others, the largest of all,
-        0.5 to 1; ``auc_missing``, the same of whether the feature is missing; ``r2``, the squared
-        rank correlation with zspec; and ``remark``, if one is so high that the feature is to be
-        looked at. NaN where there are no classes, or no redshifts.
+    Columns are ``feature``; ``known``, the share of rows that have it; ``auc``, the area under the
+    receiver operating characteristic of one class (``of_class``) against the others, the largest of
+    all, 0.5 to 1; ``auc_missing``, the same of whether the feature is missing; ``r2``, the squared
+    rank correlation with zspec; and ``remark``, if one is so high that the feature is to be looked
+    at. NaN where there are no classes, or no redshifts.
     """
     rows = evenly(catalogue.num_rows)
     small = catalogue.take(pa.array(rows))

@@ -93,14 +93,8 @@ def read_part(path: str | Path, fold: int, part: str) -> Part:
     """Read a part, one of `PARTS`, of one fold of ``development.parquet`` or ``test.parquet``.
 
     It has zero rows if the fold has no such part: a split need not hold back a validation or a
-    calibration part.
-
-    Raises
-    ------
-    KeyError
-        If a column is missing.
-    ValueError
-        If `part` is none of the four, or a feature is infinite.
+    calibration part. KeyError if a column is missing, ValueError if `part` is none of the four or a
+    feature is infinite.
     """
     if part not in PARTS:
         raise ValueError(f"unknown part {part!r}; known: {', '.join(PARTS)}")

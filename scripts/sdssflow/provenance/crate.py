@@ -15,8 +15,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sdssflow.provenance.digests import RECORDS, Content, content_of, read_content
-from sdssflow.provenance.lineage import RESULTS, Lineage, LineageError
+from sdssflow.provenance.lineage import (
+    RECORDS,
+    RESULTS,
+    Content,
+    Lineage,
+    LineageError,
+    content_of,
+    read_content,
+)
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
@@ -72,11 +79,7 @@ def check(lineage: Lineage) -> None:
 
 
 def build_crate(
-    lineage: Lineage,
-    report: str,
-    root: str | Path,
-    copied: Iterable[str],
-    citation: dict[str, Any],
+    lineage: Lineage, report: str, root: str | Path, copied: Iterable[str], citation: dict[str, Any]
 ) -> dict[str, Any]:
     """Describe the run behind a report as the JSON-LD of ``ro-crate-metadata.json``.
 

@@ -21,16 +21,19 @@ from typing import Any
 
 from sdssflow.files import file_digest, write_json
 from sdssflow.project import PROJECT
-from sdssflow.provenance.digests import (
+from sdssflow.provenance.lineage import (
     FOLDER_MARK,
     RECORDS,
     Content,
+    LineageError,
     content_of,
+    is_result,
     names_in,
+    read_record,
+    record_of,
     stamp_of,
     write_card,
 )
-from sdssflow.provenance.lineage import LineageError, is_result, read_record, record_of
 
 RESOURCES = ("mem_mb", "runtime", "gpu")
 FACTS: dict[str, Any] = {}
@@ -77,10 +80,8 @@ class Inputs:
     The parameters `source_files` and, in their order, `source_digests` of the job say which sources
     it reads and their SHA-256 when the run began.
 
-    Raises
-    ------
-    LineageError
-        If a result is not what the job that made it recorded, or a source not what was expected.
+    LineageError if a result is not what the job that made it recorded, or a source not what was
+    expected.
     """
 
     def __init__(self, snakemake: Any) -> None:

@@ -14,8 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sdssflow.provenance.digests import read_content
-from sdssflow.provenance.lineage import LineageError, walk_back
+from sdssflow.provenance.lineage import LineageError, read_content, walk_back
 from sdssflow.provenance.records import environment
 
 SHOWN_DIGITS = 16

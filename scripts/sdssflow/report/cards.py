@@ -14,8 +14,7 @@ from sdssflow.configuration.sample import Sample
 from sdssflow.report.glossary import BETTER, SUBGROUP_METRICS, direction, label, order
 from sdssflow.report.provenance import Facts, ModelRun, Provenance, versions
 from sdssflow.report.scores import ModelScores, bin_tables, class_table, overall, score_cell
-from sdssflow.report.sections import Section
-from sdssflow.report.tables import Cell, Table, text_cell, word_columns
+from sdssflow.report.sections import Cell, Section, Table, text_cell, word_columns
 
 SPECIAL = "\\`*_[]<>#|"  # to Markdown
 EXTINCTION: dict[Any, str] = {

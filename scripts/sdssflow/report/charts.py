@@ -18,8 +18,7 @@ import pandas as pd
 
 from sdssflow.report.failures import Objids, object_name
 from sdssflow.report.glossary import label
-from sdssflow.report.sections import Chart
-from sdssflow.report.tables import AGAIN, ReportError, plain, reading, with_interval
+from sdssflow.report.sections import AGAIN, Chart, ReportError, plain, reading, stated
 
 DRAWN = 500  # objects on a page: enough to see the relation, few enough to point at
 TOP_CLASS = "most probable class"
@@ -48,7 +47,7 @@ def reliability_chart(table: pd.DataFrame, best: str) -> Chart:
         series.append({**about, "kind": "band", "x": x, "lower": ends[0], "upper": ends[1]})
         text = [
             f"probability {row.bin_low:g} to {row.bin_high:g}, mean {row.mean_probability:.3f}\n"
-            f"right: {_interval(row.fraction, row.lower, row.upper)}\nN = {row.n:,.0f}"
+            f"right: {stated(row.fraction, row.lower, row.upper)}\nN = {row.n:,.0f}"
             for row in rows.itertuples()
         ]
         series.append({**about, **_points(x, rows, "fraction"), "text": text})
@@ -91,7 +90,7 @@ def learning_chart(curves: pd.DataFrame, fits: pd.DataFrame) -> Chart:
         about = {"choice": [keys.index((task, metric))], "group": model}
         text = [
             f"{model}, {row.objects:,.0f} training objects\n"
-            f"{label(metric)} {_interval(row.value, row.lower, row.upper)}"
+            f"{label(metric)} {stated(row.value, row.lower, row.upper)}"
             for row in rows.itertuples()
         ]
         series.append({**about, **_points(_rounded(rows["objects"]), rows, "value"), "text": text})
@@ -115,16 +114,9 @@ def objects_chart(
 ) -> Chart:
     """Return a draw of the test objects with the redshift and p(z) that every model gives them.
 
-    Parameters
-    ----------
-    predictions : mapping of str to pandas.DataFrame
-        From `failures.read_predictions`, by model; all of the same objects, or ReportError.
-    best : str
-        The model that the page shows first.
-    pdfs : mapping of str to str
-        The ``pdfs.hdf5`` of those that give p(z).
-    objids : mapping of int to int
-        From `failures.read_objids`.
+    `predictions`, from `failures.read_predictions`, are by model and of the same objects, or it is
+    a ReportError; `best` is the model that the page shows first, `pdfs` the ``pdfs.hdf5`` of those
+    that give p(z), `objids` from `failures.read_objids`.
     """
     known = predictions[best]
     chosen = np.sort(np.random.default_rng(1).permutation(len(known))[:DRAWN])
@@ -165,16 +157,9 @@ def objects_chart(
 def read_densities(path: str | Path, row_id: np.ndarray, seed: int) -> dict[str, Any]:
     """Read the p(z) of some objects of a seed, each in `PDF_BINS` bins between its tails.
 
-    Returns
-    -------
-    dict
-        Lists `low` and `high`, the ends of the range of each object, and `density`: a byte for
-        each bin of each object, 255 the highest of the object, in base64.
-
-    Raises
-    ------
-    ReportError
-        If the file is none of densities or lacks an object.
+    Returned are lists `low` and `high`, the ends of the range of each object, and `density`: a byte
+    for each bin of each object, 255 the highest of the object, in base64. ReportError if the file
+    is none of densities or lacks an object.
     """
     with reading(path, "redshift densities", KeyError, OSError), h5py.File(path, "r") as file:
         levels = file["meta/quants"][0].astype(float)
@@ -211,10 +196,6 @@ def _points(x: list[float | None], rows: pd.DataFrame, value: str) -> dict[str, 
     """Return points with bars; a bar that isn't known is left out."""
     names = {"y": value, "lower": "lower", "upper": "upper"}
     return {"kind": "points", "x": x, **{key: _rounded(rows[of]) for key, of in names.items()}}
-
-
-def _interval(value: float, low: float, high: float) -> str:
-    return " ".join(with_interval(value, low, high)).strip()
 
 
 def _best_first(models: Sequence[str] | pd.Series | Mapping[str, Any], best: str) -> list[str]:

@@ -1,25 +1,35 @@
-"""Where the best model of a task fails: sentences of its scores, and its worst test objects."""
+"""Where the best model fails, its worst test objects, and what was found without labels.
+
+That is groups beside classes, and the strangest objects.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
+from urllib.parse import urlencode
 
 import numpy as np
 import pandas as pd
 
+from sdssflow.configuration.sample import Sample
+from sdssflow.evaluate import oddities
+from sdssflow.report.figures import Item
 from sdssflow.report.glossary import HEADLINES, METRICS, label
-from sdssflow.report.scores import overall
-from sdssflow.report.tables import (
+from sdssflow.report.scores import overall, score_cell
+from sdssflow.report.sections import (
     AGAIN,
     Cell,
     ReportError,
     Table,
     fixed,
+    number_cell,
     plain,
+    read_table,
+    stated,
     text_cell,
-    with_interval,
     word_columns,
 )
 from sdssflow.tables import read_parquet, read_schema
@@ -33,6 +43,14 @@ NEEDED = {"regress": ("row_id", "seed", "reference_mag", "zspec", "zphot"),
           "classify": ("row_id", "seed", "reference_mag", "spec_class")}  # fmt: skip
 PROBABILITY = "probability_"
 Objids: TypeAlias = "Mapping[int, int] | pd.Series"  # objid of each row, by row_id
+LATEST_RELEASE = 17  # of the imaging; a position means the same in every release
+EXPLORER = "https://skyserver.sdss.org/dr{release}/en/tools/explore/summary.aspx?{query}"
+RANKS = ("isolation_rank", "sparsity_rank", "reconstruction_rank", "combined")
+AGREEMENT_COLUMNS = (
+    *("algorithm", "groups", "truth", "n"),
+    *(f"{name}{end}" for name in ("ari", "ami") for end in ("", "_lower", "_upper")),
+)
+GALLERY_COLUMNS = ("place", "row_id", *RANKS, "feature", "deviation")
 
 
 def gain(scores: pd.DataFrame, best: str, baseline: str, metric: str) -> str:
@@ -131,17 +149,13 @@ def _values(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _with_interval(row: pd.Series) -> str:
-    value, interval = with_interval(row["value"], row["lower"], row["upper"])
-    return f"{value} {interval}".strip()
+    return stated(row["value"], row["lower"], row["upper"])
 
 
 def read_predictions(path: str | Path, task: str) -> pd.DataFrame:
     """Read the test objects of the first seed of a predictions.parquet, in the order of `row_id`.
 
-    Raises
-    ------
-    ReportError
-        If the table lacks a column or has no rows.
+    ReportError if the table lacks a column or has no rows.
     """
     names = read_schema(path).names
     missing = [name for name in NEEDED[task] if name not in names]
@@ -170,8 +184,10 @@ def worst_redshifts(frame: pd.DataFrame, model: str, objids: Objids) -> Table:
     rows = []
     for place in order:
         row = frame.loc[place]
-        cells = [_number(row["reference_mag"], 2)]
-        cells += [_number(row[name], 4) for name in ("zspec", "zphot")] + [_number(delta[place], 4)]
+        cells = [_decimals(row["reference_mag"], 2)]
+        cells += [_decimals(row[name], 4) for name in ("zspec", "zphot")] + [
+            _decimals(delta[place], 4)
+        ]
         if "outside_training" in frame:
             cells.append(text_cell("yes" if row["outside_training"] else "no"))
         rows.append([text_cell(object_name(row["row_id"], objids)), *cells])
@@ -194,10 +210,10 @@ def worst_classes(frame: pd.DataFrame, model: str, objids: Objids) -> Table:
     rows = [
         [
             text_cell(object_name(frame.loc[place, "row_id"], objids)),
-            _number(frame.loc[place, "reference_mag"], 2),
+            _decimals(frame.loc[place, "reference_mag"], 2),
             text_cell(frame.loc[place, "spec_class"]),
             text_cell(guess[place]),
-            _number(surest[place], 3),
+            _decimals(surest[place], 3),
         ]
         for place in order
     ]
@@ -217,5 +233,81 @@ def object_name(row: int, objids: Objids) -> str:
     return f"objid {objid}" if objid else f"row {int(row)}"
 
 
-def _number(value: float, places: int) -> Cell:
-    return Cell(fixed(float(value), places), sort="" if np.isnan(value) else float(value))
+def explorer_link(ra: float, dec: float, release: int = LATEST_RELEASE) -> str:
+    """Return the address of the page of SDSS on the object nearest to a position in degrees.
+
+    >>> explorer_link(180.25, -0.5, 14)
+    'https://skyserver.sdss.org/dr14/en/tools/explore/summary.aspx?ra=180.25&dec=-0.5'
+    """
+    at = {"ra": ra, "dec": dec}
+    query = urlencode({name: f"{of:.6f}".rstrip("0").rstrip(".") for name, of in at.items()})
+    return EXPLORER.format(release=release, query=query)
+
+
+def agreement_table(scores: pd.DataFrame, item: Item, notes: list[str]) -> Table:
+    """Show how far groups agree with the truth, each index with its interval."""
+    body = []
+    for _, row in scores.iterrows():
+        indices = [score_cell(row, value=name, ends=f"{name}_") for name in ("ari", "ami")]
+        words = [text_cell(row["algorithm"]), number_cell(row["groups"]), text_cell(row["truth"])]
+        body.append([*words, *indices, number_cell(row["n"])])
+    heads = ("algorithm", "groups", "truth", "ARI", "AMI", "N")
+    text = item.caption if body else "No object has a class or a redshift to compare with."
+    columns = word_columns(*heads, numeric=("groups", "ARI", "AMI", "N"))
+    return Table(item.title, text, columns, body, notes, source=item.path)
+
+
+def strange_table(item: Item, sample: Sample, objids: Objids, notes: list[str]) -> Table:
+    """Show the strangest objects, or, of a sky with oddities, how well they were found."""
+    if item.name == "oddity_scores":
+        table = _oddities(read_table(item.path, oddities.COLUMNS), item, notes)
+    else:
+        table = _gallery(read_table(item.path, GALLERY_COLUMNS), item, sample, objids, notes)
+    return replace(table, source=item.path)
+
+
+def _gallery(
+    frame: pd.DataFrame, item: Item, sample: Sample, objids: Objids, notes: list[str]
+) -> Table:
+    """Objects of a sky that was observed lead to their page at SDSS, by position."""
+    release = getattr(sample.source, "release", LATEST_RELEASE)
+    shown = {"ra": "RA", "dec": "Dec", "reference_mag": "magnitude", "spec_class": "class"}
+    shown = {name: words for name, words in (shown | {"zspec": "zspec"}).items() if name in frame}
+    places = {"ra": 5, "dec": 5, "reference_mag": 2, "zspec": 4}
+    body = []
+    for _, row in frame.iterrows():
+        name = object_name(row["row_id"], objids)
+        known = not sample.simulated and {"ra", "dec"} <= set(frame)
+        known = known and row[["ra", "dec"]].notna().all()
+        link = explorer_link(row["ra"], row["dec"], release) if known else ""
+        cells = [
+            text_cell(row[key] or "") if key == "spec_class" else _decimals(row[key], places[key])
+            for key in shown
+        ]
+        ranks = [number_cell(row[key]) for key in RANKS]
+        far = f"{row['feature']}: {plain(row['deviation'])}"
+        body.append([replace(text_cell(name), link=link), *cells, *ranks, text_cell(far)])
+    words = [key.removesuffix("_rank") for key in RANKS]
+    heads = ["object", *shown.values(), *words, "farthest feature: deviation"]
+    numeric = [head for head in heads[1:-1] if head != "class"]
+    links = ["An object leads to the page of SDSS on what lies nearest to its position"]
+    notes = [*notes, *(links if any(cells[0].link for cells in body) else [])]
+    return Table(item.title, item.caption, word_columns(*heads, numeric=numeric), body, notes)
+
+
+def _oddities(frame: pd.DataFrame, item: Item, notes: list[str]) -> Table:
+    body = [
+        [
+            *(text_cell(row[name]) for name in ("ranking", "score", "kind")),
+            score_cell(row),
+            *(number_cell(row[name]) for name in ("chance", "oddities", "injected", "n")),
+        ]
+        for _, row in frame.iterrows()
+    ]
+    numeric = ("value", "chance", "oddities", "injected", "N")
+    columns = word_columns("ranking", "score", "kind", *numeric, numeric=numeric)
+    return Table(item.title, item.caption, columns, body, notes)
+
+
+def _decimals(value: float, places: int) -> Cell:
+    return Cell(fixed(float(value), places), sort="" if pd.isna(value) else float(value))

@@ -2,7 +2,7 @@
 
 From these records come the outputs of the plot rules, the report's pages, and the captions there
 and in Snakemake's own report. A new figure is a record here (of trained models in
-`model_figures`, for a look at the catalogue in `sdssflow.configuration.exploration`) and its
+`model_figures`, for a look at the catalogue in `sdssflow.configuration.sample`) and its
 function in the module that draws: the dictionary FIGURES there says by which tables.
 
 Snakemake imports this module each time it parses the workflow: it needs pydantic and nothing
@@ -12,37 +12,29 @@ heavier.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from sdssflow.configuration.applying import Estimated
-from sdssflow.configuration.exploration import EXPLORED
 from sdssflow.configuration.run import RunConfiguration
-from sdssflow.configuration.sample import Sample
-from sdssflow.report.model_figures import CLASSES, LEARNING, PDFS, REDSHIFTS, SPLITS
-from sdssflow.report.shown import Shown
+from sdssflow.configuration.sample import EXPLORED, Sample
+from sdssflow.report.model_figures import (
+    CLASSES,
+    LEARNING,
+    PDFS,
+    REDSHIFTS,
+    SPLITS,
+    Shown,
+    pdf_models,
+)
 
-
-def _is_bulk_or_downloaded(run: RunConfiguration, sample: Sample) -> bool:
-    return sample.source.kind in ("skyserver", "bulk", "tap")
+Stage = Literal["acquire", "prepare", "explore", "classify", "regress", "evaluate", "estimate"]
 
 
 def _has_oddities(run: RunConfiguration, sample: Sample) -> bool:
     simulated = getattr(sample.source, "simulated", None)
     return simulated is not None and simulated.oddities > 0
-
-
-def _classifies(run: RunConfiguration, its: Estimated) -> bool:
-    return "classify" in its.tasks
-
-
-def _estimates_redshifts(run: RunConfiguration, its: Estimated) -> bool:
-    return "regress" in its.tasks
-
-
-def _has_truth(run: RunConfiguration, its: Estimated) -> bool:
-    return its.target.simulated
 
 
 # fmt: off
@@ -64,7 +56,8 @@ ACQUIRE = (
         "Of a download: what was planned, what the server counted and what arrived, for each "
         "chunk and for the whole. Numbers of rows are equal, or the run would have stopped. Of "
         "bulk files: rows of each file, those with photometry, those that meet the selection, and "
-        "those in the catalogue.", asked=_is_bulk_or_downloaded),
+        "those in the catalogue.",
+        asked=lambda run, its: its.source.kind in ("skyserver", "bulk", "tap")),
 )
 PREPARE = (
     Shown("clean/catalogue.parquet", "Clean catalogue",
@@ -102,11 +95,7 @@ def _explores(name: str, run: Any, sample: Any) -> bool:
 
 
 CATALOGUE = tuple(
-    Shown(
-        f"explore/{name}",
-        *texts,
-        asked=partial(_explores, name),
-    )
+    Shown(f"explore/{name}", *texts, asked=partial(_explores, name))
     for name, texts in EXPLORED.items()
 )
 GROUPS = (
@@ -160,12 +149,13 @@ ESTIMATES = (
         "fault of the photometry or of the model.", telling=1),
     Shown("figures/magnitude_color", "Classes against magnitude and colour",
         "Objects by their most probable class. Shares are of the objects drawn. Where classes "
-        "meet, probabilities say more than the most probable class.", asked=_classifies),
+        "meet, probabilities say more than the most probable class.",
+        asked=lambda run, its: "classify" in its.tasks),
     Shown("figures/redshift_distributions", "Redshift distributions of the tomographic bins",
         "The mean p(z) of the objects of each bin of zphot, normalised. The band is where the mean "
         "of as many objects would lie, by a bootstrap over those drawn: it knows nothing of "
         "errors of p(z) itself. A mean of right p(z) has the right mean redshift, but is smoother "
-        "than the true n(z).", telling=2, asked=_estimates_redshifts),
+        "than the true n(z).", telling=2, asked=lambda run, its: "regress" in its.tasks),
     Shown("shift.csv", "How far the objects are from the training part",
         "AUC: how well a classifier tells the target's colours from those of the training part, "
         "cross-validated; 0.5 if they are alike, 1 if they have nothing in common. Effective n: "
@@ -174,7 +164,8 @@ ESTIMATES = (
         "training objects than these are from each other. The report's scores hold for objects "
         "like those of the sample; the farther the target, the less they say.",
         columns="One row per fold of the model. ``reference`` and ``drawn`` are the numbers of "
-        "training objects and of the target's that were compared.", asked=_estimates_redshifts),
+        "training objects and of the target's that were compared.",
+        asked=lambda run, its: "regress" in its.tasks),
     Shown("class_priors.csv", "How many objects are of each class",
         "By what the classifier says of the objects drawn: the mix of classes that makes its "
         "probabilities most likely, with the interval of a bootstrap over these objects. It is "
@@ -183,13 +174,13 @@ ESTIMATES = (
         "towards the mix of the training part.",
         columns="One row per class. ``assumed`` is what the target's definition says and the "
         "probabilities are for; empty, they are for the mix of the training part.",
-        asked=_classifies),
+        asked=lambda run, its: "classify" in its.tasks),
     Shown("truth_scores.csv", "Scores against the truth of the simulation",
         "Estimates set against what was simulated. Intervals are of a bootstrap over objects. "
         "Redshifts are judged on true galaxies. A class set of 90 % should hold the true class of "
         "nine objects in ten; conformal intervals and sets keep their promise for objects like "
         "those of the sample only.", columns="``scored`` of ``objects`` were looked at.",
-        asked=_has_truth),
+        asked=lambda run, its: its.target.simulated),
 )
 # fmt: on
 PUBLISHED = Shown(
@@ -243,3 +234,110 @@ def shown_at(pattern: str) -> tuple[str, Shown]:
 def figures(records: Iterable[Shown]) -> list[Shown]:
     """Return those records that are drawn, in their order."""
     return [shown for shown in records if shown.is_figure]
+
+
+class Item(NamedTuple):
+    """One file that the report shows, with the words of its record.
+
+    Sample and split are '' where it belongs to none; of a target's file, the sample is the target.
+    Of a Parquet table, kind 'data', only the number of rows and the provenance are quoted. `seed`
+    is that of a table of one seed, `telling` as in `Shown`.
+    """
+
+    path: str
+    kind: Literal["figure", "table", "data"]
+    sample: str
+    stage: Stage
+    split: str
+    name: str
+    title: str
+    caption: str
+    seed: int | None = None
+    telling: int = 0
+
+
+def contents(
+    run: RunConfiguration,
+    samples: dict[str, Sample],
+    results: str = "results",
+    targets: Mapping[str, Estimated] | None = None,
+) -> list[Item]:
+    """List what the report shows, in its order: of samples, then of the run's targets.
+
+    Splits come in the order of their names: canonical JSON does not keep the order of keys.
+    """
+    items = [_item(shown, f"{results}/{shown.path}", "explore", run) for shown in CONCEPTS]
+    for name in run.samples:
+        items.extend(_of_sample(name, samples[name], run, f"{results}/{name}"))
+    for name, its in (targets or {}).items():
+        items += [
+            _item(shown, f"{results}/{name}/{shown.path}", "estimate", run, name)
+            for shown in ESTIMATES
+            if shown.asked(run, its)
+        ]
+    return items
+
+
+def _of_sample(name: str, sample: Sample, run: RunConfiguration, folder: str) -> Iterator[Item]:
+    explored = {shown.label: shown for shown in CATALOGUE}
+    splits = sorted(sample.splits)
+    sections: list[tuple[Stage, str, Iterable[Shown]]] = [
+        ("acquire", "", ACQUIRE),
+        ("prepare", "", PREPARE),
+        *(("prepare", split, PARTS) for split in splits),
+        (
+            "explore",
+            "",
+            [*(explored[figure] for figure in sample.explore.figures), *GROUPS, *OUTLIERS],
+        ),
+    ]
+    for task in sample.tasks:
+        of_task = CLASSES if task == "classify" else (*REDSHIFTS, *PDFS)
+        sections += [(task, split, of_task) for split in splits]
+    sections += [("evaluate", "", SPLITS), *(("evaluate", split, LEARNING) for split in splits)]
+    for stage, split, records in sections:
+        for shown in records:
+            if shown.asked(run, sample):
+                for path, seed in _paths(shown.path, split, sample, run):
+                    yield _item(shown, f"{folder}/{path}", stage, run, name, split, seed)
+
+
+def _paths(
+    path: str, split: str, sample: Sample, run: RunConfiguration
+) -> Iterator[tuple[str, int | None]]:
+    """Yield the paths of one record in one split, and the seed of each."""
+    searching = [m for m in pdf_models(run, sample) if getattr(run.regressors[m], "search", None)]
+    for model in searching if "{model}" in path else [""]:
+        for seed in run.seeds if "{seed}" in path else [None]:
+            yield path.format(split=split, model=model, seed=seed), seed
+
+
+def _item(
+    shown: Shown,
+    path: str,
+    stage: Stage,
+    run: RunConfiguration,
+    sample: str = "",
+    split: str = "",
+    seed: int | None = None,
+) -> Item:
+    kind: Literal["figure", "table", "data"] = "table" if path.endswith(".csv") else "data"
+    if shown.is_figure:
+        path, kind = f"{path}.{run.figures.format}", "figure"
+    words = (shown.label, shown.title, shown.caption)
+    return Item(path, kind, sample, stage, split, *words, seed, shown.telling)
+
+
+def matched(items: list[Item], paths: list[str]) -> list[Item]:
+    """Return `items` with the paths that a rule was given for them.
+
+    The rule may keep its results in another folder than `contents` assumes; what stands below that
+    folder has to agree, in this order, or it is a ValueError.
+    """
+    if len(paths) != len(items):
+        raise ValueError(f"the report shows {len(items)} files, the rule gave it {len(paths)}")
+    for item, path in zip(items, paths, strict=True):
+        below = item.path.partition("/")[2]
+        if not f"/{path}".endswith(f"/{below}"):
+            raise ValueError(f"the report expects {item.path} where the rule gives {path}")
+    return [item._replace(path=str(path)) for item, path in zip(items, paths, strict=True)]

@@ -1,4 +1,4 @@
-"""Figures and tables that the report shows of trained models: what each is, in one record.
+"""Which models a sample trains, and one record for each figure and table that is shown of them.
 
 Snakemake imports this module each time it parses the workflow: it needs pydantic and nothing
 heavier.
@@ -6,38 +6,97 @@ heavier.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
-from sdssflow.report.chosen_models import explained, learning, models, pdf_models
-from sdssflow.report.shown import Shown
 
 
-def _explains_classes(run: RunConfiguration, sample: Sample) -> bool:
-    return bool(explained(run, sample, "classify"))
+class Shown(NamedTuple):
+    """One figure or table that the report shows of a sample, a split, a seed, a model or a target.
+
+    Attributes
+    ----------
+    path : str
+        Below the results of its sample or target, with ``{split}``, ``{seed}`` and ``{model}``; a
+        figure's path has no suffix.
+    title, caption : str
+        What stands above and below it.
+    name : str
+        Name within its stage, '' if that is the file's. A table whose figure has the same name
+        ends in ``_table``.
+    columns : str
+        What Snakemake's report, which shows the file itself, adds about its columns.
+    telling : int
+        The index shows a sample or target by that one of its figures whose number is highest; 0:
+        never.
+    asked : callable
+        Says of a sample of a run, or of a target with what is applied to it, whether it has it.
+    """
+
+    path: str
+    title: str
+    caption: str
+    name: str = ""
+    columns: str = ""
+    telling: int = 0
+    asked: Callable[[RunConfiguration, Any], Any] = lambda run, its: True
+
+    @property
+    def label(self) -> str:
+        """Name within its stage."""
+        return self.name or self.path.rpartition("/")[2].partition(".")[0]
+
+    @property
+    def is_figure(self) -> bool:
+        """Whether it is drawn."""
+        return "." not in self.path
 
 
-def _explains_redshifts(run: RunConfiguration, sample: Sample) -> bool:
-    return bool(explained(run, sample, "regress"))
+def models(run: RunConfiguration, sample: Sample, task: str) -> list[str]:
+    """Return the names of the models that a sample trains for a task, in order."""
+    chosen = sample.classifiers if task == "classify" else sample.regressors
+    if chosen is not None:
+        return list(chosen)
+    known = run.classifiers if task == "classify" else run.regressors
+    lacking = {
+        "needs_classes": "classify" not in sample.tasks,
+        "needs_errors": "magnitude_errors" not in sample.features.groups,
+    }
+    return [
+        name
+        for name, its in known.items()
+        if not any(lacks and getattr(its, need) for need, lacks in lacking.items())
+    ]
 
 
-def _gives_pdfs(run: RunConfiguration, sample: Sample) -> bool:
-    return bool(pdf_models(run, sample))
+def pdf_models(run: RunConfiguration, sample: Sample) -> list[str]:
+    """Return the names of the regressors of a sample that give a p(z), in order."""
+    if "regress" not in sample.tasks:
+        return []
+    return [n for n in models(run, sample, "regress") if run.regressors[n].gives_pdf]
+
+
+def explained(run: RunConfiguration, sample: Sample, task: str) -> list[str]:
+    """Return the names of the models of a sample whose use of features is measured, in order."""
+    if task not in sample.tasks:
+        return []
+    return [name for name in models(run, sample, task) if name in run.importance.models]
+
+
+def learning(run: RunConfiguration, sample: Sample) -> dict[str, list[str]]:
+    """Return the names of the models of a sample that have learning curves, by task."""
+    asked = {
+        task: [n for n in run.learning_curves.of_task(task) if n in models(run, sample, task)]
+        for task in sample.tasks
+    }
+    return {task: names for task, names in asked.items() if names}
 
 
 def _trains_networks(run: RunConfiguration, sample: Sample) -> bool:
     return any(run.regressors[model].needs_torch for model in models(run, sample, "regress"))
-
-
-def _learns(run: RunConfiguration, sample: Sample) -> bool:
-    return bool(learning(run, sample))
-
-
-def _has_photoz(run: RunConfiguration, sample: Sample) -> bool:
-    return sample.has_photoz
-
-
-def _has_splits(run: RunConfiguration, sample: Sample) -> bool:
-    return len(sample.splits) > 1
 
 
 ROWS_OF_SCORES = (
@@ -93,9 +152,9 @@ CLASSES = (
     Shown("classify/{split}/figures/importance", "Which features the classifiers use",
         "By how much the log-loss grows once the values of a feature are permuted among test "
         f"objects, with bootstrap intervals. {PERMUTED}0: the classifier would not miss it.",
-        asked=_explains_classes),
+        asked=partial(explained, task="classify")),
     Shown("classify/{split}/figures/partial_dependence", "Class probabilities against a feature",
-        IF_ALONE, asked=_explains_classes),
+        IF_ALONE, asked=partial(explained, task="classify")),
     Shown("classify/{split}/scores_by_bin.csv", "Scores of the classifiers by magnitude",
         "The same scores in bins of magnitude with equal numbers of objects; all models share the "
         "bins."),
@@ -123,10 +182,11 @@ CLASSES = (
         "threshold of each."),
     Shown("classify/{split}/importance.csv", "Which features the classifiers use, in numbers",
         "Growth of the log-loss once a feature or a group of features is permuted among test "
-        "objects.", name="importance_table", columns=ROWS_OF_IMPORTANCE, asked=_explains_classes),
+        "objects.", name="importance_table", columns=ROWS_OF_IMPORTANCE,
+        asked=partial(explained, task="classify")),
     Shown("classify/{split}/partial_dependence.csv",
         "Class probabilities against a feature, in numbers", IF_ALONE,
-        name="partial_dependence_table", asked=_explains_classes),
+        name="partial_dependence_table", asked=partial(explained, task="classify")),
 )
 REDSHIFTS = (
     Shown("regress/{split}/scores.csv", "Scores of the photometric redshifts",
@@ -143,10 +203,10 @@ REDSHIFTS = (
         "may have seen the redshifts by which it is scored here, our models have not.",
         columns="``objects`` says which objects were scored, ``tested`` how many the test part "
         f"has. {ROWS_OF_SCORES}",
-        asked=_has_photoz),
+        asked=lambda run, its: its.has_photoz),
     Shown("regress/{split}/photoz_differences.csv", "Differences from SDSS's own redshifts",
         "Score of each model minus that of Photoz, on the same objects and the same bootstrap "
-        "draws.", columns=ROWS_OF_DIFFERENCES, asked=_has_photoz),
+        "draws.", columns=ROWS_OF_DIFFERENCES, asked=lambda run, its: its.has_photoz),
     Shown("regress/{split}/figures/comparison", "Regressors compared",
         "Scores of all regressors with their intervals."),
     Shown("regress/{split}/figures/zphot_zspec", "Photometric against spectroscopic redshift",
@@ -166,9 +226,9 @@ REDSHIFTS = (
         "By how much the CRPS (of a model without p(z): the mean absolute error, which is the CRPS "
         "of a point) grows once the values of a feature are permuted among test objects, with "
         f"bootstrap intervals. {PERMUTED}0: the regressor would not miss it.",
-        asked=_explains_redshifts),
+        asked=partial(explained, task="regress")),
     Shown("regress/{split}/figures/partial_dependence", "zphot against a feature",
-        IF_ALONE, asked=_explains_redshifts),
+        IF_ALONE, asked=partial(explained, task="regress")),
     Shown("regress/{split}/scores_by_bin.csv",
         "Scores of the photometric redshifts by redshift and magnitude",
         "The same scores in bins with equal numbers of objects; all models share the bins. Bins "
@@ -177,9 +237,9 @@ REDSHIFTS = (
     Shown("regress/{split}/importance.csv", "Which features the regressors use, in numbers",
         "Growth of the CRPS or mean absolute error once a feature or a group of features is "
         "permuted among test objects.", name="importance_table", columns=ROWS_OF_IMPORTANCE,
-        asked=_explains_redshifts),
+        asked=partial(explained, task="regress")),
     Shown("regress/{split}/partial_dependence.csv", "zphot against a feature, in numbers",
-        IF_ALONE, name="partial_dependence_table", asked=_explains_redshifts),
+        IF_ALONE, name="partial_dependence_table", asked=partial(explained, task="regress")),
 )
 PDFS: tuple[Shown, ...] = (
     Shown("regress/{split}/pdf_scores.csv", "Scores of p(z)",
@@ -242,15 +302,15 @@ LEARNING = (
     Shown("learning/{split}/curves", "Learning curves",
         "Scores of the test part against the number of training objects; subsets of the training "
         "part are nested. Lines: a + b N^−c, fitted to the points, dashed beyond the training "
-        "part. Bars: bootstrap over the objects scored.", name="learning", asked=_learns),
+        "part. Bars: bootstrap over the objects scored.", name="learning", asked=learning),
     Shown("learning/{split}/fits.csv", "Power laws of the learning curves",
         "Floor a, factor b and exponent c of a + b N^−c, and the score that it gives for twice the "
         "training objects. Intervals are of a bootstrap over the objects scored, with a fit for "
         "each replicate. At end: the exponent is at an end of its range (0.05 to 3), so that the "
-        "points don't tell a floor from a slow power.", name="learning_fits", asked=_learns),
+        "points don't tell a floor from a slow power.", name="learning_fits", asked=learning),
     Shown("learning/{split}/curves.csv", "Learning curves, in numbers",
         "Mean over seeds, of the validation part, by which choices may be made, and of the test "
-        "part.", name="learning_table", asked=_learns),
+        "part.", name="learning_table", asked=learning),
 )
 SPLITS = (
     Shown("splits/comparison.csv", "Splits side by side",
@@ -262,7 +322,7 @@ SPLITS = (
         "random ones flatter the model for use elsewhere in the sky.",
         columns="``difference`` is the score of ``split`` minus that of ``base``; ``drawn_over`` "
         "says over which groups its interval was drawn.", name="split_comparison",
-        asked=_has_splits),
+        asked=lambda run, its: len(its.splits) > 1),
 )
 # fmt: on
-PDFS = tuple(shown._replace(asked=_gives_pdfs) for shown in PDFS)
+PDFS = tuple(shown._replace(asked=pdf_models) for shown in PDFS)

@@ -11,18 +11,26 @@ import pandas as pd
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.report.cards import data_sheet, facts_of
-from sdssflow.report.comparisons import learning_section, splits_section
-from sdssflow.report.contents import Item
-from sdssflow.report.failures import Objids, read_objids
+from sdssflow.report.failures import (
+    AGREEMENT_COLUMNS,
+    Objids,
+    agreement_table,
+    read_objids,
+    strange_table,
+)
+from sdssflow.report.figures import Item
 from sdssflow.report.provenance import Facts, Provenance, read_facts
-from sdssflow.report.sections import LONG, Figure, Section, block, most_telling
-from sdssflow.report.strange import AGREEMENT_COLUMNS, agreement_table, strange_table
-from sdssflow.report.summary import TaskSummary, summarise
-from sdssflow.report.tables import (
+from sdssflow.report.sections import (
+    LONG,
+    Figure,
+    Section,
     Table,
+    block,
+    most_telling,
     plain_table,
     read_table,
 )
+from sdssflow.report.summary import TaskSummary, learning_section, splits_section, summarise
 
 FLOW_COLUMNS = ("cut", "before", "removed", "after")
 
@@ -64,10 +72,7 @@ def sample_page(
 ) -> SamplePage:
     """Read everything that `items` names of a sample; those of others are left aside.
 
-    Raises
-    ------
-    ReportError
-        If a file is missing, empty or doesn't fit the others.
+    ReportError if a file is missing, empty or doesn't fit the others.
     """
     mine = [item for item in items if item.sample == name]
     facts = {item.name: read_facts(item.path) for item in mine if item.kind == "data"}

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from sdssflow.report.glossary import TASKS
 from sdssflow.report.scores import ModelScores
-from sdssflow.report.tables import (
+from sdssflow.report.sections import (
     Cell,
     Column,
     ReportError,

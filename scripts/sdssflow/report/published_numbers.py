@@ -11,12 +11,14 @@ import pandas as pd
 from sdssflow.evaluate import published
 from sdssflow.report.figures import CURVES, PUBLISHED
 from sdssflow.report.glossary import label
-from sdssflow.report.sections import Figure, Section, read_figure
-from sdssflow.report.tables import (
+from sdssflow.report.sections import (
     Cell,
+    Figure,
+    Section,
     Table,
     number_cell,
     plain,
+    read_figure,
     read_table,
     text_cell,
     with_interval,

@@ -20,12 +20,11 @@ from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.targets import Target
 from sdssflow.evaluate.paper_metrics import of_conventions
-from sdssflow.report.chosen_models import pdf_models
 from sdssflow.report.glossary import BETTER, CLASSES, DENSITIES, REDSHIFTS, SYMBOLS, TASKS, Metric
+from sdssflow.report.model_figures import pdf_models
 from sdssflow.report.pages import SamplePage
 from sdssflow.report.provenance import ModelRun, device_table, digest_table, versions_table
-from sdssflow.report.sections import Section
-from sdssflow.report.tables import Table, text_cell, word_columns
+from sdssflow.report.sections import Section, Table, text_cell, word_columns
 from sdssflow.report.targets import TargetPage
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -13,9 +13,9 @@ import pandas as pd
 
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.evaluate import tables as evaluated
-from sdssflow.report.contents import Item
+from sdssflow.report.figures import Item
 from sdssflow.report.glossary import BETTER, HEADLINES, RANKED_BY, direction, label, order
-from sdssflow.report.tables import (
+from sdssflow.report.sections import (
     UNDEFINED,
     Cell,
     Column,
@@ -24,6 +24,7 @@ from sdssflow.report.tables import (
     number_cell,
     plain,
     read_table,
+    stated,
     text_cell,
     with_interval,
     word_columns,
@@ -31,17 +32,11 @@ from sdssflow.report.tables import (
 
 Kind = Literal["classify", "regress", "pdf"]
 SCORE_COLUMNS = (*evaluated.ABOUT_COLUMNS, *evaluated.SCORE_COLUMNS)
-BIN_COLUMNS = (*SCORE_COLUMNS, *evaluated.BIN_COLUMNS)
 MOMENTS = ("mean", "width")
 STACK_COLUMNS = (
     "model", "tomographic_bin", "zphot_low", "zphot_high", "n",
     *(f"{moment}_{what}" for moment in MOMENTS
       for what in ("stacked", "true", "difference", "lower", "upper")),
-)  # fmt: skip
-SET_COLUMNS = (*BIN_COLUMNS, "binomial_lower", "binomial_upper")
-POINT_COLUMNS = (
-    "model", "subset", "aim", "wanted", "threshold", "seeds", "chosen", "n",
-    *(f"{of}{end}" for of in ("purity", "completeness") for end in ("", "_lower", "_upper")),
 )  # fmt: skip
 IMPORTANCE_COLUMNS = (
     "model", "seed", "score", "kind", "name", "unpermuted", "value", "lower", "upper",
@@ -108,7 +103,7 @@ class ModelScores:
         """Value of that metric of the best model, with its interval."""
         rows = self._of_best()
         row = rows[rows["metric"] == self.metric].iloc[0]
-        return " ".join(with_interval(row["value"], row["lower"], row["upper"])).strip()
+        return stated(row["value"], row["lower"], row["upper"])
 
     def _of_best(self) -> pd.DataFrame:
         rows = overall(self.scores)
@@ -121,7 +116,7 @@ def read_scores(items: list[Item], run: RunConfiguration, kind: Kind) -> ModelSc
     paths = {item.name.removeprefix(prefix): item.path for item in items}
     scores = read_table(paths["scores"], SCORE_COLUMNS)
     differences = read_table(paths["differences"], evaluated.DIFFERENCE_COLUMNS, empty=True)
-    by_bin = read_table(paths["scores_by_bin"], BIN_COLUMNS)
+    by_bin = read_table(paths["scores_by_bin"], evaluated.BINNED_COLUMNS)
     try:
         digests = seed_digests(scores)
         best = ranked(scores, RANKED_BY[kind])[0]
@@ -147,10 +142,14 @@ def averaged(seeds: Iterable[int | str], run: RunConfiguration) -> str:
     )
 
 
-def score_cell(row: pd.Series, strong: bool = False) -> Cell:
-    """Return a cell of a value with its interval."""
-    value, interval = with_interval(row["value"], row["lower"], row["upper"])
-    return Cell(value, interval, "" if pd.isna(row["value"]) else float(row["value"]), strong)
+def score_cell(row: pd.Series, strong: bool = False, value: str = "value", ends: str = "") -> Cell:
+    """Return a cell of a value with its interval.
+
+    `value` is the name of its column, `ends` what stands before ``lower`` and ``upper``.
+    """
+    number = row[value]
+    text, interval = with_interval(number, row[f"{ends}lower"], row[f"{ends}upper"])
+    return Cell(text, interval, "" if pd.isna(number) else float(number), strong)
 
 
 def overall(scores: pd.DataFrame) -> pd.DataFrame:
@@ -214,11 +213,8 @@ def point_table(points: pd.DataFrame, title: str, text: str, notes: list[str]) -
     """
     body = []
     for _, row in points.iterrows():
-        measured = [
-            score_cell(pd.Series({"value": row[name], "lower": row[f"{name}_lower"],
-                                  "upper": row[f"{name}_upper"]}))
-            for name in ("purity", "completeness")
-        ]  # fmt: skip
+        names = ("purity", "completeness")
+        measured = [score_cell(row, value=name, ends=f"{name}_") for name in names]
         aim = f"{row['aim']} {plain(row['wanted'])}"
         numbers = [number_cell(row[name]) for name in ("threshold", "chosen")]
         body.append([*map(text_cell, (row["subset"], aim)), *numbers, *measured])
@@ -321,10 +317,9 @@ def stack_table(stacks: pd.DataFrame, title: str, text: str, notes: list[str]) -
         line = [text_cell(row["model"]), text_cell(row["tomographic_bin"])]
         line += [Cell(zphot, sort=float(row["zphot_low"])), number_cell(row["n"])]
         for moment in MOMENTS:
-            names = {"value": "difference", "lower": "lower", "upper": "upper"}
-            difference = pd.Series({key: row[f"{moment}_{name}"] for key, name in names.items()})
             line += [number_cell(row[f"{moment}_{what}"]) for what in ("stacked", "true")]
-            line.append(score_cell(difference, not holds_zero(difference)))
+            differs = not holds_zero(row, f"{moment}_")
+            line.append(score_cell(row, differs, f"{moment}_difference", f"{moment}_"))
         body.append(line)
     heads = [f"{moment} {what}" for moment in MOMENTS
              for what in ("of Σ p(z)", "of zspec", "difference")]  # fmt: skip
@@ -385,7 +380,7 @@ def _best(rows: pd.DataFrame, key: tuple[str, ...]) -> set[str]:
     return set(target.index[target == target.min()])
 
 
-def holds_zero(row: pd.Series) -> bool:
-    """Return whether an interval holds 0, or there is none."""
+def holds_zero(row: pd.Series, ends: str = "") -> bool:
+    """Return whether an interval holds 0, or there is none; `ends` as of `score_cell`."""
     # no interval, no claim that two models differ
-    return not (row["lower"] > 0 or row["upper"] < 0)
+    return not (row[f"{ends}lower"] > 0 or row[f"{ends}upper"] < 0)

@@ -1,20 +1,248 @@
-"""What a page is made of: sections that hold tables and figures."""
+"""What a page is made of: sections that hold figures and result tables as tables for people.
+
+Tables are read and checked, and their numbers shown with the digits that they support.
+"""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sdssflow.report.contents import Item
-from sdssflow.report.tables import AGAIN, ReportError, Table, plain_table, read_table, reading
+import pandas as pd
 
+from sdssflow.report.figures import Item
+from sdssflow.tables import read_csv
+
+LABELS = ("seed", "fold", "step", "k", "row_id", "example_row")  # numbers that count nothing
+
+MINUS = "\u2212"
+UNDEFINED = "\u2013"
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+LARGE = 1e6
+MOST_DECIMALS = 7
+AGAIN = "delete it, and the rule that makes it runs again"
+COMMON = {"n": "N =", "data_digest": "data digest", "seed": "seed"}
 LONG = 12  # rows; longer tables are folded
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOURS = 64  # of a figure on a page
+
+
+class ReportError(ValueError):
+    """A result can't be shown; the message names the file and what to do."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """Head of a column: label, small print below it, whether lower or higher is better."""
+
+    label: str
+    convention: str = ""
+    better: str = ""
+    numeric: bool = True
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text of a cell, an interval set smaller, what to sort by, and whether to set it bold.
+
+    `link` is an address that the text leads to, '' for none.
+    """
+
+    text: str
+    interval: str = ""
+    sort: float | str = ""
+    strong: bool = False
+    numeric: bool = True
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as the page shows it. The first cell of a row is its head.
+
+    `source` is the CSV whose numbers these are, '' if there is none; `exported` the LaTeX file
+    that the table is also written to.
+    """
+
+    title: str
+    text: str
+    columns: list[Column]
+    rows: list[list[Cell]]
+    notes: list[str] = field(default_factory=list)
+    folded: bool = False
+    source: str = ""
+    exported: str = ""
+
+
+@contextmanager
+def reading(
+    path: str | Path, kind: str, *broken: type[Exception], remedy: str = AGAIN
+) -> Iterator[None]:
+    """Turn what goes wrong while a file is read, a file of no such kind too, into a ReportError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ReportError(f"{path}: there is no such file; run the rule that makes it") from None
+    except broken as error:
+        raise ReportError(f"{path}: not {kind} ({error}); {remedy}") from error
+
+
+def read_table(path: str | Path, columns: Iterable[str], empty: bool = False) -> pd.DataFrame:
+    """Read a result CSV that must have `columns` and, unless it may be `empty`, rows.
+
+    ReportError if the file is missing, not a table, lacks a column or has no rows.
+    """
+    broken = (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError)
+    with reading(path, "a table", *broken):
+        frame = read_csv(path)
+    missing = [name for name in columns if name not in frame]
+    if missing:
+        raise ReportError(f"{path}: no column {missing[0]!r}; it has {', '.join(frame)}")
+    if frame.empty and not empty:
+        raise ReportError(f"{path}: no rows; {AGAIN}")
+    if "seed" in frame:
+        frame = frame.assign(seed=frame["seed"].astype(str))
+    return frame
+
+
+def text_cell(text: object, strong: bool = False) -> Cell:
+    """Return a cell of words."""
+    return Cell(str(text), sort=str(text), strong=strong, numeric=False)
+
+
+def word_columns(*labels: str, numeric: Iterable[str] = ()) -> list[Column]:
+    """Return heads of columns of words, and of numbers where `numeric` names them."""
+    return [Column(label, numeric=label in numeric) for label in labels]
+
+
+def number_cell(value: Any, name: str = "") -> Cell:
+    """Return a cell of one value from a column called `name`."""
+    if isinstance(value, str):
+        return text_cell(value or UNDEFINED)
+    if pd.isna(value):
+        return Cell(UNDEFINED)
+    if isinstance(value, bool) or type(value).__name__ == "bool_":
+        return text_cell("yes" if value else "no")
+    number = float(value)
+    text = f"{number:.0f}" if name in LABELS and number == int(number) else plain(number)
+    return Cell(text, sort=number)
+
+
+def stated(value: float, low: float, high: float) -> str:
+    """Return a value with its interval as text."""
+    return " ".join(with_interval(value, low, high)).strip()
+
+
+def plain_table(
+    frame: pd.DataFrame, title: str, text: str, notes: list[str], folded: bool = False
+) -> Table:
+    """Show a frame as it stands.
+
+    Columns that are empty throughout are left out; a number of objects, digest or seed that is
+    the same in every row moves to the notes.
+    """
+    common = [
+        name for name in COMMON if name in frame and len(frame) and frame[name].nunique() == 1
+    ]
+    if common:
+        values = [
+            f"{words} {number_cell(frame[name].iloc[0], name).text}"
+            for name, words in COMMON.items()
+            if name in common
+        ]
+        notes = [*notes, f"This table: {', '.join(values)}"]
+    shown = [name for name in frame if name not in common and not _blank(frame[name])]
+    columns = [
+        Column(name.replace("_", " "), numeric=pd.api.types.is_numeric_dtype(frame[name]))
+        for name in shown
+    ]
+    rows = [
+        [number_cell(value, name) for name, value in zip(shown, values, strict=True)]
+        for values in frame[shown].itertuples(index=False)
+    ]
+    return Table(title, text, columns, rows, notes, folded)
+
+
+def _blank(column: pd.Series) -> bool:
+    return len(column) > 0 and bool(column.isna().all() or (column.astype(str) == "").all())
+
+
+def decimals(half_width: float, digits: int = 2) -> int:
+    """Return the decimals at which a number's uncertainty shows `digits` significant digits.
+
+    >>> [decimals(half_width) for half_width in (0.00042, 3.1, 250.0)]
+    [5, 1, 0]
+    """
+    if not math.isfinite(half_width) or half_width <= 0:
+        return 4
+    return min(max(0, digits - 1 - math.floor(math.log10(half_width))), MOST_DECIMALS)
+
+
+def fixed(value: float, places: int) -> str:
+    """Format with a fixed number of decimals, a true minus sign and no negative zero.
+
+    >>> fixed(-0.00001, 3), fixed(-1.25, 1)
+    ('0.000', '−1.2')
+    """
+    if not math.isfinite(value):
+        return UNDEFINED
+    text = f"{value:.{places}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", MINUS)
+
+
+def with_interval(value: float, low: float, high: float) -> tuple[str, str]:
+    """Format a value and its interval so that half the interval shows two significant digits.
+
+    Without an interval its text is empty; a value that is not defined is a dash.
+
+    >>> with_interval(0.012345, 0.0118, 0.0129)
+    ('0.01235', '[0.01180, 0.01290]')
+    >>> with_interval(-0.7, -12.0, 11.0)
+    ('−1', '[−12, 11]')
+    >>> with_interval(0.0, 0.0, 0.0)
+    ('0', '[0, 0]')
+    >>> with_interval(8.5e11, 7.9e11, 9.3e11)
+    ('8.50 × 10¹¹', '[7.90 × 10¹¹, 9.30 × 10¹¹]')
+    """
+    if not math.isfinite(value):
+        return UNDEFINED, ""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return plain(value), ""
+    if low == high:
+        return plain(value), f"[{plain(low)}, {plain(high)}]"
+    if max(abs(value), abs(low), abs(high)) >= LARGE:
+        return plain(value), f"[{plain(low)}, {plain(high)}]"
+    places = decimals((high - low) / 2)
+    return fixed(value, places), f"[{fixed(low, places)}, {fixed(high, places)}]"
+
+
+def plain(value: float | int | str | bool) -> str:
+    """Format a number without an interval: counts whole, others with four significant digits.
+
+    >>> plain(10000), plain(0.12345), plain(2.5e-7), plain(float("nan"))
+    ('10,000', '0.1235', '2.50 × 10⁻⁷', '–')
+    """
+    if isinstance(value, str | bool):
+        return str(value)
+    number = float(value)
+    if not math.isfinite(number):
+        return UNDEFINED
+    if number == int(number) and abs(number) < LARGE * 1000:
+        return f"{int(number):,}".replace("-", MINUS)
+    if abs(number) >= LARGE or abs(number) < 1e-4:
+        mantissa, exponent = f"{number:.2e}".split("e")
+        power = str(int(exponent)).translate(SUPERSCRIPTS)
+        return f"{mantissa} × 10{power}".replace("-", MINUS)
+    text = f"{number:.4g}"
+    return (f"{number:.0f}" if "e" in text else text).replace("-", MINUS)
 
 
 @dataclass(frozen=True)

@@ -13,18 +13,20 @@ from sdssflow.classify.decisions import CLASS_SET_LEVEL
 from sdssflow.configuration.applying import Estimated
 from sdssflow.configuration.targets import Target
 from sdssflow.prepare.cuts import describe
-from sdssflow.report.contents import Item
+from sdssflow.report.figures import Item
 from sdssflow.report.glossary import label
-from sdssflow.report.sections import Figure, Section, block, most_telling
-from sdssflow.report.tables import (
-    Cell,
+from sdssflow.report.scores import score_cell
+from sdssflow.report.sections import (
+    Figure,
+    Section,
     Table,
+    block,
+    most_telling,
     number_cell,
     plain,
     plain_table,
     read_table,
     text_cell,
-    with_interval,
     word_columns,
 )
 
@@ -73,10 +75,7 @@ def target_page(
     `manifests` are what the bundles say that are applied to it, as
     `configuration.applying.read_manifest` reads them.
 
-    Raises
-    ------
-    ReportError
-        If a file is missing, empty or no table of its kind.
+    ReportError if a file is missing, empty or no table of its kind.
     """
     found = {item.name: item for item in items if item.stage == "estimate" and item.sample == name}
     target = its.target
@@ -228,10 +227,8 @@ def _truth_table(item: Item) -> Table:
     frame = read_table(item.path, SCORE_COLUMNS)
     rows = []
     for _, row in frame.iterrows():
-        value, interval = with_interval(row["value"], row["lower"], row["upper"])
-        shown = Cell(value, interval, float(row["value"]) if value and row["n"] else "")
         words = [label(row["metric"]), row["convention"], _of(row["subset"])]
-        rows.append([*map(text_cell, words), shown, number_cell(row["n"])])
+        rows.append([*map(text_cell, words), score_cell(row), number_cell(row["n"])])
     scored, objects = int(frame["scored"].iloc[0]), int(frame["objects"].iloc[0])
     notes = [] if scored == objects else [
         f"Scored are {plain(scored)} of {plain(objects)} objects, those of the first partitions"
@@ -244,10 +241,8 @@ def _priors_table(item: Item) -> Table:
     frame = read_table(item.path, PRIOR_COLUMNS)
     rows = []
     for _, row in frame.iterrows():
-        value, interval = with_interval(row["estimated"], row["lower"], row["upper"])
-        shown = Cell(value, interval, float(row["estimated"]) if value else "")
         numbers = [number_cell(row[of]) for of in ("training", "assumed", "most_probable")]
-        rows.append([text_cell(row["class"]), *numbers, shown])
+        rows.append([text_cell(row["class"]), *numbers, score_cell(row, value="estimated")])
     drawn, objects = int(frame["drawn"].iloc[0]), int(frame["objects"].iloc[0])
     numeric = ("in the training part", "assumed", "by most probable class", "estimated")
     heads = word_columns("class", *numeric, numeric=numeric)

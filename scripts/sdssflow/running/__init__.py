@@ -1,1 +1,1 @@
-"""How jobs run: no output has two writers, no GPU two jobs, no folder two runs."""
+"""How jobs run: no GPU has two jobs, no folder two runs."""

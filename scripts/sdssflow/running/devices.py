@@ -47,26 +47,13 @@ def reserve(gpus: int, without_gpu: str = "stop", folder: Path = LOCKS) -> Itera
     log says for which. All that are asked for are taken together or none, so that jobs which need
     several can't block each other; nobody queues, so they may wait long while others ask for one.
 
-    Parameters
-    ----------
-    gpus : int
-        How many; with 0 nothing happens.
-    without_gpu : {'stop', 'cpu'}
-        What to do where there is no GPU; with 'cpu' the job goes on without.
-    folder : path-like
-        Where the locks are, one for this machine.
+    Where there is no GPU, `without_gpu` says what to do: 'stop', or 'cpu', to go on without.
+    `folder` is where the locks are, one for this machine. Names of the devices are yielded: UUIDs
+    if nvidia-smi knows them, else what CUDA_VISIBLE_DEVICES says; none if the job is to run on the
+    CPU.
 
-    Yields
-    ------
-    list of str
-        Names of the devices: UUIDs if nvidia-smi knows them, else what CUDA_VISIBLE_DEVICES says.
-        Empty if the job is to run on the CPU.
-
-    Raises
-    ------
-    RuntimeError
-        If there are fewer than `gpus` (unless there is none, and `without_gpu` is 'cpu'), or if
-        the locks can't be written.
+    RuntimeError if there are fewer than `gpus` (unless there is none, and `without_gpu` is 'cpu'),
+    or if the locks can't be written.
     """
     if without_gpu not in ("stop", "cpu"):
         raise ValueError(
@@ -100,10 +87,8 @@ def reserve(gpus: int, without_gpu: str = "stop", folder: Path = LOCKS) -> Itera
 def do_without(gpus: int, without_gpu: str, reason: str) -> None:
     """Stop for lack of a GPU, or log that the job goes on without.
 
-    Raises
-    ------
-    RuntimeError
-        If `without_gpu` is 'stop': nothing falls back silently. It names the line to change.
+    RuntimeError if `without_gpu` is 'stop': nothing falls back silently. It names the line to
+    change.
     """
     if without_gpu == "stop":
         raise RuntimeError(f"resources.gpu is {gpus}, but {reason}. {IN_THE_PROFILE}")
@@ -239,8 +224,6 @@ def named_devices(visible: str, cards: list[Card] | None) -> list[str]:
     As in CUDA, an entry that is none (-1, an index too high) ends the list. Entries are indices or
     what UUIDs of cards or MIG instances begin with; without `cards` they are taken as they are.
 
-    Examples
-    --------
     >>> named_devices("1,GPU-8,-1,0", [Card("GPU-7c1"), Card("GPU-8f2")])
     ['GPU-8f2']
     """

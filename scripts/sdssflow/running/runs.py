@@ -1,4 +1,4 @@
-"""Who runs in a folder, the jobs that a killed run left in the queue, and when jobs began.
+"""Who runs in a folder, what SLURM says of jobs that a killed run left, and when jobs began.
 
 The main Snakemake of each run leaves its host and process id in the folder. Snakemake's own lock
 doesn't say whose it is, so nobody can tell a run that lives from one that was killed. This can, on
@@ -11,23 +11,110 @@ is started, so no output has two writers. Snakemake itself looks at files alone:
 
 from __future__ import annotations
 
+import getpass
 import json
 import logging
 import os
+import shutil
 import socket
+import subprocess
+import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sdssflow.files import write_json
-from sdssflow.provenance.digests import RECORDS
-from sdssflow.provenance.lineage import LineageError, read_record
-from sdssflow.running import queue
+from sdssflow.provenance.lineage import RECORDS, LineageError, read_record
 
+ANSWER_SECONDS = 60
+ENDING_SECONDS = 120
+NAME_PREFIX = "sdssflow_"  # slurm-jobname-prefix of profiles/slurm
+COMMENT_PREFIX = "rule_"  # what Snakemake's SLURM plugin writes, whatever the profile
+SEPARATOR = "\x1f"
 logger = logging.getLogger(__name__)
 RECORD = ".snakemake/sdssflow_run.json"
 LOCKS = ".snakemake/locks"
+
+
+class QueueError(RuntimeError):
+    """SLURM gave no usable answer."""
+
+
+@dataclass(frozen=True)
+class QueuedJob:
+    """A job in the queue: its number (of an array "14_2"), its state, its rule and wildcards."""
+
+    jobid: str
+    state: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.jobid} ({self.state.lower()}: {self.what})"
+
+
+def available() -> bool:
+    """Return whether this machine has SLURM's commands."""
+    return shutil.which("squeue") is not None
+
+
+def jobs_of(folder: Path) -> list[QueuedJob]:
+    """Return the jobs that runs of this workflow in `folder` have in the queue, ours only.
+
+    This and what follows raise QueueError if SLURM gives no usable answer in time.
+    """
+    columns = SEPARATOR.join(["%i", "%T", "%j", "%k", "%Z"])
+    text = _answer(["squeue", "--noheader", "--array", "--user", getpass.getuser(), "-o", columns])
+    found = []
+    for line in text.splitlines():
+        jobid, state, name, comment, workdir = (line.split(SEPARATOR) + [""] * 5)[:5]
+        ours = name.startswith(NAME_PREFIX) or comment.startswith(COMMENT_PREFIX)
+        if ours and workdir and Path(workdir).resolve() == folder.resolve():
+            found.append(QueuedJob(jobid, state, comment.removeprefix(COMMENT_PREFIX) or name))
+    return found
+
+
+def has_gpus() -> bool:
+    """Return whether any node of the cluster has a GPU that SLURM hands out."""
+    return "gpu" in _answer(["sinfo", "--noheader", "-o", "%G"])
+
+
+def cancel(jobs: Iterable[QueuedJob]) -> None:
+    """Cancel jobs. One that has ended meanwhile is no error."""
+    jobids = [job.jobid for job in jobs]
+    if jobids:
+        _answer(["scancel", "--quiet", *jobids], fail=False)
+
+
+def wait_until_gone(folder: Path, seconds: float | None, every: float = 2.0) -> None:
+    """Wait until no job of `folder` is in the queue, for at most so many seconds, if not None.
+
+    Some that are left after that time are a QueueError, too.
+    """
+    end = None if seconds is None else time.monotonic() + seconds
+    while left := jobs_of(folder):
+        if end is not None and time.monotonic() > end:
+            raise QueueError(
+                f"still in the queue {seconds:.0f} s after scancel: {', '.join(map(str, left))}; "
+                "ask `scontrol show job` why they don't end; nothing was submitted"
+            )
+        time.sleep(every)
+
+
+def _answer(command: list[str], fail: bool = True) -> str:
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=ANSWER_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise QueueError(f"{command[0]} gave no answer within {ANSWER_SECONDS} s") from None
+    except OSError as error:
+        raise QueueError(f"{command[0]} can't be run: {error}") from None
+    if done.returncode and fail:
+        said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        raise QueueError(f"{command[0]} failed: {said[-1]}")
+    return done.stdout
 
 
 @dataclass(frozen=True)
@@ -74,26 +161,26 @@ def _birth(pid: int) -> str:
     return "" if state in "ZX" else f"{boot} {rest[18]}"
 
 
-def cancel_orphans(folder: Path) -> list[queue.QueuedJob]:
+def cancel_orphans(folder: Path) -> list[QueuedJob]:
     """Cancel what an earlier run in `folder` left in the queue, and wait until it has ended.
 
     Raises QueueError if SLURM doesn't answer, or they don't end.
     """
-    orphans = queue.jobs_of(folder)
+    orphans = jobs_of(folder)
     if orphans:
-        queue.cancel(orphans)
-        queue.wait_until_gone(folder, queue.ENDING_SECONDS)
+        cancel(orphans)
+        wait_until_gone(folder, ENDING_SECONDS)
     return orphans
 
 
-def adopt_orphans(folder: Path) -> list[queue.QueuedJob]:
+def adopt_orphans(folder: Path) -> list[QueuedJob]:
     """Wait for what an earlier run in `folder` left running; what hasn't begun is cancelled.
 
     A job that ends well leaves its outputs complete, with Snakemake's metadata: it isn't run again.
     """
-    orphans = queue.jobs_of(folder)
-    queue.cancel(job for job in orphans if job.state == "PENDING")
-    queue.wait_until_gone(folder, None)
+    orphans = jobs_of(folder)
+    cancel(job for job in orphans if job.state == "PENDING")
+    wait_until_gone(folder, None)
     return [job for job in orphans if job.state != "PENDING"]
 
 
@@ -104,11 +191,11 @@ def begin_run(folder: Path, submits: bool) -> None:
     this machine alone is, with a warning.
     """
     begin(folder)
-    if not queue.available():
+    if not available():
         return
     try:
         orphans = cancel_orphans(folder)
-    except queue.QueueError as error:
+    except QueueError as error:
         if submits:
             raise
         logger.warning("can't tell whether an earlier run left jobs in the queue: %s", error)

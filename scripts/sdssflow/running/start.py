@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 from sdssflow import failures
-from sdssflow.running import queue, runs
+from sdssflow.running import runs
 
 
 class StartError(RuntimeError):
@@ -36,7 +36,7 @@ def settle(folder: Path, mode: str) -> None:
             f"{folder} is locked by {who}. If that run is dead: snakemake --unlock, then start "
             "again. If it lives: let it end, or interrupt it (Ctrl-C there)."
         )
-    if queue.available() and (left := queue.jobs_of(folder)):
+    if runs.available() and (left := runs.jobs_of(folder)):
         say = {"adopt": "waiting for those that run", "cancel": "cancelling them"}[mode]
         print(f"Jobs of an earlier run: {', '.join(map(str, left))}; {say}.", flush=True)
         {"adopt": runs.adopt_orphans, "cancel": runs.cancel_orphans}[mode](folder)
@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> None:
     known, rest = parser.parse_known_args(arguments)
     try:
         settle(known.directory, known.orphans)
-    except (StartError, queue.QueueError) as error:
+    except (StartError, runs.QueueError) as error:
         raise SystemExit(f"Not started: {error}") from None
     except KeyboardInterrupt:
         failures.refuse("Interrupted: nothing was started.", failures.INTERRUPTED)

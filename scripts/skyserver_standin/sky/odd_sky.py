@@ -27,23 +27,8 @@ def simulate_oddities(folder: str | Path, objects: int, seed: int, oddities: int
     """Write the tables of `simulate_sky` with some objects made odd, and which these are.
 
     ``oddities.parquet`` holds their objid and what was done to them
-    (`skyserver_standin.sky.oddities`). All others are those of `simulate_sky`.
-
-    Parameters
-    ----------
-    folder : path-like
-        Where to; made if it is missing.
-    objects : int
-        Number of spectra.
-    seed : int
-        The same numbers give the same bytes.
-    oddities : int
-        Number of photometric objects that are made odd.
-
-    Raises
-    ------
-    ValueError
-        As `simulate_sky`, or if `oddities` is negative or more than half of the objects.
+    (`skyserver_standin.sky.oddities`). All others are those of `simulate_sky`, which says what the
+    other arguments are. ValueError if `oddities` is negative or more than half of the objects.
     """
     if not 0 <= oddities <= objects // 2:
         raise ValueError(f"oddities={oddities} must be from 0 to half of objects={objects}")

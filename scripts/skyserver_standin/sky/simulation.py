@@ -96,22 +96,11 @@ TRUTH = pa.schema([("objid", pa.int64()), ("spec_class", pa.string()), ("zspec",
 
 
 def simulate_sky(folder: str | Path, objects: int, seed: int) -> None:
-    """Write ``specobj.parquet``, ``photoobj.parquet`` and ``wise.parquet``.
+    """Write ``specobj.parquet``, ``photoobj.parquet`` and ``wise.parquet`` into a folder.
 
-    Parameters
-    ----------
-    folder : path-like
-        Where to; made if it is missing.
-    objects : int
-        Number of spectra, rows of ``specobj.parquet``. About 4 % fewer photometric objects belong
-        to them: some spectra repeat an object, some have no match in the imaging.
-    seed : int
-        The same `objects` and `seed` give the same bytes.
-
-    Raises
-    ------
-    ValueError
-        If `objects` is not positive or `seed` is negative.
+    `objects` are spectra, rows of ``specobj.parquet``. About 4 % fewer photometric objects belong
+    to them: some spectra repeat an object, some have no match in the imaging. The same `objects`
+    and `seed` give the same bytes; ValueError if `objects` is not positive or `seed` is negative.
     """
     write_tables(
         folder, {"specobj": SPECOBJ, "photoobj": PHOTOOBJ, "wise": WISE}, sky_blocks(objects, seed)
@@ -119,23 +108,11 @@ def simulate_sky(folder: str | Path, objects: int, seed: int) -> None:
 
 
 def simulate_photometry(folder: str | Path, objects: int, seed: int) -> None:
-    """Write objects without spectra, ``photoobj.parquet`` and ``wise.parquet``, and the truth.
+    """Write ``photoobj.parquet`` and ``wise.parquet`` of objects without spectra into a folder.
 
-    What they are is in ``truth.parquet``.
-
-    Parameters
-    ----------
-    folder : path-like
-        Where to; made if it is missing.
-    objects : int
-        Number of rows of each. A tenth are second observations of others, with ``mode`` 2.
-    seed : int
-        The same `objects` and `seed` give the same bytes.
-
-    Raises
-    ------
-    ValueError
-        If `objects` is not positive or `seed` is negative.
+    What they are is in ``truth.parquet``. `objects` are the rows of each; a tenth are second
+    observations of others, with ``mode`` 2. The same `objects` and `seed` give the same bytes;
+    ValueError if `objects` is not positive or `seed` is negative.
     """
     write_tables(
         folder,
@@ -145,9 +122,7 @@ def simulate_photometry(folder: str | Path, objects: int, seed: int) -> None:
 
 
 def write_tables(
-    folder: str | Path,
-    schemas: dict[str, pa.Schema],
-    blocks: Iterator[tuple[pa.Table, ...]],
+    folder: str | Path, schemas: dict[str, pa.Schema], blocks: Iterator[tuple[pa.Table, ...]]
 ) -> None:
     """Write the blocks of several tables, each into a file of its own, whole or not at all."""
     with ExitStack() as stack:

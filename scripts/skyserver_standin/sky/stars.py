@@ -60,8 +60,6 @@ def polynomial(
 def dwarf_colors(gi: np.ndarray, metallicity: np.ndarray) -> np.ndarray:
     """Colours u-g, g-r, r-i, i-z (n, 4) of main-sequence stars, 0.3 < g - i < 1.6, -2 < [Fe/H] < 0.
 
-    Examples
-    --------
     >>> dwarf_colors(np.array([0.6]), np.array([-0.5])).round(3)
     array([[1.269, 0.448, 0.152, 0.049]])
     """
@@ -142,10 +140,7 @@ MAGNITUDES = {
 
 # spectral types between g - i colours, by hand; those of BOSS are names that its pipeline gives
 TYPE_EDGES = (-0.2, 0.1, 0.3, 0.45, 0.6, 0.75, 0.95, 1.3, 1.75, 2.2, 2.7, 3.2)
-LEGACY_TYPES = (
-    *("B6", "A0", "F0", "F5", "F9", "G2", "K1", "K3", "K5"),
-    *("M0", "M2", "M4", "M6"),
-)
+LEGACY_TYPES = (*("B6", "A0", "F0", "F5", "F9", "G2", "K1", "K3", "K5"), *("M0", "M2", "M4", "M6"))
 BOSS_TYPES = (
     *("B6IV (174959)", "A0 (19510)", "A9V (154660)", "F3/F5V (30743)", "F9IV (136064)"),
     *("G4V (32923)", "K0V (10780)", "K3V (32147)", "K5Ve (118100)", "M1 (204445)"),

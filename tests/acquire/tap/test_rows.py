@@ -11,10 +11,9 @@ from sdssflow.acquire.download.sql import condition_adql
 from sdssflow.acquire.download.store import Store
 from sdssflow.acquire.schema import BANDS
 from sdssflow.configuration.selection import Condition
-from skyserver_standin.database import Database
+from skyserver_standin.database import ADQL, Catalog, Database
 from skyserver_standin.server import SkyServer
 from skyserver_standin.sky.simulation import simulate_photometry
-from skyserver_standin.sql_types import ADQL, Catalog
 from skyserver_standin.tap import write_votable
 from skyserver_standin.translation import translate
 from tests.acquire.bulk.walk import assert_same_rows

@@ -45,19 +45,9 @@ class Column(NamedTuple):
 class FitsRows:
     """The first binary table of a FITS file that is not compressed.
 
-    Parameters
-    ----------
-    needed : dict of str to set
-        Columns that will be read, and which elements of their vectors; {None} for plain columns.
-
-    Attributes
-    ----------
-    rows : int
-        Number of rows.
-    units : dict of str to str
-        Stated unit of each needed column.
-    sha256 : str
-        Digest of the whole file, known when `blocks` has come to its end.
+    `needed` are the columns that will be read, and which elements of their vectors; {None} for
+    plain columns. `rows` is the number of rows, `units` the stated unit of each needed column,
+    `sha256` the digest of the whole file, known when `blocks` has come to its end.
     """
 
     def __init__(self, path: str | Path, needed: dict[str, set[int | None]]) -> None:
@@ -240,8 +230,6 @@ def _scaled(stored: np.ndarray, column: Column) -> np.ndarray:
 class WordSum:
     """Sum of 32-bit words in ones' complement, of bytes that come in parts of any length.
 
-    Examples
-    --------
     >>> total = WordSum()
     >>> total.update(bytes([0, 0, 0, 1, 0xFF])), total.update(bytes([0xFF, 0xFF, 0xFF, 9]))
     (None, None)

@@ -38,14 +38,8 @@ def import_bulk(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write the catalogue of a sample from the bulk files, in bounded memory.
 
-    Parameters
-    ----------
-    source : BulkSource
-        Files, selection, columns and limit.
-    path : path-like
-        The catalogue, whose metadata has `sample`; runs of the sort are spilled next to it.
-    block_rows : int
-        Rows read at once.
+    The catalogue at `path` has the `sample` in its metadata; runs of the sort are spilled next to
+    it, and so many rows are read at once.
 
     Returns
     -------
@@ -93,8 +87,6 @@ def import_bulk(
 def query(source: BulkSource) -> str:
     """Write the selection in words for the report, in place of SQL.
 
-    Examples
-    --------
     >>> query(BulkSource(kind="bulk", folder=".", selection=[]))
     'all spectra with photometry'
     """
@@ -169,17 +161,9 @@ def in_order(
 ) -> Iterator[pa.Table]:
     """Yield the rows of `blocks`, all of one schema, in the order of a column.
 
-    Parameters
-    ----------
-    key : str
-        Column of whole numbers without nulls.
-    folder : path-like
-        Where runs are spilled, to files without a name: they vanish with the process, however it
-        ends.
-    limit : int, optional
-        No more than the first `limit` rows are needed.
-    run_rows : int
-        Most rows that are sorted at once; about twice as many are in memory.
+    The `key` is a column of whole numbers without nulls; no more than the first `limit` rows are
+    needed. Runs are spilled into `folder`, to files without a name: they vanish with the process,
+    however it ends. At most `run_rows` are sorted at once; about twice as many are in memory.
     """
     with ExitStack() as stack:
         spilled: list[BinaryIO] = []

@@ -28,8 +28,6 @@ def select(table: pa.Table, selection: Iterable[Condition]) -> pa.Table:
 
     `table` has the columns of `columns_of` under catalogue names, in the types of SDSS.
 
-    Examples
-    --------
     >>> table = pa.table({"zspec": pa.array([0.1, None, -9999.0], pa.float32())})
     >>> select(table, [Condition(column="zspec", minimum=0.1)])["zspec"].to_pylist()
     [0.10000000149011612]

@@ -41,20 +41,8 @@ class Piece(NamedTuple):
 class Archive:
     """The rows of one sample on a server, asked for in ranges of its key.
 
-    Parameters
-    ----------
-    source : SkyServerSource or TapSource
-        What is asked for.
-    ask : callable
-        From a query to the body of the answer, as `Server.ask`.
-    network : Downloads
-        Attempts and waits.
-    store : Store
-        Where verified answers are kept.
-    language : Language, optional
-        By default that of SkyServer.
-    clock : Clock, optional
-        By which it waits and gives up.
+    `ask` makes of a query the body of the answer, as `Server.ask`; verified answers are kept in
+    `store`. The language is by default that of SkyServer; by the clock it waits and gives up.
     """
 
     def __init__(

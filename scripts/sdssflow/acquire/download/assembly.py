@@ -80,19 +80,9 @@ def assemble(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write the catalogue of a sample from its chunks, block by block.
 
-    Parameters
-    ----------
-    plan : Plan
-        The plan.
-    paths : list of str
-        Files of the chunks, in order.
-    path : path-like
-        The catalogue; its metadata has `sample` and whether the sky is `simulated`.
-
-    Returns
-    -------
-    completeness, defects : pandas.DataFrame
-        As `prove` and `sdssflow.acquire.files.conform.conform` give them.
+    `paths` are the files of the chunks, in order; the metadata of the catalogue have `sample` and
+    whether the sky is `simulated`. Returned are completeness and defects, as `prove` and
+    `sdssflow.acquire.files.conform.conform` give them.
     """
     proofs = [read_proof(chunk) for chunk in paths]
     completeness = prove(plan, proofs)

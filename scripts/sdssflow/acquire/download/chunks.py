@@ -121,11 +121,8 @@ def loopback(sky: str | Path) -> Iterator[str]:
 def make_plan(archive: Archive, source: SkyServerSource | TapSource, name: str) -> Plan:
     """Ask the server, called `name`, what there is, and split it into chunks.
 
-    Raises
-    ------
-    DownloadError
-        If a mapping contradicts the names of its columns, no row meets the conditions, or the
-        server can't be asked.
+    DownloadError if a mapping contradicts the names of its columns, no row meets the conditions, or
+    the server can't be asked.
     """
     if isinstance(source, TapSource) and (doubt := contradiction(source)):
         raise DownloadError(*doubt)
@@ -205,10 +202,7 @@ def _split_by_width(
 def download_chunk(archive: Archive, plan: Plan, chunk: int, path: str | Path) -> int:
     """Write the rows of a chunk of a plan to a Parquet file, whole or not at all; return how many.
 
-    Raises
-    ------
-    DownloadError
-        If the server can't be asked, or has changed since the plan was made.
+    DownloadError if the server can't be asked, or has changed since the plan was made.
     """
     within = plan.within(chunk)
     members = archive.members(within)

@@ -51,8 +51,6 @@ def split_groups(
     ----------
     group, members : (n,) int arrays
         Numbers of the groups, ascending, and how many members each has.
-    chunks : int
-        How many ranges.
     whole : Range
         What is split. Where the groups begin and end is only what one answer said: ranges that
         cover everything lose nothing if it was wrong.
@@ -91,8 +89,6 @@ def halves(
     There between two plates if it spans several, else between two fibres: at a multiple of the
     first 2^shift that lies inside. A range that is too narrow raises a ValueError.
 
-    Examples
-    --------
     >>> [(r.low >> 50, r.high >> 50) for r in halves(Range(266 << 50, 301 << 50))]
     [(266, 283), (283, 301)]
     >>> halves(Range(0, 50), (0,), Range(40, 45))

@@ -59,11 +59,8 @@ def fetch(wanted: PublicFile, network: Downloads, path: str | Path, clock: Clock
     It comes from the store, from the folder of mirrored files, or from the first of its addresses
     that has it; then it is kept in the store.
 
-    Raises
-    ------
-    DownloadError
-        If none has it, with what was wrong with each; nothing is written then, and what the store
-        holds stays. If a folder can't be written.
+    DownloadError if none has it, with what was wrong with each, or a folder can't be written; then
+    nothing is written, and what the store holds stays.
     """
     folder = Path(network.store, FOLDER)
     kept = folder / wanted.sha256

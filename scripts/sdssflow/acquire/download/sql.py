@@ -142,8 +142,6 @@ class Queries:
 def condition_sql(condition: Condition) -> str:
     """Write one condition as SQL Server reads it.
 
-    Examples
-    --------
     >>> condition_sql(Condition(column="model_mag_u", minimum=0, maximum=19.6))
     'p.u BETWEEN 0 AND 19.6'
     >>> condition_sql(Condition(column="petro_mag_r", maximum=17.77, dereddened=True))
@@ -252,8 +250,6 @@ class AdqlQueries:
 def range_adql(key: str, within: Range, signed: bool) -> str:
     """Write a range of a key; in a signed column what is beyond 2^63 is negative.
 
-    Examples
-    --------
     >>> range_adql("specobjid", Range(5, 9), signed=True)
     'specobjid>=5 AND specobjid<9'
     >>> range_adql("specobjid", Range((1 << 63) + 7, 1 << 64), signed=True)
@@ -275,8 +271,6 @@ def range_adql(key: str, within: Range, signed: bool) -> str:
 def condition_adql(condition: Condition, columns: dict[str, str]) -> str:
     """Write one condition as ADQL; `columns` maps catalogue names to those of the service.
 
-    Examples
-    --------
     >>> names = {"zspec": "z", "spec_class": "class", "legacy_target1": "t"}
     >>> condition_adql(Condition(column="zspec", minimum=0.5, maximum=2), names)
     'z BETWEEN 0.5 AND 2'

@@ -1,7 +1,7 @@
 import pytest
 
+from sdssflow.doctor.__main__ import check_packages, check_python
 from sdssflow.doctor.findings import FAULT, OK, WARNING
-from sdssflow.doctor.python_environment import check_packages, check_python
 
 PROJECT = """\
 [project]

@@ -5,9 +5,8 @@ import pytest
 from jinja2 import Environment, StrictUndefined
 
 from sdssflow.report import figures
-from sdssflow.report.chosen_models import models, pdf_models
-from sdssflow.report.contents import contents, matched
-from sdssflow.report.figures import shown_at
+from sdssflow.report.figures import contents, matched, shown_at
+from sdssflow.report.model_figures import models, pdf_models
 
 ROOT = Path(__file__).parents[2]
 OF_PDFS = {shown.label for shown in figures.PDFS}
