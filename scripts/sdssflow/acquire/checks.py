@@ -136,6 +136,8 @@ def measured(
     values[outside] = np.nan
     if name == "zspec":
         defects.note(name, "exactly zero", values == 0, KEPT, first_row)
+    if name == "z_warning":
+        defects.note(name, "a warning", values > 0, KEPT, first_row)
     return pa.array(values, from_pandas=True).cast(column.type, safe=False)
 
 
