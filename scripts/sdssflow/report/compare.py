@@ -29,13 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         runs = [read_run(folder) for folder in (options.first, options.second)]
         sections = compare_runs(*runs)
+        reports = dict(zip(_names([one.folder for one in runs]), runs, strict=True))
+        links = {name: str((one.folder / "report.html").resolve()) for name, one in reports.items()}
+        output = Path(options.output).resolve()
+        write_text(output, render_comparison(str(output), links, sections))
     except (ReportError, LineageError, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    reports = dict(zip(_names([one.folder for one in runs]), runs, strict=True))
-    links = {name: str((one.folder / "report.html").resolve()) for name, one in reports.items()}
-    output = Path(options.output).resolve()
-    write_text(output, render_comparison(str(output), links, sections))
     print("\n".join(sections[0].text))
     print(f"\nThe comparison: {os.path.relpath(output)}")
     return 0
