@@ -152,6 +152,14 @@ def test_equal_inputs_give_equal_bytes(results):
     assert not any(str(results.folder).encode() in content for content in written[0].values())
 
 
+def test_the_page_of_a_sample_that_the_run_has_no_more_goes(results):
+    old = results.folder / "renamed/report/before.html"
+    old.parent.mkdir(parents=True)
+    old.write_text("of another run")
+    pages = results.build("renamed")
+    assert {path.stem for path in old.parent.iterdir()} == {*pages} - {"index"}
+
+
 def test_hostile_text_from_yaml_stays_text(results, pages):
     hostile = "</title><script>alert(1)</script><img src=x onerror=alert(2)> & \"'"
     sample = results.samples["mixed"]
