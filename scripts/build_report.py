@@ -34,7 +34,7 @@ Outputs
 report : one HTML file
     The index. Equal inputs give equal bytes: no clock, no host, no absolute path.
 pages : list of HTML files
-    One for each sample, in the order of the run, then for each target.
+    One for each sample, in the order of the run, then for each target; others beside them go.
 cards : list of folders
     Of each sample: data_sheet.md, and TASK_SPLIT_MODEL.md of each best model.
 tables : list of folders
@@ -118,7 +118,16 @@ def main(snakemake: Any) -> None:
         estimated,
     )
     write_text(places.index, index)
+    remove_others([*places.pages.values()])
     logging.info("%d figures and tables; index %.1f MB", len(items), len(index) / 1e6)
+
+
+def remove_others(pages: list[str]) -> None:
+    """Remove pages of samples that the run has no more: they would pass for its own."""
+    for path in Path(pages[0]).parent.glob("*.html"):
+        if path.name not in {Path(page).name for page in pages}:
+            logging.info("removing %s: the run has no such sample or target any more", path)
+            path.unlink()
 
 
 if "snakemake" in globals():

@@ -78,6 +78,13 @@ def test_a_digest_that_looks_like_a_number_reads_back_as_text(tmp_path, column, 
     assert list(read_csv(tmp_path / "t.csv")[column]) == [digest, digest]
 
 
+def test_text_that_no_row_has_reads_back_as_text(tmp_path):
+    write_csv(pd.DataFrame({"remark": ["", ""], "lower": [np.nan, np.nan]}), tmp_path / "t.csv")
+    back = read_csv(tmp_path / "t.csv")
+    assert back["remark"].tolist() == ["", ""]
+    assert back["lower"].isna().all()
+
+
 def test_csv_reads_back_equal(tmp_path):
     frame = pd.DataFrame({"x": [0.1, 1 / 3, np.nan], "text": ["a", "", "c,d"], "n": [1, 2, 3]})
     write_csv(frame, tmp_path / "t.csv")

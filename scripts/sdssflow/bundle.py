@@ -152,9 +152,16 @@ class Bundle:
         Raises
         ------
         BundleError
-            If the table lacks a column, or its magnitudes are not what the model was trained on.
+            If the table lacks a column, its magnitudes are not what the model was trained on, or
+            another argument is none of those above.
         """
         frame = not isinstance(table, pa.Table)
+        if frame and type(table).__module__.partition(".")[0] != "pandas":
+            raise BundleError(f"{type(table)}: give a pyarrow.Table or a pandas.DataFrame")
+        if not isinstance(extinction_applied, bool | None):  # "raw" would count as true
+            raise BundleError(f"extinction_applied is {extinction_applied!r}: say True or False")
+        if class_priors is not None and self.manifest.task != "classify":
+            raise BundleError(f"model {self.manifest.name} gives redshifts: it takes no priors")
         given = pa.Table.from_pandas(table, preserve_index=False) if frame else table
         about = metadata(given.schema)
         if extinction_applied is None and "extinction_applied" not in about:
@@ -302,7 +309,10 @@ def plausible(table: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
     BundleError if most values of a column are outside of its range: fluxes, say.
     """
     for name in (name for name in columns if name in table.column_names):
-        values = table[name].cast(pa.float64()).to_numpy().copy()
+        try:
+            values = table[name].cast(pa.float64()).to_numpy().copy()
+        except (KeyError, pa.ArrowException) as error:
+            raise BundleError(f"{name} is not one column of numbers: {error}") from None
         low, high = limits(columns[name])
         outside = (values < low) | (values > high)
         known = int((~np.isnan(values)).sum())

@@ -84,6 +84,8 @@ def present(path: str, key: str) -> str:
     place = Path(path)
     try:
         if place.exists():
+            if not (place.is_file() or place.is_dir()):  # a job would wait for a pipe indefinitely
+                refuse(f"{key}: {path}: neither a file nor a folder. Save the rows as a file.")
             os.close(os.open(place, os.O_RDONLY | os.O_NONBLOCK))
             return path
         here = [name.name for name in place.parent.iterdir()] if place.parent.is_dir() else None

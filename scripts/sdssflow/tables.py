@@ -24,6 +24,11 @@ if TYPE_CHECKING:  # a job that downloads does without: half of its start-up
 METADATA_KEY = b"sdssflow"
 DIGEST_LENGTH = 12
 ROW_GROUP = 65_536
+# columns of text that look otherwise where all cells are empty, or digits (with an e among them)
+TEXTS = (
+    "because", "closed_by", "data_digest", "digest", "entry", "gaps", "partition", "reason",
+    "refused", "remark", "repeated", "weighted_to",
+)  # fmt: skip
 
 
 class ContentDigest:
@@ -214,7 +219,6 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     """Read a result table written by `write_csv`; text columns keep an empty cell as ''."""
     import pandas as pd
 
-    # digests of digits alone, or with one e among them, are no numbers
-    frame = pd.read_csv(path, dtype={"data_digest": "str", "digest": "str"})
+    frame = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, "str"))
     text = frame.select_dtypes(include=["object", "string"]).columns
     return frame.assign(**{name: frame[name].fillna("") for name in text})

@@ -20,14 +20,15 @@ def test_a_draft_is_a_sample_whose_table_is_read(file, tmp_path, monkeypatch, ca
     assert command.main(["new", "sample", "mine", file, "--extinction", "raw"]) == 0
     sample = load_sample("config/samples/mine.yaml")
     assert sample.tasks == ["regress", "classify"]
-    assert [cut.cut for cut in sample.cuts] == ["complete_photometry", "unique_objects"]
+    cuts = ["complete_photometry", "nonzero_redshift", "unique_objects"]
+    assert [cut.cut for cut in sample.cuts] == cuts
     catalogue, _ = read_catalogue(file, sample.source, "mine")
     assert catalogue.num_rows == ROWS
     assert catalogue["zspec"].to_pylist() == good_frame()["redshift"].tolist()
     said = capsys.readouterr().out
     assert "not corrected for Galactic extinction (you say so)" in said
     assert "zspec              redshift" in said
-    assert "Not used: specObjID, plate" in said
+    assert "Not used: specObjID\n" in said
     assert "'samples=[mine]'" in said
 
 
@@ -98,6 +99,14 @@ def test_all_kinds_of_magnitudes_are_mapped_with_their_errors_and_dust():
     assert columns["zspec"] == "z_spec"
     assert content["features"]["groups"][-1] == "magnitude_errors"
     assert "not corrected" in because and "beside them" in because
+
+
+def test_a_spectrum_is_told_by_its_plate_and_not_trusted_with_a_warning():
+    names = [*PLAIN, "redshift", "zWarning", "plate", "MJD", "fiber_ID"]
+    content, _ = draft("mine", "a.csv", names, NOTHING)
+    taken = {"z_warning": "zWarning", "plate": "plate", "mjd": "MJD", "fiberid": "fiber_ID"}
+    assert taken.items() <= content["source"]["columns"].items()
+    assert {"cut": "z_warning"} in content["cuts"]
 
 
 def test_corrected_magnitudes_are_taken_where_no_raw_ones_are():

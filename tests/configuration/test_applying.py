@@ -60,6 +60,15 @@ def test_what_is_of_other_samples_is_left_out_and_said(applied):
     ]
 
 
+def test_a_folder_of_samples_of_ones_own_needs_nothing_else_changed(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "own.yaml").write_text((ROOT / "config/samples/mgs.yaml").read_text())
+    run = load_run(RUN | {"samples": ["own"], "sample_folder": str(tmp_path)})
+    found = load_applications(run, load_samples(run))
+    assert (found.bundles, found.targets) == ({}, {})
+    assert "bundle mgs_ensemble is left out: mgs is not among samples" in found.left_out
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -230,6 +230,17 @@ def test_a_run_with_samples_of_its_own_needs_no_definition_of_the_others(monkeyp
     assert reasons_not_run(NUMBERS, own) == reasons_not_run(NUMBERS, run)
 
 
+def test_another_sample_of_the_same_name_is_not_compared(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config/samples").mkdir(parents=True)
+    run, own = RUNS["config/config.yaml"], tmp_path / "config/samples/mgs.yaml"
+    definition = read("config/samples/mgs.yaml")
+    own.write_text(yaml.safe_dump(definition | {"title": "Mine", "explore": {}}))
+    assert "mgs" not in reasons_not_run(NUMBERS, run)
+    own.write_text(yaml.safe_dump(definition | {"cuts": definition["cuts"][:-1]}))
+    assert "is not the project's sample of that name" in reasons_not_run(NUMBERS, run)["mgs"]
+
+
 def test_an_entry_that_names_an_unknown_sample_is_refused(monkeypatch):
     monkeypatch.chdir(ROOT)
     comparison = {"sample": "main_galaxie", "split": "random", "model": "linear", "because": "x"}

@@ -189,6 +189,14 @@ def check_gone(table, gone, models):
             {},
             "fluxes",
         ),
+        (lambda t: t, {"extinction_applied": "raw"}, "'raw': say True or False"),
+        (lambda t: t.to_pydict(), {}, "give a pyarrow.Table or a pandas.DataFrame"),
+        (lambda t: t.append_column("model_mag_u", t["model_mag_u"]), {}, "exists 2 times"),
+        (
+            lambda t: t.to_pandas().assign(model_mag_u="faint"),
+            {},
+            "model_mag_u is not one column of numbers: .*'faint'",
+        ),
     ],
 )
 def test_what_the_model_was_not_trained_on_is_refused(objects, models, change, about, words):
@@ -196,6 +204,14 @@ def test_what_the_model_was_not_trained_on_is_refused(objects, models, change, a
     for model in models:
         with pytest.raises(BundleError, match=words):
             model.estimate(given, **{"extinction_applied": False, **about})
+
+
+def test_a_model_of_redshifts_takes_no_priors(objects, redshifts):
+    given = without_truth(objects.slice(0, 5))
+    with pytest.raises(BundleError, match="takes no priors"):
+        bundle.load(redshifts).estimate(
+            given, extinction_applied=False, class_priors={"GALAXY": 1.0}
+        )
 
 
 def test_dereddened_magnitudes_are_taken_as_they_are(objects, redshifts):

@@ -170,6 +170,12 @@ def test_stacks_have_a_row_for_each_model_and_a_column_for_each_bin(run):
         assert f"{about['zphot_low']:.3f} to {about['zphot_high']:.3f}" in axis.get_title()
 
 
+def test_a_model_with_fewer_tomographic_bins_leaves_its_panel_empty(run):
+    last = (run.stacks["model"] == "right") & (run.stacks["tomographic_bin"] == 2)
+    figure = pdf_figures.draw_stacks(run.stacks[~last], run.summary, MODELS)
+    assert sum(not axis.axison for axis in figure.axes) == 1
+
+
 def test_the_best_model_has_the_lowest_crps(run):
     assert best_model(run.scores) == "right"
 

@@ -181,6 +181,8 @@ def test_weighted_objects_reproduce_nothing(ours, verdict):
     assert table["weighted_to"].isna()[0]
     names = list(reproduction._verdicts(table))
     assert names[1] == f"{names[0]}, weighted"
+    table = check_numbers({"entry": number}, {KEY: scores()}, {"mgs": "another"}, {}, weighted)
+    assert table["verdict"].tolist() == [NOT_RUN, NOT_RUN]
 
 
 def test_a_row_says_what_stands_between_us_and_a_number_and_what_closes_it():
@@ -274,8 +276,9 @@ def test_a_curve_of_a_model_that_was_not_trained_says_so():
     table = of_curve(curve(0.01, -0.02), {})
     assert set(table["verdict"]) == {NOT_RUN}
     assert table["because"][0] == "this run has no 'linear' on split 'published' of mgs"
-    table = of_curve(curve(0.01, -0.02), {}, {"mgs": "no rows"})
-    assert set(table["because"]) == {"no rows"}
+    for found in ({}, {("mgs", "published", "linear"): predictions()}):  # of another mgs, say
+        table = of_curve(curve(0.01, -0.02), found, {"mgs": "no rows"})
+        assert set(table["because"]) == {"no rows"}
 
 
 def test_a_curve_of_no_known_metric_is_an_error():

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from sdssflow.prepare import duplicates
 from tests.prepare.catalogues import make_catalogue
@@ -24,6 +25,19 @@ def test_positions_within_the_radius_are_one_object_also_across_ra_zero():
     assert near[0] == near[1]
     assert near[2] != near[3]
     assert wide[2] == wide[3]
+
+
+@pytest.mark.parametrize(
+    "spectra",
+    [
+        {"specobjid": [2**63, 2**63 + 1024, 2**63, None]},
+        {"plate": [266, 266, 266, None], "mjd": [51630] * 4, "fiberid": [7, 8, 7, 7]},
+    ],
+)
+def test_one_spectrum_is_of_one_object(spectra):
+    keys = object_keys(make_catalogue(n=4, objid=[11, 12, 13, 14], **spectra))
+    assert keys[0] == keys[2] == "objid:11"
+    assert len(set(keys)) == 3
 
 
 def test_a_chain_of_neighbours_is_one_object():

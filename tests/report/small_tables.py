@@ -62,7 +62,10 @@ def scores(item, names, seeds, generator, binned=False, of="regress"):
                     }
                     ends = dict.fromkeys(["variable", "bin_low", "bin_high"])
                     rows += [
-                        row | dict(zip(ends, one, strict=True)) for one in (bins if binned else [])
+                        row
+                        | {"value": shift * (1 + place / 99)}
+                        | dict(zip(ends, one, strict=True))
+                        for place, one in enumerate(bins if binned else [])
                     ] or [row]
     return pd.DataFrame(rows)
 

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -18,7 +17,7 @@ from tests.report.test_pages import parse, text_of
 PLACE = "mgs/regress/published"
 
 
-def write_run(folder, noise=0.02, modules="a" * 64, digest="d1", **settings):
+def write_run(folder, noise=0.02, modules="a" * 64, digest="d1", group=None, **settings):
     """Write what the comparison reads of a run: crate, configuration, records, predictions."""
     results = folder / "results"
     regressors = {"linear": {"kind": "linear"}}
@@ -32,7 +31,8 @@ def write_run(folder, noise=0.02, modules="a" * 64, digest="d1", **settings):
         write(results / f"provenance/{rule}/mgs.json", record)
     one = predictions(noise)
     about = {"model": "linear", "test_digests": {"1": "digest"}}
-    table = pa.Table.from_pandas(one.frame, preserve_index=False)
+    frame = one.frame if group is None else one.frame.assign(group=group)
+    table = pa.Table.from_pandas(frame, preserve_index=False)
     write_parquet(with_metadata(table, **about), results / f"{PLACE}/linear/predictions.parquet")
     rows = with_metadata(pa.table({"row_id": [1]}), data_digest=digest)
     write_parquet(rows, results / "mgs/clean/catalogue.parquet")
@@ -97,15 +97,26 @@ def test_a_run_of_another_version_with_other_settings_is_compared(tmp_path):
 
 def test_without_objects_in_common_there_is_no_difference_but_a_word(tmp_path):
     write_run(tmp_path / "a")
-    write_run(tmp_path / "b")
-    path = tmp_path / f"b/results/{PLACE}/linear/predictions.parquet"
-    frame = predictions(0.02).frame.assign(group="another")
-    about = {"model": "linear", "test_digests": {"1": "other"}}
-    table = pa.Table.from_pandas(pd.DataFrame(frame), preserve_index=False)
-    write_parquet(with_metadata(table, **about), path)
+    write_run(tmp_path / "b", group="another")
     sections = compare_runs(*(read_run(tmp_path / name) for name in ("a", "b")))
     (row,) = tables(sections)["mgs, split published: photometric redshifts"]
     assert row[1] == "no test object in common"
+    (said, _) = sections[0].text
+    assert said == "1 entry of the tables of scores: no test object in common, nothing is compared."
+
+
+def test_predictions_that_the_crate_does_not_describe_are_refused(tmp_path, monkeypatch, capsys):
+    """As a run leaves them that was killed before it described itself anew."""
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "a")
+    write_run(tmp_path / "b")
+    path = Path(PLACE) / "linear/predictions.parquet"
+    write_run(tmp_path / "new", 0.03)
+    (Path("b/results") / path).write_bytes((Path("new/results") / path).read_bytes())
+    assert main(["compare", "a", "b"]) == 1
+    assert "the results changed after the run had ended" in capsys.readouterr().err
+    assert main(["compare", "a", "new", "-o", "a"]) == 1
+    assert "Is a directory" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

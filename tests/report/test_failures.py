@@ -40,6 +40,7 @@ def test_the_worst_bin_is_the_highest_or_lowest_as_the_metric_wants(metric, wors
     (sentence,) = failures.worst_bins(whole, bins, "good", metric)
     assert f"Among magnitudes, good is worst from {worst}" in sentence
     assert failures.worst_bins(whole, bins.assign(variable="zspec"), "good", metric) == []
+    assert failures.worst_bins(whole, bins.assign(value=0.2), "good", metric) == []
 
 
 def test_outliers_are_counted():
@@ -55,6 +56,7 @@ def test_the_weakest_class_and_the_commonest_mistake_are_named():
     )
     (sentence,) = failures.weakest_class(recall, "good")
     assert "of class QSO" in sentence
+    assert failures.weakest_class(recall.assign(value=1.0), "good") == []
     confusion = pd.DataFrame(
         [("good", "QSO", "STAR", 7), ("good", "QSO", "QSO", 30), ("good", "STAR", "STAR", 99),
          ("good", "STAR", "QSO", 2), ("other", "STAR", "QSO", 50)],

@@ -152,6 +152,13 @@ def test_a_source_that_may_not_be_read_is_told_before_a_job(tmp_path, monkeypatc
     atexit.unregister(refused.value.say)
 
 
+def test_a_pipe_is_no_source(tmp_path):
+    os.mkfifo(tmp_path / "rows")  # a job would wait for who writes into it
+    with pytest.raises(failures.Refusal, match="rows: neither a file nor a folder") as refused:
+        failures.present(str(tmp_path / "rows"), "sample a: source.path")
+    atexit.unregister(refused.value.say)
+
+
 # commands of a SLURM that runs each job at once, while sbatch waits
 SBATCH = """
 while [ $# -gt 0 ]; do

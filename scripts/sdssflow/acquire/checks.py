@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sdssflow.acquire.schema import Column
+from sdssflow.acquire.schema import CLASSES, Column
 
 SET_TO_NULL = "set to null"
 KEPT_AS_NULL = "kept as null"
@@ -130,14 +130,31 @@ def measured(
     values[outside] = np.nan
     if name == "zspec":
         defects.note(name, "exactly zero", values == 0, KEPT, first_row)
+    if name == "z_warning":
+        defects.note(name, "a warning", values > 0, KEPT, first_row)
     return pa.array(values, from_pandas=True).cast(column.type, safe=False)
 
 
 def archived(
     name: str, column: Column, found: pa.Array, defects: Defects, first_row: int
 ) -> pa.Array:
-    """Return a column of an archive as `measured` does; ids and text are left as they are."""
+    """Return a column of an archive as `measured` does; ids and text are left as they are.
+
+    Blanks around classes are taken off, as of columns of a fixed width; ValueError for a word that
+    is none.
+    """
     kind = found.type
+    if name == "spec_class":
+        found = pc.utf8_trim_whitespace(found)
+        words = found.fill_null("")
+        row = pc.index(pc.is_in(words, pa.array(["", *CLASSES])), False).as_py()
+        if row >= 0:
+            raise ValueError(
+                f"spec_class, row {first_row + row}: {words[row].as_py()[:60]!r} is no class; a "
+                f"catalogue has {', '.join(CLASSES)}. Ask for a column with these"
+            )
+        found = pc.if_else(pc.equal(words, ""), pa.scalar(None, kind), words)
+        defects.note(name, "missing", found.is_null().to_numpy(False), KEPT_AS_NULL, first_row)
     if pa.types.is_string(kind):
         return found
     missing = found.is_null().to_numpy(zero_copy_only=False)

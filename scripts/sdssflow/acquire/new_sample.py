@@ -37,6 +37,8 @@ TRUTH = {
     "zspec": ("zspec", "specz", "redshift", "zspectroscopic", "zsp"),
     "spec_class": ("specclass", "class", "spectype", "objectclass"),
 }
+# of the spectrum: rows of one are one object; a redshift with a warning is no truth
+SPECTRUM = {"plate": "plate", "mjd": "mjd", "fiberid": "fiberid", "z_warning": "zwarning"}
 ZSPEC_ERR = ("zspecerr", "redshifterr", "redshifterror")
 TASKS = {"zspec": "regress", "spec_class": "classify"}
 
@@ -128,6 +130,8 @@ def draft(
         "tasks": [task for truth, task in TASKS.items() if truth in columns],
         "cuts": [
             {"cut": "complete_photometry", "magnitudes": [kind]},
+            *([{"cut": "z_warning"}] if "z_warning" in columns else []),
+            *([{"cut": "nonzero_redshift"}] if "zspec" in columns else []),
             *([{"cut": "unique_objects"}] if "objid" in columns else []),
         ],
         "features": {
@@ -174,4 +178,5 @@ def _truth(present: list[str], stated: dict[str, str | None]) -> dict[str, str]:
         )
     if "zspec" in found and (error := called(ZSPEC_ERR, present)):
         found["zspec_err"] = error
-    return found
+    about = {name: called([word], present) for name, word in SPECTRUM.items()}
+    return found | {name: column for name, column in about.items() if column}

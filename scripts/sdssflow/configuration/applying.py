@@ -18,6 +18,7 @@ from sdssflow.configuration.targets import AppliedModel, BundledModel, Target, r
 from sdssflow.project import shipped
 
 BUNDLES = "results/bundles"  # of the run
+SAMPLES = Path(RunConfiguration.model_fields["sample_folder"].default)
 
 
 class Applications(NamedTuple):
@@ -46,8 +47,9 @@ def load_applications(
 ) -> Applications:
     """Read the targets of a run and settle which models it bundles.
 
-    Bundles and targets whose models are of a sample that is defined, but not among those of this
-    run, are left out: whoever runs other samples need not take them out.
+    Bundles and targets whose models are of a sample that is defined, in the run's folder or the
+    project's, but not among those of this run, are left out: whoever runs other samples need not
+    take them out.
 
     ConfigurationError if a definition is missing or not valid, or names what the run does not have.
     """
@@ -56,7 +58,7 @@ def load_applications(
     def elsewhere(what: str, names: set[str | None]) -> bool:
         """Say whether samples are not of this run, and note what is left out for that."""
         missing = sorted(name for name in names if name is not None and name not in run.samples)
-        if not all(shipped(Path(run.sample_folder) / f"{name}.yaml").is_file() for name in missing):
+        if not {*missing} <= {*defined_in(Path(run.sample_folder)), *defined_in(SAMPLES)}:
             return False
         if missing:
             found.left_out.append(f"{what} is left out: {missing[0]} is not among samples")

@@ -108,12 +108,12 @@ class Classes(Section):
 
 
 class UniqueObjects(Section):
-    """Keep the first row of each object (same objid, same position or same magnitudes)."""
+    """Keep the first row of each object (same objid, spectrum or position; else magnitudes)."""
 
     cut: Literal["unique_objects"]
     """One row per object."""
     radius_arcsec: Annotated[float, Field(gt=0)] = 0.5
-    """Rows without objid that lie closer than this are one object."""
+    """Rows that lie closer than this are one object, whatever their ids."""
 
 
 Cut = Annotated[

@@ -19,11 +19,12 @@ from sdssflow.configuration.reading import read_document
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.section import Name, Section, Text
-from sdssflow.project import shipped
+from sdssflow.project import PROJECT, shipped
 
 Count = Annotated[int, Field(ge=1)]
 FOLDER = "config/published"
 SAMPLES = "config/samples"
+DEFINING = {"source", "cuts", "features", "splits"}
 REASONS = {
     "skyserver": "needs a download from SDSS",
     "url": "needs a download of a public file",
@@ -342,8 +343,10 @@ def reasons_not_run(
 ) -> dict[str, str]:
     """Say of each sample that entries name and the run does not why not, and what to do.
 
-    `configurations` are the files that come with the project and run such samples. An entry that
-    names a sample that is not defined is a ConfigurationError.
+    The run's own sample of such a name is another one if its rows, features or splits are defined
+    otherwise than in the project: entries state what they compare with. `configurations` are the
+    files that come with the project and run such samples. An entry that names a sample that is not
+    defined is a ConfigurationError.
     """
     elsewhere = {
         name: file
@@ -352,6 +355,13 @@ def reasons_not_run(
     }
     asked = {each.sample: name for name, number in numbers.items() for each in number.comparisons}
     reasons = {}
+    for sample in sorted(asked.keys() & set(run.samples)):
+        own, ours = shipped(Path(run.sample_folder) / f"{sample}.yaml"), PROJECT / SAMPLES
+        both = [path for path in (own, ours / f"{sample}.yaml") if path.is_file()]
+        if len(both) == 2 and not both[0].samefile(both[1]):
+            rows = [load_sample(path).model_dump(include=DEFINING) for path in both]
+            if rows[0] != rows[1]:
+                reasons[sample] = f"{own} is not the project's sample of that name; rename it"
     for sample in sorted(asked.keys() - set(run.samples)):
         paths = [shipped(Path(it) / f"{sample}.yaml") for it in (run.sample_folder, SAMPLES)]
         try:

@@ -159,7 +159,7 @@ def require_complete(listed: pd.DataFrame, target: str) -> None:
 
 def _reasons(listed: pd.DataFrame, column: str) -> dict[str, list[str]]:
     """Return the names of partitions by the reason that stands in a column."""
-    concerned = listed[listed[column].fillna("") != ""]  # all empty, they read as numbers
+    concerned = listed[listed[column] != ""]
     return concerned.groupby(column, sort=False)["partition"].agg(list).to_dict()
 
 

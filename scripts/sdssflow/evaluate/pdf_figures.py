@@ -159,6 +159,9 @@ def draw_stacks(stacks: pd.DataFrame, summary: pd.DataFrame, models: Sequence[st
     for line, model in zip(axes, models, strict=True):
         for axis, number in zip(line, bins, strict=True):
             rows = stacks[(stacks["model"] == model) & (stacks["tomographic_bin"] == number)]
+            if rows.empty:  # equal zphot of many objects leave a model fewer bins
+                axis.set_axis_off()
+                continue
             edges = np.append(rows["z_low"], rows["z_high"].iloc[-1])
             axis.stairs(rows["true"], edges, fill=True, color=BAND, label="zspec")
             axis.stairs(

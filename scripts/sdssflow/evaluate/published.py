@@ -91,7 +91,7 @@ def check_numbers(
     tables : mapping of (sample, task, split) to pandas.DataFrame
         The score tables of this run, as docs/architecture.md lists their columns.
     reasons : mapping of sample to str
-        Why this run has no such sample, from `reasons_not_run`.
+        Why this run has no such sample, or another of its name, from `reasons_not_run`.
     curves : mapping of (entry, sample, split, model) to list
         Ours of each bin of a curve, from `selections.binned_scores`.
     weighted : mapping of (entry, sample, split, model) to tuple or Refused
@@ -108,12 +108,13 @@ def check_numbers(
         number = numbers[name]
         for each in number.comparisons:
             place = name, *each.place
+            other = each.sample in reasons  # of the same name, at most
             found: list[tuple[tuple[float, float], float, Ours]]
             if number.value is None:
-                found = list(_of_curve(number, each, curves.get(place), reasons))
+                found = list(_of_curve(number, each, None if other else curves.get(place), reasons))
             else:
                 if each.selection:
-                    ours = weighted.get(place) or _why_not(each, reasons)
+                    ours = (not other and weighted.get(place)) or _why_not(each, reasons)
                 else:
                     ours = _ours(number, each, tables, reasons)
                 found = [((math.nan, math.nan), number.value, ours)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +15,8 @@ from sdssflow.acquire.schema import BANDS, MAGNITUDES
 from sdssflow.prepare.columns import numbers
 
 ARCSEC = np.pi / 180 / 3600
+# what names an object, or a spectrum, of which there is one object
+NAMES = (("objid",), ("specobjid",), ("plate", "mjd", "fiberid"))
 
 
 def object_keys(table: pa.Table, radius_arcsec: float = 0.5) -> pa.StringArray:
@@ -39,20 +43,18 @@ def object_keys(table: pa.Table, radius_arcsec: float = 0.5) -> pa.StringArray:
 def first_rows(table: pa.Table, radius_arcsec: float = 0.5) -> np.ndarray:
     """Return for each row of a catalogue the first row of the same object, (n,) int64.
 
-    Two rows are one object if they have the same objid, or lie within `radius_arcsec` of each
-    other, or have identical magnitudes in all bands and one of them has neither objid nor position.
-    The relation is closed: a chain of neighbours is one object.
+    Two rows are one object if they have the same objid, or the same spectrum (by specobjid, or by
+    plate, mjd and fiberid), or lie within `radius_arcsec` of each other, or have identical
+    magnitudes in all bands and one of them has neither objid nor position. The relation is closed:
+    a chain of neighbours is one object.
     """
     n = table.num_rows
     positions = _positions(table)
     placed = np.isfinite(positions).all(axis=1)
+    named = [_named(table, names) for names in NAMES]
+    links = [_close(positions, placed, radius_arcsec), *(_equal(*one) for one in named)]
     numbered = np.zeros(n, dtype=bool)
-    links = [_close(positions, placed, radius_arcsec)]
-    if "objid" in table.column_names:  # whole numbers: texts of 10^6 rows take a gigabyte
-        objid = table.column("objid").combine_chunks()
-        numbered = objid.is_valid().to_numpy(zero_copy_only=False)
-        rows = np.flatnonzero(numbered)
-        links.append(_equal(objid.drop_null().to_numpy(), rows))
+    numbered[named[0][1]] = True
     by_place = np.flatnonzero(placed & ~numbered)
     links.append(_equal(_texts(_as_text("radec", positions[by_place], 6)), by_place))
     anonymous = ~placed & ~numbered
@@ -73,6 +75,21 @@ def _telling(table: pa.Table) -> list[str]:
         for name in table.column_names
         if name in {"row_id", "objid", "ra", "dec"} or name in magnitudes
     ]
+
+
+def _named(table: pa.Table, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return keys of the rows that have all these columns, and the rows.
+
+    Keys are whole numbers: texts of 10^6 rows take a gigabyte.
+    """
+    if not set(names) <= set(table.column_names):
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    columns = table.select(names).combine_chunks().columns
+    known = np.logical_and.reduce([column.is_valid().to_numpy() for column in columns])
+    keys, *others = (column.filter(pa.array(known)).to_numpy() for column in columns)
+    for other in others:  # an mjd has 17 bits, a fibre 10, a plate 14
+        keys = keys.astype(np.int64) << 17 | other
+    return keys, np.flatnonzero(known)
 
 
 def _positions(table: pa.Table) -> np.ndarray:

@@ -177,7 +177,7 @@ def model_card(
     blocks = [_metrics(mean, model, scores.notes)]
     classes = class_table(mean, f"{model}: single classes", "Each class against the rest.", [])
     blocks += [replace(classes, folded=False)] if classes else []
-    blocks += bin_tables(bins, f"{model} in subgroups", "Bins with equal numbers of objects.", [])
+    blocks += bin_tables(bins, f"{model} in subgroups", "N: objects in the bin.", [])
     anchor = f"{name}-{task}-{split}-card-{model}"
     return Section(
         anchor,

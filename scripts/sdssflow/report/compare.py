@@ -24,7 +24,7 @@ from sdssflow.configuration.scores import ClassScores, RedshiftScores
 from sdssflow.evaluate import class_metrics, pdf_metrics, redshifts
 from sdssflow.evaluate.paired_runs import common_objects, paired_differences
 from sdssflow.evaluate.tables import Predictions, Scorer, read_predictions
-from sdssflow.files import write_text
+from sdssflow.files import file_digest, write_text
 from sdssflow.provenance.lineage import RECORDS, RESULTS, LineageError, read_record
 from sdssflow.provenance.workflow_copy import USED
 from sdssflow.report.glossary import TASKS, label
@@ -53,6 +53,7 @@ WORKFLOW = "workflow/"
 DATA = (".parquet", ".csv", ".hdf5")
 DIGITS = 12
 FIRST, SECOND = "first", "second"
+NONE_IN_COMMON = "no test object in common"
 
 
 @dataclass(frozen=True)
@@ -146,10 +147,17 @@ def _changed(scores: list[tuple[Table, list[str]]]) -> list[str]:
     if not scores:
         return ["No model stands in both runs with its predictions: there is no score to compare."]
     changed = [sentence for _, sentences in scores for sentence in sentences]
+    rows = [row for table, _ in scores for row in table.rows]
+    apart = sum(row[1].text == NONE_IN_COMMON for row in rows)
     if len(changed) > LONG:
         more = len(changed) - LONG
         changed[LONG:] = [f"So did {more:,} further scores, which are bold in the tables."]
-    return changed or ["No score of the same objects changed by more than its interval allows."]
+    if apart < len(rows) and not changed:
+        changed = ["No score of the same objects changed by more than its interval allows."]
+    if apart:
+        models = "1 entry" if apart == 1 else f"{apart:,} entries"
+        changed.append(f"{models} of the tables of scores: {NONE_IN_COMMON}, nothing is compared.")
+    return changed
 
 
 def _scores(first: FinishedRun, second: FinishedRun) -> list[tuple[Table, list[str]]]:
@@ -167,10 +175,7 @@ def _scores(first: FinishedRun, second: FinishedRun) -> list[tuple[Table, list[s
         parts = Path(path).parts
         if len(parts) == 5 and parts[-1] == "predictions.parquet" and path in second.files:
             sample, task, split, model, _ = parts
-            pair = (
-                read_predictions([first.folder / path], [model])[0],
-                read_predictions([second.folder / path], [model])[0],
-            )
+            pair = _predictions(first, path, model), _predictions(second, path, model)
             pairs.setdefault((sample, task, split), []).append(pair)
             if all("crps" in one.frame for one in pair):
                 pairs.setdefault((sample, "pdf", split), []).append(pair)
@@ -178,6 +183,17 @@ def _scores(first: FinishedRun, second: FinishedRun) -> list[tuple[Table, list[s
         _score_table(place, of_place, scorers[place[1]], bootstrap)
         for place, of_place in sorted(pairs.items())
     ]
+
+
+def _predictions(run: FinishedRun, path: str, model: str) -> Predictions:
+    """Read predictions; a file that the crate does not describe is of a run that did not end."""
+    file = run.folder / path
+    if not file.is_file() or file_digest(file) != run.files[path]:
+        raise ReportError(
+            f"{file}: not there as {CRATE} describes it, so the results changed after the run had "
+            "ended; run it to the end again"
+        )
+    return read_predictions([file], [model])[0]
 
 
 def _score_table(
@@ -194,7 +210,7 @@ def _score_table(
         common = common_objects(*pair)
         counted[model] = [len(common[0].frame) if common else 0, *(len(one.frame) for one in pair)]
         if common is None:
-            rows.append([text_cell(model), text_cell("no test object in common"),
+            rows.append([text_cell(model), text_cell(NONE_IN_COMMON),
                          *[Cell(UNDEFINED)] * 3])  # fmt: skip
             continue
         for _, row in paired_differences(*common, scorer, bootstrap).iterrows():
@@ -342,13 +358,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         runs = [read_run(folder) for folder in (options.first, options.second)]
         sections = compare_runs(*runs)
+        reports = dict(zip(_names([one.folder for one in runs]), runs, strict=True))
+        links = {name: str((one.folder / "report.html").resolve()) for name, one in reports.items()}
+        output = Path(options.output).resolve()
+        write_text(output, render_comparison(str(output), links, sections))
     except (ReportError, LineageError, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    reports = dict(zip(_names([one.folder for one in runs]), runs, strict=True))
-    links = {name: str((one.folder / "report.html").resolve()) for name, one in reports.items()}
-    output = Path(options.output).resolve()
-    write_text(output, render_comparison(str(output), links, sections))
     print("\n".join(sections[0].text))
     print(f"\nThe comparison: {os.path.relpath(output)}")
     return 0

@@ -80,7 +80,7 @@ def worst_bins(scores: pd.DataFrame, by_bin: pd.DataFrame, best: str, metric: st
     sentences = []
     for variable, words in VARIABLES.items():
         group = rows[rows["variable"] == variable]
-        if len(group) < 2 or best not in whole.index:
+        if group["value"].nunique() < 2 or best not in whole.index:  # none is worse
             continue
         low = METRICS[metric].better == "low"
         row = group.loc[group["value"].idxmax() if low else group["value"].idxmin()]
@@ -110,7 +110,7 @@ def outliers(scores: pd.DataFrame, best: str) -> list[str]:
 
 
 def weakest_class(scores: pd.DataFrame, best: str) -> list[str]:
-    """Say which class a classifier finds least of."""
+    """Say which class a classifier finds least of; nothing if all are found alike."""
     rows = scores[
         (scores["seed"] == "all")
         & (scores["subset"] != "all")
@@ -118,7 +118,7 @@ def weakest_class(scores: pd.DataFrame, best: str) -> list[str]:
         & (scores["model"] == best)
         & scores["value"].notna()
     ]
-    if rows.empty:
+    if rows["value"].nunique() < 2:
         return []
     row = rows.loc[rows["value"].idxmin()]
     return [

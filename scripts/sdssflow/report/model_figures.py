@@ -105,6 +105,10 @@ ROWS_OF_SCORES = (
     "seeds."
 )
 ROWS_OF_DIFFERENCES = "Score of ``model`` minus that of ``other``, mean over seeds."
+SHARED = (
+    "bins with equal numbers of objects by zspec or magnitude, the same for all models; bins of "
+    "zphot have the edges of those of zspec, and the first and last take in what lies beyond."
+)
 
 # of classifiers and regressors alike
 PERMUTED = (
@@ -231,9 +235,8 @@ REDSHIFTS = (
         IF_ALONE, asked=partial(explained, task="regress")),
     Shown("regress/{split}/scores_by_bin.csv",
         "Scores of the photometric redshifts by redshift and magnitude",
-        "The same scores in bins with equal numbers of objects; all models share the bins. Bins "
-        "of true and of predicted redshift answer different questions: only the second is known "
-        "for a new object."),
+        f"The same scores in {SHARED} Bins of true and of predicted redshift answer different "
+        "questions: only the second is known for a new object."),
     Shown("regress/{split}/importance.csv", "Which features the regressors use, in numbers",
         "Growth of the CRPS or mean absolute error once a feature or a group of features is "
         "permuted among test objects.", name="importance_table", columns=ROWS_OF_IMPORTANCE,
@@ -266,8 +269,7 @@ PDFS: tuple[Shown, ...] = (
         "guarantees them. Grey: where right densities lie, level by level."),
     Shown("regress/{split}/figures/pdf_by_bin", "p(z) against redshift and magnitude",
         "CRPS, coverage of the central 95 % interval and half width of the central 68 % interval "
-        "in bins with equal numbers of objects. Right p(z) may be wide, but cover 95 % in every "
-        "bin of zphot or magnitude."),
+        f"in {SHARED} Right p(z) may be wide, but cover 95 % in every bin of zphot or magnitude."),
     Shown("regress/{split}/figures/pdf_gallery", "Examples of p(z)",
         "Test objects of the model with the lowest CRPS, each chosen by the rule above it, none "
         "by hand; most lopsided means that the highest point lies farthest from the median. p(z) "
@@ -285,8 +287,8 @@ PDFS: tuple[Shown, ...] = (
         "Objects by the sum of p(z) and by zspec in bins of redshift, mean over seeds: the numbers "
         "of the figure.", name="redshift_stacks_table"),
     Shown("regress/{split}/pdf_scores_by_bin.csv", "Scores of p(z) by redshift and magnitude",
-        "The same scores in bins with equal numbers of objects; all models share the bins. In "
-        "bins of zspec even right p(z) are not calibrated: the bins are chosen by the answer."),
+        f"The same scores in {SHARED} In bins of zspec even right p(z) are not calibrated: the "
+        "bins are chosen by the answer."),
     Shown("regress/{split}/covariate_shift.csv", "What the scores are where spectra are rare",
         "Objects with spectra, weighted so that their features are distributed as those of the "
         "target: the scores they predict for it, beside those without weights and those measured "

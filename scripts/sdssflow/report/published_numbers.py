@@ -55,9 +55,6 @@ def published_tables(path: str | Path) -> list[Table]:
     A curve is a table of its own, a row for each bin.
     """
     frame = read_table(path, published.COLUMNS, empty=True)
-    words = ["entry", "subset", "sample", "split", "model", "because", "weighted_to", "gaps"]
-    words += ["closed_by"]
-    frame[words] = frame[words].astype(object).where(frame[words].notna(), "")
     of_curve = frame["zspec_low"].notna()
     compared = frame["verdict"].isin(COMPARED)
     ran = of_curve & compared.groupby(frame["entry"]).transform("any")

@@ -80,8 +80,6 @@ def target_page(
     found = {item.name: item for item in items if item.stage == "estimate" and item.sample == name}
     target = its.target
     listed = read_table(found["partitions"].path, PARTITION_COLUMNS)
-    words = listed[["refused", "repeated"]].astype(object)
-    listed[["refused", "repeated"]] = words.where(words.notna(), "")
     flow = read_table(found["flow_table"].path, ("what", "objects", "share"))
     went_in, flagged = _flow_tables(flow, found["flow_table"])
     faults = listed.assign(why=listed["refused"] + listed["repeated"])

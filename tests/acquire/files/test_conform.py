@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdssflow.acquire.checks import first_failure
+from sdssflow.acquire.checks import Defects, archived, first_failure
+from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.files.conform import conform
 from sdssflow.acquire.files.readers import SourceTable
 from sdssflow.acquire.schema import BANDS, COLUMNS
@@ -135,3 +136,47 @@ def test_text_becomes_the_same_number(numbers):
 def test_first_failure_finds_the_first(first, more):
     text = ["1.5"] * first + ["bad"] + ["2"] * more + ["bad"]
     assert first_failure(pa.array(text), pa.float64()) == first
+
+
+def objids(runs):
+    return [2 << 59 | 301 << 48 | run << 32 | 3 << 29 | 100 << 16 | 7 for run in runs]
+
+
+def specobjids(plates, at=50):
+    return [plate << at | 5 << 38 | 1630 << 24 for plate in plates]
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "ids"), [("objid", "run", objids), ("specobjid", "plate", specobjids)]
+)
+def test_ids_beside_columns_of_other_rows_are_refused(name, part, ids):
+    numbers = [752, 756, 745, 1035, 1045, 1140, 2243, 2299]
+    kind = COLUMNS[name].type
+    check(**{name: pa.array(ids(numbers), kind), part: numbers})
+    with pytest.raises(CatalogueError, match=f"contains the {part} 2299, the column .* says 752"):
+        check(**{name: pa.array(ids(numbers[-1:] + numbers[:-1]), kind), part: numbers})
+
+
+def test_ids_that_contain_something_else_are_taken():
+    plates = [752, 756, 745, 1035, 1045, 1140, 2243, 2299]
+    check(specobjid=pa.array(specobjids(plates, at=48), pa.uint64()), plate=plates)  # of DR7
+    check(objid=[1000 + n for n in range(ROWS)], run=plates)
+
+
+def test_classes_of_an_archive_are_those_of_the_catalogue():
+    defects = Defects()
+
+    def classes(*words):
+        found = pa.array(words, pa.string())
+        return archived("spec_class", COLUMNS["spec_class"], found, defects, 10).to_pylist()
+
+    assert classes("GALAXY    ", " QSO", None, "") == ["GALAXY", "QSO", None, None]
+    assert defects.frame().values.tolist() == [["spec_class", "missing", 2, "kept as null", 12]]
+    with pytest.raises(ValueError, match="row 12: 'galaxy' is no class; a catalogue has GALAXY"):
+        classes("QSO", None, "galaxy")
+
+
+def test_a_warning_of_the_redshift_is_counted_and_kept():
+    catalogue, defects = check(z_warning=[0, 4, 0, 16, 0, None, 0, 0])
+    assert catalogue["z_warning"].to_pylist() == [0, 4, 0, 16, 0, None, 0, 0]
+    assert ["z_warning", "a warning", 2, "kept", 1] in defects.values.tolist()

@@ -66,6 +66,14 @@ def test_ids_that_went_through_float64_are_refused(ids):
         convert(pa.array([float(n) for n in ids]))
 
 
+@pytest.mark.parametrize("every", [1, 2, 10])
+def test_rounded_ids_of_some_rows_are_refused(every):
+    ids = [1237645941824356401 + 65536 * n + n for n in range(200)]
+    ids[::every] = [int(float(n)) for n in ids[::every]]
+    with pytest.raises(CatalogueError, match=f"{200 // every} of 200 different ids"):
+        convert(pa.array(ids))
+
+
 @pytest.mark.parametrize("digits", range(5, 16))
 def test_ids_printed_with_few_digits_are_refused(digits):
     rng = np.random.default_rng(digits)

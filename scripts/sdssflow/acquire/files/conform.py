@@ -21,7 +21,7 @@ from sdssflow.acquire.errors import nearest
 from sdssflow.acquire.files.readers import SourceTable, read_source
 from sdssflow.acquire.files.units import unit_factors
 from sdssflow.acquire.files.values import as_numbers, as_text, identifiers
-from sdssflow.acquire.schema import COLUMNS, PARTS, field
+from sdssflow.acquire.schema import COLUMNS, PARTS, field, id_parts
 from sdssflow.configuration.file_sources import EmbeddedSource, FileContent, FileSource, UrlSource
 from sdssflow.tables import content_digest, metadata, with_metadata
 
@@ -90,7 +90,33 @@ def conform_block(source: SourceTable, settings: FileContent, defects: Defects) 
                 factor=factors.get(name, 1.0),
                 refuse=partial(_refuse, source, name),
             )
+    _check_ids(source, made)
     return pa.table(list(made.values()), schema=pa.schema([field(n, source.known) for n in made]))
+
+
+def _check_ids(source: SourceTable, made: Mapping[str, pa.Array]) -> None:
+    """Refuse SDSS's ids beside another run or plate than they contain: columns out of step."""
+    for name, part in (("objid", "run"), ("specobjid", "plate")):
+        if not {name, part} <= set(made):
+            continue
+        ids, beside = (made[of].fill_null(0).to_numpy() for of in (name, part))
+        ids = ids.astype(np.uint64)
+        inside = id_parts(name, ids)[part]
+        both = (ids > 0) & made[part].is_valid().to_numpy(zero_copy_only=False)
+        wrong = both & (inside != beside)
+        if name == "specobjid":
+            wrong &= (ids >> np.uint64(48)) != beside  # as DR7 packed it
+        # ids of one's own contain anything
+        if wrong.any() and np.isin(inside[both], beside).mean() > 0.5:
+            row = int(np.argmax(wrong))
+            raise source.error(
+                name,
+                f"{ids[row]} contains the {part} {inside[row]}, the column {part} says "
+                f"{beside[row]} ({wrong.sum()} rows are like this)",
+                "The columns were sorted or joined apart: put them together again by an id. If "
+                f"only {part} is wrong, leave it out of source.columns.",
+                row=row,
+            )
 
 
 def _labels(source: SourceTable, name: str, words: Mapping[str, str], defects: Defects) -> pa.Array:

@@ -234,20 +234,11 @@ def _check_not_rounded(source: SourceTable, name: str, ids: pa.Array, repeated: 
     if n_long < ENOUGH_IDS:
         return
     distinct = n_long - int(repeated[is_long].sum())
-    # Every 2^k-th id survives a float64 (k = 8 near 1.2e18); that all of them do is no accident.
+    # Every 2^k-th id survives a float64 (k = 8 near 1.2e18); that many more do is no accident.
     # A specObjID ends in 10 zero bits, so float64 holds many of them: no sign of damage there.
-    long = ids.fill_null(1).to_numpy()[is_long].view(np.uint64)
-    if (
-        distinct > 1
-        and name == "objid"
-        and np.array_equal(long.astype(np.float64).astype(np.uint64), long)
-    ):
-        raise source.error(
-            name,
-            f"all {distinct} different ids are numbers that a float64 holds, as "
-            f"{long[0]}: they were converted from floating point",
-            ADVICE,
-        )
+    if name == "objid" and distinct > 1:
+        numbers = ids.fill_null(1).to_numpy().view(np.uint64)
+        _check_float64(source, name, numbers, is_long & ~repeated)
     if distinct <= max(1, n_long / 10):
         raise source.error(
             name, f"{n_long} rows share {distinct} different ids: digits were lost", ADVICE
@@ -266,6 +257,22 @@ def _check_last_digits(source: SourceTable, name: str, ids: pa.Array, n_long: in
             name,
             f"{zeros.sum()} of {n_long} ids end in zeros, as {numbers[row]}: "
             "they were rounded to a few decimal digits",
+            ADVICE,
+            row=row,
+        )
+
+
+def _check_float64(source: SourceTable, name: str, ids: np.ndarray, looked_at: np.ndarray) -> None:
+    """Refuse ids of which more than by chance, all or those of some rows, are float64 numbers."""
+    as_float = ids.astype(np.float64)
+    held = looked_at & (as_float.astype(np.uint64) == ids)
+    chance = float((1 / np.spacing(as_float[looked_at])).sum())
+    if held.sum() == looked_at.sum() or held.sum() > chance + 5 * np.sqrt(chance) + 2:
+        row = int(np.argmax(held))
+        raise source.error(
+            name,
+            f"{held.sum()} of {looked_at.sum()} different ids are numbers that a float64 holds, as "
+            f"{ids[row]}: they were converted from floating point",
             ADVICE,
             row=row,
         )
