@@ -36,17 +36,13 @@ def fits_blocks(
 
     The file is opened for each block: pages of it that were read don't stay in memory.
     """
-    start, last = None, 0
-    while start is None or start < last:
+    with _table(path, table) as (hdu, others):
+        _check_whole(path, hdu)
+        total = hdu.header["NAXIS2"]
+    for block in part.slices(total, rows):
         with _table(path, table) as (hdu, others):
-            if start is None:
-                _check_whole(path, hdu)
-                start, last = part.rows(hdu.header["NAXIS2"])
-            block = slice(start, min(start + rows, last))
-            found = _mapped(path, columns, hdu, others, block) if start < last else None
-        if found is not None:
-            yield start, found
-        start = block.stop
+            found = _mapped(path, columns, hdu, others, block)
+        yield block.start, found
 
 
 @contextmanager
