@@ -110,12 +110,7 @@ def read_source(path: str | Path, source: FileSource | UrlSource) -> SourceTable
     path = str(path)
     folder, kind = readable(path, source)
     digest = folder_digest(path) if folder else file_digest(path)
-    if source.sha256 is not None and digest != source.sha256:
-        raise CatalogueError(
-            path,
-            f"its SHA-256 is {digest}, source.sha256 expects {source.sha256}",
-            "Fetch the file again, or record the new digest if you meant to change it.",
-        )
+    _check_digest(path, source, digest)
     _check_truth(path, source.columns)
     table = _read_whole(path, source, kind, folder)
     known = columns_of(source.declared)
@@ -151,6 +146,15 @@ def readable(path: str, source: FileContent) -> tuple[bool, str]:
     return folder, kind
 
 
+def _check_digest(path: str, source: FileSource | UrlSource, digest: str) -> None:
+    if source.sha256 not in (None, digest):
+        raise CatalogueError(
+            path,
+            f"its SHA-256 is {digest}, source.sha256 expects {source.sha256}",
+            "Fetch the file again, or record the new digest if you meant to change it.",
+        )
+
+
 def _read_whole(path: str, source: FileContent, kind: str, folder: bool = False) -> pa.Table:
     known = FORMATS[kind]
     if kind == "csv":  # unpacked while it is read
@@ -167,7 +171,11 @@ def _read_whole(path: str, source: FileContent, kind: str, folder: bool = False)
 
 
 def read_blocks(
-    path: str | Path, source: FileContent, number: int = 0, of: int = 1, rows: int = BLOCK_ROWS
+    path: str | Path,
+    source: FileSource | UrlSource,
+    number: int = 0,
+    of: int = 1,
+    rows: int = BLOCK_ROWS,
 ) -> Iterator[SourceTable]:
     """Read one of `of` equal parts of a file in blocks of at most `rows` rows, in its order.
 
@@ -176,6 +184,8 @@ def read_blocks(
     """
     path = str(path)
     _, kind = readable(path, source)
+    if source.sha256 is not None:
+        _check_digest(path, source, file_digest(path))
     part, known = Part(number, of), FORMATS[kind]
     if kind == "csv":  # unpacked while it is read
         blocks = text_blocks(path, source.columns, source.header, part, rows)
