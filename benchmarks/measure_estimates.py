@@ -1,15 +1,16 @@
 """How fast trained models are applied to objects without spectra, and in how much memory.
 
     PYTHONPATH=scripts python benchmarks/measure_estimates.py TABLE BUNDLE [BUNDLE]
-        [--rows 100000 1000000] [--threads 2] [--pdf none] [--keep FOLDER]
+        [--rows 100000 1000000] [--format csv] [--threads 2] [--pdf none] [--keep FOLDER]
 
 TABLE is a Parquet file with what the bundles need, under catalogue names, and its metadata (the
 catalogue of a simulated target: results/mockphoto/catalogue/catalogue.parquet). Its rows are
 repeated, each with noise of its own, to tables of so many rows, of which each is one partition;
 each is estimated by a process of its own, and another one only reads the table and writes as many
 bytes as the estimates have. Prints for each number of rows objects per second of wall and of CPU,
-peak memory and bytes per object; then the exponent of CPU time in rows and what 10^9 objects would
-take.
+peak memory and bytes per object, for which part of the time of the partition models computed, and
+how long reading and writing alone take; then the exponent of CPU time in rows and what 10^9 objects
+would take.
 """
 
 from __future__ import annotations
@@ -24,10 +25,18 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from table_formats import FORMS, convert
+
+from sdssflow.acquire.schema import COLUMNS
+from sdssflow.configuration.file_sources import FileSource
+from sdssflow.configuration.targets import Target
+from sdssflow.estimate.partitions import Partition
+from sdssflow.tables import metadata, read_schema
 
 BLOCK = 131_072
 CHILDREN = ("estimate", "copy")
@@ -52,54 +61,81 @@ def make_table(template: str, rows: int, path: Path) -> None:
             writer.write_table(block, row_group_size=BLOCK)
 
 
-def estimate(path: str, output: str, bundles: list[str], threads: int, form: str) -> None:
-    """Estimate a table; the work of one job."""
+def target_of(path: str, template: str, form: str) -> Target:
+    """Return the target of a table: a downloaded catalogue, or a file of the user's."""
+    source: dict[str, Any] = {"kind": "skyserver"}
+    if not path.endswith(".parquet"):
+        schema = read_schema(template)
+        names = [name for name in schema.names if name in COLUMNS and name != "row_id"]
+        about = metadata(schema)
+        source = {"kind": "file", "path": path, "columns": {name: name for name in names}}
+        source |= {k: about[k] for k in ("magnitude_system", "extinction_applied")}
+    models = [{"bundle": "-"}]
+    return Target.model_validate(
+        {"title": "benchmark", "source": source, "models": models, "pdf": form}
+    )
+
+
+def estimate(
+    path: str, output: str, bundles: list[str], threads: int, form: str, template: str
+) -> tuple[float, float]:
+    """Estimate a table, the work of one job; return its time, and that in which models computed."""
     import torch
 
     from sdssflow import bundle
-    from sdssflow.configuration.sources import SkyServerSource
-    from sdssflow.configuration.targets import AppliedModel, Target
-    from sdssflow.estimate.partitions import Partition
     from sdssflow.estimate.streaming import estimate_partition
 
     torch.set_num_threads(1)
-    target = Target(
-        title="benchmark",
-        source=SkyServerSource(kind="skyserver"),
-        models=[AppliedModel(bundle="-")],
-        pdf=form,
-    )
-    models = [bundle.load(one) for one in bundles]
+    target, models = target_of(path, template, form), [bundle.load(one) for one in bundles]
+    columns, spent = bundle.Bundle.columns, []
+
+    def timed(*given: Any) -> dict[str, np.ndarray]:
+        started = time.perf_counter()
+        made = columns(*given)  # one block and one model after the other, in a thread of their own
+        spent.append(time.perf_counter() - started)
+        return made
+
+    bundle.Bundle.columns = timed  # type: ignore[method-assign]
+    started = time.perf_counter()
     pdfs = f"{output}.hdf5" if form == "quantiles_99" else None
     estimate_partition(target, "t", Partition(path, 0, 1), models, output, pdfs, threads)
+    return time.perf_counter() - started, sum(spent)
 
 
-def copy(path: str, output: str) -> None:
+def copy(path: str, output: str, template: str) -> None:
     """Read a table and write as many bytes as another file has."""
-    left = Path(output).stat().st_size
-    with pq.ParquetFile(path) as file, Path(f"{output}.copy").open("wb") as stream:
-        for batch in file.iter_batches(BLOCK):
-            share = min(left, math.ceil(left * batch.num_rows / file.metadata.num_rows))
-            stream.write(os.urandom(share))
+    from sdssflow.acquire.files.readers import read_blocks
+
+    left, rows = Path(output).stat().st_size, pq.read_metadata(output).num_rows
+    source = target_of(path, template, "none").source
+    if isinstance(source, FileSource):
+        sizes = (len(block.table) for block in read_blocks(path, source))
+    else:
+        sizes = (batch.num_rows for batch in pq.ParquetFile(path).iter_batches(BLOCK))
+    with Path(f"{output}.copy").open("wb") as stream:
+        for size in sizes:
+            stream.write(os.urandom(math.ceil(left * size / rows)))
 
 
 def child(arguments: list[str]) -> None:
     """Run one of both and print what it took, without the start of Python and its imports."""
-    what, path, output, threads, form, *bundles = arguments
+    what, path, output, threads, form, template, *bundles = arguments
+    partition = models = 0.0
     started, before = time.perf_counter(), time.process_time()
     if what == "estimate":
-        estimate(path, output, bundles, int(threads), form)
+        partition, models = estimate(path, output, bundles, int(threads), form, template)
     else:
-        copy(path, output)
+        copy(path, output, template)
     wall, cpu = time.perf_counter() - started, time.process_time() - before
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"wall": wall, "cpu": cpu, "peak": peak}))
+    took = {"wall": wall, "cpu": cpu, "peak": peak, "partition": partition, "models": models}
+    print(json.dumps(took))
 
 
 def measured(what: str, *arguments: str) -> dict[str, float]:
     """Run a child process and return what it took."""
     command = [sys.executable, __file__, "--child", what, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -112,25 +148,30 @@ def main() -> None:
     parser.add_argument("table")
     parser.add_argument("bundles", nargs="+")
     parser.add_argument("--rows", nargs="+", type=int, default=[100_000, 1_000_000])
+    parser.add_argument("--format", choices=["parquet", *FORMS], default="parquet")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--pdf", default="none")
     parser.add_argument("--keep")
     asked = parser.parse_args()
     found = {}
-    print("| rows | objects/s | objects per CPU s | peak MB | bytes/object | reading + writing |")
-    print("|---|---|---|---|---|---|")
+    print("| rows | objects/s | objects per CPU s | peak MB | bytes/object ", end="")
+    print("| models compute | reading + writing alone |\n|---|---|---|---|---|---|---|", flush=True)
     for rows in asked.rows:
         with tempfile.TemporaryDirectory(dir=asked.keep) as place:
-            path, output = f"{place}/rows.parquet", f"{place}/estimates.parquet"
-            make_table(asked.table, rows, Path(path))
-            more = (str(asked.threads), asked.pdf, *asked.bundles)
+            made, output = Path(place, "rows.parquet"), f"{place}/estimates.parquet"
+            make_table(asked.table, rows, made)
+            path = f"{place}/rows.{asked.format}"
+            if asked.format != "parquet":
+                convert(made, Path(path), asked.format)
+            more = (str(asked.threads), asked.pdf, asked.table, *asked.bundles)
             took = measured("estimate", path, output, *more)
             alone = measured("copy", path, output, *more)
             size = Path(output).stat().st_size / rows
         found[rows] = took["cpu"]
         print(
             f"| {rows:,} | {rows / took['wall']:,.0f} | {rows / took['cpu']:,.0f} "
-            f"| {took['peak']:.0f} | {size:.0f} | {alone['wall'] / took['wall']:.1%} of the time |",
+            f"| {took['peak']:.0f} | {size:.0f} | {took['models'] / took['partition']:.1%} "
+            f"| {alone['wall'] / took['wall']:.1%} of the time |",
             flush=True,
         )
     if len(found) > 1:

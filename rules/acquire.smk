@@ -172,15 +172,15 @@ rule fetch_file:
         file="results/{sample}/download/{file}",
     wildcard_constraints:
         sample=one_of(FETCHED),
-        file=one_of({re.escape(SAMPLES[name].source.file_name) for name in FETCHED}),
+        file=one_of({re.escape(SOURCES[name].source.file_name) for name in FETCHED}),
     localrule: True
     resources:
         **needs(500, minutes=300),
         downloads=1,
         network=as_text(RUN.downloads.canonical()),
-        addresses=lambda wildcards: SAMPLES[wildcards.sample].source.ways(),
+        addresses=lambda wildcards: SOURCES[wildcards.sample].source.ways(),
     params:
-        sha256=lambda wildcards: SAMPLES[wildcards.sample].source.sha256,
+        sha256=lambda wildcards: SOURCES[wildcards.sample].source.sha256,
     message:
         "Fetching {wildcards.file} of {wildcards.sample}"
     script:

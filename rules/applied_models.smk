@@ -45,7 +45,7 @@ def partition_of(wildcards):
 
 
 def partition_catalogue(wildcards):
-    """Input function: the downloaded catalogue of a target; nothing for files of the user."""
+    """Input function: the downloaded catalogue, or file, of a target; nothing for files of the user."""
     kind = TARGETS[wildcards.target].source.kind
     return [] if kind == "file" else [partition_of(wildcards).path]
 

@@ -7,7 +7,7 @@ that lists them (rule check_estimates).
 Inputs
 ------
 bundles : folders or ZIP files of the models
-catalogue : the downloaded catalogue; none for files of the user
+catalogue : the downloaded catalogue, or file; none for files of the user
 
 Outputs
 -------

@@ -1,4 +1,4 @@
-"""Fetch the public file of a sample, which is known by its digest.
+"""Fetch the public file of a sample or target, which is known by its digest.
 
 It is taken from the store of downloads if it was fetched before, else from the folder of mirrored
 files, else from the first of its addresses that has it.

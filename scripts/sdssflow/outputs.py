@@ -37,7 +37,7 @@ def outputs(
     def named(task: str, names: set[str]) -> Iterable[str]:
         if task:
             return [name for name in samples if task in samples[name].tasks]
-        return sources if names <= {"sample", "chunk"} else samples
+        return sources if names <= {"sample", "chunk", "file"} else samples
 
     for rule in rules:
         task = next(
@@ -52,7 +52,7 @@ def outputs(
             "model": lambda sample, task=task, **_: models(run, samples[sample], task),
             "chunk": lambda sample, **_: _chunks(sources[sample]),
             "file": lambda sample, **_: filter(
-                None, [getattr(samples[sample].source, "file_name", "")]
+                None, [getattr(sources[sample].source, "file_name", "")]
             ),
             "bundle": lambda **_: bundles,
             "target": lambda **_: targets,

@@ -132,7 +132,7 @@ def write_parquet_blocks(
     """
     digest = ContentDigest(schema)
     with replacing(path) as temporary, _writer(temporary, schema) as writer:
-        for block in _of_equal_size(blocks, schema):
+        for block in of_equal_size(blocks, schema):
             digest.update(block)
             writer.write_table(block, row_group_size=ROW_GROUP)
         told = {**metadata(schema), **about, "data_digest": digest.hexdigest()}
@@ -164,14 +164,16 @@ def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     )
 
 
-def _of_equal_size(blocks: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Yield the rows of `blocks` in tables of `ROW_GROUP` rows, the last one shorter."""
+def of_equal_size(
+    blocks: Iterable[pa.Table], schema: pa.Schema, rows: int = ROW_GROUP
+) -> Iterator[pa.Table]:
+    """Yield the rows of `blocks`, of a schema, in tables of `rows` rows, the last one shorter."""
     waiting = schema.empty_table()
     for block in blocks:
         waiting = pa.concat_tables([waiting, block.cast(schema)])
-        while waiting.num_rows >= ROW_GROUP:
-            yield waiting.slice(0, ROW_GROUP)
-            waiting = waiting.slice(ROW_GROUP)
+        while waiting.num_rows >= rows:
+            yield waiting.slice(0, rows)
+            waiting = waiting.slice(rows)
     if waiting.num_rows:
         yield waiting
 

@@ -2,6 +2,8 @@
 
 import pyarrow.parquet as pq
 import pytest
+from astropy.io import fits
+from astropy.table import Table
 
 from sdssflow import bundle
 from sdssflow.acquire.schema import BANDS
@@ -103,3 +105,43 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     with pytest.raises(ConfigurationError, match="none.yaml"):
         command.main(["my.csv", str(redshifts), "--columns", "none.yaml"])
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_map_says_more_of_the_file(tmp_path, given, redshifts, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    table = Table(given.to_pydict())
+    other = table[:20]
+    hdus = [fits.BinTableHDU(its, name=name) for its, name in ((table, "ALL"), (other, "SOME"))]
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto("my.fits")
+    with pytest.raises(SystemExit, match=r"2 tables of the file.*ALL, SOME.*source: \{KEY: VALUE"):
+        command.main(["my.fits", str(redshifts)])
+    (tmp_path / "map.yaml").write_text("source: {table: SOME, units: {ra: deg}}\n")
+    command.main(["my.fits", str(redshifts), "--columns", "map.yaml", "--output", "e.parquet"])
+    assert pq.read_table("e.parquet").num_rows == 20
+    for text, words in (
+        ("source: {tabel: SOME}", "no key 'tabel'"),
+        ("source: SOME", "expected keys and values"),
+        ("source: {table: SOME, units: 3}", "source.units: Input should be a valid dictionary"),
+        ("psf_mag_u: model_mag_err_u", "names psf_mag_u, which is no column that is needed here"),
+    ):
+        (tmp_path / "map.yaml").write_text(text)
+        with pytest.raises(SystemExit, match=words):
+            command.main(["my.fits", str(redshifts), "--columns", "map.yaml"])
+
+
+def test_what_was_wrong_with_values_is_said(tmp_path, given, redshifts, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    frame = given.to_pandas()
+    frame.loc[3, "model_mag_g"], frame.loc[5, "model_mag_g"] = -9999, 0
+    frame.loc[:9, "objid"] = 0
+    frame.to_csv("my.csv", index=False)
+    command.main(["my.csv", str(redshifts)])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "model_mag_g: sentinel -9999 1 set to null, as in row 3" in said
+    assert "model_mag_g: out of range 1 set to null, as in row 5" in said
+    assert "objid: no id 10 set to null, as in row 0" in said
+
+
+def test_a_folder_is_no_table(tmp_path, redshifts):
+    with pytest.raises(SystemExit, match="is a folder: give one of its files"):
+        command.main([str(tmp_path), str(redshifts)])

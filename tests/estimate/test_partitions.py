@@ -120,6 +120,26 @@ def test_blocks_change_nothing(tmp_path, file, classes, redshifts, monkeypatch):
     assert numbers[0] == numbers[1]
 
 
+def test_a_few_bad_rows_at_the_end_are_no_wrong_column(tmp_path, given, redshifts, monkeypatch):
+    monkeypatch.setattr(streaming, "BLOCK_ROWS", 1249)
+    path = tmp_path / "rows.csv"
+    frame = given.to_pandas()
+    frame.loc[2498:, "model_mag_g"] = 0
+    frame.to_csv(path, index=False)
+    settings = target(path, given.column_names)
+    outputs = run(tmp_path / "o", settings, Partition(str(path), 0, 1), [redshifts])
+    assert pq.read_table(outputs["estimates"])["zphot"].null_count == 2
+    assert [its["count"] for its in summary(outputs)["defects"]] == [2]
+
+
+def test_a_file_of_another_digest_is_set_aside(tmp_path, file, redshifts):
+    path, settings = file
+    source = settings.source.model_copy(update={"sha256": "0" * 64})
+    settings = settings.model_copy(update={"source": source})
+    outputs = run(tmp_path / "p", settings, Partition(str(path), 0, 1), [redshifts])
+    assert "its SHA-256 is" in summary(outputs)["refused"]
+
+
 def test_the_same_partition_gives_the_same_bytes(tmp_path, file, classes, redshifts):
     path, settings = file
     again = [run(tmp_path / k, settings, Partition(str(path), 0, 2), [redshifts]) for k in "ab"]
@@ -127,14 +147,15 @@ def test_the_same_partition_gives_the_same_bytes(tmp_path, file, classes, redshi
         assert again[0][name].read_bytes() == again[1][name].read_bytes(), name
 
 
-@pytest.mark.parametrize("form", ["fits", "csv", "votable"])
+@pytest.mark.parametrize("form", ["fits", "csv", "votable", "ecsv", "hdf5"])
 def test_other_formats_give_the_same_numbers(tmp_path, given, file, redshifts, form):
     path, settings = file
     wanted = pq.read_table(
         run(tmp_path / "p", settings, Partition(str(path), 0, 1), [redshifts])["estimates"]
     )
     other = tmp_path / f"rows.{form}"
-    Table(given.to_pydict()).write(other, **({"format": "votable"} if form == "votable" else {}))
+    how = {"votable": {"format": "votable"}, "hdf5": {"path": "rows"}}
+    Table(given.to_pydict()).write(other, **how.get(form, {}))
     found = [
         run(
             tmp_path / str(k),

@@ -1,7 +1,8 @@
-"""A sample by its address through Snakemake: fetched once, kept, and refused if it is another."""
+"""A sample or target by its address through Snakemake: fetched once, kept, refused if another."""
 
 import hashlib
 
+import pyarrow as pa
 import pytest
 import yaml
 
@@ -72,3 +73,39 @@ def test_a_file_by_its_address(tmp_path):
     configure(run, ROWS)
     run.snakemake("--cores", "1", CATALOGUE)
     assert fetched.read_bytes() == ROWS
+
+
+def test_a_target_by_its_address(finished, tmp_path):
+    run = finished.copy(tmp_path / "run")
+    rows = run.folder / "data/unknown/a.parquet"
+    target = yaml.safe_load((run.folder / "config/targets/unknown.yaml").read_text())
+    target |= {"partitions": 2}
+    target["source"] |= {
+        "kind": "url",
+        "url": "https://nowhere.invalid/data/rows.parquet",
+        "sha256": hashlib.sha256(rows.read_bytes()).hexdigest(),
+    }
+    del target["source"]["path"]
+    definition = run.folder / "config/targets/far.yaml"
+    definition.write_text(yaml.safe_dump(target))
+    configured = yaml.safe_load((run.folder / "config/config.yaml").read_text())
+    configured |= {"targets": ["unknown", "far"], "downloads": {"mirror": "mirror"}}
+    (run.folder / "config/config.yaml").write_text(yaml.safe_dump(configured))
+    mirror = run.folder / "mirror/data/rows.parquet"
+    mirror.parent.mkdir(parents=True)
+    mirror.write_bytes(rows.read_bytes())
+    complete = "results/far/complete.txt"
+    planned = run.planned(complete)
+    assert (planned["fetch_file"], planned["estimate_partition"]) == (1, 2)
+    run.snakemake("--cores", "2", complete)
+    found = [read_parquet(run.folder / f"results/far/estimates/000{k}.parquet") for k in range(2)]
+    wanted = read_parquet(run.folder / "results/unknown/estimates/a.parquet")
+    assert pa.concat_tables(found).drop("row_id").equals(wanted.drop("row_id"))
+    mirror.unlink()
+    target["source"]["mirrors"] = ["https://elsewhere.invalid/rows.parquet"]
+    definition.write_text(yaml.safe_dump(target))
+    assert not run.planned(complete)
+    assert run.planned("results/far/download/rows.parquet") == {}
+    everything = run.planned()
+    assert not {"fetch_file", "estimate_partition"} & {*everything}
+    assert {"plot_estimates", "build_report"} <= {*everything}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from sdssflow.acquire.column_names import Magnitude, Name, is_dereddened
 from sdssflow.acquire.errors import CatalogueError
@@ -28,18 +29,18 @@ class UnclearError(ValueError):
     """The names of the columns leave open what is what; the message says what to say."""
 
 
-def columns_in(path: str) -> list[str]:
-    """Return the names of the columns of a file of any format.
+def columns_in(path: str, **stated: Any) -> list[str]:
+    """Return the names of the columns of a file of any format; `stated` are keys of its source.
 
     A column that no file has is asked for: whichever reader it is, it says which there are.
     """
     names = {f"model_mag_{band}": NOWHERE + band for band in BANDS}
-    nowhere = FileSource(kind="file", path=path, columns=names, declared={})
+    nowhere = FileSource(kind="file", path=path, columns=names, declared={}, **stated)
     try:
         if Path(path).is_dir():
             read_source(path, nowhere.model_copy(update={"columns": names | {"zspec": NOWHERE}}))
-        elif Path(path).exists() and format_of(path) == "csv":
-            return read_layout(path, {}).names
+        elif Path(path).exists() and format_of(path, nowhere.format) == "csv":
+            return read_layout(path, {}, nowhere.header).names
         else:
             next(read_blocks(path, nowhere))
     except CatalogueError as error:

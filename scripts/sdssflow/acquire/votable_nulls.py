@@ -1,7 +1,7 @@
-"""Which texts of a VOTable are null: astropy masks numbers alone.
+"""What BINARY tables of a VOTable hold beside values: where rows begin, and which texts are null.
 
-A table in BINARY2 has a flag for each cell: it is walked once more, by astropy's own parsers of
-values, and only the flags are kept.
+Of texts, astropy masks none. A table in BINARY2 has a flag for each cell: it is walked once more,
+by astropy's own parsers of values, and only the flags are kept.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import binascii
 import io
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, BinaryIO
 from xml.parsers import expat
 
@@ -30,16 +31,56 @@ def null_flags(stream: BinaryIO, number: int, fields: Sequence[Any]) -> np.ndarr
     fields : sequence of astropy.io.votable.tree.Field
         Its columns.
     """
-    content = _Binary2(number)
+    raw = io.BytesIO()
+    if not unpack(stream, number, raw, ("BINARY2",)):
+        return None
+    raw.seek(0)
+    return _flags(raw, fields)
+
+
+def unpack(
+    stream: BinaryIO, number: int, raw: BinaryIO, forms: Sequence[str] = ("BINARY", "BINARY2")
+) -> bool:
+    """Write the bytes of the rows of a table; return whether it is in one of these forms.
+
+    ValueError if they are no base64.
+    """
+    content = _Binary(number, raw, forms)
     parser = expat.ParserCreate()
     parser.StartElementHandler, parser.EndElementHandler = content.start, content.end
     parser.CharacterDataHandler = content.text
     parser.buffer_text = True
+    stream.seek(0)
     while chunk := stream.read(CHUNK):
         parser.Parse(chunk)
-    if not content.found:
-        return None
-    return _flags(io.BytesIO(binascii.a2b_base64(b"".join(content.pieces))), fields)
+    return content.found
+
+
+def where_rows_begin(
+    raw: BinaryIO, fields: Sequence[Any], flagged: bool, every: int
+) -> tuple[list[int], int]:
+    """Return the byte of every `every`th row, and of the end, and how many rows there are.
+
+    Those of BINARY2 are `flagged`. EOFError if the last row is not whole.
+    """
+    size = raw.seek(0, io.SEEK_END)
+    raw.seek(0)
+    read = partial(_exactly, raw)
+    places, count, place = [], 0, 0
+    fixed = not any("*" in (field.arraysize or "") for field in fields)
+    while place < size:
+        if count % every == 0:
+            places.append(place)
+        read((len(fields) + 7) // 8 if flagged else 0)
+        for field in fields:
+            field.converter.binparse(read)
+        count, place = count + 1, raw.tell()
+        if fixed:  # the others are as long
+            count, rest = divmod(size, place)
+            if rest:
+                raise EOFError("the last row is not whole")
+            return [*range(0, size, place * every), size], count
+    return [*places, size], count
 
 
 def masked(table: Any, place: int, flags: np.ndarray | None) -> np.ma.MaskedArray:
@@ -55,13 +96,15 @@ def masked(table: Any, place: int, flags: np.ndarray | None) -> np.ma.MaskedArra
     return np.ma.array(np.ma.getdata(values), mask=mask)
 
 
-def _flags(raw: io.BytesIO, fields: Sequence[Any]) -> np.ndarray:
-    def read(length: int) -> bytes:
-        part = raw.read(length)
-        if len(part) < length:
-            raise EOFError
-        return part
+def _exactly(raw: BinaryIO, length: int) -> bytes:
+    part = raw.read(length)
+    if len(part) < length:
+        raise EOFError("the last row is not whole")
+    return part
 
+
+def _flags(raw: BinaryIO, fields: Sequence[Any]) -> np.ndarray:
+    read = partial(_exactly, raw)
     rows: list[np.ndarray] = []
     try:
         while True:
@@ -73,26 +116,30 @@ def _flags(raw: io.BytesIO, fields: Sequence[Any]) -> np.ndarray:
         return np.array(rows, dtype=bool).reshape(-1, len(fields))
 
 
-class _Binary2:
-    """Collects the text of the STREAM in the BINARY2 of one TABLE."""
+class _Binary:
+    """Decodes the text of the STREAM of one TABLE, if that is in one of some forms."""
 
-    def __init__(self, number: int) -> None:
-        self.pieces: list[bytes] = []
+    def __init__(self, number: int, raw: BinaryIO, forms: Sequence[str]) -> None:
         self.found = False
-        self._number = number
+        self._number, self._raw, self._forms = number, raw, forms
         self._table = -1
         self._inside = False
+        self._waiting = ""  # fewer than four letters, which make three bytes
 
     def start(self, element: str, attributes: dict[str, str]) -> None:
         tag = element.rpartition(":")[2]
         self._table += tag == "TABLE"
-        if tag == "BINARY2" and self._table == self._number:
+        if tag in self._forms and self._table == self._number:
             self._inside = self.found = True
 
     def end(self, element: str) -> None:
-        if element.rpartition(":")[2] == "BINARY2":
+        if self._inside and element.rpartition(":")[2] in self._forms:
             self._inside = False
+            self._raw.write(binascii.a2b_base64(self._waiting))
 
     def text(self, text: str) -> None:
         if self._inside:
-            self.pieces.append(text.encode())
+            letters = self._waiting + "".join(text.split())
+            whole = len(letters) & ~3
+            self._raw.write(binascii.a2b_base64(letters[:whole]))
+            self._waiting = letters[whole:]

@@ -15,9 +15,9 @@ class Downloads(Section):
     store: FilePath = "data/downloads"
     """Folder of verified answers, shared by all samples: what stands there is never asked again."""
     mirror: FilePath | None = None
-    """Folder with copies of files that a sample names by their address (`source.kind: url`), each
-    under its name or under a longer end of its address: they are looked for here before anything is
-    asked."""
+    """Folder with copies of files that samples and targets name by their address (`source.kind:
+    url`), each under its name or under a longer end of its address: they are looked for here before
+    anything is asked."""
     pause_s: Annotated[float, Field(ge=0, le=3600)] = 1.0
     """Least time between two queries of this machine. SkyServer allows 60 a minute."""
     timeout_s: Annotated[float, Field(gt=0)] = 660.0

@@ -17,6 +17,7 @@ from sdssflow.configuration.cuts import (
     MagnitudeError,
     MagnitudeRange,
 )
+from sdssflow.configuration.file_sources import FileContent, FileSource, UrlSource
 from sdssflow.configuration.reading import ConfigurationError
 from sdssflow.configuration.section import (
     Described,
@@ -32,7 +33,7 @@ from sdssflow.configuration.section import (
     SomeDifferent,
     Text,
 )
-from sdssflow.configuration.sources import BulkSource, FileSource, SkyServerSource, TapSource
+from sdssflow.configuration.sources import BulkSource, SkyServerSource, TapSource
 from sdssflow.files import read_bounded
 
 MANIFEST = "bundle.json"  # in each bundle
@@ -124,7 +125,7 @@ TargetCut = Annotated[
     Field(discriminator="cut"),
 ]
 TargetSource = Annotated[
-    FileSource | SkyServerSource | BulkSource | TapSource, Field(discriminator="kind")
+    FileSource | UrlSource | SkyServerSource | BulkSource | TapSource, Field(discriminator="kind")
 ]
 
 
@@ -166,7 +167,7 @@ class Target(Described):
 
     @model_validator(mode="after")
     def _hats_needs_positions(self) -> Target:
-        if self.hats and isinstance(self.source, FileSource):
+        if self.hats and isinstance(self.source, FileContent):
             missing = [name for name in ("ra", "dec") if name not in self.source.columns]
             if missing:
                 raise ValueError(
@@ -184,8 +185,11 @@ class Target(Described):
             "hats": False,
             "figure_rows": 1000,
         }
+        source = self.source
+        if isinstance(source, UrlSource):  # what else leads to the same content
+            source = source.model_copy(update={"mirrors": [], "largest_mb": 1000})
         models = [AppliedModel(bundle="-")]
-        return self.model_copy(update={**same, "models": models}).canonical()
+        return self.model_copy(update={**same, "source": source, "models": models}).canonical()
 
 
 def read_manifest(path: str | Path) -> dict[str, Any]:

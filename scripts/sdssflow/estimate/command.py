@@ -4,14 +4,19 @@
         [--extinction corrected|raw] [--output FILE.parquet]
 
 Columns are recognised by their usual names; which were taken is printed before anything is read.
-What can't be decided is asked for in one line, and nothing is written.
+What can't be decided is asked for in one line, and nothing is written. MAP.yaml says which column
+is which, and under `source` what else a target's source says of its file, as `source: {table: 2}`.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from sdssflow import bundle
 from sdssflow.acquire.errors import CatalogueError
@@ -24,6 +29,10 @@ from sdssflow.estimate.guessing import Guess, guess
 from sdssflow.estimate.partitions import Partition
 from sdssflow.estimate.streaming import estimate_partition, tasks
 from sdssflow.prepare.columns import MissingColumnError
+
+KEYS = " Keys of source: --columns map.yaml (make: COLUMNS=map.yaml), in it source: {KEY: VALUE}"
+# what a map may say of the file besides its columns
+STATED = ("table", "format", "header", "units", "confirmed", "sentinels", "sha256")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -43,21 +52,34 @@ def main(arguments: Sequence[str]) -> None:
     except (
         CatalogueError, MissingColumnError, OSError, UnclearError, bundle.BundleError,
     ) as error:  # fmt: skip
-        raise SystemExit(f"{error}") from None
+        of_source = re.search(r"source\.(?!columns|path)", str(error))
+        raise SystemExit(f"{error}{KEYS if of_source else ''}") from None
+    except ValidationError as error:
+        found = error.errors()[0]
+        place = ".".join(map(str, ["source", *found["loc"]]))
+        raise SystemExit(f"{asked.columns}: {place}: {found['msg']}") from None
 
 
 def _estimate(asked: argparse.Namespace) -> None:
+    if Path(asked.table).is_dir():
+        raise UnclearError(
+            f"{asked.table} is a folder: give one of its files, or make it a target "
+            "(docs/estimates.md)"
+        )
     models = [bundle.load(path) for path in asked.bundles]
     manifests = [model.manifest for model in tasks(models).values()]
-    found = decided(asked, manifests)
+    mapped, stated = _map(asked.columns)
+    found = decided(asked, manifests, mapped, stated)
     state = "corrected" if found.extinction_applied else "not corrected"
     print(
-        f"{asked.table}: magnitudes are {state} for Galactic extinction ({found.because}). Columns:"
+        f"{asked.table}: magnitudes are {state} for Galactic extinction ({found.because}), and "
+        f"taken to be {manifests[0].magnitude_system} ones, as the model's. Columns:"
     )
     for name, column in found.columns.items():
         print(f"  {name:18} {column}")
     source = FileSource(
         kind="file",
+        **stated,
         path=asked.table,
         columns=found.columns,
         declared={name: its for one in manifests for name, its in one.declared.items()},
@@ -74,19 +96,40 @@ def _estimate(asked: argparse.Namespace) -> None:
     print(f"\n{output}:")
     for row in flow_of([content]).iloc[2:].itertuples():
         print(f"  {row.what:38} {row.objects:>12,}")
+    for row in made.defects.frame().itertuples():
+        what = f"{row.column}: {row.defect}"
+        print(f"  {what:38} {row.count:>12,}  {row.action}, as in row {row.example_row}")
 
 
-def decided(asked: argparse.Namespace, manifests: list[bundle.Manifest]) -> Guess:
+def _map(path: str | None) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return what a map says: columns of the file by catalogue names, and keys of the source."""
+    content = dict(read_document(path).content) if path else {}
+    stated = content.pop("source", {})
+    if not isinstance(stated, dict):
+        raise UnclearError(f"{path}: source: expected keys and values, as source: {{table: 2}}")
+    if unknown := sorted({*stated} - set(STATED)):
+        raise UnclearError(f"{path}: source: no key {unknown[0]!r}; there are {', '.join(STATED)}")
+    return {str(name): str(column) for name, column in content.items()}, stated
+
+
+def decided(
+    asked: argparse.Namespace,
+    manifests: Sequence[bundle.Manifest],
+    mapped: Mapping[str, str],
+    stated: Mapping[str, Any],
+) -> Guess:
     """Return the columns of a table: those of the user's map, the others by their names."""
-    stated = {"corrected": True, "raw": False, None: None}[asked.extinction]
-    mapped = {}
-    if asked.columns:
-        document = read_document(asked.columns)
-        mapped = {str(name): str(column) for name, column in document.content.items()}
-    present = columns_in(asked.table)
+    corrected = {"corrected": True, "raw": False, None: None}[asked.extinction]
+    layout = {key: its for key, its in stated.items() if key in ("table", "format", "header")}
+    present = columns_in(asked.table, **layout)
     renamed = [name for name in mapped if name not in present]
     others = [column for column in present if column not in mapped.values()]
-    found = guess([*renamed, *others], manifests, stated)
+    found = guess([*renamed, *others], manifests, corrected)
+    if unused := [name for name in mapped if name not in found.columns]:
+        raise UnclearError(
+            f"{asked.columns} names {unused[0]}, which is no column that is needed here; those are "
+            f"{', '.join(found.columns)}"
+        )
     return Guess(
         {name: mapped.get(name, column) for name, column in found.columns.items()},
         found.extinction_applied,

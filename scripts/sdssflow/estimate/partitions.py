@@ -35,11 +35,14 @@ def partitions(name: str, target: Target) -> dict[str, Partition]:
         If a folder holds no file to read.
     """
     parts = target.partitions
-    if target.source.kind != "file":
-        path = f"results/{name}/catalogue/catalogue.parquet"
-        return {f"{k:04d}": Partition(path, k, parts) for k in range(parts)}
-    path = target.source.path
-    if not Path(path).is_dir():
+    match target.source.kind:
+        case "file":
+            path = target.source.path
+        case "url":
+            path = f"results/{name}/download/{target.source.file_name}"
+        case _:
+            path = f"results/{name}/catalogue/catalogue.parquet"
+    if target.source.kind != "file" or not Path(path).is_dir():
         return {f"{k:04d}": Partition(path, k, parts) for k in range(parts)}
     return {
         f"{stem}_{k:04d}" if parts > 1 else stem: Partition(file, k, parts)

@@ -25,7 +25,7 @@ from sdssflow.acquire.files.conform import conform_block
 from sdssflow.acquire.files.parquet import parquet_blocks
 from sdssflow.acquire.files.readers import BLOCK_ROWS, read_blocks
 from sdssflow.bundle import Bundle, BundleError
-from sdssflow.configuration.sources import FileSource
+from sdssflow.configuration.file_sources import FileContent
 from sdssflow.configuration.targets import Target
 from sdssflow.estimate.compact import PdfColumns
 from sdssflow.estimate.partitions import Partition
@@ -234,7 +234,7 @@ def catalogue_blocks(
     Values are checked as those of a sample are; what was wrong is counted in `found`.
     """
     source, part = target.source, Part(partition.number, partition.of)
-    if not isinstance(source, FileSource):
+    if not isinstance(source, FileContent):
         about = metadata(read_schema(partition.path))
         names = {name: name for name in pq.read_schema(partition.path).names}
         for _, block in parquet_blocks(partition.path, names, part, BLOCK_ROWS):

@@ -138,7 +138,9 @@ def _facts(
 ) -> list[tuple[str, str]]:
     """Return what is known of the source and the estimates, as pairs of a word and its value."""
     source = target.source
-    place = getattr(source, "path", getattr(source, "folder", ""))
+    place = next(
+        (getattr(source, key) for key in ("path", "folder", "url") if hasattr(source, key)), ""
+    )
     cuts = "; ".join(describe(cut) for cut in target.cuts)
     extinction: Any = getattr(source, "extinction_applied", None)
     facts = [

@@ -9,9 +9,10 @@ position: ``modelMag[0]`` is u, ``modelMag[4]`` is z.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,7 @@ from sdssflow.acquire.files.containers import check_declared
 
 ELEMENT = re.compile(r"(?P<name>.+)\[(?P<index>\d+)\]")
 REPAIR = "The file may be cut short or of another format; fetch it again or set source.format."
+ASTROPY_ROWS = 32_768  # most that astropy gets at once: of text it makes many times its size
 MASK = ".mask"  # astropy writes a masked column as two: its values, and where they mean nothing
 
 
@@ -39,6 +41,10 @@ class FileColumns:
     stored: int = 0  # bytes of the file
 
 
+# how many rows, and what makes a table of them
+Piece: TypeAlias = tuple[int, Callable[[], pa.Table]]
+
+
 class Part(NamedTuple):
     """One of `of` parts, equal in rows, of a file."""
 
@@ -52,6 +58,29 @@ class Part(NamedTuple):
         [(0, 3), (3, 6), (6, 10)]
         """
         return total * self.number // self.of, total * (self.number + 1) // self.of
+
+    def slices(self, total: int, rows: int) -> Iterator[slice]:
+        """Yield its rows, of so many in the file, in blocks of at most `rows`."""
+        first, last = self.rows(total)
+        for start in range(first, last, rows):
+            yield slice(start, min(start + rows, last))
+
+    def of_pieces(
+        self, pieces: Iterable[Piece], total: int | None = None
+    ) -> Iterator[tuple[int, pa.Table]]:
+        """Yield first row and table of what of the pieces of a file belongs to this part.
+
+        `total` is how many rows the file has; not needed where there is one part.
+        """
+        first, last = (0, sys.maxsize) if total is None else self.rows(total)
+        start = 0
+        for size, made in pieces:
+            low, high = max(first - start, 0), min(last - start, size)
+            if low < high:
+                yield start + low, made().slice(low, high - low)
+            start += size
+            if start >= last:
+                return
 
 
 def needed_columns(path: str, columns: Mapping[str, str], found: FileColumns) -> list[str]:
@@ -108,14 +137,20 @@ def mapped_table(path: str, columns: Mapping[str, str], found: FileColumns) -> p
         unit = (found.unit(column) or "").strip()
         arrays.append(values)
         fields.append(pa.field(name, values.type, metadata={"unit": unit} if unit else None))
-    lengths = {columns[name]: len(array) for name, array in zip(places, arrays, strict=True)}
+    check_lengths(
+        path, {columns[name]: len(array) for name, array in zip(places, arrays, strict=True)}
+    )
+    return pa.table(arrays, schema=pa.schema(fields))
+
+
+def check_lengths(path: str, lengths: Mapping[str, int]) -> None:
+    """Refuse columns of different lengths; they are given by their names in the file."""
     if len(set(lengths.values())) > 1:
         raise CatalogueError(
             path,
-            f"columns differ in length: {lengths}",
+            f"columns differ in length: {dict(lengths)}",
             "Set source.table to a group whose datasets belong together.",
         )
-    return pa.table(arrays, schema=pa.schema(fields))
 
 
 def _place(path: str, ref: str, found: FileColumns) -> tuple[str, int | None]:

@@ -12,7 +12,14 @@ import numpy as np
 import pyarrow as pa
 
 from sdssflow.acquire.errors import SUM_REPAIR, CatalogueError
-from sdssflow.acquire.files.columns import REPAIR, FileColumns, Part, mapped_table, named_table
+from sdssflow.acquire.files.columns import (
+    REPAIR,
+    FileColumns,
+    Part,
+    mapped_table,
+    named_table,
+    needed_columns,
+)
 
 TRUE, FALSE, NO_LOGICAL = ord("T"), ord("F"), 0
 
@@ -20,12 +27,14 @@ TRUE, FALSE, NO_LOGICAL = ord("T"), ord("F"), 0
 def read_fits(path: str, columns: dict[str, str], table: str | int | None) -> pa.Table:
     """Read the mapped columns of a FITS table, binary or ASCII; see `mapped_table`.
 
-    `table` is name or number of the extension; by default the first table is read. Stored values
+    `table` is name or number of the extension; by default the first table is read, unless another
+    has these columns too. Stored values
     equal to TNULL are null, whatever TSCAL and TZERO make of them; NaN and empty text stay as they
     are, and are counted later. A file that is cut short or fails its own checksums is refused.
     """
     with _table(path, table) as (hdu, others):
         _check_whole(path, hdu)
+        _check_only(path, columns, table, hdu, others)
         return _mapped(path, columns, hdu, others, slice(None))
 
 
@@ -36,17 +45,14 @@ def fits_blocks(
 
     The file is opened for each block: pages of it that were read don't stay in memory.
     """
-    start, last = None, 0
-    while start is None or start < last:
+    with _table(path, table) as (hdu, others):
+        _check_whole(path, hdu)
+        _check_only(path, columns, table, hdu, others)
+        total = hdu.header["NAXIS2"]
+    for block in part.slices(total, rows):
         with _table(path, table) as (hdu, others):
-            if start is None:
-                _check_whole(path, hdu)
-                start, last = part.rows(hdu.header["NAXIS2"])
-            block = slice(start, min(start + rows, last))
-            found = _mapped(path, columns, hdu, others, block) if start < last else None
-        if found is not None:
-            yield start, found
-        start = block.stop
+            found = _mapped(path, columns, hdu, others, block)
+        yield block.start, found
 
 
 @contextmanager
@@ -84,14 +90,32 @@ def _mapped(
     path: str, columns: dict[str, str], hdu: Any, others: Callable, rows: slice
 ) -> pa.Table:
     """Return the mapped columns of some rows."""
-    found = FileColumns(
+    return mapped_table(path, columns, _described(path, hdu, others, rows))
+
+
+def _described(path: str, hdu: Any, others: Callable, rows: slice) -> FileColumns:
+    return FileColumns(
         names=hdu.columns.names,
         read=lambda name: _values(path, hdu, name, rows),
         unit=lambda name: hdu.columns[hdu.columns.names.index(name)].unit,
         others=others,
         fold_case=True,
     )
-    return mapped_table(path, columns, found)
+
+
+def _check_only(
+    path: str, columns: dict[str, str], table: str | int | None, hdu: Any, others: Callable
+) -> None:
+    """Refuse to choose among tables that all have the mapped columns."""
+    if table is None:
+        needed = set(needed_columns(path, columns, _described(path, hdu, others, slice(None))))
+        alike = [name for name, its in others().items() if needed <= set(its)]
+        if alike:
+            raise CatalogueError(
+                path,
+                f"{len(alike) + 1} tables of the file have these columns",
+                f"Set source.table to one of: {hdu.name or 1}, {', '.join(alike)}.",
+            )
 
 
 def _others(tables: dict[int, Any], chosen: int) -> dict[str, list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,14 @@ import numpy as np
 import pyarrow as pa
 
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.acquire.files.columns import REPAIR, FileColumns, mapped_table
+from sdssflow.acquire.files.columns import (
+    REPAIR,
+    FileColumns,
+    Part,
+    check_lengths,
+    mapped_table,
+    needed_columns,
+)
 from sdssflow.acquire.files.hdf5_layouts import (
     ASTROPY_HEADER,
     Stored,
@@ -35,6 +42,27 @@ def read_hdf5(path: str, columns: dict[str, str], table: str | int | None) -> pa
     root group if it holds datasets, else the only table. Values that lie in another file or were
     never written are refused.
     """
+    with _table(path, table) as (found, _):
+        return mapped_table(path, columns, found(slice(None)))
+
+
+def hdf5_blocks(
+    path: str, columns: dict[str, str], table: str | int | None, part: Part, rows: int
+) -> Iterator[tuple[int, pa.Table]]:
+    """Yield first row and mapped columns of each block of a part of an HDF5 file, likewise."""
+    with _table(path, table) as (found, length):
+        needed = needed_columns(path, columns, found(slice(None)))
+        lengths = {name: length(name) for name in needed}
+        check_lengths(path, lengths)
+        for block in part.slices(next(iter(lengths.values())), rows):
+            yield block.start, mapped_table(path, columns, found(block))
+
+
+@contextlib.contextmanager
+def _table(
+    path: str, table: str | int | None
+) -> Iterator[tuple[Callable[[slice], FileColumns], Callable[[str], int]]]:
+    """Open a table; yield what gives its columns for some rows, and how long a column is."""
     import h5py
 
     with contextlib.suppress(ImportError):
@@ -45,22 +73,27 @@ def read_hdf5(path: str, columns: dict[str, str], table: str | int | None) -> pa
             node = chosen(path, file, table)
             places = columns_of(path, node, table)
             units = _compound_units(path, node)
-            found = FileColumns(
-                names=list(places),
-                read=lambda name: _values(path, name, _resolved(path, node, name, places)),
-                unit=lambda name: (
-                    stated_unit(getattr(_resolved(path, node, name, places).holder, "attrs", {}))
-                    or units.get(name)
-                ),
-                others=lambda: {
-                    place: list(columns_of(path, other, place))
-                    for place, other in tables(file).items()
-                    if place and other != node
-                },
-                declared=lambda name: _declared(_resolved(path, node, name, places)),
-                stored=Path(path).stat().st_size,
-            )
-            return mapped_table(path, columns, found)
+
+            def resolved(name: str) -> Stored:
+                return _resolved(path, node, name, places)
+
+            def found(rows: slice) -> FileColumns:
+                return FileColumns(
+                    names=list(places),
+                    read=lambda name: _values(path, name, resolved(name), rows),
+                    unit=lambda name: (
+                        stated_unit(getattr(resolved(name).holder, "attrs", {})) or units.get(name)
+                    ),
+                    others=lambda: {
+                        place: list(columns_of(path, other, place))
+                        for place, other in tables(file).items()
+                        if place and other != node
+                    },
+                    declared=lambda name: _declared(resolved(name)),
+                    stored=Path(path).stat().st_size,
+                )
+
+            yield found, lambda name: _length(resolved(name))
     except CatalogueError:
         raise
     # h5py raises all of these for damaged files
@@ -117,18 +150,25 @@ def _compound_units(path: str, node: Any) -> dict[str, str]:
     return found
 
 
-def _values(path: str, name: str, stored: Stored) -> Any:
-    """Return a column with nulls where the file says so, and its enumerations as words."""
+def _length(stored: Stored) -> int:
+    """Return how many rows a column has; what is no column is left to `_values`."""
+    if stored.vaex is not None and "indices" in stored.vaex:
+        return max(len(stored.vaex["indices"]) - 1, 0)
+    return stored.dataset.shape[0] if stored.dataset.shape else 1
+
+
+def _values(path: str, name: str, stored: Stored, rows: slice) -> Any:
+    """Return some rows of a column, null where the file says so, and its enumerations as words."""
     import h5py
 
     dataset = stored.dataset
     if dataset.shape is None:
         raise CatalogueError(path, "it holds no values at all", "Map a column.", column=name)
     if stored.vaex is not None and "indices" in stored.vaex:
-        return _vaex_texts(stored)
+        return _vaex_texts(stored, rows)
     if dataset.shape == ():
         return dataset[()] if not isinstance(dataset[()], bytes | str) else np.array(dataset[()])
-    values = dataset.fields(stored.field)[...] if stored.field else dataset[...]
+    values = dataset.fields(stored.field)[rows] if stored.field else dataset[rows]
     if stored.element is not None:
         values = values[:, stored.element]
     words = h5py.check_enum_dtype(dataset.dtype[stored.field] if stored.field else dataset.dtype)
@@ -138,7 +178,7 @@ def _values(path: str, name: str, stored: Stored) -> Any:
     for nothing in _nothings(path, name, stored):
         mask |= values == nothing
     if stored.vaex is not None and "mask" in stored.vaex:
-        mask |= stored.vaex["mask"][...].astype(bool)
+        mask |= stored.vaex["mask"][rows].astype(bool)
     if stored.pandas and values.dtype.kind == "S":
         mask |= values == b"nan"
     return np.ma.array(values, mask=mask) if mask.any() else values
@@ -174,16 +214,18 @@ def _enumerated(path: str, name: str, values: np.ndarray, words: dict[str, int])
         ) from error
 
 
-def _vaex_texts(stored: Stored) -> pa.Array:
+def _vaex_texts(stored: Stored, rows: slice) -> pa.Array:
     """Return the texts of vaex: one run of bytes, where each begins, bits where one is there."""
-    ends = stored.vaex["indices"][...].astype(np.int64)
-    raw = stored.dataset[...]
-    bitmap = stored.vaex["null_bitmap"][...] if "null_bitmap" in stored.vaex else None
-    buffers = [
-        None if bitmap is None else pa.py_buffer(np.ascontiguousarray(bitmap).tobytes()),
-        pa.py_buffer((ends - ends[0]).tobytes()),
-        pa.py_buffer(raw.tobytes()),
-    ]
+    indices = stored.vaex["indices"]
+    first, last, _ = rows.indices(_length(stored))
+    ends = indices[first : last + 1].astype(np.int64) - int(indices[0])
+    raw, bitmap = stored.dataset[ends[0] : ends[-1]], None
+    if "null_bitmap" in stored.vaex:
+        bits = np.unpackbits(
+            stored.vaex["null_bitmap"][first // 8 : -(-last // 8)], bitorder="little"
+        )
+        bitmap = pa.py_buffer(np.packbits(bits[first % 8 :], bitorder="little").tobytes())
+    buffers = [bitmap, pa.py_buffer((ends - ends[0]).tobytes()), pa.py_buffer(raw.tobytes())]
     texts = pa.Array.from_buffers(pa.large_string(), len(ends) - 1, buffers)
     texts.validate(full=True)  # the offsets come from the file
     return texts

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.acquire.files.columns import REPAIR, FileColumns, mapped_table
+from sdssflow.acquire.files.columns import REPAIR, FileColumns, Part, mapped_table
 
 MOST_HEADER = 200_000  # bytes; NumPy's own limit is met by tables of a few hundred columns
 
@@ -19,6 +20,23 @@ def read_npy(path: str, columns: dict[str, str]) -> pa.Table:
     The columns of a table of plain numbers are named by their numbers: '1' is the first. Python
     objects in an array are pickled, and never opened.
     """
+    return mapped_table(path, columns, _columns(path, slice(None))[0])
+
+
+def npy_blocks(
+    path: str, columns: dict[str, str], part: Part, rows: int
+) -> Iterator[tuple[int, pa.Table]]:
+    """Yield first row and mapped columns of each block of a part of an array.
+
+    The file is opened for each block: pages of it that were read don't stay in memory.
+    """
+    _, total = _columns(path, slice(None))
+    for block in part.slices(total, rows):
+        yield block.start, mapped_table(path, columns, _columns(path, block)[0])
+
+
+def _columns(path: str, rows: slice) -> tuple[FileColumns, int]:
+    """Return some rows of the columns of an array, and how many rows it has."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False, max_header_size=MOST_HEADER)
     except (ValueError, OSError, EOFError, SyntaxError, OverflowError) as error:
@@ -38,10 +56,10 @@ def read_npy(path: str, columns: dict[str, str]) -> pa.Table:
             "Write one array into one file.",
         )
     if array.dtype.names and array.ndim == 1:
-        names, read = list(array.dtype.names), array.__getitem__
+        names, read = list(array.dtype.names), array[rows].__getitem__
     elif array.ndim == 2 and not array.dtype.names:
         names = [str(number + 1) for number in range(array.shape[1])]
-        read = dict(zip(names, array.T, strict=True)).__getitem__
+        read = dict(zip(names, array[rows].T, strict=True)).__getitem__
     else:
         shape = " by ".join(map(str, array.shape)) or "one value"
         raise CatalogueError(
@@ -49,4 +67,4 @@ def read_npy(path: str, columns: dict[str, str]) -> pa.Table:
             f"the array ({shape}) is no table",
             "Write one record per row, or rows of plain numbers.",
         )
-    return mapped_table(path, columns, FileColumns(names=names, read=read, stored=size))
+    return FileColumns(names=names, read=read, stored=size), len(array)

@@ -86,11 +86,31 @@ def _columns_of(table: pa.Table) -> Callable[[str], pa.Array]:
 
 def read_arrow(path: str, columns: dict[str, str]) -> pa.Table:
     """Read the mapped columns of an Arrow file, as Parquet: that says the same of its columns."""
+    with _arrow_as_parquet(path) as parquet:
+        return read_parquet(parquet, columns)
+
+
+def arrow_blocks(
+    path: str, columns: dict[str, str], part: Part, rows: int
+) -> Iterator[tuple[int, pa.Table]]:
+    """Yield first row and mapped columns of each block of a part of an Arrow file, likewise."""
+    with _arrow_as_parquet(path) as parquet:
+        yield from parquet_blocks(parquet, columns, part, rows)
+
+
+@contextmanager
+def _arrow_as_parquet(path: str) -> Iterator[str]:
+    """Give the path of a Parquet file with the rows of an Arrow file; errors are about that one."""
     with tempfile.TemporaryDirectory() as folder:
         parquet = f"{folder}/{Path(path).name}"
         try:
-            with pa.memory_map(path) as file:
-                pq.write_table(pa.ipc.open_file(file).read_all(), parquet)
+            with (
+                pa.memory_map(path) as file,
+                pa.ipc.open_file(file) as found,
+                pq.ParquetWriter(parquet, found.schema) as writer,
+            ):
+                for place in range(found.num_record_batches):
+                    writer.write_batch(found.get_batch(place))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
             raise CatalogueError(
                 path,
@@ -98,7 +118,7 @@ def read_arrow(path: str, columns: dict[str, str]) -> pa.Table:
                 "It may be cut short; fetch it again or write it as Parquet.",
             ) from error
         try:
-            return read_parquet(parquet, columns)
+            yield parquet
         except CatalogueError as error:
             raise error.about(path) from error
 

@@ -15,11 +15,17 @@ from sdssflow.acquire.errors import CatalogueError, nearest
 from sdssflow.acquire.files.columns import Part
 from sdssflow.acquire.files.containers import HEAD, open_content, plain_file, signature
 from sdssflow.acquire.files.fits import fits_blocks, read_fits
-from sdssflow.acquire.files.hdf5 import read_hdf5
-from sdssflow.acquire.files.npy import read_npy
-from sdssflow.acquire.files.parquet import folder_digest, parquet_blocks, read_arrow, read_parquet
-from sdssflow.acquire.files.text import line_of_row, read_text
-from sdssflow.acquire.files.votable import read_votable
+from sdssflow.acquire.files.hdf5 import hdf5_blocks, read_hdf5
+from sdssflow.acquire.files.npy import npy_blocks, read_npy
+from sdssflow.acquire.files.parquet import (
+    arrow_blocks,
+    folder_digest,
+    parquet_blocks,
+    read_arrow,
+    read_parquet,
+)
+from sdssflow.acquire.files.text import line_of_row, read_text, text_blocks
+from sdssflow.acquire.files.votable import read_votable, votable_blocks
 from sdssflow.acquire.schema import BANDS, COLUMNS, MAGNITUDES, Column, columns_of
 from sdssflow.configuration.declared import SHIPPED
 from sdssflow.configuration.file_sources import FileContent, FileSource, UrlSource
@@ -33,18 +39,23 @@ class Format(NamedTuple):
 
     title: str  # in messages
     suffixes: tuple[str, ...]  # of file names; none if `source.format` does not know it
-    read: Callable[..., pa.Table]  # from path, columns and, if it `has_tables`, `source.table`
+    # from path, columns and, if it `has_tables`, `source.table`
+    read: Callable[..., pa.Table]
+    # from the same, part and rows: first row and table of each block of the part
+    blocks: Callable[..., Iterator[tuple[int, pa.Table]]]
     has_tables: bool = False  # whether a file can hold several
 
 
 FORMATS = {
-    "csv": Format("text", (".csv",), read_text),
-    "fits": Format("FITS", (".fits", ".fit"), read_fits, has_tables=True),
-    "votable": Format("VOTable", (".vot", ".votable", ".xml"), read_votable, has_tables=True),
-    "parquet": Format("Parquet", (".parquet", ".pq"), read_parquet),
-    "npy": Format("NumPy", (".npy",), read_npy),
-    "hdf5": Format("HDF5", (".h5", ".hdf5", ".hdf"), read_hdf5, has_tables=True),
-    "arrow": Format("Arrow", (), read_arrow),
+    "csv": Format("text", (".csv",), read_text, text_blocks),
+    "fits": Format("FITS", (".fits", ".fit"), read_fits, fits_blocks, has_tables=True),
+    "votable": Format(
+        "VOTable", (".vot", ".votable", ".xml"), read_votable, votable_blocks, has_tables=True
+    ),
+    "parquet": Format("Parquet", (".parquet", ".pq"), read_parquet, parquet_blocks),
+    "npy": Format("NumPy", (".npy",), read_npy, npy_blocks),
+    "hdf5": Format("HDF5", (".h5", ".hdf5", ".hdf"), read_hdf5, hdf5_blocks, has_tables=True),
+    "arrow": Format("Arrow", (), read_arrow, arrow_blocks),
 }
 READABLE = (
     f"CSV, ECSV, {', '.join(known.title for known in list(FORMATS.values())[1:])}, also compressed "
@@ -99,12 +110,7 @@ def read_source(path: str | Path, source: FileSource | UrlSource) -> SourceTable
     path = str(path)
     folder, kind = readable(path, source)
     digest = folder_digest(path) if folder else file_digest(path)
-    if source.sha256 is not None and digest != source.sha256:
-        raise CatalogueError(
-            path,
-            f"its SHA-256 is {digest}, source.sha256 expects {source.sha256}",
-            "Fetch the file again, or record the new digest if you meant to change it.",
-        )
+    _check_digest(path, source, digest)
     _check_truth(path, source.columns)
     table = _read_whole(path, source, kind, folder)
     known = columns_of(source.declared)
@@ -140,6 +146,15 @@ def readable(path: str, source: FileContent) -> tuple[bool, str]:
     return folder, kind
 
 
+def _check_digest(path: str, source: FileSource | UrlSource, digest: str) -> None:
+    if source.sha256 not in (None, digest):
+        raise CatalogueError(
+            path,
+            f"its SHA-256 is {digest}, source.sha256 expects {source.sha256}",
+            "Fetch the file again, or record the new digest if you meant to change it.",
+        )
+
+
 def _read_whole(path: str, source: FileContent, kind: str, folder: bool = False) -> pa.Table:
     known = FORMATS[kind]
     if kind == "csv":  # unpacked while it is read
@@ -156,29 +171,29 @@ def _read_whole(path: str, source: FileContent, kind: str, folder: bool = False)
 
 
 def read_blocks(
-    path: str | Path, source: FileContent, number: int = 0, of: int = 1, rows: int = BLOCK_ROWS
+    path: str | Path,
+    source: FileSource | UrlSource,
+    number: int = 0,
+    of: int = 1,
+    rows: int = BLOCK_ROWS,
 ) -> Iterator[SourceTable]:
-    """Read one of `of` equal parts of a file in blocks of about `rows` rows, in its order.
+    """Read one of `of` equal parts of a file in blocks of at most `rows` rows, in its order.
 
-    Parquet and FITS are read block by block, other formats at once. No column of the truth is
-    needed; errors else as `read_source`, and for a part without rows.
+    Memory does not depend on the rows of the file. No column of the truth is needed; errors else as
+    `read_source`, and for a part without rows.
     """
     path = str(path)
     _, kind = readable(path, source)
-    part = Part(number, of)
-    if kind == "parquet":
-        with plain_file(path) as plain:
-            blocks = parquet_blocks(plain, source.columns, part, rows)
-            yield from _numbered(path, kind, source, blocks, part)
-    elif kind == "fits":
-        with plain_file(path) as plain:
-            blocks = fits_blocks(plain, source.columns, source.table, part, rows)
-            yield from _numbered(path, kind, source, blocks, part)
-    else:
-        table = _read_whole(path, source, kind)
-        first, last = part.rows(table.num_rows)
-        starts = range(first, last, rows)
-        blocks = ((start, table.slice(start, min(rows, last - start))) for start in starts)
+    if source.sha256 is not None:
+        _check_digest(path, source, file_digest(path))
+    part, known = Part(number, of), FORMATS[kind]
+    if kind == "csv":  # unpacked while it is read
+        blocks = text_blocks(path, source.columns, source.header, part, rows)
+        yield from _numbered(path, kind, source, blocks, part)
+        return
+    inside = (source.table,) if known.has_tables else ()
+    with plain_file(path) as plain:
+        blocks = known.blocks(plain, source.columns, *inside, part, rows)
         yield from _numbered(path, kind, source, blocks, part)
 
 

@@ -9,21 +9,25 @@ there may be, are read as if these were tabs.
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from functools import partial
 from itertools import islice
-from typing import Any, BinaryIO, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from sdssflow.acquire.errors import CatalogueError, unknown_column
-from sdssflow.acquire.files.columns import FileColumns, mapped_table
-from sdssflow.acquire.files.containers import HEAD, byte_order_mark, open_content, plain_file
+from sdssflow.acquire.files.columns import ASTROPY_ROWS, FileColumns, Part, Piece, mapped_table
+from sdssflow.acquire.files.containers import HEAD
 from sdssflow.acquire.files.text_blanks import TabsForBlanks, tabs_for_blanks
-from sdssflow.acquire.files.text_checks import LONGEST_LINE, CheckedText, nul_byte, too_long
+from sdssflow.acquire.files.text_checks import CheckedText, comment
+from sdssflow.acquire.files.text_streams import characters, lines_of, not_text, utf_8
+from sdssflow.tables import of_equal_size
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
 ECSV = "# %ECSV"
@@ -31,8 +35,7 @@ EXCEL = "sep="  # Excel's line about the separator
 BACKSLASH = "\\x"
 NOTHING = " \t\r\n,;|\ufeff"
 HEADER_LINES = 20  # names in quotes may hold line breaks
-# several lines of the longest kind, so that a line is read wherever a block ends
-BLOCK = 4 * LONGEST_LINE
+WHOLE_ROWS = 1 << 20  # in a piece, where all are wanted
 HEADER_ADVICE = (
     "The first line that is neither empty nor begins with # has to name the columns, separated by "
     "commas, semicolons, tabs, bars or blanks: take out what stands above it, or save the table as "
@@ -57,55 +60,88 @@ class Layout(NamedTuple):
 
 
 def read_text(path: str, columns: dict[str, str], header: bool = True) -> pa.Table:
-    """Read the mapped columns of a table of text in UTF-8 or what its byte order mark says.
+    """Read the mapped columns of a table of text as a whole; see `text_blocks`."""
+    blocks = [table for _, table in text_blocks(path, columns, header, Part(0, 1), WHOLE_ROWS)]
+    return pa.concat_tables(blocks) if blocks else pa.table({name: [] for name in columns})
 
-    They are binary, with values as they are in the file; for ECSV of the types that it states.
-    The file may be packed. A header without a mapped column or with one twice, rows whose number of
-    values differs from the header's, quotes that don't end, NUL bytes and long lines are refused.
+
+def text_blocks(
+    path: str, columns: dict[str, str], header: bool, part: Part, rows: int
+) -> Iterator[tuple[int, pa.Table]]:
+    """Yield first row and mapped columns of each block of a part of a table of text.
+
+    It is in UTF-8 or what its byte order mark says, and may be packed. Columns are binary, with
+    values as they are in the file; for ECSV of the types that it states. The rows of a file in
+    several parts are counted first. A header without a mapped column or with one twice, rows whose
+    number of values differs from the header's, quotes that don't end, NUL bytes and long lines are
+    refused.
     """
     layout = read_layout(path, columns, header)
     _check_names(path, columns, layout)
-    if layout.is_ecsv:
-        return _read_ecsv(path, columns)
+    pieces = _ecsv_pieces if layout.is_ecsv else _csv_pieces
+    total = None
+    if part.of > 1:
+        one = dict(islice(columns.items(), 1))
+        total = sum(size for size, _ in pieces(path, one, layout, rows))
+    yield from part.of_pieces(pieces(path, columns, layout, rows), total)
+
+
+def _csv_pieces(path: str, columns: dict[str, str], layout: Layout, rows: int) -> Iterator[Piece]:
     ragged = _Ragged(layout)
     found = [layout.names.index(name.strip()) for name in columns.values()]
     labels = [str(place) for place in range(len(layout.names))]  # names may occur twice
     wanted = [labels[place] for place in found]
     try:
-        with _utf_8(path) as stream:
+        with utf_8(path) as stream:
             stream.read(layout.size)
             if layout.separator == " ":
                 stream = io.BufferedReader(TabsForBlanks(path, stream, layout.lines), HEAD)
             between, count = layout.parsed_separator, len(layout.names)
-            table = pa_csv.read_csv(
-                CheckedText(path, stream, between, count, layout.lines),
-                # rows are in order only when read by one thread
-                read_options=pa_csv.ReadOptions(
-                    use_threads=False, column_names=labels, block_size=BLOCK
-                ),
-                parse_options=pa_csv.ParseOptions(
-                    delimiter=between,
-                    newlines_in_values=True,
-                    invalid_row_handler=ragged.note,
-                ),
-                convert_options=pa_csv.ConvertOptions(
-                    include_columns=wanted,
-                    # text that is not UTF-8 gets an error with its row later
-                    column_types={label: pa.binary() for label in wanted},
-                    strings_can_be_null=False,
-                ),
+            checked = CheckedText(path, stream, between, count, layout.lines)
+            parsing = pa_csv.ParseOptions(
+                delimiter=between, newlines_in_values=True, invalid_row_handler=ragged.note
             )
+            converting = pa_csv.ConvertOptions(
+                include_columns=wanted,
+                # text that is not UTF-8 gets an error with its row later
+                column_types={label: pa.binary() for label in wanted},
+                strings_can_be_null=False,
+            )
+            tables = (_parsed(text, labels, parsing, converting) for text in checked.whole_rows())
+            schema = pa.schema([(label, pa.binary()) for label in wanted])
+            for table in of_equal_size(
+                (table for table in tables if table is not None), schema, rows
+            ):
+                if not ragged.count:  # else rows are counted wrongly; all such are to be named
+                    yield table.num_rows, partial(table.rename_columns, list(columns))
     except UnicodeDecodeError as error:
-        raise _not_text(path, error) from error
+        raise not_text(path, error) from error
     except pa.ArrowInvalid as error:
-        if "Empty CSV file" in str(error):
-            return pa.table({name: pa.array([], pa.binary()) for name in columns})
         raise CatalogueError(
             path, f"the file can't be read as CSV ({error})", "Export it again."
         ) from error
     if ragged.count:
         raise ragged.error(path)
-    return table.rename_columns(list(columns))
+
+
+def _parsed(
+    text: bytes,
+    names: list[str],
+    parsing: pa_csv.ParseOptions,
+    converting: pa_csv.ConvertOptions,
+) -> pa.Table | None:
+    """Return whole rows as a table; None if these are empty lines alone.
+
+    Arrow's own reader of streams waits for ever, now and then, if it is closed while its thread
+    reads from an object of Python.
+    """
+    reading = pa_csv.ReadOptions(use_threads=False, column_names=names, block_size=len(text) + 1)
+    try:
+        return pa_csv.read_csv(pa.BufferReader(text), reading, parsing, converting)
+    except pa.ArrowInvalid as error:
+        if "Empty CSV file" in str(error):
+            return None
+        raise
 
 
 def line_of_row(path: str, columns: dict[str, str], row: int, header: bool = True) -> int | None:
@@ -123,8 +159,8 @@ def line_of_row(path: str, columns: dict[str, str], row: int, header: bool = Tru
 def read_layout(path: str, columns: dict[str, str], has_header: bool = True) -> Layout:
     """Find header, separator and where the rows begin, by the names of the mapped columns."""
     before, comment, is_ecsv = [], "", False
-    with _characters(path) as stream:
-        lines = _lines(path, stream)
+    with characters(path) as stream:
+        lines = lines_of(path, stream)
         for line in lines:
             if line.strip(NOTHING) and not line.startswith(("#", EXCEL)):
                 header = [line, *islice(lines, HEADER_LINES - 1)]
@@ -278,8 +314,8 @@ class _Ragged:
 
 def _records(path: str, layout: Layout) -> Iterator[tuple[int, list[str]]]:
     """Yield the line on which each row begins, and its values: slow, for messages only."""
-    with _characters(path) as stream:
-        lines = _lines(path, stream)
+    with characters(path) as stream:
+        lines = lines_of(path, stream)
         for _ in range(layout.lines):
             next(lines)
         if layout.separator == " ":
@@ -295,78 +331,61 @@ def _records(path: str, layout: Layout) -> Iterator[tuple[int, list[str]]]:
             return
 
 
-def _lines(path: str, stream: TextIO) -> Iterator[str]:
-    """Yield lines with their ends, however they end."""
-    number = 0
-    while line := stream.readline(LONGEST_LINE):
-        number += 1
-        if len(line) == LONGEST_LINE:
-            raise too_long(path, number)
-        if "\0" in line:
-            raise nul_byte(path, number)
-        yield line
+def _ecsv_pieces(path: str, columns: dict[str, str], layout: Layout, rows: int) -> Iterator[Piece]:
+    """Yield the rows with the header before them, each time as much as astropy shall read."""
+    with characters(path, "strict") as stream:
+        lines = lines_of(path, stream)
+        head = list(islice(lines, layout.lines))
+        texts: list[str] = []
+        number = first = layout.lines
 
+        def seen() -> Iterator[str]:
+            nonlocal number
+            for number, line in enumerate(lines, layout.lines + 1):
+                if re.match(r"\s*#", line):
+                    raise comment(path, number)
+                if line.strip():
+                    texts.append(line)
+                    yield line
 
-class _AsUtf8(io.RawIOBase):
-    def __init__(self, characters: TextIO) -> None:
-        self._characters = characters
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        block = self._characters.read(len(buffer) // 4).encode()  # 4 bytes a character at most
-        buffer[: len(block)] = block
-        return len(block)
-
-
-@contextmanager
-def _utf_8(path: str) -> Iterator[BinaryIO]:
-    """Open a text as UTF-8 without byte order mark."""
-    with open_content(path) as stream:
-        encoding = byte_order_mark(stream.peek(HEAD))
-        if encoding == "utf-8-sig":
-            stream.read(3)
-        if encoding in ("utf-16", "utf-32"):
-            yield io.BufferedReader(_AsUtf8(io.TextIOWrapper(stream, encoding, newline="")), HEAD)
-        else:
-            yield stream
-
-
-@contextmanager
-def _characters(path: str) -> Iterator[TextIO]:
-    """Open a text; bytes that are not UTF-8 are kept as they are."""
-    with open_content(path) as stream:
-        encoding = byte_order_mark(stream.peek(HEAD)) or "utf-8"
+        size = 0
         try:
-            yield io.TextIOWrapper(stream, encoding, errors="surrogateescape", newline="")
-        except UnicodeDecodeError as error:
-            raise _not_text(path, error) from error
+            # in quotes, lines may end amid a row
+            for _ in csv.reader(seen(), delimiter=layout.separator, skipinitialspace=True):
+                size += 1
+                if size == min(rows, ASTROPY_ROWS):
+                    yield size, partial(_ecsv_table, path, columns, [*head, *texts], size, first)
+                    texts, size, first = [], 0, number
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise _not_ecsv(path, error, number + 1) from error
+        if size:
+            yield size, partial(_ecsv_table, path, columns, [*head, *texts], size, first)
 
 
-def _not_text(path: str, error: UnicodeDecodeError) -> CatalogueError:
-    return CatalogueError(
-        path,
-        f"its byte order mark says {error.encoding}, which it is not ({error.reason})",
-        "Save it as CSV UTF-8.",
-    )
-
-
-def _read_ecsv(path: str, columns: dict[str, str]) -> pa.Table:
+def _ecsv_table(
+    path: str, columns: dict[str, str], lines: list[str], rows: int, first: int
+) -> pa.Table:
     from astropy.table import Table
 
-    with plain_file(path) as plain:
-        try:
-            found = Table.read(plain, format="ascii.ecsv")
-        except (ValueError, TypeError, KeyError, OSError) as error:
-            raise CatalogueError(
-                plain,
-                f"the file can't be read as ECSV ({' '.join(str(error).split())})",
-                "Correct it, or write the table again with astropy or TOPCAT.",
-            ) from error
-        described = FileColumns(
-            names=found.colnames,
-            read=lambda name: found[name],
-            unit=lambda name: None if found[name].unit is None else found[name].unit.to_string(),
-        )
-        return mapped_table(plain, columns, described)
+    gc.collect()  # astropy's readers refer to themselves, and keep all texts of the block before
+    try:
+        found = Table.read(lines, format="ascii.ecsv")
+        if len(found) != rows:
+            raise ValueError(f"{rows} rows are there, astropy finds {len(found)}")
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        raise _not_ecsv(path, error, first + 1) from error
+    described = FileColumns(
+        names=found.colnames,
+        read=lambda name: found[name],
+        unit=lambda name: None if found[name].unit is None else found[name].unit.to_string(),
+    )
+    return mapped_table(path, columns, described)
+
+
+def _not_ecsv(path: str, error: Exception, line: int) -> CatalogueError:
+    return CatalogueError(
+        path,
+        f"the file can't be read as ECSV from here on ({' '.join(str(error).split())})",
+        "Correct it, or write the table again with astropy or TOPCAT.",
+        line=line,
+    )

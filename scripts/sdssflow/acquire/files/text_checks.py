@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from sdssflow.acquire.errors import CatalogueError
 
 LONGEST_LINE = 2**20
+BLOCK = 4 * LONGEST_LINE  # that is read at a time
 LINE_ENDS = (b"\n", b"\r")
 COMMENT = re.compile(rb"[\r\n][ \t]*#")
 
@@ -35,6 +37,9 @@ class CheckedText(io.RawIOBase):
         # no quotes; a value in quotes between borders; a quote amid a value, which is a letter
         sound = rb'(?:[^"]++|(?<![^B])"(?:[^"N]++|"")*+"(?=[B])|(?<=[^B])")*+'.replace(b"B", border)
         self._quoted = re.compile(rb'"(?:[^"]++|"")*+')
+        # of the same, with the ends of its line
+        row = rb'(?:[^"N]++|(?<![^B])"(?:[^"]++|"")*+"(?=[B])|(?<=[^B])")*+[N]++'
+        self._row = re.compile(row.replace(b"B", border).replace(b"N", rb"\r\n"))
         self._sound = re.compile(sound.replace(b"N", b""))
         self._next_with_line_ends = re.compile(
             sound.replace(b"N", rb"\r\n") + b"(" + self._quoted.pattern + b'")'
@@ -56,6 +61,27 @@ class CheckedText(io.RawIOBase):
         buffer[: len(block)] = block
         return len(block)
 
+    def whole_rows(self) -> Iterator[bytes]:
+        """Yield the text in blocks that end where a row does."""
+        rest = b""
+        while block := self.read(BLOCK):
+            text = rest + block
+            end = self._end_of_rows(text)
+            if end:
+                yield text[:end]
+            rest = text[end:]
+        if rest:
+            yield rest
+
+    def _end_of_rows(self, text: bytes) -> int:
+        """Return where the last row ends whose end is in a text that begins with a row."""
+        if b'"' not in text:
+            return 1 + max(text.rfind(mark) for mark in LINE_ENDS)
+        end = 0
+        while (after := _end(self._row, text, end)) > end:
+            end = after
+        return end
+
     def _check_length(self, block: bytes) -> None:
         start = -self._since_line_end
         while True:
@@ -75,13 +101,7 @@ class CheckedText(io.RawIOBase):
             for found in COMMENT.finditer(text):
                 before = text[1 : found.end()]
                 if (self._quotes + before.count(b'"')) % 2 == 0:  # else within a value in quotes
-                    raise CatalogueError(
-                        self._path,
-                        "a line amid the rows begins with #",
-                        "If it is a comment, take it out; if it is a row, put its first value in "
-                        "quotes.",
-                        line=self._line + _line_ends(before),
-                    )
+                    raise comment(self._path, self._line + _line_ends(before))
         self._quotes += block.count(b'"')
 
     def _check_quotes(self, block: bytes) -> None:
@@ -138,6 +158,16 @@ def nul_byte(path: str, line: int) -> CatalogueError:
         "a NUL byte",
         "It is damaged or no text (or UTF-16 without its mark): fetch it again, or save it as CSV "
         "UTF-8.",
+        line=line,
+    )
+
+
+def comment(path: str, line: int) -> CatalogueError:
+    """Return the error for a line amid the rows that may be a comment or a row."""
+    return CatalogueError(
+        path,
+        "a line amid the rows begins with #",
+        "If it is a comment, take it out; if it is a row, put its first value in quotes.",
         line=line,
     )
 

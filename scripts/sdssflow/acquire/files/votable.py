@@ -1,52 +1,151 @@
-"""Read VOTable files into Arrow, only the mapped columns.
+"""Read VOTable files into Arrow, only the mapped columns, in blocks of rows.
 
-What astropy passes over is looked for beforehand, in one pass of the XML parser: a status that says
-the table was cut, data that lie in another file, entities, and more rows than the file can hold.
+astropy reads a document as a whole: each block is one of its own to it, with the head of the file
+and some of its rows.
 """
 
 from __future__ import annotations
 
-import math
-import re
+import io
 import warnings
-from collections.abc import Sequence
+from binascii import b2a_base64
+from collections.abc import Collection, Iterator, Sequence
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
-from xml.parsers import expat
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO
+from xml.parsers.expat import ExpatError
 
 import pyarrow as pa
 
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.acquire.files.columns import REPAIR, FileColumns, mapped_table, named_table
-from sdssflow.acquire.files.containers import check_declared
-from sdssflow.acquire.votable_nulls import TEXTS, masked, null_flags
+from sdssflow.acquire.files.columns import (
+    ASTROPY_ROWS,
+    REPAIR,
+    FileColumns,
+    Part,
+    mapped_table,
+    named_table,
+    needed_columns,
+)
+from sdssflow.acquire.files.votable_scan import Document, Rows, Scan
+from sdssflow.acquire.votable_nulls import TEXTS, masked, null_flags, unpack, where_rows_begin
 
-CUT = ("OVERFLOW", "ERROR")
-CELL_BYTES = 8
-CHUNK = 1 << 20
-ROWS_BETWEEN = 1 << 16
+MOST_AS_A_WHOLE = 200_000_000  # bytes of a file that can't be read in blocks
 
 
 def read_votable(path: str, columns: dict[str, str], table: str | int | None) -> pa.Table:
-    """Read the mapped columns of a VOTable; see `mapped_table`.
+    """Read the mapped columns of a VOTable as a whole; see `votable_blocks`."""
+    blocks = _blocks(path, columns, table, Part(0, 1), ASTROPY_ROWS, float("inf"))
+    found = [block for _, block in blocks]
+    return pa.concat_tables(found) if found else pa.table({name: [] for name in columns})
+
+
+def votable_blocks(
+    path: str, columns: dict[str, str], table: str | int | None, part: Part, rows: int
+) -> Iterator[tuple[int, pa.Table]]:
+    """Yield first row and mapped columns of each block of a part of a VOTable; see `mapped_table`.
 
     Columns are named as FIELDs are, not by their ID. `table` is ID, name or number (from 0) of the
-    TABLE, needed if there are several. A table that a server cut or that lies elsewhere is refused.
+    TABLE, needed if there are several. A table that a server cut or that lies elsewhere is refused,
+    as is a large one whose values are a FITS file or that is in UTF-16.
     """
+    yield from _blocks(path, columns, table, part, min(rows, ASTROPY_ROWS), MOST_AS_A_WHOLE)
+
+
+def _blocks(
+    path: str,
+    columns: dict[str, str],
+    table: str | int | None,
+    part: Part,
+    rows: int,
+    most: float,
+) -> Iterator[tuple[int, pa.Table]]:
+    """Do so, where `most` bytes may be read as a whole."""
+    try:
+        scan = Scan(path, rows)
+    except ExpatError as error:
+        raise _unreadable(path, error) from error
+    document = Document(path, scan.tables)
+    if not document.in_blocks:
+        _refuse_large(path, most)
+    content = document.with_rows(-1, b"") if document.in_blocks else Path(path).read_bytes()
+    tables = _parsed(path, content)
+    number = _chosen(path, tables, table)
+    place = scan.in_order()[number]
+    its = scan.tables[place]
+    described = _columns(path, tables, number, place, content, columns.values())
+    needed_columns(path, columns, described)
+    if not document.in_blocks:
+        total = len(tables[number].array)
+        _check_promised(path, its, total)
+        whole = partial(mapped_table, path, columns, described)
+        yield from part.of_pieces([(total, whole)], total)
+        return
+
+    def read(stream: BinaryIO, begin: int, end: int, first: int) -> pa.Table:
+        stream.seek(begin)
+        body = stream.read(end - begin)
+        body = body if its.form == "TABLEDATA" else b2a_base64(body, newline=False)
+        content = document.with_rows(place, body)
+        tables = _parsed(path, content, first)
+        described = _columns(path, tables, number, place, content, columns.values())
+        return mapped_table(path, columns, described)
+
+    with Path(path).open("rb") as source, TemporaryFile() as raw:
+        stream: BinaryIO = source
+        places, total = its.places, its.count
+        if its.form.startswith("BINARY"):
+            try:
+                unpack(source, place, raw)
+                fields, flagged = tables[number].fields, its.form == "BINARY2"
+                stream, (places, total) = raw, where_rows_begin(raw, fields, flagged, rows)
+            except (ValueError, EOFError, OSError) as error:
+                raise _unreadable(path, error) from error
+        _check_promised(path, its, total)
+        pieces = (
+            (min(rows, total - first), partial(read, stream, begin, end, first))
+            for first, (begin, end) in zip(range(0, total, rows), pairwise(places), strict=True)
+        )
+        yield from part.of_pieces(pieces, total)
+
+
+def _refuse_large(path: str, most: float) -> None:
+    if (size := Path(path).stat().st_size) > most:
+        raise CatalogueError(
+            path,
+            f"a VOTable that holds a FITS file or is in UTF-16 is read as a whole; this one has "
+            f"{size:,} bytes, more than {most:,}",
+            "Write it as Parquet or FITS, as by astropy: Table.read(FILE).write('table.fits').",
+        )
+
+
+def _check_promised(path: str, its: Rows, total: int) -> None:
+    if its.promised not in (None, total):
+        raise CatalogueError(
+            path,
+            f"the table is cut short: it states {its.promised:,} rows, {total:,} are there",
+            REPAIR,
+        )
+
+
+def _unreadable(path: str, error: Exception, first: int = 0) -> CatalogueError:
+    what = f"the rows from {first:,} on" if first else "the file"
+    return CatalogueError(path, f"{what} can't be read as VOTable ({error})", REPAIR)
+
+
+def _parsed(path: str, content: bytes, first: int = 0) -> list[Any]:
+    """Return the tables of a document, in which row `first` of the file is the first one."""
     from astropy.io.votable import parse
     from astropy.io.votable.exceptions import W46
 
     try:
-        promised = _Scan(path).promised
         with warnings.catch_warnings(record=True) as given:
             warnings.simplefilter("always")
-            tables = list(parse(path, verify="warn").iter_tables())
-    except CatalogueError:
-        raise
+            tables = list(parse(io.BytesIO(content), verify="warn").iter_tables())
     except Exception as error:  # astropy raises its own warnings, expat's errors and plain ones
-        raise CatalogueError(
-            path, f"the file can't be read as VOTable ({error})", REPAIR
-        ) from error
+        raise _unreadable(path, error, first) from error
     cut = next((warning for warning in given if issubclass(warning.category, W46)), None)
     if cut is not None:  # astropy cuts such texts, ids as well
         raise CatalogueError(
@@ -54,15 +153,19 @@ def read_votable(path: str, columns: dict[str, str], table: str | int | None) ->
             f"a value is longer than the arraysize of its FIELD ({cut.message})",
             "Correct arraysize, or set it to '*'.",
         )
-    number = _chosen(path, tables, table)
+    return tables
+
+
+def _columns(
+    path: str,
+    tables: Sequence[Any],
+    number: int,
+    place: int,
+    content: bytes,
+    wanted: Collection[str],
+) -> FileColumns:
+    """Return the columns of a table, which is at `place` among those of the document."""
     chosen, fields = tables[number], tables[number].fields
-    rows = promised.get((chosen.ID, chosen.name))
-    if rows not in (None, len(chosen.array)):
-        raise CatalogueError(
-            path,
-            f"the table is cut short: it states {rows:,} rows, {len(chosen.array):,} are there",
-            REPAIR,
-        )
     names = [found.name for found in fields]
     others = {
         found.name or found.ID or str(i): [column.name for column in found.fields]
@@ -70,18 +173,16 @@ def read_votable(path: str, columns: dict[str, str], table: str | int | None) ->
         if i != number
     }
     flags = None
-    if any(found.datatype in TEXTS and found.name in columns.values() for found in fields):
-        with Path(path).open("rb") as stream:
-            flags = null_flags(stream, number, fields)
+    if any(found.datatype in TEXTS and found.name in wanted for found in fields):
+        flags = null_flags(io.BytesIO(content), place, fields)
     if flags is not None and len(flags) != len(chosen.array):
         raise CatalogueError(path, "the null flags of its texts can't be read", REPAIR)
-    found = FileColumns(
+    return FileColumns(
         names=names,
         read=lambda name: masked(chosen, names.index(name), flags),
         unit=lambda name: _unit(fields[names.index(name)]),
         others=lambda: others,
     )
-    return mapped_table(path, columns, found)
 
 
 def _chosen(path: str, tables: Sequence[Any], table: str | int | None) -> int:
@@ -102,79 +203,3 @@ def _unit(column: Any) -> str | None:
     if column.unit is None:
         return None
     return column.unit if isinstance(column.unit, str) else column.unit.to_string()
-
-
-class _Scan:
-    """What the elements of a VOTable say, read without the values.
-
-    `promised` is how many rows a TABLE of this ID and name states.
-    """
-
-    def __init__(self, path: str) -> None:
-        self.promised: dict[tuple[str | None, str | None], int] = {}
-        self._path, self._stored = path, Path(path).stat().st_size
-        self._rows = self._width = 0
-        self._status: str | None = None  # of a table that is not whole, with what follows
-        parser = expat.ParserCreate()
-        parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
-        parser.CharacterDataHandler, parser.EntityDeclHandler = self._text, self._entity
-        parser.buffer_text = True
-        with Path(path).open("rb") as stream:
-            while chunk := stream.read(CHUNK):
-                parser.Parse(chunk)
-            parser.Parse(b"", True)
-
-    def _start(self, element: str, attributes: dict[str, str]) -> None:
-        tag = element.rpartition(":")[2]
-        if tag == "TR":
-            self._rows += 1
-            if self._rows % ROWS_BETWEEN == 0:
-                self._check_size()
-        elif tag == "TABLE":
-            self._rows = self._width = 0
-            if (attributes.get("nrows") or "").strip().isdigit():
-                self._rows = int(attributes["nrows"])
-                key = (attributes.get("ID"), attributes.get("name"))
-                self.promised[key] = self._rows
-        elif tag == "FIELD":
-            lengths = re.findall(r"\d+", attributes.get("arraysize") or "")
-            self._width += CELL_BYTES * math.prod(map(int, lengths))
-        elif tag == "DATA":
-            self._check_size()
-        elif tag == "STREAM" and attributes.get("href"):
-            raise CatalogueError(
-                self._path,
-                f"the table's values lie outside the file, at {attributes['href']!r}, and are not "
-                "fetched from there",
-                "Save the table with its values inside: as TABLEDATA or BINARY2.",
-            )
-        elif tag == "INFO":
-            name = (attributes.get("name") or attributes.get("ID") or "").strip().upper()
-            value = (attributes.get("value") or "").strip()
-            cut = name == "QUERY_STATUS" and value.upper() in CUT
-            # a cone search says "Error", VizieR warns of a truncated result
-            cut |= name == "ERROR" or (name == "WARNING" and "truncated" in value.lower())
-            self._status = f"{value} " if cut else None
-
-    def _check_size(self) -> None:
-        check_declared(self._path, max(self._rows, 1) * self._width, self._stored)
-
-    def _text(self, text: str) -> None:
-        if self._status is not None and len(self._status) < CHUNK:
-            self._status += text
-
-    def _end(self, element: str) -> None:
-        if self._status is not None and element.rpartition(":")[2] == "INFO":
-            raise CatalogueError(
-                self._path,
-                "the server says that the table is not whole: "
-                + " ".join(self._status.split())[:300],
-                "Ask again with a higher limit (MAXREC, maxtup) or in parts, or correct the query.",
-            )
-
-    def _entity(self, *declaration: Any) -> None:
-        raise CatalogueError(
-            self._path,
-            f"the XML declares an entity ({declaration[0]!r}), which no table needs",
-            "Save the table again as plain VOTable, without a DOCTYPE of its own.",
-        )

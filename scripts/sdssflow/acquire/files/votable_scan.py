@@ -1,0 +1,180 @@
+"""The elements of a VOTable, without its values: what it says of itself, and where its rows are.
+
+What astropy passes over is looked for in this one pass of the XML parser: a status that says the
+table was cut, data that lie in another file, entities, and more rows than the file can hold.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xml.parsers import expat
+
+from sdssflow.acquire.errors import CatalogueError
+from sdssflow.acquire.files.containers import check_declared
+
+CUT = ("OVERFLOW", "ERROR")
+CELL_BYTES = 8
+CHUNK = 1 << 20
+ROWS_BETWEEN = 1 << 16
+NROWS = re.compile(rb"""(<(?:\w+:)?TABLE\b[^>]*?)\snrows\s*=\s*(?:"[^"]*"|'[^']*')""")
+
+
+@dataclass
+class Rows:
+    """Where the rows of one TABLE are, in bytes of the file."""
+
+    promised: int | None  # how many it states
+    start: int = -1  # of its DATA
+    end: int = -1  # of what is in its DATA
+    form: str = ""  # the element in its DATA, as TABLEDATA
+    prefix: str = ""  # of its namespace
+    count: int = 0  # of TR
+    places: list[int] = field(default_factory=list)  # of every so manieth TR, and of the end
+    order: tuple[
+        int, ...
+    ] = ()  # sorts tables as astropy does: those of a RESOURCE, then deeper ones
+
+
+class Scan:
+    """What the elements of a VOTable say, read without the values; `tables` says where these are.
+
+    Of every `every` rows the place is kept.
+    """
+
+    def __init__(self, path: str, every: int) -> None:
+        self.tables: list[Rows] = []
+        self._path, self._stored, self._every = path, Path(path).stat().st_size, every
+        self._rows = self._width = 0
+        self._status: str | None = None  # of a table that is not whole, with what follows
+        self._resources = [0]  # how many there were before, in each that we are in
+        self._parser = expat.ParserCreate()
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.EntityDeclHandler = self._entity
+        self._parser.buffer_text = True
+        with Path(path).open("rb") as stream:
+            while chunk := stream.read(CHUNK):
+                self._parser.Parse(chunk)
+            self._parser.Parse(b"", True)
+
+    def in_order(self) -> list[int]:
+        """Return the places of the tables in the order in which astropy has them."""
+        return sorted(range(len(self.tables)), key=lambda place: self.tables[place].order)
+
+    def _start(self, element: str, attributes: dict[str, str]) -> None:
+        prefix, _, tag = element.rpartition(":")
+        if tag == "TD":
+            return
+        if tag == "TR":
+            self._rows += 1
+            if self._rows % ROWS_BETWEEN == 0:
+                self._check_size()
+            its = self.tables[-1]
+            if its.count % self._every == 0:
+                its.places.append(self._parser.CurrentByteIndex)
+            its.count += 1
+        elif tag == "TABLE":
+            self._rows = self._width = 0
+            stated = (attributes.get("nrows") or "").strip()
+            self._rows = int(stated) if stated.isdigit() else 0
+            promised = self._rows if stated.isdigit() else None
+            order = (*self._resources[:-1], 0, len(self.tables))
+            self.tables.append(Rows(promised, order=order))
+        elif tag == "RESOURCE":
+            self._resources[-1] += 1
+            self._resources.append(0)
+        elif tag == "FIELD":
+            lengths = re.findall(r"\d+", attributes.get("arraysize") or "")
+            self._width += CELL_BYTES * math.prod(map(int, lengths))
+        elif tag == "DATA":
+            self.tables[-1].start, self.tables[-1].prefix = self._parser.CurrentByteIndex, prefix
+            self._check_size()
+        elif tag in ("TABLEDATA", "BINARY", "BINARY2", "FITS", "PARQUET"):
+            self.tables[-1].form = tag
+        elif tag == "STREAM" and attributes.get("href"):
+            raise CatalogueError(
+                self._path,
+                f"the table's values lie outside the file, at {attributes['href']!r}, and are not "
+                "fetched from there",
+                "Save the table with its values inside: as TABLEDATA or BINARY2.",
+            )
+        elif tag == "INFO":
+            name = (attributes.get("name") or attributes.get("ID") or "").strip().upper()
+            value = (attributes.get("value") or "").strip()
+            cut = name == "QUERY_STATUS" and value.upper() in CUT
+            # a cone search says "Error", VizieR warns of a truncated result
+            cut |= name == "ERROR" or (name == "WARNING" and "truncated" in value.lower())
+            self._status = f"{value} " if cut else None
+            self._parser.CharacterDataHandler = self._text if cut else None
+
+    def _check_size(self) -> None:
+        check_declared(self._path, max(self._rows, 1) * self._width, self._stored)
+
+    def _text(self, text: str) -> None:
+        if self._status is not None and len(self._status) < CHUNK:
+            self._status += text
+
+    def _end(self, element: str) -> None:
+        tag = element.rpartition(":")[2]
+        if tag == "DATA":
+            self.tables[-1].end = self._parser.CurrentByteIndex
+        elif tag == "TABLEDATA":
+            self.tables[-1].places.append(self._parser.CurrentByteIndex)
+        elif tag == "RESOURCE":
+            self._resources.pop()
+        elif tag == "INFO" and self._status is not None:
+            raise CatalogueError(
+                self._path,
+                "the server says that the table is not whole: "
+                + " ".join(self._status.split())[:300],
+                "Ask again with a higher limit (MAXREC, maxtup) or in parts, or correct the query.",
+            )
+
+    def _entity(self, *declaration: Any) -> None:
+        raise CatalogueError(
+            self._path,
+            f"the XML declares an entity ({declaration[0]!r}), which no table needs",
+            "Save the table again as plain VOTable, without a DOCTYPE of its own.",
+        )
+
+
+class Document:
+    """A VOTable with other rows in place of its own: small documents with the same head."""
+
+    def __init__(self, path: str, tables: Sequence[Rows]) -> None:
+        """Take what a `Scan` found."""
+        self._path, self._tables = path, tables
+        with Path(path).open("rb") as stream:
+            head = stream.read(64)
+        forms = ("TABLEDATA", "BINARY", "BINARY2", "")
+        # what is put in is ASCII
+        self.in_blocks = b"\0" not in head and all(its.form in forms for its in tables)
+
+    def with_rows(self, number: int, body: bytes) -> bytes:
+        """Return the document with `body` in the DATA of one table, and no rows in the others.
+
+        Numbers of rows that its tables state are left out.
+        """
+        pieces, start = [], 0
+        with Path(self._path).open("rb") as stream:
+            for place, its in enumerate(self._tables):
+                if its.form:
+                    stream.seek(start)
+                    outside = stream.read(its.start - start)
+                    colon = f"{its.prefix}:" if its.prefix else ""
+                    form = f"{colon}{its.form}".encode()
+                    inside = body if place == number else b""
+                    if its.form != "TABLEDATA":
+                        name = f"{colon}STREAM".encode()
+                        inside = b'<%b encoding="base64">%b</%b>' % (name, inside, name)
+                    data = b"<%bDATA><%b>%b</%b>" % (colon.encode(), form, inside, form)
+                    pieces += [NROWS.sub(rb"\1", outside), data]
+                    start = its.end
+            stream.seek(start)
+            pieces.append(NROWS.sub(rb"\1", stream.read()))
+        return b"".join(pieces)
