@@ -77,9 +77,9 @@ class TemplateFit(RegressorMixin, BaseEstimator):
         magnitudes = magnitudes_of(features, self.names) + np.asarray(self.offsets)
         errors = np.hypot(errors_of(features, self.names), self.error_floor)
         blocks = (slice(start, start + BLOCK) for start in range(0, len(features), BLOCK))
-        weights = [self._weights(magnitudes[rows], errors[rows]) for rows in blocks]
         step = self.redshifts_[0]
-        weights = np.vstack([np.empty((0, len(self.redshifts_))), *weights])
+        known = [self._weights(magnitudes[rows], errors[rows]) for rows in blocks]
+        weights = np.vstack([np.empty((0, len(self.redshifts_))), *known])
         means = np.broadcast_to(self.redshifts_, weights.shape)
         scales = np.full(weights.shape, SMOOTHING * step)
         return Mixture(weights, means, scales, 0.0, self.redshifts_[-1] + step / 2)
@@ -195,11 +195,12 @@ def fit(
     names = list(train.feature_names)
     for told in (magnitudes_of, errors_of):
         told(train.features[:1], names)
-    beyond = np.flatnonzero(train.zspec > settings.z_max)
+    zspec = train.truth("zspec")
+    beyond = np.flatnonzero(zspec > settings.z_max)
     if len(beyond):
         raise ValueError(
             f"template_fit: z_max is {settings.z_max:g} and row_id {train.row_id[beyond[0]]} has "
-            f"zspec {train.zspec[beyond[0]]:g}; raise z_max or cut the redshifts"
+            f"zspec {zspec[beyond[0]]:g}; raise z_max or cut the redshifts"
         )
     grid = settings.z_step * np.arange(1, round(settings.z_max / settings.z_step) + 1)
     made = TemplateFit(names, settings.prior, settings.error_floor, list(settings.offsets))
