@@ -147,6 +147,9 @@ class MixtureByClass(MixtureEnsemble):
     needs_classes = True
     kind: Literal["mixture_by_class"]  # type: ignore[assignment]  # another member of the union
     """p(z) as the sum of p(class) p(z | class); needs spec_class to train, not to predict."""
+    activation: Literal["tanh", "silu"] = "tanh"
+    """Nonlinearity between the layers; tanh is bounded, as p(z | class) has to be away from the
+    objects of the class: that of stars is narrow enough to outweigh all others."""
 
 
 class Network(TorchRegressor):
