@@ -140,16 +140,13 @@ class MixtureByClass(MixtureEnsemble):
     """An ensemble for the classes and one for the redshifts of each; p(z) is summed over classes.
 
     For samples of stars, galaxies and quasars together, whose classes are known in training and not
-    later. Each of the ensembles has these settings.
+    later. Each of the ensembles has these settings, but that of the classes always has `tanh`.
     """
 
     program = "sdssflow.regress.by_class"
     needs_classes = True
     kind: Literal["mixture_by_class"]  # type: ignore[assignment]  # another member of the union
     """p(z) as the sum of p(class) p(z | class); needs spec_class to train, not to predict."""
-    activation: Literal["tanh", "silu"] = "tanh"
-    """Nonlinearity between the layers; tanh is bounded, as p(z | class) has to be away from the
-    objects of the class: that of stars is narrow enough to outweigh all others."""
 
 
 class Network(TorchRegressor):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -194,7 +194,7 @@ def load(path: str | Path, settings: MixtureByClass, names: Sequence[str]) -> By
         known = tuple(CLASSES[code] for code in tensors["classes"].tolist())
         star = tensors["star"].numpy()
         inputs, parameters = layers_from(_part(tensors, "classes"), len(names))
-        shape = Shape.of(Settings.of(settings), inputs.count, len(known))
+        shape = Shape.of(_of_classes(settings), inputs.count, len(known))
         require_count(parameters, shape)
         redshifts = {
             name: networks_from(_part(tensors, name), settings, len(names), _lower(settings, star))
@@ -268,7 +268,7 @@ def _programs(
     upper: float,
 ) -> Iterator[tuple[str, EnsembleProgram[Classes] | EnsembleProgram[Redshifts]]]:
     """Yield the training of the classes, then those of the redshifts of each class."""
-    own = Settings.of(settings)
+    own = _of_classes(settings)
     present = np.unique(parts["classes"][0].truth("spec_class"))
     names = [name for name in CLASSES if name in present]
     for name, its in parts.items():
@@ -279,6 +279,11 @@ def _programs(
                 yield name, redshift_program(settings, seed, *its, device, lower, upper)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
+
+
+def _of_classes(settings: MixtureByClass) -> Settings:
+    """Return the settings of the networks of the classes, as those of `network_ensemble` are."""
+    return replace(Settings.of(settings), activation="tanh")
 
 
 def _joint_history(
