@@ -59,7 +59,7 @@ def unpack(
 def where_rows_begin(
     raw: BinaryIO, fields: Sequence[Any], flagged: bool, every: int
 ) -> tuple[list[int], int]:
-    """Return the byte of every `every`th row, and of the end, and how many rows there are.
+    """Return the first byte of each `every` rows, and of the end, and how many rows there are.
 
     Those of BINARY2 are `flagged`. EOFError if the last row is not whole.
     """
