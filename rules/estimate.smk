@@ -56,7 +56,7 @@ rule estimate_partition:
     wildcard_constraints:
         target=one_of(set(TARGETS) - WITH_PDF_FILES),
     resources:
-        **needs(1500, minutes=240),
+        **needs(1700, minutes=240),
     params:
         target=lambda wildcards: TARGETS[wildcards.target].question(),
         name="{target}",

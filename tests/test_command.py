@@ -111,6 +111,16 @@ def test_what_is_refused_has_status_1(tmp_path, monkeypatch, arguments):
     assert status(arguments) == 1
 
 
+def test_a_reader_that_has_enough_is_no_failure(monkeypatch):
+    reading, writing = os.pipe()
+    os.close(reading)
+    long = command.Command("says much", lambda _: print("words " * 100_000))
+    monkeypatch.setitem(command.COMMANDS, "show", long)
+    with os.fdopen(writing, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert command.main(["show"]) == 0
+
+
 def test_a_command_that_is_interrupted_has_status_130(monkeypatch, capsys):
     def interrupt(arguments):
         raise KeyboardInterrupt

@@ -147,7 +147,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
     try:
-        return COMMANDS[asked.command].run(asked.rest) or 0
+        status = COMMANDS[asked.command].run(asked.rest) or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # of `| head`, say: what is left to write goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except ConfigurationError as error:
         print(f"\n{error}", file=sys.stderr)
         return failures.MISTAKEN

@@ -92,6 +92,7 @@ def test_a_map_names_what_no_name_says(tmp_path, given, redshifts, monkeypatch):
     [
         (["none.csv"], "no such file"),
         (["my.csv", "--output", "my.csv"], "is the table itself"),
+        (["my.csv", "--output", "mine.fits"], "mine.fits: Parquet is written"),
     ],
 )
 def test_a_mistake_is_one_line_and_writes_nothing(

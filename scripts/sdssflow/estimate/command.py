@@ -90,6 +90,8 @@ def _estimate(asked: argparse.Namespace) -> None:
     output = asked.output or f"{Path(asked.table).stem}_estimates.parquet"
     if Path(output).resolve() == Path(asked.table).resolve():
         raise bundle.BundleError(f"{output} is the table itself; write elsewhere: --output FILE")
+    if Path(output).suffix not in (".parquet", ".pq"):
+        raise bundle.BundleError(f"{output}: Parquet is written; call it FILE.parquet")
     partition = Partition(asked.table, 0, 1)
     made = estimate_partition(target, Path(asked.table).stem, partition, models, output)
     content = made.counts.content() | {"refused": ""}
