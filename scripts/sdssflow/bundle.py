@@ -155,8 +155,10 @@ class Bundle:
             If the table lacks a column, its magnitudes are not what the model was trained on, or
             another argument is none of those above.
         """
+        import pandas as pd  # imported already where a frame comes from, subclasses of LSDB too
+
         frame = not isinstance(table, pa.Table)
-        if frame and type(table).__module__.partition(".")[0] != "pandas":
+        if frame and not isinstance(table, pd.DataFrame):
             raise BundleError(f"{type(table)}: give a pyarrow.Table or a pandas.DataFrame")
         if not isinstance(extinction_applied, bool | None):  # "raw" would count as true
             raise BundleError(f"extinction_applied is {extinction_applied!r}: say True or False")
