@@ -27,9 +27,7 @@ from sdssflow.evaluate.class_metrics import (
 )
 from sdssflow.evaluate.tables import (
     Predictions,
-    bin_numbers,
     combined_digest,
-    equal_count_edges,
     read_predictions,
 )
 from sdssflow.tables import with_metadata, write_parquet
@@ -363,25 +361,6 @@ def test_missing_magnitudes_are_in_no_bin():
     empty = compare_classifiers([one], FEW_BINS, BOOTSTRAP)["scores_by_bin"]
     assert empty.empty
     assert list(empty.columns) == list(bins.columns)
-
-
-@pytest.mark.parametrize(
-    ("values", "bins", "edges"),
-    [
-        ([1, 2, 3, 4], 2, [1, 2.5, 4]),
-        ([1, 1, 1, 1, 9], 4, [1, 9]),
-        ([np.nan, 5, 6], 1, [5, 6]),
-        ([np.nan], 3, []),
-    ],
-)
-def test_edges(values, bins, edges):
-    assert equal_count_edges(np.array(values), bins).tolist() == edges
-
-
-def test_bin_numbers_hold_both_ends():
-    edges = np.array([0.0, 1.0, 2.0])
-    values = np.array([-0.1, 0, 0.99, 1, 2, 2.1, np.nan])
-    assert bin_numbers(values, edges).tolist() == [-1, 0, 0, 1, 1, -1, -1]
 
 
 def save(one, path, **entries):

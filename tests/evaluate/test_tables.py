@@ -2,9 +2,18 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from sdssflow.evaluate.metrics import Metric
-from sdssflow.evaluate.tables import BINNED_COLUMNS, Predictions, Scorer, Scores, scores_by_bin
+from sdssflow.evaluate.tables import (
+    BINNED_COLUMNS,
+    Predictions,
+    Scorer,
+    Scores,
+    bin_numbers,
+    equal_count_edges,
+    scores_by_bin,
+)  # fmt: skip
 
 
 def predictions(model, shift=0.0):
@@ -64,3 +73,22 @@ def test_models_share_the_bins_and_those_of_zphot_take_in_what_lies_beyond():
     beyond = rows(table, "far", "zphot", 1)
     assert beyond["value"].tolist() == [8]
     assert beyond["bin_high"].tolist() == [0.8]
+
+
+@pytest.mark.parametrize(
+    ("values", "bins", "edges"),
+    [
+        ([1, 2, 3, 4], 2, [1, 2.5, 4]),
+        ([1, 1, 1, 1, 9], 4, [1, 9]),
+        ([np.nan, 5, 6], 1, [5, 6]),
+        ([np.nan], 3, []),
+    ],
+)
+def test_edges(values, bins, edges):
+    assert equal_count_edges(np.array(values), bins).tolist() == edges
+
+
+def test_bin_numbers_hold_both_ends():
+    edges = np.array([0.0, 1.0, 2.0])
+    values = np.array([-0.1, 0, 0.99, 1, 2, 2.1, np.nan])
+    assert bin_numbers(values, edges).tolist() == [-1, 0, 0, 1, 1, -1, -1]

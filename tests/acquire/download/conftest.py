@@ -1,5 +1,8 @@
+import subprocess
+
 import pytest
 
+from sdssflow.acquire.download import transport
 from skyserver_standin.server import SkyServer
 from skyserver_standin.sky.simulation import simulate_photometry, simulate_sky
 from tests.acquire.download.walk import PHOTOMETRY, download, source, written
@@ -78,3 +81,26 @@ def photometric_folder(photometric_server, tmp_path_factory):
 def clean(clean_folder):
     """What an undisturbed download writes."""
     return written(clean_folder)
+
+
+@pytest.fixture(scope="package")
+def certificate(tmp_path_factory):
+    """A certificate of 127.0.0.1 that nobody signed but itself, with its key."""
+    folder = tmp_path_factory.mktemp("certificate")
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 9 -subj /CN=127.0.0.1 "
+        "-addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out certificate.pem"
+    )
+    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+    both = (folder / "key.pem").read_text() + (folder / "certificate.pem").read_text()
+    (folder / "both.pem").write_text(both)
+    return folder
+
+
+@pytest.fixture
+def trusted(certificate, monkeypatch):
+    """The server's certificate, which our side trusts as it would any other server's."""
+    monkeypatch.setattr(transport, "LOCAL", ())
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate / "certificate.pem"))
+    return certificate / "both.pem"

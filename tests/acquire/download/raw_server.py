@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import select
 import socket
 import socketserver
@@ -68,3 +69,24 @@ def serving(pieces: Pieces, certificate: Path | None = None) -> Iterator[str]:
             ended.set()
             server.shutdown()
             thread.join()
+
+
+def head(size=None, code=200, *lines):
+    stated = [] if size is None else [f"Content-Length: {size}"]
+    lines = [f"HTTP/1.1 {code} X", "Connection: close", *stated, *lines]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def honest(content):
+    """Return a server of some content, which knows Range."""
+
+    def answer(asked):
+        if not (found := re.search(rb"Range: bytes=(\d+)-", asked)):
+            return [head(len(content)), content]
+        start = int(found[1])
+        if start >= len(content):
+            return [head(0, 416)]
+        of = f"Content-Range: bytes {start}-{len(content) - 1}/{len(content)}"
+        return [head(len(content) - start, 206, of), content[start:]]
+
+    return answer

@@ -4,52 +4,22 @@ import gzip
 import hashlib
 import itertools
 import os
-import re
-import subprocess
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
-import fetch_file
 import pytest
 
-from sdssflow.acquire.download import public_files, transport
+from sdssflow.acquire.download import public_files
 from sdssflow.acquire.download.errors import DownloadError
 from sdssflow.acquire.download.public_files import PublicFile, fetch
-from sdssflow.acquire.errors import CatalogueError
 from sdssflow.configuration.downloads import Downloads
-from sdssflow.configuration.targets import Target
-from sdssflow.estimate.partitions import partitions
-from sdssflow.estimate.streaming import Estimates, catalogue_blocks
-from sdssflow.estimate.summary import Counts, Drawn
-from tests.acquire.download.raw_server import serving
+from tests.acquire.download.raw_server import head, honest, serving
 from tests.skyserver.clocks import OWN
 
 CONTENT = b"18.2 17.1 0.1\n" * 20_000
 OTHER = b"another file\n"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 MOST = 10**6
-
-
-def head(size=None, code=200, *lines):
-    stated = [] if size is None else [f"Content-Length: {size}"]
-    lines = [f"HTTP/1.1 {code} X", "Connection: close", *stated, *lines]
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
-def honest(content=CONTENT):
-    """A server that knows Range."""
-
-    def answer(asked):
-        if not (found := re.search(rb"Range: bytes=(\d+)-", asked)):
-            return [head(len(content)), content]
-        start = int(found[1])
-        if start >= len(content):
-            return [head(0, 416)]
-        of = f"Content-Range: bytes {start}-{len(content) - 1}/{len(content)}"
-        return [head(len(content) - start, 206, of), content[start:]]
-
-    return answer
 
 
 def in_turn(*answers):
@@ -68,29 +38,6 @@ def leading_to(address, code=302):
 
 def fixed(*pieces):
     return lambda asked: pieces
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    """A certificate of 127.0.0.1 that nobody signed but itself, with its key."""
-    folder = tmp_path_factory.mktemp("certificate")
-    command = (
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 9 -subj /CN=127.0.0.1 "
-        "-addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out certificate.pem"
-    )
-    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
-    both = (folder / "key.pem").read_text() + (folder / "certificate.pem").read_text()
-    (folder / "both.pem").write_text(both)
-    return folder
-
-
-@pytest.fixture
-def trusted(certificate, monkeypatch):
-    """The server's certificate, which our side trusts as it would any other server's."""
-    monkeypatch.setattr(transport, "LOCAL", ())
-    monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate / "certificate.pem"))
-    return certificate / "both.pem"
 
 
 @pytest.fixture
@@ -123,22 +70,22 @@ def got(trusted, place, answer, **settings):
 
 
 def test_a_file_is_fetched_once(trusted, place):
-    assert len(got(trusted, place, honest())) == 1
+    assert len(got(trusted, place, honest(CONTENT))) == 1
     place.unlink()
     get(place, "https://nowhere.example.org/rows.dat")
     assert place.read_bytes() == CONTENT
 
 
 def test_what_is_kept_is_checked(trusted, place):
-    got(trusted, place, honest())
+    got(trusted, place, honest(CONTENT))
     kept = place.parents[3] / "downloads/files" / SHA256
     kept.write_bytes(CONTENT[1:])
-    assert len(got(trusted, place, honest())) == 1
+    assert len(got(trusted, place, honest(CONTENT))) == 1
     assert kept.read_bytes() == CONTENT
 
 
 def test_a_download_goes_on_where_it_broke(trusted, place):
-    asked = got(trusted, place, in_turn(cut, honest()))
+    asked = got(trusted, place, in_turn(cut, honest(CONTENT)))
     assert b"Range" not in asked[0]
     assert b"Range: bytes=100000-" in asked[1]
 
@@ -155,7 +102,7 @@ def test_a_slow_one_goes_on_after_the_deadline(trusted, place):
             yield b"."
             time.sleep(0.05)
 
-    asked = got(trusted, place, in_turn(slow, honest()))
+    asked = got(trusted, place, in_turn(slow, honest(CONTENT)))
     assert len(asked) > 1
     assert b"Range: bytes=10" in asked[1]
 
@@ -164,7 +111,7 @@ def test_a_later_run_goes_on_too(trusted, place):
     with pytest.raises(DownloadError, match="connection broke|can't be reached"):
         got(trusted, place, cut, attempts=1)
     assert not place.exists()
-    (asked,) = got(trusted, place, honest())
+    (asked,) = got(trusted, place, honest(CONTENT))
     assert b"Range: bytes=100000-" in asked
 
 
@@ -180,7 +127,7 @@ def test_a_later_run_goes_on_too(trusted, place):
     ids=["whole", "another part", "another file", "none", "busy"],
 )
 def test_a_rest_that_does_not_fit_is_no_end(rest, trusted, place):
-    got(trusted, place, in_turn(cut, rest, honest()))
+    got(trusted, place, in_turn(cut, rest, honest(CONTENT)))
 
 
 @pytest.mark.parametrize(
@@ -231,12 +178,12 @@ def test_a_packed_file_stays_packed_whatever_the_server_calls_it(trusted, place)
 
 
 def test_another_server_may_have_it(trusted, place):
-    with serving(honest(), trusted) as further:
+    with serving(honest(CONTENT), trusted) as further:
         got(trusted, place, leading_to(f"{further}/elsewhere"))
 
 
 def test_a_refused_file_leaves_the_old_one(trusted, place):
-    got(trusted, place, honest())
+    got(trusted, place, honest(CONTENT))
     wanted = PublicFile([], hashlib.sha256(OTHER).hexdigest(), MOST)
     with serving(honest(b"neither\n"), trusted) as url, pytest.raises(DownloadError):
         fetch(wanted._replace(addresses=[f"{url}/a"]), network(place), place, OWN)
@@ -253,8 +200,8 @@ def test_addresses_are_asked_in_order(trusted, place):
     with (
         serving(noted("first", fixed(head(0, 404))), trusted) as first,
         serving(noted("second", in_turn(cut, fixed(head(0, 410)))), trusted) as second,
-        serving(noted("third", honest()), trusted) as third,
-        serving(noted("fourth", honest()), trusted) as fourth,
+        serving(noted("third", honest(CONTENT)), trusted) as third,
+        serving(noted("fourth", honest(CONTENT)), trusted) as fourth,
     ):
         found = get(place, *(f"{url}/rows.dat" for url in (first, second, third, fourth)))
         assert found == f"{third}/rows.dat"
@@ -274,7 +221,7 @@ def test_of_several_addresses_it_is_said_what_was_wrong_with_each(trusted, place
 def test_a_busy_server_keeps_nobody_from_asking_another(trusted, place):
     busy = fixed(head(0, 503, "Retry-After: 3600"))
     before = OWN.monotonic()
-    with serving(busy, trusted) as first, serving(honest(), trusted) as second:
+    with serving(busy, trusted) as first, serving(honest(CONTENT), trusted) as second:
         assert get(place, f"{first}/a", f"{second}/a") == f"{second}/a"
     assert OWN.monotonic() - before < 3600
 
@@ -286,7 +233,7 @@ def test_a_part_that_is_no_plain_file_is_none_of_ours(make, trusted, place, tmp_
     partial = place.parents[3] / f"downloads/files/{SHA256}.part"
     partial.parent.mkdir(parents=True)
     make(partial, other)
-    got(trusted, place, honest())
+    got(trusted, place, honest(CONTENT))
     assert other.read_text() == "precious"
 
 
@@ -296,7 +243,7 @@ def test_a_shared_store_is_shared(trusted, place):
     store.chmod(0o2777)
     mask = os.umask(0o077)
     try:
-        got(trusted, place, in_turn(cut, honest()))
+        got(trusted, place, in_turn(cut, honest(CONTENT)))
     finally:
         os.umask(mask)
     assert (store / "files" / SHA256).stat().st_mode & 0o666 == 0o666
@@ -329,14 +276,14 @@ def test_a_mirror_that_can_not_be_read_is_passed_over(trusted, tmp_path, place, 
         return digest(path)
 
     monkeypatch.setattr(public_files, "file_digest", broken)
-    got(trusted, place, honest(), mirror=str(tmp_path))
+    got(trusted, place, honest(CONTENT), mirror=str(tmp_path))
 
 
 def test_a_certificate_of_nobody_is_asked_nothing(trusted, place, monkeypatch):
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
     asked = []
     with (
-        serving(lambda request: asked.append(request) or honest()(request), trusted) as url,
+        serving(lambda request: asked.append(request) or honest(CONTENT)(request), trusted) as url,
         pytest.raises(DownloadError, match="can't prove who it is"),
     ):
         get(place, f"{url}/a")
@@ -369,39 +316,3 @@ def test_a_store_that_can_not_be_written_is_named(place, tmp_path):
     with pytest.raises(DownloadError, match=r"downloads/files can't be written.*downloads.store"):
         get(place, "https://nowhere.example.org/rows.dat")
     assert not place.exists()
-
-
-def test_a_target_is_read_from_the_file_behind_an_address(trusted, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    names = [f"model_mag_{band}" for band in "ugriz"]
-    content = gzip.compress(",".join(names).encode() + b"\n19,18,17,16.5,16\n20,19,18,17.5,17\n")
-    asked = []
-    with serving(lambda head: asked.append(head) or honest(content)(head), trusted) as url:
-        source = {
-            "kind": "url",
-            "url": f"{url}/data/rows.csv.gz",
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "columns": {name: name for name in names},
-        }
-        target = Target(title="far", source=source, models=[{"bundle": "b"}], partitions=2)
-        found = partitions("far", target)
-        (path,) = {part.path for part in found.values()}
-        ways = target.source.ways()
-        for _ in range(2):  # the second time from the store
-            resources = SimpleNamespace(addresses=ways, network=Downloads().canonical())
-            params = SimpleNamespace(sha256=target.source.sha256)
-            output = SimpleNamespace(file=path)
-            fetch_file.main(SimpleNamespace(resources=resources, params=params, output=output))
-    assert len(asked) == 1
-    estimates = Estimates(Counts(), Drawn(1))
-    blocks = [list(catalogue_blocks(target, "far", part, estimates)) for part in found.values()]
-    assert [[block["model_mag_u"].to_pylist() for block in part] for part in blocks] == [
-        [[19.0]],
-        [[20.0]],
-    ]
-    Path(path).write_bytes(gzip.compress(b"another table"))
-    with pytest.raises(CatalogueError, match=r"its SHA-256 is .*, source.sha256 expects"):
-        list(catalogue_blocks(target, "far", found["0000"], estimates))
-    moved = source | {"mirrors": ["https://nowhere.example.org/rows.csv.gz"], "largest_mb": 7}
-    other = Target(title="far", source=moved, models=[{"bundle": "b"}], partitions=2)
-    assert other.question() == target.question()  # estimates nothing again
