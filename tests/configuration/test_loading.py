@@ -1,8 +1,11 @@
 import copy
+import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from sdssflow.configuration.loading import (
     ConfigurationError,
@@ -13,6 +16,7 @@ from sdssflow.configuration.loading import (
     read_layers,
 )
 from sdssflow.configuration.sample import Sample
+from sdssflow.configuration.selection import STANDARD
 
 ROOT = Path(__file__).parents[2]
 RUN = yaml.safe_load((ROOT / "config/config.yaml").read_text())
@@ -98,7 +102,9 @@ def test_a_mistake_in_the_run_is_named_with_its_place(path, value, message):
         (["features", "groups"], ["colours"], "did you mean 'colors'?"),
         (["features", "groups"], ["wise_colours"], "did you mean 'wise_colors'?"),
         (["features", "groups"], ["concentrations"], "did you mean 'concentration'?"),
-        (["features"], {"groups": ["extra"], "extra": ["parallax"]}, "no column 'parallax'; name"),
+        (["features"], {"groups": ["extra"], "extra": ["parallax"]},
+         "needs the column 'parallax', which the source does not have; name it in source.columns "
+         "and source.declared (docs/features.md), or change features.groups"),
         (["cuts", 0, "cut"], "complete_fotometry", "did you mean 'complete_photometry'?"),
         (["cuts", 1], {"cut": "magnitude_range", "bnd": "r"}, "did you mean 'band'?"),
         (["splits", "published", "tests"], 0.2, "tests: unknown key"),
@@ -296,3 +302,32 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(url, tmp_path):
     with pytest.raises(ConfigurationError, match="source.*server: ") as error:
         load_sample(tmp_path / "x.yaml")
     assert "secret" not in str(error.value)
+
+
+PETRO = [f"petro_mag_{band}" for band in "ugriz"]
+MAPPED = {**FILE, "columns": dict.fromkeys(["zspec", *PETRO], "a")}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cuts": [{"cut": "color_range", "magnitudes": "petro"}]},
+         "cuts: color_range needs the column 'petro_mag_u', which the source does not have"),
+        ({"features": {"groups": ["wise_colors"]}},
+         "groups: wise_colors needs the column 'wise_mag_w1'"),
+        ({"features": {"magnitudes": "petro"}}, "needs the column 'petro_mag_u'"),
+        ({"source": MAPPED}, "groups: colors needs the column 'model_mag_u'"),
+        ({"source": MAPPED, "tasks": ["classify"]}, "classify needs the column 'spec_class'"),
+        ({"source": MAPPED, "features": {"magnitudes": "petro"},
+          "splits": {"a": {"kind": "holdout", "group": "plate"}}}, "splits.a needs the column 'pl"),
+        ({"source": MAPPED, "features": {"magnitudes": "petro"}}, None),
+        ({"source": {"kind": "skyserver", "columns": [*STANDARD, "wise_mag_w1", "wise_mag_w2",
+                                                       "wise_mag_w3", "wise_mag_w4"]},
+          "features": {"groups": ["wise_colors"]}}, None),
+    ],
+)  # fmt: skip
+def test_a_column_that_the_source_will_not_have_is_missed_before_anything_runs(changes, message):
+    sample = {"title": "t", "source": {"kind": "skyserver"}, "tasks": ["regress"],
+              "splits": {"a": {"kind": "holdout"}}, **changes}  # fmt: skip
+    with pytest.raises(ValidationError, match=re.escape(message)) if message else nullcontext():
+        Sample.model_validate(sample)

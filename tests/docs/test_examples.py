@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import TypeAdapter
 from snakemake.cli import get_argument_parser
 
 from sdssflow import command
@@ -16,6 +17,7 @@ from sdssflow.configuration.loading import load_run
 from sdssflow.configuration.published import PublishedNumber
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
+from sdssflow.configuration.sources import Source
 from sdssflow.configuration.targets import Target
 from tests.docs.markdown import ROOT, blocks, commands, name, pages
 
@@ -174,9 +176,11 @@ def test_yaml_is_a_run_a_sample_a_target_a_published_number_or_a_profile(block):
         Target.model_validate(content)
     elif set(content) <= set(Sample.model_fields):
         base = yaml.safe_load((ROOT / "config/samples/mgs.yaml").read_text())
-        if content.get("source") and "splits" not in content:
-            base["splits"] = {"random": {"kind": "holdout"}}
-        Sample.model_validate({**base, **content})
+        if set(content) == {"source"}:
+            TypeAdapter(Source).validate_python(content["source"])
+        else:
+            cuts = {"cuts": []} if "source" in content else {}
+            Sample.model_validate({**base, **cuts, **content})
     else:
         assert set(content) <= options(), f"{block.name}: nothing that this project reads"
         if content.get("executor") not in OTHER_EXECUTORS:

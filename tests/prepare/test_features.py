@@ -156,6 +156,17 @@ def test_a_group_that_needs_missing_columns_names_both():
         build_features(make_catalogue(), Features(groups=["psf_minus_model"]))
 
 
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_group_needs_the_columns_that_it_says_and_no_others(group):
+    settings = Features(groups=[group], extra=["galex_mag_nuv"] if group == "extra" else [])
+    needed = {name for names in settings.needs.values() for name in names}
+    catalogue = with_everything().select(["row_id", *needed])
+    build_features(catalogue, settings)
+    for name in needed:
+        with pytest.raises(MissingColumnError, match=name):
+            build_features(catalogue.drop_columns(name), settings)
+
+
 def test_features_do_not_depend_on_the_rows_around_them():
     catalogue = make_catalogue()
     whole = build_features(catalogue, Features())

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from sdssflow.bands import BANDS
 from sdssflow.configuration.section import Name, Section, SomeDifferent
 
 Band = Literal["u", "g", "r", "i", "z"]
@@ -129,6 +130,31 @@ Cut = Annotated[
     | UniqueObjects,
     Field(discriminator="cut"),
 ]
+
+
+def needed_by(cut: Cut) -> list[str]:
+    """Return the columns of a catalogue that a cut looks at."""
+    match cut:
+        case CompletePhotometry():
+            kinds = [f"{kind}_mag" for kind in cut.magnitudes]
+            kinds += [f"{kind}_err" for kind in kinds if cut.errors]
+            return [f"{kind}_{band}" for kind in kinds for band in BANDS]
+        case CompleteColumns():
+            return list(cut.columns)
+        case MagnitudeRange():
+            return [f"{cut.magnitudes}_mag_{cut.band}"]
+        case MagnitudeError():
+            return [f"{cut.magnitudes}_mag_err_{band}" for band in cut.bands]
+        case ColorRange():
+            return [f"{cut.magnitudes}_mag_{band}" for band in BANDS]
+        case RedshiftRange() | NonzeroRedshift():
+            return ["zspec"]
+        case ZWarning():
+            return ["z_warning"]
+        case Classes():
+            return ["spec_class"]
+        case UniqueObjects():
+            return ["row_id"]
 
 
 class Cuts(Section):

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from sdssflow.bands import BANDS, WISE_BANDS
 from sdssflow.configuration.leaks import LEAKS, leak_of
 from sdssflow.configuration.section import Different, Name, Section, SomeDifferent
 
@@ -46,6 +47,38 @@ class Features(Section):
     """Band of the reference magnitude; also the magnitude that scores are binned by."""
     deredden: bool = True
     """Subtract Galactic extinction where the catalogue knows it and has not yet applied it."""
+
+    @property
+    def needs(self) -> dict[str, list[str]]:
+        """Columns of the catalogue that each group is made of, extinction apart.
+
+        Under `reference_band` is the magnitude that scores are binned by.
+        """
+
+        def mags(kind: str) -> list[str]:
+            return [f"{kind}_mag_{band}" for band in BANDS]
+
+        own = mags(self.magnitudes)
+        errors = [name.replace("_mag_", "_mag_err_") for name in own]
+        of_group = {
+            "magnitudes": own,
+            "colors": own,
+            "reference_magnitude": own,
+            "luptitudes": own,
+            "magnitude_errors": errors,
+            "color_errors": errors,
+            "psf_minus_model": mags("psf") + mags("model"),
+            "psf_minus_petro": mags("psf") + mags("petro"),
+            "psf_minus_cmodel": mags("psf") + mags("cmodel"),
+            "resolved": ["psf_mag_r", "cmodel_mag_r"],
+            "petro_radius": ["petro_rad_r"],
+            "concentration": ["petro_r50_r", "petro_r90_r"],
+            "shape": ["axis_ratio_dev_r", "axis_ratio_exp_r", "frac_dev_r"],
+            "wise_colors": [own[BANDS.index("r")], *(f"wise_mag_{band}" for band in WISE_BANDS)],
+            "extra": self.extra,
+        }
+        asked = {f"groups: {group}": of_group[group] for group in self.groups}
+        return asked | {"reference_band": [own[BANDS.index(self.reference_band)]]}
 
     @field_validator("groups", mode="before")
     @classmethod

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
 from sdssflow.configuration.clustering import Clustering, Outliers
 from sdssflow.configuration.cuts import Cut
-from sdssflow.configuration.declared import SHIPPED
 from sdssflow.configuration.features import Features
 from sdssflow.configuration.file_sources import EmbeddedSource, FileContent
 from sdssflow.configuration.section import Described, Different, Name, SomeDifferent
 from sdssflow.configuration.selection import PHOTOZ
-from sdssflow.configuration.sources import Source
+from sdssflow.configuration.sources import Source, check_needed
 from sdssflow.configuration.splits import Split
 
 # title and caption of each figure that `explore.figures` may name; what draws it stands in
@@ -95,18 +93,14 @@ class Sample(Described):
         return self
 
     @model_validator(mode="after")
-    def _source_has_the_extra_columns(self) -> Sample:
-        mapped = [name for name in getattr(self.source, "columns", ()) if name in SHIPPED]
-        there = [*mapped, *self.source.declared]
-        for name in self.features.extra:
-            if name not in there:
-                near = difflib.get_close_matches(name, there, n=1, cutoff=0.6)
-                raise ValueError(
-                    f"features.extra: the source has no column {name!r}"
-                    + (f" (did you mean {near[0]!r}?)" if near else "")
-                    + "; name it in source.columns, or describe it in source.declared "
-                    "(docs/features.md)"
-                )
+    def _source_has_the_columns(self) -> Sample:
+        truth = {"classify": ["spec_class"], "regress": ["zspec"]}
+        places = {"object": [], "plate": ["plate"], "sky_cell": ["ra", "dec"]}
+        needed = {f"tasks: {task}": truth[task] for task in self.tasks}
+        needed |= {f"features.{key}": names for key, names in self.features.needs.items()}
+        for name, split in self.splits.items():
+            needed[f"splits.{name}"] = places[getattr(split, "group", "object")]
+        check_needed(self.source, self.cuts, needed)
         return self
 
     @model_validator(mode="after")

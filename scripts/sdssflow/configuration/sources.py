@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -15,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from sdssflow.configuration.cuts import Cut, needed_by
 from sdssflow.configuration.declared import SHIPPED, Declarations
 from sdssflow.configuration.file_sources import (
     Address,
@@ -300,6 +303,28 @@ Source = Annotated[
     EmbeddedSource | FileSource | UrlSource | SkyServerSource | BulkSource | TapSource,
     Field(discriminator="kind"),
 ]
+
+
+def check_needed(source: Source, cuts: Sequence[Cut], others: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a source without a column that a cut needs, or another key.
+
+    Otherwise a job would, maybe after a download of hours. Which of the columns of SDSS an embedded
+    table has is left to the job.
+    """
+    if isinstance(source, EmbeddedSource):
+        there = {"row_id", *source.declared, *SELECTABLE}
+    else:
+        there = {"row_id", *getattr(source, "names", source.columns)}
+    for key, names in [*((f"cuts: {cut.cut}", needed_by(cut)) for cut in cuts), *others.items()]:
+        for name in (name for name in names if name not in there):
+            near = difflib.get_close_matches(name, there, n=1, cutoff=0.8)
+            raise ValueError(
+                f"{key} needs the column {name!r}, which the source does not have"
+                + (f" (did you mean {near[0]!r}?)" if near else "")
+                + "; name it in source.columns"
+                + ("" if name in SELECTABLE else " and source.declared (docs/features.md)")
+                + f", or change {key.partition(':')[0]}"
+            )
 
 
 def downloaded_from_canonical(text: str) -> SkyServerSource | TapSource:

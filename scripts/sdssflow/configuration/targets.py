@@ -33,7 +33,7 @@ from sdssflow.configuration.section import (
     SomeDifferent,
     Text,
 )
-from sdssflow.configuration.sources import BulkSource, SkyServerSource, TapSource
+from sdssflow.configuration.sources import BulkSource, SkyServerSource, TapSource, check_needed
 from sdssflow.files import read_bounded
 
 MANIFEST = "bundle.json"  # in each bundle
@@ -164,6 +164,11 @@ class Target(Described):
     figure_rows: Annotated[int, Field(ge=1000), Renamed("explorer_rows", until="0.2")] = 10_000
     """About how many objects, drawn at random, the figures of the report are made of; of a folder
     at most 1000 of each file. Sky maps count all."""
+
+    @model_validator(mode="after")
+    def _source_has_the_columns(self) -> Target:
+        check_needed(self.source, self.cuts, {})
+        return self
 
     @model_validator(mode="after")
     def _hats_needs_positions(self) -> Target:

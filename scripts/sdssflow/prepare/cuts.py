@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sdssflow.acquire.schema import BANDS
 from sdssflow.configuration import cuts as settings
 from sdssflow.prepare.columns import class_masks, measurements, numbers, require
 from sdssflow.prepare.duplicates import first_rows
@@ -102,52 +102,39 @@ def _flow_row(
     }
 
 
-def _magnitudes(
-    table: pa.Table, kind: str, bands: tuple[str, ...], by: str, err: str = ""
-) -> np.ndarray:
-    return np.column_stack([numbers(table, f"{kind}_mag_{err}{band}", by) for band in bands])
+def _values(table: pa.Table, cut: settings.Cut) -> list[np.ndarray]:
+    return [numbers(table, name, _by(cut)) for name in settings.needed_by(cut)]
 
 
 def _complete_photometry(table: pa.Table, cut: settings.CompletePhotometry) -> np.ndarray:
-    keep = np.ones(table.num_rows, dtype=bool)
-    for kind in cut.magnitudes:
-        keep &= np.isfinite(_magnitudes(table, kind, BANDS, _by(cut))).all(axis=1)
-        if cut.errors:
-            keep &= np.isfinite(_magnitudes(table, kind, BANDS, _by(cut), "err_")).all(axis=1)
-    return keep
+    return np.logical_and.reduce([np.isfinite(values) for values in _values(table, cut)])
 
 
 def _complete_columns(table: pa.Table, cut: settings.CompleteColumns) -> np.ndarray:
-    values = [measurements(table, name, _by(cut))[0] for name in cut.columns]
-    return np.isfinite(np.column_stack(values)).all(axis=1)
+    values = (measurements(table, name, _by(cut))[0] for name in settings.needed_by(cut))
+    return np.logical_and.reduce([np.isfinite(its) for its in values])
 
 
-def _magnitude_range(table: pa.Table, cut: settings.MagnitudeRange) -> np.ndarray:
-    return _between(
-        numbers(table, f"{cut.magnitudes}_mag_{cut.band}", _by(cut)), cut.minimum, cut.maximum
-    )
+def _in_range(table: pa.Table, cut: settings.MagnitudeRange | settings.RedshiftRange) -> np.ndarray:
+    [values] = _values(table, cut)
+    return _between(values, cut.minimum, cut.maximum)
 
 
 def _magnitude_error(table: pa.Table, cut: settings.MagnitudeError) -> np.ndarray:
-    errors = _magnitudes(table, cut.magnitudes, tuple(cut.bands), _by(cut), "err_")
-    return np.all(errors <= cut.maximum, axis=1)
+    return np.logical_and.reduce([errors <= cut.maximum for errors in _values(table, cut)])
 
 
 def _color_range(table: pa.Table, cut: settings.ColorRange) -> np.ndarray:
-    colors = -np.diff(_magnitudes(table, cut.magnitudes, BANDS, _by(cut)), axis=1)
-    return np.all(_between(colors, cut.minimum, cut.maximum), axis=1)
-
-
-def _redshift_range(table: pa.Table, cut: settings.RedshiftRange) -> np.ndarray:
-    return _between(numbers(table, "zspec", _by(cut)), cut.minimum, cut.maximum)
+    colors = [a - b for a, b in pairwise(_values(table, cut))]
+    return np.logical_and.reduce([_between(its, cut.minimum, cut.maximum) for its in colors])
 
 
 def _nonzero_redshift(table: pa.Table, cut: settings.NonzeroRedshift) -> np.ndarray:
-    return numbers(table, "zspec", _by(cut)) != 0
+    return _values(table, cut)[0] != 0
 
 
 def _z_warning(table: pa.Table, cut: settings.ZWarning) -> np.ndarray:
-    return numbers(table, "z_warning", _by(cut)) == 0
+    return _values(table, cut)[0] == 0
 
 
 def _classes(table: pa.Table, cut: settings.Classes) -> np.ndarray:
@@ -177,10 +164,10 @@ def _by(cut: settings.Cut) -> str:
 MASKS: dict[str, Callable[[pa.Table, Any], np.ndarray]] = {
     "complete_photometry": _complete_photometry,
     "complete_columns": _complete_columns,
-    "magnitude_range": _magnitude_range,
+    "magnitude_range": _in_range,
     "magnitude_error": _magnitude_error,
     "color_range": _color_range,
-    "redshift_range": _redshift_range,
+    "redshift_range": _in_range,
     "nonzero_redshift": _nonzero_redshift,
     "z_warning": _z_warning,
     "classes": _classes,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -105,23 +105,11 @@ def needed_columns(settings: Features, schema: pa.Schema) -> list[str]:
     `schema` is that of the catalogue.
     """
     needed: dict[str, None] = {}
-
-    class Recorder(Photometry):
-        def column(self, name: str) -> np.ndarray:
-            needed.setdefault(name)
-            return super().column(name)
-
-        def further(self, name: str) -> tuple[np.ndarray, Columns]:
-            needed.setdefault(name)
-            limit = known_column(schema.field(name)).limit_without
-            if limit in schema.names:
-                needed.setdefault(limit)
-            return super().further(name)
-
-    nothing = Recorder(schema.empty_table(), settings, dict.fromkeys(BANDS, np.empty(0)), "")
-    for group in settings.groups:
-        GROUPS[group](nothing)
-    nothing.measured(settings.reference_band)
+    for name in chain.from_iterable(settings.needs.values()):
+        needed.setdefault(name)
+        limit = known_column(schema.field(name)).limit_without
+        if limit in schema.names:
+            needed.setdefault(limit)
     return list(needed)
 
 
