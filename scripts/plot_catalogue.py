@@ -40,10 +40,9 @@ def main(snakemake):
     settings = Figures.from_canonical(snakemake.params.settings)
     for path in snakemake.output.figures:
         name = Path(path).stem
-        draw, needs = FIGURES[name]
-        objects = read_objects(snakemake.input.catalogue, sample, features, name, needs)
+        objects = read_objects(snakemake.input.catalogue, sample, features, name)
         with style():
-            save_figure(draw(objects), path, settings)
+            save_figure(FIGURES[name](objects), path, settings)
 
 
 if "snakemake" in globals():

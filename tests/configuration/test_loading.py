@@ -320,6 +320,8 @@ MAPPED = {**FILE, "columns": dict.fromkeys(["zspec", *PETRO], "a")}
         ({"source": MAPPED, "tasks": ["classify"]}, "classify needs the column 'spec_class'"),
         ({"source": MAPPED, "features": {"magnitudes": "petro"},
           "splits": {"a": {"kind": "holdout", "group": "plate"}}}, "splits.a needs the column 'pl"),
+        ({"source": MAPPED, "features": {"magnitudes": "petro"},
+          "explore": {"figures": ["sky_map"]}}, "explore.figures: sky_map needs the"),
         ({"source": MAPPED, "features": {"magnitudes": "petro"}}, None),
         ({"source": {"kind": "skyserver", "columns": [*STANDARD, "wise_mag_w1", "wise_mag_w2",
                                                        "wise_mag_w3", "wise_mag_w4"]},

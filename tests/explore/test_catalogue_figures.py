@@ -5,6 +5,7 @@ import numpy as np
 import plot_catalogue
 import pytest
 
+from sdssflow.configuration.explored import EXPLORED
 from sdssflow.configuration.features import Features
 from sdssflow.configuration.figures import Figures
 from sdssflow.explore import catalogue_figures, drawing
@@ -56,7 +57,7 @@ def test_other_catalogue_gives_another_figure(tmp_path, make_catalogue):
 
 @pytest.mark.parametrize("figure", FIGURES)
 def test_figures_draw_one_object_and_need_no_more_than_they_say(figure, tmp_path, make_catalogue):
-    needs = FIGURES[figure][1]
+    needs = EXPLORED[figure].needs
     optional = {"spec_class", "zspec", "ra", "dec", "extinction_r"} - set(needs)
     catalogue = make_catalogue(n=1, leave_out=tuple(optional))
     assert len(draw(catalogue, figure, tmp_path)) > 2000
@@ -75,10 +76,9 @@ def test_many_objects_are_drawn_as_densities(figure, tmp_path, make_catalogue, m
     monkeypatch.setattr(drawing, "POINTS_LIMIT", 500)
     monkeypatch.setattr(catalogue_figures, "POINTS_LIMIT", 500)
     monkeypatch.setattr(drawing, "DENSITY_FROM", 100)
-    function, needs = FIGURES[figure]
-    objects = read_objects(tmp_path / "c.parquet", "made", Features(), figure, needs)
+    objects = read_objects(tmp_path / "c.parquet", "made", Features(), figure)
     with style():
-        drawn = function(objects)
+        drawn = FIGURES[figure](objects)
         counts = [axes.collections[0].get_array() for axes in drawn.axes if axes.get_xlabel()]
         assert all(len(values) < 900 for values in counts)
 

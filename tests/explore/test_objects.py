@@ -8,11 +8,9 @@ from sdssflow.prepare.columns import MissingColumnError
 from sdssflow.prepare.features import build_features
 from sdssflow.tables import with_metadata, write_parquet
 
-MAGNITUDES = ("magnitudes",)
 
-
-def read(path, figure="magnitudes", needs=MAGNITUDES, **features):
-    return read_objects(path, "made", Features(**features), figure, needs)
+def read(path, figure="magnitudes", **features):
+    return read_objects(path, "made", Features(**features), figure)
 
 
 @pytest.mark.parametrize("deredden", [True, False])
@@ -39,7 +37,7 @@ def test_label_says_what_was_done_about_extinction(tmp_path, make_catalogue):
 def test_missing_column_is_named_with_the_key_to_change(tmp_path, make_catalogue):
     write_parquet(make_catalogue(leave_out=("zspec",)), tmp_path / "c.parquet")
     with pytest.raises(MissingColumnError, match=r"(?s)explore\.figures: redshifts.*'zspec'"):
-        read(tmp_path / "c.parquet", "redshifts", ("zspec",))
+        read(tmp_path / "c.parquet", "redshifts")
     with pytest.raises(MissingColumnError, match="psf_mag_u"):
         read(tmp_path / "c.parquet", magnitudes="psf")
 
@@ -49,7 +47,7 @@ def test_column_without_a_value_is_refused(tmp_path, make_catalogue):
     catalogue = catalogue.append_column("zspec", pa.nulls(len(catalogue), pa.float64()))
     write_parquet(catalogue, tmp_path / "c.parquet")
     with pytest.raises(ValueError, match=r"'zspec' has no value.*explore\.figures"):
-        read(tmp_path / "c.parquet", "redshifts", ("zspec",))
+        read(tmp_path / "c.parquet", "redshifts")
     assert read(tmp_path / "c.parquet").zspec is None
 
 

@@ -131,8 +131,7 @@ def test_script_repeats_itself(tmp_path, monkeypatch):
 
 def test_real_galaxies_are_drawn_beside_the_curves(tmp_path, make_catalogue, colors):
     write_parquet(make_catalogue(), tmp_path / "c.parquet")
-    needs = ("magnitudes", "zspec")
-    objects = read_objects(tmp_path / "c.parquet", "made", Features(), "color_redshift", needs)
+    objects = read_objects(tmp_path / "c.parquet", "made", Features(), "color_redshift")
     with style():
         panel = draw_redshifted_spectrum(colors, objects).axes[3]
         (median,) = (line for line in panel.lines if "median of" in line.get_label())

@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from itertools import chain
+from typing import Literal
 
 from pydantic import Field, model_validator
 
+from sdssflow.bands import BANDS
 from sdssflow.configuration.clustering import Clustering, Outliers
 from sdssflow.configuration.cuts import Cut
+from sdssflow.configuration.explored import EXPLORED, ExploredFigure
 from sdssflow.configuration.features import Features
 from sdssflow.configuration.file_sources import EmbeddedSource, FileContent
 from sdssflow.configuration.section import Described, Different, Name, SomeDifferent
 from sdssflow.configuration.selection import PHOTOZ
 from sdssflow.configuration.sources import Source, check_needed
 from sdssflow.configuration.splits import Split
-
-# title and caption of each figure that `explore.figures` may name; what draws it stands in
-# explore/catalogue_figures.py
-EXPLORED: dict[str, tuple[str, str]] = {
-    "sky_map": (
-        "Where the objects are",
-        "Positions on the sky in equatorial coordinates (ICRS), right ascension growing to the "
-        "left.",
-    ),
-    "magnitudes": ("Magnitudes", "Distribution of magnitude in the five bands."),
-    "redshifts": ("Redshifts", "Distribution of the spectroscopic redshift."),
-    "color_color": (
-        "Colours against colours",
-        "Adjacent colours against each other. Stars lie on a narrow locus; galaxies spread with "
-        "type and redshift; quasars are blue in u − g.",
-    ),
-    "color_redshift": (
-        "Colours against redshift",
-        "Each adjacent colour against the spectroscopic redshift, with its running median: the "
-        "relation that a photometric redshift inverts.",
-    ),
-}
-ExploredFigure: TypeAlias = Literal[tuple(EXPLORED)]  # type: ignore[valid-type]  # their names
 
 
 class Exploration(Clustering):
@@ -100,6 +80,10 @@ class Sample(Described):
         needed |= {f"features.{key}": names for key, names in self.features.needs.items()}
         for name, split in self.splits.items():
             needed[f"splits.{name}"] = places[getattr(split, "group", "object")]
+        magnitudes = [f"{self.features.magnitudes}_mag_{band}" for band in BANDS]
+        for name in self.explore.figures:
+            columns = [magnitudes if n == "magnitudes" else [n] for n in EXPLORED[name].needs]
+            needed[f"explore.figures: {name}"] = [*chain.from_iterable(columns)]
         check_needed(self.source, self.cuts, needed)
         return self
 

@@ -269,10 +269,10 @@ def _draw_cells(axes: Axes, ra: np.ndarray, dec: np.ndarray, center: int) -> Non
                    "objects per square degree", norm="log")  # fmt: skip
 
 
-FIGURES: dict[str, tuple[Callable[[Objects], Figure], tuple[str, ...]]] = {
-    "sky_map": (draw_sky_map, ("ra", "dec")),
-    "magnitudes": (draw_magnitudes, ("magnitudes",)),
-    "redshifts": (draw_redshifts, ("zspec",)),
-    "color_color": (draw_color_color, ("magnitudes",)),
-    "color_redshift": (draw_color_redshift, ("magnitudes", "zspec")),
+FIGURES: dict[str, Callable[[Objects], Figure]] = {
+    "sky_map": draw_sky_map,
+    "magnitudes": draw_magnitudes,
+    "redshifts": draw_redshifts,
+    "color_color": draw_color_color,
+    "color_redshift": draw_color_redshift,
 }

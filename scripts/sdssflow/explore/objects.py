@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sdssflow.acquire.schema import BANDS, CLASSES
+from sdssflow.configuration.explored import EXPLORED
 from sdssflow.configuration.features import Features
 from sdssflow.prepare.columns import numbers, strings
 from sdssflow.prepare.extinction import CORRECTED, extinction_to_subtract
@@ -73,22 +74,20 @@ class Objects:
 def needed(values: np.ndarray | None) -> np.ndarray:
     """Return what a figure needs of its objects; ValueError if it has not asked for it."""
     if values is None:
-        raise ValueError("a figure draws what it did not ask for: complete its line in FIGURES")
+        raise ValueError("a figure draws what it did not ask for: complete its line in EXPLORED")
     return values
 
 
-def read_objects(
-    path: str | Path, sample: str, features: Features, figure: str, needs: tuple[str, ...]
-) -> Objects:
+def read_objects(path: str | Path, sample: str, features: Features, figure: str) -> Objects:
     """Read what a figure of ``explore.figures`` shows from a clean catalogue.
 
-    The features say which magnitudes, and whether to correct them for extinction; `needs` are what
-    the figure can't do without: ``magnitudes`` or names of columns.
+    The features say which magnitudes, and whether to correct them for extinction.
 
     ValueError if the catalogue lacks a column that the figure needs (MissingColumnError) or values
     in it, or has no row.
     """
     kind, by = features.magnitudes, f"explore.figures: {figure}"
+    needs = EXPLORED[figure].needs
     magnitudes = [f"{kind}_mag_{band}" for band in BANDS]
     extinction = [f"extinction_{band}" for band in BANDS]
     wanted = ["spec_class", "zspec", "ra", "dec"]

@@ -17,8 +17,9 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from sdssflow.configuration.applying import Estimated
+from sdssflow.configuration.explored import EXPLORED
 from sdssflow.configuration.run import RunConfiguration
-from sdssflow.configuration.sample import EXPLORED, Sample
+from sdssflow.configuration.sample import Sample
 from sdssflow.report.model_figures import (
     CLASSES,
     LEARNING,
@@ -95,8 +96,8 @@ def _explores(name: str, run: Any, sample: Any) -> bool:
 
 
 CATALOGUE = tuple(
-    Shown(f"explore/{name}", *texts, asked=partial(_explores, name))
-    for name, texts in EXPLORED.items()
+    Shown(f"explore/{name}", figure.title, figure.caption, asked=partial(_explores, name))
+    for name, figure in EXPLORED.items()
 )
 GROUPS = (
     Shown("explore/clusters", "Groups in the feature space",
