@@ -8,6 +8,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 WORKFLOW = (
     *("Snakefile", "rules/*.smk", "scripts/*.py", "report/*", "profiles/*/*", "data/embedded/*"),
     *("config/*.yaml", "config/samples/*", "config/targets/*", "config/published/*"),
+    "config/locked/definitions.yaml",
     *("environment.yml", "requirements.lock", "pyproject.toml", "LICENSE", "CITATION.cff"),
 )
 

@@ -238,7 +238,16 @@ def test_another_sample_of_the_same_name_is_not_compared(monkeypatch, tmp_path):
     own.write_text(yaml.safe_dump(definition | {"title": "Mine", "explore": {}}))
     assert "mgs" not in reasons_not_run(NUMBERS, run)
     own.write_text(yaml.safe_dump(definition | {"cuts": definition["cuts"][:-1]}))
-    assert "is not the project's sample of that name" in reasons_not_run(NUMBERS, run)["mgs"]
+    assert "defines other rows, features or splits" in reasons_not_run(NUMBERS, run)["mgs"]
+
+
+def test_a_model_that_is_set_otherwise_is_compared_and_that_is_said():
+    content = read("config/config.yaml")
+    content["regressors"]["trees"] |= {"min_samples_leaf": 50}
+    reasons = reasons_not_run(NUMBERS, load_run(content))
+    assert reasons["regress/trees"] == "this run sets 'trees' otherwise than the project"
+    ours = reasons_not_run(NUMBERS, RUNS["config/config.yaml"])
+    assert reasons.keys() - ours.keys() == {"regress/trees"}
 
 
 def test_an_entry_that_names_an_unknown_sample_is_refused(monkeypatch):

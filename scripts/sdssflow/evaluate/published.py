@@ -90,8 +90,9 @@ def check_numbers(
         The entries.
     tables : mapping of (sample, task, split) to pandas.DataFrame
         The score tables of this run, as docs/architecture.md lists their columns.
-    reasons : mapping of sample to str
-        Why this run has no such sample, or another of its name, from `reasons_not_run`.
+    reasons : mapping of str to str
+        Why this run has no such sample, or another of its name, and of models by task and name how
+        they differ, from `reasons_not_run`.
     curves : mapping of (entry, sample, split, model) to list
         Ours of each bin of a curve, from `selections.binned_scores`.
     weighted : mapping of (entry, sample, split, model) to tuple or Refused
@@ -119,6 +120,10 @@ def check_numbers(
                     ours = _ours(number, each, tables, reasons)
                 found = [((math.nan, math.nan), number.value, ours)]
             about = _gaps(number, reasons)
+            because = "; ".join(
+                filter(None, [each.because, reasons.get(f"{number.task}/{each.model}")])
+            )
+            each = each.model_copy(update={"because": because})
             rows += [_row(name, number, each, *its) | about for its in found]
     return pd.DataFrame(rows, columns=COLUMNS)
 
