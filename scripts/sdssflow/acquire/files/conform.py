@@ -123,7 +123,8 @@ def _check_ids(source: SourceTable, made: Mapping[str, pa.Array]) -> None:
 def _labels(source: SourceTable, name: str, words: Mapping[str, str], defects: Defects) -> pa.Array:
     """Translate the file's words; an unknown word stops the import."""
     text = as_text(source, name)
-    defects.note(name, "missing", text.is_null().to_numpy(zero_copy_only=False), KEPT_AS_NULL)
+    missing = text.is_null().to_numpy(zero_copy_only=False)
+    defects.note(name, "missing", missing, KEPT_AS_NULL, source.first_row)
     place = pc.index_in(text, value_set=pa.array(list(words)))
     unknown = pc.and_(place.is_null(), text.is_valid()).to_numpy(zero_copy_only=False)
     if unknown.any():
