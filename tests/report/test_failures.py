@@ -50,6 +50,18 @@ def test_outliers_are_counted():
     ]
 
 
+def test_nearly_all_outliers_are_not_rounded_to_all():
+    frame = scores(model=["good", "bad"], metric="outlier_0.05", value=[0.995, 1.0])
+    assert failures.outliers(frame, "good")[0].endswith("(99.5 %).")
+    assert failures.outliers(frame, "bad")[0].endswith("(100 %).")
+
+
+def test_few_test_objects_are_told():
+    assert failures.few_objects(30) == []
+    assert failures.few_objects(1)[0].startswith("There is 1 test object: ")
+    assert "intervals that are too narrow" in failures.few_objects(29)[0]
+
+
 def test_the_weakest_class_and_the_commonest_mistake_are_named():
     recall = scores(
         model="good", metric="recall", subset=["STAR", "QSO", "GALAXY"], value=[0.9, 0.5, 0.99]

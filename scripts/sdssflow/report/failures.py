@@ -39,6 +39,7 @@ VARIABLES = {
     "zphot": "predicted redshifts",
 }  # bins of the truth are left out: nobody knows it of a new object
 WORST = 10
+FEW = 30  # objects of which a bootstrap draws too little of what others are like
 NEEDED = {"regress": ("row_id", "seed", "reference_mag", "zspec", "zphot"),
           "classify": ("row_id", "seed", "reference_mag", "spec_class")}  # fmt: skip
 PROBABILITY = "probability_"
@@ -61,6 +62,16 @@ def gain(scores: pd.DataFrame, best: str, baseline: str, metric: str) -> str:
     mine, other = (_with_interval(values.loc[model]) for model in (best, baseline))
     guess = f"with {baseline}, which looks at no feature, {other}."
     return f"With {best}, {label(metric)} is {mine}; {guess}"
+
+
+def few_objects(n: int) -> list[str]:
+    """Say of `n` test objects that intervals promise too much, if they are few."""
+    if n >= FEW:
+        return []
+    return [
+        f"There {'is 1 test object' if n == 1 else f'are {n} test objects'}: a bootstrap over so "
+        "few gives intervals that are too narrow, and models that it tells apart may be alike."
+    ]
 
 
 def worst_bins(scores: pd.DataFrame, by_bin: pd.DataFrame, best: str, metric: str) -> list[str]:
@@ -104,7 +115,7 @@ def outliers(scores: pd.DataFrame, best: str) -> list[str]:
             count = round(float(row["value"]) * float(row["n"]))
             sentences.append(
                 f"{count:,} of {int(row['n']):,} test objects have a normalised residual beyond "
-                f"{limit} ({100 * float(row['value']):.2g} %)."
+                f"{limit} ({100 * float(row['value']):.3g} %)."
             )
     return sentences
 

@@ -279,11 +279,13 @@ def _limits(items: list[Item], scores: ModelScores) -> list[str]:
     classes = scores.task == "classify"
     metric = "accuracy" if classes else scores.metric
     worst = failures.worst_bins(scores.scores, scores.by_bin, scores.best, metric)
+    few = failures.few_objects(scores.n)
     if not classes:
-        return [*failures.outliers(scores.scores, scores.best), *worst]
+        return [*few, *failures.outliers(scores.scores, scores.best), *worst]
     (path,) = (item.path for item in items if item.name == "confusion_table")
     confusion = read_table(path, CONFUSION_COLUMNS)
     return [
+        *few,
         *failures.weakest_class(scores.scores, scores.best),
         *failures.commonest_mistake(confusion, scores.best),
         *worst,
