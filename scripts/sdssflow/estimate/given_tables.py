@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sdssflow.acquire.checks import limits
+from sdssflow.acquire.checks import ARCHIVE_SENTINELS, limits
 from sdssflow.acquire.files.units import units_of_schema
 from sdssflow.acquire.schema import Column
 from sdssflow.acquire.units import equal, parse_unit
@@ -97,7 +97,7 @@ def _plausible(table: pa.Table, name: str, column: Column) -> np.ndarray:
     except (KeyError, pa.ArrowException) as error:
         raise BundleError(f"{name} is not one column of numbers: {error}") from None
     low, high = limits(column)
-    outside = (values < low) | (values > high)
+    outside = (values < low) | (values > high) | np.isin(values, ARCHIVE_SENTINELS)
     known = int((~np.isnan(values)).sum())
     if outside.sum() > known / 2:
         raise BundleError(
