@@ -56,10 +56,16 @@ def test_nearly_all_outliers_are_not_rounded_to_all():
     assert failures.outliers(frame, "bad")[0].endswith("(100 %).")
 
 
-def test_few_test_objects_are_told():
+def test_few_test_objects_are_told(tmp_path):
     assert failures.few_objects(30) == []
-    assert failures.few_objects(1)[0].startswith("There is 1 test object: ")
-    assert "intervals that are too narrow" in failures.few_objects(29)[0]
+    assert failures.few_objects(1)[0].startswith("With 1 test object, bootstrap intervals are too")
+    path = str(tmp_path / "predictions.parquet")
+    for groups in (5, 30):
+        group = [f"cell:{row % groups}" for row in range(2000)]
+        write_parquet(pa.table({"seed": [1] * 2000, "group": group}), path)
+        told = "".join(failures.few_objects(2000, path))
+        assert told.startswith("With 2,000 test objects in 5 groups, ") == (groups == 5)
+        assert bool(told) == (groups == 5)
 
 
 def test_the_weakest_class_and_the_commonest_mistake_are_named():

@@ -39,7 +39,7 @@ VARIABLES = {
     "zphot": "predicted redshifts",
 }  # bins of the truth are left out: nobody knows it of a new object
 WORST = 10
-FEW = 30  # objects of which a bootstrap draws too little of what others are like
+FEW = 30  # of what a bootstrap draws: too few to know what others are like
 NEEDED = {"regress": ("row_id", "seed", "reference_mag", "zspec", "zphot"),
           "classify": ("row_id", "seed", "reference_mag", "spec_class")}  # fmt: skip
 PROBABILITY = "probability_"
@@ -64,13 +64,23 @@ def gain(scores: pd.DataFrame, best: str, baseline: str, metric: str) -> str:
     return f"With {best}, {label(metric)} is {mine}; {guess}"
 
 
-def few_objects(n: int) -> list[str]:
-    """Say of `n` test objects that intervals promise too much, if they are few."""
-    if n >= FEW:
+def few_objects(n: int, predictions: str | None = None) -> list[str]:
+    """Say of `n` test objects that intervals promise too much, if they or their groups are few.
+
+    Groups are those of the first seed in `predictions`, where they are known: what the bootstrap
+    draws is a group.
+    """
+    groups = n
+    if predictions and "group" in read_schema(predictions).names:
+        frame = read_parquet(predictions, columns=["seed", "group"]).to_pandas()
+        groups = frame.loc[frame["seed"] == frame["seed"].min(), "group"].nunique()
+    if groups >= FEW:
         return []
+    objects = f"{n:,} test object{'' if n == 1 else 's'}"
+    in_groups = f" in {groups} group{'' if groups == 1 else 's'}" if groups < n else ""
     return [
-        f"There {'is 1 test object' if n == 1 else f'are {n} test objects'}: a bootstrap over so "
-        "few gives intervals that are too narrow, and models that it tells apart may be alike."
+        f"With {objects}{in_groups}, bootstrap intervals are too narrow, and models that they tell "
+        "apart may be alike."
     ]
 
 

@@ -219,7 +219,8 @@ def summarise(
     of_points = [item for item in items if item.name not in names]
     scores = read_scores(of_points, run, "classify" if task == "classify" else "regress")
     check_digests(scores, provenance.model_runs)
-    limits = _limits(of_points, scores)
+    few = failures.few_objects(scores.n, _paths(scores, provenance).get(scores.best))
+    limits = [*few, *_limits(of_points, scores)]
     parts = [(anchor, TASKS[task], of_points, scores)]
     cards = [model_card(scores, sample, limits, provenance)]
     densities = None
@@ -279,13 +280,11 @@ def _limits(items: list[Item], scores: ModelScores) -> list[str]:
     classes = scores.task == "classify"
     metric = "accuracy" if classes else scores.metric
     worst = failures.worst_bins(scores.scores, scores.by_bin, scores.best, metric)
-    few = failures.few_objects(scores.n)
     if not classes:
-        return [*few, *failures.outliers(scores.scores, scores.best), *worst]
+        return [*failures.outliers(scores.scores, scores.best), *worst]
     (path,) = (item.path for item in items if item.name == "confusion_table")
     confusion = read_table(path, CONFUSION_COLUMNS)
     return [
-        *few,
         *failures.weakest_class(scores.scores, scores.best),
         *failures.commonest_mistake(confusion, scores.best),
         *worst,
