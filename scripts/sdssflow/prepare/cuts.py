@@ -123,14 +123,13 @@ def _complete_columns(table: pa.Table, cut: settings.CompleteColumns) -> np.ndar
 
 
 def _magnitude_range(table: pa.Table, cut: settings.MagnitudeRange) -> np.ndarray:
-    return _between(
-        numbers(table, f"{cut.magnitudes}_mag_{cut.band}", _by(cut)), cut.minimum, cut.maximum
-    )
+    values = numbers(table, f"{cut.magnitudes}_mag_{cut.band}", _by(cut))
+    return _between(values, *map(_as_stored, (cut.minimum, cut.maximum)))
 
 
 def _magnitude_error(table: pa.Table, cut: settings.MagnitudeError) -> np.ndarray:
     errors = _magnitudes(table, cut.magnitudes, tuple(cut.bands), _by(cut), "err_")
-    return np.all(errors <= cut.maximum, axis=1)
+    return np.all(errors <= _as_stored(cut.maximum), axis=1)
 
 
 def _color_range(table: pa.Table, cut: settings.ColorRange) -> np.ndarray:
@@ -158,6 +157,11 @@ def _classes(table: pa.Table, cut: settings.Classes) -> np.ndarray:
 def _unique_objects(table: pa.Table, cut: settings.UniqueObjects) -> np.ndarray:
     require(table, "row_id", _by(cut))
     return first_rows(table, cut.radius_arcsec) == np.arange(table.num_rows)
+
+
+def _as_stored(limit: float | None) -> float | None:
+    """Return a limit as magnitudes are stored, so that it is included: as float32, 0.1 is more."""
+    return None if limit is None else float(np.float32(limit))
 
 
 def _between(values: np.ndarray, low: float | None, high: float | None) -> np.ndarray:
