@@ -86,11 +86,12 @@ def test_text_that_no_row_has_reads_back_as_text(tmp_path):
 
 
 def test_csv_reads_back_equal(tmp_path):
-    frame = pd.DataFrame({"x": [0.1, 1 / 3, np.nan], "text": ["a", "", "c,d"], "n": [1, 2, 3]})
+    texts = {"text": ["a", "", "c,d"], "partition": ["NA", "nan", "1e5"], "said": ["None", "a", ""]}
+    frame = pd.DataFrame({"x": [0.1, np.inf, np.nan], "n": [1, 2, 3], **texts})
     write_csv(frame, tmp_path / "t.csv")
     back = read_csv(tmp_path / "t.csv")
     assert back["x"].equals(frame["x"])
-    assert back["text"].tolist() == frame["text"].tolist()
+    assert back[[*texts]].to_dict("list") == texts
     assert b"\r" not in (tmp_path / "t.csv").read_bytes()
 
 

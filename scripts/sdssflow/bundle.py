@@ -24,12 +24,12 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, ValidationError
 
-from sdssflow.acquire.checks import limits
-from sdssflow.acquire.schema import BANDS, Column, columns_of
+from sdssflow.acquire.schema import BANDS, columns_of
 from sdssflow.configuration.declared import Declarations
 from sdssflow.configuration.features import Features
 from sdssflow.configuration.section import Section
-from sdssflow.configuration.targets import MANIFEST, MOST_BYTES, Task
+from sdssflow.configuration.targets import MANIFEST, MOST_BYTES, ClassPriors, Task
+from sdssflow.estimate.given_tables import BundleError, as_arrow, as_catalogue
 from sdssflow.estimate.tables import as_frame, as_table
 from sdssflow.files import file_digest, read_bounded
 from sdssflow.models.folders import ModelFolder, open_folder
@@ -37,7 +37,7 @@ from sdssflow.prepare.columns import described
 from sdssflow.prepare.extinction import CORRECTED
 from sdssflow.prepare.feature_columns import missing_bands
 from sdssflow.prepare.features import Measured, measured_features
-from sdssflow.tables import metadata, with_metadata
+from sdssflow.tables import metadata
 
 if TYPE_CHECKING:
     from sdssflow.estimate.classes import ClassModel
@@ -46,10 +46,6 @@ if TYPE_CHECKING:
 
 See = Callable[["Mixture", np.ndarray], None]
 FORMAT = "1.1"  # another first number: bundles of the one can't be read by the other
-
-
-class BundleError(ValueError):
-    """A bundle can't be used, or not for this table; the message says why and what to do."""
 
 
 class Manifest(Section):
@@ -164,21 +160,13 @@ class Bundle:
             raise BundleError(f"extinction_applied is {extinction_applied!r}: say True or False")
         if class_priors is not None and self.manifest.task != "classify":
             raise BundleError(f"model {self.manifest.name} gives redshifts: it takes no priors")
-        given = pa.Table.from_pandas(table, preserve_index=False) if frame else table
-        about = metadata(given.schema)
-        if extinction_applied is None and "extinction_applied" not in about:
-            raise BundleError(
-                "say whether the magnitudes are corrected for Galactic extinction: "
-                "extinction_applied=True or False; nothing here can tell"
-            )
-        stated = {
-            "extinction_applied": extinction_applied,
-            "magnitude_system": magnitude_system or about.get("magnitude_system", "asinh"),
-        }
-        given = with_metadata(given, **{k: v for k, v in stated.items() if v is not None})
-        dust = [f"extinction_{band}" for band in BANDS]
+        if class_priors is not None:
+            class_priors = _checked(class_priors)
+        given = as_arrow(table) if frame else table
         known = columns_of(self.manifest.declared)
-        given = plausible(given, {name: known[name] for name in (*self.manifest.columns, *dust)})
+        needed = (*self.manifest.columns, *(f"extinction_{band}" for band in BANDS))
+        stated = {"extinction_applied": extinction_applied, "magnitude_system": magnitude_system}
+        given = as_catalogue(given, {name: known[name] for name in needed}, stated)
         made = as_table(self.columns(given, threads, class_priors=class_priors))
         for name in ("dec", "ra", "objid"):
             if name in given.column_names:
@@ -297,38 +285,21 @@ class Bundle:
         return RedshiftModel.open(self.folder, self.manifest.tomographic_edges)
 
 
+def _checked(priors: Mapping[str, float]) -> dict[str, float]:
+    try:
+        return ClassPriors.model_validate(dict(priors)).model_dump()
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, ["class_priors", *first["loc"]]))
+        raise BundleError(f"{place}: {first['msg']}") from None
+
+
 def _spread(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
     """Return values of the usable rows among all, NaN or 255 in between."""
     fill = np.nan if values.dtype.kind == "f" else 255
     spread = np.full(len(usable), fill, np.uint8 if values.dtype == bool else values.dtype)
     spread[usable] = values
     return spread
-
-
-def plausible(table: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
-    """Return a table with null for what can't be, as -9999, and refuse columns that are mostly so.
-
-    BundleError if most values of a column are outside of its range: fluxes, say.
-    """
-    for name in (name for name in columns if name in table.column_names):
-        try:
-            values = table[name].cast(pa.float64()).to_numpy().copy()
-        except (KeyError, pa.ArrowException) as error:
-            raise BundleError(f"{name} is not one column of numbers: {error}") from None
-        low, high = limits(columns[name])
-        outside = (values < low) | (values > high)
-        known = int((~np.isnan(values)).sum())
-        if outside.sum() > known / 2:
-            raise BundleError(
-                f"{name}: {outside.sum()} of {known} values are outside [{low:g}, {high:g}]; are "
-                "they fluxes, or numbers for missing ones? Give magnitudes, and null where there "
-                "is none"
-            )
-        if outside.any():
-            values[outside] = np.nan
-            found = pa.array(values, table.schema.field(name).type, from_pandas=True, safe=False)
-            table = table.set_column(table.column_names.index(name), name, found)
-    return table
 
 
 def load(path: str | Path) -> Bundle:

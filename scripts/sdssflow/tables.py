@@ -221,6 +221,9 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     """Read a result table written by `write_csv`; text columns keep an empty cell as ''."""
     import pandas as pd
 
-    frame = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, "str"))
+    # a file of a target may be called NA.csv: only an empty cell is none
+    frame = pd.read_csv(
+        path, dtype=dict.fromkeys(TEXTS, "str"), keep_default_na=False, na_values=[""]
+    )
     text = frame.select_dtypes(include=["object", "string"]).columns
     return frame.assign(**{name: frame[name].fillna("") for name in text})

@@ -3,6 +3,7 @@
 import json
 import shutil
 import zipfile
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ import pytest
 from sdssflow import bundle
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.bundle import BundleError
+from sdssflow.tables import with_metadata
 from tests.estimate.conftest import Named, bundled, script, sky, without_truth
 
 
@@ -158,6 +160,17 @@ def test_what_is_missing_is_flagged_and_gets_no_number(objects, models):
     check_gone(table, pa.array([-9999.0, 17.0, np.inf, 17.0], pa.float32()), models)
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.decimal128(9, 4), pa.float64()])
+def test_what_is_missing_is_found_whatever_the_type_of_a_column(objects, models, kind):
+    table = without_truth(objects.slice(0, 4))
+    gone = [None, 17.0, -9999.0, 17.0]
+    if pa.types.is_string(kind):
+        gone = ["nan", "17.0", "-9999", "17"]
+    elif pa.types.is_decimal(kind):
+        gone = [None if value is None else Decimal(int(value)) for value in gone]
+    check_gone(table, pa.array(gone, kind), models)
+
+
 def check_gone(table, gone, models):
     table = table.set_column(table.column_names.index("model_mag_u"), "model_mag_u", gone)
     for model in models:
@@ -190,6 +203,26 @@ def check_gone(table, gone, models):
             "fluxes",
         ),
         (lambda t: t, {"extinction_applied": "raw"}, "'raw': say True or False"),
+        (
+            lambda t: with_metadata(t, extinction_applied=True),
+            {},
+            "extinction_applied is False as you say, True by the table's own metadata",
+        ),
+        (
+            lambda t: with_unit(t, "model_mag_g", "nanomaggy"),
+            {},
+            "model_mag_g is in mag, the table gives it in 'nanomaggy'",
+        ),
+        (
+            lambda t: with_unit(t, "extinction_r", "mmag"),
+            {},
+            "extinction_r is in mag, the table gives it in 'mmag'",
+        ),
+        (
+            lambda t: t.to_pandas().astype({"model_mag_u": ">f8"}),
+            {},
+            "the frame can't be read .*column model_mag_u with type >f8",
+        ),
         (lambda t: t.to_pydict(), {}, "give a pyarrow.Table or a pandas.DataFrame"),
         (lambda t: t.append_column("model_mag_u", t["model_mag_u"]), {}, "exists 2 times"),
         (
@@ -204,6 +237,33 @@ def test_what_the_model_was_not_trained_on_is_refused(objects, models, change, a
     for model in models:
         with pytest.raises(BundleError, match=words):
             model.estimate(given, **{"extinction_applied": False, **about})
+
+
+def with_unit(table, name, unit):
+    place = table.column_names.index(name)
+    return table.set_column(place, table.field(name).with_metadata({"unit": unit}), table[name])
+
+
+def test_units_that_are_the_catalogue_s_are_taken(objects, models):
+    given = without_truth(objects.slice(0, 5))
+    stated = with_unit(with_unit(given, "model_mag_g", "AB mag"), "extinction_r", "--")
+    for model in models:
+        found = [model.estimate(table, extinction_applied=False) for table in (given, stated)]
+        assert found[0].equals(found[1])
+
+
+@pytest.mark.parametrize(
+    ("priors", "words"),
+    [
+        ({"GALAXY": 0.5, "QSO": 0.5}, "class_priors.STAR: Field required"),
+        ({"GALAXY": -1.0, "QSO": 1.0, "STAR": 1.0}, "class_priors.GALAXY: .*greater than 0"),
+        ({"GALAXY": 0.5, "QSO": 0.2, "STAR": 0.2}, "sum to 0.9; they must sum to 1"),
+    ],
+)
+def test_priors_that_are_no_mix_of_classes_are_refused(objects, classes, priors, words):
+    given = without_truth(objects.slice(0, 5))
+    with pytest.raises(BundleError, match=words):
+        bundle.load(classes).estimate(given, extinction_applied=False, class_priors=priors)
 
 
 def test_a_model_of_redshifts_takes_no_priors(objects, redshifts):

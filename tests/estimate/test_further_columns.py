@@ -13,6 +13,7 @@ from sdssflow.configuration.features import Features
 from sdssflow.configuration.sources import FileSource
 from sdssflow.configuration.targets import AppliedModel, Target
 from sdssflow.estimate import command
+from sdssflow.estimate.given_tables import as_catalogue
 from sdssflow.estimate.partitions import Partition
 from sdssflow.estimate.streaming import estimate_partition
 from sdssflow.prepare.features import build_features
@@ -92,6 +93,25 @@ def test_a_bare_table_is_estimated_and_says_which_bands_it_lacks(model, objects)
     # what is a limit is no magnitude either
     assert ((lacking == "") == objects["wise_mag_err_w1"].is_valid().to_numpy()).all()
     assert found["class"].null_count == 0  # trees take what is missing
+
+
+def test_what_archives_write_where_nothing_was_measured_is_missing_in_any_column():
+    without_range = Column(pa.float64(), "", None, None, "a ratio", "not_observed")
+    given = pa.table({"ratio": pa.array([-9999, 5000], pa.int32())})
+    stated = {"extinction_applied": True, "magnitude_system": None}
+    found = as_catalogue(given, {"ratio": without_range}, stated)
+    assert found["ratio"].to_pylist() == [None, 5000]
+
+
+def test_a_column_with_an_impossible_value_is_still_asked_for_its_unit(model, objects):
+    place, values = objects.column_names.index("parallax"), objects["parallax"].to_pylist()
+    said = field("parallax", {"parallax": PARALLAX._replace(missing="not_observed")})
+    given = without_truth(objects).set_column(
+        place - 3, said, pa.array([5000.0, *values[1:]], pa.float64())
+    )
+    assert given.column_names[place - 3] == "parallax"
+    with pytest.raises(BundleError, match="trained on 'parallax' in mas, missing where not_"):
+        model.estimate(given, extinction_applied=False)
 
 
 @pytest.mark.parametrize("name", ["parallax", "wise_mag_w3", "wise_mag_err_w3"])

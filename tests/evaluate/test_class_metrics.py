@@ -29,6 +29,7 @@ from sdssflow.evaluate.tables import (
     Predictions,
     combined_digest,
     read_predictions,
+    score_rows,
 )
 from sdssflow.tables import with_metadata, write_parquet
 
@@ -191,6 +192,16 @@ def test_number_of_objects_is_that_of_the_class():
     numbers = dict(zip([(m.name, m.subset) for m in scores.metrics], scores.n, strict=True))
     assert numbers["accuracy", "all"] == 400
     assert numbers["recall", "QSO"] == (truth == 1).sum()
+
+
+def test_a_class_that_is_always_found_is_no_more_certain_than_its_number():
+    truth = np.repeat([0, 1], [40, 3])
+    scores = class_scores(truth, np.eye(3)[truth], draws(len(truth)), SETTINGS)
+    rows = {(row["metric"], row["subset"]): row for row in score_rows(scores, 0.95, {}, {}, "")}
+    for name, n in (("GALAXY", 40), ("QSO", 3)):
+        recall = rows["recall", name]
+        assert recall["upper"] == 1
+        assert recall["lower"] == pytest.approx(0.025 ** (1 / n))
 
 
 def test_sums_do_not_depend_on_blocks(monkeypatch):

@@ -82,6 +82,7 @@ def test_models_share_the_bins_and_those_of_zphot_take_in_what_lies_beyond():
         ([1, 1, 1, 1, 9], 4, [1, 9]),
         ([np.nan, 5, 6], 1, [5, 6]),
         ([np.nan], 3, []),
+        ([7, 7, np.nan], 3, [7, 7]),
     ],
 )
 def test_edges(values, bins, edges):
@@ -92,3 +93,4 @@ def test_bin_numbers_hold_both_ends():
     edges = np.array([0.0, 1.0, 2.0])
     values = np.array([-0.1, 0, 0.99, 1, 2, 2.1, np.nan])
     assert bin_numbers(values, edges).tolist() == [-1, 0, 0, 1, 1, -1, -1]
+    assert bin_numbers(np.array([6, 7, 8]), np.array([7, 7])).tolist() == [-1, 0, -1]

@@ -47,6 +47,16 @@ def test_limits_are_included_and_missing_values_are_in_no_range():
     assert 2 not in kept.column("row_id").to_pylist()
 
 
+def test_magnitudes_at_a_limit_are_kept_although_they_are_stored_as_float32():
+    values = np.tile([0.05, 0.1, 17.77, 18.3], 50)
+    columns = {f"model_mag_err_{band}": np.where(values < 1, values, 0.0) for band in "gri"}
+    table = make_catalogue(model_mag_r=np.where(values > 1, values, 18.0), **columns)
+    cuts = [{"cut": "magnitude_error", "maximum": limit} for limit in (0.1, 0.05)]
+    assert [apply_cuts(table, read(cut))[0].num_rows for cut in cuts] == [200, 150]
+    within = {"cut": "magnitude_range", "band": "r", "minimum": 17.77, "maximum": 18.3}
+    assert apply_cuts(table, read(within))[0].num_rows == 200
+
+
 def test_redshift_exactly_zero_goes_and_nearly_zero_stays():
     redshift = np.full(200, 0.1)
     redshift[:2] = [0.0, 1e-9]

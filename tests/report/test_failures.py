@@ -50,6 +50,24 @@ def test_outliers_are_counted():
     ]
 
 
+def test_nearly_all_outliers_are_not_rounded_to_all():
+    frame = scores(model=["good", "bad"], metric="outlier_0.05", value=[0.995, 1.0])
+    assert failures.outliers(frame, "good")[0].endswith("(99.5 %).")
+    assert failures.outliers(frame, "bad")[0].endswith("(100 %).")
+
+
+def test_few_test_objects_are_told(tmp_path):
+    assert failures.few_objects(30) == []
+    assert failures.few_objects(1)[0].startswith("With 1 test object, bootstrap intervals are too")
+    path = str(tmp_path / "predictions.parquet")
+    for groups in (5, 30):
+        group = [f"cell:{row % groups}" for row in range(2000)]
+        write_parquet(pa.table({"seed": [1] * 2000, "group": group}), path)
+        told = "".join(failures.few_objects(2000, path))
+        assert told.startswith("With 2,000 test objects in 5 groups, ") == (groups == 5)
+        assert bool(told) == (groups == 5)
+
+
 def test_the_weakest_class_and_the_commonest_mistake_are_named():
     recall = scores(
         model="good", metric="recall", subset=["STAR", "QSO", "GALAXY"], value=[0.9, 0.5, 0.99]

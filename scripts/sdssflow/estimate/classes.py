@@ -9,6 +9,7 @@ import numpy as np
 
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.classify.decisions import set_codes
+from sdssflow.estimate.given_tables import BundleError
 from sdssflow.models.fast_predictions import quicken
 from sdssflow.models.folders import ModelFolder, class_probabilities
 
@@ -43,8 +44,6 @@ class ClassModel:
     def require_known_mix(self) -> None:
         """Raise BundleError if the probabilities are not those for the mix of the training part."""
         if not self.knows_mix:
-            from sdssflow.bundle import BundleError
-
             raise BundleError(
                 "the probabilities of this classifier are for no known mix of classes "
                 "(class_weight: balanced without calibration): calibrate it, or leave "

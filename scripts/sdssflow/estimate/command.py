@@ -57,7 +57,8 @@ def main(arguments: Sequence[str]) -> None:
     except ValidationError as error:
         found = error.errors()[0]
         place = ".".join(map(str, ["source", *found["loc"]]))
-        raise SystemExit(f"{asked.columns}: {place}: {found['msg']}") from None
+        of = asked.table if place == "source.path" else asked.columns
+        raise SystemExit(f"{of}: {place}: {found['msg']}") from None
 
 
 def _estimate(asked: argparse.Namespace) -> None:

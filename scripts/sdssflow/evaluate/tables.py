@@ -104,11 +104,16 @@ def counts_by_seed(
 def equal_count_edges(values: np.ndarray, bins: int) -> np.ndarray:
     """Return the ascending edges of `bins` bins that hold equal numbers of `values`, NaN left out.
 
-    There are fewer where values repeat too often, and no edges if there are no values.
+    There are fewer where values repeat too often, one for values that are all the same, and no
+    edges if there are no values.
+
+    >>> equal_count_edges(np.array([1.0, 2.0, 3.0, 5.0]), 2), equal_count_edges(np.ones(4), 2)
+    (array([1. , 2.5, 5. ]), array([1., 1.]))
     """
     finite = np.asarray(values, dtype=float)
     finite = finite[np.isfinite(finite)]
-    return np.unique(np.quantile(finite, np.linspace(0, 1, bins + 1))) if len(finite) else finite
+    edges = np.unique(np.quantile(finite, np.linspace(0, 1, bins + 1))) if len(finite) else finite
+    return edges.repeat(2) if len(edges) == 1 else edges
 
 
 def bin_numbers(values: np.ndarray, edges: np.ndarray) -> np.ndarray:

@@ -115,18 +115,24 @@ def _complete_columns(table: pa.Table, cut: settings.CompleteColumns) -> np.ndar
     return np.logical_and.reduce([np.isfinite(its) for its in values])
 
 
-def _in_range(table: pa.Table, cut: settings.MagnitudeRange | settings.RedshiftRange) -> np.ndarray:
+def _magnitude_range(table: pa.Table, cut: settings.MagnitudeRange) -> np.ndarray:
     [values] = _values(table, cut)
-    return _between(values, cut.minimum, cut.maximum)
+    return _between(values, *map(_as_stored, (cut.minimum, cut.maximum)))
 
 
 def _magnitude_error(table: pa.Table, cut: settings.MagnitudeError) -> np.ndarray:
-    return np.logical_and.reduce([errors <= cut.maximum for errors in _values(table, cut)])
+    limit = _as_stored(cut.maximum)
+    return np.logical_and.reduce([errors <= limit for errors in _values(table, cut)])
 
 
 def _color_range(table: pa.Table, cut: settings.ColorRange) -> np.ndarray:
     colors = [a - b for a, b in pairwise(_values(table, cut))]
     return np.logical_and.reduce([_between(its, cut.minimum, cut.maximum) for its in colors])
+
+
+def _redshift_range(table: pa.Table, cut: settings.RedshiftRange) -> np.ndarray:
+    [values] = _values(table, cut)
+    return _between(values, cut.minimum, cut.maximum)
 
 
 def _nonzero_redshift(table: pa.Table, cut: settings.NonzeroRedshift) -> np.ndarray:
@@ -147,6 +153,11 @@ def _unique_objects(table: pa.Table, cut: settings.UniqueObjects) -> np.ndarray:
     return first_rows(table, cut.radius_arcsec) == np.arange(table.num_rows)
 
 
+def _as_stored(limit: float | None) -> float | None:
+    """Return a limit as magnitudes are stored, so that it is included: as float32, 0.1 is more."""
+    return None if limit is None else float(np.float32(limit))
+
+
 def _between(values: np.ndarray, low: float | None, high: float | None) -> np.ndarray:
     # a missing value is in no range: NaN compares false
     keep = np.isfinite(values)
@@ -164,10 +175,10 @@ def _by(cut: settings.Cut) -> str:
 MASKS: dict[str, Callable[[pa.Table, Any], np.ndarray]] = {
     "complete_photometry": _complete_photometry,
     "complete_columns": _complete_columns,
-    "magnitude_range": _in_range,
+    "magnitude_range": _magnitude_range,
     "magnitude_error": _magnitude_error,
     "color_range": _color_range,
-    "redshift_range": _in_range,
+    "redshift_range": _redshift_range,
     "nonzero_redshift": _nonzero_redshift,
     "z_warning": _z_warning,
     "classes": _classes,

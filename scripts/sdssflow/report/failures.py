@@ -39,6 +39,7 @@ VARIABLES = {
     "zphot": "predicted redshifts",
 }  # bins of the truth are left out: nobody knows it of a new object
 WORST = 10
+FEW = 30  # of what a bootstrap draws: too few to know what others are like
 NEEDED = {"regress": ("row_id", "seed", "reference_mag", "zspec", "zphot"),
           "classify": ("row_id", "seed", "reference_mag", "spec_class")}  # fmt: skip
 PROBABILITY = "probability_"
@@ -61,6 +62,26 @@ def gain(scores: pd.DataFrame, best: str, baseline: str, metric: str) -> str:
     mine, other = (_with_interval(values.loc[model]) for model in (best, baseline))
     guess = f"with {baseline}, which looks at no feature, {other}."
     return f"With {best}, {label(metric)} is {mine}; {guess}"
+
+
+def few_objects(n: int, predictions: str | None = None) -> list[str]:
+    """Say of `n` test objects that intervals promise too much, if they or their groups are few.
+
+    Groups are those of the first seed in `predictions`, where they are known: what the bootstrap
+    draws is a group.
+    """
+    groups = n
+    if predictions and "group" in read_schema(predictions).names:
+        frame = read_parquet(predictions, columns=["seed", "group"]).to_pandas()
+        groups = frame.loc[frame["seed"] == frame["seed"].min(), "group"].nunique()
+    if groups >= FEW:
+        return []
+    objects = f"{n:,} test object{'' if n == 1 else 's'}"
+    in_groups = f" in {groups} group{'' if groups == 1 else 's'}" if groups < n else ""
+    return [
+        f"With {objects}{in_groups}, bootstrap intervals are too narrow, and models that they tell "
+        "apart may be alike."
+    ]
 
 
 def worst_bins(scores: pd.DataFrame, by_bin: pd.DataFrame, best: str, metric: str) -> list[str]:
@@ -104,7 +125,7 @@ def outliers(scores: pd.DataFrame, best: str) -> list[str]:
             count = round(float(row["value"]) * float(row["n"]))
             sentences.append(
                 f"{count:,} of {int(row['n']):,} test objects have a normalised residual beyond "
-                f"{limit} ({100 * float(row['value']):.2g} %)."
+                f"{limit} ({100 * float(row['value']):.3g} %)."
             )
     return sentences
 

@@ -219,7 +219,8 @@ def summarise(
     of_points = [item for item in items if item.name not in names]
     scores = read_scores(of_points, run, "classify" if task == "classify" else "regress")
     check_digests(scores, provenance.model_runs)
-    limits = _limits(of_points, scores)
+    few = failures.few_objects(scores.n, _paths(scores, provenance).get(scores.best))
+    limits = [*few, *_limits(of_points, scores)]
     parts = [(anchor, TASKS[task], of_points, scores)]
     cards = [model_card(scores, sample, limits, provenance)]
     densities = None

@@ -8,10 +8,12 @@ import pytest
 from astropy.io.votable import from_table, writeto
 from astropy.table import Table
 
+from sdssflow.acquire.checks import Defects
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.files import text_checks, votable
+from sdssflow.acquire.files.conform import conform_block
 from sdssflow.acquire.files.readers import read_blocks, read_source
-from tests.acquire.files.good_table import ROWS, good_columns, good_frame, source, write
+from tests.acquire.files.good_table import ROWS, good_columns, good_frame, imported, source, write
 from tests.acquire.files.test_hdf5 import compound, vaex
 
 UNSIGNED = {"specObjID": str}  # VOTable has no such integers of 64 bits
@@ -40,6 +42,12 @@ def arrow(path):
         file.write_table(pa.Table.from_pandas(good_frame()), max_chunksize=4)
 
 
+def categories(path):
+    frame = good_frame()
+    named = {name: frame[name].astype("category") for name in ("objID", "class", "plate", "r")}
+    frame.assign(**named).to_parquet(path)
+
+
 def of_votable(form, masked=()):
     def write_it(path):
         table = Table.from_pandas(good_frame().astype(UNSIGNED))
@@ -66,6 +74,7 @@ WRITERS = {
         for name in ("csv", "csv.gz", "ecsv", "fits", "vot", "parquet", "npy", "h5")
     },
     "a.arrow": arrow,
+    "categories.parquet": categories,
     "binary.vot": of_votable("binary"),
     "binary2.vot": of_votable("binary2", masked=(6, 11)),
     "rows.vot": of_votable("tabledata", masked=(6, 11)),
@@ -87,6 +96,24 @@ def test_blocks_have_the_rows_of_the_whole_once_and_in_order(file, tmp_path):
     parts = [in_blocks(path, number, 3, 3) for number in range(3)]
     assert pa.concat_tables(table for _, table in parts).equals(whole)
     assert [places[0][0] for places, _ in parts] == [0, 4, 8]
+
+
+def test_defects_name_the_row_of_the_file(tmp_path):
+    frame = good_frame().astype({"objID": object})
+    frame.loc[7, "objID"] = frame.loc[8, "objID"] = None
+    frame.loc[9, "objID"] = 0
+    frame.loc[11, "objID"] = frame.loc[10, "objID"]
+    frame.loc[8, "class"] = ""
+    path = write(frame, tmp_path / "a.csv")
+    whole = imported(path)[1]
+    assert whole["example_row"].tolist() == [7, 9, 11, 8]
+    defects = Defects()
+    for block in read_blocks(path, source(path), rows=5):
+        conform_block(block, source(path), defects)
+    columns = ["column", "defect"]
+    assert defects.frame().sort_values(columns).to_dict("list") == whole.sort_values(
+        columns
+    ).to_dict("list")
 
 
 def test_texts_and_flags_of_vaex_are_those_of_their_rows(tmp_path):

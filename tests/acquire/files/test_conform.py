@@ -106,6 +106,17 @@ def test_zero_redshifts_are_counted_and_kept():
     assert defects.values.tolist() == [["zspec", "exactly zero", 2, "kept", 0]]
 
 
+def test_positions_of_zeros_are_none():
+    catalogue, defects = check(ra=[0.0, 0.0, 9.0] + [1.0] * 5, dec=[0.0, 8.0, 0.0] + [0.0] * 5)
+    assert catalogue["ra"].to_pylist() == [None, 0.0, 9.0] + [1.0] * 5
+    assert catalogue["dec"].to_pylist() == [None, 8.0, 0.0] + [0.0] * 5
+    said = "ra and dec exactly zero"
+    assert defects.values.tolist() == [
+        ["ra", said, 1, "set to null", 0],
+        ["dec", said, 1, "set to null", 0],
+    ]
+
+
 def test_failed_redshift_errors_become_null():
     catalogue, defects = check(zspec=[0.1] * ROWS, zspec_err=[-4.0] + [1e-5] * (ROWS - 1))
     assert catalogue["zspec_err"].to_pylist()[0] is None

@@ -192,6 +192,8 @@ def to_arrow(path: str, column: str, values: Any, index: int | None) -> pa.Array
         For vectors without `index`, `index` without vectors or beyond them, and types that are
         neither numbers nor text.
     """
+    if isinstance(values, pa.DictionaryArray):
+        values = values.dictionary_decode()
     if isinstance(values, pa.Array):
         kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
         _check_vectors(path, column, any(is_kind(values.type) for is_kind in kinds), index)

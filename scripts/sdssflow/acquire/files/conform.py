@@ -16,7 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sdssflow.acquire.checks import KEPT_AS_NULL, Defects, is_bookkeeping, limits, measured
+from sdssflow.acquire.checks import (
+    KEPT_AS_NULL,
+    SET_TO_NULL,
+    Defects,
+    is_bookkeeping,
+    limits,
+    measured,
+)
 from sdssflow.acquire.errors import nearest
 from sdssflow.acquire.files.readers import SourceTable, read_source
 from sdssflow.acquire.files.units import unit_factors
@@ -92,6 +99,7 @@ def conform_block(source: SourceTable, settings: FileContent, defects: Defects) 
                 refuse=partial(_refuse, source, name),
             )
     _check_ids(source, made)
+    _no_positions(source, made, defects)
     return pa.table(list(made.values()), schema=pa.schema([field(n, source.known) for n in made]))
 
 
@@ -120,10 +128,21 @@ def _check_ids(source: SourceTable, made: Mapping[str, pa.Array]) -> None:
             )
 
 
+def _no_positions(source: SourceTable, made: dict[str, pa.Array], defects: Defects) -> None:
+    """Make positions null that are 0, 0: no object has none but zeros, and all would be one."""
+    if "ra" in made:
+        nowhere = pc.and_(*(pc.equal(made[name], 0.0).fill_null(False) for name in ("ra", "dec")))
+        where = nowhere.to_numpy(zero_copy_only=False)
+        for name in ("ra", "dec"):
+            made[name] = pc.if_else(nowhere, pa.scalar(None, pa.float64()), made[name])
+            defects.note(name, "ra and dec exactly zero", where, SET_TO_NULL, source.first_row)
+
+
 def _labels(source: SourceTable, name: str, words: Mapping[str, str], defects: Defects) -> pa.Array:
     """Translate the file's words; an unknown word stops the import."""
     text = as_text(source, name)
-    defects.note(name, "missing", text.is_null().to_numpy(zero_copy_only=False), KEPT_AS_NULL)
+    missing = text.is_null().to_numpy(zero_copy_only=False)
+    defects.note(name, "missing", missing, KEPT_AS_NULL, source.first_row)
     place = pc.index_in(text, value_set=pa.array(list(words)))
     unknown = pc.and_(place.is_null(), text.is_valid()).to_numpy(zero_copy_only=False)
     if unknown.any():

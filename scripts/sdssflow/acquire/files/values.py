@@ -159,9 +159,9 @@ def identifiers(
     if not pa.types.is_integer(values.type):
         values = _decimal(as_text(source, name, values))
         _check_digits(source, name, values)
-    defects.note(name, "missing", _mask(values.is_null()), KEPT_AS_NULL)
+    defects.note(name, "missing", _mask(values.is_null()), KEPT_AS_NULL, source.first_row)
     void = _mask(pc.is_in(values, value_set=_no_ids(sentinels, values.type)))
-    defects.note(name, "no id", void, SET_TO_NULL)
+    defects.note(name, "no id", void, SET_TO_NULL, source.first_row)
     values = pc.if_else(pa.array(void), pa.scalar(None, values.type), values)
     kind = source.known[name].type
     row = first_failure(values, kind)
@@ -184,7 +184,7 @@ def identifiers(
         )
     repeated = _repeated(ids)
     _check_not_rounded(source, name, ids, repeated)
-    defects.note(name, "duplicate", repeated, KEPT)
+    defects.note(name, "duplicate", repeated, KEPT, source.first_row)
     return ids
 
 
