@@ -22,7 +22,7 @@ from sdssflow.acquire.errors import CatalogueError, unknown_column
 from sdssflow.acquire.files.containers import check_declared
 
 ELEMENT = re.compile(r"(?P<name>.+)\[(?P<index>\d+)\]")
-REPAIR = "The file may be cut short or of another format; fetch it again or set source.format."
+ALL_ROWS = sys.maxsize  # asked for at once, where a table is read as a whole
 ASTROPY_ROWS = 32_768  # most that astropy gets at once: of text it makes many times its size
 MASK = ".mask"  # astropy writes a masked column as two: its values, and where they mean nothing
 
@@ -72,7 +72,7 @@ class Part(NamedTuple):
 
         `total` is how many rows the file has; not needed where there is one part.
         """
-        first, last = (0, sys.maxsize) if total is None else self.rows(total)
+        first, last = (0, ALL_ROWS) if total is None else self.rows(total)
         start = 0
         for size, made in pieces:
             low, high = max(first - start, 0), min(last - start, size)

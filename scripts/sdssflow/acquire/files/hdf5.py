@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sdssflow.acquire.errors import CatalogueError
+from sdssflow.acquire.errors import REPAIR, CatalogueError
 from sdssflow.acquire.files.columns import (
-    REPAIR,
     FileColumns,
     Part,
     check_lengths,
@@ -35,33 +34,27 @@ MEANS_NOTHING = ("_FillValue", "missing_value")  # attributes of netCDF
 PACKED = {"scale_factor": 1, "add_offset": 0}
 
 
-def read_hdf5(path: str, columns: dict[str, str], table: str | int | None) -> pa.Table:
-    """Read the mapped columns of an HDF5 file; see `mapped_table`.
+def hdf5_blocks(
+    path: str, columns: dict[str, str], table: str | int | None, part: Part, rows: int
+) -> Iterator[tuple[int, pa.Table]]:
+    """Yield first row and mapped columns of each block of a part of a file; see `mapped_table`.
 
     `table` is the path inside the file of one of the layouts of `hdf5_layouts`; by default the
     root group if it holds datasets, else the only table. Values that lie in another file or were
     never written are refused.
     """
-    with _table(path, table) as (found, _):
-        return mapped_table(path, columns, found(slice(None)))
-
-
-def hdf5_blocks(
-    path: str, columns: dict[str, str], table: str | int | None, part: Part, rows: int
-) -> Iterator[tuple[int, pa.Table]]:
-    """Yield first row and mapped columns of each block of a part of an HDF5 file, likewise."""
     with _table(path, table) as (found, length):
         needed = needed_columns(path, columns, found(slice(None)))
-        lengths = {name: length(name) for name in needed}
+        lengths = {name: n for name in needed if (n := length(name)) is not None}
         check_lengths(path, lengths)
-        for block in part.slices(next(iter(lengths.values())), rows):
+        for block in part.slices(next(iter(lengths.values()), 1), rows):
             yield block.start, mapped_table(path, columns, found(block))
 
 
 @contextlib.contextmanager
 def _table(
     path: str, table: str | int | None
-) -> Iterator[tuple[Callable[[slice], FileColumns], Callable[[str], int]]]:
+) -> Iterator[tuple[Callable[[slice], FileColumns], Callable[[str], int | None]]]:
     """Open a table; yield what gives its columns for some rows, and how long a column is."""
     import h5py
 
@@ -150,11 +143,11 @@ def _compound_units(path: str, node: Any) -> dict[str, str]:
     return found
 
 
-def _length(stored: Stored) -> int:
-    """Return how many rows a column has; what is no column is left to `_values`."""
+def _length(stored: Stored) -> int | None:
+    """Return how many rows a column has; None of what is no column, which `_values` refuses."""
     if stored.vaex is not None and "indices" in stored.vaex:
         return max(len(stored.vaex["indices"]) - 1, 0)
-    return stored.dataset.shape[0] if stored.dataset.shape else 1
+    return stored.dataset.shape[0] if stored.dataset.shape else None
 
 
 def _values(path: str, name: str, stored: Stored, rows: slice) -> Any:
@@ -217,7 +210,7 @@ def _enumerated(path: str, name: str, values: np.ndarray, words: dict[str, int])
 def _vaex_texts(stored: Stored, rows: slice) -> pa.Array:
     """Return the texts of vaex: one run of bytes, where each begins, bits where one is there."""
     indices = stored.vaex["indices"]
-    first, last, _ = rows.indices(_length(stored))
+    first, last, _ = rows.indices(_length(stored) or 0)
     ends = indices[first : last + 1].astype(np.int64) - int(indices[0])
     raw, bitmap = stored.dataset[ends[0] : ends[-1]], None
     if "null_bitmap" in stored.vaex:

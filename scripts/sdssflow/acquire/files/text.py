@@ -35,7 +35,6 @@ EXCEL = "sep="  # Excel's line about the separator
 BACKSLASH = "\\x"
 NOTHING = " \t\r\n,;|\ufeff"
 HEADER_LINES = 20  # names in quotes may hold line breaks
-WHOLE_ROWS = 1 << 20  # in a piece, where all are wanted
 HEADER_ADVICE = (
     "The first line that is neither empty nor begins with # has to name the columns, separated by "
     "commas, semicolons, tabs, bars or blanks: take out what stands above it, or save the table as "
@@ -57,12 +56,6 @@ class Layout(NamedTuple):
     def parsed_separator(self) -> str:
         """What stands between the values when they are parsed."""
         return "\t" if self.separator == " " else self.separator
-
-
-def read_text(path: str, columns: dict[str, str], header: bool = True) -> pa.Table:
-    """Read the mapped columns of a table of text as a whole; see `text_blocks`."""
-    blocks = [table for _, table in text_blocks(path, columns, header, Part(0, 1), WHOLE_ROWS)]
-    return pa.concat_tables(blocks) if blocks else pa.table({name: [] for name in columns})
 
 
 def text_blocks(

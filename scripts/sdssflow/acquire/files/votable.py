@@ -19,10 +19,10 @@ from xml.parsers.expat import ExpatError
 
 import pyarrow as pa
 
-from sdssflow.acquire.errors import CatalogueError
+from sdssflow.acquire.errors import REPAIR, CatalogueError
 from sdssflow.acquire.files.columns import (
+    ALL_ROWS,
     ASTROPY_ROWS,
-    REPAIR,
     FileColumns,
     Part,
     mapped_table,
@@ -35,13 +35,6 @@ from sdssflow.acquire.votable_nulls import TEXTS, masked, null_flags, unpack, wh
 MOST_AS_A_WHOLE = 200_000_000  # bytes of a file that can't be read in blocks
 
 
-def read_votable(path: str, columns: dict[str, str], table: str | int | None) -> pa.Table:
-    """Read the mapped columns of a VOTable as a whole; see `votable_blocks`."""
-    blocks = _blocks(path, columns, table, Part(0, 1), ASTROPY_ROWS, float("inf"))
-    found = [block for _, block in blocks]
-    return pa.concat_tables(found) if found else pa.table({name: [] for name in columns})
-
-
 def votable_blocks(
     path: str, columns: dict[str, str], table: str | int | None, part: Part, rows: int
 ) -> Iterator[tuple[int, pa.Table]]:
@@ -49,20 +42,11 @@ def votable_blocks(
 
     Columns are named as FIELDs are, not by their ID. `table` is ID, name or number (from 0) of the
     TABLE, needed if there are several. A table that a server cut or that lies elsewhere is refused,
-    as is a large one whose values are a FITS file or that is in UTF-16.
+    as is a large one whose values are a FITS file or that is in UTF-16, unless all rows are asked
+    for at once.
     """
-    yield from _blocks(path, columns, table, part, min(rows, ASTROPY_ROWS), MOST_AS_A_WHOLE)
-
-
-def _blocks(
-    path: str,
-    columns: dict[str, str],
-    table: str | int | None,
-    part: Part,
-    rows: int,
-    most: float,
-) -> Iterator[tuple[int, pa.Table]]:
-    """Do so, where `most` bytes may be read as a whole."""
+    most = float("inf") if rows == ALL_ROWS else MOST_AS_A_WHOLE
+    rows = min(rows, ASTROPY_ROWS)
     try:
         scan = Scan(path, rows)
     except ExpatError as error:
