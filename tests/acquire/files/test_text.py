@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.acquire.files import text_checks, text_streams
+from sdssflow.acquire.files import text_streams
 from sdssflow.acquire.files.columns import ALL_ROWS, Part
 from sdssflow.acquire.files.text import line_of_row, text_blocks
 from sdssflow.tables import content_digest
@@ -61,7 +61,7 @@ def test_any_text_is_read_as_python_reads_it_or_refused(tmp_path_factory, body):
     path.write_bytes(b"x,y\n" + body.encode())
     expected = by_python(body)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_checks, "BLOCK", 64)  # so that blocks end anywhere
+        patch.setattr(text_streams, "BLOCK", 64)  # so that blocks end anywhere
         try:
             found = rows_of(path)
         except CatalogueError as error:
@@ -98,8 +98,7 @@ def test_line_breaks_in_quotes_at_any_size(rows, separator, tmp_path):
 
 def test_the_limit_of_a_line_does_not_depend_on_where_it_stands(tmp_path, monkeypatch):
     monkeypatch.setattr(text_streams, "LONGEST_LINE", 100)
-    monkeypatch.setattr(text_checks, "LONGEST_LINE", 100)
-    monkeypatch.setattr(text_checks, "BLOCK", 400)
+    monkeypatch.setattr(text_streams, "BLOCK", 400)
     path = tmp_path / "a.csv"
     for before in range(0, 500, 7):
         for length in (96, 97, 98, 99, 100, 101, 150, 500):
