@@ -15,6 +15,7 @@ from sdssflow.acquire.errors import REPAIR, CatalogueError
 from sdssflow.acquire.files.columns import (
     FileColumns,
     Part,
+    Wanted,
     check_lengths,
     mapped_table,
     needed_columns,
@@ -68,12 +69,12 @@ def _table(
             units = _compound_units(path, node)
 
             def resolved(name: str) -> Stored:
-                return _resolved(path, node, name, places)
+                return _resolved(Wanted(path, name), node, places)
 
             def found(rows: slice) -> FileColumns:
                 return FileColumns(
                     names=list(places),
-                    read=lambda name: _values(path, name, resolved(name), rows),
+                    read=lambda name: _values(Wanted(path, name), resolved(name), rows),
                     unit=lambda name: (
                         stated_unit(getattr(resolved(name).holder, "attrs", {})) or units.get(name)
                     ),
@@ -94,18 +95,17 @@ def _table(
         raise CatalogueError(path, f"the file can't be read as HDF5 ({error})", REPAIR) from error
 
 
-def _resolved(path: str, node: Any, name: str, places: dict[str, Stored]) -> Stored:
+def _resolved(column: Wanted, node: Any, places: dict[str, Stored]) -> Stored:
     """Return where a column is, having checked that its values are in this file and readable."""
     import h5py
 
+    path, name = column.path, column.column
     stored = places[name]
     dataset = stored.dataset
     if dataset is None and stored.element is not None:
-        raise CatalogueError(
-            path,
+        raise column.error(
             "pandas wrote it as Python objects or categories, which are not read",
             "Export the table as Parquet: DataFrame.to_parquet.",
-            column=name,
         )
     if dataset is None:
         dataset = follow(path, node, name)
@@ -115,7 +115,7 @@ def _resolved(path: str, node: Any, name: str, places: dict[str, Stored]) -> Sto
             )
         stored = Stored(dataset, holder=dataset)
     for part in (dataset, *(stored.vaex.values() if stored.vaex is not None else ())):
-        check_readable(path, name, part)
+        check_readable(column, part)
     return stored
 
 
@@ -150,13 +150,13 @@ def _length(stored: Stored) -> int | None:
     return stored.dataset.shape[0] if stored.dataset.shape else None
 
 
-def _values(path: str, name: str, stored: Stored, rows: slice) -> Any:
+def _values(column: Wanted, stored: Stored, rows: slice) -> Any:
     """Return some rows of a column, null where the file says so, and its enumerations as words."""
     import h5py
 
     dataset = stored.dataset
     if dataset.shape is None:
-        raise CatalogueError(path, "it holds no values at all", "Map a column.", column=name)
+        raise column.error("it holds no values at all", "Map a column.")
     if stored.vaex is not None and "indices" in stored.vaex:
         return _vaex_texts(stored, rows)
     if dataset.shape == ():
@@ -166,9 +166,9 @@ def _values(path: str, name: str, stored: Stored, rows: slice) -> Any:
         values = values[:, stored.element]
     words = h5py.check_enum_dtype(dataset.dtype[stored.field] if stored.field else dataset.dtype)
     if words and values.dtype.kind != "b":
-        values = _enumerated(path, name, values, words)
+        values = _enumerated(column, values, words)
     mask = np.zeros(values.shape, dtype=bool)
-    for nothing in _nothings(path, name, stored):
+    for nothing in _nothings(column, stored):
         mask |= values == nothing
     if stored.vaex is not None and "mask" in stored.vaex:
         mask |= stored.vaex["mask"][rows].astype(bool)
@@ -177,34 +177,28 @@ def _values(path: str, name: str, stored: Stored, rows: slice) -> Any:
     return np.ma.array(values, mask=mask) if mask.any() else values
 
 
-def _nothings(path: str, name: str, stored: Stored) -> Iterator[Any]:
+def _nothings(column: Wanted, stored: Stored) -> Iterator[Any]:
     """Yield the numbers that the attributes of netCDF call "no value"."""
     attributes = {} if stored.holder is None or stored.vaex is not None else stored.holder.attrs
     for key, neutral in PACKED.items():
         if key in attributes and np.any(np.asarray(attributes[key]) != neutral):
-            raise CatalogueError(
-                path,
+            raise column.error(
                 f"its numbers are packed ({key} is {as_word(attributes[key])})",
                 "Write the true values, without scale_factor and add_offset.",
-                column=name,
             )
     for key in MEANS_NOTHING:
         if key in attributes:
             yield from np.atleast_1d(attributes[key])
 
 
-def _enumerated(path: str, name: str, values: np.ndarray, words: dict[str, int]) -> np.ndarray:
+def _enumerated(column: Wanted, values: np.ndarray, words: dict[str, int]) -> np.ndarray:
     by_number = {number: word for word, number in words.items()}
     try:
         found = [by_number[number] for number in values.ravel().tolist()]
         return np.array(found).reshape(values.shape)
     except KeyError as error:
-        raise CatalogueError(
-            path,
-            f"{error.args[0]} is not among its enumeration ({', '.join(words)})",
-            "Write the column as text.",
-            column=name,
-        ) from error
+        problem = f"{error.args[0]} is not among its enumeration ({', '.join(words)})"
+        raise column.error(problem, "Write the column as text.") from error
 
 
 def _vaex_texts(stored: Stored, rows: slice) -> pa.Array:
