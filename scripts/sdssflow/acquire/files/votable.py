@@ -29,7 +29,7 @@ from sdssflow.acquire.files.columns import (
     named_table,
     needed_columns,
 )
-from sdssflow.acquire.files.votable_scan import Document, Rows, Scan
+from sdssflow.acquire.files.votable_scan import Rows, Scan, has_blocks, with_rows
 from sdssflow.acquire.votable_nulls import TEXTS, masked, null_flags, unpack, where_rows_begin
 
 MOST_AS_A_WHOLE = 200_000_000  # bytes of a file that can't be read in blocks
@@ -51,17 +51,17 @@ def votable_blocks(
         scan = Scan(path, rows)
     except ExpatError as error:
         raise _unreadable(path, error) from error
-    document = Document(path, scan.tables)
-    if not document.in_blocks:
+    in_blocks = has_blocks(path, scan.tables)
+    if not in_blocks:
         _refuse_large(path, most)
-    content = document.with_rows(-1, b"") if document.in_blocks else Path(path).read_bytes()
+    content = with_rows(path, scan.tables, -1, b"") if in_blocks else Path(path).read_bytes()
     tables = _parsed(path, content)
     number = _chosen(path, tables, table)
     place = scan.in_order()[number]
     its = scan.tables[place]
     described = _columns(path, tables, number, place, content, columns.values())
     needed_columns(path, columns, described)
-    if not document.in_blocks:
+    if not in_blocks:
         total = len(tables[number].array)
         _check_promised(path, its, total)
         whole = partial(mapped_table, path, columns, described)
@@ -72,7 +72,7 @@ def votable_blocks(
         stream.seek(begin)
         body = stream.read(end - begin)
         body = body if its.form == "TABLEDATA" else b2a_base64(body, newline=False)
-        content = document.with_rows(place, body)
+        content = with_rows(path, scan.tables, place, body)
         tables = _parsed(path, content, first)
         described = _columns(path, tables, number, place, content, columns.values())
         return mapped_table(path, columns, described)
