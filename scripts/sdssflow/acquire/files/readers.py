@@ -104,16 +104,16 @@ def read_source(path: str | Path, source: FileSource | UrlSource) -> SourceTable
     without a mapped column, and a mapping that can't be meant, is a `CatalogueError`.
     """
     path = str(path)
-    folder, kind = readable(path, source)
-    digest = folder_digest(path) if folder else file_digest(path)
+    kind = readable(path, source)
+    digest = folder_digest(path) if Path(path).is_dir() else file_digest(path)
     _check_digest(path, source, digest)
     _check_truth(path, source.columns)
     blocks = [table for _, table in _blocks(path, source, kind, Part(0, 1), ALL_ROWS)]
     return _source_table(path, source, kind, digest, pa.concat_tables(blocks))
 
 
-def readable(path: str, source: FileContent) -> tuple[bool, str]:
-    """Return whether a path is a folder, and its format.
+def readable(path: str, source: FileContent) -> str:
+    """Return the format of a file, or of the parts in a folder.
 
     A file that can't be read, and a mapping that can't be meant, is a `CatalogueError`.
     """
@@ -126,8 +126,7 @@ def readable(path: str, source: FileContent) -> tuple[bool, str]:
             "there is no such file",
             "Check source.path; it is relative to the working directory of the workflow.",
         )
-    folder = Path(path).is_dir()
-    kind = "parquet" if folder else format_of(path, source.format)
+    kind = "parquet" if Path(path).is_dir() else format_of(path, source.format)
     known = FORMATS[kind]
     if source.table is not None and not known.has_tables:
         raise CatalogueError(
@@ -137,7 +136,7 @@ def readable(path: str, source: FileContent) -> tuple[bool, str]:
         raise CatalogueError(
             path, f"a file of {known.title} names its columns", "Take source.header out."
         )
-    return folder, kind
+    return kind
 
 
 def _check_digest(path: str, source: FileSource | UrlSource, digest: str) -> None:
@@ -184,7 +183,7 @@ def read_blocks(
     `read_source`, and for a part without rows.
     """
     path = str(path)
-    _, kind = readable(path, source)
+    kind = readable(path, source)
     if source.sha256 is not None:
         _check_digest(path, source, file_digest(path))
     for first_row, table in _blocks(path, source, kind, Part(number, of), rows):
