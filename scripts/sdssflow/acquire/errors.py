@@ -5,10 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 
-SUM_REPAIR = (
-    "Fetch the file again. If you edited it yourself, delete the keywords DATASUM and CHECKSUM of "
-    "the extension: astropy's fits.delval."
-)
+REPAIR = "The file may be cut short or of another format; fetch it again or set source.format."
 
 
 class CatalogueError(ValueError):

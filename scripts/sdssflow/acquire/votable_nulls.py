@@ -45,15 +45,37 @@ def unpack(
 
     ValueError if they are no base64.
     """
-    content = _Binary(number, raw, forms)
+    table, inside, found = -1, False, False
+    waiting = ""  # fewer than four letters, which make three bytes
+
+    def start(element: str, attributes: dict[str, str]) -> None:
+        nonlocal table, inside, found
+        tag = element.rpartition(":")[2]
+        table += tag == "TABLE"
+        if tag in forms and table == number:
+            inside = found = True
+
+    def end(element: str) -> None:
+        nonlocal inside
+        if inside and element.rpartition(":")[2] in forms:
+            inside = False
+            raw.write(binascii.a2b_base64(waiting))
+
+    def text(part: str) -> None:
+        nonlocal waiting
+        if inside:
+            letters = waiting + "".join(part.split())
+            whole = len(letters) & ~3
+            raw.write(binascii.a2b_base64(letters[:whole]))
+            waiting = letters[whole:]
+
     parser = expat.ParserCreate()
-    parser.StartElementHandler, parser.EndElementHandler = content.start, content.end
-    parser.CharacterDataHandler = content.text
-    parser.buffer_text = True
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.CharacterDataHandler, parser.buffer_text = text, True
     stream.seek(0)
     while chunk := stream.read(CHUNK):
         parser.Parse(chunk)
-    return content.found
+    return found
 
 
 def where_rows_begin(
@@ -114,32 +136,3 @@ def _flags(raw: BinaryIO, fields: Sequence[Any]) -> np.ndarray:
             rows.append(np.unpackbits(bits)[: len(fields)].astype(bool))
     except EOFError:
         return np.array(rows, dtype=bool).reshape(-1, len(fields))
-
-
-class _Binary:
-    """Decodes the text of the STREAM of one TABLE, if that is in one of some forms."""
-
-    def __init__(self, number: int, raw: BinaryIO, forms: Sequence[str]) -> None:
-        self.found = False
-        self._number, self._raw, self._forms = number, raw, forms
-        self._table = -1
-        self._inside = False
-        self._waiting = ""  # fewer than four letters, which make three bytes
-
-    def start(self, element: str, attributes: dict[str, str]) -> None:
-        tag = element.rpartition(":")[2]
-        self._table += tag == "TABLE"
-        if tag in self._forms and self._table == self._number:
-            self._inside = self.found = True
-
-    def end(self, element: str) -> None:
-        if self._inside and element.rpartition(":")[2] in self._forms:
-            self._inside = False
-            self._raw.write(binascii.a2b_base64(self._waiting))
-
-    def text(self, text: str) -> None:
-        if self._inside:
-            letters = self._waiting + "".join(text.split())
-            whole = len(letters) & ~3
-            self._raw.write(binascii.a2b_base64(letters[:whole]))
-            self._waiting = letters[whole:]

@@ -105,7 +105,7 @@ class GradientBoostingClassifier(Classifier):
     """Fewest objects in a leaf."""
 
 
-class PhotozBoosting(Classifier):
+class PhotozBoosting(GradientBoostingClassifier):
     """Boosted trees that see a photometric redshift beside the features.
 
     After SHEEP (Cunha & Humphrey 2022, A&A 666, A87). The redshift is predicted from the same
@@ -113,17 +113,10 @@ class PhotozBoosting(Classifier):
     """
 
     program = "sdssflow.classify.photoz_boosting"
-    takes_missing = True
-    kind: Literal["photoz_boosting"]
+    kind: Literal["photoz_boosting"]  # type: ignore[assignment]  # another member of the union
     """Boosted trees with a photometric redshift; needs zspec to train, not to predict."""
     iterations: PositiveInt = 100
     """Number of boosting rounds (the classifier's: at most, if there is a validation part)."""
-    learning_rate: PositiveFloat = 0.1
-    """Step per round."""
-    leaves: Annotated[int, Field(ge=2)] = 31
-    """Largest number of leaves of a tree."""
-    min_samples_leaf: PositiveInt = 10
-    """Fewest objects in a leaf."""
     folds: Annotated[int, Field(ge=2)] = 5
     """Parts of the training part; the redshifts of each come from a regressor of the others."""
 

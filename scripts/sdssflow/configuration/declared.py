@@ -15,8 +15,6 @@ from pydantic import AfterValidator, Field
 from sdssflow.bands import WISE_BANDS
 from sdssflow.configuration.section import Name, Section, Text
 
-"""Bands, besides ugriz, that names of columns and features may end in."""
-
 
 class Declared(Section):
     """A column of numbers: what they are, and what it says where one is missing."""

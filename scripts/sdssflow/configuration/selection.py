@@ -164,13 +164,11 @@ class Condition(Section):
         return self
 
 
-def refuse_statements(sql: str | None) -> str | None:
+def refuse_statements(sql: str) -> str:
     """Return an SQL condition; more than one, or other than a condition, is a ValueError.
 
     That is a comment, a second statement, another SELECT, or parentheses that don't match.
     """
-    if sql is None:
-        return None
     for mark in (";", "--", "/*", "#", "\n"):
         if mark in sql:
             raise ValueError(f"{mark!r} has no place in a condition")

@@ -165,7 +165,7 @@ class SkyServerSource(Selected, Rows):
     """Into how many jobs the download is split, each a range of specObjID, or of objID."""
     rows_per_query: Annotated[int, Field(ge=100, le=499_999)] = 100_000
     """Ranges with more rows than this are split before they are asked for."""
-    unchecked_sql: str | None = None
+    unchecked_sql: Annotated[str, AfterValidator(refuse_statements)] | None = None
     """ONE MORE CONDITION AS SQL, SENT AS IT STANDS, where `s` is SpecObjAll (not with
     `rows: photometry`), `p` PhotoObjAll and, if columns of them are asked for, `w` WISE_allsky and
     `pz` Photoz.
@@ -173,16 +173,6 @@ class SkyServerSource(Selected, Rows):
     simulated: SimulatedSky | None = None
     """If given, the server is a loopback stand-in over this simulated sky, and `server` is not
     asked. What comes out is no observation."""
-
-    @field_validator("unchecked_sql")
-    @classmethod
-    def _one_condition(cls, sql: str | None) -> str | None:
-        return refuse_statements(sql)
-
-    @model_validator(mode="after")
-    def _declared_is_in_sdss(self) -> SkyServerSource:
-        self._where_declared("sdss")
-        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -193,22 +183,20 @@ class SkyServerSource(Selected, Rows):
         return content
 
     @model_validator(mode="after")
-    def _oddities_have_spectra(self) -> SkyServerSource:
-        if self.rows == "photometry" and self.simulated and self.simulated.oddities:
+    def _server_has_it(self) -> SkyServerSource:
+        self._where_declared("sdss")
+        if self.rows == "spectra":
+            return self
+        if self.simulated and self.simulated.oddities:
             raise ValueError("simulated.oddities: only a sky of spectra can hold odd objects")
-        return self
-
-    @model_validator(mode="after")
-    def _photometry_has_no_spectra(self) -> SkyServerSource:
-        if self.rows == "photometry":
-            asked = [("columns", name) for name in self.columns]
-            asked += [("selection", condition.column) for condition in self.selection]
-            for key, name in asked:
-                if SELECTABLE[name].table == "spec":
-                    raise ValueError(
-                        f"{key}: {name!r} is of a spectrum, and rows: photometry asks for objects "
-                        f"without any; leave it out of {key}"
-                    )
+        asked = [("columns", name) for name in self.columns]
+        asked += [("selection", condition.column) for condition in self.selection]
+        for key, name in asked:
+            if SELECTABLE[name].table == "spec":
+                raise ValueError(
+                    f"{key}: {name!r} is of a spectrum, and rows: photometry asks for objects "
+                    f"without any; leave it out of {key}"
+                )
         return self
 
 

@@ -31,6 +31,16 @@ class Parted(Section):
         return self
 
 
+class Grouped(Parted):
+    """What splits share that draw groups."""
+
+    group: Group = "object"
+    """What must not straddle two parts: an `object` with all its duplicates, a spectroscopic
+    `plate`, or a `sky_cell` (HEALPix)."""
+    nside: Nside = 32
+    """HEALPix resolution of `sky_cell` (32: cells of 1.8 degrees)."""
+
+
 class PublishedSplit(Parted):
     """The train and test parts that came with the sample; the rest is drawn from train."""
 
@@ -42,16 +52,11 @@ class PublishedSplit(Parted):
     """Fraction of the published train part held back for calibration."""
 
 
-class HoldoutSplit(Parted):
+class HoldoutSplit(Grouped):
     """One test part, drawn by a hash of the group key: adding rows moves no row."""
 
     kind: Literal["holdout"]
     """Draw test, calibration and validation; the rest is train."""
-    group: Group = "object"
-    """What must not straddle two parts: an `object` with all its duplicates, a spectroscopic
-    `plate`, or a `sky_cell` (HEALPix)."""
-    nside: Nside = 32
-    """HEALPix resolution of `sky_cell` (32: cells of 1.8 degrees)."""
     test: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Fraction of the groups for test."""
     validation: Fraction = 0.1
@@ -60,17 +65,13 @@ class HoldoutSplit(Parted):
     """Fraction of the groups for calibration."""
 
 
-class CrossValidationSplit(Parted):
+class CrossValidationSplit(Grouped):
     """Each object is tested once: for small samples."""
 
     kind: Literal["cross_validation"]
     """Divide the sample into folds; each is test once."""
     folds: Annotated[int, Field(ge=2)] = 5
     """Number of folds."""
-    group: Group = "object"
-    """What must not straddle two parts."""
-    nside: Nside = 32
-    """HEALPix resolution of `sky_cell`."""
     validation: Fraction = 0.0
     """Fraction of the groups outside the test fold for early stopping."""
     calibration: Fraction = 0.2
@@ -80,13 +81,9 @@ class CrossValidationSplit(Parted):
 Split = Annotated[PublishedSplit | HoldoutSplit | CrossValidationSplit, Field(discriminator="kind")]
 
 
-class WholeSample(Parted):
+class WholeSample(Grouped):
     """Nothing for test: what a model is trained on once more after it was evaluated."""
 
-    group: Group = "object"
-    """What must not straddle two parts."""
-    nside: Nside = 32
-    """HEALPix resolution of `sky_cell`."""
     validation: Fraction
     """Fraction of the groups for early stopping."""
     calibration: Fraction

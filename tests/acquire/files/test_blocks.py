@@ -10,7 +10,7 @@ from astropy.table import Table
 
 from sdssflow.acquire.checks import Defects
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.acquire.files import text_checks, votable
+from sdssflow.acquire.files import text_streams, votable
 from sdssflow.acquire.files.conform import conform_block
 from sdssflow.acquire.files.readers import read_blocks, read_source
 from tests.acquire.files.good_table import ROWS, good_columns, good_frame, imported, source, write
@@ -135,7 +135,7 @@ def test_texts_and_flags_of_vaex_are_those_of_their_rows(tmp_path):
 
 
 def test_text_in_blocks_is_read_no_further_than_needed(tmp_path, monkeypatch):
-    monkeypatch.setattr(text_checks, "BLOCK", 4096)
+    monkeypatch.setattr(text_streams, "BLOCK", 4096)
     path = write(pd.concat([good_frame()] * 100), tmp_path / "a.csv")
     path.write_text(path.read_text() + "too,few\n")
     blocks = read_blocks(path, source(path), rows=10)
@@ -155,7 +155,7 @@ def test_blocks_of_text_end_where_rows_do(block, tmp_path, monkeypatch):
     )
     whole = as_a_whole(path)
     assert whole["ra"].to_pylist() == [str(value).encode() for value in frame["ra"]]
-    monkeypatch.setattr(text_checks, "BLOCK", block)
+    monkeypatch.setattr(text_streams, "BLOCK", block)
     assert in_blocks(path, rows=5)[1].equals(whole)
 
 

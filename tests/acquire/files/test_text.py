@@ -11,8 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sdssflow.acquire.errors import CatalogueError
-from sdssflow.acquire.files import text_checks, text_streams
-from sdssflow.acquire.files.text import line_of_row, read_text
+from sdssflow.acquire.files import text_streams
+from sdssflow.acquire.files.columns import ALL_ROWS, Part
+from sdssflow.acquire.files.text import line_of_row, text_blocks
 from sdssflow.tables import content_digest
 from tests.acquire.files.good_table import (
     ROWS,
@@ -41,6 +42,13 @@ def by_python(body):
     return (rows, lines) if all(len(row) == 2 for row in rows) else None
 
 
+def rows_of(path):
+    """Return all rows, each as the bytes of both columns."""
+    blocks = text_blocks(str(path), NAMES, True, Part(0, 1), ALL_ROWS)
+    columns = [[table[name].to_pylist() for name in NAMES] for _, table in blocks]
+    return [row for block in columns for row in zip(*block, strict=True)]
+
+
 @settings(max_examples=300)
 @given(st.text(st.sampled_from('ab",\n\r '), max_size=50))
 @example('a,"b\r\n"\r\na,b"c"\r\n')
@@ -53,17 +61,16 @@ def test_any_text_is_read_as_python_reads_it_or_refused(tmp_path_factory, body):
     path.write_bytes(b"x,y\n" + body.encode())
     expected = by_python(body)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_checks, "BLOCK", 64)  # so that blocks end anywhere
+        patch.setattr(text_streams, "BLOCK", 64)  # so that blocks end anywhere
         try:
-            found = read_text(str(path), NAMES)
+            found = rows_of(path)
         except CatalogueError as error:
             swallowed = "holds line ends and as many separators" in str(error)
             assert expected is None or swallowed
             return
     assert expected is not None
     rows, lines = expected
-    got = list(zip(*(found[name].to_pylist() for name in NAMES), strict=True))
-    assert got == [(x.encode(), y.encode()) for x, y in rows]
+    assert found == [(x.encode(), y.encode()) for x, y in rows]
     assert [line_of_row(str(path), NAMES, row) for row in range(len(rows))] == lines
 
 
@@ -91,18 +98,17 @@ def test_line_breaks_in_quotes_at_any_size(rows, separator, tmp_path):
 
 def test_the_limit_of_a_line_does_not_depend_on_where_it_stands(tmp_path, monkeypatch):
     monkeypatch.setattr(text_streams, "LONGEST_LINE", 100)
-    monkeypatch.setattr(text_checks, "LONGEST_LINE", 100)
-    monkeypatch.setattr(text_checks, "BLOCK", 400)
+    monkeypatch.setattr(text_streams, "BLOCK", 400)
     path = tmp_path / "a.csv"
     for before in range(0, 500, 7):
         for length in (96, 97, 98, 99, 100, 101, 150, 500):
             lines = ["x,y", *["1,2"] * before, "a," + "b" * (length - 3), "3,4"]
             path.write_text("\n".join(lines) + "\n")
             if length < 100:
-                assert read_text(str(path), NAMES).num_rows == before + 2
+                assert len(rows_of(path)) == before + 2
             elif length > 101:
                 with pytest.raises(CatalogueError, match=f"line {before + 2}: .*longer than"):
-                    read_text(str(path), NAMES)
+                    rows_of(path)
 
 
 FLAGS = [False, True] * (ROWS // 2)

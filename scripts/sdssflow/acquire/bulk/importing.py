@@ -6,7 +6,7 @@ import hashlib
 import logging
 import math
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -34,12 +34,17 @@ SPILL_ROWS = 1024  # smallest piece of a run that is read back
 
 
 def import_bulk(
-    source: BulkSource, path: str | Path, sample: str, block_rows: int = BLOCK_ROWS
+    source: BulkSource,
+    path: str | Path,
+    sample: str,
+    digests: Sequence[str],
+    block_rows: int = BLOCK_ROWS,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write the catalogue of a sample from the bulk files, in bounded memory.
 
     The catalogue at `path` has the `sample` in its metadata; runs of the sort are spilled next to
-    it, and so many rows are read at once.
+    it, and so many rows are read at once. `digests` are the SHA-256 of the files of spectra and
+    photometry.
 
     Returns
     -------
@@ -55,12 +60,15 @@ def import_bulk(
         If the files are not whole, don't belong together, or no row meets the selection.
     """
     pairs = Pairs(source, [*source.names, *selected(source.selection)])
+    files = (pairs.spectra, pairs.photometry)
+    spectra, photometry = (Path(file.path).name for file in files)
     counts = {"with photometry": 0, "meeting the selection": 0, "written": 0}
     about: dict[str, Any] = {
         "sample": sample,
         "magnitude_system": "asinh",
         "extinction_applied": False,
-        "archive": f"{pairs.spectra.path.name} with {pairs.photometry.path.name}",
+        "source_sha256": hashlib.sha256("\n".join(digests).encode()).hexdigest(),
+        "archive": f"{spectra} with {photometry}",
         "release": source.release,
         "query": query(source),
         "limit": source.limit,
@@ -70,13 +78,13 @@ def import_bulk(
     folder.mkdir(parents=True, exist_ok=True)
     chosen = _chosen(pairs, source, block_rows, counts)
     ordered = in_order(chosen, KEY, folder, source.limit)
-    blocks = _checked(ordered, pairs, source, counts, about)
+    blocks = _checked(ordered, pairs, source, counts)
     known = columns_of(source.declared)
     columns = {name: known[name] for name in source.names}
     defects = write_catalogue(blocks, columns, path, about, source.limit)
     rows = [
-        {"stage": stage, "file": file.path.name, "rows": file.rows, "digest": file.sha256}
-        for stage, file in (("spectra", pairs.spectra), ("photometry", pairs.photometry))
+        {"stage": stage, "file": Path(file.path).name, "rows": file.rows, "digest": digest}
+        for stage, file, digest in zip(("spectra", "photometry"), files, digests, strict=True)
     ]
     rows += [
         {"stage": stage, "file": "", "rows": count, "digest": ""} for stage, count in counts.items()
@@ -110,7 +118,7 @@ def _chosen(
             chosen = found.select(source.names).cast(schema)
         except pa.ArrowInvalid as error:
             raise CatalogueError(
-                str(pairs.spectra.path),
+                pairs.spectra.path,
                 f"a value here, or in {pairs.photometry.path}, does not fit the catalogue: {error}",
                 "Are they the files of an SDSS release?",
             ) from error
@@ -119,24 +127,19 @@ def _chosen(
 
 
 def _checked(
-    blocks: Iterable[pa.Table],
-    pairs: Pairs,
-    source: BulkSource,
-    counts: dict[str, int],
-    about: dict[str, Any],
+    blocks: Iterable[pa.Table], pairs: Pairs, source: BulkSource, counts: dict[str, int]
 ) -> Iterator[pa.Table]:
-    """Yield the rows of the catalogue; at the end its provenance is known."""
+    """Yield the rows of the catalogue, counted; a spectrum twice, and no row at all, is refused."""
     before = -1
     for block in blocks:
         ids = block[KEY].to_numpy()
         steps = np.flatnonzero(ids[1:] == ids[:-1])
         if len(steps) or int(ids[0]) == before:
             twice = ids[steps[0]] if len(steps) else ids[0]
-            raise CatalogueError(
-                str(pairs.spectra.path),
+            raise pairs.spectra.error(
+                "SPECOBJID",
                 f"the spectrum {twice} occurs twice",
                 "Use specObj of one release, as SDSS offers it: one row per spectrum.",
-                column="SPECOBJID",
             )
         before = int(ids[-1])
         left = block.num_rows if source.limit is None else source.limit - counts["written"]
@@ -144,12 +147,10 @@ def _checked(
         yield block
     if before < 0:
         raise CatalogueError(
-            str(pairs.spectra.path),
+            pairs.spectra.path,
             f"no row meets all conditions ({counts['with photometry']:,} have photometry)",
             "Loosen source.selection.",
         )
-    digests = f"{pairs.spectra.sha256}\n{pairs.photometry.sha256}"
-    about["source_sha256"] = hashlib.sha256(digests.encode()).hexdigest()
 
 
 def in_order(

@@ -30,8 +30,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sdssflow.acquire.bulk.fits import FitsRows
-from sdssflow.acquire.checks import first_failure
+from sdssflow.acquire.bulk.files import Block, BulkFile
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.schema import BANDS, MAGNITUDES, columns_of, id_parts
 from sdssflow.acquire.units import check_unit
@@ -39,9 +38,8 @@ from sdssflow.configuration.declared import SHIPPED, Declared
 from sdssflow.configuration.selection import ALWAYS, SELECTABLE
 from sdssflow.configuration.sources import BulkSource
 
-BLOCK_ROWS = 8192  # 34 MB of the files of DR17
+BLOCK_ROWS = 16_384  # 64 MB of the files of DR17
 ID_TYPES = {"objid": pa.int64(), "best_objid": pa.int64(), "specobjid": pa.uint64()}
-NO_OBJECT = ("", "0", "-1")
 MATCHED = "Both files have to be whole and of the same release: row k of one belongs to row k."
 
 
@@ -105,11 +103,11 @@ class Pairs:
         self.names = [*dict.fromkeys(["best_objid", *ALWAYS, *names])]
         declared = {name: bulk_column(column) for name, column in source.declared.items()}
         self.columns = BULK_COLUMNS | declared
-        self.spectra = FitsRows(source.paths[0], self._needed("spectra"))
-        self.photometry = FitsRows(source.paths[1], self._needed("photometry"))
+        self.spectra = BulkFile(source.paths[0], self._needed("spectra"))
+        self.photometry = BulkFile(source.paths[1], self._needed("photometry"))
         if self.spectra.rows != self.photometry.rows:
             raise CatalogueError(
-                str(self.photometry.path),
+                self.photometry.path,
                 f"the file has {self.photometry.rows:,} rows, {self.spectra.path} has "
                 f"{self.spectra.rows:,}",
                 MATCHED,
@@ -119,7 +117,7 @@ class Pairs:
         for name in self.names:
             column = self.columns[name]
             file = self.spectra if column.file == "spectra" else self.photometry
-            check_unit(str(file.path), column.name, name, known.get(name), file.units[column.name])
+            check_unit(file.path, column.name, name, known.get(name), file.units[column.name])
 
     def _needed(self, file: str) -> dict[str, set[int | None]]:
         needed: dict[str, set[int | None]] = {}
@@ -143,29 +141,26 @@ class Pairs:
             )
             self._check_match(table, done)
             self._check_spectra(table, done)
-            done += len(spectra)
+            done += rows
             found = table.filter(table["best_objid"].is_valid())
             yield found.drop_columns("best_objid")
 
-    def _column(
-        self, spectra: np.ndarray, photometry: np.ndarray, name: str, first: int
-    ) -> pa.Array:
+    def _column(self, spectra: Block, photometry: Block, name: str, first: int) -> pa.Array:
         column = self.columns[name]
         in_spectra = column.file == "spectra"
         file, block = (self.spectra, spectra) if in_spectra else (self.photometry, photometry)
-        values, null = file.values(block, column.name, column.element)
+        found = block[column.name, column.element]
         if name in ID_TYPES:
-            return _ids(file, column.name, ID_TYPES[name], values, null, first)
+            ids = file.ids(column.name, found, ID_TYPES[name], first)
+            if name == "specobjid" and ids.null_count:
+                row = first + pc.index(ids.is_null(), True).as_py()
+                raise file.error(column.name, "a spectrum without id", MATCHED, row)
+            return ids
         kind = SELECTABLE[name].kind if name in SELECTABLE else "number"
         if kind == "text":
-            return pc.utf8_rtrim_whitespace(_text(file, column.name, values))
-        if kind == "number":
-            return pa.array(values, mask=null)
-        if values.dtype.kind == "S":  # RERUN is text, empty where there is no photometry
-            words = _words(file, column.name, values, ("",))
-            return _whole(file, column.name, pa.int64(), words, first)
-        _refuse_floating(file, column.name, values)
-        return pa.array(values.astype(np.int64), mask=null)
+            return file.text(column.name, found)
+        # RERUN is text, empty where there is no photometry
+        return found if kind == "number" else file.whole(column.name, found, pa.int64(), first)
 
     def _check_match(self, table: pa.Table, first: int) -> None:
         """Refuse rows where the spectrum names another object than the photometry has."""
@@ -174,15 +169,14 @@ class Pairs:
         other = pc.and_(named.is_valid(), pc.invert(same)).to_numpy()
         if other.any():
             row = int(np.argmax(other))
-            raise CatalogueError(
-                str(self.photometry.path),
+            raise self.photometry.error(
+                "OBJID",
                 f"in rows {first} to {first + len(other) - 1}, {other.sum():,} of "
                 f"{len(other) - named.null_count:,} spectra name another object than this file "
                 f"has in their row: OBJID {there[row].as_py()}, BESTOBJID of {self.spectra.path} "
                 f"{named[row].as_py()}",
                 MATCHED,
-                column="OBJID",
-                row=first + row,
+                first + row,
             )
 
     def _check_spectra(self, table: pa.Table, first: int) -> None:
@@ -192,75 +186,10 @@ class Pairs:
             wrong = table[name].to_numpy() != mine
             if wrong.any():
                 row = int(np.argmax(wrong))
-                raise CatalogueError(
-                    str(self.spectra.path),
+                raise self.spectra.error(
+                    BULK_COLUMNS[name].name,
                     f"SPECOBJID {ids[row]} belongs to {int(mine[row])}, the row says "
                     f"{table[name][row].as_py()}",
                     "Use the specObj file of SDSS DR8 to DR17.",
-                    column=BULK_COLUMNS[name].name,
-                    row=first + row,
+                    first + row,
                 )
-
-
-def _ids(
-    file: FitsRows, column: str, kind: pa.DataType, values: np.ndarray, null: np.ndarray, first: int
-) -> pa.Array:
-    """Return ids, stored as text or as integers, exactly; empty, 0 and -1 are none."""
-    _refuse_floating(file, column, values)
-    if values.dtype.kind == "S":
-        ids = _whole(file, column, kind, _words(file, column, values, NO_OBJECT), first)
-    else:
-        # a specObjID from plate 8192 on is beyond 2^63: in a signed column it is negative
-        unsigned = values.astype(np.uint64) if kind == pa.uint64() else values.astype(np.int64)
-        ids = pa.array(unsigned, mask=null | (values == 0) | (values == -1))
-    if kind == pa.uint64() and ids.null_count:
-        row = pc.index(ids.is_null(), True).as_py()
-        raise CatalogueError(
-            str(file.path), "a spectrum without id", MATCHED, column=column, row=first + row
-        )
-    return ids
-
-
-def _words(file: FitsRows, column: str, values: np.ndarray, nothing: tuple[str, ...]) -> pa.Array:
-    """Return text without outer blanks; null where it is a word for "nothing"."""
-    words = pc.utf8_trim_whitespace(_text(file, column, values))
-    return pc.if_else(pc.is_in(words, pa.array(nothing)), pa.scalar(None, pa.string()), words)
-
-
-def _text(file: FitsRows, column: str, values: np.ndarray) -> pa.Array:
-    if values.dtype.kind != "S":
-        raise CatalogueError(
-            str(file.path),
-            f"values of type {values.dtype.name}, expected text",
-            "Is it the file of an SDSS release?",
-            column=column,
-        )
-    try:
-        return pa.array(values).cast(pa.string())
-    except pa.ArrowInvalid as error:
-        raise CatalogueError(
-            str(file.path), f"text that is not UTF-8 ({error})", MATCHED, column=column
-        ) from error
-
-
-def _whole(file: FitsRows, column: str, kind: pa.DataType, text: pa.Array, first: int) -> pa.Array:
-    row = first_failure(text, kind)
-    if row is not None:
-        raise CatalogueError(
-            str(file.path),
-            f"{text[row].as_py()!r} is no whole number that fits {kind}",
-            "Ids and numbers have to be digits; take the file as SDSS offers it.",
-            column=column,
-            row=first + row,
-        )
-    return text.cast(kind)
-
-
-def _refuse_floating(file: FitsRows, column: str, values: np.ndarray) -> None:
-    if values.dtype.kind == "f":
-        raise CatalogueError(
-            str(file.path),
-            "stored as floating point, which can't hold whole numbers of 64 bits",
-            "Take the file as SDSS offers it.",
-            column=column,
-        )

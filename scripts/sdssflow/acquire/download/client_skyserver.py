@@ -17,6 +17,7 @@ import pyarrow.csv as pacsv
 import requests
 
 from sdssflow.acquire.download.errors import DownloadError, TransientError, one_line
+from sdssflow.acquire.download.keys import KEYS
 from sdssflow.acquire.download.sql import MOST_ROWS, Queries
 from sdssflow.acquire.download.transport import CLOCK, Clock, Server
 from sdssflow.acquire.download.verify import Language
@@ -173,7 +174,7 @@ class SkyServerLanguage(Language):
     def __init__(self, source: SkyServerSource) -> None:
         self.queries = Queries(source)
         self.names = source.names
-        key = self.queries.key
+        key = KEYS[source.rows]
         self.key, self.key_name, self.complete = key.column, key.name, key.complete
         self.groups, self.whole, self.usual = key.groups, key.whole, key.usual
         self.shifts, self.narrow_shift = key.shifts, key.narrow

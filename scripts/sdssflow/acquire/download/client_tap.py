@@ -33,6 +33,7 @@ from sdssflow.acquire.download.errors import (
     TransientError,
     one_line,
 )
+from sdssflow.acquire.download.keys import PLATES
 from sdssflow.acquire.download.sql import AdqlQueries
 from sdssflow.acquire.download.transport import CLOCK, Clock, Server
 from sdssflow.acquire.download.verify import Language
@@ -113,10 +114,11 @@ class TapLanguage(Language):
     def __init__(self, source: TapSource) -> None:
         self.queries = AdqlQueries(source)
         self.names = self.queries.names
-        self.key = self.queries.key
+        self.key = source.key
         self.key_name = source.columns[self.key]
         self.complete = (self.key,)
-        self.groups = self.queries.grouped
+        by_plate = self.key == "specobjid" and "plate" in source.columns
+        self.groups = PLATES if by_plate else None
         # of other keys nothing is known
         self.narrow_shift = PLATE_SHIFT if self.key == "specobjid" else 10
         # ranges with more rows are not asked for

@@ -22,7 +22,7 @@ from urllib.parse import quote_plus
 import numpy as np
 
 from sdssflow.acquire.download.errors import DownloadError
-from sdssflow.acquire.download.keys import HASH_PRIME, KEYS, PLATES
+from sdssflow.acquire.download.keys import HASH_PRIME, KEYS
 from sdssflow.acquire.download.plan import EVERYTHING, Range
 from sdssflow.configuration.declared import known_columns
 from sdssflow.configuration.selection import DOWNLOADABLE, SELECTABLE, Condition, SdssColumn
@@ -51,28 +51,38 @@ class Queries:
 
     Attributes
     ----------
-    key : Key
-        By whose ranges it asks.
+    headers : list of str
+        Names of the columns in the answer to `rows`.
     other, other_prime : str, int
         Column whose sum of remainders is counted besides that of the key, and the divisor.
     third : str
         A further such column, divided as the key is: the source in WISE; '' without any.
     """
 
+    top, number = f"TOP {MOST_ROWS} ", "COUNT_BIG(*)"
+    remainders = "SUM(CAST({column}%{prime} AS bigint))"
+
     def __init__(self, source: SkyServerSource) -> None:
-        self.key = KEYS[source.rows]
-        self.other, self._other_sql, self.other_prime = self.key.other
-        self.columns: list[SdssColumn] = [
+        key = KEYS[source.rows]
+        self.other, other_sql, self.other_prime = key.other
+        columns: list[SdssColumn] = [
             *(DOWNLOADABLE[name] for name in source.columns),
             *(SdssColumn.of(column)._replace(alias=n) for n, column in source.declared.items()),
         ]
+        self.headers = [column.header for column in columns]
+        self._columns = [_qualified(c) + (f" AS {c.alias}" if c.alias else "") for c in columns]
+        self._key_sql, self._own_from = key.sql, key.own
+        self._group_value, self._group_by = key.group_value, key.group_by
+        self._divided = [(key.sql, HASH_PRIME), (other_sql, self.other_prime)]
         self.third = "wise_id" if "wise_id" in source.columns else ""
+        if self.third:
+            self._divided.append((_qualified(DOWNLOADABLE[self.third]), HASH_PRIME))
         tables = {SELECTABLE[c.column].table for c in source.selection}
-        tables |= {column.table for column in self.columns}
+        tables |= {column.table for column in columns}
         matched = "wise" in tables
         joined = (WISE if matched else "") + (PHOTOZ if "photoz" in tables else "")
-        self._rows_from = f"{self.key.rows}{joined}"
-        own = [c for c in source.selection if SELECTABLE[c.column].table == self.key.table]
+        self._rows_from = f"{key.rows}{joined}"
+        own = [c for c in source.selection if SELECTABLE[c.column].table == key.table]
         self._own = [condition_sql(condition) for condition in own]
         self._all = [condition_sql(condition) for condition in source.selection]
         if matched:
@@ -80,52 +90,37 @@ class Queries:
         if source.unchecked_sql:
             self._all.append(f"({source.unchecked_sql})")
 
-    @property
-    def headers(self) -> list[str]:
-        """Names of the columns in the answer to `rows`."""
-        return [column.header for column in self.columns]
-
     def groups(self, within: Range) -> str:
         """Ask how many spectra each plate has: conditions on the spectrum alone need no join.
 
         Or how many objects each run has.
         """
-        key = self.key
         return (
-            f"SELECT TOP {MOST_ROWS} {key.group_value}, COUNT_BIG(*) AS n FROM {key.own} "
+            f"SELECT {self.top}{self._group_value}, {self.number} AS n FROM {self._own_from} "
             f"WHERE {self._where(within, self._own)} "
-            f"GROUP BY {key.group_by} ORDER BY {key.group_by}"
+            f"GROUP BY {self._group_by} ORDER BY {self._group_by}"
         )
 
     def members(self, within: Range) -> str:
         """Ask how many spectra, or objects, there are: what the groups have to add up to."""
-        return (
-            f"SELECT COUNT_BIG(*) AS n FROM {self.key.own} WHERE {self._where(within, self._own)}"
-        )
+        where = self._where(within, self._own)
+        return f"SELECT {self.number} AS n FROM {self._own_from} WHERE {where}"
 
     def count(self, within: Range) -> str:
         """Ask for number, first and last id and the sums of the rows of a range."""
-        key = self.key.sql
-        divided = [("h1", key, HASH_PRIME), ("h2", self._other_sql, self.other_prime)]
-        if self.third:
-            divided.append(("h3", _qualified(DOWNLOADABLE[self.third]), HASH_PRIME))
         sums = ",".join(
-            f"SUM(CAST({column}%{prime} AS bigint)) AS {name}" for name, column, prime in divided
+            f"{self.remainders.format(column=column, prime=prime)} AS h{place}"
+            for place, (column, prime) in enumerate(self._divided, start=1)
         )
+        key = self._key_sql
         return (
-            f"SELECT COUNT_BIG(*) AS n,MIN({key}) AS lo,MAX({key}) AS hi,{sums} "
+            f"SELECT {self.number} AS n,MIN({key}) AS lo,MAX({key}) AS hi,{sums} "
             f"FROM {self._rows_from} WHERE {self._where(within, self._all)}"
         )
 
     def rows(self, within: Range) -> str:
         """Ask for the rows of a range; a query longer than SkyServer takes is a `DownloadError`."""
-        columns = ",".join(
-            _qualified(c) + (f" AS {c.alias}" if c.alias else "") for c in self.columns
-        )
-        text = (
-            f"SELECT TOP {MOST_ROWS} {columns} FROM {self._rows_from} "
-            f"WHERE {self._where(within, self._all)} ORDER BY {self.key.sql}"
-        )
+        text = f"{self._rows(within)} ORDER BY {self._key_sql}"
         length = len(quote_plus(text))
         if length > MOST_CHARACTERS:
             raise DownloadError(
@@ -134,9 +129,44 @@ class Queries:
             )
         return text
 
+    def _rows(self, within: Range) -> str:
+        columns, where = ",".join(self._columns), self._where(within, self._all)
+        return f"SELECT {self.top}{columns} FROM {self._rows_from} WHERE {where}"
+
     def _where(self, within: Range, conditions: list[str]) -> str:
-        span = [f"{self.key.sql}>={within.low}", f"{self.key.sql}<{within.high}"]
-        return " AND ".join([*span, *conditions])
+        return " AND ".join([self._span(within), *conditions])
+
+    def _span(self, within: Range) -> str:
+        return f"{self._key_sql}>={within.low} AND {self._key_sql}<{within.high}"
+
+
+class AdqlQueries(Queries):
+    """The same in ADQL: rows in any order, and groups of rows that meet all conditions."""
+
+    top, number = "", "COUNT(*)"
+    remainders = "SUM(MOD({column},{prime}))"
+
+    def __init__(self, source: TapSource) -> None:
+        further = known_columns(source.declared)
+        self.names = [name for name in {**DOWNLOADABLE, **further} if name in source.columns]
+        self.headers = self._columns = [source.columns[name] for name in self.names]
+        self._signed = source.signed_key
+        self._group_by = source.columns.get("plate", "")
+        self._group_value = f"{self._group_by} AS plate"
+        self.other = "objid" if "objid" in source.columns else source.key
+        self.other_prime = HASH_PRIME
+        self.third = ""
+        self._key_sql = source.columns[source.key]
+        self._divided = [(self._key_sql, HASH_PRIME), (source.columns[self.other], HASH_PRIME)]
+        self._own_from = self._rows_from = source.table
+        self._own = self._all = [condition_adql(c, source.columns) for c in source.selection]
+
+    def rows(self, within: Range) -> str:
+        """Ask for the rows of a range, in any order."""
+        return self._rows(within)
+
+    def _span(self, within: Range) -> str:
+        return range_adql(self._key_sql, within, self._signed)
 
 
 def condition_sql(condition: Condition) -> str:
@@ -194,57 +224,6 @@ def _sql_bits(column: str, bits: list[int], wanted: bool) -> str:
 
 def _shortest(value: float) -> str:
     return str(int(value)) if float(value).is_integer() else repr(float(value))
-
-
-class AdqlQueries:
-    """The queries of one sample, as `Queries` has them, in ADQL."""
-
-    def __init__(self, source: TapSource) -> None:
-        self.source = source
-        further = known_columns(source.declared)
-        self.names = [name for name in {**DOWNLOADABLE, **further} if name in source.columns]
-        self.key = source.key
-        by_plate = source.key == "specobjid" and "plate" in source.columns
-        self.grouped = PLATES if by_plate else None
-        self.other_prime = HASH_PRIME
-        self.other = "objid" if "objid" in source.columns else source.key
-        self.third = ""
-        self._conditions = [condition_adql(c, source.columns) for c in source.selection]
-
-    @property
-    def headers(self) -> list[str]:
-        """Names of the columns in the answer to `rows`."""
-        return [self.source.columns[name] for name in self.names]
-
-    def groups(self, within: Range) -> str:
-        """Ask how many rows that meet all conditions each plate has."""
-        plate = self.source.columns["plate"]
-        return (
-            f"SELECT {plate} AS plate, COUNT(*) AS n FROM {self.source.table} "
-            f"WHERE {self._where(within)} GROUP BY {plate} ORDER BY {plate}"
-        )
-
-    def members(self, within: Range) -> str:
-        """Ask how many rows there are: what the plates have to add up to."""
-        return f"SELECT COUNT(*) AS n FROM {self.source.table} WHERE {self._where(within)}"
-
-    def count(self, within: Range) -> str:
-        """Ask for number, first and last key and two sums of the rows of a range."""
-        key, other = (self.source.columns[name] for name in (self.key, self.other))
-        return (
-            f"SELECT COUNT(*) AS n,MIN({key}) AS lo,MAX({key}) AS hi,"
-            f"SUM(MOD({key},{HASH_PRIME})) AS h1,SUM(MOD({other},{HASH_PRIME})) AS h2 "
-            f"FROM {self.source.table} WHERE {self._where(within)}"
-        )
-
-    def rows(self, within: Range) -> str:
-        """Ask for the rows of a range, in any order."""
-        columns = ",".join(self.headers)
-        return f"SELECT {columns} FROM {self.source.table} WHERE {self._where(within)}"
-
-    def _where(self, within: Range) -> str:
-        key = self.source.columns[self.key]
-        return " AND ".join([range_adql(key, within, self.source.signed_key), *self._conditions])
 
 
 def range_adql(key: str, within: Range, signed: bool) -> str:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from sdssflow.acquire.download.errors import TransientError
 from sdssflow.acquire.download.keys import HASH_PRIME, Groups
 from sdssflow.acquire.download.plan import EVERYTHING, SPECTRUM_SHIFTS, Range
-from sdssflow.acquire.download.sql import AdqlQueries, Queries
+from sdssflow.acquire.download.sql import Queries
 from sdssflow.acquire.schema import id_parts
 
 
@@ -38,7 +38,7 @@ NO_ROWS = Tally(0, None, None, None, None)  # in SQL, the sum of no rows is NULL
 class Language(ABC):
     """How one kind of server is asked, and what the rows of its answers have to be."""
 
-    queries: Queries | AdqlQueries
+    queries: Queries
     names: list[str]  # columns of the catalogue, in the order of the answer
     key: str  # column by whose ranges the server is asked
     key_name: str  # in messages

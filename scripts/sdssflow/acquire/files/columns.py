@@ -22,7 +22,7 @@ from sdssflow.acquire.errors import CatalogueError, unknown_column
 from sdssflow.acquire.files.containers import check_declared
 
 ELEMENT = re.compile(r"(?P<name>.+)\[(?P<index>\d+)\]")
-REPAIR = "The file may be cut short or of another format; fetch it again or set source.format."
+ALL_ROWS = sys.maxsize  # asked for at once, where a table is read as a whole
 ASTROPY_ROWS = 32_768  # most that astropy gets at once: of text it makes many times its size
 MASK = ".mask"  # astropy writes a masked column as two: its values, and where they mean nothing
 
@@ -72,7 +72,7 @@ class Part(NamedTuple):
 
         `total` is how many rows the file has; not needed where there is one part.
         """
-        first, last = (0, sys.maxsize) if total is None else self.rows(total)
+        first, last = (0, ALL_ROWS) if total is None else self.rows(total)
         start = 0
         for size, made in pieces:
             low, high = max(first - start, 0), min(last - start, size)
@@ -83,11 +83,154 @@ class Part(NamedTuple):
                 return
 
 
+class Wanted(NamedTuple):
+    """A column, or an element of its vectors, that is asked for."""
+
+    path: str
+    column: str
+    element: int | None = None  # which of its vectors
+
+    @classmethod
+    def of(cls, path: str, ref: str, found: FileColumns) -> Wanted:
+        """Take ``column[k]`` apart, unless a column is called so; refuse what is not there."""
+        column, element = ref, None
+        match = ELEMENT.fullmatch(ref)
+        if match and ref not in found.names:
+            column, element = match["name"], int(match["index"])
+        if column not in found.names:
+            raise unknown_column(path, column, found.names, found.others())
+        fold = str.upper if found.fold_case else str
+        alike = [other for other in found.names if fold(other) == fold(column)]
+        if len(alike) > 1:
+            case = " (upper and lower case are one in FITS)" if len(set(alike)) > 1 else ""
+            raise CatalogueError(
+                path,
+                f"the file names {' and '.join(map(repr, dict.fromkeys(alike)))} {len(alike)} "
+                f"times{case}",
+                "Give each column its own name.",
+            )
+        return cls(path, column, element)
+
+    def to_arrow(self, values: Any) -> pa.Array:
+        """Return the column as an Arrow array with one value per row.
+
+        Parameters
+        ----------
+        values : pyarrow.Array, numpy.ndarray or numpy.ma.MaskedArray
+            One value or one vector per row; any byte order; byte strings are decoded.
+
+        Raises
+        ------
+        CatalogueError
+            For vectors without `element`, `element` without vectors or beyond them, and types that
+            are neither numbers nor text.
+        """
+        if isinstance(values, pa.DictionaryArray):
+            values = values.dictionary_decode()
+        if isinstance(values, pa.Array):
+            kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+            self._check_vectors(any(is_kind(values.type) for is_kind in kinds))
+            try:
+                return values if self.element is None else pc.list_element(values, self.element)
+            except pa.ArrowInvalid as error:
+                raise self._no_element(" in every row") from error
+        if values.ndim == 0:
+            raise self.error("one value for the whole file, not one per row", "Map a column.")
+        if values.dtype.kind == "O":
+            return self._from_objects(values)
+        if values.ndim > 2:
+            raise self._not_numbers(f"arrays of {' by '.join(map(str, values.shape[1:]))}")
+        self._check_vectors(values.ndim == 2)
+        if self.element is not None:
+            if self.element >= values.shape[1]:
+                raise self._no_element(f": {self.column!r} has {values.shape[1]} elements")
+            values = values[:, self.element]
+        mask = np.ma.getmaskarray(values)
+        data = np.asarray(np.ma.getdata(values))
+        if data.dtype.kind == "S":
+            try:
+                return pa.array(data, mask=mask).cast(pa.string())
+            except pa.ArrowInvalid as error:
+                raise self._not_utf8(error) from error
+        if data.dtype.kind == "U":
+            return pa.array(data.tolist(), type=pa.string(), mask=mask)
+        if data.dtype.kind not in "biuf":
+            raise self._not_numbers(f"values of type {data.dtype.name}")
+        if data.dtype == np.longdouble:  # Arrow has none
+            data = data.astype(np.float64)
+        return pa.array(np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("=")), mask=mask)
+
+    def masked(self, values: pa.Array, mask: Any) -> pa.Array:
+        """Return `values` with null where the column's mask is set."""
+        vectors = pa.types.is_nested(mask.type) if isinstance(mask, pa.Array) else mask.ndim > 1
+        name = f"{self.column}{MASK}"
+        found = Wanted(self.path, name, self.element if vectors else None).to_arrow(mask)
+        is_flag = pa.types.is_boolean(found.type) or (
+            pa.types.is_integer(found.type)
+            and pc.all(pc.is_in(found, pa.array([0, 1], found.type))).as_py() is not False
+        )
+        if len(found) != len(values) or found.null_count or not is_flag:
+            raise self.error(
+                f"{name!r} is no mask of it: {len(found)} values of type {found.type}",
+                f"Write it as one boolean per row, true where {self.column!r} means nothing.",
+            )
+        return pc.if_else(pc.cast(found, pa.bool_()), pa.scalar(None, values.type), values)
+
+    def _from_objects(self, values: np.ndarray) -> pa.Array:
+        """Turn texts, or rows of unequal length, into an Arrow array."""
+        mask, data = np.ma.getmaskarray(values), np.ma.getdata(values)
+        if data.ndim > 1:
+            self._check_vectors(True)
+            raise self._not_numbers("arrays")
+        rows = [value for value, masked in zip(data, mask, strict=True) if not masked]
+        vectors = any(isinstance(value, np.ndarray | list | tuple) for value in rows)
+        self._check_vectors(vectors)
+        if vectors and self.element is not None:
+            if mask.any() or any(len(value) <= self.element for value in rows):
+                raise self._no_element(" in every row")
+            elements = np.array([value[self.element] for value in rows])
+            return self._replace(element=None).to_arrow(elements)
+        try:
+            return pa.array(data, type=pa.string(), mask=mask)
+        except pa.ArrowInvalid as error:
+            raise self._not_utf8(error) from error
+        except pa.ArrowTypeError as error:
+            other = next(value for value in rows if not isinstance(value, bytes | str))
+            raise self._not_numbers(f"values of type {type(other).__name__}") from error
+
+    def _check_vectors(self, vectors: bool) -> None:
+        if vectors and self.element is None:
+            raise self.error(
+                "several values per row",
+                f"Name one of them in source.columns, for example {self.column}[0] for the first.",
+            )
+        if self.element is not None and not vectors:
+            raise self.error(
+                f"{self.column}[{self.element}] was asked for, but there is one value per row",
+                f"Write {self.column} in source.columns.",
+            )
+
+    def error(self, problem: str, advice: str) -> CatalogueError:
+        """Return the error about the column."""
+        return CatalogueError(self.path, problem, advice, column=self.column)
+
+    def _no_element(self, where: str) -> CatalogueError:
+        problem = f"{self.column}[{self.element}] does not exist{where}"
+        return CatalogueError(self.path, problem, "Elements are counted from 0.")
+
+    def _not_numbers(self, problem: str) -> CatalogueError:
+        advice = "Leave the column out of source.columns or convert it."
+        return self.error(f"{problem} are neither numbers nor text", advice)
+
+    def _not_utf8(self, error: Exception) -> CatalogueError:
+        return self.error(f"text is not UTF-8 ({error})", "Write the column as ASCII.")
+
+
 def needed_columns(path: str, columns: Mapping[str, str], found: FileColumns) -> list[str]:
     """Return the columns of a file, masks too, that `mapped_table` reads; errors as there."""
-    places = [_place(path, ref, found)[0] for ref in columns.values()]
-    masks = [f"{name}{MASK}" for name in places]
-    return list(dict.fromkeys([*places, *(mask for mask in masks if mask in found.names)]))
+    names = [Wanted.of(path, ref, found).column for ref in columns.values()]
+    masks = [f"{name}{MASK}" for name in names]
+    return list(dict.fromkeys([*names, *(mask for mask in masks if mask in found.names)]))
 
 
 def named_table(
@@ -126,19 +269,19 @@ def mapped_table(path: str, columns: Mapping[str, str], found: FileColumns) -> p
     Masked values are null. The metadata of a field has the file's unit under ``unit``, if it states
     one. A column that is missing, named twice, or not one value per row is refused.
     """
-    places = {name: _place(path, ref, found) for name, ref in columns.items()}
-    needed = sum(map(found.declared, dict.fromkeys(column for column, _ in places.values())))
+    wanted = {name: Wanted.of(path, ref, found) for name, ref in columns.items()}
+    needed = sum(map(found.declared, dict.fromkeys(its.column for its in wanted.values())))
     check_declared(path, needed, found.stored)
     arrays, fields = [], []
-    for name, (column, index) in places.items():
-        values = to_arrow(path, column, found.read(column), index)
-        if f"{column}{MASK}" in found.names and not column.endswith(MASK):
-            values = _masked(path, column, values, found.read(f"{column}{MASK}"), index)
-        unit = (found.unit(column) or "").strip()
+    for name, its in wanted.items():
+        values = its.to_arrow(found.read(its.column))
+        if f"{its.column}{MASK}" in found.names and not its.column.endswith(MASK):
+            values = its.masked(values, found.read(f"{its.column}{MASK}"))
+        unit = (found.unit(its.column) or "").strip()
         arrays.append(values)
         fields.append(pa.field(name, values.type, metadata={"unit": unit} if unit else None))
     check_lengths(
-        path, {columns[name]: len(array) for name, array in zip(places, arrays, strict=True)}
+        path, {columns[name]: len(array) for name, array in zip(wanted, arrays, strict=True)}
     )
     return pa.table(arrays, schema=pa.schema(fields))
 
@@ -151,161 +294,3 @@ def check_lengths(path: str, lengths: Mapping[str, int]) -> None:
             f"columns differ in length: {dict(lengths)}",
             "Set source.table to a group whose datasets belong together.",
         )
-
-
-def _place(path: str, ref: str, found: FileColumns) -> tuple[str, int | None]:
-    """Split ``column[k]`` into column and k; a plain column has k = None."""
-    column, index = ref, None
-    match = ELEMENT.fullmatch(ref)
-    if match and ref not in found.names:
-        column, index = match["name"], int(match["index"])
-    if column not in found.names:
-        raise unknown_column(path, column, found.names, found.others())
-    fold = str.upper if found.fold_case else str
-    alike = [other for other in found.names if fold(other) == fold(column)]
-    if len(alike) > 1:
-        case = " (upper and lower case are one in FITS)" if len(set(alike)) > 1 else ""
-        raise CatalogueError(
-            path,
-            f"the file names {' and '.join(map(repr, dict.fromkeys(alike)))} {len(alike)} "
-            f"times{case}",
-            "Give each column its own name.",
-        )
-    return column, index
-
-
-def to_arrow(path: str, column: str, values: Any, index: int | None) -> pa.Array:
-    """Return a column, or an element of its vectors, as an Arrow array with one value per row.
-
-    Parameters
-    ----------
-    path, column : str
-        For messages.
-    values : pyarrow.Array, numpy.ndarray or numpy.ma.MaskedArray
-        One value or one vector per row; any byte order; byte strings are decoded.
-    index : int or None
-        Which element of the vectors.
-
-    Raises
-    ------
-    CatalogueError
-        For vectors without `index`, `index` without vectors or beyond them, and types that are
-        neither numbers nor text.
-    """
-    if isinstance(values, pa.DictionaryArray):
-        values = values.dictionary_decode()
-    if isinstance(values, pa.Array):
-        kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-        _check_vectors(path, column, any(is_kind(values.type) for is_kind in kinds), index)
-        try:
-            return values if index is None else pc.list_element(values, index)
-        except pa.ArrowInvalid as error:
-            raise _too_short(path, column, index) from error
-    if values.ndim == 0:
-        raise CatalogueError(
-            path, "one value for the whole file, not one per row", "Map a column.", column=column
-        )
-    if values.dtype.kind == "O":
-        return _from_objects(path, column, values, index)
-    if values.ndim > 2:
-        raise _not_numbers(path, column, f"arrays of {' by '.join(map(str, values.shape[1:]))}")
-    _check_vectors(path, column, values.ndim == 2, index)
-    if index is not None:
-        if index >= values.shape[1]:
-            raise CatalogueError(
-                path,
-                f"{column}[{index}] does not exist: {column!r} has {values.shape[1]} elements",
-                "Elements are counted from 0.",
-            )
-        values = values[:, index]
-    mask = np.ma.getmaskarray(values)
-    data = np.asarray(np.ma.getdata(values))
-    if data.dtype.kind == "S":
-        try:
-            return pa.array(data, mask=mask).cast(pa.string())
-        except pa.ArrowInvalid as error:
-            raise _not_utf8(path, column, error) from error
-    if data.dtype.kind == "U":
-        return pa.array(data.tolist(), type=pa.string(), mask=mask)
-    if data.dtype.kind not in "biuf":
-        raise _not_numbers(path, column, f"values of type {data.dtype.name}")
-    if data.dtype == np.longdouble:  # Arrow has none
-        data = data.astype(np.float64)
-    return pa.array(np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("=")), mask=mask)
-
-
-def _from_objects(path: str, column: str, values: np.ndarray, index: int | None) -> pa.Array:
-    """Turn texts, or rows of unequal length, into an Arrow array."""
-    mask, data = np.ma.getmaskarray(values), np.ma.getdata(values)
-    if data.ndim > 1:
-        _check_vectors(path, column, True, index)
-        raise _not_numbers(path, column, "arrays")
-    rows = [value for value, masked in zip(data, mask, strict=True) if not masked]
-    vectors = any(isinstance(value, np.ndarray | list | tuple) for value in rows)
-    _check_vectors(path, column, vectors, index)
-    if vectors and index is not None:
-        if mask.any() or any(len(value) <= index for value in rows):
-            raise _too_short(path, column, index)
-        return to_arrow(path, column, np.array([value[index] for value in rows]), None)
-    try:
-        return pa.array(data, type=pa.string(), mask=mask)
-    except pa.ArrowInvalid as error:
-        raise _not_utf8(path, column, error) from error
-    except pa.ArrowTypeError as error:
-        other = next(value for value in rows if not isinstance(value, bytes | str))
-        raise _not_numbers(path, column, f"values of type {type(other).__name__}") from error
-
-
-def _check_vectors(path: str, column: str, vectors: bool, index: int | None) -> None:
-    if vectors and index is None:
-        raise CatalogueError(
-            path,
-            "several values per row",
-            f"Name one of them in source.columns, for example {column}[0] for the first.",
-            column=column,
-        )
-    if index is not None and not vectors:
-        raise CatalogueError(
-            path,
-            f"{column}[{index}] was asked for, but there is one value per row",
-            f"Write {column} in source.columns.",
-            column=column,
-        )
-
-
-def _too_short(path: str, column: str, index: int | None) -> CatalogueError:
-    problem = f"{column}[{index}] does not exist in every row"
-    return CatalogueError(path, problem, "Elements are counted from 0.")
-
-
-def _not_numbers(path: str, column: str, problem: str) -> CatalogueError:
-    return CatalogueError(
-        path,
-        f"{problem} are neither numbers nor text",
-        "Leave the column out of source.columns or convert it.",
-        column=column,
-    )
-
-
-def _not_utf8(path: str, column: str, error: Exception) -> CatalogueError:
-    return CatalogueError(
-        path, f"text is not UTF-8 ({error})", "Write the column as ASCII.", column=column
-    )
-
-
-def _masked(path: str, column: str, values: pa.Array, mask: Any, index: int | None) -> pa.Array:
-    """Return `values` with null where the column's mask is set."""
-    vectors = pa.types.is_nested(mask.type) if isinstance(mask, pa.Array) else mask.ndim > 1
-    found = to_arrow(path, f"{column}{MASK}", mask, index if vectors else None)
-    is_flag = pa.types.is_boolean(found.type) or (
-        pa.types.is_integer(found.type)
-        and pc.all(pc.is_in(found, pa.array([0, 1], found.type))).as_py() is not False
-    )
-    if len(found) != len(values) or found.null_count or not is_flag:
-        raise CatalogueError(
-            path,
-            f"{column + MASK!r} is no mask of it: {len(found)} values of type {found.type}",
-            f"Write it as one boolean per row, true where {column!r} means nothing.",
-            column=column,
-        )
-    return pc.if_else(pc.cast(found, pa.bool_()), pa.scalar(None, values.type), values)

@@ -130,7 +130,7 @@ def _check_ids(source: SourceTable, made: Mapping[str, pa.Array]) -> None:
 
 def _no_positions(source: SourceTable, made: dict[str, pa.Array], defects: Defects) -> None:
     """Make positions null that are 0, 0: no object has none but zeros, and all would be one."""
-    if "ra" in made:
+    if "ra" in made and "dec" in made:
         nowhere = pc.and_(*(pc.equal(made[name], 0.0).fill_null(False) for name in ("ra", "dec")))
         where = nowhere.to_numpy(zero_copy_only=False)
         for name in ("ra", "dec"):

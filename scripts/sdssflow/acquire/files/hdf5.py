@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sdssflow.acquire.errors import CatalogueError
+from sdssflow.acquire.errors import REPAIR, CatalogueError
 from sdssflow.acquire.files.columns import (
-    REPAIR,
     FileColumns,
     Part,
+    Wanted,
     check_lengths,
     mapped_table,
     needed_columns,
@@ -35,33 +35,27 @@ MEANS_NOTHING = ("_FillValue", "missing_value")  # attributes of netCDF
 PACKED = {"scale_factor": 1, "add_offset": 0}
 
 
-def read_hdf5(path: str, columns: dict[str, str], table: str | int | None) -> pa.Table:
-    """Read the mapped columns of an HDF5 file; see `mapped_table`.
+def hdf5_blocks(
+    path: str, columns: dict[str, str], table: str | int | None, part: Part, rows: int
+) -> Iterator[tuple[int, pa.Table]]:
+    """Yield first row and mapped columns of each block of a part of a file; see `mapped_table`.
 
     `table` is the path inside the file of one of the layouts of `hdf5_layouts`; by default the
     root group if it holds datasets, else the only table. Values that lie in another file or were
     never written are refused.
     """
-    with _table(path, table) as (found, _):
-        return mapped_table(path, columns, found(slice(None)))
-
-
-def hdf5_blocks(
-    path: str, columns: dict[str, str], table: str | int | None, part: Part, rows: int
-) -> Iterator[tuple[int, pa.Table]]:
-    """Yield first row and mapped columns of each block of a part of an HDF5 file, likewise."""
     with _table(path, table) as (found, length):
         needed = needed_columns(path, columns, found(slice(None)))
-        lengths = {name: length(name) for name in needed}
+        lengths = {name: n for name in needed if (n := length(name)) is not None}
         check_lengths(path, lengths)
-        for block in part.slices(next(iter(lengths.values())), rows):
+        for block in part.slices(next(iter(lengths.values()), 1), rows):
             yield block.start, mapped_table(path, columns, found(block))
 
 
 @contextlib.contextmanager
 def _table(
     path: str, table: str | int | None
-) -> Iterator[tuple[Callable[[slice], FileColumns], Callable[[str], int]]]:
+) -> Iterator[tuple[Callable[[slice], FileColumns], Callable[[str], int | None]]]:
     """Open a table; yield what gives its columns for some rows, and how long a column is."""
     import h5py
 
@@ -75,12 +69,12 @@ def _table(
             units = _compound_units(path, node)
 
             def resolved(name: str) -> Stored:
-                return _resolved(path, node, name, places)
+                return _resolved(Wanted(path, name), node, places)
 
             def found(rows: slice) -> FileColumns:
                 return FileColumns(
                     names=list(places),
-                    read=lambda name: _values(path, name, resolved(name), rows),
+                    read=lambda name: _values(Wanted(path, name), resolved(name), rows),
                     unit=lambda name: (
                         stated_unit(getattr(resolved(name).holder, "attrs", {})) or units.get(name)
                     ),
@@ -101,18 +95,17 @@ def _table(
         raise CatalogueError(path, f"the file can't be read as HDF5 ({error})", REPAIR) from error
 
 
-def _resolved(path: str, node: Any, name: str, places: dict[str, Stored]) -> Stored:
+def _resolved(column: Wanted, node: Any, places: dict[str, Stored]) -> Stored:
     """Return where a column is, having checked that its values are in this file and readable."""
     import h5py
 
+    path, name = column.path, column.column
     stored = places[name]
     dataset = stored.dataset
     if dataset is None and stored.element is not None:
-        raise CatalogueError(
-            path,
+        raise column.error(
             "pandas wrote it as Python objects or categories, which are not read",
             "Export the table as Parquet: DataFrame.to_parquet.",
-            column=name,
         )
     if dataset is None:
         dataset = follow(path, node, name)
@@ -122,7 +115,7 @@ def _resolved(path: str, node: Any, name: str, places: dict[str, Stored]) -> Sto
             )
         stored = Stored(dataset, holder=dataset)
     for part in (dataset, *(stored.vaex.values() if stored.vaex is not None else ())):
-        check_readable(path, name, part)
+        check_readable(column, part)
     return stored
 
 
@@ -150,20 +143,20 @@ def _compound_units(path: str, node: Any) -> dict[str, str]:
     return found
 
 
-def _length(stored: Stored) -> int:
-    """Return how many rows a column has; what is no column is left to `_values`."""
+def _length(stored: Stored) -> int | None:
+    """Return how many rows a column has; None of what is no column, which `_values` refuses."""
     if stored.vaex is not None and "indices" in stored.vaex:
         return max(len(stored.vaex["indices"]) - 1, 0)
-    return stored.dataset.shape[0] if stored.dataset.shape else 1
+    return stored.dataset.shape[0] if stored.dataset.shape else None
 
 
-def _values(path: str, name: str, stored: Stored, rows: slice) -> Any:
+def _values(column: Wanted, stored: Stored, rows: slice) -> Any:
     """Return some rows of a column, null where the file says so, and its enumerations as words."""
     import h5py
 
     dataset = stored.dataset
     if dataset.shape is None:
-        raise CatalogueError(path, "it holds no values at all", "Map a column.", column=name)
+        raise column.error("it holds no values at all", "Map a column.")
     if stored.vaex is not None and "indices" in stored.vaex:
         return _vaex_texts(stored, rows)
     if dataset.shape == ():
@@ -173,9 +166,9 @@ def _values(path: str, name: str, stored: Stored, rows: slice) -> Any:
         values = values[:, stored.element]
     words = h5py.check_enum_dtype(dataset.dtype[stored.field] if stored.field else dataset.dtype)
     if words and values.dtype.kind != "b":
-        values = _enumerated(path, name, values, words)
+        values = _enumerated(column, values, words)
     mask = np.zeros(values.shape, dtype=bool)
-    for nothing in _nothings(path, name, stored):
+    for nothing in _nothings(column, stored):
         mask |= values == nothing
     if stored.vaex is not None and "mask" in stored.vaex:
         mask |= stored.vaex["mask"][rows].astype(bool)
@@ -184,40 +177,34 @@ def _values(path: str, name: str, stored: Stored, rows: slice) -> Any:
     return np.ma.array(values, mask=mask) if mask.any() else values
 
 
-def _nothings(path: str, name: str, stored: Stored) -> Iterator[Any]:
+def _nothings(column: Wanted, stored: Stored) -> Iterator[Any]:
     """Yield the numbers that the attributes of netCDF call "no value"."""
     attributes = {} if stored.holder is None or stored.vaex is not None else stored.holder.attrs
     for key, neutral in PACKED.items():
         if key in attributes and np.any(np.asarray(attributes[key]) != neutral):
-            raise CatalogueError(
-                path,
+            raise column.error(
                 f"its numbers are packed ({key} is {as_word(attributes[key])})",
                 "Write the true values, without scale_factor and add_offset.",
-                column=name,
             )
     for key in MEANS_NOTHING:
         if key in attributes:
             yield from np.atleast_1d(attributes[key])
 
 
-def _enumerated(path: str, name: str, values: np.ndarray, words: dict[str, int]) -> np.ndarray:
+def _enumerated(column: Wanted, values: np.ndarray, words: dict[str, int]) -> np.ndarray:
     by_number = {number: word for word, number in words.items()}
     try:
         found = [by_number[number] for number in values.ravel().tolist()]
         return np.array(found).reshape(values.shape)
     except KeyError as error:
-        raise CatalogueError(
-            path,
-            f"{error.args[0]} is not among its enumeration ({', '.join(words)})",
-            "Write the column as text.",
-            column=name,
-        ) from error
+        problem = f"{error.args[0]} is not among its enumeration ({', '.join(words)})"
+        raise column.error(problem, "Write the column as text.") from error
 
 
 def _vaex_texts(stored: Stored, rows: slice) -> pa.Array:
     """Return the texts of vaex: one run of bytes, where each begins, bits where one is there."""
     indices = stored.vaex["indices"]
-    first, last, _ = rows.indices(_length(stored))
+    first, last, _ = rows.indices(_length(stored) or 0)
     ends = indices[first : last + 1].astype(np.int64) - int(indices[0])
     raw, bitmap = stored.dataset[ends[0] : ends[-1]], None
     if "null_bitmap" in stored.vaex:

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sdssflow.acquire.errors import CatalogueError, nearest
+from sdssflow.acquire.files.columns import Wanted
 from sdssflow.acquire.files.units import as_word
 
 ASTROPY_HEADER = ".__table_column_meta__"
@@ -181,7 +182,7 @@ def _of_pandas(path: str, group: Any, kind: str) -> dict[str, Stored]:
         raise _pandas(path, f"a {kind} of pandas, not a DataFrame")
     for k in range(int(group.attrs["nblocks"])):
         values, names = group[f"block{k}_values"], group[f"block{k}_items"]
-        check_readable(path, f"block{k}_items", names)
+        check_readable(Wanted(path, f"block{k}_items"), names)
         for place, name in enumerate(names[...]):
             # the values of a block of objects are pickles
             pickled = values.dtype.kind == "O"
@@ -240,47 +241,39 @@ def follow(path: str, node: Any, place: str, depth: int = 0) -> Any:
     return node
 
 
-def check_readable(path: str, name: str, dataset: Any) -> None:
+def check_readable(column: Wanted, dataset: Any) -> None:
     """Refuse a column whose values are elsewhere, in an unknown compression, or never written.
 
     None of its values is read.
     """
     if dataset.is_virtual or dataset.external:
         kind = "a virtual dataset" if dataset.is_virtual else "kept as raw storage"
-        raise CatalogueError(
-            path,
+        raise column.error(
             f"it is {kind}: its values lie in other files",
             "Write the table again with its values in one file.",
-            column=name,
         )
-    _check_filters(path, name, dataset.id.get_create_plist())
+    _check_filters(column, dataset.id.get_create_plist())
     if dataset.size and not _is_written(dataset):
         fill = dataset.fillvalue
         if not (isinstance(fill, float | np.floating) and np.isnan(fill)):
-            raise CatalogueError(
-                path,
+            raise column.error(
                 f"only a part of its {dataset.size:,} values was ever written; the others would "
                 f"be {as_word(fill)}",
                 "Write the table again, as long as it is.",
-                column=name,
             )
 
 
-def _check_filters(path: str, name: str, settings: Any) -> None:
+def _check_filters(column: Wanted, settings: Any) -> None:
     import h5py
 
     for k in range(settings.get_nfilters()):
-        number, _, _, name_there = settings.get_filter(k)
+        number, _, _, name = settings.get_filter(k)
         if not h5py.h5z.filter_avail(number):
-            called = (
-                FILTERS.get(number) or name_there.decode("utf-8", "replace") or f"filter {number}"
-            )
-            raise CatalogueError(
-                path,
+            called = FILTERS.get(number) or name.decode("utf-8", "replace") or f"filter {number}"
+            raise column.error(
                 f"it is compressed by {called}, which the HDF5 library here does not have",
                 "Install it (.venv/bin/pip install hdf5plugin), or write the file again with gzip "
                 "or without compression.",
-                column=name,
             )
 
 

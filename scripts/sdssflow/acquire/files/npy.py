@@ -8,27 +8,20 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sdssflow.acquire.errors import CatalogueError
-from sdssflow.acquire.files.columns import REPAIR, FileColumns, Part, mapped_table
+from sdssflow.acquire.errors import REPAIR, CatalogueError
+from sdssflow.acquire.files.columns import FileColumns, Part, mapped_table
 
 MOST_HEADER = 200_000  # bytes; NumPy's own limit is met by tables of a few hundred columns
-
-
-def read_npy(path: str, columns: dict[str, str]) -> pa.Table:
-    """Read the mapped columns of an array; see `mapped_table`.
-
-    The columns of a table of plain numbers are named by their numbers: '1' is the first. Python
-    objects in an array are pickled, and never opened.
-    """
-    return mapped_table(path, columns, _columns(path, slice(None))[0])
 
 
 def npy_blocks(
     path: str, columns: dict[str, str], part: Part, rows: int
 ) -> Iterator[tuple[int, pa.Table]]:
-    """Yield first row and mapped columns of each block of a part of an array.
+    """Yield first row and mapped columns of each block of a part of an array; see `mapped_table`.
 
-    The file is opened for each block: pages of it that were read don't stay in memory.
+    The columns of a table of plain numbers are named by their numbers: '1' is the first. Python
+    objects in an array are pickled, and never opened. The file is opened for each block: pages of
+    it that were read don't stay in memory.
     """
     _, total = _columns(path, slice(None))
     for block in part.slices(total, rows):

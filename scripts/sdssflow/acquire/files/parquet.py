@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sdssflow.acquire.checks import one_array
-from sdssflow.acquire.errors import CatalogueError
-from sdssflow.acquire.files.columns import REPAIR, FileColumns, Part, mapped_table, needed_columns
+from sdssflow.acquire.errors import REPAIR, CatalogueError
+from sdssflow.acquire.files.columns import ALL_ROWS, FileColumns, Part, mapped_table, needed_columns
 from sdssflow.acquire.files.containers import check_declared
 from sdssflow.acquire.files.units import units_of_schema
 from sdssflow.files import file_digest
@@ -45,7 +45,13 @@ def read_parquet(path: str, columns: dict[str, str]) -> pa.Table:
 def parquet_blocks(
     path: str, columns: dict[str, str], part: Part, rows: int
 ) -> Iterator[tuple[int, pa.Table]]:
-    """Yield first row and mapped columns of each block of a part of a file, in bounded memory."""
+    """Yield first row and mapped columns of each block of a part of a file, in bounded memory.
+
+    All rows at once are those of `read_parquet`, also of a folder.
+    """
+    if rows == ALL_ROWS:
+        yield 0, read_parquet(path, columns)
+        return
     with _as_parquet(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
         _refuse_listing(path, file)
         units = units_of_schema(file.schema_arrow)
@@ -84,16 +90,10 @@ def _columns_of(table: pa.Table) -> Callable[[str], pa.Array]:
     return lambda name: one_array(table[name])
 
 
-def read_arrow(path: str, columns: dict[str, str]) -> pa.Table:
-    """Read the mapped columns of an Arrow file, as Parquet: that says the same of its columns."""
-    with _arrow_as_parquet(path) as parquet:
-        return read_parquet(parquet, columns)
-
-
 def arrow_blocks(
     path: str, columns: dict[str, str], part: Part, rows: int
 ) -> Iterator[tuple[int, pa.Table]]:
-    """Yield first row and mapped columns of each block of a part of an Arrow file, likewise."""
+    """Yield the same of an Arrow file, as Parquet: that says the same of its columns."""
     with _arrow_as_parquet(path) as parquet:
         yield from parquet_blocks(parquet, columns, part, rows)
 

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from sdssflow.acquire.checks import one_array
 from sdssflow.acquire.column_names import contradiction
 from sdssflow.acquire.errors import CatalogueError, nearest
-from sdssflow.acquire.files.columns import Part
+from sdssflow.acquire.files.columns import ALL_ROWS, Part
 from sdssflow.acquire.files.containers import HEAD, open_content, plain_file, signature
-from sdssflow.acquire.files.fits import fits_blocks, read_fits
-from sdssflow.acquire.files.hdf5 import hdf5_blocks, read_hdf5
-from sdssflow.acquire.files.npy import npy_blocks, read_npy
+from sdssflow.acquire.files.fits import fits_blocks
+from sdssflow.acquire.files.hdf5 import hdf5_blocks
+from sdssflow.acquire.files.npy import npy_blocks
 from sdssflow.acquire.files.parquet import (
     arrow_blocks,
     folder_digest,
     parquet_blocks,
-    read_arrow,
-    read_parquet,
 )
-from sdssflow.acquire.files.text import line_of_row, read_text, text_blocks
-from sdssflow.acquire.files.votable import read_votable, votable_blocks
+from sdssflow.acquire.files.text import line_of_row, text_blocks
+from sdssflow.acquire.files.votable import votable_blocks
 from sdssflow.acquire.schema import BANDS, COLUMNS, MAGNITUDES, Column, columns_of
 from sdssflow.configuration.declared import SHIPPED
 from sdssflow.configuration.file_sources import FileContent, FileSource, UrlSource
@@ -39,23 +38,20 @@ class Format(NamedTuple):
 
     title: str  # in messages
     suffixes: tuple[str, ...]  # of file names; none if `source.format` does not know it
-    # from path, columns and, if it `has_tables`, `source.table`
-    read: Callable[..., pa.Table]
-    # from the same, part and rows: first row and table of each block of the part
+    # from path, columns and, if it `has_tables`, `source.table`, part and rows: first row and table
+    # of each block of the part
     blocks: Callable[..., Iterator[tuple[int, pa.Table]]]
     has_tables: bool = False  # whether a file can hold several
 
 
 FORMATS = {
-    "csv": Format("text", (".csv",), read_text, text_blocks),
-    "fits": Format("FITS", (".fits", ".fit"), read_fits, fits_blocks, has_tables=True),
-    "votable": Format(
-        "VOTable", (".vot", ".votable", ".xml"), read_votable, votable_blocks, has_tables=True
-    ),
-    "parquet": Format("Parquet", (".parquet", ".pq"), read_parquet, parquet_blocks),
-    "npy": Format("NumPy", (".npy",), read_npy, npy_blocks),
-    "hdf5": Format("HDF5", (".h5", ".hdf5", ".hdf"), read_hdf5, hdf5_blocks, has_tables=True),
-    "arrow": Format("Arrow", (), read_arrow, arrow_blocks),
+    "csv": Format("text", (".csv",), text_blocks),
+    "fits": Format("FITS", (".fits", ".fit"), fits_blocks, has_tables=True),
+    "votable": Format("VOTable", (".vot", ".votable", ".xml"), votable_blocks, has_tables=True),
+    "parquet": Format("Parquet", (".parquet", ".pq"), parquet_blocks),
+    "npy": Format("NumPy", (".npy",), npy_blocks),
+    "hdf5": Format("HDF5", (".h5", ".hdf5", ".hdf"), hdf5_blocks, has_tables=True),
+    "arrow": Format("Arrow", (), arrow_blocks),
 }
 READABLE = (
     f"CSV, ECSV, {', '.join(known.title for known in list(FORMATS.values())[1:])}, also compressed "
@@ -108,18 +104,16 @@ def read_source(path: str | Path, source: FileSource | UrlSource) -> SourceTable
     without a mapped column, and a mapping that can't be meant, is a `CatalogueError`.
     """
     path = str(path)
-    folder, kind = readable(path, source)
-    digest = folder_digest(path) if folder else file_digest(path)
+    kind = readable(path, source)
+    digest = folder_digest(path) if Path(path).is_dir() else file_digest(path)
     _check_digest(path, source, digest)
     _check_truth(path, source.columns)
-    table = _read_whole(path, source, kind, folder)
-    known = columns_of(source.declared)
-    columns = dict(source.columns)
-    return SourceTable(path, kind, digest, columns, table, known=known, header=source.header)
+    blocks = [table for _, table in _blocks(path, source, kind, Part(0, 1), ALL_ROWS)]
+    return _source_table(path, source, kind, digest, pa.concat_tables(blocks))
 
 
-def readable(path: str, source: FileContent) -> tuple[bool, str]:
-    """Return whether a path is a folder, and its format.
+def readable(path: str, source: FileContent) -> str:
+    """Return the format of a file, or of the parts in a folder.
 
     A file that can't be read, and a mapping that can't be meant, is a `CatalogueError`.
     """
@@ -132,8 +126,7 @@ def readable(path: str, source: FileContent) -> tuple[bool, str]:
             "there is no such file",
             "Check source.path; it is relative to the working directory of the workflow.",
         )
-    folder = Path(path).is_dir()
-    kind = "parquet" if folder else format_of(path, source.format)
+    kind = "parquet" if Path(path).is_dir() else format_of(path, source.format)
     known = FORMATS[kind]
     if source.table is not None and not known.has_tables:
         raise CatalogueError(
@@ -143,7 +136,7 @@ def readable(path: str, source: FileContent) -> tuple[bool, str]:
         raise CatalogueError(
             path, f"a file of {known.title} names its columns", "Take source.header out."
         )
-    return folder, kind
+    return kind
 
 
 def _check_digest(path: str, source: FileSource | UrlSource, digest: str) -> None:
@@ -155,19 +148,26 @@ def _check_digest(path: str, source: FileSource | UrlSource, digest: str) -> Non
         )
 
 
-def _read_whole(path: str, source: FileContent, kind: str, folder: bool = False) -> pa.Table:
+def _blocks(
+    path: str, source: FileContent, kind: str, part: Part, rows: int
+) -> Iterator[tuple[int, pa.Table]]:
+    """Yield first row and mapped columns of each block of a part; one without rows is refused."""
     known = FORMATS[kind]
-    if kind == "csv":  # unpacked while it is read
-        table = read_text(path, source.columns, source.header)
-    elif folder:
-        table = known.read(path, source.columns)
-    else:
-        inside = (source.table,) if known.has_tables else ()
-        with plain_file(path) as plain:
-            table = known.read(plain, source.columns, *inside)
-    if table.num_rows == 0:
+    inside: tuple[Any, ...] = (source.table,) if known.has_tables else ()
+    if kind == "csv":
+        inside = (source.header,)
+    # text is unpacked while it is read, and a folder is not packed
+    is_plain = kind == "csv" or Path(path).is_dir()
+    empty = True
+    with nullcontext(path) if is_plain else plain_file(path) as plain:
+        for first_row, table in known.blocks(plain, source.columns, *inside, part, rows):
+            empty = empty and table.num_rows == 0
+            yield first_row, table
+    if empty and part.of == 1:
         raise CatalogueError(path, "the table has no rows", "Fetch or export it again.")
-    return table
+    if empty:
+        problem = f"part {part.number} of {part.of} has no rows"
+        raise CatalogueError(path, problem, "Ask for fewer partitions.")
 
 
 def read_blocks(
@@ -183,39 +183,18 @@ def read_blocks(
     `read_source`, and for a part without rows.
     """
     path = str(path)
-    _, kind = readable(path, source)
+    kind = readable(path, source)
     if source.sha256 is not None:
         _check_digest(path, source, file_digest(path))
-    part, known = Part(number, of), FORMATS[kind]
-    if kind == "csv":  # unpacked while it is read
-        blocks = text_blocks(path, source.columns, source.header, part, rows)
-        yield from _numbered(path, kind, source, blocks, part)
-        return
-    inside = (source.table,) if known.has_tables else ()
-    with plain_file(path) as plain:
-        blocks = known.blocks(plain, source.columns, *inside, part, rows)
-        yield from _numbered(path, kind, source, blocks, part)
+    for first_row, table in _blocks(path, source, kind, Part(number, of), rows):
+        yield _source_table(path, source, kind, "", table, first_row)
 
 
-def _numbered(
-    path: str,
-    kind: str,
-    source: FileContent,
-    blocks: Iterable[tuple[int, pa.Table]],
-    part: Part,
-) -> Iterator[SourceTable]:
-    empty, known = True, columns_of(source.declared)
-    for first_row, table in blocks:
-        empty = False
-        columns = dict(source.columns)
-        yield SourceTable(path, kind, "", columns, table, first_row, known, source.header)
-    if empty:
-        which = "the table has no rows" if part.of == 1 else f"part {part.number} of {part.of} has"
-        raise CatalogueError(
-            path,
-            which + ("" if part.of == 1 else " no rows"),
-            "Fetch or export it again." if part.of == 1 else "Ask for fewer partitions.",
-        )
+def _source_table(
+    path: str, source: FileContent, kind: str, digest: str, table: pa.Table, first_row: int = 0
+) -> SourceTable:
+    known, columns = columns_of(source.declared), dict(source.columns)
+    return SourceTable(path, kind, digest, columns, table, first_row, known, source.header)
 
 
 def format_of(path: str, stated: str | None = None) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import gc
-import io
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,10 +22,16 @@ import pyarrow.csv as pa_csv
 
 from sdssflow.acquire.errors import CatalogueError, unknown_column
 from sdssflow.acquire.files.columns import ASTROPY_ROWS, FileColumns, Part, Piece, mapped_table
-from sdssflow.acquire.files.containers import HEAD
-from sdssflow.acquire.files.text_blanks import TabsForBlanks, tabs_for_blanks
-from sdssflow.acquire.files.text_checks import CheckedText, comment
-from sdssflow.acquire.files.text_streams import characters, lines_of, not_text, utf_8
+from sdssflow.acquire.files.text_streams import (
+    CheckedText,
+    characters,
+    comment,
+    lines_of,
+    not_text,
+    tabs_for_blanks,
+    utf_8,
+    with_tabs,
+)
 from sdssflow.tables import of_equal_size
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
@@ -35,7 +40,6 @@ EXCEL = "sep="  # Excel's line about the separator
 BACKSLASH = "\\x"
 NOTHING = " \t\r\n,;|\ufeff"
 HEADER_LINES = 20  # names in quotes may hold line breaks
-WHOLE_ROWS = 1 << 20  # in a piece, where all are wanted
 HEADER_ADVICE = (
     "The first line that is neither empty nor begins with # has to name the columns, separated by "
     "commas, semicolons, tabs, bars or blanks: take out what stands above it, or save the table as "
@@ -57,12 +61,6 @@ class Layout(NamedTuple):
     def parsed_separator(self) -> str:
         """What stands between the values when they are parsed."""
         return "\t" if self.separator == " " else self.separator
-
-
-def read_text(path: str, columns: dict[str, str], header: bool = True) -> pa.Table:
-    """Read the mapped columns of a table of text as a whole; see `text_blocks`."""
-    blocks = [table for _, table in text_blocks(path, columns, header, Part(0, 1), WHOLE_ROWS)]
-    return pa.concat_tables(blocks) if blocks else pa.table({name: [] for name in columns})
 
 
 def text_blocks(
@@ -92,28 +90,25 @@ def _csv_pieces(path: str, columns: dict[str, str], layout: Layout, rows: int) -
     labels = [str(place) for place in range(len(layout.names))]  # names may occur twice
     wanted = [labels[place] for place in found]
     try:
-        with utf_8(path) as stream:
-            stream.read(layout.size)
-            if layout.separator == " ":
-                stream = io.BufferedReader(TabsForBlanks(path, stream, layout.lines), HEAD)
-            between, count = layout.parsed_separator, len(layout.names)
-            checked = CheckedText(path, stream, between, count, layout.lines)
-            parsing = pa_csv.ParseOptions(
-                delimiter=between, newlines_in_values=True, invalid_row_handler=ragged.note
-            )
-            converting = pa_csv.ConvertOptions(
-                include_columns=wanted,
-                # text that is not UTF-8 gets an error with its row later
-                column_types={label: pa.binary() for label in wanted},
-                strings_can_be_null=False,
-            )
-            tables = (_parsed(text, labels, parsing, converting) for text in checked.whole_rows())
-            schema = pa.schema([(label, pa.binary()) for label in wanted])
-            for table in of_equal_size(
-                (table for table in tables if table is not None), schema, rows
-            ):
-                if not ragged.count:  # else rows are counted wrongly; all such are to be named
-                    yield table.num_rows, partial(table.rename_columns, list(columns))
+        text = utf_8(path, layout.size)
+        if layout.separator == " ":
+            text = with_tabs(path, text, layout.lines + 1)
+        between = layout.parsed_separator
+        checked = CheckedText(path, between, len(layout.names), layout.lines)
+        parsing = pa_csv.ParseOptions(
+            delimiter=between, newlines_in_values=True, invalid_row_handler=ragged.note
+        )
+        converting = pa_csv.ConvertOptions(
+            include_columns=wanted,
+            # text that is not UTF-8 gets an error with its row later
+            column_types={label: pa.binary() for label in wanted},
+            strings_can_be_null=False,
+        )
+        tables = (_parsed(whole, labels, parsing, converting) for whole in checked.whole_rows(text))
+        schema = pa.schema([(label, pa.binary()) for label in wanted])
+        for table in of_equal_size((table for table in tables if table is not None), schema, rows):
+            if not ragged.count:  # else rows are counted wrongly; all such are to be named
+                yield table.num_rows, partial(table.rename_columns, list(columns))
     except UnicodeDecodeError as error:
         raise not_text(path, error) from error
     except pa.ArrowInvalid as error:

@@ -19,27 +19,20 @@ from xml.parsers.expat import ExpatError
 
 import pyarrow as pa
 
-from sdssflow.acquire.errors import CatalogueError
+from sdssflow.acquire.errors import REPAIR, CatalogueError
 from sdssflow.acquire.files.columns import (
+    ALL_ROWS,
     ASTROPY_ROWS,
-    REPAIR,
     FileColumns,
     Part,
     mapped_table,
     named_table,
     needed_columns,
 )
-from sdssflow.acquire.files.votable_scan import Document, Rows, Scan
+from sdssflow.acquire.files.votable_scan import Rows, Scan, has_blocks, with_rows
 from sdssflow.acquire.votable_nulls import TEXTS, masked, null_flags, unpack, where_rows_begin
 
 MOST_AS_A_WHOLE = 200_000_000  # bytes of a file that can't be read in blocks
-
-
-def read_votable(path: str, columns: dict[str, str], table: str | int | None) -> pa.Table:
-    """Read the mapped columns of a VOTable as a whole; see `votable_blocks`."""
-    blocks = _blocks(path, columns, table, Part(0, 1), ASTROPY_ROWS, float("inf"))
-    found = [block for _, block in blocks]
-    return pa.concat_tables(found) if found else pa.table({name: [] for name in columns})
 
 
 def votable_blocks(
@@ -49,35 +42,26 @@ def votable_blocks(
 
     Columns are named as FIELDs are, not by their ID. `table` is ID, name or number (from 0) of the
     TABLE, needed if there are several. A table that a server cut or that lies elsewhere is refused,
-    as is a large one whose values are a FITS file or that is in UTF-16.
+    as is a large one whose values are a FITS file or that is in UTF-16, unless all rows are asked
+    for at once.
     """
-    yield from _blocks(path, columns, table, part, min(rows, ASTROPY_ROWS), MOST_AS_A_WHOLE)
-
-
-def _blocks(
-    path: str,
-    columns: dict[str, str],
-    table: str | int | None,
-    part: Part,
-    rows: int,
-    most: float,
-) -> Iterator[tuple[int, pa.Table]]:
-    """Do so, where `most` bytes may be read as a whole."""
+    most = float("inf") if rows == ALL_ROWS else MOST_AS_A_WHOLE
+    rows = min(rows, ASTROPY_ROWS)
     try:
         scan = Scan(path, rows)
     except ExpatError as error:
         raise _unreadable(path, error) from error
-    document = Document(path, scan.tables)
-    if not document.in_blocks:
+    in_blocks = has_blocks(path, scan.tables)
+    if not in_blocks:
         _refuse_large(path, most)
-    content = document.with_rows(-1, b"") if document.in_blocks else Path(path).read_bytes()
+    content = with_rows(path, scan.tables, -1, b"") if in_blocks else Path(path).read_bytes()
     tables = _parsed(path, content)
     number = _chosen(path, tables, table)
     place = scan.in_order()[number]
     its = scan.tables[place]
     described = _columns(path, tables, number, place, content, columns.values())
     needed_columns(path, columns, described)
-    if not document.in_blocks:
+    if not in_blocks:
         total = len(tables[number].array)
         _check_promised(path, its, total)
         whole = partial(mapped_table, path, columns, described)
@@ -88,7 +72,7 @@ def _blocks(
         stream.seek(begin)
         body = stream.read(end - begin)
         body = body if its.form == "TABLEDATA" else b2a_base64(body, newline=False)
-        content = document.with_rows(place, body)
+        content = with_rows(path, scan.tables, place, body)
         tables = _parsed(path, content, first)
         described = _columns(path, tables, number, place, content, columns.values())
         return mapped_table(path, columns, described)

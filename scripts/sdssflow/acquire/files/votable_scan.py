@@ -18,6 +18,7 @@ from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.files.containers import check_declared
 
 CUT = ("OVERFLOW", "ERROR")
+FORMS = ("TABLEDATA", "BINARY", "BINARY2", "")  # of which each row has a place in the file
 CELL_BYTES = 8
 CHUNK = 1 << 20
 ROWS_BETWEEN = 1 << 16
@@ -143,38 +144,33 @@ class Scan:
         )
 
 
-class Document:
-    """A VOTable with other rows in place of its own: small documents with the same head."""
+def has_blocks(path: str, tables: Sequence[Rows]) -> bool:
+    """Return whether other rows, in ASCII, can be put in place of those that a `Scan` found."""
+    with Path(path).open("rb") as stream:
+        head = stream.read(64)
+    return b"\0" not in head and all(its.form in FORMS for its in tables)
 
-    def __init__(self, path: str, tables: Sequence[Rows]) -> None:
-        """Take what a `Scan` found."""
-        self._path, self._tables = path, tables
-        with Path(path).open("rb") as stream:
-            head = stream.read(64)
-        forms = ("TABLEDATA", "BINARY", "BINARY2", "")
-        # what is put in is ASCII
-        self.in_blocks = b"\0" not in head and all(its.form in forms for its in tables)
 
-    def with_rows(self, number: int, body: bytes) -> bytes:
-        """Return the document with `body` in the DATA of one table, and no rows in the others.
+def with_rows(path: str, tables: Sequence[Rows], number: int, body: bytes) -> bytes:
+    """Return a document with `body` in the DATA of one of its tables, and no rows in the others.
 
-        Numbers of rows that its tables state are left out.
-        """
-        pieces, start = [], 0
-        with Path(self._path).open("rb") as stream:
-            for place, its in enumerate(self._tables):
-                if its.form:
-                    stream.seek(start)
-                    outside = stream.read(its.start - start)
-                    colon = f"{its.prefix}:" if its.prefix else ""
-                    form = f"{colon}{its.form}".encode()
-                    inside = body if place == number else b""
-                    if its.form != "TABLEDATA":
-                        name = f"{colon}STREAM".encode()
-                        inside = b'<%b encoding="base64">%b</%b>' % (name, inside, name)
-                    data = b"<%bDATA><%b>%b</%b>" % (colon.encode(), form, inside, form)
-                    pieces += [NROWS.sub(rb"\1", outside), data]
-                    start = its.end
-            stream.seek(start)
-            pieces.append(NROWS.sub(rb"\1", stream.read()))
-        return b"".join(pieces)
+    Numbers of rows that its tables state are left out.
+    """
+    pieces, start = [], 0
+    with Path(path).open("rb") as stream:
+        for place, its in enumerate(tables):
+            if its.form:
+                stream.seek(start)
+                outside = stream.read(its.start - start)
+                colon = f"{its.prefix}:" if its.prefix else ""
+                form = f"{colon}{its.form}".encode()
+                inside = body if place == number else b""
+                if its.form != "TABLEDATA":
+                    name = f"{colon}STREAM".encode()
+                    inside = b'<%b encoding="base64">%b</%b>' % (name, inside, name)
+                data = b"<%bDATA><%b>%b</%b>" % (colon.encode(), form, inside, form)
+                pieces += [NROWS.sub(rb"\1", outside), data]
+                start = its.end
+        stream.seek(start)
+        pieces.append(NROWS.sub(rb"\1", stream.read()))
+    return b"".join(pieces)
