@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from markdown_tables import header, row
 
 from sdssflow.configuration import regressors
 from sdssflow.configuration.networks import MixtureEnsemble
@@ -98,17 +99,16 @@ def main():
     crps["pool, weights from the other folds"] = np.concatenate(
         [scored[shares][number] for number, shares in enumerate(chosen)]
     )
-    print(f"{len(part)} rows, {FOLDS} folds; shares of {', '.join(densities)} by fold: {chosen}\n")
-    print("| p(z) | CRPS | minus the ensemble's [95 %] |")
-    print("|---|---|---|")
+    print(f"{len(part)} rows, {FOLDS} folds; shares of {', '.join(densities)} by fold: {chosen}")
+    header("p(z)", "CRPS", "minus the ensemble's [95 %]")
     generator = np.random.default_rng(SEED)
     counts = generator.poisson(1.0, (REPLICATES, len(part)))
     for name, values in crps.items():
         difference = values - crps["ensemble"]
         drawn = counts @ difference / counts.sum(axis=1)
         low, high = np.quantile(drawn, (0.025, 0.975))
-        print(f"| {name} | {values.mean():.5f} | {difference.mean():+.6f} "
-              f"[{low:+.6f}, {high:+.6f}] |")  # fmt: skip
+        interval = f"{difference.mean():+.6f} [{low:+.6f}, {high:+.6f}]"
+        row(name, f"{values.mean():.5f}", interval)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+sys.path.append(str(BENCHMARKS))  # where a script finds what it shares with others
 
 
 def load(name):
