@@ -16,8 +16,8 @@ import torch
 
 from sdssflow.ensembles.batched_networks import Settings
 from sdssflow.ensembles.program import EnsembleProgram, learnt_from, pooled
+from sdssflow.ensembles.tensor_files import load_model, save_tensors
 from sdssflow.ensembles.training import descend, layers_from, require_count, tensors_of_layers
-from sdssflow.files import replacing
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.regress.mixture_networks import MixtureNetworks, predict_pdf
 from sdssflow.regress.objectives import Redshifts
@@ -52,10 +52,7 @@ class TrainedEnsemble:
 
     def save(self, path: str | Path) -> None:
         """Save the networks as safetensors, whole or not at all."""
-        import safetensors.torch
-
-        with replacing(path) as temporary:
-            temporary.write_bytes(safetensors.torch.save(tensors_of(self.networks)))
+        save_tensors(tensors_of(self.networks), path)
 
     def loaded(self, names: Sequence[str]) -> LoadedEnsemble:
         """Return the ensemble as `load` would, of features of these names."""
@@ -117,29 +114,14 @@ class LoadedEnsemble:
 
     def usable(self, features: np.ndarray) -> np.ndarray:
         """Return (n,) bool: which of (n, f) features lack nothing that training never lacked."""
-        missing = np.isnan(features)
-        missing[:, self.networks.inputs.flagged.numpy()] = False
-        return ~missing.any(axis=1)
+        return ~np.any(self.networks.inputs.unforeseen(features), axis=1)
 
 
 def load(path: str | Path, settings: MixtureEnsemble, names: Sequence[str]) -> LoadedEnsemble:
-    """Load an ensemble saved by `TrainedEnsemble.save`, on the CPU.
-
-    Raises
-    ------
-    ValueError
-        If the file is no safetensors file or its tensors are not those of such an ensemble.
-    """
-    import safetensors.torch
-
-    try:
-        tensors = safetensors.torch.load_file(path, device="cpu")
-        networks = networks_from(tensors, settings, len(names), settings.lowest)
-    except (safetensors.SafetensorError, KeyError, ValueError) as error:
-        raise ValueError(
-            f"{path}: not the networks that card.json beside it describes ({error}); "
-            "delete the folder and train again"
-        ) from error
+    """Load an ensemble saved by `TrainedEnsemble.save`; errors as `tensor_files.load_model`."""
+    networks = load_model(
+        path, lambda tensors: networks_from(tensors, settings, len(names), settings.lowest)
+    )
     return LoadedEnsemble(networks, tuple(names))
 
 
