@@ -36,9 +36,9 @@ import numpy as np
 import pandas as pd
 
 from sdssflow.acquire.schema import CLASSES
+from sdssflow.classify.losses import class_codes
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.scores import ClassScores
-from sdssflow.evaluate.class_losses import class_codes
 from sdssflow.evaluate.class_metrics import PROBABILITIES, compare_classifiers
 from sdssflow.evaluate.tables import Predictions, combined_digest, read_predictions
 from sdssflow.prepare.parts import Part, read_part

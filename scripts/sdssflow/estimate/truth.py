@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.classify.decisions import CLASS_SET
+from sdssflow.classify.losses import class_codes
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.scores import ClassScores
 from sdssflow.evaluate import class_metrics, pdf_metrics, redshift_metrics
 from sdssflow.evaluate.bootstrap import draw_counts
 from sdssflow.evaluate.class_decisions import set_scores
-from sdssflow.evaluate.class_losses import class_codes
 from sdssflow.evaluate.class_metrics import PROBABILITIES, class_scores
 from sdssflow.evaluate.tables import ABOUT_COLUMNS, SCORE_COLUMNS, Scores, score_rows
 from sdssflow.tables import content_digest, metadata, read_schema
