@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
+from markdown_tables import header, row
 
 RESULTS = Path("results")
 RULES = ("search_settings", "train_regressor", "train_network", "calibrate_pdfs", "predict_pdfs",
@@ -64,8 +65,8 @@ def ranks(column: pd.Series, far: set[str]) -> dict[str, str]:
     return {m: "1" if m not in far else str(place) for place, m in enumerate(order, start=1)}
 
 
-def table(sample: str, split: str) -> str:
-    """Print the table of one sample and split; return the line about the ensemble."""
+def table(sample: str, split: str) -> tuple[str, ...]:
+    """Print the table of one sample and split; return the row about the ensemble."""
     folder = RESULTS / sample / "regress" / split
     pdfs, points = (values(folder, f"{of}scores.csv", metrics)
                     for of, metrics in (("pdf_", OF_PDFS), ("", OF_POINTS)))  # fmt: skip
@@ -75,20 +76,17 @@ def table(sample: str, split: str) -> str:
     far = behind(folder, "differences.csv", "sigma_nmad", firsts["sigma_nmad"])
     by_point = ranks(scores["sigma_nmad"], far)
     objects = pd.read_csv(folder / "scores.csv").query("metric == 'sigma_nmad'")["n"].max()
-    print(f"\n**{sample}**, split {split}, {objects} test objects\n")
+    print(f"\n**{sample}**, split {split}, {objects} test objects")
     columns = {**OF_PDFS, **OF_POINTS}
-    print("| model | " + " | ".join(columns) + " | CPU s | rank |")
-    print("|---" * (len(columns) + 3) + "|")
-    for model, row in scores.sort_values(["crps", "sigma_nmad"]).iterrows():
-        cells = ["" if pd.isna(row[m]) else f"{row[m]:.{digits}f}" for m, digits in columns.items()]
+    header("model", *columns, "CPU s", "rank")
+    for model, its in scores.sort_values(["crps", "sigma_nmad"]).iterrows():
+        cells = ["" if pd.isna(its[m]) else f"{its[m]:.{digits}f}" for m, digits in columns.items()]
         place = f"{by_pdf.get(model, '')} ({by_point[model]})".strip()
         taken = f"{cpu_seconds(sample, split, model):.0f}"
-        print(f"| {model} | " + " | ".join([*cells, taken, place]) + " |")
+        row(model, *cells, taken, place)
     others = scores["sigma_nmad"].drop(JUDGE)
-    return (
-        f"| {sample} | {by_pdf[JUDGE]} | {others.idxmin()} | "
-        f"{scores['sigma_nmad'][JUDGE] / others.min() - 1:+.1%} |"
-    )
+    against = f"{scores['sigma_nmad'][JUDGE] / others.min() - 1:+.1%}"
+    return sample, by_pdf[JUDGE], others.idxmin(), against
 
 
 def main() -> None:
@@ -100,9 +98,9 @@ def main() -> None:
         for sample in run["samples"]
         for path in sorted((RESULTS / sample / "regress").glob("*/pdf_scores.csv"))
     ]
-    print(f"\n| sample | rank of {JUDGE} by CRPS | best other by sigma_NMAD | against it |")
-    print("|---|---|---|---|")
-    print("\n".join(lines))
+    header("sample", f"rank of {JUDGE} by CRPS", "best other by sigma_NMAD", "against it")
+    for line in lines:
+        row(*line)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from markdown_tables import header, row
 
 from skyserver_standin.sky.simulation import simulate_sky
 from tests.acquire.bulk.release import (
@@ -79,16 +80,14 @@ def measured(rows, folder):
 
 
 def main():
-    print("| rows in the files | GB | rows written | MB at start | peak MB | s | MB/s |")
-    print("|---|---|---|---|---|---|---|")
+    header("rows in the files", "GB", "rows written", "MB at start", "peak MB", "s", "MB/s")
     for rows in [int(argument) for argument in sys.argv[1:]] or ROWS:
         with tempfile.TemporaryDirectory() as folder:
             size, written, before, peak, seconds = measured(rows, Path(folder))
-        print(
-            f"| {rows:,} | {size / 1e9:.2f} | {written:,.0f} | {before:.0f} | {peak:.0f} "
-            f"| {seconds:.1f} | {size / 1e6 / seconds:.0f} |",
-            flush=True,
-        )
+        row(
+            f"{rows:,}", f"{size / 1e9:.2f}", f"{written:,.0f}", f"{before:.0f}", f"{peak:.0f}",
+            f"{seconds:.1f}", f"{size / 1e6 / seconds:.0f}",
+        )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 
 from sdssflow.classify.calibration import METHODS, Probabilities, asked_once, calibrate, choose
+from sdssflow.classify.losses import class_codes, log_losses
 from sdssflow.configuration.loading import load_layers, load_samples, read_layers
 from sdssflow.configuration.scores import ClassScores
-from sdssflow.evaluate.class_losses import class_codes
 from sdssflow.evaluate.class_metrics import METRICS, class_scores
 from sdssflow.models.folders import class_probabilities, program
 from sdssflow.prepare.parts import Part, read_part
@@ -36,7 +36,6 @@ from sdssflow.report.model_figures import models
 FOLDS = 5
 SHOWN = ("log_loss", "ece", "accuracy", "macro_f1")
 WAYS = (*METHODS, "lowest", "auto")
-SMALLEST = 2.2e-16  # probability in a log-loss
 
 
 def folds(path: Path, test: bool) -> Iterator[tuple[dict[str, Part], np.ndarray, np.ndarray]]:
@@ -96,9 +95,9 @@ def measure(run: Any, names: list[str], seed: int, held: tuple) -> dict[str, dic
 def show(name: str, of: dict[str, list], codes: np.ndarray, usual: str) -> None:
     """Print a line for each way to calibrate one classifier."""
     metrics = tuple(metric for metric in METRICS if metric.name in SHOWN)
-    nothing, rows = np.zeros((0, len(codes)), np.uint8), np.arange(len(codes))
+    nothing = np.zeros((0, len(codes)), np.uint8)
     stated = {way: np.concatenate([made[1] for made in of[way]]) for way in WAYS}
-    losses = {way: -np.log(np.maximum(p[rows, codes], SMALLEST)) for way, p in stated.items()}
+    losses = {way: log_losses(probability, codes) for way, probability in stated.items()}
     for way, probability in stated.items():
         scores = class_scores(codes, probability, nothing, ClassScores(), metrics)
         values = {m.name: value for m, value in zip(scores.metrics, scores.values, strict=True)}

@@ -1,7 +1,6 @@
 """Time what Snakemake itself takes: the DAG of this workflow at scale, and the start of a job.
 
     python benchmarks/measure_dag.py [--jobs 1000 5000 20000] [--rounds 3]
-    python benchmarks/measure_dag.py --overhead FOLDER    # as measure_overhead.py FOLDER
 
 Makes copies of the project with many samples and seeds, all models of
 `config/config.yaml`, and prints what a dry run takes: fresh (nothing is made) and finished (every
@@ -27,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from markdown_tables import header, row
 
 ROOT = Path(__file__).parents[1]
 PROJECT = ["Snakefile", "rules", "scripts", "config", "profiles", "report", "data/embedded",
@@ -71,9 +71,7 @@ class Cost:
     def best(self, other: Cost) -> Cost:
         """Return the least of both, but the most memory."""
         return Cost(
-            min(self.wall, other.wall),
-            min(self.cpu, other.cpu),
-            max(self.memory, other.memory),
+            min(self.wall, other.wall), min(self.cpu, other.cpu), max(self.memory, other.memory)
         )
 
 
@@ -211,16 +209,6 @@ def import_seconds(text: str) -> dict[str, float]:
     return dict(sorted(seconds.items(), key=lambda item: -item[1]))
 
 
-def row(*cells: object) -> None:
-    print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
-
-
-def header(*cells: str) -> None:
-    print()
-    row(*cells)
-    row(*("---" for _ in cells))
-
-
 def measure_dag(folder: Path, sizes: list[int], rounds: int) -> dict[str, Path]:
     """Print the table of dry runs; return the project of each size."""
     floor, _ = cost(["-m", "snakemake", "--version"], folder, rounds)
@@ -270,13 +258,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--jobs", type=int, nargs="+", default=[1000, 5000, 20_000])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--overhead", type=Path, metavar="FOLDER")
     arguments = parser.parse_args()
-    if arguments.overhead:
-        script = Path(__file__).with_name("measure_overhead.py")
-        sys.exit(
-            subprocess.run([sys.executable, script, arguments.overhead], check=False).returncode
-        )
     with tempfile.TemporaryDirectory() as name:
         default = Path(name) / "default"
         copy_project(default)

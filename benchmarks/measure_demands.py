@@ -21,7 +21,8 @@ from collections import defaultdict
 from pathlib import Path
 
 import yaml
-from measure_dag import copy_project, header, row
+from markdown_tables import header, row
+from measure_dag import copy_project
 
 MODELS = {
     "classifiers": {

@@ -26,6 +26,7 @@ from urllib.parse import quote_plus
 
 import numpy as np
 import requests
+from markdown_tables import row
 
 from sdssflow.acquire.download.chunks import loopback
 from sdssflow.acquire.download.client_skyserver import SkyServerLanguage, check_bytes, parse
@@ -209,14 +210,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name:
             columns.append(measure(rows, options.at_once, Path(name)))
     for key in columns[0]:
-        print(
-            f"| {key} | "
-            + " | ".join(
-                f"{column[key]:,.4g}" if column[key] < 1e4 else f"{column[key]:,.0f}"
-                for column in columns
-            )
-            + " |"
-        )
+        values = [column[key] for column in columns]
+        row(key, *(f"{value:,.4g}" if value < 1e4 else f"{value:,.0f}" for value in values))
 
 
 if __name__ == "__main__":

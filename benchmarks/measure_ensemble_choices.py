@@ -24,6 +24,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import torch
+from markdown_tables import header, row
 
 from sdssflow.configuration.networks import MixtureEnsemble
 from sdssflow.ensembles import photometric_inputs
@@ -111,10 +112,9 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)  # as rule train_network
     part = read_rows(options.development, options.rows)
-    print(f"{options.development}: {len(part)} rows, features {', '.join(part.feature_names)}\n")
-    points = " | ".join(f"{point}: NMAD, rms" for point in POINTS)
-    print(f"| change | CRPS | against the first, % | {points} | CPU s |")
-    print("|---" * (len(POINTS) + 4) + "|")
+    print(f"{options.development}: {len(part)} rows, features {', '.join(part.feature_names)}")
+    points = [f"{point}: NMAD, rms" for point in POINTS]
+    header("change", "CRPS", "against the first, %", *points, "CPU s")
     first = None
     for name in options.only:
         found, seconds = measure(part, CHANGES[name], options.faint)
@@ -127,8 +127,8 @@ def main() -> None:
             f"{np.sqrt(np.mean((found[point] - zspec) ** 2)):.4f}"
             for point in POINTS
         ]
-        crps = f"{found['crps'].mean():.5f} | {difference.mean():+.2f} ± {error:.2f}"
-        print(f"| {name} | {crps} | {' | '.join(cells)} | {seconds:.0f} |", flush=True)
+        crps = f"{found['crps'].mean():.5f}", f"{difference.mean():+.2f} ± {error:.2f}"
+        row(name, *crps, *cells, f"{seconds:.0f}")
 
 
 if __name__ == "__main__":

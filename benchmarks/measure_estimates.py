@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from markdown_tables import header, row
 from table_formats import FORMS, convert
 
 from sdssflow.acquire.schema import COLUMNS
@@ -39,7 +40,6 @@ from sdssflow.estimate.partitions import Partition
 from sdssflow.tables import metadata, read_schema
 
 BLOCK = 131_072
-CHILDREN = ("estimate", "copy")
 
 
 def make_table(template: str, rows: int, path: Path) -> None:
@@ -154,8 +154,8 @@ def main() -> None:
     parser.add_argument("--keep")
     asked = parser.parse_args()
     found = {}
-    print("| rows | objects/s | objects per CPU s | peak MB | bytes/object ", end="")
-    print("| models compute | reading + writing alone |\n|---|---|---|---|---|---|---|", flush=True)
+    header("rows", "objects/s", "objects per CPU s", "peak MB", "bytes/object", "models compute",
+           "reading + writing alone")  # fmt: skip
     for rows in asked.rows:
         with tempfile.TemporaryDirectory(dir=asked.keep) as place:
             made, output = Path(place, "rows.parquet"), f"{place}/estimates.parquet"
@@ -168,12 +168,11 @@ def main() -> None:
             alone = measured("copy", path, output, *more)
             size = Path(output).stat().st_size / rows
         found[rows] = took["cpu"]
-        print(
-            f"| {rows:,} | {rows / took['wall']:,.0f} | {rows / took['cpu']:,.0f} "
-            f"| {took['peak']:.0f} | {size:.0f} | {took['models'] / took['partition']:.1%} "
-            f"| {alone['wall'] / took['wall']:.1%} of the time |",
-            flush=True,
-        )
+        row(
+            f"{rows:,}", f"{rows / took['wall']:,.0f}", f"{rows / took['cpu']:,.0f}",
+            f"{took['peak']:.0f}", f"{size:.0f}", f"{took['models'] / took['partition']:.1%}",
+            f"{alone['wall'] / took['wall']:.1%} of the time",
+        )  # fmt: skip
     if len(found) > 1:
         (few, first), (many, last) = min(found.items()), max(found.items())
         exponent = math.log(last / first) / math.log(many / few)

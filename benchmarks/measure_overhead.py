@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from markdown_tables import header, row
+
 LOG_DATE = "%Y-%m-%d %H:%M:%S"
 
 
@@ -81,16 +83,6 @@ def overhead(folder: Path) -> Overhead:
     if not jobs:
         raise FileNotFoundError(f"{folder}/benchmarks/runs has no file of the run of {started}")
     return Overhead(wall, cores, dict(jobs))
-
-
-def row(*cells: object) -> None:
-    print("| " + " | ".join(str(cell) for cell in cells) + " |")
-
-
-def header(*cells: str) -> None:
-    print()
-    row(*cells)
-    row(*("---" for _ in cells))
 
 
 def print_overhead(run: Overhead, slowest: int = 10) -> None:

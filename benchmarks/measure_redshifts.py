@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import yaml
+from markdown_tables import header, row
 
 from sdssflow.configuration.networks import MixtureEnsemble
 from sdssflow.configuration.pdfs import RedshiftPdfs
@@ -97,8 +98,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         for title, split in (("published halves", published), ("pooled, random", POOLED)):
             found[title] = [scores(features, split, seed, Path(name)) for seed in SEEDS]
-    print(f"| score, seeds {SEEDS[0]} to {SEEDS[-1]} | " + " | ".join(found) + " |")
-    print("|---" * (1 + len(found)) + "|")
+    header(f"score, seeds {SEEDS[0]} to {SEEDS[-1]}", *found)
     for score in next(iter(found.values()))[0]:
         digits = next((d for word, d in DIGITS.items() if word in score), 5)
         cells = []
@@ -106,7 +106,7 @@ def main():
             values = [run[score] for run in runs]
             low, middle, high = min(values), statistics.median(values), max(values)
             cells.append(f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})")
-        print(f"| {score} | " + " | ".join(cells) + " |")
+        row(score, *cells)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,13 @@ bootstrap intervals.
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import torch
+from markdown_tables import header, row
 
 from sdssflow.configuration import regressors
 from sdssflow.configuration.networks import MixtureEnsemble
@@ -36,11 +39,10 @@ OTHERS = {
 def rows():
     """Return all development rows as one part."""
     parts = [read_part(DEVELOPMENT, 0, name) for name in ("train", "validation", "calibration")]
-    pooled = parts[0]
-    for name in ("features", "zspec", "row_id", "group", "reference_mag"):
-        joined = np.concatenate([getattr(part, name) for part in parts])
-        object.__setattr__(pooled, name, joined)
-    return pooled
+    names = ("features", "zspec", "row_id", "reference_mag")
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    groups = pa.chunked_array([chunk for part in parts for chunk in part.group_key.chunks])
+    return replace(parts[0], **joined, group_key=groups, spec_class=None)
 
 
 def out_of_fold(part, fold):
@@ -98,17 +100,16 @@ def main():
     crps["pool, weights from the other folds"] = np.concatenate(
         [scored[shares][number] for number, shares in enumerate(chosen)]
     )
-    print(f"{len(part)} rows, {FOLDS} folds; shares of {', '.join(densities)} by fold: {chosen}\n")
-    print("| p(z) | CRPS | minus the ensemble's [95 %] |")
-    print("|---|---|---|")
+    print(f"{len(part)} rows, {FOLDS} folds; shares of {', '.join(densities)} by fold: {chosen}")
+    header("p(z)", "CRPS", "minus the ensemble's [95 %]")
     generator = np.random.default_rng(SEED)
     counts = generator.poisson(1.0, (REPLICATES, len(part)))
     for name, values in crps.items():
         difference = values - crps["ensemble"]
         drawn = counts @ difference / counts.sum(axis=1)
         low, high = np.quantile(drawn, (0.025, 0.975))
-        print(f"| {name} | {values.mean():.5f} | {difference.mean():+.6f} "
-              f"[{low:+.6f}, {high:+.6f}] |")  # fmt: skip
+        interval = f"{difference.mean():+.6f} [{low:+.6f}, {high:+.6f}]"
+        row(name, f"{values.mean():.5f}", interval)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 
+from markdown_tables import header, row
+
 ROUNDS = 7
 COMMANDS = {
     "snakemake --version": ["--version"],
@@ -33,14 +35,11 @@ def main():
         for name, arguments in COMMANDS.items():
             times[name].append(seconds(arguments))
     bare = times["snakemake --version"]
-    print("| command | median s | min s | max s | ratio to bare start-up |")
-    print("|---|---|---|---|---|")
+    header("command", "median s", "min s", "max s", "ratio to bare start-up")
     for name, values in times.items():
         ratio = statistics.median(a / b for a, b in zip(values, bare, strict=True))
-        print(
-            f"| {name} | {statistics.median(values):.2f} | {min(values):.2f} | {max(values):.2f} "
-            f"| {ratio:.2f} |"
-        )
+        seconds_of = (statistics.median(values), min(values), max(values), ratio)
+        row(name, *(f"{value:.2f}" for value in seconds_of))
 
 
 if __name__ == "__main__":

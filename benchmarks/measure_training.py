@@ -30,6 +30,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
+from markdown_tables import header, row
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
@@ -59,8 +60,15 @@ SETTINGS = {
 }
 
 
-def objects(count):
-    """Return a stand-in for a part: features and redshifts as the networks see them."""
+class Part(SimpleNamespace):
+    """A stand-in for a part of a split: what the networks look at, with a length."""
+
+    def __len__(self):
+        return len(self.zspec)
+
+
+def part(count):
+    """Return simulated objects: features and redshifts as the networks see them."""
     generator = np.random.default_rng(0)
     zspec = generator.uniform(0.01, 0.3, count)
     features = np.hstack(
@@ -69,18 +77,7 @@ def objects(count):
             np.exp(generator.normal(-4, 0.5, (count, 5))),
         ]
     )
-    return SimpleNamespace(features=features, zspec=zspec, feature_names=NAMES)
-
-
-class Part(SimpleNamespace):
-    """A part with a length."""
-
-    def __len__(self):
-        return len(self.zspec)
-
-
-def part(count):
-    return Part(**vars(objects(count)))
+    return Part(features=features, zspec=zspec, feature_names=NAMES)
 
 
 def synchronise(device):
@@ -234,32 +231,28 @@ def main():
     card = torch.cuda.get_device_name() if cuda else f"{arguments.threads} CPU threads"
     precision = "bfloat16" if arguments.bfloat16 else "float32"
     print(f"{card}, torch {torch.__version__}, Python {platform.python_version()}, {precision}\n")
-    print("| N | batch | K | pairs / s | ms / step | busy % | peak MB | against DataLoader |")
-    print("|---|---|---|---|---|---|---|---|")
+    header("N", "batch", "K", "pairs / s", "ms / step", "busy %", "peak MB", "against DataLoader")
     steps = {}
     for count, batch in zip(arguments.objects, arguments.batch, strict=True):
         loader, busy = time_loader(count, batch, device, arguments.seconds)
-        print(f"| {count:,} | {batch} | 1, DataLoader | {loader:,.0f} | | {busy:.0f} | | 1 |")
+        row(f"{count:,}", batch, "1, DataLoader", f"{loader:,.0f}", "", f"{busy:.0f}", "", 1)
         for members in arguments.members:
             rate, step, busy, memory = time_ensemble(
                 members, count, batch, device, arguments.seconds, precision, arguments.compiled
             )
             steps[count, members] = step
-            print(
-                f"| {count:,} | {batch} | {members} | {rate:,.0f} | {1000 * step:.2f} | {busy:.0f} "
-                f"| {memory:,.0f} | {rate / loader:.1f} |",
-                flush=True,
-            )
-    print("\n| N | K | time of a step against K = 1 |")
-    print("|---|---|---|")
+            row(
+                f"{count:,}", batch, members, f"{rate:,.0f}", f"{1000 * step:.2f}", f"{busy:.0f}",
+                f"{memory:,.0f}", f"{rate / loader:.1f}",
+            )  # fmt: skip
+    header("N", "K", "time of a step against K = 1")
     for (count, members), step in steps.items():
         if (count, 1) in steps and members > 1:
-            print(f"| {count:,} | {members} | {step / steps[count, 1]:.2f} |")
-    print("\n| K | features to p(z), objects / s | with summaries, objects / s |")
-    print("|---|---|---|")
+            row(f"{count:,}", members, f"{step / steps[count, 1]:.2f}")
+    header("K", "features to p(z), objects / s", "with summaries, objects / s")
     for members in (1, 10):
         pdf, summaries = time_prediction(members, arguments.predicted, torch.device("cpu"))
-        print(f"| {members} | {pdf:,.0f} | {summaries:,.0f} |", flush=True)
+        row(members, f"{pdf:,.0f}", f"{summaries:,.0f}")
 
 
 if __name__ == "__main__":

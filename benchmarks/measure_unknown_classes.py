@@ -20,7 +20,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
+from markdown_tables import header, row
 
+from sdssflow.evaluate.redshift_metrics import normalised_residual, sigma_nmad
 from sdssflow.models.folders import open_folder
 from sdssflow.prepare.parts import read_part
 from sdssflow.redshift_pdf.scores import pdf_scores
@@ -39,9 +41,8 @@ def predictions(sample: str, split: str, seeds: list[int]) -> Iterator[pd.DataFr
         test = read_part(RESULTS / sample / "split" / split / str(seed) / "test.parquet", 0, "test")
         about = {"row_id": test.row_id, "class": test.spec_class, "seed": seed}
         for name, method in MODELS.items():
-            model = open_folder(RESULTS / sample / "regress" / split / name / str(seed)).load_model(
-                0
-            )
+            folder = RESULTS / sample / "regress" / split / name / str(seed)
+            model = open_folder(folder).load_model(0)
             pdf = model.predict_pdf(test.features)
             yield judged(pdf, test.zspec, method, about)
             if isinstance(model, ByClass):
@@ -54,16 +55,16 @@ def predictions(sample: str, split: str, seeds: list[int]) -> Iterator[pd.DataFr
 
 def judged(pdf, zspec: np.ndarray, method: str, about: dict) -> pd.DataFrame:
     """Return a table of the objects with their CRPS and (zphot - zspec) / (1 + zspec)."""
-    error = (summarise(pdf, "best")["zphot"] - zspec) / (1 + zspec)
+    error = normalised_residual(zspec, summarise(pdf, "best")["zphot"])
     crps = pdf_scores(pdf, zspec)["crps"]
     return pd.DataFrame({**about, "method": method, "crps": crps, "error": error})
 
 
-def line(found: pd.DataFrame, subset: str, method: str) -> str:
-    """Return the row of a method for some of the objects."""
+def print_row(found: pd.DataFrame, subset: str, method: str) -> None:
+    """Print the row of a method for some of the objects."""
     its = found[found["method"] == method]
     error = its["error"]
-    nmad = 1.4826 * (error - error.median()).abs().median()
+    nmad = sigma_nmad(error.to_numpy())
     cells = [subset, method, f"{its['row_id'].nunique():,}", f"{its['crps'].mean():.5f}",
              f"{nmad:.4f}", f"{100 * (error.abs() > 0.15).mean():.2f}"]  # fmt: skip
     keys = ["seed", "row_id"]
@@ -72,7 +73,7 @@ def line(found: pd.DataFrame, subset: str, method: str) -> str:
     difference = (pairs["crps"] - pairs["crps_other"]).groupby(pairs["row_id"]).mean()
     half = 1.96 * difference.std() / np.sqrt(len(difference))
     cells.append("" if method == MODELS["by_class"] else f"{difference.mean():+.5f} ± {half:.5f}")
-    return "| " + " | ".join(cells) + " |"
+    row(*cells)
 
 
 def main() -> None:
@@ -84,15 +85,14 @@ def main() -> None:
         splits = yaml.safe_load(Path(f"config/samples/{sample}.yaml").read_text())["splits"]
         for split in splits:
             found = pd.concat(predictions(sample, split, run["seeds"]))
-            print(f"\n{sample}, split {split}, {len(run['seeds'])} seeds\n")
-            print("| objects | method | n | CRPS | NMAD | > 0.15, % | CRPS minus by class |")
-            print("|---|---|---|---|---|---|---|")
+            print(f"\n{sample}, split {split}, {len(run['seeds'])} seeds")
+            header("objects", "method", "n", "CRPS", "NMAD", "> 0.15, %", "CRPS minus by class")
             for method in MODELS.values():
-                print(line(found, "all", method))
+                print_row(found, "all", method)
             for name in np.unique(found["class"]):
                 its = found[found["class"] == name]
                 for method in its["method"].unique():
-                    print(line(its, name, method))
+                    print_row(its, name, method)
 
 
 if __name__ == "__main__":

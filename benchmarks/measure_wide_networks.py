@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from markdown_tables import header, row
 from sklearn.metrics import log_loss
 
 from sdssflow.classify import network_ensembles
@@ -37,15 +38,15 @@ def main() -> None:
     train, validation = (read_part(path, 0, part) for part in ("train", "validation"))
     held = np.random.default_rng(0).random(len(train)) < 0.2
     rest, judged = train.subset(~held), train.subset(held)
-    print(f"{len(rest)} objects to learn from, {len(judged)} to judge by; digest {train.digest}\n")
-    print("| networks | log-loss | CPU s |\n|---|---|---|")
+    print(f"{len(rest)} objects to learn from, {len(judged)} to judge by; digest {train.digest}")
+    header("networks", "log-loss", "CPU s")
     for name, settings in SETTINGS.items():
         started = time.process_time()
         chosen = NetworkEnsembleClassifier(kind="network_ensemble", **settings)
         fitted = network_ensembles.fit(chosen, 1, rest, validation)
         known = fitted.predict_proba(judged.features)
         loss = log_loss(judged.spec_class.astype(str), known, labels=list(fitted.classes_))
-        print(f"| {name} | {loss:.4f} | {time.process_time() - started:.0f} |", flush=True)
+        row(name, f"{loss:.4f}", f"{time.process_time() - started:.0f}")
 
 
 if __name__ == "__main__":

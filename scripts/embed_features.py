@@ -10,15 +10,11 @@ Input: ``features``. Parameters: ``explore`` (canonical Clustering), ``seed``. O
 spec_class and zspec where known).
 """
 
-import logging
-
 from sdssflow.configuration.clustering import Clustering
 from sdssflow.explore.embeddings import embed_features
 from sdssflow.explore.feature_space import read_feature_space
 from sdssflow.logs import run
-from sdssflow.tables import metadata, read_parquet, with_metadata, write_parquet
-
-logger = logging.getLogger("sdssflow")
+from sdssflow.tables import read_parquet, write_parquet
 
 
 def main(snakemake):
@@ -26,19 +22,8 @@ def main(snakemake):
     seed = snakemake.params.seed
     features = read_parquet(snakemake.input.features)
     space = read_feature_space(features, settings.max_objects, seed)
-    logger.info("%d of %d objects, features %s", len(space.points), len(features), space.names)
-    if space.left_out:
-        logger.warning("left out, since some objects lack them: %s", ", ".join(space.left_out))
     table, provenance = embed_features(space, settings.embeddings, seed)
-    table = with_metadata(
-        table,
-        sample=metadata(features.schema).get("sample", ""),
-        features=list(space.names),
-        seed=seed,
-        data_digest=space.data_digest,
-        **provenance,
-    )
-    write_parquet(table, snakemake.output.embedding)
+    write_parquet(space.with_provenance(table, **provenance), snakemake.output.embedding)
 
 
 if "snakemake" in globals():

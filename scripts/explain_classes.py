@@ -23,9 +23,9 @@ import functools
 import numpy as np
 
 from sdssflow.acquire.schema import CLASSES
+from sdssflow.classify.losses import class_codes, log_losses
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.importance import Importance
-from sdssflow.evaluate.class_losses import class_codes, log_losses
 from sdssflow.evaluate.importance import Asked, explain_models
 from sdssflow.logs import run
 from sdssflow.models.folders import open_folder

@@ -25,7 +25,7 @@ from sdssflow.evaluate.groups import agreement
 from sdssflow.explore.clusters import find_clusters, true_groups
 from sdssflow.explore.feature_space import read_feature_space
 from sdssflow.logs import run
-from sdssflow.tables import metadata, read_parquet, with_metadata, write_csv, write_parquet
+from sdssflow.tables import read_parquet, write_csv, write_parquet
 
 logger = logging.getLogger("sdssflow")
 
@@ -35,9 +35,6 @@ def main(snakemake):
     seed = snakemake.params.seed
     features = read_parquet(snakemake.input.features)
     space = read_feature_space(features, settings.max_objects, seed)
-    logger.info("%d of %d objects, features %s", len(space.points), len(features), space.names)
-    if space.left_out:
-        logger.warning("left out, since some objects lack them: %s", ", ".join(space.left_out))
     table, labels = find_clusters(space, settings, seed)
     for row in table[table.chosen].itertuples():
         logger.info("%s: k = %d, %s %.4g", row.algorithm, row.k, row.criterion, row.value)
@@ -46,15 +43,8 @@ def main(snakemake):
                 "%s chose the largest k tried (%d): explore.clusters may end too early",
                 row.algorithm, row.k,
             )  # fmt: skip
-    labels = with_metadata(
-        labels,
-        sample=metadata(features.schema).get("sample", ""),
-        features=list(space.names),
-        seed=seed,
-        data_digest=space.data_digest,
-    )
     write_csv(table, snakemake.output.table)
-    write_parquet(labels, snakemake.output.labels)
+    write_parquet(space.with_provenance(labels), snakemake.output.labels)
     truth = true_groups(space.table)
     scores, contingency = agreement(
         {name: labels.column(name).to_numpy() for name in ALGORITHMS},

@@ -13,8 +13,8 @@ where known).
 from sdssflow.configuration.clustering import Outliers
 from sdssflow.explore.feature_space import read_feature_space
 from sdssflow.explore.outliers import find_outliers, gallery
-from sdssflow.logs import logger, run
-from sdssflow.tables import metadata, read_parquet, with_metadata, write_csv, write_parquet
+from sdssflow.logs import run
+from sdssflow.tables import read_parquet, write_csv, write_parquet
 
 
 def main(snakemake):
@@ -22,19 +22,9 @@ def main(snakemake):
     seed = snakemake.params.seed
     features = read_parquet(snakemake.input.features)
     space = read_feature_space(features, settings.max_objects, seed)
-    logger.info("%d of %d objects, features %s", len(space.points), len(features), space.names)
-    if space.left_out:
-        logger.warning("left out, since some objects lack them: %s", ", ".join(space.left_out))
     outliers = find_outliers(space, settings, seed)
     write_csv(gallery(outliers, features, settings.shown), snakemake.output.gallery)
-    outliers = with_metadata(
-        outliers,
-        sample=metadata(features.schema).get("sample", ""),
-        features=list(space.names),
-        seed=seed,
-        data_digest=space.data_digest,
-    )
-    write_parquet(outliers, snakemake.output.outliers)
+    write_parquet(space.with_provenance(outliers), snakemake.output.outliers)
 
 
 if "snakemake" in globals():

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from compare import Failed, run_quietly
 
 HERE = Path(__file__).parent
 COLORS = {
@@ -46,13 +46,7 @@ CANDIDATES: dict[str, list[dict[str, Any]]] = {
         {**COLORS, "sigmafactor": 10.0},
         {**COLORS, "sigmafactor": 14.0},
     ],
-    "gpz": [
-        {},
-        COLORS,
-        {**COLORS, "n_basis": 100},
-        {"n_basis": 100},
-        {"gpz_method": "VD"},
-    ],
+    "gpz": [{}, COLORS, {**COLORS, "n_basis": 100}, {"n_basis": 100}, {"gpz_method": "VD"}],
     "flexzboost": [
         {},
         {"ref_band": "mag_r"},
@@ -83,10 +77,11 @@ def scores(
         [python, HERE / "grid_peer.py", out, density],
         [sys.executable, HERE / "score_grid.py", density, test],
     ):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(f"{name} {changes}: {done.stderr[-2000:]}")
-    return json.loads(done.stdout) | json.loads(out.with_suffix(".json").read_text())
+        try:
+            printed = run_quietly(command)
+        except Failed as failed:
+            raise SystemExit(f"{name} {changes}: {failed}") from None
+    return json.loads(printed) | json.loads(out.with_suffix(".json").read_text())
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ BARE = f"""
 import runpy, sys
 
 sys.modules.update(dict.fromkeys({ABSENT!r}))  # None: as if not installed
+sys.path.insert(0, "benchmarks")  # as where Python is given the file
 sys.argv = ["measure_training.py", "--seconds", "0.1", "--objects", "600", "--batch", "64",
             "--members", "1", "3", "--predicted", "300", "--threads", "1"]
 runpy.run_path("benchmarks/measure_training.py", run_name="__main__")

@@ -6,8 +6,8 @@ import pyarrow as pa
 from scipy.stats import norm
 
 from sdssflow.redshift_pdf.mixture import Mixture
-from sdssflow.redshift_pdf.qp_files import write_pdfs
 from sdssflow.tables import with_metadata, write_parquet
+from tests.redshift_pdf.mixtures import write_pdfs
 
 DIGESTS = {"1": "aaaaaaaaaaaa", "2": "bbbbbbbbbbbb"}
 
@@ -62,7 +62,7 @@ def write_gaussians(path, frame, rows=slice(None)):
     """Write pdfs.hdf5 of `gaussian_frame`, or of some of its rows."""
     frame = frame.iloc[rows]
     about = {name: frame[name].to_numpy() for name in ("row_id", "seed", "fold")}
-    write_pdfs(path, gaussian_mixture(frame), 99, about)
+    write_pdfs(path, 99, (gaussian_mixture(frame), about))
     return str(path)
 
 

@@ -9,6 +9,7 @@ import pytest
 from sklearn import metrics as sk
 
 from sdssflow.acquire.schema import CLASSES
+from sdssflow.classify.losses import class_codes
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.scores import ClassScores
 from sdssflow.evaluate.bootstrap import (
@@ -17,7 +18,6 @@ from sdssflow.evaluate.bootstrap import (
     weighted_sums,
     with_point_estimate,
 )
-from sdssflow.evaluate.class_losses import class_codes
 from sdssflow.evaluate.class_metrics import (
     METRICS,
     class_scores,

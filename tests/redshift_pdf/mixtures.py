@@ -3,6 +3,14 @@
 import numpy as np
 
 from sdssflow.redshift_pdf.mixture import Mixture
+from sdssflow.redshift_pdf.qp_files import pdf_writer
+
+
+def write_pdfs(path, levels, *blocks):
+    """Write blocks of densities with their ancillary arrays."""
+    with pdf_writer(path, levels) as write:
+        for pdf, ancil in blocks:
+            write(pdf, ancil)
 
 
 def galaxies(n, components=6, seed=0):

@@ -5,15 +5,16 @@ import time
 import numpy as np
 import pytest
 
-from sdssflow.redshift_pdf.qp_files import Quantiles, file_levels, pdf_writer, read_pdfs, write_pdfs
+from sdssflow.redshift_pdf.qp_files import Quantiles, file_levels, pdf_writer, read_pdfs
 from tests.redshift_pdf import mixtures
+from tests.redshift_pdf.mixtures import write_pdfs
 
 PDF = mixtures.galaxies(50)
 ANCIL = {"row_id": np.arange(50) + 2**40, "seed": np.ones(50, dtype=np.int32)}
 
 
 def test_what_is_read_is_what_was_written(tmp_path):
-    write_pdfs(tmp_path / "pdfs.hdf5", PDF, 99, ANCIL)
+    write_pdfs(tmp_path / "pdfs.hdf5", 99, (PDF, ANCIL))
     quantiles, ancil = read_pdfs(tmp_path / "pdfs.hdf5")
     np.testing.assert_allclose(quantiles.redshifts, PDF.quantiles(quantiles.levels), atol=1e-7)
     assert list(ancil) == list(ANCIL)
@@ -23,7 +24,7 @@ def test_what_is_read_is_what_was_written(tmp_path):
 
 
 def test_the_cdf_between_quantiles_is_near_and_bounded(tmp_path):
-    write_pdfs(tmp_path / "pdfs.hdf5", PDF, 99)
+    write_pdfs(tmp_path / "pdfs.hdf5", 99, (PDF, {}))
     quantiles, _ = read_pdfs(tmp_path / "pdfs.hdf5")
     z = np.linspace(-0.2, 1.2, 500)
     np.testing.assert_allclose(quantiles.cdf(z), PDF.cdf(np.tile(z, (50, 1))), atol=2e-3)
@@ -36,16 +37,16 @@ def test_the_cdf_between_quantiles_is_near_and_bounded(tmp_path):
 
 
 def test_blocks_make_the_same_file_to_the_byte(tmp_path):
-    write_pdfs(tmp_path / "whole.hdf5", PDF, 20, ANCIL)
+    write_pdfs(tmp_path / "whole.hdf5", 20, (PDF, ANCIL))
     before = int(time.time())
     while int(time.time()) == before:  # HDF5's time stamps are seconds
         time.sleep(0.01)
-    write_pdfs(tmp_path / "again.hdf5", PDF, 20, ANCIL)
+    write_pdfs(tmp_path / "again.hdf5", 20, (PDF, ANCIL))
     whole = (tmp_path / "whole.hdf5").read_bytes()
     assert (tmp_path / "again.hdf5").read_bytes() == whole
     rows = [slice(0, 20), slice(20, 50)]
     blocks = ((PDF[some], {key: values[some] for key, values in ANCIL.items()}) for some in rows)
-    write_pdfs(tmp_path / "blocks.hdf5", blocks, 20)
+    write_pdfs(tmp_path / "blocks.hdf5", 20, *blocks)
     first, second = (read_pdfs(tmp_path / f"{name}.hdf5") for name in ("whole", "blocks"))
     np.testing.assert_array_equal(first[0].redshifts, second[0].redshifts)
     np.testing.assert_array_equal(first[1]["row_id"], second[1]["row_id"])
@@ -58,7 +59,7 @@ def test_a_writer_that_fails_leaves_what_was_there(tmp_path):
         write(PDF, {})
         raise RuntimeError
     with pytest.raises(ValueError, match="no block"):
-        write_pdfs(path, [], 20)
+        write_pdfs(path, 20)
     assert path.read_text() == "before"
     assert [file.name for file in tmp_path.iterdir()] == ["pdfs.hdf5"]
     with pytest.raises(ValueError, match="pdfs.hdf5: not a file of redshift densities"):
@@ -68,12 +69,12 @@ def test_a_writer_that_fails_leaves_what_was_there(tmp_path):
 @pytest.mark.parametrize("wrong", [np.zeros(49), np.zeros((50, 2)), np.array(["a"] * 50)])
 def test_ancillary_arrays_are_one_number_an_object(tmp_path, wrong):
     with pytest.raises(ValueError, match="'seed' .* must be .50,. numbers"):
-        write_pdfs(tmp_path / "pdfs.hdf5", PDF, 20, {"seed": wrong})
+        write_pdfs(tmp_path / "pdfs.hdf5", 20, (PDF, {"seed": wrong}))
 
 
 def test_blocks_have_the_same_ancillary_arrays(tmp_path):
     with pytest.raises(ValueError, match="ancillary arrays"):
-        write_pdfs(tmp_path / "pdfs.hdf5", [(PDF, {}), (PDF, ANCIL)], 20)
+        write_pdfs(tmp_path / "pdfs.hdf5", 20, (PDF, {}), (PDF, ANCIL))
 
 
 def test_levels_ascend_from_0_to_1():
@@ -90,7 +91,7 @@ def test_cdf_of_straight_lines():
 def test_qp_reads_the_same_densities(tmp_path):
     qp = pytest.importorskip("qp", reason="pip install qp-prob")
     path = tmp_path / "pdfs.hdf5"
-    write_pdfs(path, PDF, 99, ANCIL)
+    write_pdfs(path, 99, (PDF, ANCIL))
     ensemble = qp.read(str(path))
     z = np.linspace(-0.2, 1.2, 701)
     np.testing.assert_allclose(ensemble.cdf(z), PDF.cdf(np.tile(z, (50, 1))), atol=2e-3)

@@ -117,7 +117,7 @@ def test_the_saved_committee_predicts_to_the_bit(trained, tmp_path):
     np.testing.assert_array_equal(
         predict(loaded, TEST.features), predict(trained.network, TEST.features)
     )
-    with pytest.raises(ValueError, match="not the network that card.json"):
+    with pytest.raises(ValueError, match="not the networks that card.json"):
         load(path, changed(members=4), TRAIN.feature_names)
 
 

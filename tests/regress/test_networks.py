@@ -121,10 +121,10 @@ def test_safetensors_round_trip_predicts_to_the_bit(trained, tmp_path):
 def test_a_file_that_is_no_such_network_is_refused(trained, tmp_path):
     path = tmp_path / "fold_0.safetensors"
     trained.save(path)
-    with pytest.raises(ValueError, match="not the network that card.json"):
+    with pytest.raises(ValueError, match="not the networks that card.json"):
         load(path, NETWORK.model_copy(update={"hidden": [8]}), TRAIN.feature_names)
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(ValueError, match="not the network that card.json"):
+    with pytest.raises(ValueError, match="not the networks that card.json"):
         load(path, NETWORK, TRAIN.feature_names)
 
 

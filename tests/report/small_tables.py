@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from sdssflow.evaluate import learning, split_comparison
 from sdssflow.redshift_pdf.mixture import Mixture
-from sdssflow.redshift_pdf.qp_files import write_pdfs
 from sdssflow.report import charts
 from sdssflow.report.model_figures import models, pdf_models
+from tests.redshift_pdf.mixtures import write_pdfs
 
 CLASSES = ("GALAXY", "QSO", "STAR")
 METRICS = {
@@ -126,7 +126,8 @@ def write_densities(path, rows=range(40), seed=1):
     """Write a normal p(z) of each row, of width 0.02, at 0.1 and 0.005 more for each row_id."""
     means = 0.1 + 0.005 * np.array(rows)[:, None]
     pdf = Mixture(np.ones_like(means), means, np.full_like(means, 0.02), 0.0, 1.0)
-    write_pdfs(path, pdf, 99, {"row_id": np.array(rows), "seed": np.full(len(rows), seed)})
+    ancil = {"row_id": np.array(rows), "seed": np.full(len(rows), seed)}
+    write_pdfs(path, 99, (pdf, ancil))
 
 
 def confusion(names):

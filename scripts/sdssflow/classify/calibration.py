@@ -32,11 +32,11 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import StratifiedKFold
 
 from sdssflow.classify.dirichlet import DirichletCalibration
+from sdssflow.classify.losses import log_losses
 
 FOLDS = 5
 FEWEST = 2 * FOLDS  # objects of each class, for methods to be compared
 METHODS = ("none", "temperature", "dirichlet_diagonal", "sigmoid", "dirichlet", "isotonic")
-TINY = np.finfo(np.float64).eps  # smallest probability in a log-loss
 
 
 class Chosen(NamedTuple):
@@ -159,10 +159,7 @@ def choose(
                 model = _calibrate(known, name, values[seen], classes[seen])
             found[unseen] = model.predict_proba(values[unseen])
     place = np.searchsorted(fitted.classes_, classes)
-    losses = {
-        name: -np.log(np.clip(found[np.arange(len(place)), place], TINY, 1))
-        for name, found in held_out.items()
-    }
+    losses = {name: log_losses(found, place) for name, found in held_out.items()}
     if method == "auto":
         # a temperature turns votes of 0 into numbers that are as arbitrary
         zeros = {name: not found.all() for name, found in held_out.items()}

@@ -50,30 +50,29 @@ class DirichletCalibration(ClassifierMixin, BaseEstimator):
         """Fit the map on (n, f) features and (n,) classes, all of them known to the estimator."""
         self.classes_ = self.estimator.classes_
         self.floor_ = 0.0
-        found = responses(self.estimator, X)
-        if found.is_probability:
-            self.floor_ = float(found.values[found.values > 0].min()) / 2
+        values, are_probabilities = responses(self.estimator, X)
+        if are_probabilities:
+            self.floor_ = float(values[values > 0].min()) / 2
         truth = (np.asarray(y)[:, None] == self.classes_).astype(np.float64)
-        fitted = _fit(self._logarithms(found), truth, self.diagonal)
+        fitted = _fit(self._logarithms(values, are_probabilities), truth, self.diagonal)
         self.weights_, self.offsets_ = fitted[:, :-1], fitted[:, -1]
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Return (n, c) probabilities of (n, f) features."""
-        logarithms = self._logarithms(responses(self.estimator, X))
+        logarithms = self._logarithms(*responses(self.estimator, X))
         return softmax(logarithms @ self.weights_.T + self.offsets_, axis=1)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return the (n,) most probable classes of (n, f) features."""
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
-    def _logarithms(self, found: Responses) -> np.ndarray:
-        if found.is_probability:
-            # a voter's probability may be smaller than any seen in the fit, but not 0
-            smallest = self.floor_ or np.finfo(np.float64).tiny
-            values = np.where(found.values > 0, found.values, smallest)
-            return np.log(values)
-        return log_softmax(found.values, axis=1)
+    def _logarithms(self, values: np.ndarray, are_probabilities: bool) -> np.ndarray:
+        if not are_probabilities:
+            return log_softmax(values, axis=1)
+        # a voter's probability may be smaller than any seen in the fit, but not 0
+        smallest = self.floor_ or np.finfo(np.float64).tiny
+        return np.log(np.where(values > 0, values, smallest))
 
 
 def _fit(logarithms: np.ndarray, truth: np.ndarray, diagonal: bool) -> np.ndarray:
@@ -115,16 +114,8 @@ def _fit(logarithms: np.ndarray, truth: np.ndarray, diagonal: bool) -> np.ndarra
     return unpacked(best.x)
 
 
-class Responses:
-    """What a classifier says of n objects: (n, c) probabilities or decision values."""
-
-    def __init__(self, values: np.ndarray, is_probability: bool) -> None:
-        self.values = values
-        self.is_probability = is_probability
-
-
-def responses(estimator: Any, features: np.ndarray) -> Responses:
-    """Return the decision values of a fitted classifier, or its probabilities if it has none.
+def responses(estimator: Any, features: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Return the (n, c) decision values of a fitted classifier, or its probabilities, and which.
 
     Of two classes, the decision value is that of the second; the first has 0.
     """
@@ -132,5 +123,5 @@ def responses(estimator: Any, features: np.ndarray) -> Responses:
         values = estimator.decision_function(features)
         if values.ndim == 1:
             values = np.column_stack([np.zeros(len(values)), values])
-        return Responses(values, False)
-    return Responses(estimator.predict_proba(features), True)
+        return values, False
+    return estimator.predict_proba(features), True

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from sdssflow.files import replacing
+from sdssflow.ensembles.tensor_files import save_tensors
 
 if TYPE_CHECKING:  # benchmarks run where there is no pydantic
     from sdssflow.configuration.section import Section
@@ -42,10 +42,8 @@ def fingerprint(settings: Section, seed: int, digests: Iterable[str], device: to
 
 def save(state: State, path: Path, mark: str) -> None:
     """Write the state, whole or not at all."""
-    import safetensors.torch
-
     tensors = {
-        "parameters": state.parameters.detach(),
+        "parameters": state.parameters,
         "best_parameters": state.best_parameters,
         "lowest_losses": state.lowest_losses,
         "best_epoch": state.best_epoch,
@@ -53,9 +51,7 @@ def save(state: State, path: Path, mark: str) -> None:
         **{f"optimizer.{name}": each for name, (each,) in state.optimizer.moments.items()},
     }
     about = {"fingerprint": mark, "epoch": str(state.epoch), "history": json.dumps(state.history)}
-    content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with replacing(path) as temporary:
-        temporary.write_bytes(safetensors.torch.save(content, about))
+    save_tensors(tensors, path, about)
     logger.info("checkpoint after epoch %d", state.epoch)
 
 

@@ -114,16 +114,15 @@ class PhotometricInputs:
         values = (values @ self.axes).clamp(-FEATURE_BOUND, FEATURE_BOUND)
         return torch.cat([values, missing[:, self.flagged].to(values.dtype)], dim=1).float()
 
-    def require_known(self, features: np.ndarray, names: Sequence[str]) -> None:
-        """Refuse a feature that is missing here and never was in training.
-
-        Raises
-        ------
-        ValueError
-            Naming the feature and how many objects lack it.
-        """
+    def unforeseen(self, features: np.ndarray) -> np.ndarray:
+        """Return (n, f) bool: which features are missing and never were in training."""
         missing = np.isnan(features)
         missing[:, self.flagged.cpu().numpy()] = False
+        return missing
+
+    def require_known(self, features: np.ndarray, names: Sequence[str]) -> None:
+        """Refuse features that are `unforeseen`: a ValueError names one and how many lack it."""
+        missing = self.unforeseen(features)
         for column in np.flatnonzero(missing.any(axis=0)).tolist():
             raise ValueError(
                 f"feature {names[column]!r} is missing for {missing[:, column].sum()} of "

@@ -60,7 +60,7 @@ def tensors_of_layers(
     """Return inputs and parameters of networks by name."""
     tensors = {"parameters": parameters}
     tensors |= {f"inputs.{name}": getattr(inputs, name) for name in BUFFERS}
-    return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    return tensors
 
 
 def layers_from(

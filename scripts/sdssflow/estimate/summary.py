@@ -114,7 +114,6 @@ class Sky:
         self.stars = np.zeros(CELLS)  # sum of the probability to be a star
         self.width = np.zeros(CELLS)  # sum of half the 68 % interval over 1 + zphot
         self.zphot = np.zeros((CELLS, Z_BINS), np.int32)
-        self.without_position = 0
 
     def add(self, catalogue: pa.Table, columns: Mapping[str, np.ndarray]) -> None:
         """Add the objects of a block."""
@@ -123,7 +122,6 @@ class Sky:
 
         ra, dec = (catalogue[name].to_numpy() for name in ("ra", "dec"))
         known = np.isfinite(ra) & np.isfinite(dec)
-        self.without_position += int((~known).sum())
         cells = HEALPix(NSIDE, order="nested").lonlat_to_healpix(
             ra[known] * units.deg, dec[known] * units.deg
         )
@@ -229,10 +227,7 @@ class Drawing:
             self._pdfs.see(pdf[inside], np.searchsorted(self.rows, rows[inside]))
 
     def finish(
-        self,
-        catalogue: pa.Table,
-        columns: Mapping[str, np.ndarray],
-        bundles: Mapping[str, Bundle],
+        self, catalogue: pa.Table, columns: Mapping[str, np.ndarray], bundles: Mapping[str, Bundle]
     ) -> None:
         """Add estimates, features and p(z) of the drawn objects to what is drawn."""
         made: dict[str, Any] = {"key": pa.array(self.key, pa.uint64())}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,38 +15,30 @@ import pyarrow.parquet as pq
 
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.classify.decisions import CLASS_SET
+from sdssflow.classify.losses import class_codes
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.scores import ClassScores
 from sdssflow.evaluate import class_metrics, pdf_metrics, redshift_metrics
-from sdssflow.evaluate.bootstrap import (
-    draw_counts,
-    positive_or_nan,
-    replicate,
-    weighted_sums,
-    with_point_estimate,
-)
+from sdssflow.evaluate.bootstrap import draw_counts
 from sdssflow.evaluate.class_decisions import set_scores
-from sdssflow.evaluate.class_losses import class_codes
 from sdssflow.evaluate.class_metrics import PROBABILITIES, class_scores
-from sdssflow.evaluate.metrics import Metric
-from sdssflow.evaluate.redshift_metrics import Residuals, value
-from sdssflow.evaluate.tables import ABOUT_COLUMNS, SCORE_COLUMNS, Columns, Scores, score_rows
+from sdssflow.evaluate.tables import ABOUT_COLUMNS, SCORE_COLUMNS, Scores, score_rows
 from sdssflow.tables import content_digest, metadata, read_schema
 
 MOST_SCORED = 1_000_000
 TABLE_COLUMNS = [*ABOUT_COLUMNS, *SCORE_COLUMNS, "scored", "objects"]
 INTERVALS = [name for name in pdf_metrics.COLUMNS if "_low_" in name or "_high_" in name]
-OF_CLASSES = [
+OF_CLASSES = tuple(
     m for m in class_metrics.METRICS if m.name in ("accuracy", "macro_f1", "log_loss")
-]  # fmt: skip
-OF_REDSHIFTS = [
-    m for m in redshift_metrics.METRICS
+)
+OF_REDSHIFTS = tuple(
+    m
+    for m in redshift_metrics.METRICS
     if m.name in ("bias", "sigma_nmad", "outlier_0.05", "outlier_0.15")
-]  # fmt: skip
-# means over `Columns` with `zspec` and the intervals
-OF_INTERVALS = [
+)
+OF_INTERVALS = tuple(
     m for m in pdf_metrics.DENSITIES if m.name.startswith(("coverage_", "conformal_")) and m.nominal
-]  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -77,10 +70,7 @@ class Scored:
 
 
 def read_scored(
-    paths: Sequence[str | Path],
-    kept: Sequence[int],
-    truth: str | Path,
-    most: int = MOST_SCORED,
+    paths: Sequence[str | Path], kept: Sequence[int], truth: str | Path, most: int = MOST_SCORED
 ) -> Scored:
     """Read the estimates of the first partitions, up to `most` objects, and their truth.
 
@@ -215,7 +205,7 @@ def _of_classes(scored: Scored, settings: ClassScores, bootstrap: Bootstrap) -> 
     table = scored.estimates.filter(pa.array(known))
     truth, counts = class_codes(scored.spec_class[known]), _counts(table, bootstrap)
     probability = np.column_stack([table[n].to_numpy().astype(np.float64) for n in PROBABILITIES])
-    found = [class_scores(truth, probability, counts, settings, tuple(OF_CLASSES))]
+    found = [class_scores(truth, probability, counts, settings, OF_CLASSES)]
     if CLASS_SET in table.column_names:
         # no class has the name of another in its own
         inside = [pc.match_substring(table[CLASS_SET], name).to_numpy() for name in CLASSES]
@@ -234,26 +224,9 @@ def _of_redshifts(scored: Scored, bootstrap: Bootstrap) -> list[Scores]:
     columns = {name: table[name].to_numpy().astype(np.float64) for name in names}
     columns["zspec"] = scored.zspec[galaxy]
     counts = _counts(table, bootstrap)
-
-    def values(zspec: np.ndarray, zphot: np.ndarray) -> np.ndarray:
-        return np.array([value(metric, Residuals(zspec, zphot)) for metric in OF_REDSHIFTS])
-
-    pairs = columns["zspec"], columns["zphot"]
-    drawn = replicate(values, pairs, counts).reshape(len(counts), -1)
-    drawn = np.broadcast_to(drawn, (len(counts), len(OF_REDSHIFTS)))  # if all draws are empty
-    n = np.full(len(OF_REDSHIFTS), len(table))
-    points = Scores(tuple(OF_REDSHIFTS), values(*pairs), drawn, n)
-    return [points, _means(OF_INTERVALS, columns, counts)]
+    points = redshift_metrics.score(columns, counts, OF_REDSHIFTS, math.nan)  # none has an epsilon
+    return [points, pdf_metrics.score(columns, counts, OF_INTERVALS)]
 
 
 def _counts(table: pa.Table, bootstrap: Bootstrap) -> np.ndarray:
     return draw_counts(table["objid"].to_numpy().astype(str), bootstrap)
-
-
-def _means(metrics: Sequence[Metric], columns: Columns, counts: np.ndarray) -> Scores:
-    """Return metrics that are means of a term of each object, with replicates."""
-    terms = np.column_stack([metric.terms(columns) for metric in metrics]).astype(np.float64)
-    weights = with_point_estimate(counts)
-    total = positive_or_nan(weights.sum(axis=1, dtype=np.int64))
-    values = weighted_sums(weights, terms) / total[:, None]
-    return Scores(tuple(metrics), values[0], values[1:], np.full(len(metrics), len(terms)))

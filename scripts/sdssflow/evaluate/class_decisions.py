@@ -17,6 +17,7 @@ from sdssflow.classify.decisions import (
     completeness_threshold,
     purity_threshold,
 )
+from sdssflow.classify.losses import class_codes
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.scores import ClassScores
 from sdssflow.evaluate.bootstrap import (
@@ -25,7 +26,6 @@ from sdssflow.evaluate.bootstrap import (
     weighted_sums,
     with_point_estimate,
 )
-from sdssflow.evaluate.class_losses import class_codes
 from sdssflow.evaluate.class_metrics import PROBABILITIES
 from sdssflow.evaluate.metrics import ALL, Metric, Source
 from sdssflow.evaluate.tables import (

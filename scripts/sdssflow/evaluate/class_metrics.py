@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from sdssflow.acquire.schema import CLASSES
+from sdssflow.classify.losses import class_codes, log_losses
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.scores import ClassScores
 from sdssflow.evaluate.bootstrap import (
@@ -23,7 +24,6 @@ from sdssflow.evaluate.bootstrap import (
     weighted_sums,
     with_point_estimate,
 )
-from sdssflow.evaluate.class_losses import class_codes, log_losses
 from sdssflow.evaluate.metrics import ALL, Metric, Source
 from sdssflow.evaluate.tables import (
     Columns,
@@ -50,7 +50,7 @@ def per_bin(probability: np.ndarray, bins: int, values: np.ndarray) -> np.ndarra
 class ClassSums:
     """What a class metric is computed from, for m weightings of n objects.
 
-    `truth` are (n,) int codes of the true classes (`class_losses.class_codes`), `probability` is
+    `truth` are (n,) int codes of the true classes (`losses.class_codes`), `probability` is
     (n, 3) float64; `weights` (m, n) say how often each object counts, each once in the first row;
     `bins` are those of the calibration.
     """
@@ -217,7 +217,7 @@ def class_scores(
 ) -> Scores:
     """Score (n, 3) float64 class probabilities, with bootstrap replicates.
 
-    `truth` are (n,) int codes, from `class_losses.class_codes`; `counts` are (replicates, n) uint8,
+    `truth` are (n,) int codes, from `losses.class_codes`; `counts` are (replicates, n) uint8,
     from `bootstrap.draw_counts`; `metrics` are of `METRICS`, all by default.
     """
     bins = settings.calibration_bins

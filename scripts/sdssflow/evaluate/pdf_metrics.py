@@ -192,23 +192,22 @@ def score(
     """Score p(z) of n > 0 objects, given by `COLUMNS` (n,) float64, with bootstrap replicates.
 
     `counts` are (replicates, n) uint8, from `bootstrap.draw_counts`; `metrics` are of this module,
-    all by default.
+    all by default, and the columns those that they need.
     """
     weights = with_point_estimate(counts)
     total = positive_or_nan(weights.sum(axis=1, dtype=np.int64))
-    distances = pit_distances(columns["pit"], weights)
+    if of_pit := [metric for metric in metrics if metric.term is None]:
+        distances = pit_distances(columns["pit"], weights)
     means = [metric for metric in metrics if metric.value is None]
     terms = np.column_stack([metric.terms(columns) for metric in means]).astype(np.float64)
     found = dict(zip(means, (weighted_sums(weights, terms) / total[:, None]).T, strict=True))
     others = [metric for metric in metrics if metric.value and metric.term]
     found |= _resampled(others, columns, counts) if others else {}
-    columns_of = [
-        metric.computed(distances) if metric not in found
-        else np.sqrt(found[metric]) if metric.root else found[metric]
-        for metric in metrics
-    ]  # fmt: skip
-    values = np.column_stack(columns_of)
-    return Scores(metrics, values[0], values[1:], np.full(len(metrics), len(columns["pit"])))
+    found |= {metric: metric.computed(distances) for metric in of_pit}
+    values = np.column_stack(
+        [np.sqrt(found[metric]) if metric.root else found[metric] for metric in metrics]
+    )
+    return Scores(metrics, values[0], values[1:], np.full(len(metrics), len(columns["zspec"])))
 
 
 def _resampled(

@@ -8,7 +8,7 @@ Beck et al. give sigma and the fraction beyond 3 sigma as a pair. We take sigma 
 outliers, and cut again with the new sigma until nothing changes; the text doesn't say how often
 they did.
 
-All functions take float64 arrays without missing values and return a float.
+Functions of a metric take float64 arrays without missing values and return a float.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from functools import cached_property
 
 import numpy as np
 
+from sdssflow.evaluate.bootstrap import replicate
 from sdssflow.evaluate.metrics import Metric, Source
+from sdssflow.evaluate.tables import Columns, Scores
 
 # 1 / the 75th percentile of the unit Gaussian: makes the MAD of a Gaussian its standard deviation
 MAD_TO_SIGMA = 1.4826
@@ -63,6 +65,27 @@ def value(metric: Metric, residuals: Residuals) -> float:
     terms, weights = metric.term(residuals), residuals.weights
     mean = np.mean(terms) if weights is None else weighted_mean(terms, weights)
     return np.sqrt(mean) if metric.root else mean
+
+
+def score(
+    columns: Columns, counts: np.ndarray, metrics: tuple[Metric, ...], epsilon: float
+) -> Scores:
+    """Score `zspec` and `zphot` of n > 0 objects, with (replicates, n) uint8 bootstrap counts."""
+    arrays = columns["zspec"], columns["zphot"]
+    for name, values in zip(("zspec", "zphot"), arrays, strict=True):
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} is not finite for {np.sum(~np.isfinite(values))} objects")
+    drawn = [place for place, metric in enumerate(metrics) if metric.interval]
+
+    def resampled(zspec: np.ndarray, zphot: np.ndarray) -> np.ndarray:
+        residuals = Residuals(zspec, zphot, epsilon)
+        return np.array([value(metrics[place], residuals) for place in drawn])
+
+    replicates = np.full((len(counts), len(metrics)), np.nan)
+    replicates[:, drawn] = replicate(resampled, arrays, counts).reshape(len(counts), -1)
+    residuals = Residuals(*arrays, epsilon)
+    values = np.array([value(metric, residuals) for metric in metrics], dtype=float)
+    return Scores(metrics, values, replicates, np.full(len(metrics), len(arrays[0])))
 
 
 def normalised_residual(zspec: np.ndarray, zphot: np.ndarray) -> np.ndarray:

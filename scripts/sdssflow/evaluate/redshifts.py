@@ -11,10 +11,7 @@ import pandas as pd
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.scores import RedshiftScores
 from sdssflow.evaluate import paper_metrics, redshift_metrics
-from sdssflow.evaluate.bootstrap import replicate
-from sdssflow.evaluate.metrics import Metric
-from sdssflow.evaluate.redshift_metrics import Residuals, value
-from sdssflow.evaluate.tables import Columns, Predictions, Scorer, Scores, compare_models
+from sdssflow.evaluate.tables import Columns, Predictions, Scorer, compare_models
 
 
 def compare_regressors(
@@ -36,28 +33,7 @@ def scorer(settings: RedshiftScores) -> Scorer:
         *(metric.bound(epsilon=epsilon) for metric in redshift_metrics.METRICS),
         *paper_metrics.of_conventions(settings.conventions),
     )
-    return Scorer(metrics, _columns, partial(score, epsilon=epsilon))
-
-
-def score(
-    columns: Columns, counts: np.ndarray, metrics: tuple[Metric, ...], epsilon: float
-) -> Scores:
-    """Score `zspec` and `zphot` of n > 0 objects, with (replicates, n) uint8 bootstrap counts."""
-    arrays = columns["zspec"], columns["zphot"]
-    for name, values in zip(("zspec", "zphot"), arrays, strict=True):
-        if not np.isfinite(values).all():
-            raise ValueError(f"{name} is not finite for {np.sum(~np.isfinite(values))} objects")
-    drawn = [place for place, metric in enumerate(metrics) if metric.interval]
-
-    def resampled(zspec: np.ndarray, zphot: np.ndarray) -> np.ndarray:
-        residuals = Residuals(zspec, zphot, epsilon)
-        return np.array([value(metrics[place], residuals) for place in drawn])
-
-    replicates = np.full((len(counts), len(metrics)), np.nan)
-    replicates[:, drawn] = replicate(resampled, arrays, counts).reshape(len(counts), -1)
-    residuals = Residuals(*arrays, epsilon)
-    values = np.array([value(metric, residuals) for metric in metrics], dtype=float)
-    return Scores(metrics, values, replicates, np.full(len(metrics), len(arrays[0])))
+    return Scorer(metrics, _columns, partial(redshift_metrics.score, epsilon=epsilon))
 
 
 def _columns(prediction: Predictions, seed: int) -> Columns:

@@ -22,8 +22,7 @@ from sdssflow.evaluate import paper_metrics, redshift_metrics
 from sdssflow.evaluate.bootstrap import draw_counts, effective_number, interval
 from sdssflow.evaluate.metrics import Metric
 from sdssflow.evaluate.published import Ours, Place, Refused
-from sdssflow.evaluate.redshift_metrics import Residuals, value
-from sdssflow.evaluate.redshifts import score
+from sdssflow.evaluate.redshift_metrics import Residuals, score, value
 from sdssflow.evaluate.tables import Predictions, combined_digest, counts_by_seed, mean_over_seeds
 
 FEWEST_EFFECTIVE = 200  # a scatter of 200 objects has a standard error of 5 %

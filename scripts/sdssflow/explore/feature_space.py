@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from sdssflow.prepare.columns import numbers
-from sdssflow.tables import content_digest, metadata
+from sdssflow.tables import content_digest, metadata, with_metadata
 
+logger = logging.getLogger("sdssflow")
 TRUTH = ("spec_class", "zspec")
 
 
@@ -21,26 +24,41 @@ class FeatureSpace:
     `table` has ``row_id`` and, where known, ``spec_class`` and ``zspec`` of the drawn objects, by
     row_id; `points` are the (n, d) features of these `names`, each with mean 0 and standard
     deviation 1 over them; `data_digest` is that of the drawn rows and their features. Features that
-    some objects of the table lack, as those that were not observed by WISE, are `left_out`.
+    some objects of the table lack, as those that were not observed by WISE, are `left_out`. The
+    table was of this `sample`, and the draw by this `seed`.
     """
 
     table: pa.Table
     points: np.ndarray
     names: tuple[str, ...]
     data_digest: str
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[str, ...]
+    sample: str
+    seed: int
+
+    def with_provenance(self, table: pa.Table, **more: Any) -> pa.Table:
+        """Return a table of these objects with metadata that say of which features it is made."""
+        return with_metadata(
+            table,
+            sample=self.sample,
+            features=list(self.names),
+            seed=self.seed,
+            data_digest=self.data_digest,
+            **more,
+        )
 
 
 def read_feature_space(features: pa.Table, max_objects: int, seed: int) -> FeatureSpace:
     """Draw at most `max_objects` of a feature table, as `draw_rows` does, and standardise them.
 
     Features that are the same for all drawn objects are left out, and so are those that some
-    objects of the table lack.
+    objects of the table lack; the log says what is looked at.
 
     ValueError if the metadata name no features, no feature is known for all objects, a row_id
     occurs twice, there are fewer than two objects, or no feature varies.
     """
-    every = metadata(features.schema).get("features", [])
+    provenance = metadata(features.schema)
+    every = provenance.get("features", [])
     if not every:
         raise ValueError(
             "feature table: its metadata names no features; make it with build_features"
@@ -63,13 +81,19 @@ def read_feature_space(features: pa.Table, max_objects: int, seed: int) -> Featu
         )
     kept = tuple(name for name, vary in zip(names, varies, strict=True) if vary)
     known = [name for name in TRUTH if _known(drawn, name)]
-    return FeatureSpace(
+    space = FeatureSpace(
         table=drawn.select(["row_id", *known]),
         points=_standardise(values[:, varies]),
         names=kept,
         data_digest=content_digest(drawn.select(["row_id", *known, *names])),
         left_out=tuple(name for name in every if name not in names),
+        sample=provenance.get("sample", ""),
+        seed=seed,
     )
+    logger.info("%d of %d objects, features %s", len(space.points), len(features), space.names)
+    if space.left_out:
+        logger.warning("left out, since some objects lack them: %s", ", ".join(space.left_out))
+    return space
 
 
 def draw_rows(row_id: np.ndarray, max_objects: int, seed: int) -> np.ndarray:

@@ -12,25 +12,13 @@ BLOCK = 4_000_000  # numbers of weightings x objects in memory at once
 PIT_EDGE = 1e-4  # PIT nearer to 0 or 1 are outliers, and set here for the Anderson-Darling integral
 
 
-def pit_ks(pit: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """Return the Kolmogorov-Smirnov distance of PIT from uniform; NaN without objects.
+def pit_ks(pit: np.ndarray) -> float:
+    """Return the Kolmogorov-Smirnov distance of (n,) PIT from uniform; NaN without objects.
 
-    Parameters
-    ----------
-    pit : (n,) array
-        Between 0 and 1.
-    weights : (n,) array, optional
-        How much each object counts; all alike by default.
-
-    Examples
-    --------
     >>> pit_ks(np.array([0.1, 0.2, 0.3, 0.4]))
     0.6
-    >>> pit_ks(np.array([0.1, 0.9]), weights=np.array([3, 1]))
-    0.65
     """
-    weights = np.ones(len(pit)) if weights is None else np.asarray(weights)
-    return float(pit_distances(pit, weights[None])[0, 0])
+    return float(pit_distances(pit, np.ones((1, len(pit))))[0, 0])
 
 
 def pit_distances(pit: np.ndarray, weights: np.ndarray) -> np.ndarray:

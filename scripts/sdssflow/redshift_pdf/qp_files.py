@@ -10,7 +10,7 @@ have mass below 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,41 +77,13 @@ def file_levels(levels: int) -> np.ndarray:
     return np.concatenate([[0.0], tail, even, 1 - tail[::-1], [1.0]])
 
 
-def write_pdfs(
-    path: str | Path,
-    pdf: Mixture | Iterable[tuple[Mixture, dict[str, np.ndarray]]],
-    levels: int,
-    ancil: dict[str, np.ndarray] | None = None,
-) -> None:
-    """Write densities as quantiles, whole or not at all; the bytes depend on the content alone.
-
-    Parameters
-    ----------
-    path : path-like
-        The HDF5 file.
-    pdf : Mixture, or iterable of (Mixture, dict)
-        All n densities, or block by block with the ancillary arrays of each block.
-    levels : int
-        Number of even levels, `file_levels` says which are written.
-    ancil : dict of str to (n,) array
-        Numbers that go with the objects, if `pdf` is a Mixture.
-
-    Raises
-    ------
-    ValueError
-        If an ancillary array is not of one number an object, or blocks differ in theirs.
-    """
-    blocks = pdf if isinstance(pdf, Iterable) else [(pdf, ancil or {})]
-    with pdf_writer(path, levels) as write:
-        for block, numbers in blocks:
-            write(block, numbers)
-
-
 @contextmanager
 def pdf_writer(path: str | Path, levels: int) -> Iterator[_Writer]:
-    """Yield a function that takes a block, Mixture and ancillary arrays, and writes it.
+    """Yield a function that takes a block of densities and writes it as quantiles.
 
-    As `write_pdfs`, for callers that make the blocks one after the other.
+    Besides the Mixture it takes arrays of one number an object, the same of every block, or it is a
+    ValueError; `levels` is the number of even levels (`file_levels`). The file is written whole or
+    not at all, and its bytes depend on the content alone.
     """
     # `replacing` holds a lock of its own on the temporary file
     with replacing(path) as temporary, h5py.File(temporary, "w", locking=False) as file:
@@ -171,13 +143,7 @@ class _Writer:
 
 
 def read_pdfs(path: str | Path) -> tuple[Quantiles, dict[str, np.ndarray]]:
-    """Read what `write_pdfs` wrote: the quantiles and the ancillary arrays.
-
-    Raises
-    ------
-    ValueError
-        If the file is not such a file.
-    """
+    """Read what `pdf_writer` wrote: the quantiles and the ancillary arrays, or a ValueError."""
     try:
         with h5py.File(path, "r") as file:
             levels = file["meta/quants"][0].astype(np.float64)

@@ -21,12 +21,17 @@ from sdssflow.acquire.schema import CLASSES
 from sdssflow.ensembles.batched_networks import Settings, Shape
 from sdssflow.ensembles.class_networks import Classes, ClassNetworks, class_program
 from sdssflow.ensembles.program import EnsembleProgram
+from sdssflow.ensembles.tensor_files import load_model, save_tensors
 from sdssflow.ensembles.training import descend, layers_from, require_count, tensors_of_layers
-from sdssflow.files import replacing
 from sdssflow.redshift_pdf.mixture import Mixture
-from sdssflow.regress.ensemble_training import networks_from, redshift_program, tensors_of
+from sdssflow.regress.ensemble_training import (
+    Redshifts,
+    highest,
+    networks_from,
+    redshift_program,
+    tensors_of,
+)
 from sdssflow.regress.mixture_networks import MixtureNetworks, predict_pdf
-from sdssflow.regress.objectives import Redshifts, highest
 
 if TYPE_CHECKING:
     from sdssflow.configuration.networks import MixtureByClass
@@ -86,13 +91,8 @@ class ByClass:
 
     def usable(self, features: np.ndarray) -> np.ndarray:
         """Return (n,) bool: which of (n, f) features lack nothing that training never lacked."""
-        missing = np.isnan(features)
-        lacking = np.zeros(len(features), dtype=bool)
-        for inputs in (self.classes.inputs, *(its.inputs for its in self.redshifts.values())):
-            known = np.ones(missing.shape[1], dtype=bool)
-            known[inputs.flagged.numpy()] = False
-            lacking |= missing[:, known].any(axis=1)
-        return ~lacking
+        every = (self.classes.inputs, *(its.inputs for its in self.redshifts.values()))
+        return ~np.any([inputs.unforeseen(features).any(axis=1) for inputs in every], axis=0)
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,6 @@ class TrainedByClass:
 
     def save(self, path: str | Path) -> None:
         """Save the networks as safetensors, whole or not at all."""
-        import safetensors.torch
-
         model = self.model
         codes = torch.tensor([CLASSES.index(name) for name in model.classes.names])
         content = {"classes": codes, "star": torch.tensor(model.star)}
@@ -128,8 +126,7 @@ class TrainedByClass:
         parts |= {name: tensors_of(networks) for name, networks in model.redshifts.items()}
         for part, tensors in parts.items():
             content |= {f"{part}.{name}": tensor for name, tensor in tensors.items()}
-        with replacing(path) as temporary:
-            temporary.write_bytes(safetensors.torch.save(content))
+        save_tensors(content, path)
 
     def loaded(self, names: Sequence[str]) -> ByClass:
         """Return the model as `load` would."""
@@ -180,34 +177,26 @@ def fit(
 
 
 def load(path: str | Path, settings: MixtureByClass, names: Sequence[str]) -> ByClass:
-    """Load what `TrainedByClass.save` saved, on the CPU.
+    """Load what `TrainedByClass.save` saved; errors as `tensor_files.load_model`."""
+    return load_model(path, lambda tensors: _model_of(tensors, settings, names))
 
-    Raises
-    ------
-    ValueError
-        If the file is no safetensors file or its tensors are not those of such a model.
-    """
-    import safetensors.torch
 
-    try:
-        tensors = safetensors.torch.load_file(path, device="cpu")
-        known = tuple(CLASSES[code] for code in tensors["classes"].tolist())
-        star = tensors["star"].numpy()
-        inputs, parameters = layers_from(_part(tensors, "classes"), len(names))
-        shape = Shape.of(_of_classes(settings), inputs.count, len(known))
-        require_count(parameters, shape)
-        redshifts = {
-            name: networks_from(_part(tensors, name), settings, len(names), _lower(settings, star))
-            for name in known
-            if name != STAR
-        }
-        if star.shape != (2,) or not redshifts:
-            raise ValueError("it knows no class with a redshift")
-    except (safetensors.SafetensorError, KeyError, IndexError, ValueError) as error:
-        raise ValueError(
-            f"{path}: not the networks that card.json beside it describes ({error}); "
-            "delete the folder and train again"
-        ) from error
+def _model_of(
+    tensors: Mapping[str, torch.Tensor], settings: MixtureByClass, names: Sequence[str]
+) -> ByClass:
+    """Return the model that tensors are of; KeyError, IndexError or ValueError if of none."""
+    known = tuple(CLASSES[code] for code in tensors["classes"].tolist())
+    star = tensors["star"].numpy()
+    inputs, parameters = layers_from(_part(tensors, "classes"), len(names))
+    shape = Shape.of(_of_classes(settings), inputs.count, len(known))
+    require_count(parameters, shape)
+    redshifts = {
+        name: networks_from(_part(tensors, name), settings, len(names), _lower(settings, star))
+        for name in known
+        if name != STAR
+    }
+    if star.shape != (2,) or not redshifts:
+        raise ValueError("it knows no class with a redshift")
     return ByClass(ClassNetworks(inputs, shape, parameters, known), redshifts, star, tuple(names))
 
 

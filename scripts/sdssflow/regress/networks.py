@@ -22,14 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import safetensors
-import safetensors.torch
 import torch
 from torch import nn
 
 from sdssflow.ensembles.adamw import AdamW
 from sdssflow.ensembles.standardisation import FEATURE_BOUND, mean_and_scale
-from sdssflow.files import replacing
+from sdssflow.ensembles.tensor_files import load_model, save_tensors
 from sdssflow.logs import progress
 
 if TYPE_CHECKING:
@@ -178,9 +176,7 @@ class Trained:
 
     def save(self, path: str | Path) -> None:
         """Save weights and standardisation as safetensors, whole or not at all."""
-        tensors = {name: tensor.cpu() for name, tensor in self.network.state_dict().items()}
-        with replacing(path) as temporary:
-            temporary.write_bytes(safetensors.torch.save(tensors))
+        save_tensors(self.network.state_dict(), path)
 
 
 def initialise(network: RedshiftNetwork, generator: torch.Generator) -> None:
@@ -272,24 +268,11 @@ def _require_finite(loss: float, epoch: int, learning_rate: float) -> None:
 
 
 def load(path: str | Path, settings: Network, names: Sequence[str]) -> RedshiftNetwork:
-    """Load a network of (f,) features saved by `Trained.save`, on the CPU.
-
-    Raises
-    ------
-    ValueError
-        If the file is no safetensors file or its tensors are not those of such a network.
-    """
+    """Load a network of (f,) features saved by `Trained.save`; errors as `load_model`."""
     return load_tensors(RedshiftNetwork(len(names), settings.hidden, DTYPES[settings.dtype]), path)
 
 
 def load_tensors(network: Model, path: str | Path) -> Model:
-    """Fill a network or a committee from a file, and return it; errors as `load`."""
-    try:
-        tensors = safetensors.torch.load_file(path, device="cpu")
-        network.load_state_dict(tensors, strict=True)
-    except (safetensors.SafetensorError, RuntimeError) as error:
-        raise ValueError(
-            f"{path}: not the network that card.json beside it describes ({error}); "
-            "delete the folder and train again"
-        ) from error
+    """Fill a network or a committee from a file, and return it; errors as `load_model`."""
+    load_model(path, network.load_state_dict)
     return network

@@ -6,7 +6,7 @@ import numpy as np
 
 from sdssflow.acquire.schema import CLASSES
 
-TINY = np.finfo(np.float64).eps
+TINY = np.finfo(np.float64).eps  # smallest probability in a log-loss
 
 
 def class_codes(classes: np.ndarray) -> np.ndarray:
@@ -22,5 +22,5 @@ def class_codes(classes: np.ndarray) -> np.ndarray:
 
 
 def log_losses(probability: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return what each object adds to the log-loss, of (n, 3) probabilities and class codes."""
+    """Return what each object adds to the log-loss, of (n, c) probabilities and class codes."""
     return -np.log(np.clip(probability[np.arange(len(truth)), truth], TINY, 1))

@@ -1,0 +1,13 @@
+"""Markdown tables that benchmarks print line by line."""
+
+
+def row(*cells: object) -> None:
+    """Print a row."""
+    print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+
+
+def header(*cells: str) -> None:
+    """Print the head of a table, below an empty line."""
+    print()
+    row(*cells)
+    row(*("---" for _ in cells))
