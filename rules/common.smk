@@ -53,10 +53,12 @@ def configuration_layers():
             "module: sdssflow takes no prefix and no replace_prefix, as its records name its results by "
             "their paths; take it out, and give runs folders of their own by --directory"
         )
+    if workflow.is_main_process:
+        loading.check_options(sys.argv)
     if workflow.modifier.skip_configfile:
         return [Document("the module's config", dict(config))]
     given = workflow.config_settings
-    default = [] if given.replace_workflow_config else [shipped(loading.DEFAULT)]
+    default = [] if given.replace_workflow_config else [loading.configured(loading.DEFAULT)]
     paths = [*default, *given.configfiles]
     return loading.read_layers(paths, given.config_args)
 
