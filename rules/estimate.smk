@@ -100,6 +100,7 @@ rule gather_estimates:
         paths=lambda wildcards: [
             part.path for part in PARTITIONS[wildcards.target].values()
         ],
+        with_pdf_files=lambda wildcards: wildcards.target in WITH_PDF_FILES,
     message:
         "Gathering the partitions of {wildcards.target}"
     script:
