@@ -29,12 +29,13 @@ def complete_rules():
             match["name"] for match in WILDCARD_REGEX.finditer(str(made.output[0]))
         )
         wildcards = [f"{{{name}}}" for name in dict.fromkeys(found)]
-        job = "/".join([made.name, *(wildcards or [made.name])])
+        name = script_of(made)
+        job = "/".join([name, *(wildcards or [name])])
         made.log_modifier = made.benchmark_modifier = made.output_modifier
         made.set_log(f"logs/{job}.log")
         made.benchmark = f"benchmarks/runs/{job}.jsonl"
         made.conda_env = "../environment.yml"
-        trains = script_of(made).startswith(("train_", "search_", "refit_", "measure_"))
+        trains = name.startswith(("train_", "search_", "refit_", "measure_"))
         made.set_params(code=code_of_kind(made) if trains else code_of(made))
         if also := further(made.output):
             made.set_output(also=also)

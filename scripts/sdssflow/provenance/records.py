@@ -225,6 +225,7 @@ def _question(snakemake: Any, script: str | None) -> dict[str, Any]:
         "parameters_sha256": digest_of(text),
         "code": {
             "modules": snakemake.params.get("code"),
+            "script": Path(script).stem if script else None,
             "script_sha256": file_digest(script) if script and Path(script).is_file() else None,
         },
         "resources": {"threads": snakemake.threads, **resources},
