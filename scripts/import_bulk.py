@@ -26,7 +26,9 @@ from sdssflow.tables import write_csv
 
 def main(snakemake):
     source = BulkSource.from_canonical(snakemake.params.source)
-    completeness, defects = import_bulk(source, snakemake.output.catalogue, snakemake.params.sample)
+    completeness, defects = import_bulk(
+        source, snakemake.params.source_files, snakemake.output.catalogue, snakemake.params.sample
+    )
     write_csv(defects, snakemake.output.defects)
     write_csv(completeness, snakemake.output.completeness)
     logger.info("%s", completeness[["stage", "rows"]].to_string(index=False))

@@ -16,9 +16,8 @@ def source(folder, selection=(), **changes):
 
 
 def imported(folder, path, selection=(), block_rows=700, **changes):
-    completeness, defects = import_bulk(
-        source(folder, selection, **changes), path, "test", block_rows
-    )
+    asked = source(folder, selection, **changes)
+    completeness, defects = import_bulk(asked, asked.paths, path, "test", block_rows)
     return pq.read_table(path), completeness, defects
 
 

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import math
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -34,12 +34,16 @@ SPILL_ROWS = 1024  # smallest piece of a run that is read back
 
 
 def import_bulk(
-    source: BulkSource, path: str | Path, sample: str, block_rows: int = BLOCK_ROWS
+    source: BulkSource,
+    paths: Sequence[str],
+    path: str | Path,
+    sample: str,
+    block_rows: int = BLOCK_ROWS,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Write the catalogue of a sample from the bulk files, in bounded memory.
+    """Write the catalogue of a sample from the bulk files at `paths`, in bounded memory.
 
-    The catalogue at `path` has the `sample` in its metadata; runs of the sort are spilled next to
-    it, and so many rows are read at once.
+    The first of them has the spectra. The catalogue at `path` has the `sample` in its metadata;
+    runs of the sort are spilled next to it, and so many rows are read at once.
 
     Returns
     -------
@@ -54,7 +58,7 @@ def import_bulk(
     CatalogueError
         If the files are not whole, don't belong together, or no row meets the selection.
     """
-    pairs = Pairs(source, [*source.names, *selected(source.selection)])
+    pairs = Pairs(source, paths, [*source.names, *selected(source.selection)])
     counts = {"with photometry": 0, "meeting the selection": 0, "written": 0}
     about: dict[str, Any] = {
         "sample": sample,
