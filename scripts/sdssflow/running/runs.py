@@ -187,9 +187,19 @@ def adopt_orphans(folder: Path) -> list[QueuedJob]:
 def begin_run(folder: Path, submits: bool) -> None:
     """Do what has to be done before the first job of a run in `folder`: record it, cancel orphans.
 
-    If SLURM doesn't answer (QueueError), a run that submits jobs is not begun; one that works on
-    this machine alone is, with a warning.
+    Snakemake lets two runs work in a folder if they write other files. What another one that lives
+    has in the queue is no orphan: a run that submits jobs is not begun beside it (QueueError), one
+    that works on this machine alone leaves queue and record to it. If SLURM doesn't answer
+    (QueueError), a run that submits jobs is not begun; one that works on this machine alone is,
+    with a warning.
     """
+    last = last_run(folder)
+    if last and last.pid != os.getpid() and last.alive():
+        if submits:
+            raise QueueError(
+                f"a run works in {folder} (process {last.pid} here); let it end, or interrupt it"
+            )
+        return
     begin(folder)
     if not available():
         return
