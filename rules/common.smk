@@ -52,7 +52,9 @@ def configuration_layers():
     if workflow.modifier.skip_configfile:
         return [Document("the module's config", dict(config))]
     given = workflow.config_settings
-    default = [] if given.replace_workflow_config else [loading.configured(loading.DEFAULT)]
+    default = (
+        [] if given.replace_workflow_config else [loading.configured(loading.DEFAULT)]
+    )
     paths = [*default, *given.configfiles]
     return loading.read_layers(paths, given.config_args)
 

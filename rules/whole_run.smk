@@ -108,10 +108,24 @@ def check_folder():
         )
 
 
+def configuration_digest():
+    """Digest of all that is configured, which each job of a cluster reads again."""
+    return records.digest_of(
+        RUN.canonical() + definitions(SAMPLES) + definitions(TARGETS)
+    )
+
+
 if workflow.is_main_process:
     check_folder()
     for line in LEFT_OUT:
         logger.warning(line)
+elif workflow.modifier.is_main_snakefile() and runs.began_otherwise(
+    Path.cwd(), configuration_digest()
+):
+    failures.refuse(
+        "The configuration is not the one that this run began with, so this job is not begun. Put it "
+        "back, or end the run and start it again: what is finished is kept."
+    )
 
 
 def every_output(wildcards):
@@ -183,7 +197,7 @@ def begin_run():
                 if script_of(job.rule)
             )
             PRELOADED.append(Preload(scripts, CODE))
-        runs.begin_run(Path.cwd(), submits=not workflow.local_exec)
+        runs.begin_run(Path.cwd(), not workflow.local_exec, configuration_digest())
     except (runs.QueueError, LineageError, WorkflowError) as error:
         failures.refuse(error)
 

@@ -91,6 +91,18 @@ def test_an_old_name_of_a_key_is_warned_of_by_the_run_and_not_by_each_job(tmp_pa
     assert warning not in run(tmp_path, "--dry-run", "--mode", "remote", CLEAN)["stderr"]
 
 
+def test_a_job_of_a_cluster_is_of_the_configuration_that_its_run_began_with(tmp_path):
+    remember_modules(tmp_path)
+    asked = ["--config", "samples=[mclass]", "bootstrap={replicates: 100, level: 0.9}"]
+    run(tmp_path, "results/download_estimate.csv", *asked)
+    # as in a job, which parses the workflow again
+    job = ["--dry-run", "--mode", "remote", CLEAN]
+    assert run(tmp_path, *job, *asked)["jobs"]
+    answer = server().run(tmp_path, ["--cores", "1", *job, "--config", "samples=[mclass]"])
+    assert answer["status"] == 1
+    assert "not the one that this run began with" in answer["stderr"]
+
+
 def test_an_installed_package_has_all_that_it_needs(elsewhere, tmp_path):
     def python(*arguments, folder, path=""):
         environment = {**os.environ, "PYTHONPATH": str(path), "OMP_NUM_THREADS": "1"}
