@@ -42,7 +42,7 @@ def peak():
 import astropy.io.fits
 before, started = peak(), time.perf_counter()
 source = BulkSource(kind="bulk", folder=sys.argv[1])
-table, _ = import_bulk(source, sys.argv[2], "measured", ["", ""])
+table, _ = import_bulk(source, dict.fromkeys(source.paths, ""), sys.argv[2], "measured")
 print(table["rows"].iloc[-1], before, peak(), time.perf_counter() - started)
 """
 

@@ -92,7 +92,7 @@ rule plan_chunks:
     resources:
         **needs(1000, minutes=120),
         downloads=1,
-        network=as_text(RUN.downloads.canonical()),
+        network=as_text(NETWORK.canonical()),
     params:
         source=lambda wildcards: SOURCES[wildcards.sample].source.question(),
         standin=standin_digest,
@@ -114,7 +114,7 @@ rule download_chunk:
     resources:
         **needs(1000, minutes=300),
         downloads=1,
-        network=as_text(RUN.downloads.canonical()),
+        network=as_text(NETWORK.canonical()),
     params:
         source=lambda wildcards: SOURCES[wildcards.sample].source.question(),
         chunk=lambda wildcards: int(wildcards.chunk),
@@ -177,7 +177,7 @@ rule fetch_file:
     resources:
         **needs(500, minutes=300),
         downloads=1,
-        network=as_text(RUN.downloads.canonical()),
+        network=as_text(NETWORK.canonical()),
         addresses=lambda wildcards: SOURCES[wildcards.sample].source.ways(),
     params:
         sha256=lambda wildcards: SOURCES[wildcards.sample].source.sha256,

@@ -40,6 +40,12 @@ def whole_sample(wildcards):
     return WholeSample.after(SAMPLES[its.sample].splits[its.split]).canonical()
 
 
+def bundle_paths(target):
+    """Folders of the bundles that are applied to a target, or ZIP files if they are the user's."""
+    ours = {f"results/bundles/{name}" for name in BUNDLES}
+    return [path if path in ours else unmoved(path) for path in APPLIED[target]]
+
+
 def partition_of(wildcards):
     return PARTITIONS[wildcards.target][wildcards.partition]
 

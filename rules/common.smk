@@ -47,22 +47,34 @@ def configuration_layers():
             f"{PROJECT}: Snakemake runs no script from a folder with a brace in its name; "
             "rename it"
         )
-    moves = workflow.modifier.path_modifier
-    if moves.prefix or moves._prefix_replacements:
-        raise loading.ConfigurationError(
-            "module: sdssflow takes no prefix and no replace_prefix, as its records name its results by "
-            "their paths; take it out, and give runs folders of their own by --directory"
-        )
+    if workflow.is_main_process:
+        loading.check_options(sys.argv)
     if workflow.modifier.skip_configfile:
         return [Document("the module's config", dict(config))]
     given = workflow.config_settings
-    default = [] if given.replace_workflow_config else [shipped(loading.DEFAULT)]
+    default = (
+        [] if given.replace_workflow_config else [loading.configured(loading.DEFAULT)]
+    )
     paths = [*default, *given.configfiles]
     return loading.read_layers(paths, given.config_args)
 
 
+def module_prefix():
+    """What Snakemake puts before the paths of results and logs of a module; '' without a prefix."""
+    moves = outermost = workflow.modifier.path_modifier
+    while moves:
+        if moves._prefix_replacements:
+            raise loading.ConfigurationError(
+                "module: sdssflow takes no replace_prefix, as its jobs, records and report find results "
+                "by their paths; give the module a prefix in its place"
+            )
+        moves = moves.inner_modifier
+    return outermost.replace_prefix("results").removesuffix("results")
+
+
 renames.logger.disabled = not workflow.is_main_process
 try:
+    PREFIX = module_prefix()
     LAYERS = configuration_layers()
     RUN = loading.load_layers(LAYERS)
     SAMPLES = loading.load_samples(RUN, LAYERS)
@@ -71,6 +83,12 @@ try:
     ESTIMATED = estimated(applications)
 except loading.ConfigurationError as error:
     failures.refuse(error, failures.MISTAKEN)
+
+
+def unmoved(path):
+    """Path of a file that is no result: Snakemake puts the prefix of a module before all that is
+    relative, and jobs run below it."""
+    return os.path.abspath(path) if PREFIX and path is not None else path
 
 
 def as_text(value):
@@ -104,6 +122,10 @@ try:
     PARTITIONS = {name: partitions(name, its) for name, its in TARGETS.items()}
 except OSError as error:
     failures.refuse(error)
+# how archives are asked, with folders as the jobs find them
+NETWORK = RUN.downloads.model_copy(
+    update={name: unmoved(getattr(RUN.downloads, name)) for name in ("store", "mirror")}
+)
 # each split of each sample and task
 PARTS = [
     (name, task, split)
@@ -214,7 +236,8 @@ def sky_tables(wildcards):
 
 def files_in(folder, pattern="*"):
     """Paths of files that are data to Python, so no code digest sees them."""
-    return sorted(map(os.path.relpath, Path(PROJECT, folder).glob(pattern)))
+    found = sorted(map(os.path.relpath, Path(PROJECT, folder).glob(pattern)))
+    return [unmoved(path) for path in found]
 
 
 def configuration_files():
@@ -357,36 +380,6 @@ def own_outputs(expand, wildcards):
         kept += [p for p in ([paths] if one else paths) if one or patterns[p].match(p)]
         kept._set_name(name, start, end=None if one else len(kept))
     return kept, patterns
-
-
-@functools.cache
-def published():
-    """What check_published needs, as JSON texts and paths; read only where that rule is asked."""
-    from sdssflow.configuration import published as entries
-
-    try:
-        numbers = entries.load_published()
-        reasons = entries.reasons_not_run(numbers, RUN)
-    except loading.ConfigurationError as error:
-        failures.refuse(error, failures.MISTAKEN)
-    tables = entries.score_tables(numbers, SAMPLES)
-    trained = {
-        (name, split): models_of(name)
-        for name, task, split in PARTS
-        if task == "regress"
-    }
-    predicting = entries.predicting_models(numbers, trained)
-    return {
-        "predicting": json.dumps(predicting),
-        "predictions": [
-            f"results/{sample}/regress/{split}/{model}/predictions.parquet"
-            for sample, split, model in predicting
-        ],
-        "numbers": definitions(numbers),
-        "tables": json.dumps(tables),
-        "reasons": json.dumps(reasons, sort_keys=True),
-        "scores": [f"results/{'/'.join(table)}/scores.csv" for table in tables],
-    }
 
 
 wildcard_constraints:

@@ -46,7 +46,7 @@ rule build_bundle:
 
 rule estimate_partition:
     input:
-        bundles=lambda wildcards: APPLIED[wildcards.target],
+        bundles=lambda wildcards: bundle_paths(wildcards.target),
         catalogue=partition_catalogue,
     output:
         estimates="results/{target}/estimates/{partition}.parquet",
@@ -60,7 +60,7 @@ rule estimate_partition:
     params:
         target=lambda wildcards: TARGETS[wildcards.target].question(),
         name="{target}",
-        partition=lambda wildcards: list(partition_of(wildcards)),
+        part=lambda wildcards: partition_of(wildcards)[1:],
         drawn=drawn_of_each,
         source_files=partition_files,
         source_digests=lambda wildcards: [
@@ -100,6 +100,7 @@ rule gather_estimates:
         paths=lambda wildcards: [
             part.path for part in PARTITIONS[wildcards.target].values()
         ],
+        with_pdf_files=lambda wildcards: wildcards.target in WITH_PDF_FILES,
     message:
         "Gathering the partitions of {wildcards.target}"
     script:
@@ -144,7 +145,7 @@ rule plot_estimates:
 
 rule compare_target:
     input:
-        bundles=lambda wildcards: APPLIED[wildcards.target],
+        bundles=lambda wildcards: bundle_paths(wildcards.target),
         summaries=of_partitions("partitions/{partition}.json"),
         drawn=of_partitions("partitions/{partition}_drawn.parquet"),
     output:
@@ -164,7 +165,7 @@ rule compare_target:
 
 rule estimate_priors:
     input:
-        bundles=lambda wildcards: APPLIED[wildcards.target],
+        bundles=lambda wildcards: bundle_paths(wildcards.target),
         summaries=of_partitions("partitions/{partition}.json"),
         drawn=of_partitions("partitions/{partition}_drawn.parquet"),
     output:

@@ -16,7 +16,9 @@ rule build_report:
         ],
         models=[path for its in PARTS for path in model_paths("{seed}", *its)],
         published=["results/published.csv", f"results/published_curves.{FIGURE}"],
-        bundles=list({path: None for its in ESTIMATED.values() for path in its.models}),
+        bundles=list(
+            {path: None for target in TARGETS for path in bundle_paths(target)}
+        ),
         templates=files_in(
             code_digests.library_of(SCRIPTS) / "sdssflow/report/templates"
         ),

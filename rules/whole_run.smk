@@ -5,6 +5,8 @@ from snakemake.logging import logger
 from sdssflow.preload import Preload
 
 PRELOADED = []
+# the rules of this workflow, where it is a module too
+OURS = []
 
 
 def script_of(made):
@@ -22,24 +24,25 @@ def complete_rules():
 
     The record of the job is one of its outputs: what was made without one is made again.
     """
-    for made in workflow.rules:
-        if not script_of(made):
-            continue
+    OURS.extend(made for made in workflow.rules if made in workflow.modifier.rules)
+    for made in filter(script_of, OURS):
         found = (
             match["name"] for match in WILDCARD_REGEX.finditer(str(made.output[0]))
         )
         wildcards = [f"{{{name}}}" for name in dict.fromkeys(found)]
-        job = "/".join([made.name, *(wildcards or [made.name])])
+        name = script_of(made)
+        job = "/".join([name, *(wildcards or [name])])
         made.log_modifier = made.benchmark_modifier = made.output_modifier
-        made.set_log(f"logs/{job}.log")
+        log = f"logs/{job}.log"
+        made.set_log(log)
         made.benchmark = f"benchmarks/runs/{job}.jsonl"
         made.conda_env = "../environment.yml"
-        trains = script_of(made).startswith(("train_", "search_", "refit_", "measure_"))
+        trains = name.startswith(("train_", "search_", "refit_", "measure_"))
         made.set_params(code=code_of_kind(made) if trains else code_of(made))
         if also := further(made.output):
             made.set_output(also=also)
         if "record" not in made.output.keys():
-            made.set_output(record=str(records.record_path(str(made.log[0]))))
+            made.set_output(record=str(records.record_path(log)))
         if "figures" in made.output.keys():
             made.expand_output = functools.partial(own_outputs, made.expand_output)
 
@@ -68,14 +71,15 @@ def code_of_kind(made):
                 for program in MODELS[task][name].programs()
             ),
         )
-    known = RUN.classifiers if "/classify/" in made.output[0] else RUN.regressors
+    task = "/classify/" in made.output[0].removeprefix(PREFIX)
+    known = RUN.classifiers if task else RUN.regressors
     return lambda wildcards: code_of(made, *known[wildcards.model].programs())
 
 
 def check_folder():
     """Stop if nothing can be written here, or if a file of the user is missing, or what Snakemake
     knows of the results that are here."""
-    for folder in (".", ".snakemake", "results", "logs"):
+    for folder in (".", ".snakemake", f"{PREFIX}results", f"{PREFIX}logs"):
         if os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK):
             failures.refuse(
                 f"{os.path.abspath(folder)}: can't be written. Let yourself write there, or run in "
@@ -95,18 +99,33 @@ def check_folder():
         for applied in target.models:
             if applied.bundle is not None:
                 failures.present(applied.bundle, f"target {name}: models: bundle")
-    if os.path.isdir(lineage.RECORDS) and not os.path.isdir(".snakemake/metadata"):
+    made = Path(PREFIX, lineage.RECORDS)
+    if made.is_dir() and not os.path.isdir(".snakemake/metadata"):
         failures.refuse(
             "The folder .snakemake is gone, by which Snakemake knows which results are out of date. "
-            "Make them all again: rm -r results && snakemake. Or, if you know that nothing has "
+            f"Make them all again: rm -r {made.parent} && snakemake. Or, if you know that nothing has "
             "changed since, keep them: mkdir -p .snakemake/metadata && snakemake --touch --forceall"
         )
+
+
+def configuration_digest():
+    """Digest of all that is configured, which each job of a cluster reads again."""
+    return records.digest_of(
+        RUN.canonical() + definitions(SAMPLES) + definitions(TARGETS)
+    )
 
 
 if workflow.is_main_process:
     check_folder()
     for line in LEFT_OUT:
         logger.warning(line)
+elif workflow.modifier.is_main_snakefile() and runs.began_otherwise(
+    Path.cwd(), configuration_digest()
+):
+    failures.refuse(
+        "The configuration is not the one that this run began with, so this job is not begun. Put it "
+        "back, or end the run and start it again: what is finished is kept."
+    )
 
 
 def every_output(wildcards):
@@ -115,13 +134,18 @@ def every_output(wildcards):
     Snakemake makes again what a target asks for, and nothing that is missing on the way to it; and
     of a job with an output that it does not know it compares neither parameters nor inputs.
     """
-    known = [r for r in workflow.rules if script_of(r) not in ("", "estimate_download")]
-    paths = list(outputs(known, RUN, SAMPLES, BUNDLES, TARGETS, PARTITIONS))
+    known = [r for r in OURS if script_of(r) not in ("", "estimate_download")]
+    jobs = list(outputs(known, RUN, SAMPLES, BUNDLES, TARGETS, PARTITIONS))
     # a folder that is there is whole to Snakemake, whatever is missing in it
-    folders = [str(path) for path in paths if path.is_directory]
-    workflow.dag.forcefiles.update(records.incomplete_folders(folders))
-    # without what their rules say of them, such as captions
-    return [str(path) for path in paths]
+    folders = [
+        (str(path), paths.record)
+        for paths in jobs
+        for path in paths
+        if path.is_directory
+    ]
+    workflow.dag.forcefiles.update(records.incomplete_folders(folders, PREFIX))
+    # without what their rules say of them, such as captions; the prefix comes before them again
+    return [str(path).removeprefix(PREFIX) for paths in jobs for path in paths]
 
 
 def check_gpus():
@@ -173,7 +197,7 @@ def begin_run():
                 if script_of(job.rule)
             )
             PRELOADED.append(Preload(scripts, CODE))
-        runs.begin_run(Path.cwd(), submits=not workflow.local_exec)
+        runs.begin_run(Path.cwd(), not workflow.local_exec, configuration_digest())
     except (runs.QueueError, LineageError, WorkflowError) as error:
         failures.refuse(error)
 

@@ -30,7 +30,8 @@ def main(snakemake):
     }
     table = estimate(sources, Downloads.from_canonical(snakemake.params.network))
     write_csv(table, snakemake.output.estimate)
-    print(table.to_string(index=False, na_rep="?", max_colwidth=60))
+    shown = table.to_string(index=False, na_rep="?", max_colwidth=60)
+    print("Nothing is downloaded in this run." if table.empty else shown)
 
 
 if "snakemake" in globals():

@@ -21,7 +21,7 @@ Params
 ------
 target : canonical JSON of the target
 name : its name
-partition : path, number and of how many equal parts of the file
+part : its number, and of how many equal parts of the file
 drawn : most objects that are drawn for the figures
 source_files : the file, if it is one of the user's; its content counts, not its time stamp
 source_digests : its SHA-256 when the run began
@@ -47,13 +47,14 @@ NOTHING = pa.table({"row_id": pa.array([], pa.int64())})
 def main(snakemake):
     params, output = snakemake.params, snakemake.output
     bundles = [bundle.load(path) for path in snakemake.input.bundles]
+    (path,) = [*params.source_files, *snakemake.input.catalogue]
     pdfs = output.get("pdfs")
     refused = ""
     try:
         found = estimate_partition(
             Target.from_canonical(params.target),
             params.name,
-            Partition(*params.partition),
+            Partition(path, *params.part),
             bundles,
             output.estimates,
             pdfs,

@@ -1,7 +1,7 @@
 """Put together what the partitions of a target say of their objects.
 
-Estimates of partitions that the target no longer has are removed: whoever reads the whole folder
-shall find the objects of the target and no others.
+Estimates that the target no longer has are removed: whoever reads the whole folder shall find the
+objects of the target and no others.
 
 Inputs
 ------
@@ -17,6 +17,7 @@ Params
 ------
 partitions : names of the partitions
 paths : what each reads
+with_pdf_files : whether each has a file of qp
 
 Resources
 ---------
@@ -44,8 +45,9 @@ def main(snakemake):
     write_csv(listed, output.partitions)
     write_csv(flow_of(summaries), output.flow)
     write_parquet(sky_of(snakemake.input.skies), output.sky)
-    for path in left_over(Path(snakemake.input.estimates[0]).parent, params.partitions):
-        logger.info("removing %s: the target has no such partition any more", path)
+    folder = Path(snakemake.input.estimates[0]).parent
+    for path in left_over(folder, params.partitions, params.with_pdf_files):
+        logger.info("removing %s: the target has no such partition or file any more", path)
         path.unlink()
     logger.info("%d of %d partitions", (listed["refused"] == "").sum(), len(listed))
 

@@ -28,9 +28,9 @@ def main(snakemake):
     source = BulkSource.from_canonical(snakemake.params.source)
     completeness, defects = import_bulk(
         source,
+        dict(zip(snakemake.params.source_files, snakemake.params.source_digests, strict=True)),
         snakemake.output.catalogue,
         snakemake.params.sample,
-        snakemake.params.source_digests,
     )
     write_csv(defects, snakemake.output.defects)
     write_csv(completeness, snakemake.output.completeness)

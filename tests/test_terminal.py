@@ -16,6 +16,7 @@ SIGNALLED = "RuleException:\nCalledProcessError in file \"a.smk\", line 1:\nComm
 
 
 TRACEBACK = 'Traceback (most recent call last):\n  File "a.py"\n'
+MARKERS = "Can't mark it ([Errno 28] No space left on device). Please ensure write permissions."
 FULL = "OSError: [Errno 28] No space left on device: 'a'"
 
 
@@ -36,12 +37,14 @@ def brief(follow=True):
          "\nError: no\nSnakemake can't go on; with --verbose it says where that came up."),
         (said_by_snakemake("error", f"{TRACEBACK}{FULL}\n", exception="OSError"),
          "\n[Errno 28] No space left on device: 'a': make room, then run again."),
+        (said_by_snakemake("error", f"{MARKERS}\n", exception="OSError"),
+         "\n[Errno 28] No space left on device: make room, then run again."),
         (said_by_snakemake("error", "It is too deep.", exception="RecursionError"), "whole"),
         (said_by_snakemake("error"), "whole"),
         (said_by_snakemake("job_info"), "whole"),
     ],
-    ids=["of no job", "traceback", "input function", "disk full", "words", "without its kind",
-         "progress"],
+    ids=["of no job", "traceback", "input function", "disk full", "disk full, in brackets", "words",
+         "without its kind", "progress"],
 )  # fmt: skip
 def test_the_terminal_shows_no_traceback_of_snakemake(record, shown):
     assert brief().format(record) == shown

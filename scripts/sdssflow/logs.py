@@ -30,6 +30,7 @@ from threadpoolctl import threadpool_limits
 
 from sdssflow.files import lock
 from sdssflow.project import PROJECT
+from sdssflow.provenance.prefixes import enter_prefix
 from sdssflow.provenance.records import Inputs, write_record
 
 logger = logging.getLogger("sdssflow")
@@ -56,6 +57,7 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
     (`sdssflow.failures`).
     """
     try:
+        prefix = enter_prefix(snakemake)
         log = _start_logging(snakemake.log[0] if snakemake.log else None)
     except OSError as error:
         raise SystemExit(reason(error)) from None
@@ -69,7 +71,7 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
             finished = time.monotonic()
             record = write_record(snakemake, main.__globals__.get("__file__"), begun, inputs)
     except BaseException as error:
-        _fail(error, snakemake, log)
+        _fail(error, snakemake, log, prefix)
         raise
     logger.info("recorded in %.3f s: %s", time.monotonic() - finished, record)
     logger.info("done in %.2f s", time.monotonic() - started)
@@ -144,9 +146,11 @@ def _start_logging(path: str | None) -> _LogFile | None:
     return log
 
 
-def _fail(error: BaseException, snakemake: Any, log: _LogFile | None) -> None:
+def _fail(error: BaseException, snakemake: Any, log: _LogFile | None, prefix: str) -> None:
     """Write the traceback and the reason into the log, and keep Python from printing them."""
     why = reason(error, snakemake.input)[:MOST_CHARACTERS]
+    if prefix:
+        why += f"\nPaths are relative to {prefix}. To Snakemake, name results with {prefix} before."
     extra = {"only_log": True}
     logger.error("rule %s failed", snakemake.rule, exc_info=error, extra=extra)
     logger.critical("%s", why, extra=extra)  # what the end of the run looks for

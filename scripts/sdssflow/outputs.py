@@ -6,7 +6,7 @@ heavier.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sdssflow.configuration.run import RunConfiguration
@@ -24,8 +24,8 @@ def outputs(
     bundles: Iterable[str] = (),
     targets: Mapping[str, Target] | None = None,
     partitions: Mapping[str, Iterable[str]] | None = None,
-) -> Iterator[str]:
-    """Yield the outputs of all jobs of a configuration.
+) -> Iterator[Sequence[Any]]:
+    """Yield the outputs of each job of a configuration.
 
     The rules' patterns of outputs say which wildcards they have; a folder ``classify`` or
     ``regress`` in one of them says that the rule serves samples with that task alone. The rows of
@@ -62,7 +62,7 @@ def outputs(
             paths, patterns = rule.expand_output(job)
             # whether the values of the wildcards keep to the rule's constraints
             if all(patterns[path].match(path) for path in paths):
-                yield from paths
+                yield paths
 
 
 def _jobs(names: list[str], choices: Mapping[str, Callable]) -> list[dict[str, str]]:

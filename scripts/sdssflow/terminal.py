@@ -24,7 +24,7 @@ from sdssflow.failures import REST_OF_WORDS, SCRIPT_ENDED, STOPPED
 TERMINAL = "DefaultStreamHandler"  # what Snakemake calls it
 NO_RULE = re.compile(r"No rule to produce (.+?) \(if you use input functions")
 LOCKED = re.compile(r"in the following directory:\n(.+)")
-NO_ROOM = re.compile(rf"\[Errno (?:{errno.ENOSPC}|{errno.EDQUOT})\].*")
+NO_ROOM = re.compile(rf"\[Errno (?:{errno.ENOSPC}|{errno.EDQUOT})\].*?(?=\)\. |$)", re.MULTILINE)
 WHERE = "Snakemake can't go on; with --verbose it says where that came up."
 LOOK_ABOVE = "Exiting because a job execution failed. Look above"
 

@@ -139,6 +139,21 @@ def test_a_run_that_submits_needs_an_answer_and_a_local_one_does_not(folder, cap
     assert runs.last_run(folder).host == socket.gethostname()
 
 
+def test_what_a_run_that_lives_has_in_the_queue_is_no_orphan(folder):
+    cancelled = queued(folder, ("7", "PENDING", "sdssflow_run", "rule_a", str(folder)))
+    with subprocess.Popen(["sleep", "100"]) as other:
+        record(folder, pid=other.pid, birth=runs._birth(other.pid))
+        runs.begin_run(folder, submits=False)
+        assert runs.last_run(folder).pid == other.pid
+        with pytest.raises(runs.QueueError, match=f"a run works in .*process {other.pid}"):
+            runs.begin_run(folder, submits=True)
+        assert not cancelled.exists()
+        other.kill()
+    runs.begin_run(folder, submits=True)
+    assert runs.last_run(folder).pid == os.getpid()
+    assert "7" in cancelled.read_text()
+
+
 def test_without_slurm_a_run_just_begins(folder):
     runs.begin_run(folder, submits=True)
     assert runs.last_run(folder).pid == os.getpid()

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from sdssflow.configuration.loading import (
     ConfigurationError,
+    check_options,
     load_layers,
     load_run,
     load_sample,
@@ -202,6 +203,18 @@ def test_a_file_whose_name_can_not_be_used_is_renamed_and_works(tmp_path, there,
     assert set(load_samples(run)) == {asked}
 
 
+@pytest.mark.parametrize("there", ["config/samples/mgs.yml", "config/samples/MGS.yaml"])
+def test_no_definition_of_the_project_takes_the_place_of_one_that_misses_the_name(
+    tmp_path, monkeypatch, there
+):
+    monkeypatch.chdir(tmp_path)
+    assert set(load_samples(load_run({**RUN, "samples": ["mgs"]}))) == {"mgs"}
+    Path(there).parent.mkdir(parents=True)
+    Path(there).write_text(yaml.safe_dump(MGS))
+    with pytest.raises(ConfigurationError, match="rename it to mgs.yaml|rename .* to mgs.yaml"):
+        load_samples(load_run({**RUN, "samples": ["mgs"]}))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -259,6 +272,7 @@ def layers(tmp_path, monkeypatch):
         ([], ["seeds=[1, 1]"], "--config seeds: seeds: 1 is named twice"),
         ([], ["seeds=[1]", "seeds=[2]"], "--config: seeds stands twice; keep one of them"),
         ([], ["seeds=[1"], "--config seeds, line 2: not valid YAML"),
+        ([], ["seeds"], "--config: seeds: write KEY=VALUE"),
         ([], ["seeds="], "--config seeds: seeds: a list is needed (found None)"),
     ],
 )
@@ -333,3 +347,18 @@ def test_a_column_that_the_source_will_not_have_is_missed_before_anything_runs(c
               "splits": {"a": {"kind": "holdout"}}, **changes}  # fmt: skip
     with pytest.raises(ValidationError, match=re.escape(message)) if message else nullcontext():
         Sample.model_validate(sample)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["--configfile", "a", "-n", "--configfile=b"], "--configfile"),
+        (["--configfiles", "a", "--configfile", "b"], "--configfile"),
+        (["--config", "seeds=[1]", "-C", "samples=[mgs]"], "--config"),
+        (["--configfile", "a", "b", "--config", "seeds=[1]", "samples=[mgs]"], None),
+    ],
+)
+def test_of_an_option_that_stands_twice_nothing_is_lost_without_a_word(arguments, option):
+    lost = pytest.raises(ConfigurationError, match=f"{option} stands twice")
+    with lost if option else nullcontext():
+        check_options(arguments)

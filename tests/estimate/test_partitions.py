@@ -38,10 +38,12 @@ def run(place, settings, partition, bundles, pdfs=False):
     params = {
         "target": settings.canonical(),
         "name": "t",
-        "partition": list(partition),
+        "part": list(partition)[1:],
+        "source_files": [partition.path],
         "drawn": 1000,
     }
-    script(rule, {"bundles": list(map(str, bundles))}, outputs, params)
+    inputs = {"bundles": list(map(str, bundles)), "catalogue": []}
+    script(rule, inputs, outputs, params)
     return outputs
 
 

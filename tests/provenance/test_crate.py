@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from sdssflow.files import file_digest, write_json
 from sdssflow.provenance.crate import build_crate, check
 from sdssflow.provenance.lineage import LineageError, walk_back
+from sdssflow.provenance.records import write_record
 from sdssflow.provenance.workflow_copy import copy_workflow
 from tests.provenance.validation import issues
 
@@ -63,6 +65,18 @@ def test_every_job_is_an_action_with_tool_files_and_record(crate):
     run = found["#run"]
     assert run["endTime"] == found["#job/build_report/mgs"]["endTime"]
     assert found["./"]["datePublished"] == run["endTime"]
+
+
+def test_a_rule_with_another_name_than_its_script_names_the_script(jobs, tmp_path):
+    for rule, job in jobs.items():
+        job.write()
+        write_record(job.snakemake(rule=f"sdss_{rule}"), f"scripts/{rule}.py", datetime.now(UTC))
+    write_json("results/ro-crate-metadata.json", describe(CITATION))
+    assert issues("results", tmp_path / "cache") == []
+    found = entities(json.loads(Path("results/ro-crate-metadata.json").read_text()))
+    script = {"@id": "workflow/scripts/train_regressor.py"}
+    assert found["#step/sdss_train_regressor"]["workExample"] == script
+    assert script in found["workflow/Snakefile"]["hasPart"]
 
 
 def test_a_crate_of_the_same_files_has_the_same_bytes(crate):

@@ -70,6 +70,17 @@ def test_another_title_estimates_nothing_again(run):
     assert set(run.planned()) == REPORTED
 
 
+def test_no_file_of_p_z_is_left_once_it_is_not_asked_for(run):
+    path = run.folder / "config/targets/unknown.yaml"
+    text, table = path.read_text(), run.folder / ONE
+    path.write_text(f"{text}pdf: quantiles_99\n")
+    run.snakemake("results/unknown/partitions.csv")
+    assert table.with_suffix(".hdf5").is_file()
+    path.write_text(text)
+    run.snakemake("results/unknown/partitions.csv")
+    assert sorted(file.name for file in table.parent.iterdir()) == ["a.parquet", "b.parquet"]
+
+
 def test_a_killed_run_goes_on_and_ends_alike(run):
     before = run.results()
     shutil.rmtree(run.folder / "results/unknown")

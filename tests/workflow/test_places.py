@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sdssflow.provenance.lineage import walk_back
 from tests.workflow.conftest import install, remember_modules
 from tests.workflow.snakemakes import ROOT, server
 
@@ -48,9 +49,12 @@ def run(folder, *arguments):
     return answer
 
 
-def code_of(folder, rule="clean_catalogue"):
-    record = json.loads((folder / f"results/provenance/{rule}/mclass.json").read_text())
-    return record["code"]["modules"]
+def record_of(folder, job="clean_catalogue/mclass"):
+    return json.loads((folder / f"results/provenance/{job}.json").read_text())
+
+
+def code_of(folder):
+    return record_of(folder)["code"]["modules"]
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +89,18 @@ def test_an_old_name_of_a_key_is_warned_of_by_the_run_and_not_by_each_job(tmp_pa
     assert run(tmp_path, "--dry-run", CLEAN)["stderr"].count(warning) == 1
     # as in a job of a cluster, which parses the workflow again
     assert warning not in run(tmp_path, "--dry-run", "--mode", "remote", CLEAN)["stderr"]
+
+
+def test_a_job_of_a_cluster_is_of_the_configuration_that_its_run_began_with(tmp_path):
+    remember_modules(tmp_path)
+    asked = ["--config", "samples=[mclass]", "bootstrap={replicates: 100, level: 0.9}"]
+    run(tmp_path, "results/download_estimate.csv", *asked)
+    # as in a job, which parses the workflow again
+    job = ["--dry-run", "--mode", "remote", CLEAN]
+    assert run(tmp_path, *job, *asked)["jobs"]
+    answer = server().run(tmp_path, ["--cores", "1", *job, "--config", "samples=[mclass]"])
+    assert answer["status"] == 1
+    assert "not the one that this run began with" in answer["stderr"]
 
 
 def test_an_installed_package_has_all_that_it_needs(elsewhere, tmp_path):
@@ -124,15 +140,75 @@ def test_a_module_renames_its_rules_and_leaves_those_of_others_alone(elsewhere, 
     run(tmp_path)
     assert (tmp_path / "mine.txt").read_text() == "mine []"
     assert digest(tmp_path / CLEAN) == digest(elsewhere / CLEAN)
-    assert code_of(tmp_path, "sdss_clean_catalogue") == code_of(elsewhere)
+    assert code_of(tmp_path) == code_of(elsewhere)
     assert run(tmp_path, "--dry-run")["jobs"] == []
     planned = run(tmp_path, "--dry-run", "sdss_all")["jobs"]
     assert {"sdss_train_classifier", "sdss_write_crate"} <= {rule for rule, _ in planned}
     assert "mine" not in {rule for rule, _ in planned}
 
 
-def test_a_module_with_a_prefix_is_refused_in_a_line(tmp_path):
-    parent(tmp_path, 'prefix: "sdss"')
+def test_a_module_that_replaces_prefixes_is_refused_in_a_line(tmp_path):
+    parent(tmp_path, 'replace_prefix: {"results": "sdss"}')
     answer = server().run(tmp_path, ["--cores", "1", "-n"])
     assert answer["status"] == 2
-    assert "takes no prefix" in answer["stderr"].strip().splitlines()[-1]
+    assert "takes no replace_prefix" in answer["stderr"].strip().splitlines()[-1]
+
+
+PREFIXED = """
+module {name}:
+    snakefile: "{root}/Snakefile"
+    prefix: "{prefix}"
+    config: config["{name}"]
+
+use rule * from {name} as {name}_*
+"""
+MINE = "out/two/results/mine/catalogue/catalogue.parquet"
+
+
+@pytest.fixture
+def prefixed(tmp_path):
+    """A workflow that uses ours twice, in two folders; one of them reads a file of its own."""
+    modules = [("one", "sky"), ("two", "out/two")]
+    text = "".join(PREFIXED.format(name=n, root=ROOT, prefix=p) for n, p in modules)
+    text += f'rule asked:\n    default_target: True\n    input: "sky/{CLEAN}", "{MINE}"\n'
+    (tmp_path / "Snakefile").write_text(f'configfile: "config.yaml"\n{text}')
+    runs = {"one": RUN, "two": {**RUN, "samples": ["mine"]}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(runs))
+    columns = {f"model_mag_{band}": band for band in "ugriz"} | {"zspec": "redshift"}
+    mine = {
+        "title": "Mine",
+        "source": {"kind": "file", "path": "data/mine.csv", "columns": columns},
+        "cuts": [],
+        "features": {"groups": ["colors", "magnitudes"]},
+        "splits": {"random": {"kind": "holdout"}},
+        "tasks": ["regress"],
+    }
+    (tmp_path / "config/samples").mkdir(parents=True)
+    (tmp_path / "config/samples/mine.yaml").write_text(yaml.safe_dump(mine))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/mine.csv").write_text("u,g,r,i,z,redshift\n19.5,18.4,17.9,17.6,17.4,0.1\n")
+    remember_modules(tmp_path)
+    return tmp_path
+
+
+def test_modules_with_prefixes_are_runs_in_their_folders(elsewhere, prefixed, monkeypatch):
+    run(prefixed)
+    assert digest(prefixed / "sky" / CLEAN) == digest(elsewhere / CLEAN)
+    ours, plain = record_of(prefixed / "sky"), record_of(elsewhere)
+    for key in ("inputs", "outputs", "parameters", "code", "log", "wildcards"):
+        assert ours[key] == plain[key], key
+    assert ours["rule"] == "one_clean_catalogue"
+    monkeypatch.chdir(prefixed / "out/two")
+    assert list(walk_back(MINE.removeprefix("out/two/")).sources) == ["../../data/mine.csv"]
+    left = {path.name for path in (prefixed / "out/two").iterdir()}
+    assert left <= {"results", "logs", "benchmarks", ".snakemake"}
+    assert run(prefixed, "--dry-run")["jobs"] == []
+    with (prefixed / "data/mine.csv").open("a") as stream:
+        stream.write("19.9,18.7,18.2,17.8,17.6,0.2\n")
+    assert [rule for rule, _ in run(prefixed, "--dry-run")["jobs"]] == [
+        "two_import_catalogue",
+        "asked",
+    ]
+    planned = run(prefixed, "--dry-run", "two_all")["jobs"]
+    assert {rule.partition("_")[0] for rule, _ in planned} == {"two"}
+    assert all(output.startswith("out/two/") for _, output in planned if output)

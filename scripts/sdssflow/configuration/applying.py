@@ -10,12 +10,11 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sdssflow.configuration.loading import defined_in, load_section, nearest, origin
+from sdssflow.configuration.loading import configured, defined_in, load_section, nearest, origin
 from sdssflow.configuration.reading import ConfigurationError, Document
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.targets import AppliedModel, BundledModel, Target, read_manifest
-from sdssflow.project import shipped
 
 BUNDLES = "results/bundles"  # of the run
 SAMPLES = Path(RunConfiguration.model_fields["sample_folder"].default)
@@ -69,7 +68,7 @@ def load_applications(
             where = f"{origin(('bundles', name, 'sample'), documents)}: bundles.{name}"
             found.bundles[name] = _settled(bundle, run, samples, where)
     for number, name in enumerate(run.targets):
-        path = shipped(Path(run.target_folder) / f"{name}.yaml")
+        path = configured(Path(run.target_folder) / f"{name}.yaml")
         where = origin(("targets", number), documents)
         if name in run.samples:
             raise ConfigurationError(f"{where}: targets: a sample is called {name}; rename one")

@@ -44,17 +44,30 @@ def read_layers(
     """Read what the configuration of a run is made of; later ones override earlier ones.
 
     `arguments` is what follows ``--config``, each ``KEY=YAML``. Raises ConfigurationError as
-    `read_document`, and if ``--config`` gives a key twice.
+    `read_document`, and if ``--config`` gives a key twice or no value.
     """
     documents = [read_document(_shown(path)) for path in files]
     taken: set[str] = set()
     for argument in arguments or []:
-        key, _, value = argument.partition("=")
+        key, given, value = argument.partition("=")
+        if not given:
+            raise ConfigurationError(f"--config: {argument}: write KEY=VALUE, as in seeds=[1]")
         if key in taken:
             raise ConfigurationError(f"--config: {key} stands twice; keep one of them")
         taken.add(key)
         documents.append(parse(f"{key}: {value}", f"--config {key}")._replace(root=None))
     return documents
+
+
+def check_options(arguments: Iterable[str]) -> None:
+    """Refuse a command line with an option twice of which Snakemake would take the last alone."""
+    names = [argument.partition("=")[0] for argument in arguments]
+    for option, short in (("--configfile", "--configfiles"), ("--config", "-C")):
+        if names.count(option) + names.count(short) > 1:
+            raise ConfigurationError(
+                f"{option} stands twice, and Snakemake would take the last alone; write it once, "
+                "with all that belongs to it, the most important last"
+            )
 
 
 def load_layers(documents: Sequence[Document]) -> RunConfiguration:
@@ -81,7 +94,7 @@ def load_samples(run: RunConfiguration, documents: Sequence[Document] = ()) -> d
     """
     samples = {}
     for number, name in enumerate(run.samples):
-        path = shipped(Path(run.sample_folder) / f"{name}.yaml")
+        path = configured(Path(run.sample_folder) / f"{name}.yaml")
         if reason := _no_sample(path):
             key = ("samples", number) if shipped(path.parent).is_dir() else ("sample_folder",)
             raise ConfigurationError(": ".join(filter(None, [origin(key, documents), reason])))
@@ -89,6 +102,21 @@ def load_samples(run: RunConfiguration, documents: Sequence[Document] = ()) -> d
         samples[name] = _validate(Sample, [document])
         _check_models(run, samples[name], document)
     return samples
+
+
+def configured(path: str | Path) -> Path:
+    """Return where a file of the configuration is: in the folder of the run, else in the project.
+
+    ConfigurationError if that of the run has nearly the name: the project's would be taken for it.
+    """
+    path = Path(path)
+    found = [] if path.exists() or path.is_symlink() else sorted(path.parent.glob("*"))
+    for other in found:
+        if other.stem == path.stem and other.suffix.lower() in (".yml", ".yaml"):
+            raise ConfigurationError(f"{other} has to end in .yaml: rename it to {path.name}")
+        if other.suffix == ".yaml" and name_like(other.stem) == path.stem:
+            raise ConfigurationError(f"rename {other} to {path.name}: {LETTERS}")
+    return shipped(path)
 
 
 def load_sample(path: str | Path) -> Sample:
@@ -120,11 +148,6 @@ def _no_sample(path: Path) -> str:
         return ""
     if not shipped(path.parent).is_dir():
         return f"sample_folder: there is no folder {path.parent}"
-    for other in sorted(path.parent.glob("*")):
-        if other.stem == path.stem and other.suffix.lower() in (".yml", ".yaml"):
-            return f"samples: {other} has to end in .yaml: rename it to {path.name}"
-        if other.suffix == ".yaml" and name_like(other.stem) == path.stem:
-            return f"samples: rename {other} to {path.name}: {LETTERS}"
     names = defined_in(path.parent)
     return (
         f"samples: there is no file {path}{nearest(path.stem, names)}; "

@@ -97,7 +97,7 @@ def _demands(workflow: Any, executor: str, attempts: int) -> Iterator[dict[str, 
     """Yield what the first and the last attempt of each submitted rule with jobs ask for."""
     jobs: dict[str, Any] = {}
     outputs, run, samples = (workflow.globals[name] for name in ("outputs", "RUN", "SAMPLES"))
-    for path in outputs([rule for rule in workflow.rules if rule.output], run, samples):
+    for path, *_ in outputs([rule for rule in workflow.rules if rule.output], run, samples):
         jobs.setdefault(path.rule.name, (path.rule, path))
     for name, (rule, path) in jobs.items():
         if executor != "local" and name in workflow._localrules:

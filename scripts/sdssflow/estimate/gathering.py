@@ -133,11 +133,15 @@ def _rows_of(column: pa.ChunkedArray, place: np.ndarray) -> list[np.ndarray]:
     return np.split(place, np.cumsum([len(chunk) for chunk in column.chunks])[:-1])
 
 
-def left_over(folder: Path, partitions: Sequence[str]) -> list[Path]:
-    """Return the files of estimates in a folder that are of none of the partitions."""
+def left_over(folder: Path, partitions: Sequence[str], with_pdf_files: bool) -> list[Path]:
+    """Return the files of estimates in a folder that are of none of the partitions.
+
+    Without PDF files the target has no file of qp beside its tables.
+    """
+    endings = (".parquet", ".hdf5") if with_pdf_files else (".parquet",)
+    known = {f"{name}{ending}" for name in partitions for ending in endings}
     files = [path for path in folder.iterdir() if path.suffix in (".parquet", ".hdf5")]
-    known = set(partitions)
-    return sorted(path for path in files if path.stem not in known and path.name[0] != ".")
+    return sorted(path for path in files if path.name not in known and path.name[0] != ".")
 
 
 def require_complete(listed: pd.DataFrame, target: str) -> None:

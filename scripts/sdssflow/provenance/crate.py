@@ -96,8 +96,8 @@ def build_crate(
     files.add_lineage(lineage)
     steps = [
         _add(crate, f"#step/{rule}", "HowToStep", name=rule, position=str(position),
-             workExample=_script(rule))
-        for position, rule in enumerate(_rules(lineage), start=1)
+             workExample=_script(script))
+        for position, (rule, script) in enumerate(_rules(lineage).items(), start=1)
     ]  # fmt: skip
     run = _add_run(crate, files, lineage, report, list(_add_jobs(crate, files, lineage)))
     licence: Any = NO_LICENSE
@@ -187,13 +187,19 @@ def _add(crate: Any, identifier: str, kind: str, **properties: Any) -> Any:
     return entity
 
 
-def _rules(lineage: Lineage) -> list[str]:
-    """Return the rules that ran, in the order in which their first jobs stand."""
-    return list(dict.fromkeys(record["rule"] for record in lineage.records.values()))
+def _rules(lineage: Lineage) -> dict[str, str]:
+    """Return the scripts of the rules that ran, in the order in which their first jobs stand.
+
+    A rule has the name of its script, unless a module renames it or two rules share a script.
+    """
+    return {
+        record["rule"]: record["code"].get("script") or record["rule"]
+        for record in lineage.records.values()
+    }
 
 
-def _script(rule: str) -> dict[str, str]:
-    return {"@id": f"{WORKFLOW}/scripts/{rule}.py"}
+def _script(name: str) -> dict[str, str]:
+    return {"@id": f"{WORKFLOW}/scripts/{name}.py"}
 
 
 def _programs(lineage: Lineage, citation: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -201,8 +207,8 @@ def _programs(lineage: Lineage, citation: dict[str, Any]) -> dict[str, dict[str,
     version = str(citation.get("version", "unknown"))
     kinds = ["File", "SoftwareSourceCode"]
     programs: dict[str, dict[str, Any]] = {
-        f"scripts/{rule}.py": {"@type": kinds, "name": rule, "version": version}
-        for rule in _rules(lineage)
+        f"scripts/{name}.py": {"@type": kinds, "name": name, "version": version}
+        for name in _rules(lineage).values()
     }
     programs["Snakefile"] = {
         "@type": [*kinds, "ComputationalWorkflow", "HowTo"],
@@ -214,6 +220,7 @@ def _programs(lineage: Lineage, citation: dict[str, Any]) -> dict[str, dict[str,
 
 def _add_jobs(crate: Any, files: CrateFiles, lineage: Lineage) -> Iterator[Any]:
     """Add an action per job, and its control by Snakemake; yield the controls."""
+    scripts = _rules(lineage)
     for path, record in lineage.records.items():
         name = quote(Path(path).relative_to(RECORDS).with_suffix("").as_posix())
         title = f"{record['rule']} {' '.join(record['wildcards'].values())}".rstrip()
@@ -226,7 +233,7 @@ def _add_jobs(crate: Any, files: CrateFiles, lineage: Lineage) -> Iterator[Any]:
                 f"{record['seconds']} s on {record['device']}; parameters "
                 f"{record['parameters_sha256']}, modules {record['code']['modules']}"
             ),
-            instrument=_script(record["rule"]),
+            instrument=_script(scripts[record["rule"]]),
             startTime=record["started"],
             endTime=record["ended"],
             actionStatus=COMPLETED,
@@ -316,7 +323,8 @@ def _describe_workflow(crate: Any, steps: list[Any], lineage: Lineage, licence: 
     workflow["conformsTo"] = {"@id": f"{BIOSCHEMAS}ComputationalWorkflow/1.0-RELEASE"}
     workflow["license"] = licence
     workflow["step"] = steps
-    workflow["hasPart"] = [crate.get(_script(rule)["@id"]) for rule in _rules(lineage)]
+    scripts = dict.fromkeys(_rules(lineage).values())
+    workflow["hasPart"] = [crate.get(_script(name)["@id"]) for name in scripts]
     named = [crate.get(f"#parameter/{name}") for name in ("source", "configuration")]
     workflow["input"] = [entity for entity in named if entity]
     workflow["output"] = crate.get("#parameter/result")

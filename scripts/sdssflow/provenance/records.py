@@ -163,13 +163,14 @@ def write_record(
     return path
 
 
-def incomplete_folders(folders: Iterable[str]) -> Iterator[str]:
+def incomplete_folders(folders: Iterable[tuple[str, str]], prefix: str = "") -> Iterator[str]:
     """Yield output folders in which other files lie than their jobs have written.
 
-    Snakemake takes a folder that is there for whole. Only where a folder says by its time stamp
-    that a name came or went since its job was done is the record looked at.
+    Each is given with its record; `prefix` stands before the names in there. Snakemake takes a
+    folder that is there for whole. Only where a folder says by its time stamp that a name came or
+    went since its job was done is the record looked at.
     """
-    for folder in folders:
+    for folder, record in folders:
         mark = Path(folder) / FOLDER_MARK
         try:
             done = mark.stat().st_mtime_ns
@@ -180,9 +181,10 @@ def incomplete_folders(folders: Iterable[str]) -> Iterator[str]:
             done, changed = 0, 1
         if changed <= done or not Path(folder).is_dir():
             continue
-        maker = record_of(folder)
-        if maker and read_record(maker).get("folders", {}).get(folder) != names_in(folder):
-            yield folder
+        if Path(record).is_file():
+            known = read_record(record).get("folders", {})
+            if known.get(folder.removeprefix(prefix)) != names_in(folder):
+                yield folder
 
 
 def check_still_asked_for(jobs: Iterable[Any]) -> None:
@@ -225,6 +227,7 @@ def _question(snakemake: Any, script: str | None) -> dict[str, Any]:
         "parameters_sha256": digest_of(text),
         "code": {
             "modules": snakemake.params.get("code"),
+            "script": Path(script).stem if script else None,
             "script_sha256": file_digest(script) if script and Path(script).is_file() else None,
         },
         "resources": {"threads": snakemake.threads, **resources},

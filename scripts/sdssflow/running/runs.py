@@ -119,11 +119,15 @@ def _answer(command: list[str], fail: bool = True) -> str:
 
 @dataclass(frozen=True)
 class Run:
-    """A process, distinguished by host and birth from a later one with the same number."""
+    """A process, distinguished by host and birth from a later one with the same number.
+
+    `configuration` is the digest of what it runs.
+    """
 
     host: str
     pid: int
     birth: str
+    configuration: str = ""
 
     def alive(self) -> bool | None:
         """Return whether the process lives; None if it was on another host."""
@@ -132,9 +136,9 @@ class Run:
         return _birth(self.pid) == self.birth
 
 
-def begin(folder: Path) -> None:
-    """Record that this process runs the workflow in `folder`."""
-    run = Run(socket.gethostname(), os.getpid(), _birth(os.getpid()))
+def begin(folder: Path, configuration: str = "") -> None:
+    """Record that this process runs the workflow in `folder`, with the digest of what it runs."""
+    run = Run(socket.gethostname(), os.getpid(), _birth(os.getpid()), configuration)
     write_json(folder / RECORD, asdict(run))
 
 
@@ -184,13 +188,29 @@ def adopt_orphans(folder: Path) -> list[QueuedJob]:
     return [job for job in orphans if job.state != "PENDING"]
 
 
-def begin_run(folder: Path, submits: bool) -> None:
+def began_otherwise(folder: Path, configuration: str) -> bool:
+    """Return whether the run in `folder` began with another configuration than this digest's."""
+    last = last_run(folder)
+    return last is not None and last.configuration not in ("", configuration)
+
+
+def begin_run(folder: Path, submits: bool, configuration: str = "") -> None:
     """Do what has to be done before the first job of a run in `folder`: record it, cancel orphans.
 
-    If SLURM doesn't answer (QueueError), a run that submits jobs is not begun; one that works on
-    this machine alone is, with a warning.
+    Snakemake lets two runs work in a folder if they write other files. What another one that lives
+    has in the queue is no orphan: a run that submits jobs is not begun beside it (QueueError), one
+    that works on this machine alone leaves queue and record to it. If SLURM doesn't answer
+    (QueueError), a run that submits jobs is not begun; one that works on this machine alone is,
+    with a warning.
     """
-    begin(folder)
+    last = last_run(folder)
+    if last and last.pid != os.getpid() and last.alive():
+        if submits:
+            raise QueueError(
+                f"a run works in {folder} (process {last.pid} here); let it end, or interrupt it"
+            )
+        return
+    begin(folder, configuration)
     if not available():
         return
     try:

@@ -20,8 +20,8 @@ def source(folder, selection=(), **changes):
 
 def imported(folder, path, selection=(), block_rows=700, **changes):
     asked = source(folder, selection, **changes)
-    digests = [file_digest(file) if Path(file).exists() else "" for file in asked.paths]
-    completeness, defects = import_bulk(asked, path, "test", digests, block_rows)
+    files = {file: file_digest(file) if Path(file).exists() else "" for file in asked.paths}
+    completeness, defects = import_bulk(asked, files, path, "test", block_rows)
     return pq.read_table(path), completeness, defects
 
 

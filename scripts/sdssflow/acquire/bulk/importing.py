@@ -6,7 +6,7 @@ import hashlib
 import logging
 import math
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -35,16 +35,16 @@ SPILL_ROWS = 1024  # smallest piece of a run that is read back
 
 def import_bulk(
     source: BulkSource,
+    files: Mapping[str, str],
     path: str | Path,
     sample: str,
-    digests: Sequence[str],
     block_rows: int = BLOCK_ROWS,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write the catalogue of a sample from the bulk files, in bounded memory.
 
-    The catalogue at `path` has the `sample` in its metadata; runs of the sort are spilled next to
-    it, and so many rows are read at once. `digests` are the SHA-256 of the files of spectra and
-    photometry.
+    `files` are the paths of spectra and photometry with their SHA-256. The catalogue at `path` has
+    the `sample` in its metadata; runs of the sort are spilled next to it, and so many rows are read
+    at once.
 
     Returns
     -------
@@ -59,15 +59,14 @@ def import_bulk(
     CatalogueError
         If the files are not whole, don't belong together, or no row meets the selection.
     """
-    pairs = Pairs(source, [*source.names, *selected(source.selection)])
-    files = (pairs.spectra, pairs.photometry)
-    spectra, photometry = (Path(file.path).name for file in files)
+    pairs = Pairs(source, [*files], [*source.names, *selected(source.selection)])
+    spectra, photometry = (Path(file).name for file in files)
     counts = {"with photometry": 0, "meeting the selection": 0, "written": 0}
     about: dict[str, Any] = {
         "sample": sample,
         "magnitude_system": "asinh",
         "extinction_applied": False,
-        "source_sha256": hashlib.sha256("\n".join(digests).encode()).hexdigest(),
+        "source_sha256": hashlib.sha256("\n".join(files.values()).encode()).hexdigest(),
         "archive": f"{spectra} with {photometry}",
         "release": source.release,
         "query": query(source),
@@ -83,8 +82,8 @@ def import_bulk(
     columns = {name: known[name] for name in source.names}
     defects = write_catalogue(blocks, columns, path, about, source.limit)
     rows = [
-        {"stage": stage, "file": Path(file.path).name, "rows": file.rows, "digest": digest}
-        for stage, file, digest in zip(("spectra", "photometry"), files, digests, strict=True)
+        {"stage": stage, "file": Path(its.path).name, "rows": its.rows, "digest": files[its.path]}
+        for stage, its in (("spectra", pairs.spectra), ("photometry", pairs.photometry))
     ]
     rows += [
         {"stage": stage, "file": "", "rows": count, "digest": ""} for stage, count in counts.items()

@@ -23,7 +23,7 @@ SkyServer's names for the same: `type` is OBJC_TYPE, `petroRad` PETROTHETA, `pet
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -99,12 +99,12 @@ class Pairs:
     files with other numbers of rows.
     """
 
-    def __init__(self, source: BulkSource, names: Iterable[str]) -> None:
+    def __init__(self, source: BulkSource, paths: Sequence[str], names: Iterable[str]) -> None:
         self.names = [*dict.fromkeys(["best_objid", *ALWAYS, *names])]
         declared = {name: bulk_column(column) for name, column in source.declared.items()}
         self.columns = BULK_COLUMNS | declared
-        self.spectra = BulkFile(source.paths[0], self._needed("spectra"))
-        self.photometry = BulkFile(source.paths[1], self._needed("photometry"))
+        self.spectra = BulkFile(paths[0], self._needed("spectra"))
+        self.photometry = BulkFile(paths[1], self._needed("photometry"))
         if self.spectra.rows != self.photometry.rows:
             raise CatalogueError(
                 self.photometry.path,
