@@ -18,8 +18,9 @@ from sdssflow.estimate.classes import with_priors
 from sdssflow.estimate.partitions import Partition, partitions
 from sdssflow.redshift_pdf.qp_files import read_pdfs
 from sdssflow.tables import content_digest, metadata, read_schema
-from tests.estimate.conftest import script, sky, without_truth
+from tests.estimate.conftest import sky, without_truth
 from tests.estimate.test_bundle import same
+from tests.jobs import run as run_script
 
 
 def target(path, columns, **more):
@@ -42,8 +43,8 @@ def run(place, settings, partition, bundles, pdfs=False):
         "source_files": [partition.path],
         "drawn": 1000,
     }
-    inputs = {"bundles": list(map(str, bundles)), "catalogue": []}
-    script(rule, inputs, outputs, params)
+    inputs = {"bundles": list(bundles), "catalogue": []}
+    run_script(rule, inputs, outputs, **params)
     return outputs
 
 

@@ -4,21 +4,20 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import predict_redshifts
 import pyarrow.parquet as pq
 import pytest
-import train_network
-import train_regressor
 
 from sdssflow.configuration import regressors
 from sdssflow.configuration.networks import Committee, Network
 from sdssflow.models.folders import open_folder
 from sdssflow.tables import metadata
+from tests.jobs import run
 from tests.regress import galaxies
+from tests.regress.calibrated import train
 
 LINEAR = regressors.LinearRegression(kind="linear")
 NETWORK = Network(kind="network", hidden=[8], max_epochs=4)
@@ -28,34 +27,9 @@ NEIGHBOURS = regressors.NeighbourMean(kind="nearest_neighbours")
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
-def train(development, folder, settings, seed=1, model="some_model"):
-    script = train_network if settings.needs_torch else train_regressor
-    script.main(
-        SimpleNamespace(
-            input=SimpleNamespace(development=str(development), chosen=[]),
-            output=SimpleNamespace(folder=str(folder)),
-            params=SimpleNamespace(
-                settings=settings.canonical(),
-                seed=seed,
-                model=model,
-                code="c0de",
-                checkpoints=str(folder.parent / f"checkpoints_{seed}"),
-            ),
-            resources={"gpu": 0},
-            threads=1,
-        )
-    )
-    return folder
-
-
 def predict(folders, tests, seeds, path):
-    predict_redshifts.main(
-        SimpleNamespace(
-            input=SimpleNamespace(models=list(map(str, folders)), tests=list(map(str, tests))),
-            output=SimpleNamespace(predictions=str(path)),
-            params=SimpleNamespace(seeds=seeds, model="some_model"),
-        )
-    )
+    inputs = {"models": list(folders), "tests": list(tests)}
+    run(predict_redshifts, inputs, {"predictions": path}, seeds=seeds, model="some")
     return pq.read_table(path)
 
 
@@ -81,23 +55,12 @@ def test_from_split_tables_to_predictions(settings, tmp_path):
         residual = frame["zphot"] - frame["zspec"]
         assert residual.std() < 0.4 * frame["zspec"].std()
     about = metadata(table.schema)
-    assert about["model"] == "some_model"
+    assert about["model"] == "some"
     assert (about["sample"], about["split"]) == ("simulated", "holdout")
     expected = {str(s): metadata(pq.read_schema(t))["data_digest"] for s, t in zip((1, 2), tests)}  # noqa: B905
     assert about["test_digests"] == expected
     assert about["cards"]["1"]["device"] == "cpu"
     assert set(about["cards"]["2"]) == {"device", "dtype", "versions"}
-
-
-def test_the_same_inputs_give_byte_equal_predictions_history_and_card(tmp_path):
-    development, test = galaxies.write_split(tmp_path)
-    folders = [train(development, tmp_path / name, NETWORK) for name in ("a", "b")]
-    for name in ("fold_0.safetensors", "card.json", "history.csv"):
-        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
-    paths = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
-    for folder, path in zip(folders, paths, strict=True):
-        predict([folder], [test], [1], path)
-    assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
 def test_the_card_says_what_is_needed_to_trust_and_load_the_model(tmp_path):
