@@ -128,7 +128,7 @@ class OneAddress(Section):
     """Where anyone can get a file, likewise."""
 
     kind: Literal["url"]
-    """One public file, downloaded once and kept in `downloads.store`: docs/other_roads.md."""
+    """One public file, downloaded once and kept in `downloads.store`: docs/other_sources.md."""
     url: FileAddress
     """Its address, with https."""
     sha256: Digest

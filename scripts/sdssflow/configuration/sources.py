@@ -204,7 +204,7 @@ class BulkSource(Selected):
     """Rows of SDSS from the bulk files of a release, on your disk: no server is asked."""
 
     kind: Literal["bulk"]
-    """The FITS files specObj and photoPosPlate of a release, read in step: docs/other_roads.md."""
+    """The FITS files specObj and photoPosPlate of a release, read in step: docs/other_sources.md."""
     folder: FilePath
     """Folder of both files, relative to the working directory of the workflow."""
     spectra: FilePath | None = None
@@ -236,7 +236,7 @@ class TapSource(Asked):
     """Rows of a site that mirrors SDSS and speaks TAP, from one table of it."""
 
     kind: Literal["tap"]
-    """Download through the Table Access Protocol, in verified chunks: docs/other_roads.md."""
+    """Download through the Table Access Protocol, in verified chunks: docs/other_sources.md."""
     url: Address
     """Address of the TAP service, without `/sync`."""
     table: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*){0,2}$")
