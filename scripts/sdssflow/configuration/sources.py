@@ -204,7 +204,7 @@ class BulkSource(Selected):
     """Rows of SDSS from the bulk files of a release, on your disk: no server is asked."""
 
     kind: Literal["bulk"]
-    """The FITS files specObj and photoPosPlate of a release, read in step: docs/other_sources.md."""
+    """FITS files specObj and photoPosPlate of a release, joined by row: docs/other_sources.md."""
     folder: FilePath
     """Folder of both files, relative to the working directory of the workflow."""
     spectra: FilePath | None = None
