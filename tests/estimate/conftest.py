@@ -1,7 +1,6 @@
 """Small trained models of simulated objects, bundled, and the objects without their truth."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import calibrate_pdfs
 import numpy as np
@@ -22,7 +21,7 @@ from sdssflow.estimate.bundles import Origins, write_bundle, zip_bundle
 from sdssflow.prepare.features import build_features
 from sdssflow.prepare.splits import split_sample
 from sdssflow.tables import with_metadata, write_parquet
-from tests.jobs import Named
+from tests.jobs import run
 
 RECIPE = Features(groups=["colors", "reference_magnitude"])
 
@@ -77,43 +76,23 @@ def train(place: Path, catalogue: pa.Table, settings, split, recipe: Features = 
     write_parquet(test, place / "test.parquet")
     folder, rows = place / "model", place / "development.parquet"
     trainers = {"classify": train_classifier, "regress": train_regressor}
-    script(
+    run(
         train_network if settings.needs_torch else trainers[settings.task],
         {"development": rows, "voters": [], "chosen": []},
         {"folder": folder},
-        {
-            "settings": settings.canonical(),
-            "model": "some",
-            "seed": 1,
-            "checkpoints": place / "c",
-            "code": "",
-        },
+        settings=settings.canonical(),
+        model="some",
+        seed=1,
+        checkpoints=place / "c",
+        code="",
     )
     calibration = {}
     if settings.task == "regress":
         calibration = {"calibration": place / "c.json", "reference": place / "c.parquet"}
         params = {"settings": PdfCalibration().canonical(), "model": "some", "seed": 1}
-        script(calibrate_pdfs, {"model": folder, "development": rows}, calibration, params)
+        run(calibrate_pdfs, {"model": folder, "development": rows}, calibration, **params)
     paths = {name: place / f"{name}.parquet" for name in ("development", "features", "catalogue")}
     return Origins(**{k: str(v) for k, v in {"model": folder, **paths, **calibration}.items()})
-
-
-def script(module, inputs, outputs, params, threads=1, **more):
-    """Run the script of a rule."""
-
-    def texts(values):
-        return {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
-
-    module.main(
-        SimpleNamespace(
-            input=Named(texts(inputs)),
-            output=Named(texts(outputs)),
-            params=Named(texts(params)),
-            resources=Named(gpu=0, without_gpu="cpu"),
-            threads=threads,
-            **more,
-        )
-    )
 
 
 def bundled(place: Path, origins: Origins, task: str, name: str, recipe: Features = RECIPE) -> Path:

@@ -15,19 +15,20 @@ import pytest
 from sdssflow import bundle
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.bundle import BundleError
-from tests.estimate.conftest import Named, bundled, script, sky, without_truth
+from tests.estimate.conftest import bundled, sky, without_truth
+from tests.jobs import run
 
 
 def predicted(module, origins, place, **params):
     """Return what a rule predicts of the test part that a model was evaluated on."""
     folder = place / "predicted"
     folder.mkdir()
-    run = str(origins.model).rpartition("/")[0]
-    inputs = {"models": [origins.model], "tests": [f"{run}/test.parquet"]}
+    test = str(origins.model).rpartition("/")[0] + "/test.parquet"
+    inputs = {"models": [origins.model], "tests": [test]}
     if origins.calibration:
         inputs |= {"calibrations": [origins.calibration], "references": [origins.reference]}
     outputs = {"predictions": folder / "p.parquet", "pdfs": folder / "pdfs.hdf5"}
-    script(module, inputs, outputs, {"seeds": [1], "model": "some", "quantiles": 9, **params})
+    run(module, inputs, outputs, seeds=[1], model="some", quantiles=9, **params)
     return pq.read_table(folder / "p.parquet")
 
 
@@ -297,7 +298,3 @@ def test_no_bundle(tmp_path):
     (tmp_path / "b.zip").write_bytes(b"nothing")
     with pytest.raises(BundleError, match="damaged"):
         bundle.load(tmp_path / "b.zip")
-
-
-def test_inputs_by_name():
-    assert Named({"a": 1}).a == 1

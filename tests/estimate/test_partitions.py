@@ -18,8 +18,9 @@ from sdssflow.estimate.classes import with_priors
 from sdssflow.estimate.partitions import Partition, partitions
 from sdssflow.redshift_pdf.qp_files import read_pdfs
 from sdssflow.tables import content_digest, metadata, read_schema
-from tests.estimate.conftest import script, sky, without_truth
+from tests.estimate.conftest import sky, without_truth
 from tests.estimate.test_bundle import same
+from tests.jobs import run as run_script
 
 
 def target(path, columns, **more):
@@ -41,7 +42,7 @@ def run(place, settings, partition, bundles, pdfs=False):
         "partition": list(partition),
         "drawn": 1000,
     }
-    script(rule, {"bundles": list(map(str, bundles))}, outputs, params)
+    run_script(rule, {"bundles": list(bundles)}, outputs, **params)
     return outputs
 
 

@@ -17,7 +17,8 @@ from sdssflow.configuration.splits import (
 )
 from sdssflow.configuration.targets import BundledModel
 from sdssflow.tables import read_parquet
-from tests.estimate.conftest import HOLDOUT, RECIPE, script, without_truth
+from tests.estimate.conftest import HOLDOUT, RECIPE, without_truth
+from tests.jobs import run
 
 
 @pytest.mark.parametrize(
@@ -38,14 +39,12 @@ def test_what_is_held_back_is_as_before(split):
 def test_all_objects_are_learnt_from(tmp_path, objects, ensemble):
     place = tmp_path / "refit"
     place.mkdir()
-    script(
+    run(
         refit_model,
         {"model": ensemble.model, "features": ensemble.features},
         {"folder": place},
-        {
-            "split": WholeSample.after(HOLDOUT).canonical(),
-            "calibration": PdfCalibration().canonical(),
-        },
+        split=WholeSample.after(HOLDOUT).canonical(),
+        calibration=PdfCalibration().canonical(),
     )
     rows = read_parquet(place / "development.parquet")
     assert sorted(rows["row_id"].to_pylist()) == list(range(3000))
@@ -54,16 +53,14 @@ def test_all_objects_are_learnt_from(tmp_path, objects, ensemble):
     settings = BundledModel(
         sample="sky", split="random", model="some", task="regress", seed=1, refit=True
     )
-    script(
+    run(
         build_bundle,
         {"refit": place, "features": ensemble.features, "catalogue": ensemble.catalogue},
         {"folder": tmp_path / "b", "archive": tmp_path / "b.zip"},
-        {
-            "name": "b",
-            "bundle": settings.canonical(),
-            "recipe": RECIPE.canonical(),
-            "tomographic_bins": 3,
-        },
+        name="b",
+        bundle=settings.canonical(),
+        recipe=RECIPE.canonical(),
+        tomographic_bins=3,
     )
     made = bundle.load(tmp_path / "b")
     assert "those of the model that was evaluated" in (tmp_path / "b/README.md").read_text()

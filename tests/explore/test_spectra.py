@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import numpy as np
 import plot_filters
 import pytest
@@ -21,6 +19,7 @@ from sdssflow.explore.spectra import (
 )
 from sdssflow.plotting import style
 from sdssflow.tables import read_csv, write_parquet
+from tests.jobs import run
 
 
 @pytest.fixture(scope="module")
@@ -115,9 +114,9 @@ def test_old_galaxy_is_redder_than_a_star_forming_one_at_every_redshift(colors):
 
 
 def test_script_repeats_itself(tmp_path, monkeypatch):
-    output = SimpleNamespace(figure=tmp_path / "f.png", table=tmp_path / "t.csv")
-    params = SimpleNamespace(settings=Figures(dpi=50).canonical())
-    plot_filters.main(SimpleNamespace(params=params, output=output))
+    outputs = {"figure": tmp_path / "f.png", "table": tmp_path / "t.csv"}
+    settings = Figures(dpi=50).canonical()
+    output = run(plot_filters, {}, outputs, settings=settings)
     first, table = output.figure.read_bytes(), read_csv(output.table)
     assert table.columns.tolist() == ["spectrum", "zspec", *COLOR_COLUMNS]
     assert (
@@ -125,7 +124,7 @@ def test_script_repeats_itself(tmp_path, monkeypatch):
         == [[0.0, 0.6, 61.0]] * 2
     )
     monkeypatch.setattr(plot_filters, "redshifted_colors", lambda: table)
-    plot_filters.main(SimpleNamespace(params=params, output=output))
+    run(plot_filters, {}, outputs, settings=settings)
     assert output.figure.read_bytes() == first
 
 

@@ -7,17 +7,17 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import search_settings
-import train_network
 
 from sdssflow.configuration.networks import MixtureEnsemble, SettingsSearch
 from sdssflow.models.folders import open_folder
+from tests.jobs import run
 from tests.regress import galaxies
+from tests.regress.calibrated import train
 
 SEARCH = SettingsSearch(hidden=[[4], [6, 6]], candidates=2, first_epochs=2, members=1)
 SETTINGS = MixtureEnsemble(
@@ -45,37 +45,10 @@ train(Path(sys.argv[1]), Path(sys.argv[2]), LONG)
 LONG = SETTINGS.model_copy(update={"max_epochs": 15, "checkpoint_epochs": 1, "patience": 999})
 
 
-def train(development, folder, settings, chosen=()):
-    train_network.main(
-        SimpleNamespace(
-            input=SimpleNamespace(development=str(development), chosen=list(chosen)),
-            output=SimpleNamespace(folder=str(folder)),
-            params=SimpleNamespace(
-                settings=settings.canonical(),
-                seed=1,
-                model="ensemble",
-                code="c0de",
-                checkpoints=str(folder.parent / f"checkpoints_of_{folder.name}"),
-            ),
-            resources={"gpu": 0},
-            threads=1,
-        )
-    )
-    return folder
-
-
 def search(development, folder, settings):
-    output = SimpleNamespace(table=str(folder / "1.csv"), chosen=str(folder / "1.json"))
-    search_settings.main(
-        SimpleNamespace(
-            input=SimpleNamespace(development=str(development)),
-            output=output,
-            params=SimpleNamespace(settings=settings.canonical(), seed=1),
-            resources={"gpu": 0},
-            threads=1,
-        )
-    )
-    return output
+    outputs = {"table": folder / "1.csv", "chosen": folder / "1.json"}
+    params = {"settings": settings.canonical(), "seed": 1}
+    return run(search_settings, {"development": development}, outputs, **params)
 
 
 def test_a_training_killed_by_sigkill_resumes_to_the_same_bytes(tmp_path, caplog):
@@ -98,13 +71,13 @@ def test_each_fold_is_trained_with_the_settings_found_on_it(tmp_path):
     development, _ = galaxies.write_split(tmp_path, folds=2)
     settings = SETTINGS.model_copy(update={"search": SEARCH})
     output = search(development, tmp_path / "search", settings)
-    chosen = json.loads(Path(output.chosen).read_text())
+    chosen = json.loads(output.chosen.read_text())
     assert list(chosen) == ["0", "1"]
     table = pd.read_csv(output.table)
     assert sorted(set(table["fold"])) == [0, 1] and table["kept"].sum() == 2
     chosen["1"]["hidden"] = [5]
-    Path(output.chosen).write_text(json.dumps(chosen))
-    folder = open_folder(train(development, tmp_path / "m", settings, [output.chosen]))
+    output.chosen.write_text(json.dumps(chosen))
+    folder = open_folder(train(development, tmp_path / "m", settings, chosen=[output.chosen]))
     assert folder.fold_settings(1).hidden == [5]
     assert folder.card["settings"] == json.loads(settings.canonical())
     rows = galaxies.draw(7)[0]
@@ -119,8 +92,8 @@ def test_the_same_inputs_give_the_same_bytes(tmp_path):
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
     settings = SETTINGS.model_copy(update={"search": SEARCH})
     outputs = [search(development, tmp_path / name, settings) for name in ("c", "d")]
-    assert Path(outputs[0].table).read_bytes() == Path(outputs[1].table).read_bytes()
-    assert Path(outputs[0].chosen).read_bytes() == Path(outputs[1].chosen).read_bytes()
+    assert outputs[0].table.read_bytes() == outputs[1].table.read_bytes()
+    assert outputs[0].chosen.read_bytes() == outputs[1].chosen.read_bytes()
 
 
 def test_an_ensemble_predicts_pdfs_and_no_bare_points(tmp_path):

@@ -4,21 +4,20 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import predict_redshifts
 import pyarrow.parquet as pq
 import pytest
-import train_network
-import train_regressor
 
 from sdssflow.configuration import regressors
 from sdssflow.configuration.networks import Committee, Network
 from sdssflow.models.folders import open_folder
 from sdssflow.tables import metadata
+from tests.jobs import run
 from tests.regress import galaxies
+from tests.regress.calibrated import train
 
 LINEAR = regressors.LinearRegression(kind="linear")
 NETWORK = Network(kind="network", hidden=[8], max_epochs=4)
@@ -28,34 +27,9 @@ NEIGHBOURS = regressors.NeighbourMean(kind="nearest_neighbours")
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
-def train(development, folder, settings, seed=1, model="some_model"):
-    script = train_network if settings.needs_torch else train_regressor
-    script.main(
-        SimpleNamespace(
-            input=SimpleNamespace(development=str(development), chosen=[]),
-            output=SimpleNamespace(folder=str(folder)),
-            params=SimpleNamespace(
-                settings=settings.canonical(),
-                seed=seed,
-                model=model,
-                code="c0de",
-                checkpoints=str(folder.parent / f"checkpoints_{seed}"),
-            ),
-            resources={"gpu": 0},
-            threads=1,
-        )
-    )
-    return folder
-
-
 def predict(folders, tests, seeds, path):
-    predict_redshifts.main(
-        SimpleNamespace(
-            input=SimpleNamespace(models=list(map(str, folders)), tests=list(map(str, tests))),
-            output=SimpleNamespace(predictions=str(path)),
-            params=SimpleNamespace(seeds=seeds, model="some_model"),
-        )
-    )
+    inputs = {"models": list(folders), "tests": list(tests)}
+    run(predict_redshifts, inputs, {"predictions": path}, seeds=seeds, model="some")
     return pq.read_table(path)
 
 
@@ -81,7 +55,7 @@ def test_from_split_tables_to_predictions(settings, tmp_path):
         residual = frame["zphot"] - frame["zspec"]
         assert residual.std() < 0.4 * frame["zspec"].std()
     about = metadata(table.schema)
-    assert about["model"] == "some_model"
+    assert about["model"] == "some"
     assert (about["sample"], about["split"]) == ("simulated", "holdout")
     expected = {str(s): metadata(pq.read_schema(t))["data_digest"] for s, t in zip((1, 2), tests)}  # noqa: B905
     assert about["test_digests"] == expected

@@ -2,15 +2,14 @@
 
 import logging
 from functools import partial
-from types import SimpleNamespace
 
 import pytest
-import train_network
 
 from sdssflow.configuration.networks import Network
 from sdssflow.regress import training_devices
 from sdssflow.running.devices import reserve
 from tests.regress import galaxies
+from tests.regress.calibrated import train
 
 SETTINGS = Network(kind="network", hidden=[4], max_epochs=2)
 
@@ -23,32 +22,19 @@ def names_without_cards(monkeypatch, tmp_path):
     monkeypatch.setattr(training_devices, "reserve", partial(reserve, folder=tmp_path / "locks"))
 
 
-def train(development, folder, **resources):
-    train_network.main(
-        SimpleNamespace(
-            input=SimpleNamespace(development=str(development), chosen=[]),
-            output=SimpleNamespace(folder=str(folder)),
-            params=SimpleNamespace(
-                settings=SETTINGS.canonical(),
-                seed=1,
-                model="network",
-                code="c0de",
-                checkpoints=str(folder.parent / "checkpoints" / folder.name),
-            ),
-            resources=resources,
-            threads=1,
-        )
-    )
+def trained(development, folder, **resources):
+    """Return the bytes of the files of a model by their name."""
+    train(development, folder, SETTINGS, **resources)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_results_know_of_no_device_by_name(tmp_path, monkeypatch, caplog):
     development, _ = galaxies.write_split(tmp_path)
-    expected = train(development, tmp_path / "none")
+    expected = trained(development, tmp_path / "none")
     with caplog.at_level(logging.INFO):
         for device in ("GPU-1", "GPU-2"):
             monkeypatch.setenv("CUDA_VISIBLE_DEVICES", device)
-            made = train(development, tmp_path / device, gpu=1, without_gpu="cpu")
+            made = trained(development, tmp_path / device, gpu=1, without_gpu="cpu")
             assert made == expected
             assert f"reserved GPU {device}" in caplog.text
             assert f"released GPU {device}" in caplog.text
@@ -57,4 +43,4 @@ def test_results_know_of_no_device_by_name(tmp_path, monkeypatch, caplog):
 def test_a_gpu_that_is_missing_is_told_before_the_data_are_read(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     with pytest.raises(RuntimeError, match="resources.gpu is 1"):
-        train(tmp_path / "missing.parquet", tmp_path / "folder", gpu=1)
+        trained(tmp_path / "missing.parquet", tmp_path / "folder", gpu=1)

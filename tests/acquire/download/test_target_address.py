@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 from pathlib import Path
-from types import SimpleNamespace
 
 import fetch_file
 import pytest
@@ -15,6 +14,7 @@ from sdssflow.estimate.partitions import partitions
 from sdssflow.estimate.streaming import Estimates, catalogue_blocks
 from sdssflow.estimate.summary import Counts, Drawn
 from tests.acquire.download.raw_server import honest, serving
+from tests.jobs import run
 
 
 def test_a_target_is_read_from_the_file_behind_an_address(trusted, tmp_path, monkeypatch):
@@ -34,10 +34,8 @@ def test_a_target_is_read_from_the_file_behind_an_address(trusted, tmp_path, mon
         (path,) = {part.path for part in found.values()}
         ways = target.source.ways()
         for _ in range(2):  # the second time from the store
-            resources = SimpleNamespace(addresses=ways, network=Downloads().canonical())
-            params = SimpleNamespace(sha256=target.source.sha256)
-            output = SimpleNamespace(file=path)
-            fetch_file.main(SimpleNamespace(resources=resources, params=params, output=output))
+            resources = {"addresses": ways, "network": Downloads().canonical()}
+            run(fetch_file, {}, {"file": path}, 1, resources, sha256=target.source.sha256)
     assert len(asked) == 1
     estimates = Estimates(Counts(), Drawn(1))
     blocks = [list(catalogue_blocks(target, "far", part, estimates)) for part in found.values()]

@@ -1,7 +1,6 @@
 """The script, run as Snakemake would."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import import_catalogue
 import pytest
@@ -11,16 +10,15 @@ from sdssflow.configuration.sources import EmbeddedSource
 from sdssflow.files import file_digest
 from sdssflow.tables import content_digest, metadata, read_csv, read_parquet
 from tests.acquire.files.good_table import good_frame, source, with_cell, write
+from tests.jobs import run
 
 ROOT = Path(__file__).parents[3]
 
 
 def run_script(folder, table, source, sample="mine"):
-    names = {"catalogue": "catalogue.parquet", "defects": "defects.csv"}
-    output = SimpleNamespace(**{key: str(folder / name) for key, name in names.items()})
-    params = SimpleNamespace(source=source.canonical(), source_files=[str(table)], sample=sample)
-    import_catalogue.main(SimpleNamespace(input=[], params=params, output=output))
-    return output
+    outputs = {"catalogue": folder / "catalogue.parquet", "defects": folder / "defects.csv"}
+    params = {"source": source.canonical(), "source_files": [table], "sample": sample}
+    return run(import_catalogue, {}, outputs, **params)
 
 
 def test_embedded_table(tmp_path):
@@ -45,7 +43,7 @@ def test_users_file_twice_gives_the_same_bytes(tmp_path):
     assert about["extinction_applied"] is True
     assert about["magnitude_system"] == "pogson"
     assert about["source_sha256"] == file_digest(path)
-    assert Path(first.defects).read_text() == "column,defect,count,action,example_row\n"
+    assert first.defects.read_text() == "column,defect,count,action,example_row\n"
 
 
 def test_bad_file_leaves_no_output(tmp_path):
