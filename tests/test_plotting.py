@@ -1,10 +1,7 @@
-import doctest
-
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from sdssflow import plotting
 from sdssflow.configuration.figures import Figures
 from sdssflow.evaluate import class_figures
 from sdssflow.plotting import (
@@ -70,12 +67,6 @@ def test_every_figure_that_is_asked_for_is_drawn_from_inputs_that_are_read_once(
     assert plt.get_fignums() == []
     with pytest.raises(ValueError, match="no figure 'pie'; known: one, two, three"):
         draw_all([tmp_path / "pie.svg"], figures, read.append, Figures())
-
-
-def test_examples_in_docstrings():
-    result = doctest.testmod(plotting)
-    assert result.attempted > 3
-    assert result.failed == 0
 
 
 def test_running_percentiles_follow_a_curve_whatever_the_order():

@@ -167,16 +167,6 @@ def test_a_folder_is_opened_as_that_of_a_regressor(walked):
         opened.load_pdf(0)
 
 
-def test_again_gives_the_same_bytes(walked, tmp_path):
-    folder, outputs = walked
-    again = walk(tmp_path, SETTINGS)
-    for table, path in outputs.items():
-        assert again[table].read_bytes() == path.read_bytes(), table
-    for name in SETTINGS:
-        for path in (f"{name}/1/card.json", f"{name}/predictions.parquet"):
-            assert (tmp_path / path).read_bytes() == (folder / path).read_bytes(), path
-
-
 def test_figures_are_drawn_and_repeat_to_the_byte(walked, tmp_path):
     folder, outputs = walked
     figures = [name for name in FIGURES if name not in ("importance", "partial_dependence")]

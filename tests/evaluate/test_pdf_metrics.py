@@ -252,9 +252,3 @@ def test_predictions_without_densities_are_named(tmp_path):
 def test_a_pit_that_is_no_probability_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="pit is not from 0 to 1 in the predictions of m"):
         run_scores(tmp_path, {"m": gaussian_frame(n=50).assign(pit=1.01)})
-
-
-def test_the_same_inputs_give_the_same_bytes(tables, folder, tmp_path):
-    run_scores(tmp_path, frames())
-    for name in NAMES:
-        assert (tmp_path / f"{name}.csv").read_bytes() == (folder / f"{name}.csv").read_bytes()

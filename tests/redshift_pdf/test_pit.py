@@ -1,7 +1,5 @@
 """Distances of PIT from uniform against scipy's."""
 
-import doctest
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -55,9 +53,3 @@ def test_blocks_of_weights_change_nothing(monkeypatch):
 
 def test_no_object_has_no_distance():
     assert np.isnan(pit_ks(np.empty(0)))
-
-
-def test_docstring_examples():
-    result = doctest.testmod(pit_module)
-    assert result.attempted > 0
-    assert result.failed == 0

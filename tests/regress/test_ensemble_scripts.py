@@ -85,17 +85,6 @@ def test_each_fold_is_trained_with_the_settings_found_on_it(tmp_path):
         assert len(folder.load_pdf(fold)(rows)) == 7
 
 
-def test_the_same_inputs_give_the_same_bytes(tmp_path):
-    development, _ = galaxies.write_split(tmp_path)
-    folders = [train(development, tmp_path / name, SETTINGS) for name in ("a", "b")]
-    for name in ("fold_0.safetensors", "card.json", "history.csv"):
-        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
-    settings = SETTINGS.model_copy(update={"search": SEARCH})
-    outputs = [search(development, tmp_path / name, settings) for name in ("c", "d")]
-    assert outputs[0].table.read_bytes() == outputs[1].table.read_bytes()
-    assert outputs[0].chosen.read_bytes() == outputs[1].chosen.read_bytes()
-
-
 def test_an_ensemble_predicts_pdfs_and_no_bare_points(tmp_path):
     development, _ = galaxies.write_split(tmp_path)
     folder = open_folder(train(development, tmp_path / "m", SETTINGS))

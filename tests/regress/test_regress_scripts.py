@@ -63,17 +63,6 @@ def test_from_split_tables_to_predictions(settings, tmp_path):
     assert set(about["cards"]["2"]) == {"device", "dtype", "versions"}
 
 
-def test_the_same_inputs_give_byte_equal_predictions_history_and_card(tmp_path):
-    development, test = galaxies.write_split(tmp_path)
-    folders = [train(development, tmp_path / name, NETWORK) for name in ("a", "b")]
-    for name in ("fold_0.safetensors", "card.json", "history.csv"):
-        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
-    paths = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
-    for folder, path in zip(folders, paths, strict=True):
-        predict([folder], [test], [1], path)
-    assert paths[0].read_bytes() == paths[1].read_bytes()
-
-
 def test_the_card_says_what_is_needed_to_trust_and_load_the_model(tmp_path):
     development, _ = galaxies.write_split(tmp_path, folds=2)
     card = json.loads((train(development, tmp_path / "m", NETWORK) / "card.json").read_text())
