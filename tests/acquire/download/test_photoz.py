@@ -12,25 +12,15 @@ from sdssflow.acquire.download.sql import Queries
 from sdssflow.configuration.selection import PHOTOZ
 from sdssflow.configuration.sources import BulkSource, TapSource
 from skyserver_standin.database import Database
-from skyserver_standin.server import SkyServer
-from skyserver_standin.sky.simulation import simulate_sky
 from tests.acquire.download.walk import COLUMNS, PHOTOMETRY, download, source
 
 Z, ERROR, NEIGHBOURS, CLASS = PHOTOZ
 
 
 @pytest.fixture(scope="module")
-def sky(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("photoz")
-    simulate_sky(folder, objects=2000, seed=4)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def walked(sky, tmp_path_factory):
+def walked(server, tmp_path_factory):
     folder = tmp_path_factory.mktemp("catalogue")
-    with SkyServer(sky) as server:
-        download(server.url, folder, source(photoz=True, selection=[]))
+    download(server.url, folder, source(photoz=True, selection=[]))
     return folder
 
 
@@ -88,10 +78,9 @@ def test_objects_without_spectra_have_them_too():
     assert "FROM PhotoObjAll p LEFT JOIN Photoz pz" in rows and "pz.photoErrorClass" in rows
 
 
-def test_a_condition_on_them_joins_the_table(sky, catalogue, tmp_path):
+def test_a_condition_on_them_joins_the_table(server, catalogue, tmp_path):
     selection = [{"column": CLASS, "any_of": [1]}]
-    with SkyServer(sky) as server:
-        download(server.url, tmp_path, source(columns=["spec_class"], selection=selection))
+    download(server.url, tmp_path, source(columns=["spec_class"], selection=selection))
     found = pq.read_table(tmp_path / "catalogue.parquet")
     assert Z not in found.column_names
     assert found.num_rows == (catalogue.to_pandas()[CLASS] == 1).sum()

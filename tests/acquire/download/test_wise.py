@@ -13,7 +13,6 @@ from sdssflow.acquire.download.plan import EVERYTHING
 from sdssflow.acquire.download.sql import Queries
 from sdssflow.acquire.download.verify import check_tally
 from skyserver_standin.server import SkyServer
-from skyserver_standin.sky.simulation import simulate_sky
 from tests.acquire.download.walk import PHOTOMETRY, download, open_at, source
 
 COLUMNS = ["spec_class", "petro_r50_r", "petro_r90_r", "frac_dev_r", "wise_mag_w1", "wise_mag_w4"]
@@ -25,17 +24,9 @@ DECLARED = {
 
 
 @pytest.fixture(scope="module")
-def sky(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wise")
-    simulate_sky(folder, objects=2000, seed=4)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def catalogue(sky, tmp_path_factory):
+def catalogue(server, tmp_path_factory):
     folder = tmp_path_factory.mktemp("catalogue")
-    with SkyServer(sky) as server:
-        download(server.url, folder, source(columns=COLUMNS, declared=DECLARED, selection=[]))
+    download(server.url, folder, source(columns=COLUMNS, declared=DECLARED, selection=[]))
     return pq.read_table(folder / "catalogue.parquet")
 
 
@@ -81,10 +72,9 @@ def test_objects_without_spectra_have_them_too():
     assert asked.columns[-3:] == ["wise_id", "wise_mag_w2", "wise_mag_err_w2"]
 
 
-def test_a_condition_on_wise_joins_it(sky, tmp_path):
+def test_a_condition_on_wise_joins_it(sky, server, tmp_path):
     selection = [{"column": "wise_mag_w1", "maximum": 14.0}]
-    with SkyServer(sky) as server:
-        download(server.url, tmp_path, source(columns=["spec_class"], selection=selection))
+    download(server.url, tmp_path, source(columns=["spec_class"], selection=selection))
     found = pq.read_table(tmp_path / "catalogue.parquet")
     assert "wise_id" not in found.column_names
     assert (
@@ -92,12 +82,11 @@ def test_a_condition_on_wise_joins_it(sky, tmp_path):
     )
 
 
-def test_other_matches_than_the_server_counts_are_refused(sky, tmp_path):
+def test_other_matches_than_the_server_counts_are_refused(server, tmp_path):
     asked = source(columns=COLUMNS, selection=[])
-    with SkyServer(sky) as server:
-        archive = open_at(server.url, tmp_path, asked)
-        counted = archive.count(EVERYTHING)
-        (piece,) = archive.rows(EVERYTHING)
+    archive = open_at(server.url, tmp_path, asked)
+    counted = archive.count(EVERYTHING)
+    (piece,) = archive.rows(EVERYTHING)
     assert piece.tally == counted and counted.h3 is not None
     ids = piece.table["wise_id"].to_numpy(zero_copy_only=False)
     place = piece.table.column_names.index("wise_id")
