@@ -16,7 +16,7 @@ from tests.notebooks.executing import (
     read,
     silent,
 )
-from tests.workflow.conftest import PROJECT, install
+from tests.workflow.conftest import PROJECT, install, keep_compiled
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -71,7 +71,9 @@ def test_the_first_cell_installs_what_is_missing_and_nothing_else(path, monkeypa
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    return copy_project(tmp_path_factory.mktemp("repository"), (*PROJECT, "notebooks"))
+    folder = copy_project(tmp_path_factory.mktemp("repository"), (*PROJECT, "notebooks"))
+    keep_compiled(folder / "scripts")
+    return folder
 
 
 @pytest.fixture

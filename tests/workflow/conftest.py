@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 import yaml
+from numba.core.caching import UserProvidedCacheLocator
 
 from sdssflow.acquire.schema import COLUMNS
 from sdssflow.code_digests import Memory
@@ -109,6 +110,7 @@ class Run:
     def copy(self, folder: Path) -> Run:
         """Return a copy with its results, to be changed at will."""
         shutil.copytree(self.folder, folder)
+        keep_compiled(folder / "scripts", self.folder / "scripts")
         return Run(folder)
 
     def jobs(self, *arguments: str) -> list[tuple[str, str]]:
@@ -149,6 +151,22 @@ def remember_modules(folder: Path) -> None:
     path.write_text(parsed_modules())
 
 
+def keep_compiled(scripts: Path, known: Path = ROOT / "scripts") -> None:
+    """Give copied sources what numba compiled of `known`, which takes a job ten seconds.
+
+    It is in a folder that is called by the place of the sources.
+    """
+    ours, theirs = (place / "sdssflow/redshift_pdf" for place in (scripts, known))
+    name, its = (
+        UserProvidedCacheLocator.get_suitable_cache_subpath(place / "kernels.py")
+        for place in (ours, theirs)
+    )
+    for path in theirs.glob(f"__pycache__/numba-*/{its}/*.nb[ci]"):  # not what is being written
+        target = ours / path.parents[1].relative_to(theirs) / name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
+
+
 def copy_project(folder: Path) -> None:
     remember_modules(folder)
     for name in PROJECT:
@@ -158,6 +176,7 @@ def copy_project(folder: Path) -> None:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(source, target)
+    keep_compiled(folder / "scripts")
 
 
 def install(folder: Path) -> None:
@@ -168,6 +187,7 @@ def install(folder: Path) -> None:
         (wheel,) = Path(place).glob("*.whl")
         with zipfile.ZipFile(wheel) as packed:
             packed.extractall(folder)
+    keep_compiled(folder)
 
 
 def configure(folder: Path) -> None:

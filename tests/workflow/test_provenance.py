@@ -12,7 +12,7 @@ import pytest
 from sdssflow.files import file_digest
 from sdssflow.provenance.lineage import read_content
 from tests.provenance.validation import issues
-from tests.workflow.conftest import Run
+from tests.workflow.conftest import Run, keep_compiled
 
 pytestmark = pytest.mark.workflow
 SCORES = "results/tiny/regress/published/scores.csv"
@@ -159,6 +159,7 @@ def test_the_copy_in_the_crate_gives_the_same_bytes_from_nothing(finished, tmp_p
     assert {PurePath(path).suffix for path in before} == data
     copy = Run(tmp_path / "copy")
     shutil.copytree(finished.folder / "results/workflow", copy.folder)
+    keep_compiled(copy.folder / "scripts", finished.folder / "scripts")
     shutil.copy2(finished.folder / "data/tiny.parquet", copy.folder / "data/tiny.parquet")
     shutil.copytree(finished.folder / "data/unknown", copy.folder / "data/unknown")
     assert sum(copy.planned().values()) == len(records(finished))
