@@ -75,16 +75,3 @@ def texts(value):
             yield from texts(inner)
     elif isinstance(value, str):
         yield value
-
-
-@pytest.mark.workflow
-def test_a_refused_configuration_is_one_message(finished, tmp_path):
-    mistake = tmp_path / "mine.yaml"
-    for text, line in (("seeds: [1, 1]", 1), ("seeds: [1]\nfigures: {}\nseeds: [2]", 3)):
-        mistake.write_text(text)
-        done = finished.snakemake("--dry-run", "--configfile", str(mistake), check=False)
-        assert done.returncode == 2
-        lines = (done.stdout + done.stderr).strip().splitlines()
-        (message, *more) = [line for line in lines if line and "specific profile" not in line]
-        assert re.match(rf"\S*/mine.yaml, line {line}: seeds", message)
-        assert more in ([], ["Every key is described in docs/configuration.md."])

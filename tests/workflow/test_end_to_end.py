@@ -16,12 +16,6 @@ ROOT = Path(__file__).parents[2]
 ENSEMBLE = "results/tiny/regress/published/ensemble"
 
 
-def test_the_run_ends_in_a_report(finished):
-    page = (finished.folder / "results/report.html").read_text()
-    assert "tiny" in page
-    assert "mclass" in page
-
-
 def test_the_report_shows_that_the_download_is_complete_and_the_sky_simulated(finished):
     page = (finished.folder / "results/report/mock.html").read_text()
     assert "<b>Completeness.</b>" in page

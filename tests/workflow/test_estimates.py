@@ -5,7 +5,6 @@ import time
 
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 pytestmark = pytest.mark.workflow
 ONE = "results/unknown/estimates/a.parquet"
@@ -51,23 +50,6 @@ def test_a_new_file_is_estimated_alone_and_a_damaged_one_set_aside(run):
     rows.write_bytes(good)
     assert estimated(run) == ["results/unknown/estimates/b.parquet"]
     run.snakemake()
-
-
-def test_another_model_estimates_again_and_reads_no_source_again(run):
-    path = run.folder / "config/config.yaml"
-    content = yaml.safe_load(path.read_text())
-    content["regressors"]["ensemble"]["max_epochs"] = 3
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
-    planned = run.planned()
-    assert planned["estimate_partition"] == 2
-    assert planned["build_bundle"] == 1
-    assert not {"import_catalogue", "download_chunk", "split_sample"} & set(planned)
-
-
-def test_another_title_estimates_nothing_again(run):
-    path = run.folder / "config/targets/unknown.yaml"
-    path.write_text(path.read_text().replace("Galaxies without", "Some without"))
-    assert set(run.planned()) == REPORTED
 
 
 def test_a_killed_run_goes_on_and_ends_alike(run):

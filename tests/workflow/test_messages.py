@@ -76,21 +76,26 @@ def test_a_refused_file_is_the_last_word_of_a_run(project, quiet):
     assert not list((project.folder / ".snakemake/locks").glob("*"))
 
 
-def test_a_mistake_in_the_configuration_is_the_last_word_too(project):
-    text = told(project, "--config", "seds=1", "--cores", "1", "--quiet", "all", status=2)
-    assert text.rstrip().splitlines()[-2] == (
-        "--config seds: seds: unknown key (did you mean 'seeds'?)"
-    )
-    assert text.count("unknown key") == 1
-    assert "Traceback" not in text
-    assert "common.smk" not in text
+MINE = ["--configfile", "mine.yaml"]
 
 
-def test_the_file_that_the_user_gave_is_named(project):
-    (project.folder / "mine.yaml").write_text("seeds: [1]\nfigures:\n  dip: 50\n")
-    text = told(project, "--configfile", "mine.yaml", "-n", status=2)
-    assert "\nmine.yaml, line 3: figures.dip: unknown key (did you mean 'dpi'?)\n" in text
-    assert "config/config.yaml" not in text
+@pytest.mark.parametrize(
+    ("mine", "arguments", "message"),
+    [
+        ("", ["--config", "seds=1", "--quiet", "all"],
+         "--config seds: seds: unknown key (did you mean 'seeds'?)"),
+        ("seeds: [1]\nfigures:\n  dip: 50\n", MINE,
+         "mine.yaml, line 3: figures.dip: unknown key (did you mean 'dpi'?)"),
+        ("seeds: [1, 1]", MINE, "mine.yaml, line 1: seeds"),
+        ("seeds: [1]\nfigures: {}\nseeds: [2]", MINE, "mine.yaml, line 3: seeds"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_the_configuration_is_one_message(project, mine, arguments, message):
+    (project.folder / "mine.yaml").write_text(mine)
+    text = told(project, "-n", *arguments, status=2)
+    lines = [line for line in text.splitlines() if line and "specific profile" not in line]
+    assert lines[0].startswith(message)
+    assert lines[1:] in ([], ["Every key is described in docs/configuration.md."])
 
 
 def test_of_an_unknown_target_the_nearest_known_one_is_said(project):

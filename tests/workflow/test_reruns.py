@@ -118,6 +118,9 @@ CASES = {
         ),
         "title": ("title: Main", "title: Some of the Main", {"build_report"}),
     },
+    "config/targets/unknown.yaml": {
+        "title of a target": ("Galaxies without", "Some without", {"build_report"}),
+    },
     "config/samples/mock.yaml": {
         "what is asked of SDSS": ("column: z_warning", "column: clean", MOCK_AFTER_SKY),
         "what is expected of SDSS": (
