@@ -77,7 +77,7 @@ def test_each_fold_is_trained_with_the_settings_found_on_it(tmp_path):
     assert sorted(set(table["fold"])) == [0, 1] and table["kept"].sum() == 2
     chosen["1"]["hidden"] = [5]
     output.chosen.write_text(json.dumps(chosen))
-    folder = open_folder(train(development, tmp_path / "m", settings, [output.chosen]))
+    folder = open_folder(train(development, tmp_path / "m", settings, chosen=[output.chosen]))
     assert folder.fold_settings(1).hidden == [5]
     assert folder.card["settings"] == json.loads(settings.canonical())
     rows = galaxies.draw(7)[0]

@@ -38,9 +38,3 @@ def test_results_know_of_no_device_by_name(tmp_path, monkeypatch, caplog):
             assert made == expected
             assert f"reserved GPU {device}" in caplog.text
             assert f"released GPU {device}" in caplog.text
-
-
-def test_a_gpu_that_is_missing_is_told_before_the_data_are_read(tmp_path, monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    with pytest.raises(RuntimeError, match="resources.gpu is 1"):
-        trained(tmp_path / "missing.parquet", tmp_path / "folder", gpu=1)

@@ -13,24 +13,13 @@ from sdssflow.configuration.targets import read_manifest
 from sdssflow.report import figures
 from sdssflow.report.figures import contents
 from tests.report.small_tables import manifest
-from tests.report.test_pages import elements, ids, links, parse, text_of
-
-
-@pytest.fixture(params=["faint", "sky", "index", "mixed"])
-def page(request, with_targets):
-    return with_targets.pages[request.param]
+from tests.report.test_pages import elements, links, parse, text_of
 
 
 def section(page, anchor):
     document, _ = parse(page)
     (found,) = (e for e in elements(document, "section") if e.get("id") == anchor)
     return " ".join("".join(found.itertext()).split())
-
-
-def test_pages_are_valid_html_without_duplicate_ids(page):
-    document, errors = parse(page)
-    assert errors == []
-    assert len(ids(document)) == len(set(ids(document))) > 5
 
 
 def test_a_target_has_what_its_models_give_and_its_source_knows(with_targets):

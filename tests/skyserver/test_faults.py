@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import time
 from urllib.parse import urlsplit
 
@@ -148,6 +149,13 @@ def test_every_fault_is_checked_here():
     assert {*FIXED, *LINES, *VALUES, *CUT, *others} == set(FAULTS)
     assert all(fault.description and set(fault.phases) <= set(PHASES) for fault in FAULTS.values())
     assert {name for name, fault in FAULTS.items() if fault.valid} == {"slow_drip", "sentinel_9999"}
+
+
+def test_phases_are_distinguished():
+    for phase, sql in QUERIES.items():
+        for typed in (sql, f" {sql}"):  # astroquery sends a blank first
+            found = [name for name, match in PHASES.items() if re.search(match, typed)]
+            assert found == [phase]
 
 
 def test_an_error_is_left_alone_by_faults_of_rows(receive):

@@ -161,9 +161,10 @@ def keep_compiled(scripts: Path, known: Path = ROOT / "scripts") -> None:
         UserProvidedCacheLocator.get_suitable_cache_subpath(place / "kernels.py")
         for place in (ours, theirs)
     )
-    for folder in theirs.glob(f"__pycache__/numba-*/{its}"):
-        target = ours / folder.parent.relative_to(theirs) / name
-        shutil.copytree(folder, target, dirs_exist_ok=True)
+    for path in theirs.glob(f"__pycache__/numba-*/{its}/*.nb[ci]"):  # not what is being written
+        target = ours / path.parents[1].relative_to(theirs) / name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
 
 
 def copy_project(folder: Path) -> None:

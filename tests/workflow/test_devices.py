@@ -186,18 +186,19 @@ SUBMITTING = ["--workflow-profile", "profiles/gpu", "--executor", "slurm", "--jo
               "--", f"{NETWORK}/2"]  # fmt: skip
 
 
-def test_a_limit_of_no_gpus_is_refused_where_it_would_not_reach_the_jobs(project, cluster):
-    done = project.snakemake("--resources", "gpu=0", *SUBMITTING, check=False)
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        (["--resources", "gpu=0"], "--resources gpu=0 is a limit of this Snakemake"),
+        ([], "train_network: they ask for a GPU, and no node of this cluster has one"),
+    ],
+)
+def test_jobs_that_would_get_no_gpu_are_refused_with_the_line_to_change(
+    project, cluster, limit, words
+):
+    done = project.snakemake(*limit, *SUBMITTING, check=False)
     assert done.returncode == 1
-    assert "--resources gpu=0 is a limit of this Snakemake" in done.stderr
-    assert "--set-resources train_network:gpu=0" in done.stderr
-    assert "sbatch" not in cluster()
-
-
-def test_a_gpu_that_no_node_has_is_refused_with_the_line_to_change(project, cluster):
-    done = project.snakemake(*SUBMITTING, check=False)
-    assert done.returncode == 1
-    assert "train_network: they ask for a GPU, and no node of this cluster has one" in done.stderr
+    assert words in done.stderr
     assert "--set-resources train_network:gpu=0" in done.stderr
     assert "sbatch" not in cluster()
 

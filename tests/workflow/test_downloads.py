@@ -141,31 +141,6 @@ def test_kill_and_resume(server, door, undisturbed, tmp_path):
     assert not list(run.folder.rglob("results/**/.*parquet"))
 
 
-def test_answers_that_are_kept_need_no_server(server, undisturbed, tmp_path):
-    asked = len(server.log)
-    run = undisturbed.copy(tmp_path / "copy")
-    run.snakemake("--forceall", "results/far/download/chunks/0001.parquet")
-    assert len(server.log) == asked
-
-
-def test_how_the_server_is_asked_reruns_nothing(undisturbed):
-    path = undisturbed.folder / "config/config.yaml"
-    before = path.read_text()
-    run = yaml.safe_load(before)
-    run["downloads"] |= {"pause_s": 3.0, "attempts": 9, "contact": "me@example.org"}
-    try:
-        path.write_text(yaml.safe_dump(run))
-        assert undisturbed.planned(*RESULTS) == {}
-        sample = undisturbed.folder / "config/samples/far.yaml"
-        text = sample.read_text()
-        sample.write_text(text.replace(f"chunks: {CHUNKS}", "chunks: 3"))
-        planned = undisturbed.planned(*RESULTS)
-        sample.write_text(text)
-        assert planned == {"plan_chunks": 1, "download_chunk": 3, "assemble_catalogue": 1}
-    finally:
-        path.write_text(before)
-
-
 @pytest.mark.parametrize("name", ["skyserver", "published"])
 def test_the_plan_of_the_shipped_samples_asks_no_server(tmp_path, name):
     run = Run(tmp_path)

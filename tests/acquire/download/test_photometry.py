@@ -147,15 +147,6 @@ def test_answers_split_in_time_give_the_same_rows(
     assert len(board.log) == 4
 
 
-def test_what_was_proven_is_never_asked_again(photometric_server, clean, tmp_path):
-    download(photometric_server.url, tmp_path, ASKED)
-    asked = len(photometric_server.log)
-    for path in [*tmp_path.glob("*.parquet"), tmp_path / "plan.json"]:
-        path.unlink()
-    assert download(photometric_server.url, tmp_path, ASKED) == clean
-    assert len(photometric_server.log) == asked
-
-
 def test_a_download_that_broke_off_goes_on_where_it_stopped(
     photometric_server, board, clean, tmp_path
 ):

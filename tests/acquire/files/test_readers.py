@@ -31,18 +31,13 @@ def expected(tmp_path):
     return catalogue(write(good_frame(), tmp_path / "expected.csv"))
 
 
-@pytest.mark.parametrize(
-    "file", ["a.csv", "a.csv.gz", "a.fits", "a.vot", "a.parquet", "a.npy", "a.h5"]
-)
-def test_all_formats_give_the_same_catalogue(file, tmp_path, expected):
-    found = catalogue(write(good_frame(), tmp_path / file))
-    assert content_digest(found) == content_digest(expected)
+def test_a_catalogue_has_the_values_of_its_file(expected):
     good = good_frame()
-    assert found["objid"].to_pylist() == good["objID"].tolist()
-    assert found["specobjid"].to_pylist() == good["specObjID"].tolist()
-    assert found["ra"].to_pylist() == good["ra"].tolist()
-    assert found["row_id"].to_pylist() == list(range(ROWS))
-    np.testing.assert_array_equal(found["model_mag_r"].to_numpy(), good["r"].astype("float32"))
+    assert expected["objid"].to_pylist() == good["objID"].tolist()
+    assert expected["specobjid"].to_pylist() == good["specObjID"].tolist()
+    assert expected["ra"].to_pylist() == good["ra"].tolist()
+    assert expected["row_id"].to_pylist() == list(range(ROWS))
+    np.testing.assert_array_equal(expected["model_mag_r"].to_numpy(), good["r"].astype("float32"))
 
 
 @pytest.mark.parametrize("file", ["a.csv", "a.fits", "a.vot", "a.parquet", "a.npy", "a.h5"])
@@ -215,7 +210,9 @@ def test_line_of_an_error_is_the_one_in_the_file(prefix, tmp_path):
 @pytest.mark.parametrize(
     "file", ["a.csv", "a.csv.gz", "a.fits", "a.vot", "a.parquet", "a.npy", "a.h5"]
 )
-def test_bytes_tell_the_format_not_the_name(file, name, tmp_path, expected):
+def test_all_formats_give_the_same_catalogue_whatever_the_name_of_the_file(
+    file, name, tmp_path, expected
+):
     path = write(good_frame(), tmp_path / file).rename(tmp_path / name)
     if (file, name) in (("a.csv", "a.fits"), ("a.csv.gz", "a.fits")):
         with pytest.raises(CatalogueError, match=r"source\.format to csv"):
