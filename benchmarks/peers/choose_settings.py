@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from compare import Failed, run_quietly
 
 HERE = Path(__file__).parent
 COLORS = {
@@ -83,10 +83,11 @@ def scores(
         [python, HERE / "grid_peer.py", out, density],
         [sys.executable, HERE / "score_grid.py", density, test],
     ):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(f"{name} {changes}: {done.stderr[-2000:]}")
-    return json.loads(done.stdout) | json.loads(out.with_suffix(".json").read_text())
+        try:
+            printed = run_quietly(command)
+        except Failed as failed:
+            raise SystemExit(f"{name} {changes}: {failed}") from None
+    return json.loads(printed) | json.loads(out.with_suffix(".json").read_text())
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ import tempfile
 import threading
 import time
 import venv
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +122,9 @@ def run_measured(command: list[Any], folder: Path) -> dict[str, float]:
     return {"wall_s": wall_s, "peak_mb": peak[0] / 1024}
 
 
-def run_quietly(command: list[Any]) -> str:
-    """Run a process that isn't measured; return what it printed."""
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+def run_quietly(command: list[Any], **how: Any) -> str:
+    """Run a process that isn't measured; return what it printed, or raise Failed."""
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, **how)
     if done.returncode:
         raise Failed((done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1])
     return done.stdout
@@ -213,17 +214,13 @@ def header(
     rows: dict[str, dict[str, Any]], results: dict[str, Any], repeat: int, before: float
 ) -> list[str]:
     """Return what the table was made of: rows, digests, machine, versions, command."""
-    versions: dict[str, str] = {}
-    for result in results.values():
-        if isinstance(result, dict):
-            versions |= result["versions"]
+    told_of = [result for result in results.values() if isinstance(result, dict)]
     threads = os.environ.get("OMP_NUM_THREADS", "not set")
     return [
         *(f"- {name}: {told['rows']} rows, digest {told['digest']}" for name, told in rows.items()),
         f"- {len(os.sched_getaffinity(0))} CPUs, OMP_NUM_THREADS {threads}, {repeat} run(s) each; "
         f"load of the machine before {before:.1f}, after {os.getloadavg()[0]:.1f}",
-        f"- Python {platform.python_version()}, "
-        + ", ".join(f"{name} {version}" for name, version in sorted(versions.items())),
+        f"- Python {platform.python_version()}, {versions_of(told_of)}",
         f"- `python {shlex.join(sys.argv)}`",
         *(
             f"- {name}: {result['without_density']} objects without any density, taken as uniform"
@@ -232,6 +229,12 @@ def header(
         ),
         "",
     ]
+
+
+def versions_of(notes: Iterable[dict[str, Any]]) -> str:
+    """Return the versions of packages that processes told."""
+    versions = {name: version for told in notes for name, version in told["versions"].items()}
+    return ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
 
 
 def describe(path: Path) -> dict[str, Any]:

@@ -25,7 +25,6 @@ import json
 import os
 import platform
 import shlex
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +33,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from compare import Failed, run_quietly, versions_of
 
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.classify.losses import class_codes
@@ -49,10 +49,6 @@ PEERS = ("catboost", "lightgbm", "xgboost", "hist_boosting", "random_forest")
 WAYS = {"plain": "as it is", "scaled": "temperature"}
 SCORES = {"accuracy": "accuracy", "macro_f1": "macro F1", "log_loss": "log-loss", "ece": "ECE"}
 PARTS = ("train", "validation", "calibration")
-
-
-class Failed(Exception):
-    """A process ended with an error; the message is the last line of what it said."""
 
 
 def rows_of(development: Path, test: Path, fold: int) -> tuple[dict[str, np.ndarray], Part]:
@@ -80,11 +76,7 @@ def run_peer(
     command = [python, HERE / "run_classifier.py", name, given, out, "--threads", threads]
     limited = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     limited.pop("PYTHONPATH", None)
-    done = subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, check=False, env=limited
-    )
-    if done.returncode:
-        raise Failed((done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1])
+    run_quietly(command, env=limited)
     with np.load(out) as file:
         probabilities = dict(file)
     return probabilities, json.loads(out.with_suffix(".json").read_text())
@@ -196,15 +188,11 @@ def main() -> None:
 
 def header(ours: Predictions, notes: dict[str, dict[str, Any]], threads: int) -> list[str]:
     """Return what the table was made of: rows, digest, times, versions, command."""
-    versions: dict[str, str] = {}
-    for told in notes.values():
-        versions |= told["versions"]
     objects = len(ours.frame) // len(ours.seeds)
     return [
         f"- {objects} test objects of each of seeds {ours.seeds}, digest "
         f"{combined_digest(ours.test_digests)}; {len(CLASSES)} classes",
-        f"- Python {platform.python_version()}, {threads} thread(s), "
-        + ", ".join(f"{name} {version}" for name, version in sorted(versions.items())),
+        f"- Python {platform.python_version()}, {threads} thread(s), {versions_of(notes.values())}",
         *(
             f"- {name}: {told['fit_s']:.1f} s to fit {told['trees']} trees and "
             f"{told['predict_s']:.2f} s to predict, temperature {told['temperature']:.2f} "

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-sys.path.append(str(BENCHMARKS))  # where a script finds what it shares with others
+sys.path += [str(BENCHMARKS), str(BENCHMARKS / "peers")]  # where scripts find what they share
 
 
 def load(name):

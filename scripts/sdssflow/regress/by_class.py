@@ -24,9 +24,14 @@ from sdssflow.ensembles.program import EnsembleProgram
 from sdssflow.ensembles.tensor_files import load_model, save_tensors
 from sdssflow.ensembles.training import descend, layers_from, require_count, tensors_of_layers
 from sdssflow.redshift_pdf.mixture import Mixture
-from sdssflow.regress.ensemble_training import networks_from, redshift_program, tensors_of
+from sdssflow.regress.ensemble_training import (
+    Redshifts,
+    highest,
+    networks_from,
+    redshift_program,
+    tensors_of,
+)
 from sdssflow.regress.mixture_networks import MixtureNetworks, predict_pdf
-from sdssflow.regress.objectives import Redshifts, highest
 
 if TYPE_CHECKING:
     from sdssflow.configuration.networks import MixtureByClass
