@@ -71,9 +71,7 @@ class Cost:
     def best(self, other: Cost) -> Cost:
         """Return the least of both, but the most memory."""
         return Cost(
-            min(self.wall, other.wall),
-            min(self.cpu, other.cpu),
-            max(self.memory, other.memory),
+            min(self.wall, other.wall), min(self.cpu, other.cpu), max(self.memory, other.memory)
         )
 
 

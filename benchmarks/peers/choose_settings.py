@@ -46,13 +46,7 @@ CANDIDATES: dict[str, list[dict[str, Any]]] = {
         {**COLORS, "sigmafactor": 10.0},
         {**COLORS, "sigmafactor": 14.0},
     ],
-    "gpz": [
-        {},
-        COLORS,
-        {**COLORS, "n_basis": 100},
-        {"n_basis": 100},
-        {"gpz_method": "VD"},
-    ],
+    "gpz": [{}, COLORS, {**COLORS, "n_basis": 100}, {"n_basis": 100}, {"gpz_method": "VD"}],
     "flexzboost": [
         {},
         {"ref_band": "mag_r"},

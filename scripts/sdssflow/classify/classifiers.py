@@ -73,10 +73,7 @@ def fit_classifier(
         if known.any():
             estimator.set_params(early_stopping=True, n_iter_no_change=PATIENCE)
             return estimator.fit(
-                features,
-                classes,
-                X_val=validation_features[known],
-                y_val=validation_classes[known],
+                features, classes, X_val=validation_features[known], y_val=validation_classes[known]
             )
     with warnings.catch_warnings():
         # the number of epochs is a budget that the user sets

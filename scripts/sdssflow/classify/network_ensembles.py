@@ -70,11 +70,7 @@ class NetworkEnsemble(ClassifierMixin, BaseEstimator):
 
 
 def fit(
-    settings: NetworkEnsembleClassifier,
-    seed: int,
-    train: Part,
-    validation: Part,
-    threads: int = 1,
+    settings: NetworkEnsembleClassifier, seed: int, train: Part, validation: Part, threads: int = 1
 ) -> NetworkEnsemble:
     """Train all members together; arguments are as in `configuration.kinds`.
 

@@ -13,12 +13,7 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 
 from sdssflow.acquire.schema import CLASSES
-from sdssflow.classify.calibration import (
-    calibrate,
-    calibrate_by_cross_validation,
-    choose,
-    obstacle,
-)
+from sdssflow.classify.calibration import calibrate, calibrate_by_cross_validation, choose, obstacle
 from sdssflow.classify.classifiers import slim_vote
 from sdssflow.configuration.classifiers import Classifier
 from sdssflow.models.folders import class_probabilities, program

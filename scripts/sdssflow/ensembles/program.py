@@ -173,12 +173,7 @@ class EnsembleProgram(Generic[Learnt]):
         )
 
     def take_step(
-        self,
-        state: State,
-        step: int,
-        x: torch.Tensor,
-        y: torch.Tensor,
-        sigma: torch.Tensor | None,
+        self, state: State, step: int, x: torch.Tensor, y: torch.Tensor, sigma: torch.Tensor | None
     ) -> torch.Tensor:
         """Move all parameters down the gradient of one mini-batch; return the (K,) losses."""
         rate, batch = self._learning_rate(step), (x, y, sigma)

@@ -27,13 +27,7 @@ from sdssflow.evaluate.bootstrap import (
     with_point_estimate,
 )
 from sdssflow.explore.drawing import class_color, draw_density, robust_limits
-from sdssflow.explore.sky import (
-    POLE_MARGIN,
-    draw_sky_image,
-    label_all_sky,
-    label_field,
-    sky_center,
-)
+from sdssflow.explore.sky import POLE_MARGIN, draw_sky_image, label_all_sky, label_field, sky_center
 from sdssflow.plotting import SEQUENTIAL, model_look, panels
 from sdssflow.redshift_pdf.tabulated import bin_masses
 
@@ -263,8 +257,5 @@ def _drawn_of(drawn: int, objects: int) -> str:
 FIGURES: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
     "sky": (draw_sky, ("sky", "tasks")),
     "magnitude_color": (draw_magnitude_color, ("drawn", "objects")),
-    "redshift_distributions": (
-        draw_distributions,
-        ("drawn", "objects", "stack_bins", "bootstrap"),
-    ),
+    "redshift_distributions": (draw_distributions, ("drawn", "objects", "stack_bins", "bootstrap")),
 }

@@ -76,11 +76,7 @@ class RedshiftModel:
         return found
 
     def columns(
-        self,
-        features: np.ndarray,
-        magnitude: np.ndarray,
-        threads: int = 1,
-        see: See | None = None,
+        self, features: np.ndarray, magnitude: np.ndarray, threads: int = 1, see: See | None = None
     ) -> dict[str, np.ndarray]:
         """Estimate the redshifts of n objects.
 

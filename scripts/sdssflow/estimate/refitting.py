@@ -12,13 +12,7 @@ from sdssflow.classify.training import train_classifier
 from sdssflow.configuration.pdfs import PdfCalibration
 from sdssflow.configuration.splits import WholeSample
 from sdssflow.models.estimators import save_estimator
-from sdssflow.models.folders import (
-    ModelFolder,
-    fit_regressor,
-    learnt_from,
-    model_path,
-    write_card,
-)
+from sdssflow.models.folders import ModelFolder, fit_regressor, learnt_from, model_path, write_card
 from sdssflow.prepare.parts import folds, read_part
 from sdssflow.prepare.splits import split_sample
 from sdssflow.tables import write_parquet

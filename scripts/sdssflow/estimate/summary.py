@@ -227,10 +227,7 @@ class Drawing:
             self._pdfs.see(pdf[inside], np.searchsorted(self.rows, rows[inside]))
 
     def finish(
-        self,
-        catalogue: pa.Table,
-        columns: Mapping[str, np.ndarray],
-        bundles: Mapping[str, Bundle],
+        self, catalogue: pa.Table, columns: Mapping[str, np.ndarray], bundles: Mapping[str, Bundle]
     ) -> None:
         """Add estimates, features and p(z) of the drawn objects to what is drawn."""
         made: dict[str, Any] = {"key": pa.array(self.key, pa.uint64())}

@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
 def as_table(columns: Mapping[str, np.ndarray]) -> pa.Table:
     """Return estimates as a table: codes as text, numbers as float32, NaN as null."""
-    words = {
-        "class_code": ("class", list(CLASSES)),
-        "class_set_code": (CLASS_SET, SETS),
-    }
+    words = {"class_code": ("class", list(CLASSES)), "class_set_code": (CLASS_SET, SETS)}
     made: dict[str, pa.Array] = {}
     for name, values in columns.items():
         if name in words:

@@ -70,10 +70,7 @@ class Scored:
 
 
 def read_scored(
-    paths: Sequence[str | Path],
-    kept: Sequence[int],
-    truth: str | Path,
-    most: int = MOST_SCORED,
+    paths: Sequence[str | Path], kept: Sequence[int], truth: str | Path, most: int = MOST_SCORED
 ) -> Scored:
     """Read the estimates of the first partitions, up to `most` objects, and their truth.
 

@@ -238,10 +238,7 @@ def tensors_of(networks: MixtureNetworks) -> dict[str, torch.Tensor]:
 
 
 def networks_from(
-    tensors: Mapping[str, torch.Tensor],
-    settings: MixtureEnsemble,
-    features: int,
-    lower: float,
+    tensors: Mapping[str, torch.Tensor], settings: MixtureEnsemble, features: int, lower: float
 ) -> MixtureNetworks:
     """Return networks of so many features; KeyError, ValueError for tensors of something else."""
     inputs, parameters = layers_from(tensors, features)

@@ -13,8 +13,7 @@ RECORD = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, arbitrary_
 # of a number that may be unknown: null in JSON, NaN in the dataclass
 OR_NAN = GetPydanticSchema(
     lambda item, handler: core_schema.no_info_after_validator_function(
-        lambda value: np.nan if value is None else value,
-        core_schema.nullable_schema(handler(item)),
+        lambda value: np.nan if value is None else value, core_schema.nullable_schema(handler(item))
     )
 )
 

@@ -84,9 +84,7 @@ def _(settings: configuration.PolynomialRegression, seed: int) -> Pipeline:
 @build.register
 def _(settings: configuration.DecisionTree, seed: int) -> DecisionTreeRegressor:
     return DecisionTreeRegressor(
-        max_depth=settings.max_depth,
-        min_samples_leaf=settings.min_samples_leaf,
-        random_state=seed,
+        max_depth=settings.max_depth, min_samples_leaf=settings.min_samples_leaf, random_state=seed
     )
 
 

@@ -189,12 +189,7 @@ def _paired(crps: np.ndarray, place: int) -> tuple[float, float]:
 
 
 def _row(
-    number: int,
-    epochs: int,
-    candidate: dict[str, Any],
-    crps: np.ndarray,
-    place: int,
-    kept: bool,
+    number: int, epochs: int, candidate: dict[str, Any], crps: np.ndarray, place: int, kept: bool
 ) -> dict[str, Any]:
     difference, error = _paired(crps, place)
     return {
