@@ -36,8 +36,7 @@ def main(snakemake):
     from sdssflow.regress.training_devices import training_device
 
     torch.set_num_threads(snakemake.threads)
-    resources = snakemake.resources
-    with training_device(resources.get("gpu", 0), resources.get("without_gpu", "stop")) as device:
+    with training_device(snakemake.resources) as device:
         train(snakemake, evaluated, device=device)
 
 

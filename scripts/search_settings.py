@@ -30,8 +30,7 @@ from sdssflow.tables import write_csv
 
 
 def main(snakemake):
-    resources = snakemake.resources
-    with training_device(resources.get("gpu", 0), resources.get("without_gpu", "stop")) as device:
+    with training_device(snakemake.resources) as device:
         search(snakemake, device)
 
 

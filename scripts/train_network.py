@@ -54,8 +54,7 @@ logger = logging.getLogger("sdssflow")
 
 
 def main(snakemake):
-    resources = snakemake.resources
-    with training_device(resources.get("gpu", 0), resources.get("without_gpu", "stop")) as device:
+    with training_device(snakemake.resources) as device:
         train(snakemake, device)
 
 

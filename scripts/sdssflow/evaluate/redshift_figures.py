@@ -81,7 +81,7 @@ def draw_zphot_zspec(predictions: Sequence[Predictions]) -> Figure:
     low, high = np.quantile(zspec, (0.001, 0.999)) + np.array([-0.02, 0.02]) * np.ptp(zspec)
     limit = 0.05 if high <= DEEP else 0.15
     figure, axes = panels(len(predictions), width=2.6, height=2.5)
-    _name_axes(figure, "zspec", "zphot")
+    _name_axes(figure, "zphot")
     line = np.array([low, high])
     for axis, prediction in zip(axes, predictions, strict=False):
         drawn = _density(
@@ -113,7 +113,7 @@ def draw_residuals(predictions: Sequence[Predictions]) -> Figure:
     spread = float(np.median([np.ptp(np.quantile(d, (0.16, 0.84))) / 2 for d in residuals]))
     limit = max(5 * spread, 1e-3)
     figure, axes = panels(len(predictions), width=2.8, height=2.1)
-    _name_axes(figure, "zspec", "$\\Delta z/(1+z)$")
+    _name_axes(figure, "$\\Delta z/(1+z)$")
     for axis, prediction, residual in zip(axes, predictions, residuals, strict=False):
         zspec = prediction.frame["zspec"].to_numpy()
         drawn = _density(axis, zspec, residual, (low, high, -limit, limit))
@@ -177,8 +177,8 @@ def draw_training(histories: Sequence[tuple[str, int, pd.DataFrame]]) -> Figure:
     return figure
 
 
-def _name_axes(figure: Figure, x: str, y: str) -> None:
-    figure.supxlabel(x, fontsize=10)
+def _name_axes(figure: Figure, y: str) -> None:
+    figure.supxlabel("zspec", fontsize=10)
     figure.supylabel(y, fontsize=10)
 
 

@@ -111,10 +111,8 @@ def _draw_classes(
         _draw_contours(axes, x[mask & shown], y[mask & shown], limits, class_color(name))
 
 
-def _draw_contours(
-    axes: Axes, x: np.ndarray, y: np.ndarray, limits: tuple, color: str, cells: int = 120
-) -> None:
-    counts, x_edges, y_edges = np.histogram2d(x, y, bins=cells, range=limits)
+def _draw_contours(axes: Axes, x: np.ndarray, y: np.ndarray, limits: tuple, color: str) -> None:
+    counts, x_edges, y_edges = np.histogram2d(x, y, bins=120, range=limits)
     if counts.sum() == 0:
         return
     smooth = gaussian_filter(counts, 1.5)

@@ -36,7 +36,6 @@ from scipy.constants import c as LIGHT_SPEED
 from scipy.constants import h as PLANCK
 from scipy.constants import k as BOLTZMANN
 from speclite.filters import FilterSequence, load_filters
-from speclite.redshift import redshift
 
 from sdssflow.acquire.schema import BANDS
 from sdssflow.explore.objects import COLORS, Objects, needed
@@ -124,15 +123,15 @@ def black_body(wavelength: np.ndarray, temperature: float) -> np.ndarray:
     return planck(np.asarray(wavelength) * 1e-10) / planck(5500e-10)
 
 
-def schematic_spectrum(name: str, wavelength: np.ndarray = WAVELENGTH) -> np.ndarray:
-    """Rest-frame F_lambda of a galaxy of `RECIPES` at wavelengths in vacuum (Å), without unit."""
+def schematic_spectrum(name: str) -> np.ndarray:
+    """Rest-frame F_lambda of a galaxy of `RECIPES` at `WAVELENGTH`, in vacuum, without unit."""
     recipe = RECIPES[name]
-    step = 1 / (1 + np.exp(-(wavelength - BREAK) / BREAK_WIDTH))
-    continuum = black_body(wavelength, recipe.temperature)
+    step = 1 / (1 + np.exp(-(WAVELENGTH - BREAK) / BREAK_WIDTH))
+    continuum = black_body(WAVELENGTH, recipe.temperature)
     continuum *= recipe.break_factor + (1 - recipe.break_factor) * step
-    profile = np.ones_like(wavelength)
+    profile = np.ones_like(WAVELENGTH)
     for line in recipe.lines:
-        gauss = np.exp(-0.5 * ((wavelength - line.wavelength) / line.sigma) ** 2)
+        gauss = np.exp(-0.5 * ((WAVELENGTH - line.wavelength) / line.sigma) ** 2)
         profile += line.equivalent_width * gauss / (line.sigma * np.sqrt(2 * np.pi))
     return continuum * profile
 
@@ -150,12 +149,8 @@ def redshifted(
     Wavelengths grow by (1 + z), F_lambda shrinks by it, which keeps the integral. The dimming with
     distance is left out: it is the same in all bands, so colours don't know it.
     """
-    rules = [
-        {"name": "wavelength", "exponent": +1, "array_in": wavelength},
-        {"name": "flux", "exponent": -1, "array_in": flux},
-    ]
-    moved = redshift(z_in=0, z_out=zspec, rules=rules)
-    return np.ascontiguousarray(moved["wavelength"]), np.ascontiguousarray(moved["flux"])
+    factor = 1 + zspec
+    return wavelength * factor, flux * factor**-1.0
 
 
 def synthetic_colors(wavelength: np.ndarray, flux: np.ndarray) -> np.ndarray:

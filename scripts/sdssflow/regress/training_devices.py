@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -15,15 +16,14 @@ logger = logging.getLogger("sdssflow")
 
 
 @contextmanager
-def training_device(gpus: int, without_gpu: str) -> Iterator[torch.device]:
+def training_device(resources: Mapping[str, Any]) -> Iterator[torch.device]:
     """Have a device to train on, which is no other job's, till the end of the block.
 
     Parameters
     ----------
-    gpus : int
-        The resource `gpu`; 0 is the CPU.
-    without_gpu : str
-        The resource of that name: 'stop' or 'cpu', where there is no GPU.
+    resources : mapping
+        Of the job: `gpu`, 0 for the CPU, which is the default, and `without_gpu`, 'stop' or 'cpu',
+        what to do where there is none.
 
     Yields
     ------
@@ -35,7 +35,8 @@ def training_device(gpus: int, without_gpu: str) -> Iterator[torch.device]:
     ValueError, RuntimeError, OSError
         See `devices.reserve` and `choose_device`.
     """
-    with reserve(gpus, without_gpu) as names:
+    without_gpu = resources.get("without_gpu", "stop")
+    with reserve(resources.get("gpu", 0), without_gpu) as names:
         device = choose_device(len(names), without_gpu)
         logger.info("training on %s", device_name(device))
         note(device=device_name(device))

@@ -173,15 +173,15 @@ def _blank(column: pd.Series) -> bool:
     return len(column) > 0 and bool(column.isna().all() or (column.astype(str) == "").all())
 
 
-def decimals(half_width: float, digits: int = 2) -> int:
-    """Return the decimals at which a number's uncertainty shows `digits` significant digits.
+def decimals(half_width: float) -> int:
+    """Return the decimals at which a number's uncertainty shows two significant digits.
 
     >>> [decimals(half_width) for half_width in (0.00042, 3.1, 250.0)]
     [5, 1, 0]
     """
     if not math.isfinite(half_width) or half_width <= 0:
         return 4
-    return min(max(0, digits - 1 - math.floor(math.log10(half_width))), MOST_DECIMALS)
+    return min(max(0, 1 - math.floor(math.log10(half_width))), MOST_DECIMALS)
 
 
 def fixed(value: float, places: int) -> str:
