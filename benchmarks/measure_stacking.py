@@ -10,9 +10,11 @@ bootstrap intervals.
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import torch
 from markdown_tables import header, row
 
@@ -37,11 +39,10 @@ OTHERS = {
 def rows():
     """Return all development rows as one part."""
     parts = [read_part(DEVELOPMENT, 0, name) for name in ("train", "validation", "calibration")]
-    pooled = parts[0]
-    for name in ("features", "zspec", "row_id", "group", "reference_mag"):
-        joined = np.concatenate([getattr(part, name) for part in parts])
-        object.__setattr__(pooled, name, joined)
-    return pooled
+    names = ("features", "zspec", "row_id", "reference_mag")
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    groups = pa.chunked_array([chunk for part in parts for chunk in part.group_key.chunks])
+    return replace(parts[0], **joined, group_key=groups, spec_class=None)
 
 
 def out_of_fold(part, fold):

@@ -41,9 +41,8 @@ def predictions(sample: str, split: str, seeds: list[int]) -> Iterator[pd.DataFr
         test = read_part(RESULTS / sample / "split" / split / str(seed) / "test.parquet", 0, "test")
         about = {"row_id": test.row_id, "class": test.spec_class, "seed": seed}
         for name, method in MODELS.items():
-            model = open_folder(RESULTS / sample / "regress" / split / name / str(seed)).load_model(
-                0
-            )
+            folder = RESULTS / sample / "regress" / split / name / str(seed)
+            model = open_folder(folder).load_model(0)
             pdf = model.predict_pdf(test.features)
             yield judged(pdf, test.zspec, method, about)
             if isinstance(model, ByClass):
