@@ -94,10 +94,8 @@ def test_every_imported_package_is_a_direct_dependency(folder):
     known = {MODULE_NAMES.get(name, name.replace("-", "_")) for name in direct()}
     known |= {"pydantic_core"}  # half of pydantic, of the version that it pins itself
     known |= {"sdssflow", "skyserver_standin", "tests", *sys.stdlib_module_names}
-    known |= {
-        path.stem for name in ("scripts", "benchmarks") for path in (ROOT / name).glob("*.py")
-    }
-    known |= {path.stem for path in (ROOT / "tests").rglob("*.py")}
+    known |= {path.stem for path in (ROOT / "scripts").glob("*.py")}
+    known |= {path.stem for name in ("benchmarks", "tests") for path in (ROOT / name).rglob("*.py")}
     for path in (ROOT / "benchmarks/peers").glob("requirements*.txt"):  # of other environments
         known |= set(re.findall(r"^[a-z0-9_]+", path.read_text(), re.MULTILINE))
     for path in (ROOT / folder).rglob("*.py"):
