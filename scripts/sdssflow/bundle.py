@@ -34,8 +34,8 @@ from sdssflow.estimate.tables import as_frame, as_table
 from sdssflow.files import file_digest, read_bounded
 from sdssflow.models.folders import ModelFolder, open_folder
 from sdssflow.prepare.columns import described
-from sdssflow.prepare.extinction import CORRECTED
-from sdssflow.prepare.feature_columns import missing_bands
+from sdssflow.prepare.extinction import CORRECTED, extinction_to_subtract
+from sdssflow.prepare.feature_columns import ALL_BANDS, Feature, missing_bands
 from sdssflow.prepare.features import Measured, measured_features
 from sdssflow.tables import metadata
 
@@ -189,7 +189,8 @@ class Bundle:
         Returns
         -------
         dict of str to (n,) array
-            `missing_bands`, text, the bands without a magnitude among those needed. Of a
+            `missing_bands`, text, the bands without a magnitude, or without the extinction to
+            correct it, among those needed. Of a
             classifier, `class_code` (uint8, index in `CLASSES`), the probability of each class
             (float64) and `class_set_code` (uint8, bits by `CLASSES`), the classes that hold the
             true one with a probability of 0.9 (`classify.decisions`). Of a regressor, what
@@ -218,7 +219,8 @@ class Bundle:
         found = self.model.columns(features[usable], magnitude[usable], threads, **more)
         every = usable.all()
         return {
-            "missing_bands": missing_bands(catalogue, self.manifest.columns),
+            "missing_bands": missing_bands(catalogue, self.manifest.columns)
+            | self._without_extinction(catalogue, measured),
             **{name: v if every else _spread(v, usable) for name, v in found.items()},
         }
 
@@ -240,6 +242,16 @@ class Bundle:
                 f"{', '.join(measured.features)}"
             )
         return measured
+
+    def _without_extinction(self, catalogue: pa.Table, measured: Measured) -> np.ndarray:
+        """Return (n,) uint16 as `missing_bands` does: bands whose extinction is not known."""
+        extinction, _ = extinction_to_subtract(catalogue, self.recipe_for(catalogue))
+        made = [Feature.named(name) for name in measured.features]
+        dereddened = {b for its in made if its.kind in ("magnitude", "color") for b in its.bands}
+        found = np.zeros(catalogue.num_rows, np.uint16)
+        for band in dereddened & {*BANDS}:
+            found |= np.isnan(extinction[band]).astype(np.uint16) << ALL_BANDS.index(band)
+        return found
 
     def recipe_for(self, catalogue: pa.Table) -> Features:
         """Return the recipe of the features for a catalogue; refuse what differs from training."""

@@ -161,6 +161,19 @@ def test_what_is_missing_is_flagged_and_gets_no_number(objects, models):
     check_gone(table, pa.array([-9999.0, 17.0, np.inf, 17.0], pa.float32()), models)
 
 
+def test_a_band_without_its_extinction_is_flagged(objects, models):
+    table = without_truth(objects.slice(0, 4))
+    gone = pa.array([None, 0.1, -9999.0, 0.1], pa.float32())
+    alone = table.drop_columns([f"extinction_{band}" for band in "ugiz"])
+    for model in models:
+        for given, name, bands in ((table, "extinction_u", "u"), (alone, "extinction_r", "ugriz")):
+            changed = given.set_column(given.column_names.index(name), name, gone)
+            found = model.estimate(changed, extinction_applied=False)
+            assert found["missing_bands"].to_pylist() == [bands, "", bands, ""]
+            corrected = model.estimate(changed, extinction_applied=True)
+            assert set(corrected["missing_bands"].to_pylist()) == {""}
+
+
 @pytest.mark.parametrize("kind", [pa.string(), pa.decimal128(9, 4), pa.float64()])
 def test_what_is_missing_is_found_whatever_the_type_of_a_column(objects, models, kind):
     table = without_truth(objects.slice(0, 4))

@@ -16,8 +16,9 @@ from sdssflow.configuration.targets import AppliedModel, ClassPriors, Target
 from sdssflow.estimate import gathering, repeats, streaming
 from sdssflow.estimate.classes import with_priors
 from sdssflow.estimate.partitions import Partition, partitions
+from sdssflow.estimate.summary import Sky
 from sdssflow.redshift_pdf.qp_files import read_pdfs
-from sdssflow.tables import content_digest, metadata, read_schema
+from sdssflow.tables import content_digest, metadata, read_schema, write_parquet
 from tests.estimate.conftest import sky, without_truth
 from tests.estimate.test_bundle import same
 from tests.jobs import run as run_script
@@ -371,6 +372,17 @@ def test_the_sky_adds_up(tmp_path, given, file, classes, redshifts):
     assert content_digest(whole.select(["cell", "objects", "zphot_median"])) == content_digest(
         found.select(["cell", "objects", "zphot_median"])
     )
+
+
+def test_objects_without_probabilities_make_no_cell_poorer_in_stars(tmp_path):
+    sky = Sky()
+    positions = pa.table({"ra": [10.0, 10.0, 10.0, 200.0], "dec": [20.0, 20.0, 20.0, -5.0]})
+    stars = np.array([0.8, np.nan, 0.6, np.nan])
+    sky.add(positions, {"class_code": np.zeros(4, np.uint8), "probability_STAR": stars})
+    write_parquet(sky.table(), tmp_path / "sky.parquet")
+    found = gathering.sky_of([tmp_path / "sky.parquet"]).sort_by("objects")
+    assert found["objects"].to_pylist() == [1, 3]
+    np.testing.assert_allclose(found["stars"].to_numpy(), [np.nan, 0.7])
 
 
 def test_a_stage_that_fails_stops_the_others():

@@ -251,6 +251,14 @@ def of_curve(number, found, reasons=None):
     return check_numbers(numbers, {}, reasons or {}, curves, {})
 
 
+@pytest.mark.parametrize(("n", "words"), [(37, "19 test objects have"), (1, "1 test object has")])
+def test_a_bin_of_few_objects_has_no_verdict(n, words):
+    found = {("mgs", "published", "linear"): predictions(n)}
+    table = of_curve(curve(0.01, -0.02), found)
+    assert table["verdict"].tolist() == [NOT_RUN, NOT_RUN]
+    assert table["because"][0] == f"{words} a zspec of 0 to 0.1, fewer than 20"
+
+
 def test_a_curve_is_compared_bin_by_bin():
     key = ("mgs", "published", "linear")
     table = of_curve(curve(0.01, -0.02, 0.0), {key: predictions()})

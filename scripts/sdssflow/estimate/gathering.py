@@ -102,8 +102,8 @@ WORDS = {
 def sky_of(paths: Iterable[str | Path]) -> pa.Table:
     """Return ``cell, objects, stars, width, zphot_median`` of the target.
 
-    `stars` is the mean probability to be a star, `width` the mean of half the 68 % interval over
-    1 + zphot; NaN where no object has p(z).
+    `stars` is the mean probability to be a star, NaN where no object has one; `width` the mean of
+    half the 68 % interval over 1 + zphot, NaN where no object has p(z).
     """
     table = pa.concat_tables(read_parquet(path) for path in paths)
     cells, place = np.unique(table["cell"].to_numpy(), return_inverse=True)
@@ -114,14 +114,15 @@ def sky_of(paths: Iterable[str | Path]) -> pa.Table:
     zphot = np.zeros((len(cells), Z_BINS), np.int64)
     for chunk, rows in zip(table["zphot"].chunks, _rows_of(table["zphot"], place), strict=True):
         np.add.at(zphot, rows, chunk.values.to_numpy().reshape(-1, Z_BINS)[: len(rows)])
-    objects, with_zphot = summed("objects"), zphot.sum(axis=1)
+    objects, classified = (summed(name) for name in ("objects", "classified"))
+    with_zphot = zphot.sum(axis=1)
     half = np.argmax(np.cumsum(zphot, axis=1) * 2 >= np.maximum(with_zphot, 1)[:, None], axis=1)
     with np.errstate(invalid="ignore"):
         return pa.table(
             {
                 "cell": cells,
                 "objects": objects.astype(np.int64),
-                "stars": summed("stars") / objects,
+                "stars": np.where(classified, summed("stars"), np.nan) / classified,
                 "width": np.where(with_zphot, summed("width"), np.nan) / with_zphot,
                 "zphot_median": np.where(with_zphot, (half + 0.5) * Z_STEP, np.nan),
             }

@@ -111,7 +111,8 @@ class Sky:
 
     def __init__(self) -> None:
         self.objects = np.zeros(CELLS, np.int64)
-        self.stars = np.zeros(CELLS)  # sum of the probability to be a star
+        self.classified = np.zeros(CELLS, np.int64)
+        self.stars = np.zeros(CELLS)  # sum of their probabilities to be a star
         self.width = np.zeros(CELLS)  # sum of half the 68 % interval over 1 + zphot
         self.zphot = np.zeros((CELLS, Z_BINS), np.int32)
 
@@ -127,8 +128,10 @@ class Sky:
         )
         self.objects += np.bincount(cells, minlength=CELLS)
         if "class_code" in columns:
-            stars = np.nan_to_num(columns["probability_STAR"][known])
-            self.stars += np.bincount(cells, stars, CELLS)
+            stars = columns["probability_STAR"][known]
+            has = np.isfinite(stars)
+            self.classified += np.bincount(cells[has], minlength=CELLS)
+            self.stars += np.bincount(cells[has], stars[has], CELLS)
         if "zphot" in columns:
             zphot, low, high = (columns[n][known] for n in ("zphot", "z_low_68", "z_high_68"))
             has = np.isfinite(zphot)
@@ -146,6 +149,7 @@ class Sky:
             {
                 "cell": cells,
                 "objects": self.objects[cells],
+                "classified": self.classified[cells],
                 "stars": self.stars[cells],
                 "width": self.width[cells],
                 "zphot": pa.ListArray.from_arrays(ends, self.zphot[cells].ravel()),

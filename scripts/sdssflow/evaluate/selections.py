@@ -65,8 +65,8 @@ def binned_scores(
 ) -> Iterator[Ours]:
     """Yield a score, its interval and the digest of the test rows for each bin of zspec.
 
-    Mean over seeds; a bin holds its lower edge and not its upper one. A sentence where a bin has no
-    test object. That there is no such metric is a ValueError.
+    Mean over seeds; a bin holds its lower edge and not its upper one. A sentence where a bin has
+    fewer than `FEWEST_IN_BIN` test objects. That there is no such metric is a ValueError.
     """
     named = (redshift_metric(metric, convention),)
     digest = combined_digest(predictions.test_digests)
@@ -80,10 +80,15 @@ def binned_scores(
             if inside.any():
                 drawn = counts[seed][:, inside]
                 scores.append(score(columns, drawn, named, epsilon=math.nan))
+        where = f"a zspec of {low:.4g} to {high:.4g}"
         if not scores:
-            yield f"no test object has a zspec of {low:.4g} to {high:.4g}"
+            yield f"no test object has {where}"
             continue
         mean = mean_over_seeds(scores)
+        if (n := int(mean.n[0])) < FEWEST_IN_BIN:  # one alone has an interval without width
+            objects = "test object has" if n == 1 else "test objects have"
+            yield f"{n} {objects} {where}, fewer than {FEWEST_IN_BIN}"
+            continue
         lower, upper = interval(mean.replicates[:, 0], bootstrap.level)
         yield float(mean.values[0]), float(lower), float(upper), digest
 

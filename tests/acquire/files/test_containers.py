@@ -59,6 +59,23 @@ def test_cut_and_changed_ones_are_refused(packing, kind, plain, tmp_path):
             catalogue(path)
 
 
+@pytest.mark.parametrize("packing", ["gz", "bz2", "xz", "zst", "lz4"])
+def test_all_of_several_packed_streams_is_read_and_none_is_passed_over(packing, plain, tmp_path):
+    raw, expected = plain
+    half = raw["csv"].index(b"\n", len(raw["csv"]) // 2) + 1
+    first, second = (PACKINGS[packing](part) for part in (raw["csv"][:half], raw["csv"][half:]))
+    path = tmp_path / "a.csv"
+    path.write_bytes(first + second)
+    assert content_digest(catalogue(path)) == expected
+    if packing in ("gz", "bz2", "xz"):
+        path.write_bytes(first + bytes(8) + second + bytes(100_000))
+        assert content_digest(catalogue(path)) == expected
+    for rest in (second[:1] + bytes([second[1] ^ 255]) + second[2:], b"no such stream"):
+        path.write_bytes(first + rest)
+        with pytest.raises(CatalogueError, match="can't be unpacked to the end"):
+            catalogue(path)
+
+
 @pytest.mark.parametrize("packing", ["gz", "bz2", "xz", "zst", "lz4", "zip", "tar.gz", "gz twice"])
 @pytest.mark.parametrize("kind", ["csv", "fits"])
 def test_bombs_meet_the_limit(packing, kind, plain, tmp_path, monkeypatch):

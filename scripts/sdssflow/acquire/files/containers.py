@@ -229,6 +229,39 @@ class _Unpacked(io.RawIOBase):
         super().close()
 
 
+class _Streams:
+    """Packed streams one after the other, with zeros between them.
+
+    Python's own readers of bzip2 and xz end at what is no such stream: all that follows a damaged
+    one would be missing.
+    """
+
+    def __init__(self, stream: BinaryIO, decompressor: Callable[[], Any]) -> None:
+        self._stream, self._new = stream, decompressor
+        self._current = decompressor()
+
+    def read(self, size: int) -> bytes:
+        """Return at least one byte and at most `size`; none at the end."""
+        found = b""
+        while not found:
+            packed = self._current.unused_data if self._current.eof else b""
+            if self._current.eof or self._current.needs_input:
+                packed = packed or self._stream.read(HEAD)
+            if self._current.eof:
+                while packed and not (packed := packed.lstrip(b"\0")):
+                    packed = self._stream.read(HEAD)
+                if not packed:
+                    break
+                self._current = self._new()
+            elif self._current.needs_input and not packed:
+                raise EOFError("it ends before its end mark")
+            found = self._current.decompress(packed, size)
+        return found
+
+    def close(self) -> None:
+        self._stream.close()
+
+
 def open_content(path: str) -> io.BufferedReader[Any]:
     """Open a file, of which `HEAD` bytes can be peeked at; it is unpacked while it is read.
 
@@ -338,8 +371,8 @@ def _spooled(path: str, stream: BinaryIO) -> tuple[Any, Callable[[], float]]:
 ARCHIVES = ("zip", "tar")
 OPENERS: dict[str, Callable[[str, BinaryIO], Any]] = {
     "gzip": lambda path, stream: gzip.GzipFile(fileobj=stream),
-    "bzip2": lambda path, stream: bz2.BZ2File(stream),
-    "xz": lambda path, stream: lzma.LZMAFile(stream),  # noqa: SIM115
+    "bzip2": lambda path, stream: _Streams(stream, bz2.BZ2Decompressor),
+    "xz": lambda path, stream: _Streams(stream, lzma.LZMADecompressor),
     "zstd": lambda path, stream: pa.CompressedInputStream(pa.PythonFile(stream, "r"), "zstd"),
     "lz4": lambda path, stream: pa.CompressedInputStream(pa.PythonFile(stream, "r"), "lz4"),
     "zip": _member_of_zip,
