@@ -4,7 +4,7 @@
 @functools.cache
 def published():
     """What check_published needs, as JSON texts and paths; read only where that rule is asked."""
-    from sdssflow.configuration import published as entries
+    from sdssflow.configuration import comparisons as entries
 
     try:
         numbers = entries.load_published()

@@ -20,6 +20,7 @@ def test_a_draft_is_a_sample_whose_table_is_read(file, tmp_path, monkeypatch, ca
     assert command.main(["new", "sample", "mine", file, "--extinction", "raw"]) == 0
     sample = load_sample("config/samples/mine.yaml")
     assert sample.tasks == ["regress", "classify"]
+    assert "by_class" in sample.regressors and "ensemble" not in sample.regressors  # of stars too
     cuts = ["complete_photometry", "nonzero_redshift", "unique_objects"]
     assert [cut.cut for cut in sample.cuts] == cuts
     catalogue, _ = read_catalogue(file, sample.source, "mine")

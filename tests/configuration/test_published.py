@@ -9,14 +9,14 @@ import yaml
 from snakemake.utils import update_config
 
 from sdssflow.configuration import classifiers, regressors
-from sdssflow.configuration.loading import ConfigurationError, load_run, load_sample, load_samples
-from sdssflow.configuration.published import (
+from sdssflow.configuration.comparisons import (
     CONFIGURATIONS,
-    PublishedNumber,
     load_published,
     reasons_not_run,
     score_tables,
 )
+from sdssflow.configuration.loading import ConfigurationError, load_run, load_sample, load_samples
+from sdssflow.configuration.published import PublishedNumber
 from sdssflow.evaluate import class_metrics, paper_metrics, redshift_metrics
 
 ROOT = Path(__file__).parents[2]

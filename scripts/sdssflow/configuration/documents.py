@@ -24,7 +24,8 @@ from typing import Any
 
 import yaml
 
-from sdssflow.configuration.published import DEFINITIONS, PublishedNumber, definitions
+from sdssflow.configuration.comparisons import DEFINITIONS, definitions
+from sdssflow.configuration.published import PublishedNumber
 from sdssflow.configuration.renames import old_names
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample

@@ -7,46 +7,14 @@ comparison with our own runs either how far apart the two may be, or why they ca
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sdssflow.configuration.loading import (
-    DEFAULT,
-    ConfigurationError,
-    load_layers,
-    load_sample,
-    load_section,
-    read_layers,
-)
-from sdssflow.configuration.reading import read_document
-from sdssflow.configuration.run import RunConfiguration
-from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.section import Name, Section, Text
-from sdssflow.project import PROJECT, shipped
 
 Count = Annotated[int, Field(ge=1)]
-FOLDER = "config/published"
-SAMPLES = "config/samples"
-DEFINITIONS = "config/locked/definitions.yaml"
-DEFINING = {"source", "cuts", "features", "splits"}
-PLACES = {"path", "url", "mirrors", "largest_mb"}
-MODELS = {"classify": "classifiers", "regress": "regressors"}
-REASONS = {
-    "skyserver": "needs a download from SDSS",
-    "url": "needs a download of a public file",
-    "file": "its rows do not come with the project",
-}
-CONFIGURATIONS = (
-    "config/published_public.yaml",
-    "config/published.yaml",
-    "config/published_development.yaml",
-)
 
 
 class Citation(Section):
@@ -303,129 +271,3 @@ class PublishedNumber(Section):
             if names.count(name) > 1:
                 raise ValueError(f"comparisons: {'/'.join(name[:3])} stands there twice")
         return self
-
-
-def load_published(folder: str | Path = FOLDER) -> dict[str, PublishedNumber]:
-    """Read all published numbers of a folder, by the names of their files.
-
-    ConfigurationError if there is none or a file is not valid.
-    """
-    paths = sorted(shipped(folder).glob("*.yaml"))
-    if not paths:
-        raise ConfigurationError(f"{folder}: no published number there, no file NAME.yaml")
-    return {path.stem: load_section(PublishedNumber, path) for path in paths}
-
-
-def score_tables(
-    numbers: Mapping[str, PublishedNumber], samples: Mapping[str, Sample]
-) -> list[tuple[str, str, str]]:
-    """List sample, task and split of the score tables of a run that numbers are compared with."""
-    wanted = {
-        (each.sample, number.task, each.split)
-        for number in numbers.values()
-        for each in number.comparisons
-    }
-    return sorted(
-        (name, task, split)
-        for name, task, split in wanted
-        if name in samples and task in samples[name].tasks and split in samples[name].splits
-    )
-
-
-def predicting_models(
-    numbers: Mapping[str, PublishedNumber], models: Mapping[tuple[str, str], Sequence[str]]
-) -> list[tuple[str, str, str]]:
-    """List sample, split and model whose predictions are needed: for curves and selections.
-
-    `models` are those that a run trains for redshifts, by sample and split.
-    """
-    wanted = {
-        each.place
-        for number in numbers.values()
-        for each in number.comparisons
-        if number.curve or each.selection
-    }
-    return sorted(its for its in wanted if its[2] in models.get(its[:2], ()))
-
-
-def _digest(content: dict[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _sample_digest(path: Path) -> str:
-    """Return a digest of what defines rows, features and splits of a sample."""
-    content = load_sample(path).model_dump(mode="json", include=DEFINING)
-    if content["source"].get("sha256"):  # it says which file, wherever that lies
-        content["source"] = {k: v for k, v in content["source"].items() if k not in PLACES}
-    return _digest(content)
-
-
-def definitions() -> dict[str, Any]:
-    """Return digests of the samples and models that the project's entries are compared with.
-
-    `samples` by name; `models` by task and name, one digest for each way in which a configuration
-    of the project sets them.
-    """
-    layers = [[], *([PROJECT / its] for its in CONFIGURATIONS)]
-    runs = [load_layers(read_layers([PROJECT / DEFAULT, *its])) for its in layers]
-    compared = {
-        (number.task, each.sample, each.model)
-        for number in load_published(PROJECT / FOLDER).values()
-        for each in number.comparisons
-    }
-    samples = {name: PROJECT / SAMPLES / f"{name}.yaml" for _, name, _ in compared}
-    models: dict[str, set[str]] = {}
-    for task, _, name in compared:
-        settings = [getattr(run, MODELS[task]).get(name) for run in runs]
-        models[f"{task}/{name}"] = {_digest(its.model_dump(mode="json")) for its in settings if its}
-    return {
-        "samples": {name: _sample_digest(path) for name, path in samples.items()},
-        "models": {name: sorted(digests) for name, digests in models.items()},
-    }
-
-
-def reasons_not_run(
-    numbers: Mapping[str, PublishedNumber],
-    run: RunConfiguration,
-    configurations: Sequence[str | Path] = CONFIGURATIONS,
-) -> dict[str, str]:
-    """Say of each sample that entries name and the run does not why not, and what to do.
-
-    The run's own sample of such a name is another one if its rows, features or splits are defined
-    otherwise than in the project: entries state what they compare with. A model that is set
-    otherwise is compared, and that is said under its task and name, ``regress/forest``.
-    `configurations` are the files that come with the project and run such samples. An entry that
-    names a sample that is not defined is a ConfigurationError.
-    """
-    elsewhere = {
-        name: file
-        for file in reversed(configurations)
-        for name in read_document(shipped(file)).content["samples"]
-    }
-    asked = {each.sample: name for name, number in numbers.items() for each in number.comparisons}
-    reasons, known = {}, read_document(PROJECT / DEFINITIONS).content
-    for sample in sorted(asked.keys() & set(run.samples)):
-        own = shipped(Path(run.sample_folder) / f"{sample}.yaml")
-        ours = known["samples"].get(sample)
-        if ours and own.is_file() and _sample_digest(own) != ours:
-            reasons[sample] = (
-                f"{own} defines other rows, features or splits than the project does; "
-                "give your sample another name"
-            )
-    for place, digests in known["models"].items():
-        task, _, name = place.partition("/")
-        settings = getattr(run, MODELS[task]).get(name)
-        if settings and _digest(settings.model_dump(mode="json")) not in digests:
-            reasons[place] = f"this run sets {name!r} otherwise than the project"
-    for sample in sorted(asked.keys() - set(run.samples)):
-        paths = [shipped(Path(it) / f"{sample}.yaml") for it in (run.sample_folder, SAMPLES)]
-        try:
-            path = next((path for path in paths if path.is_file()), paths[-1])
-            kind = load_sample(path).source.kind
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{FOLDER}/{asked[sample]}.yaml: {error}") from None
-        reasons[sample] = REASONS.get(kind, "not in this configuration")
-        if sample in elsewhere:
-            reasons[sample] += f": snakemake published --configfile {elsewhere[sample]}"
-    return reasons
