@@ -84,6 +84,16 @@ def of_partitions(path):
     ]
 
 
+def pdf_files(wildcards):
+    """Input function: the files of qp of a target; nothing without them.
+
+    Of a job with an output that it does not know Snakemake compares no parameter: who needs its
+    other outputs asks for this one too.
+    """
+    asked = wildcards.target in WITH_PDF_FILES
+    return of_partitions("estimates/{partition}.hdf5")(wildcards) if asked else []
+
+
 def class_priors(wildcards):
     """Input function: the estimated mix of classes of a target; nothing without a classifier."""
     classifies = "classify" in ESTIMATED[wildcards.target].tasks

@@ -89,6 +89,7 @@ rule gather_estimates:
         estimates=of_partitions("estimates/{partition}.parquet"),
         summaries=of_partitions("partitions/{partition}.json"),
         skies=of_partitions("partitions/{partition}_sky.parquet"),
+        pdfs=pdf_files,
     output:
         partitions=reported("results/{target}/partitions.csv"),
         flow=reported("results/{target}/flow.csv"),
@@ -100,7 +101,6 @@ rule gather_estimates:
         paths=lambda wildcards: [
             part.path for part in PARTITIONS[wildcards.target].values()
         ],
-        with_pdf_files=lambda wildcards: wildcards.target in WITH_PDF_FILES,
     message:
         "Gathering the partitions of {wildcards.target}"
     script:

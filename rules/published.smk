@@ -1,36 +1,6 @@
 # evaluate: our scores beside published numbers
 
 
-@functools.cache
-def published():
-    """What check_published needs, as JSON texts and paths; read only where that rule is asked."""
-    from sdssflow.configuration import comparisons as entries
-
-    try:
-        numbers = entries.load_published()
-        reasons = entries.reasons_not_run(numbers, RUN)
-    except loading.ConfigurationError as error:
-        failures.refuse(error, failures.MISTAKEN)
-    tables = entries.score_tables(numbers, SAMPLES)
-    trained = {
-        (name, split): models_of(name)
-        for name, task, split in PARTS
-        if task == "regress"
-    }
-    predicting = entries.predicting_models(numbers, trained)
-    return {
-        "predicting": json.dumps(predicting),
-        "predictions": [
-            f"results/{sample}/regress/{split}/{model}/predictions.parquet"
-            for sample, split, model in predicting
-        ],
-        "numbers": definitions(numbers),
-        "tables": json.dumps(tables),
-        "reasons": json.dumps(reasons, sort_keys=True),
-        "scores": [f"results/{'/'.join(table)}/scores.csv" for table in tables],
-    }
-
-
 rule check_published:
     input:
         scores=lambda wildcards: published()["scores"],

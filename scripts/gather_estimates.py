@@ -6,6 +6,7 @@ objects of the target and no others.
 Inputs
 ------
 estimates, summaries, skies : of all partitions, in their order
+pdfs : files of qp, if the target has them
 
 Outputs
 -------
@@ -17,7 +18,6 @@ Params
 ------
 partitions : names of the partitions
 paths : what each reads
-with_pdf_files : whether each has a file of qp
 
 Resources
 ---------
@@ -46,7 +46,8 @@ def main(snakemake):
     write_csv(flow_of(summaries), output.flow)
     write_parquet(sky_of(snakemake.input.skies), output.sky)
     folder = Path(snakemake.input.estimates[0]).parent
-    for path in left_over(folder, params.partitions, params.with_pdf_files):
+    kept = [*snakemake.input.estimates, *snakemake.input.pdfs]
+    for path in left_over(folder, kept):
         logger.info("removing %s: the target has no such partition or file any more", path)
         path.unlink()
     logger.info("%d of %d partitions", (listed["refused"] == "").sum(), len(listed))

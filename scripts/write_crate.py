@@ -24,19 +24,20 @@ workflow : folder
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from sdssflow.files import write_json
 from sdssflow.logs import logger, run
-from sdssflow.project import PROJECT
 from sdssflow.provenance.crate import build_crate, check
 from sdssflow.provenance.lineage import walk_back
 from sdssflow.provenance.workflow_copy import copy_workflow
 
 
 def main(snakemake: Any) -> None:
+    root = Path(snakemake.scriptdir).parent
     report = str(snakemake.input.report)
     lineage = walk_back(report, *map(str, snakemake.input.estimates))
     check(lineage)
@@ -44,14 +45,14 @@ def main(snakemake: Any) -> None:
         logger.warning("%s: no record says how it was made; the crate can't either", path)
     used = {name: json.loads(snakemake.params[name]) for name in ("run", "samples", "targets")}
     copied = copy_workflow(
-        PROJECT,
+        root,
         snakemake.output.workflow,
         snakemake.params.configuration,
         json.dumps(used, indent=2, sort_keys=True) + "\n",
     )
-    citation = PROJECT / "CITATION.cff"
+    citation = root / "CITATION.cff"
     about = yaml.safe_load(citation.read_text(encoding="utf-8")) if citation.is_file() else {}
-    write_json(snakemake.output.crate, build_crate(lineage, report, PROJECT, copied, about))
+    write_json(snakemake.output.crate, build_crate(lineage, report, root, copied, about))
     logger.info("%d jobs, %d sources", len(lineage.records), len(lineage.sources))
 
 

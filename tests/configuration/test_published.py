@@ -201,6 +201,19 @@ def test_a_mistake_in_an_entry_is_named(tmp_path, changes, message):
     assert "entry.yaml" in str(error.value)
 
 
+def test_entries_of_the_user_stand_beside_those_of_the_project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "config/published"
+    folder.mkdir(parents=True)
+    name = min(NUMBERS)
+    text = (ROOT / f"config/published/{name}.yaml").read_text()
+    (folder / "mine.yaml").write_text(text)
+    assert set(load_published()) == {*NUMBERS, "mine"}
+    (folder / "other.yml").write_text(text)
+    with pytest.raises(ConfigurationError, match="other.yml has to end in .yaml"):
+        load_published()
+
+
 def test_a_folder_without_entries_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="no published number"):
         load_published(tmp_path)

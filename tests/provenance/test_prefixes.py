@@ -21,6 +21,7 @@ def job(prefix, results="results", logs="logs"):
         input=InputFiles(fromdict={"table": inputs[0], "template": inputs[1]}),
         output=OutputFiles(fromdict=output),
         log=Log(toclone=[f"{prefix}{logs}/x/mgs.log"]),
+        scriptdir="../project/scripts",
         params=Params(fromdict={"source_files": [*SOURCES], "path": "data/mine.csv"}),
     )
 
@@ -54,6 +55,7 @@ def test_paths_are_those_of_a_run_in_the_folder_of_the_prefix(folder, prefix, pl
     assert its.log[0] == "logs/x/mgs.log"
     assert its.params.source_files == [*sources, "/archive/all.fits"]
     assert its.params.path == "data/mine.csv"
+    assert its.scriptdir == str(folder / "project/scripts")
 
 
 def test_an_absolute_prefix_leaves_absolute_paths_of_others(folder):

@@ -43,12 +43,17 @@ CONFIGURATIONS = (
 def load_published(folder: str | Path = FOLDER) -> dict[str, PublishedNumber]:
     """Read all published numbers of a folder, by the names of their files.
 
+    What is not in the folder of the run is taken from the project, file by file.
     ConfigurationError if there is none or a file is not valid.
     """
-    paths = sorted(shipped(folder).glob("*.yaml"))
-    if not paths:
+    places = (PROJECT / folder, Path(folder))
+    files = {path.name: path for place in places for path in place.glob("*.[yY]*")}
+    if not files:
         raise ConfigurationError(f"{folder}: no published number there, no file NAME.yaml")
-    return {path.stem: load_section(PublishedNumber, path) for path in paths}
+    for path in files.values():
+        if path.suffix != ".yaml":
+            raise ConfigurationError(f"{path} has to end in .yaml: rename it to {path.stem}.yaml")
+    return {path.stem: load_section(PublishedNumber, path) for _, path in sorted(files.items())}
 
 
 def score_tables(

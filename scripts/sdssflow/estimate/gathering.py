@@ -134,13 +134,9 @@ def _rows_of(column: pa.ChunkedArray, place: np.ndarray) -> list[np.ndarray]:
     return np.split(place, np.cumsum([len(chunk) for chunk in column.chunks])[:-1])
 
 
-def left_over(folder: Path, partitions: Sequence[str], with_pdf_files: bool) -> list[Path]:
-    """Return the files of estimates in a folder that are of none of the partitions.
-
-    Without PDF files the target has no file of qp beside its tables.
-    """
-    endings = (".parquet", ".hdf5") if with_pdf_files else (".parquet",)
-    known = {f"{name}{ending}" for name in partitions for ending in endings}
+def left_over(folder: Path, kept: Iterable[str | Path]) -> list[Path]:
+    """Return the files of estimates in a folder that are none of those to be kept."""
+    known = {Path(path).name for path in kept}
     files = [path for path in folder.iterdir() if path.suffix in (".parquet", ".hdf5")]
     return sorted(path for path in files if path.name not in known and path.name[0] != ".")
 

@@ -36,5 +36,6 @@ def enter_prefix(snakemake: Any) -> str:
     for name in GIVEN:
         paths = snakemake.params.get(name, [])
         paths[:] = [seen(path) for path in paths]  # Snakemake hands out copies of `params`
+    snakemake.scriptdir = os.path.abspath(snakemake.scriptdir)  # noqa: PTH100
     os.chdir(folder)
     return prefix
