@@ -123,13 +123,16 @@ def _word_sum(stream: BinaryIO, size: int) -> int:
     return total
 
 
-def read_values(path: str, hdu: Any, name: str, rows: slice) -> np.ma.MaskedArray | np.ndarray:
-    """Return some rows of a column in true values, masked where the stored one means "none".
+def read_values(
+    path: str, hdu: Any, name: str, data: Any, first_row: int = 0
+) -> np.ma.MaskedArray | np.ndarray:
+    """Return a column of some rows in true values, masked where the stored one means "none".
 
-    They lie in the mapped file, as far as they are stored as they are.
+    `data` are the rows of the table, the first of which is `first_row` of the file. Values lie in
+    the mapped file, as far as they are stored as they are.
     """
     place = hdu.columns.names.index(name)
-    column, data = hdu.columns[place], hdu.data[rows]
+    column = hdu.columns[place]
     stored = data.view(np.ndarray)[data.dtype.names[place]]
     if stored.dtype.kind == "S":
         if hdu.header["XTENSION"].strip() == "BINTABLE" or str(column.format).startswith("A"):
@@ -146,7 +149,7 @@ def read_values(path: str, hdu: Any, name: str, rows: slice) -> np.ma.MaskedArra
                 "a logical value is neither T, F nor empty",
                 "Write the column as booleans or as 0 and 1.",
                 column=name,
-                row=(rows.start or 0) + int(np.argmax(other.reshape(len(other), -1).any(axis=1))),
+                row=first_row + int(np.argmax(other.reshape(len(other), -1).any(axis=1))),
             )
         return np.ma.array(stored == TRUE, mask=stored == NO_LOGICAL)
     if isinstance(column.null, int) and stored.dtype.kind in "iu" and values.ndim == stored.ndim:

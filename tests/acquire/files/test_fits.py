@@ -167,3 +167,12 @@ def test_numbers_of_an_ascii_table_are_null_where_blank_or_tnull(tmp_path):
     path.write_bytes(raw)
     plates = catalogue(path, columns=LABELLED | {"plate": "plate"})["plate"].to_pylist()
     assert plates == [1000, 1001, 1002, None, None, *range(1005, 1000 + ROWS)]
+
+
+def test_offsets_of_unsigned_numbers_may_be_written_with_a_point(tmp_path):
+    plates = np.arange(33_000, 33_000 + ROWS, dtype=np.uint16)
+    column = fits.Column("plate", "I", bzero=32768, array=plates)
+    path = table_with(tmp_path / "a.fits", column)
+    fits.setval(path, "TZERO7", value=32768.0, ext=1)
+    found = read_source(path, source(path, columns=LABELLED | {"plate": "plate"})).table
+    assert found["plate"].to_pylist() == plates.tolist()

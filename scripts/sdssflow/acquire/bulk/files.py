@@ -51,8 +51,9 @@ class BulkFile:
             block: Block = {}
             with fits_tables(self.path) as tables:
                 hdu = next(iter(tables.values()))
+                data = hdu.data[start : start + rows]
                 for name, its in self._spelt.items():
-                    values = read_values(self.path, hdu, its, slice(start, start + rows))
+                    values = read_values(self.path, hdu, its, data, start)
                     for k in self._needed[name]:
                         block[name, k] = _as_arrow(values if k is None else values[:, k])
             yield block

@@ -48,9 +48,10 @@ def _chosen(path: str, tables: dict[int, Any], table: str | int | None) -> int:
 
 def _described(path: str, tables: dict[int, Any], number: int, rows: slice) -> FileColumns:
     hdu = tables[number]
+    data = hdu.data[rows]
     return FileColumns(
         names=hdu.columns.names,
-        read=lambda name: read_values(path, hdu, name, rows),
+        read=lambda name: read_values(path, hdu, name, data, rows.start or 0),
         unit=lambda name: hdu.columns[hdu.columns.names.index(name)].unit,
         others=lambda: _others(tables, number),
         fold_case=True,
