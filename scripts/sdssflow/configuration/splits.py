@@ -48,7 +48,7 @@ class HoldoutSplit(Parted):
     kind: Literal["holdout"]
     """Draw test, calibration and validation; the rest is train."""
     group: Group = "object"
-    """What must not straddle two parts: an `object` with all its duplicates, a spectroscopic
+    """What must not be split across parts: an `object` with all its duplicates, a spectroscopic
     `plate`, or a `sky_cell` (HEALPix)."""
     nside: Nside = 32
     """HEALPix resolution of `sky_cell` (32: cells of 1.8 degrees)."""
@@ -64,11 +64,11 @@ class CrossValidationSplit(Parted):
     """Each object is tested once: for small samples."""
 
     kind: Literal["cross_validation"]
-    """Divide the sample into folds; each is test once."""
+    """Divide the sample into folds; each is tested once."""
     folds: Annotated[int, Field(ge=2)] = 5
     """Number of folds."""
     group: Group = "object"
-    """What must not straddle two parts."""
+    """What must not be split across parts."""
     nside: Nside = 32
     """HEALPix resolution of `sky_cell`."""
     validation: Fraction = 0.0
@@ -84,7 +84,7 @@ class WholeSample(Parted):
     """Nothing for test: what a model is trained on once more after it was evaluated."""
 
     group: Group = "object"
-    """What must not straddle two parts."""
+    """What must not be split across parts."""
     nside: Nside = 32
     """HEALPix resolution of `sky_cell`."""
     validation: Fraction
