@@ -1,4 +1,4 @@
-"""How archives are asked."""
+"""How archives are queried."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class RunConfiguration(Section):
     figures: Figures = Figures()
     """How figures look."""
     downloads: Downloads = Downloads()
-    """How archives are asked."""
+    """How archives are queried."""
     preload: bool = True
     """Whether the jobs of a run on one machine start from a process that has already loaded the
     packages: starting Python takes half of a run. Off on clusters. Nothing here changes a
