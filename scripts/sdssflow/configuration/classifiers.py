@@ -22,13 +22,13 @@ class Classifier(ModelSettings):
 
     usual: ClassVar[str] = "temperature"  # the calibration that `auto` has to beat
     calibration: Calibration = "auto"
-    """How probabilities are calibrated on the calibration part. `auto` is a temperature, of votes a
-    sigmoid, unless another of these methods has a log-loss, cross-validated there, that is lower by
-    more than twice its standard error."""
+    """How probabilities are calibrated on the calibration part. `auto` is a temperature (for votes,
+    a sigmoid), unless the cross-validated log-loss of another method there is lower by more than
+    twice its standard error."""
 
 
 class DummyClassifier(Classifier):
-    """Predicts the class frequencies: what knowing nothing gives."""
+    """Predicts the class frequencies: a baseline without information."""
 
     takes_missing = True
     kind: Literal["dummy"]
@@ -85,7 +85,7 @@ class RandomForestClassifier(Classifier):
     min_samples_leaf: PositiveInt = 2
     """Fewest objects in a leaf."""
     class_weight: Literal["none", "balanced"] = "none"
-    """`balanced`: the rarer a class, the more each of its objects counts as the trees grow."""
+    """`balanced`: objects are weighted by the inverse frequency of their class in training."""
     usual = "sigmoid"  # a temperature can't mend a vote of 0
 
 
@@ -94,7 +94,7 @@ class GradientBoostingClassifier(Classifier):
 
     takes_missing = True
     kind: Literal["gradient_boosting"]
-    """Boosted trees; they take missing values as they are."""
+    """Boosted trees; they accept missing values."""
     iterations: PositiveInt = 100
     """Number of boosting rounds (at most, if there is a validation part to stop on)."""
     learning_rate: PositiveFloat = 0.1
@@ -106,10 +106,10 @@ class GradientBoostingClassifier(Classifier):
 
 
 class PhotozBoosting(GradientBoostingClassifier):
-    """Boosted trees that see a photometric redshift beside the features.
+    """Boosted trees with a photometric redshift as an additional feature.
 
     After SHEEP (Cunha & Humphrey 2022, A&A 666, A87). The redshift is predicted from the same
-    features by boosted trees of the same size, out of fold where the classifier learns.
+    features by boosted trees of the same size, out of fold on the classifier's training objects.
     """
 
     program = "sdssflow.classify.photoz_boosting"
@@ -118,7 +118,8 @@ class PhotozBoosting(GradientBoostingClassifier):
     iterations: PositiveInt = 100
     """Number of boosting rounds (the classifier's: at most, if there is a validation part)."""
     folds: Annotated[int, Field(ge=2)] = 5
-    """Parts of the training part; the redshifts of each come from a regressor of the others."""
+    """Number of folds of the training part; the redshifts of each come from a regressor trained on
+    the others."""
 
 
 class NeuralNetworkClassifier(Classifier):
@@ -129,13 +130,13 @@ class NeuralNetworkClassifier(Classifier):
     hidden: Annotated[list[PositiveInt], Field(min_length=1)] = [64, 64]
     """Units of the hidden layers."""
     members: PositiveInt = 3
-    """Networks from different starts whose probabilities are averaged."""
+    """Number of networks with different initial weights, whose probabilities are averaged."""
     alpha: Annotated[float, Field(ge=0)] = 1e-3
     """Strength of the L2 penalty."""
     learning_rate: PositiveFloat = 5e-3
     """Step of the optimiser (Adam)."""
     max_epochs: PositiveInt = 60
-    """Most passes over the training part."""
+    """Maximum number of passes over the training part."""
 
 
 class NetworkEnsembleClassifier(Classifier):
@@ -143,9 +144,9 @@ class NetworkEnsembleClassifier(Classifier):
 
     program = "sdssflow.classify.network_ensembles"
     kind: Literal["network_ensemble"]
-    """Ensemble of networks, by the program of the redshifts' mixture_ensemble."""
+    """Ensemble of networks, with the code of the regressor mixture_ensemble."""
     members: PositiveInt = 10
-    """Number of networks, each with its own seed, order of the rows and early stopping."""
+    """Number of networks, each with its own seed, row order and early stopping."""
     hidden: Annotated[list[PositiveInt], Field(min_length=1)] = [32, 32, 32]
     """Units of the hidden layers."""
     activation: Literal["tanh", "silu"] = "tanh"
@@ -155,13 +156,13 @@ class NetworkEnsembleClassifier(Classifier):
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     """Decoupled weight decay (AdamW)."""
     max_epochs: PositiveInt = 120
-    """Most passes over the training part."""
+    """Maximum number of passes over the training part."""
     patience: PositiveInt = 40
     """Epochs that are worse than the best by more than their standard error before a member
     stops."""
     blocks: Annotated[int, Field(ge=0)] = 20
-    """Train and validation part together are cut in this many blocks, and each member is stopped
-    on a block of its own and learns from the others; 0: all are stopped on the validation part."""
+    """The train and validation parts together are cut into this many blocks; each member is stopped
+    on its own block and learns from the others; 0: all are stopped on the validation part."""
 
 
 class SoftVote(Classifier):

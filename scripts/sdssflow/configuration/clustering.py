@@ -13,21 +13,21 @@ NOISE = -1  # the label of objects in no group
 
 
 class Outliers(Section):
-    """How strange objects are looked for."""
+    """Settings of the search for unusual objects."""
 
     shown: Annotated[int, Field(ge=1, le=100)] = 12
     """How many of them are listed."""
     trees: Annotated[int, Field(ge=10, le=2000)] = 100
     """Trees of the isolation forest."""
     neighbours: Annotated[int, Field(ge=1, le=100)] = 5
-    """The density at an object is that within the distance to so many others."""
+    """Number of neighbours whose distance defines the density at an object."""
     reference: Annotated[int, Field(ge=100)] = 2000
-    """Among at most so many objects, drawn by the seed, are these others looked for."""
+    """The others are searched for among at most this many objects, drawn with the seed."""
     variance: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    """Principal components that hold this fraction of the variance have to reconstruct an
-    object."""
+    """Objects are reconstructed from the principal components with this fraction of the
+    variance."""
     max_objects: Annotated[int, Field(ge=100)] = 50_000
-    """At most this many objects are looked at, chosen by a seeded draw."""
+    """At most this many objects are used, chosen by a seeded draw."""
 
 
 class Clustering(Section):

@@ -19,9 +19,9 @@ class CompletePhotometry(Section):
     cut: Literal["complete_photometry"]
     """All five bands present."""
     magnitudes: SomeDifferent[Magnitudes] = ["model"]
-    """Which magnitudes have to be present."""
+    """Which magnitudes are required."""
     errors: bool = False
-    """Whether the magnitude errors have to be present too."""
+    """Whether the magnitude errors are required too."""
 
 
 class CompleteColumns(Section):
@@ -62,7 +62,7 @@ class MagnitudeError(Section):
 
 
 class ColorRange(Section):
-    """Keep objects whose four adjacent colours all lie in a range: removes broken photometry."""
+    """Keep objects whose four adjacent colours all lie in a range: removes bad photometry."""
 
     cut: Literal["color_range"]
     """Colours within limits."""

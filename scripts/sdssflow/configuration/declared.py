@@ -17,16 +17,16 @@ from sdssflow.configuration.section import Name, Section, Text
 
 
 class Declared(Section):
-    """A column of numbers: what they are, and what it says where one is missing."""
+    """A numeric column: its meaning, and what a missing value means."""
 
     unit: str = ""
     """Unit; by default it is a plain number."""
     minimum: float | None = None
-    """Smallest number that can be; what lies below becomes missing and is counted."""
+    """Smallest possible number; smaller ones become missing and are counted."""
     maximum: float | None = None
-    """Largest number that can be."""
+    """Largest possible number."""
     missing: Literal["not_observed", "not_detected"]
-    """What a missing value says: nobody looked, or somebody looked and saw nothing."""
+    """Meaning of a missing value: not observed, or observed and not detected."""
     limit_without: Name | None = None
     """Another column of the catalogue, such as the error: where it has no value, the number here is
     a limit, and the object was observed and not detected."""
@@ -35,7 +35,7 @@ class Declared(Section):
     sdss: str | None = Field(default=None, pattern=r"^[pw]\.[A-Za-z_][A-Za-z0-9_]*$")
     """For SkyServer: a column of PhotoObjAll (`p.fracDeV_g`) or of WISE_allsky (`w.w1rchi2`)."""
     bulk: str | None = Field(default=None, pattern=r"^[A-Z_][A-Z0-9_]*(\[[0-4]\])?$")
-    """For bulk files: a column of photoPosPlate; of a vector of five bands the element, counted
+    """For bulk files: a column of photoPosPlate; for a vector of five bands the element, counted
     from 0 (`FRACDEV[1]`)."""
 
 

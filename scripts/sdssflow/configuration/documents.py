@@ -54,14 +54,13 @@ INTRODUCTION = f"""\
      `{COMMAND}`.
      Change the docstrings there, not this page. -->
 
-A run is described by one file, each of its samples and targets by another, and so is each published
-number that it is compared with. Unknown keys are refused, and so are values out of range and
-entries of a list that should differ and don't: the error names the file, the line and the key. A
-key that stands twice in a file is refused with both lines. Nothing is converted: `"5"`, `5.0` and
-`true` are no whole number, and plain `yes`, `on`, `010`, `1:30` and `2026-11-23` are text (`true`
-and `false` are the truth values, `1e-3` is a number). Text with a colon, `#`, braces or brackets
-goes in quotes;
-`{{word}}` in it means nothing special.
+A run is described by one file; each of its samples and targets, and each published number that it
+is compared with, by another. Unknown keys are refused, and so are values out of range and
+duplicates in a list of distinct entries: the error names the file, the line and the key. A key
+given twice in a file is refused with both lines. Values are not converted: `"5"`, `5.0` and `true`
+are not integers, and plain `yes`, `on`, `010`, `1:30` and `2026-11-23` are text (`true` and
+`false` are booleans, `1e-3` is a number). Quote text with a colon, `#`, braces or brackets;
+`{{word}}` in it has no special meaning.
 
 In the tables below a key without a default is required, `NAME` stands for a name of your choice
 (small letters, digits and underscores, a letter first, at most 60 of them), `[]` for each element
@@ -115,7 +114,7 @@ def _describe(schema: dict[str, Any], model: type[Section]) -> None:
     for name, text in attribute_docstrings(model).items():
         keys[name].setdefault("description", text)
     for old, (name, renamed) in old_names(model).items():
-        text = f"What `{name}` was called before; not read any more by version {renamed.until}."
+        text = f"Former name of `{name}`; no longer accepted from version {renamed.until} on."
         keys[old] = {**keys[name], "description": text, "deprecated": True}
         keys[old].pop("default", None)
         schema.setdefault("allOf", []).append({"not": {"required": [old, name]}})

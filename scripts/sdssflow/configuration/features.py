@@ -33,20 +33,20 @@ FeatureGroup = Literal[
 
 
 class Features(Section):
-    """From magnitudes to the numbers the models see."""
+    """The features that models use."""
 
     magnitudes: Magnitudes = "model"
-    """Which of the SDSS magnitudes colours and magnitudes are made of."""
+    """Which SDSS magnitudes are used for colours and magnitudes."""
     groups: SomeDifferent[FeatureGroup] = ["colors", "reference_magnitude"]
-    """Groups of features, in this order. Redshifts, ids, plates, fibres and positions are not
-    among them and can't be. What each group holds and needs: docs/features.md."""
+    """Groups of features, in this order. Redshifts, ids, plates, fibres and positions can't be
+    among them. Contents and requirements of each group: docs/features.md."""
     extra: Different[Name] = Field(default=[], exclude_if=lambda names: not names)
-    """Columns that the group `extra` takes as they are: those of `source.declared`, and those
-    beyond ugriz that need no declaration, such as `wise_mag_w1`."""
+    """Columns that the group `extra` uses unchanged: those of `source.declared`, and those beyond
+    ugriz that need no declaration, such as `wise_mag_w1`."""
     reference_band: Band = "r"
     """Band of the reference magnitude; also the magnitude that scores are binned by."""
     deredden: bool = True
-    """Subtract Galactic extinction where the catalogue knows it and has not yet applied it."""
+    """Correct for Galactic extinction where it is known and not yet applied."""
 
     @property
     def needs(self) -> dict[str, list[str]]:

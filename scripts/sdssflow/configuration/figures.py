@@ -15,7 +15,7 @@ class Figures(Section):
     format: Literal["png", "svg"] = "png"
     """File format; the report shows these files."""
     also: Different[Literal["png", "svg", "pdf"]] = []
-    """Further formats that each figure is written in, beside the first; PDF for papers."""
+    """Further formats in which each figure is written, besides the first; PDF for papers."""
     dpi: Annotated[int, Field(ge=50, le=600)] = 130
     """Resolution of bitmaps."""
 

@@ -121,7 +121,7 @@ class OneFile(Section):
     """The file, relative to the working directory of the workflow; or a folder of Parquet files,
     the parts of one table."""
     sha256: Digest | None = None
-    """Expected SHA-256 of the file; another content is refused."""
+    """Expected SHA-256 of the file; different content is refused."""
 
 
 class OneAddress(Section):
@@ -130,13 +130,13 @@ class OneAddress(Section):
     kind: Literal["url"]
     """One public file, downloaded once and kept in `downloads.store`: docs/other_sources.md."""
     url: FileAddress
-    """Its address, with https."""
+    """Its URL, with https."""
     sha256: Digest
-    """SHA-256 of the file as it lies there, packed if it is; another content is refused."""
+    """SHA-256 of the file as downloaded, even if compressed; different content is refused."""
     mirrors: Different[FileAddress] = []
-    """Further addresses of the same file, asked in this order where those before fail."""
+    """Further URLs of the same file, tried in this order if the previous ones fail."""
     largest_mb: PositiveInt = 1000
-    """What is larger is not downloaded; in MB of 10^6 bytes."""
+    """Larger files are not downloaded; in MB of 10^6 bytes."""
 
     @property
     def addresses(self) -> list[str]:
@@ -157,23 +157,23 @@ class FileContent(Section):
     """What is in a file."""
 
     format: Literal["csv", "fits", "votable", "parquet", "hdf5", "npy"] | None = None
-    """File format. By default the file's first bytes tell it, whatever it is called and however it
-    is packed; `csv` means any table of text. What the bytes contradict is refused."""
+    """File format. By default it is recognised by the file's first bytes, whatever its name and
+    compression; `csv` means any text table. A format that the bytes contradict is refused."""
     table: Text | int | None = None
     """Which table of the file: path inside an HDF5 file, name or number of a FITS extension, name,
     ID or number (from 0) of a table in a VOTable."""
     header: bool = True
-    """Whether a table of text names its columns. Without, they are named by their numbers: '1' is
-    the first."""
+    """Whether a text table names its columns. Otherwise they are named by their numbers: '1' is the
+    first."""
     columns: dict[str, Text] = Field(min_length=1)
-    """Which column of the file is which: catalogue name -> name in the file. Columns of the file
-    that are not named are not read."""
+    """Column mapping: catalogue name -> name in the file. Columns of the file that are not mapped
+    are not read."""
     class_labels: dict[str, Literal["GALAXY", "QSO", "STAR"]] = {
         "GALAXY": "GALAXY",
         "QSO": "QSO",
         "STAR": "STAR",
     }
-    """The file's words for the three classes."""
+    """The file's names of the three classes."""
     sentinels: Different[float] = [-9999.0, -999.0, -99.0, 99.0, 999.0, 9999.0]
     """Numbers that mean "no value"; each is counted and made null."""
     magnitude_system: Literal["asinh", "pogson"] = "asinh"
@@ -182,13 +182,13 @@ class FileContent(Section):
     """True if the file's magnitudes are already corrected for Galactic extinction."""
     units: dict[str, Text] = {}
     """Units of columns that are not in the catalogue's: catalogue name -> unit in the file, as
-    `{ra: hourangle, dec: rad}`. They are converted, where that is a factor."""
+    `{ra: hourangle, dec: rad}`. They are converted if they differ by a factor."""
     confirmed: Different[str] = []
-    """Catalogue names of columns that are what `columns` makes of them, although their name or
-    unit in the file says otherwise."""
+    """Catalogue names of columns whose mapping in `columns` is right although their name or unit in
+    the file contradicts it."""
     declared: Declarations
-    """Columns of numbers that the catalogue does not know, and what they are: docs/features.md.
-    Their names stand in `columns` as well."""
+    """Numeric columns that the catalogue does not know, and what they are: docs/features.md. Their
+    names are also listed in `columns`."""
 
     @model_validator(mode="after")
     def _declared_is_mapped(self) -> FileContent:
@@ -201,7 +201,7 @@ class FileSource(FileContent, OneFile):
 
 
 class UrlSource(FileContent, OneAddress):
-    """Rows in a file that is public under an address."""
+    """Rows in a public file, by URL."""
 
 
 InFile = Annotated[EmbeddedSource | FileSource | UrlSource, Field(discriminator="kind")]

@@ -13,17 +13,17 @@ class Importance(Section):
     """Permutation importance and partial dependence of models, on test objects."""
 
     models: Different[ModelName] = []
-    """Classifiers and regressors to look into, of each sample that trains them; a name that both
-    have means both. Nothing is trained for it, but each feature takes predictions of its own, so
-    none is looked into unless it is named."""
+    """Classifiers and regressors to analyse, for each sample that trains them; a name that both
+    have means both. Nothing is trained for it, but each feature needs separate predictions, so only
+    named models are analysed."""
     rows: Annotated[int, Field(ge=20)] = 1000
-    """Test objects of each seed that are drawn for it; all if there are fewer."""
+    """Number of test objects drawn for each seed; all if there are fewer."""
     permutations: Annotated[int, Field(ge=1)] = 5
     """Permutations of each feature, whose losses are averaged."""
     strongest: Annotated[int, Field(ge=1, le=8)] = 4
     """Features of each model whose partial dependence is computed, the most important ones."""
     points: Annotated[int, Field(ge=2)] = 15
-    """Values of each of them at which it is computed: quantiles of the objects drawn."""
+    """Number of values of each at which it is computed: quantiles of the objects drawn."""
     seed: Seed = 1
     """Seed of the draw of objects and of the permutations."""
 

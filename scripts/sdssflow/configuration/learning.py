@@ -10,7 +10,7 @@ from sdssflow.configuration.section import Different, ModelName, Section
 
 
 class LearningCurves(Section):
-    """Scores against the number of training objects; none as long as no model is named."""
+    """Scores against the number of training objects; none unless a model is named."""
 
     classifiers: Different[ModelName] = []
     """Names of the classifiers, no vote."""

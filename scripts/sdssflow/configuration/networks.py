@@ -24,7 +24,7 @@ class TorchRegressor(ModelSettings):
 
 
 class GradientDescent(TorchRegressor):
-    """The linear regression once more, by gradient descent in torch: the lecture's second way."""
+    """The same linear regression by gradient descent in torch: the lecture's second way."""
 
     program = "sdssflow.regress.descent"
     kind: Literal["gradient_descent"]
@@ -38,16 +38,16 @@ class GradientDescent(TorchRegressor):
 
 
 class SettingsSearch(Section):
-    """Search for the settings of an ensemble by successive halving, on the validation part.
+    """Search for the settings of an ensemble by successive halving on the validation part.
 
-    The first candidate is the ensemble as configured, the next ones differ from it in the noise
-    alone; the others are drawn from all combinations of the lists, of which an empty one keeps the
+    The first candidate is the ensemble as configured, the next ones differ from it only in the
+    noise; the others are drawn from all combinations of the lists, where an empty list keeps the
     configured value.
     """
 
     wide_from: PositiveInt | None = 100_000
-    """From so many objects to learn from, the ensemble as configured has twice the units in each
-    layer and half the learning rate; null: it never has."""
+    """From this many training objects, the ensemble as configured has twice the units in each layer
+    and half the learning rate; null: never."""
     hidden: Different[Annotated[list[PositiveInt], Field(min_length=1)]] = []
     """Units of the hidden layers to try."""
     components: Different[PositiveInt] = []
@@ -60,9 +60,9 @@ class SettingsSearch(Section):
     """Strengths of the photometric noise to try, if there are magnitude errors among the
     features."""
     candidates: Annotated[int, Field(ge=2)] = 6
-    """Most candidates of the first round."""
+    """Maximum number of candidates in the first round."""
     reduction: Annotated[int, Field(ge=2)] = 2
-    """Only the best candidates / reduction go on, with reduction times the epochs."""
+    """Only the best candidates / reduction continue, with reduction times the epochs."""
     first_epochs: PositiveInt = 20
     """Epochs of the first round; the last one has at most the ensemble's own."""
     members: PositiveInt = 3
@@ -88,7 +88,7 @@ class MixtureEnsemble(TorchRegressor):
     kind: Literal["mixture_ensemble"]
     """Ensemble of mixture-density networks (Bishop 1994)."""
     members: PositiveInt = 10
-    """Number of networks, each with its own seed, order of the rows and early stopping."""
+    """Number of networks, each with its own seed, row order and early stopping."""
     hidden: list[PositiveInt] = Field(default=[32, 32, 32], min_length=1)
     """Units of the hidden layers."""
     activation: Literal["tanh", "silu"] = "silu"
@@ -100,36 +100,36 @@ class MixtureEnsemble(TorchRegressor):
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     """Decoupled weight decay (AdamW)."""
     batch_size: PositiveInt | None = None
-    """Objects per step and member; by default about a 32nd of those that a member learns from, from
-    256 to 4096."""
+    """Objects per step and member; by default about 1/32 of a member's training objects, from 256
+    to 4096."""
     max_epochs: PositiveInt = 120
-    """Most passes over the training part."""
+    """Maximum number of passes over the training part."""
     patience: PositiveInt = 40
     """Epochs that are worse than the best by more than their standard error before a member
     stops."""
     blocks: Annotated[int, Field(ge=0)] = 20
-    """Train and validation part together are cut in this many blocks, and each member is stopped
-    on a block of its own and learns from the others; 0: all are stopped on the validation part."""
+    """The train and validation parts together are cut into this many blocks; each member is stopped
+    on its own block and learns from the others; 0: all are stopped on the validation part."""
     noise: Annotated[float, Field(ge=0)] = 0.5
-    """Photometric noise that is added anew in each epoch, in units of the magnitude errors; needs
-    the feature group `magnitude_errors`."""
+    """Photometric noise that is redrawn in each epoch, in units of the magnitude errors; needs the
+    feature group `magnitude_errors`."""
     hide_bands: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
-    """How many of its bands a training object has hidden in an epoch, on average, so that the
-    networks learn to do without. With 0, only what is missing in training may be missing later."""
+    """Mean number of bands hidden per training object and epoch, so that the networks learn to
+    handle missing bands. With 0, only features missing in training may be missing later."""
     noise_aware: bool = False
     """Whether the variance of each component has a learnt term for each magnitude error."""
     lowest: Annotated[float, Field(gt=-1, le=0)] = 0.0
-    """Smallest redshift of p(z); below 0 where stars are among the objects."""
+    """Smallest redshift of p(z); below 0 if the objects include stars."""
     point: PointEstimate = "best"
     """Summary of p(z) that is zphot."""
     checkpoint_epochs: PositiveInt = 20
     """Epochs between checkpoints that a killed training resumes from."""
     search: SettingsSearch | None = SettingsSearch()
-    """Search for better settings on the sample itself, by default for the noise alone; with null
-    they stay as they are."""
+    """Search for better settings on the sample itself, by default only for the noise; null keeps
+    the configured ones."""
     compiled: bool = False
-    """On a GPU: whether the loss is compiled to fewer kernels. That takes 20 s and shortens a
-    step by a tenth to two fifths: for trainings of minutes."""
+    """On a GPU: whether the loss is compiled to fewer kernels. That takes 20 s and shortens a step
+    by 10 to 40 %: useful for trainings of minutes."""
     bfloat16: bool = False
     """Whether matrix products of training are in bfloat16; p(z) is predicted in float32."""
     deterministic: bool = True
@@ -139,8 +139,8 @@ class MixtureEnsemble(TorchRegressor):
 class MixtureByClass(MixtureEnsemble):
     """An ensemble for the classes and one for the redshifts of each; p(z) is summed over classes.
 
-    For samples of stars, galaxies and quasars together, whose classes are known in training and not
-    later. Each of the ensembles has these settings, but that of the classes always has `tanh`.
+    For samples of stars, galaxies and quasars together, whose classes are known only in training.
+    Each of the ensembles has these settings, but that of the classes always has `tanh`.
     """
 
     program = "sdssflow.regress.by_class"
@@ -150,7 +150,7 @@ class MixtureByClass(MixtureEnsemble):
 
 
 class Network(TorchRegressor):
-    """A deep network in torch: initialise, forward, loss, update, repeat till convergence."""
+    """A deep network in torch: initialise, forward, loss, update, repeat until convergence."""
 
     program = "sdssflow.regress.networks"
     kind: Literal["network"]
@@ -166,7 +166,7 @@ class Network(TorchRegressor):
     batch_size: PositiveInt = 128
     """Objects per step."""
     max_epochs: PositiveInt = 60
-    """Most passes over the training part."""
+    """Maximum number of passes over the training part."""
     patience: PositiveInt = 20
     """Epochs without a better validation loss before training stops."""
     dtype: Literal["float32", "float64"] = "float32"
@@ -177,8 +177,8 @@ class Committee(TorchRegressor):
     """Small networks from different first weights, whose outputs are averaged (ANNz).
 
     Collister & Lahav 2004 (PASP 116, 345, arXiv:astro-ph/0311058): two hidden layers of ten sigmoid
-    units, quasi-Newton steps on the squared error with weight decay, each network stopped where the
-    validation part likes it best. Take `features.groups: [magnitudes]` for their five inputs.
+    units, quasi-Newton steps on the squared error with weight decay, each network stopped where it
+    is best on the validation part. Use `features.groups: [magnitudes]` for their five inputs.
     """
 
     program = "sdssflow.regress.committees"
@@ -192,7 +192,7 @@ class Committee(TorchRegressor):
     """Sum of squared weights (without biases) times this is added to the mean squared error of the
     standardised redshift."""
     max_epochs: PositiveInt = 1000
-    """Most quasi-Newton steps (L-BFGS, all training objects each)."""
+    """Maximum number of quasi-Newton steps (L-BFGS, each on all training objects)."""
     patience: PositiveInt = 100
     """Steps without a better validation loss before a network stops."""
 

@@ -16,23 +16,23 @@ class PdfCalibration(Section):
     """Whether the widths of p(z) are stretched by the factor that fits the calibration part."""
     magnitude_bins: Annotated[int, Field(ge=1)] = 4
     """Bins of the reference magnitude, with equal numbers of calibration objects, within each of
-    which conformal intervals hold their coverage."""
+    which conformal intervals have their nominal coverage."""
     neighbours: Annotated[int, Field(ge=1)] = 10
-    """Which nearest training object in colour space the distance to the training part is taken
-    to."""
+    """The distance to the training part is that to the nearest training object of this rank in
+    colour space."""
     outside_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.01
-    """Fraction of the training objects that are farther from the others than the limit beyond
-    which an object is flagged as outside of the training part."""
+    """Fraction of the training objects that lie beyond the limit for flagging an object as outside
+    the training part."""
     reference_objects: Annotated[int, Field(ge=100)] = 20_000
-    """Most training objects that distances are taken to, chosen by a seeded draw."""
+    """Maximum number of training objects for the distances, chosen by a seeded draw."""
 
 
 class RedshiftPdfs(PdfCalibration):
     """Calibration and summaries of p(z), for the regressors that give one."""
 
     weight_neighbours: Annotated[int, Field(ge=1)] = 50
-    """Nearest objects with spectra within which densities are counted, to weigh objects with
-    spectra so that they stand for the test objects."""
+    """Number of nearest objects with spectra for the density ratio that weights objects with
+    spectra to represent the test objects."""
     quantiles: Annotated[int, Field(ge=9)] = 99
     """Number of quantiles of each p(z) in `pdfs.hdf5`."""
     pit_bins: Annotated[int, Field(ge=4)] = 20
@@ -40,7 +40,7 @@ class RedshiftPdfs(PdfCalibration):
     bins: Annotated[int, Field(ge=2)] = 6
     """Bins of redshift and magnitude, with equal numbers of objects, for the scores of p(z)."""
     tomographic_bins: Annotated[int, Field(ge=1)] = 4
-    """Bins of zphot, with equal numbers of objects, in which p(z) are stacked to n(z)."""
+    """Bins of zphot, with equal numbers of objects, in which p(z) are stacked into n(z)."""
     stack_bins: Annotated[int, Field(ge=10)] = 60
     """Bins of redshift of a stacked n(z)."""
 

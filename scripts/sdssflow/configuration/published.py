@@ -21,15 +21,15 @@ class Citation(Section):
     """Where a number was published."""
 
     authors: Text
-    """Who, as one writes it in a text."""
+    """Authors, as cited in a text."""
     year: Annotated[int, Field(ge=1990, le=2100)] | None = None
-    """Year of publication; nothing where it isn't known."""
+    """Year of publication, if known."""
     journal: str = ""
-    """Journal, volume and page, or what a work outside journals is."""
+    """Journal, volume and page, or the type of another publication."""
     arxiv: str = Field(default="", pattern=r"^$|^\d{4}\.\d{4,5}$|^astro-ph/\d{7}$")
     """Number of the preprint."""
     doi: str = Field(default="", pattern=r"^$|^10\..+/.+$")
-    """Digital object identifier. Left out where it isn't certain."""
+    """Digital object identifier; omitted if uncertain."""
 
     @model_validator(mode="after")
     def _can_be_found(self) -> Citation:
@@ -48,25 +48,25 @@ class PublishedSample(Section):
     """The objects behind a published number."""
 
     description: Text
-    """What they are and how they were selected, as far as is known."""
+    """What they are and how they were selected, as far as known."""
     train: Count | None = None
-    """Objects to train on; nothing where it isn't known."""
+    """Number of training objects, if known."""
     test: Count | None = None
-    """Objects to test on; nothing where it isn't known."""
+    """Number of test objects, if known."""
     definition: Name | None = None
-    """The file of `config/samples/` that comes nearest to it, if there is one."""
+    """The closest file of `config/samples/`, if there is one."""
 
 
 class Verified(Section):
-    """How somebody made sure that the number was published."""
+    """How the published number was verified."""
 
     how: Literal["read", "quoted", "digitised"]
     """`read` in the work itself, `quoted` by others, or `digitised`: read off a figure. A number
-    remembered is no entry."""
+    from memory is not an entry."""
     reading_error: Annotated[float, Field(gt=0)] | None = None
     """Standard error of a number read off a figure."""
     at: Text
-    """Where it can be looked up: the page that was read."""
+    """Where it was read."""
     date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
     """The day it was read."""
 
@@ -112,10 +112,10 @@ class Histogram(Section):
 
 
 class Selection(Section):
-    """What a paper says of how its objects are distributed: a range, a median or a histogram."""
+    """The distribution of a paper's objects as stated there: a range, a median or a histogram."""
 
     variable: Literal["reference_mag", "zspec"]
-    """Of what: the reference magnitude of our sample, or the spectroscopic redshift."""
+    """Variable: the reference magnitude of our sample, or the spectroscopic redshift."""
     minimum: float | None = None
     """Smallest value of the paper's objects."""
     maximum: float | None = None
@@ -165,7 +165,7 @@ class Closing(Section):
     model: Name | None = None
     """A `kind` of model."""
     address: Text | None = None
-    """Where what is lacking lies outside of this project."""
+    """Where the missing data are, outside this project."""
 
     @model_validator(mode="after")
     def _one_thing(self) -> Closing:
@@ -175,14 +175,14 @@ class Closing(Section):
 
 
 class Gap(Section):
-    """One thing that stands between the rows that come with the project and a published number."""
+    """One difference between the rows that come with the project and a published number."""
 
     of: Literal["rows", "features", "method", "formula"]
-    """What differs: the objects, what models see, the method, or what the number is."""
+    """What differs: the objects, the features, the method, or the formula."""
     what: Text
-    """What the paper has and we lack, or what is not known to us."""
+    """What the paper has and we lack, or what we do not know."""
     closed_by: list[Closing] = []
-    """What closes it, one or the other; left out where nothing does that we know of."""
+    """What closes it; omitted if we know of nothing."""
 
 
 class Comparison(Section):
@@ -195,13 +195,13 @@ class Comparison(Section):
     model: Name
     """Name of our model."""
     tolerance: Annotated[float, Field(gt=0)] | None = None
-    """How far ours may be from the published number, in units of the metric, on top of what is
-    uncertain about either. Without it the two can't be compared."""
+    """How far ours may be from the published number, in units of the metric, in addition to the
+    uncertainties of both. Without it the two are not compared."""
     because: Text
     """Why this tolerance; without one, why the numbers can't be compared."""
     selection: Selection | None = None
-    """If given, our test objects are weighted to be distributed as the paper's objects. That makes
-    them no objects of the paper: the verdict is whether the two are compatible, never that a
+    """If given, our test objects are weighted to be distributed as the paper's objects. They are
+    still not the paper's objects: the verdict is whether the two are compatible, never that a
     number is reproduced."""
 
     @property
@@ -217,7 +217,7 @@ class Comparison(Section):
 
 
 class PublishedNumber(Section):
-    """`config/published/NAME.yaml`: one published number and what of ours is compared with it."""
+    """`config/published/NAME.yaml`: one published number and what it is compared with."""
 
     title: Text
     """One line."""
@@ -244,14 +244,14 @@ class PublishedNumber(Section):
     curve: Curve | None = None
     """In place of `value`: a number for each bin, of redshifts."""
     uncertainty: Annotated[float, Field(ge=0)] | None = None
-    """Its standard error as published; nothing where none was."""
+    """Its standard error as published, if any."""
     verified: Verified
     """How we know."""
     gaps: list[Gap] = []
-    """What stands between the rows that come with the project and this number; nothing where the
-    default run compares the two."""
+    """Differences between the rows that come with the project and this number; empty if the default
+    run compares the two."""
     comparisons: list[Comparison] = Field(min_length=1)
-    """What of ours is compared with it."""
+    """Which of our scores are compared with it."""
 
     @model_validator(mode="after")
     def _a_value_or_a_curve(self) -> PublishedNumber:

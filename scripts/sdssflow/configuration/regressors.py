@@ -21,7 +21,7 @@ class Regressor(ModelSettings):
 
 
 class MeanRegressor(Regressor):
-    """Predicts the mean redshift: what knowing nothing gives."""
+    """Predicts the mean redshift: a baseline without information."""
 
     takes_missing = True
     kind: Literal["mean"]
@@ -54,10 +54,9 @@ class DecisionTree(Regressor):
 
     takes_missing = True
     kind: Literal["decision_tree"]
-    """Regression tree, the mean redshift of the training objects in its leaves."""
+    """Regression tree; leaves have the mean redshift of their training objects."""
     max_depth: PositiveInt | None = None
-    """Most questions from root to leaf; null: as many as it takes, which memorises the
-    training redshifts."""
+    """Maximum depth; null: unlimited, which memorises the training redshifts."""
     min_samples_leaf: PositiveInt = 1
     """Fewest objects in a leaf."""
 
@@ -89,9 +88,10 @@ class PredictionTrees(Regressor):
     program = "sdssflow.regress.prediction_trees"
     needs_errors = True
     kind: Literal["prediction_trees"]
-    """Trees that know the errors of the magnitudes."""
+    """Trees that use the magnitude errors."""
     realisations: PositiveInt = 2
-    """Realisations of the training part: the first as measured, the others moved by the errors."""
+    """Realisations of the training part: the first as measured, the others perturbed by the
+    errors."""
     trees: PositiveInt = 4
     """Number of trees on each of them."""
     min_samples_leaf: PositiveInt = 5
@@ -105,7 +105,7 @@ class GradientBoostingRegressor(Regressor):
 
     takes_missing = True
     kind: Literal["gradient_boosting"]
-    """Boosted trees; they take missing values as they are."""
+    """Boosted trees; they accept missing values."""
     iterations: PositiveInt = 300
     """Number of boosting rounds (at most, if there is a validation part to stop on)."""
     learning_rate: PositiveFloat = 0.06
@@ -120,14 +120,14 @@ class NeighbourMean(Regressor):
     """The mean redshift of the nearest neighbours, weighted by their distances.
 
     After Ball et al. 2007 (ApJ 663, 774, arXiv:astro-ph/0612471) and 2008 (ApJ 683, 12,
-    arXiv:0804.3413). How many neighbours and which power they took is not known to us.
+    arXiv:0804.3413). We do not know how many neighbours and which power they used.
     """
 
     program = "sdssflow.regress.neighbours"
     kind: Literal["nearest_neighbours"]
     """k nearest neighbours in standardised features."""
     neighbours: PositiveInt = 20
-    """How many neighbours count; 1 takes the redshift of the nearest."""
+    """Number of neighbours; 1 uses the redshift of the nearest."""
     distance_power: Annotated[float, Field(ge=0, le=10)] = 1.0
     """A neighbour's weight is its distance to minus this power; with 0 all weigh the same."""
 
@@ -146,17 +146,17 @@ class LocalLinear(Regressor):
     neighbours: Annotated[int, Field(ge=10)] = 100
     """How many neighbours are fitted."""
     clip_sigma: Annotated[float, Field(ge=2)] | None = None
-    """Neighbours whose residual from the fit is more than this many times the rms residual are
-    left out and the others fitted once more; null: all count."""
+    """Neighbours whose residual from the fit is more than this many times the rms residual are left
+    out and the fit is repeated; null: all are used."""
     point: PointEstimate = "mean"
-    """Summary of p(z) that is zphot: one Gaussian, so all are equal but for the cut at z = 0."""
+    """Summary of p(z) that is zphot: one Gaussian, so all are equal except for the cut at z = 0."""
 
 
 class TemplateFit(Regressor):
     """Spectra of galaxies fitted to ugriz: no training (BPZ, Benitez 2000, ApJ 536, 571).
 
-    Of the training part it takes no more than the names of its features. The magnitudes have to be
-    dereddened. Its package comes with `pip install 'sdssflow[templates]'`.
+    It uses only the feature names of the training part. The magnitudes have to be dereddened. Its
+    package comes with `pip install 'sdssflow[templates]'`.
     """
 
     program = "sdssflow.regress.templates"
@@ -165,16 +165,16 @@ class TemplateFit(Regressor):
     kind: Literal["template_fit"]
     """Template fitting."""
     prior: Literal["hdfn", "flat"] = "hdfn"
-    """What is assumed of redshifts and spectra: BPZ's prior by the magnitude in i, of the Hubble
-    Deep Field, in which all that is brighter than 20 counts as of 20; or nothing."""
+    """What is assumed of redshifts and spectra: BPZ's prior by magnitude in i, from the Hubble Deep
+    Field, which treats everything brighter than 20 as 20; or a flat one."""
     z_max: PositiveFloat = 1.0
     """Largest redshift."""
     z_step: PositiveFloat = 0.005
-    """Distance of the redshifts that are tried."""
+    """Step between trial redshifts."""
     between: Annotated[int, Field(ge=0)] = 2
-    """Mixtures tried between each two of the eight spectra."""
+    """Number of interpolated spectra between adjacent ones of the eight."""
     error_floor: PositiveFloat = 0.02
-    """Added in quadrature to the errors in mag, for zero points and for what spectra can't be."""
+    """Added in quadrature to the errors in mag, for zero points and template mismatch."""
     offsets: Annotated[list[float], Field(min_length=5, max_length=5)] = [0.0, 0.0, 0.0, 0.0, 0.0]
     """Added to ugriz to make them AB magnitudes, in mag."""
     point: PointEstimate = "mean"

@@ -40,7 +40,7 @@ class RunConfiguration(Section):
     regressors: dict[ModelName, RegressorSettings]
     """Regressors by name."""
     bundles: dict[Name, BundledModel] = {}
-    """Trained models that are put into folders of their own, to be applied elsewhere."""
+    """Trained models that are written to separate folders, to be applied elsewhere."""
     targets: Different[SampleName] = []
     """Names of the targets, objects without spectra to which trained models are applied: each a
     file `NAME.yaml` in `target_folder`."""
@@ -57,14 +57,15 @@ class RunConfiguration(Section):
     importance: Importance = Importance()
     """Which features models use."""
     learning_curves: LearningCurves = LearningCurves()
-    """Scores against the number of training objects, of the models that are named here."""
+    """Scores against the number of training objects, for the models named here."""
     figures: Figures = Figures()
     """How figures look."""
     downloads: Downloads = Downloads()
-    """How archives are asked."""
+    """How archives are queried."""
     preload: bool = True
-    """Whether the jobs of a run on one machine start from a process that has loaded the packages
-    already: half of a run is Python starting. Off in clusters. Nothing here changes a result."""
+    """Whether the jobs of a run on one machine start from a process that has already loaded the
+    packages: starting Python takes half of a run. Off on clusters. Nothing here changes a
+    result."""
 
     @model_validator(mode="after")
     def _explained_models_exist(self) -> RunConfiguration:

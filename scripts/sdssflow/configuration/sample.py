@@ -20,14 +20,14 @@ from sdssflow.configuration.splits import Split
 
 
 class Exploration(Clustering):
-    """What "look at your data" draws and which groups are looked for."""
+    """Figures of the catalogue and settings of the search for groups."""
 
     figures: Different[ExploredFigure] = ["magnitudes", "color_color"]
     """Figures of the catalogue. `sky_map` needs positions, `redshifts` and `color_redshift` need
     redshifts."""
 
     outliers: Outliers = Outliers()
-    """How strange objects are looked for."""
+    """Settings of the search for unusual objects."""
 
     def clustering(self) -> Clustering:
         """Return what finds and projects groups: figures and strange objects don't matter to it."""

@@ -33,8 +33,8 @@ class RedshiftScores(Section):
     bins: Annotated[int, Field(ge=2)] = 8
     """Bins of redshift and magnitude, with equal numbers of objects."""
     conventions: Different[Convention] = []
-    """Papers whose own scores are computed besides those of every run, to compare with their
-    numbers; `docs/metric_conventions.md` lists them."""
+    """Papers whose own scores are computed in addition to those of every run, for comparison with
+    their numbers; `docs/metric_conventions.md` lists them."""
 
 
 class ClassScores(Section):

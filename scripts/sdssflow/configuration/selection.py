@@ -122,14 +122,14 @@ class Condition(Section):
     maximum: float | None = None
     """Largest value, included."""
     any_of: list[Word] | list[int] | None = Field(default=None, min_length=1)
-    """Words (of a text column) or whole numbers of which the column holds one. SkyServer does not
-    tell upper from lower case."""
+    """Strings (for a text column) or integers, one of which the column must equal. SkyServer
+    ignores case."""
     any_bit: list[Bit] | None = Field(default=None, min_length=1)
     """Bits, counted from 0, of which at least one is set."""
     no_bit: list[Bit] | None = Field(default=None, min_length=1)
     """Bits, counted from 0, of which none is set."""
     dereddened: bool = False
-    """Take the Galactic extinction of its band from a magnitude before it is compared."""
+    """Correct a magnitude for Galactic extinction before it is compared."""
 
     @field_validator("column")
     @classmethod

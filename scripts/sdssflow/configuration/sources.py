@@ -51,7 +51,7 @@ class SimulatedSky(Section):
     """Seed of the draws."""
     # left out where it says what was always so, as `rows` is
     oddities: Annotated[int, Field(ge=0)] = Field(default=0, exclude_if=lambda n: n == 0)
-    """How many objects with a spectrum are made odd; which, no model is told. At most half."""
+    """How many objects with a spectrum are made odd; no model knows which. At most half."""
 
     @model_validator(mode="after")
     def _most_are_not_odd(self) -> SimulatedSky:
@@ -69,7 +69,7 @@ def _no_magnitude_twice(columns: dict[str, str]) -> dict[str, str]:
 
 
 class Expected(Section):
-    """What is known of a sample before anything is asked of a server."""
+    """What is known about a sample before any query is sent."""
 
     rows: PositiveInt
     """About how many rows."""
@@ -85,12 +85,12 @@ class Asked(Section):
     selection: Different[Condition] = []
     """Conditions that each row meets."""
     limit: PositiveInt | None = None
-    """At most this many rows: the first ones in the order of the ids by which they are asked for
-    (specobjid, or objid where the rows are photometry), so always the same."""
+    """At most this many rows: the first in the order of the ids (specobjid, or objid for
+    photometry), so always the same."""
     expected: Expected | None = None
-    """For the estimate of `make plan` alone."""
+    """Only for the estimate of `make plan`."""
     declared: Declarations
-    """Columns of numbers that the catalogue does not know, and what they are: docs/features.md."""
+    """Numeric columns that the catalogue does not know, and what they are: docs/features.md."""
 
     def question(self) -> str:
         """Return as canonical JSON what changes the rows; an estimate does not."""
@@ -102,7 +102,7 @@ class Selected(Asked):
     """What the ways to SDSS itself share: which columns."""
 
     columns: Different[str] = Field(default=list(STANDARD), validate_default=True)
-    """Columns of the catalogue, besides the ids that tell rows apart."""
+    """Columns of the catalogue, besides the ids that identify rows."""
 
     @field_validator("columns")
     @classmethod
@@ -145,11 +145,11 @@ class Rows(Section):
     rows: Literal["spectra", "photometry"] = Field(
         default="spectra", exclude_if=lambda rows: rows == "spectra"
     )
-    """`spectra`: each row a spectrum with its photometry. `photometry`: each row an object of the
-    imaging, whether it has a spectrum or not, without any column of one; `columns` is by default
-    the 32 of the standard ones that are photometry."""
+    """`spectra`: each row a spectrum with its photometry. `photometry`: each row an imaging object,
+    with or without a spectrum, without spectroscopic columns; `columns` is by default the 32
+    photometric ones of the standard columns."""
     photoz: bool = Field(default=False, exclude_if=lambda asked: not asked)
-    """Whether the redshifts of SDSS's own table Photoz (Beck et al. 2016) come with `columns`:
+    """Whether the redshifts of SDSS's own table Photoz (Beck et al. 2016) are added to `columns`:
     `sdss_photoz` and three more, which are scored beside the models of the sample and can't be
     features."""
 
@@ -160,19 +160,18 @@ class SkyServerSource(Selected, Rows):
     kind: Literal["skyserver"]
     """Download from SkyServer, in chunks, each verified against counts and sums of the server."""
     server: Address = "https://skyserver.sdss.org"
-    """Address of the SkyServer, without the part of the release."""
+    """URL of the SkyServer, without the release."""
     chunks: Annotated[int, Field(ge=1, le=5000)] = 8
-    """Into how many jobs the download is split, each a range of specObjID, or of objID."""
+    """Number of jobs of the download, each a range of specObjID or objID."""
     rows_per_query: Annotated[int, Field(ge=100, le=499_999)] = 100_000
-    """Ranges with more rows than this are split before they are asked for."""
+    """Ranges with more rows than this are split before they are requested."""
     unchecked_sql: Annotated[str, AfterValidator(refuse_statements)] | None = None
-    """ONE MORE CONDITION AS SQL, SENT AS IT STANDS, where `s` is SpecObjAll (not with
-    `rows: photometry`), `p` PhotoObjAll and, if columns of them are asked for, `w` WISE_allsky and
-    `pz` Photoz.
-    Nothing checks what it means, and the other ways to SDSS can't follow it."""
+    """ONE MORE CONDITION AS SQL, SENT UNCHANGED, where `s` is SpecObjAll (not with `rows:
+    photometry`), `p` PhotoObjAll and, if their columns are requested, `w` WISE_allsky and `pz`
+    Photoz. Its meaning is not checked, and other sources of SDSS can't use it."""
     simulated: SimulatedSky | None = None
-    """If given, the server is a loopback stand-in over this simulated sky, and `server` is not
-    asked. What comes out is no observation."""
+    """If given, the server is a local stand-in over this simulated sky, and `server` is not
+    contacted. The rows are not observations."""
 
     @model_validator(mode="before")
     @classmethod
@@ -201,7 +200,7 @@ class SkyServerSource(Selected, Rows):
 
 
 class BulkSource(Selected):
-    """Rows of SDSS from the bulk files of a release, on your disk: no server is asked."""
+    """Rows of SDSS from the bulk files of a release on your disk: no server is contacted."""
 
     kind: Literal["bulk"]
     """FITS files specObj and photoPosPlate of a release, joined by row: docs/other_sources.md."""
@@ -233,32 +232,31 @@ class BulkSource(Selected):
 
 
 class TapSource(Asked):
-    """Rows of a site that mirrors SDSS and speaks TAP, from one table of it."""
+    """Rows from one table of a site that mirrors SDSS and offers TAP."""
 
     kind: Literal["tap"]
     """Download through the Table Access Protocol, in verified chunks: docs/other_sources.md."""
     url: Address
-    """Address of the TAP service, without `/sync`."""
+    """URL of the TAP service, without `/sync`."""
     table: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*){0,2}$")
     """The table, with its schema."""
     columns: Annotated[
         dict[str, ServiceColumn], Field(min_length=1), AfterValidator(_no_magnitude_twice)
     ]
-    """Which column of the table is which: catalogue name -> name there. What only
-    `source.selection` looks at is mapped as well."""
+    """Column mapping: catalogue name -> name there. Columns used only in `source.selection` are
+    mapped as well."""
     key: str = "specobjid"
-    """The mapped column of whole numbers by whose ranges the table is asked; no value stands
-    there twice."""
+    """The mapped integer column by whose ranges the table is queried; its values must be unique."""
     confirmed: Different[str] = []
-    """Catalogue names of columns that are what `columns` makes of them, although their name there
-    says otherwise."""
+    """Catalogue names of columns whose mapping in `columns` is right although their name there
+    contradicts it."""
     signed_key: bool = True
-    """Whether the service keeps the key as a signed number of 64 bits: the ids of spectra from
-    plate 8192 on are negative there."""
+    """Whether the service stores the key as a signed 64-bit number: the ids of spectra from plate
+    8192 on are negative there."""
     chunks: Annotated[int, Field(ge=1, le=5000)] = 8
-    """Into how many jobs the download is split, each a range of the key."""
+    """Number of jobs of the download, each a range of the key."""
     rows_per_query: Annotated[int, Field(ge=100, le=499_999)] = 50_000
-    """Ranges with more rows than this are split before they are asked for."""
+    """Ranges with more rows than this are split before they are requested."""
 
     @property
     def simulated(self) -> None:

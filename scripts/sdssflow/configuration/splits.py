@@ -35,7 +35,7 @@ class Grouped(Parted):
     """What splits share that draw groups."""
 
     group: Group = "object"
-    """What must not straddle two parts: an `object` with all its duplicates, a spectroscopic
+    """What must not be split across parts: an `object` with all its duplicates, a spectroscopic
     `plate`, or a `sky_cell` (HEALPix)."""
     nside: Nside = 32
     """HEALPix resolution of `sky_cell` (32: cells of 1.8 degrees)."""
@@ -69,7 +69,7 @@ class CrossValidationSplit(Grouped):
     """Each object is tested once: for small samples."""
 
     kind: Literal["cross_validation"]
-    """Divide the sample into folds; each is test once."""
+    """Divide the sample into folds; each is tested once."""
     folds: Annotated[int, Field(ge=2)] = 5
     """Number of folds."""
     validation: Fraction = 0.0

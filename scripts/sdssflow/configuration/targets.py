@@ -48,23 +48,23 @@ class TrainedModel(Section):
     sample: SampleName
     """Sample it is trained on, one of the run's."""
     split: Name
-    """Split of the sample whose training part it learns from."""
+    """Split of the sample whose training part is used."""
     model: ModelName
     """Name of the classifier or regressor."""
     task: Task | None = None
-    """What it does; needed where the sample has a classifier and a regressor of that name."""
+    """Its task; needed if the sample has a classifier and a regressor of that name."""
     seed: Seed | None = None
     """Which of the run's seeds; by default the first."""
 
 
 class BundledModel(TrainedModel):
-    """A trained model with all that is needed to apply it elsewhere, in one folder."""
+    """A trained model with everything needed to apply it elsewhere, in one folder."""
 
     refit: bool = False
-    """Whether the model is trained once more on all objects of the sample, the test part too. Its
-    scores are then those of the model that was evaluated, as the card says."""
+    """Whether the model is trained once more on all objects of the sample, including the test part.
+    Its scores are then those of the evaluated model, as the card says."""
     licence: Text = "BSD-3-Clause"
-    """Under which licence others may use it, as its card will say."""
+    """Licence under which others may use it, printed on its card."""
 
 
 class AppliedModel(Section):
@@ -77,7 +77,7 @@ class AppliedModel(Section):
     model: ModelName | None = None
     """Name of the classifier or regressor."""
     task: Task | None = None
-    """What it does; needed where the sample has a classifier and a regressor of that name."""
+    """Its task; needed if the sample has a classifier and a regressor of that name."""
     seed: Seed | None = None
     """Which of the run's seeds; by default the first."""
     bundle: FilePath | None = None
@@ -136,34 +136,34 @@ class Target(Described):
     """Where the rows come from; no truth is needed. `path` of a file may be a folder of files, each
     a partition of its own, or a HATS catalogue."""
     cuts: Different[TargetCut] = []
-    """Quality cuts; each is counted. What they remove is in no output."""
+    """Quality cuts; each is counted. Removed objects are in no output."""
     models: SomeDifferent[AppliedModel] = Field(max_length=2)
     """A classifier, a regressor that gives p(z), or one of each. Features are built by the recipe
     of the model."""
     class_priors: ClassPriors | None = None
-    """What part of the objects, after cuts, is of each class, as far as it is known from elsewhere.
-    Probabilities are then those for this mix, by Bayes' rule; by default for the mix of the
-    training part. The report gives an estimate of the mix either way."""
+    """Fraction of the objects in each class, after cuts, if known from elsewhere. Probabilities are
+    then for this mix, by Bayes' rule; by default for the mix of the training part. The report gives
+    an estimate of the mix in any case."""
     partitions: PositiveInt = 1
-    """Into how many partitions, each a job of its own, every file, or the downloaded catalogue, is
-    divided."""
+    """Number of partitions, each a separate job, into which every file or the downloaded catalogue
+    is divided."""
     pdf: PdfForm = "none"
-    """How p(z) is kept: not at all beyond its summaries; as 5 quantiles; as the parameters of its
-    mixture of Gaussians; or as 99 quantiles in a file of `qp` beside each partition."""
+    """How p(z) is stored: only its summaries; 5 quantiles; the parameters of its mixture of
+    Gaussians; or 99 quantiles in a `qp` file beside each partition."""
     tomographic_edges: Annotated[list[float], AfterValidator(_ascending)] | None = Field(
         default=None, min_length=2
     )
     """Edges in zphot of the tomographic bins; by default those of the model's training part, with
     equal numbers of objects."""
     nz_weights: bool = False
-    """Whether the probability of each tomographic bin is kept, as a list of numbers: the weight of
-    the object in the n(z) of each bin, where bins shall not have sharp edges in zphot."""
+    """Whether the probability of each tomographic bin is stored, as a list of numbers: the weight
+    of the object in the n(z) of each bin, for bins without sharp edges in zphot."""
     hats: bool = False
-    """Whether the estimates are written as a HATS catalogue as well, once all partitions are
+    """Whether the estimates are also written as a HATS catalogue, once all partitions are
     estimated; the source needs ra and dec."""
     figure_rows: Annotated[int, Field(ge=1000), Renamed("explorer_rows", until="0.2")] = 10_000
-    """About how many objects, drawn at random, the figures of the report are made of; of a folder
-    at most 1000 of each file. Sky maps count all."""
+    """About how many objects, drawn at random, the figures of the report show; from a folder at
+    most 1000 of each file. Sky maps count all."""
 
     @model_validator(mode="after")
     def _source_has_the_columns(self) -> Target:

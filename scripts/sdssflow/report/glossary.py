@@ -84,9 +84,9 @@ _PAGE = (
      `PYTHONPATH=scripts python -m sdssflow.configuration.documents`.
      Change the records, not this page. -->
 
-Papers on photometric redshifts use one name for several formulas. So every score of ours has a
-name and a convention, and each table states both. ⟨…⟩ in a convention stands for a setting. The
-unit z is that of redshifts; ratios and fractions have none. In the formulas:
+Papers on photometric redshifts use one name for several formulas. So each of our scores has a
+name and a convention, and each table states both. ⟨…⟩ in a convention is the value of a setting.
+The unit z is that of redshifts; ratios and fractions have none. In the formulas:
 
 """
         + fill(SYMBOLS.replace("residual;", "residual; Δz = zphot − zspec;"), 100)
@@ -103,8 +103,8 @@ unit z is that of redshifts; ratios and fractions have none. In the formulas:
     redshift_scores: {conventions: [ball2007, sheep2022]}
 
 adds the scores of these papers to `scores.csv` and to the report, for comparison with their numbers
-(`config/published/`). Bins and differences between models keep to the scores above, and no model is
-ranked by these.
+(`config/published/`). Bins and differences between models use only the scores above, and models are
+not ranked by these.
 """,
         paper_metrics.METRICS,
     ),
@@ -112,8 +112,8 @@ ranked by these.
         """\
 ## Redshift densities p(z)
 
-Besides these, `pdf_scores.csv` has some scores of redshifts of the mean, the median and the mode of
-p(z). [Photometric redshifts](photometric_redshifts.md) says how they are made.
+`pdf_scores.csv` also has some redshift scores of the mean, the median and the mode of p(z).
+[Photometric redshifts](photometric_redshifts.md) says how p(z) is made.
 """,
         pdf_metrics.DENSITIES,
     ),
@@ -129,9 +129,9 @@ sets.
 )
 _END = """\
 A metric is one record in `redshift_metrics`, `paper_metrics`, `pdf_metrics`, `class_metrics` or
-`class_decisions` of `sdssflow.evaluate`, with its formula as a function and what this page says of
-it. The score tables, the labels of figures, the glossary of the report and this page are made of
-it. A new paper's name stands in `Convention` of `sdssflow.configuration.scores` too.
+`class_decisions` of `sdssflow.evaluate`, with its formula as a function and the text of this page.
+The score tables, the labels of figures, the glossary of the report and this page are generated from
+it. A new paper's name is added to `Convention` of `sdssflow.configuration.scores` as well.
 """
 _HEAD = (
     "metric",
