@@ -146,10 +146,13 @@ def configure(folder: Path, samples: int, seeds: int) -> None:
     sample = yaml.safe_load((folder / "config/samples/mgs.yaml").read_text())
     sample |= {"tasks": ["classify", "regress"], "splits": {"random": {"kind": "holdout"}}}
     columns = {f"model_mag_{band}": band for band in "ugriz"}
+    columns |= {f"model_mag_err_{band}": f"err_{band}" for band in "ugriz"}
     columns |= {"zspec": "redshift", "spec_class": "class"}
     for name in run["samples"]:
         table = folder / f"data/{name}.csv"
-        table.write_text(f"{','.join(columns.values())}\n18,17,16,16,16,0.1,GALAXY\n")
+        table.write_text(
+            f"{','.join(columns.values())}\n18,17,16,16,16,.1,.1,.1,.1,.1,0.1,GALAXY\n"
+        )
         sample["source"] = {"kind": "file", "path": f"data/{name}.csv", "columns": columns}
         text = yaml.safe_dump(sample, sort_keys=False)
         (folder / f"config/samples/{name}.yaml").write_text(text)

@@ -210,6 +210,7 @@ def end_run(failed=False):
         # for Snakemake's report, tell when submitted jobs began
         if not workflow.local_exec:
             runs.restore_starts(workflow.persistence, Path.cwd())
+        runs.end(Path.cwd())
     finally:
         if failed:
             failures.tell(workflow)

@@ -174,3 +174,9 @@ def test_an_error_ends_the_command_with_one_line(folder, monkeypatch):
     lock(folder)
     with pytest.raises(SystemExit, match="Not started: .* is locked by a run that left no record"):
         start.main(["--directory", str(folder), "--cores", "2"])
+
+
+def test_a_process_that_lives_on_after_its_run_keeps_nobody_out(tmp_path):
+    runs.begin(tmp_path)
+    runs.end(tmp_path)
+    assert runs.last_run(tmp_path) is None

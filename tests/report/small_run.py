@@ -51,7 +51,8 @@ def configuration(figure_format="png"):
             "figures": {"format": figure_format},
         }
     )
-    column = {"spec_class": "class", "zspec": "z"} | {f"model_mag_{b}": b for b in "ugriz"}
+    column = {"ra": "ra", "dec": "dec", "spec_class": "class", "zspec": "redshift"}
+    column |= {f"model_mag_{b}": b for b in "ugriz"}
     samples = {
         "galaxies": Sample.model_validate(
             {

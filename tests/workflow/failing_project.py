@@ -51,6 +51,7 @@ def make(folder: Path) -> Run:
         }
         content["source"]["extinction_applied"] = True
         content["splits"] = {"random": {"kind": "holdout", "group": "object"}}
+        content |= {"cuts": [], "features": {"groups": ["colors"]}}
         (folder / f"config/samples/{name}.yaml").write_text(yaml.safe_dump(content))
     configured = {**TINY_RUN, "samples": ["tiny", *ROWS], "bundles": {}, "targets": []}
     config = yaml.safe_dump(configured, sort_keys=False)

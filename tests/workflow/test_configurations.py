@@ -29,14 +29,14 @@ SPLITS = {
     "folds": {"kind": "cross_validation", "folds": 2},
     "sky": {"kind": "holdout", "group": "sky_cell"},
 }
-COLUMNS = {f"model_mag_{band}": band for band in "ugriz"} | {"spec_class": "class", "zspec": "z"}
+COLORED = {"ra": "ra", "dec": "dec"} | {f"model_mag_{band}": band for band in "ugriz"}
+COLUMNS = COLORED | {"spec_class": "class", "zspec": "redshift"}
 SOURCES = {
     "mine": {"kind": "file", "path": "data/mine.csv", "columns": COLUMNS},
     "other": {"kind": "file", "path": "data/other.csv", "columns": COLUMNS},
     "mgs": {"kind": "embedded", "table": "mgs"},
     "sky": {"kind": "skyserver", "chunks": 2, "simulated": {"objects": 700}},
 }
-COLORED = {"ra": "ra", "dec": "dec"} | {f"model_mag_{band}": band for band in "ugriz"}
 TASKS = {"mgs": ["regress"], "sky": ["classify"]}
 
 

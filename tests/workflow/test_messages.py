@@ -352,7 +352,7 @@ def test_a_reason_that_no_log_can_take_is_said_at_once(tmp_path, monkeypatch, ca
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     full = SimpleNamespace(
-        rule="a", wildcards={}, log=["/dev/full"], input=[], output=[], params={}, threads=1
+        rule="a", wildcards={}, log=["/dev/full"], input=[], output={}, params={}, threads=1
     )
     with pytest.raises(IndexError):
         run(lambda snakemake: [].pop(), full)

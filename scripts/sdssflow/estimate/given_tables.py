@@ -9,9 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from sdssflow.acquire.checks import ARCHIVE_SENTINELS, limits
-from sdssflow.acquire.files.units import units_of_schema
 from sdssflow.acquire.schema import Column
-from sdssflow.acquire.units import equal, parse_unit
+from sdssflow.acquire.units import equal, parse_unit, units_of_schema
 from sdssflow.tables import metadata, with_metadata
 
 if TYPE_CHECKING:

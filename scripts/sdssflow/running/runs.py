@@ -142,6 +142,13 @@ def begin(folder: Path, configuration: str = "") -> None:
     write_json(folder / RECORD, asdict(run))
 
 
+def end(folder: Path) -> None:
+    """Remove the record of this process, which may live on, as a notebook that ran the workflow."""
+    run = last_run(folder)
+    if run and run.pid == os.getpid() and run.alive():
+        (folder / RECORD).unlink(missing_ok=True)
+
+
 def last_run(folder: Path) -> Run | None:
     """Return the last run that began in `folder`; None without a readable record."""
     try:

@@ -29,7 +29,7 @@ from sdssflow.acquire.files.hdf5_layouts import (
     follow,
     tables,
 )
-from sdssflow.acquire.files.units import as_word, stated_unit, units_of_yaml
+from sdssflow.acquire.units import as_word, stated_unit, units_of_yaml
 
 MEANS_NOTHING = ("_FillValue", "missing_value")  # attributes of netCDF
 PACKED = {"scale_factor": 1, "add_offset": 0}

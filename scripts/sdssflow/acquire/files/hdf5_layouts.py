@@ -23,7 +23,7 @@ import numpy as np
 
 from sdssflow.acquire.errors import CatalogueError, nearest
 from sdssflow.acquire.files.columns import Wanted
-from sdssflow.acquire.files.units import as_word
+from sdssflow.acquire.units import as_word
 
 ASTROPY_HEADER = ".__table_column_meta__"
 PYTABLES_INDEX = "_i_"

@@ -19,7 +19,7 @@ from sdssflow.acquire.checks import one_array
 from sdssflow.acquire.errors import REPAIR, CatalogueError
 from sdssflow.acquire.files.columns import ALL_ROWS, FileColumns, Part, mapped_table, needed_columns
 from sdssflow.acquire.files.containers import check_declared
-from sdssflow.acquire.files.units import units_of_schema
+from sdssflow.acquire.units import units_of_schema
 from sdssflow.files import file_digest
 
 PART_SUFFIXES = (".parquet", ".pq")
