@@ -179,4 +179,4 @@ def test_an_error_ends_the_command_with_one_line(folder, monkeypatch):
 def test_a_process_that_lives_on_after_its_run_keeps_nobody_out(tmp_path):
     runs.begin(tmp_path)
     runs.end(tmp_path)
-    assert runs.last_run(tmp_path) is None
+    assert runs.last_run(tmp_path).alive() is False

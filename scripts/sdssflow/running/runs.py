@@ -20,7 +20,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -143,10 +143,10 @@ def begin(folder: Path, configuration: str = "") -> None:
 
 
 def end(folder: Path) -> None:
-    """Remove the record of this process, which may live on, as a notebook that ran the workflow."""
+    """Note that the run of this process is over: a notebook that ran the workflow lives on."""
     run = last_run(folder)
     if run and run.pid == os.getpid() and run.alive():
-        (folder / RECORD).unlink(missing_ok=True)
+        write_json(folder / RECORD, asdict(replace(run, birth="ended")))
 
 
 def last_run(folder: Path) -> Run | None:
