@@ -4,6 +4,7 @@
 figure                  what it shows
 ======================  ==========================================================================
 ``comparison``          six scores of all models with intervals
+``best_confusion``      the same of the best classifier
 ``confusion``           where true classes go
 ``reliability``         whether stated probabilities come true
 ``class_sets``          coverage and size of the class sets against magnitude
