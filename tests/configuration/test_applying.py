@@ -72,13 +72,13 @@ def test_a_folder_of_samples_of_ones_own_needs_nothing_else_changed(tmp_path, mo
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"sample": "mgz"}, "sample: the run has no 'mgz' there .did you mean 'mgs'"),
+        ({"sample": "mgz"}, "sample: there is no 'mgz' .did you mean 'mgs'"),
         ({"split": "publishd"}, "split: .*did you mean 'published'"),
         ({"model": "ensembel"}, "model: .*did you mean 'ensemble'"),
         ({"model": "linear"}, "linear gives no p.z.*forest, local_linear, ensemble"),
-        ({"seed": 7}, "seed: the run has no 7"),
-        ({"task": "classify"}, "model: the run has no 'ensemble' there"),
-        ({"bundle": "b"}, "bundle stands alone"),
+        ({"seed": 7}, "seed: there is no 7"),
+        ({"task": "classify"}, "model: there is no 'ensemble'"),
+        ({"bundle": "b"}, "bundle excludes the other keys"),
         ({"sample": None}, "sample"),
         ({"modle": "x"}, "modle: unknown key .did you mean 'model'"),
     ],
@@ -122,11 +122,11 @@ def test_what_needs_the_truth_or_makes_no_sense_is_refused(applied, target, word
 def test_a_target_needs_a_file_and_a_name_of_its_own(applied):
     with pytest.raises(ConfigurationError, match=r"no file .*sone.yaml .did you mean 'some'"):
         applied(targets=["sone"])
-    with pytest.raises(ConfigurationError, match="a sample is called mgs"):
+    with pytest.raises(ConfigurationError, match="mgs is also a sample"):
         applied(targets=["mgs"])
 
 
 def test_a_vote_is_not_trained_again(applied):
     vote = {"kept": {"sample": "mocksky", "split": "random", "model": "vote", "refit": True}}
-    with pytest.raises(ConfigurationError, match="the run has no 'vote' there"):
+    with pytest.raises(ConfigurationError, match="there is no 'vote'"):
         applied(vote)

@@ -55,7 +55,7 @@ class NearestNeighbours(Classifier):
     """k nearest neighbours."""
     neighbours: PositiveInt = 10
     """How many neighbours vote."""
-    usual = "sigmoid"  # a temperature can't mend a vote of 0
+    usual = "sigmoid"  # a temperature can't correct a vote of 0
 
 
 class SupportVectors(Classifier):
@@ -86,7 +86,7 @@ class RandomForestClassifier(Classifier):
     """Fewest objects in a leaf."""
     class_weight: Literal["none", "balanced"] = "none"
     """`balanced`: objects are weighted by the inverse frequency of their class in training."""
-    usual = "sigmoid"  # a temperature can't mend a vote of 0
+    usual = "sigmoid"  # a temperature can't correct a vote of 0
 
 
 class GradientBoostingClassifier(Classifier):

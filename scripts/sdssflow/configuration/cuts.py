@@ -1,4 +1,4 @@
-"""Quality cuts, each with a name, its parameters and the reason one would make it."""
+"""Quality cuts, each with a name, its parameters and its purpose."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ Cut = Annotated[
 
 
 def needed_by(cut: Cut) -> list[str]:
-    """Return the columns of a catalogue that a cut looks at."""
+    """Return the columns of a catalogue that a cut uses."""
     match cut:
         case CompletePhotometry():
             kinds = [f"{kind}_mag" for kind in cut.magnitudes]

@@ -1,4 +1,4 @@
-"""What a kind of model says of itself, so that no other place needs to know it."""
+"""What each kind of model declares about itself, so that no other module needs to know it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ class ModelSettings(Section):
     task : {'classify', 'regress'}
         What it is trained for.
     program : str
-        Module that makes it, see below.
+        Module that trains it, see below.
     needs_torch : bool
         Whether it is trained in torch, by rule train_network.
     gives_pdf : bool
-        Whether it gives a p(z), by `predict_pdf`, and not a number alone.
+        Whether it gives p(z), by `predict_pdf`, and not only a point estimate.
     takes_missing : bool
-        Whether it takes objects with missing features.
+        Whether it accepts objects with missing features.
     needs_classes : bool
-        Whether a regressor learns from the classes too: by default only samples that are to be
-        classified train it.
-
+        Whether a regressor also learns from the classes: by default only samples with the task
+        `classify` train it.
     needs_errors : bool
-        Whether it needs the errors of the magnitudes among the features: by default only samples
-        that have them there train it.
+        Whether it needs magnitude errors among the features: by default only samples that have
+        them there train it.
 
     Notes
     -----
@@ -38,16 +37,15 @@ class ModelSettings(Section):
     settings, seed
         What to train; the seed of every random draw.
     train, validation : Part
-        Usable parts (`models.inputs`): what is learnt from, and what training stops on, which may
-        be empty.
+        Usable objects (`models.inputs`) to learn from, and for early stopping, which may be none.
     threads : int
-        They change no result.
+        Number of threads; it affects no result.
 
     which returns a fitted scikit-learn estimator. In torch it is ``fit(settings, seed, train,
     validation, device, checkpoint)``, with the device to train on (`training_devices`) and the path
-    of a file from which a killed training is resumed, or None. It returns what has `save`,
+    of a file from which a killed training is resumed, or None. It returns an object with `save`,
     `history`, `best_epoch` and `dtype`; and ``load(path, settings, names)``, with the names of the
-    features, returns what has `predict` or `predict_pdf`.
+    features, returns an object with `predict` or `predict_pdf`.
     """
 
     task: ClassVar[str]
@@ -61,10 +59,10 @@ class ModelSettings(Section):
 
     @property
     def voters(self) -> list[str]:
-        """Names of the trained models that it averages; none but for a vote."""
+        """Names of the trained models that it averages; empty except for a vote."""
         return []
 
     @classmethod
     def programs(cls) -> tuple[str, str]:
-        """Return the names of the modules that make models of this kind, for a code digest."""
+        """Return the names of the modules that define models of this kind, for a code digest."""
         return cls.program, cls.__module__
