@@ -47,7 +47,7 @@ def test_in_a_folder_where_a_run_can_start(tmp_path):
     (tmp_path / "config").symlink_to(ROOT / "config")
     found = rows(start("--json", "--directory", str(tmp_path)))
     checks = ["snakemake", "profile", "rules of the profile", "site", "slurm", "gpu",
-              "configuration", "locks", "half-made outputs", "writing", "file locks",
+              "configuration", "locks", "incomplete outputs", "writing", "file locks",
               "file system", "disk", "temporary disk", "network", "loopback"]  # fmt: skip
     assert list(found) == ["python", "packages", *checks]
     for check in set(checks) - {"disk", "temporary disk", "gpu"}:  # these depend on the machine

@@ -283,7 +283,7 @@ class TapSource(Asked):
         for condition in self.selection:
             if condition.column == "specobjid" and self.signed_key and not _in_signed(condition):
                 raise ValueError(
-                    "selection: specobjid is negative here from plate 8192 on (signed_key), so this "
+                    "selection: specobjid is negative from plate 8192 on (signed_key), so this "
                     "condition would select other rows; select by plate, or write signed_key: "
                     "false if the service has unsigned ids"
                 )
