@@ -128,7 +128,7 @@ def test_a_mistake_in_the_run_is_named_with_its_place(path, value, message):
         (["cuts", 1], {"cut": "redshift_range", "minimum": 9.0}, "9 is not below maximum 8"),
         (["cuts", 1], {"cut": "color_range", "minimum": 8.0}, "8 is not below maximum 8"),
         (["cuts", 1], {"cut": "magnitude_error", "bands": [], "maximum": 1.0}, "at least 1 item"),
-        (["cuts", 1], {"cut": "magnitude_error", "bands": ["g", "g"], "maximum": 1.0}, "'g' is na"),
+        (["cuts", 1], {"cut": "magnitude_error", "bands": ["g", "g"], "maximum": 1.0}, "'g' is gi"),
 
         (["splits", "Published"], {"kind": "holdout"}, "'Published' can't be a name"),
         (["splits", "x"], {"kind": "holdout", "nside": 33}, "HEALPix has no nside 33"),
@@ -218,7 +218,7 @@ def test_no_definition_of_the_project_takes_the_place_of_one_that_misses_the_nam
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"regressors": []}, "regressors: tasks has 'regress', and there is no model for it"),
+        ({"regressors": []}, "regressors: tasks has 'regress', but there is no model for it"),
         ({"tasks": ["classify"], "classifiers": []}, "classifiers: tasks has 'classify'"),
         ({"regressors": ["mean", "maen"]}, "regressors: there is no 'maen' .did you mean 'mean'"),
         (
