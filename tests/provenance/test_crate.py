@@ -145,11 +145,10 @@ def test_a_copy_that_fails_leaves_the_one_before(run):
     assert [x.name for x in Path("results").iterdir() if x.name.startswith(".")] == []
 
 
-def test_configuration_files_of_one_name_are_all_copied(run, tmp_path):
-    paths = [tmp_path / folder / "mine.yaml" for folder in ("here", "there")]
-    for path in paths:
-        path.parent.mkdir()
-        path.write_text(path.parent.name)
+def test_configuration_files_of_one_name_are_all_copied(run, tmp_path_factory):
+    paths = [tmp_path_factory.mktemp(name) / "mine.yaml" for name in ("here", "there")]
+    for path, text in zip(paths, ("here", "there"), strict=True):
+        path.write_text(text)
     copied = copy_workflow(".", "results/workflow", [*paths, paths[0]], "{}\n")
     names = ["configuration/mine.yaml", "configuration/mine_2.yaml"]
     assert [name for name in copied if "mine" in name] == names
