@@ -215,7 +215,7 @@ class _Query:
         return Translation(" ".join(words), names, most)
 
     def _keys(self, clause: str) -> list[Value]:
-        """Return the columns of GROUP BY or ORDER BY; texts, which need a collation, are refused."""
+        """Return the columns of GROUP BY or ORDER BY; texts are refused: they need a collation."""
         found, keys = [], self.select.args.get(clause)
         for node in _checked(keys).expressions if keys else []:
             key = node.this if isinstance(node, exp.Ordered) and not node.args["desc"] else node
