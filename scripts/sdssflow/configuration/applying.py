@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sdssflow.configuration.loading import configured, defined_in, load_section, nearest, origin
 from sdssflow.configuration.reading import ConfigurationError, Document
@@ -93,7 +93,9 @@ def estimated(found: Applications) -> dict[str, Estimated]:
 
     ConfigurationError if a file is not a bundle, or a target has class priors and no classifier.
     """
-    tasks = {f"{BUNDLES}/{name}": bundle.task for name, bundle in found.bundles.items()}
+    tasks: dict[str, Any] = {
+        f"{BUNDLES}/{name}": bundle.task for name, bundle in found.bundles.items()
+    }
     on_disk = {path for paths in found.models.values() for path in paths} - {*tasks}
     tasks |= {path: read_manifest(path)["task"] for path in on_disk if Path(path).exists()}
     result = {}

@@ -176,9 +176,8 @@ def _guarded(check: Check) -> Sequence[Finding]:
     try:
         found = check()
     except Exception as error:
-        name = type(error).__name__
-        found = f"a check failed: {name}: {error}"
-        return [Finding("doctor", WARNING, found, "please report this")]
+        problem = f"a check failed: {type(error).__name__}: {error}"
+        return [Finding("doctor", WARNING, problem, "please report this")]
     return [found] if isinstance(found, Finding) else found
 
 
