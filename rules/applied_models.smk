@@ -1,6 +1,7 @@
 # Helpers of the rules of estimate: which model is applied to which rows.
 
 
+OWN_BUNDLES = {f"results/bundles/{name}" for name in BUNDLES}
 WITH_PDF_FILES = those(TARGETS, lambda its: its.pdf == "quantiles_99")
 
 
@@ -41,8 +42,7 @@ def whole_sample(wildcards):
 
 def bundle_paths(target):
     """Folders or ZIP files of the bundles that are applied to a target."""
-    ours = {f"results/bundles/{name}" for name in BUNDLES}
-    return [path if path in ours else unmoved(path) for path in APPLIED[target]]
+    return [path if path in OWN_BUNDLES else unmoved(path) for path in APPLIED[target]]
 
 
 def partition_of(wildcards):

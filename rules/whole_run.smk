@@ -95,9 +95,9 @@ def check_folder():
                 f"target {name}: hats: true needs packages that are not installed: "
                 "make .venv/.hats (or: pip install 'sdssflow[hats]')"
             )
-        for applied in target.models:
-            if applied.bundle is not None:
-                failures.present(applied.bundle, f"target {name}: models: bundle")
+        for path in APPLIED[name]:
+            if path not in OWN_BUNDLES:
+                failures.present(path, f"target {name}: models: bundle")
     made = Path(PREFIX, lineage.RECORDS)
     if made.is_dir() and not os.path.isdir(".snakemake/metadata"):
         failures.refuse(

@@ -125,14 +125,8 @@ DUCK_TYPES = {
     SqlType.REAL: "FLOAT",
     SqlType.FLOAT: "DOUBLE",
 }
-_SQL_TYPES = {
-    "INTEGER": SqlType.INT,
-    "BIGINT": SqlType.BIGINT,
-    "UBIGINT": SqlType.NUMERIC,
-    "FLOAT": SqlType.REAL,
-    "DOUBLE": SqlType.FLOAT,
-    "VARCHAR": SqlType.VARCHAR,
-}
+_SQL_TYPES = {duck: kind for kind, duck in DUCK_TYPES.items()}
+_SQL_TYPES |= {"UBIGINT": SqlType.NUMERIC, "VARCHAR": SqlType.VARCHAR}
 
 
 @dataclass(frozen=True)

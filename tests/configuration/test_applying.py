@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sdssflow.configuration.applying import load_applications
+from sdssflow.configuration.applying import estimated, load_applications
 from sdssflow.configuration.loading import load_run, load_samples
 from sdssflow.configuration.reading import ConfigurationError
 
@@ -46,6 +46,25 @@ def test_a_model_of_the_run_gets_a_bundle_or_takes_the_one_that_has_a_name(appli
     assert (found.bundles["mine"].task, found.bundles["mine"].seed) == ("regress", 1)
     found = applied(named, {"models": [{"bundle": "elsewhere/b.zip"}]})
     assert found.models == {"some": ["elsewhere/b.zip"]}
+
+
+@pytest.mark.parametrize("order", [["final", "mine"], ["mine", "final"]])
+def test_of_two_bundles_of_a_model_the_evaluated_one_is_applied(applied, order):
+    model = {"sample": "mgs", "split": "published", "model": "ensemble"}
+    bundles = {"mine": model, "final": model | {"refit": True}}
+    found = applied({name: bundles[name] for name in order})
+    assert found.models == {"some": ["results/bundles/mine"]}
+    found = applied(bundles, {"models": [{"bundle": "./results/bundles/final/"}]})
+    assert found.models == {"some": ["results/bundles/final"]}
+    assert estimated(found)["some"].tasks == ["regress"]
+
+
+def test_two_models_of_a_task_are_refused(applied):
+    model = {"sample": "mocksky", "split": "random", "model": "boosting"}
+    for other in ({"model": "logistic"}, {"seed": 1}):
+        found = applied(target={"models": [model, model | other]})
+        with pytest.raises(ConfigurationError, match="target some: models: two models to classify"):
+            estimated(found)
 
 
 def test_what_is_of_other_samples_is_left_out_and_said(applied):

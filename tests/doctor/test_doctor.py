@@ -105,7 +105,7 @@ def test_only_faults_set_the_status(monkeypatch, tmp_path, capsys):
         monkeypatch.setattr(doctor, check, lambda *_: Finding("python", OK, "fine"))
     for state, status in ((OK, 0), (WARNING, 0), (FAULT, 1)):
         found = [Finding("disk", state, "something")]
-        monkeypatch.setattr(examination, "examine", lambda _, found=found: found)
+        monkeypatch.setattr(examination, "examine", lambda *_, found=found: found)
         assert doctor.main([]) == status
         assert "something" in capsys.readouterr().out
 

@@ -17,7 +17,6 @@ from sdssflow.doctor.examination import (
 from sdssflow.doctor.findings import FAULT, NOT_NEEDED, OK, WARNING
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = ROOT / "config/config.yaml"
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def configured(tmp_path, monkeypatch):
     def make(**keys):
         path = tmp_path / "mine.yaml"
         path.write_text(yaml.safe_dump(keys))
-        return load_configuration([SHIPPED, path])
+        return load_configuration([path])
 
     return make
 
@@ -54,8 +53,16 @@ def test_a_mistake_is_a_fault_in_the_words_of_the_configuration(configured):
 
 def test_a_file_that_can_not_be_read_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    found = check_configuration(load_configuration([SHIPPED, tmp_path / "mine.yaml"]))
+    found = check_configuration(load_configuration([tmp_path / "mine.yaml"]))
     assert found.state == FAULT and "mine.yaml: can't be read: No such file" in found.found
+
+
+def test_a_default_that_the_run_would_refuse_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/config.yml").write_text("seeds: [2]\n")
+    found = check_configuration(load_configuration([]))
+    assert found.state == FAULT and "config.yml has to end in .yaml" in found.found
 
 
 def test_missing_tables_are_named(configured):

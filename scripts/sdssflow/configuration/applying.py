@@ -6,6 +6,7 @@ heavier.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -91,7 +92,8 @@ def estimated(found: Applications) -> dict[str, Estimated]:
 
     A missing bundle on disk has no task here; the main process refuses it before the first job.
 
-    ConfigurationError if a file is not a bundle, or a target has class priors and no classifier.
+    ConfigurationError if a file is not a bundle, or a target has two models of one task, or class
+    priors and no classifier.
     """
     tasks: dict[str, Any] = {
         f"{BUNDLES}/{name}": bundle.task for name, bundle in found.bundles.items()
@@ -101,6 +103,11 @@ def estimated(found: Applications) -> dict[str, Estimated]:
     result = {}
     for name, target in found.targets.items():
         known = [tasks[path] for path in found.models[name] if path in tasks]
+        if len(known) > len(set(known)):
+            raise ConfigurationError(
+                f"target {name}: models: two models to {known[0]}; give a classifier, a regressor, "
+                "or one of each"
+            )
         if target.class_priors and known and "classify" not in known:
             raise ConfigurationError(
                 f"target {name}: class_priors: none of its models gives class probabilities; add a "
@@ -117,13 +124,16 @@ def _folder(
     samples: Mapping[str, Sample],
     path: Path,
 ) -> str:
-    """Return the folder of a model's bundle; a bundle that the run doesn't name is added."""
+    """Return the folder of a model's bundle; a bundle that the run doesn't name is added.
+
+    Of two bundles of one model, the evaluated one is used, not the one trained on all objects.
+    """
     if applied.bundle is not None:
-        return applied.bundle
+        return os.path.normpath(applied.bundle)
     wanted = BundledModel(**applied.model_dump(exclude={"bundle"}))
     wanted = _resolved(wanted, run, samples, f"{path}: models")
     identity = {"sample", "split", "model", "task", "seed"}
-    for name, bundle in found.bundles.items():
+    for name, bundle in sorted(found.bundles.items(), key=lambda item: item[1].refit):
         if bundle.model_dump(include=identity) == wanted.model_dump(include=identity):
             return f"{BUNDLES}/{name}"
     name = f"{wanted.sample}_{wanted.split}_{wanted.model}_{wanted.seed}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from sdssflow.configuration.section import Section
+from pydantic import Field
+
+from sdssflow.configuration.section import PositiveFloat, PositiveInt, Section
 
 
 class ModelSettings(Section):
@@ -66,3 +68,24 @@ class ModelSettings(Section):
     def programs(cls) -> tuple[str, str]:
         """Return the names of the modules that define models of this kind, for a code digest."""
         return cls.program, cls.__module__
+
+
+class EnsembleSettings(ModelSettings):
+    """How an ensemble of networks is trained as one batched program in torch."""
+
+    members: PositiveInt = 10
+    """Number of networks, each with its own seed, row order and early stopping."""
+    hidden: Annotated[list[PositiveInt], Field(min_length=1)] = [32, 32, 32]
+    """Units of the hidden layers."""
+    learning_rate: PositiveFloat = 1e-2
+    """Largest step of the optimiser; it decays to zero along a cosine."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.1
+    """Decoupled weight decay (AdamW)."""
+    max_epochs: PositiveInt = 120
+    """Maximum number of passes over the training part."""
+    patience: PositiveInt = 40
+    """Epochs that are worse than the best by more than their standard error before a member
+    stops."""
+    blocks: Annotated[int, Field(ge=0)] = 20
+    """The train and validation parts together are cut into this many blocks; each member is stopped
+    on its own block and learns from the others; 0: all are stopped on the validation part."""

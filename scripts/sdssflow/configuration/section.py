@@ -6,16 +6,7 @@ import json
 import re
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    model_validator,
-)
-from pydantic_core import CoreSchema, core_schema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 # names of samples, splits and models become folders; a file name may contain two of them
 NAME = "^[a-z][a-z0-9_]{0,59}$"
@@ -71,20 +62,6 @@ class Renamed(NamedTuple):
     until: str
 
 
-class EachOnce:
-    """Metadata of a list type: no two elements are equal."""
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(_each_once, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return {**handler(schema), "uniqueItems": True}
-
-
 def _each_once(values: list[Any]) -> list[Any]:
     for number, value in enumerate(values):
         first = values.index(value)
@@ -134,8 +111,9 @@ Text = Annotated[str, Field(min_length=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-Different = Annotated[list[Element], EachOnce()]
-SomeDifferent = Annotated[list[Element], Field(min_length=1), EachOnce()]
+EachOnce = Field(json_schema_extra={"uniqueItems": True})
+Different = Annotated[list[Element], AfterValidator(_each_once), EachOnce]
+SomeDifferent = Annotated[list[Element], Field(min_length=1), AfterValidator(_each_once), EachOnce]
 PointEstimate = Literal["mean", "median", "mode", "best"]  # of p(z)
 
 

@@ -8,6 +8,7 @@ compares the kinds with the Arrow types of the catalogue.
 from __future__ import annotations
 
 import difflib
+import re
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
@@ -74,12 +75,10 @@ STANDARD: dict[str, SdssColumn] = {
     "petro_r50_r": SdssColumn("photo", "petroR50_r", "number"),
     **{f"extinction_{b}": SdssColumn("photo", f"extinction_{b}", "number") for b in BANDS},
     "photo_type": SdssColumn("photo", "type", "integer"),
-    "clean": SdssColumn("photo", "clean", "integer"),
-    "mode": SdssColumn("photo", "mode", "integer"),
-    "run": SdssColumn("photo", "run", "integer"),
-    "rerun": SdssColumn("photo", "rerun", "integer"),
-    "camcol": SdssColumn("photo", "camcol", "integer"),
-    "field": SdssColumn("photo", "field", "integer"),
+    **{
+        name: SdssColumn("photo", name, "integer")
+        for name in ("clean", "mode", "run", "rerun", "camcol", "field")
+    },
     "specobjid": SdssColumn("spec", "specObjID", "integer"),
     "plate": SdssColumn("spec", "plate", "integer"),
     "mjd": SdssColumn("spec", "mjd", "integer"),
@@ -173,8 +172,8 @@ class Condition(Section):
             raise ValueError(f"{self.column!r} holds numbers: any_of takes whole numbers")
         if kind == "number" and not ranged:
             raise ValueError(f"{self.column!r} is a measurement: write minimum and maximum")
-        if self.dereddened and "_mag_" not in self.column.replace("_mag_err_", ""):
-            raise ValueError(f"dereddened: {self.column!r} is not a magnitude")
+        if self.dereddened and not re.fullmatch(r"[a-z]+_mag_[ugriz]", self.column):
+            raise ValueError(f"dereddened: {self.column!r} is not a magnitude of SDSS")
         return self
 
 

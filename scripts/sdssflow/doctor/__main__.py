@@ -117,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _examine(options: argparse.Namespace, configfiles: tuple[Path, ...]) -> list[Finding]:
     try:
-        from sdssflow.doctor.examination import Place, examine
+        from sdssflow.doctor.examination import examine
     except ImportError as error:
         advice = "make installs what is missing; then run the doctor again for the other checks"
         return [Finding("doctor", FAULT, f"can't continue: {error}", advice)]
@@ -129,7 +129,7 @@ def _examine(options: argparse.Namespace, configfiles: tuple[Path, ...]) -> list
     if Path(profile).exists():
         profile = str(Path(profile).resolve())
     os.chdir(directory)  # as in Snakemake, paths in the configuration are relative to it
-    return examine(Place(PROJECT, directory, profile, configfiles))
+    return examine(directory, profile, configfiles)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,22 +6,17 @@ import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from sdssflow.configuration.applying import estimated, load_applications
-from sdssflow.configuration.loading import (
-    ConfigurationError,
-    load_layers,
-    load_samples,
-    read_layers,
-)
+from sdssflow.configuration import loading
+from sdssflow.configuration.applying import BUNDLES, estimated, load_applications
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.targets import Target
 from sdssflow.doctor import machine, profiles, slurm
 from sdssflow.doctor.findings import FAULT, NOT_NEEDED, OK, SECONDS, WARNING, Finding, ask, listed
+from sdssflow.project import PROJECT
 
 ANSWER_SECONDS = 15  # waited for in full where a firewall drops packets
 # in a separate process, because name resolution has no time-out otherwise
@@ -46,6 +41,7 @@ class Configured(NamedTuple):
     run: RunConfiguration | None
     samples: dict[str, Sample]
     targets: dict[str, Target]
+    bundles: dict[str, list[str]]  # on disk, by target
     trouble: str = ""
 
     @property
@@ -55,16 +51,21 @@ class Configured(NamedTuple):
 
 
 def load_configuration(files: Iterable[Path]) -> Configured:
-    """Read configuration files as Snakemake does: later ones override earlier ones."""
+    """Read the default configuration and files that override it, as the Snakefile does."""
     try:
-        layers = read_layers(files)
-        run = load_layers(layers)
-        samples = load_samples(run, layers)
+        layers = loading.read_layers([loading.configured(loading.DEFAULT), *files])
+        run = loading.load_layers(layers)
+        samples = loading.load_samples(run, layers)
         applications = load_applications(run, samples, layers)
         estimated(applications)
-        return Configured(run, samples, applications.targets)
-    except ConfigurationError as error:
-        return Configured(None, {}, {}, str(error))
+        own = {f"{BUNDLES}/{name}" for name in applications.bundles}
+        on_disk = {
+            name: [path for path in paths if path not in own]
+            for name, paths in applications.models.items()
+        }
+        return Configured(run, samples, applications.targets, on_disk)
+    except loading.ConfigurationError as error:
+        return Configured(None, {}, {}, {}, str(error))
 
 
 def check_configuration(configured: Configured) -> Finding:
@@ -78,8 +79,8 @@ def check_configuration(configured: Configured) -> Finding:
             named.append((its.source.path, name))
         elif its.source.kind == "bulk":
             named += [(path, name) for path in its.source.paths]
-    for name, target in configured.targets.items():
-        named += [(applied.bundle, name) for applied in target.models if applied.bundle]
+    for name, paths in configured.bundles.items():
+        named += [(path, name) for path in paths]
     if missing := [f"{path} ({name})" for path, name in named if not Path(path).exists()]:
         advice = "put the files there, or correct the paths in the samples or targets"
         return Finding(check, FAULT, f"no file {listed(missing)}", advice)
@@ -135,33 +136,23 @@ def check_loopback(rows: Mapping[str, Sample | Target], address: str = "127.0.0.
     return Finding("loopback", OK, f"serves {listed(names)}")
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where and how a run would start."""
+def examine(directory: Path, profile_name: str, configfiles: tuple[Path, ...]) -> list[Finding]:
+    """Run all checks except those of Python and its packages; one that fails becomes a row.
 
-    root: Path  # the project: rules and profiles
-    directory: Path  # working directory of the run
-    profile: str  # as for `snakemake --workflow-profile`
-    configfiles: tuple[Path, ...]  # override the default one
-
-
-def examine(place: Place) -> list[Finding]:
-    """Run all checks except those of Python and its packages; one that fails becomes a row."""
+    `directory` is the working directory of the run, `profile_name` as for Snakemake's
+    ``--workflow-profile``; `configfiles` override the default configuration.
+    """
     try:
-        path = profiles.find_profile(place.profile, (Path.cwd(), place.root))
+        path = profiles.find_profile(profile_name, (Path.cwd(), PROJECT))
         profile, wrong = profiles.load_profile(path), None
     except profiles.ProfileError as error:
-        path, profile = None, profiles.Profile(Path(place.profile))
+        path, profile = None, profiles.Profile(Path(profile_name))
         wrong = Finding("profile", FAULT, str(error), "choose or correct the profile")
-    own = place.directory / "config/config.yaml"
-    default = own if own.is_file() else place.root / "config/config.yaml"
-    configured = load_configuration([default, *place.configfiles])
+    configured = load_configuration(configfiles)
     with ThreadPoolExecutor(max_workers=4) as pool:  # most of them wait for another program
         devices = pool.submit(machine.find_devices)
-        asked = pool.submit(
-            profiles.ask_snakemake, place.root / "Snakefile", path, place.configfiles
-        )
-        checks = _folder_checks(place.directory, profile, configured)
+        asked = pool.submit(profiles.ask_snakemake, PROJECT / "Snakefile", path, configfiles)
+        checks = _folder_checks(directory, profile, configured)
         others = [pool.submit(_guarded, check) for check in checks]
         groups = [
             _guarded(lambda: _profile_checks(profile, wrong, asked.result())),

@@ -86,6 +86,7 @@ def test_conditions_as_sql(condition, sql):
         ({"column": "spec_class", "any_of": ["x' OR 1=1 --"]}, "should match pattern"),
         ({"column": "z_warning", "any_of": ["0"]}, "holds numbers"),
         ({"column": "zspec", "maximum": 1, "dereddened": True}, "is not a magnitude"),
+        ({"column": "wise_mag_w1", "maximum": 9, "dereddened": True}, "is not a magnitude of SDSS"),
         ({"column": "legacy_target1", "any_bit": [63]}, "less than or equal to 62"),
     ],
 )
