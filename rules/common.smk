@@ -164,8 +164,9 @@ def needs(mb, per_mb=0, minutes=10, minutes_per_mb=0, paths=None):
 
     def growing(base, per_mb):
         def demand(wildcards, input, attempt):
-            others = map(os.path.getsize, paths(wildcards.sample) if paths else ())
-            return attempt * round(base + per_mb * (input.size_mb + sum(others) / 1e6))
+            files = paths(wildcards.sample) if paths else ()
+            size_mb = input.size_mb + sum(map(lineage.bytes_of, files)) / 1e6
+            return attempt * round(base + per_mb * size_mb)
 
         return demand if per_mb else lambda wildcards, attempt: attempt * base
 

@@ -215,3 +215,11 @@ def test_a_job_whose_record_can_not_be_written_fails(jobs):
     with pytest.raises(OSError, match="results/provenance"):
         run_job(lambda snakemake: job.write(), job.snakemake())
     assert "Traceback" in Path("logs/import_catalogue/mgs.log").read_text()
+
+
+def test_the_size_of_a_folder_is_that_of_its_files(tmp_path):
+    (tmp_path / "part").mkdir()
+    for name, size in (("a.parquet", 300), ("part/b.parquet", 5000), (lineage.FOLDER_MARK, 9)):
+        (tmp_path / name).write_bytes(bytes(size))
+    assert lineage.bytes_of(tmp_path) == 5300
+    assert lineage.bytes_of(tmp_path / "a.parquet") == 300

@@ -96,8 +96,9 @@ def _rules(args: Any, parser: Any) -> dict[str, Any]:
 def _demands(workflow: Any, executor: str, attempts: int) -> Iterator[dict[str, Any]]:
     """Yield the resources of the first and last attempt of each submitted rule that has jobs."""
     jobs: dict[str, Any] = {}
-    outputs, run, samples = (workflow.globals[name] for name in ("outputs", "RUN", "SAMPLES"))
-    for path, *_ in outputs([rule for rule in workflow.rules if rule.output], run, samples):
+    names = ("outputs", "RUN", "SAMPLES", "BUNDLES", "TARGETS", "PARTITIONS")
+    outputs, *configured = (workflow.globals[name] for name in names)
+    for path, *_ in outputs([rule for rule in workflow.rules if rule.output], *configured):
         jobs.setdefault(path.rule.name, (path.rule, path))
     for name, (rule, path) in jobs.items():
         if executor != "local" and name in workflow._localrules:

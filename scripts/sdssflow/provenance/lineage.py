@@ -57,6 +57,12 @@ def files_of(folder: Path) -> Iterator[Path]:
     )
 
 
+def bytes_of(path: str | Path) -> int:
+    """Return the size of a file, or of all files of a folder."""
+    path = Path(path)
+    return sum(file.stat().st_size for file in (files_of(path) if path.is_dir() else [path]))
+
+
 def names_in(folder: str | Path) -> list[str]:
     """Return the files of a folder and its subfolders, relative to it."""
     return [file.relative_to(folder).as_posix() for file in files_of(Path(folder))]
