@@ -185,7 +185,7 @@ class _Query:
         for node in self.select.expressions:
             name = node.name if isinstance(node, exp.Column) else node.alias
             if not name or name.lower() in {other.lower() for other in names}:
-                raise Refused(f"a column without a name of its own: {_described(node)}")
+                raise Refused(f"a column without a unique name: {_described(node)}")
             names.append(name)
             inner = node.this if isinstance(node, exp.Alias) else node
             columns.append((inner, self._item(inner)))

@@ -156,7 +156,7 @@ class Rows(Section):
     photometric ones of the standard columns."""
     photoz: bool = Field(default=False, exclude_if=lambda asked: not asked)
     """Whether the redshifts of SDSS's own table Photoz (Beck et al. 2016) are added to `columns`:
-    `sdss_photoz` and three more, which are scored beside the models of the sample and can't be
+    `sdss_photoz` and three more, which are scored with the models of the sample and can't be
     features."""
 
 

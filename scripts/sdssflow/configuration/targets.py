@@ -139,7 +139,7 @@ class Target(Described):
 
     source: TargetSource
     """Where the rows come from; no truth is needed. `path` of a file may be a folder of files, each
-    a partition of its own, or a HATS catalogue."""
+    a separate partition, or a HATS catalogue."""
     cuts: Different[TargetCut] = []
     """Quality cuts; each is counted. Removed objects are in no output."""
     models: SomeDifferent[AppliedModel] = Field(max_length=2)
@@ -154,7 +154,7 @@ class Target(Described):
     is divided."""
     pdf: PdfForm = "none"
     """How p(z) is stored: only its summaries; 5 quantiles; the parameters of its mixture of
-    Gaussians; or 99 quantiles in a `qp` file beside each partition."""
+    Gaussians; or 99 quantiles in a `qp` file for each partition."""
     tomographic_edges: Annotated[list[float], AfterValidator(_ascending)] | None = Field(
         default=None, min_length=2
     )
