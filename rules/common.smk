@@ -139,6 +139,7 @@ TORCH_REGRESSORS = those(RUN.regressors, lambda its: its.needs_torch)
 PDF_REGRESSORS = those(RUN.regressors, lambda its: its.gives_pdf)
 SEARCHING_REGRESSORS = those(RUN.regressors, lambda its: getattr(its, "search", None))
 EXPLAINED = set(RUN.importance.models)
+EXPLAINED_PDFS = EXPLAINED & PDF_REGRESSORS
 MODELS = {"classify": RUN.classifiers, "regress": RUN.regressors}
 PDF_SAMPLES = those(SAMPLES, lambda sample: model_figures.pdf_models(RUN, sample))
 LEARNING_SAMPLES = those(SAMPLES, lambda sample: model_figures.learning(RUN, sample))

@@ -154,13 +154,9 @@ rule score_photoz:
 rule explain_redshifts:
     input:
         models=of_models("{seed}", among=EXPLAINED),
-        densities=of_models("{seed}", among=EXPLAINED & PDF_REGRESSORS),
-        calibrations=of_models(
-            "calibration/{seed}.json", among=EXPLAINED & PDF_REGRESSORS
-        ),
-        references=of_models(
-            "calibration/{seed}.parquet", among=EXPLAINED & PDF_REGRESSORS
-        ),
+        densities=of_models("{seed}", among=EXPLAINED_PDFS),
+        calibrations=of_models("calibration/{seed}.json", among=EXPLAINED_PDFS),
+        references=of_models("calibration/{seed}.parquet", among=EXPLAINED_PDFS),
         tests=each_seed("results/{sample}/split/{split}/{seed}/test.parquet"),
     output:
         importance=reported("results/{sample}/regress/{split}/importance.csv"),

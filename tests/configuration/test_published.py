@@ -189,7 +189,7 @@ def changed(**changes):
         (selected(0.1, median=1, histogram={"edges": [0, 1], "shares": [1]}), "any of minimum"),
         (selected(0.1, histogram={"edges": [0, 1], "shares": [1, 2]}), "one edge more than shares"),
         (selected(0.1, histogram={"edges": [0, 1], "shares": [0]}), "a share above 0"),
-        (selected(0.1, histogram={"edges": [1, 0], "shares": [1]}), "edges: must be ascending"),
+        (selected(0.1, histogram={"edges": [1, 0], "shares": [1]}), "edges must be ascending"),
         (selected(0.1, median=0.1) | {"task": "classify"}, "only for task regress and a value"),
         ({"unit": "mag"}, "unit"),
     ],

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sdssflow.configuration.section import Name, Section, Text
+from sdssflow.configuration.section import Edges, Name, Section, Text
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -80,7 +80,7 @@ class Verified(Section):
 class Curve(Section):
     """A number for each bin of zspec."""
 
-    edges: list[float] = Field(min_length=3)
+    edges: Edges
     """Edges of the bins of zspec, ascending: one more than values."""
     values: list[float] = Field(min_length=2)
     """The numbers."""
@@ -89,15 +89,13 @@ class Curve(Section):
     def _one_number_a_bin(self) -> Curve:
         if len(self.edges) != len(self.values) + 1:
             raise ValueError(f"edges: give {len(self.values) + 1}, one more than values")
-        if self.edges != sorted(set(self.edges)):
-            raise ValueError("edges: must be ascending")
         return self
 
 
 class Histogram(Section):
     """How objects are distributed over bins."""
 
-    edges: list[float] = Field(min_length=2)
+    edges: Edges
     """Edges of the bins, ascending: one more than shares."""
     shares: list[Annotated[float, Field(ge=0)]] = Field(min_length=1)
     """Objects in each bin, as numbers or as shares of the whole."""
@@ -106,8 +104,6 @@ class Histogram(Section):
     def _one_share_a_bin(self) -> Histogram:
         if len(self.edges) != len(self.shares) + 1 or not sum(self.shares):
             raise ValueError("give one edge more than shares, and a share above 0")
-        if self.edges != sorted(set(self.edges)):
-            raise ValueError("edges: must be ascending")
         return self
 
 

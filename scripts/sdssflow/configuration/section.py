@@ -88,6 +88,12 @@ def _is_a_path(path: str) -> str:
     return path
 
 
+def _ascending(edges: list[float]) -> list[float]:
+    if edges != sorted(set(edges)):
+        raise ValueError("edges must be ascending")
+    return edges
+
+
 def unless_reserved(reserved: set[str], of: str) -> AfterValidator:
     """Return a check that a name is not that of another folder of results."""
 
@@ -114,6 +120,7 @@ Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 EachOnce = Field(json_schema_extra={"uniqueItems": True})
 Different = Annotated[list[Element], AfterValidator(_each_once), EachOnce]
 SomeDifferent = Annotated[list[Element], Field(min_length=1), AfterValidator(_each_once), EachOnce]
+Edges = Annotated[list[float], Field(min_length=2), AfterValidator(_ascending)]
 PointEstimate = Literal["mean", "median", "mode", "best"]  # of p(z)
 
 

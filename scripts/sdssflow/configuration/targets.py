@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import zlib
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from zipfile import BadZipFile, ZipFile
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from sdssflow.configuration.cuts import (
     ColorRange,
@@ -23,6 +22,7 @@ from sdssflow.configuration.reading import ConfigurationError
 from sdssflow.configuration.section import (
     Described,
     Different,
+    Edges,
     FilePath,
     ModelName,
     Name,
@@ -98,12 +98,6 @@ class AppliedModel(Section):
         return self
 
 
-def _ascending(edges: list[float]) -> list[float]:
-    if any(low >= high for low, high in pairwise(edges)):
-        raise ValueError("edges must be ascending")
-    return edges
-
-
 Prior = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -155,9 +149,7 @@ class Target(Described):
     pdf: PdfForm = "none"
     """How p(z) is stored: only its summaries; 5 quantiles; the parameters of its mixture of
     Gaussians; or 99 quantiles in a `qp` file for each partition."""
-    tomographic_edges: Annotated[list[float], AfterValidator(_ascending)] | None = Field(
-        default=None, min_length=2
-    )
+    tomographic_edges: Edges | None = None
     """Edges in zphot of the tomographic bins; by default those of the model's training part, with
     equal numbers of objects."""
     nz_weights: bool = False
