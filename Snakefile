@@ -1,5 +1,5 @@
 # sdssflow: from an SDSS query to classes, redshifts and a report.
-# Its stages stand in the order of the includes; docs/architecture.md is the map.
+# The includes are in the order of the stages; docs/architecture.md describes them.
 from snakemake.utils import min_version
 
 min_version("9.22")
@@ -39,21 +39,21 @@ rule all:
         every_output,
 
 
-# what the downloads of this run will take; asks no server
+# estimated cost of the downloads of this run; sends no query
 rule plan:
     input:
         "results/download_estimate.csv",
     localrule: True
 
 
-# our scores beside published numbers
+# our scores compared with published numbers
 rule published:
     input:
         "results/published.csv",
     localrule: True
 
 
-# trained models in folders of their own
+# trained models, each in a folder and a ZIP file
 rule bundles:
     input:
         expand("results/bundles/{bundle}.zip", bundle=BUNDLES),

@@ -1,4 +1,4 @@
-# acquire: rows from wherever they are, in the one catalogue schema
+# acquire: rows from any source, in a common catalogue schema
 
 
 rule simulate_sky:
@@ -97,7 +97,7 @@ rule plan_chunks:
         source=lambda wildcards: SOURCES[wildcards.sample].source.question(),
         standin=standin_digest,
     message:
-        "Asking what there is for {wildcards.sample}"
+        "Planning the download of {wildcards.sample}"
     script:
         "../scripts/plan_chunks.py"
 
@@ -141,7 +141,7 @@ rule assemble_catalogue:
         sample="{sample}",
         simulated=lambda wildcards: wildcards.sample in SIMULATED,
     message:
-        "Putting the chunks of {wildcards.sample} together"
+        "Joining the chunks of {wildcards.sample}"
     script:
         "../scripts/assemble_catalogue.py"
 

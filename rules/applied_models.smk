@@ -1,16 +1,17 @@
-# What the rules of estimate need: which model is applied to which rows.
+# Helpers of the rules of estimate: which model is applied to which rows.
 
 
+OWN_BUNDLES = {f"results/bundles/{name}" for name in BUNDLES}
 WITH_PDF_FILES = those(TARGETS, lambda its: its.pdf == "quantiles_99")
 
 
 def task_folder(bundle):
-    """Folder of the results of a bundle's task and split."""
+    """Folder of the results of a bundle's model."""
     return f"results/{bundle.sample}/{bundle.task}/{bundle.split}/{bundle.model}"
 
 
 def bundled(wildcards):
-    """Input function: the trained model, what it was trained on, and the calibration of its p(z)."""
+    """Input function: the trained model, its training data, and the calibration of its p(z)."""
     its = BUNDLES[wildcards.bundle]
     rows = f"results/{its.sample}"
     origins = {
@@ -30,20 +31,18 @@ def bundled(wildcards):
 
 def settings_of(bundle):
     """Settings of the model of a bundle."""
-    known = RUN.classifiers if bundle.task == "classify" else RUN.regressors
-    return known[bundle.model]
+    return MODELS[bundle.task][bundle.model]
 
 
 def whole_sample(wildcards):
-    """Parameter function: what a model that is trained on all objects holds back."""
+    """Parameter function: the split for training on all objects."""
     its = BUNDLES[wildcards.bundle]
     return WholeSample.after(SAMPLES[its.sample].splits[its.split]).canonical()
 
 
 def bundle_paths(target):
-    """Folders of the bundles that are applied to a target, or ZIP files if they are the user's."""
-    ours = {f"results/bundles/{name}" for name in BUNDLES}
-    return [path if path in ours else unmoved(path) for path in APPLIED[target]]
+    """Folders or ZIP files of the bundles that are applied to a target."""
+    return [path if path in OWN_BUNDLES else unmoved(path) for path in APPLIED[target]]
 
 
 def partition_of(wildcards):
@@ -51,13 +50,13 @@ def partition_of(wildcards):
 
 
 def partition_catalogue(wildcards):
-    """Input function: the downloaded catalogue, or file, of a target; nothing for files of the user."""
+    """Input function: the downloaded catalogue or file of a target; nothing for the user's files."""
     kind = TARGETS[wildcards.target].source.kind
     return [] if kind == "file" else [partition_of(wildcards).path]
 
 
 def partition_files(wildcards):
-    """Parameter function: the file of the user that a partition is read from."""
+    """Parameter function: the user's file with the rows of a partition."""
     kind = TARGETS[wildcards.target].source.kind
     return [partition_of(wildcards).path] if kind == "file" else []
 
@@ -65,7 +64,7 @@ def partition_files(wildcards):
 def drawn_of_each(wildcards):
     """Parameter function: how many objects of a partition are drawn for the figures.
 
-    Not by the number of files in a folder: a further one shall not run the others again.
+    For a folder it does not depend on the number of files, so that a new one reruns no other.
     """
     target = TARGETS[wildcards.target]
     rows = (
@@ -77,7 +76,7 @@ def drawn_of_each(wildcards):
 
 
 def of_partitions(path):
-    """Input function: a file of each partition of a target, in their order."""
+    """Input function: a file of each partition of a target, in order."""
     return lambda wildcards: [
         f"results/{wildcards.target}/{path.format(partition=name)}"
         for name in PARTITIONS[wildcards.target]
@@ -85,21 +84,21 @@ def of_partitions(path):
 
 
 def pdf_files(wildcards):
-    """Input function: the files of qp of a target; nothing without them.
+    """Input function: the qp files of a target; nothing without them.
 
-    Of a job with an output that it does not know Snakemake compares no parameter: who needs its
-    other outputs asks for this one too.
+    They are requested with the other outputs, because Snakemake compares no parameters of a job
+    with an output that it has no metadata of.
     """
-    asked = wildcards.target in WITH_PDF_FILES
-    return of_partitions("estimates/{partition}.hdf5")(wildcards) if asked else []
+    exist = wildcards.target in WITH_PDF_FILES
+    return of_partitions("estimates/{partition}.hdf5")(wildcards) if exist else []
 
 
 def class_priors(wildcards):
-    """Input function: the estimated mix of classes of a target; nothing without a classifier."""
+    """Input function: the estimated class fractions of a target; nothing without a classifier."""
     classifies = "classify" in ESTIMATED[wildcards.target].tasks
     return [f"results/{wildcards.target}/class_priors.csv"] if classifies else []
 
 
 def estimate_record(name):
-    """Record of what the report shows of targets."""
+    """Record of a figure or table of targets in the report, by its label."""
     return next(shown for shown in figures.ESTIMATES if shown.label == name)

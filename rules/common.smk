@@ -1,4 +1,4 @@
-# What the rules of all stages need: the validated configuration, helpers, wildcards.
+# Shared by the rules of all stages: the validated configuration, helpers, wildcard constraints.
 # Parsed again by each cluster job, so nothing heavy is imported here.
 import functools
 import gc
@@ -11,12 +11,12 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-# what is imported stays and the graph of jobs only grows: looking through both for garbage takes an
-# eighth of a dry run
+# imported modules stay and the graph of jobs only grows: garbage collection of both takes an eighth
+# of a dry run
 gc.freeze()
 gc.set_threshold(100_000, 50, 50)
 
-# the folder of our Snakefile, of a module too
+# the folder of our Snakefile, also in a module
 PROJECT = os.path.dirname(str(workflow.current_basedir))
 SCRIPTS = os.path.join(PROJECT, "scripts")
 if SCRIPTS not in sys.path:
@@ -40,8 +40,8 @@ from sdssflow.report.figures import contents
 
 
 def configuration_layers():
-    """What Snakemake lays over each other, read before it does: of a key that stands twice it keeps
-    the last. To a module it is given."""
+    """The files and arguments that Snakemake merges, read here to refuse keys that are given twice.
+    A module gets its configuration from outside."""
     if {"{", "}"} & {*PROJECT}:
         raise loading.ConfigurationError(
             f"{PROJECT}: Snakemake runs no script from a folder with a brace in its name; "
@@ -60,13 +60,13 @@ def configuration_layers():
 
 
 def module_prefix():
-    """What Snakemake puts before the paths of results and logs of a module; '' without a prefix."""
+    """The prefix of a module, which Snakemake puts before the paths of results and logs; or ''."""
     moves = outermost = workflow.modifier.path_modifier
     while moves:
         if moves._prefix_replacements:
             raise loading.ConfigurationError(
-                "module: sdssflow takes no replace_prefix, as its jobs, records and report find results "
-                "by their paths; give the module a prefix in its place"
+                "module: sdssflow takes no replace_prefix, because its jobs, records and report find "
+                "results by their paths; give the module a prefix instead"
             )
         moves = moves.inner_modifier
     return outermost.replace_prefix("results").removesuffix("results")
@@ -86,14 +86,13 @@ except loading.ConfigurationError as error:
 
 
 def unmoved(path):
-    """Path of a file that is no result: Snakemake puts the prefix of a module before all that is
-    relative, and jobs run below it."""
+    """Path of a file that is not a result: absolute if there is a prefix, which Snakemake puts
+    before relative paths."""
     return os.path.abspath(path) if PREFIX and path is not None else path
 
 
 def as_text(value):
-    """Parameter or resource that is taken as it stands: in a plain text or list of texts Snakemake
-    takes {word} for a wildcard."""
+    """Parameter or resource without wildcards: in plain texts Snakemake takes {word} for one."""
     return lambda wildcards: value
 
 
@@ -104,11 +103,11 @@ def definitions(things):
 
 
 def those(things, condition):
-    """Names of those that meet a condition."""
+    """Names of the items that meet a condition."""
     return {name for name, thing in things.items() if condition(thing)}
 
 
-# what has rows: they are acquired alike
+# everything with rows; samples and targets are acquired in the same way
 SOURCES = {**SAMPLES, **TARGETS}
 DOWNLOADED = those(SOURCES, lambda its: its.source.kind in ("skyserver", "tap"))
 FETCHED = those(SOURCES, lambda its: its.source.kind == "url")
@@ -122,7 +121,7 @@ try:
     PARTITIONS = {name: partitions(name, its) for name, its in TARGETS.items()}
 except OSError as error:
     failures.refuse(error)
-# how archives are asked, with folders as the jobs find them
+# how archives are queried, with folders as seen by the jobs
 NETWORK = RUN.downloads.model_copy(
     update={name: unmoved(getattr(RUN.downloads, name)) for name in ("store", "mirror")}
 )
@@ -140,6 +139,7 @@ TORCH_REGRESSORS = those(RUN.regressors, lambda its: its.needs_torch)
 PDF_REGRESSORS = those(RUN.regressors, lambda its: its.gives_pdf)
 SEARCHING_REGRESSORS = those(RUN.regressors, lambda its: getattr(its, "search", None))
 EXPLAINED = set(RUN.importance.models)
+EXPLAINED_PDFS = EXPLAINED & PDF_REGRESSORS
 MODELS = {"classify": RUN.classifiers, "regress": RUN.regressors}
 PDF_SAMPLES = those(SAMPLES, lambda sample: model_figures.pdf_models(RUN, sample))
 LEARNING_SAMPLES = those(SAMPLES, lambda sample: model_figures.learning(RUN, sample))
@@ -152,21 +152,22 @@ def section(name):
 
 
 def clustering(wildcards):
-    """Parameter function: what finds and projects groups; the sample's figures don't matter to it."""
+    """Parameter function: settings of clustering and embeddings, without those of figures."""
     return SAMPLES[wildcards.sample].explore.clustering().canonical()
 
 
 def needs(mb, per_mb=0, minutes=10, minutes_per_mb=0, paths=None):
-    """Resources: memory and run time, both by MB of input, and more with each retry.
+    """Resources: memory and run time by MB of input, increased with each retry.
 
-    `benchmarks/measure_demands.py` has what jobs took. `paths` gives what a sample is read from
-    where that is no input.
+    The numbers were measured by `benchmarks/measure_demands.py`. `paths` gives the files of a
+    sample that are not inputs of the rule.
     """
 
     def growing(base, per_mb):
         def demand(wildcards, input, attempt):
-            others = map(os.path.getsize, paths(wildcards.sample) if paths else ())
-            return attempt * round(base + per_mb * (input.size_mb + sum(others) / 1e6))
+            files = paths(wildcards.sample) if paths else ()
+            size_mb = input.size_mb + sum(map(lineage.bytes_of, files)) / 1e6
+            return attempt * round(base + per_mb * size_mb)
 
         return demand if per_mb else lambda wildcards, attempt: attempt * base
 
@@ -175,28 +176,28 @@ def needs(mb, per_mb=0, minutes=10, minutes_per_mb=0, paths=None):
 
 
 def one_of(names):
-    """Wildcard constraint that matches these names and no others."""
+    """Wildcard constraint that matches only these names."""
     return "|".join(sorted(names)) or "(?!)"
 
 
 def models_of(sample, task="regress", among=None):
-    """Names of the models that a sample trains for a task, of all or among these."""
+    """Names of the models that a sample trains for a task, optionally only those in `among`."""
     names = model_figures.models(RUN, SAMPLES[sample], task)
     return [name for name in names if among is None or name in among]
 
 
 def learning_models(wildcards):
     """Parameter function: settings of the models with learning curves, as JSON by task and name."""
-    asked = model_figures.learning(RUN, SAMPLES[wildcards.sample])
+    named = model_figures.learning(RUN, SAMPLES[wildcards.sample])
     found = {
         task: json.loads(definitions({name: MODELS[task][name] for name in names}))
-        for task, names in asked.items()
+        for task, names in named.items()
     }
     return json.dumps(found)
 
 
 def source_paths(sample):
-    """Paths of the files that hold the rows of a sample; none for one that is downloaded."""
+    """Paths of the files with the rows of a sample or target; none if it is downloaded."""
     source = SOURCES[sample].source
     if source.kind == "embedded":
         path = Path(PROJECT, f"data/embedded/{source.table}.parquet")
@@ -211,8 +212,8 @@ def source_paths(sample):
 
 
 def source_files(wildcards):
-    """Parameter function: these files. Not an input, of which the time stamp would count: it may be
-    older than the results, or lie in the future."""
+    """Parameter function: these files. They are no inputs, because Snakemake would compare their
+    time stamps, which may be older than the results or in the future."""
     return source_paths(wildcards.sample)
 
 
@@ -222,12 +223,12 @@ def digest_of(path):
 
 
 def source_digests(wildcards):
-    """Parameter function: what they hold, as SHA-256; a file is read again once it has changed."""
+    """Parameter function: their SHA-256; a file is read again if it has changed."""
     return [digest_of(path) for path in source_paths(wildcards.sample)]
 
 
 def sky_tables(wildcards):
-    """Input function: the simulated sky that a stand-in serves; nothing for a real archive."""
+    """Input function: the simulated sky that the stand-in serves; nothing for a real archive."""
     name = wildcards.sample
     spectra = ["specobj"] if name not in PHOTOMETRIC else []
     tables = [*spectra, "photoobj", "wise"] if name in SIMULATED else []
@@ -235,7 +236,7 @@ def sky_tables(wildcards):
 
 
 def files_in(folder, pattern="*"):
-    """Paths of files that are data to Python, so no code digest sees them."""
+    """Paths of data files of the project, which are not part of code digests."""
     found = sorted(map(os.path.relpath, Path(PROJECT, folder).glob(pattern)))
     return [unmoved(path) for path in found]
 
@@ -249,7 +250,7 @@ def configuration_files():
 
 
 def standin_digest(wildcards):
-    """Digest of the stand-in, which runs as a process of its own; '' for a real archive."""
+    """Parameter function: code digest of the stand-in; '' for a real archive."""
     return STANDIN if wildcards.sample in SIMULATED else ""
 
 
@@ -262,14 +263,14 @@ def chunk_paths(wildcards):
 
 
 def voters(wildcards):
-    """Input function: folders of the classifiers that a vote averages; nothing for the others."""
+    """Input function: folders of the classifiers that a vote averages; nothing for others."""
     folder = f"results/{wildcards.sample}/classify/{wildcards.split}"
     names = RUN.classifiers[wildcards.model].voters
     return [f"{folder}/{name}/{wildcards.seed}" for name in names]
 
 
 def model_paths(path, sample, task, split, among=None):
-    """A file of each of these models, and of each seed if `path` names it; seeds run fastest."""
+    """A file of each of these models, and of each seed if `path` has {seed}; seeds vary fastest."""
     return expand(
         f"results/{sample}/{task}/{split}/{{model}}/{path}",
         model=models_of(sample, task, among),
@@ -278,25 +279,27 @@ def model_paths(path, sample, task, split, among=None):
 
 
 def of_models(path, task="regress", among=None):
-    """Input function: the same, of the sample and split of the wildcards."""
+    """Input function: the same for the sample and split of the wildcards."""
     return lambda its: model_paths(path, its.sample, task, its.split, among)
 
 
 def explained_samples(task):
-    """Names of the samples with a model whose use of features is measured."""
+    """Names of the samples with a model whose feature importance is measured."""
     return those(SAMPLES, lambda sample: model_figures.explained(RUN, sample, task))
 
 
 def explanation(name, task):
-    """Input function: a table of what models use; nothing where no model of a sample is explained."""
-    asked = explained_samples(task)
+    """Input function: a table of feature importance; nothing where it is not measured."""
+    measured = explained_samples(task)
     path = f"results/{{}}/{task}/{{}}/{name}.csv"
-    return lambda its: path.format(its.sample, its.split) if its.sample in asked else []
+    return lambda its: (
+        path.format(its.sample, its.split) if its.sample in measured else []
+    )
 
 
 def of_splits(path, sample, tasks=None):
-    """Paths of a file of each task and split of a sample, and of each model if `path` names it;
-    models run fastest. Splits come in the order of their names."""
+    """A file of each task and split of a sample, and of each model if `path` has {model}; models
+    vary fastest. Splits are in the order of their names."""
     return [
         f"results/{sample}/{task}/{split}/{file}"
         for task in (SAMPLES[sample].tasks if tasks is None else tasks)
@@ -306,19 +309,19 @@ def of_splits(path, sample, tasks=None):
 
 
 def each_seed(path):
-    """Inputs: this file of every seed; the other wildcards stay."""
+    """Inputs: this file of every seed; other wildcards are kept."""
     return expand(path, seed=RUN.seeds, allow_missing=True)
 
 
 def chosen_settings(wildcards):
-    """Input function: the settings that a search has found; nothing for a model without one."""
+    """Input function: the settings found by a search; nothing for a model without one."""
     folder = f"results/{wildcards.sample}/regress/{wildcards.split}/{wildcards.model}"
     searches = wildcards.model in SEARCHING_REGRESSORS
     return [f"{folder}/search/{wildcards.seed}.json"] if searches else []
 
 
 def reported(path):
-    """Output that Snakemake's report shows too, with the title and caption that ours has."""
+    """Output that Snakemake's report shows too, with the title and caption of ours."""
     section, shown = figures.shown_at(path)
     of = next((name for name in ("sample", "target") if f"{{{name}" in path), "")
     return report(
@@ -332,25 +335,25 @@ def reported(path):
 
 
 def caption_file(shown):
-    """Path of a caption, written again if it changed: Snakemake takes captions from files alone."""
+    """Path of a caption, which Snakemake reads from a file; written if it has changed."""
     path = Path(
         ".snakemake/sdssflow_captions", re.sub(r"\W+", "_", shown.path)
     ).absolute()
     text = f"{shown.caption}\n\n{shown.columns}\n"
     known = path.exists() and path.read_text() == text
-    # where nothing has run there is nothing to report, and asking alone leaves nothing behind
+    # not before the first run, so that a dry run or the doctor writes nothing
     if workflow.is_main_process and os.path.isdir(".snakemake") and not known:
         write_text(path, text)
     return str(path)
 
 
 def asking(shown, things):
-    """Wildcard constraint: those of these samples or targets that ask for a figure or table."""
+    """Wildcard constraint: the samples or targets that have a figure or table."""
     return one_of(those(things, lambda its: shown.asked(RUN, its)))
 
 
 def drawn(records, of="sample", things=SAMPLES):
-    """Outputs: the figures among these records, each of the samples or targets that ask for it."""
+    """Outputs: the figures among these records, each of the samples or targets that have it."""
     return [
         reported(f"results/{{{of},{asking(shown, things)}}}/{shown.path}.{FIGURE}")
         for shown in figures.figures(records)
@@ -358,7 +361,7 @@ def drawn(records, of="sample", things=SAMPLES):
 
 
 def further(paths):
-    """Outputs: the figures among these in the further formats."""
+    """Outputs: these figures in the further formats."""
     ending = f".{FIGURE}"
     return [
         path.removesuffix(ending) + f".{other}"
@@ -369,9 +372,9 @@ def further(paths):
 
 
 def own_outputs(expand, wildcards):
-    """Outputs of a job without those whose own constraints its wildcards don't meet.
+    """Outputs of a job without those whose wildcard constraints it doesn't meet.
 
-    Snakemake knows no function for outputs; a job for each figure would start Python for each.
+    Snakemake has no output functions, and a job per figure would start Python for each.
     """
     known, patterns = expand(wildcards)
     kept = type(known)()

@@ -72,7 +72,7 @@ rule estimate_partition:
         "../scripts/estimate_partition.py"
 
 
-# the same, with a file of qp
+# the same, with a qp file
 use rule estimate_partition as estimate_pdfs with:
     output:
         estimates="results/{target}/estimates/{partition}.parquet",
@@ -117,7 +117,7 @@ rule check_estimates:
     resources:
         **needs(500, minutes=10),
     message:
-        "Looking for partitions of {wildcards.target} that were set aside"
+        "Checking that all partitions of {wildcards.target} are estimated"
     script:
         "../scripts/check_estimates.py"
 
@@ -158,7 +158,7 @@ rule compare_target:
         most=lambda wildcards: TARGETS[wildcards.target].figure_rows,
         neighbours=RUN.redshift_pdfs.weight_neighbours,
     message:
-        "Comparing {wildcards.target} with what its models were trained on"
+        "Comparing {wildcards.target} with the training data of its models"
     script:
         "../scripts/compare_target.py"
 
@@ -179,7 +179,7 @@ rule estimate_priors:
         most=lambda wildcards: TARGETS[wildcards.target].figure_rows,
         bootstrap=as_text(RUN.bootstrap.canonical()),
     message:
-        "Estimating the mix of classes of {wildcards.target}"
+        "Estimating the class fractions of {wildcards.target}"
     script:
         "../scripts/estimate_priors.py"
 
@@ -200,7 +200,7 @@ rule score_estimates:
         classes=as_text(RUN.class_scores.canonical()),
         bootstrap=as_text(RUN.bootstrap.canonical()),
     message:
-        "Scoring the estimates of {wildcards.target} by the truth of the simulation"
+        "Scoring the estimates of {wildcards.target} against the truth of the simulation"
     script:
         "../scripts/score_estimates.py"
 

@@ -146,7 +146,7 @@ rule score_photoz:
         settings=as_text(RUN.redshift_scores.canonical()),
         bootstrap=as_text(RUN.bootstrap.canonical()),
     message:
-        "Scoring SDSS's own redshifts beside the models of {wildcards.sample}, split {wildcards.split}"
+        "Scoring SDSS's own redshifts and the models of {wildcards.sample}, split {wildcards.split}"
     script:
         "../scripts/score_photoz.py"
 
@@ -154,13 +154,9 @@ rule score_photoz:
 rule explain_redshifts:
     input:
         models=of_models("{seed}", among=EXPLAINED),
-        densities=of_models("{seed}", among=EXPLAINED & PDF_REGRESSORS),
-        calibrations=of_models(
-            "calibration/{seed}.json", among=EXPLAINED & PDF_REGRESSORS
-        ),
-        references=of_models(
-            "calibration/{seed}.parquet", among=EXPLAINED & PDF_REGRESSORS
-        ),
+        densities=of_models("{seed}", among=EXPLAINED_PDFS),
+        calibrations=of_models("calibration/{seed}.json", among=EXPLAINED_PDFS),
+        references=of_models("calibration/{seed}.parquet", among=EXPLAINED_PDFS),
         tests=each_seed("results/{sample}/split/{split}/{seed}/test.parquet"),
     output:
         importance=reported("results/{sample}/regress/{split}/importance.csv"),
@@ -201,7 +197,7 @@ rule plot_redshifts:
         "../scripts/plot_redshifts.py"
 
 
-# what a model scores depends on what its test objects have in common with its training objects
+# scores depend on what test and training objects have in common
 rule compare_splits:
     input:
         features="results/{sample}/features/features.parquet",
@@ -226,7 +222,7 @@ rule compare_splits:
         redshifts=as_text(RUN.redshift_scores.canonical()),
         bootstrap=as_text(RUN.bootstrap.canonical()),
     message:
-        "Setting the splits of {wildcards.sample} side by side"
+        "Comparing the splits of {wildcards.sample}"
     script:
         "../scripts/compare_splits.py"
 
@@ -245,6 +241,6 @@ rule score_outliers:
     params:
         bootstrap=as_text(RUN.bootstrap.canonical()),
     message:
-        "Scoring the search for strange objects in {wildcards.sample}"
+        "Scoring the search for outliers in {wildcards.sample}"
     script:
         "../scripts/score_outliers.py"

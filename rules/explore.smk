@@ -1,11 +1,11 @@
-# explore: look at your data, then ask what groups there are
+# explore: figures of the catalogue, groups, outliers and embeddings
 
 
 rule plot_catalogue:
     input:
         catalogue="results/{sample}/clean/catalogue.parquet",
     output:
-        # a job that is submitted is found again by its first output, so that is one of all samples
+        # a submitted job is identified by its first output, which all samples must have
         record="results/provenance/plot_catalogue/{sample}.json",
         figures=drawn(figures.CATALOGUE),
     wildcard_constraints:
@@ -37,7 +37,7 @@ rule find_clusters:
         seed=RUN.seeds[0],
         bootstrap=as_text(RUN.bootstrap.canonical()),
     message:
-        "Looking for groups in {wildcards.sample}"
+        "Searching for groups in {wildcards.sample}"
     script:
         "../scripts/find_clusters.py"
 
@@ -54,7 +54,7 @@ rule find_outliers:
         explore=lambda its: SAMPLES[its.sample].explore.outliers.canonical(),
         seed=RUN.seeds[0],
     message:
-        "Looking for strange objects in {wildcards.sample}"
+        "Searching for outliers in {wildcards.sample}"
     script:
         "../scripts/find_outliers.py"
 
@@ -103,6 +103,6 @@ rule plot_filters:
     params:
         settings=FIGURES,
     message:
-        "Sliding a spectrum through the SDSS filters"
+        "Redshifting a spectrum through the SDSS filters"
     script:
         "../scripts/plot_filters.py"

@@ -1,4 +1,4 @@
-# evaluate, continued: scores against the number of training objects, of the models that are named
+# evaluate, continued: scores against the number of training objects, for the models named
 
 
 rule measure_learning:
@@ -22,7 +22,7 @@ rule measure_learning:
         redshifts=as_text(RUN.redshift_scores.canonical()),
         bootstrap=as_text(RUN.bootstrap.canonical()),
     message:
-        "Learning curves of {wildcards.sample}, split {wildcards.split}"
+        "Measuring the learning curves of {wildcards.sample}, split {wildcards.split}"
     script:
         "../scripts/measure_learning.py"
 

@@ -30,7 +30,7 @@ rule plot_flow:
         settings=FIGURES,
         sample="{sample}",
     message:
-        "Drawing what the cuts of {wildcards.sample} leave and what its columns give away"
+        "Drawing the cuts and leaks of {wildcards.sample}"
     script:
         "../scripts/plot_flow.py"
 
@@ -68,6 +68,6 @@ rule split_sample:
         split="{split}",
         seed=lambda wildcards: int(wildcards.seed),
     message:
-        "Parting {wildcards.sample} by split {wildcards.split}, seed {wildcards.seed}"
+        "Splitting {wildcards.sample} by {wildcards.split}, seed {wildcards.seed}"
     script:
         "../scripts/split_sample.py"

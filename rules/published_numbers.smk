@@ -1,9 +1,9 @@
-# What the rule of published numbers needs.
+# Helper of the rule check_published.
 
 
 @functools.cache
 def published():
-    """What check_published needs, as JSON texts and paths; read only where that rule is asked."""
+    """Inputs and parameters of check_published, as JSON texts and paths; read only if it runs."""
     from sdssflow.configuration import comparisons as entries
 
     try:

@@ -1,4 +1,4 @@
-# regress: photometric redshifts. Networks may use a GPU, so they have a rule of their own.
+# regress: photometric redshifts. Networks may use a GPU, so they have a separate rule.
 
 
 rule train_regressor:
@@ -57,7 +57,7 @@ rule train_network:
         settings=lambda wildcards: RUN.regressors[wildcards.model].canonical(),
         model="{model}",
         seed=lambda wildcards: int(wildcards.seed),
-        # beside the output, which Snakemake deletes when a job was killed
+        # outside the output, which Snakemake deletes if the job is killed
         checkpoints="results/{sample}/regress/{split}/{model}/checkpoints/{seed}",
     message:
         "Training network {wildcards.model} on {wildcards.sample}, split {wildcards.split}, seed {wildcards.seed}"

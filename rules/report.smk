@@ -1,5 +1,4 @@
-# report: pages that show everything the configuration asks for, and a crate that says how it was
-# made
+# report: pages with all results, and a crate that describes how they were made
 
 
 rule build_report:

@@ -1,28 +1,27 @@
-# What holds of every rule, and of a run as a whole. Included after the rules.
+# What applies to every rule, and to a run as a whole. Included after the rules.
 from snakemake.io import WILDCARD_REGEX
 from snakemake.logging import logger
 
 from sdssflow.preload import Preload
 
 PRELOADED = []
-# the rules of this workflow, where it is a module too
+# the rules of this workflow, also if it is a module
 OURS = []
 
 
 def script_of(made):
-    """Name of the script of a rule, which is what the rule is called here; '' for one without.
+    """Name of the script of a rule, which is the name of the rule here; '' for one without.
 
-    A workflow that uses this one as a module calls rules otherwise, and has others, which are ''.
+    A workflow that uses this one as a module may rename rules, and has others, which give ''.
     """
     ours = made.is_script and Path(made.snakefile).is_relative_to(PROJECT)
     return Path(made.script).stem if ours else ""
 
 
 def complete_rules():
-    """Add what is alike in all rules: log, benchmark, environment, digest of the code, figures in
-    further formats.
+    """Add what all rules share: log, benchmark, environment, code digest, further figure formats.
 
-    The record of the job is one of its outputs: what was made without one is made again.
+    The record of the job is one of its outputs, so that results without one are made again.
     """
     OURS.extend(made for made in workflow.rules if made in workflow.modifier.rules)
     for made in filter(script_of, OURS):
@@ -49,14 +48,14 @@ def complete_rules():
 
 @functools.cache
 def code_of(made, *programs):
-    """Digest of the modules behind a rule's script, as a parameter: they rerun the rule."""
+    """Code digest of the modules of a rule's script; as a parameter it reruns the rule."""
     script = os.path.join(SCRIPTS, f"{script_of(made)}.py")
     return code_digests.code_digest(script, CODE, programs)
 
 
 def code_of_kind(made):
-    """Parameter function: the same with the modules that make the kind of model that is trained.
-    Whoever reads a model needs no such thing: its folder is newer then."""
+    """Parameter function: the same with the modules of the trained kind of model. Rules that read
+    a model don't need them, because its folder is newer then."""
     if script_of(made) == "refit_model":
         return lambda its: code_of(made, *settings_of(BUNDLES[its.bundle]).programs())
     if script_of(made) == "measure_learning":
@@ -71,18 +70,18 @@ def code_of_kind(made):
                 for program in MODELS[task][name].programs()
             ),
         )
-    task = "/classify/" in made.output[0].removeprefix(PREFIX)
-    known = RUN.classifiers if task else RUN.regressors
+    classifies = "/classify/" in made.output[0].removeprefix(PREFIX)
+    known = MODELS["classify" if classifies else "regress"]
     return lambda wildcards: code_of(made, *known[wildcards.model].programs())
 
 
 def check_folder():
-    """Stop if nothing can be written here, or if a file of the user is missing, or what Snakemake
-    knows of the results that are here."""
+    """Stop if the folder can't be written, a file of the user is missing, or Snakemake's metadata
+    of existing results are missing."""
     for folder in (".", ".snakemake", f"{PREFIX}results", f"{PREFIX}logs"):
         if os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK):
             failures.refuse(
-                f"{os.path.abspath(folder)}: can't be written. Let yourself write there, or run in "
+                f"{os.path.abspath(folder)}: can't be written. Get write permission, or run in "
                 "another folder: --directory FOLDER"
             )
     for name, its in SOURCES.items():
@@ -96,20 +95,20 @@ def check_folder():
                 f"target {name}: hats: true needs packages that are not installed: "
                 "make .venv/.hats (or: pip install 'sdssflow[hats]')"
             )
-        for applied in target.models:
-            if applied.bundle is not None:
-                failures.present(applied.bundle, f"target {name}: models: bundle")
+        for path in APPLIED[name]:
+            if path not in OWN_BUNDLES:
+                failures.present(path, f"target {name}: models: bundle")
     made = Path(PREFIX, lineage.RECORDS)
     if made.is_dir() and not os.path.isdir(".snakemake/metadata"):
         failures.refuse(
-            "The folder .snakemake is gone, by which Snakemake knows which results are out of date. "
-            f"Make them all again: rm -r {made.parent} && snakemake. Or, if you know that nothing has "
-            "changed since, keep them: mkdir -p .snakemake/metadata && snakemake --touch --forceall"
+            "The folder .snakemake is missing, from which Snakemake knows which results are out of "
+            f"date. Make them all again: rm -r {made.parent} && snakemake. Or, if you know that nothing "
+            "has changed, keep them: mkdir -p .snakemake/metadata && snakemake --touch --forceall"
         )
 
 
 def configuration_digest():
-    """Digest of all that is configured, which each job of a cluster reads again."""
+    """Digest of the whole configuration, which each cluster job reads again."""
     return records.digest_of(
         RUN.canonical() + definitions(SAMPLES) + definitions(TARGETS)
     )
@@ -123,20 +122,20 @@ elif workflow.modifier.is_main_snakefile() and runs.began_otherwise(
     Path.cwd(), configuration_digest()
 ):
     failures.refuse(
-        "The configuration is not the one that this run began with, so this job is not begun. Put it "
-        "back, or end the run and start it again: what is finished is kept."
+        "The configuration has changed since this run began, so this job is not started. Restore it, "
+        "or stop the run and start it again: finished results are kept."
     )
 
 
 def every_output(wildcards):
-    """Input function: all that the jobs of this configuration write.
+    """Input function: everything that the jobs of this configuration write.
 
-    Snakemake makes again what a target asks for, and nothing that is missing on the way to it; and
-    of a job with an output that it does not know it compares neither parameters nor inputs.
+    Snakemake makes only requested outputs again, not missing intermediate ones; and of a job with
+    an output that it has no metadata of, it compares neither parameters nor inputs.
     """
     known = [r for r in OURS if script_of(r) not in ("", "estimate_download")]
     jobs = list(outputs(known, RUN, SAMPLES, BUNDLES, TARGETS, PARTITIONS))
-    # a folder that is there is whole to Snakemake, whatever is missing in it
+    # Snakemake considers an existing folder complete, whatever is missing in it
     folders = [
         (str(path), paths.record)
         for paths in jobs
@@ -144,12 +143,12 @@ def every_output(wildcards):
         if path.is_directory
     ]
     workflow.dag.forcefiles.update(records.incomplete_folders(folders, PREFIX))
-    # without what their rules say of them, such as captions; the prefix comes before them again
+    # as plain texts, without flags such as captions; Snakemake adds the prefix again
     return [str(path).removeprefix(PREFIX) for paths in jobs for path in paths]
 
 
 def check_gpus():
-    """Stop if a cluster's jobs can't get the GPUs they ask for."""
+    """Stop if cluster jobs can't get the GPUs they request."""
     asking = sorted(
         known.name
         for known in {job.rule for job in workflow.dag.needrun_jobs()}
@@ -164,26 +163,26 @@ def check_gpus():
     if workflow.global_resources.get("gpu") == 0:
         raise WorkflowError(
             "--resources gpu=0 is a limit of this Snakemake and doesn't reach the jobs of a "
-            "cluster: they would be submitted without a GPU and then ask for one. "
+            "cluster: they would be submitted without a GPU and then need one. "
             + instead
         )
     if runs.available() and not runs.has_gpus():
         raise WorkflowError(
-            f"{', '.join(asking)}: they ask for a GPU, and no node of this cluster has one "
+            f"{', '.join(asking)}: a GPU is needed, and no node of this cluster has one "
             f"(sinfo -o '%N %G'). {instead}"
         )
 
 
 def check_results():
-    """Stop before a report or crate states a configuration that did not make its results."""
+    """Stop before a report or crate with results of another configuration is written."""
     running = set(workflow.dag.needrun_jobs())
     if {"build_report", "write_crate"} & {script_of(job.rule) for job in running}:
         others = set(workflow.dag.jobs) - running
-        records.check_still_asked_for(job for job in others if job.output)
+        records.check_still_asked_for(job for job in others if script_of(job.rule))
 
 
 def begin_run():
-    """Do what comes before the first job: not while files are parsed, and in no job."""
+    """Checks and preparations before the first job; not run while parsing, nor in jobs."""
     failures.watch(workflow)
     terminal.expect_reasons()
     try:
@@ -203,11 +202,11 @@ def begin_run():
 
 
 def end_run(failed=False):
-    """Do what comes after the last job; why jobs failed is the last thing said."""
+    """Clean up after the last job; the reasons of failed jobs are printed last."""
     for server in PRELOADED:
         server.end()
     try:
-        # for Snakemake's report, tell when submitted jobs began
+        # start times of submitted jobs, for Snakemake's report
         if not workflow.local_exec:
             runs.restore_starts(workflow.persistence, Path.cwd())
         runs.end(Path.cwd())

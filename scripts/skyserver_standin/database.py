@@ -1,15 +1,15 @@
 """The tables of the stand-in, DuckDB views over Parquet files, and rows as .NET writes them.
 
 In a CSV answer `real` has 7 and `float` 15 significant digits (`ToString()` of .NET Framework),
-NULL is empty, and a text is quoted only for a comma; quotes inside stay as they are. Numbers are
-formatted by DuckDB, vectorised. Its printf rounds exact halves to even where .NET rounds them away
-from zero, so those are found and moved by one bit first.
+NULL is empty, and a text is quoted only if it has a comma; quotes inside are not escaped. Numbers
+are formatted by DuckDB, vectorised. Its printf rounds exact halves to even, while .NET rounds them
+away from zero, so these are changed by one bit first.
 
-Photoz is made of the redshifts of the spectra and noise. As in the SDSS it has the primary objects
-that look extended (the view GalaxyTag). Its scatter grows with the magnitude, 2 % of the redshifts
-have nothing to do with the object, for 1 in 200 the fit failed (-9999), and an object that is no
-galaxy has the redshift of some galaxy. All numbers are round ones. The draws are digests of objID,
-so a row is the same whoever asks for it.
+Photoz consists of the redshifts of the spectra with noise. As in the SDSS it has the primary
+objects that look extended (the view GalaxyTag). The scatter grows with magnitude, 2 % of the
+redshifts are unrelated to the object, for 1 in 200 the fit failed (-9999), and an object that is
+not a galaxy has the redshift of a random galaxy. All these are round numbers. The draws are digests
+of objID, so that a row does not depend on the query.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TIMEOUT_MESSAGE = (
 )
 ROWS_PER_PIECE = 8192
 SIGNIFICANT_DIGITS = {"FLOAT": 7, "DOUBLE": 15}
-# a half of the last digit is a multiple of 2^-bits: 5^k has to divide a number of so many digits
+# half of the last digit is a multiple of 2^-bits, because 5^k divides a number of that many digits
 _HALF_BITS = {"FLOAT": 11, "DOUBLE": 22}
 _MODEL_MAGNITUDES = ", ".join(
     f"{short}{band} AS {long}_{band}"
@@ -74,7 +74,7 @@ class SqlError(Exception):
 
 
 class Refused(SqlError):
-    """Valid SQL that the stand-in does not translate, because it might do so wrongly."""
+    """Valid SQL that the stand-in refuses, because it might mistranslate it."""
 
     def __init__(self, construct: str) -> None:
         super().__init__(f"The stand-in SkyServer does not translate this exactly: {construct}.")
@@ -82,11 +82,11 @@ class Refused(SqlError):
 
 @dataclass(frozen=True)
 class Dialect:
-    """What differs between the T-SQL of SkyServer and the ADQL of a TAP mirror.
+    """The differences between the T-SQL of SkyServer and the ADQL of a TAP mirror.
 
-    On SQL Server the schema may be left out, texts are equal whatever their case and the blanks at
-    their end, a `real` meets a literal as a real, and NULL comes before all values. On PostgreSQL,
-    on which mirrors run, nothing of this is so. `functions` and `signs` reach the parser.
+    On SQL Server the schema is optional, texts are compared without case and trailing blanks, a
+    literal is compared with a `real` as a real, and NULL sorts first. On PostgreSQL, which mirrors
+    use, none of this holds. Only `functions` and `signs` are passed to the parser.
     """
 
     schema: str
@@ -102,7 +102,7 @@ ADQL = Dialect("sdss_dr17", False, _FUNCTIONS | {"mod"}, _SIGNS)
 
 
 class SqlType(IntEnum):
-    """A type of SQL Server; the greater number takes precedence where two meet."""
+    """A type of SQL Server; of two types in an expression, the greater takes precedence."""
 
     VARCHAR = 0
     INT = 1
@@ -125,14 +125,8 @@ DUCK_TYPES = {
     SqlType.REAL: "FLOAT",
     SqlType.FLOAT: "DOUBLE",
 }
-_SQL_TYPES = {
-    "INTEGER": SqlType.INT,
-    "BIGINT": SqlType.BIGINT,
-    "UBIGINT": SqlType.NUMERIC,
-    "FLOAT": SqlType.REAL,
-    "DOUBLE": SqlType.FLOAT,
-    "VARCHAR": SqlType.VARCHAR,
-}
+_SQL_TYPES = {duck: kind for kind, duck in DUCK_TYPES.items()}
+_SQL_TYPES |= {"UBIGINT": SqlType.NUMERIC, "VARCHAR": SqlType.VARCHAR}
 
 
 @dataclass(frozen=True)
@@ -147,13 +141,13 @@ class Value:
         """DuckDB SQL of the value converted to `target`."""
         if self.type is target:
             return self.sql
-        # from the digits: a decimal that was rounded to a double may round twice to a float
+        # from the digits, because rounding to a double first could round a float twice
         source = f"'{self.text}'" if self.text is not None else self.sql
         return f"CAST({source} AS {DUCK_TYPES[target]})"
 
     @property
     def folded(self) -> str:
-        """DuckDB SQL that is equal where SQL Server finds texts equal."""
+        """DuckDB SQL of a text that is equal for texts that SQL Server considers equal."""
         if self.text is not None:
             folded = self.text.rstrip(" ").lower().replace("'", "''")
             return f"'{folded}'"
@@ -162,14 +156,14 @@ class Value:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the database: its name and its columns in their spelling, with types."""
+    """A table of the database: its name, and its columns as spelled there, with types."""
 
     name: str
     columns: dict[str, SqlType]
 
 
 class Catalog:
-    """The tables of the database, found without regard to case, and the dialect that asks them."""
+    """The tables of the database, found regardless of case, and the dialect of its queries."""
 
     def __init__(self, tables: list[Table], dialect: Dialect = T_SQL) -> None:
         self.dialect = dialect
@@ -186,9 +180,9 @@ class Catalog:
 class Database:
     """SkyServer's schema `dbo` over ``specobj.parquet`` and ``photoobj.parquet`` in `folder`.
 
-    A sky of photometry alone has no ``specobj.parquet``; then there are no tables of spectra. Nor
-    are there those of WISE without ``wise.parquet``. Photoz is made of the spectra.
-    Opening is quick whatever the size of the files. `memory` and `threads` limit all queries.
+    A sky of photometry alone has no ``specobj.parquet``, so no tables of spectra and no Photoz.
+    Without ``wise.parquet`` there are no tables of WISE. Opening is fast whatever the size of the
+    files. `memory` and `threads` limit all queries.
     """
 
     def __init__(self, folder: str | Path, memory: str = "2GB", threads: int = 2) -> None:
@@ -214,7 +208,7 @@ class Database:
     def run(
         self, sql: str, cursor: duckdb.DuckDBPyConnection, timeout: float | None = None
     ) -> pa.Table:
-        """Run DuckDB SQL to the end, or break it off after `timeout` seconds.
+        """Run DuckDB SQL, or interrupt it after `timeout` seconds.
 
         Raises
         ------
@@ -248,14 +242,14 @@ class Database:
 
 def _break_off(cursor: duckdb.DuckDBPyConnection, timeout: float, done: threading.Event) -> None:
     done.wait(timeout)
-    with suppress(duckdb.Error):  # closed already
+    with suppress(duckdb.Error):  # already closed
         while not done.is_set():
             cursor.interrupt()
-            done.wait(0.1)  # it may have come too early, while DuckDB was still planning
+            done.wait(0.1)  # again, because DuckDB ignores it while planning
 
 
 def _views(folder: Path) -> dict[str, str]:
-    """Return the SELECT of each view, in the order in which they build on each other."""
+    """Return the SELECT of each view, each after those it uses."""
     spec, photo, matches = (
         f"read_parquet('{str(folder / name).replace(chr(39), chr(39) * 2)}')"
         for name in ("specobj.parquet", "photoobj.parquet", "wise.parquet")
@@ -287,7 +281,7 @@ def csv_pieces(
 ) -> Iterator[bytes]:
     """Yield the CSV answer for a finished result: `#Table1`, the header `names`, then the rows.
 
-    `connection` formats the rows; nobody else may use it meanwhile.
+    `connection` formats the rows; it must not be used elsewhere meanwhile.
     """
     yield ("#Table1\n" + ",".join(names) + "\n").encode()
     if table.num_rows == 0:
@@ -313,7 +307,7 @@ def _text_of(column: str, kind: str) -> str:
         return f"CAST({column} AS VARCHAR)"
     digits, bits = SIGNIFICANT_DIGITS[kind], _HALF_BITS[kind]
     x = f"CAST({column} AS DOUBLE)"
-    # cheap test first: hardly any measured number has so few binary places
+    # cheap test first: few measured numbers have so few binary places
     maybe_half = f"{x} * {2**bits} = trunc({x} * {2**bits})"
     place = f"({digits - 1} - floor(log10(abs({x}))))"  # 10^-place is the last digit
     half = (

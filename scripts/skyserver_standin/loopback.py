@@ -1,4 +1,4 @@
-"""An HTTP server on 127.0.0.1: requests, answers, one thread a request, a log of all."""
+"""An HTTP server on 127.0.0.1 with one thread per request and a log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BROKEN_OFF = 0
 
 @dataclass(frozen=True)
 class Request:
-    """What a client asked; the last of several parameters with one (lower-case) name wins."""
+    """A request; parameter names are in lower case, and the last value of a name is used."""
 
     method: str
     path: str
@@ -32,15 +32,15 @@ class Request:
 
     @property
     def sql(self) -> str:
-        """The query in it, if there is one: SkyServer's `cmd` or TAP's `QUERY`."""
+        """Its query, if any: SkyServer's `cmd` or TAP's `QUERY`."""
         return self.parameters.get("cmd") or self.parameters.get("query") or ""
 
 
 @dataclass
 class Answer:
-    """What a client gets: sent with its length if `body` is bytes, else in chunks.
+    """An answer, sent with its length if `body` is bytes, else in chunks.
 
-    A subclass may send in another way by overriding `send`.
+    A subclass may override `send`.
     """
 
     status: int
@@ -49,7 +49,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
     def content(self) -> bytes:
-        """Return the whole body, which can be read only once if it is made piece by piece."""
+        """Return the whole body; an iterable body can be read only once."""
         return self.body if isinstance(self.body, bytes) else b"".join(self.body)
 
     def start(self, handler: BaseHTTPRequestHandler, **headers: str) -> None:
@@ -103,16 +103,16 @@ def error_csv(message: str) -> Answer:
 
 
 def error_page(status: int, title: str, message: str) -> Answer:
-    """Return an error of the web server in front."""
+    """Return an error of the web server itself."""
     page = f"<html><head><title>{title}</title></head><body><h2>{message}</h2></body></html>"
     return Answer(status, HTML, page.encode())
 
 
 @dataclass
 class Exchange:
-    """One request in the log: when it came (seconds since the epoch) and how long it took.
+    """One request in the log: time of arrival (seconds since the epoch) and duration.
 
-    The status is None while the answer is under way, 0 if the client or a fault broke it off.
+    The status is None while the answer is being sent, 0 if the client or a fault aborted it.
     """
 
     time: float
@@ -127,9 +127,9 @@ class Exchange:
 
 
 class LoopbackServer:
-    """Serves an application on 127.0.0.1 while its `with` block lasts; port 0 takes a free one.
+    """Serves an application on 127.0.0.1 during its `with` block; port 0 means any free one.
 
-    A middleware is called as ``middleware(request, application)`` in place of the application.
+    A middleware is called as ``middleware(request, application)`` instead of the application.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class LoopbackServer:
         self._application = application
         self._middleware = middleware
         self._server = _Server(("127.0.0.1", port), _handler_class(self))
-        # a wait of 50 ms when it stops; a daemon, so that it never outlives its program
+        # stops within 50 ms; a daemon thread, so that it never outlives its program
         serve = partial(self._server.serve_forever, poll_interval=0.05)
         self._thread = threading.Thread(target=serve, daemon=True)
 
@@ -149,7 +149,7 @@ class LoopbackServer:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def answer(self, request: Request) -> Answer:
-        """Answer one request; what goes wrong inside becomes an answer too."""
+        """Answer one request; an exception becomes an answer too."""
         try:
             if self._middleware is None:
                 return self._application(request)
@@ -158,7 +158,7 @@ class LoopbackServer:
             return error_json(f"The stand-in failed: {type(error).__name__}: {error}")
 
     def stop(self) -> None:
-        """Stop answering and give the port back; requests under way are left alone."""
+        """Stop answering and free the port; requests in progress continue."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -177,7 +177,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that went away is no news."""
+        """Ignore clients that disconnect."""
 
 
 def _handler_class(server: LoopbackServer) -> type[BaseHTTPRequestHandler]:
@@ -216,6 +216,6 @@ def _handler_class(server: LoopbackServer) -> type[BaseHTTPRequestHandler]:
             return Request(self.command, path, query, parameters, body)
 
         def log_message(self, format: str, *arguments: Any) -> None:
-            """Say nothing: the log of the server knows."""
+            """Print nothing; requests are in the log of the server."""
 
     return Handler

@@ -2,8 +2,8 @@
 
     python -m skyserver_standin.server --sky FOLDER
 
-prints its address, one line, when it is ready. With ``--until-stdin-closes`` it ends with its
-parent, even one that was killed: the pipe closes whatever happens.
+prints its address in one line when it is ready. With ``--until-stdin-closes`` it ends with its
+parent process, even if that is killed, because the pipe closes.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ ROW_LIMIT = 500_000
 SQL_TIMEOUT = 600.0
 MAX_QUERY_STRING = 2048
 _HEAD = re.compile(r" ?select (?:all |distinct )?(?:top (\S+) )?", re.IGNORECASE)
-# the procedure strips comments and puts a '#' into the rest, on purpose: a second statement, a
-# stored procedure or an extension, a SELECT that does not open a bracket
+# the procedure strips comments and deliberately inserts a '#' at a second statement, a stored
+# procedure or an extension, and a SELECT that does not open a bracket
 _BROKEN = re.compile(r"--|/\*|;|[. ](?:xp|sp|fn|ms|dt)_|(?<!\()(?<!\( )\bselect ", re.IGNORECASE)
 _SEARCH_PAGE = re.compile(r".*/dr(\d+)/en/tools/search/x_results\.aspx", re.IGNORECASE)
 
@@ -48,14 +48,14 @@ class GuardError(Exception):
 
 
 def guard(command: str, limit: int) -> str:
-    """Return the text that is executed in place of `command`; where it has no TOP it gets `limit`.
+    """Return the query that is executed instead of `command`, with TOP `limit` if it has no TOP.
 
     Raises
     ------
     GuardError
         If it is no SELECT, or its TOP is not a number from 1 to `limit`.
     SqlError
-        If the procedure would break it.
+        If the procedure would insert a '#'.
 
     Examples
     --------
@@ -77,11 +77,11 @@ def guard(command: str, limit: int) -> str:
 
 
 class SkyServer(LoopbackServer):
-    """A SkyServer on 127.0.0.1 while its `with` block lasts, as `LoopbackServer`.
+    """A SkyServer on 127.0.0.1 during its `with` block, see `LoopbackServer`.
 
-    `sky` is a folder with ``photoobj.parquet`` and, if there are spectra, ``specobj.parquet``. No
-    other release than `release` exists. An answer has at most `row_limit` rows, put in silently
-    where a query has no TOP; a query is broken off after `timeout` seconds.
+    `sky` is a folder with ``photoobj.parquet`` and, if there are spectra, ``specobj.parquet``. Only
+    `release` exists. An answer has at most `row_limit` rows, a limit that is added silently to a
+    query without TOP; a query is interrupted after `timeout` seconds.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class SkyServer(LoopbackServer):
 
     @cached_property
     def _tap(self) -> TapService:
-        # here, because astropy takes longer to import than all the rest
+        # imported here, because astropy takes longer to import than everything else
         from skyserver_standin.tap import TapService
 
         return TapService(self.database, self.row_limit, self.timeout)
@@ -141,12 +141,12 @@ class SkyServer(LoopbackServer):
     def _run(self, sql: str) -> Answer:
         translation = translate(sql, self.database.catalog)
         with self.database.cursor() as cursor:
-            # to the last row before the first byte: an error has to come with its own status
+            # all rows before the first byte, because an error has another status
             table = self.database.run(translation.sql, cursor, self.timeout)
         return Answer(200, CSV, csv_pieces(table, translation.names, self.database.cursor()))
 
     def stop(self) -> None:
-        """Stop answering, give the port back and close the database."""
+        """Stop answering, free the port and close the database."""
         super().stop()
         self.database.close()
 
@@ -156,9 +156,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add = parser.add_argument
     add("--sky", type=Path, required=True, help="folder with photoobj.parquet, specobj.parquet")
-    add("--port", type=int, default=0, help="0 takes a free one (default)")
+    add("--port", type=int, default=0, help="0 (default): any free one")
     add("--release", type=int, default=17, help="data release (default 17)")
-    add("--row-limit", type=int, default=ROW_LIMIT, help=f"rows an answer (default {ROW_LIMIT})")
+    add("--row-limit", type=int, default=ROW_LIMIT, help=f"rows per answer (default {ROW_LIMIT})")
     add("--until-stdin-closes", action="store_true", help="end when standard input ends")
     options = parser.parse_args()
     if not (options.sky / "photoobj.parquet").is_file():

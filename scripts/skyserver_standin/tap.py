@@ -1,10 +1,9 @@
-"""A minimal TAP 1.1 service over the same tables, as a mirror of the archive would offer it.
+"""A minimal TAP 1.1 service over the same tables, like that of a mirror.
 
-Two tables: ``sdss_dr17.specobj``, spectra joined with their photometry, if there are any, and
-``sdss_dr17.photoobj``, photometry alone. Names are in lower case. A VOTable knows no unsigned
-integers, so ids of 2^63 and above (plates from 8192) are not in them; `z` is the magnitude and
-`zsp` the redshift. Synchronous queries only, answered in BINARY2: what the client of this project
-asks for.
+Two tables: ``sdss_dr17.specobj``, spectra (if any) joined with their photometry, and
+``sdss_dr17.photoobj``, photometry alone. Names are in lower case. VOTable has no unsigned integers,
+so ids of 2^63 and above (plates from 8192) are missing; `z` is the magnitude and `zsp` the
+redshift. Only synchronous queries, answered in BINARY2, as the client of this project uses them.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ _ERROR = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 class TapService:
-    """Answers the requests below ``/tap``, with at most `row_limit` rows whatever MAXREC says."""
+    """Answers requests below ``/tap``, with at most `row_limit` rows whatever MAXREC is."""
 
     def __init__(self, database: Database, row_limit: int, timeout: float) -> None:
         self.database = database
@@ -66,7 +65,7 @@ class TapService:
     def answer(self, request: Request) -> Answer:
         """Answer one request."""
         if request.path != "/tap/sync":
-            return error_page(404, "404", "404 - there is no such resource.")
+            return error_page(404, "404", "404 - no such resource.")
         try:
             return self._query(request.parameters)
         except SqlError as error:
@@ -82,7 +81,7 @@ class TapService:
         most = min(int(maxrec), self.row_limit)
         translation = translate(parameters.get("query", ""), self.catalog)
         asked = translation.limit
-        # one row more than may be sent shows whether anything was cut off
+        # one more row than may be sent shows whether the result was truncated
         limit = most + 1 if asked is None or asked > most else asked
         with self.database.cursor() as cursor:
             table = self.database.run(translation.limited(limit), cursor, self.timeout)
@@ -105,7 +104,7 @@ def write_votable(table: pa.Table, status: str, tabledata: bool = False) -> byte
 
 
 def error_votable(message: str) -> bytes:
-    """Return a VOTable that holds an error and no table."""
+    """Return a VOTable with an error and no table."""
     return _ERROR.format(message=escape(message)).encode()
 
 

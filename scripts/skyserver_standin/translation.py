@@ -1,6 +1,6 @@
-"""A query of T-SQL or ADQL as a query of DuckDB, or a clear refusal.
+"""Translate T-SQL or ADQL to a query for DuckDB, or refuse it.
 
-An allow-list of what translates exactly, and of what the clients of this project send:
+An allow-list of constructs that translate exactly and that the clients of this project use:
 
     SELECT [TOP n] items FROM table [[LEFT] JOIN table ON condition] [WHERE condition]
     [GROUP BY columns] [ORDER BY columns]
@@ -12,8 +12,8 @@ values       columns, literals, + and - of reals, % by a number (MOD in ADQL), (
 conditions   comparisons, BETWEEN, IN, IS NULL, NOT, AND, OR
 ============ ===================================================================================
 
-Types follow SQL Server's precedence (float, real, decimal, numeric, bigint, int), which decides
-in which type two numbers meet: a literal `19.6` is compared with a `real` column as a real.
+Types follow SQL Server's precedence (float, real, decimal, numeric, bigint, int), which decides the
+common type of two numbers: a literal `19.6` is compared with a `real` column as a real.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from skyserver_standin.database import (
 
 INT_MAX = 2**31 - 1
 _CLAUSES = {"expressions", "limit", "from_", "joins", "where", "group", "order"}
-# words that may stand before a bracket and are no functions
+# keywords that may precede a bracket
 _WORDS = frozenset(("select", "top", "from", "join", "on", "where", "group by", "order by"))
 _WORDS |= {"and", "or", "not", "in", "between"}
-# what a node may carry; anything else (DISTINCT, OVER, COLLATE, ...) is refused
+# allowed arguments of nodes; anything else (DISTINCT, OVER, COLLATE, ...) is refused
 _ARGUMENTS: dict[type[exp.Expr], set[str]] = {
     exp.Column: {"this", "table"},
     exp.Literal: {"this", "is_string"},
@@ -79,12 +79,12 @@ class Translation:
 
 
 def translate(sql: str, catalog: Catalog) -> Translation:
-    """Translate one SELECT, T-SQL as the guard leaves it or ADQL, by the catalog's dialect.
+    """Translate one SELECT in the catalog's dialect, T-SQL after `server.guard` or ADQL.
 
     Raises
     ------
     Refused
-        If it holds anything that is not known to translate exactly.
+        If it has anything that is not known to translate exactly.
     SqlError
         If SQL Server would refuse it: syntax, unknown names, wrong grouping.
     """
@@ -100,10 +100,10 @@ def translate(sql: str, catalog: Catalog) -> Translation:
 
 
 def check_tokens(sql: str, dialect: Dialect) -> None:
-    """Let only known signs and functions through to the parser.
+    """Pass only known signs and functions to the parser.
 
-    It reads more than T-SQL: `a::bigint`, `a == b`, MOD(a, b) or a comma before FROM would be
-    answered here while the real server answers with an error.
+    The parser accepts more than T-SQL: `a::bigint`, `a == b`, MOD(a, b) or a comma before FROM
+    would be answered here, while the real server returns an error.
     """
     try:
         tokens = sqlglot.tokenize(sql, read="tsql")
@@ -130,7 +130,7 @@ def _is_word(token: Token) -> bool:
 
 
 def _checked(node: exp.Expr) -> exp.Expr:
-    """Return a node that carries nothing but what its translation looks at."""
+    """Return a node after a check that it has only arguments that are translated."""
     allowed = _ARGUMENTS.get(type(node), {"this", "expression"})
     surplus = sorted(key for key, value in node.args.items() if value and key not in allowed)
     if surplus:
@@ -185,7 +185,7 @@ class _Query:
         for node in self.select.expressions:
             name = node.name if isinstance(node, exp.Column) else node.alias
             if not name or name.lower() in {other.lower() for other in names}:
-                raise Refused(f"a column without a name of its own: {_described(node)}")
+                raise Refused(f"a column without a unique name: {_described(node)}")
             names.append(name)
             inner = node.this if isinstance(node, exp.Alias) else node
             columns.append((inner, self._item(inner)))
@@ -215,7 +215,7 @@ class _Query:
         return Translation(" ".join(words), names, most)
 
     def _keys(self, clause: str) -> list[Value]:
-        """Return the columns of GROUP BY or ORDER BY; texts would need a collation."""
+        """Return the columns of GROUP BY or ORDER BY; texts are refused: they need a collation."""
         found, keys = [], self.select.args.get(clause)
         for node in _checked(keys).expressions if keys else []:
             key = node.this if isinstance(node, exp.Ordered) and not node.args["desc"] else node
@@ -245,7 +245,7 @@ class _Query:
         return self.value(node)
 
     def value(self, node: exp.Expr) -> Value:
-        """Translate a value that stands in no aggregate, or refuse it."""
+        """Translate a value outside aggregates, or refuse it."""
         match node := _checked(node):
             case exp.Column() if isinstance(node.this, exp.Identifier):
                 return self._column(node.name, node.table)
@@ -258,7 +258,7 @@ class _Query:
                 inner = self.value(node.this)
                 return Value(f"(-{inner.sql})", inner.type, f"-{inner.text}")
             case exp.Paren(this=exp.BitwiseAnd()):
-                # brackets, because T-SQL gives & the precedence of + and the parser does not
+                # only in brackets, because & has the precedence of + in T-SQL, not in the parser
                 left, right = (self.value(side) for side in (node.this.left, node.this.right))
                 kind = max(left.type, right.type)
                 if not {left.type, right.type} <= {SqlType.INT, SqlType.BIGINT}:
@@ -304,14 +304,14 @@ class _Query:
         return hits[0]
 
     def _common_type(self, left: Value, right: Value) -> SqlType:
-        """Return the type in which two numbers meet."""
+        """Return the type in which two numbers are compared or added."""
         kind = max(left.type, right.type)
         if kind is SqlType.REAL and left.type is not right.type and not self.dialect.sql_server:
             return SqlType.FLOAT
         return kind
 
     def condition(self, node: exp.Expr) -> str:
-        """Translate what stands in WHERE and ON, or refuse it."""
+        """Translate a condition in WHERE or ON, or refuse it."""
         match node := _checked(node):
             case exp.And():
                 return f"({self.condition(node.left)} AND {self.condition(node.right)})"
@@ -348,7 +348,7 @@ class _Query:
             kind = self._common_type(left, right)
             if kind in (SqlType.REAL, SqlType.FLOAT):
                 return f"({left.as_type(kind)} {sign} {right.as_type(kind)})"
-        return f"({left.sql} {sign} {right.sql})"  # integers: exact in DuckDB whatever the widths
+        return f"({left.sql} {sign} {right.sql})"  # integers of any width: exact in DuckDB
 
 
 def _number(text: str) -> Value:

@@ -134,7 +134,7 @@ def test_a_run_that_submits_needs_an_answer_and_a_local_one_does_not(folder, cap
     with pytest.raises(runs.QueueError, match="squeue failed: down"):
         runs.begin_run(folder, submits=True)
     runs.begin_run(folder, submits=False)
-    assert "can't tell whether an earlier run left jobs" in caplog.text
+    assert "whether an earlier run left jobs" in caplog.text
     assert runs.last_run(folder).alive()
     assert runs.last_run(folder).host == socket.gethostname()
 
@@ -145,7 +145,7 @@ def test_what_a_run_that_lives_has_in_the_queue_is_no_orphan(folder):
         record(folder, pid=other.pid, birth=runs._birth(other.pid))
         runs.begin_run(folder, submits=False)
         assert runs.last_run(folder).pid == other.pid
-        with pytest.raises(runs.QueueError, match=f"a run works in .*process {other.pid}"):
+        with pytest.raises(runs.QueueError, match=f"another run works in .*process {other.pid}"):
             runs.begin_run(folder, submits=True)
         assert not cancelled.exists()
         other.kill()
@@ -172,7 +172,7 @@ def test_an_interrupt_while_it_waits_is_told_without_a_traceback(folder, monkeyp
 
 def test_an_error_ends_the_command_with_one_line(folder, monkeypatch):
     lock(folder)
-    with pytest.raises(SystemExit, match="Not started: .* is locked by a run that left no record"):
+    with pytest.raises(SystemExit, match="Not started: .* is locked by a run without a record"):
         start.main(["--directory", str(folder), "--cores", "2"])
 
 

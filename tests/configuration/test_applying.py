@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sdssflow.configuration.applying import load_applications
+from sdssflow.configuration.applying import estimated, load_applications
 from sdssflow.configuration.loading import load_run, load_samples
 from sdssflow.configuration.reading import ConfigurationError
 
@@ -48,6 +48,25 @@ def test_a_model_of_the_run_gets_a_bundle_or_takes_the_one_that_has_a_name(appli
     assert found.models == {"some": ["elsewhere/b.zip"]}
 
 
+@pytest.mark.parametrize("order", [["final", "mine"], ["mine", "final"]])
+def test_of_two_bundles_of_a_model_the_evaluated_one_is_applied(applied, order):
+    model = {"sample": "mgs", "split": "published", "model": "ensemble"}
+    bundles = {"mine": model, "final": model | {"refit": True}}
+    found = applied({name: bundles[name] for name in order})
+    assert found.models == {"some": ["results/bundles/mine"]}
+    found = applied(bundles, {"models": [{"bundle": "./results/bundles/final/"}]})
+    assert found.models == {"some": ["results/bundles/final"]}
+    assert estimated(found)["some"].tasks == ["regress"]
+
+
+def test_two_models_of_a_task_are_refused(applied):
+    model = {"sample": "mocksky", "split": "random", "model": "boosting"}
+    for other in ({"model": "logistic"}, {"seed": 1}):
+        found = applied(target={"models": [model, model | other]})
+        with pytest.raises(ConfigurationError, match="target some: models: two models to classify"):
+            estimated(found)
+
+
 def test_what_is_of_other_samples_is_left_out_and_said(applied):
     found = applied(
         {"other": {"sample": "mclass", "split": "folds", "model": "svm"}},
@@ -72,13 +91,13 @@ def test_a_folder_of_samples_of_ones_own_needs_nothing_else_changed(tmp_path, mo
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"sample": "mgz"}, "sample: the run has no 'mgz' there .did you mean 'mgs'"),
+        ({"sample": "mgz"}, "sample: there is no 'mgz' .did you mean 'mgs'"),
         ({"split": "publishd"}, "split: .*did you mean 'published'"),
         ({"model": "ensembel"}, "model: .*did you mean 'ensemble'"),
         ({"model": "linear"}, "linear gives no p.z.*forest, local_linear, ensemble"),
-        ({"seed": 7}, "seed: the run has no 7"),
-        ({"task": "classify"}, "model: the run has no 'ensemble' there"),
-        ({"bundle": "b"}, "bundle stands alone"),
+        ({"seed": 7}, "seed: there is no 7"),
+        ({"task": "classify"}, "model: there is no 'ensemble'"),
+        ({"bundle": "b"}, "bundle excludes the other keys"),
         ({"sample": None}, "sample"),
         ({"modle": "x"}, "modle: unknown key .did you mean 'model'"),
     ],
@@ -122,11 +141,11 @@ def test_what_needs_the_truth_or_makes_no_sense_is_refused(applied, target, word
 def test_a_target_needs_a_file_and_a_name_of_its_own(applied):
     with pytest.raises(ConfigurationError, match=r"no file .*sone.yaml .did you mean 'some'"):
         applied(targets=["sone"])
-    with pytest.raises(ConfigurationError, match="a sample is called mgs"):
+    with pytest.raises(ConfigurationError, match="mgs is also a sample"):
         applied(targets=["mgs"])
 
 
 def test_a_vote_is_not_trained_again(applied):
     vote = {"kept": {"sample": "mocksky", "split": "random", "model": "vote", "refit": True}}
-    with pytest.raises(ConfigurationError, match="the run has no 'vote' there"):
+    with pytest.raises(ConfigurationError, match="there is no 'vote'"):
         applied(vote)

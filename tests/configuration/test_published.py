@@ -165,11 +165,11 @@ def changed(**changes):
         ({"verified": {"how": "remembered", "at": "x", "date": "2026-01-01"}}, "how"),
         ({"verified": {"how": "read", "at": "", "date": "2026-01-01"}}, "at"),
         ({"verified": {"how": "read", "at": "x", "date": "1 May"}}, "date"),
-        ({"citation": {"authors": "Somebody", "year": 2001}}, "nobody could find it"),
+        ({"citation": {"authors": "Somebody", "year": 2001}}, "so that it can be found"),
         ({"comparisons": []}, "comparisons"),
         ({"comparisons": [{"sample": "mgs", "split": "published", "model": "linear"}]}, "because"),
         ({"comparisons": [{"sample": "mgs", "split": "published", "model": "linear",
-                           "because": "x"}] * 2}, "stands there twice"),
+                           "because": "x"}] * 2}, "is given twice"),
         ({"verified": {"how": "digitised", "at": "x", "date": "2026-01-01"}}, "reading_error"),
         ({"curve": {"edges": [0, 1, 2], "values": [1, 2]}}, "a value or a curve"),
         ({"value": None}, "a value or a curve"),
@@ -180,17 +180,17 @@ def changed(**changes):
         ({"value": float("nan")}, "value"),
         ({"uncertainty": -0.1}, "uncertainty"),
         ({"gaps": [{"of": "luck", "what": "x"}]}, "of"),
-        ({"gaps": [{"of": "rows", "what": "x", "closed_by": [{}]}]}, "one of them"),
+        ({"gaps": [{"of": "rows", "what": "x", "closed_by": [{}]}]}, "give exactly one of"),
         ({"gaps": [{"of": "rows", "what": "x",
-                    "closed_by": [{"sample": "a", "model": "b"}]}]}, "one of them"),
-        (selected(median=0.1), "say by tolerance within what the two are compatible"),
+                    "closed_by": [{"sample": "a", "model": "b"}]}]}, "give exactly one of"),
+        (selected(median=0.1), "needs a tolerance, within which the two are compatible"),
         (selected(0.1), "any of minimum, maximum and median"),
-        (selected(0.1, minimum=0.3, median=0.1), "median and maximum ascend"),
+        (selected(0.1, minimum=0.3, median=0.1), "median and maximum must be ascending"),
         (selected(0.1, median=1, histogram={"edges": [0, 1], "shares": [1]}), "any of minimum"),
         (selected(0.1, histogram={"edges": [0, 1], "shares": [1, 2]}), "one edge more than shares"),
         (selected(0.1, histogram={"edges": [0, 1], "shares": [0]}), "a share above 0"),
-        (selected(0.1, histogram={"edges": [1, 0], "shares": [1]}), "let them ascend"),
-        (selected(0.1, median=0.1) | {"task": "classify"}, "of one number of redshifts alone"),
+        (selected(0.1, histogram={"edges": [1, 0], "shares": [1]}), "edges must be ascending"),
+        (selected(0.1, median=0.1) | {"task": "classify"}, "only for task regress and a value"),
         ({"unit": "mag"}, "unit"),
     ],
 )  # fmt: skip
@@ -253,7 +253,7 @@ def test_a_model_that_is_set_otherwise_is_compared_and_that_is_said():
     content = read("config/config.yaml")
     content["regressors"]["trees"] |= {"min_samples_leaf": 50}
     reasons = reasons_not_run(NUMBERS, load_run(content))
-    assert reasons["regress/trees"] == "this run sets 'trees' otherwise than the project"
+    assert reasons["regress/trees"] == "this run sets other parameters of 'trees' than the project"
     ours = reasons_not_run(NUMBERS, RUNS["config/config.yaml"])
     assert reasons.keys() - ours.keys() == {"regress/trees"}
 

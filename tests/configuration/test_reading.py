@@ -27,7 +27,7 @@ from sdssflow.configuration.reading import (
     ],
 )
 def test_a_key_that_stands_twice_is_refused_with_both_lines(text, place, lines):
-    with pytest.raises(ConfigurationError, match=f"{place} stands twice, in {lines};"):
+    with pytest.raises(ConfigurationError, match=f"{place} is given twice, in {lines};"):
         parse(text, "x.yaml")
 
 
@@ -72,14 +72,14 @@ def test_anchors_and_merge_keys_work():
         (b"a: 1\n---\nb: 1\n", "line 2: .*a second document begins"),
         (b"a:\n\tb: 1\n", "line 2: not valid YAML: a tab; indent with spaces"),
         (b"a: b: c\n", "line 1: .*put text with a colon in quotes"),
-        (b"a: @x\n", "line 1: .*text that begins with '@' has to stand in quotes"),
+        (b"a: @x\n", "line 1: .*text that begins with '@' has to be in quotes"),
         (b"a: [1\n", "line 2: not valid YAML"),
         (b"a: *nobody\n", "line 1: .*undefined alias"),
-        (b"a: &a [*a]\n", "an anchor holds itself"),
+        (b"a: &a [*a]\n", "an anchor contains itself"),
         (b"? [a]\n: b\n", "line 1: a key has to be a word"),
-        (b"'': b\n", "line 1: there is no key before the colon"),
-        (b"a: !!python/object/apply:os.getcwd []\n", "line 1: the tag .* means nothing here"),
-        (b"a: !!int x\n", "a tag .* before a value of another kind"),
+        (b"'': b\n", "line 1: the key before the colon is missing"),
+        (b"a: !!python/object/apply:os.getcwd []\n", "line 1: the tag .* has no meaning here"),
+        (b"a: !!int x\n", "a tag .* does not match its value"),
         (b"a: !!set {x}\n", "the tag"),
         (b"a: 123456789012345678901234567890\n", "line 1: the number .* is too large"),
         (b"a: " + b"9" * 5000 + b"\n", "too large"),
@@ -107,7 +107,7 @@ def test_what_can_not_be_read_says_why(tmp_path):
     (tmp_path / "link.yaml").symlink_to("nowhere")
     for name, reason in (
         ("folder.yaml", "Is a directory"),
-        ("link.yaml", "a link to nowhere, which is not there"),
+        ("link.yaml", "a link to nowhere, which is missing"),
         ("none.yaml", "No such file"),
     ):
         with pytest.raises(ConfigurationError, match=f"{name}: can't be read: {reason}"):

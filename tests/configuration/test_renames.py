@@ -53,8 +53,8 @@ def test_the_old_name_of_a_key_of_targets_is_read_with_a_warning(tmp_path, caplo
     path.write_text(f"{TARGET}\nfigure_rows: 2000\n")
     assert target == load_section(Target, path)
     assert caplog.messages == [
-        f"{path}, line {line}: explorer_rows is called figure_rows now; write that, version 0.2 "
-        "will not read the old name"
+        f"{path}, line {line}: explorer_rows is now called figure_rows; use that name, version 0.2 "
+        "will no longer read the old one"
     ]
 
 

@@ -47,7 +47,7 @@ def test_in_a_folder_where_a_run_can_start(tmp_path):
     (tmp_path / "config").symlink_to(ROOT / "config")
     found = rows(start("--json", "--directory", str(tmp_path)))
     checks = ["snakemake", "profile", "rules of the profile", "site", "slurm", "gpu",
-              "configuration", "locks", "half-made outputs", "writing", "file locks",
+              "configuration", "locks", "incomplete outputs", "writing", "file locks",
               "file system", "disk", "temporary disk", "network", "loopback"]  # fmt: skip
     assert list(found) == ["python", "packages", *checks]
     for check in set(checks) - {"disk", "temporary disk", "gpu"}:  # these depend on the machine
@@ -105,7 +105,7 @@ def test_only_faults_set_the_status(monkeypatch, tmp_path, capsys):
         monkeypatch.setattr(doctor, check, lambda *_: Finding("python", OK, "fine"))
     for state, status in ((OK, 0), (WARNING, 0), (FAULT, 1)):
         found = [Finding("disk", state, "something")]
-        monkeypatch.setattr(examination, "examine", lambda _, found=found: found)
+        monkeypatch.setattr(examination, "examine", lambda *_, found=found: found)
         assert doctor.main([]) == status
         assert "something" in capsys.readouterr().out
 

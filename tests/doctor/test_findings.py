@@ -46,7 +46,7 @@ def test_table_keeps_to_its_width_and_loses_no_word():
 def test_table_counts_what_is_wrong():
     assert as_table(ROWS).endswith("1 fault.")
     assert as_table([Finding("a", WARNING, "b")] * 2 + ROWS).endswith("1 fault and 2 warnings.")
-    assert as_table(ROWS[:1]).endswith("Nothing stands in the way of a run.")
+    assert as_table(ROWS[:1]).endswith("No obstacle to a run was found.")
 
 
 def test_json_has_the_same_rows_and_the_worst_state():

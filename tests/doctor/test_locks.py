@@ -57,7 +57,7 @@ def test_a_run_of_another_machine_is_looked_for_there(locked):
     found = check_locks(locked, Runs())
     assert found.state == FAULT and "login2.invalid (process 4711)" in found.found
     record.write_text(json.dumps({"host": socket.gethostname(), "pid": 4711, "birth": ""}))
-    assert "no Snakemake works here" in check_locks(locked, Runs()).found
+    assert "no Snakemake of this machine runs in this folder" in check_locks(locked, Runs()).found
     record.write_text("[")
     assert check_locks(locked, Runs()).state == FAULT
 

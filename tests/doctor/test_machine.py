@@ -107,7 +107,7 @@ def test_temporary_folder_has_to_be_one(tmp_path, monkeypatch):
     assert f"{tmp_path}: " in check_temporary_folder().found
     monkeypatch.setenv("TMPDIR", "/scratch/me")
     found = check_temporary_folder()
-    assert found.state == FAULT and "TMPDIR=/scratch/me is no folder" in found.found
+    assert found.state == FAULT and "TMPDIR=/scratch/me is not a folder" in found.found
 
 
 def test_the_nearest_mount_counts(tmp_path, monkeypatch):

@@ -38,7 +38,7 @@ def test_shipped_profiles_are_healthy_and_snakemake_says_what_their_jobs_ask_for
     gpus = {demand.rule for demand in answers.demands if demand.gpu}
     assert gpus == {"train_network", "search_settings"}
     rules = {demand.rule for demand in answers.demands}
-    assert {"train_regressor", "build_report", "simulate_sky"} <= rules
+    assert {"train_regressor", "build_report", "simulate_sky", "estimate_partition"} <= rules
     assert "import_bulk" not in rules  # no sample of the default configuration is one
     if profile.executor == "slurm":
         assert "download_chunk" not in rules  # it runs where Snakemake runs
@@ -51,7 +51,8 @@ def test_shipped_profiles_are_healthy_and_snakemake_says_what_their_jobs_ask_for
 
 def test_set_resources_and_configuration_files_count(tmp_path, monkeypatch):
     (tmp_path / "config").symlink_to(ROOT / "config")
-    (tmp_path / "mine.yaml").write_text("samples: [mclass]\n")
+    bundle = "{sample: mclass, split: folds, model: forest, refit: true}"
+    (tmp_path / "mine.yaml").write_text(f"samples: [mclass]\nbundles: {{kept: {bundle}}}\n")
     (tmp_path / "profile.yaml").write_text(
         "executor: slurm\ndefault-resources: {slurm_partition: cpu}\nset-resources:\n"
         "  train_classifier: {mem_mb: 2 * attempt, runtime: 2h, slurm_account: us}\n"
@@ -63,6 +64,7 @@ def test_set_resources_and_configuration_files_count(tmp_path, monkeypatch):
     for option in ("-A us", "-p cpu", "-t 120", "--mem 2", "--cpus-per-task=3"):
         assert option in " ".join(train.sbatch)
     assert not {"train_network", "simulate_sky"} & {d.rule for d in answers.demands}
+    assert {d.gpu for d in answers.demands if d.rule == "refit_model"} == {1}
 
 
 def test_snakemakes_own_complaint_is_passed_on(profile_of):

@@ -17,7 +17,6 @@ from sdssflow.doctor.examination import (
 from sdssflow.doctor.findings import FAULT, NOT_NEEDED, OK, WARNING
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = ROOT / "config/config.yaml"
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def configured(tmp_path, monkeypatch):
     def make(**keys):
         path = tmp_path / "mine.yaml"
         path.write_text(yaml.safe_dump(keys))
-        return load_configuration([SHIPPED, path])
+        return load_configuration([path])
 
     return make
 
@@ -36,15 +35,13 @@ def configured(tmp_path, monkeypatch):
 def test_the_shipped_configuration_is_ok_and_asks_no_archive(configured):
     content = configured()
     assert check_configuration(content).state == OK
-    assert archive_addresses(content.samples) == {}
-    assert check_loopback(content.samples).found == "serves mocksky"
+    assert archive_addresses(content.rows) == {}
+    assert check_loopback(content.rows).found == "serves mocksky, mockphoto"
 
 
 def test_archives_with_their_samples(configured):
     content = configured(samples=["mgs", "lecture", "quasars"])
-    assert archive_addresses(content.samples) == {
-        "https://skyserver.sdss.org": ["lecture", "quasars"]
-    }
+    assert archive_addresses(content.rows) == {"https://skyserver.sdss.org": ["lecture", "quasars"]}
 
 
 def test_a_mistake_is_a_fault_in_the_words_of_the_configuration(configured):
@@ -56,8 +53,16 @@ def test_a_mistake_is_a_fault_in_the_words_of_the_configuration(configured):
 
 def test_a_file_that_can_not_be_read_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    found = check_configuration(load_configuration([SHIPPED, tmp_path / "mine.yaml"]))
+    found = check_configuration(load_configuration([tmp_path / "mine.yaml"]))
     assert found.state == FAULT and "mine.yaml: can't be read: No such file" in found.found
+
+
+def test_a_default_that_the_run_would_refuse_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/config.yml").write_text("seeds: [2]\n")
+    found = check_configuration(load_configuration([]))
+    assert found.state == FAULT and "config.yml has to end in .yaml" in found.found
 
 
 def test_missing_tables_are_named(configured):
@@ -66,7 +71,36 @@ def test_missing_tables_are_named(configured):
     found = check_configuration(content)
     assert found.state == (OK if table.is_file() else FAULT)
     if found.state == FAULT:
-        assert str(table) in found.found and "sample dr14" in found.found
+        assert str(table) in found.found and "(dr14)" in found.found
+
+
+def own_target(tmp_path, **keys):
+    """Write a target that applies a shipped model, and return the keys of a run with it."""
+    columns = {f"model_mag_{band}": band for band in "ugriz"}
+    target = {
+        "title": "mine",
+        "source": {"kind": "file", "path": str(tmp_path / "rows"), "columns": columns},
+        "models": [{"sample": "mgs", "split": "published", "model": "ensemble"}],
+    }
+    (tmp_path / "mine_too.yaml").write_text(yaml.safe_dump(target | keys))
+    return {"samples": ["mgs"], "targets": ["mine_too"], "target_folder": str(tmp_path)}
+
+
+def test_targets_are_checked_too(configured, tmp_path):
+    found = check_configuration(configured(targets=["mockphot"]))
+    assert found.state == FAULT and "did you mean 'mockphoto'" in found.found
+    keys = own_target(tmp_path)
+    found = check_configuration(configured(**keys))
+    assert found.state == FAULT and f"{tmp_path}/rows (mine_too)" in found.found
+    (tmp_path / "rows").mkdir()  # a folder of files is a source as well
+    assert check_configuration(configured(**keys)).state == OK
+    own_target(tmp_path, models=[{"bundle": str(tmp_path / "bundle")}])
+    found = check_configuration(configured(**keys))
+    assert found.state == FAULT and f"{tmp_path}/bundle (mine_too)" in found.found
+    source = {"kind": "skyserver", "rows": "photometry", "server": "https://mirror.org"}
+    own_target(tmp_path, source=source)
+    content = configured(**keys)
+    assert archive_addresses(content.rows) == {"https://mirror.org": ["mine_too"]}
 
 
 @pytest.fixture(autouse=True)
@@ -126,9 +160,9 @@ def test_a_name_that_does_not_resolve_is_a_warning():
 
 def test_without_downloads_no_network_is_needed(configured):
     assert check_archives({}).state == NOT_NEEDED
-    assert check_loopback(configured(samples=["mgs"]).samples).state == NOT_NEEDED
+    assert check_loopback(configured(samples=["mgs"]).rows).state == NOT_NEEDED
 
 
 def test_a_loopback_that_can_not_be_served_is_a_fault(configured):
-    found = check_loopback(configured().samples, "192.0.2.1")  # an address of no machine
+    found = check_loopback(configured().rows, "192.0.2.1")  # an address of no machine
     assert found.state == FAULT and "mocksky" in found.advice

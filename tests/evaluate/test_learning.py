@@ -215,7 +215,7 @@ def test_the_figure_is_drawn_and_the_same_job_gives_the_same_bytes(measured, tmp
         ({"classifiers": ["vote"]}, "'vote' is a vote: name its members"),
         (
             {"classifiers": ["linear"]},
-            "'linear' is none of classifiers; known: forest, other, vote",
+            "'linear' is not defined; known: forest, other, vote",
         ),
     ],
 )

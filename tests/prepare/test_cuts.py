@@ -99,6 +99,7 @@ def test_an_empty_range_is_refused():
 
 def test_every_cut_has_a_mask_and_a_description():
     required = {
+        "magnitude_range": {"maximum": 22.0},
         "magnitude_error": {"maximum": 0.1},
         "complete_columns": {"columns": ["wise_mag_w1"]},
     }

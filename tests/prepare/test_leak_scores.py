@@ -38,7 +38,7 @@ def test_the_truth_tells_all_and_noise_nothing():
     expected = 1 - 0.05**2 / (1 / 12)
     assert table.loc["z_like", "r2"] == pytest.approx(expected, abs=0.02)
     assert table["kind"][["noise", "z_like"]].tolist() == ["feature", "feature"]
-    assert table.loc["zspec", "reason"].startswith("the redshift is what is to be learnt")
+    assert table.loc["zspec", "reason"].startswith("the redshift is the quantity to learn")
     assert table.loc["noise", "reason"] == ""
 
 

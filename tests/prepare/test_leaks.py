@@ -26,20 +26,20 @@ GAPS = np.where(np.arange(N) % 3 == 0, np.nan, 1.0)
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (ZSPEC, r"it is a copy of, or rises with, 'zspec' \(the redshift is what is to be learnt"),
+        (ZSPEC, r"it is a copy of, or rises with, 'zspec' \(the redshift is the quantity to learn"),
         (ZSPEC * GAPS, "rises with, 'zspec'"),
         (ZSPEC.astype(np.float32), "rises with, 'zspec'"),
         (np.log10(1 + ZSPEC) * 300, "rises with, 'zspec'"),
         (np.round(ZSPEC, 2), "rises with, 'zspec'"),
         (1 / (1 + ZSPEC), "it falls with 'zspec'"),
-        (CODE, "it has one value for each value of 'spec_class' .*the class is what is to be"),
+        (CODE, "it has one value for each value of 'spec_class' .*the class is the quantity to"),
         ((CLASS == "QSO") * 1.0, "it has one value for each value of 'spec_class'"),
         (CODE * 10 + DRAW.integers(0, 2, N), "it is a code of 'spec_class'"),
-        (PLATE * 1.0, "'plate' .*targets share plates"),
+        (PLATE * 1.0, "'plate' .*targets of a class share plates"),
         (PLATE * 7 % 5 * 1.0, "it has one value for each value of 'plate'"),
         (CATALOGUE["fiberid"].to_numpy() * 2.0, "'fiberid' .*fibres are plugged"),
         (CATALOGUE["z_warning"].to_numpy() > 0, "'z_warning' .*set by the spectroscopic pipeline"),
-        (CATALOGUE["ra"].to_numpy() - 180, "'ra' .*positions tell survey stripes"),
+        (CATALOGUE["ra"].to_numpy() - 180, "'ra' .*positions identify survey stripes"),
     ],
 )
 def test_a_copy_or_code_of_what_can_not_be_a_feature_is_refused(values, message):
@@ -118,7 +118,14 @@ def test_redshifts_of_sdss_are_no_features(name):
         refuse_copies({"x": values}, pa.table({name: values}))
 
 
-@pytest.mark.parametrize("name", ["zWarning", "Z", "specObjID", "fiberID", "Z_SPEC", "bestObjID"])
+@pytest.mark.parametrize("name", [
+    "zWarning", "Z", "specObjID", "fiberID", "Z_SPEC", "bestObjID", "zErr", "z_noqso", "Z_PIPE",
+    "zErr_noqso", "zWarning_noqso", "subClass_noqso", "PLATEID_2", "specz_best",
+])  # fmt: skip
 def test_names_of_surveys_are_known(name):
     assert leak_of(name)
-    assert leak_of("petroR90_r") is leak_of("zphot") is leak_of("photoz_err") is None
+
+
+@pytest.mark.parametrize("name", ["petroR90_r", "zphot", "photoz_err", "fiber_mag_r", "err_z"])
+def test_photometry_is_no_leak_by_its_name(name):
+    assert leak_of(name) is None

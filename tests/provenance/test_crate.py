@@ -143,3 +143,13 @@ def test_a_copy_that_fails_leaves_the_one_before(run):
         copy_workflow(".", "results/workflow", ["config/none.yaml"], "{}\n")
     assert Path("results/workflow/Snakefile").is_file()
     assert [x.name for x in Path("results").iterdir() if x.name.startswith(".")] == []
+
+
+def test_configuration_files_of_one_name_are_all_copied(run, tmp_path_factory):
+    paths = [tmp_path_factory.mktemp(name) / "mine.yaml" for name in ("here", "there")]
+    for path, text in zip(paths, ("here", "there"), strict=True):
+        path.write_text(text)
+    copied = copy_workflow(".", "results/workflow", [*paths, paths[0]], "{}\n")
+    names = ["configuration/mine.yaml", "configuration/mine_2.yaml"]
+    assert [name for name in copied if "mine" in name] == names
+    assert [Path("results/workflow", name).read_text() for name in names] == ["here", "there"]

@@ -170,7 +170,7 @@ def test_a_source_that_changes_while_it_is_read_fails_the_job(jobs, edit):
         job.write()
 
     Path("logs/import_catalogue").mkdir(parents=True)
-    with pytest.raises(LineageError, match="data/source.csv: it was changed while it was read"):
+    with pytest.raises(LineageError, match="data/source.csv: it changed while it was read"):
         run_job(main, job.snakemake())
     assert not Path("results/provenance").exists()
 
@@ -183,7 +183,7 @@ def test_a_source_is_what_the_workflow_saw_when_it_began(jobs):
     run_job(lambda snakemake: job.write(), job.snakemake(params=params))
     shutil.rmtree("results")
     Path("data/source.csv").write_text("x\n")
-    with pytest.raises(LineageError, match="data/source.csv: it was changed since this run began"):
+    with pytest.raises(LineageError, match="data/source.csv: it has changed since this run began"):
         run_job(lambda snakemake: job.write(), job.snakemake(params=params))
     assert not Path("results").exists()  # a job that fails leaves no record
 
@@ -215,3 +215,11 @@ def test_a_job_whose_record_can_not_be_written_fails(jobs):
     with pytest.raises(OSError, match="results/provenance"):
         run_job(lambda snakemake: job.write(), job.snakemake())
     assert "Traceback" in Path("logs/import_catalogue/mgs.log").read_text()
+
+
+def test_the_size_of_a_folder_is_that_of_its_files(tmp_path):
+    (tmp_path / "part").mkdir()
+    for name, size in (("a.parquet", 300), ("part/b.parquet", 5000), (lineage.FOLDER_MARK, 9)):
+        (tmp_path / name).write_bytes(bytes(size))
+    assert lineage.bytes_of(tmp_path) == 5300
+    assert lineage.bytes_of(tmp_path / "a.parquet") == 300

@@ -43,7 +43,7 @@ def test_one_changed_byte_is_noticed(run, capsys, path):
 def test_a_file_that_is_gone_is_noticed(run, capsys):
     Path(TABLE).unlink()
     assert main(["results/report.html"]) == 1
-    assert f"{TABLE}: not there any more" in capsys.readouterr().err
+    assert f"{TABLE}: missing" in capsys.readouterr().err
 
 
 def test_a_job_that_read_another_version_is_noticed(run, capsys):
@@ -64,7 +64,7 @@ def test_a_file_without_record_is_an_error_that_says_what_to_do(run, capsys, nam
 def test_a_broken_record_is_an_error(run, capsys):
     Path("results/provenance/import_catalogue/mgs.json").write_text("{")
     assert main(["results/report.html"]) == 2
-    assert "results/provenance/import_catalogue/mgs.json: no record that can be read" in (
+    assert "results/provenance/import_catalogue/mgs.json: this record can't be read" in (
         capsys.readouterr().err
     )
 

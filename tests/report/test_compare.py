@@ -124,7 +124,7 @@ def test_predictions_that_the_crate_does_not_describe_are_refused(tmp_path, monk
     [
         ("results/ro-crate-metadata.json", "ro-crate-metadata.json: there is no such file"),
         ("results/workflow/configuration.json", "configuration.json: there is no such file"),
-        ("results/provenance/split_sample/mgs.json", "no record that can be read"),
+        ("results/provenance/split_sample/mgs.json", "this record can't be read"),
     ],
 )
 def test_a_folder_that_is_no_run_is_refused_in_a_line(tmp_path, monkeypatch, capsys, broken, words):

@@ -180,7 +180,18 @@ def test_tasks_of_bundles_on_disk_are_read_from_folder_and_zip(tmp_path, with_ta
 @pytest.mark.parametrize("text", ["{", "[]", '{"task": "dance"}', "{}"])
 def test_what_is_no_bundle_is_refused_by_name(tmp_path, text):
     (tmp_path / "bundle.json").write_text(text)
-    with pytest.raises(ConfigurationError, match=f"{tmp_path}: no bundle"):
+    with pytest.raises(ConfigurationError, match=f"{tmp_path}: not the bundle"):
         read_manifest(tmp_path)
-    with pytest.raises(ConfigurationError, match=r"bundle.json: no bundle"):
+    with pytest.raises(ConfigurationError, match=r"bundle.json: not the bundle"):
         read_manifest(tmp_path / "bundle.json")
+
+
+def test_a_damaged_archive_is_refused_by_name(tmp_path):
+    path = tmp_path / "bundle.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bundle.json", json.dumps(manifest("regress")))
+    content = bytearray(path.read_bytes())
+    content[50:70] = bytes(20)
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"bundle.zip: not the bundle .*can't be read"):
+        read_manifest(path)

@@ -225,7 +225,7 @@ def test_an_unknown_word_is_refused(tmp_path, gpus):
 def test_too_few_gpus_is_an_error_even_if_none_is_not(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     with (
-        pytest.raises(RuntimeError, match="gpu is 2, but this job can have 0 and no more.*gpu: 1"),
+        pytest.raises(RuntimeError, match="gpu is 2, but this job can use only 0;.*gpu: 1"),
         reserve(2, "cpu", tmp_path),
     ):
         pass

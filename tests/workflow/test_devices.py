@@ -190,7 +190,7 @@ SUBMITTING = ["--workflow-profile", "profiles/gpu", "--executor", "slurm", "--jo
     ("limit", "words"),
     [
         (["--resources", "gpu=0"], "--resources gpu=0 is a limit of this Snakemake"),
-        ([], "train_network: they ask for a GPU, and no node of this cluster has one"),
+        ([], "train_network: a GPU is needed, and no node of this cluster has one"),
     ],
 )
 def test_jobs_that_would_get_no_gpu_are_refused_with_the_line_to_change(

@@ -85,7 +85,7 @@ def test_an_old_name_of_a_key_is_warned_of_by_the_run_and_not_by_each_job(tmp_pa
     (tmp_path / "config/targets").mkdir(parents=True)
     (tmp_path / "config/targets/mockphoto.yaml").write_text(f"{text}explorer_rows: 2000\n")
     remember_modules(tmp_path)
-    warning = "explorer_rows is called figure_rows now"
+    warning = "explorer_rows is now called figure_rows"
     assert run(tmp_path, "--dry-run", CLEAN)["stderr"].count(warning) == 1
     # as in a job of a cluster, which parses the workflow again
     assert warning not in run(tmp_path, "--dry-run", "--mode", "remote", CLEAN)["stderr"]

@@ -1,4 +1,4 @@
-"""Which trained models a run puts into bundles, and which targets they are applied to.
+"""Which trained models a run bundles, and which targets they are applied to.
 
 Snakemake imports this module each time it parses the workflow: it needs pydantic and nothing
 heavier.
@@ -6,9 +6,10 @@ heavier.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sdssflow.configuration.loading import configured, defined_in, load_section, nearest, origin
 from sdssflow.configuration.reading import ConfigurationError, Document
@@ -16,15 +17,15 @@ from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.targets import AppliedModel, BundledModel, Target, read_manifest
 
-BUNDLES = "results/bundles"  # of the run
+BUNDLES = "results/bundles"
 SAMPLES = Path(RunConfiguration.model_fields["sample_folder"].default)
 
 
 class Applications(NamedTuple):
-    """What a run applies.
+    """Bundles (with task and seed) and targets of a run by name.
 
-    Bundles, with task and seed, and targets by name; by target the folders of the bundles that are
-    applied to it; and a line each of what is left out, and why.
+    `models` has the folders of the bundles applied to each target; `left_out` has one line for each
+    bundle or target that is left out, with the reason.
     """
 
     bundles: dict[str, BundledModel]
@@ -34,7 +35,7 @@ class Applications(NamedTuple):
 
 
 class Estimated(NamedTuple):
-    """A target, the folders of the bundles that are applied to it, and the task of each."""
+    """A target, the folders of the bundles applied to it, and their tasks."""
 
     target: Target
     models: list[str]
@@ -44,18 +45,17 @@ class Estimated(NamedTuple):
 def load_applications(
     run: RunConfiguration, samples: Mapping[str, Sample], documents: Sequence[Document] = ()
 ) -> Applications:
-    """Read the targets of a run and settle which models it bundles.
+    """Read the targets of a run and decide which models it bundles.
 
-    Bundles and targets whose models are of a sample that is defined, in the run's folder or the
-    project's, but not among those of this run, are left out: whoever runs other samples need not
-    take them out.
+    Bundles and targets are left out if they need a sample that is defined, in the run's folder or
+    the project's, but not part of this run: users who run other samples need not delete them.
 
-    ConfigurationError if a definition is missing or not valid, or names what the run does not have.
+    ConfigurationError if a definition is missing or invalid, or names what the run does not have.
     """
     found = Applications({}, {}, {}, [])
 
-    def elsewhere(what: str, names: set[str | None]) -> bool:
-        """Say whether samples are not of this run, and note what is left out for that."""
+    def left_out(what: str, names: set[str | None]) -> bool:
+        """Return whether `what` is left out because of its samples, and note it."""
         missing = sorted(name for name in names if name is not None and name not in run.samples)
         if not {*missing} <= {*defined_in(Path(run.sample_folder)), *defined_in(SAMPLES)}:
             return False
@@ -64,14 +64,14 @@ def load_applications(
         return bool(missing)
 
     for name, bundle in run.bundles.items():
-        if not elsewhere(f"bundle {name}", {bundle.sample}):
+        if not left_out(f"bundle {name}", {bundle.sample}):
             where = f"{origin(('bundles', name, 'sample'), documents)}: bundles.{name}"
-            found.bundles[name] = _settled(bundle, run, samples, where)
+            found.bundles[name] = _resolved(bundle, run, samples, where)
     for number, name in enumerate(run.targets):
         path = configured(Path(run.target_folder) / f"{name}.yaml")
         where = origin(("targets", number), documents)
         if name in run.samples:
-            raise ConfigurationError(f"{where}: targets: a sample is called {name}; rename one")
+            raise ConfigurationError(f"{where}: targets: {name} is also a sample; rename one")
         if not path.is_file():
             known = defined_in(path.parent)
             raise ConfigurationError(
@@ -79,7 +79,7 @@ def load_applications(
                 f"{path.parent}: {', '.join(known) or 'none'}"
             )
         target = load_section(Target, path)
-        if not elsewhere(f"target {name}", {applied.sample for applied in target.models}):
+        if not left_out(f"target {name}", {applied.sample for applied in target.models}):
             found.targets[name] = target
             found.models[name] = [
                 _folder(applied, found, run, samples, path) for applied in target.models
@@ -88,28 +88,33 @@ def load_applications(
 
 
 def estimated(found: Applications) -> dict[str, Estimated]:
-    """Return the targets with what is applied to them, by name.
+    """Return each target with its bundles and their tasks.
 
-    Of a bundle on disk that is missing no task is known: the run stops because of that elsewhere.
+    A missing bundle on disk has no task here; the main process refuses it before the first job.
 
-    ConfigurationError if a file is no bundle, or a target has class priors and no classifier.
+    ConfigurationError if a file is not a bundle, or a target has two models of one task, or class
+    priors and no classifier.
     """
-    of_run = {f"{BUNDLES}/{name}": bundle.task for name, bundle in found.bundles.items()}
-    given = {path for paths in found.models.values() for path in paths} - {*of_run}
-    tasks = of_run | {path: read_manifest(path)["task"] for path in given if Path(path).exists()}
-    its = {
-        name: Estimated(
-            target, found.models[name], [tasks[m] for m in found.models[name] if m in tasks]
-        )
-        for name, target in found.targets.items()
+    tasks: dict[str, Any] = {
+        f"{BUNDLES}/{name}": bundle.task for name, bundle in found.bundles.items()
     }
-    for name, one in its.items():
-        if one.target.class_priors and "classify" not in one.tasks and one.tasks:
+    on_disk = {path for paths in found.models.values() for path in paths} - {*tasks}
+    tasks |= {path: read_manifest(path)["task"] for path in on_disk if Path(path).exists()}
+    result = {}
+    for name, target in found.targets.items():
+        known = [tasks[path] for path in found.models[name] if path in tasks]
+        if len(known) > len(set(known)):
+            raise ConfigurationError(
+                f"target {name}: models: two models to {known[0]}; give a classifier, a regressor, "
+                "or one of each"
+            )
+        if target.class_priors and known and "classify" not in known:
             raise ConfigurationError(
                 f"target {name}: class_priors: none of its models gives class probabilities; add a "
-                "classifier to models, or take class_priors out"
+                "classifier to models, or remove class_priors"
             )
-    return its
+        result[name] = Estimated(target, found.models[name], known)
+    return result
 
 
 def _folder(
@@ -119,26 +124,31 @@ def _folder(
     samples: Mapping[str, Sample],
     path: Path,
 ) -> str:
-    """Return the folder of the bundle of a model; one that the run doesn't name is added."""
+    """Return the folder of a model's bundle; a bundle that the run doesn't name is added.
+
+    Of two bundles of one model, the evaluated one is used, not the one trained on all objects.
+    """
     if applied.bundle is not None:
-        return applied.bundle
+        return os.path.normpath(applied.bundle)
     wanted = BundledModel(**applied.model_dump(exclude={"bundle"}))
-    settled = _settled(wanted, run, samples, f"{path}: models")
+    wanted = _resolved(wanted, run, samples, f"{path}: models")
     identity = {"sample", "split", "model", "task", "seed"}
-    for name, bundle in found.bundles.items():
-        if bundle.model_dump(include=identity) == settled.model_dump(include=identity):
+    for name, bundle in sorted(found.bundles.items(), key=lambda item: item[1].refit):
+        if bundle.model_dump(include=identity) == wanted.model_dump(include=identity):
             return f"{BUNDLES}/{name}"
-    name = f"{settled.sample}_{settled.split}_{settled.model}_{settled.seed}"
+    name = f"{wanted.sample}_{wanted.split}_{wanted.model}_{wanted.seed}"
     if name in found.bundles:
-        raise ConfigurationError(f"{path}: models: name the bundle of {name} in `bundles`")
-    found.bundles[name] = settled
+        raise ConfigurationError(
+            f"{path}: models: another bundle is called {name}; name both in `bundles`"
+        )
+    found.bundles[name] = wanted
     return f"{BUNDLES}/{name}"
 
 
-def _settled(
+def _resolved(
     bundle: BundledModel, run: RunConfiguration, samples: Mapping[str, Sample], where: str
 ) -> BundledModel:
-    """Return the model with task and seed; refuse one that the run does not train."""
+    """Return the bundle with task and seed; refuse a model that the run does not train."""
     _known("sample", bundle.sample, samples, where)
     sample = samples[bundle.sample]
     _known("split", bundle.split, sample.splits, where)
@@ -147,24 +157,22 @@ def _settled(
         "regress": run.regressors if sample.regressors is None else sample.regressors,
     }
     tasks = [task for task in sample.tasks if bundle.task in (None, task)]
-    having = [task for task in tasks if bundle.model in trained[task]]
-    if not having:
-        _known("model", bundle.model, [name for task in tasks for name in trained[task]], where)
-    if len(having) > 1:
+    _known("model", bundle.model, [name for task in tasks for name in trained[task]], where)
+    task, *others = [task for task in tasks if bundle.model in trained[task]]
+    if others:
         raise ConfigurationError(
             f"{where}: {bundle.sample} has a classifier and a regressor {bundle.model!r}; add "
             "task: classify or task: regress"
         )
-    task = having[0]
     if task == "regress" and not run.regressors[bundle.model].gives_pdf:
         giving = [name for name in trained[task] if run.regressors[name].gives_pdf]
         raise ConfigurationError(
-            f"{where}: {bundle.model} gives no p(z), which estimates need; take one of "
+            f"{where}: {bundle.model} gives no p(z), which estimates need; choose "
             f"{', '.join(giving) or 'another kind'}"
         )
     if bundle.refit and task == "classify" and run.classifiers[bundle.model].voters:
         raise ConfigurationError(
-            f"{where}: refit: a vote averages models that are trained by themselves; bundle one of "
+            f"{where}: refit: a vote is not trained itself; bundle one of "
             f"{', '.join(run.classifiers[bundle.model].voters)}, or leave refit out"
         )
     seed = run.seeds[0] if bundle.seed is None else bundle.seed
@@ -172,9 +180,9 @@ def _settled(
     return bundle.model_copy(update={"task": task, "seed": seed})
 
 
-def _known(key: str, word: object, known: Collection[object], where: str) -> None:
-    if word not in known:
+def _known(key: str, value: object, known: Collection[object], where: str) -> None:
+    if value not in known:
         raise ConfigurationError(
-            f"{where}: {key}: the run has no {word!r} there{nearest(str(word), known)}; it has "
+            f"{where}: {key}: there is no {value!r}{nearest(str(value), known)}; the run has "
             f"{', '.join(map(str, known)) or 'none'}"
         )

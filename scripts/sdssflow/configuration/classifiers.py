@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from sdssflow.configuration.kinds import ModelSettings
+from sdssflow.configuration.kinds import EnsembleSettings, ModelSettings
 from sdssflow.configuration.section import Different, Name, PositiveFloat, PositiveInt
 
 Calibration = Literal[
@@ -55,7 +55,7 @@ class NearestNeighbours(Classifier):
     """k nearest neighbours."""
     neighbours: PositiveInt = 10
     """How many neighbours vote."""
-    usual = "sigmoid"  # a temperature can't mend a vote of 0
+    usual = "sigmoid"  # a temperature can't correct a vote of 0
 
 
 class SupportVectors(Classifier):
@@ -86,7 +86,7 @@ class RandomForestClassifier(Classifier):
     """Fewest objects in a leaf."""
     class_weight: Literal["none", "balanced"] = "none"
     """`balanced`: objects are weighted by the inverse frequency of their class in training."""
-    usual = "sigmoid"  # a temperature can't mend a vote of 0
+    usual = "sigmoid"  # a temperature can't correct a vote of 0
 
 
 class GradientBoostingClassifier(Classifier):
@@ -139,30 +139,14 @@ class NeuralNetworkClassifier(Classifier):
     """Maximum number of passes over the training part."""
 
 
-class NetworkEnsembleClassifier(Classifier):
+class NetworkEnsembleClassifier(EnsembleSettings, Classifier):
     """Networks trained together as one batched program in torch; probabilities are averaged."""
 
     program = "sdssflow.classify.network_ensembles"
     kind: Literal["network_ensemble"]
     """Ensemble of networks, with the code of the regressor mixture_ensemble."""
-    members: PositiveInt = 10
-    """Number of networks, each with its own seed, row order and early stopping."""
-    hidden: Annotated[list[PositiveInt], Field(min_length=1)] = [32, 32, 32]
-    """Units of the hidden layers."""
     activation: Literal["tanh", "silu"] = "tanh"
     """Nonlinearity between the layers."""
-    learning_rate: PositiveFloat = 1e-2
-    """Largest step of the optimiser; it decays to zero along a cosine."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.1
-    """Decoupled weight decay (AdamW)."""
-    max_epochs: PositiveInt = 120
-    """Maximum number of passes over the training part."""
-    patience: PositiveInt = 40
-    """Epochs that are worse than the best by more than their standard error before a member
-    stops."""
-    blocks: Annotated[int, Field(ge=0)] = 20
-    """The train and validation parts together are cut into this many blocks; each member is stopped
-    on its own block and learns from the others; 0: all are stopped on the validation part."""
 
 
 class SoftVote(Classifier):

@@ -41,15 +41,15 @@ CONFIGURATIONS = (
 
 
 def load_published(folder: str | Path = FOLDER) -> dict[str, PublishedNumber]:
-    """Read all published numbers of a folder, by the names of their files.
+    """Read all published numbers of a folder, by file name without extension.
 
-    What is not in the folder of the run is taken from the project, file by file.
-    ConfigurationError if there is none or a file is not valid.
+    Files in the working directory override those of the project.
+    ConfigurationError if there is none or a file is invalid.
     """
     places = (PROJECT / folder, Path(folder))
     files = {path.name: path for place in places for path in place.glob("*.[yY]*")}
     if not files:
-        raise ConfigurationError(f"{folder}: no published number there, no file NAME.yaml")
+        raise ConfigurationError(f"{folder}: no published number, that is, no file NAME.yaml")
     for path in files.values():
         if path.suffix != ".yaml":
             raise ConfigurationError(f"{path} has to end in .yaml: rename it to {path.stem}.yaml")
@@ -59,7 +59,7 @@ def load_published(folder: str | Path = FOLDER) -> dict[str, PublishedNumber]:
 def score_tables(
     numbers: Mapping[str, PublishedNumber], samples: Mapping[str, Sample]
 ) -> list[tuple[str, str, str]]:
-    """List sample, task and split of the score tables of a run that numbers are compared with."""
+    """List sample, task and split of the run's score tables that are compared with numbers."""
     wanted = {
         (each.sample, number.task, each.split)
         for number in numbers.values()
@@ -75,9 +75,9 @@ def score_tables(
 def predicting_models(
     numbers: Mapping[str, PublishedNumber], models: Mapping[tuple[str, str], Sequence[str]]
 ) -> list[tuple[str, str, str]]:
-    """List sample, split and model whose predictions are needed: for curves and selections.
+    """List sample, split and model of the predictions that curves and selections need.
 
-    `models` are those that a run trains for redshifts, by sample and split.
+    `models` has the regressors that the run trains, by sample and split.
     """
     wanted = {
         each.place
@@ -85,7 +85,7 @@ def predicting_models(
         for each in number.comparisons
         if number.curve or each.selection
     }
-    return sorted(its for its in wanted if its[2] in models.get(its[:2], ()))
+    return sorted(place for place in wanted if place[2] in models.get(place[:2], ()))
 
 
 def _digest(content: dict[str, Any]) -> str:
@@ -96,7 +96,7 @@ def _digest(content: dict[str, Any]) -> str:
 def _sample_digest(path: Path) -> str:
     """Return a digest of what defines rows, features and splits of a sample."""
     content = load_sample(path).model_dump(mode="json", include=DEFINING)
-    if content["source"].get("sha256"):  # it says which file, wherever that lies
+    if content["source"].get("sha256"):  # identifies the file, wherever it is
         content["source"] = {k: v for k, v in content["source"].items() if k not in PLACES}
     return _digest(content)
 
@@ -104,11 +104,11 @@ def _sample_digest(path: Path) -> str:
 def definitions() -> dict[str, Any]:
     """Return digests of the samples and models that the project's entries are compared with.
 
-    `samples` by name; `models` by task and name, one digest for each way in which a configuration
-    of the project sets them.
+    `samples` has one digest per name; `models` has, per ``TASK/NAME``, one digest for each set of
+    parameters that a configuration of the project gives the model.
     """
-    layers = [[], *([PROJECT / its] for its in CONFIGURATIONS)]
-    runs = [load_layers(read_layers([PROJECT / DEFAULT, *its])) for its in layers]
+    layers = [[], *([PROJECT / path] for path in CONFIGURATIONS)]
+    runs = [load_layers(read_layers([PROJECT / DEFAULT, *paths])) for paths in layers]
     compared = {
         (number.task, each.sample, each.model)
         for number in load_published(PROJECT / FOLDER).values()
@@ -117,8 +117,8 @@ def definitions() -> dict[str, Any]:
     samples = {name: PROJECT / SAMPLES / f"{name}.yaml" for _, name, _ in compared}
     models: dict[str, set[str]] = {}
     for task, _, name in compared:
-        settings = [getattr(run, MODELS[task]).get(name) for run in runs]
-        models[f"{task}/{name}"] = {_digest(its.model_dump(mode="json")) for its in settings if its}
+        found = [getattr(run, MODELS[task]).get(name) for run in runs]
+        models[f"{task}/{name}"] = {_digest(each.model_dump(mode="json")) for each in found if each}
     return {
         "samples": {name: _sample_digest(path) for name, path in samples.items()},
         "models": {name: sorted(digests) for name, digests in models.items()},
@@ -130,22 +130,23 @@ def reasons_not_run(
     run: RunConfiguration,
     configurations: Sequence[str | Path] = CONFIGURATIONS,
 ) -> dict[str, str]:
-    """Say of each sample that entries name and the run does not why not, and what to do.
+    """Return why a sample that entries name is not compared in this run, and what to do.
 
-    The run's own sample of such a name is another one if its rows, features or splits are defined
-    otherwise than in the project: entries state what they compare with. A model that is set
-    otherwise is compared, and that is said under its task and name, ``regress/forest``.
-    `configurations` are the files that come with the project and run such samples. An entry that
-    names a sample that is not defined is a ConfigurationError.
+    A sample of the run whose rows, features or splits differ from the project's definition of the
+    same name is not compared either, because entries state what they compare with. A model with
+    other parameters than the project's is compared; the difference is noted under its task and
+    name, ``regress/forest``. `configurations` are the project's files that run such samples.
+
+    ConfigurationError if an entry names a sample that is not defined.
     """
     elsewhere = {
         name: file
         for file in reversed(configurations)
         for name in read_document(shipped(file)).content["samples"]
     }
-    asked = {each.sample: name for name, number in numbers.items() for each in number.comparisons}
+    wanted = {each.sample: name for name, number in numbers.items() for each in number.comparisons}
     reasons, known = {}, read_document(PROJECT / DEFINITIONS).content
-    for sample in sorted(asked.keys() & set(run.samples)):
+    for sample in sorted(wanted.keys() & set(run.samples)):
         own = shipped(Path(run.sample_folder) / f"{sample}.yaml")
         ours = known["samples"].get(sample)
         if ours and own.is_file() and _sample_digest(own) != ours:
@@ -157,14 +158,14 @@ def reasons_not_run(
         task, _, name = place.partition("/")
         settings = getattr(run, MODELS[task]).get(name)
         if settings and _digest(settings.model_dump(mode="json")) not in digests:
-            reasons[place] = f"this run sets {name!r} otherwise than the project"
-    for sample in sorted(asked.keys() - set(run.samples)):
+            reasons[place] = f"this run sets other parameters of {name!r} than the project"
+    for sample in sorted(wanted.keys() - set(run.samples)):
         paths = [shipped(Path(it) / f"{sample}.yaml") for it in (run.sample_folder, SAMPLES)]
         try:
             path = next((path for path in paths if path.is_file()), paths[-1])
             kind = load_sample(path).source.kind
         except ConfigurationError as error:
-            raise ConfigurationError(f"{FOLDER}/{asked[sample]}.yaml: {error}") from None
+            raise ConfigurationError(f"{FOLDER}/{wanted[sample]}.yaml: {error}") from None
         reasons[sample] = REASONS.get(kind, "not in this configuration")
         if sample in elsewhere:
             reasons[sample] += f": snakemake published --configfile {elsewhere[sample]}"

@@ -1,10 +1,10 @@
-"""Quality cuts, each with a name, its parameters and the reason one would make it."""
+"""Quality cuts, each with a name, its parameters and its purpose."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sdssflow.bands import BANDS
 from sdssflow.configuration.section import Name, Section, SomeDifferent
@@ -46,6 +46,12 @@ class MagnitudeRange(Section):
     """Bright limit in mag."""
     maximum: float | None = None
     """Faint limit in mag."""
+
+    @model_validator(mode="after")
+    def _has_a_limit(self) -> MagnitudeRange:
+        if self.minimum is None and self.maximum is None:
+            raise ValueError("give minimum, maximum or both")
+        return self
 
 
 class MagnitudeError(Section):
@@ -133,7 +139,7 @@ Cut = Annotated[
 
 
 def needed_by(cut: Cut) -> list[str]:
-    """Return the columns of a catalogue that a cut looks at."""
+    """Return the columns of a catalogue that a cut uses."""
     match cut:
         case CompletePhotometry():
             kinds = [f"{kind}_mag" for kind in cut.magnitudes]

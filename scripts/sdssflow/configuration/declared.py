@@ -1,8 +1,9 @@
-"""Columns of numbers beyond ugriz: those that a user declares, and those that need none.
+"""Numeric columns beyond ugriz: those that a user declares, and those that need no declaration.
 
 Each is described in one place, here or under `source.declared` of a sample: name, unit, range,
-meaning, what a missing value says, and where SDSS keeps it. Catalogue, queries, bulk files, checks
-and features follow. Snakemake imports this module each time it parses the workflow: no Arrow here.
+meaning, meaning of a missing value, and where SDSS keeps it. Catalogue, queries, bulk files, checks
+and features are derived from that. Snakemake imports this module each time it parses the workflow:
+no Arrow here.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ def _shape(meaning: str, sdss: str, bulk: str, unit: str = "", maximum: float = 
 
 
 def _wise(band: str) -> dict[str, Declared]:
-    # WISE gives a 95 % limit in place of the magnitude, and no error, where the signal is below 2
-    # sigma (All-Sky Explanatory Supplement, section II.2.a). SkyServer's table knows no NULL: what
-    # stands there instead lies outside of these ranges
+    # below 2 sigma WISE gives a 95 % limit instead of the magnitude, and no error (All-Sky
+    # Explanatory Supplement, section II.2.a). SkyServer's table has no NULL; the values that it has
+    # instead lie outside these ranges
     name = band.upper()
     return {
         f"wise_mag_{band}": Declared(
@@ -95,19 +96,19 @@ SHIPPED: dict[str, Declared] = {
     **{name: column for band in WISE_BANDS for name, column in _wise(band).items()},
     **{name: column for band in ("fuv", "nuv") for name, column in _galex(band).items()},
 }
-"""Columns that need no declaration: a source has them if it maps them or asks for them."""
+"""Columns that need no declaration: a source has them if it maps or requests them."""
 
 
 def _no_limit_of_itself(declared: dict[str, Declared]) -> dict[str, Declared]:
     for name, column in declared.items():
         if name in SHIPPED:
-            raise ValueError(f"{name!r} needs no declaration, it is known; choose another name")
+            raise ValueError(f"{name!r} needs no declaration; choose another name")
         if column.limit_without == name:
             raise ValueError(f"{name}: limit_without names the column itself")
     return declared
 
 
-# left out where there is none, so that plans, stored answers and parameters stay what they were
+# omitted if empty, so that plans, stored answers and parameters stay as they were
 Declarations = Annotated[
     dict[Name, Declared],
     Field(default={}, exclude_if=lambda declared: not declared),
@@ -116,5 +117,5 @@ Declarations = Annotated[
 
 
 def known_columns(declared: Mapping[str, Declared]) -> dict[str, Declared]:
-    """Return what is known of all further columns, those of the project and those declared."""
+    """Return all columns beyond ugriz, those of the project and those declared."""
     return {**SHIPPED, **declared}

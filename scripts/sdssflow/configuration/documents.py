@@ -1,12 +1,12 @@
 """Write the JSON schemas, `docs/configuration.md` and `docs/metric_conventions.md`.
 
-The Pydantic models are the one source of the schemas and the first page: their types, limits and
-attribute docstrings become ``config/schemas/*.json`` (for editors and for `jsonschema`) and a page
-to read. The second lists the records of the metrics. ``config/locked/definitions.yaml`` has digests
-of what published numbers are compared with. Run from the root of the repository::
+The Pydantic models are the only source of the schemas and the first page: their types, limits and
+attribute docstrings become ``config/schemas/*.json`` (for editors and `jsonschema`) and the page.
+The second page lists the metrics. ``config/locked/definitions.yaml`` has digests of the samples and
+models that published numbers are compared with. Run from the root of the repository::
 
     PYTHONPATH=scripts python -m sdssflow.configuration.documents            # write
-    PYTHONPATH=scripts python -m sdssflow.configuration.documents --check    # 1 if they drifted
+    PYTHONPATH=scripts python -m sdssflow.configuration.documents --check    # 1 if out of date
 """
 
 from __future__ import annotations
@@ -72,10 +72,9 @@ of a list. Editors that know JSON Schema check the files as you type, by `run.sc
 def json_schema(model: type[Section]) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a configuration model.
 
-    Pydantic's schema, described by the attribute docstrings, with three repairs: a mapping whose
-    names have a pattern refuses other names (Pydantic says only what matching names hold); a
-    section that is described by its class alone is described at its key too; and the titles that
-    merely repeat the key are left out.
+    Pydantic's schema with the attribute docstrings as descriptions and three changes: a mapping
+    whose names have a pattern refuses other names; a section without a docstring at its key gets
+    the description of its class; titles that only repeat the key are removed.
     """
     schema = model.model_json_schema()
     definitions = schema.get("$defs", {})
@@ -93,7 +92,7 @@ def json_schema(model: type[Section]) -> dict[str, Any]:
 
 
 def attribute_docstrings(model: type[Section]) -> dict[str, str]:
-    """Return what stands below each attribute of a model, inherited ones included."""
+    """Return the docstring below each attribute of a model, including inherited ones."""
     texts = {}
     for part in reversed(model.__mro__):
         if issubclass(part, Section):
@@ -127,7 +126,7 @@ def _models(base: type[Section] = Section) -> dict[str, type[Section]]:
 
 
 def documents() -> dict[Path, str]:
-    """Return the text of every generated file by its path relative to the repository."""
+    """Return the text of each generated file by its path in the repository."""
     schemas = {name: json_schema(model) for name, (model, _) in MODELS.items()}
     texts = {
         Path(f"config/schemas/{name}.schema.json"): json.dumps(schema, indent=2) + "\n"
@@ -144,7 +143,7 @@ def documents() -> dict[Path, str]:
 
 
 def _nodes(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield every (sub)schema, the names of properties not among them."""
+    """Yield a schema and all schemas inside it."""
     yield schema
     for keyword in ("$defs", "properties", "patternProperties"):
         for child in schema.get(keyword, {}).values():
@@ -165,10 +164,7 @@ def _resolve(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, A
 def _section(
     path: str, schema: dict[str, Any], definitions: dict[str, Any], level: int
 ) -> Iterator[str]:
-    """Yield Markdown for the keys of a section and for the sections inside it.
-
-    Of a union of sections, for each of them.
-    """
+    """Yield Markdown for the keys of a section, or each member of a union, and sections inside."""
     if tag := _tag(schema):
         members = [_resolve(member, definitions) for member in schema["oneOf"]]
         yield f"One of {len(members)}, distinguished by `{tag}`:\n"
@@ -198,7 +194,7 @@ def _section(
 def _inner(
     path: str, key: dict[str, Any], definitions: dict[str, Any]
 ) -> tuple[str, dict[str, Any]] | None:
-    """Return path and schema of the section(s) that a key holds; None if it holds plain values."""
+    """Return path and schema of the section(s) under a key; None for plain values."""
     schema = _resolve(key, definitions)
     if "properties" in schema or _tag(schema):
         return path, schema
@@ -217,12 +213,12 @@ def _values(schema: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _tag(schema: dict[str, Any]) -> str:
-    """Return the key that tells the members of a union apart; '' if it is no such union."""
+    """Return the key that distinguishes the members of a union; '' for other schemas."""
     return schema.get("discriminator", {}).get("propertyName", "")
 
 
 def _type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
-    """Return a type with its limits in words."""
+    """Describe a type with its limits."""
     schema = _resolve(schema, definitions)
     if _tag(schema):
         return f"section with `{_tag(schema)}`"
@@ -249,7 +245,7 @@ def _alternatives(texts: list[str]) -> str:
 
 
 def _limits(schema: dict[str, Any]) -> str:
-    """Return in words the limits of a number, the pattern of a text or the number of elements."""
+    """Describe the limits of a number, the pattern of a text or the number of elements."""
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     limits = [f"{sign} {schema[key]:.10g}" for key, sign in signs.items() if key in schema]
     if pattern := schema.get("pattern"):
@@ -262,7 +258,7 @@ def _limits(schema: dict[str, Any]) -> str:
 
 
 def drifted(root: Path, texts: dict[Path, str]) -> list[Path]:
-    """Return the files below `root` that are missing or differ from `texts`."""
+    """Return the files in `root` that are missing or differ from `texts`."""
     return [
         path
         for path, text in texts.items()
@@ -273,7 +269,7 @@ def drifted(root: Path, texts: dict[Path, str]) -> list[Path]:
 def main(arguments: list[str] | None = None, root: Path = PROJECT) -> int:
     """Write the files, or check them; return the exit status."""
     parser = argparse.ArgumentParser(prog="sdssflow.configuration.documents", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, fail if files drifted")
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if out of date")
     checking = parser.parse_args(arguments).check
     texts = documents()
     stale = drifted(root, texts)

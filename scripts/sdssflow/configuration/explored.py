@@ -6,9 +6,9 @@ from typing import Literal, NamedTuple, TypeAlias
 
 
 class Explored(NamedTuple):
-    """A figure of the catalogue: what the report says of it, and the columns that it is made of.
+    """A figure of the catalogue: its title and caption in the report, and the columns it needs.
 
-    `magnitudes` among these stands for those of the features.
+    `magnitudes` among the columns means the magnitudes of the features.
     """
 
     title: str
@@ -16,11 +16,11 @@ class Explored(NamedTuple):
     needs: tuple[str, ...]
 
 
-# what draws them stands in explore/catalogue_figures.py
+# drawn by explore/catalogue_figures.py
 EXPLORED = {
     "sky_map": Explored(
         "Where the objects are",
-        "Positions on the sky in equatorial coordinates (ICRS), right ascension growing to the "
+        "Positions on the sky in equatorial coordinates (ICRS), right ascension increasing to the "
         "left.",
         ("ra", "dec"),
     ),
@@ -29,9 +29,9 @@ EXPLORED = {
     ),
     "redshifts": Explored("Redshifts", "Distribution of the spectroscopic redshift.", ("zspec",)),
     "color_color": Explored(
-        "Colours against colours",
-        "Adjacent colours against each other. Stars lie on a narrow locus; galaxies spread with "
-        "type and redshift; quasars are blue in u − g.",
+        "Colour-colour diagrams",
+        "Adjacent colours plotted against each other. Stars lie on a narrow locus; galaxies spread "
+        "with type and redshift; quasars are blue in u − g.",
         ("magnitudes",),
     ),
     "color_redshift": Explored(

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from sdssflow.bands import BANDS, WISE_BANDS
-from sdssflow.configuration.leaks import LEAKS, leak_of
+from sdssflow.configuration.leaks import leak_of
 from sdssflow.configuration.section import Different, Name, Section, SomeDifferent
 
 Band = Literal["u", "g", "r", "i", "z"]
@@ -50,9 +50,9 @@ class Features(Section):
 
     @property
     def needs(self) -> dict[str, list[str]]:
-        """Columns of the catalogue that each group is made of, extinction apart.
+        """Columns of the catalogue that each group is made of, apart from extinction.
 
-        Under `reference_band` is the magnitude that scores are binned by.
+        `reference_band` has the magnitude that scores are binned by.
         """
 
         def mags(kind: str) -> list[str]:
@@ -77,29 +77,14 @@ class Features(Section):
             "wise_colors": [own[BANDS.index("r")], *(f"wise_mag_{band}" for band in WISE_BANDS)],
             "extra": self.extra,
         }
-        asked = {f"groups: {group}": of_group[group] for group in self.groups}
-        return asked | {"reference_band": [own[BANDS.index(self.reference_band)]]}
+        used = {f"groups: {group}": of_group[group] for group in self.groups}
+        return used | {"reference_band": [own[BANDS.index(self.reference_band)]]}
 
-    @field_validator("groups", mode="before")
+    @field_validator("groups", "extra", mode="before")
     @classmethod
-    def _no_leaks(cls, groups: object) -> object:
-        aliases = {
-            "z_warning": "warning",
-            "zwarning": "warning",
-            "spec_class": "class",
-            "z": "zspec",
-        }
-        for group in groups if isinstance(groups, list) else []:
-            name = aliases.get(str(group).lower(), str(group).lower())
-            if name in LEAKS:
-                raise ValueError(f"{group!r} can't be a feature: {LEAKS[name]}")
-        return groups
-
-    @field_validator("extra")
-    @classmethod
-    def _no_leaks_by_name(cls, names: list[str]) -> list[str]:
-        for name in names:
-            if reason := leak_of(name):
+    def _no_leaks(cls, names: object) -> object:
+        for name in names if isinstance(names, list) else []:
+            if reason := leak_of(str(name)):
                 raise ValueError(f"{name!r} can't be a feature: {reason}")
         return names
 
@@ -107,7 +92,7 @@ class Features(Section):
     def _extra_has_columns(self) -> Features:
         if ("extra" in self.groups) != bool(self.extra):
             raise ValueError(
-                "the group extra and the list extra go together: name in extra the columns that "
-                "are to be features, and extra among the groups"
+                "the group extra and the list extra go together: list the columns in extra, and "
+                "add extra to the groups"
             )
         return self

@@ -22,5 +22,5 @@ class Figures(Section):
     @model_validator(mode="after")
     def _further_formats_are_others(self) -> Figures:
         if self.format in self.also:
-            raise ValueError(f"also: {self.format!r} is the first format already")
+            raise ValueError(f"also: {self.format!r} is already the first format")
         return self

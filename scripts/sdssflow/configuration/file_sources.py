@@ -1,4 +1,4 @@
-"""Rows in one file, shipped, your own or under an address, and which columns can be declared."""
+"""Sources in one file: shipped, local or at a URL; and which columns can be declared."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 def check_declared(
     declared: Mapping[str, Declared], there: Iterable[str], read_from: Mapping[str, str]
 ) -> None:
-    """Refuse what can't be declared.
+    """Refuse declared columns that the catalogue already has or that give the truth away.
 
-    That is a column that the catalogue knows, one that is the truth by its name or by the one it is
-    `read_from`, and a limit by a column that is not `there`.
+    `there` are the columns of the source, of which `limit_without` has to be one; `read_from` gives
+    the original names of declared columns, which must not give the truth away either.
     """
     for name, column in declared.items():
         if name in {*SELECTABLE, "row_id", "published_part"}:
-            raise ValueError(f"declared: {name!r} is a column of the catalogue already")
+            raise ValueError(f"declared: {name!r} is already a column of the catalogue")
         for word in (name, read_from.get(name, "")):
             if reason := leak_of(word):
                 raise ValueError(
@@ -43,33 +43,31 @@ def check_declared(
 def check_mapped(
     declared: Mapping[str, Declared], columns: Mapping[str, str], confirmed: Collection[str]
 ) -> None:
-    """Refuse a declared column that `columns` does not map, or by `check_declared`."""
+    """Refuse a declared column that `columns` does not map, or that `check_declared` refuses."""
     for name in declared:
         if name not in columns:
-            raise ValueError(f"declared: columns does not map {name!r}; say there which it is")
-    unsure = {name: its for name, its in columns.items() if name not in confirmed}
-    check_declared(declared, columns, unsure)
+            raise ValueError(f"declared: columns does not map {name!r}; add it there")
+    unconfirmed = {name: theirs for name, theirs in columns.items() if name not in confirmed}
+    check_declared(declared, columns, unconfirmed)
 
 
 def _address(url: str) -> str:
-    if not _names_a_host(url) or "?" in url or "#" in url:
-        raise ValueError("no address of a server: https://HOST/PATH, where a :PORT may follow HOST")
+    if not _has_host(url) or "?" in url or "#" in url:
+        raise ValueError("not the URL of a server: https://HOST/PATH, optionally HOST:PORT")
     return url
 
 
 def _file_address(url: str) -> str:
-    if not _names_a_host(url) or "#" in url or not file_name(url):
-        raise ValueError(
-            "no address of a file: https://HOST/FOLDER/FILE, where a :PORT may follow HOST"
-        )
+    if not _has_host(url) or "#" in url or not file_name(url):
+        raise ValueError("not the URL of a file: https://HOST/FOLDER/FILE, optionally HOST:PORT")
     return url
 
 
-def _names_a_host(url: str) -> bool:
+def _has_host(url: str) -> bool:
     if "@" in unquote(url):
         raise ValueError(
-            "no name or password may stand in an address, it would stand in logs and in names of "
-            "folders: put them into the file .netrc in your home folder, in one line, "
+            "a URL must not contain a user name or password, because it is written to logs and "
+            "folder names: put them into the file .netrc in your home folder, in one line, "
             "machine HOST login NAME password PASSWORD"
         )
     try:
@@ -79,7 +77,7 @@ def _names_a_host(url: str) -> bool:
 
 
 def file_name(url: str) -> str:
-    """Return the name that an address gives a file, without what no name of a result may hold.
+    """Return the file name in a URL; characters that names of results can't have become ``_``.
 
     >>> file_name("https://example.org/a/SDSS%20QSO.tab.gz?download=1")
     'SDSS_QSO.tab.gz'
@@ -113,7 +111,7 @@ class EmbeddedSource(Section):
 
 
 class OneFile(Section):
-    """Where a file is; a class of its own, so that it is read before what is in the file."""
+    """Where a file is; a separate class, so that it is validated before `FileContent`."""
 
     kind: Literal["file"]
     """One local file."""
@@ -125,7 +123,7 @@ class OneFile(Section):
 
 
 class OneAddress(Section):
-    """Where anyone can get a file, likewise."""
+    """Where a public file is, likewise."""
 
     kind: Literal["url"]
     """One public file, downloaded once and kept in `downloads.store`: docs/other_sources.md."""
@@ -140,16 +138,16 @@ class OneAddress(Section):
 
     @property
     def addresses(self) -> list[str]:
-        """All addresses, in the order in which they are asked."""
+        """All URLs, in the order in which they are tried."""
         return list(dict.fromkeys([self.url, *self.mirrors]))
 
     def ways(self) -> str:
-        """Return as JSON how the file is obtained; none of it changes the content."""
+        """Return as JSON how the file is obtained, which does not affect its content."""
         return json.dumps({"addresses": self.addresses, "largest_mb": self.largest_mb})
 
     @property
     def file_name(self) -> str:
-        """The file's own name, as its address has it."""
+        """The name of the file in its URL."""
         return file_name(self.url)
 
 
@@ -208,5 +206,5 @@ InFile = Annotated[EmbeddedSource | FileSource | UrlSource, Field(discriminator=
 
 
 def in_file_from_canonical(text: str) -> EmbeddedSource | FileSource | UrlSource:
-    """Read back the canonical JSON of a source whose rows are in one file, of whichever kind."""
+    """Read the canonical JSON of a source in one file, of any kind."""
     return TypeAdapter(InFile).validate_json(text)

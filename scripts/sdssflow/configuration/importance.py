@@ -28,5 +28,5 @@ class Importance(Section):
     """Seed of the draw of objects and of the permutations."""
 
     def measured(self) -> Importance:
-        """Return how it is measured: which models a run looks into changes nothing about one."""
+        """Return the settings without the list of models, which affects no model's result."""
         return self.model_copy(update={"models": []})

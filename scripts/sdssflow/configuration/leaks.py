@@ -1,14 +1,14 @@
-"""Names of what gives the truth away: no feature may be one of them, and no declared column."""
+"""Names of quantities that give the truth away: no feature and no declared column may have one."""
 
 from __future__ import annotations
 
 import re
 
 LEAKS = {
-    "redshift": "the redshift is what is to be learnt, and it gives the class away",
-    "zspec": "the redshift is what is to be learnt, and it gives the class away",
-    "class": "the class is what is to be learnt",
-    "plate": "targets share plates: a plate tells the class without looking at the sky",
+    "redshift": "the redshift is the quantity to learn, and it gives the class away",
+    "zspec": "the redshift is the quantity to learn, and it gives the class away",
+    "class": "the class is the quantity to learn",
+    "plate": "targets of a class share plates, so the plate gives the class away",
     "mjd": "the date of the spectrum goes with the plate",
     "fiberid": "fibres are plugged by target class",
     "objid": "an id encodes run, column and field",
@@ -17,14 +17,15 @@ LEAKS = {
     "rerun": "a label of the reduction, not of the object",
     "camcol": "a place in the camera, not a property of the object",
     "field": "fields share depth and target selection",
-    "ra": "positions tell survey stripes, not objects",
-    "dec": "positions tell survey stripes, not objects",
+    "ra": "positions identify survey stripes, not objects",
+    "dec": "positions identify survey stripes, not objects",
     "warning": "set by the spectroscopic pipeline when it fits class and redshift",
-    "sdss_photoz": "SDSS fitted it to redshifts of its spectra, those to be tested on among them",
+    "sdss_photoz": "SDSS fitted it to redshifts of its spectra, which include the test objects",
 }
 """What would leak the truth into the features, and why."""
 SPELLINGS = {
-    **dict.fromkeys(("z", "zspec", "specz", "zsp", "spectroscopicredshift"), "zspec"),
+    **dict.fromkeys(("z", "zspec", "specz", "zsp", "spectroscopicredshift", "zerr"), "zspec"),
+    **dict.fromkeys(("znoqso", "zperson", "elodiez", "zvi", "zpipe", "zpca", "zqn"), "zspec"),
     **dict.fromkeys(("specclass", "subclass", "specsubclass", "sourceclass"), "class"),
     **dict.fromkeys(("zwarning", "zwarn"), "warning"),
     **dict.fromkeys(("plateid", "plateno"), "plate"),
@@ -33,15 +34,18 @@ SPELLINGS = {
     **dict.fromkeys(("sdssphotoz", "sdssphotozerr", "sdssphotozneighbours"), "sdss_photoz"),
     **dict.fromkeys(("sdssphotozerrorclass", "photoerrorclass", "nncount"), "sdss_photoz"),
 }
-"""Further words that files and surveys have for the same, without underscores."""
+"""Names of the same in files and surveys, without underscores."""
+# as parts of a name: the band z, and magnitudes within a fibre
+HARMLESS_PARTS = {"z", "fiber", "fibre"}
 
 
 def leak_of(name: str) -> str | None:
-    """Return why a column of this name would give the truth away; None if its name does not say so.
+    """Return why a column of this name would give the truth away; None if the name is harmless.
 
     >>> leak_of("zWarning"), leak_of("petroR90_r")
     ('set by the spectroscopic pipeline when it fits class and redshift', None)
     """
-    word = re.sub(r"[^a-z0-9]", "", name.lower())
-    words = (SPELLINGS.get(word, word), *name.lower().split("_"))
-    return next((LEAKS[word] for word in words if word in LEAKS), None)
+    parts = {part for part in name.lower().split("_") if part not in HARMLESS_PARTS}
+    words = [re.sub(r"[^a-z0-9]", "", name.lower()), *sorted(parts)]
+    known = (SPELLINGS.get(word, word) for word in words)
+    return next((LEAKS[word] for word in known if word in LEAKS), None)

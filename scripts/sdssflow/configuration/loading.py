@@ -1,4 +1,4 @@
-"""Read YAML into the models, with errors that say what to write instead."""
+"""Read YAML into the configuration models, with errors that say what to write instead."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ from sdssflow.project import PROJECT, shipped
 
 DEFAULT = "config/config.yaml"
 LETTERS = (
-    "a name has small letters, digits and underscores, begins with a letter and has at most 60 of "
-    "them"
+    "a name has small letters, digits and underscores, at most 60 of them, and begins with a letter"
 )
 SIMPLER = {
     "list_type": "a list is needed",
@@ -41,37 +40,37 @@ SIMPLER = {
 def read_layers(
     files: Iterable[str | Path], arguments: Sequence[str] | None = None
 ) -> list[Document]:
-    """Read what the configuration of a run is made of; later ones override earlier ones.
+    """Read the files and arguments of a configuration; later ones override earlier ones.
 
-    `arguments` is what follows ``--config``, each ``KEY=YAML``. Raises ConfigurationError as
+    `arguments` are those of ``--config``, each ``KEY=YAML``. Raises ConfigurationError as
     `read_document`, and if ``--config`` gives a key twice or no value.
     """
-    documents = [read_document(_shown(path)) for path in files]
+    documents = [read_document(min(str(path), os.path.relpath(path), key=len)) for path in files]
     taken: set[str] = set()
     for argument in arguments or []:
         key, given, value = argument.partition("=")
         if not given:
             raise ConfigurationError(f"--config: {argument}: write KEY=VALUE, as in seeds=[1]")
         if key in taken:
-            raise ConfigurationError(f"--config: {key} stands twice; keep one of them")
+            raise ConfigurationError(f"--config: {key} is given twice; keep one of them")
         taken.add(key)
         documents.append(parse(f"{key}: {value}", f"--config {key}")._replace(root=None))
     return documents
 
 
 def check_options(arguments: Iterable[str]) -> None:
-    """Refuse a command line with an option twice of which Snakemake would take the last alone."""
+    """Refuse a command line that gives an option twice: Snakemake would use only the last."""
     names = [argument.partition("=")[0] for argument in arguments]
     for option, short in (("--configfile", "--configfiles"), ("--config", "-C")):
         if names.count(option) + names.count(short) > 1:
             raise ConfigurationError(
-                f"{option} stands twice, and Snakemake would take the last alone; write it once, "
-                "with all that belongs to it, the most important last"
+                f"{option} is given twice, and Snakemake would use only the last; write it once, "
+                "with all its values, the most important last"
             )
 
 
 def load_layers(documents: Sequence[Document]) -> RunConfiguration:
-    """Validate the configuration of a run, given by `read_layers`.
+    """Validate the configuration of a run, as read by `read_layers`.
 
     Raises
     ------
@@ -87,10 +86,10 @@ def load_run(config: Mapping[str, Any], origin: str = DEFAULT) -> RunConfigurati
 
 
 def load_samples(run: RunConfiguration, documents: Sequence[Document] = ()) -> dict[str, Sample]:
-    """Read the definition of each sample that the run asks for; `documents` are those of the run.
+    """Read the definitions of the run's samples; `documents` are those of the run.
 
-    ConfigurationError if a file is missing or not valid, or a sample names a model that the run
-    does not define, or has none to train, or two of its results would have one name.
+    ConfigurationError if a file is missing or invalid, a sample names a model that the run does not
+    define or has no model to train, or two of its results would share a name.
     """
     samples = {}
     for number, name in enumerate(run.samples):
@@ -107,7 +106,7 @@ def load_samples(run: RunConfiguration, documents: Sequence[Document] = ()) -> d
 def configured(path: str | Path) -> Path:
     """Return where a file of the configuration is: in the folder of the run, else in the project.
 
-    ConfigurationError if that of the run has nearly the name: the project's would be taken for it.
+    ConfigurationError if the run has a file of almost this name, which would be ignored silently.
     """
     path = Path(path)
     found = [] if path.exists() or path.is_symlink() else sorted(path.parent.glob("*"))
@@ -128,7 +127,7 @@ def load_sample(path: str | Path) -> Sample:
 
 
 def defined_in(folder: Path) -> list[str]:
-    """Return the names of the definitions in a folder, and of those that come with the project."""
+    """Return the names of the definitions in a folder and in that of the project."""
     places = (folder, PROJECT / folder)
     return sorted({path.stem for place in places for path in place.glob("*.yaml")})
 
@@ -138,12 +137,8 @@ def load_section(model: type[BaseModel], path: Path) -> Any:
     return _validate(model, [read_document(path)])
 
 
-def _shown(path: str | Path) -> str:
-    return min(str(path), os.path.relpath(path), key=len)
-
-
 def _no_sample(path: Path) -> str:
-    """Say why there is no definition of a sample, and what to do; '' if there is one."""
+    """Return why there is no definition of a sample, and what to do; '' if there is one."""
     if path.exists() or path.is_symlink():
         return ""
     if not shipped(path.parent).is_dir():
@@ -170,8 +165,8 @@ def _check_models(run: RunConfiguration, sample: Sample, document: Document) -> 
         models = list(known) if models is None else models
         if task in sample.tasks and not models:
             raise ConfigurationError(
-                f"{place}: {key}: tasks has {task!r}, and there is no model for it; name one here "
-                "(without the key all that the run defines are trained)"
+                f"{place}: {key}: tasks has {task!r}, but there is no model for it; name one here "
+                "(without this key, all models that the run defines are trained)"
             )
         files: dict[str, str] = {}
         for split, model in ((split, model) for split in sample.splits for model in models):
@@ -213,7 +208,7 @@ def explain(
 
 
 def _location(error: Mapping[str, Any], content: Any) -> tuple[str | int, ...]:
-    """Return where the error is in the files: without the words by which pydantic tells types."""
+    """Return where an error is in the files, without the type names that pydantic inserts."""
     found: list[str | int] = []
     *above, last = error["loc"] or [None]
     here: Any = content
@@ -230,7 +225,7 @@ def _location(error: Mapping[str, Any], content: Any) -> tuple[str | int, ...]:
 
 
 def origin(location: tuple[str | int, ...], documents: Sequence[Document]) -> str:
-    """Return the file, and line, that says what stands at a place; the last one that does."""
+    """Return the last file, and line, that has a key or the nearest section above it."""
     for length in range(len(location), 0, -1):
         for document in reversed(documents):
             if document.has(location[:length]):
@@ -262,13 +257,13 @@ def _message(model: type[BaseModel], error: Mapping[str, Any]) -> str:
             return error["msg"].removeprefix("Value error, ")
         case _:
             words = SIMPLER.get(error["type"], error["msg"])
-            text = re.sub("//.*@", "//...@", repr(found))  # a password stays with its user
+            text = re.sub("//.*@", "//...@", repr(found))  # hide a password
             shown = f" (found {text})" if len(text) < 60 else ""
             return f"{words}{shown}{_hint(error['type'], found)}"
 
 
 def name_like(text: str) -> str:
-    """Return a text with the letters that a name may have."""
+    """Return a valid name similar to a text."""
     like = re.sub(r"[^a-z0-9_]", "_", text.lower())[:50]
     return like if like[:1].isalpha() else f"s_{like.lstrip('_')}"
 
@@ -281,7 +276,7 @@ def _no_name(found: Any) -> str:
 
 
 def _hint(kind: str, found: Any) -> str:
-    """Return what to write where a value of another type stands."""
+    """Return what to write instead of a value of the wrong type."""
     match kind, found:
         case _, None:
             return "; write a value, or leave the key out"
@@ -314,7 +309,7 @@ def _not_one_of(word: str, known: list[str]) -> str:
 
 
 def _known_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
-    """Return the keys that are allowed where the last part of `location` stands."""
+    """Return the keys that are allowed in the section of the last part of `location`."""
     here = [model]
     for part in location[:-1]:
         fields = [branch.model_fields[part] for branch in here if part in branch.model_fields]
@@ -334,6 +329,6 @@ def _known_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
 
 
 def nearest(word: str, known: Any) -> str:
-    """Return a question about the nearest known word, '' without one."""
+    """Return a question about the most similar known word, '' without one."""
     near = difflib.get_close_matches(word, [str(k) for k in known], n=1, cutoff=0.5)
     return f" (did you mean {near[0]!r}?)" if near else ""

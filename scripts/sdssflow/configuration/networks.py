@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sdssflow.configuration.kinds import ModelSettings
+from sdssflow.configuration.kinds import EnsembleSettings, ModelSettings
 from sdssflow.configuration.section import (
     Different,
     PointEstimate,
@@ -79,7 +79,7 @@ class SettingsSearch(Section):
         return self
 
 
-class MixtureEnsemble(TorchRegressor):
+class MixtureEnsemble(EnsembleSettings, TorchRegressor):
     """Mixture-density networks trained together as one batched program; their p(z) is averaged."""
 
     program = "sdssflow.regress.ensemble_training"
@@ -87,29 +87,13 @@ class MixtureEnsemble(TorchRegressor):
     takes_missing = True
     kind: Literal["mixture_ensemble"]
     """Ensemble of mixture-density networks (Bishop 1994)."""
-    members: PositiveInt = 10
-    """Number of networks, each with its own seed, row order and early stopping."""
-    hidden: list[PositiveInt] = Field(default=[32, 32, 32], min_length=1)
-    """Units of the hidden layers."""
     activation: Literal["tanh", "silu"] = "silu"
     """Nonlinearity between the layers."""
     components: PositiveInt = 3
     """Gaussian components of each member's p(z)."""
-    learning_rate: PositiveFloat = 1e-2
-    """Largest step of the optimiser; it decays to zero along a cosine."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.1
-    """Decoupled weight decay (AdamW)."""
     batch_size: PositiveInt | None = None
     """Objects per step and member; by default about 1/32 of a member's training objects, from 256
     to 4096."""
-    max_epochs: PositiveInt = 120
-    """Maximum number of passes over the training part."""
-    patience: PositiveInt = 40
-    """Epochs that are worse than the best by more than their standard error before a member
-    stops."""
-    blocks: Annotated[int, Field(ge=0)] = 20
-    """The train and validation parts together are cut into this many blocks; each member is stopped
-    on its own block and learns from the others; 0: all are stopped on the validation part."""
     noise: Annotated[float, Field(ge=0)] = 0.5
     """Photometric noise that is redrawn in each epoch, in units of the magnitude errors; needs the
     feature group `magnitude_errors`."""

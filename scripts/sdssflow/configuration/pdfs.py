@@ -10,7 +10,7 @@ from sdssflow.configuration.section import Section
 
 
 class PdfCalibration(Section):
-    """What rule calibrate_pdfs needs: other settings shall not run it again."""
+    """The settings of rule calibrate_pdfs; others don't rerun it."""
 
     recalibration: Literal["width", "none"] = "width"
     """Whether the widths of p(z) are stretched by the factor that fits the calibration part."""

@@ -1,7 +1,7 @@
-"""A number that a paper published, as data: what it is, how it was read, what of ours is like it.
+"""A published number as data: what it is, where it was read, and what ours is compared with it.
 
-Each file `config/published/NAME.yaml` holds one. Papers call different formulas by one name and
-describe their samples in prose, so an entry names the convention of its metric, and says of each
+Each file `config/published/NAME.yaml` holds one. Papers give different formulas the same name and
+describe their samples in prose, so an entry names the convention of its metric, and states for each
 comparison with our own runs either how far apart the two may be, or why they can't be compared.
 """
 
@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sdssflow.configuration.section import Name, Section, Text
+from sdssflow.configuration.section import Edges, Name, Section, Text
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -34,12 +34,12 @@ class Citation(Section):
     @model_validator(mode="after")
     def _can_be_found(self) -> Citation:
         if not (self.journal or self.arxiv or self.doi):
-            raise ValueError("name a journal, arxiv or doi: nobody could find it otherwise")
+            raise ValueError("give a journal, arxiv or doi, so that it can be found")
         return self
 
     @property
     def short(self) -> str:
-        """Authors, year and where it is to be found."""
+        """Authors, year and reference."""
         found = self.journal or (self.arxiv and f"arXiv:{self.arxiv}") or f"doi:{self.doi}"
         return f"{self.authors} {self.year or ''}".rstrip() + f", {found}"
 
@@ -73,14 +73,14 @@ class Verified(Section):
     @model_validator(mode="after")
     def _a_figure_is_read_with_an_error(self) -> Verified:
         if (self.how == "digitised") != (self.reading_error is not None):
-            raise ValueError("reading_error: needed where how is digitised, and nowhere else")
+            raise ValueError("reading_error: required if how is digitised, not allowed otherwise")
         return self
 
 
 class Curve(Section):
     """A number for each bin of zspec."""
 
-    edges: list[float] = Field(min_length=3)
+    edges: Edges
     """Edges of the bins of zspec, ascending: one more than values."""
     values: list[float] = Field(min_length=2)
     """The numbers."""
@@ -89,15 +89,13 @@ class Curve(Section):
     def _one_number_a_bin(self) -> Curve:
         if len(self.edges) != len(self.values) + 1:
             raise ValueError(f"edges: give {len(self.values) + 1}, one more than values")
-        if self.edges != sorted(set(self.edges)):
-            raise ValueError("edges: let them ascend")
         return self
 
 
 class Histogram(Section):
     """How objects are distributed over bins."""
 
-    edges: list[float] = Field(min_length=2)
+    edges: Edges
     """Edges of the bins, ascending: one more than shares."""
     shares: list[Annotated[float, Field(ge=0)]] = Field(min_length=1)
     """Objects in each bin, as numbers or as shares of the whole."""
@@ -106,8 +104,6 @@ class Histogram(Section):
     def _one_share_a_bin(self) -> Histogram:
         if len(self.edges) != len(self.shares) + 1 or not sum(self.shares):
             raise ValueError("give one edge more than shares, and a share above 0")
-        if self.edges != sorted(set(self.edges)):
-            raise ValueError("edges: let them ascend")
         return self
 
 
@@ -133,21 +129,21 @@ class Selection(Section):
         if bool(ends) == bool(self.histogram):
             raise ValueError("give a histogram, or any of minimum, maximum and median")
         if ends != sorted(set(ends)):
-            raise ValueError("let minimum, median and maximum ascend")
+            raise ValueError("minimum, median and maximum must be ascending")
         return self
 
     @property
     def described(self) -> str:
-        """The distribution in a line."""
-        said = {"from": self.minimum, "to": self.maximum, "median": self.median}
-        words = [f"{word} {value:g}" for word, value in said.items() if value is not None]
+        """The distribution in one line."""
+        stated = {"from": self.minimum, "to": self.maximum, "median": self.median}
+        words = [f"{word} {value:g}" for word, value in stated.items() if value is not None]
         if self.histogram:
             words = [f"{len(self.histogram.shares)} bins"]
         return f"{self.variable}: {', '.join(words)} ({self.according_to})"
 
     @property
     def bins(self) -> Histogram:
-        """The same as a histogram; its ends are infinite where none is said."""
+        """The same as a histogram; its ends are infinite where none is given."""
         if self.histogram:
             return self.histogram
         low = -math.inf if self.minimum is None else self.minimum
@@ -170,7 +166,7 @@ class Closing(Section):
     @model_validator(mode="after")
     def _one_thing(self) -> Closing:
         if [self.sample, self.model, self.address].count(None) != 2:
-            raise ValueError("name a sample, a model or an address, and one of them")
+            raise ValueError("give exactly one of sample, model and address")
         return self
 
 
@@ -212,7 +208,7 @@ class Comparison(Section):
     @model_validator(mode="after")
     def _a_selection_has_a_tolerance(self) -> Comparison:
         if self.selection and self.tolerance is None:
-            raise ValueError("selection: say by tolerance within what the two are compatible")
+            raise ValueError("selection: needs a tolerance, within which the two are compatible")
         return self
 
 
@@ -258,10 +254,10 @@ class PublishedNumber(Section):
         if (self.value is None) == (self.curve is None):
             raise ValueError("give a value or a curve")
         if self.curve and (self.task != "regress" or self.subset != "all"):
-            raise ValueError("curve: of redshifts of all objects alone")
+            raise ValueError("curve: only for task regress and subset all")
         selected = any(each.selection for each in self.comparisons)
         if selected and (self.curve or self.task != "regress"):
-            raise ValueError("selection: of one number of redshifts alone")
+            raise ValueError("selection: only for task regress and a value, not a curve")
         return self
 
     @model_validator(mode="after")
@@ -269,5 +265,5 @@ class PublishedNumber(Section):
         names = [(*each.place, each.selection is not None) for each in self.comparisons]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"comparisons: {'/'.join(name[:3])} stands there twice")
+                raise ValueError(f"comparisons: {'/'.join(name[:3])} is given twice")
         return self

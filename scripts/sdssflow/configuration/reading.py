@@ -1,12 +1,13 @@
-"""Read YAML files so that nothing in them is lost or turned into something else in silence.
+"""Read YAML files without losing or converting anything silently.
 
-A key that stands twice is refused, at any depth; YAML would keep the last. Plain words mean what
-they say: `yes`, `on`, `1:30`, `010` and `2026-11-23` are text (YAML 1.1 makes them true, true, 90,
-8 and a date), `1e-3` is a number, and keys are always text. Each value knows its line.
+A key that is given twice is refused, at any depth; YAML would keep the last. Plain words are text:
+`yes`, `on`, `1:30`, `010` and `2026-11-23` (YAML 1.1 makes them true, true, 90, 8 and a date).
+`1e-3` is a number, and keys are always text. The line of each value is known.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,10 +15,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
-# each job on a cluster reads all samples; the parser in C takes a tenth of the time
+# each cluster job reads all samples; the parser in C takes a tenth of the time
 YAML_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 LARGEST_FILE = 10_000_000  # bytes
-STACK = 500
+STACK = 500  # shorter files can't be nested too deeply for the parser in C
 DEEPEST = 50  # levels of nesting
 LARGEST_NUMBER = 2**64  # ids of SDSS
 KNOWN_TAGS = {"bool", "float", "int", "map", "merge", "null", "seq", "str"}
@@ -29,7 +30,7 @@ class ConfigurationError(ValueError):
 
 
 class _Refused(yaml.YAMLError):
-    """A line that is valid YAML, but not for us."""
+    """A line that is valid YAML, but not a valid configuration."""
 
     def __init__(self, line: int, problem: str) -> None:
         super().__init__(problem)
@@ -37,7 +38,7 @@ class _Refused(yaml.YAMLError):
 
 
 class _Loader(YAML_LOADER):
-    """Values by the core schema of YAML 1.2, without its octal and hexadecimal numbers."""
+    """Values of the YAML 1.2 core schema, without octal and hexadecimal numbers."""
 
     yaml_implicit_resolvers: dict[str, list[Any]] = {}
 
@@ -72,14 +73,14 @@ _Loader.add_constructor(TAG + "int", _Loader.construct_whole_number)
 
 
 class Document(NamedTuple):
-    """One file of the configuration, or what the command line says, and its places in the text."""
+    """One file of the configuration, or one argument of ``--config``, with its YAML nodes."""
 
     name: str
     content: dict[str, Any]
     root: yaml.MappingNode | None = None
 
     def has(self, location: Iterable[str | int]) -> bool:
-        """Say whether a place in the merged configuration stands in this file."""
+        """Return whether this file has a key of the merged configuration."""
         here: Any = self.content
         for part in location:
             if not holds(here, part):
@@ -88,17 +89,17 @@ class Document(NamedTuple):
         return True
 
     def where(self, location: Iterable[str | int]) -> str:
-        """Return the name, with the line of a place where that is known."""
+        """Return the name of the file, with the line of a key if known."""
         lines = [line for _, line in self._path(location)]
         return f"{self.name}, line {lines[-1]}" if lines else self.name
 
     def node(self, location: Sequence[str | int]) -> yaml.Node | None:
-        """Return what the file has at a place; None where that is not known."""
+        """Return the YAML node of a key; None if not known."""
         nodes = [self.root, *(node for node, _ in self._path(location))]
         return nodes[-1] if len(nodes) == len(location) + 1 else None
 
     def _path(self, location: Iterable[str | int]) -> Iterator[tuple[yaml.Node, int]]:
-        """Yield the nodes on the way to a place, and their lines, as far as they are known."""
+        """Yield the nodes on the path to a key, with their lines, as far as known."""
         node = self.root
         for part in location:
             if isinstance(node, yaml.MappingNode):
@@ -117,8 +118,8 @@ class Document(NamedTuple):
 def read_document(path: str | Path) -> Document:
     """Read one YAML file whose top level is a mapping.
 
-    ConfigurationError if it can't be read, is not valid YAML, or says something that would be lost;
-    with file, line and what to do.
+    ConfigurationError, with file, line and what to do, if it can't be read, is not valid YAML, or
+    has content that would be lost.
     """
     path = Path(path)
     try:
@@ -127,7 +128,7 @@ def read_document(path: str | Path) -> Document:
         data = path.read_bytes()
     except OSError as error:
         broken = path.is_symlink() and not path.exists()
-        reason = f"a link to {path.readlink()}, which is not there" if broken else error.strerror
+        reason = f"a link to {path.readlink()}, which is missing" if broken else error.strerror
         raise ConfigurationError(f"{path}: can't be read: {reason}") from None
     return parse(_decoded(data, str(path)), str(path))
 
@@ -151,41 +152,37 @@ def parse(text: str, name: str) -> Document:
     except (ValueError, KeyError) as error:
         if isinstance(error, ConfigurationError):
             raise
-        raise ConfigurationError(f"{name}: a tag (!!) before a value of another kind") from None
+        raise ConfigurationError(f"{name}: a tag (!!) does not match its value") from None
     finally:
         if loader is not None:
             loader.dispose()
 
 
 def overlaid(documents: Iterable[Document]) -> dict[str, Any]:
-    """Lay documents over each other as Snakemake does: sections merge, all else replaces."""
-    merged: dict[str, Any] = {}
-    for document in documents:
-        merged = _laid_over(merged, document.content)
-    return merged
+    """Merge documents as Snakemake does: sections are merged, everything else is replaced."""
+    return functools.reduce(_merged, (document.content for document in documents), {})
 
 
 def holds(value: Any, part: str | int) -> bool:
-    """Say whether a mapping has a key, or a list an element of that number."""
+    """Return whether a mapping has a key, or a list an element of that number."""
     if isinstance(value, list):
         return part in range(len(value))
     return isinstance(value, Mapping) and part in value
 
 
-def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(below)
     for key, value in above.items():
         inner = result.get(key)
         if isinstance(inner, Mapping) and isinstance(value, Mapping):
-            result[key] = _laid_over(inner, value)
-        else:
-            result[key] = value
+            value = _merged(inner, value)
+        result[key] = value
     return result
 
 
 def _decoded(data: bytes, name: str) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ConfigurationError(f"{name}: is UTF-16; save the file as UTF-8")
+        raise ConfigurationError(f"{name}: this is UTF-16; save the file as UTF-8")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -198,8 +195,7 @@ def _decoded(data: bytes, name: str) -> str:
 
 
 def _refuse_depth(text: str) -> None:
-    """Refuse what is nested so deeply that the parser in C would overrun its stack."""
-    # most files are not so long that it could be
+    """Refuse text that is nested so deeply that the parser in C would overrun its stack."""
     if text.count("[") + text.count("{") + max(map(len, text.splitlines()), default=0) < STACK:
         return
     depth = 0
@@ -213,11 +209,11 @@ def _refuse_depth(text: str) -> None:
 def _checked(
     node: yaml.Node, place: tuple[str, ...], above: tuple[int, ...], seen: set[int]
 ) -> Iterator[None]:
-    """Refuse keys that stand twice, keys that are no words, and values that hold themselves."""
+    """Refuse repeated keys, keys that are not words, and anchors that contain themselves."""
     if not node.tag.startswith(TAG) or node.tag.removeprefix(TAG) not in KNOWN_TAGS:
-        raise _Refused(_line(node), f"the tag {node.tag!r} means nothing here")
+        raise _Refused(_line(node), f"the tag {node.tag!r} has no meaning here")
     if id(node) in above:
-        raise _Refused(_line(node), "an anchor holds itself")
+        raise _Refused(_line(node), "an anchor contains itself")
     if id(node) in seen or isinstance(node, yaml.ScalarNode):
         return
     seen.add(id(node))
@@ -231,12 +227,12 @@ def _checked(
         if not isinstance(key, yaml.ScalarNode):
             raise _Refused(_line(key), f"a key has to be a word, found a {key.id}")
         if not key.value:
-            raise _Refused(_line(key), "there is no key before the colon")
+            raise _Refused(_line(key), "the key before the colon is missing")
         here = ".".join((*place, key.value))
         if key.value in lines:
             first, second = lines[key.value], _line(key)
             at = f"in lines {first} and {second}" if first != second else f"in line {first}"
-            raise _Refused(second, f"{here} stands twice, {at}; keep one of them")
+            raise _Refused(second, f"{here} is given twice, {at}; keep one of them")
         lines[key.value] = _line(key)
         yield from _checked(value, (*place, key.value), above, seen)
 
@@ -264,7 +260,7 @@ def _problem(error: yaml.YAMLError, name: str, text: str) -> str:
     elif "another document" in words:
         words = "a second document begins ('---'); a file holds one"
     elif "cannot start any token" in words:
-        words = f"text that begins with {found!r} has to stand in quotes"
+        words = f"text that begins with {found!r} has to be in quotes"
     elif "mapping values are not allowed" in words:
         words += "; put text with a colon in quotes"
     return f"{name}, line {mark.line + 1}: not valid YAML: {words}"

@@ -1,7 +1,7 @@
-"""Read keys of the configuration by the names that they had before.
+"""Read configuration keys by their former names.
 
-What a key was called stands at the key itself, as `Renamed` in its type. Of a file that has the old
-name the user is told once, in a line; results are those of the present name.
+The former name of a key is part of its type, as `Renamed`. A file that uses it gives one line of
+warning; results are those of the present name.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from pydantic import BaseModel
 from sdssflow.configuration.reading import ConfigurationError, Document
 from sdssflow.configuration.section import Renamed
 
-# silenced by the Snakefile in jobs, which read the configuration again
+# silenced in jobs, which read the configuration again
 logger = logging.getLogger(__name__)
 TAGS = ("kind", "cut")  # keys by which the members of a union differ
 
 
 def use_present_names(model: type[BaseModel], document: Document) -> None:
-    """Give the keys of a document of a model their present names, in place.
+    """Rename the keys of a document of a model to their present names, in place.
 
-    ConfigurationError if a key stands there by its old name and by its present one.
+    ConfigurationError if a key is given by both its old and its present name.
     """
     content = _renamed(model, document.content, (), document)
     document.content.clear()
@@ -42,14 +42,14 @@ def old_names(model: type[BaseModel]) -> dict[str, tuple[str, Renamed]]:
 
 
 def section_types(annotation: Any) -> list[type[BaseModel]]:
-    """Return the sections that a type mentions, containers and unions taken apart."""
+    """Return the sections in a type, including those inside containers and unions."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [found for inner in get_args(annotation) for found in section_types(inner)]
 
 
 def _renamed(annotation: Any, value: Any, place: tuple[str | int, ...], document: Document) -> Any:
-    """Return what stands at a place, with present names."""
+    """Return a value with present names for all keys inside it."""
     if get_origin(annotation) is Annotated:
         return _renamed(get_args(annotation)[0], value, place, document)
     if isinstance(value, list):
@@ -84,10 +84,10 @@ def _warned(
     where = f"{document.where((*place, key))}: {'.'.join(map(str, (*place, key)))}"
     if name in value:
         raise ConfigurationError(
-            f"{where}: the old name of {name}, which is there too; take it out"
+            f"{where}: the old name of {name}, which is given too; remove the old one"
         )
     logger.warning(
-        "%s is called %s now; write that, version %s will not read the old name",
+        "%s is now called %s; use that name, version %s will no longer read the old one",
         where,
         name,
         renamed.until,
@@ -100,6 +100,6 @@ def _warned(
 
 
 def _fits(section: type[BaseModel], value: Mapping[str, Any]) -> bool:
-    """Say whether a section is the member of a union that a mapping names."""
+    """Return whether a section is the member of a union that a mapping selects."""
     fields = section.model_fields
     return all(value.get(t) in get_args(fields[t].annotation) for t in TAGS if t in fields)

@@ -1,4 +1,4 @@
-"""A run: which samples, models and seeds, how uncertain, how drawn."""
+"""A run: samples, models, seeds, scores, figures."""
 
 from __future__ import annotations
 
@@ -97,11 +97,9 @@ class RunConfiguration(Section):
             for name in getattr(self.learning_curves, task):
                 key = f"learning_curves.{task}: {name!r}"
                 if name not in known:
-                    raise ValueError(f"{key} is none of {task}; known: {', '.join(known)}")
+                    raise ValueError(f"{key} is not defined; known: {', '.join(known)}")
                 if known[name].voters:
                     raise ValueError(f"{key} is a vote: name its members")
                 if known[name].needs_torch:
-                    raise ValueError(
-                        f"{key} is trained in torch, on a GPU where there is one; leave it out"
-                    )
+                    raise ValueError(f"{key} is trained in torch, on a GPU if any; leave it out")
         return self

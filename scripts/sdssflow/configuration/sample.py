@@ -1,4 +1,4 @@
-"""A sample: where its objects come from, which are kept, what is asked of them."""
+"""A sample: its source, cuts, features, splits and tasks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Exploration(Clustering):
     """Settings of the search for unusual objects."""
 
     def clustering(self) -> Clustering:
-        """Return what finds and projects groups: figures and strange objects don't matter to it."""
+        """Return the settings of clustering and embeddings, without figures and outliers."""
         return Clustering.model_validate(self.model_dump(exclude={"figures", "outliers"}))
 
 
@@ -59,16 +59,15 @@ class Sample(Described):
 
     @property
     def has_photoz(self) -> bool:
-        """Whether redshifts are learnt and those of SDSS's own table Photoz are beside them."""
-        asked = "regress" in self.tasks
-        return asked and {*PHOTOZ} <= {*getattr(self.source, "columns", ())}
+        """Whether redshifts are learnt and the source has those of SDSS's own table Photoz."""
+        return "regress" in self.tasks and {*PHOTOZ} <= {*getattr(self.source, "columns", ())}
 
     @model_validator(mode="after")
     def _source_has_something_to_learn_from(self) -> Sample:
         if getattr(self.source, "rows", "spectra") == "photometry":
             raise ValueError(
-                "source.rows: 'photometry' has no classes and no redshifts to learn from: it is "
-                "for objects to which trained models are applied"
+                "source.rows: 'photometry' has no classes and no redshifts to learn from; use it "
+                "for targets, to which trained models are applied"
             )
         return self
 
@@ -95,7 +94,7 @@ class Sample(Described):
         )
         if published and not has_parts:
             raise ValueError(
-                f"splits.{published[0]}: it is of kind 'published', but the source has no column "
+                f"splits.{published[0]}: kind 'published', but the source has no column "
                 "'published_part'; map one in source.columns or choose kind 'holdout'"
             )
         return self

@@ -1,4 +1,4 @@
-"""The base of every configuration section, and types of values that several of them have."""
+"""The base of every configuration section, and types of values that several sections use."""
 
 from __future__ import annotations
 
@@ -6,37 +6,28 @@ import json
 import re
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    model_validator,
-)
-from pydantic_core import CoreSchema, core_schema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-# results are folders by the names of samples, splits and models; a file's name may hold two
+# names of samples, splits and models become folders; a file name may contain two of them
 NAME = "^[a-z][a-z0-9_]{0,59}$"
-# tables would read them as no name
+# tables would read them as values
 NO_NAMES = {"false", "inf", "infinity", "na", "nan", "none", "null", "true"}
-# folders of results/ that are no sample's, and of a sample's results that are no model's
+# other folders of results/ and of a sample's results
 SAMPLES_RESERVED = {"bundles", "concepts", "provenance", "refits", "report", "workflow"}
 MODELS_RESERVED = {"figures"}
-# Snakemake would look for its own values in such a path
+# Snakemake replaces this in paths
 PLACEHOLDER = r"<[a-z][a-z0-9_]*>"
 
 
 class Section(BaseModel):
     """A block of YAML with known keys only.
 
-    Unknown keys are refused, values are not converted from text or from another type (a number is
-    no truth value, 1.0 no whole number), numbers are finite, what has a minimum and a maximum has
-    room between them, and a section can't be changed once read.
+    Unknown keys are refused, values are not converted from another type (a number is not a boolean,
+    1.0 is not an integer), numbers are finite, a minimum is below its maximum, and a section can't
+    be changed once read.
     """
 
-    # pydantic could read the attribute docstrings, but would do so at each start of Snakemake;
+    # pydantic could read the attribute docstrings, but would do so whenever Snakemake starts;
     # `documents` reads them when it writes the schemas
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -48,21 +39,21 @@ class Section(BaseModel):
         return self
 
     def canonical(self) -> str:
-        """Return the section as JSON with sorted keys: what rules pass on as one parameter.
+        """Return the section as JSON with sorted keys, which rules take as one parameter.
 
-        Snakemake compares parameters as they stand; a dict whose keys moved would rerun a rule,
-        this text would not.
+        Snakemake compares parameters as text; a dict with its keys in another order would rerun a
+        rule.
         """
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
 
     @classmethod
     def from_canonical(cls, text: str) -> Self:
-        """Read back what `canonical` wrote."""
+        """Read the output of `canonical`."""
         return cls.model_validate_json(text)
 
 
 class Renamed(NamedTuple):
-    """Of a key, beside its type: what it was called before.
+    """The former name of a key, as metadata of its type.
 
     `sdssflow.configuration.renames` reads the old name, with a warning, before version `until`.
     """
@@ -71,31 +62,17 @@ class Renamed(NamedTuple):
     until: str
 
 
-class EachOnce:
-    """Of a list: no two of its elements are the same."""
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(_each_once, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return {**handler(schema), "uniqueItems": True}
-
-
 def _each_once(values: list[Any]) -> list[Any]:
     for number, value in enumerate(values):
         first = values.index(value)
         if first < number:
             if isinstance(value, str | int | float):
-                raise ValueError(f"{value!r} is named twice")
+                raise ValueError(f"{value!r} is given twice")
             raise ValueError(f"entry {number + 1} is the same as entry {first + 1}")
     return values
 
 
-def _no_word_for_nothing(name: str) -> str:
+def _not_a_value(name: str) -> str:
     if name in NO_NAMES:
         raise ValueError(f"{name!r} can't be a name, tables would read it as a value")
     return name
@@ -103,16 +80,22 @@ def _no_word_for_nothing(name: str) -> str:
 
 def _is_a_path(path: str) -> str:
     if not path.strip() or not path.isprintable():
-        raise ValueError("a path is empty or has a line break in it")
+        raise ValueError("a path is empty or contains a line break")
     if path.startswith("~"):
-        raise ValueError("'~' means your home folder only to a shell; write the folder's name")
+        raise ValueError("'~' means your home folder only in a shell; write the folder's name")
     if found := re.search(PLACEHOLDER, path):
-        raise ValueError(f"Snakemake replaces {found[0]} in a path; name the file otherwise")
+        raise ValueError(f"Snakemake replaces {found[0]} in a path; rename the file")
     return path
 
 
+def _ascending(edges: list[float]) -> list[float]:
+    if edges != sorted(set(edges)):
+        raise ValueError("edges must be ascending")
+    return edges
+
+
 def unless_reserved(reserved: set[str], of: str) -> AfterValidator:
-    """Return a check that a name is not that of another folder."""
+    """Return a check that a name is not that of another folder of results."""
 
     def check(name: str) -> str:
         if name in reserved:
@@ -125,7 +108,7 @@ def unless_reserved(reserved: set[str], of: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-Name = Annotated[str, Field(pattern=NAME), AfterValidator(_no_word_for_nothing)]
+Name = Annotated[str, Field(pattern=NAME), AfterValidator(_not_a_value)]
 SampleName = Annotated[Name, unless_reserved(SAMPLES_RESERVED, "a sample or target")]
 ModelName = Annotated[Name, unless_reserved(MODELS_RESERVED, "a model")]
 Element = TypeVar("Element")
@@ -134,13 +117,15 @@ Text = Annotated[str, Field(min_length=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-Different = Annotated[list[Element], EachOnce()]
-SomeDifferent = Annotated[list[Element], Field(min_length=1), EachOnce()]
+EachOnce = Field(json_schema_extra={"uniqueItems": True})
+Different = Annotated[list[Element], AfterValidator(_each_once), EachOnce]
+SomeDifferent = Annotated[list[Element], Field(min_length=1), AfterValidator(_each_once), EachOnce]
+Edges = Annotated[list[float], Field(min_length=2), AfterValidator(_ascending)]
 PointEstimate = Literal["mean", "median", "mode", "best"]  # of p(z)
 
 
 class Described(Section):
-    """Rows with a `source` that the report shows under a title."""
+    """Rows from a `source` that the report shows under a title."""
 
     title: Text
     """One line for the report."""
@@ -151,11 +136,11 @@ class Described(Section):
 
     @property
     def simulated(self) -> bool:
-        """Whether its objects are no observed ones."""
+        """Whether its objects are simulated, not observed."""
         return getattr(getattr(self, "source", None), "simulated", None) is not None
 
     @property
     def shown_title(self) -> str:
-        """The title; it says of what is simulated that it is, whoever wrote it."""
+        """The title, which always states whether the objects are simulated."""
         stated = "simulated" in self.title.lower() or not self.simulated
         return self.title if stated else f"{self.title} (simulated)"

@@ -1,21 +1,39 @@
-"""Which columns SDSS has, and which rows a sample asks for, as typed conditions: no SQL by hand.
+"""The columns of SDSS, and the selection of rows by typed conditions instead of SQL.
 
 Names of tables and columns are those of SkyServer's schema browser (SpecObjAll and PhotoObjAll,
-DR17). Snakemake imports this module each time it parses the workflow: no Arrow here. A test holds
-the kinds against the Arrow types of the catalogue.
+DR17). Snakemake imports this module each time it parses the workflow: no Arrow here. A test
+compares the kinds with the Arrow types of the catalogue.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    PlainSerializer,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
 from sdssflow.bands import BANDS
 from sdssflow.configuration.declared import SHIPPED, Declared
 from sdssflow.configuration.section import Section
 
+
+def _exact(value: Any, validate: ValidatorFunctionWrapHandler) -> float:
+    """Keep an integer that a float would round, such as an id."""
+    number: float = validate(value)
+    return value if isinstance(value, int) and number != value else number
+
+
+Limit = Annotated[
+    float, WrapValidator(_exact), PlainSerializer(lambda value: value, return_type=int | float)
+]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_ .+-]{1,60}$")]
 Bit = Annotated[int, Field(ge=0, le=62)]
 
@@ -23,10 +41,8 @@ Bit = Annotated[int, Field(ge=0, le=62)]
 class SdssColumn(NamedTuple):
     """Where SDSS keeps a quantity, and of what kind it is.
 
-    The tables are PhotoObjAll, SpecObjAll, WISE_allsky and Photoz.
-
-    The alias is its name in the answer, if not that of the column: `SpecObjAll.z` is a redshift and
-    `PhotoObjAll.z` a magnitude.
+    The tables are PhotoObjAll, SpecObjAll, WISE_allsky and Photoz. The alias is the column's name
+    in the answer if it differs: `SpecObjAll.z` is a redshift and `PhotoObjAll.z` a magnitude.
     """
 
     table: Literal["photo", "spec", "wise", "photoz"]
@@ -41,7 +57,7 @@ class SdssColumn(NamedTuple):
 
     @classmethod
     def of(cls, declared: Declared) -> SdssColumn:
-        """Return where a declared column is by its `sdss`."""
+        """Return the column of SDSS that `declared.sdss` names."""
         table, _, name = (declared.sdss or "").partition(".")
         tables: dict[str, Literal["photo", "wise"]] = {"p": "photo", "w": "wise"}
         return cls(tables[table], name, "number")
@@ -59,12 +75,10 @@ STANDARD: dict[str, SdssColumn] = {
     "petro_r50_r": SdssColumn("photo", "petroR50_r", "number"),
     **{f"extinction_{b}": SdssColumn("photo", f"extinction_{b}", "number") for b in BANDS},
     "photo_type": SdssColumn("photo", "type", "integer"),
-    "clean": SdssColumn("photo", "clean", "integer"),
-    "mode": SdssColumn("photo", "mode", "integer"),
-    "run": SdssColumn("photo", "run", "integer"),
-    "rerun": SdssColumn("photo", "rerun", "integer"),
-    "camcol": SdssColumn("photo", "camcol", "integer"),
-    "field": SdssColumn("photo", "field", "integer"),
+    **{
+        name: SdssColumn("photo", name, "integer")
+        for name in ("clean", "mode", "run", "rerun", "camcol", "field")
+    },
     "specobjid": SdssColumn("spec", "specObjID", "integer"),
     "plate": SdssColumn("spec", "plate", "integer"),
     "mjd": SdssColumn("spec", "mjd", "integer"),
@@ -76,7 +90,7 @@ STANDARD: dict[str, SdssColumn] = {
     "z_warning": SdssColumn("spec", "zWarning", "integer"),
     "science_primary": SdssColumn("spec", "sciencePrimary", "integer"),
 }
-"""The 42 columns that a sample has if it doesn't say otherwise."""
+"""The 42 columns that a sample has by default."""
 
 OPTIONAL: dict[str, SdssColumn] = {
     **{f"psf_mag_err_{b}": SdssColumn("photo", f"psfMagErr_{b}", "number") for b in BANDS},
@@ -92,15 +106,15 @@ OPTIONAL: dict[str, SdssColumn] = {
     "sdss_photoz_neighbours": SdssColumn("photoz", "nnCount", "integer"),
     "sdss_photoz_error_class": SdssColumn("photoz", "photoErrorClass", "integer"),
 }
-"""Columns of the catalogue that a sample can ask for besides."""
+"""Further columns of the catalogue that a sample can request."""
 
 DOWNLOADABLE = STANDARD | OPTIONAL
 PHOTOZ = tuple(name for name, column in OPTIONAL.items() if column.table == "photoz")
-"""The redshifts that SDSS itself publishes with DR12 and later (Beck et al. 2016): all or none."""
+"""SDSS's own photometric redshifts, DR12 and later (Beck et al. 2016): all columns or none."""
 ALWAYS = ("objid", "specobjid", "plate", "fiberid")
 """What the verification of a download needs."""
 ALWAYS_PHOTOMETRY = ("objid", "run", "camcol", "field")
-"""The same, of objects without spectra."""
+"""The same for objects without spectra."""
 
 SELECTABLE: dict[str, SdssColumn] = {
     **DOWNLOADABLE,
@@ -109,7 +123,7 @@ SELECTABLE: dict[str, SdssColumn] = {
     "legacy_target1": SdssColumn("spec", "legacy_target1", "integer"),
     "boss_target1": SdssColumn("spec", "boss_target1", "integer"),
 }
-"""What a selection can ask: the columns of the catalogue and the flags of target selection."""
+"""Columns that a selection can use: those of the catalogue and the target flags."""
 
 
 class Condition(Section):
@@ -117,9 +131,9 @@ class Condition(Section):
 
     column: str
     """A column of the catalogue, or `survey`, `programname`, `legacy_target1`, `boss_target1`."""
-    minimum: float | None = None
+    minimum: Limit | None = None
     """Smallest value, included."""
-    maximum: float | None = None
+    maximum: Limit | None = None
     """Largest value, included."""
     any_of: list[Word] | list[int] | None = Field(default=None, min_length=1)
     """Strings (for a text column) or integers, one of which the column must equal. SkyServer
@@ -135,7 +149,7 @@ class Condition(Section):
     @classmethod
     def _column_is_known(cls, name: str) -> str:
         if name not in SELECTABLE:
-            # people also write the names of SDSS
+            # users also write the names of SDSS
             known = {column.header.lower(): ours for ours, column in SELECTABLE.items()}
             known |= {ours: ours for ours in SELECTABLE}
             near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
@@ -144,11 +158,10 @@ class Condition(Section):
         return name
 
     @model_validator(mode="after")
-    def _question_fits_the_column(self) -> Condition:
+    def _condition_fits_the_column(self) -> Condition:
         kind = SELECTABLE[self.column].kind
         ranged = self.minimum is not None or self.maximum is not None
-        asked = [ranged, self.any_of is not None, self.any_bit or self.no_bit]
-        if sum(map(bool, asked)) != 1:
+        if sum(map(bool, (ranged, self.any_of, self.any_bit or self.no_bit))) != 1:
             raise ValueError(
                 f"a condition on {self.column!r} takes minimum and maximum, or any_of, or any_bit "
                 "and no_bit"
@@ -158,22 +171,22 @@ class Condition(Section):
         if kind != "text" and self.any_of and isinstance(self.any_of[0], str):
             raise ValueError(f"{self.column!r} holds numbers: any_of takes whole numbers")
         if kind == "number" and not ranged:
-            raise ValueError(f"{self.column!r} is measured: write minimum and maximum")
-        if self.dereddened and "_mag_" not in self.column.replace("_mag_err_", ""):
-            raise ValueError(f"dereddened: {self.column!r} is no magnitude")
+            raise ValueError(f"{self.column!r} is a measurement: write minimum and maximum")
+        if self.dereddened and not re.fullmatch(r"[a-z]+_mag_[ugriz]", self.column):
+            raise ValueError(f"dereddened: {self.column!r} is not a magnitude of SDSS")
         return self
 
 
 def refuse_statements(sql: str) -> str:
-    """Return an SQL condition; more than one, or other than a condition, is a ValueError.
+    """Return an SQL condition unchanged.
 
-    That is a comment, a second statement, another SELECT, or parentheses that don't match.
+    ValueError if it has a comment, a second statement, another SELECT, or unmatched parentheses.
     """
     for mark in (";", "--", "/*", "#", "\n"):
         if mark in sql:
-            raise ValueError(f"{mark!r} has no place in a condition")
+            raise ValueError(f"{mark!r} is not allowed in a condition")
     if "select " in f"{sql.lower()} ":
-        raise ValueError("SkyServer breaks every further SELECT; write a condition")
+        raise ValueError("SkyServer does not run a second SELECT; write a condition")
     depth = 0
     for character in sql:
         depth += {"(": 1, ")": -1}.get(character, 0)
@@ -185,5 +198,5 @@ def refuse_statements(sql: str) -> str:
 
 
 def canonical_conditions(selection: list[Condition]) -> list[dict[str, Any]]:
-    """Return conditions as plain values without those that say nothing."""
+    """Return conditions as plain values, without defaults."""
     return [condition.model_dump(mode="json", exclude_defaults=True) for condition in selection]

@@ -49,7 +49,7 @@ class SimulatedSky(Section):
     """How many spectra it holds, at least a plate's; with `rows: photometry`, how many objects."""
     seed: Seed = 1
     """Seed of the draws."""
-    # left out where it says what was always so, as `rows` is
+    # omitted if 0, for the same reason as `rows`
     oddities: Annotated[int, Field(ge=0)] = Field(default=0, exclude_if=lambda n: n == 0)
     """How many objects with a spectrum are made odd; no model knows which. At most half."""
 
@@ -68,8 +68,14 @@ def _no_magnitude_twice(columns: dict[str, str]) -> dict[str, str]:
     return columns
 
 
+def _in_signed(condition: Condition) -> bool:
+    """Return whether a condition on unsigned ids means the same for signed ones."""
+    ranged = condition.minimum is not None or condition.maximum is not None
+    return not ranged and all(int(value) < 2**63 for value in condition.any_of or [])
+
+
 class Expected(Section):
-    """What is known about a sample before any query is sent."""
+    """What is known of a sample before any query is sent."""
 
     rows: PositiveInt
     """About how many rows."""
@@ -78,7 +84,7 @@ class Expected(Section):
 
 
 class Asked(Section):
-    """What all ways to SDSS share: which release and which rows."""
+    """What all sources of SDSS share: the release and the selection of rows."""
 
     release: Annotated[int, Field(ge=12, le=99)] = 17
     """Data release."""
@@ -93,13 +99,13 @@ class Asked(Section):
     """Numeric columns that the catalogue does not know, and what they are: docs/features.md."""
 
     def question(self) -> str:
-        """Return as canonical JSON what changes the rows; an estimate does not."""
+        """Return as canonical JSON everything that determines the rows."""
         content = self.model_dump(mode="json", exclude={"expected"})
         return json.dumps(content, sort_keys=True)
 
 
 class Selected(Asked):
-    """What the ways to SDSS itself share: which columns."""
+    """What the sources of SDSS itself share: the columns."""
 
     columns: Different[str] = Field(default=list(STANDARD), validate_default=True)
     """Columns of the catalogue, besides the ids that identify rows."""
@@ -109,7 +115,7 @@ class Selected(Asked):
     def _columns_are_known(cls, names: list[str], read: ValidationInfo) -> list[str]:
         for name in names:
             if name not in DOWNLOADABLE:
-                raise ValueError(f"{name!r} is no column of SDSS; docs/skyserver.md lists them")
+                raise ValueError(f"{name!r} is not a column of SDSS; docs/skyserver.md lists them")
         photometry = read.data.get("rows") == "photometry"
         always: tuple[str, ...] = ALWAYS_PHOTOMETRY if photometry else ALWAYS
         declared = read.data.get("declared", {}).values()
@@ -119,7 +125,7 @@ class Selected(Asked):
             always += ("wise_id",)
         if read.data.get("photoz") or any(name in PHOTOZ for name in names):
             always += PHOTOZ
-        # what tells a limit from a measurement comes with it
+        # the columns that distinguish a limit from a measurement
         errors = {SHIPPED[name].limit_without for name in names if name in SHIPPED}
         return [name for name in DOWNLOADABLE if name in {*names, *always, *errors}]
 
@@ -132,16 +138,16 @@ class Selected(Asked):
         places = {name: getattr(column, key) for name, column in self.declared.items()}
         for name, place in places.items():
             if place is None:
-                raise ValueError(f"declared.{name}: {key} says which column of SDSS it is")
+                raise ValueError(f"declared.{name}: give the column of SDSS as {key}")
         # in PhotoObjAll z is a magnitude
         read_from = {n: re.sub(r"^[pw]\.(?!z$)|\[.*", "", place) for n, place in places.items()}
         check_declared(self.declared, self.names, read_from)
 
 
 class Rows(Section):
-    """What is asked for; a class of its own, so that it is read before `columns`."""
+    """Which rows are requested; a separate class, so that it is validated before `columns`."""
 
-    # left out where it says what was always so: plans and stored answers hang on the question
+    # omitted if default: plans and stored answers depend on this text
     rows: Literal["spectra", "photometry"] = Field(
         default="spectra", exclude_if=lambda rows: rows == "spectra"
     )
@@ -150,7 +156,7 @@ class Rows(Section):
     photometric ones of the standard columns."""
     photoz: bool = Field(default=False, exclude_if=lambda asked: not asked)
     """Whether the redshifts of SDSS's own table Photoz (Beck et al. 2016) are added to `columns`:
-    `sdss_photoz` and three more, which are scored beside the models of the sample and can't be
+    `sdss_photoz` and three more, which are scored with the models of the sample and can't be
     features."""
 
 
@@ -188,13 +194,13 @@ class SkyServerSource(Selected, Rows):
             return self
         if self.simulated and self.simulated.oddities:
             raise ValueError("simulated.oddities: only a sky of spectra can hold odd objects")
-        asked = [("columns", name) for name in self.columns]
-        asked += [("selection", condition.column) for condition in self.selection]
-        for key, name in asked:
+        used = [("columns", name) for name in self.columns]
+        used += [("selection", condition.column) for condition in self.selection]
+        for key, name in used:
             if SELECTABLE[name].table == "spec":
                 raise ValueError(
-                    f"{key}: {name!r} is of a spectrum, and rows: photometry asks for objects "
-                    f"without any; leave it out of {key}"
+                    f"{key}: {name!r} belongs to a spectrum, which objects with rows: photometry "
+                    f"need not have; remove it from {key}"
                 )
         return self
 
@@ -216,10 +222,10 @@ class BulkSource(Selected):
     @model_validator(mode="after")
     def _bulk_files_have_it(self) -> BulkSource:
         self._where_declared("bulk")
-        asked = [*self.columns, *(condition.column for condition in self.selection)]
-        for name in sorted(asked, key=lambda name: name == "wise_id"):
+        used = [*self.columns, *(condition.column for condition in self.selection)]
+        for name in sorted(used, key=lambda name: name == "wise_id"):
             if SELECTABLE[name].table in ("wise", "photoz"):
-                raise ValueError(f"{name!r} is not in the bulk files of SDSS: ask SkyServer for it")
+                raise ValueError(f"{name!r} is not in the bulk files of SDSS; use kind: skyserver")
         return self
 
     @property
@@ -266,15 +272,21 @@ class TapSource(Asked):
     def _mapping_is_enough(self) -> TapSource:
         for name in self.columns:
             if name not in {*SELECTABLE, *SHIPPED, *self.declared}:
-                raise ValueError(f"columns: {name!r} is no column of SDSS; docs/skyserver.md")
+                raise ValueError(f"columns: {name!r} is not a column of SDSS; docs/skyserver.md")
         check_mapped(self.declared, self.columns, self.confirmed)
         for name in self.confirmed:
             if name not in self.columns:
                 raise ValueError(f"confirmed: columns does not map {name!r}")
         kind = SELECTABLE[self.key].kind if self.key in SELECTABLE else "number"
         if self.key not in self.columns or kind != "integer":
-            raise ValueError(f"key: columns maps no column of whole numbers to {self.key!r}")
+            raise ValueError(f"key: columns maps no integer column to {self.key!r}")
         for condition in self.selection:
+            if condition.column == "specobjid" and self.signed_key and not _in_signed(condition):
+                raise ValueError(
+                    "selection: specobjid is negative from plate 8192 on (signed_key), so this "
+                    "condition would select other rows; select by plate, or write signed_key: "
+                    "false if the service has unsigned ids"
+                )
             needed = [condition.column]
             if condition.dereddened:
                 needed.append(f"extinction_{condition.column[-1]}")
@@ -292,10 +304,10 @@ Source = Annotated[
 
 
 def check_needed(source: Source, cuts: Sequence[Cut], others: Mapping[str, Sequence[str]]) -> None:
-    """Refuse a source without a column that a cut needs, or another key.
+    """Refuse a source that lacks a column which a cut or another key needs.
 
-    Otherwise a job would, maybe after a download of hours. Which of the columns of SDSS an embedded
-    table has is left to the job.
+    Otherwise a job would fail, perhaps after a download of hours. The columns of embedded tables
+    are checked by the job.
     """
     if isinstance(source, EmbeddedSource):
         there = {"row_id", *source.declared, *SELECTABLE}
@@ -314,5 +326,5 @@ def check_needed(source: Source, cuts: Sequence[Cut], others: Mapping[str, Seque
 
 
 def downloaded_from_canonical(text: str) -> SkyServerSource | TapSource:
-    """Read back the canonical JSON of a source that is downloaded, of either kind."""
+    """Read the canonical JSON of a source that is downloaded, of either kind."""
     return TypeAdapter(Downloaded).validate_json(text)

@@ -21,7 +21,7 @@ Group = Literal["object", "plate", "sky_cell"]
 
 
 class Parted(Section):
-    """What all splits share: something is left to train on."""
+    """What all splits share: a part to train on."""
 
     @model_validator(mode="after")
     def _something_is_left_to_train_on(self) -> Self:
@@ -32,7 +32,7 @@ class Parted(Section):
 
 
 class Grouped(Parted):
-    """What splits share that draw groups."""
+    """What splits by groups share."""
 
     group: Group = "object"
     """What must not be split across parts: an `object` with all its duplicates, a spectroscopic
@@ -82,7 +82,7 @@ Split = Annotated[PublishedSplit | HoldoutSplit | CrossValidationSplit, Field(di
 
 
 class WholeSample(Grouped):
-    """Nothing for test: what a model is trained on once more after it was evaluated."""
+    """No test part: for the training of an evaluated model on all objects (`refit`)."""
 
     validation: Fraction
     """Fraction of the groups for early stopping."""
@@ -91,6 +91,6 @@ class WholeSample(Grouped):
 
     @classmethod
     def after(cls, split: Split) -> WholeSample:
-        """Return the split that parts all objects as an evaluated one parted those for training."""
+        """Return the split of all objects with the groups and fractions of an evaluated split."""
         shared = {"group", "nside", "validation", "calibration"}
         return cls(**split.model_dump(include=shared))

@@ -1,14 +1,14 @@
-"""Targets: objects without spectra, and the trained models that are applied to them."""
+"""Targets: objects without spectra, and the trained models applied to them."""
 
 from __future__ import annotations
 
 import json
-import zipfile
-from itertools import pairwise
+import zlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
+from zipfile import BadZipFile, ZipFile
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from sdssflow.configuration.cuts import (
     ColorRange,
@@ -22,6 +22,7 @@ from sdssflow.configuration.reading import ConfigurationError
 from sdssflow.configuration.section import (
     Described,
     Different,
+    Edges,
     FilePath,
     ModelName,
     Name,
@@ -37,7 +38,11 @@ from sdssflow.configuration.sources import BulkSource, SkyServerSource, TapSourc
 from sdssflow.files import read_bounded
 
 MANIFEST = "bundle.json"  # in each bundle
-MOST_BYTES = 10_000_000  # of it
+MOST_BYTES = 10_000_000  # of the manifest
+# RuntimeError: a ZIP file with a password or an unknown compression
+UNREADABLE = (OSError, LookupError, TypeError, ValueError, RuntimeError, BadZipFile, zlib.error)
+# RuntimeError: a ZIP file with a password or an unknown compression
+UNREADABLE = (OSError, LookupError, TypeError, ValueError, RuntimeError, BadZipFile, zlib.error)
 Task = Literal["classify", "regress"]
 PdfForm = Literal["none", "quantiles_5", "mixture", "quantiles_99"]
 
@@ -87,23 +92,17 @@ class AppliedModel(Section):
     def _one_of_both(self) -> AppliedModel:
         of_run = (self.sample, self.split, self.model)
         if self.bundle is not None and self.model_dump(exclude_none=True).keys() != {"bundle"}:
-            raise ValueError("bundle stands alone: take the other keys out")
+            raise ValueError("bundle excludes the other keys: remove them")
         if self.bundle is None and not all(of_run):
             raise ValueError("write {sample, split, model} of the run, or {bundle: FOLDER}")
         return self
-
-
-def _ascending(edges: list[float]) -> list[float]:
-    if any(low >= high for low, high in pairwise(edges)):
-        raise ValueError("edges must be ascending")
-    return edges
 
 
 Prior = Annotated[float, Field(gt=0, lt=1)]
 
 
 class ClassPriors(Section):
-    """A mix of classes; the three fractions sum to 1."""
+    """Fractions of the classes, which sum to 1."""
 
     GALAXY: Prior
     """Fraction of galaxies."""
@@ -134,7 +133,7 @@ class Target(Described):
 
     source: TargetSource
     """Where the rows come from; no truth is needed. `path` of a file may be a folder of files, each
-    a partition of its own, or a HATS catalogue."""
+    a separate partition, or a HATS catalogue."""
     cuts: Different[TargetCut] = []
     """Quality cuts; each is counted. Removed objects are in no output."""
     models: SomeDifferent[AppliedModel] = Field(max_length=2)
@@ -149,10 +148,8 @@ class Target(Described):
     is divided."""
     pdf: PdfForm = "none"
     """How p(z) is stored: only its summaries; 5 quantiles; the parameters of its mixture of
-    Gaussians; or 99 quantiles in a `qp` file beside each partition."""
-    tomographic_edges: Annotated[list[float], AfterValidator(_ascending)] | None = Field(
-        default=None, min_length=2
-    )
+    Gaussians; or 99 quantiles in a `qp` file for each partition."""
+    tomographic_edges: Edges | None = None
     """Edges in zphot of the tomographic bins; by default those of the model's training part, with
     equal numbers of objects."""
     nz_weights: bool = False
@@ -182,7 +179,7 @@ class Target(Described):
         return self
 
     def question(self) -> str:
-        """Return as canonical JSON what changes the estimates, besides the models."""
+        """Return as canonical JSON everything but the models that determines the estimates."""
         same = {
             "title": "-",
             "description": "",
@@ -191,29 +188,29 @@ class Target(Described):
             "figure_rows": 1000,
         }
         source = self.source
-        if isinstance(source, UrlSource):  # what else leads to the same content
+        if isinstance(source, UrlSource):  # the content is given by its digest
             source = source.model_copy(update={"mirrors": [], "largest_mb": 1000})
         models = [AppliedModel(bundle="-")]
         return self.model_copy(update={**same, "source": source, "models": models}).canonical()
 
 
 def read_manifest(path: str | Path) -> dict[str, Any]:
-    """Read what a bundle, a folder or a ZIP file, says of itself, as it stands there.
+    """Read the manifest of a bundle, a folder or a ZIP file, unvalidated.
 
-    ConfigurationError if it is no bundle.
+    ConfigurationError if it is not a bundle.
     """
     try:
         if Path(path).is_dir():
             text = read_bounded(Path(path, MANIFEST), MOST_BYTES)
         else:
-            with zipfile.ZipFile(path) as archive, archive.open(MANIFEST) as stream:
+            with ZipFile(path) as archive, archive.open(MANIFEST) as stream:
                 text = stream.read(MOST_BYTES)
         content = json.loads(text)
         if content["task"] in get_args(Task):
             return content
         problem = f"its task is {content['task']!r}"
-    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         problem = f"{MANIFEST} can't be read: {error}"
     raise ConfigurationError(
-        f"{path}: no bundle of a model ({problem}); give one, or make it again"
+        f"{path}: not the bundle of a model ({problem}); give one, or make it again"
     )

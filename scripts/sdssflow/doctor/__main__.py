@@ -1,10 +1,10 @@
-"""Say why a run does not start: ``python -m sdssflow.doctor``.
+"""Find out why a run does not start: ``python -m sdssflow.doctor``.
 
-Prints a table of checks: what was looked at, its state, what was found, what to do. Exit status 1
-if anything is a fault, so that a run would not start or not end; warnings don't count.
+Prints a table of checks: subject, state, finding, what to do. The exit status is 1 if there is a
+fault, so that a run would not start or not finish; warnings don't count.
 
-Python and its packages are looked at first, with the standard library alone: without PyYAML the
-doctor still says that PyYAML is missing.
+Python and its packages are checked first, with the standard library alone, so that a missing
+PyYAML is reported too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import shutil
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Mapping, Sequence  # noqa: UP035 - an old Python has to get as far as its fault
+from typing import Mapping, Sequence  # noqa: UP035 - an old Python has to get as far as the check
 
 from sdssflow.doctor.findings import FAULT, INSTALL, OK, WARNING, Finding, as_json, as_table, listed
 from sdssflow.project import PROJECT
@@ -48,7 +48,7 @@ def check_python(root: Path, version: Sequence[int], prefix: Path) -> Finding:
 
 
 def _project(root: Path, pattern: str) -> re.Match[str] | None:
-    """Look into pyproject.toml, which an old Python can't parse."""
+    """Search pyproject.toml, which an old Python can't parse."""
     try:
         text = (root / "pyproject.toml").read_text(encoding="utf-8")
     except OSError:
@@ -57,25 +57,25 @@ def _project(root: Path, pattern: str) -> re.Match[str] | None:
 
 
 def installed_packages() -> dict[str, str]:
-    """Return the version of each installed package by its plain name."""
+    """Return the version of each installed package by its normalised name."""
     found: dict[str, str] = {}
     for distribution in metadata.distributions():  # first on the path wins, as in an import
         name = distribution.metadata["Name"]
-        if name:  # a half-removed package has none
+        if name:  # a partly removed package has none
             found.setdefault(plain(name), distribution.version)
     return found
 
 
 def plain(name: str) -> str:
-    """Return a package's name as indices compare it: ``Astropy_Healpix`` is ``astropy-healpix``."""
+    """Return a normalised package name: ``astropy-healpix`` for ``Astropy_Healpix``."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def check_packages(root: Path, installed: Mapping[str, str]) -> Finding:
-    """Check that what is installed is what requirements.lock pins.
+    """Check that the installed packages are those that requirements.lock pins.
 
-    The local part of a version (torch's ``+cpu``, ``+cu128``) may be any. Missing is what
-    pyproject.toml names as a dependency of the run; the lock has those of the extras besides.
+    The local part of a version (torch's ``+cpu``, ``+cu128``) is ignored. Only dependencies in
+    pyproject.toml count as missing; the lock also has those of the extras.
     """
     try:
         lines = (root / "requirements.lock").read_text(encoding="utf-8").splitlines()
@@ -117,25 +117,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _examine(options: argparse.Namespace, configfiles: tuple[Path, ...]) -> list[Finding]:
     try:
-        from sdssflow.doctor.examination import Place, examine
+        from sdssflow.doctor.examination import examine
     except ImportError as error:
-        advice = "make installs what is missing; then ask again for the other checks"
-        return [Finding("doctor", FAULT, f"can't go on: {error}", advice)]
+        advice = "make installs what is missing; then run the doctor again for the other checks"
+        return [Finding("doctor", FAULT, f"can't continue: {error}", advice)]
     directory = options.directory.resolve()
     if not directory.is_dir():
-        return [
-            Finding("directory", FAULT, f"{directory} is no folder", "make it, or name another")
-        ]
+        found = f"{directory} is not a folder"
+        return [Finding("directory", FAULT, found, "create it, or name another")]
     profile = options.profile
     if Path(profile).exists():
         profile = str(Path(profile).resolve())
-    os.chdir(directory)  # as Snakemake does: paths of the configuration are relative to it
-    return examine(Place(PROJECT, directory, profile, configfiles))
+    os.chdir(directory)  # as in Snakemake, paths in the configuration are relative to it
+    return examine(directory, profile, configfiles)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="sdssflow doctor", description="Say why a run does not start."
+        prog="sdssflow doctor", description="Find out why a run does not start."
     )
     add = parser.add_argument
     add("--profile", default="profiles/default", metavar="NAME",

@@ -1,4 +1,4 @@
-"""All checks, in the order of the table, and those of configuration and sources themselves."""
+"""All checks, in the order of the table, and the checks of configuration and sources."""
 
 from __future__ import annotations
 
@@ -6,23 +6,20 @@ import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from sdssflow.configuration.loading import (
-    ConfigurationError,
-    load_layers,
-    load_samples,
-    read_layers,
-)
+from sdssflow.configuration import loading
+from sdssflow.configuration.applying import BUNDLES, estimated, load_applications
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
+from sdssflow.configuration.targets import Target
 from sdssflow.doctor import machine, profiles, slurm
 from sdssflow.doctor.findings import FAULT, NOT_NEEDED, OK, SECONDS, WARNING, Finding, ask, listed
+from sdssflow.project import PROJECT
 
-ANSWER_SECONDS = 15  # where a firewall drops what is sent, they are waited for in full
-# A process of its own: a name that does not resolve can't be waited for with a limit otherwise.
+ANSWER_SECONDS = 15  # waited for in full where a firewall drops packets
+# in a separate process, because name resolution has no time-out otherwise
 _HEAD = """
 import sys, urllib.error, urllib.request
 request = urllib.request.Request(sys.argv[1], method="HEAD")
@@ -39,47 +36,66 @@ WRITTEN = ("results", "logs", "benchmarks/runs", ".snakemake")
 
 
 class Configured(NamedTuple):
-    """A configuration, or why there is none."""
+    """A configuration with its samples and targets, or why there is none."""
 
     run: RunConfiguration | None
     samples: dict[str, Sample]
+    targets: dict[str, Target]
+    bundles: dict[str, list[str]]  # on disk, by target
     trouble: str = ""
+
+    @property
+    def rows(self) -> dict[str, Sample | Target]:
+        """Everything that has a source."""
+        return {**self.samples, **self.targets}
 
 
 def load_configuration(files: Iterable[Path]) -> Configured:
-    """Read configuration files as Snakemake does: later ones over earlier ones."""
+    """Read the default configuration and files that override it, as the Snakefile does."""
     try:
-        layers = read_layers(files)
-        run = load_layers(layers)
-        return Configured(run, load_samples(run, layers))
-    except ConfigurationError as error:
-        return Configured(None, {}, str(error))
+        layers = loading.read_layers([loading.configured(loading.DEFAULT), *files])
+        run = loading.load_layers(layers)
+        samples = loading.load_samples(run, layers)
+        applications = load_applications(run, samples, layers)
+        estimated(applications)
+        own = {f"{BUNDLES}/{name}" for name in applications.bundles}
+        on_disk = {
+            name: [path for path in paths if path not in own]
+            for name, paths in applications.models.items()
+        }
+        return Configured(run, samples, applications.targets, on_disk)
+    except loading.ConfigurationError as error:
+        return Configured(None, {}, {}, {}, str(error))
 
 
 def check_configuration(configured: Configured) -> Finding:
-    """Check that the configuration is valid, and that the files it names are there."""
+    """Check that the configuration is valid, and that the files it names exist."""
     check = "configuration"
     if configured.trouble:
         return Finding(check, FAULT, configured.trouble, "correct these keys")
-    missing = []
-    for name, sample in configured.samples.items():
-        source = sample.source
-        paths = {"file": lambda s: [s.path], "bulk": lambda s: s.paths}.get(source.kind)
-        for path in paths(source) if paths else []:
-            if not Path(path).is_file():
-                missing.append(f"{path} (sample {name})")
-    if missing:
-        advice = "put the files there, or correct `source` of the samples"
+    named = []
+    for name, its in configured.rows.items():
+        if its.source.kind == "file":
+            named.append((its.source.path, name))
+        elif its.source.kind == "bulk":
+            named += [(path, name) for path in its.source.paths]
+    for name, paths in configured.bundles.items():
+        named += [(path, name) for path in paths]
+    if missing := [f"{path} ({name})" for path, name in named if not Path(path).exists()]:
+        advice = "put the files there, or correct the paths in the samples or targets"
         return Finding(check, FAULT, f"no file {listed(missing)}", advice)
-    return Finding(check, OK, f"samples {listed(list(configured.samples), most=8)}")
+    found = f"samples {listed(list(configured.samples), most=8)}"
+    if configured.targets:
+        found += f"; targets {listed(list(configured.targets), most=8)}"
+    return Finding(check, OK, found)
 
 
-def archive_addresses(samples: Mapping[str, Sample]) -> dict[str, list[str]]:
-    """Return the addresses that a run asks -> its samples; a simulated sky asks none."""
+def archive_addresses(rows: Mapping[str, Sample | Target]) -> dict[str, list[str]]:
+    """Return the samples and targets of each server that a run queries."""
     found: dict[str, list[str]] = {}
-    for name, sample in samples.items():
-        source = sample.source
-        if source.kind in ("skyserver", "tap", "url") and not sample.simulated:
+    for name, its in rows.items():
+        source = its.source
+        if source.kind in ("skyserver", "tap", "url") and not its.simulated:
             address = source.server if source.kind == "skyserver" else source.url
             found.setdefault(address, []).append(name)
     return found
@@ -88,65 +104,55 @@ def archive_addresses(samples: Mapping[str, Sample]) -> dict[str, list[str]]:
 def check_archives(
     addresses: Mapping[str, Sequence[str]], seconds: float = ANSWER_SECONDS
 ) -> Finding:
-    """Check that each archive answers: one HEAD, no query. Its samples are named if it doesn't."""
+    """Check that each archive answers one HEAD request; no query is sent."""
     if not addresses:
-        return Finding("network", NOT_NEEDED, "no sample is downloaded from an archive")
+        return Finding("network", NOT_NEEDED, "nothing is downloaded from an archive")
     silent = []
-    for address, samples in addresses.items():
+    for address, names in addresses.items():
         answer = ask([sys.executable, "-c", _HEAD, address, str(seconds)], seconds + SECONDS)
         if not answer.good:
-            silent.append(f"{address} (samples {listed(list(samples))}): {answer.trouble}")
+            silent.append(f"{address} (for {listed(list(names))}): {answer.trouble}")
     if silent:
         advice = (
-            "run where the internet is reached (set https_proxy if there is one); embedded and "
+            "run on a machine with internet access (set https_proxy if needed); embedded and "
             "simulated samples, and answers kept in data/downloads, need none"
         )
         return Finding("network", WARNING, listed(silent), advice)
     return Finding("network", OK, f"{listed(list(addresses))} answers")
 
 
-def check_loopback(samples: Mapping[str, Sample], address: str = "127.0.0.1") -> Finding:
-    """Check that the simulated skies among the samples can be served on this machine."""
-    names = [name for name, sample in samples.items() if sample.simulated]
+def check_loopback(rows: Mapping[str, Sample | Target], address: str = "127.0.0.1") -> Finding:
+    """Check that simulated skies can be served on this machine."""
+    names = [name for name, its in rows.items() if its.simulated]
     if not names:
-        return Finding("loopback", NOT_NEEDED, "no simulated sample")
+        return Finding("loopback", NOT_NEEDED, "nothing is simulated")
     try:
         with socket.create_server((address, 0)) as server:
             socket.create_connection(server.getsockname(), timeout=SECONDS).close()
     except OSError as error:
         found = f"{address} can't be served: {error.strerror or error}"
-        advice = f"leave the samples {listed(names)} out, or allow the loopback interface"
+        advice = f"leave out {listed(names)}, or allow the loopback interface"
         return Finding("loopback", FAULT, found, advice)
     return Finding("loopback", OK, f"serves {listed(names)}")
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where and how a run would start."""
+def examine(directory: Path, profile_name: str, configfiles: tuple[Path, ...]) -> list[Finding]:
+    """Run all checks except those of Python and its packages; one that fails becomes a row.
 
-    root: Path  # the project: rules and profiles
-    directory: Path  # working directory of the run
-    profile: str  # as for `snakemake --workflow-profile`
-    configfiles: tuple[Path, ...]  # override the default one
-
-
-def examine(place: Place) -> list[Finding]:
-    """Run all checks but those of Python and its packages; one that breaks becomes a row."""
+    `directory` is the working directory of the run, `profile_name` as for Snakemake's
+    ``--workflow-profile``; `configfiles` override the default configuration.
+    """
     try:
-        path = profiles.find_profile(place.profile, (Path.cwd(), place.root))
+        path = profiles.find_profile(profile_name, (Path.cwd(), PROJECT))
         profile, wrong = profiles.load_profile(path), None
     except profiles.ProfileError as error:
-        path, profile = None, profiles.Profile(Path(place.profile))
+        path, profile = None, profiles.Profile(Path(profile_name))
         wrong = Finding("profile", FAULT, str(error), "choose or correct the profile")
-    own = place.directory / "config/config.yaml"
-    default = own if own.is_file() else place.root / "config/config.yaml"
-    configured = load_configuration([default, *place.configfiles])
+    configured = load_configuration(configfiles)
     with ThreadPoolExecutor(max_workers=4) as pool:  # most of them wait for another program
         devices = pool.submit(machine.find_devices)
-        asked = pool.submit(
-            profiles.ask_snakemake, place.root / "Snakefile", path, place.configfiles
-        )
-        checks = _folder_checks(place.directory, profile, configured)
+        asked = pool.submit(profiles.ask_snakemake, PROJECT / "Snakefile", path, configfiles)
+        checks = _folder_checks(directory, profile, configured)
         others = [pool.submit(_guarded, check) for check in checks]
         groups = [
             _guarded(lambda: _profile_checks(profile, wrong, asked.result())),
@@ -161,8 +167,8 @@ def _guarded(check: Check) -> Sequence[Finding]:
     try:
         found = check()
     except Exception as error:
-        name = type(error).__name__
-        return [Finding("doctor", WARNING, f"a check broke: {name}: {error}", "tell its authors")]
+        problem = f"a check failed: {type(error).__name__}: {error}"
+        return [Finding("doctor", WARNING, problem, "please report this")]
     return [found] if isinstance(found, Finding) else found
 
 
@@ -183,11 +189,11 @@ def _slurm_checks(profile: profiles.Profile, answers: profiles.Answers) -> list[
         return [Finding("slurm", NOT_NEEDED, other)]
     found = [slurm.check_programs(), slurm.check_controller()]
     if found[-1].state == FAULT:
-        return found  # what follows from it would only hide it
+        return found  # the other checks would only repeat it
     found.append(slurm.check_accounting(profile))
     if answers.demands:
         return [*found, slurm.check_jobs(answers.demands, profile)]
-    why = "not tried: Snakemake can't read the profile or the configuration"
+    why = "not checked: Snakemake can't read the profile or the configuration"
     return [*found, Finding("slurm jobs", WARNING, why, "correct those first")]
 
 
@@ -201,14 +207,14 @@ def _gpu_check(
 def _folder_checks(folder: Path, profile: profiles.Profile, configured: Configured) -> list[Check]:
     store = configured.run.downloads.store if configured.run else "data/downloads"
 
-    def of_locks() -> list[Finding]:
+    def check_locks() -> list[Finding]:
         runs = machine.snakemake_runs(folder)
         rerun = profile.content.get("rerun-incomplete") is True
         return [machine.check_locks(folder, runs), machine.check_incomplete(folder, runs, rerun)]
 
     return [
         lambda: check_configuration(configured),
-        of_locks,
+        check_locks,
         lambda: machine.check_writing([folder / name for name in (*WRITTEN, store)]),
         lambda: machine.check_flock(folder / "results"),
         lambda: machine.check_file_system(
@@ -216,6 +222,6 @@ def _folder_checks(folder: Path, profile: profiles.Profile, configured: Configur
         ),
         lambda: machine.check_room("disk", folder),
         machine.check_temporary_folder,
-        lambda: check_archives(archive_addresses(configured.samples)),
-        lambda: check_loopback(configured.samples),
+        lambda: check_archives(archive_addresses(configured.rows)),
+        lambda: check_loopback(configured.rows),
     ]

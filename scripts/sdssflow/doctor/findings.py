@@ -1,6 +1,6 @@
-"""What a check asks of other programs, what it found, and the table of it.
+"""Running other programs, the finding of a check, and the table of findings.
 
-Needs the standard library alone: see `__main__`.
+Needs only the standard library: see `__main__`.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ import shutil
 import signal
 import subprocess
 from dataclasses import asdict, dataclass
-from typing import Mapping, Sequence  # noqa: UP035 - an old Python has to get as far as its fault
+from typing import Mapping, Sequence  # noqa: UP035 - an old Python has to get as far as the check
 
 INSTALL = "make installs them (or: pip install --constraint requirements.lock --editable .)"
-SECONDS = 60.0  # on a busy machine even `true` may take some; only what hangs is to be given up
+SECONDS = 60.0  # even `true` may take seconds on a busy machine; only programs that hang time out
 OK, WARNING, FAULT, NOT_NEEDED = "ok", "warning", "fault", "not needed"
 STATES = (OK, NOT_NEEDED, WARNING, FAULT)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a program said, or in one line why there is no good answer."""
+    """The output of a program, or one line on why it failed."""
 
     out: str = ""
     trouble: str = ""
 
     @property
     def good(self) -> bool:
-        """Whether the program was found, ended in time and ended well."""
+        """Whether the program was found and succeeded in time."""
         return not self.trouble
 
 
@@ -37,9 +37,9 @@ def ask(
     seconds: float | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Answer:
-    """Run a program and everything it starts, for a limited time (`SECONDS` if None).
+    """Run a program with a time limit (`SECONDS` if None).
 
-    Then it is killed, with its children: one that keeps the pipe open must not hold us.
+    After that it is killed together with its children, which could keep the pipe open.
     """
     name, seconds = arguments[0], SECONDS if seconds is None else seconds
     program = shutil.which(name)
@@ -68,14 +68,14 @@ def ask(
             raise
     if process.returncode == 0:
         return Answer(out)
-    said = [line.strip() for line in (err or out).splitlines() if line.strip()]
-    why = said[-1] if said else f"exit status {process.returncode}"
+    lines = [line.strip() for line in (err or out).splitlines() if line.strip()]
+    why = lines[-1] if lines else f"exit status {process.returncode}"
     return Answer(out, why if why.startswith(name) or "/" in name else f"{name}: {why}")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One row of the doctor's table: what was looked at and found, and what to do, if anything."""
+    """One row of the doctor's table: what was checked and found, and what to do, if anything."""
 
     check: str
     state: str  # a fault stops a run, a warning may
@@ -84,7 +84,7 @@ class Finding:
 
 
 def listed(words: Sequence[str], most: int = 5, between: str = ", ") -> str:
-    """Return words as one text, the rest of a long list as a count.
+    """Return words as one text, with the rest of a long list as a count.
 
     >>> listed(["a", "b", "c"], most=2)
     'a, b and 1 more'
@@ -105,7 +105,7 @@ def as_table(findings: Sequence[Finding], width: int = 120) -> str:
     rows = [(row.check, row.state, row.found, row.advice) for row in findings]
     try:
         from tabulate import tabulate
-    except ImportError:  # packages are missing, which is one of the rows
+    except ImportError:  # the missing packages are one of the rows
         return "\n".join([": ".join(filter(None, row)) for row in rows] + [_summary(findings)])
     rest = max(width, 60) - max(len(row[0]) for row in rows) - max(map(len, STATES)) - 6
     last = min(max([len("what to do"), *(len(row[3]) for row in rows)]), rest // 2)
@@ -114,7 +114,7 @@ def as_table(findings: Sequence[Finding], width: int = 120) -> str:
         ("check", "state", "found", "what to do"),
         maxcolwidths=[None, None, rest - last, last],
         disable_numparse=True,
-        break_on_hyphens=False,  # keys are copied from here
+        break_on_hyphens=False,  # so that users can copy keys
     )
     return f"{table}\n{_summary(findings)}"
 
@@ -125,4 +125,4 @@ def _summary(findings: Sequence[Finding]) -> str:
         for state in (FAULT, WARNING)
         if (count := sum(finding.state == state for finding in findings))
     ]
-    return f"{' and '.join(counts)}." if counts else "Nothing stands in the way of a run."
+    return f"{' and '.join(counts)}." if counts else "No obstacle to a run was found."

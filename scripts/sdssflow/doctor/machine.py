@@ -1,4 +1,4 @@
-"""GPUs of this machine, file systems that a run writes to, and locks that an earlier run left."""
+"""GPUs of this machine, file systems that a run writes to, and locks left by earlier runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ import json, torch
 names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
 print(json.dumps({"version": torch.__version__, "built_for": torch.version.cuda, "seen": names}))
 """
-LITTLE, TOO_LITTLE = 5e9, 1e9  # bytes; a run of three small samples leaves 0.01 GB behind
+LITTLE, TOO_LITTLE = 5e9, 1e9  # bytes; a run of three small samples writes 0.01 GB
 FEW_INODES = 10_000
 NETWORKED = ("nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "beegfs", "ceph", "glusterfs",
              "fuse.glusterfs", "fuse.sshfs", "panfs", "orangefs", "afs", "wekafs")  # fmt: skip
@@ -38,66 +38,60 @@ with open(sys.argv[1]) as stream:
         sys.exit()
 sys.exit("two processes hold an exclusive lock of one file")
 """
-NAMES = {"snakemake", "sdssflow.running.snakemake"}  # of Snakemake on a command line
+NAMES = {"snakemake", "sdssflow.running.snakemake"}  # on the command line of Snakemake
 UNLOCK = "then snakemake --unlock"
 
 
 @dataclass(frozen=True)
 class Devices:
-    """GPUs as torch and as the driver see them."""
+    """GPUs as seen by torch and by the driver."""
 
     version: str = ""  # of torch
-    built_for: str | None = None  # its CUDA version; None of a build for CPUs alone
-    seen: Sequence[str] = ()  # names that torch has
-    driver: Sequence[str] = ()  # names that nvidia-smi has, whatever CUDA_VISIBLE_DEVICES says
-    visible: str | None = None  # CUDA_VISIBLE_DEVICES, if it is set
-    trouble: str = ""  # why torch can't be asked, if it can't
+    built_for: str | None = None  # its CUDA version; None for a CPU-only build
+    seen: Sequence[str] = ()  # names according to torch
+    driver: Sequence[str] = ()  # names according to nvidia-smi, which ignores CUDA_VISIBLE_DEVICES
+    visible: str | None = None  # CUDA_VISIBLE_DEVICES, if set
+    trouble: str = ""  # why torch could not be queried
 
 
 def find_devices(python: str = sys.executable) -> Devices:
-    """Ask torch, in a process of its own, and nvidia-smi.
-
-    A broken driver may hang or crash whoever loads it.
-    """
+    """Query torch, in a separate process, because a broken driver may hang it, and nvidia-smi."""
     smi = ask(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"])
     names = [line.strip() for line in smi.out.splitlines() if line.strip()]
     driver, visible = names if smi.good else [], os.environ.get("CUDA_VISIBLE_DEVICES")
     answer = ask([python, "-c", _TORCH], SECONDS)
-    said = json.loads(answer.out.splitlines()[-1]) if answer.good else {"trouble": answer.trouble}
-    return Devices(driver=driver, visible=visible, **said)
+    found = json.loads(answer.out.splitlines()[-1]) if answer.good else {"trouble": answer.trouble}
+    return Devices(driver=driver, visible=visible, **found)
 
 
 def check_gpus(devices: Devices, asking: Sequence[Demand], executor: str) -> Finding:
-    """Check that the GPUs here are those that the rules which would use one count on.
-
-    Elsewhere than on this machine SLURM knows what there is.
-    """
+    """Check that this machine has the GPUs that rules request; compute nodes are left to SLURM."""
     if devices.trouble:
-        found = f"torch can't be asked: {devices.trouble}"
-        advice = "if torch is installed, see what nvidia-smi says: a driver may be broken"
+        found = f"torch can't be queried: {devices.trouble}"
+        advice = "if torch is installed, run nvidia-smi: a driver may be broken"
         return Finding("gpu", FAULT, found, advice)
     found, here = _description(devices), len(devices.seen)
-    rules = listed(list(dict.fromkeys(asked.rule for asked in asking)))
+    rules = listed(list(dict.fromkeys(demand.rule for demand in asking)))
     if executor != "local":
         note = f"; {rules} use those of compute nodes" if asking else ""
         return Finding("gpu", OK, f"here: {found}{note}")
-    most = max((asked.gpu for asked in asking), default=0)
+    most = max((demand.gpu for demand in asking), default=0)
     if most > here:
-        if all(asked.without_gpu == "cpu" for asked in asking):
-            return Finding("gpu", OK, f"{found}; {rules} run on the CPU, as the profile lets them")
-        found += f"; the profile lets {rules} ask for {most}"
+        if all(demand.without_gpu == "cpu" for demand in asking):
+            return Finding("gpu", OK, f"{found}; {rules} run on the CPU, as the profile allows")
+        found += f"; with this profile {rules} request {most}"
         otherwise = "--workflow-profile profiles/default, which trains on the CPU"
         return Finding("gpu", FAULT, found, _remedy(devices, otherwise))
     if devices.driver and not here:
-        return Finding("gpu", WARNING, found, _remedy(devices, "none is asked for: no matter"))
+        return Finding("gpu", WARNING, found, _remedy(devices, "ignore this: none is requested"))
     if here and not asking:
-        found += "; not used under this profile"
+        found += "; not used with this profile"
         return Finding("gpu", OK, found, "profiles/gpu trains on it")
     return Finding("gpu", OK, found)
 
 
 def _description(devices: Devices) -> str:
-    built = f"CUDA {devices.built_for}" if devices.built_for else "CPUs alone"
+    built = f"CUDA {devices.built_for}" if devices.built_for else "CPU only"
     seen = listed(devices.seen) if devices.seen else "no GPU"
     text = f"torch {devices.version.split('+')[0]} (built for {built}) sees {seen}"
     if devices.driver != devices.seen:
@@ -108,7 +102,7 @@ def _description(devices: Devices) -> str:
 
 
 def _remedy(devices: Devices, otherwise: str) -> str:
-    """Return what makes torch see a GPU that the driver has."""
+    """Return how to make torch see a GPU that the driver has."""
     if not devices.driver:
         return otherwise
     if not devices.built_for:
@@ -119,15 +113,15 @@ def _remedy(devices: Devices, otherwise: str) -> str:
 
 
 def existing(folder: Path) -> Path:
-    """Return the folder, or the nearest one above it that is there."""
+    """Return the folder, or the nearest existing one above it."""
     return next(place for place in (folder, *folder.absolute().parents) if place.exists())
 
 
 def check_room(check: str, folder: Path) -> Finding:
-    """Check for free bytes and free inodes on the file system of a folder that may come to be."""
+    """Check free bytes and inodes on the file system of a folder, which need not exist yet."""
     status = os.statvfs(existing(folder))
     free = status.f_bavail * status.f_frsize
-    inodes = status.f_favail if status.f_files else float("inf")  # some don't count them
+    inodes = status.f_favail if status.f_files else float("inf")  # not all file systems count them
     found = f"{folder}: {free / 1e9:.1f} GB free"
     if inodes < 10 * FEW_INODES:
         found += f", {inodes} files"
@@ -140,19 +134,19 @@ def check_room(check: str, folder: Path) -> Finding:
 
 
 def check_temporary_folder() -> Finding:
-    """Check the room for temporary files of jobs; a TMPDIR that is none Python silently ignores."""
+    """Check the space for temporary files; Python silently ignores a TMPDIR that does not exist."""
     folder = Path(os.environ.get("TMPDIR") or tempfile.gettempdir())
     if folder.is_dir():
         return check_room("temporary disk", folder)
-    found = f"TMPDIR={folder} is no folder"
-    return Finding("temporary disk", FAULT, found, "make it, or unset TMPDIR")
+    found = f"TMPDIR={folder} is not a folder"
+    return Finding("temporary disk", FAULT, found, "create it, or unset TMPDIR")
 
 
 def file_system_type(folder: Path) -> str:
-    """Return the type of the file system of a folder that need not be there yet."""
+    """Return the type of the file system of a folder, which need not exist yet."""
     place = existing(folder).resolve()
     found, longest = "unknown", -1
-    for mount in psutil.disk_partitions(all=True):  # of two at one place the later one counts
+    for mount in psutil.disk_partitions(all=True):  # of two at one place the later one is visible
         point = Path(mount.mountpoint)
         if place.is_relative_to(point) and len(point.parts) >= longest:
             found, longest = mount.fstype, len(point.parts)
@@ -160,10 +154,10 @@ def file_system_type(folder: Path) -> str:
 
 
 def check_file_system(kind: str, latency: int, executor: str) -> Finding:
-    """Check that Snakemake waits for a slow file system, where other machines write to it."""
+    """Check that Snakemake waits long enough for a network file system that other nodes write."""
     check, local = "file system", executor == "local"
     if kind not in NETWORKED:
-        return Finding(check, OK, kind + ("" if local else "; compute nodes have to see it too"))
+        return Finding(check, OK, kind + ("" if local else "; compute nodes must see it too"))
     found = f"{kind}, over a network; latency-wait is {latency} s"
     if not local and latency < LATENCY:
         found += ": outputs of other nodes may appear later than that"
@@ -173,7 +167,7 @@ def check_file_system(kind: str, latency: int, executor: str) -> Finding:
 
 
 def check_writing(folders: Iterable[Path]) -> Finding:
-    """Write and remove a file in each folder, or where it will be made."""
+    """Write and remove a file in each folder, or where it will be created."""
     wrong, shown = [], []
     for folder in folders:
         inside = folder.is_relative_to(Path.cwd())
@@ -186,7 +180,7 @@ def check_writing(folders: Iterable[Path]) -> Finding:
         except OSError as error:
             wrong.append(f"{folder}: {error.strerror}")
     if wrong:
-        advice = "let yourself write there, or run in another folder (snakemake --directory)"
+        advice = "get write permission, or run in another folder (snakemake --directory)"
         return Finding("writing", FAULT, listed(wrong), advice)
     return Finding("writing", OK, f"{listed(shown)} can be written")
 
@@ -194,8 +188,8 @@ def check_writing(folders: Iterable[Path]) -> Finding:
 def check_flock(folder: Path) -> Finding:
     """Check that one process sees the lock of another on a file in `folder`.
 
-    Every output is written under a lock (`sdssflow.files`). Two processes, because some file
-    systems show a lock to other processes only.
+    Every output is written under a lock (`sdssflow.files`). Some file systems enforce locks only
+    between processes, so the check uses two.
     """
     check = "file locks"
     try:
@@ -218,9 +212,9 @@ def check_flock(folder: Path) -> Finding:
 class Runs:
     """Snakemake processes of this machine."""
 
-    here: tuple[int, ...] = ()  # numbers of those that work in this folder
-    orphans: tuple[int, ...] = ()  # of jobs that work in this folder, as a killed run leaves them
-    unknown: int = 0  # how many are somebody else's, whose folder can't be seen
+    here: tuple[int, ...] = ()  # ids of those that work in this folder
+    orphans: tuple[int, ...] = ()  # ids of jobs in this folder whose run was killed
+    unknown: int = 0  # number of those of other users, whose folder can't be seen
 
 
 def snakemake_runs(folder: Path) -> Runs:
@@ -233,7 +227,7 @@ def snakemake_runs(folder: Path) -> Runs:
         program = [Path(word).name for word in command[:6]] or [""]
         is_job = any("/.snakemake/scripts/" in word for word in command[:6])
         is_run = program[0].startswith(("python", "snakemake")) and NAMES & {*program}
-        if not is_job and (not is_run or "--mode" in command):  # a Snakemake that runs one job
+        if not is_job and (not is_run or "--mode" in command):  # --mode: it runs a single job
             continue
         if not place:
             unknown += not is_job
@@ -243,42 +237,42 @@ def snakemake_runs(folder: Path) -> Runs:
 
 
 def check_locks(folder: Path, runs: Runs, now: float | None = None) -> Finding:
-    """Check whether Snakemake's lock lies on the working directory, and whether its owner lives."""
+    """Check whether the working directory is locked, and whether the run that locked it lives."""
     locks = sorted((folder / ".snakemake/locks").glob("*.lock"))
     if not locks:
         return Finding("locks", OK, "none")
     oldest = min(locks, key=lambda path: path.stat().st_mtime)
     found = f"locked by {_owner(oldest)} {_age((now or time.time()) - oldest.stat().st_mtime)} ago"
     if runs.here:
-        found += f"; a run is alive: process {listed(list(map(str, runs.here)))}"
-        advice = "wait for it, or stop it with Ctrl-C; never unlock under a run"
+        found += f"; that run is alive: process {listed(list(map(str, runs.here)))}"
+        advice = "wait for it, or stop it with Ctrl-C; never unlock during a run"
         return Finding("locks", WARNING, found, advice)
     return Finding("locks", FAULT, *_left_behind(folder, runs, found))
 
 
 def _left_behind(folder: Path, runs: Runs, found: str) -> tuple[str, str]:
-    """Return what is known of a lock without a run (its jobs may live), and what to do."""
+    """Return what is known of a lock without a live run, and what to do."""
     if runs.orphans:
-        numbers = [str(number) for number in runs.orphans]
+        ids = [str(number) for number in runs.orphans]
         return (
-            f"{found}; its run was killed, but its jobs still write: process {listed(numbers)}",
-            f"wait for them, or kill {' '.join(numbers)}; {UNLOCK}",
+            f"{found}; its run was killed, but its jobs still write: process {listed(ids)}",
+            f"wait for them, or kill {' '.join(ids)}; {UNLOCK}",
         )
     run = last_run(folder)
     if run is not None and run.alive() is None:
         return (
             f"{found}; the last run began on {run.host} (process {run.pid}), which can't be seen "
             "from here",
-            "look there whether it lives; if it doesn't: make cluster there adopts or cancels its "
+            "check there whether it is alive; if not, make cluster there adopts or cancels its "
             f"jobs, {UNLOCK}",
         )
-    found += "; no Snakemake works here on this machine"
+    found += "; no Snakemake of this machine runs in this folder"
     if runs.unknown:
-        found += f" ({runs.unknown} of other users: their folders can't be seen)"
+        found += f" ({runs.unknown} of other users in unknown folders)"
     try:
         left = jobs_of(folder) if available() else []
     except QueueError as error:
-        found += f"; whether SLURM still has jobs of it is not known ({error})"
+        found += f"; whether SLURM still has jobs of it is unknown ({error})"
         left = []
     if left:
         by_hand = " ".join(job.jobid for job in left)
@@ -288,8 +282,8 @@ def _left_behind(folder: Path, runs: Runs, found: str) -> tuple[str, str]:
         )
     return (
         found,
-        "if no run lives on another machine either: make cluster adopts or cancels what a killed "
-        f"run left on a cluster; {UNLOCK}",
+        "if no run is alive on another machine either, make cluster adopts or cancels the jobs "
+        f"that a killed run left on a cluster; {UNLOCK}",
     )
 
 
@@ -308,11 +302,11 @@ def _age(seconds: float) -> str:
 
 
 def check_incomplete(folder: Path, runs: Runs, rerun_incomplete: bool) -> Finding:
-    """Check for outputs of jobs that never ended, by the marks that Snakemake keeps.
+    """Check for outputs of jobs that never finished, which Snakemake marks.
 
-    The profile may let Snakemake make them again; else it refuses to start.
+    It refuses to start unless the profile lets it make them again.
     """
-    check = "half-made outputs"
+    check = "incomplete outputs"
     marks = (folder / ".snakemake/incomplete").rglob("*")
     count = sum(path.is_file() and path.name != "migration_underway" for path in marks)
     if not count:
@@ -321,5 +315,5 @@ def check_incomplete(folder: Path, runs: Runs, rerun_incomplete: bool) -> Findin
         return Finding(check, OK, f"{count}; a run is making them")
     if rerun_incomplete:
         return Finding(check, OK, f"{count}; the next run makes them again")
-    found = f"{count}; Snakemake names them and stops at those that are there"
+    found = f"{count}; Snakemake lists those that exist and stops"
     return Finding(check, WARNING, found, "write `rerun-incomplete: true` in the profile")

@@ -1,4 +1,4 @@
-"""A profile of Snakemake, what Snakemake says of it, and the line of each key."""
+"""Snakemake profiles: their keys with lines, and what Snakemake reports on them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import yaml
 from sdssflow.doctor.findings import FAULT, INSTALL, OK, WARNING, Finding, ask, listed
 from sdssflow.project import LIBRARY
 
-SECONDS = 300.0  # the slurm plugin may wait 2 x 10 s for scontrol, and the machine be busy
+SECONDS = 300.0  # the slurm plugin may wait 2 x 10 s for scontrol, on a busy machine
 PLACEHOLDER = re.compile(r"<[^<>\s][^<>]*>")
 BY_RULE = ("set-resources", "set-threads", "set-resource-scopes", "groups")
 
@@ -28,21 +28,21 @@ class ProfileError(ValueError):
 
 @dataclass(frozen=True)
 class Profile:
-    """The keys of a profile.yaml and where they stand."""
+    """The keys of a profile.yaml and their lines."""
 
     path: Path
     content: dict[str, Any] = field(default_factory=dict)
-    lines: dict[tuple[str, ...], int] = field(default_factory=dict)  # from 1; by the way to keys
-    repeated: tuple[str, ...] = ()  # keys that stand twice, with their lines: the last one holds
+    lines: dict[tuple[str, ...], int] = field(default_factory=dict)  # from 1; by path of keys
+    repeated: tuple[str, ...] = ()  # keys given twice, with their lines: the last one is used
     placeholders: tuple[str, ...] = ()  # values like ``<your-partition>``, with their lines
 
     @property
     def executor(self) -> str:
-        """Who runs the jobs; Snakemake's default is this machine."""
+        """What runs the jobs; Snakemake's default is this machine."""
         return str(self.content.get("executor", "local"))
 
     def number(self, key: str, default: int) -> int:
-        """Return a whole number of the profile; the default if it is none."""
+        """Return an integer of the profile; the default if it is not an integer."""
         try:
             return int(self.content.get(key, default))
         except (TypeError, ValueError):
@@ -54,7 +54,7 @@ class Profile:
         return value if isinstance(value, dict) else {}
 
     def place(self, *keys: str) -> str:
-        """Return ``profile.yaml:12`` of a key, or the file alone."""
+        """Return ``profile.yaml:12`` for a key, or the file alone."""
         line = self.lines.get(keys)
         return f"{self.path}:{line}" if line else str(self.path)
 
@@ -79,7 +79,7 @@ def find_profile(name: str, folders: Iterable[Path]) -> Path:
 
 
 def load_profile(path: Path) -> Profile:
-    """Read a profile; ProfileError if it is not readable, not YAML or no mapping."""
+    """Read a profile; ProfileError if it can't be read, or is not a YAML mapping."""
     try:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -95,10 +95,10 @@ def load_profile(path: Path) -> Profile:
         raise ProfileError(f"{path}: expected a mapping of keys, found {type(content).__name__}")
     lines: dict[tuple[str, ...], int] = {}
     repeated = []
-    for way, line in _keys(root):
-        if way in lines:
-            repeated.append(f"{'.'.join(way)} (lines {lines[way]} and {line})")
-        lines[way] = line
+    for keys, line in _keys(root):
+        if keys in lines:
+            repeated.append(f"{'.'.join(keys)} (lines {lines[keys]} and {line})")
+        lines[keys] = line
     placeholders = tuple(
         f"line {token.start_mark.line + 1}: {found}"
         for token in yaml.scan(text, Loader=yaml.SafeLoader)
@@ -110,43 +110,43 @@ def load_profile(path: Path) -> Profile:
     return Profile(path, content, lines, tuple(repeated), placeholders)
 
 
-def _keys(node: yaml.Node, way: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], int]]:
+def _keys(node: yaml.Node, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], int]]:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            inner = (*way, str(key.value))
+            inner = (*above, str(key.value))
             yield inner, key.start_mark.line + 1
             yield from _keys(value, inner)
 
 
 @dataclass(frozen=True)
 class Demand:
-    """What one attempt of a rule's jobs asks for, as Snakemake makes it of rule and profile."""
+    """The resources of one attempt of a rule's jobs, by rule and profile."""
 
     rule: str
     attempt: int = 1
     gpu: int = 0
-    without_gpu: str = ""  # the rule's word for what to do on a machine without GPU
+    without_gpu: str = ""  # what to do on a machine without GPU: stop or cpu
     sbatch: Sequence[str] = ()  # the command that submits it, if SLURM is the executor
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Snakemake as it is installed, and what it says of a profile and of the rules."""
+    """The installed Snakemake, and what it reports on a profile and the rules."""
 
     version: str = ""
-    keys: Sequence[str] = ()  # that a profile may have, those of the plugins included
+    keys: Sequence[str] = ()  # that a profile may have, including those of plugins
     executors: Sequence[str] = ()  # its own and those of plugins
-    imports_torch: bool = False  # a plugin does, which would slow the start of every job
-    complaint: str = ""  # what it says of the profile if it doesn't take it
+    imports_torch: bool = False  # whether a plugin does, which would delay every job
+    complaint: str = ""  # its error message if it refuses the profile
     rules: Sequence[str] = ()  # all of them; empty if the Snakefile can't be read
     demands: Sequence[Demand] = ()  # first and last attempt of each rule that has jobs
-    trouble: str = ""  # why Snakemake can't be asked, if it can't
+    trouble: str = ""  # why Snakemake could not be queried
 
 
 def ask_snakemake(
     snakefile: Path, profile: Path | None = None, configfiles: Iterable[Path] = ()
 ) -> Answers:
-    """Ask the Snakemake of this interpreter, in a process of its own."""
+    """Query the Snakemake of this interpreter, in a separate process."""
     words = [snakefile, profile or "", *configfiles]
     program = [sys.executable, "-m", "sdssflow.doctor.snakemake_side", *map(str, words)]
     paths = [str(LIBRARY), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -165,22 +165,22 @@ def check_snakemake(answers: Answers, executor: str) -> Finding:
         return Finding(check, FAULT, f"can't be imported: {answers.trouble}", INSTALL)
     found = f"Snakemake {answers.version}; executors: {listed(answers.executors, most=8)}"
     if executor not in answers.executors:
-        found += f"; the profile asks for {executor!r}"
+        found += f"; the profile needs {executor!r}"
         plugin = f"snakemake-executor-plugin-{executor}"
-        advice = f"pip install {plugin} (slurm's: make .venv/.cluster), or another executor there"
+        advice = f"pip install {plugin} (slurm: make .venv/.cluster), or set another executor"
         return Finding(check, FAULT, found, advice)
     if answers.imports_torch:
-        found += "; a plugin imports torch, so each job starts late"
+        found += "; a plugin imports torch, which delays each job"
         advice = "uninstall the plugin of Snakemake that is not in requirements.lock"
         return Finding(check, WARNING, found, advice)
     return Finding(check, OK, found)
 
 
 def check_keys(profile: Profile, answers: Answers) -> Finding:
-    """Check that Snakemake knows each key of the profile and takes the values."""
+    """Check that Snakemake knows each key of the profile and accepts the values."""
     path = profile.path
     if answers.trouble:
-        return Finding("profile", WARNING, f"{path}: Snakemake can't be asked about it")
+        return Finding("profile", WARNING, f"{path}: not checked, Snakemake can't be imported")
     known = {*answers.keys}
     unknown = [key for key in map(str, profile.content)
                if key.lstrip("-") not in known and not key.startswith("__")]  # fmt: skip
@@ -189,11 +189,11 @@ def check_keys(profile: Profile, answers: Answers) -> Finding:
         advice = "; ".join(_instead(key, known) for key in unknown)
         return Finding("profile", FAULT, f"{path}: unknown {shown}", advice)
     if answers.complaint:
-        said = f"{path}: Snakemake refuses it: {answers.complaint}"
-        return Finding("profile", FAULT, said, "correct that value")
+        found = f"{path}: Snakemake refuses it: {answers.complaint}"
+        return Finding("profile", FAULT, found, "correct that value")
     if profile.repeated:
-        found = f"{path}: twice: {listed(profile.repeated)}; the last one holds"
-        return Finding("profile", WARNING, found, "leave one of them")
+        found = f"{path}: given twice: {listed(profile.repeated)}; the last one is used"
+        return Finding("profile", WARNING, found, "keep one of them")
     found = f"{path}: {len(profile.content)} keys, executor {profile.executor}"
     return Finding("profile", OK, found)
 
@@ -204,7 +204,7 @@ def _instead(key: str, known: Iterable[str]) -> str:
 
 
 def check_rule_names(profile: Profile, rules: Sequence[str]) -> Finding:
-    """Check that each rule the profile names is one: Snakemake passes over the others."""
+    """Check that each rule in the profile exists: Snakemake ignores unknown ones."""
     check = "rules of the profile"
     if not rules:
         return Finding(check, WARNING, "Snakemake can't read the rules", "see snakemake --lint")
@@ -221,15 +221,15 @@ def check_rule_names(profile: Profile, rules: Sequence[str]) -> Finding:
     if lost:
         shown = listed([profile.named("group-components", name) for name in lost])
         advice = "; ".join(_instead(name, groups) for name in lost)
-        return Finding(check, FAULT, f"{profile.path}: of no group: {shown}", advice)
+        return Finding(check, FAULT, f"{profile.path}: no such group: {shown}", advice)
     count = len({rule for _, rule in named} | arrays - {"", "all"})
     return Finding(check, OK, f"{count} named, all of them rules" if count else "none named")
 
 
 def check_site(profile: Profile) -> Finding:
-    """Check that the values that only the site can know are filled in."""
+    """Check that the values that depend on the site are filled in."""
     if not profile.placeholders:
         return Finding("site", OK, "nothing left to fill in")
     found = f"{profile.path}: not filled in: {listed(profile.placeholders)}"
-    advice = "write what your cluster calls it (sinfo lists partitions), or remove the line"
+    advice = "write the name on your cluster (sinfo lists partitions), or remove the line"
     return Finding("site", FAULT, found, advice)

@@ -1,4 +1,4 @@
-"""SLURM as seen from here: its programs, controller and accounting, and whether it takes jobs."""
+"""SLURM as seen from here: its programs, controller and accounting, and whether it accepts jobs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def check_programs() -> Finding:
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing:
         advice = (
-            "start on a login node of the cluster (there may be a module to load), or use "
+            "start on a login node of the cluster (perhaps after loading a module), or use "
             "profiles/default on this machine"
         )
         return Finding("slurm programs", FAULT, f"no {', '.join(missing)} on PATH", advice)
@@ -29,31 +29,31 @@ def check_programs() -> Finding:
 
 
 def check_controller() -> Finding:
-    """Check that the controller answers, not only that its programs are there."""
+    """Check that the controller answers."""
     check, advice = "slurm controller", "ask the cluster's operators"
     ping = ask(["scontrol", "ping"])
-    said = " ".join(ping.out.split())
-    if not ping.good or not re.search(r"\bUP\b", said):
-        advice += "; on a node of your own, start munged and slurmctld, or set SLURM_CONF"
-        return Finding(check, FAULT, ping.trouble or said, advice)
+    state = " ".join(ping.out.split())
+    if not ping.good or not re.search(r"\bUP\b", state):
+        advice += "; on your own node, start munged and slurmctld, or set SLURM_CONF"
+        return Finding(check, FAULT, ping.trouble or state, advice)
     nodes = ask(["sinfo", "--noheader", "--format=%D"])
     if not nodes.good:
         return Finding(check, FAULT, nodes.trouble, advice)
-    return Finding(check, OK, said)
+    return Finding(check, OK, state)
 
 
 def check_jobs(demands: Sequence[Demand], profile: Profile) -> Finding:
-    """Check that SLURM would take the jobs, by ``sbatch --test-only``: nothing is submitted.
+    """Check that SLURM would accept the jobs, by ``sbatch --test-only``: nothing is submitted.
 
-    Jobs that ask for the same are tried once. A first attempt that SLURM refuses is a fault; a
-    last one (memory and time grow with `retries`) a warning. The demands of rules that go by the
-    size of their input are those of an empty one, and jobs of a group are not tried.
+    Jobs with equal resources are tried once. A refused first attempt is a fault; a refused last one
+    (memory and time grow with `retries`) a warning. Resources that depend on the size of the input
+    are those of an empty one, and group jobs are not tried.
     """
     check = "slurm jobs"
     asking = listed(list(dict.fromkeys(demand.rule for demand in demands if demand.gpu)))
     if profile.section("resources").get("gpu") == 0 and asking:
         place = profile.place("resources", "gpu")
-        found = f"{place}: no GPU is asked of SLURM, but jobs of {asking} still expect one"
+        found = f"{place}: SLURM gives no GPU, but jobs of {asking} still expect one"
         advice = "remove that line; write `gpu: 0` for these rules under set-resources"
         return Finding(check, FAULT, found, advice)
     tried: dict[tuple[str, ...], str] = {}
@@ -62,13 +62,13 @@ def check_jobs(demands: Sequence[Demand], profile: Profile) -> Finding:
         command = tuple(demand.sbatch)
         if command not in tried:
             tried[command] = ask([*command, "--test-only", "--wrap=true"]).trouble
-        if tried[command]:  # with the options that decide where it fits
+        if tried[command]:  # shown with the options that decide where it fits
             pattern = r"(?:-[pAtC]|--(?:mem|gpus|qos|cpus-per-\w+))[ =]\S+"
             shown = f"{tried[command]} ({' '.join(re.findall(pattern, ' '.join(command)))})"
             refused.setdefault((demand.attempt, shown), []).append(demand.rule)
     if not refused:
         gpus = f"; with GPUs: {asking}" if asking else ""
-        return Finding(check, OK, f"sbatch takes those of all rules ({len(tried)} kinds{gpus})")
+        return Finding(check, OK, f"sbatch accepts those of all rules ({len(tried)} kinds{gpus})")
     first = min(attempt for attempt, _ in refused)
     problems = [
         f"{listed(rules)}{f', attempt {attempt}' if attempt > 1 else ''}: {why}"
@@ -76,14 +76,14 @@ def check_jobs(demands: Sequence[Demand], profile: Profile) -> Finding:
         if attempt == first
     ]
     advice = (
-        f"ask for less, or for another slurm_partition, under default-resources or set-resources "
+        f"request less, or another slurm_partition, under default-resources or set-resources "
         f"in {profile.path} (sinfo lists partitions; `gpu: 0` trains on the CPU)"
     )
     return Finding(check, FAULT if first == 1 else WARNING, listed(problems, 2, "; "), advice)
 
 
 def min_job_age() -> int | None:
-    """Return for how many seconds SLURM remembers an ended job; None if it doesn't say."""
+    """Return for how many seconds SLURM remembers an ended job; None if unknown."""
     answer = ask(["scontrol", "show", "config"])
     match = re.search(r"^MinJobAge\s*=\s*(\d+)\s*(h|min)?", answer.out, re.MULTILINE)
     if not answer.good or not match:
@@ -92,11 +92,11 @@ def min_job_age() -> int | None:
 
 
 def check_accounting(profile: Profile) -> Finding:
-    """Check that Snakemake can learn how its jobs end.
+    """Check that Snakemake can find out how its jobs end.
 
-    The executor asks `sacct` where that is on the PATH, even on a cluster that keeps no accounts;
-    with `squeue` in the profile, it still takes `sacct` if SLURM forgets ended jobs before it has
-    asked three times. So this repeats its choice, and then asks as it would.
+    The executor uses `sacct` if it is on the PATH, even on a cluster without accounting; with
+    `squeue` in the profile, it still uses `sacct` if SLURM forgets ended jobs before three status
+    checks. This repeats its choice, and then its query.
     """
     check = "slurm accounting"
     wanted = str(profile.content.get(STATUS, "")) or None
@@ -108,8 +108,7 @@ def check_accounting(profile: Profile) -> Finding:
     short = f"MinJobAge is {age} s, less than 3 x {INITIAL} ({initial})"
     if age is None:
         short = "MinJobAge is unknown"
-        line = "find out MinJobAge (scontrol show config): it has to be 3 x the seconds of the " \
-               f"line {INITIAL} at least"  # fmt: skip
+        line = f"find out MinJobAge (scontrol show config): it must be at least 3 x {INITIAL}"
     elif age < 3:
         line = "ask the operators for a MinJobAge of 60 s or more, or for slurmdbd"
     else:

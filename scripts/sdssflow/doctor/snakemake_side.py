@@ -1,9 +1,9 @@
-"""What Snakemake itself says of a profile and of the rules: a process of its own, JSON on stdout.
+"""What Snakemake itself reports on a profile and the rules: a separate process, JSON on stdout.
 
     python -m sdssflow.doctor.snakemake_side SNAKEFILE [PROFILE [CONFIGFILE ...]]
 
-A plugin that can't be imported, or one that waits for SLURM while its help is put together, then
-costs a row of the table and not the doctor. Nothing is written in the working directory.
+Thus a plugin that can't be imported, or that waits for SLURM while it assembles its help, costs
+only one row of the table. Nothing is written in the working directory.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BY_INPUT = frozenset({"mem", "mem_mb", "mem_mib", "disk_mb", "runtime"})
 
 
 def main(snakefile: str, profile: str = "", *configfiles: str) -> dict[str, Any]:
-    """Ask Snakemake; see `sdssflow.doctor.profiles.Answers` for what is answered."""
+    """Query Snakemake; see `sdssflow.doctor.profiles.Answers` for the result."""
     parser = get_argument_parser()
     actions = parser._actions
     answers: dict[str, Any] = {
@@ -45,21 +45,21 @@ def main(snakefile: str, profile: str = "", *configfiles: str) -> dict[str, Any]
         "executors": sorted(next(a.choices for a in actions if a.dest == "executor")),
         "imports_torch": "torch" in sys.modules,
     }
-    said = io.StringIO()
+    stderr = io.StringIO()
     options = ["--snakefile", snakefile, "--list-rules", "--quiet", "all"]
-    with contextlib.redirect_stderr(said), _copy_of_this_folder():
+    with contextlib.redirect_stderr(stderr), _copy_of_this_folder():
         try:
             parser = get_argument_parser([profile] if profile else None)
             layers = ["--configfile", *configfiles] if configfiles else []
             found = _rules(parser.parse_args([*options, *layers]), parser)
         except Refusal:
-            found = {}  # a mistake in the configuration or a file that is missing has its own row
-        except SystemExit:  # argparse says why after the usage
-            lines = said.getvalue().strip().splitlines() or ["it can't be read"]
+            found = {}  # mistakes in the configuration and missing files have their own rows
+        except SystemExit:  # argparse prints the reason after the usage
+            lines = stderr.getvalue().strip().splitlines() or ["it can't be read"]
             found = {"complaint": lines[-1].split("error: ", 1)[-1].strip()}
         except Exception as error:
             found = {"complaint": str(error)}
-        if not found.get("rules"):  # their names at least, which neither of both decides
+        if not found.get("rules"):  # at least their names, which depend on neither
             parser = get_argument_parser()
             with contextlib.suppress(Refusal):
                 found["rules"] = _rules(parser.parse_args(options), parser)["rules"]
@@ -68,47 +68,48 @@ def main(snakefile: str, profile: str = "", *configfiles: str) -> dict[str, Any]
 
 @contextlib.contextmanager
 def _copy_of_this_folder() -> Iterator[None]:
-    """Work in a folder with links to all that is here, but a .snakemake of its own to write in."""
+    """Work in a folder of links to everything here, with its own .snakemake to write in."""
     with tempfile.TemporaryDirectory() as folder:
         for entry in Path.cwd().iterdir():
             if entry.name != ".snakemake":
                 Path(folder, entry.name).symlink_to(entry)
-            else:  # without it results that are here would be refused
+            else:  # without it, existing results would be refused
                 Path(folder, entry.name, "metadata").mkdir(parents=True)
         with contextlib.chdir(folder):
             yield
 
 
 def _rules(args: Any, parser: Any) -> dict[str, Any]:
-    """Let Snakemake read the Snakefile as it would for ``--list-rules``, and look at the rules."""
+    """Let Snakemake read the Snakefile as for ``--list-rules``, and inspect the rules."""
     found: dict[str, Any] = {"rules": [], "demands": []}
 
-    def look(api: WorkflowApi, only_targets: bool = False) -> None:
+    def inspect(api: WorkflowApi, only_targets: bool = False) -> None:
         workflow = api._workflow
         found["rules"] = [rule.name for rule in workflow.rules]
         found["demands"] = list(_demands(workflow, args.executor, (args.retries or 0) + 1))
 
-    WorkflowApi.list_rules = look
+    WorkflowApi.list_rules = inspect
     args_to_api(args, parser)
     return found
 
 
 def _demands(workflow: Any, executor: str, attempts: int) -> Iterator[dict[str, Any]]:
-    """Yield what the first and the last attempt of each submitted rule with jobs ask for."""
+    """Yield the resources of the first and last attempt of each submitted rule that has jobs."""
     jobs: dict[str, Any] = {}
-    outputs, run, samples = (workflow.globals[name] for name in ("outputs", "RUN", "SAMPLES"))
-    for path, *_ in outputs([rule for rule in workflow.rules if rule.output], run, samples):
+    names = ("outputs", "RUN", "SAMPLES", "BUNDLES", "TARGETS", "PARTITIONS")
+    outputs, *configured = (workflow.globals[name] for name in names)
+    for path, *_ in outputs([rule for rule in workflow.rules if rule.output], *configured):
         jobs.setdefault(path.rule.name, (path.rule, path))
     for name, (rule, path) in jobs.items():
         if executor != "local" and name in workflow._localrules:
             continue
         wildcards = rule.get_wildcards(path)
         for attempt in sorted({1, attempts}):
-            asked = (wildcards, InputFiles(), attempt)
+            arguments = (wildcards, InputFiles(), attempt)
             try:
-                resources = rule.expand_resources(*asked)
-            except Exception:  # by the size of files that may not be there yet
-                resources = rule.expand_resources(*asked, skip_evaluation=BY_INPUT)
+                resources = rule.expand_resources(*arguments)
+            except Exception:  # depends on the size of files that may not exist yet
+                resources = rule.expand_resources(*arguments, skip_evaluation=BY_INPUT)
             known = {k: v for k, v in resources.items() if isinstance(v, int | str)}
             yield {
                 "rule": name,
@@ -120,13 +121,13 @@ def _demands(workflow: Any, executor: str, attempts: int) -> Iterator[dict[str, 
 
 
 def _own(rule: Any, name: str) -> int:
-    """Return a resource before a limit of the profile is put on it: the job will expect it."""
+    """Return a resource without the limits of the profile, as the job itself will see it."""
     resource = rule.resources.get(name)
     return 0 if resource is None or resource.is_evaluable() else resource.value or 0
 
 
 def _sbatch(resources: dict[str, Any]) -> list[str]:
-    """Return the command with which Snakemake's plugin would submit a job."""
+    """Return the command by which Snakemake's plugin would submit a job."""
     from snakemake_executor_plugin_slurm.submit_string import get_submit_command
     from snakemake_executor_plugin_slurm.utils import set_gres_string
 

@@ -1,9 +1,9 @@
-"""In place of Python: hand the script to the server of this folder, or be Python.
+"""Called instead of Python: hand the script to the server of this folder, or become Python.
 
-It starts with each job, so it imports next to nothing.
+It starts with each job, so it imports almost nothing.
 """
 
-import _signal  # type: ignore[import-not-found]  # the module signal, without its enumerations
+import _signal  # type: ignore[import-not-found]  # the module signal without its enumerations
 import _socket
 import array
 import json
@@ -18,16 +18,16 @@ def hand_over(address: str) -> int | None:
     files = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))
     try:
         link.connect(address)
-        # from here on the job hears of Ctrl-C, and this waits for what becomes of it
+        # from here on Ctrl-C goes to the job, and this process waits for its exit status
         _signal.signal(_signal.SIGINT, lambda number, frame: link.send(b"interrupt"))
         link.sendmsg([json.dumps(job).encode()], [files])
     except OSError:
-        return None  # the server still loads, or has gone, or the environment is too long
+        return None  # the server is still loading or gone, or the environment is too long
     try:
         status = link.recv(16)
     except OSError:
         status = b""
-    # without an answer the server is gone, and the job with it: never begin it twice
+    # without an answer the server and the job are gone; the job must not be started twice
     return None if status == b"refused" else int(status or 1)
 
 

@@ -1,7 +1,7 @@
 """Import packages, then fork for each job that a client hands over. Run by `sdssflow.preload`.
 
-A job has what its client had: arguments, folder, environment, standard input and outputs. It dies
-with its client or with this server. There is one thread: a fork copies no other.
+A job has the arguments, folder, environment, standard input and outputs of its client. It dies with
+its client or with this server. The server has a single thread, because a fork copies only one.
 """
 
 import array
@@ -26,12 +26,12 @@ from typing import Any
 
 READ = selectors.EVENT_READ
 DIE_WITH_PARENT = 1  # of prctl
-TIMEOUT_S = 60  # a client says what it wants as soon as it is there
+TIMEOUT_S = 60  # a client sends its job as soon as it has connected
 VARIES = {"TMPDIR", "TMP", "TEMP", "TEMPDIR", "SHLVL", "PWD", "OLDPWD", "_"}  # from job to job
 
 
 def load(name: str) -> ModuleType | None:
-    """Import a module, or the one in which the name stands; what fails, fails in the job."""
+    """Import a module, or the module of a name; an error is left to the job."""
     while name:
         try:
             return importlib.import_module(name)
@@ -41,12 +41,12 @@ def load(name: str) -> ModuleType | None:
 
 
 def alike(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables by which packages may have gone as they were loaded."""
+    """Return the variables that packages may have read when they were loaded."""
     return {name: value for name, value in environment.items() if name not in VARIES}
 
 
 def work(job: Mapping[str, Any], files: Iterable[int]) -> int:
-    """Be the job; return its exit status."""
+    """Run the job in this process; return its exit status."""
     ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for target, file in enumerate(files):
@@ -65,7 +65,7 @@ def work(job: Mapping[str, Any], files: Iterable[int]) -> int:
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
         print(end.code if isinstance(end.code, str) else "", end="", file=sys.stderr)
-    except BaseException:  # as Python itself would
+    except BaseException:  # as in Python itself
         status = 1
         sys.excepthook(*sys.exc_info())
     atexit._run_exitfuncs()
@@ -75,11 +75,11 @@ def work(job: Mapping[str, Any], files: Iterable[int]) -> int:
 
 
 def begin(connection: socket.socket, loaded_with: Mapping[str, str]) -> int | None:
-    """Fork for the job that a client hands over; return its process, None if it is refused."""
+    """Fork for the job of a client; return its process id, None if it is refused."""
     connection.settimeout(TIMEOUT_S)
     text, ancillary, _, _ = connection.recvmsg(1 << 20, socket.CMSG_SPACE(12))
     if not text:
-        return None  # it was killed before it could say what it wants
+        return None  # the client was killed before it sent its job
     files = array.array("i", ancillary[0][2])
     job = json.loads(text)
     process = None
@@ -95,7 +95,7 @@ def begin(connection: socket.socket, loaded_with: Mapping[str, str]) -> int | No
 
 
 def serve(address: str, loaded_with: Mapping[str, str]) -> None:
-    """Fork until the run has ended, as standard input says, and its last job is done."""
+    """Fork for jobs until standard input closes, which ends the run, and the last job is done."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(address)
     listener.listen(64)
@@ -128,11 +128,11 @@ def serve(address: str, loaded_with: Mapping[str, str]) -> None:
                     events.unregister(connection)
                     connection.send(b"%d" % (status if status >= 0 else 128 - status))
             elif process in clients:
-                said = b""
+                message = b""
                 with contextlib.suppress(OSError):
-                    said = clients[process].recv(16)
-                os.kill(process, signal.SIGINT if said else signal.SIGKILL)
-                if not said:
+                    message = clients[process].recv(16)
+                os.kill(process, signal.SIGINT if message else signal.SIGKILL)
+                if not message:
                     events.unregister(source)
     shutil.rmtree(Path(address).parent, ignore_errors=True)
 

@@ -2,8 +2,8 @@
 
 The crate is the folder ``results/`` with ``ro-crate-metadata.json``. It conforms to RO-Crate 1.1
 and to the profiles Process Run, Workflow Run and Provenance Run Crate 0.5
-(https://w3id.org/ro/wfrun/provenance/0.5) and Workflow RO-Crate 1.0. It names only what the records
-name, walking back from the report: what an earlier configuration left in the folder is not part.
+(https://w3id.org/ro/wfrun/provenance/0.5) and Workflow RO-Crate 1.0. It lists only files that the
+records connect with the report, not files that an earlier configuration left in the folder.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ FOLDER_DIGEST = "sha256 is that of the sorted lines: name of the file, a zero by
 
 
 def check(lineage: Lineage) -> None:
-    """Check that the files on disk are what the records say; a LineageError names the others."""
+    """Check that the files on disk match the records; LineageError names those that don't."""
     troubles = list(lineage.disagreements)
     for record in lineage.records.values():
         for path, recorded in record["outputs"].items():
@@ -73,7 +73,7 @@ def check(lineage: Lineage) -> None:
             )
     if troubles:
         raise LineageError(
-            "the results are not what their records say, so no crate is written:\n"
+            "the results differ from their records, so no crate is written:\n"
             + "\n".join(sorted(troubles))
         )
 
@@ -84,8 +84,8 @@ def build_crate(
     """Describe the run behind a report as the JSON-LD of ``ro-crate-metadata.json``.
 
     `root` is the folder of the Snakefile, `copied` are the files in ``results/workflow``, relative
-    to it, and `citation` is the content of CITATION.cff, which may be empty. Equal records and
-    files give equal content.
+    to that folder, and `citation` is the content of CITATION.cff, which may be empty. Equal records
+    and files give equal content.
     """
     from rocrate.rocrate import ROCrate
 
@@ -110,9 +110,9 @@ def build_crate(
 
 
 class CrateFiles:
-    """Adds files to a crate (`results/`) and knows them by the paths that the records use.
+    """Adds files to a crate (`results/`) and finds them by their paths in the records.
 
-    A source in `root`, the folder of the Snakefile, may be among the `copied` files too.
+    A source in `root`, the folder of the Snakefile, may be one of the `copied` files.
     """
 
     def __init__(self, crate: Any, root: str | Path, copied: Iterable[str]):
@@ -122,13 +122,13 @@ class CrateFiles:
         self.by_path: dict[str, Any] = {}
 
     def add_workflow(self, scripts: dict[str, dict[str, Any]]) -> None:
-        """Add the copy of the workflow; `scripts` gives some of its files further properties."""
+        """Add the copy of the workflow; `scripts` has further properties of some of its files."""
         for name in sorted(self.copied):
             content = read_content(Path(RESULTS) / WORKFLOW / name)
             self._add(f"{WORKFLOW}/{name}", content, Path(name).name, scripts.get(name, {}))
 
     def add_lineage(self, lineage: Lineage) -> None:
-        """Add what the records name, and the records."""
+        """Add the files in the records, and the records."""
         for path, content in sorted(lineage.sources.items()):
             inside = Path(os.path.relpath(path, self.root)).as_posix()
             if inside in self.copied:
@@ -145,7 +145,7 @@ class CrateFiles:
             self.by_path[record_path] = self._add(name, read_content(record_path), name, {})
 
     def entities(self, paths: Iterable[str]) -> list[Any]:
-        """Return the entities of paths, in their order."""
+        """Return the entities of paths, in order."""
         return [self.by_path[path] for path in paths if path in self.by_path]
 
     def _result(self, path: str, content: Content) -> Any:
@@ -158,10 +158,10 @@ class CrateFiles:
         return self._add(name, content, name, {})
 
     def _by_digest(self, path: str, content: Content) -> Any:
-        """Add a file that is not in the crate: its name is its digest (RFC 6920)."""
+        """Add a file that is not in the crate; its identifier is its digest (RFC 6920)."""
         code = base64.urlsafe_b64encode(bytes.fromhex(content.sha256)).decode().rstrip("=")
         shown = path if not Path(path).is_absolute() else Path(path).name
-        properties = {"name": shown, "description": "Not in the crate: known by its digest."}
+        properties = {"name": shown, "description": "Not in the crate: identified by its digest."}
         return self._add(f"ni:///sha-256;{code}", content, shown, properties)
 
     def _add(self, identifier: str, content: Content, name: str, further: dict[str, Any]) -> Any:
@@ -178,7 +178,7 @@ class CrateFiles:
 
 
 def _add(crate: Any, identifier: str, kind: str, **properties: Any) -> Any:
-    """Add a contextual entity; its properties may be entities, a list of one becomes that one."""
+    """Add a contextual entity; properties may be entities; a list of one becomes its element."""
     from rocrate.model.contextentity import ContextEntity
 
     entity = crate.add(ContextEntity(crate, identifier, properties={"@type": kind}))
@@ -188,7 +188,7 @@ def _add(crate: Any, identifier: str, kind: str, **properties: Any) -> Any:
 
 
 def _rules(lineage: Lineage) -> dict[str, str]:
-    """Return the scripts of the rules that ran, in the order in which their first jobs stand.
+    """Return the script of each rule that ran, in the order of their first jobs.
 
     A rule has the name of its script, unless a module renames it or two rules share a script.
     """
@@ -203,7 +203,7 @@ def _script(name: str) -> dict[str, str]:
 
 
 def _programs(lineage: Lineage, citation: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return what is said of the Snakefile and of the scripts of the rules that ran."""
+    """Return the properties of the Snakefile and of the scripts of the rules that ran."""
     version = str(citation.get("version", "unknown"))
     kinds = ["File", "SoftwareSourceCode"]
     programs: dict[str, dict[str, Any]] = {
@@ -219,7 +219,7 @@ def _programs(lineage: Lineage, citation: dict[str, Any]) -> dict[str, dict[str,
 
 
 def _add_jobs(crate: Any, files: CrateFiles, lineage: Lineage) -> Iterator[Any]:
-    """Add an action per job, and its control by Snakemake; yield the controls."""
+    """Add an action for each job and one for its control by Snakemake; yield the latter."""
     scripts = _rules(lineage)
     for path, record in lineage.records.items():
         name = quote(Path(path).relative_to(RECORDS).with_suffix("").as_posix())
@@ -288,7 +288,7 @@ def _add_run(
 
 
 def _parameter(crate: Any, name: str, description: str, examples: list[Any]) -> None:
-    """Add a formal parameter of the workflow and tie the files to it that stood for it."""
+    """Add a formal parameter of the workflow and link it with its files."""
     if not examples:
         return
     profile = {"@id": f"{BIOSCHEMAS}FormalParameter/1.0-RELEASE"}
@@ -300,7 +300,7 @@ def _parameter(crate: Any, name: str, description: str, examples: list[Any]) -> 
 
 
 def _environment(crate: Any, record: dict[str, Any]) -> Iterator[Any]:
-    """Yield what the job ran with and on; jobs share the entities of equal values."""
+    """Yield software and machine of a job; jobs share the entities of equal values."""
     values = {
         "device": record["device"],
         "python": record["environment"]["python"],

@@ -1,9 +1,10 @@
-"""The way back: from a result through the records of the jobs to the sources.
+"""Lineage: from a result through the records of jobs back to the sources.
 
-A card per path lies in ``.snakemake/sdssflow_files/``: digest, size, time stamps, and the record of
-the job that made it. Who writes a file leaves its card; who reads it takes the digest from there as
-long as size and time stamps agree, else reads it and leaves a new one. So a large table is read for
-its digest when it is made and once more after Snakemake has touched it, however many jobs read it.
+``.snakemake/sdssflow_files/`` has a card for each path: digest, size, time stamps, and the record
+of the job that made it. A job that writes a file writes its card; a job that reads the file takes
+the digest from the card if size and time stamps agree, otherwise it reads the file and writes a new
+card. So a large table is hashed once when it is made and once after Snakemake has touched it,
+however many jobs read it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sdssflow.files import file_digest, write_json
 RECORDS = Path("results/provenance")
 CARDS = Path(".snakemake/sdssflow_files")
 
-FOLDER_MARK = ".snakemake_timestamp"  # Snakemake's, in each output folder: not part of the content
+FOLDER_MARK = ".snakemake_timestamp"  # of Snakemake in each output folder, not part of the content
 RESULTS = "results"
 Reader = Callable[[str], dict[str, Any]]
 
@@ -50,10 +51,16 @@ def read_content(path: str | Path) -> Content:
 
 
 def files_of(folder: Path) -> Iterator[Path]:
-    """Yield the files of a folder and its subfolders, sorted, without Snakemake's mark."""
+    """Yield the files of a folder and its subfolders, sorted, without Snakemake's time stamp."""
     yield from sorted(
         path for path in folder.rglob("*") if path.is_file() and path.name != FOLDER_MARK
     )
+
+
+def bytes_of(path: str | Path) -> int:
+    """Return the size of a file, or of all files of a folder."""
+    path = Path(path)
+    return sum(file.stat().st_size for file in (files_of(path) if path.is_dir() else [path]))
 
 
 def names_in(folder: str | Path) -> list[str]:
@@ -62,9 +69,9 @@ def names_in(folder: str | Path) -> list[str]:
 
 
 def content_of(path: str | Path) -> Content:
-    """Return digest and size of a path: from its card if that is still true, else by reading.
+    """Return digest and size of a path, from its card if still valid.
 
-    What had to be read gets a new card, so the next job need not.
+    Otherwise the path is read and gets a new card.
     """
     card = read_card(path)
     if card and stamp_of(path) == card["stamp"]:
@@ -73,7 +80,7 @@ def content_of(path: str | Path) -> Content:
 
 
 def read_card(path: str | Path) -> dict[str, Any] | None:
-    """Return the card of a path, None if it has none that can be read."""
+    """Return the card of a path; None if it has no valid card."""
     try:
         card = json.loads(card_path(path).read_text(encoding="utf-8"))
         return card if {"sha256", "bytes", "stamp", "record"} <= card.keys() else None
@@ -82,8 +89,8 @@ def read_card(path: str | Path) -> dict[str, Any] | None:
 
 
 def write_card(path: str | Path, record: str | None) -> Content:
-    """Read a path, leave its card with the record of the job that made it, return its content."""
-    stamp = stamp_of(path)  # before reading: a change meanwhile must not look read
+    """Read a path, write its card with the record of the job that made it, return its content."""
+    stamp = stamp_of(path)  # before reading, so that a change during reading is noticed
     content = read_content(path)
     card = {"path": str(path), "stamp": stamp, "record": record, **content._asdict()}
     write_json(card_path(path), card)
@@ -91,7 +98,7 @@ def write_card(path: str | Path, record: str | None) -> Content:
 
 
 def card_path(path: str | Path) -> Path:
-    """Return where the card of a path lies."""
+    """Return the path of a path's card."""
     path = Path(path)
     if path.is_absolute() or ".." in path.parts:
         name = hashlib.sha256(str(path).encode()).hexdigest()
@@ -100,10 +107,10 @@ def card_path(path: str | Path) -> Path:
 
 
 def stamp_of(path: str | Path) -> str:
-    """Return what changes when the content does, of a folder that of its files.
+    """Return a text that changes with the content of a file, or of the files of a folder.
 
-    Modification times can be set, as ``cp -p`` and ``tar`` do; the time of the last change of the
-    inode and its number can't.
+    Modification times can be set, as ``cp -p`` and ``tar`` do; the change time of an inode and its
+    number can't.
     """
     path = Path(path)
     if not path.is_dir():
@@ -114,16 +121,16 @@ def stamp_of(path: str | Path) -> str:
 
 
 class LineageError(ValueError):
-    """A result can't be followed back; the message says which and what to do."""
+    """A result can't be traced back; the message says which and what to do."""
 
 
 @dataclass
 class Lineage:
-    """What stands behind a result.
+    """Everything that a result was made from.
 
-    A record stands after those it read from; sources are shipped tables, files of the user and
-    templates; unrecorded are files in ``results/`` without a record; a disagreement is a sentence
-    about a file that a job read with another content than its maker recorded.
+    `records` are in order, each after those it depends on; `sources` are shipped tables, files of
+    the user and templates; `unrecorded` are files in ``results/`` without a record;
+    `disagreements` has a sentence for each file that a job read with other content than recorded.
     """
 
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -133,14 +140,14 @@ class Lineage:
 
 
 def read_record(path: str | Path) -> dict[str, Any]:
-    """Read a record; LineageError if it is missing or not one."""
+    """Read a record; LineageError if it is missing or invalid."""
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
         if not {"rule", "inputs", "outputs", "log"} <= record.keys():
             raise ValueError("not a record of a job")
     except (OSError, ValueError, AttributeError) as error:
         raise LineageError(
-            f"{path}: no record that can be read ({error}); make what it belongs to again"
+            f"{path}: this record can't be read ({error}); make its results again"
         ) from None
     return record
 
@@ -155,13 +162,13 @@ def record_of(path: str | Path, read: Reader = read_record) -> str | None:
 
 
 def is_result(path: str | Path) -> bool:
-    """Tell a file that a job makes from a source."""
+    """Return whether a path is made by a job, not a source."""
     return Path(path).parts[:1] == (RESULTS,)
 
 
 @cache
 def _makers(folder: Path) -> dict[str, str]:
-    """Return the latest record that names each output: the way back where cards were lost."""
+    """Return the latest record of each output, for outputs whose cards were lost."""
     latest: dict[str, tuple[str, str]] = {}
     for record in sorted((folder / RECORDS).rglob("*.json")):
         try:
@@ -175,7 +182,7 @@ def _makers(folder: Path) -> dict[str, str]:
 
 
 def walk_back(*results: str | Path) -> Lineage:
-    """Follow results back to their sources; LineageError where no record can be read."""
+    """Trace results back to their sources; LineageError where no record can be read."""
     firsts = [_maker_of(result) for result in results]
     read: Reader = cache(read_record)
     lineage, waiting, seen = Lineage(), [(first, False) for first in reversed(firsts)], set()
@@ -198,15 +205,15 @@ def _maker_of(result: str | Path) -> str:
     record = record_of(result)
     if record is None:
         raise LineageError(
-            f"{result}: no record says how it was made. Ask for a file or folder that a rule of "
-            f"the workflow writes, as it is called there, from the folder of the run; a result "
+            f"{result}: no record says how it was made. Name an output of a rule of the workflow, "
+            "with its path relative to the folder of the run, and call this from there; a result "
             f"that is older than the records gets one by: snakemake --force {result}"
         )
     return record
 
 
 def _records_behind(record: dict[str, Any], lineage: Lineage, read: Reader) -> set[str]:
-    """Return the records behind the inputs of a record; note what has none or disagrees."""
+    """Return the records of a record's inputs; note those without record and disagreements."""
     makers = set()
     for path, found in record["inputs"].items():
         maker = record_of(path, read)

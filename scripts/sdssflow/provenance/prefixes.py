@@ -1,7 +1,7 @@
-"""The jobs of a module with a prefix, which Snakemake puts before the paths of results and logs.
+"""Jobs of a module with a prefix, which Snakemake puts before the paths of results and logs.
 
-To such a job the folder of the prefix is the folder of the run, as with ``--directory``: so
-records, report and crate know results by the same names wherever they are made.
+Such a job works in the folder of the prefix, as with ``--directory``, so that records, report and
+crate use the same paths wherever the results are.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-GIVEN = ("source_files", "configuration")  # parameters that are paths of the user's files
+GIVEN = ("source_files", "configuration")  # parameters with paths of the user's files
 
 
 def enter_prefix(snakemake: Any) -> str:
-    """Change into the folder of a job's prefix, name its files from there, return the prefix.
+    """Change into the folder of a job's prefix, adapt the paths of its files, return the prefix.
 
-    Log and record are ``logs/X.log`` and ``results/provenance/X.json``: what both begin with is the
-    prefix, ``""`` without one. OSError if there is no such folder.
+    Log and record are ``logs/X.log`` and ``results/provenance/X.json``, so the prefix is their
+    common beginning, ``""`` without one. OSError if there is no such folder.
     """
     record = str(snakemake.output.get("record", ""))
     prefix = os.path.commonprefix([*map(str, snakemake.log), record])  # noqa: RUF071
@@ -35,7 +35,7 @@ def enter_prefix(snakemake: Any) -> str:
         setattr(snakemake, name, type(files)(toclone=files, custom_map=seen))
     for name in GIVEN:
         paths = snakemake.params.get(name, [])
-        paths[:] = [seen(path) for path in paths]  # Snakemake hands out copies of `params`
+        paths[:] = [seen(path) for path in paths]  # in place: `params` returns copies
     snakemake.scriptdir = os.path.abspath(snakemake.scriptdir)  # noqa: PTH100
     os.chdir(folder)
     return prefix

@@ -1,7 +1,7 @@
-"""The record of a job: what went in, what came out, by which code, where and when.
+"""The record of a job: inputs, outputs, code, environment and times.
 
-One JSON file per job, beside the results: ``logs/X.log`` -> ``results/provenance/X.json``. Nothing
-of it goes into a table, so tables stay equal between runs. It never names the machine.
+One JSON file per job: ``results/provenance/X.json`` for ``logs/X.log``. Nothing of it goes into a
+table, so tables stay equal between runs. It never names the machine.
 """
 
 from __future__ import annotations
@@ -49,16 +49,16 @@ SLURM = (
 
 
 def note(**facts: Any) -> None:
-    """Have the record of the running job state something that only its program knows.
+    """Add facts that only the program knows to the record of the running job.
 
-    ``device`` takes the place of the device that is found without asking; all else that JSON can
-    hold is kept under ``notes``.
+    ``device`` replaces the device that is detected otherwise; all other facts, which have to be
+    JSON, are stored under ``notes``.
     """
     FACTS.update(facts)
 
 
 def record_path(log: str | Path) -> Path | None:
-    """Return the path of the record beside a log; None if the log is not in ``logs/``.
+    """Return the path of the record for a log; None if the log is not in ``logs/``.
 
     >>> str(record_path("logs/score_pdfs/mgs/published.log"))
     'results/provenance/score_pdfs/mgs/published.json'
@@ -70,18 +70,17 @@ def record_path(log: str | Path) -> Path | None:
 
 
 def read_by(job: Any) -> list[str]:
-    """Return the paths that a job reads: files of the user first, which are parameters."""
+    """Return the paths that a job reads: first the user's files, which are parameters."""
     return list(dict.fromkeys(map(str, [*job.params.get("source_files", ()), *job.input])))
 
 
 class Inputs:
-    """What a job is about to read; compared with what it finds there when it is done.
+    """The inputs of a job at its start, to be compared with those at its end.
 
-    The parameters `source_files` and, in their order, `source_digests` of the job say which sources
-    it reads and their SHA-256 when the run began.
+    The parameters `source_files` and `source_digests` of the job have the sources that it reads
+    and, in the same order, their SHA-256 when the run began.
 
-    LineageError if a result is not what the job that made it recorded, or a source not what was
-    expected.
+    LineageError if a result differs from the record of its job, or a source has changed.
     """
 
     def __init__(self, snakemake: Any) -> None:
@@ -94,21 +93,21 @@ class Inputs:
             self.contents[path] = content_of(path)
             _check_maker(path, self.contents[path])
             if expected.get(path, self.contents[path].sha256) != self.contents[path].sha256:
-                raise LineageError(f"{path}: it was changed since this run began; run again")
+                raise LineageError(f"{path}: it has changed since this run began; run again")
 
     def check_unchanged(self) -> None:
-        """Raise LineageError for an input that was changed since; a touched result is none."""
+        """Raise LineageError for an input that has changed; a touched result has not."""
         for path, stamp in self.stamps.items():
             if stamp_of(path) != stamp and not (
                 is_result(path) and content_of(path) == self.contents[path]
             ):
                 raise LineageError(
-                    f"{path}: it was changed while it was read; nothing was kept, run again"
+                    f"{path}: it changed while it was read; nothing was kept, run again"
                 )
 
 
 def _check_maker(path: str, found: Content) -> None:
-    """Refuse a result that was changed by hand, before anything is made of it."""
+    """Refuse a result that was changed by hand."""
     maker = record_of(path)
     if maker is None:
         return
@@ -125,16 +124,16 @@ def write_record(
 ) -> Path | None:
     """Write the record of a job that began at `started` (UTC) and has just succeeded.
 
-    Whole or not at all; a rule without a log in ``logs/`` has none. `inputs` are those that were
-    seen when it began, read now if not given. Returns the path of the record.
+    The record is written completely or not at all; a rule without a log in ``logs/`` has none.
+    `inputs` are those at its start, read now if not given. Returns the path of the record.
 
     Raises
     ------
     LineageError
-        If an input was changed meanwhile.
+        If an input has changed.
     OSError
-        If record or card can't be written. The job then counts as failed: a result without a
-        record could not be followed back.
+        If record or card can't be written. The job then counts as failed, because a result without
+        a record can't be traced back.
     """
     path = record_path(snakemake.log[0]) if snakemake.log else None
     if path is None:
@@ -143,7 +142,7 @@ def write_record(
     inputs.check_unchanged()
     ended = datetime.now(UTC)
     record = {
-        **_question(snakemake, script),
+        **_job(snakemake, script),
         "inputs": _contents(sorted(inputs.contents.items())),
         "environment": environment(),
         "device": FACTS.get("device") or device(),
@@ -164,11 +163,11 @@ def write_record(
 
 
 def incomplete_folders(folders: Iterable[tuple[str, str]], prefix: str = "") -> Iterator[str]:
-    """Yield output folders in which other files lie than their jobs have written.
+    """Yield output folders whose files are not those that their jobs wrote.
 
-    Each is given with its record; `prefix` stands before the names in there. Snakemake takes a
-    folder that is there for whole. Only where a folder says by its time stamp that a name came or
-    went since its job was done is the record looked at.
+    Each is given with its record, whose paths lack the `prefix`. Snakemake considers an existing
+    folder complete. The record is read only if a time stamp shows that a file was added or removed
+    after the job.
     """
     for folder, record in folders:
         mark = Path(folder) / FOLDER_MARK
@@ -188,13 +187,13 @@ def incomplete_folders(folders: Iterable[tuple[str, str]], prefix: str = "") -> 
 
 
 def check_still_asked_for(jobs: Iterable[Any]) -> None:
-    """Check that results that are there were made as the workflow would make them now.
+    """Check that the results of jobs that will not run are those that they would make now.
 
-    Their jobs will not run. Snakemake compares parameters, code and inputs too, unless it was told
-    not to (``--rerun-triggers mtime``, ``--touch``) or has lost its memory. Raises LineageError
-    with the results that were made otherwise, and how to make them again.
+    Snakemake compares parameters, code and inputs too, unless it is told not to
+    (``--rerun-triggers mtime``, ``--touch``) or its metadata are lost. LineageError names the
+    results that differ, and says how to make them again.
     """
-    other: dict[str, str] = {}
+    outdated: dict[str, str] = {}
     for job in jobs:
         record = read_record(job.output.record)
         same = (
@@ -203,17 +202,17 @@ def check_still_asked_for(jobs: Iterable[Any]) -> None:
             and record["inputs"].keys() == set(read_by(job))
         )
         if not same:
-            other.setdefault(job.rule.name, str(job.output[0]))
-    if other:
+            outdated.setdefault(job.rule.name, str(job.output[0]))
+    if outdated:
         raise LineageError(
-            f"{', '.join(other.values())}: made with other parameters, code or inputs than this "
-            "configuration asks for, so no report may state it. "
-            f"Make it again: snakemake --forcerun {' '.join(other)}"
+            f"{', '.join(outdated.values())}: made with other parameters, code or inputs than this "
+            "configuration has, so no report may include it. "
+            f"Make it again: snakemake --forcerun {' '.join(outdated)}"
         )
 
 
-def _question(snakemake: Any, script: str | None) -> dict[str, Any]:
-    """Return what Snakemake asked of the job."""
+def _job(snakemake: Any, script: str | None) -> dict[str, Any]:
+    """Return rule, wildcards, parameters, code and resources of a job."""
     text = parameters_text(snakemake.params)
     resources = {
         name: snakemake.resources.get(name)
@@ -236,7 +235,7 @@ def _question(snakemake: Any, script: str | None) -> dict[str, Any]:
 
 
 def parameters_text(params: Any) -> str:
-    """Return the parameters of a job, but the code, as canonical JSON."""
+    """Return the parameters of a job, except the code, as canonical JSON."""
     parameters = {name: value for name, value in params.items() if name != "code"}
     return json.dumps(parameters, sort_keys=True, default=str)
 
@@ -251,7 +250,7 @@ def _contents(contents: Iterable[tuple[str, Content]]) -> dict[str, dict[str, An
 
 
 def environment() -> dict[str, Any]:
-    """Return the version of Python, of the packages that decide, and the digest of the lock."""
+    """Return the versions of Python and the main packages, and the digest of the lock file."""
     return {
         "python": platform.python_version(),
         "lock_sha256": file_digest(LOCK) if LOCK.is_file() else None,
@@ -267,7 +266,7 @@ def _version(package: str) -> str | None:
 
 
 def device() -> str:
-    """Return the GPU that this process has used, else ``cpu``; imports nothing."""
+    """Return the GPU that this process has used, else ``cpu``, without importing torch."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
         return str(torch.cuda.get_device_name())
@@ -275,7 +274,7 @@ def device() -> str:
 
 
 def machine() -> dict[str, Any]:
-    """Return the kind of machine: two of a kind give the same, and none is named."""
+    """Return the kind of machine, without naming it."""
     return {
         "architecture": platform.machine(),
         "cpu": _cpu_model(),
@@ -304,12 +303,12 @@ def _operating_system() -> str:
 def usage() -> dict[str, float]:
     """Return CPU seconds and peak memory of this process so far.
 
-    Snakemake's benchmark looks at a job twice a second at most: short jobs and short peaks escape
-    it, up to 40 % of the memory. The kernel misses nothing.
+    Snakemake's benchmark samples a job at most twice a second and misses short jobs and short
+    peaks, up to 40 % of the memory. The kernel misses nothing.
     """
     spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     peak = spent[0].ru_maxrss * 1024
-    try:  # a process that was forked counts its parent's peak there
+    try:  # in a forked process ru_maxrss includes the peak of its parent
         status = Path("/proc/self/status").read_text(encoding="utf-8")
         if found := re.search(r"VmHWM:\s+(\d+) kB", status):
             peak = int(found[1]) * 1024
@@ -322,6 +321,6 @@ def usage() -> dict[str, float]:
 
 
 def batch_system() -> dict[str, str]:
-    """Return the ids that SLURM gave the job and the GPUs that it may see, as far as set."""
+    """Return the SLURM ids of the job and CUDA_VISIBLE_DEVICES, if set."""
     names = (*SLURM, "CUDA_VISIBLE_DEVICES")
     return {name: os.environ[name] for name in names if name in os.environ}

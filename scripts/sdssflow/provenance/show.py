@@ -1,8 +1,8 @@
 """Print how a result was made, job by job back to the source.
 
-``sdssflow show results/mgs/regress/published/scores.csv``, in the folder of
-the run. Every file of the way is read again and compared with its record, and the packages of each
-job with those that are installed. With ``--quiet`` only what differs is printed.
+``sdssflow show results/mgs/regress/published/scores.csv``, in the folder of the run. Every file is
+read again and compared with its record, and the packages of each job with the installed ones. With
+``--quiet`` only differences are printed.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ SHOWN_DIGITS = 16
 
 
 def describe(result: str | Path) -> tuple[list[str], list[str]]:
-    """Return the lines that describe the way back from a result, and what differs from the records.
+    """Return lines that describe how a result was made, and all differences from the records.
 
-    Sources come first, then a paragraph per job, the job that made the result last.
+    Sources come first, then a paragraph per job; the job that made the result is last.
     """
     lineage = walk_back(result)
     troubles = list(lineage.disagreements)
@@ -38,12 +38,12 @@ def describe(result: str | Path) -> tuple[list[str], list[str]]:
 
 
 def _other_packages(records: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """Yield a sentence for each package that is not the one that jobs used."""
+    """Yield a sentence for each package whose version is not the one that jobs used."""
     here = {"python": environment()["python"], **environment()["packages"]}
     used = [{"python": job["environment"]["python"], **job["environment"]["packages"]}
             for job in records]  # fmt: skip
     for name, version in here.items():
-        others = Counter(packages[name] for packages in used if packages.get(name) != version)
+        others = Counter(packages.get(name) for packages in used) - Counter({version: len(used)})
         for other, jobs in sorted(others.items(), key=str):
             yield (
                 f"{name}: {jobs} jobs used {other}, {version} is installed; to make all results "
@@ -68,20 +68,20 @@ def _job(path: str, record: dict[str, Any], troubles: list[str]) -> Iterator[str
 
 
 def _line(mark: str, path: str, recorded: dict[str, Any], troubles: list[str]) -> str:
-    """Return the line of a file; a file that differs from its record is noted as trouble."""
+    """Return the line of a file; a difference from its record is added to `troubles`."""
     try:
         found = read_content(path).sha256
     except OSError:
-        state = "not there any more"
+        state = "missing"
     else:
         state = "" if found == recorded["sha256"] else f"CHANGED: now {found[:SHOWN_DIGITS]}"
     if state:
-        troubles.append(f"{path}: {state}; recorded was {recorded['sha256'][:SHOWN_DIGITS]}")
+        troubles.append(f"{path}: {state}; the record has {recorded['sha256'][:SHOWN_DIGITS]}")
     return f"{mark}{recorded['sha256'][:SHOWN_DIGITS]}  {path}{f'  {state}' if state else ''}"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the way back; 0 if every file is what its record says, 1 if not, 2 without record."""
+    """Print how a result was made; 0 if all files match their records, 1 if not, 2 without one."""
     parser = argparse.ArgumentParser(prog="sdssflow show", description=__doc__.splitlines()[0])
     parser.add_argument("result", help="a file or folder that the workflow has made")
     parser.add_argument("--quiet", action="store_true", help="print only what differs")
@@ -95,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.quiet:
         print("\n".join(lines))
     elif not troubles:
-        print(f"{result}: every file behind it is as its record says")
+        print(f"{result}: every file behind it matches its record")
     for trouble in troubles:
         print(trouble, file=sys.stderr)
     return 1 if troubles else 0

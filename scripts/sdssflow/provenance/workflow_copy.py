@@ -1,15 +1,15 @@
-"""A copy of the workflow beside its results: all that another run needs, whole or not at all."""
+"""A copy of the workflow among its results, with everything that another run needs."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from sdssflow.files import write_text
 
-# what a run reads or needs to be set up; the first two make a workflow
+# what a run reads, and what its installation needs
 PARTS = (
     "Snakefile",
     "rules",
@@ -24,14 +24,14 @@ PARTS = (
     "LICENSE",
     "CITATION.cff",
 )
-USED = "configuration.json"  # of the copy: the configuration as it was used, all files merged
-ELSEWHERE = "configuration"  # folder of the copy for files of other folders
+USED = "configuration.json"  # in the copy: the configuration as used, all files merged
+ELSEWHERE = "configuration"  # folder in the copy for files from outside the project
 
 
 def workflow_files(root: str | Path) -> Iterator[str]:
     """Yield the files of the workflow at `root` that belong to a copy, as relative paths, sorted.
 
-    What Python or an editor leaves there (``__pycache__``, hidden files) does not.
+    ``__pycache__`` and hidden files don't.
     """
     root = Path(root)
     for part in PARTS:
@@ -47,15 +47,16 @@ def workflow_files(root: str | Path) -> Iterator[str]:
 def copy_workflow(
     root: str | Path, target: str | Path, configuration: Iterable[str | Path], used: str
 ) -> list[str]:
-    """Copy the workflow at `root` to `target`, in place of what is there, whole or not at all.
+    """Copy the workflow at `root` to `target`, replacing it completely or not at all.
 
-    Configuration files of the run outside `root` come to lie in ``configuration/``; `used` is the
-    configuration as it was used, JSON text, for ``configuration.json``. Returns the files of the
-    copy, relative to it, sorted.
+    Configuration files of the run outside `root` go to ``configuration/``; `used` is the
+    configuration as used, JSON text, for ``configuration.json``. Returns the files of the copy,
+    relative to it, sorted.
     """
     root, target = Path(root).resolve(), Path(target)
     sources = {name: root / name for name in workflow_files(root)}
-    sources |= {_place(Path(path).resolve(), root): Path(path) for path in configuration}
+    for path in dict.fromkeys(Path(path).resolve() for path in configuration):
+        sources[_place(path, root, sources)] = path
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         copy = Path(folder) / target.name
@@ -69,7 +70,12 @@ def copy_workflow(
     return sorted([*sources, USED])
 
 
-def _place(path: Path, root: Path) -> str:
+def _place(path: Path, root: Path, taken: Collection[str]) -> str:
+    """Return where a configuration file goes; files of equal names are numbered."""
     if path.is_relative_to(root):
         return path.relative_to(root).as_posix()
-    return f"{ELSEWHERE}/{path.name}"
+    name, number = path.name, 1
+    while f"{ELSEWHERE}/{name}" in taken:
+        number += 1
+        name = f"{path.stem}_{number}{path.suffix}"
+    return f"{ELSEWHERE}/{name}"

@@ -1,1 +1,1 @@
-"""How jobs run: no GPU has two jobs, no folder two runs."""
+"""How jobs run: one job per GPU, one run per folder."""

@@ -1,15 +1,14 @@
-"""GPUs of this machine, each to one job at a time.
+"""GPUs of this machine, each for one job at a time.
 
-Snakemake counts GPUs but doesn't say which one a job may use, so that without further ado all jobs
-meet on the first. Here a job locks the devices it takes and hides the others from CUDA. The kernel
-gives a lock back when its job ends, however it ends. Nothing in this module initialises CUDA, which
-reads CUDA_VISIBLE_DEVICES only once.
+Snakemake counts GPUs but doesn't assign them, so by default all jobs use the first one. Here a job
+locks its devices and hides the others from CUDA. The kernel releases the locks when the job ends,
+however it ends. Nothing in this module initialises CUDA, which reads CUDA_VISIBLE_DEVICES only
+once.
 
-Under SLURM the devices of a job are SLURM's choice, and nobody else's: it is not for us to make one
-job wait for another. SLURM may call the only device of each job 0, whichever it is, so a lock by
-that name would stop jobs that don't disturb each other. Jobs that share an allocation (Snakemake
-run within one, or a group job) still have to share its devices out among themselves. So a lock made
-there is named by job and step too, and means nothing outside them.
+Under SLURM, SLURM assigns the devices of a job. It may call the only device of each job 0,
+whichever it is, so a lock of that name would block jobs on other devices. Jobs that share an
+allocation (Snakemake run within one, or a group job) still have to share its devices. So locks
+under SLURM are named by job and step too, and have no effect on other jobs.
 """
 
 from __future__ import annotations
@@ -30,30 +29,43 @@ logger = logging.getLogger("sdssflow")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 GRANTS = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS", "SLURM_GPUS_ON_NODE")
 LIST_TIMEOUT_S = 60.0
-# not by tempfile.gettempdir(): users with different TMPDIR share the devices all the same
+# not tempfile.gettempdir(): users with different TMPDIR share the devices too
 LOCKS = Path("/tmp/sdssflow-gpus")
 POLL_S, REMIND_S = 0.5, 600.0
 IN_THE_PROFILE = (
     "To train on the CPU write in the profile, below set-resources, for rules train_network and "
-    "search_settings: gpu: 0. To take a GPU where there is one and else the CPU: without_gpu: cpu"
+    "search_settings: gpu: 0. To use a GPU only where there is one: without_gpu: cpu"
 )
 
 
 @contextmanager
 def reserve(gpus: int, without_gpu: str = "stop", folder: Path = LOCKS) -> Iterator[list[str]]:
-    """Take GPUs for this process and its children; give them back at the end of the block.
+    """Reserve GPUs for this process and its children until the end of the block.
 
-    Meanwhile CUDA_VISIBLE_DEVICES names them and no others. If too few are free it waits, and the
-    log says for which. All that are asked for are taken together or none, so that jobs which need
-    several can't block each other; nobody queues, so they may wait long while others ask for one.
+    CUDA_VISIBLE_DEVICES names them and no others. If too few are free it waits, and logs for which.
+    All requested devices are locked together or none, so that jobs which need several can't block
+    each other; there is no queue, so they may wait long while others request one.
 
-    Where there is no GPU, `without_gpu` says what to do: 'stop', or 'cpu', to go on without.
-    `folder` is where the locks are, one for this machine. Names of the devices are yielded: UUIDs
-    if nvidia-smi knows them, else what CUDA_VISIBLE_DEVICES says; none if the job is to run on the
-    CPU.
+    Parameters
+    ----------
+    gpus : int
+        Number of devices; 0 for none.
+    without_gpu : {'stop', 'cpu'}
+        Where there is no GPU: stop, or continue on the CPU.
+    folder : Path
+        Folder of the locks, one per machine.
 
-    RuntimeError if there are fewer than `gpus` (unless there is none, and `without_gpu` is 'cpu'),
-    or if the locks can't be written.
+    Yields
+    ------
+    list of str
+        Names of the devices: UUIDs if nvidia-smi lists them, else those of CUDA_VISIBLE_DEVICES;
+        empty for the CPU.
+
+    Raises
+    ------
+    RuntimeError
+        If there are fewer than `gpus` (unless there is none, and `without_gpu` is 'cpu'), or the
+        locks can't be written.
     """
     if without_gpu not in ("stop", "cpu"):
         raise ValueError(
@@ -68,7 +80,7 @@ def reserve(gpus: int, without_gpu: str = "stop", folder: Path = LOCKS) -> Itera
         return
     if len(devices) < gpus:
         raise RuntimeError(
-            f"resources.gpu is {gpus}, but this job can have {', '.join(devices)} and no more; "
+            f"resources.gpu is {gpus}, but this job can use only {', '.join(devices)}; "
             f"write in the profile, below set-resources: gpu: {len(devices)}"
         )
     before = os.environ.get(VISIBLE)
@@ -85,10 +97,9 @@ def reserve(gpus: int, without_gpu: str = "stop", folder: Path = LOCKS) -> Itera
 
 
 def do_without(gpus: int, without_gpu: str, reason: str) -> None:
-    """Stop for lack of a GPU, or log that the job goes on without.
+    """Log that a job continues without a GPU.
 
-    RuntimeError if `without_gpu` is 'stop': nothing falls back silently. It names the line to
-    change.
+    RuntimeError, with the line to change in the profile, if `without_gpu` is 'stop'.
     """
     if without_gpu == "stop":
         raise RuntimeError(f"resources.gpu is {gpus}, but {reason}. {IN_THE_PROFILE}")
@@ -97,7 +108,7 @@ def do_without(gpus: int, without_gpu: str, reason: str) -> None:
 
 @contextmanager
 def _locked(gpus: int, devices: list[str], folder: Path) -> Iterator[list[str]]:
-    """Lock as many devices as asked for, as soon as they are free."""
+    """Lock the requested number of devices, as soon as they are free."""
     scope = ""
     if job := os.environ.get("SLURM_JOB_ID"):
         scope = f"slurm-{job}.{os.environ.get('SLURM_STEP_ID', 'batch')}-"
@@ -105,14 +116,14 @@ def _locked(gpus: int, devices: list[str], folder: Path) -> Iterator[list[str]]:
     taking = _lock(folder, "taking")
     try:
         # not sticky: filelock refuses another user's file in a sticky folder, because its owner
-        # could remove it; who removes a lock here gets two jobs onto one GPU, and no more than that
+        # could remove it; at worst a removed lock puts two jobs on one GPU
         with _writable_by_all():
             folder.mkdir(mode=0o777, exist_ok=True)
         names = _wait_for(gpus, locks, taking)
     except OSError as error:
         raise RuntimeError(
-            f"GPUs can't be locked in {folder}: {error}. All users of this machine have to be able "
-            f"to write there, and it may not be sticky: chmod -R a+rwX,-t {folder}"
+            f"GPUs can't be locked in {folder}: {error}. All users of this machine need write "
+            f"permission there, without the sticky bit: chmod -R a+rwX,-t {folder}"
         ) from error
     try:
         yield names
@@ -122,21 +133,18 @@ def _locked(gpus: int, devices: list[str], folder: Path) -> Iterator[list[str]]:
 
 
 def _wait_for(gpus: int, locks: dict[str, FileLock], taking: FileLock) -> list[str]:
-    said, folder = -REMIND_S, Path(taking.lock_file).parent
+    logged, folder = -REMIND_S, Path(taking.lock_file).parent
     waiting = "waiting for %d of the GPUs %s: other jobs have them (locks in %s)"
     while not (names := _take(gpus, locks, taking)):
-        if time.monotonic() - said >= REMIND_S:
-            said = time.monotonic()
+        if time.monotonic() - logged >= REMIND_S:
+            logged = time.monotonic()
             logger.info(waiting, gpus, ", ".join(locks), folder)
         time.sleep(POLL_S)
     return names
 
 
 def _take(gpus: int, locks: dict[str, FileLock], taking: FileLock) -> list[str]:
-    """Lock that many or none.
-
-    One process at a time, so that not two take a device each where both need two.
-    """
+    """Lock that many devices or none; one process at a time, so that two can't block each other."""
     names: list[str] = []
     with _writable_by_all(), taking:
         for name, lock in locks.items():
@@ -152,7 +160,7 @@ def _take(gpus: int, locks: dict[str, FileLock], taking: FileLock) -> list[str]:
 
 
 def _free(locks: Iterable[FileLock]) -> None:
-    """Unlock and remove; only while nobody takes one, who could lock a file that is no more."""
+    """Unlock and remove, under the lock `taking`: else a process could lock a removed file."""
     for lock in locks:
         Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
@@ -160,7 +168,7 @@ def _free(locks: Iterable[FileLock]) -> None:
 
 @contextmanager
 def _writable_by_all() -> Iterator[None]:
-    """Make files and folders with the mode that is asked for, whatever the user's umask."""
+    """Create files and folders with the given mode, whatever the user's umask."""
     umask = os.umask(0)
     try:
         yield
@@ -169,29 +177,29 @@ def _writable_by_all() -> Iterator[None]:
 
 
 def _lock(folder: Path, name: str) -> FileLock:
-    # no soft lock where the file system has none: it would outlive a job that was killed
+    # no soft lock on a file system without locks: it would outlive a killed job
     path = folder / f"{re.sub(r'[^A-Za-z0-9.-]', '_', name)}.lock"
     return FileLock(path, mode=0o666, fallback_to_soft=False)
 
 
 @dataclass(frozen=True)
 class Card:
-    """A card as nvidia-smi lists it: its name for CUDA and those of its MIG instances, if any."""
+    """A card as listed by nvidia-smi: its UUID and those of its MIG instances, if any."""
 
     uuid: str
     instances: list[str] = field(default_factory=list)
 
     def devices(self) -> list[str]:
-        """Return what a job can have: the instances, or the whole card."""
+        """Return the devices for jobs: the instances, or the whole card."""
         return self.instances or [self.uuid]
 
 
 def visible_devices() -> list[str]:
     """Return the devices this job may choose from, in a fixed order.
 
-    They are what CUDA_VISIBLE_DEVICES names, else all that nvidia-smi lists. Indices are those of
-    nvidia-smi and are turned into UUIDs, which mean the same to every process; CUDA by itself may
-    count in another order. In a job of SLURM they are left as SLURM gave them.
+    They are those in CUDA_VISIBLE_DEVICES, else all that nvidia-smi lists. Indices are taken as
+    those of nvidia-smi and converted to UUIDs, because CUDA may count in another order. In a SLURM
+    job they are left as they are.
     """
     visible = os.environ.get(VISIBLE)
     if "SLURM_JOB_ID" in os.environ:
@@ -203,13 +211,13 @@ def visible_devices() -> list[str]:
 
 
 def why_none() -> str:
-    """Say why `visible_devices` is empty."""
+    """Return why `visible_devices` is empty."""
     visible = os.environ.get(VISIBLE)
     if "SLURM_JOB_ID" in os.environ and not any(os.environ.get(name) for name in GRANTS):
         return (
-            "SLURM gave this job none. Who submits it has to ask for one (sbatch --gpus). A limit "
-            "of Snakemake (--resources gpu=0) takes that request away, but doesn't reach the job: "
-            "it sees the rule's own value again"
+            "SLURM gave this job none. The submission has to request one (sbatch --gpus). A limit "
+            "of Snakemake (--resources gpu=0) removes that request, but doesn't reach the job, "
+            "which uses the rule's own value"
         )
     if visible is not None:
         return f"{VISIBLE} is {visible!r}, which names no GPU here"
@@ -219,20 +227,20 @@ def why_none() -> str:
 
 
 def named_devices(visible: str, cards: list[Card] | None) -> list[str]:
-    """Return the devices that a value of CUDA_VISIBLE_DEVICES means.
+    """Return the devices in a value of CUDA_VISIBLE_DEVICES.
 
-    As in CUDA, an entry that is none (-1, an index too high) ends the list. Entries are indices or
-    what UUIDs of cards or MIG instances begin with; without `cards` they are taken as they are.
+    As in CUDA, an invalid entry (-1, an index too high) ends the list. Entries are indices or
+    prefixes of the UUIDs of cards or MIG instances; without `cards` they are returned unchanged.
 
     >>> named_devices("1,GPU-8,-1,0", [Card("GPU-7c1"), Card("GPU-8f2")])
     ['GPU-8f2']
     """
     found: list[str] = []
     for entry in map(str.strip, visible.split(",")):
-        meant = _devices_of(entry, cards)
-        if not meant:
+        devices = _devices_of(entry, cards)
+        if not devices:
             break
-        found += [device for device in meant if device not in found]
+        found += [device for device in devices if device not in found]
     return found
 
 
@@ -253,10 +261,7 @@ def _devices_of(entry: str, cards: list[Card] | None) -> list[str]:
 
 
 def list_cards() -> list[Card] | None:
-    """Return the cards of this machine in the order of nvidia-smi; None if it can't be asked.
-
-    A process of its own is asked, so CUDA stays untouched in this one.
-    """
+    """Return the cards of this machine in the order of nvidia-smi; None without nvidia-smi."""
     try:
         listing = subprocess.run(
             ["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=LIST_TIMEOUT_S
@@ -264,8 +269,8 @@ def list_cards() -> list[Card] | None:
     except FileNotFoundError:
         return None
     except (OSError, subprocess.SubprocessError) as error:
-        said = (getattr(error, "stdout", None) or "").strip()
-        logger.warning("nvidia-smi -L failed: %s %s", error, said)
+        output = (getattr(error, "stdout", None) or "").strip()
+        logger.warning("nvidia-smi -L failed: %s %s", error, output)
         return None
     cards: list[Card] = []
     for line in listing.splitlines():

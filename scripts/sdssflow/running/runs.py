@@ -1,12 +1,12 @@
-"""Who runs in a folder, what SLURM says of jobs that a killed run left, and when jobs began.
+"""Runs in a folder, SLURM jobs that a killed run left, and start times of jobs.
 
-The main Snakemake of each run leaves its host and process id in the folder. Snakemake's own lock
-doesn't say whose it is, so nobody can tell a run that lives from one that was killed. This can, on
+The main Snakemake process of each run records its host and process id in the folder. Snakemake's
+own lock has no owner, so it does not show whether a run is alive or was killed; the record does, on
 the host where the run was started.
 
-Jobs of a killed run go on writing: they are waited for (adopted) or cancelled before anything else
-is started, so no output has two writers. Snakemake itself looks at files alone: after kill -9 and
-`--unlock` it submits a job again while the first one still runs.
+Jobs of a killed run continue to write: they are waited for (adopted) or cancelled before anything
+else is started, so that no output has two writers. Snakemake itself checks only files: after
+kill -9 and `--unlock` it submits a job again while the first one still runs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from sdssflow.provenance.lineage import RECORDS, LineageError, read_record
 ANSWER_SECONDS = 60
 ENDING_SECONDS = 120
 NAME_PREFIX = "sdssflow_"  # slurm-jobname-prefix of profiles/slurm
-COMMENT_PREFIX = "rule_"  # what Snakemake's SLURM plugin writes, whatever the profile
+COMMENT_PREFIX = "rule_"  # of Snakemake's SLURM plugin, whatever the profile
 SEPARATOR = "\x1f"
 logger = logging.getLogger(__name__)
 RECORD = ".snakemake/sdssflow_run.json"
@@ -44,7 +44,7 @@ class QueueError(RuntimeError):
 
 @dataclass(frozen=True)
 class QueuedJob:
-    """A job in the queue: its number (of an array "14_2"), its state, its rule and wildcards."""
+    """A job in the queue: its id ("14_2" in an array), its state, its rule and wildcards."""
 
     jobid: str
     state: str
@@ -60,9 +60,9 @@ def available() -> bool:
 
 
 def jobs_of(folder: Path) -> list[QueuedJob]:
-    """Return the jobs that runs of this workflow in `folder` have in the queue, ours only.
+    """Return the queued jobs of this workflow and user in `folder`.
 
-    This and what follows raise QueueError if SLURM gives no usable answer in time.
+    This and the following functions raise QueueError if SLURM gives no usable answer in time.
     """
     columns = SEPARATOR.join(["%i", "%T", "%j", "%k", "%Z"])
     text = _answer(["squeue", "--noheader", "--array", "--user", getpass.getuser(), "-o", columns])
@@ -76,28 +76,28 @@ def jobs_of(folder: Path) -> list[QueuedJob]:
 
 
 def has_gpus() -> bool:
-    """Return whether any node of the cluster has a GPU that SLURM hands out."""
+    """Return whether any node of the cluster has a GPU according to SLURM."""
     return "gpu" in _answer(["sinfo", "--noheader", "-o", "%G"])
 
 
 def cancel(jobs: Iterable[QueuedJob]) -> None:
-    """Cancel jobs. One that has ended meanwhile is no error."""
+    """Cancel jobs; jobs that have already ended are ignored."""
     jobids = [job.jobid for job in jobs]
     if jobids:
         _answer(["scancel", "--quiet", *jobids], fail=False)
 
 
 def wait_until_gone(folder: Path, seconds: float | None, every: float = 2.0) -> None:
-    """Wait until no job of `folder` is in the queue, for at most so many seconds, if not None.
+    """Wait until no job of `folder` is in the queue, for at most `seconds` if not None.
 
-    Some that are left after that time are a QueueError, too.
+    QueueError if jobs are left after that time.
     """
     end = None if seconds is None else time.monotonic() + seconds
     while left := jobs_of(folder):
         if end is not None and time.monotonic() > end:
             raise QueueError(
                 f"still in the queue {seconds:.0f} s after scancel: {', '.join(map(str, left))}; "
-                "ask `scontrol show job` why they don't end; nothing was submitted"
+                "see `scontrol show job` for the reason; nothing was submitted"
             )
         time.sleep(every)
 
@@ -112,16 +112,16 @@ def _answer(command: list[str], fail: bool = True) -> str:
     except OSError as error:
         raise QueueError(f"{command[0]} can't be run: {error}") from None
     if done.returncode and fail:
-        said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise QueueError(f"{command[0]} failed: {said[-1]}")
+        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        raise QueueError(f"{command[0]} failed: {lines[-1]}")
     return done.stdout
 
 
 @dataclass(frozen=True)
 class Run:
-    """A process, distinguished by host and birth from a later one with the same number.
+    """The main process of a run; `birth` distinguishes it from a later one with the same id.
 
-    `configuration` is the digest of what it runs.
+    `configuration` is the digest of its configuration.
     """
 
     host: str
@@ -130,20 +130,20 @@ class Run:
     configuration: str = ""
 
     def alive(self) -> bool | None:
-        """Return whether the process lives; None if it was on another host."""
+        """Return whether the process is alive; None if it was on another host."""
         if self.host != socket.gethostname():
             return None
         return _birth(self.pid) == self.birth
 
 
 def begin(folder: Path, configuration: str = "") -> None:
-    """Record that this process runs the workflow in `folder`, with the digest of what it runs."""
+    """Record that this process runs the workflow in `folder`, with its configuration's digest."""
     run = Run(socket.gethostname(), os.getpid(), _birth(os.getpid()), configuration)
     write_json(folder / RECORD, asdict(run))
 
 
 def end(folder: Path) -> None:
-    """Note that the run of this process is over: a notebook that ran the workflow lives on."""
+    """Record that the run of this process is over; a notebook that ran it stays alive."""
     run = last_run(folder)
     if run and run.pid == os.getpid() and run.alive():
         write_json(folder / RECORD, asdict(replace(run, birth="ended")))
@@ -158,12 +158,12 @@ def last_run(folder: Path) -> Run | None:
 
 
 def locked(folder: Path) -> bool:
-    """Return whether Snakemake's lock lies in `folder`: a run lives, or was killed."""
+    """Return whether Snakemake has locked `folder`: a run is alive, or was killed."""
     return any((folder / LOCKS).glob("*.lock"))
 
 
 def _birth(pid: int) -> str:
-    """Return when a process began, as Linux tells; '' if there is none or it is a zombie."""
+    """Return boot id and start time of a process; '' if there is none or it is a zombie."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         state, *rest = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -173,9 +173,9 @@ def _birth(pid: int) -> str:
 
 
 def cancel_orphans(folder: Path) -> list[QueuedJob]:
-    """Cancel what an earlier run in `folder` left in the queue, and wait until it has ended.
+    """Cancel the jobs that an earlier run in `folder` left, wait for their end, return them.
 
-    Raises QueueError if SLURM doesn't answer, or they don't end.
+    QueueError if SLURM doesn't answer, or they don't end.
     """
     orphans = jobs_of(folder)
     if orphans:
@@ -185,9 +185,9 @@ def cancel_orphans(folder: Path) -> list[QueuedJob]:
 
 
 def adopt_orphans(folder: Path) -> list[QueuedJob]:
-    """Wait for what an earlier run in `folder` left running; what hasn't begun is cancelled.
+    """Wait for the running jobs that an earlier run in `folder` left; cancel its pending jobs.
 
-    A job that ends well leaves its outputs complete, with Snakemake's metadata: it isn't run again.
+    A job that succeeds leaves complete outputs with Snakemake's metadata, so it isn't run again.
     """
     orphans = jobs_of(folder)
     cancel(job for job in orphans if job.state == "PENDING")
@@ -196,25 +196,24 @@ def adopt_orphans(folder: Path) -> list[QueuedJob]:
 
 
 def began_otherwise(folder: Path, configuration: str) -> bool:
-    """Return whether the run in `folder` began with another configuration than this digest's."""
+    """Return whether the run in `folder` began with a configuration of another digest."""
     last = last_run(folder)
     return last is not None and last.configuration not in ("", configuration)
 
 
 def begin_run(folder: Path, submits: bool, configuration: str = "") -> None:
-    """Do what has to be done before the first job of a run in `folder`: record it, cancel orphans.
+    """Record a run in `folder` and cancel orphaned jobs, before its first job.
 
-    Snakemake lets two runs work in a folder if they write other files. What another one that lives
-    has in the queue is no orphan: a run that submits jobs is not begun beside it (QueueError), one
-    that works on this machine alone leaves queue and record to it. If SLURM doesn't answer
-    (QueueError), a run that submits jobs is not begun; one that works on this machine alone is,
-    with a warning.
+    Snakemake allows two runs in a folder if they write different files. Jobs of another live run
+    are not orphans: a run that submits jobs is refused then (QueueError); a local one leaves queue
+    and record to the other. If SLURM doesn't answer, a run that submits jobs is refused
+    (QueueError); a local one continues with a warning.
     """
     last = last_run(folder)
     if last and last.pid != os.getpid() and last.alive():
         if submits:
             raise QueueError(
-                f"a run works in {folder} (process {last.pid} here); let it end, or interrupt it"
+                f"another run works in {folder} (process {last.pid}); let it end, or interrupt it"
             )
         return
     begin(folder, configuration)
@@ -225,17 +224,17 @@ def begin_run(folder: Path, submits: bool, configuration: str = "") -> None:
     except QueueError as error:
         if submits:
             raise
-        logger.warning("can't tell whether an earlier run left jobs in the queue: %s", error)
+        logger.warning("whether an earlier run left jobs in the queue is unknown: %s", error)
         return
     if orphans:
         print(f"Cancelled jobs of an earlier run: {', '.join(map(str, orphans))}", flush=True)
 
 
 def restore_starts(persistence: Any, folder: Path) -> int:
-    """Give the metadata of a run that has just ended the starts that its records state.
+    """Set the start times in Snakemake's metadata of a finished run to those of its records.
 
-    A start is moved back only: where Snakemake saw the job itself, it began before its script did.
-    Returns of how many outputs the start was moved.
+    A start is only moved back: if Snakemake ran the job itself, its start is before the script's.
+    Returns the number of outputs whose start was moved.
     """
     moved = 0
     for path in sorted((folder / RECORDS).glob("[!.]*/**/*.json")):
@@ -243,7 +242,7 @@ def restore_starts(persistence: Any, folder: Path) -> int:
             record = read_record(path)
             started = datetime.fromisoformat(record["started"]).timestamp()
         except (LineageError, KeyError, ValueError):
-            continue  # whoever follows a number back is told; a run that has ended well stays well
+            continue  # only lineage needs this record; the run itself has succeeded
         for output in record["outputs"]:
             metadata = persistence._read_record(output)
             if metadata is None or not started < (metadata.starttime or 0):

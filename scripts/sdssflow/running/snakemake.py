@@ -1,4 +1,4 @@
-"""Snakemake by ``python -m``, where an interrupt is one line from the first moment on."""
+"""Snakemake by ``python -m``, with one line for an interrupt from the start."""
 
 import sys
 

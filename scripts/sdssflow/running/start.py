@@ -2,10 +2,10 @@
 
     python -m sdssflow.running.start [--orphans adopt|cancel] [arguments of snakemake]
 
-1. A run that lives in this folder: an error, nothing is touched.
-2. Jobs that a killed run left in the queue: the running ones are waited for (`adopt`) or
-   cancelled (`cancel`); those that have not begun are cancelled.
-3. The lock of the killed run is removed, then this process becomes `snakemake`.
+1. If a run is alive in this folder, stop with an error and change nothing.
+2. Of the jobs that a killed run left, wait for the running ones (`adopt`) or cancel them
+   (`cancel`), and cancel the pending ones.
+3. Remove the lock of the killed run, then become `snakemake`.
 """
 
 from __future__ import annotations
@@ -25,21 +25,25 @@ class StartError(RuntimeError):
 
 
 def settle(folder: Path, mode: str) -> None:
-    """Leave `folder` without a run, a job in the queue or a lock; `mode` is 'adopt' or 'cancel'.
+    """Clear `folder` of queued jobs and of a lock; `mode` is 'adopt' or 'cancel'.
 
-    Raises StartError if a run lives here, or may live on another host.
+    StartError if a run is alive here, or may be alive on another host.
     """
     locked, last = runs.locked(folder), runs.last_run(folder)
     if locked and (last is None or last.alive() is not False):
-        who = f"process {last.pid} on {last.host}" if last else "a run that left no record"
+        owner = f"process {last.pid} on {last.host}" if last else "a run without a record"
         raise StartError(
-            f"{folder} is locked by {who}. If that run is dead: snakemake --unlock, then start "
-            "again. If it lives: let it end, or interrupt it (Ctrl-C there)."
+            f"{folder} is locked by {owner}. If that run is dead: snakemake --unlock, then start "
+            "again. If it is alive: let it end, or interrupt it (Ctrl-C there)."
         )
     if runs.available() and (left := runs.jobs_of(folder)):
-        say = {"adopt": "waiting for those that run", "cancel": "cancelling them"}[mode]
-        print(f"Jobs of an earlier run: {', '.join(map(str, left))}; {say}.", flush=True)
-        {"adopt": runs.adopt_orphans, "cancel": runs.cancel_orphans}[mode](folder)
+        actions = {
+            "adopt": ("waiting for those that run", runs.adopt_orphans),
+            "cancel": ("cancelling them", runs.cancel_orphans),
+        }
+        words, settle_jobs = actions[mode]
+        print(f"Jobs of an earlier run: {', '.join(map(str, left))}; {words}.", flush=True)
+        settle_jobs(folder)
     if locked:
         print("Removing the lock of an earlier run that was killed.", flush=True)
         subprocess.run(

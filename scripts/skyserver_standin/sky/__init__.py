@@ -1,1 +1,1 @@
-"""A simulated sky: stars, galaxies and quasars as the tables of the SkyServer would hold them."""
+"""A simulated sky: stars, galaxies and quasars as tables of SkyServer."""

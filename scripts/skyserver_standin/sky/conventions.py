@@ -81,7 +81,7 @@ QSO_CORE_MAIN, QSO_BONUS_MAIN = 1 << 40, 1 << 41
 
 
 def run2d_code(run2d: str) -> int:
-    """Return the number that stands for a version of the pipeline in a specObjID.
+    """Return the code of a version of the pipeline in a specObjID.
 
     >>> run2d_code("26"), run2d_code("v5_13_2")
     (26, 1302)

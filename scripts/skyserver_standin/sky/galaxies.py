@@ -43,20 +43,20 @@ from skyserver_standin.sky.instruments import GALAXY, Sources, petrosian_share
 BRIGHT, FAINT_SLOPE, EVOLUTION = -20.44, -1.05, 1.62
 LITTLE_H = 0.7
 GRID_STEP = 0.005
-PILOT = 60_000  # galaxies that show where the cuts let some through
-# Old templates have too much light below the 4000 Å break, by the u - g of nearby red galaxies in
-# the SDSS: 0.17 mag less below 3650 Å and 0.5 mag per 1000 Å more below 3500 Å, nothing of it at
-# redshift 0.35, where galaxies are younger and the templates fit
+PILOT = 60_000  # galaxies that show where some pass the cuts
+# old templates have too much light below the 4000 Å break, compared with the u - g of nearby red
+# galaxies in the SDSS: 0.17 mag are removed below 3650 Å and a further 0.5 mag per 1000 Å below
+# 3500 Å, decreasing to 0 at redshift 0.35, where galaxies are younger and the templates fit
 DEFICIT, DEFICIT_BELOW, DEFICIT_SLOPE, DEFICIT_END = 0.17, 3650.0, 0.5e-3, 0.35
 
 
 @cache
 def _parent(kind: str) -> Sampler:
-    """Redshift and r magnitude of the parent sample that a kind is selected from."""
+    """Return the sampler of redshift and r magnitude of the parent sample of a kind."""
     low, high, bright, faint = PARENTS[kind]
     redshift = np.arange(low + GRID_STEP / 2, high, GRID_STEP)
     r = np.arange(bright + 0.025, faint, 0.05)
-    # one K correction for all: of the old template, or of the star-forming one for line emitters
+    # the same K correction for all: that of the old or, for line emitters, star-forming template
     template = FORMING if kind == "line" else OLD
     track = galaxy_grid().at(redshift)[:, template, 2]
     shifted = galaxy_grid().at(np.array([0.1]))[0, template, 2]
@@ -74,7 +74,7 @@ def _parent(kind: str) -> Sampler:
 
 @cache
 def _sampler(kind: str) -> Sampler:
-    """Restrict the parent sample to where galaxies pass the cuts, which most others don't reach."""
+    """Restrict the parent sample to cells near galaxies that pass the cuts, as most don't."""
     parent = _parent(kind)
     if kind in ("main", "line", "field"):
         return parent
@@ -84,7 +84,7 @@ def _sampler(kind: str) -> Sampler:
     )
 
 
-# redshift and r of the parent samples, wide enough for what the cuts let through
+# ranges of redshift and r of the parent samples, wide enough for all galaxies that pass the cuts
 PARENTS = {
     "main": (0.004, 0.35, 13.5, 17.77),
     "luminous": (0.15, 0.50, 16.5, 19.5),
@@ -99,7 +99,7 @@ BOSS_BITS = {"lowz": bits.GAL_LOZ, "cmass": bits.GAL_CMASS | bits.GAL_CMASS_ALL}
 
 
 def passes(kind: str, flux: np.ndarray) -> np.ndarray:
-    """Which galaxies with fluxes (n, 5) in maggies pass the cuts of a kind."""
+    """Return which galaxies with fluxes (n, 5) in maggies pass the cuts of a kind."""
     _, g, r, i, z = -2.5 * np.log10(flux.T)
     along = 0.7 * (g - r) + 1.2 * (r - i - 0.18)
     across = r - i - (g - r) / 4 - 0.18
@@ -121,7 +121,7 @@ def draw_galaxies(kind: str, n: int, rng: np.random.Generator) -> Sources:
     redshift, magnitude, red, shares, _, flux = _select(kind, n, rng)
     early = rng.random(n) < np.where(red, 0.85, 0.15)
     radius = half_light_radius(redshift, magnitude, early, rng)
-    if kind == "main":  # its magnitude is the Petrosian one
+    if kind == "main":  # selected by Petrosian magnitude
         flux = flux / petrosian_share(radius, early)[:, None]
     subclass = _subclass(shares, red, rng)
     targets = LEGACY_BITS.get(kind, 0), BOSS_BITS.get(kind, 0)
@@ -129,11 +129,11 @@ def draw_galaxies(kind: str, n: int, rng: np.random.Generator) -> Sources:
 
 
 def _select(kind: str, n: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Propose galaxies of the parent sample until n pass the cuts; return columns of those."""
+    """Draw galaxies of the parent sample until n pass the cuts; return their columns."""
     parts: list[list[np.ndarray]] = []
     missing, kept = n, 1.0
     while missing > 0:
-        # by the share kept so far, a little more than needed
+        # slightly more than needed, by the fraction kept so far
         proposed = _propose(kind, _sampler(kind), int(1.05 * missing / kept) + 32, rng)
         passing = passes(kind, proposed[-1])
         kept = max(passing.mean(), 0.02)
@@ -147,9 +147,9 @@ def _propose(
     kind: str, sampler: Sampler, n: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, ...]:
     redshift, r = sampler.draw(n, rng)
-    # what counts for colour and size is the luminosity at the bright end's own evolution
+    # colour and size depend on luminosity relative to the evolution of the bright end
     magnitude = r - distance_modulus(redshift) - 1.1 * redshift
-    # by hand: a tenth of the galaxies is red at -18.4, half at -20.7, nine tenths at -23.0
+    # chosen by hand: a tenth of the galaxies is red at -18.4, half at -20.7, nine tenths at -23.0
     main = 1 / (1 + np.exp((magnitude + 20.7) / 1.05))
     share = {"main": main, "field": main, "line": 0.0}.get(kind, 1.0)
     red = rng.random(n) < share
@@ -187,7 +187,7 @@ def mixtures(
     """Draw the share of each template in the rest-frame r light, (n, 6), rows summing to 1.
 
     Red galaxies are old with a few per cent of young stars, more at higher redshift, and some
-    metal-rich dust; the others have an old part that grows with luminosity (absolute r magnitude).
+    metal-rich dust; in the others the old fraction grows with luminosity (absolute r magnitude).
     """
     n = len(red)
     bright = np.clip((-20.5 - magnitude) / 2, -1, 1)
@@ -232,8 +232,8 @@ def half_light_radius(
 ) -> np.ndarray:
     """Draw half-light radii in arcsec by Shen et al. 2003 (MNRAS 343, 978).
 
-    Equations 14 (early) to 16, with the parameters that the documentation of SkyPy takes from that
-    paper for its example "Galaxy size".
+    Equations 14 (early) to 16, with the parameters of the example "Galaxy size" in the
+    documentation of SkyPy, which are from that paper.
     """
     alpha, beta, gamma, faint = 0.21, 0.53, -1.31, -20.52
     late = -0.4 * alpha * magnitude + gamma

@@ -1,8 +1,8 @@
-"""Tables to interpolate: template fluxes, distances, volumes; and draws from a density on a grid.
+"""Interpolated tables of template fluxes, distances and volumes; draws from a density on a grid.
 
-Template fluxes in the SDSS bands are made by ``data/embedded/derive_sky.py``, which says where
-they come from. The cosmology is flat with H0 = 70 km/s/Mpc and matter density 0.3, that of the
-luminosity functions used.
+Template fluxes in the SDSS bands are made by ``data/embedded/derive_sky.py``, which names their
+sources. The cosmology is flat with H0 = 70 km/s/Mpc and matter density 0.3, as in the luminosity
+functions used.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class RedshiftGrid(NamedTuple):
 
 @cache
 def galaxy_grid() -> RedshiftGrid:
-    """Fluxes of `TEMPLATES` in units of each one's r flux at redshift 0, same luminosity."""
+    """Fluxes of `TEMPLATES` at fixed luminosity, in units of the r flux at redshift 0."""
     table = pq.read_table(EMBEDDED / "sky_galaxies.parquet")
     name = table["template"].to_numpy()
     fluxes = np.stack([table[band].to_numpy() for band in BANDS], axis=1)
@@ -128,7 +128,7 @@ class Sampler:
         self._cumulative /= self._cumulative[-1]
 
     def near(self, redshift: np.ndarray, magnitude: np.ndarray, cells: int = 4) -> Sampler:
-        """Return a sampler of the cells that are at most so many cells from given points (n,)."""
+        """Return a sampler restricted to within `cells` grid cells of given points (n,)."""
         axes = (self._redshift, self._magnitude)
         edges = [
             np.append(axis, 2 * axis[-1] - axis[-2]) - (axis[1] - axis[0]) / 2 for axis in axes
@@ -138,7 +138,7 @@ class Sampler:
         return Sampler(*axes, lambda *_: np.where(kept, self._density, 0.0))
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draw n redshifts and magnitudes, (n,) each, even within a cell."""
+        """Draw n redshifts and magnitudes, (n,) each, uniform within a cell."""
         cell = np.searchsorted(self._cumulative, rng.random(n), side="right")
         row, column = np.divmod(np.minimum(cell, len(self._cumulative) - 1), len(self._magnitude))
         offset = rng.random((2, n)) - 0.5

@@ -1,15 +1,14 @@
-"""What WISE sees of the sources, and what shapes the SDSS fits to their images.
+"""WISE magnitudes of the sources, and the shapes that the SDSS fits to their images.
 
-Both are drawn after all else, from random numbers of their own. Nothing here is a spectrum: the
-colours between r (AB) and W1 to W4 (Vega) are lines through points, by hand and in round numbers,
-by class, redshift and optical colour. They are about those of Wright et al. 2010 (AJ 140, 1868,
-figure 12: stars near 0 in all colours, quasars at W1 - W2 near 1.1, spirals at W2 - W3 of 3 to 4,
-ellipticals below 2).
+Both are drawn last, from separate random streams. No spectra are used: the colours between r (AB)
+and W1 to W4 (Vega) are interpolated between round numbers chosen by hand, by class, redshift and
+optical colour. They are roughly those of Wright et al. 2010 (AJ 140, 1868, figure 12: stars near 0
+in all colours, quasars at W1 - W2 near 1.1, spirals at W2 - W3 of 3 to 4, ellipticals below 2).
 
-Noise is that of the limits of the All-Sky catalogue at 5 sigma, 0.08, 0.11, 1 and 6 mJy (the same
-paper). A source is in the catalogue if one band has 5 sigma. A band below 2 sigma has a 95 % limit
-for a magnitude and no error, as in the catalogue. SkyServer's table has no NULL; -9999 stands for
-it here, and what stands there is not known to us.
+The noise is that of the 5 sigma limits of the All-Sky catalogue, 0.08, 0.11, 1 and 6 mJy (same
+paper). A source is in the catalogue if it has 5 sigma in one band. A band below 2 sigma has a 95 %
+limit instead of a magnitude and no error, as in the catalogue. SkyServer's table has no NULL; -9999
+is used here, and the value used there is unknown to us.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from skyserver_standin.sky.instruments import GALAXY, MISSING, PSF_FWHM, QSO, So
 LIMIT = np.array([16.5, 15.5, 11.2, 7.9])  # W1 to W4, Vega, 5 sigma
 CALIBRATION = 0.03  # mag
 IN_CATALOGUE, DETECTED = 5.0, 2.0  # signal over noise
-UNMATCHED_SHARE = 0.03  # of what is in the catalogue: blends, masks
-CROWDED_SHARE = 0.01  # of the matched objects: another source lies near by, farther away
+UNMATCHED_SHARE = 0.03  # of sources in the catalogue: blends, masks
+CROWDED_SHARE = 0.01  # of matched objects: a second, more distant source is matched too
 OFFSET = 0.3  # arcsec in each coordinate
 WISE = pa.schema(
     [
@@ -83,7 +82,7 @@ def infrared_magnitudes(sources: Sources, rng: np.random.Generator) -> np.ndarra
 def wise_table(
     objid: np.ndarray, sources: Sources, primary: np.ndarray, rng: np.random.Generator
 ) -> pa.Table:
-    """Return the sources of WISE that are matched to n objects, and how they are matched.
+    """Return the WISE sources that are matched to n objects, with the matches.
 
     Only objects that are `primary`, (n,) bool, have a match.
     """
@@ -106,7 +105,7 @@ def wise_table(
     magnitude[other] += shift
     columns = {
         "sdss_objid": objid[rows],
-        # a number for each source; that of the real catalogue says where it lies
+        # a number for each source; in the real catalogue it encodes the position
         "cntr": objid[rows] - (1 << 60) + np.where(other, 1 << 58, 0),
         "match_dist": offset[rows] + np.where(other, 1.5, 0.0),
     }
@@ -117,10 +116,10 @@ def wise_table(
 
 
 def shapes(sources: Sources, petro_r50: np.ndarray, rng: np.random.Generator) -> dict:
-    """Draw what the SDSS fits to the images of n sources in r: columns of PhotoObjAll, (n,) each.
+    """Draw the shape parameters of n sources in r: columns of PhotoObjAll, (n,) each.
 
-    Radii (`petro_r50`, arcsec) that are missing stay so. The image of a small galaxy is round and
-    as concentrated as the PSF; the fits to a point say nothing.
+    Missing radii (`petro_r50`, arcsec) stay missing. The image of a small galaxy is round and as
+    concentrated as the PSF; fits to a point source are meaningless.
     """
     n = len(petro_r50)
     seeing = PSF_FWHM[2] / 2

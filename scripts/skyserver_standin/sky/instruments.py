@@ -1,14 +1,14 @@
-"""What the camera and the spectrographs make of true sources.
+"""Observation of true sources by the camera and the spectrographs.
 
-The camera gives asinh magnitudes with noise: model, PSF and Petrosian ones.
+The camera measures noisy asinh magnitudes: model, PSF and Petrosian.
 
 Limit: magnitude at which 95 % of point sources are found (SDSS Early Data Release, Stoughton et al.
 2002, AJ 123, 485), taken as 5 sigma of the sky noise. Electrons: from a source of AB magnitude 20
 in the 53.9 s of a scan, by the sdss2010 curves and the mirror's 3.8 m^2. PSF: arcsec, the median in
-r (SDSS DR7, "Seeing and sky brightness") and a power -0.3 of wavelength (Xin et al. 2018, AJ 156,
-222). Calibration: scatter in mag that is in the magnitudes but not in the errors of the catalogue,
-as in the SDSS, where errors of a few thousandths are common and calibration is good to one per cent
-(two in u; Padmanabhan et al. 2008, ApJ 674, 1217).
+r (SDSS DR7, "Seeing and sky brightness"), scaled as wavelength^-0.3 (Xin et al. 2018, AJ 156, 222).
+Calibration: scatter in mag that affects the magnitudes but is not included in their errors, as in
+the SDSS, where errors of a few millimagnitudes are common and the calibration is good to 1 % (2 %
+in u; Padmanabhan et al. 2008, ApJ 674, 1217).
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ LARGEST_REDSHIFT = np.array([1.0, 6.0, 0.002])  # of the templates the pipeline 
 class Sources(NamedTuple):
     """True properties of n objects.
 
-    `flux` (n, 5) is in maggies, as above the Galaxy's dust; `redshift` is the radial velocity over
+    `flux` (n, 5) is in maggies, before Galactic extinction; `redshift` is the radial velocity over
     c for stars; `spec_class` an index into `CLASSES`; `half_light` a radius in arcsec, 0 for a
-    point; `early` says that the profile is de Vaucouleurs', not exponential.
+    point source; `early` is true for a de Vaucouleurs profile, false for an exponential one.
     """
 
     flux: np.ndarray
@@ -65,18 +65,18 @@ class Sources(NamedTuple):
         legacy_target: np.ndarray | int = 0,
         boss_target: np.ndarray | int = 0,
     ) -> Sources:
-        """Make sources of one class; a single value holds for all of them."""
+        """Make sources of one class; a single value is used for all of them."""
         others = (half_light, early, legacy_target, boss_target)
         columns = (np.broadcast_to(column, len(flux)) for column in others)
         return cls(flux, redshift, np.full(len(flux), spec_class), subclass, *columns)
 
     def rows(self, chosen: np.ndarray) -> Sources:
-        """Return some of the sources, by a mask or by positions."""
+        """Return some of the sources, by mask or index."""
         return Sources(*(column[chosen] for column in self))
 
     @staticmethod
     def joined(parts: Iterable[Sources]) -> Sources:
-        """Return the sources of several tuples, one after the other."""
+        """Concatenate sources."""
         return Sources(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -101,7 +101,7 @@ def mag_to_flux(magnitude: np.ndarray) -> np.ndarray:
 def flux_error(flux: np.ndarray, spread: np.ndarray | float = 1.0) -> np.ndarray:
     """Return the error in maggies of true fluxes (n, 5): sky and photon noise in quadrature.
 
-    `spread` is the sky noise in units of that of a point source: an extended one gathers more sky.
+    `spread` is the sky noise in units of that of a point source; it is larger for extended ones.
     """
     photons = np.maximum(flux, 0) * 1e-8 / ELECTRONS  # 1e-8 maggies is magnitude 20
     return np.sqrt((SKY_NOISE * spread) ** 2 + photons)
@@ -120,20 +120,20 @@ def petrosian_share(half_light: np.ndarray, early: np.ndarray) -> np.ndarray:
 def measure(
     flux: np.ndarray, half_light: np.ndarray, early: np.ndarray, rng: np.random.Generator
 ) -> Photometry:
-    """Observe objects whose true flux (n, 5) in maggies is dimmed by the Galaxy's dust.
+    """Observe objects with true fluxes (n, 5) in maggies after Galactic extinction.
 
     Half-light radii (n,) are in arcsec, 0 for a point source. A de Vaucouleurs profile (`early`)
     loses more light outside the Petrosian aperture than an exponential disk and is more
     concentrated.
     """
     n = len(flux)
-    # one calibration of the object's field for all its magnitudes
+    # all magnitudes of an object share the calibration of its field
     flux = flux * np.exp(rng.standard_normal(flux.shape) * CALIBRATION / POGSON)
-    # sky pixels under a matched filter grow with the area of the image, half as fast as the area
-    # of half the light: by the errors of galaxies in the SDSS
+    # the sky under a matched filter grows with the area of the image, half as fast as the area
+    # within the half-light radius, as in the errors of SDSS galaxies
     area = 1 + 0.5 * (half_light[:, None] / (PSF_FWHM / 2)) ** 2
     model = _observe(flux, np.sqrt(area), rng)
-    # the share of a Gaussian profile that the least-squares fit of a Gaussian PSF finds
+    # the fraction of a Gaussian profile's flux in a least-squares fit of a Gaussian PSF
     width, source = PSF_FWHM / 2.3548, half_light[:, None] / 1.1774
     psf = _observe(flux * (2 * width**2 / (2 * width**2 + source**2)), 1.0, rng)
     inside = petrosian_share(half_light, early)
@@ -146,7 +146,7 @@ def measure(
 
 
 def add_defects(seen: Photometry, rng: np.random.Generator) -> tuple[Photometry, np.ndarray]:
-    """Return a copy with the few defects that real tables have, and the flag `clean`.
+    """Return a copy with the occasional defects of real tables, and the flag `clean`.
 
     A band of 3 objects in 1000 has -9999 for magnitude and error, in all magnitudes of that band; 2
     in 1000 have no Petrosian quantities (-9999). `clean` is 0 for those and for 5 % of the others.
@@ -182,10 +182,10 @@ def fit_spectra(
     """Measure redshifts and classes as the spectroscopic pipeline does.
 
     Fainter spectra (apparent i magnitude) are noisier and fail more often: about 1 in 100 at i = 18
-    and 1 in 12 at i = 21 has a warning; a third of those have a redshift that has nothing to do
-    with the object, and a fifth of these the wrong class too. Returned are the measured redshift,
-    its formal error (near 2e-5 for bright galaxies and stars, 3e-4 for quasars), ``zWarning`` and
-    the class as an index into `CLASSES`, (n,) each.
+    and 1 in 12 at i = 21 has a warning; a third of those have a redshift unrelated to the object,
+    and a fifth of these also the wrong class. Returns the measured redshift, its formal error (near
+    2e-5 for bright galaxies and stars, 3e-4 for quasars), ``zWarning`` and the class as an index
+    into `CLASSES`, (n,) each.
     """
     n = len(redshift)
     faint = 10 ** (0.2 * np.clip(mag_i - 18, -3, 4))

@@ -1,4 +1,4 @@
-"""The simulated sky with some objects made odd."""
+"""The simulated sky with some odd objects."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from skyserver_standin.sky.simulation import (
     write_tables,
 )
 
-ODDITIES_STREAM = 4  # other random numbers than those of `simulation` with the same seed
+ODDITIES_STREAM = 4  # a random stream other than those of `simulation`
 
 
 def simulate_oddities(folder: str | Path, objects: int, seed: int, oddities: int) -> None:
-    """Write the tables of `simulate_sky` with some objects made odd, and which these are.
+    """Write the tables of `simulate_sky` with some objects made odd, and a list of these.
 
-    ``oddities.parquet`` holds their objid and what was done to them
-    (`skyserver_standin.sky.oddities`). All others are those of `simulate_sky`, which says what the
-    other arguments are. ValueError if `oddities` is negative or more than half of the objects.
+    ``oddities.parquet`` has their objid and kind (`skyserver_standin.sky.oddities`). All other
+    objects and arguments are those of `simulate_sky`. ValueError if `oddities` is negative or more
+    than half of the objects.
     """
     if not 0 <= oddities <= objects // 2:
         raise ValueError(f"oddities={oddities} must be from 0 to half of objects={objects}")
@@ -42,7 +42,7 @@ def simulate_oddities(folder: str | Path, objects: int, seed: int, oddities: int
 def odd_blocks(
     objects: int, seed: int, oddities: int, rows: int = BLOCK_ROWS
 ) -> Iterator[tuple[pa.Table, ...]]:
-    """Yield the blocks of `sky_blocks` with oddities in proportion to their spectra, and these."""
+    """Yield the blocks of `sky_blocks` with oddities in proportion to spectra, and their list."""
     check_size(objects, seed)
     plates = plan_plates(objects, np.random.default_rng([seed, 0]))
     total, before = int(plates.spectra.sum()), 0

@@ -1,17 +1,17 @@
-"""Objects that are made odd in a simulated sky, to see who finds them.
+"""Objects that are made odd in a simulated sky, to test searches for outliers.
 
-The spectra know nothing of it: class and redshift are those of the object that was there. What an
-oddity is stands in a table of its own, which the stand-in does not serve.
+The spectra are not changed: class and redshift are those of the original object. The kind of each
+oddity is in a separate table, which the stand-in does not serve.
 
 ========  ==========================================================================================
 kind      what was done to the true fluxes
 ========  ==========================================================================================
 band      one band is brighter or fainter by 0.7 to 1.5 mag, as by a cosmic ray or a bad deblend
-blend     another object of the sky, as bright in r within 0.5 mag, stands in the same place
-dust      the object lies behind dust of A_V from 1.5 to 3 mag, which the maps of the Galaxy lack
+blend     another object of the sky, as bright in r within 0.5 mag, is at the same position
+dust      the object is behind dust of A_V from 1.5 to 3 mag, which is not in the Galactic map
 ========  ==========================================================================================
 
-The numbers are round and by hand.
+All are round numbers, chosen by hand.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SFD_V = 2.742  # A_V in the unit of the coefficients, at R_V = 3.1 (Schlafly & F
 
 
 class Oddities:
-    """Makes `count` objects of one block odd, and remembers which."""
+    """Makes `count` objects of one block odd, and keeps a list of them."""
 
     def __init__(self, count: int, rng: np.random.Generator) -> None:
         self.count, self.rng = count, rng
@@ -40,7 +40,7 @@ class Oddities:
         self.kind = np.empty(0, dtype=int)
 
     def inject(self, objid: np.ndarray, sources: Sources) -> Sources:
-        """Return n sources, of these objids, of which some are odd; kinds in equal numbers."""
+        """Return n sources, with these objids, some made odd; all kinds are equally frequent."""
         rng, n = self.rng, len(objid)
         count = min(self.count, n)
         rows = np.sort(rng.choice(n, count, replace=False))
@@ -66,7 +66,7 @@ class Oddities:
 
 
 def _another(flux: np.ndarray, row: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the flux of another object about as bright in r; of any if there is none."""
+    """Return the flux of another object of similar r magnitude; of any if there is none."""
     r = -2.5 * np.log10(flux[:, 2])
     near = np.flatnonzero(np.abs(r - r[row]) < BLEND_WITHIN)
     near = near[near != row]

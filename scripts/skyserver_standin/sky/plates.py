@@ -1,10 +1,10 @@
-"""Plates of a simulated survey: programmes, nights, places on the sky, and the dust before them.
+"""Plates of a simulated survey: programmes, nights, positions, and Galactic reddening.
 
-Plates are numbered as in the SDSS, in order of time. The share of spectra is a round number, and
-so is the border between the programmes (real SEGUE plates lie among the legacy ones).
+Plates are numbered as in the SDSS, in order of time. The fractions of spectra are round numbers,
+and so are the limits between programmes (real SEGUE plates are numbered among the legacy ones).
 
-The footprint is that of the SDSS in outline: the northern Galactic cap, and in the south the region
-of BOSS with the three southern stripes of the first survey inside it or beside it. Limits are round
+The footprint is roughly that of the SDSS: the northern Galactic cap, and in the south the region of
+BOSS, which includes most of the three southern stripes of the first survey. Limits are round
 numbers.
 """
 
@@ -17,15 +17,14 @@ from astropy.coordinates import SkyCoord
 
 from skyserver_standin.sky.conventions import run2d_code
 
-# a small sample still has many plates to group by, yet not so few spectra on each that repeats are
-# never seen
+# so that a small sample has many plates to group by, and enough spectra on each for repeats
 FEWEST_SPECTRA = 100
 PLATE_RADIUS = 1.49  # deg
 NORTH_SHARE = 0.75  # of the plates, and of objects without spectra; a round number
 
 
 class Programme(NamedTuple):
-    """A survey programme: names as in SpecObj, ranges with both ends, its share of all spectra."""
+    """A survey programme: names as in SpecObj, inclusive ranges, fraction of all spectra."""
 
     survey: str
     programname: str
@@ -65,9 +64,9 @@ class Plates(NamedTuple):
 
 
 def plan_plates(spectra: int, rng: np.random.Generator) -> Plates:
-    """Choose the plates that take a number of spectra, at least 1, and place them on the sky.
+    """Choose plates for a number of spectra, at least 1, and their positions on the sky.
 
-    At most one entry per plate number: the size has a bound whatever `spectra` is.
+    There is at most one entry per plate number, so the size is bounded whatever `spectra` is.
     """
     share = np.array([programme.share for programme in PROGRAMMES])
     edges = np.rint(np.cumsum(share) / share.sum() * spectra).astype(int)
@@ -91,7 +90,7 @@ def _plan_programme(index: int, count: int) -> tuple[np.ndarray, ...]:
     programme = PROGRAMMES[index]
     numbers = programme.last_plate - programme.first_plate + 1
     n = min(numbers, -(-count // FEWEST_SPECTRA))
-    position = (np.arange(n) + 0.5) / n  # evenly spread: the whole range whatever the sample
+    position = (np.arange(n) + 0.5) / n  # evenly over the whole range, whatever the size
     spectra = np.full(n, count // n)
     spectra[: count % n] += 1
     nights = programme.last_mjd - programme.first_mjd
@@ -111,7 +110,7 @@ def galactic_latitude(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
 
 
 def in_footprint(ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which positions (degrees) lie in the northern and in the southern part."""
+    """Return which positions (degrees) are in the northern and in the southern part."""
     b = galactic_latitude(ra, dec)
     north = (b > 25) & (dec > -3) & (dec < 68) & (ra > 108) & (ra < 265)
     south = (b < -20) & (dec > -11) & (dec < 36) & ((ra > 310) | (ra < 58))
@@ -119,7 +118,7 @@ def in_footprint(ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def footprint_positions(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw n positions (ra, dec in degrees, ICRS) evenly over each part of the footprint."""
+    """Draw n positions (ra, dec in degrees, ICRS), uniform in each part of the footprint."""
     southern = rng.random(n) >= NORTH_SHARE
     ra, dec = np.empty(n), np.empty(n)
     todo = np.arange(n)
@@ -136,7 +135,7 @@ def positions_on_plate(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw a position on the plate of each object, whose centre is given; all in degrees."""
     n = len(ra)
-    # even in the area of the spherical cap, not in the radius
+    # uniform in the area of the spherical cap, not in radius
     cosine = 1 - rng.random(n) * (1 - np.cos(np.radians(PLATE_RADIUS)))
     radius, angle = np.arccos(cosine), rng.uniform(0, 2 * np.pi, n)
     dec0 = np.radians(dec)
@@ -149,9 +148,9 @@ def reddening(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     """E(B-V) of the Galaxy, in mag: more towards the plane, in smooth clouds.
 
     A plane layer of dust, E(B-V) = 0.020 / sin|b|, times clouds: the exponential of a sum of waves
-    on the sphere, with a scatter of 0.45 in the logarithm. The same for every seed, as the sky is.
-    Numbers by hand, of the size of the map of Schlegel, Finkbeiner & Davis (1998) at these
-    latitudes; no structure of that map is in it.
+    on the sphere, with a scatter of 0.45 in the logarithm. It does not depend on the seed. The
+    numbers are chosen by hand to be similar in size to the map of Schlegel, Finkbeiner & Davis
+    (1998) at these latitudes; no structure of that map is used.
     """
     vectors = _vectors(ra, dec)
     waves = np.random.default_rng(1998)

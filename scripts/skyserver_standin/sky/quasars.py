@@ -1,9 +1,9 @@
-"""Quasars: luminosity function, one composite spectrum with adjustable parts, and a host galaxy.
+"""Quasars: luminosity function, a composite spectrum with variable components, and a host galaxy.
 
-Every quasar is a composite of the SDSS (``data/README.md``) with its own power-law slope, strength
-of emission lines, dust of its host (SMC law, A = 1.39 E(B-V) (wavelength / micron)^-1.2, Prevot et
-al. 1984 as in Richards et al. 2003, AJ 126, 1131) and light of its host. The mean absorption by the
-intergalactic medium (Madau 1995) is in the tables.
+Every quasar has the SDSS composite spectrum (``data/README.md``) with its own power-law slope,
+strength of emission lines, dust in its host (SMC law, A = 1.39 E(B-V) (wavelength / micron)^-1.2,
+Prevot et al. 1984 as in Richards et al. 2003, AJ 126, 1131) and light of its host. The mean
+absorption by the intergalactic medium (Madau 1995) is included in the tables.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ REFERENCE, KNEE = 2.45, -26.0
 SLOPE, SLOPE_CHANGE = 0.84, -0.12
 EVOLUTION = (1.40, 36.28, 33.77)
 FAINT_BREAK, FAINT_SLOPE = 19.0, 0.3  # i mag: fainter counts are flatter; round numbers
-# what follows is by hand, by the colours of quasars in the SDSS at each redshift; slopes are powers
-# of frequency added to the composite's, and their mean is not 0 because the composite has the
-# mean dust of quasars in it, which is drawn again
+# chosen by hand from the colours of SDSS quasars at each redshift; slopes are powers of frequency
+# added to the composite's; their mean is not 0, because the composite already includes the mean
+# dust of quasars
 SLOPE_MEAN, SLOPE_SCATTER = 0.05, 0.24
-REDDENED = 0.22  # share of quasars with dust of their own
+REDDENED = 0.22  # fraction of quasars with dust in their host
 LINE_SCATTER = 0.2
-FAINTEST = 20.6  # minus the absolute i magnitude below which an active nucleus is no quasar
+FAINTEST = 20.6  # minus the absolute i magnitude of the faintest active nucleus called a quasar
 HOST_MAGNITUDE, HOST_SCATTER = -21.1, 0.8  # absolute r
-PIVOT = 2500.0  # Å, rest: where a change of slope leaves the flux
+PIVOT = 2500.0  # Å, rest frame: where a change of slope does not change the flux
 
-# i magnitude and redshift range of the quasars each survey looks for, and of those that nobody
-# looked for
+# i magnitude and redshift range of the quasars that each survey targets, and of those without
+# spectra
 WINDOWS = {
     "legacy": (15.5, 19.2, 0.06, 5.0),
     "highz": (16.5, 20.3, 2.9, 5.2),
@@ -76,7 +76,7 @@ def _sampler(kind: str) -> Sampler:
         absolute = magnitude - distance_modulus(z) - correction[:, None]
         counts = volume_element(z) * luminosity_function(z, absolute)
         flatter = 10 ** ((FAINT_SLOPE - SLOPE) * np.maximum(magnitude - FAINT_BREAK, 0))
-        # what is fainter is called a galaxy with a broad line
+        # fainter ones are called broad-line galaxies
         luminous = 1 / (1 + np.exp((absolute + FAINTEST) / 0.35))
         return counts * flatter * luminous * completeness(kind, z)
 
@@ -84,10 +84,10 @@ def _sampler(kind: str) -> Sampler:
 
 
 def completeness(kind: str, redshift: np.ndarray) -> np.ndarray:
-    """Share of quasars that a selection finds.
+    """Fraction of quasars that a selection finds.
 
-    Quasars near redshift 2.7 have the colours of stars (Richards et al. 2006, figure 8); BOSS looks
-    for redshifts above 2.15. Smooth curves by hand.
+    Quasars near redshift 2.7 have the colours of stars (Richards et al. 2006, figure 8); BOSS
+    targets redshifts above 2.15. Smooth curves, chosen by hand.
     """
     if kind in ("legacy", "highz"):
         return 1 - 0.85 * np.exp(-0.5 * ((redshift - 2.75) / 0.22) ** 2)
@@ -112,15 +112,15 @@ def draw_quasars(kind: str, n: int, rng: np.random.Generator) -> Sources:
 
 
 def _nuclei(redshift: np.ndarray, i: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Fluxes (n, 5) of quasars without hosts whose undimmed i magnitude is given."""
+    """Return fluxes (n, 5) of quasars without hosts, with given dust-free i magnitudes."""
     n = len(redshift)
     total, continuum = np.moveaxis(quasar_grid().at(redshift), 1, 0)
     rest = WAVELENGTH / (1 + redshift[:, None])
-    # F_nu is steeper by `bluer`, in F_lambda per wavelength the same; tilted about the pivot
+    # the power of frequency grows by `bluer`, about the pivot
     bluer = rng.normal(SLOPE_MEAN, SLOPE_SCATTER, n)[:, None]
     tilt = (rest / PIVOT) ** -bluer
     strength = np.exp(rng.normal(0, LINE_SCATTER, n))[:, None]
-    # lines of different ions vary apart from each other: some scatter from band to band
+    # lines of different ions vary independently, hence some scatter from band to band
     strength = strength * np.exp(rng.normal(0, 0.12, (n, 5)))
     shape = (continuum + strength * (total - continuum)) * tilt
     shape *= np.exp(rng.normal(0, 0.012, shape.shape))
@@ -140,6 +140,6 @@ def _with_host(
     dimming = 10 ** (-0.4 * (magnitude + distance_modulus(redshift)))
     host = np.where(redshift < 1.19, dimming, 0)[:, None] * shape
     share = host[:, 2] / (host[:, 2] + nucleus[:, 2])
-    # the image is a point on a galaxy: wide only if the galaxy has a good part of the light
+    # the image is a point source on a galaxy: extended only if the galaxy is bright enough
     radius = share * 5.0 * arcsec_per_kpc(redshift)
     return host + nucleus, np.where(share > 0.1, radius, 0.0)

@@ -1,13 +1,13 @@
-"""A simulated sky as the SpecObj, PhotoObj and WISE tables of the SkyServer would hold it.
+"""A simulated sky as the SpecObj, PhotoObj and WISE tables of SkyServer.
 
-Or, of objects without spectra, as PhotoObj and WISE would, and the truth about them beside it.
+For objects without spectra: PhotoObj and WISE, and the truth in a separate table.
 
-The tables are made block by block, some plates at a time. Each block draws from its own random
-generator, seeded by the seed and the number of the block, and needs no other block: memory has a
-bound whatever the number of spectra, and the result doesn't depend on who makes which block when.
+The tables are made in blocks of some plates. Each block has its own random generator, seeded by the
+seed and the number of the block, and needs no other block: memory is bounded whatever the number of
+spectra, and the result doesn't depend on the order of the blocks.
 
-Within a plate fibres are numbered in order of right ascension, and so are the imaging fields: a
-range of specObjIDs belongs to a narrow range of objIDs.
+Within a plate, fibres and imaging fields are numbered in order of right ascension, so a range of
+specObjIDs belongs to a narrow range of objIDs.
 """
 
 from __future__ import annotations
@@ -53,17 +53,17 @@ UNMATCHED_SHARE = 0.01
 FIRST_RUN, RUNS, CAMCOLS, FIRST_FIELD, FIELDS = 94, 8000, 6, 11, 800
 STAR_GALAXY_CUT = 0.145  # mag: psf minus cmodel magnitude (SDSS DR17, page "Classification")
 SPECTRA_PER_FIELD, OBJ_STEP = 3, 17
-# without spectra: objects that share a stretch of fields, and the share seen a second time
+# without spectra: objects that share a stretch of fields, and the fraction observed twice
 OBJECTS_PER_STRETCH, SECONDARY_SHARE = 100, 0.1
 PRIMARY, SECONDARY = 1, 2  # mode
-PHOTOMETRY_STREAM = 1  # other random numbers than those of spectra with the same seed
-# of what came later than the rest: whoever adds to it changes nothing else
+PHOTOMETRY_STREAM = 1  # a random stream other than that of spectra
+# streams of quantities that were added later, so that the others did not change
 SPECTRA_FURTHER, PHOTOMETRY_FURTHER = 2, 3
 REPEAT_DELAY = 29  # nights
 GALAXY_TYPE, STAR_TYPE = 3, 6
 DRAW = {"galaxies": draw_galaxies, "quasars": draw_quasars, "stars": draw_stars}
-# survey: (family, kind): share of its spectra. Round numbers, so that the classes of the whole
-# survey, and of its bright part, come out about as in the SDSS
+# survey: (family, kind): fraction of its spectra. Round numbers, chosen so that the classes of the
+# whole survey and of its bright part are roughly as in the SDSS
 SHARES = {
     "sdss": {
         ("galaxies", "main"): 0.63,
@@ -98,9 +98,10 @@ TRUTH = pa.schema([("objid", pa.int64()), ("spec_class", pa.string()), ("zspec",
 def simulate_sky(folder: str | Path, objects: int, seed: int) -> None:
     """Write ``specobj.parquet``, ``photoobj.parquet`` and ``wise.parquet`` into a folder.
 
-    `objects` are spectra, rows of ``specobj.parquet``. About 4 % fewer photometric objects belong
-    to them: some spectra repeat an object, some have no match in the imaging. The same `objects`
-    and `seed` give the same bytes; ValueError if `objects` is not positive or `seed` is negative.
+    `objects` is the number of spectra, rows of ``specobj.parquet``. There are about 4 % fewer
+    photometric objects: some spectra repeat an object, some have no match in the imaging. The same
+    `objects` and `seed` give the same bytes; ValueError if `objects` is not positive or `seed` is
+    negative.
     """
     write_tables(
         folder, {"specobj": SPECOBJ, "photoobj": PHOTOOBJ, "wise": WISE}, sky_blocks(objects, seed)
@@ -110,9 +111,9 @@ def simulate_sky(folder: str | Path, objects: int, seed: int) -> None:
 def simulate_photometry(folder: str | Path, objects: int, seed: int) -> None:
     """Write ``photoobj.parquet`` and ``wise.parquet`` of objects without spectra into a folder.
 
-    What they are is in ``truth.parquet``. `objects` are the rows of each; a tenth are second
-    observations of others, with ``mode`` 2. The same `objects` and `seed` give the same bytes;
-    ValueError if `objects` is not positive or `seed` is negative.
+    Their class and redshift are in ``truth.parquet``. `objects` is the number of rows of each; a
+    tenth are second observations of others, with ``mode`` 2. The same `objects` and `seed` give the
+    same bytes; ValueError if `objects` is not positive or `seed` is negative.
     """
     write_tables(
         folder,
@@ -124,7 +125,7 @@ def simulate_photometry(folder: str | Path, objects: int, seed: int) -> None:
 def write_tables(
     folder: str | Path, schemas: dict[str, pa.Schema], blocks: Iterator[tuple[pa.Table, ...]]
 ) -> None:
-    """Write the blocks of several tables, each into a file of its own, whole or not at all."""
+    """Write the blocks of several tables, each to its file, completely or not at all."""
     with ExitStack() as stack:
         writers = []
         for name, schema in schemas.items():
@@ -145,9 +146,9 @@ def sky_blocks(
 ) -> Iterator[tuple[pa.Table, pa.Table, pa.Table]]:
     """Yield the sky in blocks of about `rows` spectra; a plate is never divided.
 
-    A block holds the spectra of some plates in order of specObjID, and their photometric objects in
-    order of objID, and the sources of WISE that match these. Ids ascend from block to block too.
-    Raises ValueError as `simulate_sky`.
+    A block has the spectra of some plates in order of specObjID, their photometric objects in order
+    of objID, and the matching WISE sources. Ids also ascend from block to block. Raises ValueError
+    as `simulate_sky`.
     """
     check_size(objects, seed)
     plates = plan_plates(objects, np.random.default_rng([seed, 0]))
@@ -159,7 +160,7 @@ def sky_blocks(
 def photometry_blocks(
     objects: int, seed: int, rows: int = BLOCK_ROWS
 ) -> Iterator[tuple[pa.Table, pa.Table, pa.Table]]:
-    """Yield objects without spectra in blocks of about `rows`, WISE, and the truth of these rows.
+    """Yield blocks of about `rows` objects without spectra, with WISE and the truth.
 
     Ids ascend from block to block; within one, objects are in order of right ascension. Raises
     ValueError as `simulate_photometry`.
@@ -176,11 +177,11 @@ def photometry_blocks(
 def _make_photometry(
     at: np.ndarray, objects: int, rng: np.random.Generator, further: np.random.Generator
 ) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Make the objects of the places `at`, ascending, among all."""
+    """Make the objects with the (ascending) numbers `at` among all."""
     n = len(at)
     second = rng.random(n) < SECONDARY_SHARE
     second[0] = False
-    first = np.arange(n)  # whose second observation it is, mostly its own
+    first = np.arange(n)  # the object that each observation shows
     first[second] = rng.choice(np.flatnonzero(~second), second.sum())
     ra, dec = footprint_positions(n, rng)
     sources = _draw_survey("", n, rng)
@@ -275,7 +276,8 @@ def _draw_survey(survey: str, n: int, rng: np.random.Generator) -> Sources:
 def _repeats(at: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Choose spectra that repeat an earlier object of their plate.
 
-    Returns for each of the n spectra the one whose object it shows, mostly itself, and a mask.
+    Returns, for each of the n spectra, the index of the first spectrum of its object, and a mask of
+    the repeats.
     """
     chosen = np.flatnonzero(rng.random(len(at)) < 2 * REPEAT_SHARE)
     earlier, later = chosen[0::2][: len(chosen) // 2], chosen[1::2]
@@ -309,7 +311,7 @@ def _spectroscopy(
 ) -> dict[str, np.ndarray]:
     mag_i = -2.5 * np.log10(sources.flux[:, 3])
     redshift, error, warning, found = fit_spectra(sources.redshift, sources.spec_class, mag_i, rng)
-    # a subclass belongs to a class: what was taken for another one has none
+    # a misclassified object has no subclass
     subclass = np.where(found == sources.spec_class, sources.subclass, "")
     names = {
         name: np.array([getattr(p, name) for p in PROGRAMMES])[programme]
@@ -335,7 +337,7 @@ def _photoobj(
     rng: np.random.Generator,
     further: np.random.Generator,
 ) -> tuple[pa.Table, pa.Table]:
-    """Return the photometry of objects, and the sources of WISE that match those of mode 1."""
+    """Return the photometry of objects, and the WISE sources that match those of mode 1."""
     coefficients = np.array([SFD_COEFFICIENT[band] for band in BANDS])
     extinction = (reddening(ra, dec)[:, None] * coefficients).astype(np.float32)
     flux = sources.flux * 10 ** (-0.4 * extinction)

@@ -1,11 +1,11 @@
-"""Stars: the stellar locus with metallicity, giants, blue horizontal branch, white and M dwarfs.
+"""Stars: the stellar locus by metallicity, giants, blue horizontal branch, white and M dwarfs.
 
 ================ ==============================================================================
 population       colours
 ================ ==============================================================================
 dwarfs           Yuan et al. 2015 (ApJ 799, 134), table 1: loci of g - i and [Fe/H]
 giants           Zhang et al. 2021 (RAA 21, 319), table 1: the same for red giants
-M dwarfs         g - r of r - z by Bochanski et al. 2012, beyond g - i = 1.6
+M dwarfs         g - r as a function of r - z by Bochanski et al. 2012, beyond g - i = 1.6
 white dwarfs     cooling sequences of the Montreal group
 blue branch      a line through the box of blue horizontal branch stars of Sirko et al. 2004
 ================ ==============================================================================
@@ -78,8 +78,8 @@ def giant_colors(gi: np.ndarray, metallicity: np.ndarray) -> np.ndarray:
 def red_dwarf_colors(rz: np.ndarray) -> np.ndarray:
     """Colours u-g, g-r, r-i, i-z (n, 4) of K5 to M9 dwarfs of the disk.
 
-    u - g is 2.55 (the SDSS hardly sees these stars in u) and r - i is 0.645 of r - z, round
-    numbers by the mean colours of M dwarfs in the SDSS.
+    u - g is 2.55 (the SDSS hardly detects these stars in u) and r - i is 0.645 (r - z): round
+    numbers from the mean colours of M dwarfs in the SDSS.
     """
     gr = sum(coefficient * rz**power for power, coefficient in enumerate(BOCHANSKI))
     return np.stack([np.full_like(rz, 2.55), gr, 0.645 * rz, 0.355 * rz], axis=1)
@@ -91,7 +91,7 @@ def blue_branch_colors(gr: np.ndarray) -> np.ndarray:
     return np.stack([ug, gr, 0.55 * gr - 0.07, 0.25 * gr - 0.07], axis=1)
 
 
-# components: share, mean g - i, its scatter, mean [Fe/H], its scatter
+# components: mean g - i, its scatter, mean [Fe/H], its scatter
 COMPONENTS = {
     "halo": (0.48, 0.14, -1.40, 0.35),
     "thick": (0.64, 0.15, -0.75, 0.30),
@@ -101,7 +101,7 @@ COMPONENTS = {
     # SEGUE's G dwarfs, chosen at g - r near 0.5
     "g_dwarf": (0.735, 0.045, -0.55, 0.40),
 }
-# what each sample of stars is made of
+# fractions of the components of each sample of stars
 SAMPLES = {
     "legacy": {
         **{"halo": 0.21, "thick": 0.26, "thin": 0.18, "cool": 0.07, "blue": 0.07},
@@ -120,7 +120,7 @@ SAMPLES = {
         **{"blue": 0.01, "giant": 0.01, "white": 0.01, "red": 0.24},
     },
 }
-# bits of the target selection; '' those of all others
+# bits of the target selection; '' is that of all other stars
 TARGETS = {
     "legacy": {
         **{"blue": bits.STAR_BHB, "white": bits.STAR_WHITE_DWARF, "red": bits.STAR_RED_DWARF},
@@ -138,7 +138,7 @@ MAGNITUDES = {
     "field": (14.0, 21.8, 0.20),
 }
 
-# spectral types between g - i colours, by hand; those of BOSS are names that its pipeline gives
+# spectral types between g - i colours, chosen by hand; those of BOSS are names in its pipeline
 TYPE_EDGES = (-0.2, 0.1, 0.3, 0.45, 0.6, 0.75, 0.95, 1.3, 1.75, 2.2, 2.7, 3.2)
 LEGACY_TYPES = (*("B6", "A0", "F0", "F5", "F9", "G2", "K1", "K3", "K5"), *("M0", "M2", "M4", "M6"))
 BOSS_TYPES = (
@@ -161,7 +161,7 @@ def draw_stars(sample: str, n: int, rng: np.random.Generator) -> Sources:
     rise = 10 ** (growth * (faint - bright)) - 1
     r = bright + np.log10(1 + rng.random(n) * rise) / growth
     red = kind == (names.index("red") if "red" in names else -1)
-    # M dwarfs are chosen by their i light, standards are bright
+    # M dwarfs are selected in i, standards are bright
     r = np.where(red, np.maximum(r, 16.5) + 0.4 * rng.random(n), r)
     if "standard" in names:
         r = np.where(kind == names.index("standard"), rng.uniform(15.5, 19.0, n), r)
@@ -204,7 +204,7 @@ def _white_dwarf_magnitudes(n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _pair_colors(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw colours of a white dwarf and an M dwarf in one image, in any ratio of r fluxes."""
+    """Draw colours of unresolved pairs of a white dwarf and an M dwarf."""
     white = _white_dwarf_magnitudes(n, rng)
     ug, gr, ri, iz = red_dwarf_colors(rng.uniform(1.0, 2.6, n)).T
     red = np.stack([ug + gr, gr, np.zeros(n), -ri, -ri - iz], axis=1)
@@ -215,7 +215,7 @@ def _pair_colors(n: int, rng: np.random.Generator) -> np.ndarray:
 def _subclass(
     sample: str, name: np.ndarray, gi: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Spectral types near a g - i colour; BOSS names the template star, as its pipeline does."""
+    """Return spectral types by g - i colour; BOSS names the template star."""
     types = np.array(BOSS_TYPES if sample == "boss" else LEGACY_TYPES)
     found = types[np.searchsorted(TYPE_EDGES, gi + rng.normal(0, 0.05, len(gi)))]
     found = np.where(name == "white", "WD", found)

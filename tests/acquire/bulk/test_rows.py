@@ -68,7 +68,7 @@ def test_what_the_files_lack_is_refused(release):
     with pytest.raises(ValidationError, match="'wise_mag_w1' is not in the bulk files"):
         source(release, columns=["wise_mag_w1"])
     nowhere = {"weight": {key: its for key, its in DECLARED["weight"].items() if key != "bulk"}}
-    with pytest.raises(ValidationError, match=r"declared.weight: bulk says which column"):
+    with pytest.raises(ValidationError, match=r"declared.weight: give the column of SDSS as bulk"):
         source(release, declared=nowhere)
 
 

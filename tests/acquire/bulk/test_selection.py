@@ -129,6 +129,10 @@ def test_ids_beyond_what_a_float_holds_are_compared_exactly():
     ids = pa.table({"specobjid": pa.array([(1 << 63) - 1, 1 << 63, (1 << 63) + 1], pa.uint64())})
     found = select(ids, [Condition(column="specobjid", minimum=float(1 << 63))])
     assert found["specobjid"].to_pylist() == [1 << 63, (1 << 63) + 1]
+    limit = Condition.from_canonical(
+        Condition(column="specobjid", minimum=(1 << 63) + 1).canonical()
+    )
+    assert select(ids, [limit])["specobjid"].to_pylist() == [(1 << 63) + 1]
     found = select(ids, [Condition(column="specobjid", any_of=[(1 << 63) + 1, -5])])
     assert found["specobjid"].to_pylist() == [(1 << 63) + 1]
 

@@ -58,6 +58,7 @@ def test_a_query_longer_than_the_server_takes_is_refused():
         ({"column": "z_warning", "any_of": [0]}, "s.zWarning IN (0)"),
         ({"column": "zspec", "minimum": 1e-05}, "s.z>=1e-05"),
         ({"column": "zspec", "maximum": -0.25}, "s.z<=-0.25"),
+        ({"column": "objid", "minimum": 1237648720693755905}, "p.objID>=1237648720693755905"),
         ({"column": "boss_target1", "any_bit": [0, 1]}, "(s.boss_target1 & 3)<>0"),
         (
             {"column": "legacy_target1", "any_bit": [6], "no_bit": [5, 26]},
@@ -79,12 +80,13 @@ def test_conditions_as_sql(condition, sql):
         ({"column": "zspec", "minimum": "0"}, "valid number"),
         ({"column": "zspec", "minimum": float("nan")}, "finite number"),
         ({"column": "zspec", "minimum": 2, "maximum": 1}, "minimum 2 is not below maximum 1"),
-        ({"column": "zspec", "any_of": [1]}, "is measured: write minimum and maximum"),
+        ({"column": "zspec", "any_of": [1]}, "is a measurement: write minimum and maximum"),
         ({"column": "spec_class", "minimum": 1}, "holds text: write any_of with words"),
         ({"column": "spec_class", "any_of": [1]}, "holds text"),
         ({"column": "spec_class", "any_of": ["x' OR 1=1 --"]}, "should match pattern"),
         ({"column": "z_warning", "any_of": ["0"]}, "holds numbers"),
-        ({"column": "zspec", "maximum": 1, "dereddened": True}, "is no magnitude"),
+        ({"column": "zspec", "maximum": 1, "dereddened": True}, "is not a magnitude"),
+        ({"column": "wise_mag_w1", "maximum": 9, "dereddened": True}, "is not a magnitude of SDSS"),
         ({"column": "legacy_target1", "any_bit": [63]}, "less than or equal to 62"),
     ],
 )

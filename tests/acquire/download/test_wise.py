@@ -108,7 +108,7 @@ def test_a_server_without_wise_says_so(sky, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"sdss": None}, "declared.axis_ratio: sdss says which column"),
+        ({"sdss": None}, "declared.axis_ratio: give the column of SDSS as sdss"),
         ({"sdss": "p.run"}, "'axis_ratio' is refused, 'run' can't be a feature: runs share depth"),
         ({"sdss": "s.z"}, "String should match pattern"),
         ({"limit_without": "axis_err"}, "limit_without: 'axis_err' is not among the columns"),

@@ -87,9 +87,9 @@ def test_columns_of_wise_and_galex_need_no_declaration(tmp_path):
             "declared: 'z_spec' is refused, 'z_spec' can't be a feature: the redshift",
         ),
         ("quality", "zWarning", "'quality' is refused, 'zWarning' can't be a feature: set by the"),
-        ("quality", "PLATEID", "'PLATEID' can't be a feature: targets share plates"),
-        ("kind", "subClass", "'subClass' can't be a feature: the class is what is to be learnt"),
-        ("petro_rad_r", "PLX", "'petro_rad_r' is a column of the catalogue already"),
+        ("quality", "PLATEID", "'PLATEID' can't be a feature: targets of a class share plates"),
+        ("kind", "subClass", "'subClass' can't be a feature: the class is the quantity to learn"),
+        ("petro_rad_r", "PLX", "'petro_rad_r' is already a column of the catalogue"),
         ("wise_mag_w1", "PLX", "'wise_mag_w1' needs no declaration"),
         ("parallax", None, "columns does not map 'parallax'"),
     ],
@@ -128,5 +128,5 @@ def test_a_mirror_may_map_them():
     from sdssflow.acquire.download.client_tap import TapLanguage
 
     assert TapLanguage(asked).names[-2:] == ["galex_mag_nuv", "parallax"]
-    with pytest.raises(ValidationError, match="'parallax' is no column of SDSS"):
+    with pytest.raises(ValidationError, match="'parallax' is not a column of SDSS"):
         tap_source(columns=columns)
