@@ -276,10 +276,16 @@ def compare_classifiers(
 
 def _columns(predictions: Predictions, seed: int) -> Columns:
     frame = predictions.of_seed(seed)
-    return {
-        "truth": class_codes(frame["spec_class"].to_numpy(dtype=str)),
-        "probability": frame[PROBABILITIES].to_numpy(dtype=np.float64),
-    }
+    probability = frame[PROBABILITIES].to_numpy(dtype=np.float64)
+    right = (probability >= 0).all(axis=1) & np.isclose(probability.sum(axis=1), 1, atol=1e-5)
+    if not right.all():
+        raise ValueError(
+            f"class probabilities of row_id {frame['row_id'][~right].iloc[0]} are missing, "
+            f"negative or do not sum to 1 in the predictions of {predictions.model}, seed {seed} "
+            f"({np.sum(~right)} objects in all); remove such objects with a cut, or the model"
+        )
+    truth = class_codes(frame["spec_class"].to_numpy(dtype=str))
+    return {"truth": truth, "probability": probability}
 
 
 def confusion_table(truth: np.ndarray, probability: np.ndarray) -> pd.DataFrame:

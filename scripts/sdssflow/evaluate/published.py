@@ -238,9 +238,7 @@ def _ours(
     value = float(found["value"])
     if math.isnan(value):
         return f"{number.metric!r} ({number.convention}) is undefined on {sample}"
-    # a score without an interval is taken as it is
-    low, high = (
-        value if math.isnan(float(found[name])) else float(found[name])
-        for name in ("lower", "upper")
-    )
+    low, high = float(found["lower"]), float(found["upper"])
+    if math.isnan(low + high):
+        return f"{number.metric!r} ({number.convention}) has no interval on {sample}"
     return value, low, high, str(found["data_digest"])

@@ -33,17 +33,18 @@ def scorer(settings: RedshiftScores) -> Scorer:
         *(metric.bound(epsilon=epsilon) for metric in redshift_metrics.METRICS),
         *paper_metrics.of_conventions(settings.conventions),
     )
-    return Scorer(metrics, _columns, partial(redshift_metrics.score, epsilon=epsilon))
+    return Scorer(metrics, point_columns, partial(redshift_metrics.score, epsilon=epsilon))
 
 
-def _columns(prediction: Predictions, seed: int) -> Columns:
+def point_columns(prediction: Predictions, seed: int) -> Columns:
+    """Return `zspec` and `zphot` of one seed; ValueError if one is missing."""
     frame = prediction.of_seed(seed)
     for name in ("zspec", "zphot"):
-        lacking = frame.loc[~np.isfinite(frame[name].to_numpy()), "row_id"]
-        if len(lacking):
+        lacking = ~np.isfinite(frame[name].to_numpy())
+        if lacking.any():
             raise ValueError(
-                f"{name} of row_id {lacking.iloc[0]} is missing in the predictions of "
-                f"{prediction.model}, seed {seed} ({len(lacking)} objects in all); add "
-                "{cut: redshift_range} to the sample's cuts"
+                f"{name} of row_id {frame['row_id'][lacking].iloc[0]} is missing in the "
+                f"predictions of {prediction.model}, seed {seed} ({lacking.sum()} objects in all); "
+                "add {cut: redshift_range} to the sample's cuts"
             )
     return {name: frame[name].to_numpy() for name in ("zspec", "zphot")}

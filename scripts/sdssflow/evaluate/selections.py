@@ -23,6 +23,7 @@ from sdssflow.evaluate.bootstrap import draw_counts, effective_number, interval
 from sdssflow.evaluate.metrics import Metric
 from sdssflow.evaluate.published import Ours, Place, Refused
 from sdssflow.evaluate.redshift_metrics import Residuals, score, value
+from sdssflow.evaluate.redshifts import point_columns
 from sdssflow.evaluate.tables import Predictions, combined_digest, counts_by_seed, mean_over_seeds
 
 FEWEST_EFFECTIVE = 200  # a scatter of 200 objects has a standard error of 5 %
@@ -70,16 +71,15 @@ def binned_scores(
     """
     named = (redshift_metric(metric, convention),)
     digest = combined_digest(predictions.test_digests)
-    frames = {seed: predictions.of_seed(seed) for seed in predictions.seeds}
+    columns = {seed: point_columns(predictions, seed) for seed in predictions.seeds}
     counts = counts_by_seed([predictions], bootstrap)
     for low, high in pairwise(edges):
         scores = []
-        for seed, frame in frames.items():
-            inside = ((frame["zspec"] >= low) & (frame["zspec"] < high)).to_numpy()
-            columns = {name: frame.loc[inside, name].to_numpy() for name in ("zspec", "zphot")}
+        for seed, every in columns.items():
+            inside = (every["zspec"] >= low) & (every["zspec"] < high)
             if inside.any():
-                drawn = counts[seed][:, inside]
-                scores.append(score(columns, drawn, named, epsilon=math.nan))
+                chosen = {name: values[inside] for name, values in every.items()}
+                scores.append(score(chosen, counts[seed][:, inside], named, epsilon=math.nan))
         where = f"a zspec of {low:.4g} to {high:.4g}"
         if not scores:
             yield f"no test object has {where}"
@@ -194,10 +194,10 @@ def _weighted(
     for seed in predictions.seeds:
         frame = predictions.of_seed(seed)
         weights = selection_weights(frame[selection.variable].to_numpy(), selection)
-        columns = frame["zspec"].to_numpy(), frame["zphot"].to_numpy()
+        columns = point_columns(predictions, seed)
         counts = draw_counts(frame["group"].to_numpy(dtype=str), bootstrap)
-        drawn = [value(metric, Residuals(*columns, weights=weights * count)) for count in counts]
-        values.append(value(metric, Residuals(*columns, weights=weights)))
+        drawn = [value(metric, Residuals(**columns, weights=weights * count)) for count in counts]
+        values.append(value(metric, Residuals(**columns, weights=weights)))
         replicates.append(drawn)
         effective.append(effective_number(weights))
     low, high = interval(np.mean(replicates, axis=0), bootstrap.level)

@@ -168,10 +168,14 @@ def score_rows(
 ) -> list[dict[str, Any]]:
     """Return one row per metric, with interval; `more` columns come before the value.
 
-    A fraction of none or all of n objects is the same in every replicate; its interval is the exact
-    binomial one instead (`bootstrap.bound_certain_fraction`).
+    A fraction of 0 or 1 is the same in every replicate; it has the exact binomial interval instead
+    (`bootstrap.bound_certain_fraction`). Other scores that no replicate changes, such as those of a
+    single object, have no interval.
     """
     lower, upper = interval(score.replicates, level)
+    drawn = score.replicates
+    unmoved = (np.isclose(drawn, score.values, rtol=1e-9, atol=0) | np.isnan(drawn)).all(axis=0)
+    lower[unmoved] = upper[unmoved] = np.nan
     rows = []
     for metric, value, low, high, n in zip(
         score.metrics, score.values, lower, upper, score.n, strict=True
