@@ -186,6 +186,8 @@ def test_what_all_rows_share_moves_to_the_notes():
     assert table.notes == ["first", "This table: N = 325, data digest 42ff, seed 1"]
     different = sections.plain_table(frame.assign(n=[325, 20]), "t", "", [])
     assert [column.label for column in different.columns] == ["k", "n"]
+    some = sections.plain_table(frame.assign(n=[325, np.nan]), "t", "", [])
+    assert [column.label for column in some.columns] == ["k", "n"]
 
 
 def test_what_the_report_ranks_and_headlines_is_in_the_glossary():
@@ -238,6 +240,7 @@ def test_a_table_that_cannot_be_shown_is_named(tmp_path, content, message):
         (0.02, math.nan, math.nan, ("0.02", "")),
         (math.nan, 0.1, 0.2, ("–", "")),
         (math.inf, 0.1, 0.2, ("–", "")),
+        (2e-7, 0.0, 4e-7, ("2.00 × 10⁻⁷", "[0, 4.00 × 10⁻⁷]")),
     ],
 )
 def test_digits_follow_the_interval(value, low, high, expected):

@@ -84,14 +84,12 @@ def draw_zphot_zspec(predictions: Sequence[Predictions]) -> Figure:
     _name_axes(figure, "zphot")
     line = np.array([low, high])
     for axis, prediction in zip(axes, predictions, strict=False):
-        drawn = _density(
-            axis, prediction.frame["zspec"], prediction.frame["zphot"], (low, high) * 2
-        )
+        pair = (prediction.frame[name].to_numpy() for name in ("zspec", "zphot"))
+        drawn = _density(axis, *pair, (low, high) * 2, prediction.model)
         axis.plot(line, line, color="black", linewidth=0.9)
         for sign in (-1, 1):
             outlier = line + sign * limit * (1 + line)
             axis.plot(line, outlier, color=PALETTE[1], linewidth=0.9, linestyle="--")
-        axis.set_title(prediction.model, fontsize=10)
     figure.colorbar(drawn, ax=axes, label="objects per cell", shrink=0.8)
     figure.suptitle(f"solid: equality; dashed: $|\\Delta z|/(1+z)={limit}$", fontsize=9)
     return figure
@@ -116,13 +114,12 @@ def draw_residuals(predictions: Sequence[Predictions]) -> Figure:
     _name_axes(figure, "$\\Delta z/(1+z)$")
     for axis, prediction, residual in zip(axes, predictions, residuals, strict=False):
         zspec = prediction.frame["zspec"].to_numpy()
-        drawn = _density(axis, zspec, residual, (low, high, -limit, limit))
+        drawn = _density(axis, zspec, residual, (low, high, -limit, limit), prediction.model)
         center, bands = running_percentiles(zspec, residual, RUNNING_BINS)
         axis.plot(center, bands[:, 1], color=PALETTE[1], linewidth=1.6)
         for column in (0, 2):
             axis.plot(center, bands[:, column], color=PALETTE[1], linewidth=1, linestyle="--")
         axis.axhline(0, color="black", linewidth=0.8)
-        axis.set_title(prediction.model, fontsize=10)
     figure.colorbar(drawn, ax=axes, label="objects per cell", shrink=0.8)
     figure.suptitle("solid: running median; dashed: 68 % of the objects", fontsize=9)
     return figure
@@ -183,10 +180,13 @@ def _name_axes(figure: Figure, y: str) -> None:
 
 
 def _density(
-    axis: Axes, x: np.ndarray, y: np.ndarray, extent: tuple[float, float, float, float]
+    axis: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    extent: tuple[float, float, float, float],
+    title: str,
 ) -> PolyCollection:
-    """Draw counts in hexagons on a logarithmic scale; what lies outside `extent` is not drawn."""
-    x, y = np.asarray(x), np.asarray(y)  # of columns of a table too
+    """Draw counts in hexagons on a logarithmic scale; the title counts those outside `extent`."""
     inside = (x >= extent[0]) & (x <= extent[1]) & (y >= extent[2]) & (y <= extent[3])
     drawn = axis.hexbin(
         x[inside], y[inside], gridsize=45, extent=extent, mincnt=1, cmap=SEQUENTIAL, linewidths=0,
@@ -194,6 +194,8 @@ def _density(
     )  # fmt: skip
     axis.set_xlim(extent[:2])
     axis.set_ylim(extent[2:])
+    outside = (~inside).sum()
+    axis.set_title(f"{title}, {outside} outside" if outside else title, fontsize=10)
     return drawn
 
 

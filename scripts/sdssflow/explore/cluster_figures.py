@@ -107,7 +107,10 @@ def _draw_truth(axes: Axes, x: np.ndarray, y: np.ndarray, table: pa.Table) -> No
             rasterized=True,
         )  # fmt: skip
         axes.figure.colorbar(points, ax=axes, label="zspec", pad=0.02)
-        axes.set_title("redshift", fontsize=10)
+        unknown = ~np.isfinite(zspec)
+        _scatter(axes, x, y, unknown, UNKNOWN_COLOR, "o")
+        note = f" (grey: {unknown.sum()} unknown)" if unknown.any() else ""
+        axes.set_title(f"redshift{note}", fontsize=10)
     else:
         _scatter(axes, x, y, np.ones(len(x), dtype=bool), UNKNOWN_COLOR, "o")
         axes.set_title("no classes, no redshifts", fontsize=10)

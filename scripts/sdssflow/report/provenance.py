@@ -119,13 +119,13 @@ def read_training(folder: str | Path) -> dict[str, Any]:
 def check_digests(scores: ModelScores, runs: list[ModelRun]) -> None:
     """Refuse scores of another test part than the predictions that stand beside them."""
     for run in runs:
-        for seed, digest in run.digests.items() if run.place == scores.place else ():
-            quoted = scores.digests.get(seed, digest)
-            if quoted != digest:
+        for seed in {**run.digests, **scores.digests} if run.place == scores.place else ():
+            scored, predicted = (of.get(seed, "none") for of in (scores.digests, run.digests))
+            if scored != predicted:
                 raise ReportError(
-                    f"{'/'.join(scores.place)}: scores of seed {seed} are of test part {quoted}, "
-                    f"but {run.model} predicted test part {digest}; delete scores.csv, and it is "
-                    "made again"
+                    f"{'/'.join(scores.place)}: scores of seed {seed} are of test part {scored}, "
+                    f"but {run.model} predicted test part {predicted}; delete scores.csv, and it "
+                    "is made again"
                 )
 
 

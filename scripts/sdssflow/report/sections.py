@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from sdssflow.report.figures import Item
@@ -24,7 +25,7 @@ LABELS = ("seed", "fold", "step", "k", "row_id", "example_row")  # numbers that 
 MINUS = "\u2212"
 UNDEFINED = "\u2013"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-LARGE = 1e6
+LARGE, SMALL = 1e6, 1e-4  # beyond these, powers of ten
 MOST_DECIMALS = 7
 AGAIN = "delete it, and the rule that makes it runs again"
 COMMON = {"n": "N =", "data_digest": "data digest", "seed": "seed"}
@@ -127,7 +128,7 @@ def number_cell(value: Any, name: str = "") -> Cell:
         return text_cell(value or UNDEFINED)
     if pd.isna(value):
         return Cell(UNDEFINED)
-    if isinstance(value, bool) or type(value).__name__ == "bool_":
+    if isinstance(value, bool | np.bool_):
         return text_cell("yes" if value else "no")
     number = float(value)
     text = f"{number:.0f}" if name in LABELS and number == int(number) else plain(number)
@@ -147,9 +148,8 @@ def plain_table(
     Columns that are empty throughout are left out; a number of objects, digest or seed that is
     the same in every row moves to the notes.
     """
-    common = [
-        name for name in COMMON if name in frame and len(frame) and frame[name].nunique() == 1
-    ]
+    present = [name for name in COMMON if name in frame and len(frame)]
+    common = [name for name in present if frame[name].nunique(dropna=False) == 1]
     if common:
         values = [
             f"{words} {number_cell(frame[name].iloc[0], name).text}"
@@ -211,14 +211,16 @@ def with_interval(value: float, low: float, high: float) -> tuple[str, str]:
     ('0', '[0, 0]')
     >>> with_interval(8.5e11, 7.9e11, 9.3e11)
     ('8.50 × 10¹¹', '[7.90 × 10¹¹, 9.30 × 10¹¹]')
+    >>> with_interval(2.5e-9, 2.1e-9, 3.2e-9)
+    ('2.50 × 10⁻⁹', '[2.10 × 10⁻⁹, 3.20 × 10⁻⁹]')
     """
     if not math.isfinite(value):
         return UNDEFINED, ""
     if not (math.isfinite(low) and math.isfinite(high)):
         return plain(value), ""
-    if low == high:
-        return plain(value), f"[{plain(low)}, {plain(high)}]"
-    if max(abs(value), abs(low), abs(high)) >= LARGE:
+    largest = max(abs(value), abs(low), abs(high))
+    too_small = largest < SMALL and (high - low) / 2 < 10.0 ** (1 - MOST_DECIMALS)
+    if low == high or largest >= LARGE or too_small:
         return plain(value), f"[{plain(low)}, {plain(high)}]"
     places = decimals((high - low) / 2)
     return fixed(value, places), f"[{fixed(low, places)}, {fixed(high, places)}]"
@@ -237,7 +239,7 @@ def plain(value: float | int | str | bool) -> str:
         return UNDEFINED
     if number == int(number) and abs(number) < LARGE * 1000:
         return f"{int(number):,}".replace("-", MINUS)
-    if abs(number) >= LARGE or abs(number) < 1e-4:
+    if abs(number) >= LARGE or abs(number) < SMALL:
         mantissa, exponent = f"{number:.2e}".split("e")
         power = str(int(exponent)).translate(SUPERSCRIPTS)
         return f"{mantissa} × 10{power}".replace("-", MINUS)
