@@ -406,7 +406,7 @@ def test_models_tested_on_other_objects_are_not_compared(tmp_path):
         save(first, tmp_path / "first.parquet"),
         save(second, tmp_path / "second.parquet", test_digests={"1": "x" * 12, "2": "b" * 12}),
     ]
-    with pytest.raises(ValueError, match=r"second\.parquet: poor was tested on other objects"):
+    with pytest.raises(ValueError, match=r"second\.parquet: poor and good were tested on"):
         read_predictions(paths, ["good", "poor"])
     with pytest.raises(ValueError, match=r"first\.parquet: predictions of 'good', not of 'poor'"):
         read_predictions(paths[:1], ["poor"])

@@ -263,7 +263,7 @@ def test_a_pdf_model_without_its_own_calibration_is_refused(tmp_path):
     files = calibrate(other, development, tmp_path / "calibration", seed=2)
     inputs = {"models": [model], "tests": [test], "densities": [model],
               "calibrations": [files[0]], "references": [files[1]]}  # fmt: skip
-    with pytest.raises(ValueError, match=r"the calibration is of model 'some', seed 2"):
+    with pytest.raises(ValueError, match=r"the calibration is that of model 'some', seed 2"):
         run(
             explain_redshifts, inputs,
             {name: tmp_path / f"{name}.csv" for name in ("importance", "dependence")},
@@ -281,7 +281,7 @@ def test_figures_show_every_model_and_feature(drawn):
     labels = [text.get_text() for text in axis.get_yticklabels()]
     assert labels[:3] == ["color_u_g", "color_r_i", "mag_r"]
     assert set(labels) == set(table["name"])
-    assert axis.get_xlabel() == "growth of the mean absolute error"
+    assert axis.get_xlabel() == "increase of the mean absolute error"
     figure = draw_partial_dependence(dependence)
     assert [axis.get_xlabel() for axis in figure.axes] == ["color_u_g", "color_r_i"]
     (line,) = figure.axes[0].get_lines()

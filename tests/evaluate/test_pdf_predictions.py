@@ -149,7 +149,7 @@ def test_a_missing_redshift_is_named(tmp_path):
 def test_the_calibration_of_another_model_is_refused(tmp_path):
     folder, files, test = calibrated(tmp_path, LOCAL, seed=1)
     _, others, _ = calibrated(tmp_path, LOCAL, seed=2)
-    with pytest.raises(ValueError, match="the calibration is of model 'some', seed 2"):
+    with pytest.raises(ValueError, match="the calibration is that of model 'some', seed 2"):
         predict([folder], [others], [test], [1], tmp_path)
     _, retrained, _ = calibrated(tmp_path / "more", LOCAL, seed=1, validation=0)
     predict([folder], [retrained], [test], [1], tmp_path)  # trained on the same rows

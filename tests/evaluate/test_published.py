@@ -202,7 +202,7 @@ def test_a_row_says_what_stands_between_us_and_a_number_and_what_closes_it():
     assert row["closed_by"] == (
         "rows: sample a (needs a download) or sample b (in this run); "
         "method: models of kind nearest_neighbours; features: x.org; "
-        "formula: nothing that we know of"
+        "formula: nothing known to us"
     )
     assert checked(entry(comparisons=[comparison()], gaps=[]), {KEY: scores()})["gaps"] == ""
 
@@ -292,7 +292,7 @@ def test_a_curve_of_a_model_that_was_not_trained_says_so():
 
 
 def test_a_curve_of_no_known_metric_is_an_error():
-    with pytest.raises(ValueError, match="no metric 'bias_dz' of the convention 'mine'"):
+    with pytest.raises(ValueError, match="no metric 'bias_dz' with the convention 'mine'"):
         of_curve(
             curve(0.01, -0.02, convention="mine"), {("mgs", "published", "linear"): predictions()}
         )

@@ -125,7 +125,7 @@ def test_the_score_of_equal_weights_is_that_of_the_objects():
         ({"minimum": 12.0}, "our reference_mag ends at 14.01, that of the paper at 12"),
         ({"median": 18.5}, "0 of our objects have a reference_mag of 18.5 to inf, fewer than 20"),
         ({"histogram": {"edges": [14, 14.15, 18], "shares": [50, 1]}},
-         "weighted to the paper's reference_mag, our objects are worth"),
+         "weighted to the paper's reference_mag, the effective number of our objects is"),
     ],
 )  # fmt: skip
 def test_what_ours_do_not_cover_is_refused(said, message):

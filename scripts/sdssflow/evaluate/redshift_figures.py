@@ -1,6 +1,6 @@
 """Figures of the photometric redshifts: scores, predictions, residuals, training.
 
-Each function takes tables as the rules write them and returns a matplotlib figure, to be drawn
+Each function takes tables as written by the rules and returns a matplotlib figure, to be drawn
 within `plotting.style` and saved with `plotting.save_figure`.
 """
 
@@ -40,14 +40,13 @@ LABELS = {
 COMPARED = [metric.name for metric in placed(METRICS, "drawn")]
 BINNED = names(METRICS, "subgroup")
 RUNNING_BINS = 20
-DEEP = 0.4  # zspec beyond which outliers are commonly counted from 0.15, below from 0.05
+DEEP = 0.4  # highest zspec for which the common outlier limit is 0.05, not 0.15
 
 
 def draw_comparison(scores: pd.DataFrame, models: Sequence[str]) -> Figure:
     """Draw the scores of all models: mean over seeds with interval, single seeds as small dots.
 
-    A model far from the others (the mean redshift, say) is named at the edge with its value, so
-    that the others can be distinguished.
+    The value of a model far from the others (such as the mean redshift) is printed at the edge.
     """
     figure, axes = plt.subplots(2, 3, sharey=True, figsize=(9.5, 1.6 + 0.5 * len(models)))
     scores = scores.assign(seed=scores["seed"].astype(str))
@@ -98,7 +97,7 @@ def draw_zphot_zspec(predictions: Sequence[Predictions]) -> Figure:
 def draw_residuals(predictions: Sequence[Predictions]) -> Figure:
     """Draw the normalised residual against zspec, one panel per model.
 
-    The running median and the band of 68 % (16th to 84th percentile) are of bins with equal
+    The running median and the 68 % band (16th to 84th percentile) are computed in bins with equal
     numbers of objects.
     """
     residuals = [
@@ -107,7 +106,7 @@ def draw_residuals(predictions: Sequence[Predictions]) -> Figure:
     ]
     zspec = predictions[0].frame["zspec"].to_numpy()
     low, high = np.quantile(zspec, (0.001, 0.999))
-    # one scale for all panels: space for the 3 sigma of a typical model
+    # one scale for all panels: 5 sigma of a typical model
     spread = float(np.median([np.ptp(np.quantile(d, (0.16, 0.84))) / 2 for d in residuals]))
     limit = max(5 * spread, 1e-3)
     figure, axes = panels(len(predictions), width=2.8, height=2.1)
@@ -128,7 +127,7 @@ def draw_residuals(predictions: Sequence[Predictions]) -> Figure:
 def draw_by_bin(
     scores_by_bin: pd.DataFrame, models: Sequence[str], variables: Sequence[str]
 ) -> Figure:
-    """Draw scores with intervals against the bins of one or more variables, a column for each."""
+    """Draw scores with intervals in bins of one or more variables, one column for each."""
     size = (2.0 + 4.2 * len(variables), 7.4)
     figure, axes = draw_bins(scores_by_bin, models, BINNED, variables, size)
     frame = scores_by_bin[scores_by_bin["seed"].astype(str) == "all"]
@@ -200,9 +199,9 @@ def _density(
 
 
 def _limits(value: pd.Series, lower: pd.Series, upper: pd.Series) -> tuple[float, float]:
-    """Return axis limits that hold all intervals but those of values far out.
+    """Return axis limits that include all intervals except those of outlying values.
 
-    Far out is further than 3 quartile distances from the quartiles (Tukey's outer fences).
+    Outlying: more than 3 interquartile ranges outside the quartiles (Tukey's outer fences).
     """
     value, lower, upper = (np.asarray(part, dtype=float) for part in (value, lower, upper))
     finite = np.isfinite(value)

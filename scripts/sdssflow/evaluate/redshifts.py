@@ -19,15 +19,15 @@ def compare_regressors(
 ) -> dict[str, pd.DataFrame]:
     """Score all models of one split by their point redshifts of the same objects.
 
-    Metrics are those of every run, then those of the papers that the settings name. Returned are
-    `scores`, `differences` and `scores_by_bin`, with the columns that docs/architecture.md lists. A
-    redshift that is missing is a ValueError, which names model, seed and object.
+    The metrics are those of every run, then those of the papers named in the settings. Returns
+    `scores`, `differences` and `scores_by_bin`, with the columns listed in docs/architecture.md.
+    ValueError if a redshift is missing.
     """
     return compare_models(predictions, scorer(settings), settings.bins, bootstrap)
 
 
 def scorer(settings: RedshiftScores) -> Scorer:
-    """Return how point redshifts are scored."""
+    """Return the scorer of point redshifts."""
     epsilon = settings.mape_epsilon
     metrics = (
         *(metric.bound(epsilon=epsilon) for metric in redshift_metrics.METRICS),
