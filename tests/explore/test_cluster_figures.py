@@ -62,7 +62,7 @@ def test_grid_shows_truth_and_every_algorithm(explored):
 
 def test_tables_of_other_objects_are_refused(explored):
     _, labels, embedding = explored()
-    with pytest.raises(ValueError, match="not of the same objects"):
+    with pytest.raises(ValueError, match="have different objects"):
         join_labels(labels.slice(1), embedding)
 
 

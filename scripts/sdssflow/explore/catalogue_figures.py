@@ -31,7 +31,7 @@ from sdssflow.explore.sky import (
 )
 from sdssflow.plotting import LINE_STYLES, SEQUENTIAL, running_percentiles
 
-LOCAL_RADIUS = 8.0  # deg; within it one flat panel shows more than a map of the whole sky
+LOCAL_RADIUS = 8.0  # deg; smaller fields are drawn in one flat panel
 NSIDE = 16  # HEALPix cells of equal area, 13.4 square degrees
 
 
@@ -47,7 +47,7 @@ def draw_magnitudes(objects: Objects) -> Figure:
         for (name, mask), line in zip(groups, LINE_STYLES, strict=False):
             axes.hist(values[mask], bins=edges, histtype="step", linestyle=line, lw=1.5,
                       color=class_color(name))  # fmt: skip
-        if len(groups) > 1 and len(values) > DENSITY_FROM:  # else rare classes lie on the axis
+        if len(groups) > 1 and len(values) > DENSITY_FROM:  # so that rare classes are visible
             axes.set_yscale("log")
         axes.set(xlabel=f"{band} (mag)", ylabel=f"objects per {edges[1] - edges[0]:.2f} mag")
         missing = (~np.isfinite(values)).sum()
@@ -121,7 +121,7 @@ def draw_color_color(objects: Objects) -> Figure:
 def draw_color_redshift(objects: Objects) -> Figure:
     """Draw the four colours against redshift: density, running median and central 68 %.
 
-    Galaxies and quasars stand in columns of their own; stars have no redshift to show.
+    Galaxies and quasars have separate columns; stars are left out.
     """
     zspec = needed(objects.zspec)
     known = np.isfinite(zspec)
@@ -214,7 +214,7 @@ def _class_legend(figure: Figure, objects: Objects) -> None:
 
 
 def sky_cells(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
-    """HEALPix cell (ring order, `NSIDE`) of positions in degrees."""
+    """Return the HEALPix cell (ring order, `NSIDE`) of positions in degrees."""
     import astropy.units as u
     from astropy_healpix import lonlat_to_healpix
 
@@ -222,7 +222,7 @@ def sky_cells(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
 
 
 def sky_density(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
-    """Objects per square degree in each HEALPix cell: (12 NSIDE^2,) array."""
+    """Return the objects per square degree in each HEALPix cell: (12 NSIDE^2,) array."""
     cells = 12 * NSIDE**2
     area = 4 * np.pi * np.degrees(1) ** 2 / cells
     return np.bincount(sky_cells(ra, dec), minlength=cells) / area
