@@ -115,5 +115,5 @@ def test_predictions_of_other_objects_are_refused(results):
     path = next(path for path in results.predictions if "mixed/regress/folds/linear" in path)
     table = read_parquet(path)
     write_parquet(table.slice(1), path)
-    with pytest.raises(ReportError, match="linear and mean predicted other objects"):
+    with pytest.raises(ReportError, match="linear and mean predicted different objects"):
         results.build()

@@ -15,7 +15,7 @@ ROW = {
     "model": "linear", "ours": 0.0203, "ours_low": 0.0199, "ours_high": 0.0207,
     "difference": 0.0003, "tolerance": 0.001, "verdict": "reproduced", "because": "<b>why</b>",
 }  # fmt: skip
-GAPS = {"gaps": "features: images", "closed_by": "features: nothing that we know of"}
+GAPS = {"gaps": "features: images", "closed_by": "features: nothing known to us"}
 UNLIKE = ROW | {"verdict": "not comparable", "because": "other galaxies"} | GAPS
 WEIGHTED = ROW | {
     "verdict": "compatible within", "weighted_to": "zspec: median 0.1 (abstract)",
@@ -104,7 +104,7 @@ def test_the_section_begins_with_what_was_reproduced(ran, tmp_path):
     titles = [block.title for block in section.blocks]
     assert (titles[0] == "Published curves and ours") == ran
     assert titles[-2:] == [
-        "Published numbers without a comparison", "What stands between us and the others"
+        "Published numbers without a comparison", "Why other numbers are not reproduced"
     ]  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def test_the_index_shows_published_numbers_if_it_is_given_them(results, pages, p
     results.published = [path, path.with_suffix(".png")]
     pages = results.build()
     assert pages["index"].count('href="#published"') == 2
-    assert "Of 3 published numbers" in pages["index"].partition("Best of all")[0]
+    assert "3 published numbers" in pages["index"].partition("Best model")[0]
     assert "&lt;b&gt;why&lt;/b&gt;" in pages["index"]
     assert "Beck 2016" not in pages["mixed"]
 

@@ -138,7 +138,7 @@ def test_importance_has_a_column_for_each_model_and_no_row_of_a_single_seed():
     )  # fmt: skip
     table = importance_table(frame, "title", "text", [])
     assert [column.label for column in table.columns] == ["permuted", "", "a", "b"]
-    assert table.columns[2].convention == "CRPS 0.25 grows by"
+    assert table.columns[2].convention == "CRPS 0.25 increases by"
     assert [[cell.text for cell in row[:2]] for row in table.rows] == [
         ["u_g", "feature"], ["g_r", "feature"], ["color", "group"],
     ]  # fmt: skip
@@ -282,8 +282,9 @@ def test_splits_stand_side_by_side_with_their_differences_to_the_base():
         ]
     )
     assert split_sentence(frame, "accuracy") == (
-        "accuracy of a, best on split random, differs from there on split cell by "
-        "−0.020 [−0.030, −0.010] and on split plate by −0.0020 [−0.0040, 0.0010], which may be 0."
+        "accuracy of a, best on split random, changes on split cell by "
+        "−0.020 [−0.030, −0.010] and on split plate by −0.0020 [−0.0040, 0.0010] (not "
+        "significant)."
     )
     table = split_table(frame, "t", "", ["said"])
     assert [column.label for column in table.columns] == [
