@@ -146,7 +146,7 @@ rule score_photoz:
         settings=as_text(RUN.redshift_scores.canonical()),
         bootstrap=as_text(RUN.bootstrap.canonical()),
     message:
-        "Scoring SDSS's own redshifts beside the models of {wildcards.sample}, split {wildcards.split}"
+        "Scoring SDSS's own redshifts and the models of {wildcards.sample}, split {wildcards.split}"
     script:
         "../scripts/score_photoz.py"
 
@@ -201,7 +201,7 @@ rule plot_redshifts:
         "../scripts/plot_redshifts.py"
 
 
-# what a model scores depends on what its test objects have in common with its training objects
+# scores depend on what test and training objects have in common, such as plates or sky cells
 rule compare_splits:
     input:
         features="results/{sample}/features/features.parquet",
@@ -226,7 +226,7 @@ rule compare_splits:
         redshifts=as_text(RUN.redshift_scores.canonical()),
         bootstrap=as_text(RUN.bootstrap.canonical()),
     message:
-        "Setting the splits of {wildcards.sample} side by side"
+        "Comparing the splits of {wildcards.sample}"
     script:
         "../scripts/compare_splits.py"
 

@@ -50,7 +50,7 @@ rule weigh_spectra:
         neighbours=RUN.redshift_pdfs.weight_neighbours,
         bootstrap=as_text(RUN.bootstrap.canonical()),
     message:
-        "Weighing the spectra of {wildcards.sample}, split {wildcards.split}, to estimate the scores of its test objects"
+        "Weighting the spectra of {wildcards.sample}, split {wildcards.split}, to estimate the scores of its test objects"
     script:
         "../scripts/weigh_spectra.py"
 

@@ -1,11 +1,11 @@
-# explore: look at your data, then ask what groups there are
+# explore: figures of the catalogue, groups and outliers
 
 
 rule plot_catalogue:
     input:
         catalogue="results/{sample}/clean/catalogue.parquet",
     output:
-        # a job that is submitted is found again by its first output, so that is one of all samples
+        # Snakemake finds a submitted job again by its first output: one that every sample has
         record="results/provenance/plot_catalogue/{sample}.json",
         figures=drawn(figures.CATALOGUE),
     wildcard_constraints:
@@ -70,7 +70,7 @@ rule embed_features:
         explore=clustering,
         seed=RUN.seeds[0],
     message:
-        "Projecting the features of {wildcards.sample} on two dimensions"
+        "Projecting the features of {wildcards.sample} onto two dimensions"
     script:
         "../scripts/embed_features.py"
 
@@ -103,6 +103,6 @@ rule plot_filters:
     params:
         settings=FIGURES,
     message:
-        "Sliding a spectrum through the SDSS filters"
+        "Moving a spectrum through the SDSS filters"
     script:
         "../scripts/plot_filters.py"

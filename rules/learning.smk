@@ -1,4 +1,4 @@
-# evaluate, continued: scores against the number of training objects, of the models that are named
+# evaluate, continued: learning curves of the models named in the configuration
 
 
 rule measure_learning:

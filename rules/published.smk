@@ -1,4 +1,4 @@
-# evaluate: our scores beside published numbers
+# evaluate: our scores and published numbers
 
 
 rule check_published:

@@ -1,9 +1,9 @@
-# What the rule of published numbers needs.
+# Inputs and parameters of check_published.
 
 
 @functools.cache
 def published():
-    """What check_published needs, as JSON texts and paths; read only where that rule is asked."""
+    """Return JSON texts and paths for check_published; read only if that rule runs."""
     from sdssflow.configuration import comparisons as entries
 
     try:

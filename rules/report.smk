@@ -1,5 +1,4 @@
-# report: pages that show everything the configuration asks for, and a crate that says how it was
-# made
+# report: pages, model cards and LaTeX tables, and a crate that describes the run
 
 
 rule build_report:

@@ -1,12 +1,12 @@
 """Measure which features classifiers use: permutation importance and partial dependence.
 
-Of each model that `importance.models` names, on test objects that are drawn: by how much the
-log-loss grows once a feature, or a group of features, is permuted among them, and the mean
-probability of each class against the most important features (`sdssflow.evaluate.importance`).
-Models only predict, each the objects of its own fold.
+For each model in `importance.models`, on randomly drawn test objects: the increase of the log-loss
+when a feature, or a group of features, is permuted among them, and the mean probability of each
+class against the most important features (`sdssflow.evaluate.importance`). Models only predict,
+each the objects of its own fold.
 
 Input
-    models : model folders, one per model and seed, seeds running fastest
+    models : model folders, one per model and seed, seeds varying fastest
     tests : `test.parquet`, one per seed
 Parameters
     models : names of the models

@@ -1,15 +1,15 @@
 """Measure which features regressors use: permutation importance and partial dependence.
 
-Of each model that `importance.models` names, on test objects that are drawn: by how much its CRPS
-grows once a feature, or a group of features, is permuted among them, and the mean zphot against the
-most important features (`sdssflow.evaluate.importance`). Of a model without p(z) the mean absolute
-error stands for the CRPS, which it is for a point. Models only predict, each the objects of its own
-fold; p(z) are recalibrated as for the scores.
+For each model in `importance.models`, on randomly drawn test objects: the increase of the CRPS when
+a feature, or a group of features, is permuted among them, and the mean zphot against the most
+important features (`sdssflow.evaluate.importance`). Without p(z) it is the mean absolute error, the
+CRPS of a point estimate. Models only predict, each the objects of its own fold; p(z) are
+recalibrated as for the scores.
 
 Input
-    models : model folders, one per model and seed, seeds running fastest
+    models : model folders, one per model and seed, seeds varying fastest
     densities : those of the models with p(z)
-    calibrations, references : files of rule calibrate_pdfs, one per each of these
+    calibrations, references : files of rule calibrate_pdfs, one for each of `densities`
     tests : `test.parquet`, one per seed
 Parameters
     models : names of the models
@@ -70,7 +70,7 @@ def ask_pdf(opened, fold, part, calibration):
 
 
 def zspec_of(features, part):
-    """Return the redshifts of the objects, as often after each other as their features."""
+    """Return the redshifts of the objects, repeated like their features."""
     return np.tile(part.zspec, len(features) // len(part))
 
 

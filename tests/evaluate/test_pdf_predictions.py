@@ -155,7 +155,7 @@ def test_the_calibration_of_another_model_is_refused(tmp_path):
     predict([folder], [retrained], [test], [1], tmp_path)  # trained on the same rows
     content = files[0].read_text().replace('"training_digest": "', '"training_digest": "0')
     files[0].write_text(content)
-    with pytest.raises(ValueError, match="not of fold 0 of this model as it was trained"):
+    with pytest.raises(ValueError, match="not that of fold 0 of this model as trained"):
         predict([folder], [files], [test], [1], tmp_path)
 
 
