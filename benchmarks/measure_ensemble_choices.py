@@ -45,6 +45,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "axes of equal variance": {"stretch": 0.5},
     "tanh": {"activation": "tanh"},
     "64, 64, 64 units": {"hidden": [64, 64, 64], "learning_rate": 0.005},
+    "four layers": {"hidden": [32, 32, 32, 32]},
+    "five layers": {"hidden": [32, 32, 32, 32, 32]},
     "5 components": {"components": 5},
     "20 members": {"members": 20},
     "weight decay 0.03": {"weight_decay": 0.03},

@@ -4,7 +4,8 @@
 figure                  what it shows
 ======================  ==========================================================================
 ``comparison``          six scores of all models with intervals
-``confusion``           predicted against true classes
+``best_confusion``      predicted against true classes of the best classifier
+``confusion``           predicted against true classes of all classifiers
 ``reliability``         whether predicted probabilities are calibrated
 ``class_sets``          coverage and size of the class sets against magnitude
 ``by_magnitude``        completeness and purity of each class against magnitude

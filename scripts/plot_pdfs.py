@@ -26,8 +26,8 @@ Output
 from functools import cache
 
 from sdssflow.configuration.figures import Figures
+from sdssflow.evaluate.metrics import best_model
 from sdssflow.evaluate.pdf_figures import FIGURES
-from sdssflow.evaluate.pdf_metrics import best_model
 from sdssflow.evaluate.stacks import read_quantiles
 from sdssflow.evaluate.tables import read_predictions
 from sdssflow.logs import run
@@ -48,7 +48,7 @@ def main(snakemake):
             case "predictions":
                 return read_predictions(inputs.predictions, models)
             case "best_predictions":
-                return read("predictions")[models.index(best_model(read("scores")))]
+                return read("predictions")[models.index(best_model(read("scores"), "crps"))]
             case "best_quantiles":
                 best = read("best_predictions")
                 return read_quantiles(inputs.pdfs[models.index(best.model)], best)

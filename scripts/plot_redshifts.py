@@ -4,6 +4,7 @@
 figure                  what it shows
 ======================  ==========================================================================
 ``comparison``          scores of all models with intervals
+``best_zphot_zspec``    prediction against truth, of the best model
 ``zphot_zspec``         prediction against truth, one panel per model
 ``residuals``           normalised residual against zspec with running median and 68 % band
 ``by_redshift``         scores in bins of zspec and of zphot

@@ -15,7 +15,7 @@ from sklearn.linear_model import LinearRegression
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.figures import Figures
 from sdssflow.configuration.scores import ClassScores
-from sdssflow.evaluate.class_figures import FIGURES
+from sdssflow.evaluate.class_figures import FIGURES, draw_best_confusion
 from sdssflow.models.estimators import load_estimator
 from sdssflow.models.folders import open_folder
 from sdssflow.prepare.parts import read_part
@@ -165,6 +165,14 @@ def test_a_folder_is_opened_as_that_of_a_regressor(walked):
     np.testing.assert_array_equal(opened.load(0)(part.features), expected)
     with pytest.raises(ValueError, match="a soft_vote model gives no p"):
         opened.load_pdf(0)
+
+
+def test_the_best_confusion_matrix_is_that_of_the_highest_macro_f1(walked):
+    _, outputs = walked
+    scores = read_csv(outputs["scores"]).query("metric == 'macro_f1' and seed == 'all'")
+    best = scores.loc[scores["value"].idxmax(), "model"]
+    figure = draw_best_confusion(read_csv(outputs["scores"]), read_csv(outputs["confusion"]))
+    assert [axis.get_title() for axis in figure.axes] == [best]
 
 
 def test_figures_are_drawn_and_repeat_to_the_byte(walked, tmp_path):

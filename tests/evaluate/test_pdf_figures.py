@@ -11,8 +11,9 @@ from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.figures import Figures
 from sdssflow.configuration.pdfs import RedshiftPdfs
 from sdssflow.evaluate import pdf_figures
+from sdssflow.evaluate.metrics import best_model
 from sdssflow.evaluate.pdf_figures import FIGURES, RULES, choose
-from sdssflow.evaluate.pdf_metrics import best_model, compare_densities
+from sdssflow.evaluate.pdf_metrics import compare_densities
 from sdssflow.evaluate.stacks import Stacked, stack_edges, stack_table, summary_table
 from sdssflow.evaluate.tables import Predictions
 from sdssflow.plotting import style
@@ -177,7 +178,7 @@ def test_a_model_with_fewer_tomographic_bins_leaves_its_panel_empty(run):
 
 
 def test_the_best_model_has_the_lowest_crps(run):
-    assert best_model(run.scores) == "right"
+    assert best_model(run.scores, "crps") == "right"
 
 
 def test_the_rule_draws_every_figure_and_repeats_to_the_byte(run, tmp_path):

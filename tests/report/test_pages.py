@@ -215,7 +215,7 @@ def test_the_index_begins_each_sample_with_what_was_found_and_its_most_telling_f
         (picture,) = elements(sections[f"summary-{name}"], "img")
         item = max((i for i in built.items if i.sample == name), key=lambda item: item.telling)
         assert picture.get("alt").startswith(item.title)
-        assert item.name == "zphot_zspec"
+        assert item.name == "best_zphot_zspec"
 
 
 def test_devices_versions_and_digests_come_from_the_predictions(results, pages):

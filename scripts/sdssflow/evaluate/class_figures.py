@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.classify.decisions import CLASS_SET, CLASS_SET_LEVEL
 from sdssflow.evaluate import class_metrics, importance_figures
-from sdssflow.evaluate.metrics import ALL, axis_labels, placed
+from sdssflow.evaluate.metrics import ALL, axis_labels, best_model, placed
 from sdssflow.evaluate.tables import Predictions
 from sdssflow.plotting import CLASS_COLORS, CLASS_MARKERS, LINE_STYLES, PALETTE, SEQUENTIAL, panels
 
@@ -67,6 +67,11 @@ def draw_confusion(table: pd.DataFrame, models: Sequence[str]) -> Figure:
     figure.supxlabel("predicted class")
     figure.supylabel("true class (each row sums to 1)")
     return figure
+
+
+def draw_best_confusion(scores: pd.DataFrame, table: pd.DataFrame) -> Figure:
+    """Draw the confusion matrix of the classifier with the highest macro F1."""
+    return draw_confusion(table, [best_model(scores, "macro_f1", lowest=False)])
 
 
 def draw_reliability(table: pd.DataFrame, models: Sequence[str]) -> Figure:
@@ -186,6 +191,7 @@ def _look(place: int) -> tuple[str, str]:
 
 FIGURES = {
     "comparison": (draw_comparison, ("scores", "models")),
+    "best_confusion": (draw_best_confusion, ("scores", "confusion")),
     "confusion": (draw_confusion, ("confusion", "models")),
     "reliability": (draw_reliability, ("reliability", "models")),
     "class_sets": (draw_class_sets, ("class_sets", "models")),

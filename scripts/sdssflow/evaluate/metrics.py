@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ALL = "all"
 
@@ -143,3 +146,12 @@ def names(metrics: Iterable[Metric], place: str) -> tuple[str, ...]:
 def axis_labels(metrics: Iterable[Metric]) -> dict[str, str]:
     """Return the axis label of each metric, by name."""
     return {metric.name: metric.axis or metric.label for metric in metrics}
+
+
+def best_model(scores: pd.DataFrame, metric: str, lowest: bool = True) -> str:
+    """Return the model with the lowest or highest value over all seeds and objects in `scores`."""
+    rows = scores[(scores["seed"].astype(str) == ALL) & (scores["subset"] == ALL)]
+    values = rows[rows["metric"] == metric].set_index("model")["value"].dropna()
+    if values.empty:
+        raise ValueError(f"no model has a value of {metric} for all seeds and objects")
+    return str(values.idxmin() if lowest else values.idxmax())

@@ -29,7 +29,7 @@ from sdssflow.evaluate.bootstrap import (
     weighted_sums,
     with_point_estimate,
 )
-from sdssflow.evaluate.metrics import ALL, Metric, Source
+from sdssflow.evaluate.metrics import Metric, Source
 from sdssflow.evaluate.redshift_metrics import Residuals
 from sdssflow.evaluate.tables import Columns, Predictions, Scorer, Scores, compare_models
 from sdssflow.redshift_pdf.pit import PIT_EDGE, pit_distances
@@ -252,12 +252,6 @@ def pdf_columns(prediction: Predictions, seed: int) -> dict[str, np.ndarray]:
     if ((columns["pit"] < 0) | (columns["pit"] > 1)).any():
         raise ValueError(f"pit is not between 0 and 1 in the predictions of {prediction.model}")
     return columns
-
-
-def best_model(scores: pd.DataFrame) -> str:
-    """Return the model with the lowest CRPS over all seeds in ``pdf_scores.csv``."""
-    rows = scores[(scores["metric"] == "crps") & (scores["seed"].astype(str) == ALL)]
-    return str(rows.set_index("model")["value"].idxmin())
 
 
 def pit_histogram(

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
 from sdssflow.evaluate import importance_figures
-from sdssflow.evaluate.metrics import axis_labels, names, placed
+from sdssflow.evaluate.metrics import axis_labels, best_model, names, placed
 from sdssflow.evaluate.redshift_metrics import METRICS, normalised_residual
 from sdssflow.evaluate.tables import Predictions
 from sdssflow.plotting import (
@@ -92,6 +92,12 @@ def draw_zphot_zspec(predictions: Sequence[Predictions]) -> Figure:
     figure.colorbar(drawn, ax=axes, label="objects per cell", shrink=0.8)
     figure.suptitle(f"solid: equality; dashed: $|\\Delta z|/(1+z)={limit}$", fontsize=9)
     return figure
+
+
+def draw_best_zphot_zspec(scores: pd.DataFrame, predictions: Sequence[Predictions]) -> Figure:
+    """Draw zphot against zspec of the model with the lowest sigma_NMAD."""
+    best = best_model(scores, "sigma_nmad")
+    return draw_zphot_zspec([one for one in predictions if one.model == best])
 
 
 def draw_residuals(predictions: Sequence[Predictions]) -> Figure:
@@ -227,6 +233,7 @@ def _name_at_edge(axis: Axes, place: int, value: float, right: bool, color: str)
 BINS = ("scores_by_bin", "models")
 FIGURES = {
     "comparison": (draw_comparison, ("scores", "models")),
+    "best_zphot_zspec": (draw_best_zphot_zspec, ("scores", "predictions")),
     "zphot_zspec": (draw_zphot_zspec, ("predictions",)),
     "residuals": (draw_residuals, ("predictions",)),
     "by_redshift": (partial(draw_by_bin, variables=["zspec", "zphot"]), BINS),

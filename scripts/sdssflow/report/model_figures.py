@@ -135,9 +135,11 @@ CLASSES = (
         columns=ROWS_OF_DIFFERENCES),
     Shown("classify/{split}/figures/comparison", "Classifiers compared",
         "Scores of all classifiers with their intervals."),
+    Shown("classify/{split}/figures/best_confusion", "Confusion matrix of the best classifier",
+        "Fraction of each true class (rows) assigned to each class (columns); best by macro F1 on "
+        "the test part.", telling=2),
     Shown("classify/{split}/figures/confusion", "Confusion matrices",
-        "Fraction of each true class (rows) assigned to each class (columns).",
-        telling=2),
+        "Fraction of each true class (rows) assigned to each class (columns)."),
     Shown("classify/{split}/figures/reliability", "Are the probabilities calibrated?",
         "Observed frequency against predicted probability. On the diagonal, predictions with a "
         "probability of 0.8 are correct eight times in ten; below it the classifier is "
@@ -213,9 +215,12 @@ REDSHIFTS = (
         "draws.", columns=ROWS_OF_DIFFERENCES, asked=lambda run, its: its.has_photoz),
     Shown("regress/{split}/figures/comparison", "Regressors compared",
         "Scores of all regressors with their intervals."),
+    Shown("regress/{split}/figures/best_zphot_zspec", "Redshifts of the best regressor",
+        "Photometric against spectroscopic redshift of the test objects of all seeds; best by "
+        "sigma_NMAD on the test part.", telling=3),
     Shown("regress/{split}/figures/zphot_zspec", "Photometric against spectroscopic redshift",
-        "Test objects of all seeds. Solid: equality; dashed: a normalised residual of ±0.05, the "
-        "outlier limit of bright samples.", telling=3),
+        "Test objects of all seeds. Solid: equality; dashed: the limits of the normalised "
+        "residual beyond which objects are outliers."),
     Shown("regress/{split}/figures/residuals", "Residuals against redshift",
         "Normalised residual (zphot − zspec) / (1 + zspec) against the spectroscopic redshift, "
         "with its running median and the central 68 % of the objects."),
