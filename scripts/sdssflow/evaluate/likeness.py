@@ -22,13 +22,13 @@ def density_ratios(
     `features`, (n, f), belong to the objects to be weighted, which are among the `spectroscopic`
     ones, (s, f); `target` is (t, f). A missing feature is replaced by the mean of the objects with
     spectra. Densities are counted within the distance to the k-th neighbour, k = `neighbours` or,
-    if that is less, s - 1.
+    if that is less, s - 1; of ties at that distance, all are counted.
 
     Returns
     -------
     (n,) float64 array
-        (target objects within / t) / (k / (s - 1)). About 1 on average if both have the same
-        distribution; 0 where there is no target object.
+        (target objects within / t) / (others within / (s - 1)). About 1 on average if both have the
+        same distribution; 0 where there is no target object.
     """
     others = len(spectroscopic) - 1
     neighbours = min(neighbours, others)
@@ -42,10 +42,12 @@ def density_ratios(
 
     points = standardised(features)
     # the nearest is the object itself, at distance 0
-    distance, _ = KDTree(standardised(spectroscopic)).query(points, k=[neighbours + 1])
+    tree = KDTree(standardised(spectroscopic))
+    distance, _ = tree.query(points, k=[neighbours + 1])
     radius = distance[:, 0] * (1 + 1e-12)
     within = KDTree(standardised(target)).query_ball_point(points, radius, return_length=True)
-    return (within / len(target)) / (neighbours / others)
+    others_within = tree.query_ball_point(points, radius, return_length=True) - 1
+    return (within / len(target)) / (others_within / others)
 
 
 def separability(spectroscopic: np.ndarray, target: np.ndarray) -> float:
