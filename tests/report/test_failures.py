@@ -80,6 +80,10 @@ def test_the_weakest_class_and_the_commonest_mistake_are_named():
          ("good", "STAR", "QSO", 2), ("other", "STAR", "QSO", 50)],
         columns=["model", "truth", "predicted", "count"],
     )  # fmt: skip
+    every = [confusion.assign(seed=seed) for seed in ("1", "2", "all")]
+    (sentence,) = failures.commonest_mistake(pd.concat(every), "good")
+    assert sentence.endswith("QSO as STAR: 7 of 37, 2 seeds together.")
+    confusion = pd.concat(every[1:])
     (sentence,) = failures.commonest_mistake(confusion, "good")
     assert sentence == "Its most frequent mistake is to classify QSO as STAR: 7 of 37."
     faultless = confusion[confusion["truth"] == confusion["predicted"]]

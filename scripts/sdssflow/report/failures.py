@@ -146,8 +146,8 @@ def weakest_class(scores: pd.DataFrame, best: str) -> list[str]:
 def commonest_mistake(confusion: pd.DataFrame, best: str) -> list[str]:
     """Say which class is most often classified as which other."""
     rows = confusion[confusion["model"] == best]
-    if "seed" in rows and (rows["seed"] == "all").any():
-        rows = rows[rows["seed"] == "all"]
+    seeds = rows["seed"].nunique() - 1
+    rows = rows[rows["seed"] == "all"]
     totals = rows.groupby("truth")["count"].sum()
     wrong = rows[(rows["truth"] != rows["predicted"]) & (rows["count"] > 0)]
     if wrong.empty:
@@ -155,7 +155,8 @@ def commonest_mistake(confusion: pd.DataFrame, best: str) -> list[str]:
     row = wrong.loc[wrong["count"].idxmax()]
     return [
         f"Its most frequent mistake is to classify {row['truth']} as {row['predicted']}: "
-        f"{plain(row['count'])} of {plain(totals[row['truth']])}."
+        f"{plain(row['count'])} of {plain(totals[row['truth']])}"
+        f"{f', {seeds} seeds together' if seeds > 1 else ''}."
     ]
 
 

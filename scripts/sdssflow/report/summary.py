@@ -61,7 +61,7 @@ FIT_COLUMNS = (
     *("model", "part", "metric", "objects", "at_end"),
     *(f"{name}{end}" for name in FITTED for end in ("", "_lower", "_upper")),
 )
-CONFUSION_COLUMNS = ("model", "truth", "predicted", "count")
+CONFUSION_COLUMNS = ("model", "seed", "truth", "predicted", "count")
 
 
 def splits_section(name: str, items: list[Item], run: RunConfiguration) -> Section:
