@@ -38,17 +38,15 @@ def main(snakemake):
         for task, named in json.loads(params.models).items()
     }
 
-    def read():
-        files = zip(params.seeds, inputs.developments, inputs.tests, strict=True)
-        return [
-            Fold(seed, {
-                part: read_part(test if part == SCORED[-1] else development, fold, part)
-                for part in PARTS
-            })
-            for seed, development, test in files
-            for fold in folds(development)
-        ]  # fmt: skip
-
+    files = zip(params.seeds, inputs.developments, inputs.tests, strict=True)
+    read = [
+        Fold(seed, {
+            part: read_part(test if part == SCORED[-1] else development, fold, part)
+            for part in PARTS
+        })
+        for seed, development, test in files
+        for fold in folds(development)
+    ]  # fmt: skip
     curves, fits = learning_tables(
         models,
         read,

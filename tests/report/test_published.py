@@ -84,7 +84,7 @@ def test_a_curve_is_a_table_of_its_own_and_one_line_where_it_was_not_run(tmp_pat
         "0.000 to 0.100", "0.100 to 0.200", "0.200 to 0.300"
     ]  # fmt: skip
     assert [row[-1].text for row in curve.rows] == [verdict for *_, verdict in bins]
-    assert curve.notes[0] == "1 reproduced, 1 undecided"
+    assert curve.notes[0] == "1 reproduced, 1 undecided, 1 not run"
     assert "Beck 2016" in curve.title
     assert "<b>why</b>" in curve.text
     assert len(others.rows) == 1

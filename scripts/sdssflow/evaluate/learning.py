@@ -11,7 +11,7 @@ scored; it does not include the choice of training objects, over which several s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -256,7 +256,7 @@ def fit_row(curve: Curve, level: float) -> dict[str, Any]:
 
 def learning_tables(
     models: Mapping[str, Mapping[str, Any]],
-    read: Callable[[], Sequence[Fold]],
+    folds: Sequence[Fold],
     sizing: tuple[int, int],
     scorers: Mapping[str, Scorer],
     bootstrap: Bootstrap,
@@ -264,11 +264,10 @@ def learning_tables(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return ``curves.csv`` and ``fits.csv`` of a split.
 
-    `models` are settings by task and name, `scorers` are from `scorer_of` by task. `read` returns
-    the folds of all seeds. `sizing` is the smallest number of training objects and the number of
+    `models` are settings by task and name, `scorers` are from `scorer_of` by task. `folds`
+    are those of all seeds. `sizing` is the smallest number of training objects and the number of
     points.
     """
-    folds = read()
     available = min(len(fold.parts["train"]) for fold in folds)
     sizes = subset_sizes(available, *sizing)
     seeds = len({fold.seed for fold in folds})

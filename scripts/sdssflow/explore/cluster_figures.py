@@ -64,10 +64,9 @@ def draw_groups(table: pa.Table, sample: str, explained: list[float] | None) -> 
         _label_axes(panels, kind, explained)
         limits = robust_limits(x, tail=0.002), robust_limits(y, tail=0.002)
         panels[0].set(xlim=limits[0], ylim=limits[1])  # the row shares its axes
-        outside = sum(
-            not (limits[0][0] <= a <= limits[0][1] and limits[1][0] <= b <= limits[1][1])
-            for a, b in zip(x, y, strict=True)
-        )
+        low, high = np.transpose(limits)
+        plane = np.column_stack([x, y])
+        outside = np.sum(((plane < low) | (plane > high)).any(axis=1))
         notes += f", {outside} outside the {kind.upper()} panels" if outside else ""
     figure.suptitle(f"{sample}: groups in feature space, N = {table.num_rows}{notes}", fontsize=11)
     return figure

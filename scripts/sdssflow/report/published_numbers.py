@@ -126,7 +126,6 @@ def _weighted(frame: pd.DataFrame, path: str | Path) -> Table:
         ]
         for _, row in frame.iterrows()
     ]
-    counts = frame["verdict"].value_counts()
     text = (
         "Our test objects, weighted to the distribution of magnitudes or redshifts stated in the "
         "paper. They are not its objects, so nothing is reproduced here: our whole interval lies "
@@ -134,10 +133,9 @@ def _weighted(frame: pd.DataFrame, path: str | Path) -> Table:
         "(compatibility undecided) or none does (not compatible). Effective N: the number of "
         "objects of equal weight that would be as precise."
     )
-    notes = [", ".join(f"{counts[verdict]} {verdict}" for verdict in WEIGHTED if verdict in counts)]
     title = "Published numbers compared with weighted objects"
     columns = word_columns(*heads, numeric=numeric)
-    return Table(title, text, columns, rows, notes, source=str(path))
+    return Table(title, text, columns, rows, [_counts(frame)], source=str(path))
 
 
 def _curve(frame: pd.DataFrame, path: str | Path) -> Table:
@@ -165,7 +163,7 @@ def _curve(frame: pd.DataFrame, path: str | Path) -> Table:
 
 def _counts(frame: pd.DataFrame) -> str:
     counts = frame["verdict"].value_counts()
-    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in COMPARED if verdict in counts)
+    return ", ".join(f"{counts[name]} {name}" for name in published.VERDICTS if name in counts)
 
 
 def _place(row: pd.Series) -> str:

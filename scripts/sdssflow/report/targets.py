@@ -85,17 +85,15 @@ def target_page(
     figures = [
         block(item, f"target {name}", []) for item in found.values() if item.kind == "figure"
     ]
-    further = []
-    if "shift" in found:
-        item = found["shift"]
-        shift = plain_table(read_table(item.path, ("bundle", "auc")), item.title, item.caption, [])
-        further.append(Section(f"{name}-shift", item.title, blocks=[_from(item, shift)]))
-    if "class_priors" in found:
-        item = found["class_priors"]
-        further.append(Section(f"{name}-mix", item.title, blocks=[_priors_table(item)]))
-    if "truth_scores" in found:
-        item = found["truth_scores"]
-        further.append(Section(f"{name}-truth", item.title, blocks=[_truth_table(item)]))
+    further = [
+        Section(f"{name}-{anchor}", found[key].title, blocks=[table_of(found[key])])
+        for key, anchor, table_of in (
+            ("shift", "shift", _shift_table),
+            ("class_priors", "mix", _priors_table),
+            ("truth_scores", "truth", _truth_table),
+        )
+        if key in found
+    ]
     sections = [
         Section(f"{name}-data", "Input",
                 facts=_facts(name, target, listed, "classify" in its.tasks), blocks=[went_in]),
@@ -218,6 +216,11 @@ def _models_table(manifests: Sequence[Mapping[str, Any]]) -> Table:
         word_columns(*heads, numeric=("objects",)),
         rows,
     )
+
+
+def _shift_table(item: Item) -> Table:
+    frame = read_table(item.path, ("bundle", "auc"))
+    return _from(item, plain_table(frame, item.title, item.caption, []))
 
 
 def _truth_table(item: Item) -> Table:
