@@ -83,8 +83,8 @@ def draw_zphot_zspec(predictions: Sequence[Predictions]) -> Figure:
     _name_axes(figure, "zphot")
     line = np.array([low, high])
     for axis, prediction in zip(axes, predictions, strict=False):
-        pair = (prediction.frame[name].to_numpy() for name in ("zspec", "zphot"))
-        drawn = _density(axis, *pair, (low, high) * 2, prediction.model)
+        x, y = (prediction.frame[name].to_numpy() for name in ("zspec", "zphot"))
+        drawn = _density(axis, x, y, (low, high) * 2, prediction.model)
         axis.plot(line, line, color="black", linewidth=0.9)
         for sign in (-1, 1):
             outlier = line + sign * limit * (1 + line)

@@ -193,9 +193,10 @@ def _weighted(
         frame = predictions.of_seed(seed)
         weights = selection_weights(frame[selection.variable].to_numpy(), selection)
         columns = point_columns(predictions, seed)
+        pair = columns["zspec"], columns["zphot"]
         counts = draw_counts(frame["group"].to_numpy(dtype=str), bootstrap)
-        drawn = [value(metric, Residuals(**columns, weights=weights * count)) for count in counts]
-        values.append(value(metric, Residuals(**columns, weights=weights)))
+        drawn = [value(metric, Residuals(*pair, weights=weights * count)) for count in counts]
+        values.append(value(metric, Residuals(*pair, weights=weights)))
         replicates.append(drawn)
         effective.append(effective_number(weights))
     low, high = interval(np.mean(replicates, axis=0), bootstrap.level)
