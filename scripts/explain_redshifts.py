@@ -28,7 +28,7 @@ import numpy as np
 
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.importance import Importance
-from sdssflow.evaluate.importance import Asked, explain_models
+from sdssflow.evaluate.importance import Probe, explain_models
 from sdssflow.evaluate.pdf_predictions import calibration_of
 from sdssflow.logs import run
 from sdssflow.models.folders import open_folder
@@ -39,20 +39,20 @@ from sdssflow.regress.calibrations import blocks, read_calibration
 from sdssflow.tables import write_csv
 
 
-def ask(folder, fold, part, calibrations):
+def make_probe(folder, fold, part, calibrations):
     opened = open_folder(folder)
     require_usable(part, opened.settings, "test")
     if opened.settings.gives_pdf:
-        return ask_pdf(opened, fold, part, calibration_of(opened, calibrations[folder], fold))
+        return pdf_probe(opened, fold, part, calibration_of(opened, calibrations[folder], fold))
     predict = opened.load(fold)
 
     def losses(features):
         return np.abs(predict(features) - zspec_of(features, part))
 
-    return Asked("mae", losses, lambda features: {"zphot": predict(features)})
+    return Probe("mae", losses, lambda features: {"zphot": predict(features)})
 
 
-def ask_pdf(opened, fold, part, calibration):
+def pdf_probe(opened, fold, part, calibration):
     pdf_of, point = opened.load_pdf(fold), opened.fold_settings(fold).point
 
     def by_block(function, features):
@@ -66,7 +66,7 @@ def ask_pdf(opened, fold, part, calibration):
     def outputs(features):
         return {"zphot": by_block(lambda pdf, b: summarise(pdf, point)["zphot"], features)}
 
-    return Asked("crps", losses, outputs)
+    return Probe("crps", losses, outputs)
 
 
 def zspec_of(features, part):
@@ -83,7 +83,7 @@ def main(snakemake):
         list(inputs.models),
         list(inputs.tests),
         list(params.seeds),
-        functools.partial(ask, calibrations=calibrations),
+        functools.partial(make_probe, calibrations=calibrations),
         Importance.from_canonical(params.settings),
         Bootstrap.from_canonical(params.bootstrap),
     )

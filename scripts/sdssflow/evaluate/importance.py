@@ -54,7 +54,7 @@ Outputs = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Probe:
     """Losses and outputs of a trained model for m objects with changed features.
 
     Both take (k m, f) float64 features: k versions of those of all objects, one after the other.
@@ -67,7 +67,7 @@ class Asked:
     outputs: Callable[[np.ndarray], Outputs]
 
 
-Ask = Callable[[Path, int, Part], Asked]
+MakeProbe = Callable[[Path, int, Part], Probe]
 
 
 @dataclass(frozen=True)
@@ -75,20 +75,20 @@ class DrawnFold:
     """The drawn objects of one test fold, with the functions of its model."""
 
     part: Part
-    asked: Asked
+    probe: Probe
     permutations: tuple[np.ndarray, ...]
 
     @cached_property
     def losses(self) -> np.ndarray:
         """The (m,) losses without permutation."""
-        return self.asked.losses(self.part.features)
+        return self.probe.losses(self.part.features)
 
     def growth(self, columns: Sequence[int]) -> np.ndarray:
         """Return the (k m,) increase of each loss in each of k permutations of some columns."""
         given, orders = self.part.features, np.concatenate(self.permutations)
         features = np.tile(given, (len(self.permutations), 1))
         features[:, columns] = given[np.ix_(orders, np.asarray(columns))]
-        return self.asked.losses(features) - np.tile(self.losses, len(self.permutations))
+        return self.probe.losses(features) - np.tile(self.losses, len(self.permutations))
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def explain_models(
     folders: Sequence[str | Path],
     tests: Sequence[str | Path],
     seeds: Sequence[int],
-    ask: Ask,
+    make_probe: MakeProbe,
     settings: Importance,
     bootstrap: Bootstrap,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -162,7 +162,7 @@ def explain_models(
     tables = []
     for place, model in enumerate(progress(models, len(models), "explaining")):
         own = folders[place * len(seeds) : (place + 1) * len(seeds)]
-        drawn = draw_tests(own, tests, seeds, ask, settings, bootstrap)
+        drawn = draw_tests(own, tests, seeds, make_probe, settings, bootstrap)
         importance = importance_table(model, drawn, bootstrap.level)
         dependence = dependence_table(model, drawn, importance, settings, bootstrap.level)
         tables.append((importance, dependence))
@@ -174,15 +174,15 @@ def draw_tests(
     folders: Sequence[str | Path],
     tests: Sequence[str | Path],
     seeds: Sequence[int],
-    ask: Ask,
+    make_probe: MakeProbe,
     settings: Importance,
     bootstrap: Bootstrap,
 ) -> dict[int, Drawn]:
     """Draw the test objects of each seed for one model.
 
-    `folders` and `tests` are model folders and ``test.parquet`` files, one per seed. `ask` takes
-    model folder, fold and the drawn objects of that fold. The settings give the numbers of objects
-    and permutations, and the seed of both.
+    `folders` and `tests` are model folders and ``test.parquet`` files, one per seed. `make_probe`
+    takes model folder, fold and the drawn objects of that fold. The settings give the numbers of
+    objects and permutations, and the seed of both.
 
     ValueError if a folder and a test table differ in sample, split, seed or features, or the model
     can't predict one of the objects.
@@ -198,10 +198,10 @@ def draw_tests(
                 continue
             some = part.subset(rows)
             try:
-                asked = ask(folder, fold, some)
+                probe = make_probe(folder, fold, some)
             except ValueError as error:
                 raise ValueError(f"{test}, model {folder}: {error}") from error
-            drawn.append(DrawnFold(some, asked, _permutations(len(some), seed, fold, settings)))
+            drawn.append(DrawnFold(some, probe, _permutations(len(some), seed, fold, settings)))
         groups = np.concatenate([fold.part.group for fold in drawn])
         weights = with_point_estimate(draw_counts(groups, bootstrap))
         found[seed] = Drawn(tuple(drawn), weights, about["data_digest"])
@@ -255,7 +255,7 @@ def importance_table(model: str, drawn: Mapping[int, Drawn], level: float) -> pd
     sets = [("feature", name, [name]) for name in names]
     sets += [("group", name, members) for name, members in feature_groups(names).items()]
     labels, before = _labels(drawn), {seed: its.mean_loss() for seed, its in drawn.items()}
-    score = next(iter(drawn.values())).folds[0].asked.score
+    score = next(iter(drawn.values())).folds[0].probe.score
     known = {}
     rows = []
     for kind, name, members in sets:
@@ -318,7 +318,7 @@ def _dependence(
     def outputs(fold: DrawnFold) -> np.ndarray:
         features = np.tile(fold.part.features, (len(values), 1))
         features[:, column] = np.repeat(values, len(fold.part))
-        found = fold.asked.outputs(features)
+        found = fold.probe.outputs(features)
         names[:] = found
         said = np.stack(list(found.values())).reshape(len(found), len(values), -1)
         return said.transpose(2, 1, 0).reshape(len(fold.part), -1)
