@@ -105,8 +105,10 @@ def test_titles_count_what_is_not_drawn(tmp_path, make_catalogue):
         return FIGURES[figure](objects).get_suptitle()
 
     with style():
-        assert title("color_color").endswith("N = 300 (1 missing or outside in some panel)")
-        assert title("color_redshift").endswith("N = 224 (1 missing or outside in some panel)")
+        assert title("color_color").endswith("N = 300\n1 of them missing or outside in some panel")
+        assert title("color_redshift").endswith(
+            "N = 224\n1 of them missing or outside in some panel"
+        )
 
 
 @pytest.mark.shared

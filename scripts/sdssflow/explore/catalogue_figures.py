@@ -193,7 +193,7 @@ def _within(values: np.ndarray, limits: list[tuple[float, float]]) -> np.ndarray
 
 def _not_everywhere(shown: np.ndarray) -> str:
     missing = (~shown).sum()
-    return f" ({missing} missing or outside in some panel)" if missing else ""
+    return f"\n{missing} of them missing or outside in some panel" if missing else ""
 
 
 def _class_legend(figure: Figure, objects: Objects) -> None:
