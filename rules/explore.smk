@@ -70,7 +70,7 @@ rule embed_features:
         explore=clustering,
         seed=RUN.seeds[0],
     message:
-        "Projecting the features of {wildcards.sample} on two dimensions"
+        "Projecting the features of {wildcards.sample} onto two dimensions"
     script:
         "../scripts/embed_features.py"
 

@@ -1,27 +1,26 @@
 """Build the report: an index, a page for each sample, cards and LaTeX tables.
 
-The pages open from disk without a network: figures, style and script are inside them. The index
-begins with what was found in each sample, and its most telling figure, and ends with how all of it
-was made; each sample's page goes from its scores back to its source; a target's says what models
-made of objects without spectra. Which files they show is decided in `sdssflow.report.figures`
-alone, so that the rule's input and the pages can't disagree. One job writes all forms from the same
-tables, read once: a card and a page can't differ.
+The pages open from disk without a network: they include figures, style and script. The index starts
+with the main results and a figure of each sample, and ends with how they were made; each sample's
+page goes from its scores back to its source; a target's page shows the estimates for objects
+without spectra. Only `sdssflow.report.figures` decides which files they show, so the rule's input
+and the pages agree. One job writes pages, cards and LaTeX from the same tables, read once.
 
 Inputs
 ------
 contents : list of paths
     What `sdssflow.report.figures.contents` lists, in that order.
 predictions : list of predictions.parquet, may be empty
-    Devices, versions and digests of test parts; the objects that the pages show one by one. Scores
-    that quote another test part than the predictions beside them are refused.
+    Devices, versions and digests of test parts; the objects of the interactive charts. Scores of
+    another test part than the predictions are refused.
 pdfs : list of pdfs.hdf5, may be empty
-    The p(z) of the objects that the pages show one by one; each lies beside its predictions.
+    The p(z) of the objects of the interactive charts; each file is next to its predictions.
 models : list of folders of trained models, may be empty
-    Their cards: what was learnt from what.
+    Their cards, with settings and training data.
 published : CSV and figure, may be empty
-    Published numbers beside ours, and their curves.
+    Published numbers with ours, and their curves.
 bundles : list of folders or ZIP files, may be empty
-    The models that are applied to targets.
+    The models applied to targets.
 
 Parameters
 ----------
@@ -34,11 +33,11 @@ Outputs
 report : one HTML file
     The index. Equal inputs give equal bytes: no clock, no host, no absolute path.
 pages : list of HTML files
-    One for each sample, in the order of the run, then for each target; others beside them go.
+    One for each sample, in the order of the run, then for each target; other pages are removed.
 cards : list of folders
-    Of each sample: data_sheet.md, and TASK_SPLIT_MODEL.md of each best model.
+    For each sample: data_sheet.md, and TASK_SPLIT_MODEL.md of each best model.
 tables : list of folders
-    Of each sample: the tables of its page as LaTeX.
+    For each sample: the tables of its page as LaTeX.
 """
 
 import json

@@ -1,19 +1,19 @@
 """Compare the scores of this run with published numbers.
 
-Each entry of `config/published/` names a number, its convention and our counterparts;
-`sdssflow.evaluate.published` says when a number counts as reproduced. What this run does not have
-is listed too, with what would make it.
+Each entry of `config/published/` has a number, its convention and our counterparts;
+`sdssflow.evaluate.published` defines when a number is reproduced. Comparisons that this run lacks
+are also listed, with how to get them.
 
 Input
-    scores : score tables of the samples that entries are compared with; may be none
-    predictions : test predictions of models that curves, and numbers of objects distributed
-        otherwise than ours, are compared with; may be none
+    scores : score tables of the samples that entries are compared with; may be empty
+    predictions : test predictions of the models that curves, and numbers with another selection
+        than ours, are compared with; may be empty
 Parameters
     numbers : JSON object, name of an entry to its definition
-    tables : [sample, task, split] of each input, in their order
-    predicting : [sample, split, model] of each of the predictions, in their order
+    tables : [sample, task, split] of each of the scores, in order
+    predicting : [sample, split, model] of each of the predictions, in order
     bootstrap : canonical JSON of `bootstrap`
-    reasons : JSON object, name of a sample to why this run does not have it
+    reasons : JSON object, name of a sample to the reason why this run does not have it
     settings : canonical JSON of `figures`
 Output
     published : CSV, a row for each comparison of each entry

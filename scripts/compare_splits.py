@@ -1,8 +1,8 @@
-"""Set the scores of a sample's models on all its splits side by side.
+"""Compare the scores of a sample's models on all its splits.
 
-If the scores by plate or by sky cell are worse than those of objects drawn at random, the random
-ones flatter the model for use elsewhere in the sky. The values and intervals are those of the score
-tables. The test parts of two splits are different objects: a difference is drawn over the coarser
+If scores by plate or by sky cell are worse than those of objects drawn at random, the random split
+is too optimistic for other parts of the sky. Values and intervals are those of the score tables.
+The test parts of two splits are different objects: the bootstrap of a difference draws the coarser
 groups of the two, in the same replicates for both (`sdssflow.evaluate.split_comparison`).
 
 Input
@@ -13,7 +13,7 @@ Input
 
 Parameters
 ----------
-    splits : JSON of the splits by name; the inputs come in the order of the names
+    splits : JSON of the splits by name; the inputs are sorted by name
     models : JSON of the names of the models by task, in the order of the inputs
     pdf_models : names of the regressors that give a p(z)
     classes, redshifts, bootstrap : canonical JSON of these sections of the run
@@ -64,12 +64,12 @@ def main(snakemake):
         about = (splits, read, known, scorers[task], bootstrap, task)
         tables.append(compare_splits(features, *about))
         if task == "regress" and params.pdf_models:
-            giving = {
+            with_pdf = {
                 split: [one for one in ones if one.model in params.pdf_models]
                 for split, ones in read.items()
             }
             known = dict(zip(sorted(splits), map(read_csv, inputs.pdf_scores), strict=True))
-            about = (splits, giving, known, pdf_metrics.SCORER, bootstrap, "pdf")
+            about = (splits, with_pdf, known, pdf_metrics.SCORER, bootstrap, "pdf")
             tables.append(compare_splits(features, *about))
     write_csv(pd.concat(tables, ignore_index=True), snakemake.output.table)
 

@@ -1,20 +1,19 @@
-"""Say how far a target lies from the training part of the model that estimates its redshifts.
+"""Measure how a target differs from the training part of the model that estimates its redshifts.
 
 Inputs
 ------
-bundles : folders or ZIP files of the models that are applied
-drawn, summaries : of all partitions, in their order
+bundles : folders or ZIP files of the applied models
+drawn, summaries : of all partitions, in order
 
 Output
 ------
-shift : `shift.csv`, one row per fold of the model with p(z): share of objects outside of the
-    training part, how well a classifier tells both sides apart, effective number of training
-    objects
+shift : `shift.csv`, one row per fold of the model with p(z): share of objects outside the training
+    part, how well a classifier separates both, effective number of training objects
 
 Params
 ------
-most : objects of the target that are compared
-neighbours : within how many of the nearest training objects densities are counted
+most : number of target objects that are compared
+neighbours : number of training objects within which densities are counted
 """
 
 from sdssflow import bundle

@@ -1,13 +1,13 @@
-"""Project a sample's feature space on two dimensions, to see its structure at a glance.
+"""Project a sample's feature space onto two dimensions, to show its structure.
 
-The objects are those of find_clusters (same seed, same draw), their features standardised. PCA is
-linear and quantitative: explained variance and loadings stand in the table's metadata. UMAP keeps
-neighbours together and shows groups better, but its axes, distances between groups and their sizes
-mean nothing.
+The objects are those of find_clusters (same seed, same draw), with standardised features. PCA is
+linear and quantitative: explained variance and loadings are in the table's metadata. UMAP keeps
+neighbours together and shows groups better, but its axes and the distances and sizes of groups have
+no meaning.
 
-Input: ``features``. Parameters: ``explore`` (canonical Clustering), ``seed``. Output:
-``embedding`` (row_id, pca_1, pca_2, umap_1, umap_2 as asked for in `explore.embeddings`,
-spec_class and zspec where known).
+Input: ``features``. Parameters: ``explore`` (canonical Clustering), ``seed``. Output: ``embedding``
+(row_id, pca_1, pca_2, umap_1, umap_2 according to `explore.embeddings`, spec_class and zspec where
+known).
 """
 
 from sdssflow.configuration.clustering import Clustering

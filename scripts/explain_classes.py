@@ -1,12 +1,12 @@
 """Measure which features classifiers use: permutation importance and partial dependence.
 
-Of each model that `importance.models` names, on test objects that are drawn: by how much the
-log-loss grows once a feature, or a group of features, is permuted among them, and the mean
-probability of each class against the most important features (`sdssflow.evaluate.importance`).
-Models only predict, each the objects of its own fold.
+For each model in `importance.models`, on randomly drawn test objects: the increase of the log-loss
+when a feature, or a group of features, is permuted among them, and the mean probability of each
+class against the most important features (`sdssflow.evaluate.importance`). Models only predict,
+each the objects of its own fold.
 
 Input
-    models : model folders, one per model and seed, seeds running fastest
+    models : model folders, one per model and seed, seeds varying fastest
     tests : `test.parquet`, one per seed
 Parameters
     models : names of the models
@@ -26,14 +26,14 @@ from sdssflow.acquire.schema import CLASSES
 from sdssflow.classify.losses import class_codes, log_losses
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.importance import Importance
-from sdssflow.evaluate.importance import Asked, explain_models
+from sdssflow.evaluate.importance import Probe, explain_models
 from sdssflow.logs import run
 from sdssflow.models.folders import open_folder
 from sdssflow.models.inputs import require_features
 from sdssflow.tables import write_csv
 
 
-def ask(folder, fold, part, threads):
+def make_probe(folder, fold, part, threads):
     opened = open_folder(folder)
     require_features(part, opened.settings)
     predict, truth = opened.load(fold, threads), class_codes(part.spec_class)
@@ -44,7 +44,7 @@ def ask(folder, fold, part, threads):
     def outputs(features):
         return dict(zip(CLASSES, np.ascontiguousarray(predict(features).T), strict=True))
 
-    return Asked("log_loss", losses, outputs)
+    return Probe("log_loss", losses, outputs)
 
 
 def main(snakemake):
@@ -54,7 +54,7 @@ def main(snakemake):
         list(inputs.models),
         list(inputs.tests),
         list(params.seeds),
-        functools.partial(ask, threads=snakemake.threads),
+        functools.partial(make_probe, threads=snakemake.threads),
         Importance.from_canonical(params.settings),
         Bootstrap.from_canonical(params.bootstrap),
     )

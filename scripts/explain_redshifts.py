@@ -1,15 +1,15 @@
 """Measure which features regressors use: permutation importance and partial dependence.
 
-Of each model that `importance.models` names, on test objects that are drawn: by how much its CRPS
-grows once a feature, or a group of features, is permuted among them, and the mean zphot against the
-most important features (`sdssflow.evaluate.importance`). Of a model without p(z) the mean absolute
-error stands for the CRPS, which it is for a point. Models only predict, each the objects of its own
-fold; p(z) are recalibrated as for the scores.
+For each model in `importance.models`, on randomly drawn test objects: the increase of the CRPS when
+a feature, or a group of features, is permuted among them, and the mean zphot against the most
+important features (`sdssflow.evaluate.importance`). Without p(z) it is the mean absolute error, the
+CRPS of a point estimate. Models only predict, each the objects of its own fold; p(z) are
+recalibrated as for the scores.
 
 Input
-    models : model folders, one per model and seed, seeds running fastest
+    models : model folders, one per model and seed, seeds varying fastest
     densities : those of the models with p(z)
-    calibrations, references : files of rule calibrate_pdfs, one per each of these
+    calibrations, references : files of rule calibrate_pdfs, one for each of `densities`
     tests : `test.parquet`, one per seed
 Parameters
     models : names of the models
@@ -28,7 +28,7 @@ import numpy as np
 
 from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.importance import Importance
-from sdssflow.evaluate.importance import Asked, explain_models
+from sdssflow.evaluate.importance import Probe, explain_models
 from sdssflow.evaluate.pdf_predictions import calibration_of
 from sdssflow.logs import run
 from sdssflow.models.folders import open_folder
@@ -39,20 +39,20 @@ from sdssflow.regress.calibrations import blocks, read_calibration
 from sdssflow.tables import write_csv
 
 
-def ask(folder, fold, part, calibrations):
+def make_probe(folder, fold, part, calibrations):
     opened = open_folder(folder)
     require_usable(part, opened.settings, "test")
     if opened.settings.gives_pdf:
-        return ask_pdf(opened, fold, part, calibration_of(opened, calibrations[folder], fold))
+        return pdf_probe(opened, fold, part, calibration_of(opened, calibrations[folder], fold))
     predict = opened.load(fold)
 
     def losses(features):
         return np.abs(predict(features) - zspec_of(features, part))
 
-    return Asked("mae", losses, lambda features: {"zphot": predict(features)})
+    return Probe("mae", losses, lambda features: {"zphot": predict(features)})
 
 
-def ask_pdf(opened, fold, part, calibration):
+def pdf_probe(opened, fold, part, calibration):
     pdf_of, point = opened.load_pdf(fold), opened.fold_settings(fold).point
 
     def by_block(function, features):
@@ -66,11 +66,11 @@ def ask_pdf(opened, fold, part, calibration):
     def outputs(features):
         return {"zphot": by_block(lambda pdf, b: summarise(pdf, point)["zphot"], features)}
 
-    return Asked("crps", losses, outputs)
+    return Probe("crps", losses, outputs)
 
 
 def zspec_of(features, part):
-    """Return the redshifts of the objects, as often after each other as their features."""
+    """Return the redshifts of the objects, repeated like their features."""
     return np.tile(part.zspec, len(features) // len(part))
 
 
@@ -83,7 +83,7 @@ def main(snakemake):
         list(inputs.models),
         list(inputs.tests),
         list(params.seeds),
-        functools.partial(ask, calibrations=calibrations),
+        functools.partial(make_probe, calibrations=calibrations),
         Importance.from_canonical(params.settings),
         Bootstrap.from_canonical(params.bootstrap),
     )

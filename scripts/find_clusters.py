@@ -1,18 +1,18 @@
-"""Look for groups in a sample without using its classes, then see whether they are the classes.
+"""Find groups in a sample without using its classes, and compare them with the classes.
 
-At most `explore.max_objects` objects, drawn by a hash of row_id and the seed, in standardised
-features. k-means takes the number of groups with the largest silhouette, the Gaussian mixture that
-with the smallest BIC (both from `explore.clusters`), HDBSCAN finds it. Groups need not be classes:
-stars form one curved locus that a mixture covers with several Gaussians, so read BIC as "how many
-Gaussians describe the density", not as "how many kinds of object there are".
+Uses at most `explore.max_objects` objects, drawn by a hash of row_id and the seed, in standardised
+features. The number of groups, from `explore.clusters`, has the largest silhouette for k-means and
+the smallest BIC for the Gaussian mixture; HDBSCAN determines it itself. Groups need not be classes:
+stars form one curved locus that a mixture fits with several Gaussians, so BIC tells how many
+Gaussians describe the density, not how many kinds of objects there are.
 
 Input: ``features``. Parameters: ``explore`` (canonical Clustering), ``seed``, ``bootstrap``
-(canonical). Outputs: ``table``
-(clusters.csv: each criterion for each number of groups, the agreement ARI, AMI with the column
-``truth``: ``spec_class``, or ``zspec_terciles`` where fewer than two classes are known, and the
-features ``left_out`` because some objects lack them), ``labels`` (clusters.parquet: row_id,
-kmeans, mixture, hdbscan; -1 is noise), ``agreement`` (ARI and AMI of the chosen groups with
-bootstrap intervals) and ``contingency`` (how many objects of each class are in each group).
+(canonical). Outputs: ``table`` (clusters.csv: each criterion for each number of groups, the
+agreement ARI, AMI with the column ``truth``: ``spec_class``, or ``zspec_terciles`` if fewer than
+two classes are known, and the features ``left_out`` because they are missing for some objects),
+``labels`` (clusters.parquet: row_id, kmeans, mixture, hdbscan; -1 is noise), ``agreement`` (ARI and
+AMI of the chosen groups with bootstrap intervals) and ``contingency`` (number of objects of each
+class in each group).
 """
 
 import logging
@@ -58,7 +58,7 @@ def main(snakemake):
 
 
 def _objects(features, labels):
-    """Return the object of each row that was looked at: duplicates are drawn together."""
+    """Return the object_key of each labelled row, by which the bootstrap draws."""
     row_id = features.column("row_id").to_numpy()
     order = np.argsort(row_id)
     rows = order[np.searchsorted(row_id, labels.column("row_id").to_numpy(), sorter=order)]

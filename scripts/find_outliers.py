@@ -1,13 +1,12 @@
-"""Look for the strangest objects of a sample, without using its classes.
+"""Find the outliers of a sample, without using its classes.
 
-An isolation forest, a density estimate and the principal components each say how strange an object
-is (`sdssflow.explore.outliers`). What is at the end of such a list is rare, blended or badly
-measured: look at it.
+An isolation forest, a density estimate and the principal components each score how unusual an
+object is (`sdssflow.explore.outliers`). The objects at the top of the list are rare, blended or
+badly measured: look at them.
 
 Input: ``features``. Parameters: ``explore`` (canonical Outliers), ``seed``. Outputs: ``outliers``
-(outliers.parquet: row_id, how strange by each of the three, the combined rank, the feature that
-lies farthest out) and ``gallery`` (outliers.csv: the strangest, with position, class and redshift
-where known).
+(outliers.parquet: row_id, the three scores, the combined rank, the most extreme feature) and
+``gallery`` (outliers.csv: the most unusual objects, with position, class and redshift where known).
 """
 
 from sdssflow.configuration.clustering import Outliers

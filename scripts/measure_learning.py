@@ -1,9 +1,9 @@
-"""Train models on ever more of the training part of a split, and score them.
+"""Train models on growing subsets of the training part of a split, and score them.
 
-Models and numbers of objects are those of `learning_curves`. Subsets of the training part are
-nested and drawn by a hash of row_id and the seed; validation and calibration part are used whole,
-as in the rules that train. Scores are recorded for the validation part, by which choices may be
-made, and for the test part (`sdssflow.evaluate.learning`).
+Models and numbers of objects are set in `learning_curves`. Subsets of the training part are nested
+and drawn by a hash of row_id and the seed; validation and calibration part are used whole, as in
+training rules. Scores are computed for the validation part, by which choices may be made, and for
+the test part (`sdssflow.evaluate.learning`).
 
 Input
     developments, tests : `development.parquet` and `test.parquet`, one per seed
@@ -38,17 +38,15 @@ def main(snakemake):
         for task, named in json.loads(params.models).items()
     }
 
-    def read():
-        files = zip(params.seeds, inputs.developments, inputs.tests, strict=True)
-        return [
-            Fold(seed, {
-                part: read_part(test if part == SCORED[-1] else development, fold, part)
-                for part in PARTS
-            })
-            for seed, development, test in files
-            for fold in folds(development)
-        ]  # fmt: skip
-
+    files = zip(params.seeds, inputs.developments, inputs.tests, strict=True)
+    read = [
+        Fold(seed, {
+            part: read_part(test if part == SCORED[-1] else development, fold, part)
+            for part in PARTS
+        })
+        for seed, development, test in files
+        for fold in folds(development)
+    ]  # fmt: skip
     curves, fits = learning_tables(
         models,
         read,

@@ -1,4 +1,4 @@
-"""Draw the figures of a sample's clean catalogue: look at your data before you fit anything.
+"""Draw the figures of a sample's clean catalogue.
 
 Figures (`explore.figures` of the sample):
 
@@ -9,10 +9,10 @@ Figures (`explore.figures` of the sample):
 - ``color_color``: u - g / g - r, g - r / r - i, r - i / i - z, by class or else by redshift.
 - ``color_redshift``: the four colours against zspec with running medians. Needs zspec.
 
-Magnitudes are those of `features.magnitudes`, corrected for Galactic extinction if
-`features.deredden` says so and the catalogue knows it. Each figure says how many objects it shows
-and how many lie outside its axes. Many objects are drawn as densities and, per class, contours
-that enclose half and 90 % of the class.
+Magnitudes are those of `features.magnitudes`, corrected for Galactic extinction according to
+`features.deredden` if the catalogue has it. Each figure states how many objects it shows and how
+many are missing or outside its axes. Many objects are drawn as densities and, per class, contours
+that enclose 50 % and 90 % of the class.
 
 Input
     catalogue : clean catalogue

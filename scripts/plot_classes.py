@@ -4,14 +4,14 @@
 figure                  what it shows
 ======================  ==========================================================================
 ``comparison``          six scores of all models with intervals
-``best_confusion``      the same of the best classifier
-``confusion``           where true classes go
-``reliability``         whether stated probabilities come true
+``best_confusion``      predicted against true classes of the best classifier
+``confusion``           predicted against true classes of all classifiers
+``reliability``         whether predicted probabilities are calibrated
 ``class_sets``          coverage and size of the class sets against magnitude
 ``by_magnitude``        completeness and purity of each class against magnitude
-``roc``                 completeness against contamination at every threshold
-``importance``          what each loses without a feature, if that was measured
-``partial_dependence``  what they say against a feature, if that was measured
+``roc``                 completeness against false positive rate at every threshold
+``importance``          importance of each feature, if measured
+``partial_dependence``  mean probabilities against a feature, if measured
 ======================  ==========================================================================
 
 Input

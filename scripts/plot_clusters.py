@@ -1,4 +1,4 @@
-"""Draw the groups that find_clusters found, on the projections of embed_features.
+"""Draw the groups of find_clusters on the projections of embed_features.
 
 ``scatter``: one row per embedding; columns: the truth (class, else redshift), k-means, Gaussian
 mixture, HDBSCAN (noise in grey). Groups are numbered by size. ``selection``: silhouette,

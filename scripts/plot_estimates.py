@@ -1,4 +1,4 @@
-"""Draw the figures of a target: what the models say of objects without spectra.
+"""Draw the figures of a target: estimates for objects without spectra.
 
 ==========================  =======================================================================
 figure                      what it shows
@@ -10,10 +10,10 @@ figure                      what it shows
 
 Input
     sky : Parquet of rule gather_estimates
-    drawn, summaries : of all partitions, in their order
+    drawn, summaries : of all partitions, in order
 Parameters
-    tasks : what the applied models do, 'classify' or 'regress' or both
-    most : objects that the figures but the first are made of
+    tasks : tasks of the applied models, 'classify' or 'regress' or both
+    most : number of objects in all figures but the first
     stack_bins : bins of redshift of n(z)
     bootstrap : canonical JSON of `bootstrap`
     settings : canonical JSON of `figures`
@@ -49,7 +49,7 @@ def main(snakemake):
                 return params.stack_bins
             case "bootstrap":
                 return Bootstrap.from_canonical(params.bootstrap)
-        raise ValueError(f"there is nothing called {name}")
+        raise ValueError(f"unknown input of a figure: {name}")
 
     settings = Figures.from_canonical(params.settings)
     draw_all(snakemake.output.figures, FIGURES, read, settings)

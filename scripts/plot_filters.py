@@ -1,9 +1,9 @@
-"""Show why colours carry redshift: a galaxy spectrum slides through the SDSS filters.
+"""Show why colours carry redshift: a galaxy spectrum moves through the SDSS filters.
 
 The spectra are schematic (black body, 4000 Å break, lines at their laboratory wavelengths; see
-sdssflow.explore.spectra) and not measured templates: they explain, nothing is fitted with them.
-As the redshift grows the break moves from u into g and r; g - r reddens until the break has crossed
-g, then r - i takes over.
+sdssflow.explore.spectra), not measured templates, and are not used for fitting. With increasing
+redshift the break moves from u into g and r; g - r reddens until the break has crossed g, then
+r - i does.
 
 Input: none. Parameters: ``settings`` (canonical Figures). Outputs: ``figure``, ``table``
 (redshifted_colors.csv: spectrum, zspec, u_g, g_r, r_i, i_z in AB mag).

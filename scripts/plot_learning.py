@@ -1,7 +1,7 @@
 """Draw the learning curves of a split.
 
 Scores of the test part against the number of training objects, with the fitted power law of each
-model, which goes on dashed beyond the training part.
+model; the extrapolation is dashed.
 
 Inputs: ``curves``, ``fits`` (CSV of rule measure_learning). Parameters: ``title``, ``settings``
 (canonical Figures). Output: ``figure``.

@@ -10,8 +10,8 @@ figure                  what it shows
 ``by_redshift``         scores in bins of zspec and of zphot
 ``by_magnitude``        scores in bins of the reference magnitude
 ``training``            loss curves of the models trained by gradient descent, if there are any
-``importance``          what each loses without a feature, if that was measured
-``partial_dependence``  what they say against a feature, if that was measured
+``importance``          importance of each feature, if measured
+``partial_dependence``  mean zphot against a feature, if measured
 ======================  ==========================================================================
 
 Input

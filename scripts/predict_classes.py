@@ -3,9 +3,9 @@
 Reads the model folders and the test rows of all seeds. Each object of a fold is predicted by the
 model of that fold, which has not seen it. Writes one row per test object and seed with the true
 class and `probability_GALAXY`, `probability_QSO`, `probability_STAR`; they sum to 1, and a class
-that the training part lacked has probability 0. `class_set_90` are the classes that an object may
-be of (`sdssflow.classify.decisions`), null where there is no calibration part. Model files that
-hold anything but the types this project saves are refused.
+that is absent from the training part has probability 0. `class_set_90` is the set of possible
+classes (`sdssflow.classify.decisions`), null without a calibration part. Model files with other
+types than those this project saves are refused.
 """
 
 import functools

@@ -1,9 +1,9 @@
 """Predict p(z) of the test objects with one regressor, for all seeds.
 
 Each test object is predicted by the model of its own fold, which has not seen it. p(z) is
-recalibrated as rule calibrate_pdfs found; point estimates, intervals and scores are of the
-recalibrated p(z). Prediction runs on the CPU whatever the model was trained on, each row by itself:
-the same row gives the same p(z) alone, in a chunk and in the full table.
+recalibrated with the result of rule calibrate_pdfs; point estimates, intervals and scores are those
+of the recalibrated p(z). Prediction runs on the CPU whatever the model was trained on, each row
+independently: a row gives the same p(z) alone, in a chunk and in the full table.
 
 Input
     models : model folders, one per seed
@@ -15,7 +15,7 @@ Parameters
     quantiles : number of evenly spaced quantiles of each p(z) to keep
 Output
     predictions : `predictions.parquet`
-    pdfs : quantiles of each p(z) as a file of qp, in the order of the predictions, with `row_id`,
+    pdfs : quantiles of each p(z) as a qp file, in the order of the predictions, with `row_id`,
         `seed` and `fold`
 """
 

@@ -1,11 +1,11 @@
 """Score all classifiers of one split by their test predictions.
 
-Reads the predictions of every model; all must be about the same objects. The folds of a
+Reads the predictions of every model, which must be for the same objects. The folds of a
 cross-validation are pooled. Every score has a bootstrap interval over groups of objects, and the
 draws are the same for all models and seeds, so differences between models are paired.
 
-Thresholds for a stated purity or completeness are chosen by what the models say of the calibration
-part, and then measured on the test part.
+Thresholds for a required purity or completeness are chosen on the calibration part and then
+measured on the test part.
 
 Writes `scores` (each model and seed, and the mean over seeds as seed `all`), `differences` (every
 pair of models: accuracy, macro F1, log-loss), `scores_by_bin` (bins of the reference magnitude with

@@ -1,8 +1,8 @@
-"""Score the search for strange objects by the oddities that were put into a simulated sky.
+"""Score the search for outliers with the oddities of a simulated sky.
 
-Average precision and the share of the oddities among the first N objects of each ranking, N being
-their number, with bootstrap intervals and what a ranking by chance would give. Oddities that the
-selection or the cuts removed are counted, not scored.
+Average precision and the fraction of the oddities among the first N objects of each ranking, N
+being their number, with bootstrap intervals and the expectation of a random ranking. Oddities that
+the selection or the cuts removed are counted but not scored.
 
 Input
     outliers : `outliers.parquet` of rule find_outliers

@@ -1,8 +1,8 @@
-"""Score SDSS's own photometric redshifts, of its table Photoz, beside the models of a split.
+"""Score SDSS's own photometric redshifts, from its table Photoz, and the models of a split.
 
-All are scored on the test objects that have an entry there, and on those of photoErrorClass 1;
-differences are paired. Photoz was fitted to spectra of SDSS DR12, which test objects are among, so
-it is a yardstick and no model that never saw them.
+All are scored on the test objects with an entry there, and on those of photoErrorClass 1;
+differences are paired. Photoz was fitted to spectra of SDSS DR12, which include test objects: it is
+a benchmark, but not independent of them.
 
 Input
     predictions : `predictions.parquet`, one per model

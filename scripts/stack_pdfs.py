@@ -1,7 +1,7 @@
 """Stack the redshift densities p(z) of a sample and split to n(z) of tomographic bins.
 
-Objects are put in bins of equal numbers by their zphot, as a survey would do; the sum of their p(z)
-is set against their zspec (`sdssflow.evaluate.stacks`).
+Objects are divided by zphot into bins with equal numbers; the sum of their p(z) is compared with
+their zspec (`sdssflow.evaluate.stacks`).
 
 Input
     predictions : `predictions.parquet` of the models with p(z)

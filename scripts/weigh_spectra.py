@@ -1,11 +1,11 @@
 """Estimate the scores on the test objects from objects with spectra, by importance weighting.
 
-Objects with spectra are no fair sample of those whose redshifts are wanted. The part `calibration`
-is weighed so that its features are distributed like those of the test objects
-(`sdssflow.evaluate.shift`); weights know nothing of the test objects but their features.
-Then the p(z) of the calibration part is scored without and with weights, next to the score on the
-test objects themselves: that shows how far weighting predicts it. Widths and conformal intervals
-were fitted on the same calibration part: `pit_ks` and coverages are in-sample there.
+Objects with spectra are not a representative sample of those whose redshifts are wanted. The part
+`calibration` is weighted so that its features are distributed like those of the test objects
+(`sdssflow.evaluate.shift`); only features of the test objects are used. Then the p(z) of the
+calibration part is scored with and without weights, next to the score on the test objects
+themselves, which shows how well weighting predicts it. Widths and conformal intervals were fitted
+on the same calibration part: `pit_ks` and coverages are in-sample there.
 
 Input
     developments, tests : `development.parquet`, `test.parquet`, one per seed
@@ -15,11 +15,11 @@ Input
 Parameters
     models : names of the models
     seeds : the seeds
-    neighbours : within how many of the nearest objects with spectra densities are counted
+    neighbours : number of objects with spectra within which densities are counted
     bootstrap : canonical JSON of `bootstrap`
 Output
-    scores : `covariate_shift.csv`, one row per model, seed and metric; without rows where the
-        split has no calibration part
+    scores : `covariate_shift.csv`, one row per model, seed and metric; empty if the split has no
+        calibration part
 """
 
 import itertools

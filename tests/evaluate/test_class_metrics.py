@@ -194,6 +194,15 @@ def test_number_of_objects_is_that_of_the_class():
     assert numbers["recall", "QSO"] == (truth == 1).sum()
 
 
+def test_scores_that_no_replicate_changes_have_no_interval():
+    truth = np.repeat([0, 1], [40, 3])
+    scores = class_scores(truth, np.eye(3)[truth], draws(len(truth)), SETTINGS)
+    rows = {(row["metric"], row["subset"]): row for row in score_rows(scores, 0.95, {}, {}, "")}
+    for key in (("macro_f1", "all"), ("f1", "QSO"), ("precision", "GALAXY")):
+        assert rows[key]["value"] == 1
+        assert np.isnan([rows[key]["lower"], rows[key]["upper"]]).all()
+
+
 def test_a_class_that_is_always_found_is_no_more_certain_than_its_number():
     truth = np.repeat([0, 1], [40, 3])
     scores = class_scores(truth, np.eye(3)[truth], draws(len(truth)), SETTINGS)
@@ -312,6 +321,9 @@ def pick(table, **where):
 
 def test_intervals_hold_the_value(tables):
     scores = tables["scores"]
+    unknown = scores["lower"].isna()
+    assert (scores.loc[unknown, "value"] == 1).all()
+    scores = scores[~unknown]
     assert (scores["lower"] <= scores["upper"]).all()
     # the ECE of a replicate is biased upwards; all other scores scatter about their value
     others = scores[scores["metric"] != "ece"]
@@ -374,6 +386,14 @@ def test_missing_magnitudes_are_in_no_bin():
     assert list(empty.columns) == list(bins.columns)
 
 
+@pytest.mark.parametrize("values", [(np.nan, np.nan, np.nan), (1.2, -0.2, 0.0), (0.5, 0.5, 0.5)])
+def test_what_is_no_probability_is_refused_with_its_row(values):
+    one = made("good", 1.0)
+    one.frame.loc[7, [f"probability_{name}" for name in CLASSES]] = values
+    with pytest.raises(ValueError, match=r"row_id 7 .* of good, seed 1 \(1 objects in all\)"):
+        compare_classifiers([one], FEW_BINS, BOOTSTRAP)
+
+
 def save(one, path, **entries):
     about = {"model": one.model, "test_digests": {str(s): d for s, d in one.test_digests.items()}}
     write_parquet(with_metadata(pa.Table.from_pandas(one.frame), **{**about, **entries}), path)
@@ -386,7 +406,7 @@ def test_models_tested_on_other_objects_are_not_compared(tmp_path):
         save(first, tmp_path / "first.parquet"),
         save(second, tmp_path / "second.parquet", test_digests={"1": "x" * 12, "2": "b" * 12}),
     ]
-    with pytest.raises(ValueError, match=r"second\.parquet: poor was tested on other objects"):
+    with pytest.raises(ValueError, match=r"second\.parquet: poor and good were tested on"):
         read_predictions(paths, ["good", "poor"])
     with pytest.raises(ValueError, match=r"first\.parquet: predictions of 'good', not of 'poor'"):
         read_predictions(paths[:1], ["poor"])

@@ -13,7 +13,7 @@ from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.importance import Importance
 from sdssflow.evaluate import importance
 from sdssflow.evaluate.importance import (
-    Asked,
+    Probe,
     dependence_table,
     draw_tests,
     feature_groups,
@@ -48,9 +48,9 @@ def drawn(tmp_path, monkeypatch):
     monkeypatch.setattr(importance, "require_match", lambda *args: None)
     monkeypatch.setattr(importance, "open_folder", lambda folder: SimpleNamespace(card={}))
 
-    def ask(folder, fold, part):
+    def make_probe(folder, fold, part):
         truth = loss_of_linear(part.features)
-        return Asked(
+        return Probe(
             "mae",
             lambda features: np.abs(
                 loss_of_linear(features).reshape(-1, len(truth)) - truth
@@ -58,7 +58,9 @@ def drawn(tmp_path, monkeypatch):
             lambda features: {"zphot": loss_of_linear(features)},
         )
 
-    return lambda settings=SETTINGS: draw_tests(["a", "b"], tests, [1, 2], ask, settings, BOOTSTRAP)
+    return lambda settings=SETTINGS: draw_tests(
+        ["a", "b"], tests, [1, 2], make_probe, settings, BOOTSTRAP
+    )
 
 
 def of_all(table, kind="feature"):
@@ -143,10 +145,10 @@ def test_permuted_together_features_keep_what_they_say_of_each_other(drawn, monk
     generator = np.random.default_rng(3)
     values = generator.normal(size=60)
     part = galaxies.with_features(galaxies.part(60), np.column_stack([values, values]), ("a", "b"))
-    asked = Asked("mae", lambda f: np.abs(f[:, 0] - f[:, 1]), lambda f: {"zphot": f[:, 0]})
+    probe = Probe("mae", lambda f: np.abs(f[:, 0] - f[:, 1]), lambda f: {"zphot": f[:, 0]})
     orders = tuple(generator.permutation(60) for _ in range(3))
     weights = np.ones((21, 60), np.uint8)
-    found = {1: importance.Drawn((importance.DrawnFold(part, asked, orders),), weights, "d")}
+    found = {1: importance.Drawn((importance.DrawnFold(part, probe, orders),), weights, "d")}
     table = importance_table("m", found, 0.95)
     assert of_all(table, "group").loc["pair", "value"] == 0
     assert (of_all(table)["value"] > 0.5).all()
@@ -263,7 +265,7 @@ def test_a_pdf_model_without_its_own_calibration_is_refused(tmp_path):
     files = calibrate(other, development, tmp_path / "calibration", seed=2)
     inputs = {"models": [model], "tests": [test], "densities": [model],
               "calibrations": [files[0]], "references": [files[1]]}  # fmt: skip
-    with pytest.raises(ValueError, match=r"the calibration is of model 'some', seed 2"):
+    with pytest.raises(ValueError, match=r"the calibration is that of model 'some', seed 2"):
         run(
             explain_redshifts, inputs,
             {name: tmp_path / f"{name}.csv" for name in ("importance", "dependence")},
@@ -281,7 +283,7 @@ def test_figures_show_every_model_and_feature(drawn):
     labels = [text.get_text() for text in axis.get_yticklabels()]
     assert labels[:3] == ["color_u_g", "color_r_i", "mag_r"]
     assert set(labels) == set(table["name"])
-    assert axis.get_xlabel() == "growth of the mean absolute error"
+    assert axis.get_xlabel() == "increase of the mean absolute error"
     figure = draw_partial_dependence(dependence)
     assert [axis.get_xlabel() for axis in figure.axes] == ["color_u_g", "color_r_i"]
     (line,) = figure.axes[0].get_lines()
@@ -294,13 +296,13 @@ def some_drawn(generator, n, model, permutations=5, replicates=200):
     values = generator.exponential(size=(n, 1))
     part = galaxies.with_features(galaxies.part(n), values, ("x",))
     truth = model(values[:, 0])
-    asked = Asked(
+    probe = Probe(
         "mae", lambda f: np.abs(model(f[:, 0]) - np.tile(truth, len(f) // n)), lambda f: {"z": f}
     )
     orders = tuple(generator.permutation(n) for _ in range(permutations))
     counts = generator.poisson(1.0, (replicates, n)).astype(np.uint8)
     weights = np.vstack([np.ones((1, n), np.uint8), counts])
-    return importance.Drawn((importance.DrawnFold(part, asked, orders),), weights, "d")
+    return importance.Drawn((importance.DrawnFold(part, probe, orders),), weights, "d")
 
 
 def test_intervals_hold_what_other_objects_would_give_as_often_as_they_promise():
@@ -326,11 +328,11 @@ def test_missing_features_are_permuted_as_they_are_and_never_a_value_to_look_at(
         return np.isnan(given[:, 0]).astype(float)
 
     truth = says(features)
-    asked = Asked(
+    probe = Probe(
         "mae", lambda f: np.abs(says(f) - np.tile(truth, len(f) // n)), lambda f: {"z": says(f)}
     )
     orders = tuple(np.random.default_rng(seed).permutation(n) for seed in range(4))
-    fold = importance.DrawnFold(part, asked, orders)
+    fold = importance.DrawnFold(part, probe, orders)
     found = {1: importance.Drawn((fold,), np.ones((21, n), np.uint8), "d")}
     table = importance_table("m", found, 0.95)
     assert of_all(table).loc["x", "value"] == pytest.approx(0.5, abs=0.1)

@@ -250,5 +250,5 @@ def test_predictions_without_densities_are_named(tmp_path):
 
 
 def test_a_pit_that_is_no_probability_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match="pit is not from 0 to 1 in the predictions of m"):
+    with pytest.raises(ValueError, match="pit is not between 0 and 1 in the predictions of m"):
         run_scores(tmp_path, {"m": gaussian_frame(n=50).assign(pit=1.01)})

@@ -149,13 +149,13 @@ def test_a_missing_redshift_is_named(tmp_path):
 def test_the_calibration_of_another_model_is_refused(tmp_path):
     folder, files, test = calibrated(tmp_path, LOCAL, seed=1)
     _, others, _ = calibrated(tmp_path, LOCAL, seed=2)
-    with pytest.raises(ValueError, match="the calibration is of model 'some', seed 2"):
+    with pytest.raises(ValueError, match="the calibration is that of model 'some', seed 2"):
         predict([folder], [others], [test], [1], tmp_path)
     _, retrained, _ = calibrated(tmp_path / "more", LOCAL, seed=1, validation=0)
     predict([folder], [retrained], [test], [1], tmp_path)  # trained on the same rows
     content = files[0].read_text().replace('"training_digest": "', '"training_digest": "0')
     files[0].write_text(content)
-    with pytest.raises(ValueError, match="not of fold 0 of this model as it was trained"):
+    with pytest.raises(ValueError, match="not that of fold 0 of this model as trained"):
         predict([folder], [files], [test], [1], tmp_path)
 
 

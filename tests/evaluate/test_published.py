@@ -119,10 +119,12 @@ def test_the_interval_decides(lower, upper, verdict):
     assert checked(entry(comparisons=[comparison()]), {KEY: table})["verdict"] == verdict
 
 
-def test_a_score_without_interval_is_taken_as_it_is():
-    table = scores(value=0.0218, lower=float("nan"), upper=float("nan"))
+def test_a_score_without_interval_has_no_verdict():
+    table = scores(value=0.0208, lower=float("nan"), upper=float("nan"))
     row = checked(entry(comparisons=[comparison()]), {KEY: table})
-    assert (row["verdict"], row["ours_low"]) == (REPRODUCED, 0.0218)
+    assert (row["verdict"], row["because"]) == (
+        "not run", "'rmse' (standard) has no interval on mgs",
+    )  # fmt: skip
 
 
 def test_what_cannot_be_compared_is_shown_without_a_verdict_on_it():
@@ -200,7 +202,7 @@ def test_a_row_says_what_stands_between_us_and_a_number_and_what_closes_it():
     assert row["closed_by"] == (
         "rows: sample a (needs a download) or sample b (in this run); "
         "method: models of kind nearest_neighbours; features: x.org; "
-        "formula: nothing that we know of"
+        "formula: nothing known to us"
     )
     assert checked(entry(comparisons=[comparison()], gaps=[]), {KEY: scores()})["gaps"] == ""
 
@@ -290,7 +292,7 @@ def test_a_curve_of_a_model_that_was_not_trained_says_so():
 
 
 def test_a_curve_of_no_known_metric_is_an_error():
-    with pytest.raises(ValueError, match="no metric 'bias_dz' of the convention 'mine'"):
+    with pytest.raises(ValueError, match="no metric 'bias_dz' with the convention 'mine'"):
         of_curve(
             curve(0.01, -0.02, convention="mine"), {("mgs", "published", "linear"): predictions()}
         )

@@ -13,7 +13,9 @@ from sdssflow.configuration.bootstrap import Bootstrap
 from sdssflow.configuration.figures import Figures
 from sdssflow.configuration.scores import RedshiftScores
 from sdssflow.evaluate.redshift_figures import FIGURES
+from sdssflow.evaluate.tables import Predictions
 from sdssflow.files import write_json
+from sdssflow.plotting import style
 from sdssflow.tables import read_csv, with_metadata, write_csv, write_parquet
 from tests.jobs import run
 
@@ -179,3 +181,14 @@ def test_every_figure_names_its_models_and_repeats_to_the_byte(tables, folder, n
     assert named.pop("best_zphot_zspec") == {"sharp"}
     assert all("blunt" in models for models in named.values())
     assert drawn[0] == drawn[1]
+
+
+def test_panels_count_the_objects_that_they_do_not_show():
+    zspec = np.linspace(0.0, 0.3, 1000)
+    zphot = zspec + np.where(np.arange(1000) == 500, 5.0, 0.001 * np.sin(np.arange(1000)))
+    frame = pd.DataFrame({"zspec": zspec, "zphot": zphot})
+    with style():
+        for name in ("zphot_zspec", "residuals"):
+            figure = FIGURES[name][0]([Predictions("model", frame, {1: "a"})])
+            title = figure.axes[0].get_title()
+            assert title == ("model, 1 outside" if name == "zphot_zspec" else "model, 3 outside")

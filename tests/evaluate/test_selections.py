@@ -39,7 +39,7 @@ def predictions(n=4000, slope=0.3, seed=1):
     magnitude, zspec, residual = survey(n, slope, seed)
     frame = pd.DataFrame({"reference_mag": magnitude.astype(np.float32), "zspec": zspec})
     frame["zphot"] = zspec + residual
-    frame["group"], frame["seed"] = [str(k) for k in range(n)], 1
+    frame["group"], frame["seed"], frame["row_id"] = [str(k) for k in range(n)], 1, range(n)
     return Predictions("linear", frame, {1: "d" * 12})
 
 
@@ -125,7 +125,7 @@ def test_the_score_of_equal_weights_is_that_of_the_objects():
         ({"minimum": 12.0}, "our reference_mag ends at 14.01, that of the paper at 12"),
         ({"median": 18.5}, "0 of our objects have a reference_mag of 18.5 to inf, fewer than 20"),
         ({"histogram": {"edges": [14, 14.15, 18], "shares": [50, 1]}},
-         "weighted to the paper's reference_mag, our objects are worth"),
+         "weighted to the paper's reference_mag, the effective number of our objects is"),
     ],
 )  # fmt: skip
 def test_what_ours_do_not_cover_is_refused(said, message):
@@ -133,6 +133,13 @@ def test_what_ours_do_not_cover_is_refused(said, message):
         selection_weights(predictions(slope=0.5).frame["reference_mag"], selection(**said))
     found = scored(predictions(slope=0.5), **said)
     assert isinstance(found, Refused) and message in found
+
+
+def test_a_missing_redshift_is_an_error_and_no_undecided_verdict():
+    mine = predictions()
+    mine.frame.loc[7, "zphot"] = np.nan
+    with pytest.raises(ValueError, match="zphot of row_id .* is missing"):
+        scored(mine, maximum=18.0)
 
 
 def test_a_score_that_cannot_be_weighted_is_refused():

@@ -46,6 +46,12 @@ def test_alike_objects_weigh_one_each():
     assert effective_number(weights) > 400
 
 
+def test_equal_features_are_counted_together():
+    values = np.repeat([0.0, 1.0], [900, 100])[:, None]
+    weights = density_ratios(values, values, values[::2], 50)
+    np.testing.assert_allclose(weights, 1, rtol=0.02)
+
+
 def test_objects_unlike_any_target_weigh_nothing():
     spectroscopic = uniform(400, 1)
     target = spectroscopic[:200] * [0.3, 1]

@@ -178,7 +178,7 @@ def test_scores_of_other_test_objects_are_refused():
     scorer = redshifts.scorer(SETTINGS)
     scores = dict.fromkeys(SPLITS, score_table(one["random"], scorer))
     about = (features(), SPLITS, one, scores, scorer, BOOTSTRAP, "regress")
-    with pytest.raises(ValueError, match=r"split 'plate': its scores are of test objects digest"):
+    with pytest.raises(ValueError, match=r"split 'plate': its scores belong to test objects"):
         compare_splits(*about)
 
 

@@ -134,5 +134,5 @@ def test_the_rule_writes_both_tables_for_every_model(tmp_path):
 
 
 def test_densities_of_other_objects_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="m.hdf5: row_id is not that of the predictions of m"):
+    with pytest.raises(ValueError, match="m.hdf5: row_id differs from the predictions of m"):
         run_rule(tmp_path, {"m": gaussian_frame(n=50)}, rows=slice(None, None, -1))

@@ -3,6 +3,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import plot_catalogue
+import pyarrow as pa
 import pytest
 
 from sdssflow.configuration.explored import EXPLORED
@@ -18,7 +19,7 @@ from sdssflow.explore.objects import Objects, read_objects
 from sdssflow.explore.sky import signed_offset, sky_center
 from sdssflow.plotting import style
 from sdssflow.prepare.columns import MissingColumnError
-from sdssflow.tables import write_parquet
+from sdssflow.tables import with_metadata, write_parquet
 from tests.jobs import run
 
 NEEDS = {"sky_map": "ra", "redshifts": "zspec", "color_redshift": "zspec"}
@@ -90,11 +91,30 @@ def test_stars_alone_have_no_color_redshift_relation(tmp_path, make_catalogue):
         draw(stars, "color_redshift", tmp_path)
 
 
+def test_titles_count_what_is_not_drawn(tmp_path, make_catalogue):
+    """Of 300 objects 75 are stars; one galaxy lacks u and one a redshift."""
+    frame = make_catalogue().to_pandas()
+    galaxies = np.flatnonzero(frame["spec_class"] == "GALAXY")
+    frame.loc[galaxies[0], "model_mag_u"] = np.nan
+    frame.loc[galaxies[1], "zspec"] = np.nan
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    write_parquet(with_metadata(table, extinction_applied=True), tmp_path / "c.parquet")
+
+    def title(figure):
+        objects = read_objects(tmp_path / "c.parquet", "made", Features(), figure)
+        return FIGURES[figure](objects).get_suptitle()
+
+    with style():
+        assert title("color_color").endswith("N = 300\n1 of them missing or outside in some panel")
+        assert title("color_redshift").endswith(
+            "N = 224\n1 of them missing or outside in some panel"
+        )
+
+
 @pytest.mark.shared
 @pytest.mark.parametrize("figure", ["sky_map", "color_color"])
 def test_real_rows(figure, tmp_path):
     import pandas as pd
-    import pyarrow as pa
 
     source = Path(__file__).parents[2] / "../shared/data/sdss_dr14_10k.csv.gz"
     if not source.exists():

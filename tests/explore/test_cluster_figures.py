@@ -1,5 +1,6 @@
 import numpy as np
 import plot_clusters
+import pyarrow as pa
 import pytest
 
 from sdssflow.configuration.clustering import Clustering
@@ -61,7 +62,7 @@ def test_grid_shows_truth_and_every_algorithm(explored):
 
 def test_tables_of_other_objects_are_refused(explored):
     _, labels, embedding = explored()
-    with pytest.raises(ValueError, match="not of the same objects"):
+    with pytest.raises(ValueError, match="have different objects"):
         join_labels(labels.slice(1), embedding)
 
 
@@ -80,3 +81,13 @@ def test_grid_without_classes_says_what_it_shows(explored, leave_out, first, com
         panel = draw_selection(table, "blobs").axes[3]
         assert panel.get_title().startswith(compared)
         assert bool(panel.patches) == bool(compared)
+
+
+def test_grid_counts_objects_without_redshift(explored):
+    _, labels, embedding = explored(leave_out=("spec_class",))
+    zspec = [None, *embedding.column("zspec").to_pylist()[1:]]
+    place = embedding.column_names.index("zspec")
+    embedding = embedding.set_column(place, "zspec", pa.array(zspec, pa.float64()))
+    with style():
+        figure = draw_groups(join_labels(labels, embedding), "blobs", None)
+        assert figure.axes[0].get_title() == "redshift (grey: 1 unknown)"

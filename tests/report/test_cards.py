@@ -29,7 +29,7 @@ def test_a_data_sheet_holds_the_counts_of_the_cuts_and_the_digests(cards, built)
     assert record["data_digest"] != record["data_digest_after_cuts"]
     assert record["defects"][0]["example_row"] == 1234
     assert record["source"]["path"] == "data/mixed.csv"
-    assert "Yours to know" in record["licence"]
+    assert "Unknown to this program" in record["licence"]
     assert "| 1 | nonzero\\_redshift | 5,000 | 3 | 4,997 |" in body
 
 
@@ -63,7 +63,7 @@ def test_a_card_names_what_was_learnt_from_what_and_how_good_it_is(cards, built)
     assert found["value"] == pytest.approx(row["value"], rel=1e-5)
     assert found["lower"] < found["value"] < found["upper"]
     assert {one["variable"] for one in record["metrics_by_bin"]} == {"reference_mag"}
-    assert "not told apart from linear" in body
+    assert "not significantly better than linear" in body
     assert "Where it fails" in body
 
 

@@ -74,7 +74,7 @@ def test_each_curve_stands_under_the_choice_that_shows_it():
     rows = table[(table["model"] == "one") & (table["subset"] == "QSO")]
     (points,) = (s for s in series if s["choice"] == [1, 2] and s["kind"] == "points")
     assert points["y"] == rows["fraction"].tolist()
-    assert "right: 0.21 [0.10, 0.30]" in points["text"][0]
+    assert "correct: 0.21 [0.10, 0.30]" in points["text"][0]
 
 
 def test_stacks_have_a_line_and_true_numbers_for_each_bin():

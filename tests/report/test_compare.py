@@ -102,7 +102,7 @@ def test_without_objects_in_common_there_is_no_difference_but_a_word(tmp_path):
     (row,) = tables(sections)["mgs, split published: photometric redshifts"]
     assert row[1] == "no test object in common"
     (said, _) = sections[0].text
-    assert said == "1 entry of the tables of scores: no test object in common, nothing is compared."
+    assert said == "1 entry of the score tables: no test object in common, nothing is compared."
 
 
 def test_predictions_that_the_crate_does_not_describe_are_refused(tmp_path, monkeypatch, capsys):
@@ -114,7 +114,7 @@ def test_predictions_that_the_crate_does_not_describe_are_refused(tmp_path, monk
     write_run(tmp_path / "new", 0.03)
     (Path("b/results") / path).write_bytes((Path("new/results") / path).read_bytes())
     assert main(["compare", "a", "b"]) == 1
-    assert "the results changed after the run had ended" in capsys.readouterr().err
+    assert "the results changed after the run ended" in capsys.readouterr().err
     assert main(["compare", "a", "new", "-o", "a"]) == 1
     assert "Is a directory" in capsys.readouterr().err
 
@@ -143,7 +143,7 @@ def test_a_crate_of_something_else_is_refused(tmp_path, capsys):
     write(tmp_path / "b/ro-crate-metadata.json", {"@graph": []})
     write(tmp_path / "b/workflow/configuration.json", {"no": "run"})
     assert main(["compare", str(tmp_path / "b"), str(tmp_path / "b")]) == 1
-    assert "not the results of a run that can be read" in capsys.readouterr().err
+    assert "not readable as the results of a run" in capsys.readouterr().err
     assert main(["compare", str(tmp_path / "none"), str(tmp_path / "b")]) == 1
     assert "none" in capsys.readouterr().err
 

@@ -23,7 +23,7 @@ WHOLE = scores(model=["good", "guess"], metric="sigma_nmad", value=[0.2, 0.9])
 
 def test_the_gain_is_told_over_the_guess_and_not_by_the_guess_itself():
     assert failures.gain(WHOLE, "good", "guess", "sigma_nmad") == (
-        "With good, σ_NMAD is 0.20 [0.10, 0.30]; with guess, which looks at no feature, "
+        "With good, σ_NMAD is 0.20 [0.10, 0.30]; with guess, which uses no features, "
         "0.90 [0.80, 1.00]."
     )
     assert failures.gain(WHOLE, "guess", "guess", "sigma_nmad") == ""
@@ -73,15 +73,19 @@ def test_the_weakest_class_and_the_commonest_mistake_are_named():
         model="good", metric="recall", subset=["STAR", "QSO", "GALAXY"], value=[0.9, 0.5, 0.99]
     )
     (sentence,) = failures.weakest_class(recall, "good")
-    assert "of class QSO" in sentence
+    assert "for class QSO" in sentence
     assert failures.weakest_class(recall.assign(value=1.0), "good") == []
     confusion = pd.DataFrame(
         [("good", "QSO", "STAR", 7), ("good", "QSO", "QSO", 30), ("good", "STAR", "STAR", 99),
          ("good", "STAR", "QSO", 2), ("other", "STAR", "QSO", 50)],
         columns=["model", "truth", "predicted", "count"],
     )  # fmt: skip
+    every = [confusion.assign(seed=seed) for seed in ("1", "2", "all")]
+    (sentence,) = failures.commonest_mistake(pd.concat(every), "good")
+    assert sentence.endswith("QSO as STAR: 7 of 37, 2 seeds together.")
+    confusion = pd.concat(every[1:])
     (sentence,) = failures.commonest_mistake(confusion, "good")
-    assert sentence == "Its commonest mistake is to take QSO for STAR: 7 of 37."
+    assert sentence == "Its most frequent mistake is to classify QSO as STAR: 7 of 37."
     faultless = confusion[confusion["truth"] == confusion["predicted"]]
     assert failures.commonest_mistake(faultless, "good") == []
 
@@ -113,4 +117,4 @@ def test_only_wrong_classes_are_among_the_mistakes_the_surest_first():
     )  # fmt: skip
     table = worst_classes(frame, "good", {})
     assert [row[0].text for row in table.rows] == ["row 7", "row 6"]
-    assert "2 of 3 are in the wrong class" in table.text
+    assert "2 of 3 are misclassified" in table.text

@@ -4,7 +4,14 @@ import pyarrow as pa
 import pytest
 
 from sdssflow.report.sections import ReportError
-from sdssflow.tables import read_csv, read_parquet, write_csv, write_parquet
+from sdssflow.tables import (
+    metadata,
+    read_csv,
+    read_parquet,
+    read_schema,
+    write_csv,
+    write_parquet,
+)  # fmt: skip
 
 CASES = [
     ("defects", b"", "not a table"),
@@ -43,6 +50,14 @@ def test_scores_of_another_test_part_than_the_predictions_are_refused(results):
     path = next(path for path in results.predictions if "mixed/classify/folds/vote" in path)
     results.write_predictions(path, test_digests={"1": "other", "7": "other"})
     with pytest.raises(ReportError, match="mixed/classify/folds: scores of seed 1.*vote"):
+        results.build()
+
+
+def test_predictions_of_a_seed_that_was_not_scored_are_refused(results):
+    path = next(path for path in results.predictions if "mixed/classify/folds/vote" in path)
+    known = metadata(read_schema(path))["test_digests"]
+    results.write_predictions(path, test_digests=known | {"8": "other"})
+    with pytest.raises(ReportError, match="scores of seed 8 are of test part none, but vote"):
         results.build()
 
 
@@ -100,5 +115,5 @@ def test_predictions_of_other_objects_are_refused(results):
     path = next(path for path in results.predictions if "mixed/regress/folds/linear" in path)
     table = read_parquet(path)
     write_parquet(table.slice(1), path)
-    with pytest.raises(ReportError, match="linear and mean predicted other objects"):
+    with pytest.raises(ReportError, match="linear and mean predicted different objects"):
         results.build()

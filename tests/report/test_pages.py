@@ -196,8 +196,8 @@ def test_svg_figures_cannot_run_scripts(svg_pages):
 def test_summary_names_the_best_model_and_what_it_is_not_told_apart_from(pages):
     text = text_of(pages["index"])
     # written by the fixture: the first regressor is best, the last classifier
-    assert "Best of all by σNMAD is mean, on these objects not told apart from linear." in text
-    assert "Best of all by macro F1 is vote" in text
+    assert "Best model by σNMAD: mean, not significantly better than linear." in text
+    assert "Best model by macro F1: vote" in text
 
 
 def test_the_index_begins_each_sample_with_what_was_found_and_its_most_telling_figure(built):
@@ -207,9 +207,9 @@ def test_the_index_begins_each_sample_with_what_was_found_and_its_most_telling_f
         name: " ".join("".join(sections[f"summary-{name}"].itertext()).split())
         for name in built.samples
     }
-    assert "Redshifts of 1,000 test objects to σNMAD = 0.012" in found["galaxies"]
-    assert "Classes of 1,000 test objects to macro F1 = 0.9" in found["mixed"]
-    assert "; p(z) to CRPS = 0.0071" in found["mixed"]
+    assert "Redshifts of 1,000 test objects: σNMAD = 0.012" in found["galaxies"]
+    assert "Classes of 1,000 test objects: macro F1 = 0.9" in found["mixed"]
+    assert "; p(z): CRPS = 0.0071" in found["mixed"]
     assert found["mixed"].index("Redshifts of") < found["mixed"].index("The data.")
     for name in built.samples:
         (picture,) = elements(sections[f"summary-{name}"], "img")
@@ -227,7 +227,7 @@ def test_devices_versions_and_digests_come_from_the_predictions(results, pages):
     text = text_of(pages["index"])
     assert "2.4.1" not in text
     assert 'class="chart objects"' not in pages["mixed"]
-    assert "built without the predictions' provenance" in text
+    assert "The predictions have no provenance." in text
 
 
 def test_the_run_configuration_is_printed_with_its_defaults(pages):
@@ -247,12 +247,12 @@ def test_summary_names_the_best_density_with_its_scores(pages):
     document, _ = parse(pages["index"])
     headlines = [a for a in elements(document, "article") if a.get("class") == "headline"]
     texts = [" ".join("".join(a.itertext()).split()) for a in headlines]
-    with_densities = [text for text in texts if "Of those that give a density p(z)" in text]
+    with_densities = [text for text in texts if "Best p(z) by" in text]
     assert len(with_densities) == 2  # mixed, split at random and in folds
     for text in with_densities:
-        assert "best by CRPS is trees, on these objects not told apart from local." in text
+        assert "Best p(z) by CRPS: trees, not significantly better than local." in text
         for label in ("CRPS", "PIT KS", "conformal95"):
-            assert label in text.split("Of those that give a density p(z)")[1]
+            assert label in text.split("Best p(z) by")[1]
 
 
 def test_densities_have_a_section_with_scores_stacks_and_folded_point_summaries(pages):
@@ -298,7 +298,7 @@ def test_searches_are_shown_folded_with_model_and_seed_in_the_title(pages):
 
 
 def test_a_feature_that_says_nearly_everything_is_told_in_short(pages):
-    said = "Says nearly everything by itself, is it a measurement? flux."
+    said = "Each determines nearly everything alone. Is it a measurement? flux."
     assert said in " ".join(pages["mixed"].split())
     assert "Features to look at" not in pages["galaxies"]
-    assert "What each feature says alone" in pages["galaxies"]
+    assert "Information in each feature alone" in pages["galaxies"]

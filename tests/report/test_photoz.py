@@ -72,7 +72,7 @@ def tables():
 def test_the_page_shows_them_beside_the_models_with_their_numbers(tmp_path):
     first, best, *others = summary(tmp_path, tables())
     assert first.title.endswith("with an entry") and best.title.endswith("photoErrorClass 1")
-    assert "may have seen the redshifts" in first.text
+    assert "may have learnt from the redshifts" in first.text
     assert [row[0].text for row in first.rows] == ["linear", NAME, "mean"]
     assert [row[0].text for row in best.rows] == [NAME, "linear", "mean"]
     assert first.notes[0].startswith("N = 900 of the 1,000 test objects; test digest of seed 1")

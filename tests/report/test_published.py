@@ -15,7 +15,7 @@ ROW = {
     "model": "linear", "ours": 0.0203, "ours_low": 0.0199, "ours_high": 0.0207,
     "difference": 0.0003, "tolerance": 0.001, "verdict": "reproduced", "because": "<b>why</b>",
 }  # fmt: skip
-GAPS = {"gaps": "features: images", "closed_by": "features: nothing that we know of"}
+GAPS = {"gaps": "features: images", "closed_by": "features: nothing known to us"}
 UNLIKE = ROW | {"verdict": "not comparable", "because": "other galaxies"} | GAPS
 WEIGHTED = ROW | {
     "verdict": "compatible within", "weighted_to": "zspec: median 0.1 (abstract)",
@@ -84,7 +84,7 @@ def test_a_curve_is_a_table_of_its_own_and_one_line_where_it_was_not_run(tmp_pat
         "0.000 to 0.100", "0.100 to 0.200", "0.200 to 0.300"
     ]  # fmt: skip
     assert [row[-1].text for row in curve.rows] == [verdict for *_, verdict in bins]
-    assert curve.notes[0] == "1 reproduced, 1 undecided"
+    assert curve.notes[0] == "1 reproduced, 1 undecided, 1 not run"
     assert "Beck 2016" in curve.title
     assert "<b>why</b>" in curve.text
     assert len(others.rows) == 1
@@ -104,7 +104,7 @@ def test_the_section_begins_with_what_was_reproduced(ran, tmp_path):
     titles = [block.title for block in section.blocks]
     assert (titles[0] == "Published curves and ours") == ran
     assert titles[-2:] == [
-        "Published numbers without a comparison", "What stands between us and the others"
+        "Published numbers without a comparison", "Why other numbers are not reproduced"
     ]  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def test_the_index_shows_published_numbers_if_it_is_given_them(results, pages, p
     results.published = [path, path.with_suffix(".png")]
     pages = results.build()
     assert pages["index"].count('href="#published"') == 2
-    assert "Of 3 published numbers" in pages["index"].partition("Best of all")[0]
+    assert "3 published numbers" in pages["index"].partition("Best model")[0]
     assert "&lt;b&gt;why&lt;/b&gt;" in pages["index"]
     assert "Beck 2016" not in pages["mixed"]
 

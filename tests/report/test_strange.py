@@ -40,7 +40,7 @@ def test_an_observed_object_with_a_position_leads_to_its_page(tmp_path):
     assert (second[0].text, second[0].link) == ("row 8", "")
     assert [cell.text for cell in first[1:6]] == ["180.25000", "−0.50000", "19.12", "QSO", "2.5000"]
     assert first[-1].text == "g_r: −7.25"
-    assert table.notes[-1].startswith("An object leads to the page of SDSS")
+    assert table.notes[-1].startswith("Each object links to the SDSS page")
     assert table.source.endswith("outliers.csv")
 
 

@@ -138,7 +138,7 @@ def test_importance_has_a_column_for_each_model_and_no_row_of_a_single_seed():
     )  # fmt: skip
     table = importance_table(frame, "title", "text", [])
     assert [column.label for column in table.columns] == ["permuted", "", "a", "b"]
-    assert table.columns[2].convention == "CRPS 0.25 grows by"
+    assert table.columns[2].convention == "CRPS 0.25 increases by"
     assert [[cell.text for cell in row[:2]] for row in table.rows] == [
         ["u_g", "feature"], ["g_r", "feature"], ["color", "group"],
     ]  # fmt: skip
@@ -186,6 +186,8 @@ def test_what_all_rows_share_moves_to_the_notes():
     assert table.notes == ["first", "This table: N = 325, data digest 42ff, seed 1"]
     different = sections.plain_table(frame.assign(n=[325, 20]), "t", "", [])
     assert [column.label for column in different.columns] == ["k", "n"]
+    some = sections.plain_table(frame.assign(n=[325, np.nan]), "t", "", [])
+    assert [column.label for column in some.columns] == ["k", "n"]
 
 
 def test_what_the_report_ranks_and_headlines_is_in_the_glossary():
@@ -238,6 +240,7 @@ def test_a_table_that_cannot_be_shown_is_named(tmp_path, content, message):
         (0.02, math.nan, math.nan, ("0.02", "")),
         (math.nan, 0.1, 0.2, ("–", "")),
         (math.inf, 0.1, 0.2, ("–", "")),
+        (2e-7, 0.0, 4e-7, ("2.00 × 10⁻⁷", "[0, 4.00 × 10⁻⁷]")),
     ],
 )
 def test_digits_follow_the_interval(value, low, high, expected):
@@ -279,8 +282,9 @@ def test_splits_stand_side_by_side_with_their_differences_to_the_base():
         ]
     )
     assert split_sentence(frame, "accuracy") == (
-        "accuracy of a, best on split random, differs from there on split cell by "
-        "−0.020 [−0.030, −0.010] and on split plate by −0.0020 [−0.0040, 0.0010], which may be 0."
+        "accuracy of a, best on split random, changes on split cell by "
+        "−0.020 [−0.030, −0.010] and on split plate by −0.0020 [−0.0040, 0.0010] (not "
+        "significant)."
     )
     table = split_table(frame, "t", "", ["said"])
     assert [column.label for column in table.columns] == [

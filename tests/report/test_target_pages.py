@@ -56,7 +56,7 @@ def test_what_went_in(with_targets):
 
 def test_how_many_are_of_each_class_and_which_mix_the_probabilities_are_for(with_targets):
     text = section(with_targets.pages["faint"], "faint-mix")
-    for words in ("0.437 [0.421, 0.452]", "1,500 objects drawn of 6,000",
+    for words in ("0.437 [0.421, 0.452]", "1,500 of the 6,000 objects",
                   "26.0% of these objects have an empty class set"):  # fmt: skip
         assert words in text, words
     text = section(with_targets.pages["faint"], "faint-data")
@@ -81,7 +81,7 @@ def test_partitions_set_aside_are_listed_with_the_reason_as_text(with_targets):
     assert "6,000 of 10,000 objects have estimates" in section(page, "short")
     assert "1 of 3 partitions were set aside" in section(page, "short")
     assert "2 of its objects stand in an earlier partition" in text
-    assert "1 of them repeat objects of earlier ones" in section(page, "short")
+    assert "1 of 3 partitions repeat objects of earlier ones" in section(page, "short")
 
 
 def test_without_any_set_aside_nothing_is_said_of_it(tmp_path, with_targets):
@@ -97,7 +97,7 @@ def test_without_any_set_aside_nothing_is_said_of_it(tmp_path, with_targets):
 def test_simulated_objects_are_said_to_be_so(with_targets):
     page = with_targets.pages["sky"]
     assert "A sky of our own (simulated)" in text_of(page)
-    assert "no observed object" in section(page, "short")
+    assert "no observed objects" in section(page, "short")
     assert "A sky of our own (simulated)" in text_of(with_targets.pages["index"])
     assert "simulated" not in text_of(with_targets.pages["faint"]).lower()
 

@@ -21,7 +21,7 @@ def test_the_report_shows_that_the_download_is_complete_and_the_sky_simulated(fi
     assert "<b>Completeness.</b>" in page
     assert "whole sample" in page
     assert "SELECT TOP 500000 p.objID," in page
-    assert "Simulated: no observed object is among these rows." in page
+    assert "Simulated data: no observed objects." in page
     completeness = read_csv(finished.folder / "results/mock/catalogue/completeness.csv")
     assert completeness["chunk"].iloc[-1] == "whole sample"
     assert (completeness["rows"] == completeness["rows_counted"]).all()

@@ -1,1 +1,1 @@
-"""Scores with intervals: the only stage that reads test rows."""
+"""Scores with confidence intervals: the only stage that reads test rows."""

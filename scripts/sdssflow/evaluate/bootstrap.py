@@ -1,11 +1,11 @@
-"""Bootstrap intervals that honour groups and pair every comparison.
+"""Bootstrap intervals over groups of objects, with paired comparisons.
 
 Each replicate draws groups (objects with their duplicates, plates or sky cells) with replacement.
-The draw of a group depends on the seed, the replicate and the group's key alone, so two models,
-two seeds or two runs that share objects share the draws: differences between them are paired.
+The draw of a group depends only on the seed, the replicate and the group's key: models, seeds or
+runs that share objects share the draws, so differences between them are paired.
 
-Most scores are made of sums over objects. A replicate is a count per object, so the sums of all
-replicates are one matrix product: replicates x objects times objects x summands. The first row of
+Most scores are functions of sums over objects. A replicate is a count per object, so the sums of
+all replicates are one matrix product, (replicates, objects) @ (objects, summands). The first row of
 the weights counts each object once and gives the score itself.
 """
 
@@ -19,13 +19,13 @@ import numpy as np
 
 from sdssflow.configuration.bootstrap import Bootstrap
 
-BLOCK = 4_000_000  # numbers of replicates x objects in memory at once
+BLOCK = 4_000_000  # replicates x objects converted to float64 at once
 
 
 def draw_counts(groups: np.ndarray, settings: Bootstrap) -> np.ndarray:
-    """Draw how often each row enters each replicate: (replicates, n) uint8 counts.
+    """Draw how often each row is in each replicate: (replicates, n) uint8 counts.
 
-    `groups`, (n,) of str, are the keys of what enters together. Counts are Poisson(1), the
+    Rows with the same key in `groups`, (n,) of str, are drawn together. Counts are Poisson(1), the
     large-sample limit of drawing with replacement (Hanley & MacGibbon 2006, Comput. Methods
     Programs Biomed. 83, 57), and independent between groups.
     """
@@ -43,8 +43,8 @@ def replicate(
 ) -> np.ndarray:
     """Evaluate `statistic` on each replicate: an (r,) or (r, k) array.
 
-    It takes the (n, ...) `arrays`, resampled along the first axis by the (r, n) uint8 `counts` of
-    `draw_counts`, and returns a number or an array of shape (k,). NaN where a replicate is empty.
+    `statistic` takes the (n, ...) `arrays`, resampled along the first axis by the (r, n) uint8
+    `counts` of `draw_counts`, and returns a number or a (k,) array. Empty replicates are NaN.
     """
     values = []
     for count in counts:
@@ -57,11 +57,11 @@ def replicate(
 def interval(replicates: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the percentile interval of (r, ...) replicates along the first axis.
 
-    `level` is the two-sided confidence level, such as 0.95; NaN replicates are left out.
+    `level` is the two-sided confidence level, such as 0.95; NaN replicates are ignored.
     """
     tails = [(1 - level) / 2, (1 + level) / 2]
     with warnings.catch_warnings():
-        # a statistic that no replicate defines has no interval: NaN, and nothing to warn about
+        # undefined in every replicate: NaN without a warning
         warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
         low, high = np.nanquantile(replicates, tails, axis=0)
     return low, high
@@ -70,10 +70,10 @@ def interval(replicates: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarr
 def bound_certain_fraction(
     value: float, low: float, high: float, n: int, level: float
 ) -> tuple[float, float]:
-    """Return the interval of a fraction of `n` objects: as given, unless it is 0 or 1.
+    """Return [low, high] of a fraction of `n` objects, or the exact interval if it is 0 or 1.
 
-    These no resampling can vary; theirs is the exact binomial one at a two-sided confidence
-    `level` (Clopper & Pearson 1934, Biometrika 26, 404).
+    No resampling changes a fraction of 0 or 1; its interval is the exact binomial one at the
+    two-sided confidence `level` (Clopper & Pearson 1934, Biometrika 26, 404).
 
     >>> low, high = bound_certain_fraction(0.0, 0.0, 0.0, 5000, 0.95)
     >>> low, round(high, 6)
@@ -88,7 +88,7 @@ def bound_certain_fraction(
 
 
 def with_point_estimate(counts: np.ndarray) -> np.ndarray:
-    """Put the row that counts each object once before the (r, n) counts of the replicates."""
+    """Prepend a row that counts each object once to the (r, n) counts of the replicates."""
     return np.vstack([np.ones((1, counts.shape[1]), dtype=counts.dtype), counts])
 
 
@@ -100,9 +100,9 @@ def weighted_sums(weights: np.ndarray, summands: np.ndarray) -> np.ndarray:
 def ranking_area(score: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the area under the ROC curve for m weightings of n objects, (m,) float64.
 
-    The area is the chance that an object of the class, (n,) bool `positive`, has a higher (n,)
-    `score` than one that is not, ties counting half (Mann-Whitney); (m, n) `weights` say how often
-    each object counts. NaN where the class or the rest is empty.
+    The area is the probability that an object of the class, (n,) bool `positive`, has a higher (n,)
+    `score` than another object, ties counting half (Mann-Whitney). `weights` are (m, n). NaN where
+    the class or the rest is empty.
     """
     if not len(score):
         return np.full(len(weights), np.nan)
@@ -121,7 +121,7 @@ def ranking_area(score: np.ndarray, positive: np.ndarray, weights: np.ndarray) -
 
 
 def effective_number(weights: np.ndarray) -> float:
-    """Return (sum w)^2 / sum w^2: how many objects of equal weight would be as precise.
+    """Return the effective number (sum w)^2 / sum w^2 of weighted objects.
 
     >>> effective_number(np.array([1.0, 1.0, 0.0]))
     2.0
@@ -131,7 +131,7 @@ def effective_number(weights: np.ndarray) -> float:
 
 
 def positive_or_nan(numbers: np.ndarray) -> np.ndarray:
-    """Return a denominator: NaN instead of 0, so that an undefined score is NaN."""
+    """Replace numbers that are not positive by NaN: a denominator of 0 gives an undefined score."""
     return np.where(numbers > 0, numbers, np.nan)
 
 

@@ -1,4 +1,4 @@
-"""What decisions made of class probabilities are worth on test objects: sets and thresholds."""
+"""Scores of decisions made from class probabilities: class sets and thresholds."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ from sdssflow.evaluate.tables import (
 
 SADINLE = Source("Sadinle, Lei & Wasserman 2019", "https://arxiv.org/abs/1609.00451")
 OF_EACH_CLASS = f"class-conditional, {CLASS_SET_LEVEL:g} of each class"
-# `term` takes `truth` (n,) and `sets` (n, 3) bool, and returns what each object adds to a mean
+# `term` takes a dict of `truth` (n,) and `sets` (n, 3) bool
 # fmt: off
 SET_METRICS = (
     Metric(CLASS_SET, OF_EACH_CLASS, "coverage", "",
         "fraction of objects whose class is in the set",
-        f"Should be {CLASS_SET_LEVEL:g}, class by class.",
+        f"Should be {CLASS_SET_LEVEL:g} for each class.",
         term=lambda c: np.take_along_axis(c["sets"], c["truth"][:, None], axis=1)[:, 0],
         fraction=True, nominal=CLASS_SET_LEVEL, source=SADINLE, binned=True),
     Metric(f"{CLASS_SET}_size", "classes in the set", "classes in the set", "",
-        "mean number of classes in the set", "Below 1 where the model is mostly sure.",
+        "mean number of classes in the set", "Below 1 where many sets are empty.",
         term=lambda c: c["sets"].sum(axis=1), binned=True),
     Metric(f"{CLASS_SET}_empty", "no class in the set", "empty sets", "",
         "fraction of objects without a class in the set",
-        "Objects between classes: unlike nine in ten of any.",
+        "Objects between classes: unlike 90 % of the objects of every class.",
         term=lambda c: ~c["sets"].any(axis=1), fraction=True, binned=True),
 )
 # fmt: on
@@ -70,10 +70,10 @@ Thresholds = dict[int, dict[int, float]]  # by seed and fold
 def set_scores(
     columns: Columns, counts: np.ndarray, metrics: Sequence[Metric] = SET_METRICS
 ) -> Scores:
-    """Score class sets, of all objects and of each true class, with bootstrap replicates.
+    """Score class sets for all objects and for each true class, with bootstrap replicates.
 
-    `columns` are `truth` (n,) int, from `class_codes`, and `sets` (n, 3) bool, which classes are in
-    each set; `counts` are (replicates, n) uint8, from `bootstrap.draw_counts`.
+    `columns` are `truth` (n,) int, from `class_codes`, and `sets` (n, 3) bool, the classes in each
+    set; `counts` are (replicates, n) uint8, from `bootstrap.draw_counts`.
     """
     truth = columns["truth"]
     of = {ALL: np.ones(len(truth), bool)}
@@ -95,9 +95,9 @@ def class_sets(
 ) -> pd.DataFrame:
     """Return ``class_sets.csv``: `SET_COLUMNS`, mean over seeds.
 
-    `variable` is ``all`` or ``reference_mag``. Besides the interval of the bootstrap over groups,
-    fractions have the exact binomial one of as many independent objects as one test part has.
-    Models without class sets have no rows.
+    `variable` is ``all`` or ``reference_mag``. In addition to the bootstrap interval over groups,
+    fractions have the exact binomial interval for the number of objects in one test part. Models
+    without class sets have no rows.
     """
     known = [
         one for one in predictions if CLASS_SET in one.frame and one.frame[CLASS_SET].notna().all()
@@ -132,7 +132,7 @@ def binomial_interval(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the interval of a fraction (Clopper & Pearson 1934) at a two-sided level.
 
-    `hits` need not be whole numbers: those of several seeds are averaged.
+    `hits` may be fractional: those of several seeds are averaged.
 
     >>> low, high = binomial_interval(np.array([0.0, 9.0]), np.array([5000, 10]), 0.95)
     >>> low.round(3), high.round(4)
@@ -152,17 +152,17 @@ def operating_points(
     bootstrap: Bootstrap,
     counts: Mapping[int, np.ndarray],
 ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    """Choose thresholds on the calibration part and say what they cost on the test part.
+    """Choose thresholds on the calibration part and measure them on the test part.
 
-    `predictions` and `counts` are of the test part; `held_out` (`classify.held_out`) are, by model,
-    seed and fold, (n, 3) probabilities and (n,) true classes of the calibration part. The settings
-    say what purities and completenesses are wanted.
+    `predictions` and `counts` are for the test part; `held_out` (`classify.held_out`) has, by
+    model, seed and fold, (n, 3) probabilities and (n,) true classes of the calibration part. The
+    settings list the purities and completenesses to reach.
 
     Returns
     -------
     pandas.DataFrame
-        ``operating_points.csv``: `POINT_COLUMNS`, means over those `seeds` that have a threshold
-        in every fold.
+        ``operating_points.csv``: `POINT_COLUMNS`, means over the `seeds` with a threshold in every
+        fold.
     list of dict
         The same with the threshold of each seed and fold, NaN as None: ``operating_points.json``.
     """
@@ -200,7 +200,7 @@ def _point(
     level: float,
     counts: Mapping[int, np.ndarray],
 ) -> dict[str, Any]:
-    """Return the columns of a row that are measured on the test part."""
+    """Return the columns that are measured on the test part."""
     metrics = (Metric("purity", "", ""), Metric("completeness", "", ""))
     found, chosen = [], []
     for seed, by_fold in thresholds.items():
@@ -223,7 +223,7 @@ def _point(
     row |= {"threshold": np.nanmean(used), "chosen": np.mean(chosen), "n": mean.n[0]}
     ends = interval(mean.replicates, level)
     for metric, value, lower, upper in zip(metrics, mean.values, *ends, strict=True):
-        # what no resampling varies has the exact interval
+        # no resampling changes 0 and 1: the exact interval
         of = {"purity": row["chosen"], "completeness": row["n"]}[metric.name]
         if value in (0.0, 1.0):
             (lower,), (upper,) = binomial_interval(np.array([value * of]), np.array([of]), level)

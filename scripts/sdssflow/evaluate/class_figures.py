@@ -1,6 +1,6 @@
-"""Figures of the class scores: models compared, confused, calibrated, by magnitude, ROC.
+"""Figures of the classifiers: scores, confusion matrices, calibration, scores by magnitude, ROC.
 
-Each function takes tables as the rules write them and the models in their order.
+Each function takes tables as written by the rules, and the models in order.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SMALLEST_RATE = 1e-3  # left end of the logarithmic axis of the ROC curves
 
 
 def draw_comparison(scores: pd.DataFrame, models: Sequence[str]) -> Figure:
-    """Draw six scores of every model as dots with intervals; means over seeds."""
+    """Draw six scores of every model with intervals; means over seeds."""
     shown = scores[(scores["seed"].astype(str) == ALL) & (scores["subset"] == ALL)]
     figure, axes = plt.subplots(2, 3, figsize=(9.5, 1.6 + 0.5 * len(models)), sharey=True)
     places = np.arange(len(models))[::-1]
@@ -75,9 +75,9 @@ def draw_best_confusion(scores: pd.DataFrame, table: pd.DataFrame) -> Figure:
 
 
 def draw_reliability(table: pd.DataFrame, models: Sequence[str]) -> Figure:
-    """Draw the calibration curves of every model: of the most probable class and of each class.
+    """Draw the calibration curves of every model, for the most probable class and for each class.
 
-    Bars are bootstrap intervals of the fraction; in the band lies that of right probabilities.
+    Bars are bootstrap intervals; the band is where calibrated probabilities lie.
     """
     subsets = (ALL, *CLASSES)
     figure, axes = plt.subplots(
@@ -104,8 +104,8 @@ def draw_reliability(table: pd.DataFrame, models: Sequence[str]) -> Figure:
             if not row:
                 axis.set_title(model)
         axes[row, 0].set_ylabel("top class" if subset == ALL else subset, color=color)
-    figure.supxlabel("mean stated probability (bars at the bottom: share of the objects)")
-    figure.supylabel("fraction that is right")
+    figure.supxlabel("mean predicted probability (bars at the bottom: share of the objects)")
+    figure.supylabel("fraction correct")
     return figure
 
 
@@ -129,7 +129,7 @@ def _against_magnitude(
     sharey: bool | Literal["row"],
     nominal: tuple[float, ...] = (),
 ) -> Figure:
-    """Draw two metrics in bins of magnitude, a row each, with a line where they should be."""
+    """Draw two metrics in bins of magnitude, one per row, with a line at the nominal value."""
     figure, axes = plt.subplots(2, 3, figsize=(10, 5.6), sharex=True, sharey=sharey)
     for row, (metric, label) in enumerate(labels.items()):
         for axis, name in zip(axes[row], CLASSES, strict=True):
@@ -161,7 +161,7 @@ def draw_roc(predictions: Sequence[Predictions]) -> Figure:
                 linestyle=style, lw=1.3, label=one.model,
             )  # fmt: skip
         axis.set(xscale="log", xlim=(SMALLEST_RATE, 1), ylim=(0, 1.02))
-        axis.set_xlabel("fraction of the others let in")
+        axis.set_xlabel("false positive rate")
         axis.set_title(f"{name} against the rest", color=CLASS_COLORS[name])
     axes[0].set_ylabel("completeness")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
@@ -169,7 +169,7 @@ def draw_roc(predictions: Sequence[Predictions]) -> Figure:
 
 
 def _lines_by_bin(axis: Axes, shown: pd.DataFrame, models: Sequence[str]) -> None:
-    """Draw a line per model, shifted a little so that intervals don't hide each other."""
+    """Draw a line per model, slightly shifted so that intervals don't overlap."""
     for place, model in enumerate(models):
         rows = shown[shown["model"] == model]
         middle = (rows["bin_low"] + rows["bin_high"]) / 2
@@ -184,7 +184,7 @@ def _lines_by_bin(axis: Axes, shown: pd.DataFrame, models: Sequence[str]) -> Non
 
 
 def _look(place: int) -> tuple[str, str]:
-    """Return colour and line style of the n-th model: never colour alone."""
+    """Return colour and line style of the n-th model: models never differ by colour alone."""
     again = place // len(PALETTE)
     return PALETTE[place % len(PALETTE)], LINE_STYLES[(place + again) % len(LINE_STYLES)]
 

@@ -1,7 +1,7 @@
-"""Every metric of star/galaxy/quasar probabilities, and all score tables of the classifiers.
+"""The metrics of star/galaxy/quasar probabilities, and the score tables of the classifiers.
 
-Metrics are computed on all bootstrap replicates at once. Means over classes are over those that
-occur in the truth. docs/metric_conventions.md lists the metrics.
+Metrics are computed for all bootstrap replicates at once. Means over classes include only classes
+that occur in the truth. docs/metric_conventions.md lists the metrics.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ GUO = Source("Guo et al. 2017", "https://arxiv.org/abs/1706.04599")
 
 
 def per_bin(probability: np.ndarray, bins: int, values: np.ndarray) -> np.ndarray:
-    """Spread `values` over columns, one for each bin of equal width that `probability` is in."""
+    """Return (n, bins): each of the `values` in the column of the bin of its `probability`."""
     numbers = bin_numbers(np.clip(probability, 0, 1), np.linspace(0, 1, bins + 1))
     return np.eye(bins)[numbers] * values[:, None]
 
@@ -50,9 +50,8 @@ def per_bin(probability: np.ndarray, bins: int, values: np.ndarray) -> np.ndarra
 class ClassSums:
     """What a class metric is computed from, for m weightings of n objects.
 
-    `truth` are (n,) int codes of the true classes (`losses.class_codes`), `probability` is
-    (n, 3) float64; `weights` (m, n) say how often each object counts, each once in the first row;
-    `bins` are those of the calibration.
+    `truth` are (n,) int codes of the true classes (`losses.class_codes`), `probability` is (n, 3)
+    float64; `weights`, (m, n), are 1 in the first row; `bins` is the number of calibration bins.
     """
 
     truth: np.ndarray
@@ -62,7 +61,7 @@ class ClassSums:
 
     @cached_property
     def _sums(self) -> np.ndarray:
-        """Sums of log-loss, Brier score and, in each bin, of hits less probability and variance."""
+        """Sums of log-loss, Brier score and, in each bin, hit minus probability and variance."""
         truth, probability = self.truth, self.probability
         loss = log_losses(probability, truth)
         brier = ((probability - np.eye(len(CLASSES))[truth]) ** 2).sum(axis=1)
@@ -79,7 +78,7 @@ class ClassSums:
 
     @property
     def hits(self) -> np.ndarray:
-        """(m, 3) objects of each class that are recognised."""
+        """(m, 3) correctly classified objects of each class."""
         return np.diagonal(self.cells, axis1=1, axis2=2)
 
     @property
@@ -139,16 +138,16 @@ class ClassSums:
 
     @property
     def chance_error(self) -> np.ndarray:
-        """(m,) expected calibration error that these probabilities would have if they were right.
+        """(m,) expected calibration error of these probabilities if they were calibrated.
 
-        The sum over a bin of hits less probability is then nearly normal, of mean 0; the mean of
-        its absolute value is sqrt(2 / pi) times its standard deviation.
+        The sum of hit minus probability over a bin is then nearly Gaussian with mean 0; its mean
+        absolute value is sqrt(2 / pi) times its standard deviation.
         """
         spread = np.sqrt(2 / np.pi * self._sums[:, 2 + self.bins :])
         return spread.sum(axis=1) / self.total
 
     def mean(self, of_classes: np.ndarray) -> np.ndarray:
-        """Return the (m,) means over the classes that occur; NaN if there is none."""
+        """Return the (m,) means over the classes that occur; NaN if none does."""
         if not self.present.any():
             return np.full(len(of_classes), np.nan)
         return of_classes[:, self.present].mean(axis=1)
@@ -159,17 +158,17 @@ class ClassSums:
 # fmt: off
 METRICS = (
     Metric("accuracy", "fraction correct", "accuracy", "high", "correct / N",
-        "Fraction of objects classed right.", value=lambda s: s.hits.sum(axis=1) / s.total,
+        "Fraction of objects classified correctly.", value=lambda s: s.hits.sum(axis=1) / s.total,
         fraction=True, headline=1, drawn=1, compared=True, binned=True, subgroup=True,
         across_splits=True),
     Metric("balanced_accuracy", "mean over classes of recall", "balanced accuracy", "high",
-        "mean of the classes' recalls", "Accuracy, each class alike.",
+        "mean of the classes' recalls", "Accuracy with equal weight for each class.",
         value=lambda s: s.mean(s.recall), binned=True, called="macro recall"),
     Metric("macro_precision", "mean over classes of precision", "macro precision", "high",
-        "mean of the classes' precisions", "Purity, each class alike.",
+        "mean of the classes' precisions", "Purity with equal weight for each class.",
         value=lambda s: s.mean(s.precision), binned=True),
     Metric("macro_f1", "mean over classes of F1", "macro F1", "high", "mean of the classes' F1",
-        "F1 with each class counting alike.", value=lambda s: s.mean(s.f1), headline=2, drawn=2,
+        "F1 with equal weight for each class.", value=lambda s: s.mean(s.f1), headline=2, drawn=2,
         compared=True, binned=True, subgroup=True, across_splits=True),
     Metric("precision", "purity; 0 if never predicted", "precision", "high",
         "true positives / predicted positives", "Purity of a class.",
@@ -178,14 +177,14 @@ METRICS = (
         "Completeness of a class.", value=lambda s: s.recall, fraction=True, per_class=True,
         binned=True, subgroup=True),
     Metric("f1", "2TP / (2TP + FP + FN)", "F1", "high",
-        "2 · precision · recall / (precision + recall)", "Harmonic mean of the two.",
+        "2 · precision · recall / (precision + recall)", "Harmonic mean of precision and recall.",
         value=lambda s: s.f1, per_class=True, binned=True),
     Metric("roc_auc", "mean over classes, one against the rest", "ROC AUC", "high",
-        "P(p of a member > p of another), mean over classes",
+        "P(p of a member > p of a non-member), mean over classes",
         "How well a class's probability ranks members above the rest; 0.5 is chance.",
         value=lambda s: s.mean(s.area), axis="ROC AUC (macro)", drawn=3),
     Metric("log_loss", "natural logarithm, clipped at 2.2e-16", "log-loss", "low",
-        "−mean ln p(true class)", "Surprise at the truth; a confident mistake costs most.",
+        "−mean ln p(true class)", "Confident mistakes cost most.",
         value=lambda s: s.loss, drawn=4, compared=True, called="scikit-learn",
         across_splits=True),
     Metric("brier", "sum over classes, 0 to 2", "Brier score", "low",
@@ -198,11 +197,11 @@ METRICS = (
         value=lambda s: s.calibration_error, source=GUO, axis="calibration error (ECE)", drawn=6),
     Metric("ece_by_chance", "of right probabilities, as many objects", "ECE by chance", "low",
         "Σ over bins √(2/π · Σ p (1 − p)) / N",
-        "The ECE that these probabilities would have if they were right, for an object is of the "
-        "class or not. An ECE near it leaves nothing to calibrate.",
+        "The ECE of these probabilities if they were calibrated, from the noise within the bins "
+        "alone. A model whose ECE is near it is calibrated.",
         value=lambda s: s.chance_error),
     Metric("roc_auc", "one against the rest", "ROC AUC", "high",
-        "P(p of a member > p of another)", "The same of one class.", value=lambda s: s.area,
+        "P(p of a member > p of a non-member)", "The same for one class.", value=lambda s: s.area,
         per_class=True),
 )
 # fmt: on
@@ -217,8 +216,8 @@ def class_scores(
 ) -> Scores:
     """Score (n, 3) float64 class probabilities, with bootstrap replicates.
 
-    `truth` are (n,) int codes, from `losses.class_codes`; `counts` are (replicates, n) uint8,
-    from `bootstrap.draw_counts`; `metrics` are of `METRICS`, all by default.
+    `truth` are (n,) int codes from `losses.class_codes`, `counts` (replicates, n) uint8 from
+    `bootstrap.draw_counts`; `metrics` are from `METRICS`, all by default.
     """
     bins = settings.calibration_bins
     sums = ClassSums(truth, probability, with_point_estimate(counts), bins)
@@ -239,7 +238,7 @@ def confusion_summands(truth: np.ndarray, probability: np.ndarray) -> np.ndarray
 
 
 def scorer(settings: ClassScores) -> Scorer:
-    """Return how classifiers are scored."""
+    """Return the scorer of classifiers."""
     return Scorer(
         METRICS,
         _columns,
@@ -258,9 +257,8 @@ def compare_classifiers(
 ) -> dict[str, pd.DataFrame]:
     """Score all models of one split, given by their predictions of the same objects.
 
-    `counts` are of `tables.counts_by_seed`, where they are drawn already. Returned are `scores`,
-    `differences`, `scores_by_bin`, `confusion` and `reliability`, with the columns that
-    docs/architecture.md lists.
+    `counts` are from `tables.counts_by_seed`, if already drawn. Returns `scores`, `differences`,
+    `scores_by_bin`, `confusion` and `reliability`, with the columns listed in docs/architecture.md.
     """
     counts = counts or counts_by_seed(predictions, bootstrap)
     bins = settings.magnitude_bins
@@ -276,10 +274,16 @@ def compare_classifiers(
 
 def _columns(predictions: Predictions, seed: int) -> Columns:
     frame = predictions.of_seed(seed)
-    return {
-        "truth": class_codes(frame["spec_class"].to_numpy(dtype=str)),
-        "probability": frame[PROBABILITIES].to_numpy(dtype=np.float64),
-    }
+    probability = frame[PROBABILITIES].to_numpy(dtype=np.float64)
+    right = (probability >= 0).all(axis=1) & np.isclose(probability.sum(axis=1), 1, atol=1e-5)
+    if not right.all():
+        raise ValueError(
+            f"class probabilities of row_id {frame['row_id'][~right].iloc[0]} are missing, "
+            f"negative or do not sum to 1 in the predictions of {predictions.model}, seed {seed} "
+            f"({np.sum(~right)} objects in all); remove such objects with a cut, or the model"
+        )
+    truth = class_codes(frame["spec_class"].to_numpy(dtype=str))
+    return {"truth": truth, "probability": probability}
 
 
 def confusion_table(truth: np.ndarray, probability: np.ndarray) -> pd.DataFrame:
@@ -316,7 +320,7 @@ def _reliability(
     settings: ClassScores,
     level: float,
 ) -> pd.DataFrame:
-    """Return `model`, `seed` (all) and the calibration curves of each model."""
+    """Return the calibration curves of each model, with columns `model` and `seed` (all)."""
     tables = []
     for model, by_seed in models.items():
         of_seeds = [*by_seed.values()], [counts[seed] for seed in by_seed]
@@ -332,13 +336,13 @@ def reliability_table(
 ) -> pd.DataFrame:
     """Return the calibration curves, pooled over seeds: `truth` and `probability` of each.
 
-    The columns are `subset` (``all``: the most probable class, else the probability of that class),
-    `bin_low`, `bin_high`, `n` (predictions of all seeds), `mean_probability`, `fraction` of them
-    that are right, `lower`, `upper` (of the bootstrap), `consistent_lower`, `consistent_upper`:
-    where the fraction of right probabilities lies (Bröcker & Smith 2007), by the binomial
-    distribution of as many objects as one seed has there. Empty bins are left out.
+    The columns are `subset` (a class, or ``all`` for the most probable class), `bin_low`,
+    `bin_high`, `n` (predictions of all seeds), `mean_probability`, `fraction` correct, `lower`,
+    `upper` (bootstrap) and `consistent_lower`, `consistent_upper`: where the fraction lies if the
+    probabilities are calibrated (Bröcker & Smith 2007), binomial with the number of objects that
+    one seed has in the bin. Empty bins are left out.
     """
-    from scipy.stats import binom  # only here, and its import takes long
+    from scipy.stats import binom  # slow to import
 
     bins = settings.calibration_bins
     edges = np.linspace(0, 1, bins + 1)
@@ -375,7 +379,7 @@ def reliability_table(
 
 
 def _stated(truth: np.ndarray, probability: np.ndarray, subset: str) -> tuple[np.ndarray, ...]:
-    """Return the probability that is tested and, as numbers, whether it was right."""
+    """Return the probability that is tested and, as 0 or 1, whether it was correct."""
     if subset == ALL:
         return probability.max(axis=1), (probability.argmax(axis=1) == truth).astype(float)
     code = CLASSES.index(subset)

@@ -1,7 +1,7 @@
-"""Groups found without labels set against the classes, with intervals, and in numbers of objects.
+"""Agreement of groups found without labels with the classes, with confidence intervals.
 
-The groups are fixed and the objects are drawn: an interval says how much the agreement would differ
-for other objects with these groups, not how much the groups would.
+The bootstrap draws objects and keeps the groups: an interval shows how the agreement varies with
+the objects, not how the groups would vary.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ def agreement(
     Parameters
     ----------
     labels : dict of str to (n,) int array
-        The group of each object by each algorithm; -1 for noise, a group of its own here.
+        The group of each object, by algorithm; noise, -1, counts as a group.
     truth : (n,) array of str
-        True groups, which are `truth_name`; objects with '' are left out.
+        True groups, called `truth_name`; objects with '' are left out.
     objects : (n,) array of str
-        Equal for duplicates of one object, which the bootstrap draws together.
+        Object of each row: the bootstrap draws duplicates of one object together.
 
     Returns
     -------
     scores : pandas.DataFrame
-        `COLUMNS`: the adjusted Rand index and the adjusted mutual information with intervals; no
-        row without a truth.
+        `COLUMNS`: adjusted Rand index and adjusted mutual information with intervals; empty
+        without truth.
     contingency : pandas.DataFrame
-        ``algorithm, group``, the number of objects of each true group, ``n``, and the ``commonest``
-        true group with its ``share``.
+        ``algorithm, group``, the number of objects of each true group, ``n``, and the most frequent
+        (``commonest``) true group with its ``share``.
     """
     known = truth != ""
     names = sorted(set(truth[known]))
@@ -59,7 +59,7 @@ def agreement(
         shape = len(found), len(names)
         cells = np.eye(shape[0] * shape[1], dtype=np.float32)[group * shape[1] + member]
         drawn = np.rint(weighted_sums(counts, cells)).astype(np.int64).reshape(-1, *shape)
-        # what chance would share hardly depends on the draw, and takes long to sum up
+        # slow to compute, and nearly the same for every replicate
         chance = expected_information(drawn[0])
         pairs = np.array(
             [(rand_index(table), mutual_information(table, chance)) for table in drawn]
@@ -106,7 +106,7 @@ def rand_index(table: np.ndarray) -> float:
 
 
 def expected_information(table: np.ndarray) -> float:
-    """Return the mutual information that partitions of these sizes share by chance."""
+    """Return the mutual information of random partitions of these sizes."""
     table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
     return float(expected_mutual_information(table, int(table.sum())))
 
@@ -114,8 +114,8 @@ def expected_information(table: np.ndarray) -> float:
 def mutual_information(table: np.ndarray, expected: float) -> float:
     """Return the adjusted mutual information of a contingency table (Vinh et al. 2010).
 
-    Adjusted by `expected_information` and the arithmetic mean of the entropies, as scikit-learn
-    does.
+    Normalised with `expected_information` and the arithmetic mean of the entropies, as in
+    scikit-learn.
     """
     table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
     total = int(table.sum())

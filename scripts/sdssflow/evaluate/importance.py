@@ -1,20 +1,20 @@
 r"""Which features a trained model uses: permutation importance and partial dependence.
 
-Importance of a feature is by how much the loss of the same objects grows once its values are
-permuted among them (Breiman 2001, Machine Learning 45, 5; Fisher, Rudin & Dominici 2019, JMLR 20,
-177): what the model loses without it, given that it keeps the others. Features that say the same,
-such as colours with a band in common, stand in for each other, so each may look dispensable; they
-are permuted together as well. The loss of an object is
+The importance of a feature is the increase of the mean loss when its values are permuted among the
+objects (Breiman 2001, Machine Learning 45, 5; Fisher, Rudin & Dominici 2019, JMLR 20, 177): what
+the model loses without it if it keeps the others. Correlated features, such as colours with a band
+in common, replace each other, so each may look dispensable; they are also permuted as a group. The
+loss of an object is
 
 ==========  =============================================================================
-classifier  minus ln of the probability of the true class, whose mean is the log-loss
-regressor   CRPS of its recalibrated p(z); without p(z) \|zphot - zspec\|, the CRPS of a point
+classifier  minus ln of the probability of the true class; the mean is the log-loss
+regressor   CRPS of the recalibrated p(z); without p(z) \|zphot - zspec\|, the CRPS of a point
 ==========  =============================================================================
 
-Partial dependence is the mean of what the model says of the objects if a feature had one value in
-all of them (Friedman 2001, Annals of Statistics 29, 1189), whether or not such objects exist. Both
-are about the model, not about nature. Objects of a fold are permuted among themselves and looked
-at by the model of that fold. Every model gets the same objects and permutations.
+Partial dependence is the mean prediction with a feature set to one value for all objects (Friedman
+2001, Annals of Statistics 29, 1189), whether or not such objects exist. Both describe the model,
+not nature. Values are permuted within a fold, and the model of that fold predicts. All models get
+the same objects and permutations.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ Outputs = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is asked of a trained model about m objects, several times in one call.
+class Probe:
+    """Losses and outputs of a trained model for m objects with changed features.
 
-    `losses`, whose mean is the `score`, returns (k m,) losses of the objects, whatever features
-    they are given; `outputs` returns (k m,) arrays by name, what the model says of them. Both take
-    (k m, f) float64 features: of all objects, then of all again, k times.
+    Both take (k m, f) float64 features: k versions of those of all objects, one after the other.
+    `losses` returns the (k m,) losses, whose mean is the `score`; `outputs` returns (k m,)
+    predictions by name.
     """
 
     score: str
@@ -67,36 +67,36 @@ class Asked:
     outputs: Callable[[np.ndarray], Outputs]
 
 
-Ask = Callable[[Path, int, Part], Asked]
+MakeProbe = Callable[[Path, int, Part], Probe]
 
 
 @dataclass(frozen=True)
 class DrawnFold:
-    """The objects of one test fold that are looked at, and what is asked of its model."""
+    """The drawn objects of one test fold, with the functions of its model."""
 
     part: Part
-    asked: Asked
+    probe: Probe
     permutations: tuple[np.ndarray, ...]
 
     @cached_property
     def losses(self) -> np.ndarray:
-        """The (m,) losses of the objects as they are."""
-        return self.asked.losses(self.part.features)
+        """The (m,) losses without permutation."""
+        return self.probe.losses(self.part.features)
 
     def growth(self, columns: Sequence[int]) -> np.ndarray:
-        """Return by how much each loss grows in each permutation of some columns, (k m,)."""
+        """Return the (k m,) increase of each loss in each of k permutations of some columns."""
         given, orders = self.part.features, np.concatenate(self.permutations)
         features = np.tile(given, (len(self.permutations), 1))
         features[:, columns] = given[np.ix_(orders, np.asarray(columns))]
-        return self.asked.losses(features) - np.tile(self.losses, len(self.permutations))
+        return self.probe.losses(features) - np.tile(self.losses, len(self.permutations))
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """The objects of one seed that are looked at, and their bootstrap weights.
+    """The drawn objects of one seed and their bootstrap weights.
 
-    `weights` are (1 + replicates, n) uint8, of the objects of all `folds` one after the other; the
-    first row counts each once.
+    `weights` are (1 + replicates, n) uint8, for the objects of all `folds` in order; the first row
+    counts each once. `digest` is the data digest of the test part.
     """
 
     folds: tuple[DrawnFold, ...]
@@ -105,16 +105,16 @@ class Drawn:
 
     @property
     def features(self) -> np.ndarray:
-        """The (n, f) features of the objects."""
+        """The (n, f) features."""
         return np.concatenate([fold.part.features for fold in self.folds])
 
     @cached_property
     def pairs(self) -> np.ndarray:
-        """Weights of each object times that of the object whose value it is given.
+        """Weight of each object times the weight of the object whose value it receives.
 
         (1 + replicates, k n) uint8 for k permutations, in the order of `DrawnFold.growth`. An
-        importance is a mean over pairs of objects, so a replicate draws both: with the givers as
-        they are, intervals would be too short by up to a half.
+        importance is a mean over pairs of objects, so a replicate draws both: otherwise intervals
+        would be too short by up to a half.
         """
         ends = np.cumsum([len(fold.part) for fold in self.folds])[:-1]
         own = np.split(self.weights, ends, axis=1)
@@ -126,22 +126,22 @@ class Drawn:
         return np.concatenate(products, axis=1)
 
     def mean_loss(self) -> float:
-        """Return the mean loss of the objects as they are."""
+        """Return the mean loss without permutation."""
         return float(np.concatenate([fold.losses for fold in self.folds]).mean())
 
     def growth(self, columns: Sequence[int]) -> np.ndarray:
-        """Return (1 + replicates,) by how much the mean loss grows with these columns permuted."""
+        """Return the (1 + replicates,) increase of the mean loss with these columns permuted."""
         grown = np.concatenate([fold.growth(columns) for fold in self.folds])
         return _means(self.pairs, grown[:, None])[:, 0]
 
     def means(self, of: Callable[[DrawnFold], np.ndarray]) -> np.ndarray:
-        """Return (1 + replicates, k) means over objects of what `of` says of each fold, (m, k)."""
+        """Return (1 + replicates, k) means over objects of the (m, k) values `of` each fold."""
         return _means(self.weights, np.concatenate([of(fold) for fold in self.folds]))
 
 
 def _means(weights: np.ndarray, summands: np.ndarray) -> np.ndarray:
     """Return (r, k) means of (n, k) summands, by (r, n) weights."""
-    with np.errstate(invalid="ignore"):  # a replicate without any object: NaN, left out
+    with np.errstate(invalid="ignore"):  # an empty replicate: NaN
         return weighted_sums(weights, summands) / weights.sum(axis=1, dtype=float)[:, None]
 
 
@@ -150,19 +150,19 @@ def explain_models(
     folders: Sequence[str | Path],
     tests: Sequence[str | Path],
     seeds: Sequence[int],
-    ask: Ask,
+    make_probe: MakeProbe,
     settings: Importance,
     bootstrap: Bootstrap,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return `importance_table` and `dependence_table` of some models of a split.
 
-    `folders` are theirs, one per model and seed, seeds running fastest; the rest is as for
-    `draw_tests`, which says what is refused.
+    `folders` are model folders, one per model and seed, seeds varying fastest; the other parameters
+    and errors are those of `draw_tests`.
     """
     tables = []
     for place, model in enumerate(progress(models, len(models), "explaining")):
         own = folders[place * len(seeds) : (place + 1) * len(seeds)]
-        drawn = draw_tests(own, tests, seeds, ask, settings, bootstrap)
+        drawn = draw_tests(own, tests, seeds, make_probe, settings, bootstrap)
         importance = importance_table(model, drawn, bootstrap.level)
         dependence = dependence_table(model, drawn, importance, settings, bootstrap.level)
         tables.append((importance, dependence))
@@ -174,18 +174,18 @@ def draw_tests(
     folders: Sequence[str | Path],
     tests: Sequence[str | Path],
     seeds: Sequence[int],
-    ask: Ask,
+    make_probe: MakeProbe,
     settings: Importance,
     bootstrap: Bootstrap,
 ) -> dict[int, Drawn]:
-    """Draw the test objects of each seed that a model is asked about.
+    """Draw the test objects of each seed for one model.
 
-    `folders` and `tests` are model folders and ``test.parquet`` files, one per seed. `ask` takes
-    model folder, fold and the drawn objects of that fold. The settings say how many objects and
-    permutations, and the seed of both.
+    `folders` and `tests` are model folders and ``test.parquet`` files, one per seed. `make_probe`
+    takes model folder, fold and the drawn objects of that fold. The settings give the numbers of
+    objects and permutations, and the seed of both.
 
-    ValueError if a folder and a test table are not of the same sample, split, seed and features, or
-    the model can't be given one of the objects.
+    ValueError if a folder and a test table differ in sample, split, seed or features, or the model
+    can't predict one of the objects.
     """
     found = {}
     for folder, test, seed in zip(map(Path, folders), map(Path, tests), seeds, strict=True):
@@ -198,10 +198,10 @@ def draw_tests(
                 continue
             some = part.subset(rows)
             try:
-                asked = ask(folder, fold, some)
+                probe = make_probe(folder, fold, some)
             except ValueError as error:
                 raise ValueError(f"{test}, model {folder}: {error}") from error
-            drawn.append(DrawnFold(some, asked, _permutations(len(some), seed, fold, settings)))
+            drawn.append(DrawnFold(some, probe, _permutations(len(some), seed, fold, settings)))
         groups = np.concatenate([fold.part.group for fold in drawn])
         weights = with_point_estimate(draw_counts(groups, bootstrap))
         found[seed] = Drawn(tuple(drawn), weights, about["data_digest"])
@@ -209,7 +209,7 @@ def draw_tests(
 
 
 def _draw(parts: Mapping[int, Part], seed: int, settings: Importance) -> list[np.ndarray]:
-    """Return the rows of each fold that are drawn, ascending: of all folds together `rows`."""
+    """Return the drawn rows of each fold, ascending; `settings.rows` in all."""
     sizes = [len(part) for part in parts.values()]
     generator = np.random.default_rng([settings.seed, seed])
     chosen = np.sort(generator.permutation(sum(sizes))[: settings.rows])
@@ -228,9 +228,9 @@ def _permutations(n: int, seed: int, fold: int, settings: Importance) -> tuple[n
 
 
 def feature_groups(names: Sequence[str]) -> dict[str, list[str]]:
-    """Return the features that are permuted together, by the quantity that they measure.
+    """Return the features that are permuted together, by the quantity they measure.
 
-    What involves a band beyond ugriz is one group: without it, the survey would not have been used.
+    All that involve a band beyond ugriz are one group, as if the other survey were not used.
 
     >>> feature_groups(["model_color_ug", "model_color_gr", "model_mag_r", "model_color_rw1"])
     {'model_color': ['model_color_ug', 'model_color_gr'], 'model_mag': ['model_mag_r'], 'beyond_ugriz': ['model_color_rw1']}
@@ -246,16 +246,16 @@ def feature_groups(names: Sequence[str]) -> dict[str, list[str]]:
 def importance_table(model: str, drawn: Mapping[int, Drawn], level: float) -> pd.DataFrame:
     """Measure the importance of each feature and group of features for one model.
 
-    `drawn` is from `draw_tests`; intervals are of a bootstrap over the objects' groups, with the
-    two-sided confidence `level`. Returned are `IMPORTANCE_COLUMNS`: a row per seed, and `all` for
-    their mean, of each feature and group; `value` is the mean loss after permutation minus
+    `drawn` is from `draw_tests`; intervals are from a bootstrap over groups of objects, with the
+    two-sided confidence `level`. Returns `IMPORTANCE_COLUMNS`: for each feature and group a row per
+    seed and one, ``all``, for their mean; `value` is the mean loss after permutation minus
     `unpermuted`, the mean loss before.
     """
     names = next(iter(drawn.values())).folds[0].part.feature_names
     sets = [("feature", name, [name]) for name in names]
     sets += [("group", name, members) for name, members in feature_groups(names).items()]
     labels, before = _labels(drawn), {seed: its.mean_loss() for seed, its in drawn.items()}
-    score = next(iter(drawn.values())).folds[0].asked.score
+    score = next(iter(drawn.values())).folds[0].probe.score
     known = {}
     rows = []
     for kind, name, members in sets:
@@ -278,10 +278,10 @@ def dependence_table(
 ) -> pd.DataFrame:
     """Compute the partial dependence of one model on its most important features.
 
-    `importance` is what `importance_table` returned of the same `drawn` objects; the settings say
-    how many features and values. Returned are `DEPENDENCE_COLUMNS`, mean over seeds: for each
-    feature, by `rank`, and value `at`, the mean of each output with its interval. A feature that no
-    drawn object has gets no row.
+    `importance` is from `importance_table` for the same `drawn` objects; the settings give the
+    numbers of features and values. Returns `DEPENDENCE_COLUMNS`, mean over seeds: for each feature,
+    by `rank`, and value `at`, the mean of each output with its interval. A feature that is missing
+    in all drawn objects has no row.
     """
     single = importance[(importance["kind"] == "feature") & (importance["seed"] == ALL)]
     ranked = single.sort_values("value", ascending=False, kind="stable")
@@ -300,7 +300,7 @@ def dependence_table(
 
 
 def _values(feature: np.ndarray, settings: Importance) -> np.ndarray:
-    """Return at which values of a feature to look: quantiles 0.01 to 0.99, ascending."""
+    """Return the values at which to set a feature: its quantiles 0.01 to 0.99, ascending."""
     finite = feature[np.isfinite(feature)]
     if not len(finite):
         return finite
@@ -310,7 +310,7 @@ def _values(feature: np.ndarray, settings: Importance) -> np.ndarray:
 def _dependence(
     drawn: Mapping[int, Drawn], column: int, values: np.ndarray
 ) -> Iterator[tuple[float, str, np.ndarray]]:
-    """Yield value, output and its (1 + replicates,) mean over seeds if a feature had that value."""
+    """Yield value, output and the (1 + replicates,) mean output, over seeds, at that value."""
     if not len(values):
         return
     names: list[str] = []
@@ -318,7 +318,7 @@ def _dependence(
     def outputs(fold: DrawnFold) -> np.ndarray:
         features = np.tile(fold.part.features, (len(values), 1))
         features[:, column] = np.repeat(values, len(fold.part))
-        found = fold.asked.outputs(features)
+        found = fold.probe.outputs(features)
         names[:] = found
         said = np.stack(list(found.values())).reshape(len(found), len(values), -1)
         return said.transpose(2, 1, 0).reshape(len(fold.part), -1)
@@ -329,7 +329,7 @@ def _dependence(
 
 
 def _labels(drawn: Mapping[int, Drawn]) -> list[tuple[int | str, int, str]]:
-    """Return of each seed, then of all, its label, number of objects (mean) and data digest."""
+    """Return label, (mean) number of objects and data digest of each seed, then of all seeds."""
     numbers = {seed: its.weights.shape[1] for seed, its in drawn.items()}
     labels = [(seed, numbers[seed], its.digest) for seed, its in drawn.items()]
     digests = {seed: its.digest for seed, its in drawn.items()}
@@ -341,7 +341,7 @@ def _of_seed(by_seed: Mapping[Any, Any], seed: int | str) -> Any:
 
 
 def _mean_over(seeds: Sequence[np.ndarray]) -> np.ndarray:
-    """Average over seeds replicate by replicate: they drew the same groups."""
+    """Average over seeds, replicate by replicate: the seeds share the draws."""
     return np.mean(seeds, axis=0)
 
 

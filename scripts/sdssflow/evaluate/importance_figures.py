@@ -1,4 +1,4 @@
-"""Figures of which features models use, of classifiers and regressors alike."""
+"""Figures of feature importance and partial dependence, for classifiers and regressors."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ KINDS = {"feature": (PALETTE[0], "o"), "group": (PALETTE[1], "s")}
 
 
 def draw_importance(table: pd.DataFrame) -> Figure:
-    """Draw what the score of each model loses without a feature or group: the most at the top.
+    """Draw the importance of each feature, then of each group, one panel per model.
 
-    Groups stand below the features. All panels have the features in one order, that of their mean
-    over models.
+    All panels have the same order, by the mean over models.
     """
     means = table[table["seed"].astype(str) == ALL]
     models = list(dict.fromkeys(means["model"]))
@@ -37,7 +36,7 @@ def draw_importance(table: pd.DataFrame) -> Figure:
             axis.hlines(places, some["lower"], some["upper"], color=color, lw=2, alpha=0.6)
             axis.plot(some["value"], places, marker, color=color, ms=5, label=kind)
         axis.set_title(model, fontsize=10)
-        axis.set_xlabel(f"growth of the {SCORES[rows['score'].iloc[0]]}")
+        axis.set_xlabel(f"increase of the {SCORES[rows['score'].iloc[0]]}")
         axis.locator_params(axis="x", nbins=4)
     axes[0, 0].set_yticks(range(len(shown)), [name for _, name in shown])
     axes[0, 0].invert_yaxis()
@@ -51,7 +50,7 @@ def _by_importance(rows: pd.DataFrame) -> list[str]:
 
 
 def draw_partial_dependence(table: pd.DataFrame) -> Figure:
-    """Draw the mean of what each model says against its most important features, one row each."""
+    """Draw the mean prediction against the most important features, one row per model."""
     models = list(dict.fromkeys(table["model"]))
     columns = int(table["rank"].max()) if len(table) else 1
     size = (1.0 + 2.6 * columns, 0.6 + 2.2 * max(len(models), 1))

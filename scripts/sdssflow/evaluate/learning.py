@@ -1,19 +1,17 @@
-"""Learning curves: scores of a model that is trained on ever more of the training part.
+"""Learning curves: scores of a model against the number of training objects.
 
-Subsets are nested: their objects come in the order of a hash of row_id and seed, so that a larger
-subset holds the smaller ones. Validation and calibration part are whole throughout, and so are the
-objects that are scored: those of the validation part, by which choices may be made, and those of
-the test part.
+Subsets of the training part are nested: objects are ordered by a hash of row_id and seed, so a
+larger subset contains the smaller ones. Validation and calibration part are always used whole.
+Scored are the validation part, by which choices may be made, and the test part.
 
 The curve ``a + b N^-c`` is fitted with a, b >= 0 and 0.05 <= c <= 3 (Cortes et al. 1994, NIPS 6,
-327). Its uncertainty is that of the objects scored: each bootstrap replicate has a fit of its own.
-Of how the scores would change with other training objects it knows nothing; several seeds average
-over that.
+327), and again to each bootstrap replicate. The resulting uncertainty is that of the objects
+scored; it does not include the choice of training objects, over which several seeds average.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,8 +31,8 @@ from sdssflow.prepare.splits import hash_uniform
 
 SCORED = ("validation", "test")
 EXPONENTS = np.geomspace(0.05, 3.0, 240)
-FEWEST_POINTS = 4  # for three numbers
-# of scores that grow with learning, what is left to 1
+FEWEST_POINTS = 4  # the fit has three parameters
+# a score that grows with learning -> the name of 1 minus it
 COMPLEMENTS = {"accuracy": "error_rate"}
 METRICS = {"classify": ("accuracy", "log_loss"), "regress": ("sigma_nmad", "rms")}
 CURVE_COLUMNS = [
@@ -49,14 +47,14 @@ FIT_COLUMNS = [
 
 
 class Fold(NamedTuple):
-    """The parts of one fold by name, test among them."""
+    """The parts of one fold by name, including test."""
 
     seed: int
     parts: Mapping[str, Part]
 
 
 class Curve(NamedTuple):
-    """A score against numbers of objects: (p,) `objects`, (p,) `values`, (r, p) `replicates`."""
+    """A score against training objects: (p,) `objects`, (p,) `values`, (r, p) `replicates`."""
 
     objects: np.ndarray
     values: np.ndarray
@@ -64,7 +62,7 @@ class Curve(NamedTuple):
 
 
 def subset_sizes(available: int, smallest: int, points: int) -> np.ndarray:
-    """Return up to `points` ascending numbers of objects, the last of all that are available.
+    """Return up to `points` ascending numbers of objects; the last is `available`.
 
     >>> subset_sizes(8000, 100, 5).tolist(), subset_sizes(90, 100, 5).tolist()
     ([100, 299, 894, 2675, 8000], [90])
@@ -74,7 +72,7 @@ def subset_sizes(available: int, smallest: int, points: int) -> np.ndarray:
 
 
 def nested_order(part: Part, seed: int) -> np.ndarray:
-    """Return the positions of a part's objects in the order in which subsets take them."""
+    """Return the row numbers of a part in the order in which subsets include them."""
     return np.argsort(hash_uniform(part.row_id.astype(str), f"{seed}|learning"), kind="stable")
 
 
@@ -92,21 +90,21 @@ def measure_model(
     Parameters
     ----------
     task : {'classify', 'regress'}
-        What is learnt.
+        What the model learns.
     settings : ModelSettings
-        What is trained, with so many `threads`.
+        The model, trained on `threads` threads.
     folds : sequence of Fold
-        Of all seeds; the objects scored are pooled over the folds of a seed.
+        The folds of all seeds; scored objects are pooled over the folds of a seed.
     sizes : (p,) int array
         Numbers of training objects.
     scorer : Scorer
-        With the metrics of `METRICS`.
+        A scorer of the metrics in `METRICS`, from `scorer_of`.
 
     Returns
     -------
     dict
-        Part and metric -> the mean over seeds, and the mean number of objects scored. A part
-        without objects is left out.
+        (part, metric) -> curve, mean over seeds, and mean number of objects scored. A part without
+        objects is left out.
     """
     found: dict[tuple[str, str], list] = {}
     seeds = sorted({fold.seed for fold in folds})
@@ -132,7 +130,7 @@ def measure_model(
 
 
 def _averaged(metric: str, rows: list, sizes: np.ndarray, seeds: int) -> tuple[Curve, int]:
-    """Return the mean over seeds of scores in the order of seeds, then sizes."""
+    """Average over seeds; `rows` are ordered by seed, then size."""
     values = np.reshape([value for value, _, _ in rows], (seeds, len(sizes))).mean(axis=0)
     drawn = np.stack([replicates for _, replicates, _ in rows], axis=1)
     drawn = drawn.reshape(len(drawn), seeds, len(sizes)).mean(axis=1)
@@ -144,7 +142,7 @@ def _averaged(metric: str, rows: list, sizes: np.ndarray, seeds: int) -> tuple[C
 def _predict(
     task: str, settings: Any, fold: Fold, size: int, threads: int
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Train on the first `size` objects; return what scores are made of, by part."""
+    """Train on the first `size` objects; return the columns to be scored, by part."""
     parts = fold.parts
     train = parts["train"].subset(np.sort(nested_order(parts["train"], fold.seed)[:size]))
     known = {name: parts[name] for name in SCORED}
@@ -207,13 +205,13 @@ def fit_power_law(objects: np.ndarray, values: np.ndarray, errors: np.ndarray) -
     mean = values @ weights
     best = np.full((len(values), 4), np.inf)
     for exponent in EXPONENTS:
-        shape = (objects / objects[-1]) ** -exponent  # 1 at the end, so b is a score too
+        shape = (objects / objects[-1]) ** -exponent  # 1 at the end
         center = shape @ weights
         slope = ((values - mean[:, None]) * (shape - center)) @ weights
         slope /= ((shape - center) ** 2) @ weights
         b = np.maximum(slope, 0)
         a = mean - b * center
-        without = (values * shape) @ weights / (shape**2 @ weights)  # the best b without a floor
+        without = (values * shape) @ weights / (shape**2 @ weights)  # the best b if a = 0
         b, a = np.where(a < 0, np.maximum(without, 0), b), np.maximum(a, 0)
         loss = ((values - a[:, None] - b[:, None] * shape) ** 2) @ weights
         better = loss < best[:, 0]
@@ -224,7 +222,7 @@ def fit_power_law(objects: np.ndarray, values: np.ndarray, errors: np.ndarray) -
 
 
 def curve_rows(curve: Curve, level: float) -> list[dict[str, float]]:
-    """Return `objects`, `value` and the ends of its interval, for each number of objects."""
+    """Return `objects`, `value`, `lower` and `upper` for each number of training objects."""
     lower, upper = interval(curve.replicates, level)
     names = ("objects", "value", "lower", "upper")
     numbers = zip(curve.objects.tolist(), curve.values, lower, upper, strict=True)
@@ -232,10 +230,10 @@ def curve_rows(curve: Curve, level: float) -> list[dict[str, float]]:
 
 
 def fit_row(curve: Curve, level: float) -> dict[str, Any]:
-    """Return floor, factor and exponent of a curve, what it says of twice the objects, and ends.
+    """Return floor, factor, exponent and the value at twice the objects, with intervals.
 
-    `at_end` tells that the exponent lies at an end of the range: the points don't tell a floor from
-    a slow power. Without enough points all numbers are NaN.
+    `at_end`: the exponent is at an end of its range, so the points can't distinguish a floor from a
+    slow power. All numbers are NaN with fewer than `FEWEST_POINTS` points.
     """
     names = ("floor", "factor", "exponent", "at_twice")
     about = {"points": len(curve.objects), "objects": int(curve.objects[-1])}
@@ -258,7 +256,7 @@ def fit_row(curve: Curve, level: float) -> dict[str, Any]:
 
 def learning_tables(
     models: Mapping[str, Mapping[str, Any]],
-    read: Callable[[], Sequence[Fold]],
+    folds: Sequence[Fold],
     sizing: tuple[int, int],
     scorers: Mapping[str, Scorer],
     bootstrap: Bootstrap,
@@ -266,11 +264,10 @@ def learning_tables(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return ``curves.csv`` and ``fits.csv`` of a split.
 
-    `models` are settings by task and name, `scorers` those of `scorer_of` by task. `read` returns
-    the folds of all seeds. `sizing` are the smallest number of training objects and how many there
-    are to be.
+    `models` are settings by task and name, `scorers` are from `scorer_of` by task. `folds`
+    are those of all seeds. `sizing` is the smallest number of training objects and the number of
+    points.
     """
-    folds = read()
     available = min(len(fold.parts["train"]) for fold in folds)
     sizes = subset_sizes(available, *sizing)
     seeds = len({fold.seed for fold in folds})

@@ -15,13 +15,13 @@ LABELS = {
     "sigma_nmad": "$\\sigma_{\\rm NMAD}$",
     "rms": "rms of $\\Delta z/(1+z)$",
 }
-BEYOND = 4  # how far beyond the last point the curve is drawn
+BEYOND = 4  # the curve is extrapolated to this multiple of the last point
 
 
 def draw_learning(curves: pd.DataFrame, fits: pd.DataFrame, title: str) -> Figure:
-    """Draw scores of the test part against the number of training objects, with their power laws.
+    """Draw scores of the test part against the number of training objects, with power-law fits.
 
-    Fits go on beyond the training part as far as `BEYOND` times its number, dashed.
+    Extrapolations are dashed.
     """
     curves, fits = (table[table["part"] == "test"] for table in (curves, fits))
     keys = list(curves[["task", "metric"]].drop_duplicates().itertuples(index=False, name=None))

@@ -1,4 +1,4 @@
-"""How alike the features of objects with spectra and of a target are; `shift` says what for."""
+"""Similarity of the features of objects with spectra and of a target, for `shift`."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ CLASSIFIER_FOLDS = 5
 def density_ratios(
     features: np.ndarray, spectroscopic: np.ndarray, target: np.ndarray, neighbours: int
 ) -> np.ndarray:
-    """Return how much denser the target is than the objects with spectra, at some of the latter.
+    """Return the density ratio of target and objects with spectra, at some of the latter.
 
-    `features`, (n, f), are of the objects to weigh, which are among the `spectroscopic` ones,
-    (s, f); the objects that weights are to imitate are `target`, (t, f), where a missing feature
-    counts as the mean of the objects with spectra. Densities are counted within k `neighbours`, all
-    others if they are fewer.
+    `features`, (n, f), belong to the objects to be weighted, which are among the `spectroscopic`
+    ones, (s, f); `target` is (t, f). A missing feature is replaced by the mean of the objects with
+    spectra. Densities are counted within the distance to the k-th neighbour, k = `neighbours` or,
+    if that is less, s - 1; of ties at that distance, all are counted.
 
     Returns
     -------
     (n,) float64 array
-        (target objects within / t) / (k / (s - 1)), within the distance to the k-th other object
-        with a spectrum. About 1 on average if both are alike; 0 where there is no target object.
+        (target objects within / t) / (others within / (s - 1)). About 1 on average if both have the
+        same distribution; 0 where there is no target object.
     """
     others = len(spectroscopic) - 1
     neighbours = min(neighbours, others)
@@ -41,25 +41,27 @@ def density_ratios(
         return np.nan_to_num(bounded, nan=0.0)
 
     points = standardised(features)
-    # the object itself is the nearest, at distance 0
-    distance, _ = KDTree(standardised(spectroscopic)).query(points, k=[neighbours + 1])
+    # the nearest is the object itself, at distance 0
+    tree = KDTree(standardised(spectroscopic))
+    distance, _ = tree.query(points, k=[neighbours + 1])
     radius = distance[:, 0] * (1 + 1e-12)
     within = KDTree(standardised(target)).query_ball_point(points, radius, return_length=True)
-    return (within / len(target)) / (neighbours / others)
+    others_within = tree.query_ball_point(points, radius, return_length=True) - 1
+    return (within / len(target)) / (others_within / others)
 
 
 def separability(spectroscopic: np.ndarray, target: np.ndarray) -> float:
-    """Return how well (s, f) features of objects with spectra differ from the (t, f) of the target.
+    """Return how well a classifier separates (s, f) spectroscopic and (t, f) target features.
 
-    The number is the area under the ROC curve of gradient boosting in 5-fold cross-validation: 0.5
-    if they are alike, 1 if they have nothing in common. NaN with fewer than 5 objects on one side.
+    The area under the ROC curve of gradient boosting in 5-fold cross-validation: 0.5 for the same
+    distribution, 1 without overlap. NaN with fewer than 5 objects on one side.
     """
     if min(len(spectroscopic), len(target)) < CLASSIFIER_FOLDS:
         return float("nan")
     features = np.concatenate([spectroscopic, target])
     is_target = np.arange(len(features)) >= len(spectroscopic)
     held_out = StratifiedKFold(CLASSIFIER_FOLDS, shuffle=True, random_state=0)
-    # stops after a fixed number of rounds: early stopping would set in at 10,000 objects
+    # a fixed number of rounds: by default early stopping starts at 10,000 objects
     classifier = HistGradientBoostingClassifier(early_stopping=False, random_state=0)
     chance = cross_val_predict(classifier, features, is_target, cv=held_out, method="predict_proba")
     return float(ranking_area(chance[:, 1], is_target, np.ones((1, len(features))))[0])

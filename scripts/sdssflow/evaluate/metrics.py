@@ -1,9 +1,9 @@
-"""What is known of a metric, in one record: score tables, figures, report and docs are made of it.
+"""The record of a metric, from which score tables, figures, report and docs are generated.
 
 The records are in `class_metrics`, `redshift_metrics`, `paper_metrics` and `pdf_metrics`. A metric
-that is added to one of them is computed, drawn where its record says so, explained in the report's
-glossary and listed in docs/metric_conventions.md
-(``python -m sdssflow.configuration.documents`` writes that page).
+added to one of them is computed, drawn where its record says so, explained in the report's glossary
+and listed in docs/metric_conventions.md, which
+``python -m sdssflow.configuration.documents`` writes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ALL = "all"
 
 
 class Source(NamedTuple):
-    """Where the convention of a metric is from; empty if it is everybody's."""
+    """Where the convention of a metric comes from; empty if it is in general use."""
 
     name: str = ""
     url: str = ""
@@ -37,46 +37,46 @@ class Metric:
     name : str
         As in score tables.
     convention : str
-        How it is defined where definitions differ. `bound` fills in settings in braces.
+        Which definition, where definitions differ. `bound` fills in settings in braces.
     label : str
-        Name in the heads of tables.
+        Name in table headers.
     better : {'low', 'high', 'zero', ''}
         Which values are better.
     formula, meaning : str
-        For the glossary, in its symbols.
+        For the glossary, in the symbols defined there.
     subset : str
         ``all`` or the name of a class.
     term : callable, optional
-        What each object adds to a metric that is a mean, n numbers.
+        Contribution of each object to a metric that is a mean, (n,).
     root : bool
         Whether the metric is the square root of that mean.
     value : callable, optional
-        Computes a metric that is no mean. What `term` and `value` take is said where the records
-        are.
+        Computes a metric that is not a mean. The modules with the records say what `term` and
+        `value` take.
     points : bool
-        Whether it is computed of the mean, median and mode of p(z) too.
+        Whether it is also computed for the mean, median and mode of p(z).
     unit : str
-        ``z`` for a redshift; empty if the metric is of dz / (1 + z) or another ratio.
+        ``z`` for a redshift; empty for dz / (1 + z) and other ratios.
     source : Source
         Who defined it.
     called, unlike : str
-        Who uses it or what a paper calls it; what it is not to be confused with.
+        Who uses it or what a paper calls it; what not to confuse it with.
     fraction : bool
-        Whether it is a fraction of the objects, so that 0 and 1 have exact intervals.
+        Whether it is a fraction of the objects; 0 and 1 then have exact intervals.
     interval : bool
-        False for a fact about the sample, which is printed without an interval.
+        False for a property of the sample, which has no interval.
     per_class : bool
         Whether each class has a value.
     axis : str
         Label in figures; `label` by default.
     nominal : float, optional
-        The value of a model that is right, drawn as a line.
+        The value of a correct model, drawn as a line.
     headline, drawn, weighted : int
-        Place among the scores of the summary, the panels of the figure that compares models, the
-        rows of ``covariate_shift.csv``; 0 if it is not among them.
+        Position in the summary, in the figure that compares models, in ``covariate_shift.csv``; 0
+        if it is not shown there.
     compared, binned, subgroup, across_splits : bool
         Whether differences between models are reported; whether it is computed in bins; whether
-        these bins are drawn and printed on model cards; whether splits are compared by it.
+        these bins are drawn and on model cards; whether splits are compared by it.
     """
 
     name: str
@@ -108,7 +108,7 @@ class Metric:
     across_splits: bool = False
 
     def bound(self, **settings: float) -> Metric:
-        """Return the metric with settings in its convention.
+        """Return the metric with settings filled into its convention.
 
         >>> Metric("mape", "eps={epsilon:g}", "MAPE").bound(epsilon=0.001).convention
         'eps=0.001'
@@ -116,35 +116,35 @@ class Metric:
         return replace(self, convention=self.convention.format(**settings))
 
     def terms(self, given: Any) -> Any:
-        """Return what each object adds to the mean; TypeError for a metric that is none."""
+        """Return the contribution of each object; TypeError for a metric that is not a mean."""
         if self.term is None:
-            raise TypeError(f"{self.name} is no mean")
+            raise TypeError(f"{self.name} is not a mean")
         return self.term(given)
 
     def computed(self, given: Any) -> Any:
-        """Compute a metric that is no mean; TypeError for one that is."""
+        """Compute a metric that is not a mean; TypeError for one that is."""
         if self.value is None:
             raise TypeError(f"{self.name} is a mean")
         return self.value(given)
 
     @property
     def key(self) -> dict[str, str]:
-        """What a row of a score table says of it."""
+        """Columns that identify the metric in a score table."""
         return {"metric": self.name, "convention": self.convention, "subset": self.subset}
 
 
 def placed(metrics: Iterable[Metric], place: str) -> list[Metric]:
-    """Return the metrics that are 'headline', 'drawn' or 'weighted', in the order of that place."""
+    """Return the metrics shown as `place` ('headline', 'drawn' or 'weighted'), in that order."""
     return sorted(filter(lambda m: getattr(m, place), metrics), key=lambda m: getattr(m, place))
 
 
 def names(metrics: Iterable[Metric], place: str) -> tuple[str, ...]:
-    """Return the names of those with `place`, such as ``compared``, in the order of the records."""
+    """Return the names of the metrics with the flag `place`, such as ``compared``, in order."""
     return tuple(dict.fromkeys(metric.name for metric in metrics if getattr(metric, place)))
 
 
 def axis_labels(metrics: Iterable[Metric]) -> dict[str, str]:
-    """Return how figures name each metric."""
+    """Return the axis label of each metric, by name."""
     return {metric.name: metric.axis or metric.label for metric in metrics}
 
 

@@ -1,4 +1,4 @@
-"""How well rankings of strange objects find the oddities that a simulated sky holds."""
+"""How well outlier rankings find the odd objects of a simulated sky."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sdssflow.evaluate.bootstrap import (
     with_point_estimate,
 )
 
-# of outliers.parquet: what is large for a strange object, and the combined rank, which is small
+# columns of outliers.parquet and the sign with which they are large for outliers
 RANKINGS = {"isolation": 1, "sparsity": 1, "reconstruction": 1, "combined": -1}
 PRECISION, RECALL = "average precision", "recall at N"
 COLUMNS = [
@@ -26,18 +26,18 @@ COLUMNS = [
 def oddity_scores(
     outliers: pa.Table, catalogue: pa.Table, oddities: pa.Table, bootstrap: Bootstrap
 ) -> pd.DataFrame:
-    """Score each ranking of `outliers` by which objects were made odd.
+    """Score each ranking of `outliers` against the objects that were made odd.
 
-    `outliers` are ``row_id`` and the columns of `RANKINGS`, `catalogue` the ``row_id, objid`` of at
-    least these rows, `oddities` the ``objid, kind`` of all that were made odd.
+    `outliers` has ``row_id`` and the columns of `RANKINGS`, `catalogue` the ``row_id, objid`` of at
+    least these rows, `oddities` the ``objid, kind`` of all objects that were made odd.
 
     Returns
     -------
     pandas.DataFrame
-        `COLUMNS`: average precision, and recall among the first N of a ranking for the N
-        ``oddities`` of all kinds and for those of each; ``chance`` is what a random order gives on
-        average. ``injected`` counts those of a kind before selection and cuts, ``oddities`` those
-        of them among the n objects.
+        `COLUMNS`: average precision, and recall among the first N of a ranking, N the number of
+        ``oddities``, for all kinds and for each; ``chance`` is the expectation of a random order.
+        ``injected`` counts those made odd before selection and cuts, ``oddities`` those of them
+        among the n objects.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def oddity_scores(
             row |= {"lower": lower, "upper": upper, "chance": share, **about}
             if kind != "all":
                 row |= {"oddities": int((kinds == kind).sum()), "injected": int(injected[kind])}
-            if score == RECALL:  # none or all of them: no resampling can vary that
+            if score == RECALL:
                 ends = (float(values[0]), row["lower"], row["upper"], row["oddities"])
                 row["lower"], row["upper"] = bound_certain_fraction(*ends, bootstrap.level)
             rows.append(row)
@@ -79,7 +79,7 @@ def oddity_scores(
 
 
 def _kinds(outliers: pa.Table, catalogue: pa.Table, oddities: pa.Table) -> np.ndarray:
-    """Return what was done to each object, '' for nothing."""
+    """Return what was done to each object, '' if nothing."""
     objid = pd.Series(
         catalogue.column("objid").to_numpy(), index=catalogue.column("row_id").to_numpy()
     )
@@ -87,7 +87,7 @@ def _kinds(outliers: pa.Table, catalogue: pa.Table, oddities: pa.Table) -> np.nd
     lacking = wanted[~np.isin(wanted, objid.index)]
     if len(lacking) or objid.isna().any():
         row = lacking[0] if len(lacking) else objid.index[objid.isna()][0]
-        raise ValueError(f"catalogue: row_id {row} has no objid, by which oddities are known")
+        raise ValueError(f"catalogue: row_id {row} has no objid, which identifies oddities")
     pairs = zip(*(oddities.column(name).to_pylist() for name in ("objid", "kind")), strict=True)
     kinds = dict(pairs)
     return np.array([kinds.get(number, "") for number in objid.loc[wanted].tolist()], dtype=str)
@@ -96,7 +96,7 @@ def _kinds(outliers: pa.Table, catalogue: pa.Table, oddities: pa.Table) -> np.nd
 def average_precision(hits: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the average precision of a ranking, for m weightings of its n objects.
 
-    The mean over the oddities of the share of oddities down to each of them.
+    The mean over the oddities of the fraction of oddities down to each of them.
 
     >>> average_precision(np.array([True, False, True]), np.ones((1, 3))).round(4)
     array([0.8333])
@@ -108,7 +108,7 @@ def average_precision(hits: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def recall_at_number(wanted: np.ndarray, hits: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the share of the wanted objects among the first N, N the number of hits: (m,).
+    """Return the (m,) fraction of the wanted objects among the first N, N the number of hits.
 
     >>> hits = np.array([True, False, True])
     >>> recall_at_number(hits, hits, np.ones((1, 3)))

@@ -1,4 +1,4 @@
-"""What a model of one run scores, and one of another, on the test objects that both predicted."""
+"""Paired scores of two models of different runs, on the test objects that both predicted."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ SAME = ("seed", "row_id", "group", "reference_mag", "zspec", "spec_class")
 def common_objects(
     first: Predictions, second: Predictions
 ) -> tuple[Predictions, Predictions] | None:
-    """Return both on the objects and seeds that they share, in the same order; None if on none.
+    """Restrict both to the objects and seeds they share, in the same order; None if there are none.
 
-    An object is the same if seed, row_id, group, reference magnitude and truth agree: another
-    catalogue may give its row_id to another object. Which fold predicted it doesn't matter.
+    An object is the same if seed, row_id, group, reference magnitude and truth agree: in another
+    catalogue its row_id may belong to another object. The fold may differ.
     """
     keys = [name for name in SAME if name in first.frame and name in second.frame]
     frames = [one.frame.assign(place=np.arange(len(one.frame))) for one in (first, second)]
@@ -44,11 +44,11 @@ def common_objects(
 def paired_differences(
     first: Predictions, second: Predictions, scorer: Scorer, bootstrap: Bootstrap
 ) -> pd.DataFrame:
-    """Score two sets of predictions of the same objects, as `common_objects` gives them.
+    """Score two sets of predictions of the same objects, from `common_objects`.
 
-    Returned are `COLUMNS`, one row for each headline metric: the scores of both, mean over seeds,
-    second minus first, with the interval of the difference by a bootstrap over the groups of
-    objects, the same draws for both, and the number of objects, mean over seeds.
+    Returns `COLUMNS`, one row for each headline metric: the scores of both, second minus first with
+    the interval of a paired bootstrap over groups of objects, and the number of objects; all are
+    means over seeds.
     """
     metrics = tuple(m for m in scorer.metrics if m.headline and m.subset == ALL and not m.per_class)
     scorer, counts = scorer._replace(metrics=metrics), counts_by_seed([first], bootstrap)

@@ -1,8 +1,8 @@
-"""Redshift scores as single papers define them, for comparison with their numbers alone.
+"""Redshift scores as defined in individual papers, only for comparison with their numbers.
 
-`redshift_metrics` are the scores of every run. A run has those of a paper besides if
-`redshift_scores.conventions` names it, by the convention of the records. Bins and differences
-between models keep to the scores of every run, and no model is ranked by these.
+Every run computes the scores of `redshift_metrics`, and those of the papers named, by convention,
+in `redshift_scores.conventions`. Scores in bins, differences between models and rankings use only
+the former.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ METRICS = (
     Metric("mae", "astroml", "MAE", "low", "mean |zphot − zspec|",
         "Mean absolute error; the scripts behind astroML's figures print it as rms.",
         term=lambda r: np.abs(r.dz), unit="z", unlike="`rmse`",
-        called='"rms", as the scripts behind the figures of the textbook print it: the root is '
-        "taken of each square"),
+        called='"rms" in the scripts behind the figures of the textbook, which take the root of '
+        "each square"),
     *(Metric(f"within_{limit}", "ball2007", f"|Δz| < {limit}", "high",
-        f"fraction with |zphot − zspec| < {limit}", "Of quasars.",
+        f"fraction with |zphot − zspec| < {limit}", "For quasars.",
         term=partial(_is_within, limit), source=BALL, fraction=True,
         called=f"quasars within Δz < {limit}", unlike="`within_normalised_0.1`")
         for limit in (0.1, 0.2, 0.3)),
@@ -78,64 +78,64 @@ METRICS = (
         source=BRESCIA, called='σ without "norm" (table 2)', unlike="`sigma`, their σ norm"),
     Metric("nmad_dz", "brescia2014", "NMAD of Δz", "low",
         "1.4826 · median |Δz − median Δz|, Δz = zphot − zspec",
-        "The same, which outliers hardly move.", value=lambda r: sigma_nmad(r.dz), unit="z",
+        "The same, robust against outliers.", value=lambda r: sigma_nmad(r.dz), unit="z",
         source=BRESCIA, unlike="`sigma_nmad`, their NMAD norm",
-        called="NMAD; whether the median is subtracted isn't known to us, and makes no "
-        "difference at their bias, a 600th of it"),
+        called="NMAD; we don't know whether the median is subtracted, which makes no "
+        "difference at their bias, 1/600 of it"),
     Metric("outlier_2sigma", "brescia2014", "outliers_2σ", "low", "fraction with |δ| > 2 σ",
         "Relative to the scatter: a better model can have more of them.",
         value=lambda r: outlier_fraction(r.d, 2 * np.std(r.d)), source=BRESCIA, fraction=True,
         called="outliers > 2σ", unlike="`outlier_3sigma`"),
     Metric("median_ae", "data_driven_astronomy", "median AE", "low", "median |zphot − zspec|",
-        "The error that half of the objects exceed.", value=lambda r: np.median(np.abs(r.dz)),
+        "Half of the objects have a larger error.", value=lambda r: np.median(np.abs(r.dz)),
         unit="z", called="`median_diff` of the course", unlike="`median_ae_normalised`"),
     Metric("mae", "henghes2021", "MAE", "low", "mean |zphot − zspec|", "Mean absolute error.",
         term=lambda r: np.abs(r.dz), unit="z", source=HENGHES, called="MAE"),
     Metric("mae_normalised", "henghes2021", "mean |δ|", "low", "mean |δ|",
-        "Called bias there, as we infer from its size.", term=lambda r: np.abs(r.d),
+        "Called bias there, as inferred from its size.", term=lambda r: np.abs(r.d),
         source=HENGHES, unlike="`bias`",
-        called='"bias": **inferred**. Their 0.040 beside an MAE of 0.051 leaves no other formula '
+        called='"bias": **inferred**. Their 0.040 with an MAE of 0.051 leaves no other formula '
         "of that name"),
     Metric("nmad_about_zero", "henghes2021", "NMAD about 0", "low", "1.4826 · median |δ|",
-        "σ_NMAD without the inner median: a bias adds to it.",
+        "σ_NMAD without the inner median: increased by a bias.",
         value=lambda r: MAD_TO_SIGMA * np.median(np.abs(r.d)), source=HENGHES,
         called='"precision": **inferred**, from its size alone', unlike="`sigma_nmad`"),
     Metric("median_dz", "mlz", "median Δz", "zero", "median (zphot − zspec)",
-        "Bias that outliers hardly move, without the factor 1 + z.",
+        "Bias, robust against outliers, without the factor 1 + z.",
         value=lambda r: np.median(r.dz), unit="z", source=MLZ,
         called="`median` (`utils_mlz.bias`)", unlike="`bias_median`, `bias_dz`"),
     Metric("sigma68_dz", "mlz", "σ_68 of Δz", "low",
         "(84th − 16th percentile of zphot − zspec) / 2",
-        "Half the width that holds 68 %, without the factor 1 + z.",
+        "Half the width of the central 68 %, without the factor 1 + z.",
         value=lambda r: sigma68(r.dz), unit="z", source=MLZ,
         called="`sigma68` (`utils_mlz.bias`)", unlike="`sigma68`, `sigma68_dz` about 0"),
     Metric("bias_dz", "oyaizu2008", "bias of Δz", "zero", "mean (zphot − zspec)",
         "Bias without the factor 1 + z.", term=lambda r: r.dz, unit="z", source=OYAIZU,
         called="zbias", unlike="`bias`"),
     *(Metric(f"sigma{level}_dz", "oyaizu2008", f"σ_{level} of Δz", "low",
-        f"|zphot − zspec| that {level} % of the objects do not exceed", meaning,
+        f"{level}th percentile of |zphot − zspec|", meaning,
         value=partial(_quantile, level), unit="z",
         source=OYAIZU, called=f"σ_{level}", unlike="`sigma68`")
-        for level, meaning in ((68, "About 0, not about the median as our σ_68."),
-                               (95, "The same of 95 %."))),
+        for level, meaning in ((68, "About 0, not about the median like our σ_68."),
+                               (95, "The same for 95 %."))),
     Metric("sigma_iqr", "rail", "σ_IQR", "low", "(75th − 25th percentile of δ) / 1.349",
-        "Scatter as RAIL gives it.", value=lambda r: sigma_iqr(r.d), called="σ_IQR"),
+        "Scatter as defined in RAIL.", value=lambda r: sigma_iqr(r.d), called="σ_IQR"),
     Metric("outlier_iqr", "rail", "outliers_IQR", "low", "fraction with |δ| > max(0.06, 3 σ_IQR)",
-        "Outliers as RAIL counts.", value=lambda r: outlier_iqr(r.d), fraction=True,
+        "Outliers as defined in RAIL.", value=lambda r: outlier_iqr(r.d), fraction=True,
         called="outlier rate", unlike="`outlier_3sigma`"),
     Metric("median_ae_normalised", "sheep2022", "median |δ|", "low", "median |δ|",
-        "Called bias there; it holds the scatter too.", value=lambda r: np.median(np.abs(r.d)),
+        "Called bias there; it includes the scatter.", value=lambda r: np.median(np.abs(r.d)),
         source=SHEEP, called='"bias"', unlike="`bias`, `bias_median`"),
     Metric("nmad_about_zero", "sheep2022", "NMAD about 0", "low", "1.48 · median |δ|",
         "1.48 times what they call bias.", value=lambda r: SHEEP_FACTOR * np.median(np.abs(r.d)),
         source=SHEEP, called='"nmad"', unlike="`sigma_nmad`"),
     Metric("within_normalised_0.1", "yang2017", "|δ| < 0.1", "high", "fraction with |δ| < 0.1",
-        "Of quasars.", term=lambda r: np.abs(r.d) < 0.1, source=YANG, fraction=True,
+        "For quasars.", term=lambda r: np.abs(r.d) < 0.1, source=YANG, fraction=True,
         unlike="`within_0.1`"),
 )
 # fmt: on
 
 
 def of_conventions(conventions: Iterable[str]) -> tuple[Metric, ...]:
-    """Return the metrics of some papers, paper by paper in the order they are named."""
+    """Return the metrics of some papers, in the order of `conventions`."""
     return tuple(m for name in conventions for m in METRICS if m.convention == name)

@@ -1,6 +1,6 @@
 """Figures of redshift densities p(z): calibration, scores by bin, examples, stacks.
 
-Each function takes tables as the rules write them and returns a matplotlib figure, to be drawn
+Each function takes tables as written by the rules and returns a matplotlib figure, to be drawn
 within `plotting.style` and saved with `plotting.save_figure`.
 """
 
@@ -26,15 +26,15 @@ NOMINAL = {metric.name: metric.nominal for metric in DENSITIES if metric.nominal
 VARIABLES = ("zphot", "reference_mag")
 LEVELS = np.linspace(0, 1, 101)
 BAND = "#bbbbbb"
-SHOWN_TAIL = 0.003  # probability on either side of what is drawn of a p(z)
+SHOWN_TAIL = 0.003  # probability of each tail of a p(z) that is not drawn
 SUMMARIES = {"mean": "o", "median": "s", "mode": "^", "best": "D"}
 
 
 def draw_pit(pit: pd.DataFrame, scores: pd.DataFrame, models: Sequence[str]) -> Figure:
     """Draw the histogram of the PIT, one panel per model, with the band of a uniform PIT.
 
-    Counts are means over seeds, relative to what is expected. The band is of one seed: seeds that
-    share test objects don't narrow it.
+    Counts are means over seeds, relative to the expected count. The band is that of one seed: seeds
+    that share test objects don't narrow it.
     """
     figure, axes = panels(len(models), width=2.9, height=2.5, columns=3, margin=(1.2, 0.9))
     scores = scores[(scores["metric"] == "pit_ks") & (scores["seed"].astype(str) == "all")]
@@ -52,24 +52,24 @@ def draw_pit(pit: pd.DataFrame, scores: pd.DataFrame, models: Sequence[str]) -> 
         axis.set_title(f"{model}: KS {distance[model]:.3f}", fontsize=10)
         axis.set_xlim(0, 1)
     axes[0].set_ylim(bottom=0)
-    figure.supxlabel("PIT: probability that p(z) leaves below zspec", fontsize=10)
+    figure.supxlabel("PIT: probability of p(z) below zspec", fontsize=10)
     figure.supylabel("objects / expected", fontsize=10)
     return figure
 
 
 def draw_coverage(predictions: Sequence[Predictions], level: float) -> Figure:
-    """Draw how many zspec the central intervals of all levels hold, and how far that is off.
+    """Draw the coverage of central intervals against nominal coverage, and the difference.
 
-    Lines are means over seeds; the band is where right p(z) lie, with the chance `level` at each
-    nominal coverage, for the objects of one seed.
+    Lines are means over seeds; the band is where the coverage of calibrated p(z) lies with
+    probability `level`, at each nominal coverage, for the objects of one seed.
     """
-    from scipy.stats import binom  # the other figures don't wait for its import
+    from scipy.stats import binom  # slow to import
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 4.2))
     n = min(len(p.of_seed(seed)) for p in predictions for seed in p.seeds)
     low, high = (np.array(end) / n for end in binom.interval(level, n, LEVELS[1:-1]))
     nominal = LEVELS[1:-1]
-    label = f"right p(z), {100 * level:g} %"
+    label = f"calibrated p(z), {100 * level:g} %"
     left.plot([0, 1], [0, 1], color="black", linewidth=0.8)
     right.axhline(0, color="black", linewidth=0.8)
     right.fill_between(nominal, low - nominal, high - nominal, color=BAND, label=label)
@@ -97,7 +97,7 @@ def coverage(pit: np.ndarray) -> np.ndarray:
     >>> coverage(np.array([0.5, 0.9]))[[0, 79, 81]]
     array([0.5, 0.5, 1. ])
     """
-    least = np.sort(np.abs(2 * pit - 1))  # level from which the interval holds the object
+    least = np.sort(np.abs(2 * pit - 1))  # smallest level whose interval contains zspec
     return np.searchsorted(least, LEVELS, side="right") / len(least)
 
 
@@ -125,10 +125,10 @@ def draw_by_bin(scores_by_bin: pd.DataFrame, models: Sequence[str]) -> Figure:
 
 
 def draw_gallery(prediction: Predictions, quantiles: tuple[np.ndarray, np.ndarray]) -> Figure:
-    """Draw the p(z) of twelve test objects of the first seed of a model, chosen by `choose`.
+    """Draw the p(z) of twelve test objects of the first seed of a model, selected by `choose`.
 
-    `quantiles` are (q,) ascending probabilities and the (n, q) quantiles of each p(z), in the order
-    of the predictions.
+    `quantiles` are (q,) ascending levels and the (n, q) quantiles of each p(z), in the order of the
+    predictions.
     """
     levels, redshifts = quantiles
     first = (prediction.frame["seed"] == prediction.seeds[0]).to_numpy()
@@ -148,7 +148,7 @@ def draw_gallery(prediction: Predictions, quantiles: tuple[np.ndarray, np.ndarra
 
 
 def draw_stacks(stacks: pd.DataFrame, summary: pd.DataFrame, models: Sequence[str]) -> Figure:
-    """Draw stacked p(z) against true numbers: a row per model, a column per tomographic bin."""
+    """Draw stacked p(z) and true numbers: a row per model, a column per tomographic bin."""
     bins = sorted(set(stacks["tomographic_bin"]))
     size = (1.2 + 2.5 * len(bins), 1.0 + 2.1 * len(models))
     figure, axes = plt.subplots(
@@ -159,7 +159,7 @@ def draw_stacks(stacks: pd.DataFrame, summary: pd.DataFrame, models: Sequence[st
     for line, model in zip(axes, models, strict=True):
         for axis, number in zip(line, bins, strict=True):
             rows = stacks[(stacks["model"] == model) & (stacks["tomographic_bin"] == number)]
-            if rows.empty:  # equal zphot of many objects leave a model fewer bins
+            if rows.empty:  # many equal zphot give a model fewer bins
                 axis.set_axis_off()
                 continue
             edges = np.append(rows["z_low"], rows["z_high"].iloc[-1])
@@ -180,14 +180,14 @@ def draw_stacks(stacks: pd.DataFrame, summary: pd.DataFrame, models: Sequence[st
 
 
 def _shown_range(stacks: pd.DataFrame) -> tuple[float, float]:
-    """Return the redshifts below which 99.8 % of all zspec and p(z) lie: few outliers go far."""
+    """Return the redshift range with 99.8 % of all zspec and p(z): few outliers extend far."""
     totals = stacks.groupby("z_high")[["stacked", "true"]].sum().sum(axis=1)
     share = totals.cumsum() / totals.sum()
     return float(stacks["z_low"].min()), float(share.index[np.searchsorted(share, 0.998)])
 
 
 def _draw_density(axis: Axes, row: pd.Series, levels: np.ndarray, redshifts: np.ndarray) -> None:
-    """Draw one p(z): probability between quantiles over their distance, summaries, zspec."""
+    """Draw one p(z) with its point estimates, conformal interval and zspec."""
     shown = (levels > SHOWN_TAIL - 1e-9) & (levels < 1 - SHOWN_TAIL + 1e-9)
     levels, redshifts = levels[shown], redshifts[shown]
     density = np.diff(levels) / np.maximum(np.diff(redshifts), 1e-9)
@@ -206,11 +206,10 @@ def _draw_density(axis: Axes, row: pd.Series, levels: np.ndarray, redshifts: np.
 
 
 def choose(frame: pd.DataFrame) -> list[tuple[str, int]]:
-    """Choose twelve objects by what is extreme about them, each object once.
+    """Select up to twelve objects by `RULES`, each object once.
 
-    Return why each was chosen, and its position in `frame`; of objects that tie, the first. There
-    are fewer of few objects, and where no object meets a rule, such as the faintest where no
-    magnitude is known.
+    Returns the rule and the row in `frame` of each; of ties, the first. A rule without a finite
+    value, such as the faintest object without magnitudes, selects none.
     """
     chosen: list[tuple[str, int]] = []
     taken = np.zeros(len(frame), dtype=bool)
@@ -230,13 +229,13 @@ def _width(frame: pd.DataFrame) -> pd.Series:
 
 
 def _skewness(frame: pd.DataFrame) -> pd.Series:
-    """How far the highest point lies from the median, in half widths of 68 %."""
+    """Distance of mode and median, in half widths of the 68 % interval."""
     half = (frame["z_high_68"] - frame["z_low_68"]) / 2
     return (frame["zphot_mode"] - frame["zphot_median"]).abs() / half
 
 
 def _typicality(frame: pd.DataFrame) -> pd.Series:
-    """How near width and CRPS are to their medians, in logarithm."""
+    """How close log width and log CRPS are to their medians."""
     parts = [np.log(np.maximum(values, 1e-12)) for values in (_width(frame), frame["crps"])]
     return -sum(np.abs(part - np.median(part)) for part in parts)
 
@@ -245,7 +244,7 @@ def _residual(frame: pd.DataFrame) -> np.ndarray:
     return normalised_residual(frame["zspec"].to_numpy(), frame["zphot"].to_numpy())
 
 
-# the object that makes the value largest is taken, in this order
+# each rule selects the object with the largest value, in this order
 RULES: dict[str, Callable[[pd.DataFrame], np.ndarray | pd.Series]] = {
     "typical width and CRPS": _typicality,
     "narrowest": lambda frame: -_width(frame),

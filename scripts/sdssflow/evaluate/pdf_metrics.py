@@ -1,13 +1,13 @@
-"""Every metric of redshift densities p(z) in one named convention, from what is known per object.
+"""The metrics of redshift densities p(z), each in a named convention.
 
-`sdssflow.redshift_pdf.scores` gives for each object its probability integral transform (PIT, the
-chance that p(z) leaves below zspec), CRPS, CDE term and log density; `summaries` its intervals and
-point estimates. `METRICS` are of these, and of each summary of p(z) by the metrics of
-`redshift_metrics` that ask for it, with the conventions ``of the mean``, ``of the median`` and
-``of the mode``. docs/metric_conventions.md lists them.
+For each object, `sdssflow.redshift_pdf.scores` gives the probability integral transform (PIT, the
+probability of p(z) below zspec), CRPS, CDE term and log density; `summaries` gives intervals and
+point estimates. `METRICS` are computed from these; the metrics of `redshift_metrics` with `points`
+also from each point estimate, with conventions such as ``of the median``.
+docs/metric_conventions.md lists them.
 
-Distances of the PIT from the uniform are never negative, and resampling adds noise to them: in
-small samples their bootstrap interval may lie above their value.
+Distances of the PIT from uniform are never negative, and resampling adds noise to them: in small
+samples their bootstrap interval may lie above their value.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _within(kind: str, level: int) -> Callable[[Columns], np.ndarray]:
     def term(columns: Columns) -> np.ndarray:
         low, high = columns[f"{kind}_low_{level}"], columns[f"{kind}_high_{level}"]
         zspec = columns["zspec"]
-        # without calibration objects there is no conformal interval: undefined, not missed
+        # NaN without calibration objects: undefined, not a miss
         return np.where(np.isnan(low + high), np.nan, (low <= zspec) & (zspec <= high))
 
     return term
@@ -75,7 +75,7 @@ def _half_width(kind: str, level: int) -> Callable[[Columns], np.ndarray]:
 
 
 def _of_point(metric: Metric, point: str) -> Metric:
-    """Return a metric of `redshift_metrics` of one summary of p(z), shown nowhere but in scores."""
+    """Return a metric for one point estimate of p(z), for score tables only."""
 
     def residuals(columns: Columns) -> Residuals:
         return Residuals(columns["zspec"], columns[f"zphot_{point}"])
@@ -93,48 +93,48 @@ def _of_point(metric: Metric, point: str) -> Metric:
     return replace(metric, convention=f"of the {point}", **how, **places)
 
 
-# levels, and where their metrics are shown
+# levels and the places where their metrics are shown
 Levels = tuple[tuple[int, dict[str, Any]], ...]
 COVERAGE: Levels = ((68, {}), (95, {"weighted": 7, "subgroup": True}))
 CONFORMAL: Levels = ((68, {}), (95, {"headline": 3, "weighted": 8, "binned": True}))
 SHARPNESS: tuple[tuple[int, str, dict[str, Any]], ...] = (
     (
         68,
-        "Half width of the interval; narrower is better only where the coverage is right.",
+        "Half width of the interval; narrower is better only if the coverage is correct.",
         {"compared": True, "binned": True, "subgroup": True},
     ),
-    (95, "The same of the 95 % interval.", {}),
+    (95, "The same for the 95 % interval.", {}),
 )
 
-# `value` alone takes the (m, 3) distances of `pit_distances`; `term` the columns of `COLUMNS`,
-# finite but for log_density, which may be minus infinity, and the conformal intervals, which are
-# NaN where there were no calibration objects; `value` with `term` takes resampled terms.
-# The order is that of the rows of score tables.
+# `value` alone takes the (m, 3) distances of `pit_distances`; `term` takes the columns `COLUMNS`,
+# finite except log_density, which may be -inf, and conformal intervals, NaN without calibration
+# objects; `value` with `term` takes resampled terms. The order is that of the score tables.
 # fmt: off
 DENSITIES = (
     Metric("pit_ks", "to the uniform", "PIT KS", "low", "max |F(u) − u|",
-        "Kolmogorov-Smirnov distance of the PIT from uniform; of right densities 0.87 / √N on "
-        "average. Noise adds to it, more so in replicates: in small samples its interval may lie "
-        "above its value, as with the next two.",
+        "Kolmogorov-Smirnov distance of the PIT from uniform; 0.87 / √N on average for calibrated "
+        "densities. Noise adds to it, more so in replicates: in small samples its interval may lie "
+        "above its value. The same holds for CvM and AD.",
         value=lambda distances: distances[:, 0], headline=2, weighted=6, compared=True,
         binned=True),
     Metric("pit_cvm", "per object", "PIT CvM", "low", "∫ (F(u) − u)² du",
         "Cramér-von Mises distance, divided by N.", value=lambda distances: distances[:, 1],
-        unlike="the statistic of scipy and RAIL, which is N times that"),
+        unlike="the statistic of scipy and RAIL, which is N times as large"),
     Metric("pit_ad", f"A^2, PIT within {PIT_EDGE:g} of 0 and 1 set there", "PIT AD", "low",
         "N ∫ (F(u) − u)² / (u (1 − u)) du",
-        "Anderson-Darling A²: looks hardest at the tails, and grows with N where densities are "
-        "wrong. For right densities it is 1 on average.", value=lambda distances: distances[:, 2],
+        "Anderson-Darling A²: most sensitive to the tails, and grows with N if densities are not "
+        "calibrated. 1 on average for calibrated densities.",
+        value=lambda distances: distances[:, 2],
         unlike="PITAD of RAIL, which compares two samples, the PIT and an even grid, by scipy's "
         "anderson_ksamp"),
     Metric("pit_outliers", f"below {PIT_EDGE:g} or above {1 - PIT_EDGE:g}", "PIT outliers", "low",
         "fraction with PIT < 0.0001 or > 0.9999",
-        "Objects far outside of their density; 0.0002 if all densities are right.",
+        "Objects far outside their density; 0.0002 for calibrated densities.",
         term=lambda c: (c["pit"] < PIT_EDGE) | (c["pit"] > 1 - PIT_EDGE), source=SCHMIDT,
         fraction=True, called="RAIL"),
     Metric("crps", "mean", "CRPS", "low", "mean ∫ (cdf(z) − [z > zspec])² dz",
         "Continuous ranked probability score, in redshift: rewards densities that are both "
-        "calibrated and narrow. Of a point estimate it would be the mean absolute error.",
+        "calibrated and narrow. For a point estimate it is the mean absolute error.",
         term=lambda c: c["crps"], unit="z", source=GNEITING, headline=1, weighted=5,
         compared=True, binned=True, subgroup=True, across_splits=True),
     Metric("cde_loss", "izbicki2017", "CDE loss", "low", "mean (∫ p(z)² dz − 2 p(zspec))",
@@ -142,7 +142,7 @@ DENSITIES = (
         term=lambda c: c["cde"], unit="1/z", source=IZBICKI, compared=True),
     Metric("log_likelihood", f"natural logarithm, each at least {LOG_FLOOR:.2f}",
         "log-likelihood", "high", "mean ln p(zspec)",
-        "What networks with p(z) are trained on; a confident mistake costs most.",
+        "The training loss of networks with p(z), negated; confident mistakes cost most.",
         term=lambda c: np.maximum(c["log_density"], LOG_FLOOR), source=GNEITING, compared=True,
         unlike="without the floor, one object with p(zspec) = 0 would make it −∞"),
     *(Metric(f"coverage_{level}", "central interval", f"coverage_{level}", "",
@@ -152,7 +152,7 @@ DENSITIES = (
         for level, shown in COVERAGE),
     *(Metric(f"conformal_{level}", "conformal interval", f"conformal_{level}", "",
         f"fraction of zspec within the conformal {level} % interval",
-        f"0.{level} or a little more, guaranteed for objects exchangeable with the calibration "
+        f"0.{level} or slightly more, guaranteed for objects exchangeable with the calibration "
         "part.", term=_within("conformal", level), fraction=True, nominal=level / 100, **shown)
         for level, shown in CONFORMAL),
     *(Metric(f"sharpness_{level}", "half width / (1 + zphot)", f"width_{level}", "",
@@ -161,7 +161,7 @@ DENSITIES = (
         for level, meaning, shown in SHARPNESS),
     Metric("conformal_sharpness_95", "half width / (1 + zphot)", "conformal width_95", "",
         "mean (high − low) / 2 / (1 + zphot), conformal 95 % interval",
-        "The same of the conformal interval: what the guarantee costs.",
+        "The same for the conformal interval: the price of the guarantee.",
         term=_half_width("conformal", 95)),
 )
 # fmt: on
@@ -178,9 +178,8 @@ def compare_densities(
 ) -> dict[str, pd.DataFrame]:
     """Score the models of one split that give a p(z), by their predictions of the same objects.
 
-    Returned are `scores`, `differences`, `scores_by_bin` and `pit`, with the columns that
-    docs/architecture.md lists. A column or value that is missing is a ValueError, which names
-    model, column, seed and object.
+    Returns `scores`, `differences`, `scores_by_bin` and `pit`, with the columns listed in
+    docs/architecture.md. ValueError if a column or value is missing.
     """
     tables = compare_models(predictions, SCORER, settings.bins, bootstrap)
     return tables | {"pit": pit_histogram(predictions, settings, bootstrap.level)}
@@ -191,8 +190,8 @@ def score(
 ) -> Scores:
     """Score p(z) of n > 0 objects, given by `COLUMNS` (n,) float64, with bootstrap replicates.
 
-    `counts` are (replicates, n) uint8, from `bootstrap.draw_counts`; `metrics` are of this module,
-    all by default, and the columns those that they need.
+    `counts` are (replicates, n) uint8 from `bootstrap.draw_counts`; `metrics` are from this module,
+    all by default; columns that they don't need may be absent.
     """
     weights = with_point_estimate(counts)
     total = positive_or_nan(weights.sum(axis=1, dtype=np.int64))
@@ -213,7 +212,7 @@ def score(
 def _resampled(
     metrics: Sequence[Metric], columns: Mapping[str, np.ndarray], counts: np.ndarray
 ) -> dict[Metric, np.ndarray]:
-    """Return the value and the replicates of metrics that are no mean, (1 + replicates,) each."""
+    """Return (1 + replicates,) value and replicates of each metric that is not a mean."""
 
     def values(*terms: np.ndarray) -> np.ndarray:
         return np.array(
@@ -227,9 +226,9 @@ def _resampled(
 
 
 def pdf_columns(prediction: Predictions, seed: int) -> dict[str, np.ndarray]:
-    """Return `COLUMNS` of one seed, and its reference magnitude, as float64 arrays.
+    """Return `COLUMNS` and ``reference_mag`` of one seed as float64 arrays.
 
-    ValueError if a column is missing, or a value that must not be.
+    ValueError if a column is missing or a required value is not finite.
     """
     frame = prediction.of_seed(seed)
     lacking = [name for name in COLUMNS if name not in frame]
@@ -251,19 +250,19 @@ def pdf_columns(prediction: Predictions, seed: int) -> dict[str, np.ndarray]:
                 "all)"
             )
     if ((columns["pit"] < 0) | (columns["pit"] > 1)).any():
-        raise ValueError(f"pit is not from 0 to 1 in the predictions of {prediction.model}")
+        raise ValueError(f"pit is not between 0 and 1 in the predictions of {prediction.model}")
     return columns
 
 
 def pit_histogram(
     predictions: Sequence[Predictions], settings: RedshiftPdfs, level: float
 ) -> pd.DataFrame:
-    """Return ``pit.csv``: how many objects have their PIT in each of a number of equal bins.
+    """Return ``pit.csv``: the number of objects in equal bins of the PIT.
 
-    The band of `band_low, band_high` is where the count of a uniform PIT of independent objects
-    lies with at least the chance `level`.
+    For a uniform PIT of independent objects, the count lies within `band_low, band_high` with at
+    least the probability `level`.
     """
-    from scipy.stats import binom  # only here, and its import takes a second of every job
+    from scipy.stats import binom  # slow to import
 
     edges = np.linspace(0, 1, settings.pit_bins + 1)
     parts = []

@@ -1,7 +1,7 @@
 """Predict the p(z) of test objects: recalibrated, summarised, scored, with conformal intervals.
 
-Objects go through in blocks: only the mixtures of one block are in memory. Each
-block's p(z) is written before the next is made.
+Objects are processed in blocks, to keep only the mixtures of one block in memory: each block's p(z)
+is written before the next is predicted.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from sdssflow.regress.calibrations import Calibration, FoldCalibration, by_block
 
 @dataclass(frozen=True)
 class PdfPredictor:
-    """What `prediction_tables.predict_tests` calls for each model folder and fold.
+    """The `predict` of `prediction_tables.predict_tests` for models with p(z).
 
-    Calibrations are by model folder. `write` takes the recalibrated p(z) of each block with
-    `row_id`, `seed` and `fold`, in the order of the calls and their objects: `qp_files.pdf_writer`.
-    So many threads predict a block each; the result doesn't depend on it.
+    `calibrations` are by model folder. `write`, from `qp_files.pdf_writer`, takes the recalibrated
+    p(z) of each block with `row_id`, `seed` and `fold`. Blocks are predicted by `threads` threads;
+    the result doesn't depend on their number.
     """
 
     calibrations: Mapping[Path, Calibration]
@@ -49,16 +49,16 @@ class PdfPredictor:
 
 
 def calibration_of(opened: ModelFolder, calibration: Calibration, fold: int) -> FoldCalibration:
-    """Return the calibration of one fold; ValueError if it is one of another model or training."""
+    """Return the calibration of one fold; ValueError if it is that of another model."""
     card = opened.card
     found = calibration.folds.get(fold)
     wanted = (card["model"], card["seed"], tuple(card["features"]), opened.trained_on(fold))
     given = (calibration.model, calibration.seed, calibration.features)
     if found is None or wanted != (*given, found.training_digest):
         raise ValueError(
-            f"{opened.path}: the calibration is of model {calibration.model!r}, seed "
-            f"{calibration.seed}, folds {sorted(calibration.folds)}, not of fold {fold} of this "
-            "model as it was trained; delete the calibration and run again"
+            f"{opened.path}: the calibration is that of model {calibration.model!r}, seed "
+            f"{calibration.seed}, folds {sorted(calibration.folds)}, not that of fold {fold} of "
+            "this model as trained; delete the calibration and run again"
         )
     return found
 
@@ -68,9 +68,9 @@ def predict_calibration_parts(
 ) -> dict[str, np.ndarray]:
     """Predict the calibration part of each fold; return the columns of `predict_part`.
 
-    The width of p(z) and the conformal intervals were fitted on these very objects: how well they
-    fit here is in-sample, by one number for the width and a few for the intervals. At least one of
-    the parts has objects.
+    Widths of p(z) and conformal intervals were fitted to the same objects, so their calibration is
+    in-sample here (one parameter for the width and a few for the intervals). At least one part has
+    objects.
     """
     opened = open_folder(folder)
     found = [
@@ -89,16 +89,16 @@ def predict_part(
     see: Callable[[Mixture, slice], None] | None = None,
     threads: int = 1,
 ) -> dict[str, np.ndarray]:
-    """Predict the n > 0 objects of a part, block by block, by the model of a fold.
+    """Predict the n > 0 objects of a part with the model of a fold, block by block.
 
-    `see` is shown the recalibrated p(z) of each block and its rows; so many `threads` predict a
-    block each.
+    `see` is called with the recalibrated p(z) of each block and its rows; `threads` blocks are
+    predicted at a time.
 
     Returns
     -------
     dict of str to (n,) array
-        `zspec` and what `summaries.summarise`, `scores.pdf_scores` and `FoldCalibration.columns`
-        say of each p(z); all but `outside_training` float64.
+        `zspec` and the columns of `summaries.summarise`, `scores.pdf_scores` and
+        `FoldCalibration.columns`; float64 except `outside_training`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Assemble ``predictions.parquet``: one row per test object and seed."""
+"""Assemble ``predictions.parquet``, with one row per test object and seed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def predict_tests(
     """Predict every test object once per seed.
 
     `folders` and `tests` are model folders and ``test.parquet`` files, one per seed; `predict`
-    takes model folder, fold and test part and returns the columns of truth and prediction.
+    takes model folder, fold and test part, and returns the columns of truth and prediction.
 
     Returns
     -------
@@ -39,8 +39,8 @@ def predict_tests(
     Raises
     ------
     ValueError
-        If a folder and a test table are not of the same sample, split, seed and features, or the
-        model can't predict one of the objects.
+        If a folder and a test table differ in sample, split, seed or features, or the model can't
+        predict one of the objects.
     """
     tables, cards, digests = [], {}, {}
     about: dict[str, Any] = {}
@@ -70,9 +70,9 @@ def predict_tests(
 def require_match(
     folder: Path, card: Mapping[str, Any], test: Path, about: Mapping[str, Any], seed: int
 ) -> None:
-    """Refuse a model and a test table that don't come from one split and seed.
+    """Raise ValueError unless model and test table belong to the same split and seed.
 
-    `card` is that of the model `folder`, `about` the metadata of the table `test`.
+    `card` is the card of the model `folder`, `about` the metadata of the table `test`.
     """
     wanted = {"seed": seed, **{key: about[key] for key in ("sample", "split", "features")}}
     for key, value in wanted.items():
@@ -80,7 +80,7 @@ def require_match(
             if found.get(key) != value:
                 raise ValueError(
                     f"{path} has {key} {found.get(key)!r}, not {value!r}: model and test objects "
-                    "are not of one split; delete the model folder and train again"
+                    "belong to different splits; delete the model folder and train again"
                 )
 
 
@@ -103,5 +103,5 @@ def _rows(
 def _column(values: np.ndarray | pa.Array) -> pa.Array:
     if isinstance(values, pa.Array):
         return values
-    # pyarrow reads no numpy text
+    # pyarrow does not accept numpy strings
     return pa.array(values.tolist(), pa.string()) if values.dtype.kind == "U" else pa.array(values)

@@ -9,18 +9,18 @@ verdict             when
 ``reproduced``      all of [low, high] lies within `theirs` ± (t + 2 e)
 ``differs``         none of it does
 ``undecided``       part of it does: more test objects or another tolerance would decide
-``not comparable``  the entry says so, and why
-``not run``         this run has no such number; the reason says what would make it
+``not comparable``  the entry says so and gives the reason
+``not run``         this run has no such number; the reason says how to get it
 ==================  ==============================================================================
 
-Where our objects are weighted to be distributed as those of a paper (`selections`), they are still
-not the paper's, and the same three say ``compatible within`` the tolerance, ``not compatible`` and
-``compatibility undecided``.
+Objects that are weighted to the distribution of a paper's (`selections`) are still not the paper's
+objects: the first three verdicts are then ``compatible within`` the tolerance, ``not compatible``
+and ``compatibility undecided``.
 
-So an imprecise number of ours reproduces nothing, however near it comes (as in equivalence tests
-by two one-sided tests, Schuirmann 1987), and a tolerance that is widened can only turn `differs`
-into `undecided` and that into `reproduced`. A curve is compared bin by bin; where it was read off a
-figure, the standard error of the reading stands for `e`.
+An imprecise number therefore reproduces nothing, however close it is (as in equivalence tests by
+two one-sided tests, Schuirmann 1987), and a wider tolerance can only turn `differs` into
+`undecided` and `undecided` into `reproduced`. A curve is compared bin by bin; if it was read off a
+figure, `e` is the reading error.
 """
 
 from __future__ import annotations
@@ -48,21 +48,21 @@ COLUMNS = [
     "verdict", "because", "weighted_to", "effective_n", "gaps", "closed_by", "digest",
 ]  # fmt: skip
 Tables = Mapping[tuple[str, str, str], pd.DataFrame]
-# value, ends of the interval, digest of the test rows and, of weighted ones, how many objects of
-# equal weight they are worth; or why there are none
+# value, ends of the interval, digest of the test rows and, if weighted, the effective number; or
+# why there is no value
 Ours = tuple[float, float, float, str] | tuple[float, float, float, str, float] | str
 Place = tuple[str, str, str, str]
 Curves = Mapping[Place, list[Ours]]
 
 
 class Refused(str):
-    """Why our objects can't stand for those of a paper."""
+    """Why our objects can't represent those of a paper."""
 
 
 def agreement(
     theirs: float, uncertainty: float | None, low: float, high: float, tolerance: float
 ) -> str:
-    """Say how our interval [low, high] agrees with a number and its standard error, if known.
+    """Return the verdict on our interval [low, high] and a number with its uncertainty, if known.
 
     >>> [agreement(0.0207, 0.0001, *ours, 0.001) for ours in
     ...  ((0.0201, 0.0205), (0.0180, 0.0205), (0.0160, 0.0170))]
@@ -91,25 +91,25 @@ def check_numbers(
     tables : mapping of (sample, task, split) to pandas.DataFrame
         The score tables of this run, as docs/architecture.md lists their columns.
     reasons : mapping of str to str
-        Why this run has no such sample, or another of its name, and of models by task and name how
-        they differ, from `reasons_not_run`.
+        From `reasons_not_run`: why this run lacks a sample or has another one of that name, and
+        how a model, by task and name, differs.
     curves : mapping of (entry, sample, split, model) to list
-        Ours of each bin of a curve, from `selections.binned_scores`.
+        Our values in the bins of a curve, from `selections.binned_scores`.
     weighted : mapping of (entry, sample, split, model) to tuple or Refused
-        Ours of objects that are weighted to a paper's selection, from `selections.weighted_scores`.
+        Our values for objects weighted to a paper's selection, from `selections.weighted_scores`.
 
     Returns
     -------
     pandas.DataFrame
-        `COLUMNS`; `difference` is ours minus theirs. Numbers that there are not are missing. A
-        curve has a row for each bin.
+        `COLUMNS`; `difference` is ours minus theirs, missing if there is no value of ours. A curve
+        has a row for each bin.
     """
     rows: list[dict[str, object]] = []
     for name in sorted(numbers):
         number = numbers[name]
         for each in number.comparisons:
             place = name, *each.place
-            other = each.sample in reasons  # of the same name, at most
+            other = each.sample in reasons  # no such sample, or another of that name
             found: list[tuple[tuple[float, float], float, Ours]]
             if number.value is None:
                 found = list(_of_curve(number, each, None if other else curves.get(place), reasons))
@@ -135,7 +135,7 @@ def _of_curve(
     reasons: Mapping[str, str],
 ) -> Iterator[tuple[tuple[float, float], float, Ours]]:
     """Yield the ends of each bin, the published number and ours."""
-    assert number.curve is not None, "asked of curves alone"
+    assert number.curve is not None
     bins = list(pairwise(number.curve.edges))
     if found is None:
         found = [_why_not(comparison, reasons)] * len(bins)
@@ -143,16 +143,16 @@ def _of_curve(
 
 
 def _why_not(comparison: Comparison, reasons: Mapping[str, str]) -> str:
-    """Say why a run has no predictions to compare with."""
+    """Return why this run has no predictions to compare with."""
     sample, split, model = comparison.place
     return reasons.get(sample, f"this run has no {model!r} on split {split!r} of {sample}")
 
 
 def _gaps(number: PublishedNumber, reasons: Mapping[str, str]) -> dict[str, str]:
-    """Say what stands between the rows of the project and a number, and what closes it."""
+    """Return the differences between our rows and those of a number, and what would close them."""
     closing = []
     for gap in number.gaps:
-        words = [_closing(by, reasons) for by in gap.closed_by] or ["nothing that we know of"]
+        words = [_closing(by, reasons) for by in gap.closed_by] or ["nothing known to us"]
         closing.append(f"{gap.of}: {' or '.join(words)}")
     return {
         "gaps": "; ".join(f"{gap.of}: {gap.what}" for gap in number.gaps),
@@ -238,9 +238,7 @@ def _ours(
     value = float(found["value"])
     if math.isnan(value):
         return f"{number.metric!r} ({number.convention}) is undefined on {sample}"
-    # a score without an interval is taken as it is
-    low, high = (
-        value if math.isnan(float(found[name])) else float(found[name])
-        for name in ("lower", "upper")
-    )
+    low, high = float(found["lower"]), float(found["upper"])
+    if math.isnan(low + high):
+        return f"{number.metric!r} ({number.convention}) has no interval on {sample}"
     return value, low, high, str(found["data_digest"])

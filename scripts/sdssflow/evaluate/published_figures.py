@@ -1,4 +1,4 @@
-"""Figure of published curves and ours over them."""
+"""Figure of published curves with ours."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ OF_A_CURVE = ["entry", "sample", "split", "model"]
 
 
 def draw_curves(published: pd.DataFrame) -> Figure:
-    """Draw each curve of `published.csv`, and ours where there is one, against zspec.
+    """Draw each curve of `published.csv`, with ours if there is one, against zspec.
 
-    The band is where our interval has to lie for a number to be reproduced.
+    A number is reproduced if our interval lies within the band.
     """
     frame = published[published["zspec_low"].notna()]
     curves = list(frame.groupby(OF_A_CURVE, sort=False))
@@ -25,7 +25,7 @@ def draw_curves(published: pd.DataFrame) -> Figure:
     for (_, rows), axes in zip(curves, grid, strict=False):
         _draw_curve(axes, rows)
     if not curves:
-        grid[0].text(0.5, 0.5, "no entry has a curve", ha="center", transform=grid[0].transAxes)
+        grid[0].text(0.5, 0.5, "no entry with a curve", ha="center", transform=grid[0].transAxes)
         grid[0].set_axis_off()
     return figure
 

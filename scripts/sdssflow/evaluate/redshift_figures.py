@@ -1,6 +1,6 @@
 """Figures of the photometric redshifts: scores, predictions, residuals, training.
 
-Each function takes tables as the rules write them and returns a matplotlib figure, to be drawn
+Each function takes tables as written by the rules and returns a matplotlib figure, to be drawn
 within `plotting.style` and saved with `plotting.save_figure`.
 """
 
@@ -40,14 +40,13 @@ LABELS = {
 COMPARED = [metric.name for metric in placed(METRICS, "drawn")]
 BINNED = names(METRICS, "subgroup")
 RUNNING_BINS = 20
-DEEP = 0.4  # zspec beyond which outliers are commonly counted from 0.15, below from 0.05
+DEEP = 0.4  # highest zspec for which the common outlier limit is 0.05, not 0.15
 
 
 def draw_comparison(scores: pd.DataFrame, models: Sequence[str]) -> Figure:
     """Draw the scores of all models: mean over seeds with interval, single seeds as small dots.
 
-    A model far from the others (the mean redshift, say) is named at the edge with its value, so
-    that the others can be distinguished.
+    The value of a model far from the others (such as the mean redshift) is printed at the edge.
     """
     figure, axes = plt.subplots(2, 3, sharey=True, figsize=(9.5, 1.6 + 0.5 * len(models)))
     scores = scores.assign(seed=scores["seed"].astype(str))
@@ -84,14 +83,12 @@ def draw_zphot_zspec(predictions: Sequence[Predictions]) -> Figure:
     _name_axes(figure, "zphot")
     line = np.array([low, high])
     for axis, prediction in zip(axes, predictions, strict=False):
-        drawn = _density(
-            axis, prediction.frame["zspec"], prediction.frame["zphot"], (low, high) * 2
-        )
+        x, y = (prediction.frame[name].to_numpy() for name in ("zspec", "zphot"))
+        drawn = _density(axis, x, y, (low, high) * 2, prediction.model)
         axis.plot(line, line, color="black", linewidth=0.9)
         for sign in (-1, 1):
             outlier = line + sign * limit * (1 + line)
             axis.plot(line, outlier, color=PALETTE[1], linewidth=0.9, linestyle="--")
-        axis.set_title(prediction.model, fontsize=10)
     figure.colorbar(drawn, ax=axes, label="objects per cell", shrink=0.8)
     figure.suptitle(f"solid: equality; dashed: $|\\Delta z|/(1+z)={limit}$", fontsize=9)
     return figure
@@ -106,7 +103,7 @@ def draw_best_zphot_zspec(scores: pd.DataFrame, predictions: Sequence[Prediction
 def draw_residuals(predictions: Sequence[Predictions]) -> Figure:
     """Draw the normalised residual against zspec, one panel per model.
 
-    The running median and the band of 68 % (16th to 84th percentile) are of bins with equal
+    The running median and the 68 % band (16th to 84th percentile) are computed in bins with equal
     numbers of objects.
     """
     residuals = [
@@ -115,20 +112,19 @@ def draw_residuals(predictions: Sequence[Predictions]) -> Figure:
     ]
     zspec = predictions[0].frame["zspec"].to_numpy()
     low, high = np.quantile(zspec, (0.001, 0.999))
-    # one scale for all panels: space for the 3 sigma of a typical model
+    # one scale for all panels: 5 sigma of a typical model
     spread = float(np.median([np.ptp(np.quantile(d, (0.16, 0.84))) / 2 for d in residuals]))
     limit = max(5 * spread, 1e-3)
     figure, axes = panels(len(predictions), width=2.8, height=2.1)
     _name_axes(figure, "$\\Delta z/(1+z)$")
     for axis, prediction, residual in zip(axes, predictions, residuals, strict=False):
         zspec = prediction.frame["zspec"].to_numpy()
-        drawn = _density(axis, zspec, residual, (low, high, -limit, limit))
+        drawn = _density(axis, zspec, residual, (low, high, -limit, limit), prediction.model)
         center, bands = running_percentiles(zspec, residual, RUNNING_BINS)
         axis.plot(center, bands[:, 1], color=PALETTE[1], linewidth=1.6)
         for column in (0, 2):
             axis.plot(center, bands[:, column], color=PALETTE[1], linewidth=1, linestyle="--")
         axis.axhline(0, color="black", linewidth=0.8)
-        axis.set_title(prediction.model, fontsize=10)
     figure.colorbar(drawn, ax=axes, label="objects per cell", shrink=0.8)
     figure.suptitle("solid: running median; dashed: 68 % of the objects", fontsize=9)
     return figure
@@ -137,7 +133,7 @@ def draw_residuals(predictions: Sequence[Predictions]) -> Figure:
 def draw_by_bin(
     scores_by_bin: pd.DataFrame, models: Sequence[str], variables: Sequence[str]
 ) -> Figure:
-    """Draw scores with intervals against the bins of one or more variables, a column for each."""
+    """Draw scores with intervals in bins of one or more variables, one column for each."""
     size = (2.0 + 4.2 * len(variables), 7.4)
     figure, axes = draw_bins(scores_by_bin, models, BINNED, variables, size)
     frame = scores_by_bin[scores_by_bin["seed"].astype(str) == "all"]
@@ -189,10 +185,13 @@ def _name_axes(figure: Figure, y: str) -> None:
 
 
 def _density(
-    axis: Axes, x: np.ndarray, y: np.ndarray, extent: tuple[float, float, float, float]
+    axis: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    extent: tuple[float, float, float, float],
+    title: str,
 ) -> PolyCollection:
-    """Draw counts in hexagons on a logarithmic scale; what lies outside `extent` is not drawn."""
-    x, y = np.asarray(x), np.asarray(y)  # of columns of a table too
+    """Draw counts in hexagons on a logarithmic scale; the title counts those outside `extent`."""
     inside = (x >= extent[0]) & (x <= extent[1]) & (y >= extent[2]) & (y <= extent[3])
     drawn = axis.hexbin(
         x[inside], y[inside], gridsize=45, extent=extent, mincnt=1, cmap=SEQUENTIAL, linewidths=0,
@@ -200,13 +199,15 @@ def _density(
     )  # fmt: skip
     axis.set_xlim(extent[:2])
     axis.set_ylim(extent[2:])
+    outside = (~inside).sum()
+    axis.set_title(f"{title}, {outside} outside" if outside else title, fontsize=10)
     return drawn
 
 
 def _limits(value: pd.Series, lower: pd.Series, upper: pd.Series) -> tuple[float, float]:
-    """Return axis limits that hold all intervals but those of values far out.
+    """Return axis limits that include all intervals except those of outlying values.
 
-    Far out is further than 3 quartile distances from the quartiles (Tukey's outer fences).
+    Outlying: more than 3 interquartile ranges outside the quartiles (Tukey's outer fences).
     """
     value, lower, upper = (np.asarray(part, dtype=float) for part in (value, lower, upper))
     finite = np.isfinite(value)

@@ -1,14 +1,13 @@
-"""Every redshift metric in one named convention: papers use one name for several formulas.
+"""The redshift metrics, each in a named convention: papers use one name for several formulas.
 
-`METRICS` are the scores of every run; those of single papers, for comparison with their numbers:
-`paper_metrics`. With n objects, dz = zphot - zspec and d = dz / (1 + zspec), the normalised
-residual. docs/metric_conventions.md lists all of them.
+`METRICS` are the scores of every run; `paper_metrics` has those of single papers, for comparison
+with their numbers. dz = zphot - zspec, and d = dz / (1 + zspec) is the normalised residual.
+docs/metric_conventions.md lists all of them.
 
-Beck et al. give sigma and the fraction beyond 3 sigma as a pair. We take sigma to be without the
-outliers, and cut again with the new sigma until nothing changes; the text doesn't say how often
-they did.
+Beck et al. give sigma and the fraction beyond 3 sigma as a pair. We compute sigma without outliers
+and repeat the clipping until nothing changes; the paper doesn't say how often it was repeated.
 
-Functions of a metric take float64 arrays without missing values and return a float.
+The functions take float64 arrays without missing values and return a float.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from sdssflow.evaluate.bootstrap import replicate
 from sdssflow.evaluate.metrics import Metric, Source
 from sdssflow.evaluate.tables import Columns, Scores
 
-# 1 / the 75th percentile of the unit Gaussian: makes the MAD of a Gaussian its standard deviation
+# 1 / the 75th percentile of the unit Gaussian: converts its MAD to the standard deviation
 MAD_TO_SIGMA = 1.4826
 BECK = Source("Beck et al. 2016", "https://arxiv.org/abs/1603.09708")
 PASQUET = Source("Pasquet et al. 2019", "https://arxiv.org/abs/1806.06607")
@@ -34,7 +33,7 @@ class Residuals:
     """What a redshift metric is computed from: (n,) float64 truth and prediction, n > 0.
 
     `epsilon` is the smallest denominator of the mean absolute percentage error. `weights`, (n,),
-    say how much each object counts, all alike by default; means and `sigma_nmad` know of them.
+    equal by default, are used by means and `sigma_nmad` only.
     """
 
     zspec: np.ndarray
@@ -118,12 +117,12 @@ def mape(zspec: np.ndarray, zphot: np.ndarray, epsilon: float) -> float:
 
 
 def weighted_mean(values: np.ndarray, weights: np.ndarray) -> float:
-    """Return the mean of weighted values."""
+    """Return the weighted mean."""
     return float(values @ weights / weights.sum())
 
 
 def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
-    """Return the median of weighted values; `numpy.median` if all weigh the same.
+    """Return the weighted median; equal to `numpy.median` for equal weights.
 
     >>> weighted_median(np.array([1.0, 2.0, 3.0, 10.0]), np.ones(4))
     2.5
@@ -171,7 +170,7 @@ def outlier_fraction(residual: np.ndarray, limit: float) -> float:
 
 
 def sigma_clipped(residual: np.ndarray) -> float:
-    """Return the standard deviation without 3 sigma outliers (Beck et al. 2016), cut until stable.
+    """Return the standard deviation after iterative 3-sigma clipping (Beck et al. 2016).
 
     >>> core = np.tile([-0.01, 0.01], 50)
     >>> sigma_clipped(np.append(core, 5.0)).round(12)
@@ -181,7 +180,7 @@ def sigma_clipped(residual: np.ndarray) -> float:
     kept = np.ones(len(residual), dtype=bool)
     while True:
         sigma = np.std(residual[kept])
-        # an object once cut stays cut, so this ends
+        # clipped objects stay clipped, so this ends
         still = kept & (size <= 3 * sigma)
         if still.sum() in (kept.sum(), 0):
             return sigma
@@ -197,7 +196,7 @@ def _beyond(limit: float) -> Callable[[Residuals], np.ndarray]:
 METRICS = (
     Metric("mse", "standard", "MSE", "low", "mean (zphot − zspec)²", "Mean squared error.",
         term=lambda r: r.dz**2, unit="z²", called="Henghes 2021; Ball 2007 calls it σ²",
-        unlike="depends on how far the sample extends: compare within one sample"),
+        unlike="depends on the redshift range: compare within one sample"),
     Metric("rmse", "standard", "RMSE", "low", "√ mean (zphot − zspec)²", "Root mean square error.",
         term=lambda r: r.dz**2, root=True, unit="z", axis="rmse", drawn=3, compared=True,
         binned=True, called="Ball 2008, Way 2009, Collister & Lahav 2004",
@@ -207,15 +206,16 @@ METRICS = (
         value=lambda r: r2(r.zspec, r.zphot), axis="$R^2$", headline=2, drawn=2, compared=True,
         unlike="depends on the range of zspec"),
     Metric("mape", "eps={epsilon:g}", "MAPE", "", "mean |zphot − zspec| / max(ε, |zspec|)",
-        "Mean absolute percentage error, as a fraction. It is ruled by the objects of lowest "
-        "redshift: never rank models by it.",
+        "Mean absolute percentage error, as a fraction. It is dominated by the lowest redshifts: "
+        "never rank models by it.",
         value=lambda r: mape(r.zspec, r.zphot, r.epsilon),
         called="scikit-learn, with ε = 2·10⁻¹⁶", unlike="a fraction, not per cent"),
     Metric("mape_floored", "|zspec|<{epsilon:g}", "ε used", "", "number with |zspec| < ε",
         "Objects whose denominator in MAPE is ε.",
         value=lambda r: np.sum(np.abs(r.zspec) < r.epsilon), unit="objects", interval=False),
     Metric("zspec_min", "standard", "lowest zspec", "", "min zspec",
-        "The redshift that rules MAPE.", value=lambda r: r.zspec.min(), unit="z", interval=False),
+        "The redshift that dominates MAPE.", value=lambda r: r.zspec.min(), unit="z",
+        interval=False),
     Metric("bias", "mean", "bias", "zero", "mean δ",
         "Mean normalised residual; positive if redshifts are too high.", term=lambda r: r.d,
         points=True, axis="bias: mean $\\Delta z/(1+z)$", drawn=4, weighted=3,
@@ -223,25 +223,25 @@ METRICS = (
         unlike='mean dz (`bias_dz`), and the "bias" of Henghes 2021 and SHEEP, which is never '
         "negative"),
     Metric("bias_median", "median", "median bias", "zero", "median δ",
-        "The same, unmoved by outliers.", value=lambda r: np.median(r.d),
+        "The same, robust against outliers.", value=lambda r: np.median(r.d),
         axis="median $\\Delta z/(1+z)$", binned=True, subgroup=True, called="RAIL"),
     Metric("rms", "normalised", "rms", "low", "√ mean δ²",
-        "Scatter and bias in one; what papers call rms without more.", term=lambda r: r.d**2,
+        "Scatter and bias in one; called rms in papers.", term=lambda r: r.d**2,
         root=True, points=True, weighted=2, called="Brescia 2014: RMS norm", unlike="`rmse`",
         across_splits=True),
     Metric("sigma", "std", "σ", "low", "standard deviation of δ",
-        "Scatter with every outlier in it.", value=lambda r: np.std(r.d),
+        "Scatter including all outliers.", value=lambda r: np.std(r.d),
         called="Brescia 2014: σ norm; Hoyle 2015",
-        unlike="`sigma_clipped`, which leaves outliers out"),
+        unlike="`sigma_clipped`, which excludes outliers"),
     Metric("sigma_nmad", "median subtracted", "σ_NMAD", "low", "1.4826 · median |δ − median δ|",
-        "Scatter that outliers hardly move; the standard deviation of a Gaussian. Some papers "
-        "leave the inner median out and get more where there is a bias.",
+        "Scatter, robust against outliers; equals the standard deviation for a Gaussian. Some "
+        "papers omit the inner median and get a larger value if there is a bias.",
         value=lambda r: sigma_nmad(r.d, r.weights), points=True, axis="$\\sigma_{\\rm NMAD}$",
         headline=1, drawn=1, weighted=1, compared=True, binned=True, subgroup=True,
         across_splits=True, called="Pasquet 2019: σ_MAD",
         unlike="`nmad_about_zero`, without the inner median"),
     Metric("sigma68", "percentiles", "σ_68", "low", "(84th − 16th percentile of δ) / 2",
-        "Half the width that holds 68 %.", value=lambda r: sigma68(r.d),
+        "Half the width of the central 68 %.", value=lambda r: sigma68(r.d),
         unlike="`sigma68_dz`, of dz and about 0"),
     Metric("outlier_0.05", "pasquet2019", "outliers_0.05", "low", "fraction with |δ| > 0.05",
         "Outliers among bright galaxies, z < 0.4.", term=_beyond(0.05), source=PASQUET,
@@ -252,8 +252,8 @@ METRICS = (
         fraction=True,
         axis="fraction $|\\Delta z|/(1+z)>0.15$", headline=4, drawn=6, called="most others"),
     Metric("sigma_clipped", "beck2016", "σ_clipped", "low",
-        "standard deviation of δ without |δ| > 3 σ_clipped, cut until nothing changes",
-        "Comparable only with scores that leave outliers out.",
+        "standard deviation of δ without |δ| > 3 σ_clipped, iterated until nothing changes",
+        "Comparable only with scores that exclude outliers.",
         value=lambda r: sigma_clipped(r.d), source=BECK, unlike="`sigma`"),
     Metric("outlier_3sigma", "beck2016", "outliers_3σ", "low", "fraction with |δ| > 3 σ_clipped",
         "Relative to the scatter: a better model can have more of them.",

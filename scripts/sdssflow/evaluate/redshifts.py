@@ -19,31 +19,32 @@ def compare_regressors(
 ) -> dict[str, pd.DataFrame]:
     """Score all models of one split by their point redshifts of the same objects.
 
-    Metrics are those of every run, then those of the papers that the settings name. Returned are
-    `scores`, `differences` and `scores_by_bin`, with the columns that docs/architecture.md lists. A
-    redshift that is missing is a ValueError, which names model, seed and object.
+    The metrics are those of every run, then those of the papers named in the settings. Returns
+    `scores`, `differences` and `scores_by_bin`, with the columns listed in docs/architecture.md.
+    ValueError if a redshift is missing.
     """
     return compare_models(predictions, scorer(settings), settings.bins, bootstrap)
 
 
 def scorer(settings: RedshiftScores) -> Scorer:
-    """Return how point redshifts are scored."""
+    """Return the scorer of point redshifts."""
     epsilon = settings.mape_epsilon
     metrics = (
         *(metric.bound(epsilon=epsilon) for metric in redshift_metrics.METRICS),
         *paper_metrics.of_conventions(settings.conventions),
     )
-    return Scorer(metrics, _columns, partial(redshift_metrics.score, epsilon=epsilon))
+    return Scorer(metrics, point_columns, partial(redshift_metrics.score, epsilon=epsilon))
 
 
-def _columns(prediction: Predictions, seed: int) -> Columns:
+def point_columns(prediction: Predictions, seed: int) -> Columns:
+    """Return `zspec` and `zphot` of one seed; ValueError if one is missing."""
     frame = prediction.of_seed(seed)
     for name in ("zspec", "zphot"):
-        lacking = frame.loc[~np.isfinite(frame[name].to_numpy()), "row_id"]
-        if len(lacking):
+        lacking = ~np.isfinite(frame[name].to_numpy())
+        if lacking.any():
             raise ValueError(
-                f"{name} of row_id {lacking.iloc[0]} is missing in the predictions of "
-                f"{prediction.model}, seed {seed} ({len(lacking)} objects in all); add "
-                "{cut: redshift_range} to the sample's cuts"
+                f"{name} of row_id {frame['row_id'][lacking].iloc[0]} is missing in the "
+                f"predictions of {prediction.model}, seed {seed} ({lacking.sum()} objects in all); "
+                "add {cut: redshift_range} to the sample's cuts"
             )
     return {name: frame[name].to_numpy() for name in ("zspec", "zphot")}

@@ -1,16 +1,15 @@
-"""Hold the results of the default run against those that were locked.
+"""Compare the results of the default run with the locked ones.
 
-`config/locked/default_run.yaml` keeps what a run from nothing has to give again: the digests of its
-data tables, exactly; its scores, within a tolerance; the verdict on each published number. Run from
-the root of the repository::
+`config/locked/default_run.yaml` has what a fresh run must reproduce: the digests of its data
+tables, exactly; its scores, within a tolerance; the verdict on each published number. Run from the
+root of the repository::
 
     PYTHONPATH=scripts python -m sdssflow.evaluate.reproduction --check    # 1 if anything differs
-    PYTHONPATH=scripts python -m sdssflow.evaluate.reproduction --lock     # write it anew
+    PYTHONPATH=scripts python -m sdssflow.evaluate.reproduction --lock     # write the lock
 
-The tolerance of a score is a quarter of the width of its bootstrap interval: another machine or
-another number of threads adds in another order, and a network that is trained by such sums ends
-elsewhere, but by less than what another test part would change. Scores in closed form agree far
-better.
+The tolerance of a score is a quarter of the width of its bootstrap interval. Another machine or
+number of threads sums in another order, so a trained network differs, but by less than another test
+part would change the score. Closed-form scores agree much better.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ KINDS = ("tables", "scores", "verdicts")
 
 
 class Finding(NamedTuple):
-    """One thing that is not as it was locked."""
+    """One difference from the lock."""
 
     what: str
     locked: str
@@ -69,9 +68,9 @@ def data_tables(configuration: str | Path = CONFIGURATION) -> list[str]:
 
 
 def score_files(configuration: str | Path = CONFIGURATION) -> list[tuple[str, tuple[str, ...]]]:
-    """List the score tables of a run, below its results, with the metrics that are locked.
+    """List the score tables of a run, below its results, with their locked metrics.
 
-    They are those whose differences between models are reported.
+    Locked are the metrics whose differences between models are reported.
     """
     run, samples = _configured(configuration)
     found = []
@@ -95,7 +94,7 @@ def _configured(configuration: str | Path) -> tuple[Any, Any]:
 
 
 def lock(results: str | Path, configuration: str | Path = CONFIGURATION) -> dict[str, Any]:
-    """Return what is locked of a finished run: `tables`, `scores`, `verdicts`."""
+    """Return the lock of a finished run: `tables`, `scores`, `verdicts`."""
     results = Path(results)
     return {
         "tables": {
@@ -116,7 +115,7 @@ def _scores(table: pd.DataFrame, metrics: Sequence[str]) -> Iterator[tuple[str, 
         value, width = float(row.value), float(row.upper) - float(row.lower)
         smallest = SMALLEST_TOLERANCE * max(1.0, abs(value))
         tolerance = smallest if math.isnan(width) else max(SHARE * width, smallest)
-        # a tolerance is no measurement: two digits, upwards
+        # two digits, rounded up
         digits = 1 - math.floor(math.log10(tolerance))
         tolerance = float(f"{math.ceil(tolerance * 10**digits) / 10**digits:.2g}")
         yield (
@@ -128,16 +127,16 @@ def _scores(table: pd.DataFrame, metrics: Sequence[str]) -> Iterator[tuple[str, 
 def _verdicts(table: pd.DataFrame) -> dict[str, str]:
     of = table["sample"] + "/" + table["split"] + "/" + table["model"]
     of += table["weighted_to"].map(
-        lambda told: ", weighted" if isinstance(told, str) and told else ""
+        lambda value: ", weighted" if isinstance(value, str) and value else ""
     )
     bins = table["zspec_low"].map(" from {:g}".format).where(table["zspec_low"].notna(), "")
     return dict(zip(table["entry"] + " with " + of + bins, table["verdict"], strict=True))
 
 
 def differences(locked: dict[str, Any], results: str | Path) -> list[Finding]:
-    """List what of `locked`, from `lock`, the results below a folder do not give again.
+    """List where the results below a folder differ from `locked`, which is from `lock`.
 
-    A result that is missing differs; one that was not locked is not looked at.
+    A missing result differs; results that are not in the lock are ignored.
     """
     results = Path(results)
     findings: list[Finding] = []

@@ -1,12 +1,12 @@
-"""SDSS's own photometric redshifts, those of its table Photoz, scored beside our models.
+"""Scores of SDSS's own photometric redshifts, from its table Photoz, next to our models.
 
 Photoz is a linear fit to the nearest of 2 million galaxies with spectra (Beck et al. 2016, MNRAS
-460, 1371). Those galaxies are of SDSS DR12 and other surveys, so test objects of ours are among
-them: unlike our models, Photoz may have learnt from the redshifts by which it is scored here.
+460, 1371) from SDSS DR12 and other surveys. These include test objects of ours: unlike our models,
+Photoz may have learnt from the redshifts by which it is scored here.
 
-Not every object has an entry: Photoz holds primary objects that look extended, and its fit failed
-where the error is missing. So all models are scored again, on the test objects that have one, and
-on those of photoErrorClass 1, of which alone SDSS calls the error reliable.
+Not every object has an entry: Photoz covers primary extended objects, and a missing error means
+that the fit failed. So all models are scored again on the test objects with an entry, and on those
+of photoErrorClass 1, the only class whose errors SDSS calls reliable.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from sdssflow.evaluate.tables import (
 from sdssflow.tables import metadata
 
 NAME = "SDSS Photoz (Beck et al. 2016)"
-SIMULATED = "Photoz of the simulated sky"  # which are nobody's estimates
+SIMULATED = "Photoz of the simulated sky"
 WITH_ENTRY, BEST_CLASS = "with an entry", "photoErrorClass 1"
 COLUMNS = ["row_id", "sdss_photoz", "sdss_photoz_err", "sdss_photoz_error_class"]
 
@@ -42,17 +42,17 @@ def compare_with_photoz(
     settings: RedshiftScores,
     bootstrap: Bootstrap,
 ) -> dict[str, pd.DataFrame]:
-    """Score models, tested on the same objects, and Photoz on the same test objects.
+    """Score models and Photoz on the same test objects.
 
-    `catalogue` are `COLUMNS` of the clean catalogue that these objects are of, with its metadata.
-    The bootstrap draws an object as for its other scores.
+    `catalogue` has `COLUMNS` and the metadata of the objects' clean catalogue. The bootstrap draws
+    are those of the other scores.
 
     Returns
     -------
     dict of str to pandas.DataFrame
-        `scores` and `differences` (model minus Photoz), as those of all test objects with two
-        columns before them: ``objects``, which of them, and ``tested``, how many there are in all,
-        mean over seeds. No rows where a seed has none such object.
+        `scores` and `differences` (model minus Photoz), with two more columns first: ``objects``,
+        which test objects, and ``tested``, the number of all test objects, mean over seeds. No rows
+        for a choice of objects that is empty for one of the seeds.
     """
     found: dict[str, list[pd.DataFrame]] = {"scores": [], "differences": []}
     name = SIMULATED if metadata(catalogue.schema).get("simulated") else NAME
@@ -81,7 +81,7 @@ def compare_with_photoz(
 
 
 def _entries(catalogue: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield which objects, and their rows."""
+    """Yield each choice of objects and its rows."""
     fitted = np.isfinite(catalogue[["sdss_photoz", "sdss_photoz_err"]].astype(float)).all(axis=1)
     yield WITH_ENTRY, catalogue[fitted]
     yield BEST_CLASS, catalogue[fitted & (catalogue["sdss_photoz_error_class"] == 1)]

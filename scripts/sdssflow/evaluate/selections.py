@@ -1,10 +1,9 @@
-"""Our scores in the bins of a paper, or with test objects weighted to be distributed as its own.
+"""Our scores in the bins of a paper, or with test objects weighted to the paper's distribution.
 
-Where the objects of a paper can't be had, ours may be distributed otherwise: brighter, or nearer.
-An entry that says how the paper's objects are distributed in magnitude or redshift (a range, a
-median, a histogram) has ours weighted by the ratio of the paper's share of each bin to our own.
-Within a bin objects stay distributed as ours are, and what else the paper's objects differ in, no
-weight can bring: so two numbers are compatible at most, and none is reproduced by this.
+If the objects of a paper are not available, ours may be brighter or nearer. If an entry states the
+distribution of the paper's objects in magnitude or redshift (a range, a median, a histogram), our
+objects are weighted by the ratio of the paper's share of each bin to ours. The distribution within
+a bin, and all other differences, remain, so two numbers can be compatible but not reproduced.
 """
 
 from __future__ import annotations
@@ -23,11 +22,12 @@ from sdssflow.evaluate.bootstrap import draw_counts, effective_number, interval
 from sdssflow.evaluate.metrics import Metric
 from sdssflow.evaluate.published import Ours, Place, Refused
 from sdssflow.evaluate.redshift_metrics import Residuals, score, value
+from sdssflow.evaluate.redshifts import point_columns
 from sdssflow.evaluate.tables import Predictions, combined_digest, counts_by_seed, mean_over_seeds
 
 FEWEST_EFFECTIVE = 200  # a scatter of 200 objects has a standard error of 5 %
 FEWEST_IN_BIN = 20
-SHORT_OF_AN_END = 0.02  # of the range: how far our objects may end before the paper's
+SHORT_OF_AN_END = 0.02  # fraction of the range that our objects may lack at either end
 
 
 def scores_of_curves(
@@ -37,8 +37,8 @@ def scores_of_curves(
 ) -> dict[Place, list[Ours]]:
     """Return our numbers for each curve and model, by entry, sample, split and model.
 
-    Entries without a curve are passed over; comparisons with what is not among the `predictions`,
-    by sample, split and model, have no numbers here.
+    Entries without a curve, and models that are not among the `predictions` (by sample, split and
+    model), are skipped.
     """
     found: dict[Place, list[Ours]] = {}
     for name, number in numbers.items():
@@ -46,9 +46,9 @@ def scores_of_curves(
             continue
         for each in number.comparisons:
             if each.place in predictions:
-                asked = number.metric, number.convention, number.curve.edges
-                its = binned_scores(predictions[each.place], *asked, bootstrap)
-                found[name, *each.place] = list(its)
+                wanted = number.metric, number.convention, number.curve.edges
+                scores = binned_scores(predictions[each.place], *wanted, bootstrap)
+                found[name, *each.place] = list(scores)
     return found
 
 
@@ -57,7 +57,7 @@ def redshift_metric(name: str, convention: str) -> Metric:
     for metric in (*redshift_metrics.METRICS, *paper_metrics.METRICS):
         if (metric.name, metric.convention) == (name, convention):
             return metric
-    raise ValueError(f"there is no metric {name!r} of the convention {convention!r}")
+    raise ValueError(f"there is no metric {name!r} with the convention {convention!r}")
 
 
 def binned_scores(
@@ -65,27 +65,26 @@ def binned_scores(
 ) -> Iterator[Ours]:
     """Yield a score, its interval and the digest of the test rows for each bin of zspec.
 
-    Mean over seeds; a bin holds its lower edge and not its upper one. A sentence where a bin has
-    fewer than `FEWEST_IN_BIN` test objects. That there is no such metric is a ValueError.
+    Mean over seeds; a bin includes its lower edge only. A bin with fewer than `FEWEST_IN_BIN` test
+    objects yields a sentence instead. ValueError if the metric is unknown.
     """
     named = (redshift_metric(metric, convention),)
     digest = combined_digest(predictions.test_digests)
-    frames = {seed: predictions.of_seed(seed) for seed in predictions.seeds}
+    columns = {seed: point_columns(predictions, seed) for seed in predictions.seeds}
     counts = counts_by_seed([predictions], bootstrap)
     for low, high in pairwise(edges):
         scores = []
-        for seed, frame in frames.items():
-            inside = ((frame["zspec"] >= low) & (frame["zspec"] < high)).to_numpy()
-            columns = {name: frame.loc[inside, name].to_numpy() for name in ("zspec", "zphot")}
+        for seed, every in columns.items():
+            inside = (every["zspec"] >= low) & (every["zspec"] < high)
             if inside.any():
-                drawn = counts[seed][:, inside]
-                scores.append(score(columns, drawn, named, epsilon=math.nan))
+                chosen = {name: values[inside] for name, values in every.items()}
+                scores.append(score(chosen, counts[seed][:, inside], named, epsilon=math.nan))
         where = f"a zspec of {low:.4g} to {high:.4g}"
         if not scores:
             yield f"no test object has {where}"
             continue
         mean = mean_over_seeds(scores)
-        if (n := int(mean.n[0])) < FEWEST_IN_BIN:  # one alone has an interval without width
+        if (n := int(mean.n[0])) < FEWEST_IN_BIN:  # a single object has no interval
             objects = "test object has" if n == 1 else "test objects have"
             yield f"{n} {objects} {where}, fewer than {FEWEST_IN_BIN}"
             continue
@@ -94,13 +93,13 @@ def binned_scores(
 
 
 class NotCoveredError(ValueError):
-    """Our objects can't stand for those of a paper; the message says why."""
+    """Our objects can't represent those of a paper; the message says why."""
 
 
 class Weighted(NamedTuple):
     """A score of weighted objects, its interval and the digest of the test part.
 
-    `effective_n` is how many objects of equal weight would be as precise, mean over seeds.
+    `effective_n` is the effective number of objects, mean over seeds.
     """
 
     value: float
@@ -111,16 +110,16 @@ class Weighted(NamedTuple):
 
 
 def selection_weights(values: np.ndarray, selection: Selection) -> np.ndarray:
-    """Return (n,) float64 weights of mean 1 that make objects distributed as a paper says.
+    """Return (n,) float64 weights, of mean 1, to the distribution stated by a paper.
 
-    `values`, (n,), are the selection's variable of our objects; one that is missing gets the weight
-    0. A bin holds its lower edge and not its upper one.
+    `values`, (n,), are the selection's variable for our objects; a missing value has the weight 0.
+    A bin includes its lower edge only.
 
     Raises
     ------
     NotCoveredError
-        If a bin with objects of the paper has fewer than `FEWEST_IN_BIN` of ours, ours end before
-        the paper's do, or the effective number of objects, (sum w)^2 / sum w^2, is below
+        If a bin with objects of the paper has fewer than `FEWEST_IN_BIN` of ours, our range is
+        shorter than the paper's, or the effective number (sum w)^2 / sum w^2 is below
         `FEWEST_EFFECTIVE`.
 
     Examples
@@ -145,8 +144,8 @@ def selection_weights(values: np.ndarray, selection: Selection) -> np.ndarray:
     weights *= len(values) / weights.sum()
     if (effective := effective_number(weights)) < FEWEST_EFFECTIVE:
         raise NotCoveredError(
-            f"weighted to the paper's {name}, our objects are worth {effective:.0f}, fewer than "
-            f"{FEWEST_EFFECTIVE}"
+            f"weighted to the paper's {name}, the effective number of our objects is "
+            f"{effective:.0f}, fewer than {FEWEST_EFFECTIVE}"
         )
     return weights
 
@@ -166,9 +165,8 @@ def weighted_scores(
 ) -> dict[Place, Weighted | Refused]:
     """Return our weighted score for each comparison with a selection, or why there is none.
 
-    Keys are entry, sample, split and model. Comparisons without a selection, and those with what is
-    not among the `predictions`, have no score here. For the intervals objects are drawn, and the
-    weight of an object stays.
+    Keys are entry, sample, split and model. Comparisons without a selection or without
+    `predictions` are skipped. The bootstrap draws objects with their weights.
     """
     found: dict[Place, Weighted | Refused] = {}
     for name, number in numbers.items():
@@ -187,17 +185,18 @@ def weighted_scores(
 def _weighted(
     predictions: Predictions, metric: Metric, selection: Selection, bootstrap: Bootstrap
 ) -> Weighted:
-    """Return the score, mean over seeds, as `tables.mean_over_seeds` takes it."""
+    """Return the score, mean over seeds."""
     if metric.term is None and metric.name != "sigma_nmad":
         raise NotCoveredError(f"{metric.name} ({metric.convention}) has no weighted form")
     values, replicates, effective = [], [], []
     for seed in predictions.seeds:
         frame = predictions.of_seed(seed)
         weights = selection_weights(frame[selection.variable].to_numpy(), selection)
-        columns = frame["zspec"].to_numpy(), frame["zphot"].to_numpy()
+        columns = point_columns(predictions, seed)
+        pair = columns["zspec"], columns["zphot"]
         counts = draw_counts(frame["group"].to_numpy(dtype=str), bootstrap)
-        drawn = [value(metric, Residuals(*columns, weights=weights * count)) for count in counts]
-        values.append(value(metric, Residuals(*columns, weights=weights)))
+        drawn = [value(metric, Residuals(*pair, weights=weights * count)) for count in counts]
+        values.append(value(metric, Residuals(*pair, weights=weights)))
         replicates.append(drawn)
         effective.append(effective_number(weights))
     low, high = interval(np.mean(replicates, axis=0), bootstrap.level)

@@ -1,18 +1,16 @@
-"""Weigh objects with spectra, no fair sample, so that their features are like the target's.
+"""Weight objects with spectra so that their features are distributed like those of a target.
 
-Where spectra were taken of the brighter half, scores on objects with spectra say little of the
-others. If p(zspec | features) is the same on both sides (covariate shift), each object with a
-spectrum can stand for as many target objects as have features like its own. Its weight is the
-density of the target over that of the objects with spectra, both counted within the distance to the
-k-th nearest object with a spectrum (Lima et al. 2008, MNRAS 390, 118). Nothing but features is
-needed of the target.
+If only the brighter half has spectra, scores on objects with spectra say little about the rest. If
+p(zspec | features) is the same for both (covariate shift), an object with a spectrum can represent
+the target objects with similar features. Its weight is the ratio of the densities of the target and
+of the objects with spectra, both counted within the distance to the k-th nearest object with a
+spectrum (Lima et al. 2008, MNRAS 390, 118). Only the features of the target are used.
 
-Weights can't replace target objects where there are no spectra at all, don't know what the
-features don't, and smooth what varies within the k neighbours. How much they cost is the effective
-number of objects, (sum w)^2 / sum w^2; how much there is to weigh, how well a classifier separates
-both kinds of objects. On the published halves of the embedded Main Galaxy Sample (492 calibration
-objects), 10, 50 and 200 neighbours gave the same weighted sigma_nmad, rms and CRPS within a fifth
-of their bootstrap intervals.
+Weights can't represent regions without spectra or differences that the features don't show, and
+smooth over the k neighbours. Their cost is the effective number of objects, (sum w)^2 / sum w^2;
+how different both sets are is measured by how well a classifier separates them. On the published
+halves of the embedded Main Galaxy Sample (492 calibration objects), 10, 50 and 200 neighbours gave
+the same weighted sigma_nmad, rms and CRPS within a fifth of their bootstrap intervals.
 """
 
 from __future__ import annotations
@@ -45,10 +43,10 @@ TABLE_COLUMNS = [
 
 @dataclass(frozen=True)
 class Shift:
-    """How the target of one split and seed differs from the objects with spectra.
+    """Weights of the objects with spectra of one split and seed.
 
-    `parts` are the calibration part of each fold, `weights`, (n,) float64, those of the objects of
-    all these parts, fold after fold; `auc` is the `separability`, mean of the folds.
+    `parts` are the calibration parts by fold, `weights`, (n,) float64, those of their objects in
+    the same order; `auc` is the `separability`, mean over folds.
     """
 
     parts: dict[int, Part]
@@ -57,15 +55,15 @@ class Shift:
 
     @property
     def group(self) -> np.ndarray:
-        """Groups of the n objects."""
+        """The (n,) groups of the objects."""
         return np.concatenate([part.group for part in self.parts.values()])
 
 
 def measure_shift(development: str | Path, test: str | Path, neighbours: int) -> Shift:
-    """Weigh the calibration parts of a split so that they stand for its test objects.
+    """Weight the calibration parts of a split to represent its test objects.
 
     `development` is ``development.parquet``, whose parts `train` and `calibration` are the objects
-    with spectra; of `test`, ``test.parquet``, features alone are read.
+    with spectra; only the features of `test`, ``test.parquet``, are read.
     """
     parts, weights, areas = {}, [], []
     for fold in folds(development):
@@ -79,7 +77,7 @@ def measure_shift(development: str | Path, test: str | Path, neighbours: int) ->
 
 
 def target_features(path: str | Path, fold: int) -> np.ndarray:
-    """Read the (n, f) features of the test objects of a fold and nothing else of them."""
+    """Read the (n, f) features of the test objects of a fold."""
     names = feature_names(path)
     table = read_parquet(path, ["fold", "part", *names])
     table = table.filter((pc.field("fold") == fold) & (pc.field("part") == "test"))
@@ -95,16 +93,16 @@ def shift_scores(
     auc: float,
     bootstrap: Bootstrap,
 ) -> pd.DataFrame:
-    """Score one model and seed on the calibration part, unweighted and weighted, and on the target.
+    """Score one model and seed on the calibration part, with and without weights, and the target.
 
     Parameters
     ----------
     columns, target : mapping of str to (n,) and (t,) arrays
-        `pdf_metrics.COLUMNS`, of the calibration part, n > 0, and of the target.
+        `pdf_metrics.COLUMNS` of the calibration part, n > 0, and of the target.
     weights : (n,) float64 array
         `density_ratios` of the objects of the calibration part.
     group : (n,) array of str
-        What the bootstrap draws, for the intervals of the weighted values; weights stay.
+        Groups that the bootstrap draws, for the intervals of the weighted values.
     auc : float
         `separability` of the target from objects with spectra.
 
@@ -112,7 +110,7 @@ def shift_scores(
     -------
     pandas.DataFrame
         `metric, convention, unweighted, weighted, lower, upper, on_target, n, effective_n, auc`.
-        Weighted values are NaN where no target object is near any calibration object.
+        Weighted values are NaN if no target object is near any calibration object.
     """
     counts = draw_counts(group, bootstrap)
     on_target = {name: np.asarray(target[name], dtype=np.float64) for name in COLUMNS}

@@ -1,9 +1,9 @@
-"""Splits of one sample side by side: what a model scores on each, and how far apart they are.
+"""Comparison of the splits of one sample: scores of each model on each split, and differences.
 
-The test parts of two splits are different objects, some of which they share. A difference between
-them is drawn over the coarser of their groups, of both splits alike: the objects of a plate that
-stand in both test parts enter both scores in the same replicates, so the interval knows what the
-two have in common. It does not know how much another training would have changed the scores.
+The test parts of two splits are different but may share objects. The bootstrap of a difference
+draws the coarser groups of the two splits for both: the objects of a plate that are in both test
+parts enter both scores in the same replicates, so the interval accounts for the overlap. It does
+not include the variation between trainings.
 """
 
 from __future__ import annotations
@@ -37,15 +37,14 @@ COLUMNS = [
 
 
 def group_of(split: Split) -> str:
-    """Return what must not straddle two parts of a split: object, plate or sky_cell."""
+    """Return what a split keeps together in one part: object, plate or sky_cell."""
     return getattr(split, "group", "object")
 
 
 def base_of(splits: Mapping[str, Split]) -> str:
     """Return the split that the others are compared with.
 
-    It is the one called `random`; without it the first by name that draws single objects, or the
-    first by name.
+    This is `random`, else the first by name that draws single objects, else the first by name.
 
     >>> from sdssflow.configuration.splits import HoldoutSplit
     >>> plate = HoldoutSplit(kind="holdout", group="plate")
@@ -59,7 +58,7 @@ def base_of(splits: Mapping[str, Split]) -> str:
 
 
 def coarser(base: Split, other: Split) -> Split:
-    """Return the split whose groups a difference is drawn over: the other's if it groups objects.
+    """Return the split with the coarser groups: `other`, unless it draws single objects.
 
     >>> from sdssflow.configuration.splits import HoldoutSplit
     >>> random, plate = (HoldoutSplit(kind="holdout", group=g) for g in ("object", "plate"))
@@ -78,30 +77,30 @@ def compare_splits(
     bootstrap: Bootstrap,
     task: str,
 ) -> pd.DataFrame:
-    """Set the scores of every model on all splits side by side, each with its difference to one.
+    """Tabulate the scores of every model on all splits, with differences from the base split.
 
     Parameters
     ----------
     features : pyarrow.Table
-        The sample's feature table: which objects stand together in a group.
+        The sample's feature table, which has the groups of each split.
     splits, predictions, scores : mapping of str to Split, sequence of Predictions, pandas.DataFrame
-        Each split by name, the predictions of the same models on it, and its score table, whose
-        values and intervals are taken as they stand.
+        By name of the split: its definition, the predictions of the same models, and the score
+        table, whose values and intervals are copied.
     scorer : Scorer
-        How these models are scored; those of its metrics count that are for `across_splits`.
+        The scorer of these models; its metrics with `across_splits` are used.
     task : str
-        For the column of that name.
+        Value of the column ``task``.
 
     Returns
     -------
     pandas.DataFrame
-        `COLUMNS`, one row for each model, metric and split, all of the mean over seeds. The
-        differences, split minus base, have no value in the rows of the base.
+        `COLUMNS`, one row for each model, metric and split, mean over seeds. The differences, split
+        minus base, are missing in the rows of the base.
 
     Raises
     ------
     ValueError
-        If the scores of a split are of other test objects than its predictions.
+        If the scores and the predictions of a split have different test objects.
     """
     metrics = tuple(m for m in scorer.metrics if m.across_splits and m.subset == ALL)
     scorer = scorer._replace(metrics=metrics)
@@ -141,13 +140,13 @@ def _groups_by_row(features: pa.Table, split: Split) -> pd.Series:
 def _mean_score(
     one: Predictions, scorer: Scorer, groups: pd.Series, bootstrap: Bootstrap
 ) -> Scores:
-    """Score a model on its own test objects, drawn over these groups; mean over seeds."""
+    """Score a model on its test objects, with a bootstrap over these groups; mean over seeds."""
     regrouped = replace(one, frame=one.frame.assign(group=groups.loc[one.frame["row_id"]].array))
     return mean_score(one, scorer, counts_by_seed([regrouped], bootstrap))
 
 
 def _difference(score: Scores, base: Scores, level: float) -> np.ndarray:
-    """Return value, lower and upper end of the differences of k metrics: (3, k)."""
+    """Return (3, k) value, lower and upper end of the differences of k metrics."""
     ends = interval(score.replicates - base.replicates, level)
     return np.stack([score.values - base.values, *ends])
 
@@ -155,13 +154,13 @@ def _difference(score: Scores, base: Scores, level: float) -> np.ndarray:
 def _known_scores(
     scores: pd.DataFrame, predictions: Sequence[Predictions], split: str
 ) -> dict[tuple[str, str, str], dict]:
-    """Return the row of each model, metric and convention; ValueError if of other test objects."""
+    """Return the score of each model, metric and convention, after checking the data digest."""
     rows = scores[(scores["seed"].astype(str) == ALL) & (scores["subset"] == ALL)]
     digest = combined_digest(predictions[0].test_digests)
     for found in rows["data_digest"].unique():
         if found != digest:
             raise ValueError(
-                f"split {split!r}: its scores are of test objects {found}, its predictions of "
+                f"split {split!r}: its scores belong to test objects {found}, its predictions to "
                 f"{digest}; delete the scores and score again"
             )
     kept = ["metric", "convention", "value", "lower", "upper", "n", "data_digest"]

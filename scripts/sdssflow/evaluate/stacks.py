@@ -1,12 +1,12 @@
-"""Stacks: the redshift distribution n(z) of the objects of a bin, as the sum of their p(z).
+"""Stacks: the redshift distribution n(z) of tomographic bins, as the sum of p(z).
 
-Weak lensing needs n(z) of tomographic bins, chosen by what is known of every galaxy: its zphot. The
-number asked for is by how much the mean redshift of the stack is off (DESC Science Requirements,
-arXiv:1809.01669; Newman & Gruen 2022, arXiv:2206.13633). A sum of right p(z) has the right mean,
-but is no estimate of n(z) that knows its own noise (Malz 2021, arXiv:2101.04675).
+Weak lensing needs n(z) of tomographic bins, defined by zphot. The requirement is on the error of
+the mean redshift (DESC Science Requirements, arXiv:1809.01669; Newman & Gruen 2022,
+arXiv:2206.13633). A sum of calibrated p(z) has the right mean, but is not a statistically
+consistent estimate of n(z) (Malz 2021, arXiv:2101.04675).
 
-p(z) come as quantiles: between two of them the probability is spread evenly, and what lies below
-the first or above the last is put there.
+p(z) are given as quantiles: the probability between two of them is spread evenly, and the tails
+are placed at the first and last.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from sdssflow.redshift_pdf.tabulated import bin_masses, variances
 
 @dataclass(frozen=True)
 class Stacked:
-    """Predictions of a model, all seeds, with the `bin_masses` and `variances` of its n p(z)."""
+    """Predictions of a model for all seeds, with `bin_masses` and `variances` of its n p(z)."""
 
     predictions: Predictions
     masses: np.ndarray
@@ -46,17 +46,17 @@ class Stacked:
 def read_quantiles(path: str | Path, predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
     """Read ``pdfs.hdf5``; ValueError unless its rows are those of the predictions.
 
-    Returned are (q,) float64 levels, ascending probabilities between 0 and 1, and (n, q) float64
-    redshifts, the quantiles of each p(z).
+    Returns (q,) float64 levels, ascending between 0 and 1, and the (n, q) float64 quantiles of each
+    p(z).
     """
     pdfs, ancil = read_pdfs(path)
     for name in ("row_id", "seed", "fold"):
         if name not in ancil or not np.array_equal(ancil[name], predictions.frame[name].to_numpy()):
             raise ValueError(
-                f"{path}: {name} is not that of the predictions of {predictions.model}; delete "
+                f"{path}: {name} differs from the predictions of {predictions.model}; delete "
                 "both, and rule predict_pdfs makes them again"
             )
-    # the quantiles of 0 and 1 are the ends of the range: they say nothing of the tails before them
+    # the quantiles 0 and 1 are the ends of the range and say nothing about the tails
     inner = (pdfs.levels > 0) & (pdfs.levels < 1)
     return pdfs.levels[inner], pdfs.redshifts[:, inner]
 
@@ -69,7 +69,7 @@ def read_stacked(path: str | Path, predictions: Predictions, edges: np.ndarray) 
 
 
 def stack_edges(zspec: np.ndarray, bins: int) -> np.ndarray:
-    """Return (bins + 1,) edges of equal bins from 0, or the smallest zspec, to the largest."""
+    """Return (bins + 1,) edges of equal bins from 0, or a negative zspec, to the largest zspec."""
     return np.linspace(min(0.0, zspec.min()), zspec.max(), bins + 1)
 
 
@@ -78,9 +78,9 @@ def stack_table(
 ) -> pd.DataFrame:
     """Return ``redshift_stacks.csv``: stacked p(z) and true numbers in bins of redshift.
 
-    The columns are `model, tomographic_bin, zphot_low, zphot_high, z_low, z_high, stacked, true`:
-    the last two are numbers of objects, mean over seeds. Tomographic bins hold equal numbers by the
-    model's own zphot; `edges` are from `stack_edges`.
+    The columns are `model, tomographic_bin, zphot_low, zphot_high, z_low, z_high, stacked, true`;
+    the last two are numbers of objects, mean over seeds. Tomographic bins have equal numbers of
+    objects in the model's own zphot; `edges` are from `stack_edges`.
     """
     parts = []
     for model in models:
@@ -109,9 +109,8 @@ def summary_table(
 ) -> pd.DataFrame:
     """Return ``redshift_stacks_summary.csv``: mean and width of stack and truth in each bin.
 
-    Widths are standard deviations. Differences are stack minus truth, on the same objects, with
-    the interval of a bootstrap over groups that leaves the edges of the bins where they are. The
-    last row of a model is of all objects.
+    Widths are standard deviations. Differences are stack minus truth for the same objects, with
+    bootstrap intervals over groups at fixed bin edges. The last row of a model is for all objects.
     """
     counts = counts_by_seed([model.predictions for model in models], bootstrap)
     rows: list[dict[str, Any]] = []
@@ -138,8 +137,7 @@ def _mean_moments(
 ) -> tuple[np.ndarray, int]:
     """Return the moments of a tomographic bin, or of all objects, and its mean number of objects.
 
-    The moments are (1 + replicates, 4): the means of stack and truth, then their widths, averaged
-    over seeds.
+    The moments are (1 + replicates, 4), averaged over seeds: mean of stack and truth, then widths.
     """
     of_seeds, numbers = [], []
     for seed in model.predictions.seeds:

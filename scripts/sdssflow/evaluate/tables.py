@@ -1,4 +1,4 @@
-"""Long score tables with intervals: what all scores have in common."""
+"""Long score tables with confidence intervals, for all tasks."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ Columns = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Scores:
-    """Several metrics of one model on one set of objects, with their bootstrap replicates.
+    """Metrics of one model on one set of objects, with bootstrap replicates.
 
-    Of the k metrics the (k,) float64 `values`, NaN where undefined, the (r, k) `replicates`, and
-    the (k,) numbers of objects that each is about.
+    For k metrics: (k,) float64 `values`, NaN where undefined, (r, k) `replicates`, and (k,) numbers
+    of objects `n`.
     """
 
     metrics: tuple[Metric, ...]
@@ -43,9 +43,9 @@ class Scores:
 
 @dataclass(frozen=True)
 class Predictions:
-    """The test predictions of one model, all seeds, with the digest of each seed's test table.
+    """The test predictions of one model for all seeds, with the digest of each seed's test table.
 
-    The columns of `frame` are those that docs/architecture.md lists for predictions.parquet.
+    docs/architecture.md lists the columns of `frame` (predictions.parquet).
     """
 
     model: str
@@ -63,10 +63,10 @@ class Predictions:
 
 
 def read_predictions(paths: Iterable[str | Path], models: Sequence[str]) -> list[Predictions]:
-    """Read the predictions of several models, which are about the same objects.
+    """Read the predictions of several models for the same objects.
 
-    ValueError if a file belongs to another model than its place in `models` says, or two models
-    were tested on other objects: their scores could not be compared.
+    ValueError if a file belongs to another model than the one in `models`, or two models were
+    tested on different objects.
     """
     read: list[Predictions] = []
     for path, model in zip(paths, models, strict=True):
@@ -85,7 +85,7 @@ def _check_same_objects(first: Predictions, other: Predictions, path: str | Path
     same = first.test_digests == other.test_digests and first.frame[keys].equals(other.frame[keys])
     if not same:
         raise ValueError(
-            f"{path}: {other.model} was tested on other objects than {first.model}; "
+            f"{path}: {other.model} and {first.model} were tested on different objects; "
             "remove the older predictions and run again"
         )
 
@@ -93,7 +93,7 @@ def _check_same_objects(first: Predictions, other: Predictions, path: str | Path
 def counts_by_seed(
     predictions: Sequence[Predictions], bootstrap: Bootstrap
 ) -> dict[int, np.ndarray]:
-    """Draw the bootstrap once per seed, for all models: they were tested on the same objects."""
+    """Draw the bootstrap counts once per seed, for all models of the same objects."""
     first = predictions[0]
     return {
         seed: draw_counts(first.of_seed(seed)["group"].to_numpy(dtype=str), bootstrap)
@@ -102,10 +102,9 @@ def counts_by_seed(
 
 
 def equal_count_edges(values: np.ndarray, bins: int) -> np.ndarray:
-    """Return the ascending edges of `bins` bins that hold equal numbers of `values`, NaN left out.
+    """Return the ascending edges of `bins` bins with equal numbers of `values`, ignoring NaN.
 
-    There are fewer where values repeat too often, one for values that are all the same, and no
-    edges if there are no values.
+    Repeated values may give fewer bins, equal values give one, and no values give no edges.
 
     >>> equal_count_edges(np.array([1.0, 2.0, 3.0, 5.0]), 2), equal_count_edges(np.ones(4), 2)
     (array([1. , 2.5, 5. ]), array([1., 1.]))
@@ -117,7 +116,7 @@ def equal_count_edges(values: np.ndarray, bins: int) -> np.ndarray:
 
 
 def bin_numbers(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Return the bin of each value: low <= value < high, the last bin with its upper end.
+    """Return the bin of each value: low <= value < high, the last bin including its upper edge.
 
     Values outside the edges and NaN get -1.
     """
@@ -129,10 +128,10 @@ def bin_numbers(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def mean_over_seeds(scores: Sequence[Scores]) -> Scores:
-    """Average scores over seeds, replicate by replicate, leaving out seeds where undefined.
+    """Average scores over seeds, replicate by replicate, ignoring seeds where undefined.
 
-    Replicates of different seeds drew the same groups, so the spread of the mean's replicates is
-    the sampling error of the mean. `n` becomes the mean number of objects per seed, rounded.
+    Seeds share the draws of groups, so the spread of the averaged replicates is the sampling error
+    of the mean. `n` becomes the mean number of objects per seed, rounded.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
@@ -166,12 +165,16 @@ def _seed_rows(
 def score_rows(
     score: Scores, level: float, about: dict[str, Any], more: dict[str, Any], digest: str
 ) -> list[dict[str, Any]]:
-    """Return one row per metric, with interval; `more` columns come before the value.
+    """Return one row per metric, with interval; the columns `more` precede the value.
 
-    A fraction of none or all of n objects is the same in every replicate; its interval is the exact
-    binomial one instead (`bootstrap.bound_certain_fraction`).
+    A fraction of 0 or 1 is the same in every replicate; it has the exact binomial interval instead
+    (`bootstrap.bound_certain_fraction`). Other scores that no replicate changes, such as those of a
+    single object, have no interval.
     """
     lower, upper = interval(score.replicates, level)
+    drawn = score.replicates
+    unmoved = (np.isclose(drawn, score.values, rtol=1e-9, atol=0) | np.isnan(drawn)).all(axis=0)
+    lower[unmoved] = upper[unmoved] = np.nan
     rows = []
     for metric, value, low, high, n in zip(
         score.metrics, score.values, lower, upper, score.n, strict=True
@@ -184,9 +187,9 @@ def score_rows(
 
 
 def _differences(scores: Mapping[str, Mapping[int, Scores]], level: float) -> pd.DataFrame:
-    """Return ``differences.csv``: `model` minus `other` for every pair, on the same objects.
+    """Return ``differences.csv``: `model` minus `other` for every pair, for `compared` metrics.
 
-    Replicates drew the same groups for all models. Those metrics are shown that are `compared`.
+    All models share the draws of groups.
     """
     means = {model: mean_over_seeds(list(by_seed.values())) for model, by_seed in scores.items()}
     rows = []
@@ -201,7 +204,7 @@ def _differences(scores: Mapping[str, Mapping[int, Scores]], level: float) -> pd
 
 
 def combined_digest(test_digests: Mapping[int, str]) -> str:
-    """Digest the test tables of all seeds together; that of the only seed is itself."""
+    """Combine the digests of the test tables of all seeds; a single digest is unchanged."""
     if len(test_digests) == 1:
         return next(iter(test_digests.values()))
     text = "".join(f"{seed}:{digest};" for seed, digest in sorted(test_digests.items()))
@@ -209,10 +212,10 @@ def combined_digest(test_digests: Mapping[int, str]) -> str:
 
 
 class Scorer(NamedTuple):
-    """How the models of a task are scored: what is computed, and in bins of which variables.
+    """How the models of a task are scored, and in bins of which variables.
 
-    `columns` takes predictions and a seed and returns what scores are made of, arrays of n objects;
-    `score` takes such columns, (replicates, n) counts and metrics and returns Scores.
+    `columns` takes predictions and a seed and returns arrays of n objects; `score` takes these,
+    (replicates, n) counts and metrics, and returns Scores.
     """
 
     metrics: tuple[Metric, ...]
@@ -228,11 +231,10 @@ def compare_models(
     bootstrap: Bootstrap,
     counts: Mapping[int, np.ndarray] | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Return the tables `scores`, `differences` and `scores_by_bin` of some models.
+    """Return the tables `scores`, `differences` and `scores_by_bin` of models of the same objects.
 
-    They were tested on the same objects (`read_predictions`), and are scored in so many `bins` of
-    each variable by those of the scorer's metrics whose record says `binned`. `counts` are from
-    `counts_by_seed`, where they are drawn already.
+    In `bins` bins of each variable, only metrics with `binned` are scored. `counts` are from
+    `counts_by_seed`, if already drawn.
     """
     counts = counts or counts_by_seed(predictions, bootstrap)
     return {
@@ -247,7 +249,7 @@ def score_models(
     bootstrap: Bootstrap,
     counts: Mapping[int, np.ndarray] | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Return `scores` and `differences` alone; parameters are those of `compare_models`."""
+    """Return only `scores` and `differences`; parameters as in `compare_models`."""
     counts = counts or counts_by_seed(predictions, bootstrap)
     scores = {
         one.model: {
@@ -269,7 +271,7 @@ def score_models(
 
 
 def mean_score(one: Predictions, scorer: Scorer, counts: Mapping[int, np.ndarray]) -> Scores:
-    """Score one model, mean over its seeds, with the counts of `counts_by_seed`."""
+    """Score one model, mean over its seeds, with counts from `counts_by_seed`."""
     return mean_over_seeds(
         [scorer.score(scorer.columns(one, s), counts[s], scorer.metrics) for s in one.seeds]
     )
@@ -284,11 +286,10 @@ def scores_by_bin(
 ) -> pd.DataFrame:
     """Score models in bins of the scorer's variables: `BINNED_COLUMNS`.
 
-    Bins hold equal numbers of objects of all seeds together and are the same for all models. Bins
-    of zphot have the edges of those of zspec, so that a model more or less changes no other
-    model's row; their first and last bin take in what lies beyond. Objects without a reference
-    magnitude are in no bin of it. A bin without objects has no row; a seed without objects in a
-    bin has none, and doesn't enter the mean over seeds.
+    Bins have equal numbers of objects, all seeds together, and are the same for all models. Bins of
+    zphot have the edges of those of zspec, so that the set of models doesn't change them; the first
+    and last include all beyond. Objects without a reference magnitude are in none of its bins. A
+    seed without objects in a bin has no row there and is ignored in the mean over seeds.
     """
     metrics = tuple(metric for metric in scorer.metrics if metric.binned)
     rows: list[dict[str, Any]] = []
@@ -312,7 +313,7 @@ def scores_by_bin(
 def _bins(
     prediction: Predictions, variable: str, edges: np.ndarray
 ) -> Iterator[tuple[float, float, dict[int, np.ndarray]]]:
-    """Yield low end, high end and, for each seed with objects there, which are in each bin."""
+    """Yield the edges of each bin and a mask of its objects for each seed that has any."""
     if not len(edges):
         return
     numbers = {}

@@ -1,1 +1,1 @@
-"""Look at the data, then ask what groups there are."""
+"""Exploration: figures of the catalogue, groups and outliers in feature space."""

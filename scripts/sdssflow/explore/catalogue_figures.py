@@ -31,7 +31,7 @@ from sdssflow.explore.sky import (
 )
 from sdssflow.plotting import LINE_STYLES, SEQUENTIAL, running_percentiles
 
-LOCAL_RADIUS = 8.0  # deg; within it one flat panel shows more than a map of the whole sky
+LOCAL_RADIUS = 8.0  # deg; smaller fields are drawn in one flat panel
 NSIDE = 16  # HEALPix cells of equal area, 13.4 square degrees
 
 
@@ -47,12 +47,13 @@ def draw_magnitudes(objects: Objects) -> Figure:
         for (name, mask), line in zip(groups, LINE_STYLES, strict=False):
             axes.hist(values[mask], bins=edges, histtype="step", linestyle=line, lw=1.5,
                       color=class_color(name))  # fmt: skip
-        if len(groups) > 1 and len(values) > DENSITY_FROM:  # else rare classes lie on the axis
+        if len(groups) > 1 and len(values) > DENSITY_FROM:  # so that rare classes are visible
             axes.set_yscale("log")
         axes.set(xlabel=f"{band} (mag)", ylabel=f"objects per {edges[1] - edges[0]:.2f} mag")
-        missing = np.isnan(values).sum()
-        if missing:
-            axes.set_title(f"{missing} missing", fontsize=9)
+        missing = (~np.isfinite(values)).sum()
+        outside = len(values) - missing - ((values >= edges[0]) & (values <= edges[-1])).sum()
+        counts = {"missing": missing, "outside": outside}
+        axes.set_title(", ".join(f"{n} {what}" for what, n in counts.items() if n), fontsize=9)
     rest = grid.flat[-1]
     rest.axis("off")
     handles = [
@@ -100,6 +101,9 @@ def draw_color_color(objects: Objects) -> Figure:
     colors = objects.colors
     limits = [robust_limits(values, tail=0.002) for values in colors.T]
     filled = None
+    shown = _within(colors, limits)
+    if objects.zspec is not None and len(objects.groups()) == 1:
+        shown &= np.isfinite(objects.zspec)
     for column, axes in enumerate(grid):
         pair = limits[column], limits[column + 1]
         filled = draw_plane(axes, colors[:, column], colors[:, column + 1], objects, pair)
@@ -109,20 +113,20 @@ def draw_color_color(objects: Objects) -> Figure:
         figure.colorbar(filled, ax=grid, label=label)
     else:
         _class_legend(figure, objects)
-    figure.suptitle(
-        _title(objects, "colours of " + objects.magnitude_label, colors, limits), fontsize=11
-    )
+    title = _title(objects, "colours of " + objects.magnitude_label)
+    figure.suptitle(title + _not_everywhere(shown), fontsize=11)
     return figure
 
 
 def draw_color_redshift(objects: Objects) -> Figure:
     """Draw the four colours against redshift: density, running median and central 68 %.
 
-    Galaxies and quasars stand in columns of their own; stars have no redshift to show.
+    Galaxies and quasars have separate columns; stars are left out.
     """
     zspec = needed(objects.zspec)
-    groups = [(name, mask) for name, mask in objects.groups() if name != "STAR"]
-    groups = [pair for pair in groups if np.isfinite(zspec[pair[1]]).any()]
+    known = np.isfinite(zspec)
+    groups = [(name, mask & known) for name, mask in objects.groups() if name != "STAR"]
+    groups = [pair for pair in groups if pair[1].any()]
     if not groups:
         raise ValueError(
             f"sample {objects.sample!r} has redshifts of stars only; remove 'color_redshift' from "
@@ -135,18 +139,27 @@ def draw_color_redshift(objects: Objects) -> Figure:
         size = (4.6 * len(groups), 9.5)
         figure, grid = plt.subplots(4, len(groups), figsize=size, sharex="col")
         columns = grid.T
+    shown = []
     for (name, mask), panels in zip(groups, columns, strict=True):
-        for color, axes in enumerate(panels):
-            _draw_trend(axes, zspec[mask], objects.colors[mask, color], COLORS[color])
+        values = np.column_stack([zspec[mask], objects.colors[mask]])
+        limits = [robust_limits(values[:, 0], tail=0.005)]
+        limits += [robust_limits(color, tail=0.002) for color in values[:, 1:].T]
+        shown.append(_within(values, limits))
+        for place, axes in enumerate(panels):
+            pair = limits[0], limits[place + 1]
+            _draw_trend(axes, values[:, 0], values[:, place + 1], pair, COLORS[place])
         panels[0].set_title(_counted(name, mask), fontsize=10)
     for axes in np.atleast_2d(grid)[-1]:
         axes.set_xlabel("zspec")
-    figure.suptitle(_title(objects, "colours of " + objects.magnitude_label), fontsize=11)
+    every = np.concatenate(shown)
+    title = _title(objects, "colours of " + objects.magnitude_label, len(every))
+    figure.suptitle(title + _not_everywhere(every), fontsize=11)
     return figure
 
 
-def _draw_trend(axes: Axes, zspec: np.ndarray, color: np.ndarray, label: str) -> None:
-    limits = (robust_limits(zspec, tail=0.005), robust_limits(color, tail=0.002))
+def _draw_trend(
+    axes: Axes, zspec: np.ndarray, color: np.ndarray, limits: tuple, label: str
+) -> None:
     shown = np.isfinite(zspec) & np.isfinite(color)
     filled = draw_density(axes, zspec[shown], color[shown], limits)
     center, bands = running_percentiles(zspec, color, fewest=15)
@@ -168,15 +181,19 @@ def _counted(name: str, mask: np.ndarray) -> str:
     return f"{name or 'all objects'} (N = {mask.sum()})"
 
 
-def _title(
-    objects: Objects, text: str, values: np.ndarray | None = None, limits: list | None = None
-) -> str:
-    title = f"{objects.sample}: {text}, N = {objects.length}"
-    if values is not None:
-        lows, highs = np.array(limits).T
-        outside = ((values < lows) | (values > highs)).any(axis=1).sum()
-        title += f" ({outside} outside the panels)" if outside else ""
-    return title
+def _title(objects: Objects, text: str, n: int | None = None) -> str:
+    return f"{objects.sample}: {text}, N = {objects.length if n is None else n}"
+
+
+def _within(values: np.ndarray, limits: list[tuple[float, float]]) -> np.ndarray:
+    """Return which rows have all their values, and these within the limits."""
+    lows, highs = np.array(limits).T
+    return ((values >= lows) & (values <= highs)).all(axis=1)
+
+
+def _not_everywhere(shown: np.ndarray) -> str:
+    missing = (~shown).sum()
+    return f"\n{missing} of them missing or outside in some panel" if missing else ""
 
 
 def _class_legend(figure: Figure, objects: Objects) -> None:
@@ -197,7 +214,7 @@ def _class_legend(figure: Figure, objects: Objects) -> None:
 
 
 def sky_cells(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
-    """HEALPix cell (ring order, `NSIDE`) of positions in degrees."""
+    """Return the HEALPix cell (ring order, `NSIDE`) of positions in degrees."""
     import astropy.units as u
     from astropy_healpix import lonlat_to_healpix
 
@@ -205,7 +222,7 @@ def sky_cells(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
 
 
 def sky_density(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
-    """Objects per square degree in each HEALPix cell: (12 NSIDE^2,) array."""
+    """Return the objects per square degree in each HEALPix cell: (12 NSIDE^2,) array."""
     cells = 12 * NSIDE**2
     area = 4 * np.pi * np.degrees(1) ** 2 / cells
     return np.bincount(sky_cells(ra, dec), minlength=cells) / area

@@ -1,4 +1,4 @@
-"""Figures of groups: where they lie, how many there are, whether they are the classes."""
+"""Figures of groups: positions, number and agreement with the classes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sdssflow.plotting import PALETTE, SEQUENTIAL
 from sdssflow.prepare.columns import numbers, strings
 
 NOISE_COLOR = "#BBBBBB"
-GROUP_COLORS = PALETTE[:7]  # the eighth is the grey of noise
+GROUP_COLORS = PALETTE[:7]  # the eighth is grey, as noise
 GROUP_MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 NAMES = {"kmeans": "k-means", "mixture": "Gaussian mixture", "hdbscan": "HDBSCAN"}
 CRITERIA = (
@@ -33,10 +33,10 @@ TRUTHS = {
 
 
 def join_labels(labels: pa.Table, embedding: pa.Table) -> pa.Table:
-    """Return the embedding with the group labels; ValueError if they are of other objects."""
+    """Add the group labels to the embedding; ValueError if their objects differ."""
     if labels.column("row_id").to_pylist() != embedding.column("row_id").to_pylist():
         raise ValueError(
-            "clusters and embedding are not of the same objects; make both from the same features "
+            "clusters and embedding have different objects; make both from the same features "
             "with the same explore.max_objects and seed"
         )
     for name in ALGORITHMS:
@@ -47,7 +47,7 @@ def join_labels(labels: pa.Table, embedding: pa.Table) -> pa.Table:
 def draw_groups(table: pa.Table, sample: str, explained: list[float] | None) -> Figure:
     """Draw a grid of scatter plots: embeddings by truth, k-means, mixture and HDBSCAN.
 
-    `table` is from `join_labels`; `explained` is the fraction of the variance along each principal
+    `table` is from `join_labels`; `explained` is the fraction of variance of each principal
     component.
     """
     kinds = [kind for kind in ("pca", "umap") if f"{kind}_1" in table.column_names]
@@ -64,17 +64,16 @@ def draw_groups(table: pa.Table, sample: str, explained: list[float] | None) -> 
         _label_axes(panels, kind, explained)
         limits = robust_limits(x, tail=0.002), robust_limits(y, tail=0.002)
         panels[0].set(xlim=limits[0], ylim=limits[1])  # the row shares its axes
-        outside = sum(
-            not (limits[0][0] <= a <= limits[0][1] and limits[1][0] <= b <= limits[1][1])
-            for a, b in zip(x, y, strict=True)
-        )
+        low, high = np.transpose(limits)
+        plane = np.column_stack([x, y])
+        outside = np.sum(((plane < low) | (plane > high)).any(axis=1))
         notes += f", {outside} outside the {kind.upper()} panels" if outside else ""
     figure.suptitle(f"{sample}: groups in feature space, N = {table.num_rows}{notes}", fontsize=11)
     return figure
 
 
 def draw_selection(table: pd.DataFrame, sample: str) -> Figure:
-    """Draw the criteria of clusters.csv by number of groups, and the agreement with the truth."""
+    """Draw the criteria of clusters.csv against the number of groups, and the agreement."""
     figure, grid = plt.subplots(2, 2, figsize=(9.5, 6.8))
     for (algorithm, criterion, label), axes in zip(CRITERIA, grid.flat, strict=False):
         rows = table[(table.algorithm == algorithm) & (table.criterion == criterion)]
@@ -107,7 +106,10 @@ def _draw_truth(axes: Axes, x: np.ndarray, y: np.ndarray, table: pa.Table) -> No
             rasterized=True,
         )  # fmt: skip
         axes.figure.colorbar(points, ax=axes, label="zspec", pad=0.02)
-        axes.set_title("redshift", fontsize=10)
+        unknown = ~np.isfinite(zspec)
+        _scatter(axes, x, y, unknown, UNKNOWN_COLOR, "o")
+        note = f" (grey: {unknown.sum()} unknown)" if unknown.any() else ""
+        axes.set_title(f"redshift{note}", fontsize=10)
     else:
         _scatter(axes, x, y, np.ones(len(x), dtype=bool), UNKNOWN_COLOR, "o")
         axes.set_title("no classes, no redshifts", fontsize=10)
@@ -152,13 +154,13 @@ def _draw_agreement(axes: Axes, table: pd.DataFrame) -> None:
     axes.set_xticks(place, ticks, fontsize=8)
     axes.axhline(0, color="black", lw=0.8)
     axes.set(ylim=(min(0.0, float(chosen[["ari", "ami"]].min().min())) - 0.02, 1.25))
-    axes.set_ylabel("agreement (1: the same groups)")
+    axes.set_ylabel("agreement (1: identical)")
     axes.set_title(f"{TRUTHS[truth]}, N = {chosen.n_truth.iloc[0]}", fontsize=10)
     axes.legend(fontsize=8, loc="upper right")
 
 
 def _group_style(group: int) -> tuple[str, str]:
-    # beyond seven groups colours come again with another marker
+    # beyond seven groups, colours repeat with other markers
     turn = group // len(GROUP_COLORS)
     marker = GROUP_MARKERS[(group + turn) % len(GROUP_MARKERS)]
     return GROUP_COLORS[group % len(GROUP_COLORS)], marker

@@ -1,7 +1,7 @@
-"""Groups in feature space, found without classes, and how well they agree with them.
+"""Groups in feature space, found without labels, and their agreement with the classes.
 
 =========  ======================================  ===========================================
-algorithm  what a group is                         how the number of groups is chosen
+algorithm  definition of a group                   choice of the number of groups
 =========  ======================================  ===========================================
 kmeans     nearest to one of k centres             largest mean silhouette (Rousseeuw 1987)
 mixture    drawn from one of k Gaussians           smallest BIC (Schwarz 1978)
@@ -41,10 +41,10 @@ MIXTURE_STARTS = 2
 
 
 class Grouping(NamedTuple):
-    """One way to divide the objects into `k` groups, noise not counted.
+    """A division of the objects into `k` groups, not counting noise.
 
-    `labels` are (n,) int32: 0 is the largest group, -1 noise. Of the `criteria`, one chooses the
-    number of groups.
+    `labels` are (n,) int32: 0 is the largest group, -1 noise. `criteria` includes the one by which
+    the number of groups is chosen.
     """
 
     algorithm: str
@@ -54,9 +54,9 @@ class Grouping(NamedTuple):
 
 
 class Truth(NamedTuple):
-    """What groups are compared with: (n,) true groups, '' where unknown.
+    """The (n,) true groups, '' where unknown.
 
-    They are ``spec_class``, or ``zspec_terciles`` where classes are unknown, or ``none``.
+    `name` is ``spec_class``, ``zspec_terciles`` if fewer than two classes are known, or ``none``.
     """
 
     name: str
@@ -68,8 +68,8 @@ def find_clusters(
 ) -> tuple[pd.DataFrame, pa.Table]:
     """Find groups by each algorithm and compare them with the truth.
 
-    The settings say which numbers of groups to try, and the smallest group of HDBSCAN; the seed is
-    that of the starts of k-means and mixture.
+    The settings give the numbers of groups to try and the smallest group of HDBSCAN; the seed
+    initialises k-means and mixture.
 
     Returns
     -------
@@ -77,8 +77,8 @@ def find_clusters(
         One row per algorithm, k and criterion: ``algorithm, k, criterion, value, chosen, truth,
         ari, ami, n, n_truth, left_out, data_digest, seed``.
     labels : pyarrow.Table
-        ``row_id``, the chosen groups ``kmeans, mixture, hdbscan`` (int32, -1 for noise; null
-        where an algorithm is impossible for so few objects) and the truth where known.
+        ``row_id``, the chosen groups ``kmeans, mixture, hdbscan`` (int32, -1 for noise) and the
+        truth where known.
 
     Raises
     ------
@@ -90,9 +90,9 @@ def find_clusters(
     if not tried:
         raise ValueError(
             f"explore.clusters: {settings.clusters} groups of {distinct} distinct objects are not "
-            "possible; every number has to be smaller than that of the objects"
+            "possible; give numbers smaller than that of the objects"
         )
-    # the sum of the threads' parts depends on which is first: one thread, same bytes
+    # one thread: the order of parallel sums would change the last digits
     with threadpool_limits(limits=1):
         kmeans = [group_kmeans(space.points, k, seed) for k in tried]
         mixtures = [group_mixture(space.points, k, seed) for k in tried]
@@ -135,7 +135,7 @@ def group_mixture(points: np.ndarray, k: int, seed: int) -> Grouping:
         n_components=k, n_init=MIXTURE_STARTS, max_iter=300, reg_covar=1e-5, random_state=seed
     )
     with warnings.catch_warnings():
-        # a fit that stops early has a worse BIC than it could: it loses, it doesn't lie
+        # a fit that has not converged only has a worse BIC
         warnings.simplefilter("ignore", ConvergenceWarning)
         labels = mixture.fit_predict(points)
     return Grouping("mixture", k, by_size(labels), {"bic": float(mixture.bic(points))})
@@ -144,8 +144,8 @@ def group_mixture(points: np.ndarray, k: int, seed: int) -> Grouping:
 def group_hdbscan(points: np.ndarray, min_cluster_size: int) -> Grouping:
     """Group objects into dense regions and noise.
 
-    Criteria: ``noise_fraction`` and ``mean_membership``, the mean strength with which the objects
-    of the groups belong to them; 0 if all is noise.
+    Criteria: ``noise_fraction`` and ``mean_membership``, the mean membership strength of the
+    grouped objects, 0 if all are noise.
     """
     size = min(min_cluster_size, len(points))
     model = HDBSCAN(min_cluster_size=max(size, 2), copy=True).fit(points)
@@ -166,7 +166,7 @@ def by_size(labels: np.ndarray) -> np.ndarray:
 
 
 def true_groups(table: pa.Table) -> Truth:
-    """Return the classes if there are two or more, else thirds of zspec."""
+    """Return the classes if two or more are known, else terciles of zspec."""
     if "spec_class" in table.column_names:
         values = strings(table, "spec_class", "explore")
         labels = np.array([value or "" for value in values], dtype=str)

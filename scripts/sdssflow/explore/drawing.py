@@ -1,4 +1,4 @@
-"""Ways to draw many objects in one plane: points while one can see them, densities beyond."""
+"""Scatter plots and, for many objects, density maps and contours."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from scipy.ndimage import gaussian_filter
 from sdssflow.explore.objects import Objects
 from sdssflow.plotting import CLASS_COLORS, CLASS_MARKERS, SEQUENTIAL
 
-POINTS_LIMIT = 20_000  # beyond it points hide each other: densities and contours instead
-DENSITY_FROM = 2_000  # the same for points of one kind or with a colour scale
+POINTS_LIMIT = 20_000  # more points would overlap: densities and contours instead
+DENSITY_FROM = 2_000  # the same for points of one class or with a colour scale
 GRID_SIZE = 55
 UNKNOWN_COLOR = "#777777"
 
 
 def class_color(name: str) -> str:
-    """Return the colour of a class, grey if it has none."""
+    """Return the colour of a class, grey if unknown."""
     return CLASS_COLORS.get(name, UNKNOWN_COLOR)
 
 
 def class_marker(name: str) -> str:
-    """Return the marker of a class: colour is never the only difference."""
+    """Return the marker of a class, so that colour is not the only difference."""
     return CLASS_MARKERS.get(name, "D")
 
 
 def robust_limits(
     values: np.ndarray, tail: float = 0.001, margin: float = 0.05
 ) -> tuple[float, float]:
-    """Axis limits that a few broken values can't stretch, low < high also for equal or no values.
+    """Return axis limits that are robust against a few extreme values; always low < high.
 
-    A fraction `tail` of the values may lie outside at either end (with fewer than 1 / `tail`, none
-    does), and a fraction `margin` of the range is left empty there. NaN are left out.
+    At either end, up to a fraction `tail` of the values is outside (none of fewer than 1 / `tail`)
+    and a fraction `margin` of the range is added. NaN and infinity are ignored.
     """
     values = values[np.isfinite(values)]
     if len(values) == 0:
@@ -49,9 +49,9 @@ def robust_limits(
 def draw_plane(
     axes: Axes, x: np.ndarray, y: np.ndarray, objects: Objects, limits: tuple
 ) -> ScalarMappable | None:
-    """Draw objects in a plane: by class, else by redshift, else by number; NaN are left out.
+    """Draw objects in a plane, coloured by class, else by redshift, else by number, without NaN.
 
-    Return what a colour bar of redshift or number belongs to, None where classes have colours.
+    Returns the mappable for a colour bar of redshift or number, None if coloured by class.
     """
     axes.set(xlim=limits[0], ylim=limits[1])
     shown = np.isfinite(x) & np.isfinite(y)
@@ -67,7 +67,7 @@ def draw_plane(
 def draw_density(
     axes: Axes, x: np.ndarray, y: np.ndarray, limits: tuple, color: str = UNKNOWN_COLOR
 ) -> ScalarMappable | None:
-    """Draw points, or the number of objects per cell (logarithmic) where there are many."""
+    """Draw points, or for many objects their number per cell (logarithmic)."""
     if len(x) < DENSITY_FROM:
         axes.scatter(x, y, s=6, color=color, alpha=0.6, linewidths=0, rasterized=True)
         return None
@@ -95,7 +95,7 @@ def _draw_classes(
     axes: Axes, x: np.ndarray, y: np.ndarray, objects: Objects, shown: np.ndarray, limits: tuple
 ) -> None:
     if shown.sum() <= POINTS_LIMIT:
-        # the most frequent class first, so that it hides no other
+        # the most frequent class first, below the others
         size = 9 if shown.sum() <= DENSITY_FROM else 3
         for name, mask in objects.groups():
             axes.scatter(
@@ -126,7 +126,7 @@ def _draw_contours(axes: Axes, x: np.ndarray, y: np.ndarray, limits: tuple, colo
 
 
 def enclosing_levels(density: np.ndarray, fractions: tuple[float, ...]) -> list[float]:
-    """Return the density levels above which the given fractions of the total lie."""
+    """Return the density levels whose contours enclose the given fractions of the total."""
     ordered = np.sort(density, axis=None)[::-1]
     enclosed = np.cumsum(ordered) / ordered.sum()
     return [float(ordered[np.searchsorted(enclosed, fraction)]) for fraction in fractions]

@@ -1,4 +1,4 @@
-"""Two-dimensional projections of feature space: PCA, which is linear, and UMAP, which is not."""
+"""Two-dimensional projections of feature space: PCA (linear) and UMAP (nonlinear)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ COMPONENTS = 2
 class PrincipalComponents(NamedTuple):
     """A principal component analysis of n objects in d standardised features.
 
-    `scores` are the (n, 2) objects along the first two components, of which each one's largest
-    loading is positive; `explained_variance_ratio` is the fraction of the variance along each of
-    the min(n, d) components, which sum to 1; `loadings` are the (2, d) correlations of each feature
-    with each of the two components.
+    `scores` are the (n, 2) coordinates along the first two components, whose signs make the largest
+    coefficient positive; `explained_variance_ratio` has the fraction of variance of each of the
+    min(n, d) components; `loadings` are the (2, d) correlations of components and features.
     """
 
     scores: np.ndarray
@@ -31,7 +30,7 @@ class PrincipalComponents(NamedTuple):
 
 
 def principal_components(points: np.ndarray) -> PrincipalComponents:
-    """Project (n, d) standardised features on their two directions of largest variance.
+    """Project (n, d) standardised features onto their two directions of largest variance.
 
     With one feature, or two objects, there is no second direction: its scores and loadings are 0.
     """
@@ -39,7 +38,7 @@ def principal_components(points: np.ndarray) -> PrincipalComponents:
         left, singular, right = np.linalg.svd(points, full_matrices=False)
     signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])
     scores = (left * signs * singular)[:, :COMPONENTS]
-    # of standardised features: covariance of feature and score / standard deviation of the score
+    # for standardised features: covariance of feature and score / standard deviation of the score
     loadings = (right * (signs * singular / np.sqrt(len(points)))[:, None])[:COMPONENTS]
     missing = COMPONENTS - scores.shape[1]
     variance = singular**2
@@ -53,14 +52,14 @@ def principal_components(points: np.ndarray) -> PrincipalComponents:
 def uniform_manifold(points: np.ndarray, seed: int) -> np.ndarray:
     """Project (n, d) standardised features by UMAP (McInnes et al. 2018, arXiv:1802.03426).
 
-    Neighbours are kept together; distances between distant groups, sizes of groups and the axes
-    mean nothing. With a seed UMAP runs in one thread and gives the same bytes each time. It needs
-    four objects, or it is a ValueError.
+    Neighbours stay together; distances between distant groups, sizes of groups and the axes have no
+    meaning. UMAP with a seed runs in one thread and is bit-reproducible. ValueError with fewer than
+    four objects.
 
-    The exact neighbours come from scikit-learn's tree: umap's own approximate search compiles for
-    half a minute, the tree takes less than a second for 5000 objects. The start is the PCA plane
-    (Kobak & Linderman 2021, Nat. Biotechnol. 39, 156): large-scale order is kept, and no
-    eigensolver decides about signs.
+    The exact neighbours come from scikit-learn's tree: the approximate search of umap compiles for
+    half a minute, the tree takes less than a second for 5000 objects. The PCA plane is the initial
+    embedding (Kobak & Linderman 2021, Nat. Biotechnol. 39, 156): it preserves large-scale order and
+    avoids the arbitrary signs of an eigensolver.
     """
     if len(points) < 4:
         raise ValueError(
@@ -72,14 +71,14 @@ def uniform_manifold(points: np.ndarray, seed: int) -> np.ndarray:
     neighbours = min(UMAP_NEIGHBOURS, len(points) - 1)
     distances, indices = NearestNeighbors(n_neighbors=neighbours).fit(points).kneighbors(points)
     with warnings.catch_warnings(), threadpool_limits(limits=1):
-        # umap says at import that it could use Tensorflow, and later that precomputed neighbours
-        # can't place new objects: neither is asked for
+        # umap warns that Tensorflow is not installed and that precomputed neighbours can't
+        # transform new objects: neither is needed
         warnings.filterwarnings("ignore", "Tensorflow not installed", ImportWarning)
         warnings.filterwarnings("ignore", r"precomputed_knn\[2\]", UserWarning)
         import umap
 
         start = principal_components(points).scores
-        start = 10 * start / np.abs(start).max()  # the extent that umap's optimiser is tuned for
+        start = 10 * start / np.abs(start).max()  # the extent umap's optimiser expects
         model = umap.UMAP(
             n_neighbors=neighbours,
             min_dist=UMAP_MIN_DISTANCE,
@@ -87,17 +86,17 @@ def uniform_manifold(points: np.ndarray, seed: int) -> np.ndarray:
             random_state=seed,
             n_jobs=1,
             precomputed_knn=(indices, distances),
-            force_approximation_algorithm=True,  # else small data ignore the neighbours given
+            force_approximation_algorithm=True,  # else small data ignore the neighbours
         )
         return model.fit_transform(points.astype(np.float32)).astype(float)
 
 
 def embed_features(space: FeatureSpace, embeddings: list[str], seed: int) -> tuple[pa.Table, dict]:
-    """Project objects by each of the named embeddings, ``pca`` and ``umap`` (which the seed is of).
+    """Project objects by each of the `embeddings`, ``pca`` and ``umap``; only UMAP uses the seed.
 
-    Returned are ``row_id``, two float64 columns per embedding (``pca_1, pca_2, umap_1, umap_2``)
-    and the truth where known; and of PCA ``explained_variance_ratio`` (list) and ``loadings``
-    (feature -> two numbers).
+    Returns a table of ``row_id``, two float64 columns per embedding (``pca_1, pca_2, umap_1,
+    umap_2``) and the truth where known; and, for PCA, a dict of ``explained_variance_ratio`` (list)
+    and ``loadings`` (feature -> two numbers).
     """
     columns: dict[str, np.ndarray] = {}
     provenance: dict = {}

@@ -1,4 +1,4 @@
-"""The objects that clustering and embeddings look at, as standardised features."""
+"""Standardised features of a random subset of objects, for clustering and embeddings."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ TRUTH = ("spec_class", "zspec")
 
 @dataclass(frozen=True)
 class FeatureSpace:
-    """A draw of objects in standardised features.
+    """Drawn objects in standardised features.
 
-    `table` has ``row_id`` and, where known, ``spec_class`` and ``zspec`` of the drawn objects, by
-    row_id; `points` are the (n, d) features of these `names`, each with mean 0 and standard
-    deviation 1 over them; `data_digest` is that of the drawn rows and their features. Features that
-    some objects of the table lack, as those that were not observed by WISE, are `left_out`. The
-    table was of this `sample`, and the draw by this `seed`.
+    `table` has ``row_id`` and, where known, ``spec_class`` and ``zspec``, ordered by row_id;
+    `points` are the (n, d) features called `names`, each with mean 0 and standard deviation 1;
+    `data_digest` is that of the drawn rows and features. Features that are missing for some object
+    of the `sample`, such as those without WISE photometry, are `left_out`. `seed` is that of the
+    draw.
     """
 
     table: pa.Table
@@ -37,7 +37,7 @@ class FeatureSpace:
     seed: int
 
     def with_provenance(self, table: pa.Table, **more: Any) -> pa.Table:
-        """Return a table of these objects with metadata that say of which features it is made."""
+        """Return a table of these objects with metadata that name its features and the draw."""
         return with_metadata(
             table,
             sample=self.sample,
@@ -49,13 +49,13 @@ class FeatureSpace:
 
 
 def read_feature_space(features: pa.Table, max_objects: int, seed: int) -> FeatureSpace:
-    """Draw at most `max_objects` of a feature table, as `draw_rows` does, and standardise them.
+    """Draw at most `max_objects` of a feature table with `draw_rows`, and standardise them.
 
-    Features that are the same for all drawn objects are left out, and so are those that some
-    objects of the table lack; the log says what is looked at.
+    Features that are constant for the drawn objects or missing for some object of the table are
+    left out; the log lists them.
 
-    ValueError if the metadata name no features, no feature is known for all objects, a row_id
-    occurs twice, there are fewer than two objects, or no feature varies.
+    ValueError if the metadata name no features, no feature is complete, a row_id occurs twice,
+    there are fewer than two objects, or no feature varies.
     """
     provenance = metadata(features.schema)
     every = provenance.get("features", [])
@@ -72,7 +72,7 @@ def read_feature_space(features: pa.Table, max_objects: int, seed: int) -> Featu
     names = _whole(features, every, row_id)
     drawn = features.take(pa.array(draw_rows(row_id, max_objects, seed)))
     values = np.column_stack([numbers(drawn, name, "explore") for name in names])
-    # equal values have a standard deviation of rounding errors, not of zero
+    # the standard deviation of equal values need not be exactly 0
     varies = np.ptp(values, axis=0) > 1e-12 * np.abs(values).max(axis=0)
     if not varies.any():
         raise ValueError(
@@ -97,10 +97,10 @@ def read_feature_space(features: pa.Table, max_objects: int, seed: int) -> Featu
 
 
 def draw_rows(row_id: np.ndarray, max_objects: int, seed: int) -> np.ndarray:
-    """Draw at most `max_objects` rows: which ones depends on their row_id and the seed alone.
+    """Draw at most `max_objects` rows, by a hash of row_id and seed.
 
-    Return their positions, ordered by row_id: neither the draw nor what is computed from it depends
-    on the order of the table. A row_id that occurs twice is a ValueError.
+    Returns their row numbers, ordered by row_id: results don't depend on the order of the table.
+    ValueError if a row_id occurs twice.
     """
     order = np.argsort(row_id, kind="stable")
     ordered = row_id[order]
@@ -118,7 +118,7 @@ def draw_rows(row_id: np.ndarray, max_objects: int, seed: int) -> np.ndarray:
 
 
 def _whole(features: pa.Table, names: list[str], row_id: np.ndarray) -> list[str]:
-    """Return the names of the features that all objects have; ValueError if there is none."""
+    """Return the names of the features without missing values; ValueError if there are none."""
     missing = {
         name: np.flatnonzero(~np.isfinite(numbers(features, name, "explore"))) for name in names
     }

@@ -1,4 +1,4 @@
-"""What figures show of a catalogue: magnitudes as the models see them, truth, positions."""
+"""The columns of a catalogue that figures show: magnitudes, classes, redshifts, positions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COLORS = tuple(f"{blue} − {red}" for blue, red in pairwise(BANDS))
 
 @dataclass(frozen=True)
 class Objects:
-    """What is drawn of a sample.
+    """Columns of a sample to draw.
 
     Attributes
     ----------
@@ -51,13 +51,13 @@ class Objects:
 
     @property
     def colors(self) -> np.ndarray:
-        """The four adjacent colours u-g, g-r, r-i, i-z: (n, 4) array in mag."""
+        """The colours u-g, g-r, r-i, i-z: (n, 4) array in mag."""
         return -np.diff(needed(self.magnitudes), axis=1)
 
     def groups(self) -> list[tuple[str, np.ndarray]]:
-        """Name and row mask of each class that occurs, the most frequent first.
+        """Return name and row mask of each class that occurs, the most frequent first.
 
-        A sample without classes is one group named ''.
+        A sample without classes is one group called ''.
         """
         if self.classes is None:
             return [("", np.ones(self.length, dtype=bool))]
@@ -66,25 +66,25 @@ class Objects:
 
     @property
     def length(self) -> int:
-        """Number of the objects."""
+        """Number of objects."""
         columns = (self.magnitudes, self.zspec, self.ra)
         return next(len(column) for column in columns if column is not None)
 
 
 def needed(values: np.ndarray | None) -> np.ndarray:
-    """Return what a figure needs of its objects; ValueError if it has not asked for it."""
+    """Return `values`; ValueError if they were not read because the figure doesn't need them."""
     if values is None:
-        raise ValueError("a figure draws what it did not ask for: complete its line in EXPLORED")
+        raise ValueError("a figure draws values that its record in EXPLORED does not list in needs")
     return values
 
 
 def read_objects(path: str | Path, sample: str, features: Features, figure: str) -> Objects:
-    """Read what a figure of ``explore.figures`` shows from a clean catalogue.
+    """Read the columns that a figure of ``explore.figures`` shows from a clean catalogue.
 
-    The features say which magnitudes, and whether to correct them for extinction.
+    `features` says which magnitudes, and whether to correct them for extinction.
 
-    ValueError if the catalogue lacks a column that the figure needs (MissingColumnError) or values
-    in it, or has no row.
+    ValueError if a column that the figure needs is absent (MissingColumnError) or has no values, or
+    the catalogue has no rows.
     """
     kind, by = features.magnitudes, f"explore.figures: {figure}"
     needs = EXPLORED[figure].needs

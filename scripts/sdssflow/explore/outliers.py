@@ -1,19 +1,19 @@
-"""The strangest objects of a sample, found without labels in three ways.
+"""Outliers of a sample in feature space, found without labels by three methods.
 
 ==============  =================================================================================
-strangeness     what is large for a strange object
+score           large for
 ==============  =================================================================================
-isolation       how few random cuts part it from the others (isolation forest, Liu, Ting & Zhou
-                2008)
-sparsity        minus the logarithm of a density estimate: d times the logarithm of the distance
-                to the k-th nearest of some reference objects, in d features
-reconstruction  the distance from the principal components that hold most of the variance
+isolation       objects separated from the others by few random cuts (isolation forest, Liu,
+                Ting & Zhou 2008)
+sparsity        low density: d times the logarithm of the distance to the k-th nearest of some
+                reference objects, in d features
+reconstruction  a large distance from the principal components with most of the variance
 ==============  =================================================================================
 
-Features are scaled by median and interquartile range, so that what is strange does not set the
-scale. The combined rank is the geometric mean of the three ranks, so that an object which one of
-them finds strange is not lost among those that all find a little so. Strange is not wrong: rare
-kinds of objects, blends and bad measurements all stand at the top of the list.
+Features are scaled by median and interquartile range, which outliers don't affect. The combined
+rank is the geometric mean of the three ranks: an object that is extreme by one method ranks before
+those that are slightly unusual by all. Outliers are not errors: rare kinds of objects, blends and
+bad measurements are all at the top of the list.
 """
 
 from __future__ import annotations
@@ -34,19 +34,18 @@ COMBINED = "combined"
 IQR_TO_SIGMA = 1.349  # the interquartile range of a Gaussian of unit width
 ABOUT = ("ra", "dec", "reference_mag", "spec_class", "zspec")
 REACH = 4.0  # scaled interquartile ranges
-LEAST_DISTANCE = 1e-9  # of duplicates
+LEAST_DISTANCE = 1e-9  # for duplicates
 
 
 def find_outliers(space: FeatureSpace, settings: Outliers, seed: int) -> pa.Table:
-    """Say of every object how strange it is; the seed is of the forest and the reference objects.
+    """Score every object; the seed is that of the forest and of the reference objects.
 
     Returns
     -------
     pyarrow.Table
-        ``row_id``; `METHODS`, larger for stranger objects; `COMBINED`, the geometric mean of the
-        ranks by the three, 1 for the strangest of all; ``feature`` and ``deviation``: the feature
-        that lies farthest from the median of all, and how far, in units of the scaled
-        interquartile range.
+        ``row_id``; `METHODS`, larger for outliers; `COMBINED`, the geometric mean of the three
+        ranks, 1 for the most extreme object; ``feature`` and ``deviation``: the feature farthest
+        from the median, and its distance in units of the scaled interquartile range.
     """
     points = robust_scale(space.points)
     row_id = space.table.column("row_id").to_numpy()
@@ -70,9 +69,9 @@ def find_outliers(space: FeatureSpace, settings: Outliers, seed: int) -> pa.Tabl
 
 
 def robust_scale(points: np.ndarray) -> np.ndarray:
-    """Return (n, d) points with median 0 and the interquartile range of a unit Gaussian.
+    """Scale (n, d) points to median 0 and the interquartile range of a unit Gaussian.
 
-    Where more than half of the values are equal the standard deviation takes its place.
+    A feature with an interquartile range of 0 is scaled by its standard deviation.
     """
     low, middle, high = np.quantile(points, [0.25, 0.5, 0.75], axis=0)
     scale = np.where(high > low, (high - low) / IQR_TO_SIGMA, points.std(axis=0))
@@ -83,7 +82,7 @@ def sparsity(points: np.ndarray, row_id: np.ndarray, settings: Outliers, seed: i
     """Return minus the logarithm of the density at n points, up to a constant: (n,) array."""
     reference = draw_rows(row_id, settings.reference, seed)
     k = min(settings.neighbours, len(reference) - 1)
-    # one more: an object of the reference is its own nearest
+    # k + 1: a reference object is its own nearest neighbour
     search = NearestNeighbors(n_neighbors=k + 1, algorithm="brute").fit(points[reference])
     distances = search.kneighbors(points)[0]
     own = np.isin(np.arange(len(points)), reference)
@@ -92,10 +91,10 @@ def sparsity(points: np.ndarray, row_id: np.ndarray, settings: Outliers, seed: i
 
 
 def reconstruction_error(points: np.ndarray, variance: float) -> np.ndarray:
-    """Return how far (n, d) scaled points lie from the components that hold most of the variance.
+    """Return the distance of (n, d) scaled points from the main principal components.
 
-    The components are those of the points kept within `REACH`, so that what is strange does not
-    turn them. One at least is left out, so that there is something to miss; 0 for one feature.
+    These explain a fraction `variance` of the points clipped at `REACH`, so that outliers don't
+    change them. At least one component is left out; the distance is 0 for one feature.
     """
     if points.shape[1] < 2:
         return np.zeros(len(points))
@@ -108,7 +107,7 @@ def reconstruction_error(points: np.ndarray, variance: float) -> np.ndarray:
 
 
 def rank(strangeness: np.ndarray) -> np.ndarray:
-    """Return the rank of each object, 1 for the strangest; equal ones share the mean of theirs.
+    """Return the rank of each object, 1 for the largest value; ties share their mean rank.
 
     >>> rank(np.array([0.2, 3.0, 0.2])).tolist()
     [2.5, 1.0, 2.5]
@@ -117,10 +116,10 @@ def rank(strangeness: np.ndarray) -> np.ndarray:
 
 
 def gallery(outliers: pa.Table, features: pa.Table, shown: int) -> pd.DataFrame:
-    """Return so many of the strangest objects by their combined rank, ties by row_id.
+    """Return the `shown` objects with the smallest combined rank, ties by row_id.
 
-    `outliers` are from `find_outliers`, `features` is the feature table that holds them. Columns
-    are ``place, row_id``, what `features` has of `ABOUT`, the ranks by each of `METHODS`, the
+    `outliers` is from `find_outliers`, `features` the feature table of the sample. Columns are
+    ``place, row_id``, those of `ABOUT` that `features` has, the ranks by each of `METHODS`, the
     combined one, ``feature`` and ``deviation``.
     """
     frame = outliers.to_pandas()

@@ -1,4 +1,4 @@
-"""Maps of the sky: where its middle is, axes, colours of cells."""
+"""Sky maps: centre and radius of a field, axes, images of cells."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from sdssflow.plotting import SEQUENTIAL
 
-POLE_MARGIN = 5.0  # deg; nearer to a pole 1/cos(dec) is no longer a scale
+POLE_MARGIN = 5.0  # deg; closer to a pole, 1/cos(dec) varies too much
 
 
 def sky_center(ra: np.ndarray, dec: np.ndarray) -> tuple[float, float, float]:
-    """Return RA and Dec of the centre of positions and their largest distance from it, in degrees.
+    """Return RA and Dec of the centre of positions, and the largest distance from it, in degrees.
 
-    The centre is the direction of the mean unit vector, whatever side of RA = 0.
+    The centre is the direction of the mean unit vector, so RA = 0 is no exception.
     """
     ra, dec = np.radians(ra), np.radians(dec)
     vectors = np.column_stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
     mean = vectors.mean(axis=0)
     length = np.linalg.norm(mean)
-    if length < 1e-9:  # evenly spread: no direction is the centre
+    if length < 1e-9:  # no centre
         return 180.0, 0.0, 180.0
     mean /= length
-    # the chord is accurate for small angles, where the arc cosine of a dot product is not
+    # for small angles the chord is accurate, the arc cosine of a dot product is not
     chord = np.linalg.norm(vectors - mean, axis=1).max()
     radius = 2 * np.degrees(np.arcsin(min(1.0, chord / 2)))
     center = float(np.degrees(np.arctan2(mean[1], mean[0])) % 360)
@@ -34,12 +34,12 @@ def sky_center(ra: np.ndarray, dec: np.ndarray) -> tuple[float, float, float]:
 
 
 def signed_offset(ra: np.ndarray, center: float) -> np.ndarray:
-    """Right ascension from a centre, in degrees from -180 (included) to 180."""
+    """Return the right ascension relative to a centre, in degrees from -180 (included) to 180."""
     return (np.asarray(ra) - center + 180) % 360 - 180
 
 
 def label_field(axes: Axes, offset: np.ndarray, center: tuple[float, float]) -> None:
-    """Set scale and labels of a flat panel of right ascension from a centre, and declination."""
+    """Label a flat panel of right ascension relative to a centre, and declination."""
     axes.set_aspect(1 / np.cos(np.radians(center[1])))
     axes.invert_xaxis()
     axes.xaxis.set_major_formatter(lambda tick, _: f"{round((tick + center[0]) % 360, 4):g}")
@@ -54,7 +54,7 @@ def label_field(axes: Axes, offset: np.ndarray, center: tuple[float, float]) -> 
 
 
 def label_all_sky(axes: Axes, center: int) -> None:
-    """Label a Mollweide map with a right ascension in its middle, in degrees."""
+    """Label a Mollweide map centred on a right ascension, in degrees."""
     ticks = np.arange(-150, 151, 60)
     labels = [f"{(center - tick) % 360}°" for tick in ticks]
     axes.set_xticks(np.radians(ticks), labels)
@@ -73,7 +73,7 @@ def draw_sky_image(
     label: str,
     **look: Any,
 ) -> None:
-    """Draw a Mollweide map of what `value_at` returns for (n, m) positions in degrees."""
+    """Draw a Mollweide map of `value_at` for (n, m) RA and Dec in degrees."""
     edges_x, edges_y = np.linspace(-180, 180, 721), np.linspace(-90, 90, 361)
     x, y = np.meshgrid((edges_x[1:] + edges_x[:-1]) / 2, (edges_y[1:] + edges_y[:-1]) / 2)
     cells = axes.pcolormesh(

@@ -1,10 +1,8 @@
-"""Why colours carry redshift: a spectrum moves through the SDSS filters as its redshift grows.
+"""Why colours depend on redshift: a spectrum moves through the SDSS filters.
 
-The spectra are schematic, made of public physics: they are no measured templates.
-
-Both are black bodies with a step at 4000 Å, where the absorption lines of many metals crowd, and a
-few lines at their laboratory wavelengths. They show why colours change with redshift; their colours
-are within a few tenths of a magnitude of real galaxies'. No redshift should be fitted with them.
+The spectra are schematic, not measured templates: black bodies with a step at 4000 Å, where many
+metal absorption lines accumulate, and a few lines at their laboratory wavelengths. Their colours
+are within a few tenths of a magnitude of those of galaxies; don't fit redshifts with them.
 
 ============== =============== ======== =========================================================
 spectrum       black body      D(4000)  lines
@@ -14,13 +12,13 @@ star_forming   6500 K          1.3      emission: [O II], H beta, [O III], H alp
 ============== =============== ======== =========================================================
 
 D(4000) is the ratio of the mean F_nu at 4050-4250 Å to that at 3750-3950 Å (Bruzual 1983, ApJ 273,
-105). Wavelengths are those in vacuum, as SDSS spectra have them. Strengths of breaks and lines are
-round numbers, chosen and not fitted.
+105). Wavelengths are in vacuum, as in SDSS spectra. Strengths of breaks and lines are round
+numbers, not fitted.
 
 Filter curves are the ``sdss2010`` set of speclite: Doi et al. 2010 (AJ 139, 1628), with the
-atmosphere at airmass 1.3. Magnitudes are AB. Catalogue magnitudes of SDSS differ from AB by
-u_AB = u - 0.04 and z_AB = z + 0.02 (SDSS flux calibration page), which is less than what these
-schematic spectra are good for and is not corrected.
+atmosphere at airmass 1.3. Magnitudes are AB. The offsets of SDSS catalogue magnitudes,
+u_AB = u - 0.04 and z_AB = z + 0.02 (SDSS flux calibration page), are smaller than the accuracy of
+these schematic spectra and are not corrected.
 """
 
 from __future__ import annotations
@@ -55,8 +53,8 @@ CAPTION = (
 BREAK = 4000.0  # Å
 BREAK_WIDTH = 25.0  # Å
 LINE_WIDTH = 6.0  # Å, Gaussian sigma: wide enough for the grid, narrow against a filter
-BAND_WIDTH = 14.0  # Å: of G band, Mg b and Na D, which are blends
-# from below u at z = 0.65 to beyond z at z = 0: no filter ever leaves the spectrum
+BAND_WIDTH = 14.0  # Å, for the blends G band, Mg b and Na D
+# from below u at z = 0.65 to beyond z at z = 0: covers all filters
 WAVELENGTH = np.arange(1750.0, 11500.0, 2.0)
 
 
@@ -73,9 +71,9 @@ class Line(NamedTuple):
 
 
 class Recipe(NamedTuple):
-    """What a schematic spectrum is made of: a black body in K with a break and lines.
+    """A schematic spectrum: a black body with a `temperature` in K, a break and lines.
 
-    `break_factor` is the flux just below the 4000 Å break as a fraction of the black body's.
+    `break_factor` is the flux just below the 4000 Å break, relative to the black body.
     """
 
     label: str
@@ -114,7 +112,7 @@ RECIPES: dict[str, Recipe] = {
 
 
 def black_body(wavelength: np.ndarray, temperature: float) -> np.ndarray:
-    """Planck's law per unit wavelength (Å, at a temperature in K), 1 at 5500 Å."""
+    """Return Planck's law per unit wavelength (in Å, temperature in K), 1 at 5500 Å."""
 
     def planck(metres: np.ndarray | float) -> np.ndarray:
         exponent = PLANCK * LIGHT_SPEED / (metres * BOLTZMANN * temperature)
@@ -124,7 +122,7 @@ def black_body(wavelength: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def schematic_spectrum(name: str) -> np.ndarray:
-    """Rest-frame F_lambda of a galaxy of `RECIPES` at `WAVELENGTH`, in vacuum, without unit."""
+    """Return the rest-frame F_lambda of a spectrum of `RECIPES` at `WAVELENGTH`, without unit."""
     recipe = RECIPES[name]
     step = 1 / (1 + np.exp(-(WAVELENGTH - BREAK) / BREAK_WIDTH))
     continuum = black_body(WAVELENGTH, recipe.temperature)
@@ -144,19 +142,19 @@ def sdss_filters() -> FilterSequence:
 def redshifted(
     wavelength: np.ndarray, flux: np.ndarray, zspec: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Move a rest-frame spectrum, wavelength in Å, to a redshift above -1.
+    """Redshift a rest-frame spectrum, wavelength in Å; zspec > -1.
 
-    Wavelengths grow by (1 + z), F_lambda shrinks by it, which keeps the integral. The dimming with
-    distance is left out: it is the same in all bands, so colours don't know it.
+    Wavelengths are multiplied and F_lambda is divided by (1 + z), which conserves the integral.
+    Dimming with distance is omitted: it does not affect colours.
     """
     factor = 1 + zspec
     return wavelength * factor, flux * factor**-1.0
 
 
 def synthetic_colors(wavelength: np.ndarray, flux: np.ndarray) -> np.ndarray:
-    """AB colours u-g, g-r, r-i, i-z in mag of an observed spectrum, F_lambda over Å in any unit.
+    """Return the AB colours u-g, g-r, r-i, i-z in mag of a spectrum, F_lambda over Å in any unit.
 
-    A spectrum that does not cover a filter is a ValueError: flux that is not known is never zero.
+    ValueError if the spectrum does not cover all filters: missing flux is not zero.
     """
     filters = sdss_filters()
     low = min(curve.wavelength[0] for curve in filters)
@@ -172,7 +170,7 @@ def synthetic_colors(wavelength: np.ndarray, flux: np.ndarray) -> np.ndarray:
 
 
 def redshifted_colors(redshifts: np.ndarray = REDSHIFTS) -> pd.DataFrame:
-    """Colours of the schematic spectra in AB mag: ``spectrum, zspec, u_g, g_r, r_i, i_z``."""
+    """Return AB colours of the schematic spectra: ``spectrum, zspec, u_g, g_r, r_i, i_z``."""
     rows = []
     for name in RECIPES:
         flux = schematic_spectrum(name)
@@ -184,9 +182,9 @@ def redshifted_colors(redshifts: np.ndarray = REDSHIFTS) -> pd.DataFrame:
 
 
 def draw_redshifted_spectrum(colors: pd.DataFrame, galaxies: Objects | None = None) -> Figure:
-    """Draw the old spectrum at three redshifts over the filter curves, and colours against z.
+    """Draw the spectra at three redshifts with the filter curves, and colours against redshift.
 
-    Of `galaxies`, real ones, the running median is drawn beside the curves.
+    The running median of observed `galaxies` is drawn with the curves.
     """
     figure = plt.figure(figsize=(10.0, 9.0))
     grid = figure.add_gridspec(5, 2)
@@ -217,7 +215,7 @@ def _draw_spectrum(axes: Axes, zspec: float) -> None:
         axes.text(center, 0.04, band, ha="center", color=BAND_COLORS[band], weight="bold")
     for name, (color, line) in SPECTRUM_STYLES.items():
         wavelength, flux = redshifted(WAVELENGTH, schematic_spectrum(name), zspec)
-        reference = np.interp(6500.0 * (1 + zspec), wavelength, flux)  # continuum beside H alpha
+        reference = np.interp(6500.0 * (1 + zspec), wavelength, flux)  # continuum next to H alpha
         axes.plot(wavelength, flux / reference * 0.8, color=color, ls=line, lw=1)
     axes.axvline(BREAK * (1 + zspec), color="black", lw=1, ls=":")
     place = f"z = {zspec:g}: the 4000 Å break (dotted) lies at {BREAK * (1 + zspec):.0f} Å"

@@ -1,1 +1,1 @@
-"""One page that shows everything the configuration asks for."""
+"""The report: HTML pages, model cards, data sheets and LaTeX tables."""

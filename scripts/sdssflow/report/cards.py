@@ -1,4 +1,4 @@
-"""Data sheets and model cards, and how they are written: Markdown with a head for machines."""
+"""Data sheets and model cards, as sections and as Markdown with YAML front matter."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sdssflow.report.provenance import Facts, ModelRun, Provenance, versions
 from sdssflow.report.scores import ModelScores, bin_tables, class_table, overall, score_cell
 from sdssflow.report.sections import Cell, Section, Table, text_cell, word_columns
 
-SPECIAL = "\\`*_[]<>#|"  # to Markdown
+SPECIAL = "\\`*_[]<>#|"  # in Markdown
 EXTINCTION: dict[Any, str] = {
     True: "already subtracted in the source",
     False: "not subtracted in the source",
@@ -26,10 +26,10 @@ LICENCES = {
     "mclass": "BSD 3-clause (data/embedded/LICENSE-mclearn.txt)",
 }
 SIMULATED = (
-    "Made by this program; templates under the licences in data/embedded. No observed object."
+    "Made by this program; templates under the licences in data/embedded. No observed objects."
 )
 OF_THE_ARCHIVE = (
-    "As the archive says. SDSS data are in the public domain; the SDSS asks to be acknowledged: "
+    "That of the archive. SDSS data are in the public domain; please acknowledge the SDSS: "
     "https://www.sdss.org/collaboration/citing-sdss/"
 )
 USES = {
@@ -37,26 +37,26 @@ USES = {
     "regress": "Photometric redshifts from magnitudes and colours",
 }
 ALWAYS = (
-    "Objects chosen otherwise than those of the sample: fainter ones, other classes, other "
-    "surveys' magnitudes. Single objects where a mistake is costly: take a spectrum."
+    "Objects selected differently from the sample: fainter ones, other classes, magnitudes of "
+    "other surveys. Single objects where a mistake is costly: take a spectrum."
 )
 
 
 def licence(sample: Sample) -> str:
-    """Return under which terms the rows stand, as far as this program can know."""
+    """Return the licence of the rows, as far as this program knows it."""
     if sample.simulated:
         return SIMULATED
     if isinstance(sample.source, EmbeddedSource):
         return LICENCES[sample.source.table]
     if isinstance(sample.source, FileSource):
-        return "Yours to know: the file is your own."
+        return "Unknown to this program: a file of the user."
     if isinstance(sample.source, UrlSource):
-        return "As its publisher says, at the address of the file."
+        return "That of the publisher, at the address of the file."
     return OF_THE_ARCHIVE
 
 
 def origin(sample: Sample, facts: Facts) -> list[tuple[str, str]]:
-    """Return where the rows come from, and the query, if there was one."""
+    """Return the source of the rows, with the query if there was one."""
     source = sample.source
     if isinstance(source, EmbeddedSource):
         return [("Source", f"embedded: table {source.table}")]
@@ -74,7 +74,7 @@ def origin(sample: Sample, facts: Facts) -> list[tuple[str, str]]:
 
 
 def facts_of(name: str, sample: Sample, source: Facts, clean: Facts) -> list[tuple[str, str]]:
-    """Return what is known of a catalogue, as pairs of a word and its value."""
+    """Return the facts about a catalogue, as pairs of name and value."""
     listed = [
         ("Sample", name),
         *origin(sample, source),
@@ -100,8 +100,8 @@ def data_sheet(
 ) -> Section:
     """Return the data sheet of a sample.
 
-    `facts` are of the catalogue as read and after cuts, `flow` and `defects` its CSV; the sheet
-    holds the tables of `sections`.
+    `facts` are those of the catalogue before and after cuts, `flow` and `defects` its CSV tables;
+    the sheet includes the tables of `sections`.
     """
     source, clean = facts
     tables = [block for part in sections for block in part.blocks if isinstance(block, Table)]
@@ -138,7 +138,7 @@ def data_sheet(
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows of a frame as plain values."""
+    """Return the rows of a frame as dicts without missing values."""
     return [
         {key: value for key, value in row.items() if not pd.isna(value)}
         for row in frame.astype(object).to_dict(orient="records")
@@ -148,7 +148,7 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def model_card(
     scores: ModelScores, sample: Sample, limits: list[str], provenance: Provenance
 ) -> Section:
-    """Return the card of the best model of a task and split; `limits` are where it fails."""
+    """Return the card of the best model of a task and split; `limits` say where it fails."""
     model, name, task, split = scores.best, *scores.place
     mine = [
         card
@@ -156,21 +156,21 @@ def model_card(
         if (card["sample"], card["split"], card["model"]) == (name, split, model)
     ]
     runs = [run for run in provenance.model_runs if (run.place, run.model) == (scores.place, model)]
-    chosen = f"Best of all by {scores.ranked_by} on the test part itself"
+    chosen = f"Best of all by {scores.ranked_by}, on the test part itself"
     if scores.kind == "pdf":
-        chosen = f"Best of those that give a density p(z), by {scores.ranked_by} on the test part"
+        chosen = f"Best of those that give p(z) by {scores.ranked_by}, on the test part itself"
     if scores.ties:
-        chosen += f"; not told apart from {', '.join(scores.ties)}"
+        chosen += f"; not significantly better than {', '.join(scores.ties)}"
     facts = [
         ("Model", f"{model} ({mine[0]['kind']})" if mine else model),
-        ("Intended use", f"{USES[task]}, for objects chosen as those of the sample {name}."),
+        ("Intended use", f"{USES[task]}, for objects selected like those of the sample {name}."),
         ("Not for", ALWAYS),
         ("Why this one", f"{chosen}."),
         *_training_facts(mine, split),
         *_run_facts(runs),
     ]
     if sample.simulated:
-        facts.append(("Caution", "Learnt from simulated objects: not for observed ones."))
+        facts.append(("Caution", "Trained on simulated objects: not for observed ones."))
     mean = _of_model(scores.scores, model)
     bins = _of_model(scores.by_bin, model)
     bins = bins[bins["metric"].isin(SUBGROUP_METRICS[scores.kind])]
@@ -209,9 +209,7 @@ def _training_facts(cards: list[dict[str, Any]], split: str) -> list[tuple[str, 
     ]
     if calibrated:
         shown = "; ".join(calibrated)
-        settled = [
-            ("Calibration", f"By log-loss on objects held out of it (± 1 standard error): {shown}.")
-        ]
+        settled = [("Calibration", f"By cross-validated log-loss (± 1 standard error): {shown}.")]
     else:
         settled = []
     return [
@@ -223,7 +221,7 @@ def _training_facts(cards: list[dict[str, Any]], split: str) -> list[tuple[str, 
 
 
 def _learnt_from(cards: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield each part that was learnt from, by seed and fold."""
+    """Yield each part used in training, by seed and fold."""
     for card in cards:
         for fold, entry in card["training"].items():
             for part, objects in entry["objects"].items():
@@ -233,7 +231,7 @@ def _learnt_from(cards: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _calibrations(cards: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield how each fold of a classifier was calibrated, and what was tried, by seed and fold."""
+    """Yield the calibration of a classifier and the methods tried, by seed and fold."""
     for card in cards:
         for fold, entry in card["training"].items():
             if "calibration" in entry:
@@ -242,7 +240,7 @@ def _calibrations(cards: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _loss(row: dict[str, Any]) -> str:
-    """Say what the calibration that was taken scored, and how many others were tried."""
+    """Return the score of the chosen calibration and the number of methods tried."""
     if row["method"] not in row["tried"]:
         return ""
     its = row["tried"][row["method"]]
@@ -270,7 +268,7 @@ def _of_model(frame: pd.DataFrame, model: str) -> pd.DataFrame:
 
 
 def _metrics(scores: pd.DataFrame, model: str, notes: list[str]) -> Table:
-    """Return one row per metric and convention: on a card there is one model."""
+    """Return the scores of one model, one row per metric and convention."""
     rows = overall(scores)
     places = {name: place for place, name in enumerate(order(dict.fromkeys(rows["metric"])))}
     rows = rows.sort_values("metric", key=lambda column: column.map(places), kind="stable")
@@ -290,7 +288,7 @@ def _metrics(scores: pd.DataFrame, model: str, notes: list[str]) -> Table:
 def _record(
     of: ModelScores, sample: Sample, cards: list[dict[str, Any]], runs: list[ModelRun]
 ) -> dict[str, Any]:
-    """Return what a machine reads of the card: plain values, in a fixed order."""
+    """Return the machine-readable content of the card: plain values in a fixed order."""
     scores, bins = _of_model(of.scores, of.best), _of_model(of.by_bin, of.best)
     run_cards = [card for run in runs for card in run.cards.values()]
     return {
@@ -332,11 +330,11 @@ def _plain(value: Any) -> Any:
 
 
 def markdown(section: Section) -> str:
-    """Return a section as Markdown: its record as YAML between two rules, then words and tables.
+    """Return a section as Markdown: its record as YAML front matter, then text and tables.
 
     Figures are left out.
     """
-    # None: a score a line, not a line for each of its ends
+    # flow style None: one line per score
     head = yaml.safe_dump(
         section.record, sort_keys=False, allow_unicode=True, default_flow_style=None, width=200
     )
@@ -344,7 +342,7 @@ def markdown(section: Section) -> str:
 
 
 def escaped(text: str) -> str:
-    r"""Return text that Markdown shows as it stands.
+    r"""Return text with Markdown characters escaped.
 
     >>> escaped("model_mag_r < 17.77")
     'model\\_mag\\_r \\< 17.77'

@@ -1,6 +1,6 @@
-"""What of a figure answers to the pointer: its numbers as JSON, for the script of the page.
+"""Data of the interactive charts, as JSON for the script of the page.
 
-`templates/charts.js.j2` draws them by Observable Plot. The figure itself stays on the page, for
+`templates/charts.js.j2` draws them with Observable Plot. The static figure stays on the page for
 readers without script, pointer or screen.
 """
 
@@ -20,12 +20,12 @@ from sdssflow.report.failures import Objids, object_name
 from sdssflow.report.glossary import label
 from sdssflow.report.sections import AGAIN, Chart, ReportError, plain, reading, stated
 
-DRAWN = 500  # objects on a page: enough to see the relation, few enough to point at
+DRAWN = 500  # objects: enough to show the relation, few enough to select one
 TOP_CLASS = "most probable class"
-TAIL = 0.003  # of a p(z) that is left out at either end, as in the figure of examples
+TAIL = 0.003  # probability of each tail of a p(z) that is not drawn, as in the static figure
 PDF_BINS = 40
 POINTS_OF_FIT = 40
-BEYOND = 4  # how far beyond the training part a fit is drawn, as in the figure
+BEYOND = 4  # a fit is drawn to this multiple of the training part, as in the static figure
 RELIABILITY_COLUMNS = (
     *("model", "subset", "bin_low", "bin_high", "n", "mean_probability", "fraction"),
     *("lower", "upper", "consistent_lower", "consistent_upper"),
@@ -47,24 +47,24 @@ def reliability_chart(table: pd.DataFrame, best: str) -> Chart:
         series.append({**about, "kind": "band", "x": x, "lower": ends[0], "upper": ends[1]})
         text = [
             f"probability {row.bin_low:g} to {row.bin_high:g}, mean {row.mean_probability:.3f}\n"
-            f"right: {stated(row.fraction, row.lower, row.upper)}\nN = {row.n:,.0f}"
+            f"correct: {stated(row.fraction, row.lower, row.upper)}\nN = {row.n:,.0f}"
             for row in rows.itertuples()
         ]
         series.append({**about, **_points(x, rows, "fraction"), "text": text})
         series.append({**about, "kind": "line", "x": x, "y": _rounded(rows["fraction"])})
     names = [TOP_CLASS if name == "all" else name for name in subsets]
-    axes = [{"label": text, "domain": [0, 1]} for text in ("mean probability", "fraction right")]
+    axes = [{"label": text, "domain": [0, 1]} for text in ("mean probability", "fraction correct")]
     return _curves({"Model": models, "Probability of the": names}, axes, series, diagonal=True)
 
 
 def stacks_chart(table: pd.DataFrame, best: str) -> Chart:
-    """Return n(z) of the tomographic bins of each model: the sum of p(z), and true numbers."""
+    """Return n(z) of the tomographic bins of each model: sum of p(z), and true numbers."""
     models = _best_first(table["model"], best)
     series = []
     for (model, number), rows in table.groupby(["model", "tomographic_bin"], sort=False):
         first = rows.iloc[0]
         group = f"bin {number}: zphot {first['zphot_low']:.3f} to {first['zphot_high']:.3f}"
-        filled = rows[(rows["stacked"] > 5e-3) | (rows["true"] > 0)]  # empty ends say nothing
+        filled = rows[(rows["stacked"] > 5e-3) | (rows["true"] > 0)]  # without empty ends
         rows = rows[rows["z_low"].between(filled["z_low"].min(), filled["z_low"].max())]
         about = {"choice": [models.index(model)], "group": group}
         x = _rounded((rows["z_low"] + rows["z_high"]) / 2)
@@ -81,7 +81,7 @@ def stacks_chart(table: pd.DataFrame, best: str) -> Chart:
 
 
 def learning_chart(curves: pd.DataFrame, fits: pd.DataFrame) -> Chart:
-    """Return the scores of the test part against the number of training objects, and the fits."""
+    """Return the learning curves of the test part and their fits."""
     curves, fits = (table[table["part"] == "test"] for table in (curves, fits))
     keys = list(dict.fromkeys(zip(curves["task"], curves["metric"], strict=True)))
     fitted = fits.set_index(["task", "metric", "model"])
@@ -112,11 +112,11 @@ def learning_chart(curves: pd.DataFrame, fits: pd.DataFrame) -> Chart:
 def objects_chart(
     predictions: Mapping[str, pd.DataFrame], best: str, pdfs: Mapping[str, str], objids: Objids
 ) -> Chart:
-    """Return a draw of the test objects with the redshift and p(z) that every model gives them.
+    """Return random test objects with zphot and p(z) of every model.
 
-    `predictions`, from `failures.read_predictions`, are by model and of the same objects, or it is
-    a ReportError; `best` is the model that the page shows first, `pdfs` the ``pdfs.hdf5`` of those
-    that give p(z), `objids` from `failures.read_objids`.
+    `predictions`, from `failures.read_predictions`, are by model; ReportError if their objects
+    differ. `best` is the model shown first, `pdfs` has the ``pdfs.hdf5`` of the models with p(z),
+    `objids` is from `failures.read_objids`.
     """
     known = predictions[best]
     chosen = np.sort(np.random.default_rng(1).permutation(len(known))[:DRAWN])
@@ -127,7 +127,7 @@ def objects_chart(
         frame = predictions[model]
         if len(frame) != len(known) or (frame["row_id"] != known["row_id"]).any():
             raise ReportError(
-                f"{model} and {best} predicted other objects; delete both predictions"
+                f"{model} and {best} predicted different objects; delete both predictions"
             )
         zphot[model] = _rounded(frame["zphot"].iloc[chosen], 5)
     content = {
@@ -143,10 +143,10 @@ def objects_chart(
         },
     }
     text = (
-        f"{len(rows):,} of the {len(known):,} test objects of the first seed, drawn at random once "
-        "for all reports; δ = (zphot − zspec) / (1 + zspec). Point at an object, or step through "
-        "them from the worst residual to the best. Those beyond the frame stand at its edge. p(z) "
-        f"is drawn from its quantile {TAIL} to its quantile {1 - TAIL}."
+        f"{len(rows):,} of the {len(known):,} test objects of the first seed, a fixed random "
+        "selection; δ = (zphot − zspec) / (1 + zspec). Point at an object, or step through them "
+        "from the largest residual to the smallest. Objects outside the frame are drawn at its "
+        f"edge. p(z) is drawn between its quantiles {TAIL} and {1 - TAIL}."
     )
     views = {"zphot against zspec": "redshift", "residual against redshift": "residual",
              "residual against magnitude": "magnitude"}  # fmt: skip
@@ -157,9 +157,9 @@ def objects_chart(
 def read_densities(path: str | Path, row_id: np.ndarray, seed: int) -> dict[str, Any]:
     """Read the p(z) of some objects of a seed, each in `PDF_BINS` bins between its tails.
 
-    Returned are lists `low` and `high`, the ends of the range of each object, and `density`: a byte
-    for each bin of each object, 255 the highest of the object, in base64. ReportError if the file
-    is none of densities or lacks an object.
+    Returns lists `low` and `high`, the range of each object, and `density`: a byte for each bin of
+    each object, with 255 at its maximum, in base64. ReportError if the file has no densities or
+    lacks an object.
     """
     with reading(path, "redshift densities", KeyError, OSError), h5py.File(path, "r") as file:
         levels = file["meta/quants"][0].astype(float)
@@ -189,11 +189,11 @@ def _curves(
 ) -> Chart:
     content = {"x": axes[0], "y": axes[1], "diagonal": diagonal, "series": series}
     named = {word: {name: name for name in names} for word, names in choices.items()}
-    return Chart("curves", named, f"{text} Point at it for the numbers.".lstrip(), _json(content))
+    return Chart("curves", named, f"{text} Point at it for values.".lstrip(), _json(content))
 
 
 def _points(x: list[float | None], rows: pd.DataFrame, value: str) -> dict[str, Any]:
-    """Return points with bars; a bar that isn't known is left out."""
+    """Return points with error bars, where known."""
     names = {"y": value, "lower": "lower", "upper": "upper"}
     return {"kind": "points", "x": x, **{key: _rounded(rows[of]) for key, of in names.items()}}
 
@@ -203,7 +203,7 @@ def _best_first(models: Sequence[str] | pd.Series | Mapping[str, Any], best: str
 
 
 def _rounded(values: pd.Series | np.ndarray, places: int | None = None) -> list[float | None]:
-    """Return numbers for JSON, with so many decimals or five significant digits; None for NaN."""
+    """Round numbers for JSON to `places` decimals or five significant digits; None for NaN."""
     return [
         None if np.isnan(value) else float(f"{value:.5g}") if places is None
         else round(float(value), places)
@@ -212,5 +212,5 @@ def _rounded(values: pd.Series | np.ndarray, places: int | None = None) -> list[
 
 
 def _json(content: Any) -> str:
-    # in a script element only "</" could end it early
+    # "</" could end the script element
     return json.dumps(content, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")

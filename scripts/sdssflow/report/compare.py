@@ -1,9 +1,8 @@
-"""Set two finished runs side by side: a page of what differs, scores first.
+"""Compare two finished runs: an HTML page of their differences, scores first.
 
-``sdssflow compare ../before . -o comparison.html``: each run is given by its folder or by its
-``results``. Neither run is changed. What a run is, its folder of results says: the crate names its
-files with their digests, the copy of the workflow holds the configuration as it was used, the
-records say by which code each job ran.
+``sdssflow compare ../before . -o comparison.html``: each run is given by its folder or its
+``results``. Neither run is changed. Everything is read from the results: the crate lists files with
+their digests, the workflow copy has the configuration, the records have the code of each job.
 """
 
 from __future__ import annotations
@@ -58,11 +57,11 @@ NONE_IN_COMMON = "no test object in common"
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """What the results of a run, in `folder`, say of it.
+    """A finished run with results in `folder`.
 
-    `settings` are `run`, `samples` and `targets`, every default written out; `files` the SHA-256 of
-    every file and folder of the crate, `records` the record of each job, both by the path below the
-    results.
+    `settings` are `run`, `samples` and `targets` with all defaults; `files` has the SHA-256 of
+    every file and folder of the crate, `records` the record of each job, both by path below
+    `folder`.
     """
 
     folder: Path
@@ -72,10 +71,7 @@ class FinishedRun:
 
 
 def read_run(folder: str | Path) -> FinishedRun:
-    """Read a finished run from its folder, or from the folder `results` in it.
-
-    ReportError if it holds no finished run; the message names what is missing.
-    """
+    """Read a finished run from its folder or results; ReportError if it is not one."""
     folder = Path(folder)
     if not (folder / CRATE).is_file() and (folder / RESULTS).is_dir():
         folder = folder / RESULTS
@@ -97,7 +93,7 @@ def read_run(folder: str | Path) -> FinishedRun:
     except (ValueError, KeyError, TypeError) as error:
         said = str(error).splitlines()[0]
         raise ReportError(
-            f"{folder}: not the results of a run that can be read ({said}); {remedy}"
+            f"{folder}: not readable as the results of a run ({said}); {remedy}"
         ) from None
     name = RECORDS.name
     records = {path: read_record(folder / path) for path in files if path.startswith(f"{name}/")}
@@ -105,9 +101,9 @@ def read_run(folder: str | Path) -> FinishedRun:
 
 
 def compare_runs(first: FinishedRun, second: FinishedRun) -> list[Section]:
-    """Return what differs between two runs, scores first.
+    """Return the differences between two runs, scores first.
 
-    ReportError, ValueError if predictions that a crate names can't be read.
+    ReportError or ValueError if predictions that a crate names can't be read.
     """
     scores = _scores(first, second)
     settings = _settings(first, second)
@@ -116,7 +112,7 @@ def compare_runs(first: FinishedRun, second: FinishedRun) -> list[Section]:
     data = _data(first, second)
     text = [
         _differ(settings, "setting", "The configurations"),
-        _differ(code, "program of a rule", "The programs of all rules that both ran"),
+        _differ(code, "program of a rule", "The programs of all rules in both runs"),
         _differ(versions, "version", "The versions of Python and its packages"),
         _differ(data, "table", "The data and result tables"),
     ]
@@ -130,7 +126,7 @@ def compare_runs(first: FinishedRun, second: FinishedRun) -> list[Section]:
 
 
 def _differ(table: Table, word: str, all_of: str) -> str:
-    """Say how many entries of a table differ, and how many stand in one run alone."""
+    """Say how many entries of a table differ, and how many are in one run only."""
     if not table.rows:
         return f"{all_of} are the same."
     alone = sum(any(cell.text == UNDEFINED for cell in row[1:3]) for row in table.rows)
@@ -138,31 +134,31 @@ def _differ(table: Table, word: str, all_of: str) -> str:
     words = word.replace(" ", "s ", 1) if " " in word else f"{word}s"
     said = [f"{both:,} {word} differs" if both == 1 else f"{both:,} {words} differ"]
     if alone:
-        said.append(f"{alone:,} {'stands' if alone == 1 else 'stand'} in one run alone")
+        said.append(f"{alone:,} {'is' if alone == 1 else 'are'} in one run only")
     return f"{', '.join(said)}."
 
 
 def _changed(scores: list[tuple[Table, list[str]]]) -> list[str]:
     """Say which scores changed by more than their interval."""
     if not scores:
-        return ["No model stands in both runs with its predictions: there is no score to compare."]
+        return ["No model has predictions in both runs: there are no scores to compare."]
     changed = [sentence for _, sentences in scores for sentence in sentences]
     rows = [row for table, _ in scores for row in table.rows]
     apart = sum(row[1].text == NONE_IN_COMMON for row in rows)
     if len(changed) > LONG:
         more = len(changed) - LONG
-        changed[LONG:] = [f"So did {more:,} further scores, which are bold in the tables."]
+        changed[LONG:] = [f"So did {more:,} further scores, bold in the tables."]
     if apart < len(rows) and not changed:
-        changed = ["No score of the same objects changed by more than its interval allows."]
+        changed = ["No score of the same objects changed significantly."]
     if apart:
-        models = "1 entry" if apart == 1 else f"{apart:,} entries"
-        changed.append(f"{models} of the tables of scores: {NONE_IN_COMMON}, nothing is compared.")
+        entries = "1 entry" if apart == 1 else f"{apart:,} entries"
+        changed.append(f"{entries} of the score tables: {NONE_IN_COMMON}, nothing is compared.")
     return changed
 
 
 def _scores(first: FinishedRun, second: FinishedRun) -> list[tuple[Table, list[str]]]:
     """Return a table for each sample, task and split, and a sentence for each changed score."""
-    # sections alone: the rest of the configuration may be of another version
+    # only these sections: the others may be those of another version
     used = first.settings["run"]
     bootstrap = Bootstrap.model_validate(used["bootstrap"])
     scorers = {
@@ -186,12 +182,12 @@ def _scores(first: FinishedRun, second: FinishedRun) -> list[tuple[Table, list[s
 
 
 def _predictions(run: FinishedRun, path: str, model: str) -> Predictions:
-    """Read predictions; a file that the crate does not describe is of a run that did not end."""
+    """Read predictions; ReportError if the crate does not describe this file."""
     file = run.folder / path
     if not file.is_file() or file_digest(file) != run.files[path]:
         raise ReportError(
-            f"{file}: not there as {CRATE} describes it, so the results changed after the run had "
-            "ended; run it to the end again"
+            f"{file}: missing or not as {CRATE} describes it: the results changed after the run "
+            "ended; complete the run again"
         )
     return read_predictions([file], [model])[0]
 
@@ -202,7 +198,7 @@ def _score_table(
     scorer: Scorer,
     bootstrap: Bootstrap,
 ) -> tuple[Table, list[str]]:
-    """Return the table of the models of a sample, task and split, and what changed."""
+    """Return the table of the models of a sample, task and split, and sentences on changes."""
     sample, task, split = place
     rows, changed, counted = [], [], {}
     for pair in pairs:
@@ -228,8 +224,8 @@ def _score_table(
     columns = [*word_columns("model", "score"), Column("first run"), Column("second run"),
                Column("second \N{MINUS SIGN} first", numeric=True)]  # fmt: skip
     text = (
-        "Headline scores of the models of both runs on the test objects of both, mean over seeds; "
-        "settings of scores and bootstrap are those of the first run."
+        "Headline scores of the models of both runs on their common test objects, mean over seeds, "
+        "with the score and bootstrap settings of the first run."
     )
     level = 100 * bootstrap.level
     notes = [_counts(counted), f"{level:g} % interval of the paired difference", NOT_ZERO]
@@ -237,18 +233,18 @@ def _score_table(
 
 
 def _counts(counted: dict[str, list[int]]) -> str:
-    """Say how many rows of predictions both runs share."""
+    """Return the number of rows of predictions that both runs share."""
     if all(len(set(numbers)) == 1 for numbers in counted.values()):
         numbers = sorted({numbers[0] for numbers in counted.values()})
-        return f"N = {' or '.join(f'{n:,}' for n in numbers)}: all rows of both, seeds together"
+        return f"N = {' or '.join(f'{n:,}' for n in numbers)}: all rows of both, all seeds"
     return "N: " + "; ".join(
         f"{model} {common:,} of {first:,} and {second:,}"
         for model, (common, first, second) in counted.items()
-    ) + " rows, seeds together"  # fmt: skip
+    ) + " rows, all seeds"  # fmt: skip
 
 
 def _beside(value: float, row: pd.Series) -> Cell:
-    """Return a score with as many digits as its difference shows."""
+    """Return a score with as many digits as its difference."""
     text, _ = with_interval(row["difference"], row["lower"], row["upper"])
     places = len(text.partition(".")[2]) if text[-1:].isdigit() else 0
     shown = fixed(value, places) if places and "×" not in text else plain(value)
@@ -270,7 +266,7 @@ def flat(settings: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 def _settings(first: FinishedRun, second: FinishedRun) -> Table:
     title = "Settings that differ"
-    text = "Keys of the run, its samples and targets, with every default. A dash: no such key."
+    text = "Keys of the run, its samples and targets, including defaults. A dash: no such key."
     both = (dict(flat(one.settings)) for one in (first, second))
     return _two(title, text, "key", *both)
 
@@ -291,8 +287,8 @@ def _versions(first: FinishedRun, second: FinishedRun) -> Table:
 
 def _data(first: FinishedRun, second: FinishedRun) -> Table:
     text = (
-        f"First {DIGITS} digits of the digest of the content where the table states it, else of "
-        "the SHA-256 of the file. A dash: no such table."
+        f"First {DIGITS} digits of the content digest if the table has one, else of the SHA-256 of "
+        "the file. A dash: no such table."
     )
     both = [{path: _digest(one, path) for path in one.files if _is_data(path)}
             for one in (first, second)]  # fmt: skip
@@ -312,7 +308,7 @@ def _digest(run: FinishedRun, path: str) -> str:
 
 
 def _code(first: FinishedRun, second: FinishedRun) -> Table:
-    """Return the rules whose jobs, of both runs, ran by another program."""
+    """Return the rules with jobs that ran different code in the two runs."""
     jobs: dict[str, list[int]] = {}
     digests: dict[str, list[set[str]]] = {}
     for path in sorted(first.records.keys() & second.records.keys()):
@@ -328,17 +324,17 @@ def _code(first: FinishedRun, second: FinishedRun) -> Table:
         for rule, other in sorted(jobs.items())
         if any(other)
     ]  # fmt: skip
-    numeric = ("jobs by another program", "jobs of both")
+    numeric = ("jobs that differ", "jobs of both")
     heads = word_columns("rule", *numeric, "first run", "second run", numeric=numeric)
     text = (
-        "Rules whose jobs ran by other modules, by the digest of what their script imports; "
-        "comments and docstrings don't count."
+        "Rules whose jobs ran different code, by the digest of the modules that their script "
+        "imports, without comments and docstrings."
     )
     return Table("Rules whose program differs", text if rows else "None.", heads, rows)
 
 
 def _two(title: str, text: str, what: str, first: dict[str, str], second: dict[str, str]) -> Table:
-    """Return a table of the entries that differ, in the order of the first."""
+    """Return a table of the entries that differ, in the order of the first run."""
     rows = [
         [text_cell(name), *(text_cell(one.get(name, UNDEFINED)) for one in (first, second))]
         for name in dict.fromkeys([*first, *second])
@@ -349,7 +345,7 @@ def _two(title: str, text: str, what: str, first: dict[str, str], second: dict[s
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the page and print what it says in short; 0, or 1 if a folder holds no run."""
+    """Write the page and print a summary; return 0, or 1 if a run can't be read."""
     parser = argparse.ArgumentParser(prog="sdssflow compare", description=__doc__.splitlines()[0])
     parser.add_argument("first", help="folder of a finished run, or its results")
     parser.add_argument("second", help="folder of another")
@@ -371,7 +367,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    """Return what two runs are called: the shortest ends of their paths that differ."""
+    """Return names for two runs: the shortest ends of their paths that differ."""
     paths = [folder.resolve() for folder in folders]
     parts = [path.parts[:-1] if path.name == RESULTS else path.parts for path in paths]
     longest = max(map(len, parts))

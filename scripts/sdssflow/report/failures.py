@@ -1,7 +1,4 @@
-"""Where the best model fails, its worst test objects, and what was found without labels.
-
-That is groups beside classes, and the strangest objects.
-"""
+"""Sentences and tables on where models fail, the worst test objects, groups and outliers."""
 
 from __future__ import annotations
 
@@ -37,14 +34,14 @@ from sdssflow.tables import read_parquet, read_schema
 VARIABLES = {
     "reference_mag": "magnitudes",
     "zphot": "predicted redshifts",
-}  # bins of the truth are left out: nobody knows it of a new object
+}  # not zspec, which is unknown for new objects
 WORST = 10
-FEW = 30  # of what a bootstrap draws: too few to know what others are like
+FEW = 30  # groups: with fewer, bootstrap intervals are too narrow
 NEEDED = {"regress": ("row_id", "seed", "reference_mag", "zspec", "zphot"),
           "classify": ("row_id", "seed", "reference_mag", "spec_class")}  # fmt: skip
 PROBABILITY = "probability_"
 Objids: TypeAlias = "Mapping[int, int] | pd.Series"  # objid of each row, by row_id
-LATEST_RELEASE = 17  # of the imaging; a position means the same in every release
+LATEST_RELEASE = 17  # of the imaging; links are by position, the same in every release
 EXPLORER = "https://skyserver.sdss.org/dr{release}/en/tools/explore/summary.aspx?{query}"
 RANKS = ("isolation_rank", "sparsity_rank", "reconstruction_rank", "combined")
 AGREEMENT_COLUMNS = (
@@ -55,20 +52,19 @@ GALLERY_COLUMNS = ("place", "row_id", *RANKS, "feature", "deviation")
 
 
 def gain(scores: pd.DataFrame, best: str, baseline: str, metric: str) -> str:
-    """Say what the best model has over one that looks at no feature; '' if it is that one."""
+    """Compare the best model with one that uses no features; '' if it is that one."""
     values = _values(overall(scores), metric)
     if best == baseline or not {best, baseline} <= set(values.index):
         return ""
     mine, other = (_with_interval(values.loc[model]) for model in (best, baseline))
-    guess = f"with {baseline}, which looks at no feature, {other}."
+    guess = f"with {baseline}, which uses no features, {other}."
     return f"With {best}, {label(metric)} is {mine}; {guess}"
 
 
 def few_objects(n: int, predictions: str | None = None) -> list[str]:
-    """Say of `n` test objects that intervals promise too much, if they or their groups are few.
+    """Warn that intervals are too narrow if `n` test objects, or their groups, are few.
 
-    Groups are those of the first seed in `predictions`, where they are known: what the bootstrap
-    draws is a group.
+    The bootstrap draws groups, counted for the first seed in `predictions` if known.
     """
     groups = n
     if predictions and "group" in read_schema(predictions).names:
@@ -79,16 +75,15 @@ def few_objects(n: int, predictions: str | None = None) -> list[str]:
     objects = f"{n:,} test object{'' if n == 1 else 's'}"
     in_groups = f" in {groups} group{'' if groups == 1 else 's'}" if groups < n else ""
     return [
-        f"With {objects}{in_groups}, bootstrap intervals are too narrow, and models that they tell "
-        "apart may be alike."
+        f"With {objects}{in_groups}, bootstrap intervals are too narrow: significant differences "
+        "between models may be chance."
     ]
 
 
 def worst_bins(scores: pd.DataFrame, by_bin: pd.DataFrame, best: str, metric: str) -> list[str]:
-    """Say in which bin of each variable a model is worst, and how it is over all.
+    """Say in which bin of each variable a model is worst, and its overall score.
 
-    A metric that means the same in every bin is wanted: a mean over classes drops where a class is
-    missing.
+    `metric` must not be a mean over classes, which drops in bins without one of them.
     """
     whole = _values(overall(scores), metric)
     rows = by_bin[
@@ -101,20 +96,20 @@ def worst_bins(scores: pd.DataFrame, by_bin: pd.DataFrame, best: str, metric: st
     sentences = []
     for variable, words in VARIABLES.items():
         group = rows[rows["variable"] == variable]
-        if group["value"].nunique() < 2 or best not in whole.index:  # none is worse
+        if group["value"].nunique() < 2 or best not in whole.index:  # no bin is worse
             continue
         low = METRICS[metric].better == "low"
         row = group.loc[group["value"].idxmax() if low else group["value"].idxmin()]
         sentences.append(
             f"Among {words}, {best} is worst from {plain(row['bin_low'])} to "
             f"{plain(row['bin_high'])}: {label(metric)} is {_with_interval(row)} there, "
-            f"{_with_interval(whole.loc[best])} over all."
+            f"{_with_interval(whole.loc[best])} overall."
         )
     return sentences
 
 
 def outliers(scores: pd.DataFrame, best: str) -> list[str]:
-    """Say how many objects a regressor misses by more than the limits of papers."""
+    """Say how many objects are outliers by the common limits."""
     rows = overall(scores)
     sentences = []
     for metric in (name for name in HEADLINES["regress"] if METRICS[name].fraction):
@@ -131,7 +126,7 @@ def outliers(scores: pd.DataFrame, best: str) -> list[str]:
 
 
 def weakest_class(scores: pd.DataFrame, best: str) -> list[str]:
-    """Say which class a classifier finds least of; nothing if all are found alike."""
+    """Say which class has the lowest completeness; nothing if all are equal."""
     rows = scores[
         (scores["seed"] == "all")
         & (scores["subset"] != "all")
@@ -143,24 +138,25 @@ def weakest_class(scores: pd.DataFrame, best: str) -> list[str]:
         return []
     row = rows.loc[rows["value"].idxmin()]
     return [
-        f"Of the {int(row['n']):,} test objects of class {row['subset']}, {best} finds the "
-        f"smallest part: completeness {_with_interval(row)}."
+        f"{best} is least complete for class {row['subset']}: completeness {_with_interval(row)} "
+        f"of {int(row['n']):,} test objects."
     ]
 
 
 def commonest_mistake(confusion: pd.DataFrame, best: str) -> list[str]:
-    """Say which class a classifier most often takes for which other."""
+    """Say which class is most often classified as which other."""
     rows = confusion[confusion["model"] == best]
-    if "seed" in rows and (rows["seed"] == "all").any():
-        rows = rows[rows["seed"] == "all"]
+    seeds = rows["seed"].nunique() - 1
+    rows = rows[rows["seed"] == "all"]
     totals = rows.groupby("truth")["count"].sum()
     wrong = rows[(rows["truth"] != rows["predicted"]) & (rows["count"] > 0)]
     if wrong.empty:
         return []
     row = wrong.loc[wrong["count"].idxmax()]
     return [
-        f"Its commonest mistake is to take {row['truth']} for {row['predicted']}: "
-        f"{plain(row['count'])} of {plain(totals[row['truth']])}."
+        f"Its most frequent mistake is to classify {row['truth']} as {row['predicted']}: "
+        f"{plain(row['count'])} of {plain(totals[row['truth']])}"
+        f"{f', {seeds} seeds together' if seeds > 1 else ''}."
     ]
 
 
@@ -174,9 +170,9 @@ def _with_interval(row: pd.Series) -> str:
 
 
 def read_predictions(path: str | Path, task: str) -> pd.DataFrame:
-    """Read the test objects of the first seed of a predictions.parquet, in the order of `row_id`.
+    """Read the test objects of the first seed of a predictions.parquet, ordered by `row_id`.
 
-    ReportError if the table lacks a column or has no rows.
+    ReportError if a column is missing or there are no rows.
     """
     names = read_schema(path).names
     missing = [name for name in NEEDED[task] if name not in names]
@@ -199,7 +195,7 @@ def read_objids(path: str | Path) -> Objids:
 
 
 def worst_redshifts(frame: pd.DataFrame, model: str, objids: Objids) -> Table:
-    """Return the objects whose redshift a model misses by most, in the normalised residual."""
+    """Return the test objects with the largest normalised residuals."""
     delta = (frame["zphot"] - frame["zspec"]) / (1 + frame["zspec"])
     order = delta.abs().sort_values(ascending=False, kind="stable").index[:WORST]
     rows = []
@@ -220,7 +216,7 @@ def worst_redshifts(frame: pd.DataFrame, model: str, objids: Objids) -> Table:
 
 
 def worst_classes(frame: pd.DataFrame, model: str, objids: Objids) -> Table:
-    """Return the objects that a classifier puts in a wrong class and is surest of."""
+    """Return the misclassified test objects with the highest probabilities."""
     names = [name for name in frame if name.startswith(PROBABILITY)]
     probabilities = frame[names].to_numpy()
     top = probabilities.argmax(axis=1)
@@ -239,8 +235,8 @@ def worst_classes(frame: pd.DataFrame, model: str, objids: Objids) -> Table:
         for place in order
     ]
     text = (
-        f"Test objects in the wrong class that {model} is surest of; {len(wrong):,} of "
-        f"{len(frame):,} are in the wrong class."
+        f"Misclassified test objects with the highest probabilities by {model}; {len(wrong):,} of "
+        f"{len(frame):,} are misclassified."
     )
     labels = ("object", "magnitude", "true class", "predicted class", "probability")
     return Table(
@@ -249,13 +245,13 @@ def worst_classes(frame: pd.DataFrame, model: str, objids: Objids) -> Table:
 
 
 def object_name(row: int, objids: Objids) -> str:
-    """Return what an object is called: its objid, or the number of its row."""
+    """Return the name of an object: its objid, or its row_id."""
     objid = objids.get(int(row))
     return f"objid {objid}" if objid else f"row {int(row)}"
 
 
 def explorer_link(ra: float, dec: float, release: int = LATEST_RELEASE) -> str:
-    """Return the address of the page of SDSS on the object nearest to a position in degrees.
+    """Return the address of the SDSS page on the object nearest to a position in degrees.
 
     >>> explorer_link(180.25, -0.5, 14)
     'https://skyserver.sdss.org/dr14/en/tools/explore/summary.aspx?ra=180.25&dec=-0.5'
@@ -266,7 +262,7 @@ def explorer_link(ra: float, dec: float, release: int = LATEST_RELEASE) -> str:
 
 
 def agreement_table(scores: pd.DataFrame, item: Item, notes: list[str]) -> Table:
-    """Show how far groups agree with the truth, each index with its interval."""
+    """Tabulate the agreement of groups with the truth, with intervals."""
     body = []
     for _, row in scores.iterrows():
         indices = [score_cell(row, value=name, ends=f"{name}_") for name in ("ari", "ami")]
@@ -279,7 +275,7 @@ def agreement_table(scores: pd.DataFrame, item: Item, notes: list[str]) -> Table
 
 
 def strange_table(item: Item, sample: Sample, objids: Objids, notes: list[str]) -> Table:
-    """Show the strangest objects, or, of a sky with oddities, how well they were found."""
+    """Tabulate the strangest objects or, for a sky with oddities, how well they were found."""
     if item.name == "oddity_scores":
         table = _oddities(read_table(item.path, oddities.COLUMNS), item, notes)
     else:
@@ -290,7 +286,7 @@ def strange_table(item: Item, sample: Sample, objids: Objids, notes: list[str]) 
 def _gallery(
     frame: pd.DataFrame, item: Item, sample: Sample, objids: Objids, notes: list[str]
 ) -> Table:
-    """Objects of a sky that was observed lead to their page at SDSS, by position."""
+    """Observed objects link to their SDSS page, by position."""
     release = getattr(sample.source, "release", LATEST_RELEASE)
     shown = {"ra": "RA", "dec": "Dec", "reference_mag": "magnitude", "spec_class": "class"}
     shown = {name: words for name, words in (shown | {"zspec": "zspec"}).items() if name in frame}
@@ -311,7 +307,7 @@ def _gallery(
     words = [key.removesuffix("_rank") for key in RANKS]
     heads = ["object", *shown.values(), *words, "farthest feature: deviation"]
     numeric = [head for head in heads[1:-1] if head != "class"]
-    links = ["An object leads to the page of SDSS on what lies nearest to its position"]
+    links = ["Each object links to the SDSS page of the object nearest to its position"]
     notes = [*notes, *(links if any(cells[0].link for cells in body) else [])]
     return Table(item.title, item.caption, word_columns(*heads, numeric=numeric), body, notes)
 

@@ -1,6 +1,6 @@
-"""What every metric of the report means, from the records of `sdssflow.evaluate`.
+"""Names, meaning and order of the metrics, from the records of `sdssflow.evaluate`.
 
-`conventions_page` makes docs/metric_conventions.md of the same records.
+`conventions_page` generates docs/metric_conventions.md from the same records.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ TASKS = {
 RANKED_BY = {"classify": "macro_f1", "regress": "sigma_nmad", "pdf": "crps"}
 SYMBOLS = (
     "p: predicted probability; y: true class as 0 or 1; N: number of test objects; "
-    "δ = (zphot − zspec) / (1 + zspec), the normalised residual; PIT: the probability that p(z) "
-    "leaves below zspec; F: cumulative distribution of the PIT of all test objects."
+    "δ = (zphot − zspec) / (1 + zspec), the normalised residual; PIT: the probability of p(z) "
+    "below zspec; F: cumulative distribution of the PIT of all test objects."
 )
 
 
 def _by_name(records: Sequence[Metric]) -> dict[str, Metric]:
-    """Return the first record of each name: the headlines first, facts that rank nothing last."""
+    """Return the first record of each name: headlines first, metrics that don't rank last."""
 
     def place(metric: Metric) -> tuple[bool, int, bool]:
         return not metric.headline, metric.headline, not metric.better
@@ -60,17 +60,17 @@ SUBGROUP_METRICS = {task: names(known.values(), "subgroup") for task, known in _
 
 
 def label(metric: str) -> str:
-    """Return the name of a metric for a table's head; its own name if the glossary lacks it."""
+    """Return the label of a metric for table headers; its name if it has no record."""
     return _KNOWN[metric].label if metric in _KNOWN else metric.replace("_", " ")
 
 
 def direction(metric: str) -> str:
-    """Return which of its values are better; '' for those that rank nothing, as those of papers."""
+    """Return which values are better; '' for metrics that don't rank, such as those of papers."""
     return METRICS[metric].better if metric in METRICS else ""
 
 
 def order(metrics: Iterable[str]) -> list[str]:
-    """Return metrics in the glossary's order, those it lacks behind the others."""
+    """Sort metrics in the order of the glossary, unknown ones last."""
     places = {name: place for place, name in enumerate(_KNOWN)}
     return sorted(metrics, key=lambda name: places.get(name, len(places)))
 
@@ -84,9 +84,9 @@ _PAGE = (
      `PYTHONPATH=scripts python -m sdssflow.configuration.documents`.
      Change the records, not this page. -->
 
-Papers on photometric redshifts use one name for several formulas. So each of our scores has a
-name and a convention, and each table states both. ⟨…⟩ in a convention is the value of a setting.
-The unit z is that of redshifts; ratios and fractions have none. In the formulas:
+Papers on photometric redshifts use one name for several formulas, so each of our scores has a
+name and a convention, and tables state both. ⟨…⟩ in a convention is the value of a setting. The
+unit z is that of redshifts; ratios and fractions have none. In the formulas:
 
 """
         + fill(SYMBOLS.replace("residual;", "residual; Δz = zphot − zspec;"), 100)
@@ -121,8 +121,8 @@ not ranked by these.
         """\
 ## Classes
 
-Means over classes are over those that occur in the truth. `class_sets.csv` has the scores of class
-sets.
+Means over classes include only classes that occur in the truth. `class_sets.csv` has the scores
+of class sets.
 """,
         OF_CLASSES,
     ),

@@ -1,4 +1,4 @@
-"""Tables as LaTeX with booktabs: numbers with their intervals, words escaped."""
+"""LaTeX tables with booktabs."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ MATHS = {
 PLAIN = {"–": "--", "—": "---", "…": r"\ldots{}", "\u00a0": "~", "’": "'"}
 RAISED = {letter: str(number) for number, letter in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")} | {"⁻": "-"}
 LIKE_LATIN = "\u0391\u0392\u0395\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a7\u03a5\u0396"
-COLUMN, PAGE = 48, 100  # letters that a column of a journal and its page hold side by side
+COLUMN, PAGE = 48, 100  # width of a journal's column and page, in characters
 INTERVAL_TYPE = r"\footnotesize"
-SMALL, GAP = 0.8, 2  # of a letter: its width in small type; between two columns of a table
+SMALL, GAP = 0.8, 2  # width of a small character, and of the gap between columns, in characters
 SUBSCRIPT = re.compile(r"^([^\W\d_]+|[^\x00-\x7f]+)_([A-Za-z0-9.]+)$")
 
 
 def escaped(text: str) -> str:
-    r"""Return text that LaTeX shows as it stands.
+    r"""Return text escaped for LaTeX.
 
-    Letters that pdfLaTeX has no glyph for stand as their code point, for they would stop it.
+    Characters without a glyph in pdfLaTeX, on which it would stop, are replaced by their code
+    point.
 
     >>> escaped("50 % of model_mag_r")
     '50 \\% of model\\_mag\\_r'
@@ -59,7 +60,7 @@ def _letter(letter: str) -> str:
 
 
 def _symbol(letter: str) -> str:
-    """Return what stands for a letter in mathematics, '' if nothing does."""
+    """Return the math-mode symbol of a character, '' if there is none."""
     if letter in MATHS:
         return MATHS[letter]
     greek = re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", unicodedata.name(letter, ""))
@@ -76,10 +77,10 @@ def _symbol(letter: str) -> str:
 def latex(table: Table, label: str) -> str:
     """Return a table as a LaTeX `table`, or `table*`, that needs the package booktabs.
 
-    An interval stands behind its value in small type; where that is too wide for a page, below it;
-    and where that is too wide, rows and columns are exchanged, so that models stand beside each
-    other. What still does not fit is set as small as can be read: leave some of it out. Bold stays
-    bold; conventions and notes stand below the rows. Papers refer to it by ``tab:`` and `label`.
+    Intervals follow their values in small type; if that is too wide for a page they are set below,
+    and if that is too wide the table is transposed. A table that is still too wide is set in the
+    smallest readable type: leave out part of it. Conventions and notes are below the rows. The
+    label is ``tab:`` and `label`.
     """
     kinds, (head, *rows), width = _set(table)
     float_ = "table*" if width > COLUMN else "table"
@@ -112,7 +113,7 @@ def latex(table: Table, label: str) -> str:
 
 
 class _Entry(NamedTuple):
-    """What stands in one place, as LaTeX, and how many letters wide it is."""
+    """A cell as LaTeX, and its width in characters."""
 
     text: str
     interval: str
@@ -126,7 +127,7 @@ class _Entry(NamedTuple):
 
 
 def _set(table: Table) -> tuple[str, list[str], float]:
-    """Return the kinds of columns, the lines of head and rows, and their width in letters."""
+    """Return the column types, the lines of header and rows, and their width in characters."""
     grid = [[_Entry(_name(column.label), "", len(column.label), 0) for column in table.columns]]
     grid += [[_entry(cell) for cell in row] for row in table.rows]
     exchanged = [list(column) for column in zip(*grid, strict=True)]
@@ -158,7 +159,7 @@ def _line(row: list[_Entry], stacked: bool) -> str:
 
 
 def _joined(cells: Iterable[str]) -> str:
-    """Return cells of a row; a bracket that begins one would be an argument of the row before."""
+    """Join the cells of a row; a leading bracket would be an argument of the previous row."""
     line = " & ".join(cells)
     return f"{{}}{line}" if line.startswith("[") else line
 
@@ -172,7 +173,7 @@ def _entry(cell: Cell) -> _Entry:
 
 
 def _name(label: str) -> str:
-    """Set what follows an underscore below the line, as in sigma_NMAD."""
+    """Set what follows an underscore as subscript, as in sigma_NMAD."""
     parts = SUBSCRIPT.match(label)
     if not parts:
         return escaped(label)

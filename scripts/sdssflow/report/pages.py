@@ -1,4 +1,4 @@
-"""What the pages hold: one page for each sample, from its scores to its source, and the index."""
+"""Contents of the pages of samples, from scores to source, and of parts of the index."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ FLOW_COLUMNS = ("cut", "before", "removed", "after")
 
 @dataclass(frozen=True)
 class SamplePage:
-    """The page of one sample: text below its title, the stages in short, sections in their order.
+    """The page of one sample: text below the title, summary sentences by stage, sections.
 
-    `findings` are a line for each task and split, `picture` what the index shows beside them.
-    `sheet`, the data sheet, is written to a file only: the page shows its parts in its sections.
+    `findings` has a line for each task and split, `picture` is shown with them on the index.
+    `sheet`, the data sheet, is only written to a file: its tables are in the sections.
     """
 
     name: str
@@ -56,13 +56,13 @@ class SamplePage:
 
     @property
     def has_charts(self) -> bool:
-        """Whether a figure answers to the pointer."""
+        """Whether a figure has an interactive chart."""
         return any(getattr(one, "chart", None) for part in self.sections for one in part.blocks)
 
 
 def concepts_section(items: list[Item]) -> Section:
-    """Return the section of what belongs to no sample."""
-    notes = ["Computed from a schematic spectrum: no observed object enters"]
+    """Return the section of figures and tables that belong to no sample."""
+    notes = ["Computed from schematic spectra, without observed objects"]
     blocks = [block(item, "schematic spectra", notes) for item in items if not item.sample]
     return Section("concepts", "Why colours carry redshift", blocks=blocks)
 
@@ -70,9 +70,9 @@ def concepts_section(items: list[Item]) -> Section:
 def sample_page(
     name: str, items: list[Item], run: RunConfiguration, sample: Sample, provenance: Provenance
 ) -> SamplePage:
-    """Read everything that `items` names of a sample; those of others are left aside.
+    """Read the files in `items` that belong to a sample.
 
-    ReportError if a file is missing, empty or doesn't fit the others.
+    ReportError if a file is missing, empty or inconsistent with the others.
     """
     mine = [item for item in items if item.sample == name]
     facts = {item.name: read_facts(item.path) for item in mine if item.kind == "data"}
@@ -90,11 +90,11 @@ def sample_page(
     sheet = data_sheet(name, sample, (source, clean), flow, defects, sections[:3])
     text = [sample.description] if sample.description else []
     if sample.simulated:
-        text.insert(0, "Simulated: no observed object is among these rows.")
+        text.insert(0, "Simulated data: no observed objects.")
     results = [part for one in summaries for part in one.sections]
     results.append(splits_section(name, mine, run))
     results += [learning_section(name, split, mine, run) for split in sorted(sample.splits)]
-    # what was found first, where it comes from last
+    # results first, their source last
     sections = [*results, *sections[3:], *sections[:3]]
     sections = [section for section in sections if section.blocks or section.facts]
     cards = [card for one in summaries for card in one.cards]
@@ -114,7 +114,7 @@ def sample_page(
 
 
 def named(sections: list[Section], name: str) -> list[Section]:
-    """Return sections with a file name for each of their tables, unique among them."""
+    """Return sections with a unique file name for each of their tables."""
     taken: set[str] = set()
     found = []
     for section in sections:
@@ -152,12 +152,12 @@ def _in_short(
     alone: pd.DataFrame,
     summaries: list[TaskSummary],
 ) -> list[tuple[str, list[str]]]:
-    """Return a few sentences on each stage."""
+    """Return a few sentences for each stage."""
     found = int(defects["count"].sum()) if "count" in defects else 0
     data = [f"{source.rows:,} objects came from the source."]
     if found:
         data.append(
-            f"{len(defects)} kinds of defects were found in their values, {found:,} in all."
+            f"{len(defects)} kinds of defects were found in their values, {found:,} in total."
             if len(defects) > 1
             else f"One kind of defect was found in their values, {found:,} times."
         )
@@ -169,16 +169,16 @@ def _in_short(
         most = flow.loc[flow["removed"].idxmax()]
         cuts.append(f"The cut {most['cut']} removed most, {int(most['removed']):,} of {removed:,}.")
     short = [("The data", data), ("What was cut", cuts)]
-    told = alone.loc[alone["remark"] != "", "feature"]
-    if len(told):
-        text = "Says nearly everything by itself, is it a measurement?"
-        short.append(("Features to look at", [f"{text} {', '.join(told)}."]))
+    remarked = alone.loc[alone["remark"] != "", "feature"]
+    if len(remarked):
+        text = "Each determines nearly everything alone. Is it a measurement?"
+        short.append(("Features to check", [f"{text} {', '.join(remarked)}."]))
     for one in summaries:
         scores = one.scores
         where = f" ({one.task.lower()}, split {scores.split})" if len(summaries) > 1 else ""
         best = f"By {scores.ranked_by}, the best of all models is {scores.best}."
         if scores.ties:
-            best = f"{best[:-1]}; the test part can't tell it from {', '.join(scores.ties)}."
+            best = f"{best[:-1]}; not significantly better than {', '.join(scores.ties)}."
         short.append((f"What was learnt{where}", [best, *one.gain]))
         if one.limits:
             short.append((f"Where it fails{where}", one.limits))
@@ -188,7 +188,7 @@ def _in_short(
 def _stages(
     name: str, sample: Sample, items: list[Item], source: Facts, clean: Facts, objids: Objids
 ) -> list[Section]:
-    """Return the sections of a sample up to its groups; the first three are of how it was made."""
+    """Return the sections on data, cuts and split parts of a sample, then those on exploration."""
     counted = [f"N = {source.rows:,}; data digest {source.digest}"]
     notes = [f"N = {clean.rows:,} after cuts; data digest {clean.digest}"]
     chosen: dict[str, list[Item]] = {
@@ -240,7 +240,7 @@ def _stages(
 
 
 def _parts(name: str, sample: Sample, items: list[Item], notes: list[str]) -> Section:
-    """Return one table per split, the seeds below each other."""
+    """Return one table per split, with all seeds."""
     blocks = []
     for split, settings in sorted(sample.splits.items()):
         mine = [item for item in items if item.name == "parts" and item.split == split]

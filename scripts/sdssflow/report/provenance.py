@@ -1,4 +1,4 @@
-"""How the results were made: what the Parquet tables say of themselves."""
+"""How the results were made, from the metadata of Parquet tables and the cards of models."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sdssflow.tables import metadata, read_schema
 
 @dataclass(frozen=True)
 class Facts:
-    """Rows and provenance of a Parquet table."""
+    """Number of rows, columns and metadata of a Parquet table."""
 
     path: str
     rows: int
@@ -43,7 +43,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class ModelRun:
-    """One model on one split of one sample, as the metadata of its predictions at `path` say."""
+    """A model on one split of one sample, from the metadata of its predictions at `path`."""
 
     path: str
     sample: str
@@ -61,10 +61,9 @@ class ModelRun:
 
 @dataclass(frozen=True)
 class Provenance:
-    """How predictions and models were made, each model by its card; every list may be empty.
+    """Predictions, cards of trained models, and files of p(z); every list may be empty.
 
-    `pdfs` are the files of p(z) that were read for the report, `objids` those of the rows of the
-    sample, where its source has them.
+    `objids` are those of the rows of the sample, if its source has them.
     """
 
     model_runs: list[ModelRun] = field(default_factory=list)
@@ -74,18 +73,18 @@ class Provenance:
 
 
 def read_facts(path: str | Path) -> Facts:
-    """Read the foot of a Parquet table: no column is read."""
+    """Read the metadata of a Parquet table, without its columns."""
     with reading(path, "Parquet", pa.ArrowInvalid, OSError):
         file = pq.read_metadata(path)
     schema = read_schema(path)
     entries = metadata(schema)
     if not entries:
-        raise ReportError(f"{path}: carries no provenance; was it written by this workflow?")
+        raise ReportError(f"{path}: no provenance in its metadata; is it from this workflow?")
     return Facts(str(path), file.num_rows, schema.names, entries)
 
 
 def read_model_run(path: str | Path) -> ModelRun:
-    """Read what the metadata of a predictions.parquet say of its model."""
+    """Read the metadata of a predictions.parquet."""
     facts = read_facts(path)
     for key in ("sample", "split", "model", "test_digests", "cards"):
         if key not in facts.entries:
@@ -117,20 +116,20 @@ def read_training(folder: str | Path) -> dict[str, Any]:
 
 
 def check_digests(scores: ModelScores, runs: list[ModelRun]) -> None:
-    """Refuse scores of another test part than the predictions that stand beside them."""
+    """Raise ReportError if scores and predictions belong to different test parts."""
     for run in runs:
-        for seed, digest in run.digests.items() if run.place == scores.place else ():
-            quoted = scores.digests.get(seed, digest)
-            if quoted != digest:
+        for seed in {**run.digests, **scores.digests} if run.place == scores.place else ():
+            scored, predicted = (of.get(seed, "none") for of in (scores.digests, run.digests))
+            if scored != predicted:
                 raise ReportError(
-                    f"{'/'.join(scores.place)}: scores of seed {seed} are of test part {quoted}, "
-                    f"but {run.model} predicted test part {digest}; delete scores.csv, and it is "
-                    "made again"
+                    f"{'/'.join(scores.place)}: scores of seed {seed} are of test part {scored}, "
+                    f"but {run.model} predicted test part {predicted}; delete scores.csv, and it "
+                    "is made again"
                 )
 
 
 def versions(runs: list[ModelRun]) -> dict[str, list[str]]:
-    """Return every version of each package that the models' cards name, sorted."""
+    """Return the versions of each package in the models' cards, sorted."""
     found: dict[str, set[str]] = {}
     for run in runs:
         for card in run.cards.values():
@@ -140,7 +139,7 @@ def versions(runs: list[ModelRun]) -> dict[str, list[str]]:
 
 
 def device_table(model_runs: list[ModelRun]) -> Table | None:
-    """Return where each model was trained, as its cards say; None if there are none."""
+    """Return the device on which each model was trained; None without cards."""
     seen: dict[tuple[str, ...], list[str]] = {}
     for model_run in model_runs:
         for seed, card in model_run.cards.items():
@@ -161,12 +160,12 @@ def device_table(model_runs: list[ModelRun]) -> Table | None:
 
 
 def versions_table(model_runs: list[ModelRun]) -> Table | None:
-    """Return the package versions that the models' cards name; None if there are none."""
+    """Return the package versions in the models' cards; None if there are none."""
     rows = [
         [text_cell(package), text_cell(", ".join(found))]
         for package, found in versions(model_runs).items()
     ]
-    text = "From the cards of the trained models. Several versions: not all were trained alike."
+    text = "From the cards of the trained models. Several versions: models were trained with each."
     return Table("Versions", text, word_columns("package", "version"), rows) if rows else None
 
 
@@ -182,7 +181,7 @@ def digest_table(model_runs: list[ModelRun]) -> Table | None:
     ]
     columns = [*word_columns("sample", "split"), Column("seed"), *word_columns("test digest")]
     text = (
-        "First 12 hexadecimal digits of the SHA-256 of each test part: equal digests, equal "
+        "First 12 hexadecimal digits of the SHA-256 of each test part: equal digests mean equal "
         "objects and features."
     )
     return Table("Test parts", text, columns, rows, folded=True) if rows else None

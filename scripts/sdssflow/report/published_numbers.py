@@ -1,4 +1,4 @@
-"""Published numbers and ours, as the index of the report shows them."""
+"""Published numbers and ours, for the index of the report."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ BOTH = ("published in", "score", "theirs", "ours", "of")
 
 
 def published_section(path: str | Path, curves: str | Path) -> Section:
-    """Return what a run says of published numbers: how many are reproduced, curves, tables.
+    """Return the comparison with published numbers: counts of verdicts, curves, tables.
 
-    The figure `curves` is left out where the run has none.
+    The figure `curves` is left out if no curve was compared.
     """
     frame = read_table(path, published.COLUMNS, empty=True)
     counts = frame["verdict"].value_counts()
@@ -42,7 +42,7 @@ def published_section(path: str | Path, curves: str | Path) -> Section:
         for verdict in published.VERDICTS
         if verdict not in WEIGHTED or verdict in counts
     ]
-    text = f"Of {len(frame):,} published numbers, those of curves bin by bin: {', '.join(found)}."
+    text = f"{len(frame):,} published numbers, counting each bin of a curve: {', '.join(found)}."
     blocks: list[Table | Figure] = list(published_tables(path))
     if (frame["zspec_low"].notna() & frame["verdict"].isin(COMPARED)).any():
         blocks.insert(0, read_figure(curves, CURVES.title, CURVES.caption, "bin by bin"))
@@ -50,9 +50,9 @@ def published_section(path: str | Path, curves: str | Path) -> Section:
 
 
 def published_tables(path: str | Path) -> list[Table]:
-    """Return what was compared with published numbers, and, folded, what was not and why.
+    """Return tables of the numbers that were compared and, folded, of the others with the reason.
 
-    A curve is a table of its own, a row for each bin.
+    Each curve has a table with a row for each bin.
     """
     frame = read_table(path, published.COLUMNS, empty=True)
     of_curve = frame["zspec_low"].notna()
@@ -65,7 +65,7 @@ def published_tables(path: str | Path) -> list[Table]:
     if weighted.any():
         found.append(_weighted(frame[weighted], path))
     others = frame[~compared & ~ran & ~weighted]
-    # of a curve that was not run the first bin stands for all; those with a number of ours first
+    # only the first bin of a curve that was not run; rows with a number of ours first
     others = others[~(others["zspec_low"].notna() & others.duplicated("entry"))]
     others = others.sort_values("ours", key=pd.isna, kind="stable")
     heads = word_columns(*BOTH, "verdict", "why", numeric=("theirs", "ours"))
@@ -75,9 +75,9 @@ def published_tables(path: str | Path) -> list[Table]:
     ]
     if rows:
         title = "Published numbers without a comparison"
-        text = "Not run, or of other objects or features, so that the difference says little."
+        text = "Not run, or of other objects or features, so that the difference means little."
         found.append(Table(title, text, heads, rows, folded=True, source=str(path)))
-    # of an entry that was compared with some rows, others that close the same gap don't matter
+    # only entries without any comparison
     open_still = ~compared.groupby(frame["entry"]).transform("any") & (frame["gaps"] != "")
     if open_still.any():
         found.append(_gaps(frame[open_still], path))
@@ -85,17 +85,17 @@ def published_tables(path: str | Path) -> list[Table]:
 
 
 def _gaps(frame: pd.DataFrame, path: str | Path) -> Table:
-    """Return what stands between us and papers, a row for all numbers of which it is the same."""
+    """Return the gaps between papers and us, one row for all numbers with the same gaps."""
     rows = []
-    for (citation, *told), numbers in frame.groupby(["citation", "gaps", "closed_by"], sort=False):
+    for (citation, *gaps), numbers in frame.groupby(["citation", "gaps", "closed_by"], sort=False):
         scores = "; ".join(dict.fromkeys(map(_score, numbers.to_dict("records"))))
-        rows.append([text_cell(words) for words in (citation, scores, *told)])
-    title = "What stands between us and the others"
+        rows.append([text_cell(words) for words in (citation, scores, *gaps)])
+    title = "Why other numbers are not reproduced"
     text = (
-        "What a published number has and the rows that come with the project lack: rows, features "
-        "or method, or what is not known of its formula; and what closes the gap."
+        "Rows, features or methods of a published number that the data shipped with the project "
+        "lack, or unknown details of its formula; and what would close the gap."
     )
-    heads = word_columns("published in", "scores", "between us and it", "what closes it")
+    heads = word_columns("published in", "scores", "gap", "closed by")
     return Table(title, text, heads, rows, folded=True, source=str(path))
 
 
@@ -112,7 +112,7 @@ def _compared(frame: pd.DataFrame, path: str | Path) -> Table:
 
 
 def _weighted(frame: pd.DataFrame, path: str | Path) -> Table:
-    """Return the numbers that our objects were weighted for."""
+    """Return the comparisons with objects weighted to a paper's selection."""
     numeric = ("theirs", "ours", "effective N", "within")
     heads = (*BOTH, "effective N", "within", "verdict", "weighted to", "why this tolerance")
     rows = [
@@ -126,22 +126,20 @@ def _weighted(frame: pd.DataFrame, path: str | Path) -> Table:
         ]
         for _, row in frame.iterrows()
     ]
-    counts = frame["verdict"].value_counts()
     text = (
-        "Our test objects, weighted so that their magnitudes or redshifts are distributed as the "
-        "paper says of its own. They are not its objects, so nothing is reproduced here: our "
-        "whole interval lies within the tolerance of the published number (compatible within), "
-        "part of it does (compatibility undecided) or none (not compatible). Effective N: as many "
-        "objects of equal weight would be as precise."
+        "Our test objects, weighted to the distribution of magnitudes or redshifts stated in the "
+        "paper. They are not its objects, so nothing is reproduced here: our whole interval lies "
+        "within the tolerance of the published number (compatible within), part of it does "
+        "(compatibility undecided) or none does (not compatible). Effective N: the number of "
+        "objects of equal weight that would be as precise."
     )
-    notes = [", ".join(f"{counts[verdict]} {verdict}" for verdict in WEIGHTED if verdict in counts)]
-    title = "Numbers of papers whose selection ours is weighted to"
+    title = "Published numbers compared with weighted objects"
     columns = word_columns(*heads, numeric=numeric)
-    return Table(title, text, columns, rows, notes, source=str(path))
+    return Table(title, text, columns, rows, [_counts(frame)], source=str(path))
 
 
 def _curve(frame: pd.DataFrame, path: str | Path) -> Table:
-    """Return a curve and ours, bin by bin."""
+    """Return the comparison with a curve, bin by bin."""
     first = frame.iloc[0]
     heads = ("zspec", "theirs", "ours", "difference", "verdict")
     rows = [
@@ -165,7 +163,7 @@ def _curve(frame: pd.DataFrame, path: str | Path) -> Table:
 
 def _counts(frame: pd.DataFrame) -> str:
     counts = frame["verdict"].value_counts()
-    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in COMPARED if verdict in counts)
+    return ", ".join(f"{counts[name]} {name}" for name in published.VERDICTS if name in counts)
 
 
 def _place(row: pd.Series) -> str:
@@ -173,7 +171,7 @@ def _place(row: pd.Series) -> str:
 
 
 def _numbers(row: pd.Series) -> list[Cell]:
-    """Return where a number is published, its score, it, ours if this run has it, and what of."""
+    """Return the cells of citation, score, their number, ours if there is one, and our model."""
     words = text_cell(row["citation"]), text_cell(_score(row))
     return [*words, *_pair(row), text_cell(_place(row))]
 
@@ -184,7 +182,7 @@ def _score(row: Mapping[Hashable, Any]) -> str:
 
 
 def _pair(row: pd.Series) -> list[Cell]:
-    """Return theirs with its error, and ours with its interval if this run has it."""
+    """Return theirs with its uncertainty, and ours with its interval if there is one."""
     theirs, ours = number_cell(row["theirs"]), text_cell("")
     if not pd.isna(row["uncertainty"]):
         theirs = Cell(f"{theirs.text} ± {plain(row['uncertainty'])}", sort=theirs.sort)

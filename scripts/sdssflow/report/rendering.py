@@ -1,4 +1,4 @@
-"""HTML: an index and one page for each sample and target."""
+"""Render the HTML pages: the index, and one page for each sample and target."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BELOW = re.compile(r"(?<![A-Za-z0-9])([σδ]|outliers|conformal|width)_([A-Za-z0
 
 @dataclass(frozen=True)
 class Places:
-    """Where the index is, each page, and, by sample, the folders of its LaTeX tables and cards.
+    """Paths of the index, of each page and, by sample, of the folders of LaTeX tables and cards.
 
     Links are relative, from page to file.
     """
@@ -56,10 +56,9 @@ def render_index(
     targets: list[TargetPage],
     estimated: dict[str, Estimated],
 ) -> str:
-    """Return the page of all samples: the best of each, and how all of it was made.
+    """Return the index: the best model of each sample, and how the results were made.
 
-    It asks nothing of the network, and equal arguments give equal bytes: no clock, no paths of
-    this machine.
+    It needs no network, and equal arguments give equal bytes: no dates, no absolute paths.
     """
     return _render(
         places.index,
@@ -91,7 +90,7 @@ def render_page(
     targets: list[TargetPage],
     places: Places,
 ) -> str:
-    """Return the page of one sample or target; `pages` and `targets` are those it links to."""
+    """Return the page of one sample or target, with links to `pages` and `targets`."""
     return _render(
         places.pages[page.name],
         "target.html.j2" if isinstance(page, TargetPage) else "sample.html.j2",
@@ -104,7 +103,7 @@ def render_page(
 
 
 def render_comparison(address: str, reports: dict[str, str], sections: list[Section]) -> str:
-    """Return the page of two runs compared: `reports` are the indices of their reports by name."""
+    """Return the comparison of two runs; `reports` has the index of each report by name."""
     return _render(address, "compare.html.j2", names=[*reports], reports=reports, sections=sections)
 
 
@@ -131,14 +130,14 @@ def _render(address: str, template: str, **shown: Any) -> str:
 
 @cache
 def library() -> str:
-    """Return the charting library as it was published, below its licence, as base64 of gzip."""
+    """Return the unmodified charting library with its licence, as base64 of gzip."""
     licence, *programs = ((TEMPLATES / name).read_text(encoding="utf-8") for name in LIBRARY)
     text = "\n".join((f"/*\n{licence}*/", *programs))
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode("ascii")
 
 
 def _settings_tables(run: RunConfiguration) -> list[Table]:
-    """Return a table of the settings of the classifiers and one of the regressors."""
+    """Return tables of the settings of the classifiers and of the regressors."""
     found = []
     for title, known in (("Classifiers", run.classifiers), ("Regressors", run.regressors)):
         rows = []
@@ -154,18 +153,18 @@ def _settings_tables(run: RunConfiguration) -> list[Table]:
 
 
 def _subscript(text: str) -> Markup:
-    """Set what follows an underscore below the line, as in sigma_NMAD."""
+    """Set what follows an underscore as subscript, as in sigma_NMAD."""
     base, _, below = text.partition("_")
     return Markup("{}<sub>{}</sub>").format(base, below) if below else escape(text)
 
 
 def _prose(text: str) -> Markup:
-    """Set the names of scores within a sentence as heads of tables set them."""
+    """Set names of scores within a sentence with subscripts, as in table headers."""
     return Markup(BELOW.sub(r"\1<sub>\2</sub>", str(escape(text))))
 
 
 def _sentence(text: str) -> str:
-    """End a title or note with a full stop, unless it ends a sentence already."""
+    """End a title or note with a full stop, unless it already ends a sentence."""
     return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
@@ -178,7 +177,7 @@ def _value(value: Any) -> str:
 def _glossary(
     run: RunConfiguration, samples: dict[str, Sample]
 ) -> list[tuple[str, list[tuple[Metric, str]]]]:
-    """Return the metrics of each task of the run, and which values are better, by its title."""
+    """Return, by title of each task, its metrics and which values are better."""
     tasks: set[str] = {task for name in run.samples for task in samples[name].tasks}
     if any(pdf_models(run, samples[name]) for name in run.samples):
         tasks.add("pdf")
@@ -195,6 +194,6 @@ def _glossary(
 
 
 def _yaml(settings: RunConfiguration | Sample | Target) -> str:
-    """Return settings as YAML, every default written out."""
+    """Return settings as YAML, including defaults."""
     content = settings.model_dump(mode="json")
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=88)

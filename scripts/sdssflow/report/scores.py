@@ -1,6 +1,6 @@
-"""Scores of the models of one sample, task and split, and the tables for people made of them.
+"""Scores of the models of one sample, task and split, and tables of them.
 
-Long score tables become tables with one row per model and one column per metric.
+Long score tables are pivoted to one row per model and one column per metric.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ STACK_COLUMNS = (
 IMPORTANCE_COLUMNS = (
     "model", "seed", "score", "kind", "name", "unpermuted", "value", "lower", "upper",
 )  # fmt: skip
-NOT_ZERO = "Bold: the interval does not hold 0."
+NOT_ZERO = "Bold: the interval does not contain 0."
 
 
 @dataclass(frozen=True)
 class ModelScores:
-    """Score tables of classes, of redshifts or of p(z), and what they say of the best model.
+    """Score tables of classes, redshifts or p(z), with the best model.
 
-    `kind` says by which metrics models are ranked and shown, `digests` the test part of each seed;
-    `notes` are the small print of every table.
+    `kind` determines the metrics by which models are ranked and shown; `digests` has the test part
+    of each seed; `notes` are printed below every table.
     """
 
     sample: str
@@ -70,17 +70,17 @@ class ModelScores:
 
     @property
     def metric(self) -> str:
-        """Metric that models are ranked by."""
+        """Metric by which models are ranked."""
         return RANKED_BY[self.kind]
 
     @property
     def ranked_by(self) -> str:
-        """Name of that metric."""
+        """Label of that metric."""
         return label(self.metric)
 
     @property
     def ties(self) -> list[str]:
-        """Models whose paired difference from the best, in that metric, may be 0."""
+        """Models that are not significantly worse than the best in that metric."""
         return not_told_apart(self.differences, self.best, self.metric)
 
     @property
@@ -90,7 +90,7 @@ class ModelScores:
 
     @property
     def shown(self) -> list[tuple[Column, Cell]]:
-        """Scores of the best model for the summary."""
+        """Headline scores of the best model."""
         found = {row["metric"]: row for _, row in self._of_best().iterrows()}
         return [
             (_metric_column(name, found[name]["convention"]), score_cell(found[name]))
@@ -133,7 +133,7 @@ def read_scores(items: list[Item], run: RunConfiguration, kind: Kind) -> ModelSc
 
 
 def averaged(seeds: Iterable[int | str], run: RunConfiguration) -> str:
-    """Say what values and intervals of scores over these seeds are."""
+    """Return the note that explains values and intervals over these seeds."""
     names = [str(seed) for seed in seeds]
     of = f"Mean over seeds {', '.join(names)}" if len(names) > 1 else "Value"
     return (
@@ -143,9 +143,9 @@ def averaged(seeds: Iterable[int | str], run: RunConfiguration) -> str:
 
 
 def score_cell(row: pd.Series, strong: bool = False, value: str = "value", ends: str = "") -> Cell:
-    """Return a cell of a value with its interval.
+    """Return a cell with a value and its interval.
 
-    `value` is the name of its column, `ends` what stands before ``lower`` and ``upper``.
+    `value` is the name of its column, `ends` the prefix of ``lower`` and ``upper``.
     """
     number = row[value]
     text, interval = with_interval(number, row[f"{ends}lower"], row[f"{ends}upper"])
@@ -158,7 +158,7 @@ def overall(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def seed_digests(scores: pd.DataFrame) -> dict[str, str]:
-    """Return the digest of the test part of each seed; ReportError if a seed's scores quote two."""
+    """Return the digest of the test part of each seed; ReportError if a seed has two."""
     digests = {}
     for seed, group in scores[scores["seed"] != "all"].groupby("seed", sort=False):
         found = sorted(set(group["data_digest"].astype(str)))
@@ -172,7 +172,7 @@ def seed_digests(scores: pd.DataFrame) -> dict[str, str]:
 
 
 def ranked(scores: pd.DataFrame, metric: str) -> list[str]:
-    """Return the models, best first, by a metric of `overall` scores; ties as they stand."""
+    """Return the models, best first, by a metric of the `overall` scores; ties in given order."""
     rows = overall(scores)
     rows = rows[(rows["metric"] == metric) & rows["value"].notna()]
     if rows.empty:
@@ -199,7 +199,7 @@ def score_table(
 
 
 def set_tables(sets: pd.DataFrame, title: str, text: str, notes: list[str]) -> list[Table]:
-    """Show scores of class sets: of each model and class, then, folded, in bins of magnitude."""
+    """Tabulate scores of class sets by model and class, then in bins of magnitude."""
     whole = sets["variable"] == "all"
     found = class_table(sets[whole], title, text, notes, every=True)
     binned = bin_tables(sets[~whole], title, "The same in bins.", notes)
@@ -207,9 +207,9 @@ def set_tables(sets: pd.DataFrame, title: str, text: str, notes: list[str]) -> l
 
 
 def point_table(points: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:
-    """Show what thresholds of one model cost, one row for each class and aim.
+    """Tabulate the thresholds of one model, one row for each class and requirement.
 
-    `seeds` counts those with a threshold: a row is of them alone.
+    A row is the mean over the `seeds` with a threshold.
     """
     body = []
     for _, row in points.iterrows():
@@ -230,7 +230,7 @@ def class_table(
 ) -> Table | None:
     """Pivot the scores of single classes to one row per model and class; None if there are none.
 
-    With `every`, all objects together have a row too.
+    With `every`, a row for all objects is added.
     """
     rows = scores[(scores["seed"] == "all") & ((scores["subset"] != "all") | every)]
     if rows.empty:
@@ -247,10 +247,7 @@ def class_table(
 
 
 def paired(differences: pd.DataFrame, best: str) -> pd.DataFrame:
-    """Return the differences of every other model from `best`: other minus best.
-
-    Rows that the file holds the other way round change sign and swap their ends.
-    """
+    """Return the differences of every other model from `best`: other minus best."""
     forward = differences[differences["other"] == best]
     backward = differences[differences["model"] == best]
     turned = backward.assign(
@@ -267,7 +264,7 @@ def paired(differences: pd.DataFrame, best: str) -> pd.DataFrame:
 def difference_table(
     differences: pd.DataFrame, best: str, title: str, text: str, notes: list[str]
 ) -> Table:
-    """Show the differences from the best model; bold where the interval leaves 0 out."""
+    """Tabulate the differences from the best model; bold if the interval excludes 0."""
     rows = paired(differences, best)
     metrics = order(dict.fromkeys(rows["metric"]))
     cells = _rows_by(rows, "model", "metric")
@@ -283,14 +280,14 @@ def difference_table(
 
 
 def not_told_apart(differences: pd.DataFrame, best: str, metric: str) -> list[str]:
-    """Return the models whose paired difference from `best` in `metric` may be 0."""
+    """Return the models whose difference from `best` in `metric` is not significant."""
     rows = paired(differences, best)
     rows = rows[rows["metric"] == metric]
     return [row["model"] for _, row in rows.iterrows() if holds_zero(row)]
 
 
 def bin_tables(scores: pd.DataFrame, title: str, text: str, notes: list[str]) -> list[Table]:
-    """Show binned scores: one folded table for each variable, one row per bin and model."""
+    """Tabulate binned scores: a folded table for each variable, a row per bin and model."""
     tables = []
     for variable, group in scores[scores["seed"] == "all"].groupby("variable", sort=False):
         keys = _metric_keys(group, with_subset=True)
@@ -310,7 +307,7 @@ def bin_tables(scores: pd.DataFrame, title: str, text: str, notes: list[str]) ->
 
 
 def stack_table(stacks: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:
-    """Show means and widths of stacks, folded; bold where the difference's interval lacks 0."""
+    """Tabulate means and widths of stacks; bold if the interval of a difference excludes 0."""
     body = []
     for _, row in stacks.iterrows():
         zphot = f"{row['zphot_low']:.3f} to {row['zphot_high']:.3f}"
@@ -328,9 +325,9 @@ def stack_table(stacks: pd.DataFrame, title: str, text: str, notes: list[str]) -
 
 
 def importance_table(importance: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:
-    """Show the importance of features, then of groups, folded: one column per model, mean of seeds.
+    """Tabulate the importance of features and groups, mean over seeds, one column per model.
 
-    Bold where the interval lacks 0.
+    Bold if the interval excludes 0.
     """
     rows = importance[importance["seed"] == "all"]
     models = list(dict.fromkeys(rows["model"]))
@@ -342,7 +339,7 @@ def importance_table(importance: pd.DataFrame, title: str, text: str, notes: lis
         body.append([text_cell(name), text_cell(kind), *cells])
     first = rows.drop_duplicates("model")
     before = [
-        f"{label(score)} {plain(value)} grows by"
+        f"{label(score)} {plain(value)} increases by"
         for score, value in zip(first["score"], first["unpermuted"], strict=True)
     ]
     heads = [Column(model, words) for model, words in zip(models, before, strict=True)]
@@ -381,6 +378,5 @@ def _best(rows: pd.DataFrame, key: tuple[str, ...]) -> set[str]:
 
 
 def holds_zero(row: pd.Series, ends: str = "") -> bool:
-    """Return whether an interval holds 0, or there is none; `ends` as of `score_cell`."""
-    # no interval, no claim that two models differ
+    """Return whether an interval contains 0 or is missing; `ends` as in `score_cell`."""
     return not (row[f"{ends}lower"] > 0 or row[f"{ends}upper"] < 0)

@@ -1,6 +1,6 @@
-"""What a page is made of: sections that hold figures and result tables as tables for people.
+"""Sections of a page, with figures and tables read from results and formatted.
 
-Tables are read and checked, and their numbers shown with the digits that they support.
+Numbers are shown with as many digits as their intervals support.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from sdssflow.report.figures import Item
 from sdssflow.tables import read_csv
 
-LABELS = ("seed", "fold", "step", "k", "row_id", "example_row")  # numbers that count nothing
+LABELS = ("seed", "fold", "step", "k", "row_id", "example_row")  # integers without separators
 
 MINUS = "\u2212"
 UNDEFINED = "\u2013"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-LARGE = 1e6
+LARGE, SMALL = 1e6, 1e-4  # beyond these, powers of ten
 MOST_DECIMALS = 7
 AGAIN = "delete it, and the rule that makes it runs again"
 COMMON = {"n": "N =", "data_digest": "data digest", "seed": "seed"}
@@ -39,7 +40,7 @@ class ReportError(ValueError):
 
 @dataclass(frozen=True)
 class Column:
-    """Head of a column: label, small print below it, whether lower or higher is better."""
+    """Header of a column: label, convention, which values are better."""
 
     label: str
     convention: str = ""
@@ -49,9 +50,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """Text of a cell, an interval set smaller, what to sort by, and whether to set it bold.
+    """Text of a cell, its interval, the key to sort by, and whether it is bold.
 
-    `link` is an address that the text leads to, '' for none.
+    `link` is an address for the text, '' for none.
     """
 
     text: str
@@ -64,10 +65,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table as the page shows it. The first cell of a row is its head.
+    """A table of a page. The first cell of a row is its header.
 
-    `source` is the CSV whose numbers these are, '' if there is none; `exported` the LaTeX file
-    that the table is also written to.
+    `source` is the CSV with the numbers, '' if there is none; `exported` the LaTeX file to which
+    the table is also written.
     """
 
     title: str
@@ -84,7 +85,7 @@ class Table:
 def reading(
     path: str | Path, kind: str, *broken: type[Exception], remedy: str = AGAIN
 ) -> Iterator[None]:
-    """Turn what goes wrong while a file is read, a file of no such kind too, into a ReportError."""
+    """Turn errors while reading a file, including `broken` ones, into a ReportError."""
     try:
         yield
     except FileNotFoundError:
@@ -112,12 +113,12 @@ def read_table(path: str | Path, columns: Iterable[str], empty: bool = False) ->
 
 
 def text_cell(text: object, strong: bool = False) -> Cell:
-    """Return a cell of words."""
+    """Return a cell of text."""
     return Cell(str(text), sort=str(text), strong=strong, numeric=False)
 
 
 def word_columns(*labels: str, numeric: Iterable[str] = ()) -> list[Column]:
-    """Return heads of columns of words, and of numbers where `numeric` names them."""
+    """Return headers of text columns; those in `numeric` are numeric."""
     return [Column(label, numeric=label in numeric) for label in labels]
 
 
@@ -127,7 +128,7 @@ def number_cell(value: Any, name: str = "") -> Cell:
         return text_cell(value or UNDEFINED)
     if pd.isna(value):
         return Cell(UNDEFINED)
-    if isinstance(value, bool) or type(value).__name__ == "bool_":
+    if isinstance(value, bool | np.bool_):
         return text_cell("yes" if value else "no")
     number = float(value)
     text = f"{number:.0f}" if name in LABELS and number == int(number) else plain(number)
@@ -142,14 +143,13 @@ def stated(value: float, low: float, high: float) -> str:
 def plain_table(
     frame: pd.DataFrame, title: str, text: str, notes: list[str], folded: bool = False
 ) -> Table:
-    """Show a frame as it stands.
+    """Return a frame as a table without further processing.
 
-    Columns that are empty throughout are left out; a number of objects, digest or seed that is
-    the same in every row moves to the notes.
+    Empty columns are left out; a number of objects, digest or seed that is the same in every row
+    moves to the notes.
     """
-    common = [
-        name for name in COMMON if name in frame and len(frame) and frame[name].nunique() == 1
-    ]
+    present = [name for name in COMMON if name in frame and len(frame)]
+    common = [name for name in present if frame[name].nunique(dropna=False) == 1]
     if common:
         values = [
             f"{words} {number_cell(frame[name].iloc[0], name).text}"
@@ -174,7 +174,7 @@ def _blank(column: pd.Series) -> bool:
 
 
 def decimals(half_width: float) -> int:
-    """Return the decimals at which a number's uncertainty shows two significant digits.
+    """Return the number of decimals that shows two significant digits of an uncertainty.
 
     >>> [decimals(half_width) for half_width in (0.00042, 3.1, 250.0)]
     [5, 1, 0]
@@ -199,9 +199,9 @@ def fixed(value: float, places: int) -> str:
 
 
 def with_interval(value: float, low: float, high: float) -> tuple[str, str]:
-    """Format a value and its interval so that half the interval shows two significant digits.
+    """Format a value and its interval so that half the interval has two significant digits.
 
-    Without an interval its text is empty; a value that is not defined is a dash.
+    A missing interval is empty text; an undefined value is a dash.
 
     >>> with_interval(0.012345, 0.0118, 0.0129)
     ('0.01235', '[0.01180, 0.01290]')
@@ -211,14 +211,16 @@ def with_interval(value: float, low: float, high: float) -> tuple[str, str]:
     ('0', '[0, 0]')
     >>> with_interval(8.5e11, 7.9e11, 9.3e11)
     ('8.50 × 10¹¹', '[7.90 × 10¹¹, 9.30 × 10¹¹]')
+    >>> with_interval(2.5e-9, 2.1e-9, 3.2e-9)
+    ('2.50 × 10⁻⁹', '[2.10 × 10⁻⁹, 3.20 × 10⁻⁹]')
     """
     if not math.isfinite(value):
         return UNDEFINED, ""
     if not (math.isfinite(low) and math.isfinite(high)):
         return plain(value), ""
-    if low == high:
-        return plain(value), f"[{plain(low)}, {plain(high)}]"
-    if max(abs(value), abs(low), abs(high)) >= LARGE:
+    largest = max(abs(value), abs(low), abs(high))
+    too_small = largest < SMALL and (high - low) / 2 < 10.0 ** (1 - MOST_DECIMALS)
+    if low == high or largest >= LARGE or too_small:
         return plain(value), f"[{plain(low)}, {plain(high)}]"
     places = decimals((high - low) / 2)
     return fixed(value, places), f"[{fixed(low, places)}, {fixed(high, places)}]"
@@ -237,7 +239,7 @@ def plain(value: float | int | str | bool) -> str:
         return UNDEFINED
     if number == int(number) and abs(number) < LARGE * 1000:
         return f"{int(number):,}".replace("-", MINUS)
-    if abs(number) >= LARGE or abs(number) < 1e-4:
+    if abs(number) >= LARGE or abs(number) < SMALL:
         mantissa, exponent = f"{number:.2e}".split("e")
         power = str(int(exponent)).translate(SUPERSCRIPTS)
         return f"{mantissa} × 10{power}".replace("-", MINUS)
@@ -247,10 +249,10 @@ def plain(value: float | int | str | bool) -> str:
 
 @dataclass(frozen=True)
 class Chart:
-    """What of a figure answers to the pointer: `content` is JSON for the page's script.
+    """An interactive chart: `content` is JSON for the script of the page.
 
-    `kind` is curves or objects; `choices` are the lists to choose from, by label: the words of each
-    entry and its value. `text` says what is drawn otherwise than in the figure.
+    `kind` is curves or objects; `choices` has, by label of each list, its entries with their
+    values. `text` explains the chart.
     """
 
     kind: str
@@ -261,7 +263,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure as data URI; width and height in pixels, so that text doesn't jump, 0 if unknown."""
+    """A figure as data URI; width and height in pixels, 0 if unknown."""
 
     title: str
     caption: str
@@ -274,10 +276,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Section:
-    """A titled part of a page; `anchor` is unique on it.
+    """A part of a page; `anchor` is unique on it.
 
-    `record` is what a machine reads of it: the head of the Markdown file that the section is also
-    written to, at `exported`.
+    A section that is also written as Markdown, to `exported`, has a machine-readable `record` for
+    its front matter.
     """
 
     anchor: str
@@ -290,7 +292,7 @@ class Section:
 
 
 def read_figure(path: str | Path, title: str, caption: str, subject: str) -> Figure:
-    """Read a PNG or SVG figure; `subject` is what it shows it of, for readers who don't see it."""
+    """Read a PNG or SVG figure; the alternative text names its `subject`."""
     with reading(path, "a figure", OSError, SyntaxError):
         content = Path(path).read_bytes()
         width = height = 0
@@ -306,7 +308,7 @@ def read_figure(path: str | Path, title: str, caption: str, subject: str) -> Fig
 
 
 def _of_few_colours(content: bytes) -> tuple[bytes, tuple[int, int]]:
-    """Return a PNG as a WebP without loss but of its colours, a fifth of the size, and its size."""
+    """Convert a PNG to WebP with few colours, a fifth of the bytes; also return its size."""
     from PIL import Image
 
     image = Image.open(io.BytesIO(content)).convert("RGB")
@@ -317,7 +319,7 @@ def _of_few_colours(content: bytes) -> tuple[bytes, tuple[int, int]]:
 
 
 def most_telling(items: list[Item], subject: str) -> Figure | None:
-    """Read the figure by which the index shows a sample or target; None if none of its is fit."""
+    """Read the figure that represents a sample or target on the index; None without one."""
     best = max(items, key=lambda item: item.telling)
     return read_figure(best.path, best.title, best.caption, subject) if best.telling else None
 
@@ -325,10 +327,10 @@ def most_telling(items: list[Item], subject: str) -> Figure | None:
 def block(
     item: Item, subject: str, notes: list[str], folded: bool = False, empty: bool = False
 ) -> Table | Figure:
-    """Read a figure or a table, which may have no rows if `empty`, and show it as it stands."""
+    """Read a figure or a table, which may have no rows if `empty`."""
     if item.kind == "figure":
         return read_figure(item.path, item.title, item.caption, subject)
     frame = read_table(item.path, (), empty)
-    text = item.caption if len(frame) else "None was found."
+    text = item.caption if len(frame) else "None found."
     table = plain_table(frame, item.title, text, notes, folded or len(frame) > LONG)
     return replace(table, source=item.path)

@@ -1,7 +1,4 @@
-"""What a page says of the models of one sample: of a task and split, and of splits side by side.
-
-And of scores by the number of training objects, and of SDSS's own redshifts.
-"""
+"""Sections on the models of one sample: scores, comparison of splits, learning curves, Photoz."""
 
 from __future__ import annotations
 
@@ -53,7 +50,7 @@ from sdssflow.report.sections import (
     word_columns,
 )
 
-# of the tables of evaluate.split_comparison and evaluate.learning, whose imports take long
+# written by evaluate.split_comparison and evaluate.learning, which are slow to import
 SPLIT_COLUMNS = (
     *("task", "model", "metric", "split", "value", "lower", "upper", "n", "data_digest", "base"),
     *("difference", "difference_lower", "difference_upper", "drawn_over"),
@@ -64,11 +61,11 @@ FIT_COLUMNS = (
     *("model", "part", "metric", "objects", "at_end"),
     *(f"{name}{end}" for name in FITTED for end in ("", "_lower", "_upper")),
 )
-CONFUSION_COLUMNS = ("model", "truth", "predicted", "count")
+CONFUSION_COLUMNS = ("model", "seed", "truth", "predicted", "count")
 
 
 def splits_section(name: str, items: list[Item], run: RunConfiguration) -> Section:
-    """Return a table for each task of what its models score on every split."""
+    """Return a table for each task with the scores of its models on every split."""
     blocks, text, notes = [], [], averaged(run.seeds, run)
     for item in (item for item in items if item.name == "split_comparison"):
         frame = read_table(item.path, SPLIT_COLUMNS)
@@ -81,7 +78,7 @@ def splits_section(name: str, items: list[Item], run: RunConfiguration) -> Secti
 
 
 def learning_section(name: str, split: str, items: list[Item], run: RunConfiguration) -> Section:
-    """Return the learning curves of a split, the fits with their intervals."""
+    """Return the learning curves of a split and their fits."""
     mine = [item for item in items if item.split == split and item.name.startswith("learning")]
     notes = [averaged(run.seeds, run)]
     blocks: list[Table | Figure] = []
@@ -102,9 +99,9 @@ def learning_section(name: str, split: str, items: list[Item], run: RunConfigura
 
 
 def photoz_tables(item: Item, scores: ModelScores) -> Iterator[Table]:
-    """Yield the scores of SDSS's own redshifts and of the models, or the differences from them.
+    """Yield tables of the scores of SDSS's own redshifts and of the models, or of differences.
 
-    A table for each choice of test objects; one that says so where none has an entry.
+    One for each choice of test objects, or an empty one if none has an entry.
     """
     frame = read_table(item.path, ("objects", "tested", "model"), empty=True)
     if frame.empty:
@@ -122,7 +119,7 @@ def photoz_tables(item: Item, scores: ModelScores) -> Iterator[Table]:
 
 
 def split_sentence(rows: pd.DataFrame, metric: str) -> str:
-    """Say how the model that is best on the base does on the other splits, by one metric."""
+    """Compare the best model of the base split with itself on the other splits, by one metric."""
     rows = rows[(rows["metric"] == metric) & rows["value"].notna()]
     base = rows[rows["split"] == rows["base"]].sort_values("value", kind="stable")
     if base.empty:
@@ -133,18 +130,18 @@ def split_sentence(rows: pd.DataFrame, metric: str) -> str:
         (rows["model"] == best["model"]) & (rows["split"] != best["split"])
     ].iterrows():
         apart = with_interval(*(row[f"difference{end}"] for end in ("", "_lower", "_upper")))
-        unsure = ", which may be 0" if holds_zero(row, "difference_") else ""
+        unsure = " (not significant)" if holds_zero(row, "difference_") else ""
         said.append(f"split {row['split']} by {' '.join(apart)}{unsure}")
     return (
-        f"{label(metric)} of {best['model']}, best on split {best['split']}, differs from there on "
+        f"{label(metric)} of {best['model']}, best on split {best['split']}, changes on "
         f"{' and on '.join(said)}."
     )
 
 
 def split_table(rows: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:
-    """Show the scores of one task on every split, and of each split minus the base, which is first.
+    """Tabulate the scores of one task on every split, the base first, and differences from it.
 
-    Bold where the interval of a difference leaves 0 out.
+    Bold if the interval of a difference excludes 0.
     """
     base = rows["base"].iloc[0]
     splits = [base, *(name for name in dict.fromkeys(rows["split"]) if name != base)]
@@ -172,7 +169,7 @@ def split_table(rows: pd.DataFrame, title: str, text: str, notes: list[str]) -> 
 
 
 def fit_table(fits: pd.DataFrame, title: str, text: str, notes: list[str]) -> Table:
-    """Show the power laws of learning curves, each number with its interval."""
+    """Tabulate the power laws of learning curves, with intervals."""
     body = []
     for _, row in fits.iterrows():
         line = [text_cell(row[name]) for name in ("model", "part")]
@@ -186,11 +183,11 @@ def fit_table(fits: pd.DataFrame, title: str, text: str, notes: list[str]) -> Ta
 
 @dataclass(frozen=True)
 class TaskSummary:
-    """The models of a task, in words, and split; `anchor` is the id of their section on the page.
+    """The models of a task (its title) and split; `anchor` is the id of their section on the page.
 
-    `densities` are the scores of the models that give a p(z), `cards` those of each best model,
-    `finding` is what the best scores, in a line, `gain` what it has over a guess, `limits` where it
-    fails.
+    `densities` are the scores of the models with p(z), `cards` those of the best models, `finding`
+    is a sentence on the best scores, `gain` on the improvement over a guess, `limits` on where the
+    best model fails.
     """
 
     task: str
@@ -207,10 +204,9 @@ class TaskSummary:
 def summarise(
     items: list[Item], sample: Sample, run: RunConfiguration, provenance: Provenance
 ) -> TaskSummary:
-    """Summarise the models that `items`, of one sample, task and split, are of.
+    """Summarise the models of the `items`, which belong to one sample, task and split.
 
-    ReportError if a table can't be shown or the scores are of another test part than the
-    predictions.
+    ReportError if a table can't be shown, or scores and predictions have different test parts.
     """
     task, split = items[0].stage, items[0].split
     anchor = f"{items[0].sample}-{task}-{split}"
@@ -256,19 +252,19 @@ def summarise(
 
 
 def _finding(scores: ModelScores, densities: ModelScores | None) -> str:
-    """Say in a line what the best model scores, and the best p(z)."""
+    """Return a sentence on the score of the best model, and of the best p(z)."""
     words = {"classify": "Classes", "regress": "Redshifts"}
     said = [
-        f"{words[scores.task]} of {scores.n:,} test objects to {scores.ranked_by} = "
+        f"{words[scores.task]} of {scores.n:,} test objects: {scores.ranked_by} = "
         f"{scores.reached} with {scores.best}"
     ]
     if densities:
-        said.append(f"p(z) to {densities.ranked_by} = {densities.reached} with {densities.best}")
+        said.append(f"p(z): {densities.ranked_by} = {densities.reached} with {densities.best}")
     return f"{'; '.join(said)} (split {scores.split})."
 
 
 def _gain(scores: ModelScores, run: RunConfiguration) -> list[str]:
-    """Say what the best model has over the one that looks at no feature, if there is one."""
+    """Compare the best model with the one that uses no features, if there is one."""
     known = run.classifiers if scores.task == "classify" else run.regressors
     guess = next((name for name, model in known.items() if model.kind in ("dummy", "mean")), "")
     sentence = failures.gain(scores.scores, scores.best, guess, scores.metric)
@@ -276,7 +272,7 @@ def _gain(scores: ModelScores, run: RunConfiguration) -> list[str]:
 
 
 def _limits(items: list[Item], scores: ModelScores) -> list[str]:
-    """Say where the best model fails."""
+    """Return sentences on where the best model fails."""
     classes = scores.task == "classify"
     metric = "accuracy" if classes else scores.metric
     worst = failures.worst_bins(scores.scores, scores.by_bin, scores.best, metric)
@@ -292,13 +288,13 @@ def _limits(items: list[Item], scores: ModelScores) -> list[str]:
 
 
 def _paths(scores: ModelScores, provenance: Provenance) -> dict[str, str]:
-    """Return the predictions of each model, the best among them; none without that one's."""
+    """Return the path of the predictions of each model; none if the best model's are missing."""
     paths = {run.model: run.path for run in provenance.model_runs if run.place == scores.place}
     return paths if scores.best in paths else {}
 
 
 def _worst(scores: ModelScores, provenance: Provenance) -> list[Table]:
-    """Return the worst test objects; nothing without predictions."""
+    """Return the table of the worst test objects, if there are predictions."""
     paths = _paths(scores, provenance)
     if not paths:
         return []
@@ -310,7 +306,7 @@ def _worst(scores: ModelScores, provenance: Provenance) -> list[Table]:
 def _charts(
     items: list[Item], scores: ModelScores, densities: ModelScores | None, provenance: Provenance
 ) -> dict[str, Chart]:
-    """Return what answers to the pointer, by the name of the figure."""
+    """Return the interactive charts by the name of their figure."""
     of = {item.name: item.path for item in items}
     if scores.task == "classify":
         table = read_table(of["reliability_table"], charts.RELIABILITY_COLUMNS)
@@ -347,8 +343,8 @@ def _blocks(
             if of_points.any():
                 title = "Scores of the mean, median and best point of p(z)"
                 text = (
-                    "Each p(z) as one number: which of the three, is the convention. The file has "
-                    "those of the mode as well; a page has no room for four."
+                    "Scores of point estimates from p(z); the convention says which. Those of the "
+                    "mode are in the file."
                 )
                 of_points &= scores.scores["convention"] != "of the mode"
                 points = scores.scores[of_points]
@@ -369,7 +365,7 @@ def _blocks(
             yield from photoz_tables(item, scores)
         case "redshift_stacks_summary":
             yield stack_table(read_table(item.path, STACK_COLUMNS), title, text, notes)
-        case "redshift_stacks_table":  # long, and drawn: the file has it
+        case "redshift_stacks_table":  # long; drawn in a figure
             yield Table(title, text, [], [], [])
         case "importance_table":
             yield importance_table(read_table(item.path, IMPORTANCE_COLUMNS), title, text, notes)
@@ -380,7 +376,7 @@ def _blocks(
         case "search":
             frame = read_table(item.path, ("round", "crps", "kept"), empty=True)
             title = f"{title}: {Path(item.path).parts[-3]}, seed {item.seed}"
-            if len(frame):  # without magnitude errors there may be nothing to choose
+            if len(frame):  # without magnitude errors there may be no search
                 yield plain_table(frame, title, text, [], folded=True)
         case "scores_by_bin" | "pdf_scores_by_bin":
             yield from bin_tables(scores.by_bin, title, text, notes)

@@ -1,4 +1,4 @@
-"""The page of a target: what went in, what the models said, how far they may be believed."""
+"""The page of a target: input, models, estimates and how reliable they are."""
 
 from __future__ import annotations
 
@@ -37,27 +37,26 @@ PRIOR_COLUMNS = ("class", "training", "assumed", "estimated", "lower", "upper", 
 SCORE_COLUMNS = ("metric", "convention", "subset", "value", "lower", "upper", "n", "scored",
                  "objects")  # fmt: skip
 MOST_LISTED = 200  # partitions with a fault
-SIMULATED = "Simulated: no observed object is among these rows."
+SIMULATED = "Simulated data: no observed objects."
 DOES = {"classify": "classes", "regress": "redshifts"}
 FORMS = {
-    "none": "summaries alone",
+    "none": "summaries only",
     "quantiles_5": "5 quantiles",
     "mixture": "parameters of its mixture of Gaussians",
-    "quantiles_99": "99 quantiles, in files of qp beside the estimates",
+    "quantiles_99": "99 quantiles, in qp files next to the estimates",
 }
 KEPT = "kept"  # row of flow.csv between cuts and flags
 FLAGS = (
-    "What the estimates say of each object, counted; the shares are of the objects kept. An object "
-    "that lacks a needed band has an estimate only if its model takes missing values. One outside "
-    "of the training part lies farther from the training objects, in colours, than these from "
-    "each other: the model extrapolates there, and its p(z) need not show it. Tomographic bins "
-    "are by zphot."
+    "Numbers of objects by flag, class and bin; shares are of the objects kept. An object without "
+    "a required band has an estimate only if the model accepts missing values. An object outside "
+    "the training part is farther from the training objects, in colours, than these from each "
+    "other: the model extrapolates, and p(z) need not show it. Tomographic bins are in zphot."
 )
 
 
 @dataclass(frozen=True)
 class TargetPage:
-    """The page of one target; the index shows `in_short` and `picture` too."""
+    """The page of one target; the index also shows `in_short` and `picture`."""
 
     name: str
     title: str
@@ -70,12 +69,11 @@ class TargetPage:
 def target_page(
     name: str, items: Sequence[Item], its: Estimated, manifests: Sequence[Mapping[str, Any]]
 ) -> TargetPage:
-    """Read everything that `items` names of a target; those of others are left aside.
+    """Read the files in `items` that belong to a target.
 
-    `manifests` are what the bundles say that are applied to it, as
-    `configuration.applying.read_manifest` reads them.
+    `manifests` are those of the applied bundles, from `configuration.targets.read_manifest`.
 
-    ReportError if a file is missing, empty or no table of its kind.
+    ReportError if a file is missing, empty or not the expected table.
     """
     found = {item.name: item for item in items if item.stage == "estimate" and item.sample == name}
     target = its.target
@@ -87,23 +85,21 @@ def target_page(
     figures = [
         block(item, f"target {name}", []) for item in found.values() if item.kind == "figure"
     ]
-    further = []
-    if "shift" in found:
-        item = found["shift"]
-        shift = plain_table(read_table(item.path, ("bundle", "auc")), item.title, item.caption, [])
-        further.append(Section(f"{name}-shift", item.title, blocks=[_from(item, shift)]))
-    if "class_priors" in found:
-        item = found["class_priors"]
-        further.append(Section(f"{name}-mix", item.title, blocks=[_priors_table(item)]))
-    if "truth_scores" in found:
-        item = found["truth_scores"]
-        further.append(Section(f"{name}-truth", item.title, blocks=[_truth_table(item)]))
+    further = [
+        Section(f"{name}-{anchor}", found[key].title, blocks=[table_of(found[key])])
+        for key, anchor, table_of in (
+            ("shift", "shift", _shift_table),
+            ("class_priors", "mix", _priors_table),
+            ("truth_scores", "truth", _truth_table),
+        )
+        if key in found
+    ]
     sections = [
-        Section(f"{name}-data", "What went in",
+        Section(f"{name}-data", "Input",
                 facts=_facts(name, target, listed, "classify" in its.tasks), blocks=[went_in]),
         Section(f"{name}-models", "Models applied", blocks=[_models_table(manifests)]),
-        Section(f"{name}-flags", "What was flagged, and why", blocks=[flagged]),
-        Section(f"{name}-figures", "What the models say", blocks=figures),
+        Section(f"{name}-flags", "Flags", blocks=[flagged]),
+        Section(f"{name}-figures", "Estimates", blocks=figures),
         *further,
     ]  # fmt: skip
     if len(faults):
@@ -124,19 +120,18 @@ def _in_short(listed: pd.DataFrame, manifests: Sequence[Mapping[str, Any]]) -> l
     gives = " and ".join(f"{DOES[its['task']]} by {its['name']}" for its in manifests)
     found = [f"{kept:,} of {rows:,} objects have estimates: {gives}."]
     aside, repeating = ((listed[name] != "").sum() for name in ("refused", "repeated"))
+    of = f"of {len(listed):,} partitions"
     if aside:
-        found.append(
-            f"{aside:,} of {len(listed):,} partitions were set aside and are not among them."
-        )
+        found.append(f"{aside:,} {of} were set aside and are not included.")
     if repeating:
-        found.append(f"{repeating:,} of them repeat objects of earlier ones: those count twice.")
+        found.append(f"{repeating:,} {of} repeat objects of earlier ones, which count twice.")
     return found
 
 
 def _facts(
     name: str, target: Target, listed: pd.DataFrame, classifies: bool
 ) -> list[tuple[str, str]]:
-    """Return what is known of the source and the estimates, as pairs of a word and its value."""
+    """Return the facts about source and estimates, as pairs of name and value."""
     source = target.source
     place = next(
         (getattr(source, key) for key in ("path", "folder", "url") if hasattr(source, key)), ""
@@ -160,7 +155,7 @@ def _facts(
 
 
 def _mix(target: Target) -> str:
-    """Say which mix of classes the probabilities are for."""
+    """Return the mix of classes for which the probabilities are given."""
     if target.class_priors is None:
         return "the mix of classes of the training part"
     stated = target.class_priors.model_dump().items()
@@ -168,7 +163,7 @@ def _mix(target: Target) -> str:
 
 
 def _bytes(listed: pd.DataFrame) -> str:
-    """Return the mean size of an object's estimates on disk."""
+    """Return the mean size on disk of the estimates of one object."""
     kept = listed["kept"].sum()
     if not kept:
         return ""
@@ -180,7 +175,7 @@ def _bytes(listed: pd.DataFrame) -> str:
 
 
 def _flow_tables(flow: pd.DataFrame, item: Item) -> tuple[Table, Table]:
-    """Return what was cut, and what was flagged of what was kept."""
+    """Return the table of cuts, and that of the flags of the objects kept."""
     is_kept = flow["what"] == KEPT
     end = int(is_kept.to_numpy().argmax()) + 1 if is_kept.any() else len(flow)
     return (
@@ -195,7 +190,7 @@ def _faults_section(name: str, faults: pd.DataFrame, item: Item) -> Section:
         for _, row in faults.head(MOST_LISTED).iterrows()
     ]
     more = len(faults) - len(rows)
-    notes = [f"And {more:,} further ones, which the CSV file lists"] if more else []
+    notes = [f"And {more:,} more in the CSV file"] if more else []
     columns = word_columns("partition", "file", "why")
     table = _from(item, Table(item.title, item.caption, columns, rows, notes))
     return Section(f"{name}-faults", item.title, blocks=[table])
@@ -215,12 +210,17 @@ def _models_table(manifests: Sequence[Mapping[str, Any]]) -> Table:
         )
     return Table(
         "Models applied",
-        "Each with the sample, split and seed that it was trained on, and the number of training "
-        "objects, summed over folds. Its scores, on test objects that it did not learn from, are "
-        "in the report of the run that trained it.",
+        "With the sample, split and seed of their training, and the number of training objects, "
+        "summed over folds. Their scores on test objects are in the report of the run that "
+        "trained them.",
         word_columns(*heads, numeric=("objects",)),
         rows,
     )
+
+
+def _shift_table(item: Item) -> Table:
+    frame = read_table(item.path, ("bundle", "auc"))
+    return _from(item, plain_table(frame, item.title, item.caption, []))
 
 
 def _truth_table(item: Item) -> Table:
@@ -231,7 +231,7 @@ def _truth_table(item: Item) -> Table:
         rows.append([*map(text_cell, words), score_cell(row), number_cell(row["n"])])
     scored, objects = int(frame["scored"].iloc[0]), int(frame["objects"].iloc[0])
     notes = [] if scored == objects else [
-        f"Scored are {plain(scored)} of {plain(objects)} objects, those of the first partitions"
+        f"{plain(scored)} of {plain(objects)} objects were scored, those of the first partitions"
     ]  # fmt: skip
     heads = word_columns("score", "convention", "of", "value", "N", numeric=("value", "N"))
     return _from(item, Table(item.title, item.caption, heads, rows, notes))
@@ -246,13 +246,13 @@ def _priors_table(item: Item) -> Table:
     drawn, objects = int(frame["drawn"].iloc[0]), int(frame["objects"].iloc[0])
     numeric = ("in the training part", "assumed", "by most probable class", "estimated")
     heads = word_columns("class", *numeric, numeric=numeric)
-    notes = [f"By {plain(drawn)} objects drawn of {plain(objects)} with class probabilities"]
+    notes = [f"From {plain(drawn)} of the {plain(objects)} objects with class probabilities"]
     empty, most = float(frame["empty_sets"].iloc[0]), 1 - CLASS_SET_LEVEL
     if empty - 3 * math.sqrt(most * CLASS_SET_LEVEL / max(drawn, 1)) > most:
         notes.append(
-            f"Not to be trusted: {empty:.1%} of these objects have an empty class set, and no "
-            f"change of the mix alone gives more than {most:.0%}. Objects of a class look "
-            "otherwise here than in the training part"
+            f"Not reliable: {empty:.1%} of these objects have an empty class set, and a change of "
+            f"the mix alone can't give more than {most:.0%}. Objects of a class look different "
+            "here than in the training part"
         )
     return _from(item, Table(item.title, item.caption, heads, rows, notes))
 
