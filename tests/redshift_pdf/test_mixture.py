@@ -172,5 +172,5 @@ def test_wrong_shapes_ranges_levels_and_weights_of_zero_are_refused():
     pdf = Mixture(one, one, one, 0, 1)
     with pytest.raises(ValueError, match="levels"):
         pdf.quantiles([0.5, 1.2])
-    with pytest.raises(ValueError, match="one row for each of 2"):
+    with pytest.raises(ValueError, match="one row per object, 2"):
         pdf.cdf(np.zeros(3))

@@ -157,7 +157,7 @@ def renamed(part, name):
         (
             TRAIN.subset((TRAIN.spec_class != "QSO") | (np.arange(len(TRAIN)) < 12)),
             TRAIN.subset(slice(0)),
-            "QSO: . training objects can't be cut in 4 blocks",
+            "QSO: . training objects can't be cut into 4 blocks",
         ),
         (
             replace(TRAIN, zspec=np.where(TRAIN.spec_class == "QSO", -0.5, TRAIN.zspec)),

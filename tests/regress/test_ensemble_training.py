@@ -74,7 +74,7 @@ def test_each_member_is_stopped_on_a_block_of_its_own():
     on_validation = member_rows(SETTINGS.model_copy(update={"blocks": 0}), 1, 300, 61, CPU)
     assert on_validation.learnt.tolist() == [list(range(300))] * 3
     assert on_validation.stopped_on.tolist() == [list(range(300, 361))] * 3
-    with pytest.raises(ValueError, match="7 training objects can't be cut in 4 blocks"):
+    with pytest.raises(ValueError, match="7 training objects can't be cut into 4 blocks"):
         member_rows(SETTINGS, 1, 7, 0, CPU)
 
 

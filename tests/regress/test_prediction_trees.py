@@ -47,10 +47,10 @@ def test_magnitudes_follow_from_one_and_the_colours(band):
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["model_mag_r", *COLORS[1:], *ERRORS], "tells the u magnitude"),
-        ([*COLORS, *ERRORS], "tells the u magnitude"),
+        (["model_mag_r", *COLORS[1:], *ERRORS], "do not give the u magnitude"),
+        ([*COLORS, *ERRORS], "do not give the u magnitude"),
         (["model_mag_r", *COLORS], "the error of the magnitude in u"),
-        (["model_luptitude_r", *COLORS, *ERRORS], "tells the u magnitude"),
+        (["model_luptitude_r", *COLORS, *ERRORS], "do not give the u magnitude"),
     ],
 )
 def test_what_is_missing_is_said_with_the_group_that_has_it(names, words):
