@@ -75,6 +75,9 @@ def test_ancillary_arrays_are_one_number_an_object(tmp_path, wrong):
 def test_blocks_have_the_same_ancillary_arrays(tmp_path):
     with pytest.raises(ValueError, match="ancillary arrays"):
         write_pdfs(tmp_path / "pdfs.hdf5", 20, (PDF, {}), (PDF, ANCIL))
+    whole, halves = np.zeros(50, int), np.full(50, 0.5)  # in a dataset of integers 0.5 would be 0
+    with pytest.raises(ValueError, match="float64.*int64"):
+        write_pdfs(tmp_path / "pdfs.hdf5", 20, (PDF, {"weight": whole}), (PDF, {"weight": halves}))
 
 
 def test_levels_ascend_from_0_to_1():

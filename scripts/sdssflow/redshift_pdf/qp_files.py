@@ -98,15 +98,15 @@ class _Writer:
 
     def __init__(self, file: h5py.File, levels: np.ndarray):
         self.file, self.levels, self.rows = file, levels, 0
-        self.names: tuple[str, ...] | None = None
+        self.types: dict[str, np.dtype] | None = None
         for name in ("ancil", "data", "meta"):
             file.create_group(name)
 
     def __call__(self, pdf: Mixture, ancil: dict[str, np.ndarray]) -> None:
-        arrays = {name: np.asarray(values) for name, values in ancil.items()}
-        names = tuple(sorted(arrays))
-        if self.names is not None and names != self.names:
-            raise ValueError(f"a block has the ancillary arrays {names}, others {self.names}")
+        arrays = {name: np.asarray(ancil[name]) for name in sorted(ancil)}
+        types = {name: values.dtype for name, values in arrays.items()}
+        if self.types is not None and types != self.types:  # HDF5 would convert them unasked
+            raise ValueError(f"a block has the ancillary arrays {types}, the first {self.types}")
         for name, values in arrays.items():
             if values.shape != (len(pdf),) or values.dtype.kind not in "iufb":
                 raise ValueError(
@@ -114,9 +114,9 @@ class _Writer:
                     f"({len(pdf)},) numbers, one per object"
                 )
         redshifts = pdf.quantiles(self.levels).astype(np.float32)
-        arrays = {f"ancil/{name}": arrays[name] for name in names}
-        self._append({"data/locs": redshifts, **arrays}, first=self.names is None)
-        self.names = names
+        datasets = {f"ancil/{name}": values for name, values in arrays.items()}
+        self._append({"data/locs": redshifts, **datasets}, first=self.types is None)
+        self.types = types
 
     def _append(self, arrays: dict[str, np.ndarray], first: bool) -> None:
         """Append a block to each dataset; the first block creates them."""
@@ -137,7 +137,7 @@ class _Writer:
 
     def finish(self) -> None:
         """Write the metadata."""
-        if self.names is None:
+        if self.types is None:
             raise ValueError("no block of densities was written")
         for name, value in {**METADATA, "quants": self.levels[None]}.items():
             self.file.create_dataset(f"meta/{name}", data=value, track_times=False)
