@@ -231,7 +231,8 @@ class EnsembleProgram(Generic[Learnt]):
     def _draw(
         self, draw: Callable[..., torch.Tensor], count: int, generators: list[torch.Generator]
     ) -> torch.Tensor:
-        return torch.stack([draw(count, 5, generator=g, device=self.device) for g in generators])
+        size = (count, len(self.noise.response))  # a number per object and band
+        return torch.stack([draw(size, generator=g, device=self.device) for g in generators])
 
     def _choose(self, state: State, held_back: torch.Tensor, epoch: int) -> torch.Tensor:
         """Return (K,) bool: members whose parameters of this epoch are kept.

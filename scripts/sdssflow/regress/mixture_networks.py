@@ -139,7 +139,7 @@ def _as_mixture(
     log_scales = log_scales.clamp(*LOG_SCALES)
     if shape.noise_terms and sigma is not None:
         squares = shape.split(parameters)[-1] ** 2
-        noise = torch.bmm(sigma**2, squares).permute(2, 0, 1)
+        noise = torch.bmm(sigma[..., : shape.noise_terms] ** 2, squares).permute(2, 0, 1)
         variance = torch.exp(2 * log_scales) + noise
         log_scales = 0.5 * torch.log(variance)
     return torch.log_softmax(raw_weights, dim=0), means.clamp(*bounds), log_scales
