@@ -20,7 +20,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.tree import DecisionTreeRegressor
 
 from sdssflow.bands import BANDS
-from sdssflow.prepare.feature_columns import Feature
+from sdssflow.prepare.feature_columns import Feature, Kind
 from sdssflow.prepare.parts import Part
 
 if TYPE_CHECKING:
@@ -85,14 +85,10 @@ def magnitudes_of(features: np.ndarray, names: Sequence[str]) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the magnitude of a band does not follow from the features.
+        If the magnitude of a band does not follow from the features, or two features give it.
     """
-    known, colors = {}, {}
-    for column, feature in zip(features.T, map(Feature.named, names), strict=True):
-        if feature.kind == "magnitude" and not feature.quantity.endswith("luptitude"):
-            known[feature.bands[0]] = column
-        elif feature.kind == "color":
-            colors[feature.bands] = column
+    known = {band: column for (band,), column in _by_bands(features, names, "magnitude").items()}
+    colors = _by_bands(features, names, "color")
     for steps in (pairwise(BANDS), pairwise(reversed(BANDS))):
         for here, there in steps:
             if here in known and there not in known and (here, there) in colors:
@@ -106,12 +102,8 @@ def magnitudes_of(features: np.ndarray, names: Sequence[str]) -> np.ndarray:
 
 
 def errors_of(features: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Return the (n, 5) magnitude errors among (n, f) features; ValueError if one is missing."""
-    errors = {
-        feature.bands: column
-        for column, feature in zip(features.T, map(Feature.named, names), strict=True)
-        if feature.kind == "error" and len(feature.bands) == 1
-    }
+    """Return the (n, 5) magnitude errors among (n, f) features; raises as `magnitudes_of` does."""
+    errors = _by_bands(features, names, "error")
     for band in BANDS:
         if (band,) not in errors:
             raise ValueError(
@@ -119,6 +111,23 @@ def errors_of(features: np.ndarray, names: Sequence[str]) -> np.ndarray:
                 "features.groups needs magnitude_errors"
             )
     return np.column_stack([errors[band,] for band in BANDS])
+
+
+def _by_bands(
+    features: np.ndarray, names: Sequence[str], kind: Kind
+) -> dict[tuple[str, ...], np.ndarray]:
+    """Return the features of a kind by their bands, without luptitudes; ValueError for two."""
+    columns: dict[tuple[str, ...], np.ndarray] = {}
+    for column, name in zip(features.T, names, strict=True):
+        feature = Feature.named(name)
+        if feature.kind == kind and not feature.quantity.endswith("luptitude"):
+            if feature.bands in columns:
+                raise ValueError(
+                    f"{name!r} is a second {kind} in {' - '.join(feature.bands)} among the "
+                    "features, and only one photometry can be used; remove it from features.extra"
+                )
+            columns[feature.bands] = column
+    return columns
 
 
 def fit(
