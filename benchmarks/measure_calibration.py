@@ -23,7 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from sdssflow.classify.calibration import METHODS, Probabilities, asked_once, calibrate, choose
+from sdssflow.classify.calibration import (
+    METHODS,
+    Probabilities,
+    cached_classifier,
+    calibrate,
+    choose,
+)
 from sdssflow.classify.losses import class_codes, log_losses
 from sdssflow.configuration.loading import load_layers, load_samples, read_layers
 from sdssflow.configuration.scores import ClassScores
@@ -79,8 +85,8 @@ def measure(run: Any, names: list[str], seed: int, held: tuple) -> dict[str, dic
         settings = run.classifiers[name]
         if not settings.voters:
             fitted = program(settings).fit(settings, seed, parts["train"], parts["validation"], 2)
-            model, said = asked_once(fitted, parts["calibration"].features)
-            unseen = asked_once(fitted, features)[1]
+            model, said = cached_classifier(fitted, parts["calibration"].features)
+            unseen = cached_classifier(fitted, features)[1]
             found[name] = calibrated(model, said, unseen, classes, settings.usual, seed)
             continue
         vote = Probabilities()

@@ -26,7 +26,7 @@ from sdssflow.tables import write_parquet
 
 def predict(folder, fold, part):
     if part.zspec is None:
-        raise ValueError("no column 'zspec'; take 'regress' out of the sample's tasks")
+        raise ValueError("no column 'zspec'; remove 'regress' from the sample's tasks")
     opened = open_folder(folder)
     require_features(part, opened.settings)
     zphot = opened.load(fold)(part.features) if len(part) else np.empty(0)

@@ -1,4 +1,4 @@
-"""Small networks trained together as one batched program, whose probabilities are averaged."""
+"""Small networks trained together in one batched program; their probabilities are averaged."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class NetworkEnsemble(ClassifierMixin, BaseEstimator):
     names_ : list of str
         Names of the f features.
     shape_ : dict
-        Sizes of the networks, as `batched_networks.Shape` names them.
+        The attributes of `batched_networks.Shape`.
     inputs_ : dict of str to array
-        What makes inputs of features, as `PhotometricInputs` names it.
+        The attributes of `PhotometricInputs`.
     parameters_ : (p,) float32 array
-        Of all members.
+        Parameters of all members.
     """
 
     def fit(
@@ -61,7 +61,7 @@ class NetworkEnsemble(ClassifierMixin, BaseEstimator):
         )
 
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
-        """Return (n, c) probabilities of (n, f) features without gaps."""
+        """Return (n, c) probabilities for (n, f) features without missing values."""
         return self.networks().probabilities(np.asarray(features, dtype=float), self.names_)
 
     def predict(self, features: np.ndarray) -> np.ndarray:
@@ -74,8 +74,8 @@ def fit(
 ) -> NetworkEnsemble:
     """Train all members together; arguments are as in `configuration.kinds`.
 
-    Each member is stopped on a block of its own of train and validation part together. Objects of
-    the validation part of a class that the training part lacks are left out.
+    Each member is stopped on its own block of train and validation part together. Validation
+    objects of a class that is not in the training part are left out.
 
     Raises
     ------

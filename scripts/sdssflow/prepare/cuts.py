@@ -24,8 +24,8 @@ def apply_cuts(table: pa.Table, cuts: list[settings.Cut]) -> tuple[pa.Table, pd.
     kept : pyarrow.Table
         The rows that passed every cut, in their order.
     flow : pandas.DataFrame
-        One row per step: ``step, cut, description, before, removed, after`` and, where classes
-        are known, what is left of each class.
+        One row per step: ``step, cut, description, before, removed, after`` and, if classes are
+        known, the remaining rows of each class.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def apply_cuts(table: pa.Table, cuts: list[settings.Cut]) -> tuple[pa.Table, pd.
     flow = [_flow_row(0, "catalogue", "all rows of the source", keep, keep, classes)]
     for step, cut in enumerate(cuts, start=1):
         before, keep = keep, keep.copy()
-        if isinstance(cut, settings.UniqueObjects):  # looks at other rows: at those that are left
+        if isinstance(cut, settings.UniqueObjects):  # depends on the other remaining rows
             keep[keep] = _unique_objects(table.filter(pa.array(keep)), cut)
         else:
             keep &= MASKS[cut.cut](table, cut)
@@ -52,7 +52,7 @@ def apply_cuts(table: pa.Table, cuts: list[settings.Cut]) -> tuple[pa.Table, pd.
 
 
 def describe(cut: settings.Cut) -> str:
-    """Say in a few words what a cut with its parameters keeps."""
+    """Describe in a few words what a cut keeps."""
     match cut:
         case settings.CompletePhotometry():
             what = " and ".join(cut.magnitudes) + " magnitudes"
@@ -112,7 +112,7 @@ def _complete_photometry(table: pa.Table, cut: settings.CompletePhotometry) -> n
 
 def _complete_columns(table: pa.Table, cut: settings.CompleteColumns) -> np.ndarray:
     values = (measurements(table, name, _by(cut))[0] for name in settings.needed_by(cut))
-    return np.logical_and.reduce([np.isfinite(its) for its in values])
+    return np.logical_and.reduce([np.isfinite(each) for each in values])
 
 
 def _magnitude_range(table: pa.Table, cut: settings.MagnitudeRange) -> np.ndarray:
@@ -127,7 +127,7 @@ def _magnitude_error(table: pa.Table, cut: settings.MagnitudeError) -> np.ndarra
 
 def _color_range(table: pa.Table, cut: settings.ColorRange) -> np.ndarray:
     colors = [a - b for a, b in pairwise(_values(table, cut))]
-    return np.logical_and.reduce([_between(its, cut.minimum, cut.maximum) for its in colors])
+    return np.logical_and.reduce([_between(color, cut.minimum, cut.maximum) for color in colors])
 
 
 def _redshift_range(table: pa.Table, cut: settings.RedshiftRange) -> np.ndarray:
@@ -154,12 +154,11 @@ def _unique_objects(table: pa.Table, cut: settings.UniqueObjects) -> np.ndarray:
 
 
 def _as_stored(limit: float | None) -> float | None:
-    """Return a limit as magnitudes are stored, so that it is included: as float32, 0.1 is more."""
+    """Return a limit rounded to float32, as magnitudes are stored, so that it is included."""
     return None if limit is None else float(np.float32(limit))
 
 
 def _between(values: np.ndarray, low: float | None, high: float | None) -> np.ndarray:
-    # a missing value is in no range: NaN compares false
     keep = np.isfinite(values)
     if low is not None:
         keep &= values >= low
