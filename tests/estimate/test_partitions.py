@@ -239,7 +239,7 @@ def test_weights_in_bins_need_bins_of_redshifts(tmp_path, file, classes):
         tmp_path / "f", settings.model_copy(update={"nz_weights": True}),
         Partition(str(path), 0, 5), [classes],
     )  # fmt: skip
-    assert "nz_weights are of tomographic bins" in summary(outputs)["refused"]
+    assert "nz_weights need a p(z) and tomographic bins" in summary(outputs)["refused"]
 
 
 def twice(table):
@@ -259,7 +259,7 @@ def replaced(name, values):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (twice, "objid 1237648720000000005 stands twice"),
+        (twice, "objid 1237648720000000005 is repeated"),
         (without("model_mag_z"), "no column 'model_mag_z'"),
         (lambda table: table.slice(0, 0), "no rows"),
         (replaced("model_mag_g", lambda n: np.full(n, np.nan)), "no usable value in any row"),
@@ -301,8 +301,8 @@ def test_objects_that_partitions_share_are_named(tmp_path):
     paths.append(tmp_path / "aside.parquet")
     repeated = repeats.repeats_across(list("abcdefg"), paths, 200)
     assert repeated == {
-        "c": "3 of its objects stand in an earlier partition too (objid 4 in a)",
-        "e": "1 of its objects stand in an earlier partition too (objid 7 in c)",
+        "c": "3 of its objects are in an earlier partition as well (objid 4 in a)",
+        "e": "1 of its objects are in an earlier partition as well (objid 7 in c)",
     }
     nothing = {"numbers": {}, "bytes": 0, "pdf_bytes": 0, "refused": ""}
     listed = gathering.listing(list("abcdefg"), paths, [nothing] * 7, repeated)

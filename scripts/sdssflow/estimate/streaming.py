@@ -1,11 +1,12 @@
 """One partition of a target in one pass: read, cut, estimate, write, in bounded memory.
 
-Blocks follow each other through three stages that overlap: reading in a thread of its own,
-estimating, and writing. What is written depends on the rows alone, not on the blocks.
+Blocks pass through three overlapping stages, reading, estimating and writing, in separate threads.
+The result depends on the rows, not on their division into blocks.
 """
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -40,23 +41,23 @@ from sdssflow.regress.calibrations import one_torch_thread
 from sdssflow.tables import metadata, read_schema, with_metadata, write_parquet_blocks
 
 CARRIED = ("row_id", "objid", "ra", "dec")
-AHEAD = 2  # blocks that a stage may be ahead of the next
+AHEAD = 2  # maximum number of blocks between two stages
 QP_LEVELS = 99
 _Item = TypeVar("_Item")
 
 
 @dataclass
 class Estimates:
-    """What one partition gives besides its table.
+    """Results of a partition besides its table.
 
     Attributes
     ----------
     counts : Counts
-        Of objects and flags.
+        Counts of objects and flags.
     drawn : Drawn
         Objects for the figures.
     defects : Defects
-        What was wrong with values of a file.
+        Defects of values in a file.
     """
 
     counts: Counts
@@ -74,31 +75,31 @@ def estimate_partition(
     threads: int = 1,
     drawn: int = 1000,
 ) -> Estimates:
-    """Estimate the objects of a partition and write them as Parquet, whole or not at all.
+    """Estimate the objects of a partition and write them as Parquet, atomically.
 
     Parameters
     ----------
     target : Target
         Source, cuts and form of p(z).
     name : str
-        Of the target.
+        Name of the target.
     partition : Partition
-        What is read.
+        The rows to read.
     bundles : iterable of Bundle
         At most one for classes and one for redshifts.
     path : path-like
-        The table: `CARRIED` as far as the source has them, then the estimates.
+        The table: those of `CARRIED` that the source has, then the estimates.
     pdfs : path-like, optional
         The file of `qp` for `quantiles_99`.
     threads : int
-        Blocks of objects that are estimated at a time.
+        Number of blocks of objects estimated in parallel.
     drawn : int
-        Most objects that are drawn for the figures.
+        Maximum number of objects drawn for the figures.
 
     Raises
     ------
     CatalogueError, BundleError
-        If the rows can't be read, or are not what the models were trained on.
+        If the rows can't be read, or do not have the columns and units of the models.
     """
     by_task = tasks(bundles)
     found = Estimates(Counts(), Drawn(drawn))
@@ -109,21 +110,16 @@ def estimate_partition(
         maker = _Maker(target, name, by_task, found, threads, write_pdf)
         if target.nz_weights and not ("regress" in by_task and maker.edges):
             raise BundleError(
-                f"target {name}: nz_weights are of tomographic bins of a p(z), which none of the "
-                "models has; write tomographic_edges, or nz_weights: false"
+                f"target {name}: nz_weights need a p(z) and tomographic bins, which the models do "
+                "not have; set tomographic_edges, or nz_weights: false"
             )
         read = ahead(catalogue_blocks(target, name, partition, found))
         blocks = map(maker.table, ahead(map(maker.estimate, read)))
         first = next(blocks)
-
-        def every() -> Iterator[pa.Table]:
-            yield first
-            yield from blocks
-
         about: dict[str, object] = {"target": name}
         about["bundles"] = [bundle.manifest.name for bundle in by_task.values()]
         about |= {"class_priors": maker.priors or "training part"} if "classify" in by_task else {}
-        write_parquet_blocks(every(), first.schema, path, about)
+        write_parquet_blocks(itertools.chain([first], blocks), first.schema, path, about)
         found.counts.finish(maker.needed)
         if repeated := repeats_within(path):
             raise BundleError(repeated)
@@ -139,13 +135,13 @@ def tasks(bundles: Iterable[Bundle]) -> dict[str, Bundle]:
         if other is not bundle:
             raise BundleError(
                 f"{other.path} and {bundle.path} are both models to {bundle.manifest.task}; "
-                "a target takes one of each"
+                "a target can have one of each"
             )
     return found
 
 
 class _Block(NamedTuple):
-    """The rows of a block that no cut removes, and what was found of them."""
+    """The rows of a block after cuts, and their estimates."""
 
     catalogue: pa.Table
     columns: dict[str, np.ndarray]
@@ -170,18 +166,18 @@ class _Maker:
 
     @property
     def edges(self) -> list[float]:
-        """Edges of the tomographic bins: those of the target, else those of the model."""
+        """Edges of the tomographic bins, from the target or from the model."""
         known = [bundle.manifest.tomographic_edges for bundle in self.bundles.values()]
         return self.target.tomographic_edges or max(known, key=len)
 
     @property
     def priors(self) -> dict[str, float] | None:
-        """What part of the objects is taken to be of each class; None: as in the training part."""
+        """Assumed class fractions; None for those of the training part."""
         assumed = self.target.class_priors
         return None if assumed is None else assumed.model_dump()
 
     def estimate(self, catalogue: pa.Table) -> _Block:
-        """Return what the models say of the rows of a block that no cut removes."""
+        """Apply cuts and models to a block."""
         counts = self.found.counts
         counts.rows(catalogue, self.needed)
         catalogue = self._cut(catalogue)
@@ -198,16 +194,16 @@ class _Maker:
 
         columns: dict[str, np.ndarray] = {}
         for bundle in self.bundles.values():
-            its = bundle.columns(catalogue, self.threads, see, self.priors)
+            estimates = bundle.columns(catalogue, self.threads, see, self.priors)
             if "missing_bands" in columns:
-                its["missing_bands"] = its["missing_bands"] | columns["missing_bands"]
-            columns |= its
+                estimates["missing_bands"] |= columns["missing_bands"]
+            columns |= estimates
         if self.target.tomographic_edges and "zphot" in columns:
             columns["tomographic_bin"] = bins_of(columns["zphot"], np.array(self.edges))
         return _Block(catalogue, columns, compact, drawing)
 
     def table(self, block: _Block) -> pa.Table:
-        """Count the estimates of a block, while others are made, and return them as a table."""
+        """Count the estimates of a block and return them as a table."""
         catalogue, columns = block.catalogue, block.columns
         self.found.counts.estimates(catalogue, columns)
         block.drawing.finish(catalogue, columns, self.bundles)
@@ -229,9 +225,9 @@ class _Maker:
 def catalogue_blocks(
     target: Target, name: str, partition: Partition, found: Estimates
 ) -> Iterator[pa.Table]:
-    """Yield the rows of a partition as blocks of a catalogue, with what is known of its magnitudes.
+    """Yield the rows of a partition as blocks of a catalogue, with its metadata.
 
-    Values are checked as those of a sample are; what was wrong is counted in `found`.
+    Values are checked as for a sample; defects are counted in `found`.
     """
     source, part = target.source, Part(partition.number, partition.of)
     if not isinstance(source, FileContent):
@@ -250,12 +246,12 @@ def catalogue_blocks(
 
 
 def ahead(items: Iterable[_Item]) -> Iterator[_Item]:
-    """Yield items that a thread makes meanwhile, at most `AHEAD` more than were asked for."""
+    """Yield items that a thread produces in the background, at most `AHEAD` in advance."""
     made: queue.Queue[tuple[str, Any]] = queue.Queue(AHEAD)
-    given_up = threading.Event()
+    stopped = threading.Event()
 
     def put(kind: str, item: Any) -> bool:
-        while not given_up.is_set():
+        while not stopped.is_set():
             try:
                 made.put((kind, item), timeout=0.1)
                 return True
@@ -264,7 +260,7 @@ def ahead(items: Iterable[_Item]) -> Iterator[_Item]:
         return False
 
     def make() -> None:
-        threadpool_limits(1)  # OpenMP counts its threads anew in each thread of ours
+        threadpool_limits(1)  # OpenMP would start a thread per core in each of our threads
         one_torch_thread()
         try:
             for item in items:
@@ -284,4 +280,4 @@ def ahead(items: Iterable[_Item]) -> Iterator[_Item]:
                 raise item
             yield item
     finally:
-        given_up.set()
+        stopped.set()

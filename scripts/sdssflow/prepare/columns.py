@@ -78,9 +78,9 @@ def described(table: pa.Table, declared: Mapping[str, Declared]) -> pa.Table:
             table = table.set_column(index, field(name, known), table[name])
         elif (found.unit, found.missing) != (wanted.unit, wanted.missing):
             raise ValueError(
-                f"{name!r} is declared in {wanted.unit or 'plain numbers'}, missing where "
-                f"{wanted.missing}; here it is in {found.unit or 'plain numbers'}, missing where "
-                f"{found.missing}: declare it as it is here, or convert it"
+                f"{name!r} in {wanted.unit or 'plain numbers'}, missing where {wanted.missing}; "
+                f"here it is in {found.unit or 'plain numbers'}, missing where {found.missing}: "
+                "declare it as it was, or convert it"
             )
     return table
 
