@@ -201,7 +201,7 @@ def check_gone(table, gone, models):
     [
         (lambda t: t.drop_columns("model_mag_z"), {}, "needs the column 'model_mag_z'"),
         (lambda t: t, {"magnitude_system": "pogson"}, "trained on asinh magnitudes"),
-        (lambda t: t, {"extinction_applied": None}, "say whether the magnitudes are corrected"),
+        (lambda t: t, {"extinction_applied": None}, "state whether the magnitudes are corrected"),
         (
             lambda t: t.drop_columns([n for n in t.column_names if n.startswith("ext")]),
             {},
