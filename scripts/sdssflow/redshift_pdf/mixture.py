@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -128,6 +128,11 @@ class Mixture:
         if len(pdfs) == 1:
             return pdfs[0]
         lower, upper = min(pdf.lower for pdf in pdfs), max(pdf.upper for pdf in pdfs)
+        # the mean has one range: each density is normalised over it, not over its own
+        pdfs = [
+            pdf if pdf.bounds == (lower, upper) else replace(pdf, lower=lower, upper=upper)
+            for pdf in pdfs
+        ]
         parts = zip(*(pdf.normalised() for pdf in pdfs), strict=True)
         weights, means, scales = map(np.hstack, parts)
         return cls(weights, means, scales, lower, upper)
