@@ -33,12 +33,11 @@ from sdssflow import bundle
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.configuration.targets import Target
 from sdssflow.estimate.partitions import Partition
-from sdssflow.estimate.streaming import Estimates, estimate_partition
+from sdssflow.estimate.streaming import Estimates, estimate_partition, pdf_file
 from sdssflow.estimate.summary import Counts, Drawn
 from sdssflow.files import write_json
 from sdssflow.logs import logger, run
 from sdssflow.prepare.columns import MissingColumnError
-from sdssflow.redshift_pdf.qp_files import pdf_writer
 from sdssflow.tables import write_parquet
 
 NOTHING = pa.table({"row_id": pa.array([], pa.int64())})
@@ -68,7 +67,7 @@ def main(snakemake):
         found.drawn.add(NOTHING.append_column("key", pa.array([], pa.uint64())))
         write_parquet(NOTHING, output.estimates)
         if pdfs:
-            with pdf_writer(pdfs, 1):
+            with pdf_file(pdfs):
                 pass
     defects = found.defects.frame().to_dict("records")
     content = {"refused": refused, "defects": defects, **found.counts.content()}

@@ -219,6 +219,19 @@ def test_forms_of_pdfs_hold_the_same_density(tmp_path, file, redshifts, form):
     assert (summary(outputs)["pdf_bytes"] > 0) == (form in ("quantiles_5", "mixture"))
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_partition_without_objects_has_an_empty_file_of_pdfs(tmp_path, file, redshifts, damaged):
+    path, settings = file
+    nothing = MagnitudeRange(cut="magnitude_range", magnitudes="model", band="r", maximum=2)
+    settings = settings.model_copy(update={"pdf": "quantiles_99", "cuts": [nothing]})
+    if damaged:
+        path.write_bytes(b"PAR1 damaged")
+    outputs = run(tmp_path / "f", settings, Partition(str(path), 0, 1), [redshifts], True)
+    pdfs, ancil = read_pdfs(outputs["pdfs"])
+    assert len(pdfs) == len(ancil["row_id"]) == len(pq.read_table(outputs["estimates"])) == 0
+    assert bool(summary(outputs)["refused"]) == damaged
+
+
 @pytest.mark.parametrize("form", ["none", "quantiles_5"])
 def test_weights_in_the_bins_are_what_pdf_has_between_their_edges(tmp_path, file, redshifts, form):
     path, settings = file
@@ -310,6 +323,15 @@ def test_objects_that_partitions_share_are_named(tmp_path):
         gathering.require_complete(listed, "t")
 
 
+def test_a_folder_with_brackets_in_its_name_is_no_pattern(tmp_path):
+    folder, other = tmp_path / "run[1]", tmp_path / "run1"
+    folder.mkdir(), other.mkdir()
+    paths = estimates_of(folder, [[1, 1, 2], [2, 3]])
+    estimates_of(other, [[4, 5], [6]])
+    assert "objid 1 is repeated" in repeats.repeats_within(paths[0], 200)
+    assert list(repeats.repeats_across(["a", "b"], paths, 200)) == ["b"]
+
+
 def test_partitions_of_different_ids_share_none(tmp_path):
     paths = estimates_of(tmp_path, [range(0, 1000, 2), range(1, 1000, 2), range(1000, 1100)])
     assert repeats.repeats_across(list("abc"), paths, 200) == {}
@@ -353,7 +375,7 @@ def test_partitions_of_a_folder_are_named_by_its_files(tmp_path):
     assert len(twice) == 2 * 5
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(FileNotFoundError, match="no file of rows"):
+    with pytest.raises(FileNotFoundError, match="no data file"):
         partitions("t", target(empty, ["ra"]))
 
 

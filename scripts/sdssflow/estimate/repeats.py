@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def repeats_within(table: str | Path, memory_mb: int = 200, threads: int = 1) ->
         return ""
     with _connection(memory_mb, threads, Path(table).parent) as connection:
         number, least = connection.execute(
-            f"SELECT count(*), min(objid) FROM (SELECT objid {TWICE})", [[str(table)]]
+            f"SELECT count(*), min(objid) FROM (SELECT objid {TWICE})", [[_verbatim(table)]]
         ).fetchall()[0]
     if not number:
         return ""
@@ -60,20 +61,26 @@ def repeats_across(
         connection.execute("CREATE TABLE files (filename VARCHAR, number INTEGER)")
         rows = [*zip(paths, overlapping, strict=True)]
         connection.executemany("INSERT INTO files VALUES (?, ?)", rows)
-        connection.execute(f"CREATE TABLE twice AS SELECT objid {TWICE}", [paths])
+        verbatim = [_verbatim(path) for path in paths]
+        connection.execute(f"CREATE TABLE twice AS SELECT objid {TWICE}", [verbatim])
         found = connection.execute(
             "SELECT number, count(*), min(objid), min_by(first, objid) FROM ("
             " SELECT number, objid, min(number) OVER (PARTITION BY objid) AS first"
             " FROM read_parquet($1, filename = true) JOIN files USING (filename)"
             " SEMI JOIN twice USING (objid)"
             ") WHERE number > first GROUP BY number ORDER BY number",
-            [paths],
+            [verbatim],
         ).fetchall()
     return {
         names[number]: f"{count} of its objects are in an earlier partition as well (objid {least} "
         f"in {names[first]})"
         for number, count, least, first in found
     }
+
+
+def _verbatim(path: str | Path) -> str:
+    """Return a path for DuckDB, which reads brackets, question marks and stars as a pattern."""
+    return glob.escape(str(path))
 
 
 def _connection(memory_mb: int, threads: int, scratch: Path) -> duckdb.DuckDBPyConnection:

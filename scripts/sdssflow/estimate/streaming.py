@@ -10,7 +10,7 @@ import itertools
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -106,7 +106,7 @@ def estimate_partition(
     with ExitStack() as stack:
         write_pdf = None
         if pdfs is not None:
-            write_pdf = stack.enter_context(pdf_writer(pdfs, QP_LEVELS))
+            write_pdf = stack.enter_context(pdf_file(pdfs))
         maker = _Maker(target, name, by_task, found, threads, write_pdf)
         if target.nz_weights and not ("regress" in by_task and maker.edges):
             raise BundleError(
@@ -125,6 +125,15 @@ def estimate_partition(
             raise BundleError(repeated)
     found.counts.table(path)
     return found
+
+
+@contextmanager
+def pdf_file(path: str | Path) -> Iterator[Callable[[Mixture, dict[str, np.ndarray]], None]]:
+    """Yield the writer of a partition's file of p(z), which has no rows unless it is called."""
+    with pdf_writer(path, QP_LEVELS) as write:
+        nothing = np.ones((0, 1))
+        write(Mixture(nothing, nothing, nothing, 0.0, 1.0), {"row_id": np.empty(0, np.int64)})
+        yield write
 
 
 def tasks(bundles: Iterable[Bundle]) -> dict[str, Bundle]:
