@@ -1,20 +1,19 @@
-"""Say how far a target lies from the training part of the model that estimates its redshifts.
+"""Compare a target with the training part of the model that estimates its redshifts.
 
 Inputs
 ------
 bundles : folders or ZIP files of the models that are applied
-drawn, summaries : of all partitions, in their order
+drawn, summaries : files of all partitions, in their order
 
 Output
 ------
-shift : `shift.csv`, one row per fold of the model with p(z): share of objects outside of the
-    training part, how well a classifier tells both sides apart, effective number of training
-    objects
+shift : `shift.csv`, one row per fold of the model with p(z): fraction of objects outside of the
+    training part, AUC of a classifier between the two, effective number of training objects
 
 Params
 ------
-most : objects of the target that are compared
-neighbours : within how many of the nearest training objects densities are counted
+most : maximum number of objects of the target to compare
+neighbours : number of nearest training objects for the densities
 """
 
 from sdssflow import bundle

@@ -1,8 +1,8 @@
-"""Draw the flow of objects through the quality cuts, and what columns would give away.
+"""Draw the flow of objects through the quality cuts, and the predictive power of columns.
 
-``flow``: one horizontal bar per cut with what is left and what was removed. ``leaks``: what each
-feature, and each column that can't be one, says by itself of the class and the redshift of objects
-that were not looked at. Both in one job: starting one takes longer than drawing.
+``flow``: one horizontal bar per cut with the objects kept and removed. ``leaks``: held-out scores
+of each feature, and of each column that can't be one, for class and redshift. Both are drawn in one
+job, because starting a job takes longer than drawing.
 
 Inputs: ``flow`` (flow.csv), ``leaks`` (leaks.csv). Parameters: ``settings`` (canonical Figures),
 ``sample``. Outputs: ``flow``, ``leaks``.

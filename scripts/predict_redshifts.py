@@ -1,9 +1,9 @@
 """Predict the redshifts of the test objects with one regressor, for all seeds.
 
-Each test object is predicted by the model of its own fold, which has not seen it. Prediction runs
-on the CPU whatever the model was trained on, each row by itself: the same row gives the same zphot
-alone, in a chunk and in the full table (to 1e-12 for scikit-learn's linear algebra, to the bit for
-the others). Negative zphot are kept.
+Each test object is predicted by the model of its own fold, which was not trained on it. Prediction
+always runs on the CPU, and rows do not affect each other: the same row gives the same zphot alone,
+in a chunk and in the full table (to 1e-12 for scikit-learn's linear algebra, bit for bit for the
+others). Negative zphot are kept.
 
 Input
     models : model folders, one per seed
