@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sdssflow.ensembles.standardisation import FEATURE_BOUND
+from sdssflow.ensembles.standardisation import CONSTANT, FEATURE_BOUND
 from sdssflow.prepare.feature_columns import Feature, bands_among, bands_of
 
 SMALLEST_ERROR = 1e-4  # mag; zero has no logarithm
@@ -80,7 +80,7 @@ class PhotometricInputs:
                 "part; leave its feature group out"
             )
         mean, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
-        constant = spread <= 1e-12 * np.maximum(np.abs(mean), 1)
+        constant = spread <= CONSTANT * np.nanmax(np.abs(values), axis=0)
         may_miss = ~known.all(axis=0)
         if hide_bands:
             may_miss |= bands_of(names).any(axis=0)
