@@ -20,7 +20,7 @@ import torch
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.ensembles.batched_networks import Settings, Shape
 from sdssflow.ensembles.class_networks import Classes, ClassNetworks, class_program
-from sdssflow.ensembles.program import EnsembleProgram
+from sdssflow.ensembles.program import EnsembleProgram, learnt_from, pooled
 from sdssflow.ensembles.tensor_files import load_model, save_tensors
 from sdssflow.ensembles.training import descend, layers_from, require_count, tensors_of_layers
 from sdssflow.redshift_pdf.mixture import Mixture
@@ -153,7 +153,11 @@ def fit(
     names = _classes_of(train, validation)
     star = _stars(train)
     lower = _lower(settings, star)
-    upper = highest(train.truth("zspec")[train.truth("spec_class") != STAR])
+    learnt = learnt_from(_of_classes(settings), train, validation)
+    zspec, spec_class = (
+        pooled(name, train, validation)[:learnt] for name in ("zspec", "spec_class")
+    )
+    upper = highest(zspec[spec_class != STAR])
     parts = {"classes": (train, validation)}
     for name in names:
         if name != STAR:
