@@ -7,9 +7,9 @@ The result depends on the rows, not on their division into blocks.
 from __future__ import annotations
 
 import itertools
-import queue
-import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +34,7 @@ from sdssflow.estimate.redshifts import bins_of
 from sdssflow.estimate.repeats import repeats_within
 from sdssflow.estimate.summary import Counts, Drawing, Drawn
 from sdssflow.estimate.tables import as_table
-from sdssflow.prepare.cuts import MASKS
+from sdssflow.prepare.cuts import rows_kept
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.redshift_pdf.qp_files import pdf_writer
 from sdssflow.regress.calibrations import one_torch_thread
@@ -225,7 +225,7 @@ class _Maker:
 
     def _cut(self, catalogue: pa.Table) -> pa.Table:
         for number, cut in enumerate(self.target.cuts):
-            keep = MASKS[cut.cut](catalogue, cut)
+            keep = rows_kept(catalogue, cut)
             self.found.counts.cut(number, cut, int((~keep).sum()))
             catalogue = catalogue.filter(pa.array(keep))
         return catalogue
@@ -256,37 +256,18 @@ def catalogue_blocks(
 
 def ahead(items: Iterable[_Item]) -> Iterator[_Item]:
     """Yield items that a thread produces in the background, at most `AHEAD` in advance."""
-    made: queue.Queue[tuple[str, Any]] = queue.Queue(AHEAD)
-    stopped = threading.Event()
-
-    def put(kind: str, item: Any) -> bool:
-        while not stopped.is_set():
-            try:
-                made.put((kind, item), timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def make() -> None:
-        threadpool_limits(1)  # OpenMP would start a thread per core in each of our threads
-        one_torch_thread()
-        try:
-            for item in items:
-                if not put("item", item):
-                    return
-            put("end", None)
-        except BaseException as error:
-            put("error", error)
-
-    threading.Thread(target=make, daemon=True).start()
+    iterator: Iterator[Any] = iter(items)
+    end: Any = object()
+    pool = ThreadPoolExecutor(1, initializer=_one_thread)
     try:
-        while True:
-            kind, item = made.get()
-            if kind == "end":
-                return
-            if kind == "error":
-                raise item
+        pending = deque(pool.submit(next, iterator, end) for _ in range(AHEAD))
+        while (item := pending.popleft().result()) is not end:
+            pending.append(pool.submit(next, iterator, end))
             yield item
     finally:
-        stopped.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _one_thread() -> None:
+    threadpool_limits(1)  # OpenMP would start a thread per core in each of our threads
+    one_torch_thread()
