@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -12,10 +10,8 @@ from sdssflow.configuration.classifiers import NetworkEnsembleClassifier
 from sdssflow.ensembles.batched_networks import Settings, Shape
 from sdssflow.ensembles.class_networks import ClassNetworks, class_program
 from sdssflow.ensembles.photometric_inputs import PhotometricInputs
-from sdssflow.ensembles.training import descend
+from sdssflow.ensembles.training import BUFFERS, descend
 from sdssflow.prepare.parts import Part
-
-INPUTS = tuple(field.name for field in fields(PhotometricInputs))
 
 
 class NetworkEnsemble(ClassifierMixin, BaseEstimator):
@@ -48,14 +44,14 @@ class NetworkEnsemble(ClassifierMixin, BaseEstimator):
         self.classes_ = names
         self.names_ = list(train.feature_names)
         self.shape_ = {**vars(shape), "hidden": list(shape.hidden)}
-        self.inputs_ = {name: getattr(inputs, name).numpy() for name in INPUTS}
+        self.inputs_ = {name: getattr(inputs, name).numpy() for name in BUFFERS}
         self.parameters_ = parameters.numpy()
         return self
 
     def networks(self) -> ClassNetworks:
         """Return the networks."""
         shape = Shape(**{**self.shape_, "hidden": tuple(self.shape_["hidden"])})
-        inputs = PhotometricInputs(*(torch.from_numpy(self.inputs_[name]) for name in INPUTS))
+        inputs = PhotometricInputs(*(torch.from_numpy(self.inputs_[name]) for name in BUFFERS))
         return ClassNetworks(
             inputs, shape, torch.from_numpy(self.parameters_), tuple(self.classes_.tolist())
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from sdssflow.logs import progress
 if TYPE_CHECKING:  # benchmarks run where there is no pydantic
     from sdssflow.configuration.section import Section
 
-BUFFERS = ("mean", "scale", "logarithmic", "flagged", "axes")
+BUFFERS = tuple(field.name for field in fields(PhotometricInputs))
 
 
 def descend(

@@ -9,17 +9,16 @@ unique id predicts nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.stats import rankdata
 
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.configuration.leaks import leak_of
-from sdssflow.prepare.leaks import FORBIDDEN, evenly
+from sdssflow.prepare.leaks import FORBIDDEN, evenly, roc_area
 
 FEWEST_IN_BIN = 20  # objects of one half
 MOST_BINS = 500
@@ -87,7 +86,9 @@ def _held_out(
     bins = [_bins(values, half == one) for one in (0, 1)]
     auc, of_class, r2 = np.nan, "", np.nan
     if member is not None:
-        auc, of_class = max(_areas(_means(bins, half, member), member))
+        columns = zip(CLASSES, _means(bins, half, member).T, member.T > 0, strict=True)
+        areas = [(roc_area(probability, own), name) for name, probability, own in columns]
+        auc, of_class = max(area for area in areas if not np.isnan(area[0]))
     if zspec is not None:
         known = np.isfinite(zspec)
         z = zspec[known]
@@ -120,12 +121,3 @@ def _means(bins: list[np.ndarray], half: np.ndarray, wanted: np.ndarray) -> np.n
         counts = np.bincount(numbers[learnt], minlength=size)[:, None]
         means[~learnt] = ((sums + PRIOR * mean) / (counts + PRIOR))[numbers[~learnt]]
     return means
-
-
-def _areas(probability: np.ndarray, member: np.ndarray) -> Iterator[tuple[float, str]]:
-    """Yield the area under the ROC curve of each class that occurs, and its name."""
-    for name, score, own in zip(CLASSES, probability.T, member.T > 0, strict=True):
-        n, others = int(own.sum()), int((~own).sum())
-        if n and others:
-            ranks = rankdata(score)
-            yield float((ranks[own].sum() - n * (n + 1) / 2) / (n * others)), name

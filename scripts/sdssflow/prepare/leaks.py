@@ -144,15 +144,20 @@ def _alone(values: np.ndarray, classes: np.ndarray | None, zspec: np.ndarray | N
 
 
 def _areas(values: np.ndarray, classes: np.ndarray) -> Iterator[tuple[float, str]]:
+    for name in CLASSES:
+        area = roc_area(values, classes == name)
+        if not np.isnan(area):
+            yield max(area, 1 - area), name
+
+
+def roc_area(scores: np.ndarray, own: np.ndarray) -> float:
+    """Return the area under the ROC curve of (n,) scores; NaN if all objects are `own`, or none."""
     from scipy.stats import rankdata  # its import takes most of a second of every job
 
-    ranks = rankdata(values)
-    for name in CLASSES:
-        own = classes == name
-        n, others = int(own.sum()), int((~own).sum())
-        if n and others:
-            area = (ranks[own].sum() - n * (n + 1) / 2) / (n * others)
-            yield float(max(area, 1 - area)), name
+    n, others = int(own.sum()), int((~own).sum())
+    if not n or not others:
+        return np.nan
+    return float((rankdata(scores)[own].sum() - n * (n + 1) / 2) / (n * others))
 
 
 def _rank_correlation(values: np.ndarray, zspec: np.ndarray) -> float:

@@ -163,7 +163,7 @@ def fit(
         if name != STAR:
             parts[name] = (_of_class(train, name), _of_class(validation, name))
     trained, states = {}, {}
-    for name, program in _programs(settings, seed, parts, device, lower, upper):
+    for name, program in _programs(settings, seed, parts, names, device, lower, upper):
         path = checkpoint and checkpoint.with_name(f"{name}_{checkpoint.name}")
         digests = (train.digest, validation.digest, name)
         states[name] = descend(program, settings, digests, path)
@@ -257,17 +257,16 @@ def _programs(
     settings: MixtureByClass,
     seed: int,
     parts: Mapping[str, tuple[Part, Part]],
+    classes: Sequence[str],
     device: torch.device,
     lower: float,
     upper: float,
 ) -> Iterator[tuple[str, EnsembleProgram[Classes] | EnsembleProgram[Redshifts]]]:
     """Yield the training of the classes, then that of the redshifts of each class."""
-    present = np.unique(parts["classes"][0].truth("spec_class"))
-    names = [name for name in CLASSES if name in present]
     for name, pair in parts.items():
         try:
             if name == "classes":
-                yield name, class_program(_of_classes(settings), seed, *pair, device, names)
+                yield name, class_program(_of_classes(settings), seed, *pair, device, classes)
             else:
                 yield name, redshift_program(settings, seed, *pair, device, lower, upper)
         except ValueError as error:

@@ -71,7 +71,7 @@ def fit(
         history.append(
             {"epoch": step, "train_loss": loss.item(), "validation_loss": held_back.item()}
         )
-        steepest = max(_largest(weight_gradient), abs(bias_gradient.item()))
+        steepest = torch.cat([weight_gradient, bias_gradient[None]]).abs().max().item()
         if not math.isfinite(steepest):
             raise ValueError(
                 f"gradient descent diverged at step {step}; lower learning_rate "
@@ -104,7 +104,3 @@ def _principal_axes(x: torch.Tensor) -> torch.Tensor:
     variance, directions = np.linalg.eigh((x.T @ x / len(x)).cpu().numpy())
     kept = variance > NO_VARIANCE * max(variance.max(initial=0.0), 1.0)
     return torch.from_numpy(directions[:, kept] / np.sqrt(variance[kept])).to(x.device)
-
-
-def _largest(values: torch.Tensor) -> float:
-    return values.abs().max().item() if len(values) else 0.0
