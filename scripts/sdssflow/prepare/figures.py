@@ -30,7 +30,7 @@ def draw_flow(flow: pd.DataFrame, title: str) -> Figure:
     axes.invert_yaxis()
     axes.grid(False, axis="y")
     axes.set_xlabel("objects")
-    axes.set_title(f"{title}: what the cuts leave")
+    axes.set_title(f"{title}: objects left by the cuts")
     if flow["removed"].any():
         axes.legend(loc="lower right")
     return figure
@@ -68,5 +68,5 @@ def draw_leaks(leaks: pd.DataFrame, title: str) -> Figure:
     axes.invert_yaxis()
     handles, words = axes.get_legend_handles_labels()
     figure.legend(handles, words, loc="outside lower center", ncols=2)
-    figure.suptitle(f"{title}: what each column tells of other objects", fontsize=11)
+    figure.suptitle(f"{title}: predictive power of each column for other objects", fontsize=11)
     return figure
