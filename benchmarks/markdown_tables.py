@@ -1,4 +1,4 @@
-"""Markdown tables that benchmarks print line by line."""
+"""Markdown tables, printed line by line."""
 
 
 def row(*cells: object) -> None:
@@ -7,7 +7,7 @@ def row(*cells: object) -> None:
 
 
 def header(*cells: str) -> None:
-    """Print the head of a table, below an empty line."""
+    """Print the header of a table, after an empty line."""
     print()
     row(*cells)
     row(*("---" for _ in cells))

@@ -1,13 +1,13 @@
-"""All regressors on all samples at hand: scores, their ranks with paired intervals, and CPU time.
+"""All regressors on all samples: scores, ranks with paired intervals, and CPU time.
 
     snakemake --configfile config/across_samples.yaml --until score_redshifts score_pdfs
     PYTHONPATH=scripts python benchmarks/measure_across_samples.py [--configfile FILE]
 
-Reads what the run has scored and prints a Markdown table for each sample. Scores of redshifts are
-of each model's own point; CPU time is that of searching, training, calibrating and predicting, from
-the provenance records. `rank` is by CRPS among models with p(z), by sigma_NMAD in brackets among
+Reads the scores of the run and prints a Markdown table for each sample. Redshift scores are of each
+model's own point estimate; CPU time is that of search, training, calibration and prediction, from
+the provenance records. `rank` is by CRPS among models with p(z), in brackets by sigma_NMAD among
 all: models share the first rank if the paired 95 % interval of their difference from the best
-holds 0. Then says, sample by sample, how the ensemble stands to the best of the others.
+contains 0. The last table compares the ensemble with the best other model of each sample.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ JUDGE = "ensemble"
 
 
 def cpu_seconds(sample: str, split: str, model: str) -> float:
-    """Return what all jobs of a model took, all seeds."""
+    """Return the CPU time of all jobs of a model, over all seeds."""
     records = [
         path
         for rule in RULES
@@ -40,7 +40,7 @@ def cpu_seconds(sample: str, split: str, model: str) -> float:
 
 
 def values(folder: Path, name: str, metrics: dict[str, int]) -> pd.DataFrame:
-    """Return the scores of all seeds together, models x metrics."""
+    """Return the scores of all seeds combined, models x metrics."""
     frame = pd.read_csv(folder / name)
     frame = frame[(frame["seed"].astype(str) == "all") & (frame["subset"] == "all")]
     frame = frame[~frame["convention"].str.startswith("of the ")]
@@ -50,19 +50,19 @@ def values(folder: Path, name: str, metrics: dict[str, int]) -> pd.DataFrame:
 
 
 def behind(folder: Path, name: str, metric: str, best: str) -> set[str]:
-    """Return the models whose paired interval says that they are worse than the best."""
+    """Return the models that are worse than the best by their paired interval."""
     frame = pd.read_csv(folder / name)
     frame = frame[frame["metric"] == metric]
-    # a difference is of the value of `model` minus that of `other`
+    # differences are the value of `model` minus that of `other`
     worse = frame[(frame["other"] == best) & (frame["lower"] > 0)]["model"]
     others = frame[(frame["model"] == best) & (frame["upper"] < 0)]["other"]
     return {*worse, *others}
 
 
 def ranks(column: pd.Series, far: set[str]) -> dict[str, str]:
-    """Return the rank of each model: 1 for all that are not told apart from the best."""
+    """Return the rank of each model: 1 for all that are not significantly worse than the best."""
     order = column.dropna().sort_values().index
-    return {m: "1" if m not in far else str(place) for place, m in enumerate(order, start=1)}
+    return {m: "1" if m not in far else str(rank) for rank, m in enumerate(order, start=1)}
 
 
 def table(sample: str, split: str) -> tuple[str, ...]:
@@ -79,11 +79,10 @@ def table(sample: str, split: str) -> tuple[str, ...]:
     print(f"\n**{sample}**, split {split}, {objects} test objects")
     columns = {**OF_PDFS, **OF_POINTS}
     header("model", *columns, "CPU s", "rank")
-    for model, its in scores.sort_values(["crps", "sigma_nmad"]).iterrows():
-        cells = ["" if pd.isna(its[m]) else f"{its[m]:.{digits}f}" for m, digits in columns.items()]
-        place = f"{by_pdf.get(model, '')} ({by_point[model]})".strip()
-        taken = f"{cpu_seconds(sample, split, model):.0f}"
-        row(model, *cells, taken, place)
+    for model, own in scores.sort_values(["crps", "sigma_nmad"]).iterrows():
+        cells = ["" if pd.isna(own[m]) else f"{own[m]:.{digits}f}" for m, digits in columns.items()]
+        rank = f"{by_pdf.get(model, '')} ({by_point[model]})".strip()
+        row(model, *cells, f"{cpu_seconds(sample, split, model):.0f}", rank)
     others = scores["sigma_nmad"].drop(JUDGE)
     against = f"{scores['sigma_nmad'][JUDGE] / others.min() - 1:+.1%}"
     return sample, by_pdf[JUDGE], others.idxmin(), against

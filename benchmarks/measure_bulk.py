@@ -1,9 +1,9 @@
-"""Measure time and peak memory of `import_bulk` while the files grow.
+"""Measure time and peak memory of `import_bulk` for files of growing size.
 
 Run as `PYTHONPATH=scripts:. .venv/bin/python benchmarks/measure_bulk.py [ROWS ...]`. Files are made
-from a simulated sky, with rows as wide as those of DR17 (1.1 and 2.8 kB), each import runs in a
-process of its own, and a table is printed. Peak memory is VmHWM of Linux: pages of mapped files
-would count.
+from a simulated sky, with rows as wide as those of DR17 (1.1 and 2.8 kB), each import runs in its
+own process, and a table is printed. Peak memory is VmHWM of Linux, which includes pages of mapped
+files.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ print(table["rows"].iloc[-1], before, peak(), time.perf_counter() - started)
 
 
 def write_wide(path, columns, copies):
-    """Write a table `copies` times below itself; the lowest bits of a specObjID tell them apart."""
+    """Write a table `copies` times; the lowest bits of specObjID distinguish the copies."""
     rest = WIDTHS[path.name] - fits.ColDefs(columns).dtype.itemsize
     rows = len(columns[0].array)
     columns.append(fits.Column("REST", f"{rest}B", array=np.zeros((rows, rest), np.uint8)))
@@ -75,8 +75,8 @@ def measured(rows, folder):
     write_wide(folder / PHOTOMETRY, photometry_columns(photo, "text"), copies)
     size = sum((folder / name).stat().st_size for name in WIDTHS)
     command = [sys.executable, "-c", IMPORT, str(folder), str(folder / "catalogue.parquet")]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    return size, *map(float, told)
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return size, *map(float, printed.split())
 
 
 def main():

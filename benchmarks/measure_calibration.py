@@ -1,4 +1,4 @@
-"""Compare ways to calibrate classifiers on rows that neither they nor the calibration have seen.
+"""Compare methods of calibrating classifiers, on rows that neither was fitted to.
 
     snakemake results/dr14/split/random/1/development.parquet \
         --configfile config/development.yaml
@@ -6,11 +6,11 @@
         config/development.yaml
 
 Development rows are cross-validated: each fifth of the groups is predicted by classifiers that were
-trained and calibrated on the parts of the others. `--test` takes the test part instead, once the
-choice is made. For each classifier and method the table gives log-loss, ECE, accuracy and macro F1,
+trained and calibrated on the parts of the others. `--test` uses the test part instead, once the
+choice is made. For each classifier and method the table has log-loss, ECE, accuracy and macro F1,
 pooled over folds and seeds, and the difference in log-loss from the usual method with its standard
-error. `auto` is `calibration.choose` as it stands, `lowest` what has the lowest log-loss in it. A
-vote is of voters that are calibrated as it is.
+error. `auto` is `calibration.choose`, `lowest` the method of lowest log-loss in it. The voters of a
+vote are calibrated by the same method as the vote.
 """
 
 from __future__ import annotations
@@ -23,7 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from sdssflow.classify.calibration import METHODS, Probabilities, asked_once, calibrate, choose
+from sdssflow.classify.calibration import (
+    METHODS,
+    Probabilities,
+    cached_classifier,
+    calibrate,
+    choose,
+)
 from sdssflow.classify.losses import class_codes, log_losses
 from sdssflow.configuration.loading import load_layers, load_samples, read_layers
 from sdssflow.configuration.scores import ClassScores
@@ -39,7 +45,7 @@ WAYS = (*METHODS, "lowest", "auto")
 
 
 def folds(path: Path, test: bool) -> Iterator[tuple[dict[str, Part], np.ndarray, np.ndarray]]:
-    """Yield parts to learn from, and features and classes of the rows that are held out of them."""
+    """Yield parts to train on, and features and classes of the held-out rows."""
     parts = {name: read_part(path, 0, name) for name in ("train", "validation", "calibration")}
     if test:
         part = read_part(path.with_name("test.parquet"), 0, "test")
@@ -57,16 +63,16 @@ def folds(path: Path, test: bool) -> Iterator[tuple[dict[str, Part], np.ndarray,
 
 
 def calibrated(
-    model: Any, said: np.ndarray, unseen: np.ndarray, classes: np.ndarray, usual: str, seed: int
+    model: Any, rows: np.ndarray, unseen: np.ndarray, classes: np.ndarray, usual: str, seed: int
 ) -> dict[str, tuple[np.ndarray, np.ndarray, str]]:
-    """Return, by way, probabilities of calibration and of held-out rows, and the method taken."""
-    chosen = choose(model, "auto", usual, said, classes, seed)
+    """Return, by way, probabilities of calibration and held-out rows, and the method used."""
+    chosen = choose(model, "auto", usual, rows, classes, seed)
     lowest = min(chosen.scores, key=lambda name: chosen.scores[name][0])
     found = {}
     for way in WAYS:
         method = {"lowest": lowest, "auto": chosen.method}.get(way, way)
-        made = calibrate(model, method, said, classes)
-        found[way] = (*(class_probabilities(made, rows) for rows in (said, unseen)), method)
+        made = calibrate(model, method, rows, classes)
+        found[way] = (*(class_probabilities(made, some) for some in (rows, unseen)), method)
     return found
 
 
@@ -79,9 +85,9 @@ def measure(run: Any, names: list[str], seed: int, held: tuple) -> dict[str, dic
         settings = run.classifiers[name]
         if not settings.voters:
             fitted = program(settings).fit(settings, seed, parts["train"], parts["validation"], 2)
-            model, said = asked_once(fitted, parts["calibration"].features)
-            unseen = asked_once(fitted, features)[1]
-            found[name] = calibrated(model, said, unseen, classes, settings.usual, seed)
+            model, rows = cached_classifier(fitted, parts["calibration"].features)
+            unseen = cached_classifier(fitted, features)[1]
+            found[name] = calibrated(model, rows, unseen, classes, settings.usual, seed)
             continue
         vote = Probabilities()
         vote.classes_ = np.unique(classes)

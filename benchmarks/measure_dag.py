@@ -1,14 +1,13 @@
-"""Time what Snakemake itself takes: the DAG of this workflow at scale, and the start of a job.
+"""Time Snakemake itself: the DAG of this workflow at scale, and the start of a job.
 
     python benchmarks/measure_dag.py [--jobs 1000 5000 20000] [--rounds 3]
 
-Makes copies of the project with many samples and seeds, all models of
-`config/config.yaml`, and prints what a dry run takes: fresh (nothing is made) and finished (every
-output is there, with the metadata that Snakemake compares). Outputs are empty files in the order of
-the DAG; Snakemake's own persistence records each job as it does after a real one, so triggers of
-code and parameters are compared as after a real run. Then: what each job of a cluster pays before
-it works. Seconds are the best of the rounds; CPU seconds are user + system, less sensitive to what
-else the machine does.
+Makes copies of the project with many samples and seeds and all models of `config/config.yaml`, and
+prints the cost of a dry run: fresh (no outputs) and finished (all outputs, with the metadata that
+Snakemake compares). Outputs are dummy files in the order of the DAG; Snakemake's own persistence
+records each job, so triggers of code and parameters are compared as after a real run. Then the
+overhead of each job of a cluster before it starts work. Seconds are the best of the rounds; CPU
+seconds are user + system, less sensitive to the load of the machine.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ PROJECT = ["Snakefile", "rules", "scripts", "config", "profiles", "report", "dat
 OPTIONAL = ["requirements.lock", "LICENSE", "CITATION.cff", "README.md"]
 DRY_RUN = ["-m", "snakemake", "--dry-run", "--quiet", "all"]
 MOST_SEEDS = 20
-# in place of running the jobs: make their outputs and record them, in the order of the DAG
+# instead of running the jobs: make their outputs and record them, in the order of the DAG
 FINISH = """
 from pathlib import Path
 from snakemake.cli import main
@@ -62,26 +61,26 @@ main()
 
 @dataclass
 class Cost:
-    """What a process took, with its children: seconds of the clock and of the CPU, MB at most."""
+    """Cost of a process with its children: wall and CPU seconds, peak memory in MB."""
 
     wall: float
     cpu: float
     memory: float
 
     def best(self, other: Cost) -> Cost:
-        """Return the least of both, but the most memory."""
+        """Return the shorter times of both, and the larger memory."""
         return Cost(
             min(self.wall, other.wall), min(self.cpu, other.cpu), max(self.memory, other.memory)
         )
 
 
 def cost(arguments: list[str], folder: Path, rounds: int = 1) -> tuple[Cost, str]:
-    """Run Python with arguments in a folder; return the best cost and what it printed.
+    """Run Python with arguments in a folder; return the best cost and the output.
 
     Raises
     ------
     RuntimeError
-        If it fails, with the end of what it printed.
+        If it fails, with the end of the output.
     """
     best = None
     for _ in range(rounds):
@@ -109,23 +108,23 @@ def cost(arguments: list[str], folder: Path, rounds: int = 1) -> tuple[Cost, str
 
 
 def planned(text: str) -> dict[str, int]:
-    """Return how many jobs of each rule a dry run would start, the target `all` among them.
+    """Return how many jobs of each rule a dry run would start, including the target `all`.
 
     Raises
     ------
     ValueError
-        If the text tells of no jobs and doesn't say that there is nothing to be done.
+        If the text is not the output of a dry run.
     """
     if "Nothing to be done" in text:
         return {}
     if "Job stats:" not in text:
-        raise ValueError(f"no dry run: {text[-500:]}")
+        raise ValueError(f"not a dry run: {text[-500:]}")
     stats = text.split("Job stats:")[1].split("\ntotal ")[0]
     return {rule: int(n) for rule, n in re.findall(r"^(\w+)\s+(\d+)$", stats, re.MULTILINE)}
 
 
 def copy_project(folder: Path) -> None:
-    """Copy what a run reads."""
+    """Copy the files that a run reads."""
     for name in [*PROJECT, *(name for name in OPTIONAL if (ROOT / name).exists())]:
         source, target = ROOT / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -137,7 +136,7 @@ def copy_project(folder: Path) -> None:
 
 
 def configure(folder: Path, samples: int, seeds: int) -> None:
-    """Configure a run of all models on samples in small files, with both tasks and one split."""
+    """Configure a run of all models on small samples, with both tasks and one split."""
     path = folder / "config/config.yaml"
     run = yaml.safe_load(path.read_text())
     run["samples"] = [f"sample_{number:04d}" for number in range(samples)]
@@ -165,14 +164,14 @@ def jobs_of(folder: Path, samples: int, seeds: int) -> int:
 
 
 def shape(jobs: int, least: int, by_sample: int, by_seed: int) -> tuple[int, int]:
-    """Return numbers of samples and seeds that make about so many jobs, about 2 samples to a seed.
+    """Return numbers of samples and seeds for about `jobs` jobs, with about 2 samples per seed.
 
     Parameters
     ----------
     jobs : int
-        The number asked for.
+        Requested number of jobs.
     least, by_sample, by_seed : int
-        A run has `least` jobs, and of each sample `by_sample`, and `by_seed` for each seed.
+        A run has `least` jobs, `by_sample` for each sample, and `by_seed` for each sample and seed.
     """
     choices = {}
     for seeds in range(1, MOST_SEEDS + 1):
@@ -184,7 +183,7 @@ def shape(jobs: int, least: int, by_sample: int, by_seed: int) -> tuple[int, int
 
 
 def make_project(folder: Path, jobs: int) -> int:
-    """Make a project of about `jobs` jobs; return how many it has."""
+    """Make a project of about `jobs` jobs; return their number."""
     copy_project(folder)
     one, two, seeds = (jobs_of(folder, *counts) for counts in ((1, 1), (2, 1), (1, 2)))
     by_seed = seeds - one
@@ -198,14 +197,14 @@ def finish(folder: Path) -> int:
 
 
 def job_start(rule: str, **wildcards: str) -> list[str]:
-    """Return how a cluster starts Snakemake for one job, but that it says what it would do."""
+    """Return the arguments with which a cluster starts Snakemake for one job, as a dry run."""
     named = ",".join(f"{name}={value}" for name, value in wildcards.items())
     return [*DRY_RUN, "--mode", "remote", "--target-jobs", f"{rule}:{named}", "--allowed-rules",
             rule, "--cores", "1", "--force", "--nolock"]  # fmt: skip
 
 
 def import_seconds(text: str) -> dict[str, float]:
-    """Return the seconds that each package took, from what `python -X importtime` says."""
+    """Return the seconds of each package from the output of `python -X importtime`."""
     seconds = defaultdict(float)
     for own, name in re.findall(r"^import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)$", text, re.MULTILINE):
         seconds[name.partition(".")[0]] += int(own) / 1e6
@@ -226,8 +225,8 @@ def measure_dag(folder: Path, sizes: list[int], rounds: int) -> dict[str, Path]:
             if state == "finished":
                 records = finish(project)
             found, text = cost(DRY_RUN, project, rounds)
-            told = sum(planned(text).values())
-            if told != (jobs if state == "fresh" else 0) or "missing provenance" in text:
+            count = sum(planned(text).values())
+            if count != (jobs if state == "fresh" else 0) or "missing provenance" in text:
                 raise RuntimeError(f"{state} with {jobs} jobs: {text[-2000:]}")
             above = found.cpu - floor.cpu
             row(jobs, state if state == "fresh" else f"finished, {records} records",
@@ -238,7 +237,7 @@ def measure_dag(folder: Path, sizes: list[int], rounds: int) -> dict[str, Path]:
 
 
 def measure_start(projects: dict[str, Path], rounds: int) -> None:
-    """Print what a job of a cluster pays before it works, and the imports behind it."""
+    """Print the overhead of a cluster's job before it starts work, and its imports."""
     header("process", "wall s", "CPU s", "MB")
     default = projects["default configuration"]
     starts = [("`python -c pass`", ["-c", "pass"], default),

@@ -1,13 +1,13 @@
-"""What jobs took of the memory they asked for, and their CPU time, by rule.
+"""Memory used by jobs relative to their request, and their CPU time, by rule.
 
     PYTHONPATH=scripts python benchmarks/measure_demands.py FOLDER              # of a finished run
     PYTHONPATH=scripts python benchmarks/measure_demands.py --rows 100000 1000000
 
-Reads the provenance records, which have the peak that the kernel saw; Snakemake's benchmark files
-miss short ones. With ``--rows`` it runs the workflow in scratch copies first, on simulated skies of
-so many objects, with few epochs and trees, which change the time of a training and not its memory.
-Jobs that start from preloaded packages count those too, so that is off there. Ends with status 1 if
-a job took more than it asked for.
+Reads the provenance records, which have the peak memory from the kernel; Snakemake's benchmark
+files miss short peaks. With ``--rows`` it first runs the workflow in scratch copies, on simulated
+skies of that many objects, with few epochs and trees, which affect time but not memory. Preloaded
+packages count in the memory of a job, so preloading is off there. Ends with status 1 if a job used
+more than it requested.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ MODELS = {
 
 
 def configure(folder: Path, objects: int) -> None:
-    """Configure a run on a simulated sample of so many objects."""
+    """Configure a run on a simulated sample."""
     path = folder / "config/samples/mocksky.yaml"
     sample = yaml.safe_load(path.read_text())
     sample["source"]["simulated"]["objects"] = objects
@@ -52,7 +52,7 @@ def configure(folder: Path, objects: int) -> None:
 
 
 def demands(folder: Path) -> bool:
-    """Print the table of a finished run; return whether every job kept to its demand."""
+    """Print the table of a finished run; return whether every job kept to its request."""
     jobs = defaultdict(list)
     for path in sorted((folder / "results/provenance").rglob("*.json")):
         record = json.loads(path.read_text())

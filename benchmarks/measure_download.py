@@ -1,12 +1,11 @@
-"""Time the download of simulated rows against plain curl, and look at the memory of its jobs.
+"""Time the download of simulated rows relative to plain curl, and the memory of its jobs.
 
     PYTHONPATH=scripts python benchmarks/measure_download.py --rows 1000000 4000000
 
-For each number of rows: a simulated sky; the stand-in for SkyServer over it, as a process of its
-own; plain `curl` fetching the rows into nothing, one answer at a time and then two; then the
-three steps of the workflow (plan, chunks, catalogue), each job a process, with the peak memory that
-the system accounts to it. Prints a table of ratios; all are served by the same process in the same
-run.
+For each number of rows: a simulated sky and the stand-in for SkyServer, in its own process; plain
+`curl` fetching the rows to /dev/null, one answer at a time and then two; then the three steps of
+the workflow (plan, chunks, catalogue), each job a process, with its peak memory. Prints a table of
+ratios; all are served by the same process in the same run.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ import {script}
 job = json.loads(sys.argv[1])
 {script}.main(SimpleNamespace(**{{key: SimpleNamespace(**job[key])
               for key in ("input", "output", "params", "resources")}}))
-# not ru_maxrss: that begins with the parent's
+# not ru_maxrss, which starts from the parent's
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 
@@ -69,7 +68,7 @@ def step(script: str, **job: dict) -> tuple[float, float]:
 
 
 def fetch(url: str, sql: str) -> int:
-    """Let curl fetch an answer into nothing; return its bytes."""
+    """Fetch an answer with curl to /dev/null; return its bytes."""
     address = f"{url}/dr17/en/tools/search/x_results.aspx?cmd={quote_plus(sql)}&format=csv"
     command = ["curl", "--silent", "--fail", "--output", os.devnull, "--write-out"]
     done = subprocess.run([*command, "%{size_download}", address], capture_output=True, text=True)
@@ -79,7 +78,7 @@ def fetch(url: str, sql: str) -> int:
 
 
 def pieces(plan: Plan, rows_per_query: int) -> list[Range]:
-    """Return ranges of about as many rows as the jobs ask for at once."""
+    """Return ranges of about as many rows as the jobs query at once."""
     number = -(-plan.rows // rows_per_query)
     low, high = PLATES.keys(1, 16383)
     plate = np.arange(low >> PLATE_SHIFT, high >> PLATE_SHIFT)
@@ -97,7 +96,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def verification(url: str, source: SkyServerSource, part: Range) -> dict[str, float]:
-    """Time what proves one answer, beside what one needs anyway: the answer, and its table."""
+    """Time the verification of one answer, and what is needed anyway: the answer and its table."""
     language = SkyServerLanguage(source)
     names = language.names
     types = {h: COLUMNS[n].type for h, n in zip(language.queries.headers, names, strict=True)}

@@ -1,15 +1,15 @@
-r"""What the choices in an ensemble are worth on the development rows of a sample, one by one.
+r"""Effect of each choice in an ensemble, on the development rows of a sample.
 
     snakemake results/boss_dr10/split/published/1/development.parquet \
         --configfile config/across_samples.yaml
     PYTHONPATH=scripts python benchmarks/measure_ensemble_choices.py \
         results/boss_dr10/split/published/1/development.parquet [--rows N] [--only NAMES] [--faint]
 
-Cross-validation on all parts of the file together; no test object is in it. With --faint, models
-learn from the brighter 60 % and are judged on the faintest 15 %, as on targets deeper than spectra.
+Cross-validation on all parts of the file together; it has no test objects. With --faint, models are
+trained on the brightest 60 % and tested on the faintest 15 %, like targets deeper than spectra.
 Prints, for each change of the default settings (noise 0), the CRPS relative to the first line with
-the standard error of the paired difference, sigma_NMAD and rms of each point of p(z), and the CPU
-time of the trainings.
+the standard error of the paired difference, sigma_NMAD and rms of each point estimate, and the CPU
+time of the training.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 
 def read_rows(path: Path, most: int | None) -> Part:
-    """Return some rows of all parts, as one."""
+    """Return rows of all parts, combined."""
     parts = [read_part(path, 0, name) for name in ("train", "validation", "calibration")]
     names = ("features", "zspec", "reference_mag")
     whole = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
@@ -67,13 +67,13 @@ def read_rows(path: Path, most: int | None) -> Part:
 
 
 def some_rows(part: Part, rows: np.ndarray) -> Part:
-    """Return a part with what is read here of some of its rows."""
+    """Return a part with some of its rows."""
     chosen = {name: getattr(part, name)[rows] for name in ("features", "zspec", "reference_mag")}
     return replace(part, **chosen, row_id=np.arange(len(rows)))
 
 
 def learnt_and_judged(part: Part, faint: bool) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the rows that models learn from, and those that they are judged on."""
+    """Return the rows that models are trained on, and those that they are tested on."""
     if faint:
         bright, deep = np.quantile(part.reference_mag, [0.6, 0.85])
         rows = np.flatnonzero(part.reference_mag < bright)
@@ -83,7 +83,7 @@ def learnt_and_judged(part: Part, faint: bool) -> list[tuple[np.ndarray, np.ndar
 
 
 def measure(part: Part, change: dict[str, Any], faint: bool) -> tuple[pd.DataFrame, float]:
-    """Return CRPS and points of rows by models that have not seen them, and CPU seconds."""
+    """Return out-of-fold CRPS and point estimates of rows, and CPU seconds."""
     change = {"noise": 0.0, **change}
     changed = {"STRETCH": change.pop("stretch", photometric_inputs.STRETCH)}
     if not change.pop("axes", True):
@@ -92,10 +92,10 @@ def measure(part: Part, change: dict[str, Any], faint: bool) -> tuple[pd.DataFra
     made, seconds = [], 0.0
     for learnt, rows in learnt_and_judged(part, faint):
         train = some_rows(part, learnt)
-        nobody = some_rows(part, np.arange(0))
+        empty = some_rows(part, np.arange(0))
         started = time.process_time()
         with mock.patch.multiple(photometric_inputs, **changed):
-            networks = fit(settings, 1, train, nobody, torch.device("cpu")).networks
+            networks = fit(settings, 1, train, empty, torch.device("cpu")).networks
         seconds += time.process_time() - started
         pdf = predict_pdf(networks, part.features[rows], part.feature_names)
         points = {point: summarise(pdf, "mean")[f"zphot_{point}"] for point in POINTS}
@@ -110,7 +110,7 @@ def main() -> None:
     parser.add_argument("development", type=Path)
     parser.add_argument("--rows", type=int, help="at most, drawn with a fixed seed (default all)")
     parser.add_argument("--only", nargs="+", choices=CHANGES, default=list(CHANGES))
-    parser.add_argument("--faint", action="store_true", help="judge on what is fainter")
+    parser.add_argument("--faint", action="store_true", help="test on fainter objects")
     options = parser.parse_args()
     torch.set_num_threads(1)  # as rule train_network
     part = read_rows(options.development, options.rows)

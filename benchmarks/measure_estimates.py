@@ -1,16 +1,15 @@
-"""How fast trained models are applied to objects without spectra, and in how much memory.
+"""Speed and memory of applying trained models to objects without spectra.
 
     PYTHONPATH=scripts python benchmarks/measure_estimates.py TABLE BUNDLE [BUNDLE]
         [--rows 100000 1000000] [--format csv] [--threads 2] [--pdf none] [--keep FOLDER]
 
-TABLE is a Parquet file with what the bundles need, under catalogue names, and its metadata (the
-catalogue of a simulated target: results/mockphoto/catalogue/catalogue.parquet). Its rows are
-repeated, each with noise of its own, to tables of so many rows, of which each is one partition;
-each is estimated by a process of its own, and another one only reads the table and writes as many
-bytes as the estimates have. Prints for each number of rows objects per second of wall and of CPU,
-peak memory and bytes per object, for which part of the time of the partition models computed, and
-how long reading and writing alone take; then the exponent of CPU time in rows and what 10^9 objects
-would take.
+TABLE is a Parquet file with the columns that the bundles need, under catalogue names, and metadata
+(the catalogue of a simulated target: results/mockphoto/catalogue/catalogue.parquet). Its rows are
+repeated, with added noise, to tables of the given sizes, each of which is one partition. One
+process estimates it, and another only reads the table and writes as many bytes as the estimates
+have. Prints for each size objects per second of wall and CPU time, peak memory, bytes per object,
+the fraction of the time in which models compute, and the time of reading and writing alone; then
+the exponent of CPU time as a function of rows, and the time for 10^9 objects.
 """
 
 from __future__ import annotations
@@ -43,21 +42,21 @@ BLOCK = 131_072
 
 
 def make_table(template: str, rows: int, path: Path) -> None:
-    """Write a table of so many rows, in bounded memory."""
+    """Write a table of `rows` rows, in bounded memory."""
     known = pq.read_table(template)
     draw = np.random.default_rng(rows)
     with pq.ParquetWriter(path, known.schema, compression="zstd") as writer:
         for start in range(0, rows, BLOCK):
             size = min(BLOCK, rows - start)
             block = known.take(pa.array(draw.integers(0, len(known), size)))
-            for place, field in enumerate(block.schema):
+            for column, field in enumerate(block.schema):
                 values = None
                 if "_mag_" in field.name and "_err_" not in field.name:
                     values = block[field.name].to_numpy() + draw.normal(0, 0.02, size)
                 elif field.name in ("row_id", "objid"):
                     values = np.arange(start, start + size) + 1
                 if values is not None:
-                    block = block.set_column(place, field, pa.array(values).cast(field.type))
+                    block = block.set_column(column, field, pa.array(values).cast(field.type))
             writer.write_table(block, row_group_size=BLOCK)
 
 
@@ -79,7 +78,7 @@ def target_of(path: str, template: str, form: str) -> Target:
 def estimate(
     path: str, output: str, bundles: list[str], threads: int, form: str, template: str
 ) -> tuple[float, float]:
-    """Estimate a table, the work of one job; return its time, and that in which models computed."""
+    """Estimate a table, as one job does; return its wall time, and that of the models."""
     import torch
 
     from sdssflow import bundle
@@ -91,7 +90,7 @@ def estimate(
 
     def timed(*given: Any) -> dict[str, np.ndarray]:
         started = time.perf_counter()
-        made = columns(*given)  # one block and one model after the other, in a thread of their own
+        made = columns(*given)  # called for one block and model after the other, in one thread
         spent.append(time.perf_counter() - started)
         return made
 
@@ -118,7 +117,7 @@ def copy(path: str, output: str, template: str) -> None:
 
 
 def child(arguments: list[str]) -> None:
-    """Run one of both and print what it took, without the start of Python and its imports."""
+    """Run one of both and print its cost, without the start of Python and imports."""
     what, path, output, threads, form, template, *bundles = arguments
     partition = models = 0.0
     started, before = time.perf_counter(), time.process_time()
@@ -133,7 +132,7 @@ def child(arguments: list[str]) -> None:
 
 
 def measured(what: str, *arguments: str) -> dict[str, float]:
-    """Run a child process and return what it took."""
+    """Run a child process and return its cost."""
     command = [sys.executable, __file__, "--child", what, *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])

@@ -1,10 +1,10 @@
-"""How much of a finished run's wall time is not its jobs': what the orchestration takes.
+"""Overhead of the orchestration: wall time of a finished run beyond that of its jobs.
 
     python benchmarks/measure_overhead.py FOLDER
 
 Reads the benchmark files and the log of a run in FOLDER, the root of a checkout, and prints its
-overhead, wall time - sum of seconds x threads / cores, and the slowest rules. What a script takes
-to start Python and to import is in its job's seconds; cores without a job are overhead.
+overhead, wall time - sum of seconds x threads / cores, and the slowest rules. The start of Python
+and imports count as time of a job; idle cores are overhead.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LOG_DATE = "%Y-%m-%d %H:%M:%S"
 
 @dataclass
 class Overhead:
-    """A finished run: seconds of the clock, cores, and seconds x threads of the jobs by rule."""
+    """A finished run: wall seconds, cores, and seconds x threads of the jobs by rule."""
 
     wall: float
     cores: int
@@ -37,7 +37,7 @@ class Overhead:
 
     @property
     def seconds(self) -> float:
-        """Wall time beyond what the jobs would take if they kept all cores busy."""
+        """Wall time beyond that of the jobs if they kept all cores busy."""
         return self.wall - self.computed / self.cores
 
 
@@ -47,7 +47,7 @@ def read_log(folder: Path) -> tuple[datetime, float, int]:
     Raises
     ------
     FileNotFoundError
-        If there is no log of a run that came to its end.
+        If there is no log of a finished run.
     """
     found = []
     for path in sorted((folder / ".snakemake/log").glob("*.snakemake.log")):
@@ -67,12 +67,12 @@ def read_log(folder: Path) -> tuple[datetime, float, int]:
 
 
 def overhead(folder: Path) -> Overhead:
-    """Read a finished run; benchmark files from before its start are left out.
+    """Read a finished run, without benchmark files from before its start.
 
     Raises
     ------
     FileNotFoundError
-        If there is no log of a finished run, or no benchmark file of it.
+        If there is no log or no benchmark file of a finished run.
     """
     started, wall, cores = read_log(folder)
     jobs = defaultdict(list)

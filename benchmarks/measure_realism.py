@@ -2,9 +2,9 @@
 
     PYTHONPATH=scripts python benchmarks/measure_realism.py [DATA] [--objects N] [--seed SEED]
 
-DATA is the folder with the development rows (default ``../shared/data``, seen from the repository),
-which are no part of the project. The same cuts are made on the simulated rows as were made on the
-real ones:
+DATA is the folder with the development rows (default ``../shared/data``, relative to the
+repository), which are not part of the project. The simulated rows have the same cuts as the real
+ones:
 
 ======= ============================ ==========================================================
 sample  file                         cuts
@@ -14,8 +14,8 @@ spec    sdss_galaxy_colors_50k.csv.gz every band < 20; galaxies and quasars only
 all     sdss_dr17_55k.csv.gz         none
 ======= ============================ ==========================================================
 
-AUC is the area under the ROC curve of a gradient-boosted classifier, cross-validated in five folds,
-that is to tell simulated from real rows: 0.5 if it can't, 1 if it always can.
+AUC is the area under the ROC curve of a gradient-boosted classifier of simulated and real rows,
+cross-validated in five folds: 0.5 if it can't separate them, 1 if it always can.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def read_real(folder: Path) -> dict[str, pd.DataFrame]:
     for name, file in FILES.items():
         frame = pd.read_csv(folder / file).rename(columns={"spec_class": "class"})
         frame = frame[["class", "redshift", *BANDS]]
-        # -9999 and redshifts of exactly 0 (a defect of the public copies) are no photometry
+        # without -9999 and redshifts of exactly 0 (a defect of the public copies)
         good = (frame[BANDS] > 0).all(axis=1)
         good &= (frame["redshift"] != 0) | (frame["class"] == "STAR")
         samples[name] = with_colors(frame[good])
@@ -68,7 +68,7 @@ def read_real(folder: Path) -> dict[str, pd.DataFrame]:
 
 
 def simulate(objects: int, seed: int) -> dict[str, pd.DataFrame]:
-    """Draw a simulated sky and make the cuts of the real samples."""
+    """Simulate a sky and apply the cuts of the real samples."""
     with tempfile.TemporaryDirectory() as folder:
         simulate_sky(folder, objects, seed)
         spec = pd.read_parquet(

@@ -1,11 +1,11 @@
-"""Compare criteria for the width factor of p(z): how far it scatters, and how outliers pull it.
+"""Compare criteria for the width factor of p(z): its scatter, and the effect of outliers.
 
     PYTHONPATH=scripts python benchmarks/measure_recalibration.py [--draws N] [--seed SEED]
 
-Each object has a Gaussian p(z) with a width of its own, 0.015 exp(0.4 g), and truly scatters by
-1.25 of it; outliers scatter by 0.3. A bias is in units of the true scatter. For each criterion the
-table gives mean and standard deviation of the fitted factor over the draws, and the mean distance
-of PIT from uniform (Kolmogorov-Smirnov) that the factor leaves on 20,000 other objects.
+Each object has a Gaussian p(z) with its own width, 0.015 exp(0.4 g), and a true scatter of 1.25
+times that; outliers scatter by 0.3. A bias is in units of the true scatter. For each criterion the
+table has mean and standard deviation of the fitted factor over the draws, and the mean distance of
+PIT from uniform (Kolmogorov-Smirnov) of 20,000 other objects after recalibration.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CASES = {
 def draw(
     generator: np.random.Generator, n: int, outliers: float, bias: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return (n,) residuals and the widths that p(z) claims."""
+    """Return (n,) residuals and widths of p(z)."""
     width = 0.015 * np.exp(generator.normal(0, 0.4, n))
     residual = TRUE_WIDTH * width * (generator.normal(0, 1, n) + bias)
     failed = generator.random(n) < outliers
@@ -49,7 +49,7 @@ def crps(residual: np.ndarray, width: np.ndarray) -> float:
 
 
 def pit_distance(residual: np.ndarray, width: np.ndarray) -> float:
-    """Cramer-von Mises distance of PIT from uniform, but for what the factor can't change."""
+    """Cramer-von Mises distance of PIT from uniform, up to a constant."""
     pit = np.sort(ndtr(residual / width))
     return np.mean((pit - (np.arange(len(pit)) + 0.5) / len(pit)) ** 2)
 

@@ -1,10 +1,10 @@
 """Scores of the ensemble with its default settings on mgs, for several seeds, on two splits.
 
 Run after `make`: `PYTHONPATH=scripts .venv/bin/python benchmarks/measure_redshifts.py`. For each
-seed the split is drawn, the ensemble trained, calibrated as rule calibrate_pdfs does and tested:
-once on the published halves, once on a random split of both halves together, where calibration and
-test objects are exchangeable. The noise is chosen as rule search_settings does. Prints a Markdown
-table of medians and ranges over seeds.
+seed the split is drawn, the ensemble trained, calibrated as in rule calibrate_pdfs and tested: once
+on the published halves, once on a random split of both halves together, where calibration and test
+objects are exchangeable. The noise is chosen as in rule search_settings. Prints a Markdown table of
+medians and ranges over seeds.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Does a pool of several models' p(z) beat the ensemble alone? Out-of-fold, on train rows of mgs.
+"""Compare pools of several models' p(z) with the ensemble alone, out-of-fold on mgs.
 
 Run after `make`: `PYTHONPATH=scripts .venv/bin/python benchmarks/measure_stacking.py`. The
-development rows of the published split (test rows are not read) are cut in three folds; each model
-predicts the fold it has not seen. Pools are weighted averages of the densities; their weights are
-chosen on two folds by mean CRPS and judged on the third. Prints a Markdown table with paired
-bootstrap intervals.
+development rows of the published split (test rows are not read) are divided into three folds, each
+predicted by models trained on the others. Pools are weighted averages of the densities; their
+weights are chosen on two folds by mean CRPS and tested on the third. Prints a Markdown table with
+paired bootstrap intervals.
 """
 
 from __future__ import annotations
@@ -47,23 +47,23 @@ def rows():
 
 def out_of_fold(part, fold):
     """Return each model's p(z) of the objects of each fold."""
-    nobody, device = part.subset(slice(0)), torch.device("cpu")
+    empty, device = part.subset(slice(0)), torch.device("cpu")
     densities = {"ensemble": [], **{name: [] for name in OTHERS}}
     for number in range(FOLDS):
         learnt, left = part.subset(fold != number), part.subset(fold == number)
         settings = MixtureEnsemble(kind="mixture_ensemble")
-        trained = train_ensemble(settings, SEED, learnt, nobody, device)
+        trained = train_ensemble(settings, SEED, learnt, empty, device)
         densities["ensemble"].append(
             predict_pdf(trained.networks, left.features, left.feature_names)
         )
         for name, chosen in OTHERS.items():
-            estimator = fit_regressor(chosen, SEED, learnt, nobody)
+            estimator = fit_regressor(chosen, SEED, learnt, empty)
             densities[name].append(estimator.predict_pdf(left.features))
     return densities
 
 
 def pooled_pdf(pdfs, shares):
-    """Return the average of densities with these shares."""
+    """Return the weighted mean of densities."""
     lower, upper = min(pdf.lower for pdf in pdfs), max(pdf.upper for pdf in pdfs)
     weights = [
         share * pdf.weights / pdf.weights.sum(axis=1, keepdims=True)

@@ -1,7 +1,7 @@
-"""Time a finished run that says "nothing to do" against Snakemake's bare start-up.
+"""Time a finished run with nothing to do, relative to the bare start of Snakemake.
 
-Run after `make`: `.venv/bin/python benchmarks/measure_startup.py`. Prints a table; both commands in
-turn, so that a busy machine slows both.
+Run after `make`: `.venv/bin/python benchmarks/measure_startup.py`. Prints a table; the commands
+alternate, so that a busy machine slows all of them.
 """
 
 from __future__ import annotations

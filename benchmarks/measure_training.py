@@ -1,16 +1,16 @@
-"""Time the batched ensemble against one network at a time fed by a DataLoader, and prediction.
+"""Time the training of a batched ensemble, relative to single networks with a DataLoader.
 
-`python benchmarks/measure_training.py` from the checkout; needs torch, numpy, pyarrow and
-scikit-learn only, since a machine with a GPU may have no Snakemake. On a GPU, if torch sees one,
-else on the CPU. Prints three Markdown tables:
+`python benchmarks/measure_training.py` from the checkout; needs only torch, numpy, pyarrow and
+scikit-learn, since a machine with a GPU may have no Snakemake. Runs on a GPU, if torch sees one,
+otherwise on the CPU. Prints three Markdown tables:
 
-1. training: member x object pairs per second of K members on N objects, beside the loop that a
-   textbook writes (one network, a DataLoader, a loss read in every step) on the same device; how
-   busy the processor was; peak memory of the device;
-2. how much longer K members take than one;
+1. training: member x object pairs per second of K members on N objects, and of a textbook loop (one
+   network, a DataLoader, the loss read in every step) on the same device; utilisation and peak
+   memory of the device;
+2. the time of K members relative to one;
 3. prediction: objects per second from features to p(z), and to its summaries.
 
-The objects are simulated: speed does not depend on what they are.
+The objects are simulated; speed does not depend on them.
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ SETTINGS = {
 
 
 class Part(SimpleNamespace):
-    """A stand-in for a part of a split: what the networks look at, with a length."""
+    """A stand-in for a part of a split: the attributes that networks use, with a length."""
 
     def __len__(self):
         return len(self.zspec)
 
 
 def part(count):
-    """Return simulated objects: features and redshifts as the networks see them."""
+    """Return simulated objects: features and redshifts."""
     generator = np.random.default_rng(0)
     zspec = generator.uniform(0.01, 0.3, count)
     features = np.hstack(
@@ -86,7 +86,7 @@ def synchronise(device):
 
 
 class Busy:
-    """How busy the GPU (by nvidia-smi) or the process's threads (by CPU time) were meanwhile."""
+    """Utilisation of the GPU (by nvidia-smi) or of the process's threads (by CPU time)."""
 
     def __init__(self, device):
         self.gpu = device.type == "cuda" and shutil.which("nvidia-smi") is not None
@@ -157,7 +157,7 @@ def time_ensemble(members, count, batch, device, seconds, precision, compiled):
 
 
 def time_loader(count, batch, device, seconds):
-    """Return objects per second and busy % of one network, fed and watched as textbooks do."""
+    """Return objects per second and busy % of one network in a textbook loop."""
     given = part(count)
     x, y = (torch.tensor(values).float() for values in (given.features, given.zspec))
     loader = torch.utils.data.DataLoader(

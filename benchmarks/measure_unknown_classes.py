@@ -1,14 +1,14 @@
-"""p(z) of objects of unknown class: one ensemble for all, ensembles by class, classes given.
+"""p(z) of objects of unknown class: one ensemble for all, ensembles by class, known classes.
 
     snakemake --configfile config/unknown_classes.yaml --until train_network split_sample
     PYTHONPATH=scripts python benchmarks/measure_unknown_classes.py [--configfile FILE]
 
-Reads the models that the run has trained and lets them predict its test objects, without
-recalibration. "Class known" is what the networks of the true class say alone, stars left out: as
-good as p(z) by class could be if no class were mistaken. Prints a Markdown table for each sample
-and split, all seeds together, of all objects and of each class: CRPS, sigma_NMAD, the share of
-errors above 0.15, and the mean difference of the CRPS to that of the classes by probability, with
-its 95 % interval over objects (an object that is tested with several seeds counts once).
+Predicts the test objects of the run with its trained models, without recalibration. "Class known"
+is the p(z) of the networks of the true class, without stars: the limit of p(z) by class for perfect
+classification. Prints a Markdown table for each sample and split, with all seeds combined, for all
+objects and for each class: CRPS, sigma_NMAD, the fraction of errors above 0.15, and the mean
+difference of the CRPS from that of p(z) by class, with its 95 % interval over objects (an object
+that is tested with several seeds counts once).
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ def predictions(sample: str, split: str, seeds: list[int]) -> Iterator[pd.DataFr
             pdf = model.predict_pdf(test.features)
             yield judged(pdf, test.zspec, method, about)
             if isinstance(model, ByClass):
-                for its, networks in model.redshifts.items():
-                    rows = test.spec_class == its
+                for label, networks in model.redshifts.items():
+                    rows = test.spec_class == label
                     pdf = predict_pdf(networks, test.features[rows], test.feature_names)
-                    here = {"row_id": test.row_id[rows], "class": its, "seed": seed}
+                    here = {"row_id": test.row_id[rows], "class": label, "seed": seed}
                     yield judged(pdf, test.zspec[rows], KNOWN, here)
 
 
 def judged(pdf, zspec: np.ndarray, method: str, about: dict) -> pd.DataFrame:
-    """Return a table of the objects with their CRPS and (zphot - zspec) / (1 + zspec)."""
+    """Return a table of objects with their CRPS and (zphot - zspec) / (1 + zspec)."""
     error = normalised_residual(zspec, summarise(pdf, "best")["zphot"])
     crps = pdf_scores(pdf, zspec)["crps"]
     return pd.DataFrame({**about, "method": method, "crps": crps, "error": error})
@@ -62,14 +62,13 @@ def judged(pdf, zspec: np.ndarray, method: str, about: dict) -> pd.DataFrame:
 
 def print_row(found: pd.DataFrame, subset: str, method: str) -> None:
     """Print the row of a method for some of the objects."""
-    its = found[found["method"] == method]
-    error = its["error"]
+    own = found[found["method"] == method]
+    error = own["error"]
     nmad = sigma_nmad(error.to_numpy())
-    cells = [subset, method, f"{its['row_id'].nunique():,}", f"{its['crps'].mean():.5f}",
+    cells = [subset, method, f"{own['row_id'].nunique():,}", f"{own['crps'].mean():.5f}",
              f"{nmad:.4f}", f"{100 * (error.abs() > 0.15).mean():.2f}"]  # fmt: skip
-    keys = ["seed", "row_id"]
     other = found[found["method"] == MODELS["by_class"]]
-    pairs = its.merge(other, on=keys, suffixes=("", "_other"))
+    pairs = own.merge(other, on=["seed", "row_id"], suffixes=("", "_other"))
     difference = (pairs["crps"] - pairs["crps_other"]).groupby(pairs["row_id"]).mean()
     half = 1.96 * difference.std() / np.sqrt(len(difference))
     cells.append("" if method == MODELS["by_class"] else f"{difference.mean():+.5f} ± {half:.5f}")
@@ -90,9 +89,9 @@ def main() -> None:
             for method in MODELS.values():
                 print_row(found, "all", method)
             for name in np.unique(found["class"]):
-                its = found[found["class"] == name]
-                for method in its["method"].unique():
-                    print_row(its, name, method)
+                own = found[found["class"] == name]
+                for method in own["method"].unique():
+                    print_row(own, name, method)
 
 
 if __name__ == "__main__":

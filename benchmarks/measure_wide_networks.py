@@ -1,9 +1,9 @@
-"""Choose the size of the classifying networks for a sample, on rows that are no test rows.
+"""Choose the size of the classifying networks for a sample, without test rows.
 
     snakemake results/dr17/split/random/1/development.parquet --configfile config/development.yaml
     PYTHONPATH=scripts python benchmarks/measure_wide_networks.py dr17 random
 
-Prints the log-loss on a fifth of the part train, of ensembles that learn from the rest of it.
+Prints the log-loss on a fifth of the part train, of ensembles trained on the rest.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
     train, validation = (read_part(path, 0, part) for part in ("train", "validation"))
     held = np.random.default_rng(0).random(len(train)) < 0.2
     rest, judged = train.subset(~held), train.subset(held)
-    print(f"{len(rest)} objects to learn from, {len(judged)} to judge by; digest {train.digest}")
+    print(f"{len(rest)} training objects, {len(judged)} test objects; digest {train.digest}")
     header("networks", "log-loss", "CPU s")
     for name, settings in SETTINGS.items():
         started = time.process_time()

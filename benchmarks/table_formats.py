@@ -1,4 +1,4 @@
-"""Tables of any size in the formats that users have, written in bounded memory."""
+"""Tables of any size in common formats, written in bounded memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def blocks(parquet: Path) -> Iterator[pa.Table]:
 
 
 def head(parquet: Path, form: str, **how: str) -> bytes:
-    """Return what astropy writes of the columns of a Parquet file, without rows."""
+    """Return what astropy writes for an empty table with the columns of a Parquet file."""
     empty = Table(pq.read_schema(parquet).empty_table().to_pandas().to_records(index=False))
     if form == "votable":
         document, written = from_table(empty), io.BytesIO()
@@ -40,20 +40,20 @@ def head(parquet: Path, form: str, **how: str) -> bytes:
 
 
 def csv(parquet: Path, stream: BinaryIO) -> None:
-    """Write text with commas."""
+    """Write comma-separated text."""
     stream.write((",".join(pq.read_schema(parquet).names) + "\n").encode())
     for block in blocks(parquet):
         pa_csv.write_csv(block, stream, PLAIN)
 
 
 def csv_gz(parquet: Path, stream: BinaryIO) -> None:
-    """Write the same, packed."""
+    """Write compressed comma-separated text."""
     with gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1) as packed:
         csv(parquet, packed)
 
 
 def ecsv(parquet: Path, stream: BinaryIO) -> None:
-    """Write text whose header says what its columns are."""
+    """Write text with a header that describes its columns."""
     stream.write(head(parquet, "ascii.ecsv", delimiter=","))
     for block in blocks(parquet):
         pa_csv.write_csv(block, stream, PLAIN)

@@ -1,11 +1,11 @@
-"""Put a trained model with all that is needed to apply it into a folder, and into a ZIP file.
+"""Write a trained model, with everything needed to apply it, to a folder and a ZIP file.
 
 Inputs
 ------
 model : folder of the trained model
-development, features, catalogue : what it was trained on, and how that was made
-calibration, reference : of its p(z); none for a classifier
-refit : in place of these, the folder of a model that was trained on all objects
+development, features, catalogue : the objects of its training, their features and catalogue
+calibration, reference : calibration of its p(z); none for a classifier
+refit : instead of these, the folder of a model that was trained on all objects
 
 Outputs
 -------

@@ -1,17 +1,15 @@
-"""Turn magnitudes into the features that models see.
+"""Compute the features of models from magnitudes.
 
-Reads the clean catalogue and the sample's `features` section: which magnitudes, which groups
-(colours, reference magnitude, errors, luptitudes, PSF minus model ...), dereddened or not. Writes
-one row per object with its identity, what it can be grouped by, the truth, and the features.
-Nothing that gives class or redshift away can be a feature: asking for it is an error, and so is a
-column that is a copy or a code of what can't be one.
+Reads the clean catalogue and the sample's `features` section: the kind of magnitudes, the groups
+(colours, reference magnitude, errors, luptitudes, PSF minus model ...), and whether to deredden.
+Writes one row per object with its id, the columns for grouping, the truth, and the features. A
+feature that leaks class or redshift is an error, and so is a copy or a code of such a column.
 
 Outputs
 -------
 features : Parquet, as above
-alone : CSV with what each feature says of class and redshift by itself
-leaks : CSV with what each feature says of objects not looked at, beside what each column that can't
-    be a feature would
+alone : CSV with scores of each feature alone, for class and redshift
+leaks : CSV with held-out scores of each feature, and of each column that can't be one
 """
 
 from sdssflow.configuration.features import Features

@@ -1,22 +1,21 @@
 """Calibrate the p(z) of one regressor on objects that no training used.
 
 For each fold, on the part `calibration`: one factor for the widths of p(z)
-(`sdssflow.regress.recalibration`) and how far conformal intervals reach, by magnitude
-(`sdssflow.regress.conformal`). From the part `train`: where the training objects are, so that
-others can be flagged as outside (`sdssflow.regress.training_support`). A split without calibration
-part leaves p(z) as it is and has no conformal intervals. Test objects are not in the files this
-rule reads.
+(`sdssflow.regress.recalibration`) and the half widths of conformal intervals by magnitude
+(`sdssflow.regress.conformal`). From the part `train`: the training objects, so that objects unlike
+them can be flagged (`sdssflow.regress.training_support`). Without calibration part p(z) is not
+changed and there are no conformal intervals. Test objects are not in the files this rule reads.
 
 Input
     model : model folder
     development : `development.parquet` of the split and seed
 Parameters
-    settings : canonical JSON of `redshift_pdfs`, what calibration needs of it
+    settings : canonical JSON of the part of `redshift_pdfs` that calibration needs
     model : name of the regressor
     seed : seed of split and model
 Output
     calibration : JSON with width, conformal bins and limit of the training part, by fold
-    reference : Parquet table of the training objects that distances are taken to
+    reference : Parquet table of the training objects that distances are measured to
 """
 
 import logging

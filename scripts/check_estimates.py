@@ -1,4 +1,4 @@
-"""Stop the run if partitions of a target had to be set aside; the estimates of the others are made.
+"""Stop the run if partitions of a target were set aside; the others are estimated.
 
 Input
 -----
@@ -6,7 +6,7 @@ partitions : CSV of rule gather_estimates
 
 Output
 ------
-complete : a text that says how many partitions and objects there are
+complete : a text with the numbers of partitions and objects
 """
 
 from sdssflow.estimate.gathering import require_complete

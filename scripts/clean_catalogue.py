@@ -1,9 +1,9 @@
 """Apply the sample's quality cuts, in order, and count what each removes.
 
 Reads the catalogue and the list `cuts` of the sample. Writes the rows that passed all of them and
-the flow table: one line per cut with the objects before, removed and after it, by class where
-classes are known. A cut that needs a column the catalogue lacks, or that removes the last row,
-stops the run with the name of the cut.
+the flow table: one line per cut with the objects before, removed and after it, by class if classes
+are known. A cut that needs a missing column, or that removes the last row, stops the run with the
+name of the cut.
 """
 
 from sdssflow.configuration.cuts import Cuts

@@ -1,21 +1,21 @@
 """Compare the scores of a sample's models on all its splits.
 
-If scores by plate or by sky cell are worse than those of objects drawn at random, the random split
-is too optimistic for other parts of the sky. Values and intervals are those of the score tables.
-The test parts of two splits are different objects: the bootstrap of a difference draws the coarser
-groups of the two, in the same replicates for both (`sdssflow.evaluate.split_comparison`).
+If scores on a split by plate or sky cell are worse than on a random split, the random split is too
+optimistic for use elsewhere in the sky. Values and intervals are those of the score tables. The
+test parts of two splits have different objects: the difference is bootstrapped over the coarser
+groups of the two, with the same replicates for both (`sdssflow.evaluate.split_comparison`).
 
 Input
     features : `features.parquet` of the sample
     predictions : `predictions.parquet`, task by task, split by split, model by model
     scores : `scores.csv`, task by task, split by split
-    pdf_scores : `pdf_scores.csv`, split by split; empty without models that give a p(z)
+    pdf_scores : `pdf_scores.csv`, split by split; empty without models that have a p(z)
 
 Parameters
 ----------
-    splits : JSON of the splits by name; the inputs are sorted by name
+    splits : JSON of the splits by name; the inputs are in the order of the names
     models : JSON of the names of the models by task, in the order of the inputs
-    pdf_models : names of the regressors that give a p(z)
+    pdf_models : names of the regressors that have a p(z)
     classes, redshifts, bootstrap : canonical JSON of these sections of the run
 Output
     table : CSV, one row for each task, model, metric and split

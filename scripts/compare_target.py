@@ -1,19 +1,19 @@
-"""Measure how a target differs from the training part of the model that estimates its redshifts.
+"""Compare a target with the training part of the model that estimates its redshifts.
 
 Inputs
 ------
-bundles : folders or ZIP files of the applied models
-drawn, summaries : of all partitions, in order
+bundles : folders or ZIP files of the models that are applied
+drawn, summaries : files of all partitions, in their order
 
 Output
 ------
-shift : `shift.csv`, one row per fold of the model with p(z): share of objects outside the training
-    part, how well a classifier separates both, effective number of training objects
+shift : `shift.csv`, one row per fold of the model with p(z): fraction of objects outside of the
+    training part, AUC of a classifier between the two, effective number of training objects
 
 Params
 ------
-most : number of target objects that are compared
-neighbours : number of training objects within which densities are counted
+most : maximum number of objects of the target to compare
+neighbours : number of nearest training objects for the densities
 """
 
 from sdssflow import bundle

@@ -1,19 +1,19 @@
-"""Estimate what part of a target's objects is of each class.
+"""Estimate the fraction of each class among the objects of a target.
 
 Inputs
 ------
 bundles : folders or ZIP files of the models that are applied
-drawn, summaries : of all partitions, in their order
+drawn, summaries : files of all partitions, in their order
 
 Output
 ------
-priors : `class_priors.csv`, one row per class: its part in the training part, the one that the
-    target's definition assumes, and the estimate with its interval
+priors : `class_priors.csv`, one row per class: its fraction in the training part, the fraction
+    assumed in the target's definition, and the estimate with its interval
 
 Params
 ------
 target : canonical JSON of the target
-most : objects of the target that the estimate is made of
+most : maximum number of objects of the target to use
 bootstrap : canonical JSON of `bootstrap`
 """
 
@@ -35,7 +35,9 @@ def main(snakemake):
     model = bundle.load(path)
     if not model.model.knows_mix:
         logger.warning(
-            "%s gives probabilities for no known mix of classes; none is estimated", path
+            "%s: the class fractions that its probabilities are for are not known; none are "
+            "estimated",
+            path,
         )
     assumed = Target.from_canonical(params.target).class_priors
     drawn = read_drawn(

@@ -1,27 +1,27 @@
-"""Put together what the partitions of a target say of their objects.
+"""Combine the summaries of the partitions of a target.
 
-Estimates that the target no longer has are removed: whoever reads the whole folder shall find the
-objects of the target and no others.
+Files of partitions that the target no longer has are removed, so that the folder has the objects of
+the target and no others.
 
 Inputs
 ------
-estimates, summaries, skies : of all partitions, in their order
+estimates, summaries, skies : files of all partitions, in their order
 pdfs : files of qp, if the target has them
 
 Outputs
 -------
-partitions : CSV, one row per partition: rows, kept, bytes, why it was set aside, what it repeats
-flow : CSV with `what, objects, share`: from the rows as they came to flags
+partitions : CSV, one row per partition: rows, kept, bytes, why it was set aside, repeated objects
+flow : CSV with `what, objects, share`: input rows, cuts, estimates, flags
 sky : Parquet, sums over cells of the sky
 
 Params
 ------
 partitions : names of the partitions
-paths : what each reads
+paths : input file of each
 
 Resources
 ---------
-mem_mb : half of it may be taken to look for repeated objects
+mem_mb : half of it is available for the search of repeated objects
 """
 
 from pathlib import Path
@@ -48,7 +48,7 @@ def main(snakemake):
     folder = Path(snakemake.input.estimates[0]).parent
     kept = [*snakemake.input.estimates, *snakemake.input.pdfs]
     for path in left_over(folder, kept):
-        logger.info("removing %s: the target has no such partition or file any more", path)
+        logger.info("removing %s: the target no longer has this partition or file", path)
         path.unlink()
     logger.info("%d of %d partitions", (listed["refused"] == "").sum(), len(listed))
 

@@ -1,20 +1,20 @@
 """Draw the figures of a target: estimates for objects without spectra.
 
 ==========================  =======================================================================
-figure                      what it shows
+figure                      content
 ==========================  =======================================================================
 ``sky``                     maps of density, stars, zphot and the width of p(z); all objects
-``magnitude_color``         the most probable classes against magnitude and colour
+``magnitude_color``         colour-magnitude diagrams of the most probable classes
 ``redshift_distributions``  n(z) of the tomographic bins
 ==========================  =======================================================================
 
 Input
     sky : Parquet of rule gather_estimates
-    drawn, summaries : of all partitions, in order
+    drawn, summaries : files of all partitions, in their order
 Parameters
     tasks : tasks of the applied models, 'classify' or 'regress' or both
-    most : number of objects in all figures but the first
-    stack_bins : bins of redshift of n(z)
+    most : maximum number of objects in all figures but the first
+    stack_bins : number of redshift bins of n(z)
     bootstrap : canonical JSON of `bootstrap`
     settings : canonical JSON of `figures`
 Output
@@ -49,7 +49,7 @@ def main(snakemake):
                 return params.stack_bins
             case "bootstrap":
                 return Bootstrap.from_canonical(params.bootstrap)
-        raise ValueError(f"unknown input of a figure: {name}")
+        raise ValueError(f"unknown input {name}")
 
     settings = Figures.from_canonical(params.settings)
     draw_all(snakemake.output.figures, FIGURES, read, settings)

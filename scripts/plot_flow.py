@@ -1,8 +1,8 @@
-"""Draw the flow of objects through the quality cuts, and the leaks of single columns.
+"""Draw the flow of objects through the quality cuts, and the predictive power of columns.
 
-``flow``: one horizontal bar per cut, with the objects left and removed. ``leaks``: how well each
-feature, and each column that can't be one, alone predicts class and redshift of held-out objects.
-Both in one job: starting a job takes longer than drawing.
+``flow``: one horizontal bar per cut with the objects kept and removed. ``leaks``: held-out scores
+of each feature, and of each column that can't be one, for class and redshift. Both are drawn in one
+job, because starting a job takes longer than drawing.
 
 Inputs: ``flow`` (flow.csv), ``leaks`` (leaks.csv). Parameters: ``settings`` (canonical Figures),
 ``sample``. Outputs: ``flow``, ``leaks``.

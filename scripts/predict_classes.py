@@ -1,11 +1,11 @@
 """Predict the class probabilities of all test objects with one classifier.
 
 Reads the model folders and the test rows of all seeds. Each object of a fold is predicted by the
-model of that fold, which has not seen it. Writes one row per test object and seed with the true
-class and `probability_GALAXY`, `probability_QSO`, `probability_STAR`; they sum to 1, and a class
-that is absent from the training part has probability 0. `class_set_90` is the set of possible
-classes (`sdssflow.classify.decisions`), null without a calibration part. Model files with other
-types than those this project saves are refused.
+model of that fold, which was not trained on it. Writes one row per test object and seed with the
+true class and `probability_GALAXY`, `probability_QSO`, `probability_STAR`; they sum to 1, and a
+class that is not in the training part has probability 0. `class_set_90` is the conformal set of
+classes (`sdssflow.classify.decisions`), null without calibration part. Model files with types that
+this project does not save are refused.
 """
 
 import functools

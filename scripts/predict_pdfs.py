@@ -1,9 +1,9 @@
 """Predict p(z) of the test objects with one regressor, for all seeds.
 
-Each test object is predicted by the model of its own fold, which has not seen it. p(z) is
-recalibrated with the result of rule calibrate_pdfs; point estimates, intervals and scores are those
-of the recalibrated p(z). Prediction runs on the CPU whatever the model was trained on, each row
-independently: a row gives the same p(z) alone, in a chunk and in the full table.
+Each test object is predicted by the model of its own fold, which was not trained on it. p(z) is
+recalibrated with the factors of rule calibrate_pdfs before point estimates, intervals and scores
+are computed. Prediction always runs on the CPU, and rows do not affect each other: the same row
+gives the same p(z) alone, in a chunk and in the full table.
 
 Input
     models : model folders, one per seed
@@ -12,7 +12,7 @@ Input
 Parameters
     seeds : the seeds, in the order of the inputs
     model : name of the regressor
-    quantiles : number of evenly spaced quantiles of each p(z) to keep
+    quantiles : number of evenly spaced quantiles of each p(z) to save
 Output
     predictions : `predictions.parquet`
     pdfs : quantiles of each p(z) as a qp file, in the order of the predictions, with `row_id`,

@@ -1,9 +1,9 @@
 """Predict the redshifts of the test objects with one regressor, for all seeds.
 
-Each test object is predicted by the model of its own fold, which has not seen it. Prediction runs
-on the CPU whatever the model was trained on, each row independently: a row gives the same zphot
-alone, in a chunk and in the full table (to 1e-12 for scikit-learn's linear algebra, otherwise
-bit-identical). Negative zphot are kept.
+Each test object is predicted by the model of its own fold, which was not trained on it. Prediction
+always runs on the CPU, and rows do not affect each other: the same row gives the same zphot alone,
+in a chunk and in the full table (to 1e-12 for scikit-learn's linear algebra, bit for bit for the
+others). Negative zphot are kept.
 
 Input
     models : model folders, one per seed
@@ -26,7 +26,7 @@ from sdssflow.tables import write_parquet
 
 def predict(folder, fold, part):
     if part.zspec is None:
-        raise ValueError("no column 'zspec'; take 'regress' out of the sample's tasks")
+        raise ValueError("no column 'zspec'; remove 'regress' from the sample's tasks")
     opened = open_folder(folder)
     require_features(part, opened.settings)
     zphot = opened.load(fold)(part.features) if len(part) else np.empty(0)

@@ -1,4 +1,4 @@
-"""Train a model once more, after its evaluation, on all objects of its sample, test part and all.
+"""Train an evaluated model again, on all objects of its sample including the test part.
 
 Inputs
 ------
@@ -12,8 +12,8 @@ folder : the model with its development table and, of a regressor, the calibrati
 Params
 ------
 settings : canonical JSON of the settings of the model
-split : canonical JSON of what is held back for early stopping and calibration
-calibration : canonical JSON of how p(z) is calibrated
+split : canonical JSON of the fractions held back for early stopping and calibration
+calibration : canonical JSON of the settings of the calibration of p(z)
 """
 
 from pathlib import Path

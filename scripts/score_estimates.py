@@ -1,6 +1,6 @@
-"""Score the estimates of a simulated target by the truth of its simulation.
+"""Score the estimates of a simulated target against the simulated truth.
 
-At most a million objects are scored, those of the first partitions; the table says of how many.
+At most a million objects are scored, those of the first partitions; the table has both numbers.
 
 Inputs
 ------

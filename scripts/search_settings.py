@@ -1,8 +1,8 @@
-"""Search for the settings of an ensemble that suit a sample, by successive halving.
+"""Search for the best settings of an ensemble for a sample, by successive halving.
 
-Candidates learn from the part `train` and are judged on the part `validation` of each fold. The
-part `calibration` is left alone, and test objects are not in the file this rule reads. What may be
-tried and how much, is the section `search` of the model. The device is chosen as in train_network.
+Candidates are trained on the part `train` and compared on the part `validation` of each fold. The
+part `calibration` is not used, and test objects are not in the file this rule reads. The candidates
+are defined in the section `search` of the model. The device is chosen as in train_network.
 
 Input
     development : `development.parquet` of the split and seed
@@ -10,7 +10,7 @@ Parameters
     settings : canonical JSON of the regressor's section, with a `search`
     seed : seed of split, of the candidates' draw and of their training
 Output
-    table : every candidate in every round, with its validation CRPS and whether it went on
+    table : every candidate in every round, with its validation CRPS and whether it was kept
     chosen : JSON of the chosen settings by fold
 """
 

@@ -1,9 +1,9 @@
-"""Part a sample into train, validation, calibration and test, once per seed.
+"""Split a sample into train, validation, calibration and test, once per seed.
 
 Reads the feature table and one entry of the sample's `splits`. Rows of a group (an object with its
-duplicates, a plate, a cell of the sky) stay together, drawn by a hash of the group's key: rows
-added later move no row. Writes the rows to learn from and the rows to judge by to two files, so
-that a rule that trains never sees the test rows, and a count of every part.
+duplicates, a plate, a cell of the sky) stay together; parts are drawn by a hash of the group's key,
+so that added rows do not move others. Writes the development rows and the test rows to two files,
+so that a training rule can't read test rows, and the counts of every part.
 """
 
 from pydantic import TypeAdapter

@@ -1,15 +1,14 @@
 """Train one classifier on one split, for one seed.
 
-Reads the development rows of a split (never the test rows) and fits one model per fold on the
-`train` part. Gradient boosting stops on the `validation` part, the `calibration` part
-makes the probabilities honest. A vote averages classifiers that were trained before on the same
-split.
+Reads the development rows of a split (never the test rows) and fits one model per fold to the
+`train` part. Gradient boosting stops on the `validation` part, and probabilities are calibrated on
+the `calibration` part. A vote averages trained classifiers of the same split.
 
 Writes a folder with `fold_K.skops` for each fold K, `card.json` (kind, settings, features, classes,
-seed, the number of objects and the content digest of each part, how each fold was calibrated, and
-what each calibration that was tried scored) and `calibration.parquet` (what each fold says of its
-calibration part, each object by a calibration that has not seen it). skops files hold no code:
-loading one can't run a program, unlike pickle.
+seed, the number of objects and the content digest of each part, and for each fold the method of
+calibration and the scores of those that were tried) and `calibration.parquet` (out-of-fold
+probabilities of the calibration part of each fold). Unlike pickle, skops files contain no code:
+loading one can't run a program.
 """
 
 from pathlib import Path

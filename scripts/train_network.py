@@ -1,31 +1,31 @@
 """Train one torch regressor on the development part of a split.
 
-For each fold, the model is fitted on the part `train` and, if it is a network, stopped on the part
-`validation`, whose best epoch is kept; the members of an ensemble may share both parts out among
-themselves (`blocks`). The part `calibration` is left alone. Test objects are not in the file this
+For each fold, the model is fitted to the part `train`; a network is stopped on the part
+`validation` and keeps its best epoch. The members of an ensemble may divide both parts among
+themselves (`blocks`). The part `calibration` is not used. Test objects are not in the file this
 rule reads.
 
-With `resources: gpu` 0 it trains on the CPU, with more on a GPU that no other job has meanwhile. If
-there is none, the rule fails before it reads anything and says which line to change, or with
-`resources: without_gpu` cpu trains on the CPU.
+With `resources: gpu` 0 it trains on the CPU, with more on a GPU that is reserved for this job. If
+there is none, the rule fails before it reads data, with the line to change; with
+`resources: without_gpu` cpu it trains on the CPU instead.
 
-The training of an ensemble keeps a checkpoint beside its output folder, not in it: Snakemake
-deletes the output of a job that was killed. The next run goes on from it, to the same weights; if
-the program has changed meanwhile, it starts again.
+The checkpoint of an ensemble is next to the output folder, not in it, because Snakemake deletes the
+output of a killed job. The next run resumes from it and ends with the same weights; if the program
+has changed in between, it starts from scratch.
 
 Input
     development : `development.parquet` of the split and seed
-    chosen : settings by fold that search_settings has found; none for a model without a search
+    chosen : settings by fold from search_settings; none for a model without a search
 Parameters
     settings : canonical JSON of the regressor's section
     model : name of the regressor
-    seed : seed of split, first weights and order of mini-batches
+    seed : seed of split, initial weights and order of mini-batches
     checkpoints : folder of checkpoints; removed once the model is saved
     code : digest of the program
 Output
     folder : `fold_K.safetensors` for each fold, `card.json`, and `history.csv` with the columns
-        fold, epoch (for gradient descent, which takes all rows at once, also the step), train_loss
-        and validation_loss, in units of the standardised redshift
+        fold, epoch (the step of gradient descent, which uses all rows at once), train_loss and
+        validation_loss, in units of the standardised redshift
 """
 
 import contextlib
@@ -93,12 +93,12 @@ def train(snakemake, device):
         trained.dtype,
     )
     shutil.rmtree(checkpoints, ignore_errors=True)
-    with contextlib.suppress(OSError):  # other seeds may still be at it
+    with contextlib.suppress(OSError):  # other seeds may still be training
         checkpoints.parent.rmdir()
 
 
 def read_chosen(paths):
-    """Read the settings by fold that search_settings has found, if it has run."""
+    """Read the settings by fold from search_settings, if it was run."""
     found = json.loads(Path(paths[0]).read_text(encoding="utf-8")) if paths else {}
     return {
         int(fold): read_settings("regress", json.dumps(chosen)) for fold, chosen in found.items()

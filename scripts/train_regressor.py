@@ -1,8 +1,8 @@
 """Train one scikit-learn regressor on the development part of a split.
 
-For each fold, the model is fitted on the part `train`. Gradient boosting stops on the part
-`validation` if there is one; the other kinds don't look at it. The part `calibration` is left
-alone. Test objects are not in the file this rule reads.
+For each fold, the model is fitted to the part `train`. Gradient boosting stops on the part
+`validation` if there is one; the other kinds do not use it, and none uses the part `calibration`.
+Test objects are not in the file this rule reads.
 
 Input
     development : `development.parquet` of the split and seed

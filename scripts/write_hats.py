@@ -1,12 +1,12 @@
 """Write the estimates of a target as one HATS catalogue, which LSDB reads.
 
-The catalogue is written once all partitions are estimated: one that were set aside would be missing
-in it, and nobody could see that.
+The catalogue is written only if all partitions are estimated: it would not show that one is
+missing.
 
 Inputs
 ------
 estimates : Parquet of each partition, with ra and dec
-complete : says that none was set aside
+complete : written if none was set aside
 
 Output
 ------

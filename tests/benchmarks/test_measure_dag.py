@@ -59,7 +59,7 @@ def test_what_is_no_dry_run_is_refused():
     assert dag.planned("Job stats:\njob  count\n---  ---\nall     1\nplot 12\ntotal 13\n") == {
         "all": 1, "plot": 12,
     }  # fmt: skip
-    with pytest.raises(ValueError, match="no dry run"):
+    with pytest.raises(ValueError, match="not a dry run"):
         dag.planned("WorkflowError: no file")
 
 

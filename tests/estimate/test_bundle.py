@@ -201,7 +201,7 @@ def check_gone(table, gone, models):
     [
         (lambda t: t.drop_columns("model_mag_z"), {}, "needs the column 'model_mag_z'"),
         (lambda t: t, {"magnitude_system": "pogson"}, "trained on asinh magnitudes"),
-        (lambda t: t, {"extinction_applied": None}, "say whether the magnitudes are corrected"),
+        (lambda t: t, {"extinction_applied": None}, "state whether the magnitudes are corrected"),
         (
             lambda t: t.drop_columns([n for n in t.column_names if n.startswith("ext")]),
             {},
@@ -220,29 +220,29 @@ def check_gone(table, gone, models):
         (
             lambda t: with_metadata(t, extinction_applied=True),
             {},
-            "extinction_applied is False as you say, True by the table's own metadata",
+            "extinction_applied is False by your argument, but True in the metadata of the table",
         ),
         (
             lambda t: with_unit(t, "model_mag_g", "nanomaggy"),
             {},
-            "model_mag_g is in mag, the table gives it in 'nanomaggy'",
+            "model_mag_g must be in mag, but is in 'nanomaggy' in the table",
         ),
         (
             lambda t: with_unit(t, "extinction_r", "mmag"),
             {},
-            "extinction_r is in mag, the table gives it in 'mmag'",
+            "extinction_r must be in mag, but is in 'mmag' in the table",
         ),
         (
             lambda t: t.to_pandas().astype({"model_mag_u": ">f8"}),
             {},
-            "the frame can't be read .*column model_mag_u with type >f8",
+            "the frame can't be converted .*column model_mag_u with type >f8",
         ),
         (lambda t: t.to_pydict(), {}, "give a pyarrow.Table or a pandas.DataFrame"),
         (lambda t: t.append_column("model_mag_u", t["model_mag_u"]), {}, "exists 2 times"),
         (
             lambda t: t.to_pandas().assign(model_mag_u="faint"),
             {},
-            "model_mag_u is not one column of numbers: .*'faint'",
+            "model_mag_u is not a single column of numbers: .*'faint'",
         ),
     ],
 )

@@ -145,7 +145,7 @@ def test_probabilities_for_no_known_mix_are_refused(classes):
     card = opened.folder.card | {"training": training}
     folder = SimpleNamespace(card=card, settings=settings, load_model=opened.folder.load_model)
     model = ClassModel(folder, opened.manifest)
-    with pytest.raises(BundleError, match="no known mix of classes"):
+    with pytest.raises(BundleError, match="are not known"):
         model.columns(np.zeros((1, 5)), np.zeros(1), 1, named(TRUE))
 
 

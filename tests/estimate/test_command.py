@@ -49,10 +49,10 @@ def test_corrected_magnitudes_are_told_by_their_names(given, models):
     ("names", "stated", "words"),
     [
         ([*BANDS], None, "--extinction corrected or --extinction raw"),
-        ([*"ugri", "extinction_r"], None, "no column of the file is surely model_mag_z"),
-        ([*BANDS, "modelMag_u", "extinction_r"], None, "surely model_mag_u"),
-        ([f"psfMag_{band}" for band in BANDS], None, "surely model_mag_u"),
-        ([f"flux_{band}" for band in BANDS], True, "surely model_mag_u"),
+        ([*"ugri", "extinction_r"], None, "no column of the file is certainly model_mag_z"),
+        ([*BANDS, "modelMag_u", "extinction_r"], None, "certainly model_mag_u"),
+        ([f"psfMag_{band}" for band in BANDS], None, "certainly model_mag_u"),
+        ([f"flux_{band}" for band in BANDS], True, "certainly model_mag_u"),
         ([f"dered_{band}" for band in BANDS], False, "say that magnitudes are corrected"),
     ],
 )
@@ -80,7 +80,7 @@ def test_a_table_gets_its_estimates_and_the_user_the_mapping(
 def test_a_map_names_what_no_name_says(tmp_path, given, redshifts, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pq.write_table(renamed(given, "first_{}"), "my.parquet")
-    with pytest.raises(SystemExit, match="surely model_mag_u"):
+    with pytest.raises(SystemExit, match="certainly model_mag_u"):
         command.main(["my.parquet", str(redshifts)])
     (tmp_path / "map.yaml").write_text("".join(f"model_mag_{b}: first_{b}\n" for b in BANDS))
     command.main(["my.parquet", str(redshifts), "--columns", "map.yaml", "--output", "e.parquet"])
@@ -91,8 +91,8 @@ def test_a_map_names_what_no_name_says(tmp_path, given, redshifts, monkeypatch):
     ("arguments", "words"),
     [
         (["none.csv"], "no such file"),
-        (["my.csv", "--output", "my.csv"], "is the table itself"),
-        (["my.csv", "--output", "mine.fits"], "mine.fits: Parquet is written"),
+        (["my.csv", "--output", "my.csv"], "is the input table"),
+        (["my.csv", "--output", "mine.fits"], "mine.fits: the output is Parquet"),
     ],
 )
 def test_a_mistake_is_one_line_and_writes_nothing(
@@ -123,7 +123,7 @@ def test_a_map_says_more_of_the_file(tmp_path, given, redshifts, monkeypatch, ca
         ("source: {tabel: SOME}", "no key 'tabel'"),
         ("source: SOME", "expected keys and values"),
         ("source: {table: SOME, units: 3}", "source.units: Input should be a valid dictionary"),
-        ("psf_mag_u: model_mag_err_u", "names psf_mag_u, which is no column that is needed here"),
+        ("psf_mag_u: model_mag_err_u", "column psf_mag_u is not needed here"),
     ):
         (tmp_path / "map.yaml").write_text(text)
         with pytest.raises(SystemExit, match=words):
@@ -138,9 +138,9 @@ def test_what_was_wrong_with_values_is_said(tmp_path, given, redshifts, monkeypa
     frame.to_csv("my.csv", index=False)
     command.main(["my.csv", str(redshifts)])
     said = " ".join(capsys.readouterr().out.split())
-    assert "model_mag_g: sentinel -9999 1 set to null, as in row 3" in said
-    assert "model_mag_g: out of range 1 set to null, as in row 5" in said
-    assert "objid: no id 10 set to null, as in row 0" in said
+    assert "model_mag_g: sentinel -9999 1 set to null, e.g. in row 3" in said
+    assert "model_mag_g: out of range 1 set to null, e.g. in row 5" in said
+    assert "objid: no id 10 set to null, e.g. in row 0" in said
 
 
 def test_a_folder_is_no_table(tmp_path, redshifts):

@@ -172,7 +172,7 @@ def test_an_object_without_truth_is_named(files, tmp_path):
     objid = truth_table(3000)["objid"][7].as_py()
     kept_rows = pa.compute.not_equal(truth["objid"], objid)
     write_parquet(truth.filter(kept_rows), tmp_path / "less.parquet")
-    with pytest.raises(ValueError, match=f"less.parquet: objid {objid} stands there 0 times"):
+    with pytest.raises(ValueError, match=f"less.parquet: objid {objid} occurs 0 times"):
         read_scored(paths, kept, tmp_path / "less.parquet")
     write_parquet(pa.concat_tables([truth, truth]), tmp_path / "twice.parquet")
     with pytest.raises(ValueError, match="2 times"):

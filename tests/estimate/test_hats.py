@@ -213,10 +213,12 @@ def test_a_cell_with_too_many_rows_and_no_rows_are_refused(tmp_path, estimates):
         ra=lambda column: pa.array(np.zeros(len(column))),
         dec=lambda column: pa.array(np.zeros(len(column))),
     )
-    with pytest.raises(ValueError, match="400 rows lie in one cell .* numbers for missing ones"):
+    with pytest.raises(
+        ValueError, match="400 rows are in one cell .* placeholders for missing values"
+    ):
         write_hats(alike, tmp_path / "hats", ABOUT, ROWS)
     write_parquet(pq.read_table(estimates[0]).slice(0, 0), tmp_path / "empty.parquet")
-    with pytest.raises(ValueError, match="target made: no row is left"):
+    with pytest.raises(ValueError, match="target made: no rows for a HATS catalogue"):
         write_hats([tmp_path / "empty.parquet"], tmp_path / "hats", ABOUT)
 
 

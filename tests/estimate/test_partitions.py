@@ -219,6 +219,19 @@ def test_forms_of_pdfs_hold_the_same_density(tmp_path, file, redshifts, form):
     assert (summary(outputs)["pdf_bytes"] > 0) == (form in ("quantiles_5", "mixture"))
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_partition_without_objects_has_an_empty_file_of_pdfs(tmp_path, file, redshifts, damaged):
+    path, settings = file
+    nothing = MagnitudeRange(cut="magnitude_range", magnitudes="model", band="r", maximum=2)
+    settings = settings.model_copy(update={"pdf": "quantiles_99", "cuts": [nothing]})
+    if damaged:
+        path.write_bytes(b"PAR1 damaged")
+    outputs = run(tmp_path / "f", settings, Partition(str(path), 0, 1), [redshifts], True)
+    pdfs, ancil = read_pdfs(outputs["pdfs"])
+    assert len(pdfs) == len(ancil["row_id"]) == len(pq.read_table(outputs["estimates"])) == 0
+    assert bool(summary(outputs)["refused"]) == damaged
+
+
 @pytest.mark.parametrize("form", ["none", "quantiles_5"])
 def test_weights_in_the_bins_are_what_pdf_has_between_their_edges(tmp_path, file, redshifts, form):
     path, settings = file
@@ -239,7 +252,7 @@ def test_weights_in_bins_need_bins_of_redshifts(tmp_path, file, classes):
         tmp_path / "f", settings.model_copy(update={"nz_weights": True}),
         Partition(str(path), 0, 5), [classes],
     )  # fmt: skip
-    assert "nz_weights are of tomographic bins" in summary(outputs)["refused"]
+    assert "nz_weights need a p(z) and tomographic bins" in summary(outputs)["refused"]
 
 
 def twice(table):
@@ -259,7 +272,7 @@ def replaced(name, values):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (twice, "objid 1237648720000000005 stands twice"),
+        (twice, "objid 1237648720000000005 is repeated"),
         (without("model_mag_z"), "no column 'model_mag_z'"),
         (lambda table: table.slice(0, 0), "no rows"),
         (replaced("model_mag_g", lambda n: np.full(n, np.nan)), "no usable value in any row"),
@@ -301,13 +314,22 @@ def test_objects_that_partitions_share_are_named(tmp_path):
     paths.append(tmp_path / "aside.parquet")
     repeated = repeats.repeats_across(list("abcdefg"), paths, 200)
     assert repeated == {
-        "c": "3 of its objects stand in an earlier partition too (objid 4 in a)",
-        "e": "1 of its objects stand in an earlier partition too (objid 7 in c)",
+        "c": "3 of its objects are in an earlier partition as well (objid 4 in a)",
+        "e": "1 of its objects are in an earlier partition as well (objid 7 in c)",
     }
     nothing = {"numbers": {}, "bytes": 0, "pdf_bytes": 0, "refused": ""}
     listed = gathering.listing(list("abcdefg"), paths, [nothing] * 7, repeated)
     with pytest.raises(ValueError, match=r"two partitions(.|\n)*\nc: 3 of its objects"):
         gathering.require_complete(listed, "t")
+
+
+def test_a_folder_with_brackets_in_its_name_is_no_pattern(tmp_path):
+    folder, other = tmp_path / "run[1]", tmp_path / "run1"
+    folder.mkdir(), other.mkdir()
+    paths = estimates_of(folder, [[1, 1, 2], [2, 3]])
+    estimates_of(other, [[4, 5], [6]])
+    assert "objid 1 is repeated" in repeats.repeats_within(paths[0], 200)
+    assert list(repeats.repeats_across(["a", "b"], paths, 200)) == ["b"]
 
 
 def test_partitions_of_different_ids_share_none(tmp_path):
@@ -353,7 +375,7 @@ def test_partitions_of_a_folder_are_named_by_its_files(tmp_path):
     assert len(twice) == 2 * 5
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(FileNotFoundError, match="no file of rows"):
+    with pytest.raises(FileNotFoundError, match="no data file"):
         partitions("t", target(empty, ["ra"]))
 
 

@@ -63,7 +63,7 @@ def test_all_objects_are_learnt_from(tmp_path, objects, ensemble):
         tomographic_bins=3,
     )
     made = bundle.load(tmp_path / "b")
-    assert "those of the model that was evaluated" in (tmp_path / "b/README.md").read_text()
+    assert "those of the evaluated model" in (tmp_path / "b/README.md").read_text()
     found = made.estimate(without_truth(objects), extinction_applied=False)
     stars = np.array(objects["spec_class"].to_pylist()) == "STAR"
     assert np.median(found["zphot"].to_numpy()[stars]) < 0.1

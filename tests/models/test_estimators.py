@@ -82,7 +82,7 @@ def test_compressed_parts_are_refused(tmp_path):
 
 def test_what_is_no_archive_is_refused(tmp_path):
     (tmp_path / "model.skops").write_bytes(b"PK")
-    with pytest.raises(ValueError, match=r"model\.skops: this is no model"):
+    with pytest.raises(ValueError, match=r"model\.skops: not a model"):
         load_estimator(tmp_path / "model.skops")
 
 

@@ -1,10 +1,12 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from sdssflow.configuration.cuts import Cuts
+from sdssflow.configuration.cuts import Cut, Cuts
 from sdssflow.prepare.columns import MissingColumnError
-from sdssflow.prepare.cuts import MASKS, apply_cuts, describe
+from sdssflow.prepare.cuts import apply_cuts, describe, rows_kept
 from tests.prepare.catalogues import make_catalogue
 
 
@@ -103,6 +105,10 @@ def test_every_cut_has_a_mask_and_a_description():
         "magnitude_error": {"maximum": 0.1},
         "complete_columns": {"columns": ["wise_mag_w1"]},
     }
-    for name in MASKS:
+    table = make_catalogue(wise_mag_w1=np.full(200, 14.0), z_warning=np.zeros(200, int))
+    for kind in get_args(get_args(Cut)[0]):
+        (name,) = get_args(kind.model_fields["cut"].annotation)
         (cut,) = read({"cut": name, **required.get(name, {})})
         assert describe(cut)
+        if name != "unique_objects":
+            assert rows_kept(table, cut).shape == (200,)

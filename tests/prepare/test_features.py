@@ -234,7 +234,7 @@ def test_a_declared_column_is_a_feature_and_its_gaps_are_what_was_declared():
 
 def test_a_column_that_says_nothing_of_its_gaps_is_no_feature():
     catalogue = make_catalogue().append_column("parallax", pa.array(np.ones(200)))
-    with pytest.raises(ValueError, match="what a missing value of 'parallax' says; declare it"):
+    with pytest.raises(ValueError, match="the meaning of a missing value of 'parallax'"):
         build_features(catalogue, Features(groups=["extra"], extra=["parallax"]))
 
 

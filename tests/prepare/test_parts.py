@@ -83,7 +83,7 @@ def test_faults_are_named(path, tmp_path):
     with pytest.raises(ValueError, match=r"other\.parquet: u_g of row_id 1 is infinite"):
         read_part(other, 0, "train")
     write_parquet(table().replace_schema_metadata(None), other)
-    with pytest.raises(ValueError, match="name no features"):
+    with pytest.raises(ValueError, match="no features in its metadata"):
         read_part(other, 0, "train")
     write_parquet(table().slice(0, 0), other)
     with pytest.raises(ValueError, match="no rows"):

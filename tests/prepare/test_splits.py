@@ -108,7 +108,7 @@ def test_test_rows_are_in_a_file_of_their_own_with_their_digest():
 def test_an_object_in_both_published_parts_is_refused():
     objid = np.arange(1, 1001)
     objid[1] = objid[0]
-    with pytest.raises(ValueError, match="1 objects stand in more than one part"):
+    with pytest.raises(ValueError, match="1 objects are in more than one part"):
         parted(features(objid=objid), "published")
 
 

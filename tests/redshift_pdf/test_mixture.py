@@ -172,5 +172,14 @@ def test_wrong_shapes_ranges_levels_and_weights_of_zero_are_refused():
     pdf = Mixture(one, one, one, 0, 1)
     with pytest.raises(ValueError, match="levels"):
         pdf.quantiles([0.5, 1.2])
-    with pytest.raises(ValueError, match="one row for each of 2"):
+    with pytest.raises(ValueError, match="one row per object, 2"):
         pdf.cdf(np.zeros(3))
+
+
+def test_densities_of_different_ranges_have_the_same_weight_in_their_mean():
+    one = np.ones((1, 1))
+    cut_at_its_peak = Mixture(one, 0.6 * one, 0.05 * one, 0.0, 0.6)
+    other = Mixture(one, 0.3 * one, 0.01 * one, 0.0, 1.0)
+    mean = Mixture.averaged([cut_at_its_peak, other])
+    assert mean.bounds == (0.0, 1.0)
+    assert mean.cdf(np.array([0.45])) == pytest.approx(0.5, abs=1e-3)

@@ -85,7 +85,7 @@ def test_zspec_must_be_known_and_one_each():
     pdf = mixtures.galaxies(3)
     with pytest.raises(ValueError, match="object 1 is nan"):
         pdf_scores(pdf, np.array([0.1, np.nan, 0.1]))
-    with pytest.raises(ValueError, match="one a density"):
+    with pytest.raises(ValueError, match="one per density"):
         pdf_scores(pdf, np.array([0.1]))
 
 

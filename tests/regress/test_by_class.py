@@ -58,6 +58,18 @@ def test_pdf_is_the_sum_over_classes_of_their_probability_times_their_pdf(model)
     assert pdf.lower < 0 < pdf.upper
 
 
+def test_pdf_reaches_the_highest_redshift_that_is_learnt_from(model):
+    zspec = VALIDATION.zspec.copy()
+    zspec[np.argmax(zspec)] = 2 * TRAIN.zspec.max()
+    settings = SETTINGS.model_copy(update={"max_epochs": 1})
+    parts = TRAIN, replace(VALIDATION, zspec=zspec)
+    reaching = by_class.fit(settings, 1, *parts, CPU).model.predict_pdf(TEST.features)
+    assert reaching.upper > zspec.max() > model.predict_pdf(TEST.features).upper
+    stopping = settings.model_copy(update={"blocks": 0})  # the validation part only stops them
+    pdf = by_class.fit(stopping, 1, *parts, CPU).model.predict_pdf(TEST.features)
+    assert TRAIN.zspec.max() < pdf.upper < zspec.max()
+
+
 def test_classes_are_found_and_stars_lie_at_zero(model):
     probability = model.class_probabilities(TEST.features)
     assert (CLASSES[probability.argmax(axis=1)] == TEST.spec_class).mean() > 0.85
@@ -157,7 +169,7 @@ def renamed(part, name):
         (
             TRAIN.subset((TRAIN.spec_class != "QSO") | (np.arange(len(TRAIN)) < 12)),
             TRAIN.subset(slice(0)),
-            "QSO: . training objects can't be cut in 4 blocks",
+            "QSO: . training objects can't be cut into 4 blocks",
         ),
         (
             replace(TRAIN, zspec=np.where(TRAIN.spec_class == "QSO", -0.5, TRAIN.zspec)),

@@ -1,6 +1,7 @@
 """Members are trained together and become what they would have become alone."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,7 +75,7 @@ def test_each_member_is_stopped_on_a_block_of_its_own():
     on_validation = member_rows(SETTINGS.model_copy(update={"blocks": 0}), 1, 300, 61, CPU)
     assert on_validation.learnt.tolist() == [list(range(300))] * 3
     assert on_validation.stopped_on.tolist() == [list(range(300, 361))] * 3
-    with pytest.raises(ValueError, match="7 training objects can't be cut in 4 blocks"):
+    with pytest.raises(ValueError, match="7 training objects can't be cut into 4 blocks"):
         member_rows(SETTINGS, 1, 7, 0, CPU)
 
 
@@ -209,6 +210,21 @@ def test_how_often_checkpoints_are_written_does_not_matter():
         for epochs in (2, 3)
     }
     assert len(marks) == 1
+
+
+@pytest.mark.parametrize("changes", [{"noise": 0.5}, {"hide_bands": 0.1}, {"noise_aware": True}])
+def test_bands_beyond_ugriz_are_learnt_from_as_well(changes):
+    generator = np.random.default_rng(4)
+    names = (*TRAIN.feature_names, "model_color_rw1", "wise_mag_err_w1")
+    parts = []
+    for part in (TRAIN, VALIDATION):
+        further = generator.uniform(0.1, 1, (len(part), 2))
+        features = np.hstack([part.features, further])
+        parts.append(replace(part, features=features, feature_names=names))
+    trained = train(parts=parts, **changes)
+    assert np.isfinite(trained.history[-1]["train_loss"])
+    pdf = trained.loaded(names).predict_pdf(parts[1].features)
+    assert np.isfinite(pdf.mean()).all()
 
 
 def test_bfloat16_products_still_learn():

@@ -74,7 +74,7 @@ def test_the_saved_model_gives_the_same(settings, tmp_path):
 
 def test_a_kind_without_p_z_is_named(tmp_path):
     folder = ModelFolder(tmp_path, {"folds": [0]}, regressors.LinearRegression(kind="linear"))
-    with pytest.raises(ValueError, match="a linear model gives no p.z."):
+    with pytest.raises(ValueError, match="a linear model has no p.z."):
         folder.load_pdf(0)
 
 

@@ -47,14 +47,17 @@ def test_magnitudes_follow_from_one_and_the_colours(band):
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["model_mag_r", *COLORS[1:], *ERRORS], "tells the u magnitude"),
-        ([*COLORS, *ERRORS], "tells the u magnitude"),
+        (["model_mag_r", *COLORS[1:], *ERRORS], "do not give the u magnitude"),
+        ([*COLORS, *ERRORS], "do not give the u magnitude"),
         (["model_mag_r", *COLORS], "the error of the magnitude in u"),
-        (["model_luptitude_r", *COLORS, *ERRORS], "tells the u magnitude"),
+        (["model_luptitude_r", *COLORS, *ERRORS], "do not give the u magnitude"),
+        (["model_mag_r", *COLORS, *ERRORS, "fiber_mag_r"], "'fiber_mag_r' is a second magnitude"),
+        (["model_mag_r", *COLORS, *ERRORS, "fiber_color_ug"], "a second color in u - g"),
+        (["model_mag_r", *COLORS, *ERRORS, "fiber_mag_err_z"], "a second error in z"),
     ],
 )
 def test_what_is_missing_is_said_with_the_group_that_has_it(names, words):
-    with pytest.raises(ValueError, match=f"{words}.*features.groups"):
+    with pytest.raises(ValueError, match=f"{words}.*features"):
         ErrorTrees(names).fit(np.zeros((30, len(names))), np.zeros(30), SETTINGS, 1)
 
 

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
 from sdssflow.configuration import regressors
+from sdssflow.ensembles.photometric_inputs import PhotometricInputs
 from sdssflow.ensembles.standardisation import FEATURE_BOUND, mean_and_scale
 from sdssflow.models.estimators import load_estimator, save_estimator
 from sdssflow.models.folders import fit_regressor
@@ -166,3 +168,12 @@ def test_a_constant_column_has_scale_one():
     assert mean[0] == pytest.approx(0.1)
     assert scale[0] == 1
     assert scale[1] == pytest.approx(288.675, rel=1e-5)
+
+
+def test_units_do_not_make_a_column_constant():
+    magnitudes = np.random.default_rng(1).normal(20, 1, (500, 2))
+    fluxes = 1e-6 * 10 ** (-0.4 * magnitudes)  # about 1e-14, as in erg / s / cm2
+    mean, scale = mean_and_scale(fluxes)
+    np.testing.assert_allclose(((fluxes - mean) / scale).std(axis=0), 1)
+    inputs = PhotometricInputs.fit(fluxes, ["first", "second"], hide_bands=False)
+    assert inputs.transform(torch.tensor(fluxes)).std(dim=0).min() > 0.5

@@ -121,3 +121,17 @@ def test_a_seeded_draw_bounds_the_reference_objects():
 def test_fewer_training_objects_than_neighbours():
     support = fit_support(draw(3, 1), NAMES, SETTINGS, seed=1)
     assert np.isfinite(support.distances(draw(5, 2), NAMES)).all()
+
+
+def test_with_more_features_than_an_integer_has_bits_a_missing_one_is_left_out():
+    generator = np.random.default_rng(5)
+    names = tuple(f"extra{number}" for number in range(70))
+    train, other = generator.normal(size=(200, 70)), generator.normal(size=(3, 70))
+    train[:50, 68], other[1, 69] = np.nan, np.nan
+    support = fit_support(train, names, SETTINGS, seed=1)
+    distances = support.distances(other, names)
+    kept = [column for column in range(70) if column != 69]
+    alone = fit_support(train[:, kept], [names[column] for column in kept], SETTINGS, seed=1)
+    expected = alone.distances(other[:, kept], alone.colors)[1] * np.sqrt(70 / 69)
+    assert np.isfinite(distances).all() and distances[1] == pytest.approx(expected)
+    assert len(support.distances(np.empty((0, 70)), names)) == 0

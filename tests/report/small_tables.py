@@ -297,7 +297,7 @@ def of_target(item):
                     60.0,
                     24.0,
                     None,
-                    "2 of its objects stand in an earlier partition",
+                    "2 of its objects are in an earlier partition",
                 ),
                 ("c", "data/faint/c.csv", 0, 0, 0.0, 0.0, "c.csv: no column 'g' <here>", None),
             ]

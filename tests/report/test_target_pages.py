@@ -80,7 +80,7 @@ def test_partitions_set_aside_are_listed_with_the_reason_as_text(with_targets):
     assert "<here>" not in page
     assert "6,000 of 10,000 objects have estimates" in section(page, "short")
     assert "1 of 3 partitions were set aside" in section(page, "short")
-    assert "2 of its objects stand in an earlier partition" in text
+    assert "2 of its objects are in an earlier partition" in text
     assert "1 of 3 partitions repeat objects of earlier ones" in section(page, "short")
 
 

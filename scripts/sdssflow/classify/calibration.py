@@ -1,4 +1,4 @@
-"""Make probabilities honest: of the objects called a galaxy with 0.8, 80 % should be galaxies.
+"""Calibration of probabilities: of the objects with p(galaxy) = 0.8, 80 % should be galaxies.
 
 A fitted classifier is calibrated on objects it was not trained on (the calibration part), by one of
 `METHODS`:
@@ -10,13 +10,13 @@ temperature            of its softmax: one number, which changes no object's mos
 dirichlet_diagonal     weight and offset of each class's log-probability (`dirichlet`)
 sigmoid                each class against the rest (Platt 1999)
 dirichlet              a linear map of the log-probabilities
-isotonic               each class against the rest, any rising function
+isotonic               each class against the rest, a monotonic function
 =====================  ========================================================================
 
-`auto` cross-validates them within the calibration part by log-loss (`choose`). Venn-ABERS
-predictors are left out: they know two classes and give two probabilities for each object. What
-package venn-abers makes of them for three classes has no proven calibration, and keeps the whole
-calibration part in the model.
+`auto` chooses by cross-validated log-loss within the calibration part (`choose`). Venn-ABERS
+predictors are left out: they are defined for two classes and return two probabilities for each
+object. The extension to three classes in the package venn-abers has no proven calibration, and
+keeps the whole calibration part in the model.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from sdssflow.classify.dirichlet import DirichletCalibration
 from sdssflow.classify.losses import log_losses
 
 FOLDS = 5
-FEWEST = 2 * FOLDS  # objects of each class, for methods to be compared
+FEWEST = 2 * FOLDS  # minimum number of objects of each class to compare methods
 METHODS = ("none", "temperature", "dirichlet_diagonal", "sigmoid", "dirichlet", "isotonic")
 
 
@@ -45,11 +45,11 @@ class Chosen(NamedTuple):
     Attributes
     ----------
     method : str
-        Of `METHODS`.
+        One of `METHODS`.
     held_out : (n, c) float64 array
-        Probabilities of the calibration objects, each by a calibration that has not seen it.
+        Out-of-fold probabilities of the calibration objects.
     scores : dict of str to tuple of float
-        Of each method that was tried: cross-validated log-loss and its standard error.
+        Cross-validated log-loss and its standard error of each method that was tried.
     """
 
     method: str
@@ -58,16 +58,16 @@ class Chosen(NamedTuple):
 
 
 def obstacle(fitted: Any, method: str, features: np.ndarray, classes: np.ndarray) -> str | None:
-    """Say why `calibrate` can't calibrate a model on these objects; None if it can.
+    """Return why `calibrate` can't calibrate a model on these objects; None if it can.
 
-    Besides every class that the model knows, a temperature needs at least one object that the
-    model gets wrong: without, the likelihood rises indefinitely as the temperature falls, and the
-    model would be made certain of everything. That happens to small calibration parts.
+    All methods need objects of every class that the model knows. A temperature also needs at least
+    one misclassified object: otherwise the likelihood rises indefinitely as the temperature falls,
+    and all probabilities would become 0 or 1. That happens with small calibration parts.
 
     Parameters
     ----------
     fitted, method, features, classes
-        As for `calibrate`; `auto` needs what a temperature needs.
+        As for `calibrate`; `auto` has the requirements of a temperature.
     """
     known = np.isin(classes, fitted.classes_)
     if not known.any():
@@ -77,7 +77,7 @@ def obstacle(fitted: Any, method: str, features: np.ndarray, classes: np.ndarray
         return f"the calibration part has no {missing[0]}"
     needs_mistakes = method in ("temperature", "auto")
     if needs_mistakes and (fitted.predict(features[known]) == classes[known]).all():
-        return "no object of the calibration part is misclassified, so no temperature is the best"
+        return "no object of the calibration part is misclassified, so there is no best temperature"
     return None
 
 
@@ -91,12 +91,12 @@ def calibrate(fitted: Any, method: str, features: np.ndarray, classes: np.ndarra
     method : str
         One of `METHODS`; ``none`` returns the classifier itself.
     features, classes : (n, f) float64 array, (n,) array of str
-        The calibration part. Objects of a class the model doesn't know are left out.
+        The calibration part. Objects of a class that the model does not know are left out.
 
     Raises
     ------
     ValueError
-        For the reasons that `obstacle` gives.
+        For the reasons in `obstacle`.
     """
     if method == "none":
         return fitted
@@ -110,11 +110,11 @@ def calibrate(fitted: Any, method: str, features: np.ndarray, classes: np.ndarra
 def _calibrate(fitted: Any, method: str, features: np.ndarray, classes: np.ndarray) -> Any:
     if method.startswith("dirichlet"):
         return DirichletCalibration(fitted, method == "dirichlet_diagonal").fit(features, classes)
-    everything = np.arange(len(classes))
-    # The model is frozen, so nothing is cross-validated: one "fold" that holds all objects. The
-    # default of five folds would demand five objects of each class.
+    # The model is frozen, so one fold with all objects is enough. The default of five folds would
+    # need five objects of each class.
+    rows = np.arange(len(classes))
     calibrated = CalibratedClassifierCV(
-        FrozenEstimator(fitted), method=method, cv=[(everything, everything)]
+        FrozenEstimator(fitted), method=method, cv=[(rows, rows)]
     ).fit(features, classes)
     return _slim(calibrated)
 
@@ -122,12 +122,13 @@ def _calibrate(fitted: Any, method: str, features: np.ndarray, classes: np.ndarr
 def choose(
     fitted: Any, method: str, usual: str, features: np.ndarray, classes: np.ndarray, seed: int
 ) -> Chosen:
-    """Settle the method of calibration, and give what it says of objects it has not seen.
+    """Choose the method of calibration and return its out-of-fold probabilities.
 
     ``auto`` compares methods by their log-loss, cross-validated within the calibration part
-    (`settled`). Where a class has fewer than `FEWEST` objects there, it is `usual`. A method that
-    gives a class the probability 0 somewhere is not taken, whatever its score: one mistake would
-    cost more than such a part can show. So the votes of a forest need more than a temperature.
+    (`settled`). If a class has fewer than `FEWEST` objects there, it is `usual`. A method with a
+    probability of 0 for any object and class is excluded, whatever its score: its log-loss is
+    infinite for a mistake, which a small part may not contain. So the votes of a forest need more
+    than a temperature.
 
     Parameters
     ----------
@@ -136,9 +137,9 @@ def choose(
     method : str
         One of `METHODS`, or ``auto``.
     usual : str
-        The method that the others have to beat.
+        The default method, used unless another is clearly better.
     seed : int
-        Of the folds.
+        Seed of the folds.
     """
     possible = METHODS if hasattr(fitted, "predict_proba") else METHODS[1:]
     counts = np.unique(classes, return_counts=True)[1]
@@ -146,26 +147,26 @@ def choose(
         method = usual
     tried = [name for name in possible if method in ("auto", name)]
     held_out = {name: np.empty((len(classes), len(fitted.classes_))) for name in tried}
-    known, values = asked_once(fitted, features)
-    if counts.min() < 2:  # no fold may lack a class: the method sees all objects, for want of more
+    cached, values = cached_classifier(fitted, features)
+    if counts.min() < 2:  # a fold would lack a class: the method is fitted to all objects
         folds = [(np.arange(len(classes)),) * 2]
     else:
         cut = StratifiedKFold(min(FOLDS, counts.min()), shuffle=True, random_state=seed)
         folds = list(cut.split(values, classes))
-    for name, found in held_out.items():
+    for name, probability in held_out.items():
         for seen, unseen in folds:
-            model = known
+            model = cached
             if name != "none":
-                model = _calibrate(known, name, values[seen], classes[seen])
-            found[unseen] = model.predict_proba(values[unseen])
-    place = np.searchsorted(fitted.classes_, classes)
-    losses = {name: log_losses(found, place) for name, found in held_out.items()}
+                model = _calibrate(cached, name, values[seen], classes[seen])
+            probability[unseen] = model.predict_proba(values[unseen])
+    codes = np.searchsorted(fitted.classes_, classes)
+    losses = {name: log_losses(probability, codes) for name, probability in held_out.items()}
     if method == "auto":
-        # a temperature turns votes of 0 into numbers that are as arbitrary
-        zeros = {name: not found.all() for name, found in held_out.items()}
+        zeros = {name: not probability.all() for name, probability in held_out.items()}
+        # a temperature replaces votes of 0 by numbers that are as arbitrary
         zeros["temperature"] |= zeros.get("none", False)
-        able = {name: loss for name, loss in losses.items() if name == usual or not zeros[name]}
-        method = settled(able, usual)
+        allowed = {name: loss for name, loss in losses.items() if name == usual or not zeros[name]}
+        method = settled(allowed, usual)
     scores = {name: (float(loss.mean()), _error(loss)) for name, loss in losses.items()}
     return Chosen(method, held_out[method], scores)
 
@@ -173,13 +174,12 @@ def choose(
 def settled(losses: Mapping[str, np.ndarray], usual: str) -> str:
     """Return the method with the lowest mean loss if it is clearly better than the usual one.
 
-    That is, by more than twice the standard error of the difference; else the usual one. The
-    choice therefore costs next to nothing where methods can't be told apart.
+    That is, by more than twice the standard error of the difference; otherwise the usual one.
 
     Parameters
     ----------
     losses : mapping of str to (n,) array
-        Of each method, the loss of each object.
+        The loss of each object, by method.
     usual : str
         One of them.
 
@@ -202,11 +202,11 @@ def _error(values: np.ndarray) -> float:
 
 
 class Probabilities(ClassifierMixin, BaseEstimator):
-    """A classifier whose features are the probabilities that another gave."""
+    """A classifier whose features are the probabilities of another."""
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Probabilities:
-        """Refuse to be fitted."""
-        raise NotImplementedError("it is never fitted; scikit-learn asks for the method")
+        """Never called; scikit-learn requires the method."""
+        raise NotImplementedError
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return the (n,) most probable classes."""
@@ -218,19 +218,19 @@ class Probabilities(ClassifierMixin, BaseEstimator):
 
 
 class Decisions(Probabilities):
-    """The same of decision values; those of two classes are one column."""
+    """A classifier of decision values, which are one column for two classes."""
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
-        """Return (n, c) decision values, (n,) of two classes."""
+        """Return (n, c) decision values, (n,) for two classes."""
         return X[:, 0] if X.shape[1] == 1 else X
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Return the (n, c) probabilities that are taken without any calibration."""
+        """Return the (n, c) probabilities without calibration."""
         return softmax(np.column_stack([0 * X, X]) if X.shape[1] == 1 else X, axis=1)
 
 
-def asked_once(fitted: Any, features: np.ndarray) -> tuple[Any, np.ndarray]:
-    """Ask a slow classifier once: return a quick one and the features that it says the same of."""
+def cached_classifier(fitted: Any, features: np.ndarray) -> tuple[Any, np.ndarray]:
+    """Evaluate a slow classifier once: return a fast one, and its features, that is equivalent."""
     if hasattr(fitted, "decision_function"):
         values = fitted.decision_function(features)
         model: Any = Decisions()
@@ -242,10 +242,10 @@ def asked_once(fitted: Any, features: np.ndarray) -> tuple[Any, np.ndarray]:
 
 
 def calibrate_by_cross_validation(estimator: Any, features: np.ndarray, classes: np.ndarray) -> Any:
-    """Fit and calibrate on the training part alone, by sigmoids on held-out decision values.
+    """Fit and calibrate on the training part, by sigmoids on out-of-fold decision values.
 
-    For estimators that have decision values but no probabilities, when there is no usable
-    calibration part.
+    For estimators with decision values but no probabilities, if there is no usable calibration
+    part.
 
     Raises
     ------
@@ -256,8 +256,8 @@ def calibrate_by_cross_validation(estimator: Any, features: np.ndarray, classes:
     folds = min(FOLDS, counts.min())
     if folds < 2:
         raise ValueError(
-            f"only {counts.min()} object of class {names[counts.argmin()]} to train on: too few "
-            "for probabilities without a calibration part; enlarge the calibration fraction"
+            f"the training part has only {counts.min()} object of class {names[counts.argmin()]}: "
+            "too few for probabilities without a calibration part; raise the calibration fraction"
         )
     return _slim(
         CalibratedClassifierCV(
@@ -267,5 +267,5 @@ def calibrate_by_cross_validation(estimator: Any, features: np.ndarray, classes:
 
 
 def _slim(calibrated: CalibratedClassifierCV) -> CalibratedClassifierCV:
-    """Drop what only a fit needs: skops would write the model once more for each reference."""
+    """Drop what only fitting needs: skops would save the model once more for each reference."""
     return calibrated.set_params(estimator=None, cv=None)

@@ -1,7 +1,7 @@
-"""The classifiers that are put together from scikit-learn's.
+"""Classifiers made of scikit-learn's estimators.
 
 Features are standardised inside the estimator where distances or penalties depend on their scale.
-Trees need no scaling and take missing values as they are.
+Trees need no scaling and accept missing values.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def fit_classifier(
     """Fit an estimator made by `build`, in place, and return it.
 
     Gradient boosting stops when the loss on the validation part no longer falls; without such a
-    part it makes all its rounds. scikit-learn's other estimators can't be stopped by a given
-    validation part and don't see it.
+    part it runs all its rounds. scikit-learn's other estimators can't stop on a given validation
+    part and don't use it.
 
     Parameters
     ----------
@@ -65,8 +65,8 @@ def fit_classifier(
     features, classes : (n, f) float64 array, (n,) array of str
         The training part.
     validation_features, validation_classes : (m, f) float64 array, (m,) array of str
-        The validation part; m may be 0. Objects of a class that the training part lacks are left
-        out.
+        The validation part; m may be 0. Objects of a class that is not in the training part
+        are left out.
     """
     if isinstance(estimator, HistGradientBoostingClassifier):
         known = np.isin(validation_classes, classes)
@@ -76,11 +76,11 @@ def fit_classifier(
                 features, classes, X_val=validation_features[known], y_val=validation_classes[known]
             )
     with warnings.catch_warnings():
-        # the number of epochs is a budget that the user sets
+        # the user sets the number of epochs
         warnings.filterwarnings("ignore", category=ConvergenceWarning, module="sklearn.neural")
         estimator.fit(features, classes)
     if isinstance(estimator, RandomForestClassifier):
-        # threads add up the trees' votes in the order they finish: not the same to the last bit
+        # threads add up the trees' votes in the order they finish, with other last bits
         estimator.set_params(n_jobs=1)
     if isinstance(estimator, Pipeline) and isinstance(estimator[-1], VotingClassifier):
         slim_vote(estimator[-1])
@@ -88,7 +88,7 @@ def fit_classifier(
 
 
 def slim_vote(vote: VotingClassifier) -> VotingClassifier:
-    """Drop what only a fit needs: skops would write the members once more for each reference."""
+    """Drop what only fitting needs: skops would save the members once more for each reference."""
     vote.estimators = []
     del vote.named_estimators_
     for member in vote.estimators_:
@@ -117,7 +117,7 @@ def _(settings: configuration.LogisticRegression, seed: int, threads: int) -> Pi
 
 @build.register
 def _(settings: configuration.NearestNeighbours, seed: int, threads: int) -> Pipeline:
-    # a tree looks at one object at a time: an object's neighbours don't depend on its chunk
+    # a tree searches for one object at a time: its neighbours don't depend on the other rows
     vote = KNeighborsClassifier(settings.neighbours, algorithm="kd_tree")
     return make_pipeline(StandardScaler(), vote)
 
@@ -125,7 +125,7 @@ def _(settings: configuration.NearestNeighbours, seed: int, threads: int) -> Pip
 @build.register
 def _(settings: configuration.SupportVectors, seed: int, threads: int) -> Pipeline:
     gamma = "scale" if settings.gamma is None else settings.gamma
-    # one machine per class: its margins are calibrated better than the votes of pairs of classes
+    # one machine per class: margins calibrate better than the votes of pairs of classes
     machines = OneVsRestClassifier(SVC(C=settings.C, gamma=gamma))
     return make_pipeline(StandardScaler(), machines)
 

@@ -1,12 +1,12 @@
 """Dirichlet calibration: a linear map of log-probabilities (Kull et al. 2019, arXiv:1910.12656).
 
-If the probabilities that a classifier gives to the objects of each class have a Dirichlet
-distribution, the right probabilities are softmax(W log p + b). `diagonal` fits one weight and one
-offset per class, else W is full. A temperature is the case W = I / T, b = 0.
+If the predicted probabilities of the objects of each class have a Dirichlet distribution, the
+calibrated probabilities are softmax(W log p + b). `diagonal` fits one weight and one offset per
+class, otherwise W is full. A temperature is the case W = I / T, b = 0.
 
-The paper draws the off-diagonal weights and the offsets towards 0 and leaves the diagonal free;
-here all of W is drawn towards I, so that few objects change nothing. It is own code because what is
-saved must be arrays alone (the author's package keeps optimiser states of JAX).
+The paper regularises the off-diagonal weights and the offsets towards 0 and leaves the diagonal
+free; here all of W is regularised towards I, so that few objects change little. This is own code
+because only arrays may be saved (the author's package keeps optimiser states of JAX).
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ class DirichletCalibration(ClassifierMixin, BaseEstimator):
     estimator : scikit-learn classifier
         Fitted, with `decision_function` or `predict_proba`; it is not fitted again.
     diagonal : bool
-        Whether classes are not mixed.
+        Whether W is diagonal.
 
     Attributes
     ----------
     classes_ : (c,) array of str
-        Those of the estimator.
+        Classes of the estimator.
     weights_, offsets_ : (c, c) and (c,) float64 arrays
         W and b above.
     floor_ : float
-        What a probability of 0 counts as: half of the smallest other one of the objects fitted on,
-        as a vote that nobody gave is known no better than that.
+        Replaces a probability of 0: half of the smallest positive one in the fit, the resolution of
+        votes.
     """
 
     def __init__(self, estimator: Any, diagonal: bool = False):
@@ -47,7 +47,7 @@ class DirichletCalibration(ClassifierMixin, BaseEstimator):
         self.diagonal = diagonal
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> DirichletCalibration:
-        """Fit the map on (n, f) features and (n,) classes, all of them known to the estimator."""
+        """Fit the map to (n, f) features and (n,) classes, all known to the estimator."""
         self.classes_ = self.estimator.classes_
         self.floor_ = 0.0
         values, are_probabilities = responses(self.estimator, X)
@@ -59,26 +59,26 @@ class DirichletCalibration(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Return (n, c) probabilities of (n, f) features."""
+        """Return (n, c) probabilities for (n, f) features."""
         logarithms = self._logarithms(*responses(self.estimator, X))
         return softmax(logarithms @ self.weights_.T + self.offsets_, axis=1)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return the (n,) most probable classes of (n, f) features."""
+        """Return the (n,) most probable classes for (n, f) features."""
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     def _logarithms(self, values: np.ndarray, are_probabilities: bool) -> np.ndarray:
         if not are_probabilities:
             return log_softmax(values, axis=1)
-        # a voter's probability may be smaller than any seen in the fit, but not 0
+        # a voter's probability may be smaller than any in the fit, but not 0
         smallest = self.floor_ or np.finfo(np.float64).tiny
         return np.log(np.where(values > 0, values, smallest))
 
 
 def _fit(logarithms: np.ndarray, truth: np.ndarray, diagonal: bool) -> np.ndarray:
-    """Return the (c, c + 1) array of weights and offsets that has the least penalised log-loss.
+    """Return the (c, c + 1) array of weights and offsets with the smallest penalised log-loss.
 
-    It is a convex function of few parameters: Newton's method takes a few steps.
+    The loss is convex with few parameters: Newton's method takes a few steps.
     """
     n, c = truth.shape
     inputs = np.column_stack([logarithms, np.ones(n)])
@@ -102,22 +102,23 @@ def _fit(logarithms: np.ndarray, truth: np.ndarray, diagonal: bool) -> np.ndarra
 
     def curvature(parameters: np.ndarray) -> np.ndarray:
         p = softmax(inputs @ unpacked(parameters).T, axis=1)
-        found = np.empty((c, c + 1, c, c + 1))
+        hessian = np.empty((c, c + 1, c, c + 1))
         for i in range(c):
             for j in range(c):
-                of_each = p[:, i] * ((i == j) - p[:, j])
-                found[i, :, j] = inputs.T @ (inputs * of_each[:, None])
-        found = found.reshape(free.size, free.size) + 2 * PENALTY * np.eye(free.size)
-        return found[np.ix_(free.ravel(), free.ravel())] / n
+                factor = p[:, i] * ((i == j) - p[:, j])
+                hessian[i, :, j] = inputs.T @ (inputs * factor[:, None])
+        hessian = hessian.reshape(free.size, free.size) + 2 * PENALTY * np.eye(free.size)
+        return hessian[np.ix_(free.ravel(), free.ravel())] / n
 
     best = minimize(loss, start[free], jac=True, hess=curvature, method="trust-exact")
     return unpacked(best.x)
 
 
 def responses(estimator: Any, features: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Return the (n, c) decision values of a fitted classifier, or its probabilities, and which.
+    """Return (n, c) decision values, or probabilities, of a fitted classifier.
 
-    Of two classes, the decision value is that of the second; the first has 0.
+    The second result is whether they are probabilities. For two classes, the decision value of the
+    first is 0.
     """
     if hasattr(estimator, "decision_function"):
         values = estimator.decision_function(features)

@@ -1,4 +1,4 @@
-"""What classifiers say of their calibration parts: what thresholds are chosen on."""
+"""Out-of-fold probabilities of calibration parts, from which thresholds are computed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HELD_OUT = "calibration.parquet"  # in the folder of a classifier
 
 
 def write_held_out(folder: str | Path, held_out: Mapping[int, pa.Table]) -> None:
-    """Write what the classifiers of all folds say of their calibration parts, with `fold`."""
+    """Write the probabilities of the calibration parts of all folds, with the column `fold`."""
     tables = [
         table.add_column(0, "fold", pa.array(np.full(len(table), fold, np.int32)))
         for fold, table in held_out.items()
@@ -25,9 +25,9 @@ def write_held_out(folder: str | Path, held_out: Mapping[int, pa.Table]) -> None
 
 
 def read_held_out(folder: str | Path, fold: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return (n, 3) probabilities of the calibration objects of a fold and the true classes.
+    """Return (n, 3) probabilities of a fold's calibration objects and (n,) true classes.
 
-    The latter are (n,) places in `CLASSES`. n is 0 where the fold has no such part.
+    The classes are indices of `CLASSES`. n is 0 if the fold has no calibration part.
     """
     table = read_parquet(Path(folder, HELD_OUT))
     table = table.filter(pc.equal(table["fold"], fold))

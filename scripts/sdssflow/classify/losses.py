@@ -1,4 +1,4 @@
-"""True classes as numbers, and what each object adds to the log-loss."""
+"""True classes as numbers, and the log-loss of each object."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TINY = np.finfo(np.float64).eps  # smallest probability in a log-loss
 
 
 def class_codes(classes: np.ndarray) -> np.ndarray:
-    """Return the place of each class in `CLASSES`; ValueError if one is none of them."""
+    """Return the index of each class in `CLASSES`; ValueError for another class."""
     classes = np.asarray(classes, dtype=str)
     codes = np.full(len(classes), -1)
     for code, name in enumerate(CLASSES):
@@ -22,5 +22,5 @@ def class_codes(classes: np.ndarray) -> np.ndarray:
 
 
 def log_losses(probability: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return what each object adds to the log-loss, of (n, c) probabilities and class codes."""
+    """Return the (n,) log-losses of (n, c) probabilities and (n,) class codes."""
     return -np.log(np.clip(probability[np.arange(len(truth)), truth], TINY, 1))

@@ -1,8 +1,6 @@
-"""Small networks trained together as one batched program, whose probabilities are averaged."""
+"""Small networks trained together in one batched program; their probabilities are averaged."""
 
 from __future__ import annotations
-
-from dataclasses import fields
 
 import numpy as np
 import torch
@@ -12,10 +10,8 @@ from sdssflow.configuration.classifiers import NetworkEnsembleClassifier
 from sdssflow.ensembles.batched_networks import Settings, Shape
 from sdssflow.ensembles.class_networks import ClassNetworks, class_program
 from sdssflow.ensembles.photometric_inputs import PhotometricInputs
-from sdssflow.ensembles.training import descend
+from sdssflow.ensembles.training import BUFFERS, descend
 from sdssflow.prepare.parts import Part
-
-INPUTS = tuple(field.name for field in fields(PhotometricInputs))
 
 
 class NetworkEnsemble(ClassifierMixin, BaseEstimator):
@@ -28,11 +24,11 @@ class NetworkEnsemble(ClassifierMixin, BaseEstimator):
     names_ : list of str
         Names of the f features.
     shape_ : dict
-        Sizes of the networks, as `batched_networks.Shape` names them.
+        The attributes of `batched_networks.Shape`.
     inputs_ : dict of str to array
-        What makes inputs of features, as `PhotometricInputs` names it.
+        The attributes of `PhotometricInputs`.
     parameters_ : (p,) float32 array
-        Of all members.
+        Parameters of all members.
     """
 
     def fit(
@@ -48,20 +44,20 @@ class NetworkEnsemble(ClassifierMixin, BaseEstimator):
         self.classes_ = names
         self.names_ = list(train.feature_names)
         self.shape_ = {**vars(shape), "hidden": list(shape.hidden)}
-        self.inputs_ = {name: getattr(inputs, name).numpy() for name in INPUTS}
+        self.inputs_ = {name: getattr(inputs, name).numpy() for name in BUFFERS}
         self.parameters_ = parameters.numpy()
         return self
 
     def networks(self) -> ClassNetworks:
         """Return the networks."""
         shape = Shape(**{**self.shape_, "hidden": tuple(self.shape_["hidden"])})
-        inputs = PhotometricInputs(*(torch.from_numpy(self.inputs_[name]) for name in INPUTS))
+        inputs = PhotometricInputs(*(torch.from_numpy(self.inputs_[name]) for name in BUFFERS))
         return ClassNetworks(
             inputs, shape, torch.from_numpy(self.parameters_), tuple(self.classes_.tolist())
         )
 
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
-        """Return (n, c) probabilities of (n, f) features without gaps."""
+        """Return (n, c) probabilities for (n, f) features without missing values."""
         return self.networks().probabilities(np.asarray(features, dtype=float), self.names_)
 
     def predict(self, features: np.ndarray) -> np.ndarray:
@@ -74,8 +70,8 @@ def fit(
 ) -> NetworkEnsemble:
     """Train all members together; arguments are as in `configuration.kinds`.
 
-    Each member is stopped on a block of its own of train and validation part together. Objects of
-    the validation part of a class that the training part lacks are left out.
+    Each member is stopped on its own block of train and validation part together. Validation
+    objects of a class that is not in the training part are left out.
 
     Raises
     ------

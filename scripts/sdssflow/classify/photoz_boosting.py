@@ -1,18 +1,17 @@
-"""Boosted trees that see a photometric redshift beside the features: the idea of SHEEP.
+"""Boosted trees with a photometric redshift as an additional feature: the idea of SHEEP.
 
-Cunha & Humphrey 2022 (A&A 666, A87): where a galaxy and a quasar have the same colours, the
-redshift that goes with these colours can separate them. So a regressor learns redshifts from the
-features, of all classes alike, and its prediction is one more feature of the classifier. A
-spectroscopic redshift is learnt from and never seen: the classifier of an object needs its
-photometry alone.
+Cunha & Humphrey 2022 (A&A 666, A87): if a galaxy and a quasar have similar colours, their
+photometric redshifts can separate them. So a regressor is trained on the redshifts of all classes,
+and its prediction is one more feature of the classifier. Spectroscopic redshifts are needed only
+for training: an object is classified from its photometry.
 
-A regressor knows its own training objects too well. The photometric redshift that the classifier
-learns from is therefore that of a regressor which has not seen the object, nor any of its group (a
-duplicate, a plate): `out_of_fold`. All other objects get that of a regressor trained on the whole
+A regressor overfits its own training objects. The classifier is therefore trained on photometric
+redshifts of regressors that were not trained on the object, nor on any of its group (a duplicate, a
+plate): `out_of_fold`. All other objects get the redshift of a regressor trained on the whole
 training part.
 
-SHEEP averages three kinds of boosted trees at each step and adds a second layer that learns from
-their probabilities; here is one kind, scikit-learn's, and no second layer.
+SHEEP averages three kinds of boosted trees at each step and adds a second layer trained on their
+probabilities; here there is one kind, scikit-learn's, and no second layer.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ from sdssflow.prepare.parts import Part
 
 
 class PhotozClassifier(ClassifierMixin, BaseEstimator):
-    """Two estimators in line: features to zphot, features and zphot to classes.
+    """Two estimators in sequence: features to zphot, features and zphot to classes.
 
     Parameters
     ----------
     regressor : scikit-learn regressor
-        What learns redshifts; copies of it are fitted.
+        Regressor of redshifts; copies of it are fitted.
     classifier : scikit-learn classifier
-        What learns classes from (n, f + 1) columns: the features, then zphot. A copy is fitted.
+        Classifier of (n, f + 1) columns: the features, then zphot. A copy is fitted.
     folds : int
         See `out_of_fold`.
 
@@ -45,7 +44,7 @@ class PhotozClassifier(ClassifierMixin, BaseEstimator):
     regressor_, classifier_ : scikit-learn estimators
         Fitted.
     classes_ : (c,) array of str
-        The classes that the classifier knows.
+        Classes of the classifier.
     """
 
     def __init__(self, regressor: BaseEstimator, classifier: BaseEstimator, folds: int = 5):
@@ -62,7 +61,7 @@ class PhotozClassifier(ClassifierMixin, BaseEstimator):
         X_val: np.ndarray,
         y_val: np.ndarray,
     ) -> PhotozClassifier:
-        """Fit both on (n, f) features, (n,) classes, redshifts and groups.
+        """Fit both to (n, f) features, (n,) classes, redshifts and groups.
 
         The classifier stops on (m, f) features and (m,) classes of a validation part; m may be 0.
         """
@@ -80,18 +79,18 @@ class PhotozClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Return (n, c) probabilities of (n, f) features."""
+        """Return (n, c) probabilities for (n, f) features."""
         check_is_fitted(self)
         return self.classifier_.predict_proba(with_zphot(self.regressor_, X))
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return the (n,) most probable classes of (n, f) features."""
+        """Return the (n,) most probable classes for (n, f) features."""
         check_is_fitted(self)
         return self.classifier_.predict(with_zphot(self.regressor_, X))
 
 
 def with_zphot(regressor: BaseEstimator, features: np.ndarray) -> np.ndarray:
-    """Return the (n, f + 1) columns that the classifier sees, of (n, f) features; n may be 0."""
+    """Return the (n, f + 1) columns of the classifier for (n, f) features; n may be 0."""
     zphot = regressor.predict(features) if len(features) else np.empty(0)
     return np.column_stack([features, zphot])
 
@@ -103,35 +102,35 @@ def out_of_fold(
     groups: np.ndarray,
     folds: int,
 ) -> np.ndarray:
-    """Return the (n,) zphot of each object by a regressor that has seen none of its group.
+    """Return (n,) zphot, each from a regressor that was not trained on the object's group.
 
     Parameters
     ----------
     regressor : scikit-learn regressor
         Unfitted; a copy is fitted for each fold.
     features : (n, f) float64 array
-        NaN where missing, if the regressor takes that.
+        NaN where missing, if the regressor accepts it.
     zspec : (n,) float64 array
-        What it learns; objects with NaN are predicted and not learnt from.
+        Redshifts to train on; objects with NaN are only predicted.
     groups : (n,) array
-        Objects of one group are left out together.
+        Objects of one group are in the same fold.
     folds : int
-        How many parts the groups are assigned to; at most one per group.
+        Number of folds, at most one per group.
 
     Raises
     ------
     ValueError
-        If there are fewer than two groups, or what is left of a fold knows no redshift.
+        If there are fewer than two groups, or no object outside a fold has a redshift.
     """
     parts = min(folds, len(np.unique(groups)))
     if parts < 2:
         raise ValueError(
-            "a photometric redshift that the classifier can learn from takes two groups of "
-            f"training objects, and there is {parts}; choose another split"
+            f"the training part has {parts} group of objects, and photometric redshifts to train "
+            "the classifier on need two; choose another split"
         )
     zphot = np.empty(len(features))
-    for learnt, left_out in GroupKFold(parts).split(features, groups=groups):
-        known = learnt[np.isfinite(zspec[learnt])]
+    for others, left_out in GroupKFold(parts).split(features, groups=groups):
+        known = others[np.isfinite(zspec[others])]
         if not len(known):
             raise ValueError("too few training objects have a redshift; loosen the cuts")
         fitted = clone(regressor).fit(features[known], zspec[known])
@@ -151,7 +150,7 @@ def fit(
     """
     if train.zspec is None:
         raise ValueError(
-            "the sample has no zspec, and photoz_boosting learns redshifts; use gradient_boosting"
+            "the sample has no zspec, which photoz_boosting is trained on; use gradient_boosting"
         )
     regressor = HistGradientBoostingRegressor(
         max_iter=settings.iterations,

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainedClassifier:
-    """A fitted classifier and how its probabilities came about.
+    """A fitted classifier and how its probabilities were calibrated.
 
     Attributes
     ----------
@@ -34,10 +34,10 @@ class TrainedClassifier:
     calibration : str
         The method, or why there was none.
     tried : dict of str to tuple of float
-        Of each method that was tried, the cross-validated log-loss and its standard error.
+        Cross-validated log-loss and its standard error of each method that was tried.
     held_out : pyarrow.Table
-        `row_id`, `spec_class` and the probability of each class of the calibration objects, each
-        by a calibration that has not seen it; the calibrations of a vote's voters have.
+        `row_id`, `spec_class` and out-of-fold class probabilities of the calibration objects. The
+        voters of a vote, however, were calibrated on these objects.
     """
 
     estimator: Any
@@ -47,7 +47,7 @@ class TrainedClassifier:
 
     @property
     def about(self) -> dict[str, Any]:
-        """What a card says of it."""
+        """Entries of the model card."""
         return {
             "classes": self.estimator.classes_.tolist(),
             "calibration": self.calibration,
@@ -67,31 +67,31 @@ def train_classifier(
 ) -> TrainedClassifier:
     """Fit a classifier on `train`, stop it on `validation`, calibrate it on `calibration`.
 
-    A vote takes estimators that were trained before; the mean of their probabilities is calibrated
-    once more by the vote's own setting.
+    A vote averages the probabilities of trained estimators, and calibrates the mean again as its
+    own settings say.
 
-    Where the calibration part is of no use (`calibration.obstacle`), a classifier keeps its own
-    probabilities, and the log and the card say so. A support vector machine has none of its own:
-    it is then calibrated by cross-validation on the training part.
+    If the calibration part can't be used (`calibration.obstacle`), a classifier keeps its own
+    probabilities, which the log and the card note. A support vector machine has none: it is then
+    calibrated by cross-validation on the training part.
 
     Parameters
     ----------
     settings : Classifier
-        What to train.
+        Settings of the classifier.
     parts : mapping of str to Part
         `train`, `validation` and `calibration` of one fold; the last two may be empty.
     seed : int
         Seed of every random draw.
     voters : mapping of str to estimator
-        What a vote averages, by name: fitted and calibrated on the same parts.
+        Estimators that a vote averages, by name: fitted and calibrated on the same parts.
     threads : int
         Threads to use.
 
     Raises
     ------
     ValueError
-        If the training part is empty, has one class only, has an object without a class, or has a
-        missing value that the classifier can't take; or as `photoz_boosting.fit`.
+        If the training part is empty, has only one class, has an object without a class, or has a
+        missing value that the classifier does not accept; or as `photoz_boosting.fit`.
     """
     train = parts["train"]
     _check_classes(parts)
@@ -117,10 +117,10 @@ def _calibrated(
         logger.warning("probabilities are not calibrated by %s: %s", method, reason)
         method, why = "none", f" ({reason})"
     if method != "none":
-        method, said, tried = choose(fitted, method, settings.usual, features, classes, seed)
+        method, unseen, tried = choose(fitted, method, settings.usual, features, classes, seed)
         estimator = calibrate(fitted, method, features, classes)
-        held_out = np.zeros((len(said), len(CLASSES)))
-        held_out[:, [CLASSES.index(name) for name in fitted.classes_]] = said
+        held_out = np.zeros((len(unseen), len(CLASSES)))
+        held_out[:, [CLASSES.index(name) for name in fitted.classes_]] = unseen
     else:
         estimator = fitted
         if not hasattr(fitted, "predict_proba"):
@@ -144,7 +144,7 @@ def _vote(voters: Mapping[str, Any], train: Part) -> VotingClassifier:
 def _check_classes(parts: Mapping[str, Part]) -> None:
     for name, part in parts.items():
         if part.spec_class is None:
-            raise ValueError(f"the {name} part has no column spec_class; classes are to be learnt")
+            raise ValueError(f"the {name} part has no column spec_class to train on")
         unknown = ~np.isin(part.spec_class, CLASSES)
         if unknown.any():
             raise ValueError(

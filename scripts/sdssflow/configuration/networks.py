@@ -101,7 +101,7 @@ class MixtureEnsemble(EnsembleSettings, TorchRegressor):
     """Mean number of bands hidden per training object and epoch, so that the networks learn to
     handle missing bands. With 0, only features missing in training may be missing later."""
     noise_aware: bool = False
-    """Whether the variance of each component has a learnt term for each magnitude error."""
+    """Whether the variance of each component has a learnt term for each ugriz magnitude error."""
     lowest: Annotated[float, Field(gt=-1, le=0)] = 0.0
     """Smallest redshift of p(z); below 0 if the objects include stars."""
     point: PointEstimate = "best"

@@ -1,1 +1,1 @@
-"""Networks of one shape that learn together as one program, whatever they learn."""
+"""Networks of one shape trained together in one program, for redshifts or classes."""

@@ -1,4 +1,4 @@
-"""AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101) as torch.optim has it, to the bit.
+"""AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101), bit for bit that of torch.optim.
 
 The first step of an optimizer of torch.optim imports torch's compiler, which takes 1.5 s of each
 training and is not used.
@@ -15,26 +15,26 @@ EPSILON = 1e-8
 
 
 class AdamW:
-    """Moves parameters against the running mean of their gradients, in place.
+    """Updates parameters in place.
 
     Parameters
     ----------
     parameters : iterable of torch.Tensor
-        What is moved, by their `grad`.
+        Parameters, whose `grad` is used.
     learning_rate : float
-        Length of a step.
+        Step size.
     weight_decay : float
-        Share of each parameter, times the learning rate, by which it shrinks in a step.
+        Each step shrinks a parameter by this fraction times the learning rate.
     fused : bool
-        By one kernel, which rounds otherwise and which a CUDA graph can capture.
+        Use one kernel, which rounds differently and can be captured in a CUDA graph.
 
     Attributes
     ----------
     learning_rate : float or () tensor
         May be changed between steps; a tensor only if `fused`.
     moments : dict of str to list of torch.Tensor
-        `step`, `exp_avg`, `exp_avg_sq`: for each parameter the number of steps, and running means
-        of the gradient and of its square.
+        `step`, `exp_avg`, `exp_avg_sq`: for each parameter the number of steps and the running
+        means of the gradient and its square.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Networks of one shape as one batched program: every layer of all is one matrix product."""
+"""Networks of one shape as one batched program: a layer of all networks is one matrix product."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 
-BLOCK = 256  # objects that go through the layers at a time: their numbers stay in the cache
-ROWS_AT_ONCE = 4096  # objects that are predicted together
+BLOCK = 256  # objects per matrix product: they fit into the processor's cache
+ROWS_AT_ONCE = 4096  # objects predicted together
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "silu": torch.nn.functional.silu,
     "tanh": torch.tanh,
@@ -20,7 +20,7 @@ ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What is read of the settings of a model; `configuration.networks.MixtureEnsemble` tells."""
+    """Settings of an ensemble, documented in `configuration.networks.MixtureEnsemble`."""
 
     members: int
     hidden: Sequence[int]
@@ -40,7 +40,7 @@ class Settings:
 
     @classmethod
     def of(cls, section: object) -> Settings:
-        """Return them of a section that has them all."""
+        """Return the settings of a configuration section that has all of them."""
         return cls(**{field.name: getattr(section, field.name) for field in fields(cls)})
 
 
@@ -51,13 +51,14 @@ class Shape:
     Attributes
     ----------
     members, inputs, outputs : int
-        K, number of inputs, number of what each member gives of an object.
+        Numbers of members K, of inputs and of outputs of each member.
     hidden : tuple of int
         Units of the hidden layers.
     activation : {'silu', 'tanh'}
-        Between the layers.
+        Activation between the layers.
     noise_terms : int
-        5 if the variance of a Gaussian (three outputs) has a term for each magnitude error, else 0.
+        5 if the variance of a Gaussian (three outputs) has a term for the error of each ugriz
+        magnitude, else 0.
     """
 
     members: int
@@ -69,7 +70,7 @@ class Shape:
 
     @classmethod
     def of(cls, settings: Settings, inputs: int, outputs: int, noise_terms: int = 0) -> Shape:
-        """Return the shape that the settings describe."""
+        """Return the shape for some settings."""
         hidden = tuple(settings.hidden)
         return cls(settings.members, inputs, outputs, hidden, settings.activation, noise_terms)
 
@@ -112,7 +113,7 @@ def draw_layers(shape: Shape, generators: Sequence[torch.Generator]) -> list[tor
 
 
 def outputs(shape: Shape, parameters: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Return what the members give, (K, b, outputs), of (K, b, i) inputs."""
+    """Return the (K, b, outputs) outputs of the members for (K, b, i) inputs."""
     tensors = shape.split(parameters)
     activation = ACTIVATIONS[shape.activation]
     for layer in range(len(shape.hidden)):
@@ -122,17 +123,15 @@ def outputs(shape: Shape, parameters: torch.Tensor, x: torch.Tensor) -> torch.Te
 
 
 def filled(features: np.ndarray) -> np.ndarray:
-    """Return (n, f) features filled up to whole blocks with copies of the last row.
+    """Return (n, f) features, padded to whole blocks with copies of the last row.
 
-    Matrix products of other sizes round differently, and predictions would depend in their last
-    digits on the rows beside them.
+    Matrix products of other sizes round differently, so the last digits of predictions would
+    depend on the other rows.
     """
     return np.concatenate([features, np.repeat(features[-1:], -len(features) % BLOCK, axis=0)])
 
 
 def outputs_in_blocks(shape: Shape, parameters: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Return `outputs` of (b, i) inputs that are the same for all members, block by block."""
-    found = [
-        outputs(shape, parameters, some.expand(shape.members, -1, -1)) for some in x.split(BLOCK)
-    ]
-    return torch.cat(found, dim=1)
+    """Return `outputs` for (b, i) inputs shared by all members, block by block."""
+    blocks = (block.expand(shape.members, -1, -1) for block in x.split(BLOCK))
+    return torch.cat([outputs(shape, parameters, block) for block in blocks], dim=1)

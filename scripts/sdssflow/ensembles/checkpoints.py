@@ -1,9 +1,9 @@
-"""Checkpoints of a training: what a killed job resumes from, to the same weights.
+"""Checkpoints, from which a killed training resumes and ends with the same weights.
 
-One safetensors file holds everything that a training is between two epochs: parameters, optimiser,
-random generators, best parameters so far. It is written whole or not at all. Whoever resumes must
-have the same rows, settings and seed, and the same versions and threads: with another fingerprint
-of these the training starts from scratch.
+One safetensors file, written atomically, holds the state of a training between two epochs:
+parameters, optimiser, random generators, best parameters so far. A training resumes only with the
+same rows, settings, seed, device, version of torch and number of threads, which make up its
+fingerprint; otherwise it starts from scratch.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ logger = logging.getLogger("sdssflow")
 
 
 def fingerprint(settings: Section, seed: int, digests: Iterable[str], device: torch.device) -> str:
-    """Return what two trainings must share for one to go on where the other was.
+    """Return the digest of everything that must be equal to resume a training.
 
-    How often checkpoints are written does not matter.
+    The interval between checkpoints is not part of it.
     """
     relevant = {
         key: value
@@ -41,7 +41,7 @@ def fingerprint(settings: Section, seed: int, digests: Iterable[str], device: to
 
 
 def save(state: State, path: Path, mark: str) -> None:
-    """Write the state, whole or not at all."""
+    """Write the state, atomically."""
     tensors = {
         "parameters": state.parameters,
         "best_parameters": state.best_parameters,
@@ -56,9 +56,9 @@ def save(state: State, path: Path, mark: str) -> None:
 
 
 def resume(state: State, path: Path, mark: str) -> None:
-    """Put the state of a checkpoint in place of the first state, if there is one of this training.
+    """Replace the initial state by that of a checkpoint, if there is one of this training.
 
-    A checkpoint of another training, or one that can't be read, is said in the log and left aside.
+    A checkpoint of another training, or one that can't be read, is logged and ignored.
     """
     if not path.exists():
         return

@@ -1,4 +1,4 @@
-"""Networks that give the probabilities of classes, trained together as those of redshifts are."""
+"""Networks for class probabilities, trained in the same way as those for redshifts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Classes:
-    """Probabilities of `count` classes; `targets` (n,) int64 are their numbers."""
+    """Probabilities of `count` classes; `targets` are (n,) int64 class numbers."""
 
     settings: Settings
     targets: torch.Tensor
@@ -40,7 +40,7 @@ class Classes:
     def initial_parameters(
         self, shape: Shape, generators: Sequence[torch.Generator]
     ) -> torch.Tensor:
-        """Return first parameters of all members."""
+        """Return initial parameters of all members."""
         return torch.cat([tensor.flatten() for tensor in draw_layers(shape, generators)])
 
     def loss(
@@ -51,14 +51,14 @@ class Classes:
         y: torch.Tensor,
         sigma: torch.Tensor | None,
     ) -> torch.Tensor:
-        """Return -ln of the probability of the class, (K, b)."""
+        """Return -ln p(true class), (K, b)."""
         logits = outputs(shape, parameters, x).float().permute(0, 2, 1)
         return torch.nn.functional.cross_entropy(logits, y, reduction="none")
 
 
 @dataclass(frozen=True)
 class ClassNetworks:
-    """An ensemble that gives the probabilities of some of `CLASSES`, the `names`."""
+    """An ensemble that predicts the probabilities of the classes `names`."""
 
     inputs: PhotometricInputs
     shape: Shape
@@ -66,14 +66,14 @@ class ClassNetworks:
     names: tuple[str, ...]
 
     def probabilities(self, features: np.ndarray, feature_names: Sequence[str]) -> np.ndarray:
-        """Return (n, classes) probabilities of (n, f) features, means over the members.
+        """Return (n, classes) probabilities for (n, f) features, means over the members.
 
-        In double precision, so that they don't depend on an object's place in its block.
+        In double precision, so that they do not depend on an object's position in its block.
 
         Raises
         ------
         ValueError
-            If a feature is missing that never was missing in training.
+            If a feature is missing that was never missing in training.
         """
         self.inputs.require_known(features, feature_names)
         found = np.empty((len(features), len(self.names)))
@@ -96,7 +96,7 @@ def class_program(
     device: torch.device,
     names: Sequence[str],
 ) -> EnsembleProgram[Classes]:
-    """Return the training of the classes of these names, which all objects are of."""
+    """Return the training of the classes of these names; every object has one of them."""
     codes = [names.index(each) for each in pooled("spec_class", train, validation)]
     objective = Classes(settings, torch.tensor(codes), len(names))
     return EnsembleProgram(settings, seed, train, validation, device, objective)

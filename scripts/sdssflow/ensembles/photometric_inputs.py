@@ -1,17 +1,17 @@
-"""From features to what mixture-density networks see: standardised, gaps flagged, noise known.
+"""From features to inputs of networks: standardised, missing values flagged, noise known.
 
 A network must not mistake a missing band for a bright one, and a measured magnitude is one draw
-from its error. So the inputs remember which features a band enters: noise of a magnitude moves all
-colours made of it together, and a band that is hidden takes all of them along.
+from its error. So the inputs know which features depend on a band: the noise of a magnitude changes
+all colours made of it consistently, and hiding a band hides all of them.
 
 Magnitude errors enter as logarithms: they span orders of magnitude, and failed photometry has
 errors of many magnitudes.
 
-Magnitudes of a galaxy are nearly the same in all bands, and what shows its redshift is the little
-by which they differ. So magnitudes and colours are turned to their principal axes, and the flat
-ones stretched, half way (in the logarithm) to equal variances. All the way is as good where objects
-are many, and overfits where they are a few hundred (`benchmarks/measure_ensemble_choices.py`).
-Where a band may be missing they stay as they are, for an axis is unknown if any of its bands is.
+The magnitudes of a galaxy are strongly correlated, and the small differences carry the redshift. So
+magnitudes and colours are rotated to their principal axes, and axes of small variance are stretched
+half way (in the logarithm) to equal variances. Full whitening is as good for many objects, and
+overfits with a few hundred (`benchmarks/measure_ensemble_choices.py`). If a band may be missing
+there is no rotation, because an axis is unknown if any of its bands is.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sdssflow.ensembles.standardisation import FEATURE_BOUND
+from sdssflow.ensembles.standardisation import CONSTANT, FEATURE_BOUND
 from sdssflow.prepare.feature_columns import Feature, bands_among, bands_of
 
 SMALLEST_ERROR = 1e-4  # mag; zero has no logarithm
-FLATTEST_AXIS = 1e-6  # of the variance of the first: beyond it an axis is rounding alone
-STRETCH = 0.25  # power of the variance that an axis is divided by; 0.5 would make all equal
+FLATTEST_AXIS = 1e-6  # variance relative to the first axis, below which an axis is only rounding
+STRETCH = 0.25  # an axis is divided by this power of its variance; 0.5 would make all equal
 
 
 @dataclass(frozen=True)
 class PhotometricInputs:
-    """How f features become the f + m inputs of a network.
+    """The transformation of f features into f + m inputs of a network.
 
     Attributes
     ----------
     mean, scale : (f,) float64 tensors
-        Standardisation of the features, known values of the train part alone.
+        Standardisation of the features, from known values of the train part.
     logarithmic : (f,) bool tensor
         Features that enter as logarithms.
     flagged : (m,) int64 tensor
-        Features whose absence is an input of its own: those that training has seen missing.
+        Features that may be missing in training: whether one is missing is a further input.
     axes : (f, f) float64 tensor
-        Standardised features times this are the inputs: columns are the principal axes of
-        magnitudes and colours, over the roots of their standard deviations; 0 where none is left.
+        Multiplies the standardised features: its columns are the principal axes of magnitudes and
+        colours, divided by the square root of their standard deviations; 0 for flat axes.
     """
 
     mean: torch.Tensor
@@ -55,7 +55,7 @@ class PhotometricInputs:
 
     @classmethod
     def fit(cls, features: np.ndarray, names: Sequence[str], hide_bands: bool) -> PhotometricInputs:
-        """Take mean, scale and what may be missing from the train part.
+        """Fit the transformation to the train part.
 
         Parameters
         ----------
@@ -64,7 +64,7 @@ class PhotometricInputs:
         names : sequence of str
             Names of the features.
         hide_bands : bool
-            Whether training will hide bands: then every feature of a band may be missing.
+            Whether training hides bands: then every feature of a band may be missing.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class PhotometricInputs:
                 "part; leave its feature group out"
             )
         mean, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
-        constant = spread <= 1e-12 * np.maximum(np.abs(mean), 1)
+        constant = spread <= CONSTANT * np.nanmax(np.abs(values), axis=0)
         may_miss = ~known.all(axis=0)
         if hide_bands:
             may_miss |= bands_of(names).any(axis=0)
@@ -88,8 +88,7 @@ class PhotometricInputs:
         axes = np.eye(len(names))
         linear = [Feature.named(name).kind in ("magnitude", "color") for name in names]
         if any(linear) and not may_miss.any():
-            turned = np.ix_(linear, linear)
-            axes[turned] = principal_axes(((values - mean) / scale)[:, linear])
+            axes[np.ix_(linear, linear)] = principal_axes(((values - mean) / scale)[:, linear])
         return cls(
             torch.tensor(mean),
             torch.tensor(scale),
@@ -104,9 +103,9 @@ class PhotometricInputs:
         return len(self.mean) + len(self.flagged)
 
     def transform(self, features: torch.Tensor) -> torch.Tensor:
-        """Return (n, f + m) float32 inputs of (n, f) float64 features.
+        """Return (n, f + m) float32 inputs for (n, f) float64 features.
 
-        A missing feature is the mean, and 1 in the column that flags its absence.
+        A missing feature is replaced by the mean, and its flag is 1.
         """
         values = (_logarithms(features, self.logarithmic) - self.mean) / self.scale
         missing = torch.isnan(values)
@@ -114,15 +113,15 @@ class PhotometricInputs:
         values = (values @ self.axes).clamp(-FEATURE_BOUND, FEATURE_BOUND)
         return torch.cat([values, missing[:, self.flagged].to(values.dtype)], dim=1).float()
 
-    def unforeseen(self, features: np.ndarray) -> np.ndarray:
-        """Return (n, f) bool: which features are missing and never were in training."""
+    def newly_missing(self, features: np.ndarray) -> np.ndarray:
+        """Return (n, f) bool: features that are missing and were never missing in training."""
         missing = np.isnan(features)
         missing[:, self.flagged.cpu().numpy()] = False
         return missing
 
     def require_known(self, features: np.ndarray, names: Sequence[str]) -> None:
-        """Refuse features that are `unforeseen`: a ValueError names one and how many lack it."""
-        missing = self.unforeseen(features)
+        """Refuse features that are `newly_missing`: a ValueError names one and counts them."""
+        missing = self.newly_missing(features)
         for column in np.flatnonzero(missing.any(axis=0)).tolist():
             raise ValueError(
                 f"feature {names[column]!r} is missing for {missing[:, column].sum()} of "
@@ -139,14 +138,15 @@ class PhotometricInputs:
 
 @dataclass(frozen=True)
 class PhotometricNoise:
-    """What a network may be shown instead of the measured inputs.
+    """How noise and hidden bands change the inputs.
 
     Attributes
     ----------
     sigma : (n, k) float32 tensor
-        Magnitude error in each band, 0 where unknown; the bands are ugriz and those of features.
+        Magnitude error in each band in mag, 0 where unknown; the bands are ugriz, then further
+        ones of the features.
     response : (k, f) float32 tensor
-        Change of each input with each magnitude.
+        Derivative of each input by each magnitude.
     hides : (k, f + m) float32 tensor
         1 where hiding a band makes an input unknown.
     flags : (k, f + m) float32 tensor
@@ -162,25 +162,25 @@ class PhotometricNoise:
 def photometric_noise(
     features: np.ndarray, names: Sequence[str], inputs: PhotometricInputs
 ) -> PhotometricNoise:
-    """Read the noise of (n, f) features from those among them that are magnitude errors.
+    """Return the noise of (n, f) features, from the magnitude errors among them.
 
     Parameters
     ----------
     features : (n, f) float64 array
         NaN where missing.
     names : sequence of str
-        Names of the features. Without magnitude errors among them all noise is 0.
+        Names of the features. Without magnitude errors all noise is 0.
     inputs : PhotometricInputs
         Fitted to these features.
     """
-    known = bands_among(names)
-    response = np.zeros((len(known), len(names)))
-    sigma = np.zeros((len(features), len(known)))
+    all_bands = bands_among(names)
+    response = np.zeros((len(all_bands), len(names)))
+    sigma = np.zeros((len(features), len(all_bands)))
     for column, (_, kind, bands) in enumerate(map(Feature.named, names)):
-        first = known.index(bands[0]) if bands else None
+        first = all_bands.index(bands[0]) if bands else None
         if kind == "color":
             response[first, column] += 1
-            response[known.index(bands[1]), column] -= 1
+            response[all_bands.index(bands[1]), column] -= 1
         elif kind == "magnitude":
             response[first, column] = 1
         elif kind == "error" and len(bands) == 1:
@@ -192,7 +192,7 @@ def photometric_noise(
         *(
             torch.tensor(values, dtype=torch.float32, device=device)
             for values in (
-                np.minimum(sigma, 1.0),  # mag; beyond it the error says only that there is none
+                np.minimum(sigma, 1.0),  # mag; with larger errors there is no measurement
                 response / inputs.scale.cpu().numpy() @ inputs.axes.cpu().numpy(),
                 np.hstack([of_band, np.zeros_like(flagged)]),
                 np.hstack([np.zeros_like(of_band), flagged]),
@@ -204,9 +204,8 @@ def photometric_noise(
 def principal_axes(values: np.ndarray) -> np.ndarray:
     """Return the (f, f) matrix that makes (n, f) standardised values uncorrelated.
 
-    A variance v becomes v^(1 - 2 STRETCH). Far values count as at the bound, as in the inputs. An
-    axis along which there is nothing but rounding, as where colours stand beside their magnitudes,
-    is 0.
+    A variance v becomes v^(1 - 2 STRETCH). Values are clipped, as the inputs are. An axis whose
+    variance is only rounding, as for colours together with their magnitudes, is 0.
     """
     bounded = np.clip(values, -FEATURE_BOUND, FEATURE_BOUND)
     variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(bounded, rowvar=False, ddof=0)))

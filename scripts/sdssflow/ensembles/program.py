@@ -1,9 +1,9 @@
-"""One epoch of K networks that learn together.
+"""Training epochs of K networks in one program.
 
-All rows are on the device from the start. In each epoch every member gets its own order of its own
-rows, each magnitude moved by a new draw of its error; a step takes one mini-batch of every member
-at once. The members' losses are added, so no member's gradient knows of another's, and AdamW works
-element by element: a member becomes what it would have become alone.
+All rows are on the device from the start. In each epoch every member gets its own rows in its own
+order, with new noise added to each magnitude; a step takes one mini-batch of every member. The
+members' losses are added, so their gradients are independent, and AdamW works element by element: a
+member is trained exactly as it would be alone.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from sdssflow.ensembles.photometric_inputs import (
 if TYPE_CHECKING:  # benchmarks run where there is no pydantic
     from sdssflow.prepare.parts import Part
 
-WARM_UP = 0.05  # of all steps, in which the learning rate rises
-ROWS_AT_ONCE = 1 << 20  # members x objects whose inputs are made ready together
+WARM_UP = 0.05  # fraction of the steps in which the learning rate rises
+ROWS_AT_ONCE = 1 << 20  # members x objects whose inputs are prepared together
 
 
 class Objective(Protocol):
-    """What is learnt of n objects.
+    """Targets and loss of a training on n objects.
 
     Attributes
     ----------
     targets : (n,) tensor
-        Of the train part, followed by the validation part.
+        Targets of the train part, followed by the validation part.
     """
 
     @property
@@ -52,7 +52,7 @@ class Objective(Protocol):
     def initial_parameters(
         self, shape: Shape, generators: Sequence[torch.Generator]
     ) -> torch.Tensor:
-        """Return first parameters of all members."""
+        """Return initial parameters of all members."""
 
     def loss(
         self,
@@ -62,7 +62,7 @@ class Objective(Protocol):
         y: torch.Tensor,
         sigma: torch.Tensor | None,
     ) -> torch.Tensor:
-        """Return the (K, b) losses of b objects with inputs (K, b, i) and targets (K, b)."""
+        """Return (K, b) losses for inputs (K, b, i), targets (K, b), magnitude errors (K, b, k)."""
 
 
 Learnt = TypeVar("Learnt", bound=Objective)
@@ -70,7 +70,7 @@ Learnt = TypeVar("Learnt", bound=Objective)
 
 @dataclass
 class State:
-    """All that a training is between two epochs; on a GPU also its step, once that was captured."""
+    """State of a training between two epochs; on a GPU also the captured step."""
 
     epoch: int
     parameters: torch.Tensor
@@ -84,7 +84,7 @@ class State:
 
 
 class EnsembleProgram(Generic[Learnt]):
-    """What stays the same during a training: rows on the device, sizes, loss."""
+    """The constant part of a training: rows on the device, sizes, loss."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class EnsembleProgram(Generic[Learnt]):
         learnt = learnt_from(settings, train, validation)
         self.objective = objective
         names = train.feature_names
-        # what standardises comes from rows that some member learns from
+        # standardisation is fitted to rows that at least one member is trained on
         inputs = PhotometricInputs.fit(features[:learnt], names, settings.hide_bands > 0)
         self.inputs = inputs.to(device)
         self.shape = self.objective.shape(inputs.count)
@@ -110,7 +110,7 @@ class EnsembleProgram(Generic[Learnt]):
         self.rows: MemberRows = member_rows(settings, seed, len(train), len(validation), device)
         count = self.rows.learnt.shape[1]
         self.batch = min(settings.batch_size or batch_for(count), count)
-        self.steps = count // self.batch  # each epoch leaves out a rest
+        self.steps = count // self.batch  # an incomplete last batch is left out
         self.owner = torch.cat(
             [
                 torch.arange(self.shape.members).repeat_interleave(math.prod(size[1:]))
@@ -144,7 +144,7 @@ class EnsembleProgram(Generic[Learnt]):
         return bool((state.epoch - state.best_epoch >= self.settings.patience).all())
 
     def run_epoch(self, state: State, epoch: int) -> None:
-        """Take one step for each mini-batch, then look at the objects to stop on."""
+        """Take one step for each mini-batch, then evaluate the objects to stop on."""
         summed = torch.zeros(self.shape.members, dtype=torch.float64, device=self.device)
         step = (epoch - 1) * self.steps
         for x, y, sigma in self.batches(state.generators):
@@ -175,7 +175,7 @@ class EnsembleProgram(Generic[Learnt]):
     def take_step(
         self, state: State, step: int, x: torch.Tensor, y: torch.Tensor, sigma: torch.Tensor | None
     ) -> torch.Tensor:
-        """Move all parameters down the gradient of one mini-batch; return the (K,) losses."""
+        """Update all parameters for one mini-batch; return the (K,) losses."""
         rate, batch = self._learning_rate(step), (x, y, sigma)
         if self.device.type == "cuda":
             if state.captured is None:
@@ -194,33 +194,33 @@ class EnsembleProgram(Generic[Learnt]):
         return losses.detach()
 
     def trained(self, state: State) -> tuple[PhotometricInputs, Shape, torch.Tensor]:
-        """Return inputs, sizes and the parameters that were kept, on the CPU."""
+        """Return inputs, sizes and the best parameters, on the CPU."""
         inputs = self.inputs.to(torch.device("cpu"))
         return inputs, self.shape, state.best_parameters.detach().cpu()
 
     def batches(
         self, generators: list[torch.Generator]
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]]:
-        """Yield inputs (K, b, i), targets (K, b) and errors (K, b, 5) of each step."""
+        """Yield inputs (K, b, i), targets (K, b) and errors (K, b, k) of each step."""
         count, batch = self.rows.learnt.shape[1], self.batch
         orders = [torch.randperm(count, generator=g, device=self.device) for g in generators]
         order = self.rows.learnt.gather(1, torch.stack(orders))
         together = max(1, ROWS_AT_ONCE // (self.shape.members * batch)) * batch
         for start in range(0, self.steps * batch, together):
             rows = order[:, start : min(start + together, self.steps * batch)]
-            x, y = self._shown(rows, generators), self.y[rows]
+            x, y = self._augmented(rows, generators), self.y[rows]
             sigma = self.noise.sigma[rows] if self.shape.noise_terms else None
             for first in range(0, rows.shape[1], batch):
                 part = slice(first, first + batch)
                 yield x[:, part], y[:, part], None if sigma is None else sigma[:, part]
 
-    def _shown(self, rows: torch.Tensor, generators: list[torch.Generator]) -> torch.Tensor:
-        """Return inputs as members are shown them: noise added, bands hidden."""
+    def _augmented(self, rows: torch.Tensor, generators: list[torch.Generator]) -> torch.Tensor:
+        """Return inputs with noise added and bands hidden."""
         x, features = self.x[rows], len(self.inputs.mean)
         if self.settings.noise > 0:
-            moved = self._draw(torch.randn, rows.shape[1], generators) * self.noise.sigma[rows]
-            change = self.settings.noise * moved @ self.noise.response
-            x[..., :features] += change * (x[..., :features] != 0)  # what is missing stays so
+            errors = self._draw(torch.randn, rows.shape[1], generators) * self.noise.sigma[rows]
+            change = self.settings.noise * errors @ self.noise.response
+            x[..., :features] += change * (x[..., :features] != 0)  # missing ones stay 0
         if self.settings.hide_bands > 0:
             drawn = self._draw(torch.rand, rows.shape[1], generators)
             hidden = (drawn < self.settings.hide_bands / drawn.shape[-1]).float()
@@ -231,16 +231,17 @@ class EnsembleProgram(Generic[Learnt]):
     def _draw(
         self, draw: Callable[..., torch.Tensor], count: int, generators: list[torch.Generator]
     ) -> torch.Tensor:
-        return torch.stack([draw(count, 5, generator=g, device=self.device) for g in generators])
+        size = (count, len(self.noise.response))  # a number per object and band
+        return torch.stack([draw(size, generator=g, device=self.device) for g in generators])
 
     def _choose(self, state: State, held_back: torch.Tensor, epoch: int) -> torch.Tensor:
-        """Return (K,) bool: which members' parameters of this epoch are kept.
+        """Return (K,) bool: members whose parameters of this epoch are kept.
 
-        The loss on some hundred objects is noisy, and the lowest of many epochs is low by chance
-        too, while late parameters gain from the falling learning rate. So an epoch is kept unless
-        it is worse than the lowest by more than the standard error of the paired difference.
+        The loss on some hundred objects is noisy, and the lowest of many epochs is partly so by
+        chance, while late parameters profit from the falling learning rate. So an epoch is kept
+        unless it is worse than the lowest by more than the standard error of the paired difference.
         """
-        # a member that has run out of patience is done; training it on changes nothing
+        # a member without patience left keeps its parameters while others train on
         running = epoch - 1 - state.best_epoch < self.settings.patience
         running = running.to(self.device)
         if not held_back.shape[1]:
@@ -275,9 +276,9 @@ class MemberRows:
     Attributes
     ----------
     learnt : (K, n) int64 tensor
-        Rows that a member learns from.
+        Rows that a member is trained on.
     stopped_on : (K, m) int64 tensor
-        Rows that show when a member is at its best; m may be 0.
+        Rows for early stopping of a member; m may be 0.
     """
 
     learnt: torch.Tensor
@@ -285,7 +286,7 @@ class MemberRows:
 
 
 def learnt_from(settings: Settings, train: Part, validation: Part) -> int:
-    """Return how many of the pooled rows some member learns from: the first so many."""
+    """Return how many of the pooled rows, the first ones, at least one member is trained on."""
     return len(train) + (len(validation) if settings.blocks else 0)
 
 
@@ -303,16 +304,16 @@ def member_rows(
     Parameters
     ----------
     settings : Settings
-        With `blocks` = B > 0, rows are shuffled and cut in B blocks of equal size (a rest of fewer
-        than B rows is learnt from by all), and member k is stopped on block k modulo B. Duplicates
-        of an object may stand in two blocks: that can only make a member stop late. With 0, the
-        members learn from the train part and are stopped on the validation part.
+        With `blocks` = B > 0, rows are shuffled and cut into B blocks of equal size (all members
+        are trained on the remaining rows, fewer than B), and member k is stopped on block k modulo
+        B. Duplicates of an object may be in two blocks: that can only make a member stop late.
+        With 0, members are trained on the train part and stopped on the validation part.
     seed : int
         Seed of the blocks.
     train, validation : int
         Numbers of rows of the two parts.
     device : torch.device
-        Where the rows are wanted.
+        Device of the result.
 
     Raises
     ------
@@ -327,8 +328,8 @@ def member_rows(
         rows = train + validation
         if settings.blocks == 1 or rows < 2 * settings.blocks:
             raise ValueError(
-                f"{rows} training objects can't be cut in {settings.blocks} blocks; "
-                "use more blocks than 1, fewer than half the objects, or blocks: 0"
+                f"{rows} training objects can't be cut into {settings.blocks} blocks; "
+                "use at least 2 blocks, at most half as many as objects, or blocks: 0"
             )
         order = np.random.default_rng([seed, settings.blocks]).permutation(rows)
         size = rows // settings.blocks
@@ -340,10 +341,10 @@ def member_rows(
 
 
 def batch_for(count: int) -> int:
-    """Return how many of `count` objects a step takes: the power of two nearest a 32nd of them.
+    """Return the mini-batch size for `count` objects: the power of two nearest to count / 32.
 
-    At 22,000 objects 1024 in a step gave the CRPS of 256 within 0.1 %, in less time, for larger
-    matrices keep the processor busier; at 4,000 objects, which need their steps, it cost 1.5 %
+    With 22,000 objects, batches of 1024 gave the CRPS of batches of 256 within 0.1 %, in less time;
+    with 4,000 objects, where steps are few, they cost 1.5 %
     (`benchmarks/measure_ensemble_choices.py`, galaxy_colors_galaxies and boss_dr10).
 
     >>> batch_for(5_000), batch_for(30_000), batch_for(10**6)
@@ -353,7 +354,7 @@ def batch_for(count: int) -> int:
 
 
 def member_generators(seed: int, members: int, device: torch.device) -> list[torch.Generator]:
-    """Return a generator for each member, which depends on the seed and its number alone."""
+    """Return a generator for each member, which depends only on the seed and its number."""
     seeds = np.random.SeedSequence(seed).spawn(members)
     numbers = [int(each.generate_state(1, np.uint64)[0] >> 1) for each in seeds]
     return [torch.Generator(device).manual_seed(number) for number in numbers]
@@ -362,7 +363,7 @@ def member_generators(seed: int, members: int, device: torch.device) -> list[tor
 def _loss_function(
     settings: Settings, shape: Shape, objective: Objective, device: torch.device
 ) -> Callable[..., torch.Tensor]:
-    """Return the loss: plain, or with mixed precision; on a GPU compiled, if so wished."""
+    """Return the loss: with mixed precision, or on a GPU compiled, as configured."""
 
     def loss(
         parameters: torch.Tensor, x: torch.Tensor, y: torch.Tensor, sigma: torch.Tensor | None

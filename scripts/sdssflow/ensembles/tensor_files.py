@@ -1,4 +1,4 @@
-"""Tensors of trained networks in safetensors files, which are imported where they are needed."""
+"""Tensors of trained networks in safetensors files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Made = TypeVar("Made")
 def save_tensors(
     tensors: Mapping[str, torch.Tensor], path: str | Path, about: dict[str, str] | None = None
 ) -> None:
-    """Save tensors, and words about them, whole or not at all."""
+    """Save tensors and metadata, atomically."""
     import safetensors.torch
 
     content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -26,10 +26,10 @@ def save_tensors(
 
 
 def load_model(path: str | Path, made_of: Callable[[dict[str, torch.Tensor]], Made]) -> Made:
-    """Load the tensors of a model on the CPU and return what is made of them.
+    """Load the tensors of a model on the CPU and return the result of `made_of`.
 
-    ValueError if the file is no safetensors file, or `made_of` raises a KeyError, IndexError,
-    RuntimeError or ValueError, which says that its tensors are those of something else.
+    ValueError if the file is not a safetensors file, or `made_of` raises a KeyError, IndexError,
+    RuntimeError or ValueError because the tensors belong to another model.
     """
     import safetensors.torch
 
@@ -39,6 +39,6 @@ def load_model(path: str | Path, made_of: Callable[[dict[str, torch.Tensor]], Ma
         safetensors.SafetensorError, KeyError, IndexError, RuntimeError, ValueError,
     ) as error:  # fmt: skip
         raise ValueError(
-            f"{path}: not the networks that card.json beside it describes ({error}); "
+            f"{path}: not the networks that card.json in this folder describes ({error}); "
             "delete the folder and train again"
         ) from error

@@ -1,8 +1,8 @@
-"""The epochs of a training, and what of it is saved.
+"""The training loop, and the tensors that are saved.
 
 Reproducible: the same rows, settings and seed give the same bytes on the same CPU with the same
-number of threads, whether the training was interrupted or not. On a GPU the same holds for the same
-card with `deterministic`.
+number of threads, whether the training was interrupted or not; with `deterministic` also on the
+same GPU.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from sdssflow.logs import progress
 if TYPE_CHECKING:  # benchmarks run where there is no pydantic
     from sdssflow.configuration.section import Section
 
-BUFFERS = ("mean", "scale", "logarithmic", "flagged", "axes")
+BUFFERS = tuple(field.name for field in fields(PhotometricInputs))
 
 
 def descend(
@@ -33,9 +34,9 @@ def descend(
     digests: Sequence[str],
     checkpoint: Path | None = None,
 ) -> State:
-    """Run the epochs of a training, from its checkpoint on.
+    """Run the epochs of a training, resuming from its checkpoint.
 
-    That is of the same `section` of the configuration and the same `digests`, or is left aside.
+    A checkpoint of another `section` of the configuration or other `digests` is ignored.
     """
     settings, device = program.settings, program.device
     state = program.first_state()
@@ -58,15 +59,14 @@ def tensors_of_layers(
     inputs: PhotometricInputs, parameters: torch.Tensor
 ) -> dict[str, torch.Tensor]:
     """Return inputs and parameters of networks by name."""
-    tensors = {"parameters": parameters}
-    tensors |= {f"inputs.{name}": getattr(inputs, name) for name in BUFFERS}
-    return tensors
+    buffers = {f"inputs.{name}": getattr(inputs, name) for name in BUFFERS}
+    return {"parameters": parameters, **buffers}
 
 
 def layers_from(
     tensors: Mapping[str, torch.Tensor], features: int
 ) -> tuple[PhotometricInputs, torch.Tensor]:
-    """Return inputs and parameters; KeyError or ValueError if these are not the tensors of any."""
+    """Return inputs and parameters; KeyError or ValueError for other tensors."""
     inputs = PhotometricInputs(*(tensors[f"inputs.{name}"] for name in BUFFERS))
     if len(inputs.mean) != features:
         raise ValueError(f"it has {len(inputs.mean)} features, not {features}")
@@ -74,18 +74,18 @@ def layers_from(
 
 
 def require_count(parameters: torch.Tensor, shape: Shape) -> None:
-    """Raise ValueError if parameters are not those of networks of a shape."""
+    """Raise ValueError if the number of parameters does not fit the shape."""
     if parameters.shape != (shape.count,):
         raise ValueError(f"it has {parameters.numel()} parameters, not {shape.count}")
 
 
 @contextlib.contextmanager
 def reproducible(settings: Settings, device: torch.device) -> Iterator[None]:
-    """Let torch use reproducible kernels only, on a GPU and if so wished."""
+    """Restrict torch to reproducible kernels, on a GPU and if configured."""
     if device.type != "cuda" or not settings.deterministic:
         yield
         return
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required by cuBLAS
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True)
     try:

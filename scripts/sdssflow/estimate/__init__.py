@@ -1,1 +1,1 @@
-"""Classes and redshifts of objects without spectra: trained models applied by partition."""
+"""Classes and redshifts of objects without spectra: trained models applied to partitions."""

@@ -1,4 +1,4 @@
-"""Put a trained model with all that is needed to apply it into a folder and a ZIP file."""
+"""Write a trained model, with everything needed to apply it, to a folder and a ZIP file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sdssflow.tables import metadata, read_schema
 
 
 class Origins(NamedTuple):
-    """Paths that a bundle is made of; those of p(z) are '' for a classifier."""
+    """Input files of a bundle; those of p(z) are '' for a classifier."""
 
     model: str
     development: str
@@ -47,17 +47,17 @@ def write_bundle(
     Parameters
     ----------
     folder : path-like
-        Where to.
+        Folder to write.
     name : str
         Name of the bundle.
     settings : BundledModel
-        What it is of.
+        Configuration of the bundle.
     recipe : Features
-        How the sample's features were made.
+        Configuration of the sample's features.
     origins : Origins
-        Its parts.
+        Input files.
     tomographic_bins : int
-        Bins of zphot with equal numbers of training objects.
+        Number of bins of zphot, with equal numbers of training objects.
     """
     folder, opened = Path(folder), open_folder(origins.model)
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,45 +84,48 @@ def write_bundle(
         "declared": {
             name: declaration(schema.field(name)) for name in columns if name not in COLUMNS
         },
-        **_learnt(opened, origins, tomographic_bins),
+        **_training_part(opened, origins, tomographic_bins),
     }
     write_text(folder / "README.md", _card(about))
-    made = [file for file in sorted(folder.iterdir()) if file.name[0] != "."]
-    files = {file.name: file_digest(file) for file in made if file.name != MANIFEST}
+    files = {
+        file.name: file_digest(file)
+        for file in sorted(folder.iterdir())
+        if file.name[0] != "." and file.name != MANIFEST
+    }
     manifest = Manifest.model_validate({**about, "files": files})
     write_text(folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
     return manifest
 
 
-def _learnt(opened: ModelFolder, origins: Origins, bins: int) -> dict:
-    """Return what the manifest says of the training part, fold by fold."""
+def _training_part(opened: ModelFolder, origins: Origins, bins: int) -> dict:
+    """Return the entries of the manifest about the training parts of all folds."""
     trained = [read_part(origins.development, fold, "train") for fold in opened.card["folds"]]
-    found: dict = {"objects": sum(map(len, trained))}
+    about: dict = {"objects": sum(map(len, trained))}
     if opened.settings.task == "regress":
         zspec = np.concatenate([part.zspec for part in trained])
         edges = np.quantile(zspec, np.linspace(0, 1, bins + 1))
         edges[0] = min(0.0, edges[0])
-        return found | {"tomographic_edges": np.unique(edges).tolist()}
+        return about | {"tomographic_edges": np.unique(edges).tolist()}
     classes = np.concatenate([part.spec_class for part in trained])
-    found["class_priors"] = {name: float(np.mean(classes == name)) for name in CLASSES}
+    about["class_priors"] = {name: float(np.mean(classes == name)) for name in CLASSES}
     held_out = {fold: read_held_out(opened.path, fold) for fold in opened.card["folds"]}
-    found["class_thresholds"] = {
+    about["class_thresholds"] = {
         str(fold): class_set_thresholds(probability, truth).tolist()
         for fold, (probability, truth) in held_out.items()
         if len(truth)
     }
-    return found
+    return about
 
 
 def _card(about: dict) -> str:
-    """Return the card that a person reads."""
+    """Return the text of README.md."""
     refit = (
-        "\nIt was trained on all objects of the sample, the test part too. Scores in reports are "
-        "those of the model that was evaluated, which had not seen that part.\n"
+        "\nIt was trained on all objects of the sample, including the test part. Scores in reports "
+        "are those of the evaluated model, which was not trained on that part.\n"
         if about["refit"]
         else ""
     )
-    simulated = "\n**Trained on a simulated sky: no model for observed objects.**\n"
+    simulated = "\n**Trained on a simulated sky: not a model for observed objects.**\n"
     return (
         f"# {about['name']}\n\n"
         f"{about['kind']} for {'classes' if about['task'] == 'classify' else 'redshifts'}, trained "
@@ -139,5 +142,5 @@ def zip_bundle(folder: str | Path, path: str | Path) -> None:
     """Write the files of a bundle as one ZIP, stored and without dates."""
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for file in sorted(Path(folder).iterdir()):
-            if not file.name.startswith("."):  # what marks a result is no part of it
+            if not file.name.startswith("."):  # Snakemake's marker of a finished folder
                 archive.writestr(zipfile.ZipInfo(file.name), file.read_bytes())

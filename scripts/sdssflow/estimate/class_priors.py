@@ -1,13 +1,13 @@
-"""How many objects of a target are of each class, by what a classifier says of them.
+"""Fractions of the classes among the objects of a target, from class probabilities.
 
-Not by counting the most probable classes, nor by the mean probability: both lean towards the mix of
-the training part. The mix that makes the probabilities of the drawn objects most likely is found by
-expectation maximisation (Saerens, Latinne & Decaestecker 2002, Neural Computation 14, 21). It is
-the right one if the probabilities are calibrated and an object of a class looks the same in the
-target as in the training part.
+Counts of the most probable classes, and mean probabilities, are biased towards the fractions in the
+training part. The fractions of maximum likelihood, given the probabilities of the drawn objects,
+are found by expectation maximisation (Saerens, Latinne & Decaestecker 2002, Neural Computation 14,
+21). They are right if the probabilities are calibrated and the features of a class have the same
+distribution in the target as in the training part.
 
-The latter can be refuted: nine in ten objects of each class then have it in their class set, so in
-any mix at most one object in ten has an empty one.
+The latter can be tested: nine in ten objects of each class then have it in their class set, so for
+any fractions at most one object in ten has an empty set.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ TABLE_COLUMNS = [
 def estimate_priors(
     probability: np.ndarray, trained: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """Return the most likely mix of classes, for m weightings of n objects.
+    """Return the most likely class fractions for m sets of weights of n objects.
 
     Parameters
     ----------
     probability : (n, c) float64 array
-        Of each class, for the mix of the training part.
+        Class probabilities, for the fractions of the training part.
     trained : (c,) float64 array
-        That mix. A class that it lacks stays at 0.
+        Fractions of the training part. A class with fraction 0 keeps it.
     weights : (m, n) array
         How often each object counts.
 
     Returns
     -------
     (m, c) float64 array
-        Rows sum to 1; NaN where no object counts.
+        Rows sum to 1; NaN where all weights are 0.
 
     Raises
     ------
     ValueError
-        If the fractions still move after `MOST_STEPS` steps.
+        If the fractions have not converged after `MOST_STEPS` steps.
     """
     relative = probability / np.where(trained > 0, trained, 1.0)
     weights = weights.astype(np.float64)
@@ -70,7 +70,7 @@ def estimate_priors(
         if not np.nanmax(np.abs(found - before), initial=0.0) > SMALLEST_STEP:
             return found
     raise ValueError(
-        "the mix of classes did not settle: the probabilities don't tell classes apart"
+        "the class fractions did not converge: the probabilities do not separate the classes"
     )
 
 
@@ -87,21 +87,21 @@ def priors_table(
     ----------
     drawn : pyarrow.Table
         `drawn.read_drawn` with `partition`, `row_id`, the probabilities and, if the model has them,
-        class sets: `empty_sets` is the share of those without a class.
+        class sets: `empty_sets` is the fraction of empty ones.
     objects : int
-        How many objects of the target have class probabilities.
+        Number of objects of the target with class probabilities.
     trained : mapping, optional
-        Fraction of each class in the training part. Without, the probabilities are for no known
-        mix, and no other can be estimated.
+        Fraction of each class in the training part. Without it no fractions can be estimated.
     assumed : mapping, optional
-        The mix that the probabilities in `drawn` are for; by default that of the training part.
+        The fractions that the probabilities in `drawn` are for; by default those of the training
+        part.
     bootstrap : Bootstrap
-        Over the drawn objects: the interval knows their number, and nothing of errors of the
-        probabilities themselves.
+        Over the drawn objects: the interval does not include errors of the probabilities.
     """
     names = [f"probability_{name}" for name in CLASSES]
     own, other = (
-        np.array([mix[name] for name in CLASSES]) if mix else None for mix in (trained, assumed)
+        np.array([fractions[name] for name in CLASSES]) if fractions else None
+        for fractions in (trained, assumed)
     )
     probability = np.empty((0, len(CLASSES)))
     if names[0] in drawn.column_names:

@@ -1,4 +1,4 @@
-"""A classifier of all folds, as it is applied to objects without spectra."""
+"""The classifiers of all folds, applied to objects without spectra."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from sdssflow.models.folders import ModelFolder, class_probabilities
 if TYPE_CHECKING:
     from sdssflow.bundle import Manifest
 
-CHUNK = 16_384  # objects whose classes one thread predicts at a time
+CHUNK = 16_384  # objects that a thread predicts at once
 
 
 class ClassModel:
-    """Classifiers of all folds, whose probabilities are averaged, and so are their thresholds."""
+    """Classifiers of all folds; their probabilities and thresholds are averaged."""
 
     def __init__(self, folder: ModelFolder, manifest: Manifest) -> None:
         self.folds = [quicken(folder.load_model(fold)) for fold in folder.card["folds"]]
         settings = folder.settings
-        # a vote takes what all of its voters take, which its card doesn't say
+        # whether all voters accept missing values is not in the card of a vote
         self.takes_missing = settings.takes_missing and not settings.voters
         calibrations = {entry.get("calibration", "") for entry in folder.card["training"].values()}
         raw = any(how.startswith("none") for how in calibrations)
@@ -38,20 +38,20 @@ class ClassModel:
 
     @property
     def knows_mix(self) -> bool:
-        """Whether the probabilities are those for the mix of the training part."""
+        """Whether the probabilities are for the class fractions of the training part."""
         return bool(not self.balanced and np.isfinite(self.trained).all())
 
     def require_known_mix(self) -> None:
-        """Raise BundleError if the probabilities are not those for the mix of the training part."""
+        """Raise BundleError if `knows_mix` is false."""
         if not self.knows_mix:
             raise BundleError(
-                "the probabilities of this classifier are for no known mix of classes "
-                "(class_weight: balanced without calibration): calibrate it, or leave "
+                "the class fractions that the probabilities of this classifier are for are not "
+                "known (class_weight: balanced without calibration): calibrate it, or leave "
                 "class_priors out"
             )
 
     def usable(self, features: np.ndarray) -> np.ndarray:
-        """Return (n,) bool: which of (n, f) features the model can take."""
+        """Return (n,) bool: objects whose features the model accepts."""
         if self.takes_missing:
             return np.isfinite(features).any(axis=1)
         return np.isfinite(features).all(axis=1)
@@ -65,8 +65,8 @@ class ClassModel:
     ) -> dict:
         """Return the columns of `Bundle.columns` for (n, f) features.
 
-        Class sets are made of the probabilities before priors are changed: which part of the
-        objects of one class they cover depends on no mix of classes.
+        Class sets are made from the probabilities before priors are changed: their coverage of each
+        class does not depend on the class fractions.
         """
         own = np.zeros((len(features), len(CLASSES)))
         for fold in self.folds if len(features) else ():
@@ -76,30 +76,29 @@ class ClassModel:
             self.require_known_mix()
             wanted = np.array([priors[name] for name in CLASSES])
             probability = with_priors(own, self.trained, wanted)
-        code = probability.argmax(axis=1).astype(np.uint8)
-        found = {"class_code": code}
+        found = {"class_code": probability.argmax(axis=1).astype(np.uint8)}
         found |= {f"probability_{name}": probability[:, k] for k, name in enumerate(CLASSES)}
         if self.thresholds is not None:
             found["class_set_code"] = set_codes(own, self.thresholds)
         elif self.reach is not None:
             inside = own >= 1 - self.reach
-            inside[np.arange(len(own)), own.argmax(axis=1)] = True  # as format 1.0 says
+            inside[np.arange(len(own)), own.argmax(axis=1)] = True  # as in format 1.0
             found["class_set_code"] = (inside @ (1 << np.arange(len(CLASSES)))).astype(np.uint8)
         return found
 
 
 def with_priors(probability: np.ndarray, trained: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return probabilities for another mix of classes, by Bayes' rule.
+    """Return probabilities for other class fractions, by Bayes' rule.
 
-    What an object of a class looks like is taken to be the same in both mixes.
+    The features of each class are assumed to have the same distribution.
 
     Parameters
     ----------
     probability : (n, 3) float64 array
-        For the mix of the training part.
+        Probabilities for the fractions of the training part.
     trained, wanted : (3,) float64 array
-        Fraction of each class in the training part, and in the other mix. A class that the training
-        part lacks keeps its probability of 0.
+        Fraction of each class in the training part, and the other fractions, above 0. A class that
+        is not in the training part keeps its probability of 0.
 
     Returns
     -------

@@ -1,11 +1,11 @@
-"""Estimate the objects of one table with one or more bundles, in one line: `make estimate`.
+"""Estimate the objects of one table with one or more bundles: `make estimate`.
 
     sdssflow estimate TABLE BUNDLE [BUNDLE] [--columns MAP.yaml]
         [--extinction corrected|raw] [--output FILE.parquet]
 
-Columns are recognised by their usual names; which were taken is printed before anything is read.
-What can't be decided is asked for in one line, and nothing is written. MAP.yaml says which column
-is which, and under `source` what else a target's source says of its file, as `source: {table: 2}`.
+Columns are recognised by their usual names and listed before anything is read. If something can't
+be decided, one line says what to specify, and nothing is written. MAP.yaml maps catalogue names to
+columns, and may have other keys of a target's source under `source`, as `source: {table: 2}`.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from sdssflow.estimate.streaming import estimate_partition, tasks
 from sdssflow.prepare.columns import MissingColumnError
 
 KEYS = " Keys of source: --columns map.yaml (make: COLUMNS=map.yaml), in it source: {KEY: VALUE}"
-# what a map may say of the file besides its columns
+# keys of the source that a map may have
 STATED = ("table", "format", "header", "units", "confirmed", "sentinels", "sha256")
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Estimate the objects of a table and say what was done; one line and status 1 if it can't.
+    """Estimate the objects of a table and print a summary; one line and status 1 for an error.
 
     Raises ConfigurationError if the map of columns can't be read.
     """
@@ -74,7 +74,7 @@ def _estimate(asked: argparse.Namespace) -> None:
     state = "corrected" if found.extinction_applied else "not corrected"
     print(
         f"{asked.table}: magnitudes are {state} for Galactic extinction ({found.because}), and "
-        f"taken to be {manifests[0].magnitude_system} ones, as the model's. Columns:"
+        f"assumed to be {manifests[0].magnitude_system} magnitudes, as for the model. Columns:"
     )
     for name, column in found.columns.items():
         print(f"  {name:18} {column}")
@@ -83,16 +83,16 @@ def _estimate(asked: argparse.Namespace) -> None:
         **stated,
         path=asked.table,
         columns=found.columns,
-        declared={name: its for one in manifests for name, its in one.declared.items()},
+        declared={name: entry for one in manifests for name, entry in one.declared.items()},
         extinction_applied=found.extinction_applied,
         magnitude_system=manifests[0].magnitude_system,
     )
     target = Target(title="-", source=source, models=[AppliedModel(bundle="-")])
     output = asked.output or f"{Path(asked.table).stem}_estimates.parquet"
     if Path(output).resolve() == Path(asked.table).resolve():
-        raise bundle.BundleError(f"{output} is the table itself; write elsewhere: --output FILE")
+        raise bundle.BundleError(f"{output} is the input table; choose another: --output FILE")
     if Path(output).suffix not in (".parquet", ".pq"):
-        raise bundle.BundleError(f"{output}: Parquet is written; call it FILE.parquet")
+        raise bundle.BundleError(f"{output}: the output is Parquet; name it FILE.parquet")
     partition = Partition(asked.table, 0, 1)
     made = estimate_partition(target, Path(asked.table).stem, partition, models, output)
     content = made.counts.content() | {"refused": ""}
@@ -101,11 +101,11 @@ def _estimate(asked: argparse.Namespace) -> None:
         print(f"  {row.what:38} {row.objects:>12,}")
     for row in made.defects.frame().itertuples():
         what = f"{row.column}: {row.defect}"
-        print(f"  {what:38} {row.count:>12,}  {row.action}, as in row {row.example_row}")
+        print(f"  {what:38} {row.count:>12,}  {row.action}, e.g. in row {row.example_row}")
 
 
 def _map(path: str | None) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return what a map says: columns of the file by catalogue names, and keys of the source."""
+    """Return columns of the file by catalogue names, and keys of the source, from a map."""
     content = dict(read_document(path).content) if path else {}
     stated = content.pop("source", {})
     if not isinstance(stated, dict):
@@ -121,16 +121,16 @@ def decided(
     mapped: Mapping[str, str],
     stated: Mapping[str, Any],
 ) -> Guess:
-    """Return the columns of a table: those of the user's map, the others by their names."""
+    """Return the columns of a table, from the user's map or by their names."""
     corrected = {"corrected": True, "raw": False, None: None}[asked.extinction]
-    layout = {key: its for key, its in stated.items() if key in ("table", "format", "header")}
+    layout = {key: stated[key] for key in ("table", "format", "header") if key in stated}
     present = columns_in(asked.table, **layout)
     renamed = [name for name in mapped if name not in present]
     others = [column for column in present if column not in mapped.values()]
     found = guess([*renamed, *others], manifests, corrected)
     if unused := [name for name in mapped if name not in found.columns]:
         raise UnclearError(
-            f"{asked.columns} names {unused[0]}, which is no column that is needed here; those are "
+            f"{asked.columns}: column {unused[0]} is not needed here; needed are "
             f"{', '.join(found.columns)}"
         )
     return Guess(

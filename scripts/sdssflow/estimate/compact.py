@@ -1,4 +1,4 @@
-"""How p(z) of many objects is kept: as quantiles or parameters, in columns of lists."""
+"""Storage of p(z) of many objects, as quantiles or parameters, in list columns."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ NZ_WEIGHTS = "nz_weights"
 
 
 class PdfColumns:
-    """Gathers the p(z) of n objects block by block, in one of the forms of columns.
+    """Collects the p(z) of n objects block by block, in one of the forms of columns.
 
-    Weights are such that the density of a mixture, cut off at the ends of its range, has an
-    integral of 1 within them. With (b + 1,) `edges` there is a column of the probabilities to lie
-    in each of b bins, too.
+    Weights are such that the truncated mixture has an integral of 1. With (b + 1,) `edges` there is
+    also a column of the probabilities in each of b bins.
     """
 
     def __init__(
@@ -42,7 +41,7 @@ class PdfColumns:
         self._lists: dict[str, list[np.ndarray]] = {name: [] for name in names}
 
     def see(self, pdf: Mixture, rows: np.ndarray) -> None:
-        """Take the p(z) of the objects at these ascending indices, which follow those before."""
+        """Add the p(z) of the objects at these ascending indices, above all previous ones."""
         if not self._lists:
             return
         self._rows.append(rows)
@@ -58,7 +57,7 @@ class PdfColumns:
             kept.append(values.astype(self._kind))
 
     def columns(self) -> dict[str, pa.Array]:
-        """Return the columns, lists of numbers, null where there is no p(z)."""
+        """Return the list columns, null where there is no p(z)."""
         return {name: self._column(kept) for name, kept in self._lists.items()}
 
     def _column(self, kept: list[np.ndarray]) -> pa.Array:

@@ -1,4 +1,4 @@
-"""How far a target lies from what its model was trained on, by colours alone."""
+"""Comparison of the colours of a target with those of the training objects of its model."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ def compare_target(
     Parameters
     ----------
     bundle : Bundle
-        With p(z): it has training objects beside the model.
+        With p(z), since it then includes training objects.
     drawn : pyarrow.Table
         `drawn.read_drawn`, with `zphot` and the features; those with zphot are compared.
     summaries : sequence of mapping
-        Of the partitions: `outside_training` is the share of all objects with p(z).
+        Summaries of the partitions: `outside_training` is the fraction of all objects with p(z).
     neighbours : int
-        Within how many of the nearest training objects densities are counted.
+        Number of nearest training objects for the densities.
 
     Returns
     -------
     pandas.DataFrame
-        `TABLE_COLUMNS`, one row per fold of the bundle. NaN where too few objects are compared.
+        `TABLE_COLUMNS`, one row per fold of the bundle. NaN if there are too few objects.
     """
     reference = read_parquet(bundle.folder.path / REFERENCE)
     names = [name for name in reference.column_names if name != "fold"]
     target = np.empty((0, len(names)))
-    if "zphot" in drawn.column_names:  # no table has it where all partitions were set aside
+    if "zphot" in drawn.column_names:  # missing if all partitions were set aside
         known = drawn.filter(drawn["zphot"].is_valid())
         target = columns(known, [f"regress:{name}" for name in names])
     found, outside = (

@@ -1,4 +1,4 @@
-"""The objects that partitions drew for the figures, put together to a fair draw of the target."""
+"""A random sample of the objects of a target for the figures, from those drawn in partitions."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ def read_drawn(
     most: int,
     wanted: Callable[[str], bool] = lambda name: True,
 ) -> pa.Table:
-    """Read drawn objects of all partitions, among which each of the target has the same chance.
+    """Read a uniform random sample of the objects of a target from those drawn in each partition.
 
-    Each partition drew the objects with the smallest hashes. Those with a hash below the largest
-    of every partition that could not draw all its objects were drawn in all of them alike: each
-    stands for as many objects, whatever the sizes of the partitions.
+    Each partition drew the objects with the smallest hashes. Up to the smallest of the partitions'
+    largest hashes, of those that did not draw all their objects, the draw is complete in every
+    partition, so each object represents the same number, whatever the sizes of the partitions.
 
     Parameters
     ----------
     paths : sequence of path-like
         ``partitions/*_drawn.parquet``.
     summaries : sequence of mapping
-        Of the same partitions; those set aside have no objects.
+        Summaries of the same partitions; those set aside have no objects.
     most : int
-        Objects that are read.
+        Maximum number of objects to read.
     wanted : callable
-        Says of the name of a column whether it is read.
+        Whether the column of a name is read.
 
     Returns
     -------
     pyarrow.Table
-        `partition` (int32, the place in `paths`) and the wanted columns.
+        `partition` (int32, the index in `paths`) and the wanted columns.
     """
     keys, largest = [], np.uint64(2**64 - 1)
     for path, summary in zip(paths, summaries, strict=True):
@@ -73,10 +73,7 @@ def columns(table: pa.Table, names: Sequence[str]) -> np.ndarray:
 
 
 def quantiles_of(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-    """Return which of n objects have p(z), (n,) bool, and the (m, q) quantiles of those.
-
-    They are at `DRAWN_LEVELS`.
-    """
+    """Return (n,) bool, objects with p(z), and their (m, q) quantiles at `DRAWN_LEVELS`."""
     if "quantiles" not in table.column_names:
         return np.zeros(len(table), bool), np.empty((0, len(DRAWN_LEVELS)))
     lists = table["quantiles"].combine_chunks()
@@ -86,16 +83,18 @@ def quantiles_of(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
 
 
 def color_of(names: Sequence[str], task: str) -> tuple[str, str] | None:
-    """Return the column of a colour among the features of a task, and what it is; None without one.
+    """Return the column of a colour among the features of a task, and its label; None without one.
 
     >>> color_of(["classify:psf_mag_r", "classify:psf_color_gr"], "classify")
     ('classify:psf_color_gr', 'g − r')
     """
-    features = {name: Feature.named(name.removeprefix(f"{task}:")) for name in names
-                if name.startswith(f"{task}:")}  # fmt: skip
-    found = {its.bands: name for name, its in features.items() if its.kind == "color"}
-    first = [("g", "r"), ("u", "g")]
-    for bands in (*first, *sorted(found, key=lambda pair: ALL_BANDS.index(pair[0]))):
-        if bands in found:
-            return found[bands], f"{bands[0]} \N{MINUS SIGN} {bands[1]}"
+    colors = {}
+    for name in names:
+        feature = Feature.named(name.removeprefix(f"{task}:"))
+        if name.startswith(f"{task}:") and feature.kind == "color":
+            colors[feature.bands] = name
+    preferred = [("g", "r"), ("u", "g")]
+    for bands in (*preferred, *sorted(colors, key=lambda pair: ALL_BANDS.index(pair[0]))):
+        if bands in colors:
+            return colors[bands], f"{bands[0]} \N{MINUS SIGN} {bands[1]}"
     return None

@@ -1,6 +1,6 @@
-"""Figures of a target: maps of the sky, planes of magnitude and colour, n(z) of tomographic bins.
+"""Figures of a target: sky maps, colour-magnitude diagrams, n(z) of tomographic bins.
 
-Sky maps count all objects; the others are of those drawn at random. Each function returns a
+Sky maps count all objects; the others show those drawn at random. Each function returns a
 matplotlib figure, to be drawn within `plotting.style`.
 """
 
@@ -31,13 +31,13 @@ from sdssflow.explore.sky import POLE_MARGIN, draw_sky_image, label_all_sky, lab
 from sdssflow.plotting import SEQUENTIAL, model_look, panels
 from sdssflow.redshift_pdf.tabulated import bin_masses
 
-FLAT_RADIUS = 20.0  # deg; within it a flat panel shows more than a map of the whole sky
+FLAT_RADIUS = 20.0  # deg; smaller fields are drawn as a flat panel, not on a map of the sky
 CELL = 1.83  # deg, side of a cell of the sky
-SHOWN_TAIL = 0.001  # of all p(z), on either side of what is drawn of n(z)
+SHOWN_TAIL = 0.001  # fraction of all p(z) on either side of the drawn range of n(z)
 
 
 class Panel(NamedTuple):
-    """One map: column of the sky table, label, task it needs, look."""
+    """A map: column of the sky table, label, required task, keyword arguments of the image."""
 
     column: str
     label: str
@@ -54,7 +54,7 @@ PANELS = (
 
 
 def draw_sky(sky: pa.Table, tasks: list[str]) -> Figure:
-    """Draw maps of what ``sky.parquet`` knows: a flat panel of a small field, else of the sky.
+    """Draw maps of the columns of ``sky.parquet``: flat for a small field, else of the whole sky.
 
     Right ascension increases to the left, as seen from inside the sphere.
     """
@@ -81,14 +81,14 @@ def draw_sky(sky: pa.Table, tasks: list[str]) -> Figure:
     for axes in grid.flat[len(shown) :]:
         axes.remove()
     for panel, axes in zip(shown, grid.flat, strict=False):
-        every = np.full(CELLS, np.nan)
-        every[cell] = values[panel.column]
+        image = np.full(CELLS, np.nan)
+        image[cell] = values[panel.column]
         axes.grid(False)
         if flat:
-            _draw_field(axes, every, (center_ra, center_dec, radius), panel)
+            _draw_field(axes, image, (center_ra, center_dec, radius), panel)
         else:
             center = 30 * round(center_ra / 30) % 360
-            draw_sky_image(axes, _at(every), center, "", **_look(panel, values[panel.column]))
+            draw_sky_image(axes, _at(image), center, "", **_look(panel, values[panel.column]))
             label_all_sky(axes, center)
             axes.tick_params(labelsize=8)
         axes.set_title(panel.label, fontsize=10)
@@ -97,33 +97,33 @@ def draw_sky(sky: pa.Table, tasks: list[str]) -> Figure:
 
 
 def _look(panel: Panel, values: np.ndarray) -> dict[str, Any]:
-    """Return the look of a map whose colours a few odd cells don't stretch."""
+    """Return the limits of the colours of a map, without a few outlying cells."""
     low, high = np.nanquantile(values, [0.01, 0.99])
     return {"vmin": low, "vmax": high if high > low else low + 1e-9} | panel.look
 
 
-def _at(every: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Return what gives the values of (CELLS,) cells at positions in degrees."""
+def _at(values: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Return a function of positions in degrees to the values of (CELLS,) cells."""
     from astropy import units
     from astropy_healpix import HEALPix
 
     cells = HEALPix(NSIDE, order="nested")
-    return lambda ra, dec: every[cells.lonlat_to_healpix(ra * units.deg, dec * units.deg)]
+    return lambda ra, dec: values[cells.lonlat_to_healpix(ra * units.deg, dec * units.deg)]
 
 
 def _draw_field(
-    axes: Axes, every: np.ndarray, place: tuple[float, float, float], panel: Panel
+    axes: Axes, values: np.ndarray, circle: tuple[float, float, float], panel: Panel
 ) -> None:
-    """Draw values of cells on a flat panel about a centre in degrees, with a radius."""
-    ra, dec, radius = place
+    """Draw values of cells on a flat panel; ra, dec and radius of the field in degrees."""
+    ra, dec, radius = circle
     reach = radius + CELL
     offset = np.linspace(-reach, reach, 401) / np.cos(np.radians(dec))
     height = np.linspace(dec - reach, dec + reach, 401)
     middle = [(edges[1:] + edges[:-1]) / 2 for edges in (offset, height)]
     x, y = np.meshgrid(*middle)
-    image = _at(every)((x + ra) % 360, y)
+    image = _at(values)((x + ra) % 360, y)
     filled = np.isfinite(image)
-    look: dict[str, Any] = {"cmap": SEQUENTIAL, "rasterized": True} | _look(panel, every)
+    look: dict[str, Any] = {"cmap": SEQUENTIAL, "rasterized": True} | _look(panel, values)
     axes.figure.colorbar(axes.pcolormesh(offset, height, image, **look), shrink=0.8)
     columns, rows = filled.any(axis=0), filled.any(axis=1)
     axes.set(xlim=_ends(middle[0][columns]), ylim=_ends(middle[1][rows]))
@@ -136,18 +136,18 @@ def _ends(values: np.ndarray) -> tuple[float, float]:
 
 
 def draw_magnitude_color(drawn: pa.Table, objects: int) -> Figure:
-    """Draw the most probable classes in the plane of reference magnitude and a colour.
+    """Draw the most probable classes in a colour-magnitude diagram.
 
     Parameters
     ----------
     drawn : pyarrow.Table
         `drawn.read_drawn`, with `class`, `reference_mag` and the features.
     objects : int
-        How many they were drawn from.
+        Number of objects that they were drawn from.
     """
     color = color_of(drawn.column_names, "classify")
     if color is None:
-        return say("The model looks at no colour." if len(drawn) else "There are no objects.")
+        return say("The model uses no colour." if len(drawn) else "There are no objects.")
     magnitude, values = columns(drawn, ["reference_mag", color[0]]).T
     classes = np.array(drawn["class"].to_pylist(), dtype=object)
     limits = robust_limits(magnitude, tail=0.002), robust_limits(values, tail=0.002)
@@ -177,9 +177,9 @@ def draw_distributions(
     drawn : pyarrow.Table
         `drawn.read_drawn`, with `row_id`, `quantiles` and `tomographic_bin`.
     objects : int
-        How many they were drawn from.
+        Number of objects that they were drawn from.
     stack_bins : int
-        Bins of redshift.
+        Number of redshift bins.
     bootstrap : Bootstrap
         Over the drawn objects.
     """
@@ -191,12 +191,12 @@ def draw_distributions(
     figure, axis = plt.subplots(figsize=(7.6, 4.6))
     middle = (edges[1:] + edges[:-1]) / 2
     found = distributions(chosen, quantiles, edges, bootstrap)
-    for place, (number, n, (mean, low, high)) in enumerate(found):
-        look = model_look(place)
+    for line, (number, n, (mean, low, high)) in enumerate(found):
+        look = model_look(line)
         axis.fill_between(middle, low, high, color=look.color, alpha=0.25, linewidth=0)
         label = f"{'no bin' if number is None else f'bin {number}'}: {100 * n / len(chosen):.1f} %"
         axis.plot(
-            middle, mean, **look._asdict(), markersize=5, markevery=(3 + 2 * place, 12), label=label
+            middle, mean, **look._asdict(), markersize=5, markevery=(3 + 2 * line, 12), label=label
         )
     axis.set(xlabel="redshift", ylabel="n(z), each bin with an integral of 1", xlim=edges[[0, -1]])
     axis.set_ylim(bottom=0)
@@ -206,7 +206,7 @@ def draw_distributions(
 
 
 def shown_redshifts(quantiles: np.ndarray, bins: int) -> np.ndarray:
-    """Return (bins + 1,) edges over the range that all p(z) but a small tail lie in."""
+    """Return (bins + 1,) edges over the range of all p(z), without small tails."""
     low, high = np.quantile(quantiles, [SHOWN_TAIL, 1 - SHOWN_TAIL])
     return np.linspace(min(0.0, low), max(high, low + 1e-3), bins + 1)
 
@@ -214,22 +214,22 @@ def shown_redshifts(quantiles: np.ndarray, bins: int) -> np.ndarray:
 def distributions(
     drawn: pa.Table, quantiles: np.ndarray, edges: np.ndarray, bootstrap: Bootstrap
 ) -> Iterator[tuple[int | None, int, np.ndarray]]:
-    """Yield each tomographic bin, its number of objects, and (3, b): its n(z), low and high end.
+    """Yield each tomographic bin, its number of objects, and (3, b): n(z), lower and upper limit.
 
     Parameters
     ----------
     drawn : (n,) pyarrow.Table
         Objects with p(z): `partition`, `row_id`, `tomographic_bin`, null in no bin.
     quantiles : (n, q) float64 array
-        Of their p(z) at `DRAWN_LEVELS`.
+        Quantiles of their p(z) at `DRAWN_LEVELS`.
     edges : (b + 1,) float64 array
-        Of bins of redshift. What lies beyond them counts in the integral and is not shown.
+        Edges of redshift bins. The integral of 1 includes what is beyond them.
     bootstrap : Bootstrap
-        Objects are drawn one by one: the band says how many there are, not whether p(z) is right.
+        Over objects: the band does not include errors of p(z).
     """
     number = drawn["tomographic_bin"].cast(pa.int16()).fill_null(-1).to_numpy()
-    place, row = drawn["partition"].to_pylist(), drawn["row_id"].to_pylist()
-    keys = np.array([f"{part}|{row_id}" for part, row_id in zip(place, row, strict=True)])
+    pairs = zip(drawn["partition"].to_pylist(), drawn["row_id"].to_pylist(), strict=True)
+    keys = np.array([f"{part}|{row_id}" for part, row_id in pairs])
     masses = bin_masses(DRAWN_LEVELS, quantiles, np.array([-np.inf, *edges, np.inf]))[:, 1:-1]
     for name in np.unique(number):
         inside = number == name
@@ -241,7 +241,7 @@ def distributions(
 
 
 def say(text: str) -> Figure:
-    """Return a figure that says why there is none."""
+    """Return a figure with a text instead of data."""
     figure, axis = plt.subplots(figsize=(6.4, 1.6))
     axis.axis("off")
     axis.text(0.5, 0.5, text, ha="center", va="center")

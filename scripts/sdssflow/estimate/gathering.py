@@ -1,4 +1,4 @@
-"""From the summaries of partitions to those of a target."""
+"""Combine the summaries of partitions to those of a target."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def listing(
     """Return one row per partition.
 
     Columns: ``partition, path, rows, kept, bytes_per_object, pdf_bytes_per_object, refused,
-    repeated``; `refused` says why a partition was set aside, `repeated` which of its objects an
-    earlier one has (`repeats.repeats_across`).
+    repeated``; `refused` is the reason why a partition was set aside, `repeated` the objects that
+    an earlier one has as well (`repeats.repeats_across`).
     """
     rows = []
     for name, path, summary in zip(names, paths, summaries, strict=True):
@@ -56,9 +56,9 @@ def listing(
 
 
 def flow_of(summaries: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Return ``what, objects, share``: rows as they came, cuts, estimates and flags; of all kept.
+    """Return ``what, objects, share``: input rows, cuts, estimates and flags.
 
-    The share is of the rows for what comes before the estimates, else of the kept objects.
+    Shares are of the input rows, those of estimates and flags of the kept objects.
     """
     numbers: Counter[str] = Counter()
     for summary in summaries:
@@ -72,7 +72,7 @@ def flow_of(summaries: Sequence[dict[str, Any]]) -> pd.DataFrame:
     ]
     cuts = [summary["cuts"] for summary in summaries if summary["cuts"]]
     for number, cut in enumerate(cuts[0] if cuts else []):
-        removed = sum(of_one[number]["removed"] for of_one in cuts)
+        removed = sum(partition[number]["removed"] for partition in cuts)
         found.append((f"removed by: {cut['cut']}", removed, rows))
     found.append(("kept", kept, rows))
     for key, what in WORDS.items():
@@ -82,8 +82,8 @@ def flow_of(summaries: Sequence[dict[str, Any]]) -> pd.DataFrame:
     found += [(f"in tomographic bin {key[4:]}", numbers[key], kept) for key in bins]
     return pd.DataFrame(
         [
-            {"what": what, "objects": count, "share": count / of if of else float("nan")}
-            for what, count, of in found
+            {"what": what, "objects": count, "share": count / total if total else float("nan")}
+            for what, count, total in found
         ]
     )
 
@@ -102,18 +102,18 @@ WORDS = {
 def sky_of(paths: Iterable[str | Path]) -> pa.Table:
     """Return ``cell, objects, stars, width, zphot_median`` of the target.
 
-    `stars` is the mean probability to be a star, NaN where no object has one; `width` the mean of
-    half the 68 % interval over 1 + zphot, NaN where no object has p(z).
+    `stars` is the mean probability to be a star, NaN without class probabilities; `width` the mean
+    of half the 68 % interval over 1 + zphot, NaN without p(z).
     """
     table = pa.concat_tables(read_parquet(path) for path in paths)
-    cells, place = np.unique(table["cell"].to_numpy(), return_inverse=True)
+    cells, row_of = np.unique(table["cell"].to_numpy(), return_inverse=True)
 
     def summed(name: str) -> np.ndarray:
-        return np.bincount(place, table[name].to_numpy(), len(cells))
+        return np.bincount(row_of, table[name].to_numpy(), len(cells))
 
     zphot = np.zeros((len(cells), Z_BINS), np.int64)
-    for chunk, rows in zip(table["zphot"].chunks, _rows_of(table["zphot"], place), strict=True):
-        np.add.at(zphot, rows, chunk.values.to_numpy().reshape(-1, Z_BINS)[: len(rows)])
+    counts = table["zphot"].combine_chunks().flatten().to_numpy()
+    np.add.at(zphot, row_of, counts.reshape(-1, Z_BINS))
     objects, classified = (summed(name) for name in ("objects", "classified"))
     with_zphot = zphot.sum(axis=1)
     half = np.argmax(np.cumsum(zphot, axis=1) * 2 >= np.maximum(with_zphot, 1)[:, None], axis=1)
@@ -129,13 +129,8 @@ def sky_of(paths: Iterable[str | Path]) -> pa.Table:
         )
 
 
-def _rows_of(column: pa.ChunkedArray, place: np.ndarray) -> list[np.ndarray]:
-    """Return the part of (n,) `place` that belongs to each chunk of a column of n rows."""
-    return np.split(place, np.cumsum([len(chunk) for chunk in column.chunks])[:-1])
-
-
 def left_over(folder: Path, kept: Iterable[str | Path]) -> list[Path]:
-    """Return the files of estimates in a folder that are none of those to be kept."""
+    """Return the files of estimates in a folder that are not among those to be kept."""
     known = {Path(path).name for path in kept}
     files = [path for path in folder.iterdir() if path.suffix in (".parquet", ".hdf5")]
     return sorted(path for path in files if path.name not in known and path.name[0] != ".")
@@ -153,15 +148,15 @@ def require_complete(listed: pd.DataFrame, target: str) -> None:
     repeated = _reasons(listed, "repeated")
     if repeated:
         raise ValueError(
-            f"target {target}: objects stand in two partitions ({named}); give each once, or take "
-            f"objid out of source.columns.\n{_lines(repeated)}"
+            f"target {target}: objects are in two partitions ({named}); remove the repetitions, or "
+            f"objid from source.columns.\n{_lines(repeated)}"
         )
 
 
 def _reasons(listed: pd.DataFrame, column: str) -> dict[str, list[str]]:
-    """Return the names of partitions by the reason that stands in a column."""
-    concerned = listed[listed[column] != ""]
-    return concerned.groupby(column, sort=False)["partition"].agg(list).to_dict()
+    """Return the names of partitions by the reason in a column."""
+    with_reason = listed[listed[column] != ""]
+    return with_reason.groupby(column, sort=False)["partition"].agg(list).to_dict()
 
 
 def _lines(reasons: Mapping[str, list[str]]) -> str:

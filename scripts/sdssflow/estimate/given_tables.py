@@ -1,4 +1,4 @@
-"""Tables as people give them to a bundle: believed in what they say, refused where they differ."""
+"""Checks of the tables that users give to a bundle: their metadata, units and values."""
 
 from __future__ import annotations
 
@@ -18,60 +18,59 @@ if TYPE_CHECKING:
 
 
 class BundleError(ValueError):
-    """A bundle can't be used, or not for this table; the message says why and what to do."""
+    """A bundle can't be used, or not with this table; the message has the reason and a remedy."""
 
 
 def as_arrow(frame: pd.DataFrame) -> pa.Table:
-    """Return a frame as Arrow table, without its index; BundleError if it has no such types."""
+    """Return a frame as Arrow table, without its index; BundleError for unsupported types."""
     try:
         return pa.Table.from_pandas(frame, preserve_index=False)
     except (pa.ArrowException, ValueError) as error:
         reason = ", ".join(map(str, error.args))
         raise BundleError(
-            f"the frame can't be read ({reason}): convert that column, or leave it out"
+            f"the frame can't be converted ({reason}): convert that column, or leave it out"
         ) from error
 
 
 def as_catalogue(
     table: pa.Table, columns: Mapping[str, Column], stated: Mapping[str, Any]
 ) -> pa.Table:
-    """Return a table with its magnitudes as a catalogue has them, and what is known of them.
+    """Return a table with checked values and the metadata of a catalogue.
 
     Parameters
     ----------
     table : pyarrow.Table
-        With columns under catalogue names.
+        With catalogue names of columns.
     columns : mapping of str to Column
-        What those that are needed are; each becomes float64, null for NaN and for what can't be,
-        as -9999.
+        The needed columns; each becomes float64, null for NaN and impossible values such as -9999.
     stated : mapping of str to object
-        `extinction_applied` and `magnitude_system` as the user states them, else None.
+        `extinction_applied` and `magnitude_system` as stated by the user, or None.
 
     Raises
     ------
     BundleError
-        If the table says otherwise, in its metadata or as the unit of a column; nothing says
-        whether magnitudes are corrected; or most values of a column are out of its range.
+        If the metadata of the table or the unit of a column differ, it is unknown whether
+        magnitudes are corrected, or most values of a column are out of its range.
     """
     about = metadata(table.schema)
     for key, value in stated.items():
         if value is not None and about.get(key, value) != value:
             raise BundleError(
-                f"{key} is {value} as you say, {about[key]} by the table's own metadata: leave it "
-                "out, or correct the metadata"
+                f"{key} is {value} by your argument, but {about[key]} in the metadata of the "
+                "table: leave it out, or correct the metadata"
             )
     about |= {key: value for key, value in stated.items() if value is not None}
     if "extinction_applied" not in about:
         raise BundleError(
-            "say whether the magnitudes are corrected for Galactic extinction: "
-            "extinction_applied=True or False; nothing here can tell"
+            "state whether the magnitudes are corrected for Galactic extinction: "
+            "extinction_applied=True or False; the table does not show it"
         )
     units = units_of_schema(table.schema)
     for name in (name for name in columns if name in table.column_names):
         _require_unit(name, columns[name].unit, units.get(name, ""))
         values = pa.array(_plausible(table, name, columns[name]), from_pandas=True)
-        its = table.schema.field(name).with_type(pa.float64())
-        table = table.set_column(table.column_names.index(name), its, values)
+        field = table.schema.field(name).with_type(pa.float64())
+        table = table.set_column(table.column_names.index(name), field, values)
     return with_metadata(table, **{"magnitude_system": "asinh", **about})
 
 
@@ -85,7 +84,7 @@ def _require_unit(name: str, expected: str, stated: str) -> None:
         same = False
     if not same:
         raise BundleError(
-            f"{name} is in {expected or 'plain numbers'}, the table gives it in {stated!r}: "
+            f"{name} must be in {expected or 'plain numbers'}, but is in {stated!r} in the table: "
             "convert it, or correct the unit"
         )
 
@@ -94,15 +93,15 @@ def _plausible(table: pa.Table, name: str, column: Column) -> np.ndarray:
     try:
         values = table[name].cast(pa.float64()).to_numpy().copy()
     except (KeyError, pa.ArrowException) as error:
-        raise BundleError(f"{name} is not one column of numbers: {error}") from None
+        raise BundleError(f"{name} is not a single column of numbers: {error}") from None
     low, high = limits(column)
     outside = (values < low) | (values > high) | np.isin(values, ARCHIVE_SENTINELS)
     known = int((~np.isnan(values)).sum())
     if outside.sum() > known / 2:
         raise BundleError(
             f"{name}: {outside.sum()} of {known} values are outside [{low:g}, {high:g}]; are "
-            "they fluxes, or numbers for missing ones? Give magnitudes, and null where there "
-            "is none"
+            "they fluxes, or placeholders for missing values? Give magnitudes, and null where "
+            "missing"
         )
     values[outside] = np.nan
     return values

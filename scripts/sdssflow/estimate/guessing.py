@@ -1,8 +1,7 @@
-"""Which columns of a table are which, by the names that SDSS and its users give them.
+"""Recognise the columns of a table by the names that are usual for SDSS.
 
-Only names that leave no doubt are taken. Whether magnitudes are corrected for Galactic extinction
-is told by their names (``dered_u``), by columns of extinction beside them, or by the user; nothing
-else is taken for an answer.
+Only unambiguous names are accepted. Whether magnitudes are corrected for Galactic extinction
+follows only from their names (``dered_u``), from extinction columns in the table, or from the user.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from sdssflow.prepare.extinction import CORRECTED
 
 @dataclass(frozen=True)
 class Guess:
-    """What was decided about a table.
+    """The recognised columns of a table.
 
     Attributes
     ----------
@@ -33,7 +32,7 @@ class Guess:
     extinction_applied : bool
         Whether the magnitudes are corrected.
     because : str
-        How that is known.
+        The reason for that.
     """
 
     columns: dict[str, str]
@@ -51,15 +50,14 @@ def guess(
     present : iterable of str
         Columns of the file.
     manifests : iterable of Manifest
-        Of the models.
+        Manifests of the models.
     extinction_applied : bool, optional
-        What the user says of the magnitudes.
+        Whether the magnitudes are corrected, as stated by the user.
 
     Raises
     ------
     UnclearError
-        If a column is not found, two could be meant, or nothing tells whether magnitudes are
-        corrected.
+        If a column is not found or ambiguous, or it is unknown whether magnitudes are corrected.
     """
     manifests, present = list(manifests), list(present)
     needed = list(dict.fromkeys(name for one in manifests for name in one.columns))
@@ -70,17 +68,17 @@ def guess(
     missing = [name for name, column in found.items() if column is None]
     if missing:
         raise UnclearError(
-            f"no column of the file is surely {missing[0]}"
+            f"no column of the file is certainly {missing[0]}"
             + (f" (nor {', '.join(missing[1:])})" if missing[1:] else "")
             + f"; it has {', '.join(present)}. Name them: --columns map.yaml "
-            f"(make: COLUMNS=map.yaml), in it lines like "
-            f"{missing[0]}: NAME IN THE FILE, of a vector NAME[0]"
+            f"(make: COLUMNS=map.yaml), with lines like "
+            f"{missing[0]}: NAME IN THE FILE, or NAME[0] for a vector"
         )
     columns = {name: str(column) for name, column in found.items()}
-    beside = dust(present)
-    applied, because = extinction_state(corrected, beside, extinction_applied)
+    extinctions = dust(present)
+    applied, because = extinction_state(corrected, extinctions, extinction_applied)
     if not applied:
-        columns |= beside
+        columns |= extinctions
     return Guess(columns | identifiers(present), applied, because)
 
 

@@ -1,8 +1,8 @@
 """The estimates of a target as one HATS catalogue, written in bounded memory.
 
-HATS (https://hats.readthedocs.io) keeps the rows of a catalogue in Parquet files by cells of the
-sky, HEALPix nested, smaller where objects are denser; LSDB reads them. Rows are counted, routed to
-their cells through files on disk, and sorted cell by cell.
+HATS (https://hats.readthedocs.io) stores a catalogue in one Parquet file per cell of the sky
+(HEALPix, nested), with smaller cells where objects are denser; LSDB reads it. Rows are counted,
+written to a temporary file per cell, and sorted cell by cell.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from sdssflow import __version__
 from sdssflow.tables import metadata, read_schema, with_metadata
 
 logger = logging.getLogger("sdssflow")
-ROWS = 1_000_000  # of a file, at most
+ROWS = 1_000_000  # maximum per file
 COUNTED_ORDER = 10  # cells of 3.4 arcmin
-MAP_ORDER = 8  # of the sky map, as LSDB writes it
+MAP_ORDER = 8  # of the sky map, as in LSDB
 BLOCK_ROWS = 131_072
-ROUTED_ROWS = 524_288  # in memory before they go to the files of their cells
-LEVEL = 3  # of zstd; with HATS' own 15 the whole takes 5 times as long and 2 % less space
+ROUTED_ROWS = 524_288  # in memory before they are written to the files of their cells
+LEVEL = 3  # of zstd; HATS' default of 15 takes 5 times as long for 2 % less space
 
 
 class About(NamedTuple):
-    """What the properties of the catalogue say of it."""
+    """Name and title in the properties of the catalogue."""
 
     name: str
     title: str
@@ -51,26 +51,27 @@ class About(NamedTuple):
 def write_hats(
     estimates: Sequence[str | Path], folder: str | Path, about: About, rows: int = ROWS
 ) -> int:
-    """Write the estimates of all partitions as a HATS catalogue, whole or not at all.
+    """Write the estimates of all partitions as a HATS catalogue, atomically.
 
-    Equal estimates give equal bytes: the catalogue has no date of its creation.
+    Equal estimates give equal bytes: the catalogue has no date of its creation. Its columns are
+    `_healpix_29`, by which a file is sorted, `partition` (name of the table, in which `row_id` is
+    unique), and those of the tables.
 
     Parameters
     ----------
     estimates : sequence of path-like
         Tables of `streaming.estimate_partition`, with ra and dec in degrees.
     folder : path-like
-        The catalogue; one that is there is replaced.
+        The catalogue; an existing one is replaced.
     about : About
         Name and title of the target.
     rows : int
-        Most rows of a file.
+        Maximum number of rows per file.
 
     Returns
     -------
     int
-        Rows of the catalogue: all, with `_healpix_29`, by which a file is sorted, `partition` (name
-        of the table, within which a `row_id` is unique), and the columns of the tables.
+        Number of rows of the catalogue.
 
     Raises
     ------
@@ -86,7 +87,7 @@ def write_hats(
         spill.mkdir()
         route(_located(filled, about.name), pixels, spill)
         lengths = [
-            _write_cell(spill / str(place), made, pixel) for place, pixel in enumerate(pixels)
+            _write_cell(spill / str(number), made, pixel) for number, pixel in enumerate(pixels)
         ]
         spill.rmdir()
         _describe(made, about, pixels, counts, max(lengths))
@@ -95,7 +96,7 @@ def write_hats(
 
 
 def count_cells(estimates: Sequence[Path], target: str) -> np.ndarray:
-    """Return the number of rows in each cell of `COUNTED_ORDER`; errors as `write_hats`."""
+    """Return the number of rows in each cell of `COUNTED_ORDER`; raises as `write_hats` does."""
     counts = np.zeros(12 * 4**COUNTED_ORDER, np.int64)
     without = total = 0
     for path in estimates:
@@ -114,13 +115,10 @@ def count_cells(estimates: Sequence[Path], target: str) -> np.ndarray:
     if without:
         raise ValueError(
             f"target {target}: {without} of {total} rows have no position (ra, dec in degrees), "
-            "and a HATS catalogue has a place for none of them; take them out of the source, or "
-            "set hats: false"
+            "which a HATS catalogue needs; remove them from the source, or set hats: false"
         )
     if not total:
-        raise ValueError(
-            f"target {target}: no row is left to write as a HATS catalogue; set hats: false"
-        )
+        raise ValueError(f"target {target}: no rows for a HATS catalogue; set hats: false")
     return counts
 
 
@@ -128,11 +126,11 @@ def cells_of(counts: np.ndarray, rows: int, target: str) -> list[HealpixPixel]:
     """Return the largest cells with at most this many rows, in the order of the sky index."""
     if counts.max() > rows:
         raise ValueError(
-            f"target {target}: {counts.max()} rows lie in one cell of 3.4 arcmin, more than the "
-            f"{rows} of a file; are their positions numbers for missing ones?"
+            f"target {target}: {counts.max()} rows are in one cell of 3.4 arcmin, more than the "
+            f"{rows} of a file; are their positions placeholders for missing values?"
         )
     order = COUNTED_ORDER
-    # below the coarsest cells that are small enough hats would choose none, slowly
+    # start from the coarsest cells that are small enough: hats is slow with finer ones
     while order and counts.reshape(-1, 4).sum(axis=1).max() <= rows:
         counts, order = counts.reshape(-1, 4).sum(axis=1), order - 1
     aligned = generate_alignment(counts, order, threshold=rows)
@@ -141,9 +139,9 @@ def cells_of(counts: np.ndarray, rows: int, target: str) -> list[HealpixPixel]:
 
 
 def route(blocks: Iterator[pa.Table], pixels: Sequence[HealpixPixel], spill: Path) -> None:
-    """Append rows with their sky index to a file for each cell, called by its place in `pixels`.
+    """Append rows with their sky index to a file per cell, named by its index in `pixels`.
 
-    A file holds Arrow streams one after the other: no file stays open, however many cells.
+    A file has Arrow streams one after the other, so that no file stays open.
     """
     starts = [healpix_to_spatial_index(pixel.order, pixel.pixel) for pixel in pixels]
     options = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -154,11 +152,11 @@ def route(blocks: Iterator[pa.Table], pixels: Sequence[HealpixPixel], spill: Pat
             return
         table = _sorted(pa.concat_tables(waiting))
         waiting.clear()
-        places = np.searchsorted(starts, table[SPATIAL_INDEX_COLUMN].to_numpy(), side="right") - 1
-        present, first = np.unique(places, return_index=True)
-        for place, low, high in zip(present, first, [*first[1:], len(places)], strict=True):
+        numbers = np.searchsorted(starts, table[SPATIAL_INDEX_COLUMN].to_numpy(), side="right") - 1
+        present, first = np.unique(numbers, return_index=True)
+        for number, low, high in zip(present, first, [*first[1:], len(numbers)], strict=True):
             with (
-                (spill / str(place)).open("ab") as sink,
+                (spill / str(number)).open("ab") as sink,
                 pa.ipc.new_stream(sink, table.schema, options=options) as stream,
             ):
                 stream.write_table(table.slice(low, high - low))
@@ -171,7 +169,7 @@ def route(blocks: Iterator[pa.Table], pixels: Sequence[HealpixPixel], spill: Pat
 
 
 def _located(estimates: Sequence[Path], target: str) -> Iterator[pa.Table]:
-    """Yield the rows of all tables with sky index and name of the table; all have one schema."""
+    """Yield the rows of all tables, with sky index and name of the table, in one schema."""
     schema = None
     for path in estimates:
         for block in _blocks(path):
@@ -179,8 +177,8 @@ def _located(estimates: Sequence[Path], target: str) -> Iterator[pa.Table]:
             block = block.add_column(0, "partition", pa.repeat(path.stem, len(block)))
             block = block.add_column(0, SPATIAL_INDEX_COLUMN, pa.array(index))
             if schema is None:
-                told = {k: v for k, v in metadata(read_schema(path)).items() if k != "data_digest"}
-                schema = with_metadata(block.replace_schema_metadata(None), **told).schema
+                about = {k: v for k, v in metadata(read_schema(path)).items() if k != "data_digest"}
+                schema = with_metadata(block.replace_schema_metadata(None), **about).schema
             if not block.schema.equals(schema):
                 raise ValueError(
                     f"target {target}: {path} has other columns than {estimates[0]}; estimate both "
@@ -196,13 +194,13 @@ def _blocks(path: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:
 
 
 def _sorted(table: pa.Table) -> pa.Table:
-    """Return a table in the order of the sky index, equal ones in the order of their rows."""
+    """Return a table stably sorted by the sky index."""
     order = np.argsort(table[SPATIAL_INDEX_COLUMN].to_numpy(), kind="stable")
     return table.combine_chunks().take(pa.array(order))
 
 
 def _write_cell(routed: Path, folder: Path, pixel: HealpixPixel) -> int:
-    """Write the file of a cell, sorted, from what was routed to it; return its number of rows."""
+    """Write the file of a cell, sorted, from its temporary file; return its number of rows."""
     pieces = []
     with pa.OSFile(str(routed)) as source:
         while source.tell() < source.size():
@@ -219,13 +217,13 @@ def _write_cell(routed: Path, folder: Path, pixel: HealpixPixel) -> int:
 def _describe(
     folder: Path, about: About, pixels: list[HealpixPixel], counts: np.ndarray, most: int
 ) -> None:
-    """Write what HATS has beside the rows: listings, sky maps, properties."""
+    """Write the metadata of HATS: listings, sky maps, properties."""
     write_parquet_metadata(folder)
     cells = PartitionInfo(pixels)
     cells.write_to_file(catalog_path=folder)
     order = max(MAP_ORDER, cells.get_highest_order())
     sky = counts.reshape(-1, 4 ** (COUNTED_ORDER - order)).sum(axis=1)
-    # hats reads where there are objects from the one, how many from the other
+    # hats reads the coverage from the first, the numbers of objects from the second
     file_io.write_fits_image(sky, paths.get_point_map_file_pointer(folder))
     write_skymap(sky, folder)
     made_by = TableProperties.new_provenance_dict(folder, builder=f"sdssflow v{__version__}")
@@ -249,9 +247,9 @@ def _describe(
 
 @contextmanager
 def _replacing_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `folder` that takes its place when the block succeeds."""
+    """Yield an empty folder that replaces `folder` when the block succeeds."""
     made = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(made, ignore_errors=True)  # of a writer that was killed
+    shutil.rmtree(made, ignore_errors=True)  # from a killed writer
     made.mkdir(parents=True)
     try:
         yield made

@@ -1,6 +1,6 @@
-"""Which partitions a target has: what one job reads.
+"""The partitions of a target, each read by one job.
 
-Snakemake imports this module each time it parses the workflow: it needs nothing heavy.
+Snakemake imports this module each time it parses the workflow, so its imports are light.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import NamedTuple
 from sdssflow.configuration.targets import Target
 
 HATS_FILES = ("hats.properties", "properties")  # either marks a HATS catalogue
-COLLECTION_FILE = "collection.properties"  # one with what belongs to it: margins, indexes
+COLLECTION_FILE = "collection.properties"  # marks a catalogue with its margins and indexes
 
 
 class Partition(NamedTuple):
-    """One of `of` parts, equal in rows, of a file."""
+    """Part `number` of `of` parts of a file, with equal numbers of rows."""
 
     path: str
     number: int
@@ -27,12 +27,12 @@ class Partition(NamedTuple):
 def partitions(name: str, target: Target) -> dict[str, Partition]:
     """Return the partitions of a target by their names.
 
-    Those of a folder are named by its files, so that a further file changes no name.
+    Those of a folder are named by its files, so that an added file changes no name.
 
     Raises
     ------
     FileNotFoundError
-        If a folder holds no file to read.
+        If a folder has no data file.
     """
     parts = target.partitions
     match target.source.kind:
@@ -52,24 +52,21 @@ def partitions(name: str, target: Target) -> dict[str, Partition]:
 
 
 def data_files(folder: str) -> list[str]:
-    """Return the files of a folder that hold rows, sorted: of a HATS catalogue its partitions.
+    """Return the data files of a folder, sorted; of a HATS catalogue its partitions.
 
-    Of a HATS collection they are those of its catalogue alone. What begins with a dot or an
-    underscore is passed over.
+    Of a HATS collection they are those of its catalogue. Names that begin with a dot or an
+    underscore are ignored.
     """
     root = _catalogue_of(Path(folder))
-    inside = sorted(
-        place
-        for file in root.rglob("*")
-        if file.is_file()
-        for place in [file.relative_to(root)]
-        if not any(part.startswith((".", "_")) for part in place.parts)
-    )
+    relative = sorted(file.relative_to(root) for file in root.rglob("*") if file.is_file())
+    relative = [
+        path for path in relative if not any(part.startswith((".", "_")) for part in path.parts)
+    ]
     if any((root / name).is_file() for name in HATS_FILES):
-        inside = [place for place in inside if re.search(r"Npix=\d+", place.as_posix())]
-    if not inside:
-        raise FileNotFoundError(f"{folder}: the folder holds no file of rows")
-    return [str(root / place) for place in inside]
+        relative = [path for path in relative if re.search(r"Npix=\d+", path.as_posix())]
+    if not relative:
+        raise FileNotFoundError(f"{folder}: the folder has no data file")
+    return [str(root / path) for path in relative]
 
 
 def _catalogue_of(folder: Path) -> Path:
@@ -82,19 +79,19 @@ def _catalogue_of(folder: Path) -> Path:
     inner = folder / found[1] if found else folder
     if inner == folder or not inner.is_dir():
         raise FileNotFoundError(
-            f"{about} names no catalogue that lies in the collection; set source.path to the "
-            "folder of the catalogue"
+            f"{about} names no catalogue inside the collection; set source.path to the folder of "
+            "the catalogue"
         )
     return inner
 
 
 def _named(folder: str, files: list[str]) -> dict[str, str]:
-    """Return a name of letters, digits and underscores for each file; no two are the same."""
+    """Return a unique name of letters, digits and underscores for each file."""
     found: dict[str, str] = {}
     for file in files:
-        place = Path(file).relative_to(folder)
-        name = re.sub(r"[^A-Za-z0-9]+", "_", place.with_suffix("").as_posix()).strip("_") or "rows"
+        path = Path(file).relative_to(folder)
+        name = re.sub(r"[^A-Za-z0-9]+", "_", path.with_suffix("").as_posix()).strip("_") or "rows"
         if name in found:
-            name += "_" + hashlib.sha256(place.as_posix().encode()).hexdigest()[:8]
+            name += "_" + hashlib.sha256(path.as_posix().encode()).hexdigest()[:8]
         found[name] = file
     return found

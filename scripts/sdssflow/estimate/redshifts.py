@@ -1,4 +1,4 @@
-"""A regressor of all folds with its calibration, as it is applied to objects without spectra."""
+"""The regressors of all folds with their calibrations, applied to objects without spectra."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ class PdfModel(Protocol):
     """A trained regressor with p(z)."""
 
     def predict_pdf(self, features: np.ndarray) -> Mixture:
-        """Return p(z) of (n, f) features."""
+        """Return p(z) for (n, f) features."""
         ...
 
 
 @dataclass(frozen=True)
 class RedshiftModel:
-    """The models of k folds, each with its calibration; p(z) of an object is the mean of theirs.
+    """The models of k folds, each with its calibration; their p(z) are averaged.
 
     Attributes
     ----------
     names : tuple of str
         Names of the features.
     point : str
-        Which summary of p(z) is zphot.
+        The summary of p(z) used as zphot.
     folds : list of (PdfModel, FoldCalibration)
-        Of each fold.
+        One per fold.
     edges : (b + 1,) float64 array
-        In zphot, of the tomographic bins; may be empty.
+        Edges of the tomographic bins in zphot; may be empty.
     takes_missing : bool
-        Whether models of this kind take objects with missing features.
+        Whether models of this kind accept missing features.
     """
 
     names: tuple[str, ...]
@@ -52,28 +52,28 @@ class RedshiftModel:
 
     @classmethod
     def open(cls, folder: ModelFolder, edges: Sequence[float]) -> RedshiftModel:
-        """Load the model of a bundle's folder; ValueError as `models.folders` raises it."""
+        """Load the model of a bundle's folder; raises as `models.folders` does."""
         card, path = folder.card, folder.path
         calibration = read_calibration(path / CALIBRATION, path / REFERENCE)
         folds = []
         for fold in card["folds"]:
             found = calibration.folds.get(fold)
             if found is None or found.training_digest != folder.trained_on(fold):
-                raise ValueError(f"{path}: the calibration is not of this model, fold {fold}")
+                raise ValueError(f"{path}: the calibration of fold {fold} is for another model")
             folds.append((folder.load_model(fold), found))
         point = folder.fold_settings(card["folds"][0]).point
         takes = folder.settings.takes_missing
         return cls(tuple(card["features"]), point, folds, np.array(edges, dtype=float), takes)
 
     def usable(self, features: np.ndarray) -> np.ndarray:
-        """Return (n,) bool: which of (n, f) features every fold can take."""
-        found = np.isfinite(features).any(axis=1)
+        """Return (n,) bool: objects whose features the models of all folds accept."""
+        usable = np.isfinite(features).any(axis=1)
         for model, _ in self.folds:
             if hasattr(model, "usable"):
-                found &= model.usable(features)
+                usable &= model.usable(features)
             elif not self.takes_missing:
-                found &= np.isfinite(features).all(axis=1)
-        return found
+                usable &= np.isfinite(features).all(axis=1)
+        return usable
 
     def columns(
         self, features: np.ndarray, magnitude: np.ndarray, threads: int = 1, see: See | None = None
@@ -83,21 +83,21 @@ class RedshiftModel:
         Parameters
         ----------
         features : (n, f) float64 array
-            Usable ones.
+            Features that are `usable`.
         magnitude : (n,) float32 array
             Reference magnitudes in mag, NaN where missing.
         threads : int
-            Blocks at a time; no number depends on it.
+            Number of blocks in parallel; results do not depend on it.
         see : callable, optional
-            Is shown the p(z) of each block and its rows, in order.
+            Called with the p(z) of each block and its rows, in order.
 
         Returns
         -------
         dict of str to (n,) array
             The columns of `summaries.summarise` and `FoldCalibration.columns`, as rule predict_pdfs
             writes them for a test part, and `tomographic_bin` (uint8, from 0; 255 outside of the
-            edges). Of several folds: conformal reach and distances are means, and an object is
-            outside of the training part if it is outside of that of every fold.
+            edges). With several folds, conformal half widths and distances are means, and an object
+            is outside of the training part if it is outside for every fold.
         """
 
         def predict(rows: slice) -> tuple[Mixture, dict[str, np.ndarray]]:
@@ -138,7 +138,7 @@ class RedshiftModel:
         }
 
     def _kinds(self) -> dict[str, np.dtype]:
-        """Names and types of the columns, from an object of which only those matter."""
+        """Names and types of the columns, from a dummy object."""
         zero = np.zeros(1)
         one = Mixture(zero[None] + 1, zero[None], zero[None] + 1, 0.0, 1.0)
         features = np.full((1, len(self.names)), np.nan)
@@ -154,5 +154,5 @@ def bins_of(zphot: np.ndarray, edges: np.ndarray) -> np.ndarray:
     >>> bins_of(np.array([-0.1, 0.0, 0.15, 0.2]), np.array([0.0, 0.1, 0.2])).tolist()
     [255, 0, 1, 255]
     """
-    place = np.searchsorted(edges, zphot, side="right") - 1
-    return np.where((place < 0) | (place >= len(edges) - 1), 255, place).astype(np.uint8)
+    number = np.searchsorted(edges, zphot, side="right") - 1
+    return np.where((number < 0) | (number >= len(edges) - 1), 255, number).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Train a model once more, after its evaluation, on all objects of its sample."""
+"""Train an evaluated model again, on all objects of its sample."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def refit(
     calibration: PdfCalibration,
     **how: Any,
 ) -> None:
-    """Train the kind of model that was evaluated, with the settings a search chose for it then.
+    """Train a model with the settings of the evaluated one, including those that a search chose.
 
     Parameters
     ----------
@@ -37,14 +37,14 @@ def refit(
     features : pyarrow.Table
         All objects of its sample.
     split : WholeSample
-        What is held back for early stopping and calibration.
+        Fractions held back for early stopping and calibration.
     folder : pathlib.Path
-        Gets ``development.parquet``, the folder ``model`` and, of a regressor, the calibration of
+        For ``development.parquet``, the folder ``model`` and, of a regressor, the calibration of
         its p(z) in ``calibration.json`` and ``reference.parquet``.
     calibration : PdfCalibration
-        How p(z) is calibrated.
+        Settings of the calibration of p(z).
     **how
-        `threads` of a kind of scikit-learn; `device` of one of torch.
+        `threads` for a kind of scikit-learn; `device` for one of torch.
     """
     card, settings = evaluated.card, evaluated.settings
     development, _, _ = split_sample(features, split, card["split"], card["seed"])

@@ -1,15 +1,16 @@
 """One partition of a target in one pass: read, cut, estimate, write, in bounded memory.
 
-Blocks follow each other through three stages that overlap: reading in a thread of its own,
-estimating, and writing. What is written depends on the rows alone, not on the blocks.
+Blocks pass through three overlapping stages, reading, estimating and writing, in separate threads.
+The result depends on the rows, not on their division into blocks.
 """
 
 from __future__ import annotations
 
-import queue
-import threading
+import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -33,30 +34,30 @@ from sdssflow.estimate.redshifts import bins_of
 from sdssflow.estimate.repeats import repeats_within
 from sdssflow.estimate.summary import Counts, Drawing, Drawn
 from sdssflow.estimate.tables import as_table
-from sdssflow.prepare.cuts import MASKS
+from sdssflow.prepare.cuts import rows_kept
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.redshift_pdf.qp_files import pdf_writer
 from sdssflow.regress.calibrations import one_torch_thread
 from sdssflow.tables import metadata, read_schema, with_metadata, write_parquet_blocks
 
 CARRIED = ("row_id", "objid", "ra", "dec")
-AHEAD = 2  # blocks that a stage may be ahead of the next
+AHEAD = 2  # maximum number of blocks between two stages
 QP_LEVELS = 99
 _Item = TypeVar("_Item")
 
 
 @dataclass
 class Estimates:
-    """What one partition gives besides its table.
+    """Results of a partition besides its table.
 
     Attributes
     ----------
     counts : Counts
-        Of objects and flags.
+        Counts of objects and flags.
     drawn : Drawn
         Objects for the figures.
     defects : Defects
-        What was wrong with values of a file.
+        Defects of values in a file.
     """
 
     counts: Counts
@@ -74,61 +75,65 @@ def estimate_partition(
     threads: int = 1,
     drawn: int = 1000,
 ) -> Estimates:
-    """Estimate the objects of a partition and write them as Parquet, whole or not at all.
+    """Estimate the objects of a partition and write them as Parquet, atomically.
 
     Parameters
     ----------
     target : Target
         Source, cuts and form of p(z).
     name : str
-        Of the target.
+        Name of the target.
     partition : Partition
-        What is read.
+        The rows to read.
     bundles : iterable of Bundle
         At most one for classes and one for redshifts.
     path : path-like
-        The table: `CARRIED` as far as the source has them, then the estimates.
+        The table: those of `CARRIED` that the source has, then the estimates.
     pdfs : path-like, optional
         The file of `qp` for `quantiles_99`.
     threads : int
-        Blocks of objects that are estimated at a time.
+        Number of blocks of objects estimated in parallel.
     drawn : int
-        Most objects that are drawn for the figures.
+        Maximum number of objects drawn for the figures.
 
     Raises
     ------
     CatalogueError, BundleError
-        If the rows can't be read, or are not what the models were trained on.
+        If the rows can't be read, or do not have the columns and units of the models.
     """
     by_task = tasks(bundles)
     found = Estimates(Counts(), Drawn(drawn))
     with ExitStack() as stack:
         write_pdf = None
         if pdfs is not None:
-            write_pdf = stack.enter_context(pdf_writer(pdfs, QP_LEVELS))
+            write_pdf = stack.enter_context(pdf_file(pdfs))
         maker = _Maker(target, name, by_task, found, threads, write_pdf)
         if target.nz_weights and not ("regress" in by_task and maker.edges):
             raise BundleError(
-                f"target {name}: nz_weights are of tomographic bins of a p(z), which none of the "
-                "models has; write tomographic_edges, or nz_weights: false"
+                f"target {name}: nz_weights need a p(z) and tomographic bins, which the models do "
+                "not have; set tomographic_edges, or nz_weights: false"
             )
         read = ahead(catalogue_blocks(target, name, partition, found))
         blocks = map(maker.table, ahead(map(maker.estimate, read)))
         first = next(blocks)
-
-        def every() -> Iterator[pa.Table]:
-            yield first
-            yield from blocks
-
         about: dict[str, object] = {"target": name}
         about["bundles"] = [bundle.manifest.name for bundle in by_task.values()]
         about |= {"class_priors": maker.priors or "training part"} if "classify" in by_task else {}
-        write_parquet_blocks(every(), first.schema, path, about)
+        write_parquet_blocks(itertools.chain([first], blocks), first.schema, path, about)
         found.counts.finish(maker.needed)
         if repeated := repeats_within(path):
             raise BundleError(repeated)
     found.counts.table(path)
     return found
+
+
+@contextmanager
+def pdf_file(path: str | Path) -> Iterator[Callable[[Mixture, dict[str, np.ndarray]], None]]:
+    """Yield the writer of a partition's file of p(z), which has no rows unless it is called."""
+    with pdf_writer(path, QP_LEVELS) as write:
+        nothing = np.ones((0, 1))
+        write(Mixture(nothing, nothing, nothing, 0.0, 1.0), {"row_id": np.empty(0, np.int64)})
+        yield write
 
 
 def tasks(bundles: Iterable[Bundle]) -> dict[str, Bundle]:
@@ -139,13 +144,13 @@ def tasks(bundles: Iterable[Bundle]) -> dict[str, Bundle]:
         if other is not bundle:
             raise BundleError(
                 f"{other.path} and {bundle.path} are both models to {bundle.manifest.task}; "
-                "a target takes one of each"
+                "a target can have one of each"
             )
     return found
 
 
 class _Block(NamedTuple):
-    """The rows of a block that no cut removes, and what was found of them."""
+    """The rows of a block after cuts, and their estimates."""
 
     catalogue: pa.Table
     columns: dict[str, np.ndarray]
@@ -170,18 +175,18 @@ class _Maker:
 
     @property
     def edges(self) -> list[float]:
-        """Edges of the tomographic bins: those of the target, else those of the model."""
+        """Edges of the tomographic bins, from the target or from the model."""
         known = [bundle.manifest.tomographic_edges for bundle in self.bundles.values()]
         return self.target.tomographic_edges or max(known, key=len)
 
     @property
     def priors(self) -> dict[str, float] | None:
-        """What part of the objects is taken to be of each class; None: as in the training part."""
+        """Assumed class fractions; None for those of the training part."""
         assumed = self.target.class_priors
         return None if assumed is None else assumed.model_dump()
 
     def estimate(self, catalogue: pa.Table) -> _Block:
-        """Return what the models say of the rows of a block that no cut removes."""
+        """Apply cuts and models to a block."""
         counts = self.found.counts
         counts.rows(catalogue, self.needed)
         catalogue = self._cut(catalogue)
@@ -198,16 +203,16 @@ class _Maker:
 
         columns: dict[str, np.ndarray] = {}
         for bundle in self.bundles.values():
-            its = bundle.columns(catalogue, self.threads, see, self.priors)
+            estimates = bundle.columns(catalogue, self.threads, see, self.priors)
             if "missing_bands" in columns:
-                its["missing_bands"] = its["missing_bands"] | columns["missing_bands"]
-            columns |= its
+                estimates["missing_bands"] |= columns["missing_bands"]
+            columns |= estimates
         if self.target.tomographic_edges and "zphot" in columns:
             columns["tomographic_bin"] = bins_of(columns["zphot"], np.array(self.edges))
         return _Block(catalogue, columns, compact, drawing)
 
     def table(self, block: _Block) -> pa.Table:
-        """Count the estimates of a block, while others are made, and return them as a table."""
+        """Count the estimates of a block and return them as a table."""
         catalogue, columns = block.catalogue, block.columns
         self.found.counts.estimates(catalogue, columns)
         block.drawing.finish(catalogue, columns, self.bundles)
@@ -220,7 +225,7 @@ class _Maker:
 
     def _cut(self, catalogue: pa.Table) -> pa.Table:
         for number, cut in enumerate(self.target.cuts):
-            keep = MASKS[cut.cut](catalogue, cut)
+            keep = rows_kept(catalogue, cut)
             self.found.counts.cut(number, cut, int((~keep).sum()))
             catalogue = catalogue.filter(pa.array(keep))
         return catalogue
@@ -229,9 +234,9 @@ class _Maker:
 def catalogue_blocks(
     target: Target, name: str, partition: Partition, found: Estimates
 ) -> Iterator[pa.Table]:
-    """Yield the rows of a partition as blocks of a catalogue, with what is known of its magnitudes.
+    """Yield the rows of a partition as blocks of a catalogue, with its metadata.
 
-    Values are checked as those of a sample are; what was wrong is counted in `found`.
+    Values are checked as for a sample; defects are counted in `found`.
     """
     source, part = target.source, Part(partition.number, partition.of)
     if not isinstance(source, FileContent):
@@ -250,38 +255,19 @@ def catalogue_blocks(
 
 
 def ahead(items: Iterable[_Item]) -> Iterator[_Item]:
-    """Yield items that a thread makes meanwhile, at most `AHEAD` more than were asked for."""
-    made: queue.Queue[tuple[str, Any]] = queue.Queue(AHEAD)
-    given_up = threading.Event()
-
-    def put(kind: str, item: Any) -> bool:
-        while not given_up.is_set():
-            try:
-                made.put((kind, item), timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def make() -> None:
-        threadpool_limits(1)  # OpenMP counts its threads anew in each thread of ours
-        one_torch_thread()
-        try:
-            for item in items:
-                if not put("item", item):
-                    return
-            put("end", None)
-        except BaseException as error:
-            put("error", error)
-
-    threading.Thread(target=make, daemon=True).start()
+    """Yield items that a thread produces in the background, at most `AHEAD` in advance."""
+    iterator: Iterator[Any] = iter(items)
+    end: Any = object()
+    pool = ThreadPoolExecutor(1, initializer=_one_thread)
     try:
-        while True:
-            kind, item = made.get()
-            if kind == "end":
-                return
-            if kind == "error":
-                raise item
+        pending = deque(pool.submit(next, iterator, end) for _ in range(AHEAD))
+        while (item := pending.popleft().result()) is not end:
+            pending.append(pool.submit(next, iterator, end))
             yield item
     finally:
-        given_up.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _one_thread() -> None:
+    threadpool_limits(1)  # OpenMP would start a thread per core in each of our threads
+    one_torch_thread()

@@ -1,4 +1,4 @@
-"""What a partition says of its objects: counts, sky cells, and objects drawn for the figures."""
+"""Summary of a partition: counts, sky cells, and objects drawn for the figures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sdssflow.prepare.cuts import describe
 from sdssflow.prepare.feature_columns import ALL_BANDS
 from sdssflow.redshift_pdf.mixture import Mixture
 
-UNKNOWN = 255  # code of a class, bin or flag that is not known
+UNKNOWN = 255  # code of an unknown class, bin or flag
 
 
 @dataclass
@@ -37,14 +37,14 @@ class Counts:
     _known: Counter[str] = field(default_factory=Counter)
 
     def rows(self, catalogue: pa.Table, needed: list[str]) -> None:
-        """Count the rows of a block as they came."""
+        """Count the rows of a block before cuts."""
         self.numbers["rows"] += catalogue.num_rows
         for name in needed:
             if name in catalogue.column_names:
                 self._known[name] += catalogue.num_rows - catalogue[name].null_count
 
     def cut(self, number: int, cut: Any, removed: int) -> None:
-        """Count what a cut removes of a block."""
+        """Count the rows of a block that a cut removes."""
         known = self.cuts.setdefault(number, {"cut": describe(cut), "removed": 0})
         known["removed"] += removed
 
@@ -71,28 +71,22 @@ class Counts:
             self.sky.add(catalogue, columns)
 
     def finish(self, needed: list[str]) -> None:
-        """Refuse what only the whole partition shows.
-
-        Raises
-        ------
-        BundleError
-            If a column has no usable value in any row.
-        """
+        """Raise BundleError if a needed column has no usable value in the whole partition."""
         for name in needed:
             if self.numbers["rows"] and not self._known[name]:
                 raise BundleError(
                     f"column {name!r} has no usable value in any row; map another one in "
-                    "source.columns, or apply a model that does without"
+                    "source.columns, or apply a model that does not need it"
                 )
 
     def table(self, path: str | Path) -> None:
-        """Take the bytes of the written table, those of p(z) apart."""
+        """Store the size in bytes of the written table, and of its columns of p(z)."""
         about = pq.read_metadata(path)
         self.bytes = Path(path).stat().st_size
         names = {name for form in COLUMNS.values() for name in form}
         for group in range(about.num_row_groups):
-            for place in range(about.num_columns):
-                column = about.row_group(group).column(place)
+            for number in range(about.num_columns):
+                column = about.row_group(group).column(number)
                 if column.path_in_schema.partition(".")[0] in names:
                     self.pdf_bytes += column.total_compressed_size
 
@@ -137,8 +131,8 @@ class Sky:
             has = np.isfinite(zphot)
             width = (high[has] - low[has]) / 2 / (1 + zphot[has])
             self.width += np.bincount(cells[has], width, CELLS)
-            place = np.clip(zphot[has] / Z_STEP, 0, Z_BINS - 1).astype(np.int64)
-            counts = np.bincount(cells[has] * Z_BINS + place, minlength=CELLS * Z_BINS)
+            z_bin = np.clip(zphot[has] / Z_STEP, 0, Z_BINS - 1).astype(np.int64)
+            counts = np.bincount(cells[has] * Z_BINS + z_bin, minlength=CELLS * Z_BINS)
             self.zphot += counts.reshape(CELLS, Z_BINS).astype(np.int32)
 
     def table(self) -> pa.Table:
@@ -158,9 +152,9 @@ class Sky:
 
 
 class Drawn:
-    """Objects that are drawn for the figures: those whose row_id has the smallest hash.
+    """Objects drawn for the figures: those whose row_id have the smallest hashes.
 
-    Which are drawn depends on the rows alone, not on the blocks in which they come.
+    The draw depends on the rows, not on their division into blocks.
     """
 
     def __init__(self, most: int) -> None:
@@ -170,7 +164,7 @@ class Drawn:
         self._tables: list[pa.Table] = []
 
     def block(self, row_id: np.ndarray) -> Drawing:
-        """Begin with a block of objects."""
+        """Start the draw from a block of objects."""
         key = _hash(row_id)
         rows = np.flatnonzero(key <= self.limit)
         if len(rows) > self.most:
@@ -185,11 +179,10 @@ class Drawn:
             self.limit = np.uint64(self._tables[0]["key"][-1].as_py())
 
     def _chosen(self) -> pa.Table:
-        together = pa.concat_tables(self._tables)
-        return together.sort_by("key").slice(0, self.most)
+        return pa.concat_tables(self._tables).sort_by("key").slice(0, self.most)
 
     def table(self) -> pa.Table:
-        """Return what was drawn, in the order of the hash, p(z) as quantiles at `DRAWN_LEVELS`."""
+        """Return the drawn objects, sorted by hash, with p(z) as quantiles at `DRAWN_LEVELS`."""
         table = self._chosen()
         if "pdf_means" not in table.column_names:
             return table
@@ -224,7 +217,7 @@ class Drawing:
         self._pdfs = PdfColumns("mixture", len(self.rows), np.float64)
 
     def see(self, pdf: Mixture, rows: np.ndarray) -> None:
-        """Keep the p(z) of those among the objects at these ascending indices."""
+        """Keep the p(z) of the drawn ones among the objects at these ascending indices."""
         inside = np.isin(rows, self.rows)
         if inside.any():
             self.of.bounds = (pdf.lower, pdf.upper)
@@ -233,7 +226,7 @@ class Drawing:
     def finish(
         self, catalogue: pa.Table, columns: Mapping[str, np.ndarray], bundles: Mapping[str, Bundle]
     ) -> None:
-        """Add estimates, features and p(z) of the drawn objects to what is drawn."""
+        """Add estimates, features and p(z) of the drawn objects to `Drawn`."""
         made: dict[str, Any] = {"key": pa.array(self.key, pa.uint64())}
         chosen = catalogue.take(pa.array(self.rows))
         for name in ("row_id", "objid", "ra", "dec"):

@@ -1,4 +1,4 @@
-"""Estimates as tables: what their columns hold for people who read them."""
+"""Estimates as tables for users."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def as_table(columns: Mapping[str, np.ndarray]) -> pa.Table:
 
 
 def as_frame(made: pa.Table, like: pd.DataFrame) -> pd.DataFrame:
-    """Return estimates as a frame with the index of another, and of Arrow types if it has any."""
+    """Return estimates as a frame with the index of another, with Arrow types if it has any."""
     import pandas as pd
 
-    # these have nulls of every type: whether there are any in a part changes no type
+    # Arrow types have nulls, so that types do not depend on whether a part has any
     arrow = any(isinstance(kind, pd.ArrowDtype) for kind in like.dtypes)
     return made.to_pandas(types_mapper=pd.ArrowDtype if arrow else None).set_index(like.index)

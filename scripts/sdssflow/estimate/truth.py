@@ -1,4 +1,4 @@
-"""Estimates of a simulated target set against the truth of its simulation."""
+"""Scores of the estimates of a simulated target against the simulated truth."""
 
 from __future__ import annotations
 
@@ -43,22 +43,22 @@ OF_INTERVALS = tuple(
 
 @dataclass(frozen=True)
 class Scored:
-    """The n objects that are scored, of all `objects` of a target.
+    """The n scored objects, of all `objects` of a target.
 
     Attributes
     ----------
     estimates : pyarrow.Table
-        `objid` and what scores are made of, as far as the models give it.
+        `objid` and the estimates to score.
     spec_class : (n,) array of str
         True classes.
     zspec : (n,) float64 array
         True redshifts, NaN where there is none.
     objects : int
-        How many have estimates.
+        Number of objects with estimates.
     bundles : list of str
         Names of the models.
     digest : str
-        Of the truth of these objects.
+        Content digest of the truth of these objects.
     """
 
     estimates: pa.Table
@@ -79,11 +79,11 @@ def read_scored(
     paths : sequence of path-like
         Estimates of the partitions.
     kept : sequence of int
-        How many objects each holds; those with none are not opened.
+        Number of objects in each; empty ones are not opened.
     truth : path-like
         Parquet with `objid`, `spec_class`, `zspec`.
     most : int
-        Objects.
+        Maximum number of objects.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def read_scored(
         if rows and left:
             schema = read_schema(path)
             if "objid" not in schema.names:
-                raise ValueError(f"{path}: no objid, by which objects are found in {truth}")
+                raise ValueError(f"{path}: no objid to find its objects in {truth}")
             bundles = metadata(schema)["bundles"]
             columns = [name for name in schema.names if name in wanted]
             tables.append(pq.read_table(path, columns=columns).slice(0, left))
@@ -120,19 +120,19 @@ def _truth_of(path: str | Path, objid: np.ndarray) -> pa.Table:
     order = np.argsort(objid, kind="stable")
     ids, blocks, found = objid[order], [], []
     for batch in pq.ParquetFile(path).iter_batches(columns=["objid", "spec_class", "zspec"]):
-        its = batch["objid"].to_numpy()
-        place = np.minimum(np.searchsorted(ids, its), len(ids) - 1)
-        ours = np.flatnonzero(ids[place] == its)
-        found.append(order[place[ours]])
-        blocks.append(pa.Table.from_batches([batch]).take(pa.array(ours)))
+        batch_ids = batch["objid"].to_numpy()
+        index = np.minimum(np.searchsorted(ids, batch_ids), len(ids) - 1)
+        matched = np.flatnonzero(ids[index] == batch_ids)
+        found.append(order[index[matched]])
+        blocks.append(pa.Table.from_batches([batch]).take(pa.array(matched)))
     rows = np.concatenate(found)
-    seen = np.bincount(rows, minlength=len(objid))
-    if (seen != 1).any():
-        wrong = objid[seen != 1]
+    count = np.bincount(rows, minlength=len(objid))
+    if (count != 1).any():
+        wrong = objid[count != 1]
         raise ValueError(
-            f"{path}: objid {wrong[0]} stands there {seen[seen != 1][0]} times, it should be once "
-            f"({len(wrong)} of {len(objid)} objects); delete it and the estimates, and both are "
-            "made again of one simulation"
+            f"{path}: objid {wrong[0]} occurs {count[count != 1][0]} times instead of once "
+            f"({len(wrong)} of {len(objid)} objects); delete it and the estimates to make both "
+            "again from one simulation"
         )
     return pa.concat_tables(blocks).take(pa.array(np.argsort(rows, kind="stable")))
 
@@ -140,9 +140,9 @@ def _truth_of(path: str | Path, objid: np.ndarray) -> pa.Table:
 def truth_scores(scored: Scored, settings: ClassScores, bootstrap: Bootstrap) -> pd.DataFrame:
     """Return ``truth_scores.csv``: `TABLE_COLUMNS`, one row per score.
 
-    Classes are judged on all objects with probabilities, class sets also on those of each true
-    class, redshifts on true galaxies with p(z); the subset says so. `n` is the number of objects of
-    a score, `scored` of those looked at.
+    Classes are scored for all objects with probabilities, class sets also for each true class,
+    redshifts for true galaxies with p(z), as `subset` shows. `n` is the number of objects of a
+    score, `scored` that of the objects read.
 
     Parameters
     ----------
@@ -173,8 +173,8 @@ def truth_scores(scored: Scored, settings: ClassScores, bootstrap: Bootstrap) ->
 def prior_scores(scored: Scored, priors: pd.DataFrame) -> pd.DataFrame:
     """Return rows of ``truth_scores.csv``: estimated less true fraction of each class.
 
-    `priors` is the table of `class_priors.priors_table`, whose interval moves by the true fraction
-    of the objects that are scored and have probabilities.
+    `priors` is the table of `class_priors.priors_table`; the true fraction, of the scored objects
+    with probabilities, is also subtracted from its interval.
     """
     known = scored.estimates["class"].is_valid().to_numpy()
     true = [np.mean(scored.spec_class[known] == name) for name in priors["class"]]
@@ -207,7 +207,7 @@ def _of_classes(scored: Scored, settings: ClassScores, bootstrap: Bootstrap) -> 
     probability = np.column_stack([table[n].to_numpy().astype(np.float64) for n in PROBABILITIES])
     found = [class_scores(truth, probability, counts, settings, OF_CLASSES)]
     if CLASS_SET in table.column_names:
-        # no class has the name of another in its own
+        # no class name is part of another
         inside = [pc.match_substring(table[CLASS_SET], name).to_numpy() for name in CLASSES]
         sets = np.column_stack(inside)
         found.append(set_scores({"truth": truth, "sets": sets}, counts))

@@ -1,1 +1,1 @@
-"""What trained models of both tasks share: files, cards, folders, what they may be given."""
+"""Trained models of both tasks: files, cards, folders, checks of their inputs."""

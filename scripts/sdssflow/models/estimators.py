@@ -16,8 +16,8 @@ import numpy as np
 from sdssflow import __version__
 from sdssflow.files import replacing
 
-# what a saved scikit-learn model may contain beyond the types that skops trusts; none of them runs
-# code from the file (a forged tree could crash the process, so skops leaves trees to the user)
+# types that a saved scikit-learn model may contain beyond those that skops trusts; none of them
+# runs code from the file (a forged tree could crash the process, so skops does not trust trees)
 TRUSTED_TYPES: tuple[str, ...] = (
     "numpy.dtype",
     "sdssflow.classify.dirichlet.DirichletCalibration",
@@ -37,12 +37,12 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "sklearn.neighbors._kd_tree.KDTree",
     "sklearn.tree._tree.Tree",
 )
-SCHEMA = "schema.json"  # of a skops archive
+SCHEMA = "schema.json"  # in a skops archive
 PACKAGES = ("numpy", "scikit-learn", "scipy", "torch", "pyarrow")
 
 
 def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
-    """Return the versions of sdssflow, Python and those `packages` that are installed."""
+    """Return the versions of sdssflow, Python and the installed ones of `packages`."""
     found = {"sdssflow": __version__, "python": platform.python_version()}
     for name in packages:
         try:
@@ -53,13 +53,13 @@ def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
 
 
 def save_estimator(estimator: Any, path: str | Path) -> None:
-    """Save a scikit-learn estimator as skops, whole or not at all; equal ones as equal bytes."""
+    """Save a scikit-learn estimator as skops, atomically; equal estimators give equal bytes."""
     with replacing(path) as temporary:
         _write_in_order(io.BytesIO(_skops_io().dumps(estimator)), temporary)
 
 
 def _write_in_order(archive: io.BytesIO, path: Path) -> None:
-    """Write a skops archive with numbers for the addresses in memory that skops names things by."""
+    """Write a skops archive with numbers instead of the memory addresses in its names."""
     numbers: dict[Any, int] = {}
     names: dict[str, str] = {}
 
@@ -78,14 +78,14 @@ def _write_in_order(archive: io.BytesIO, path: Path) -> None:
     with zipfile.ZipFile(archive) as given, zipfile.ZipFile(path, "w") as made:
         schema = json.dumps(numbered(json.loads(given.read(SCHEMA))))
         for name, content in {SCHEMA: None, **names}.items():
-            member = zipfile.ZipInfo(content or name)  # dated 1980: not by the clock
-            made.writestr(member, _without_gaps(given.read(name)) if content else schema)
+            member = zipfile.ZipInfo(content or name)  # dated 1980, not now
+            made.writestr(member, _with_zero_padding(given.read(name)) if content else schema)
 
 
-def _without_gaps(content: bytes) -> bytes:
-    """Return an array file with zeros between the fields of its records, where memory was left.
+def _with_zero_padding(content: bytes) -> bytes:
+    """Return an array file with zeros as padding between the fields of its records.
 
-    Trees have such records; those of a tree that was loaded differ from time to time.
+    Trees have such records; the padding of a loaded tree is uninitialised memory.
     """
     if not content.startswith(b"\x93NUMPY"):
         return content
@@ -106,35 +106,34 @@ def load_estimator(path: str | Path) -> Any:
     Raises
     ------
     ValueError
-        If the file holds a type that is neither safe by skops' list nor in `TRUSTED_TYPES`, or
-        compressed parts, which may be larger than any memory: it was not made by this project,
-        or was changed since.
+        If the file contains a type that neither skops nor `TRUSTED_TYPES` trusts, or compressed
+        parts, which may expand to any size: sdssflow did not write it, or it was changed.
     """
     skops_io = _skops_io()
     try:
         with zipfile.ZipFile(path) as archive:
             packed = any(member.compress_type for member in archive.infolist())
     except zipfile.BadZipFile as error:
-        raise ValueError(f"{path}: this is no model, or a damaged one ({error})") from None
+        raise ValueError(f"{path}: not a model, or damaged ({error})") from None
     if packed:
-        raise ValueError(f"{path}: refused, its parts are compressed, which sdssflow's never are")
+        raise ValueError(f"{path}: refused, its parts are compressed; sdssflow never writes such")
     try:
-        return skops_io.load(path, trusted=list(TRUSTED_TYPES))  # checks before it builds anything
+        return skops_io.load(path, trusted=list(TRUSTED_TYPES))  # checks types before loading
     except skops_io.exceptions.UntrustedTypesFoundException:
         foreign = sorted(set(skops_io.get_untrusted_types(file=path)) - set(TRUSTED_TYPES))
         if foreign[0].startswith("sdssflow."):
             raise ValueError(
-                f"{path}: it holds the type {foreign[0]!r} of another version of sdssflow; delete "
-                "its folder and train again"
+                f"{path}: it contains the type {foreign[0]!r} of another version of sdssflow; "
+                "delete its folder and train again"
             ) from None
         raise ValueError(
-            f"{path}: refused, it holds the type {foreign[0]!r} that no model of sdssflow needs; "
-            "load only model files that this workflow wrote"
+            f"{path}: refused, it contains the type {foreign[0]!r} that no model of sdssflow "
+            "needs; load only model files that this workflow wrote"
         ) from None
 
 
 class _WithoutTorch:
-    """An import finder that knows no torch."""
+    """An import finder that hides torch."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
         if name.partition(".")[0] == "torch":
@@ -142,10 +141,10 @@ class _WithoutTorch:
 
 
 def _skops_io() -> Any:
-    """Import skops.io without torch, which it can do without: seconds of every job.
+    """Import skops.io without torch, which saves seconds in every job.
 
-    To list scikit-learn's estimators, skops imports all of scikit-learn, and with that a shim
-    whose import of torch may fail.
+    To list scikit-learn's estimators, skops imports all of scikit-learn, including a module that
+    imports torch if it can.
     """
     finder = _WithoutTorch()
     sys.meta_path.insert(0, finder)

@@ -1,13 +1,13 @@
-"""Fitted classifiers whose boosted trees and support vectors predict by faster arithmetic.
+"""Fast predictions of boosted trees and support vector machines in fitted classifiers.
 
-scikit-learn walks down each tree for each object, and libsvm takes one support vector after the
-other, on one thread, under Python's lock. Both sums can be had from tables and matrix products.
+scikit-learn traverses each tree for each object, and libsvm loops over support vectors, on one
+thread, holding Python's lock. Both sums can be computed from tables and matrix products.
 
 The leaves of a tree are numbered from left to right. An object that goes right at a node can't
-reach the leaves to the left below it; the one that it reaches is the first that no node rules out
+reach the leaves on its left; the leaf that it reaches is the first that no node excludes
 (QuickScorer: Lucchese et al. 2015, SIGIR, 73). Values of a feature between two neighbouring
-thresholds rule out the same leaves: a row of a table, a bit for each leaf of each tree. So an
-object takes one row per feature instead of a walk down each tree.
+thresholds exclude the same leaves: a row of a table, with a bit for each leaf of each tree. So an
+object needs one table row per feature instead of traversing each tree.
 """
 
 from __future__ import annotations
@@ -19,46 +19,46 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.svm import SVC
 
-MOST_LEAVES = 32  # bits of a number
-ROWS = 512  # objects at a time: their numbers stay in the cache
-EXPONENT, BIAS = 23, 127  # of a float32: place and offset
-KERNELS = 131_072  # kernel values at a time: they stay in the cache
+MOST_LEAVES = 32  # bits of an integer
+ROWS = 512  # objects at once: they fit into the processor's cache
+EXPONENT, BIAS = 23, 127  # position and offset of the exponent of a float32
+KERNELS = 131_072  # kernel values at once: they fit into the cache
 
 
 class TreeTables:
-    """Tables of T trees, of so many features.
+    """Tables of T trees on a number of features.
 
-    The nodes of each tree are structured arrays, as scikit-learn's `TreePredictor` has them.
+    The nodes of each tree are structured arrays, as in scikit-learn's `TreePredictor`.
     """
 
     def __init__(self, trees: list[np.ndarray], features: int) -> None:
         self.values = np.zeros((len(trees), MOST_LEAVES))
-        found: list[list[tuple]] = [[] for _ in range(features)]
+        splits: list[list[tuple]] = [[] for _ in range(features)]
         for number, nodes in enumerate(trees):
-            self._rule_out(number, nodes, 0, 0, found)
-        self.thresholds = [np.unique([node[0] for node in nodes]) for nodes in found]
+            self._collect(number, nodes, 0, 0, splits)
+        self.thresholds = [np.unique([split[0] for split in each]) for each in splits]
         self.tables = [
-            self._table(edges, nodes) for edges, nodes in zip(self.thresholds, found, strict=True)
+            self._table(edges, each) for edges, each in zip(self.thresholds, splits, strict=True)
         ]
 
-    def _rule_out(
-        self, tree: int, nodes: np.ndarray, place: int, first: int, found: list[list[tuple]]
+    def _collect(
+        self, tree: int, nodes: np.ndarray, index: int, first: int, splits: list[list[tuple]]
     ) -> int:
-        """Note which leaves each node below a place rules out; return the leaf after its last."""
-        node = nodes[place]
+        """Collect the leaves excluded by nodes below `index`; return the leaf after its last."""
+        node = nodes[index]
         if node["is_leaf"]:
             self.values[tree, first] = node["value"]
             return first + 1
-        middle = self._rule_out(tree, nodes, node["left"], first, found)
-        after = self._rule_out(tree, nodes, node["right"], middle, found)
+        middle = self._collect(tree, nodes, node["left"], first, splits)
+        after = self._collect(tree, nodes, node["right"], middle, splits)
         kept = ~np.uint32((1 << middle) - (1 << first))
-        found[node["feature_idx"]].append(
+        splits[node["feature_idx"]].append(
             (node["num_threshold"], tree, kept, node["missing_go_to_left"])
         )
         return after
 
     def _table(self, edges: np.ndarray, nodes: list[tuple]) -> np.ndarray:
-        """Return the leaves left by values up to each edge, above all, and by a missing one."""
+        """Return the leaves allowed by values up to each edge, above all, and by a missing one."""
         table = np.full((len(edges) + 2, len(self.values)), ~np.uint32(0))
         for threshold, tree, kept, missing_left in nodes:
             table[np.searchsorted(edges, threshold) + 1, tree] &= kept
@@ -70,33 +70,33 @@ class TreeTables:
     def add(self, features: np.ndarray, _: Any, sums: np.ndarray, *more: Any) -> None:
         """Add the leaves' values to (n, classes) sums, for (n, f) features.
 
-        Trees are ordered by class. It takes the arguments of scikit-learn's own.
+        Trees are ordered by class. The arguments are those of scikit-learn's method.
         """
-        places = [
+        table_rows = [
             np.where(np.isnan(column), len(edges) + 1, np.searchsorted(edges, column))
             for edges, column in zip(self.thresholds, features.T, strict=True)
         ]
         trees = len(self.values)
-        left, row = np.empty((2, ROWS, trees), np.int32)
+        allowed, row = np.empty((2, ROWS, trees), np.int32)
         first = MOST_LEAVES * np.arange(trees) - BIAS
         for start in range(0, len(features), ROWS):
             rows = slice(start, min(start + ROWS, len(features)))
-            a, b = left[: rows.stop - start], row[: rows.stop - start]
+            a, b = allowed[: rows.stop - start], row[: rows.stop - start]
             a.fill(-1)
-            for table, place in zip(self.tables, places, strict=True):
-                np.take(table, place[rows], axis=0, out=b, mode="clip")
+            for table, numbers in zip(self.tables, table_rows, strict=True):
+                np.take(table, numbers[rows], axis=0, out=b, mode="clip")
                 a &= b
-            a &= np.negative(a, out=b)  # the lowest bit: its number is the exponent of the float
+            a &= np.negative(a, out=b)  # the lowest bit, whose position is the float's exponent
             leaf = (a.astype(np.float32).view(np.int32) >> EXPONENT) & 255
             values = self.values.ravel().take(leaf + first)
             sums[rows] += values.reshape(len(a), sums.shape[1], -1).sum(axis=2)
 
 
 def quicken(classifier: Any) -> Any:
-    """Return a fitted classifier whose predictions are made faster from now on.
+    """Replace the predictions of a fitted classifier, in place, by faster ones, and return it.
 
-    Boosted trees and two-class support vector machines change, wherever they stand within it, by
-    no more than rounding (1e-9); trees with too many leaves or with categories stay as they are.
+    Boosted trees and two-class support vector machines anywhere in it change by rounding (1e-9)
+    at most; trees with too many leaves or with categories are not replaced.
     """
     for part in _parts(classifier):
         if isinstance(part, HistGradientBoostingClassifier):
@@ -107,13 +107,13 @@ def quicken(classifier: Any) -> Any:
 
 
 def _parts(estimator: Any) -> Iterator[Any]:
-    """Yield a fitted estimator and all those that it is made of."""
+    """Yield a fitted estimator and all its components."""
     yield estimator
     if hasattr(estimator, "steps"):
         within = [step for _, step in estimator.steps]
     elif hasattr(estimator, "calibrated_classifiers_"):
         within = estimator.calibrated_classifiers_
-    else:  # `estimator` beside `estimators_` is not fitted
+    else:  # with `estimators_`, `estimator` is not fitted
         frozen = getattr(estimator, "estimator", None)
         within = getattr(estimator, "estimators_", [] if frozen is None else [frozen])
     for part in within:
@@ -154,8 +154,8 @@ class SupportVectors:
         values = np.empty(len(features))
         kernel = np.empty((rows, len(self.weights)))
         for start in range(0, len(given), rows):
-            some = given[start : start + rows]
-            near = np.matmul(some, self.products, out=kernel[: len(some)])
-            np.exp(near, out=near)
-            values[start : start + rows] = near @ self.weights
+            block = given[start : start + rows]
+            kernels = np.matmul(block, self.products, out=kernel[: len(block)])
+            np.exp(kernels, out=kernels)
+            values[start : start + rows] = kernels @ self.weights
         return values + self.constant

@@ -1,8 +1,8 @@
-"""Models of any kind: fitted, kept in a folder of one file per fold and a card, loaded again.
+"""Models of any kind: fitted, saved in a folder with one file per fold and a card, loaded again.
 
-Classifiers and regressors have one format of it. What belongs to a kind of model is in its
-settings' class (`sdssflow.configuration.kinds`) and in the module that it names as its `program`,
-which is imported here by that name: only the jobs of one kind depend on its code.
+Classifiers and regressors share the format. A kind of model is defined by the class of its settings
+(`sdssflow.configuration.kinds`) and the module named there as `program`, which is imported here by
+that name: only the jobs of a kind depend on its code.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from sdssflow.tables import metadata, read_parquet
 if TYPE_CHECKING:
     from sdssflow.redshift_pdf.mixture import Mixture
 
-CHUNK = 100_000  # rows of class probabilities at once: what hidden layers and votes take of memory
+CHUNK = 100_000  # rows of class probabilities at once, to limit the memory of layers and votes
 UNIONS = {"classify": "classifiers.ClassifierSettings", "regress": "regressors.RegressorSettings"}
 CARD_KEYS = (
     "task", "model", "kind", "settings", "features", "seed", "folds", "training", "device", "dtype",
@@ -51,7 +51,7 @@ class ModelFolder:
     card : dict
         Content of its card.json.
     settings : ModelSettings
-        What was trained.
+        Settings of the model.
     """
 
     path: Path
@@ -61,28 +61,28 @@ class ModelFolder:
     def load(self, fold: int, threads: int = 1) -> Callable[[np.ndarray], np.ndarray]:
         """Load the model of a fold: a function of (n, f) float64 features, as the card lists them.
 
-        Of a classifier, it returns (n, 3) probabilities (`class_probabilities`), which don't depend
-        on the threads; of a regressor, (n,) float64 zphot. ValueError if the folder has no model of
-        that fold, or its file is not what the card says.
+        A classifier returns (n, 3) probabilities (`class_probabilities`), whatever the number of
+        threads; a regressor (n,) float64 zphot. ValueError if the folder has no model of that fold,
+        or its file does not match the card.
         """
         model = self.load_model(fold)
         if self.settings.task == "classify":
             return functools.partial(class_probabilities, model, threads=threads)
         if not hasattr(model, "predict"):
-            raise ValueError(f"{self.path}: its prediction is p(z); load_pdf gives it")
+            raise ValueError(f"{self.path}: this model predicts p(z); use load_pdf")
         return lambda features: np.asarray(model.predict(features), dtype=np.float64)
 
     def load_pdf(self, fold: int) -> Callable[[np.ndarray], Mixture]:
         """Load the p(z) of a fold's model: a function from (n, f) features to a Mixture of n.
 
-        ValueError if the kind gives no p(z), and as `load`.
+        ValueError if the kind has no p(z), and as `load`.
         """
         if not self.settings.gives_pdf:
-            raise ValueError(f"{self.path}: a {self.settings.kind} model gives no p(z)")
+            raise ValueError(f"{self.path}: a {self.settings.kind} model has no p(z)")
         return self.load_model(fold).predict_pdf
 
     def load_model(self, fold: int) -> Any:
-        """Load the model of a fold as its program saved it; errors as `load`."""
+        """Load the model of a fold as its program saved it; raises as `load` does."""
         if fold not in self.card["folds"]:
             raise ValueError(
                 f"{self.path}: no model of fold {fold}, only of {self.card['folds']}; "
@@ -95,7 +95,7 @@ class ModelFolder:
         return program(settings).load(path, settings, self.card["features"])
 
     def fold_settings(self, fold: int) -> Any:
-        """Return what was trained on a fold: a search may have chosen other settings there."""
+        """Return the settings of a fold's model, which a search may have chosen."""
         chosen = self.card["training"][str(fold)].get("settings")
         return self.settings if chosen is None else type(self.settings).model_validate(chosen)
 
@@ -110,9 +110,9 @@ def class_probabilities(
     """Return the probability of each class of `CLASSES`, in that order: (n, 3) float64.
 
     The `classes_` of the fitted estimator are some of `CLASSES`; rows sum to 1, with 0 for a class
-    that it was not trained on. Of the (n, f) float64 features, where n may be 0, so many rows are a
-    `chunk`, of which `threads` are predicted at a time: that changes no probability by more than
-    rounding (1e-12).
+    that it was not trained on. The (n, f) float64 features, where n may be 0, are predicted in
+    chunks of `chunk` rows, `threads` at a time: that changes probabilities by rounding (1e-12) at
+    most.
     """
     columns = [CLASSES.index(name) for name in estimator.classes_]
     probability = np.zeros((len(features), len(CLASSES)))
@@ -121,28 +121,28 @@ def class_probabilities(
         rows = slice(start, start + chunk)
         probability[rows, columns] = estimator.predict_proba(features[rows])
 
-    # OpenMP counts its threads anew in each thread of ours: as many as there are cores
+    # OpenMP would start as many threads as there are cores in each of our threads
     with ThreadPoolExecutor(threads, initializer=threadpool_limits, initargs=(1,)) as pool:
         list(pool.map(predict, range(0, len(features), chunk)))  # raises the error of a chunk
     return probability
 
 
 def program(settings: ModelSettings) -> ModuleType:
-    """Import the module that makes models of this kind."""
+    """Import the module that fits models of this kind."""
     return importlib.import_module(settings.program)
 
 
 def fit_regressor(
     settings: ModelSettings, seed: int, train: Part, validation: Part, **how: Any
 ) -> Any:
-    """Fit a regressor of any kind on the train part; the seed is that of every random draw.
+    """Fit a regressor of any kind to the train part.
 
     Boosting and networks stop on the validation part, which may be empty. Further arguments are
-    `threads` of a kind of scikit-learn, `device` and `checkpoint` of one of torch. Returned is an
-    estimator, or what a training in torch returns (`kinds.ModelSettings.program`).
+    `threads` for a kind of scikit-learn, `device` and `checkpoint` for one of torch. Return an
+    estimator, or the result of a training in torch (`kinds.ModelSettings.program`).
 
     ValueError if the train part is empty, a redshift is missing, or a feature is missing and the
-    kind can't take missing values; in the validation part too, if it is used.
+    kind does not accept missing values; in the validation part too, if it is used.
     """
     require_usable(train, settings, "train")
     if len(validation) and settings.needs_torch:
@@ -166,10 +166,10 @@ def write_card(
     dtype: str = "float64",
     **more: Any,
 ) -> None:
-    """Write ``card.json``: what a user must know to trust and to load the models of a folder.
+    """Write ``card.json``: everything needed to trust and to load the models of a folder.
 
-    `development` is the table it was trained on, `training` what to say of each fold, `learnt_from`
-    and more if there is more; `device` trained it, in the precision `dtype`.
+    `development` is the table of the training, `training` the entries of each fold (`learnt_from`
+    and others), `device` and `dtype` the device and precision of the training.
     """
     about = metadata(read_parquet(development, ["row_id"]).schema)
     card = {
@@ -200,7 +200,7 @@ def learnt_from(parts: Mapping[str, Part]) -> dict[str, dict[str, Any]]:
 
 
 def read_settings(task: str, text: str) -> Any:
-    """Read the JSON of the settings of one model of a task, of whichever kind."""
+    """Read the JSON of the settings of a model of any kind."""
     return _union(task).validate_json(text)
 
 
@@ -218,7 +218,7 @@ def open_folder(folder: str | Path) -> ModelFolder:
     FileNotFoundError
         If the folder has no card.
     ValueError
-        If the card is incomplete, or of a kind or with settings that this version doesn't know.
+        If the card is incomplete, or this version does not know its kind or settings.
     """
     path = Path(folder)
     try:
@@ -230,15 +230,17 @@ def open_folder(folder: str | Path) -> ModelFolder:
             raise ValueError(f"its task is {card['task']!r}")
         settings = read_settings(card["task"], json.dumps(card["settings"]))
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: no card.json, so no model folder; train again") from None
+        raise FileNotFoundError(
+            f"{path}: not a model folder, it has no card.json; train again"
+        ) from None
     except ValidationError as error:
         first = error.errors()[0]
         if first["type"] == "not_installed":
             raise ValueError(f"{path}: {first['msg']}") from None
-        place = ".".join(str(key) for key in first["loc"])
+        key = ".".join(map(str, first["loc"]))
         raise ValueError(
-            f"{path}/card.json: settings {place} {first['msg']}; it is of another version of "
-            "sdssflow or was changed: delete the folder and train again"
+            f"{path}/card.json: settings {key} {first['msg']}; another version of sdssflow wrote "
+            "it, or it was changed: delete the folder and train again"
         ) from None
     except ValueError as error:
         raise ValueError(

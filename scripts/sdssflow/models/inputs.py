@@ -1,4 +1,4 @@
-"""What a model may be given: features its kind can take and, for a regressor, redshifts."""
+"""Checks of the inputs of a model: features and, for a regressor, redshifts."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from sdssflow.prepare.parts import Part
 
 
 def require_usable(part: Part, settings: ModelSettings, name: str) -> None:
-    """Refuse a part, called `name`, that a regressor of these settings can't be fitted on.
+    """Refuse a part, called `name`, that a regressor of these settings can't be fitted to.
 
     ValueError if the part is empty, the sample has no redshifts, a redshift is missing, or a
-    feature is missing and the kind can't take missing values.
+    feature is missing and the kind does not accept missing values.
     """
     if not len(part):
         raise ValueError(f"the {name} part has no objects; loosen the cuts or change the split")
     if part.zspec is None:
-        raise ValueError("the sample has no zspec; take 'regress' out of its tasks")
+        raise ValueError("the sample has no zspec; remove 'regress' from its tasks")
     unknown = np.flatnonzero(~np.isfinite(part.zspec))
     if len(unknown):
         raise ValueError(
@@ -28,12 +28,12 @@ def require_usable(part: Part, settings: ModelSettings, name: str) -> None:
 
 
 def require_features(part: Part, settings: ModelSettings) -> None:
-    """Refuse missing features where a model can't take them.
+    """Refuse missing features if a model does not accept them.
 
     Raises
     ------
     ValueError
-        Naming the first feature that is missing somewhere, how often, and the first object.
+        With the first feature that is missing for an object, how often, and the first object.
     """
     if settings.takes_missing:
         return

@@ -1,1 +1,1 @@
-"""From a catalogue to the rows and features that models see."""
+"""From a catalogue to the rows and features of models."""

@@ -19,7 +19,7 @@ class MissingColumnError(ValueError):
 def numbers(table: pa.Table, name: str, needed_by: str) -> np.ndarray:
     """Return a numeric column of a catalogue as float64, nulls as NaN.
 
-    `needed_by` is the part of the configuration that asks for it, for the MissingColumnError.
+    `needed_by` is the part of the configuration that needs it, for the MissingColumnError.
     """
     column = require(table, name, needed_by)
     return column.cast(pa.float64()).to_numpy(zero_copy_only=False).astype(float)
@@ -28,26 +28,27 @@ def numbers(table: pa.Table, name: str, needed_by: str) -> np.ndarray:
 def measurements(
     table: pa.Table, name: str, needed_by: str
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return what was measured of a column beyond ugriz, and where nothing was detected.
+    """Return measurements and non-detections of a column beyond ugriz.
 
     Returns
     -------
     values : (n,) float64 array
         NaN where missing, and where the number is only a limit.
     not_detected : (n,) float64 array or None
-        1 where an object was observed and not detected, 0 where it was detected, NaN where nobody
-        looked. None of a column of which missing values say no more than that.
+        1 where an object was observed and not detected, 0 where it was detected, NaN where it was
+        not observed. None if missing values of the column only mean that it was not observed.
 
     Raises
     ------
     ValueError
-        If the column is missing (MissingColumnError), or nothing says what its missing values say.
+        If the column is missing (MissingColumnError), or the meaning of its missing values is not
+        declared.
     """
     values = numbers(table, name, needed_by)
     about = column_of(table.schema.field(name))
     if about is None:
         raise ValueError(
-            f"{needed_by} needs to know what a missing value of {name!r} says; declare it in "
+            f"{needed_by} needs the meaning of a missing value of {name!r}; declare it in "
             "source.declared"
         )
     unseen = np.isnan(values)
@@ -57,25 +58,24 @@ def measurements(
         limits = ~unseen & np.isnan(numbers(table, about.limit_without, needed_by))
     if about.missing != "not_detected" and not by_limit:
         return values, None
-    nobody = unseen & (about.missing != "not_detected")
+    not_observed = unseen & (about.missing != "not_detected")
     return (
         np.where(limits, np.nan, values),
-        np.where(nobody, np.nan, (limits | unseen).astype(float)),
+        np.where(not_observed, np.nan, (limits | unseen).astype(float)),
     )
 
 
 def described(table: pa.Table, declared: Mapping[str, Declared]) -> pa.Table:
-    """Return a table whose declared columns say of themselves what they are.
+    """Return a table with the metadata of its declared columns.
 
-    A column that says that it has another unit, or that its missing values say something else, is
-    a ValueError.
+    ValueError if a column has metadata with another unit or meaning of missing values.
     """
     known = columns_of(declared)
     for name in (name for name in declared if name in table.column_names):
-        place, wanted = table.column_names.index(name), known[name]
+        index, wanted = table.column_names.index(name), known[name]
         found = column_of(table.schema.field(name))
-        if found is None:  # a table that says nothing of its columns
-            table = table.set_column(place, field(name, known), table[name])
+        if found is None:  # a table without metadata of its columns
+            table = table.set_column(index, field(name, known), table[name])
         elif (found.unit, found.missing) != (wanted.unit, wanted.missing):
             raise ValueError(
                 f"{name!r} in {wanted.unit or 'plain numbers'}, missing where {wanted.missing}; "
@@ -86,12 +86,12 @@ def described(table: pa.Table, declared: Mapping[str, Declared]) -> pa.Table:
 
 
 def strings(table: pa.Table, name: str, needed_by: str) -> np.ndarray:
-    """Return a text column as an object array, nulls as None; errors as `numbers`."""
+    """Return a text column as an object array, nulls as None; raises as `numbers` does."""
     return np.array(require(table, name, needed_by).to_pylist(), dtype=object)
 
 
 def require(table: pa.Table, name: str, needed_by: str) -> pa.ChunkedArray:
-    """Return a column, or say which configuration key asked for what is not there."""
+    """Return a column; MissingColumnError names the configuration key that needs it."""
     if name not in table.column_names:
         raise MissingColumnError(
             f"{needed_by} needs the column {name!r}, which this sample's catalogue does not have "
@@ -102,7 +102,7 @@ def require(table: pa.Table, name: str, needed_by: str) -> pa.ChunkedArray:
 
 
 def class_masks(table: pa.Table) -> dict[str, np.ndarray]:
-    """Return which rows are of each spectroscopic class; nothing where no classes are known."""
+    """Return the rows of each spectroscopic class as masks; empty if there are no classes."""
     if "spec_class" not in table.column_names:
         return {}
     found = table.column("spec_class")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,8 +22,8 @@ def apply_cuts(table: pa.Table, cuts: list[settings.Cut]) -> tuple[pa.Table, pd.
     kept : pyarrow.Table
         The rows that passed every cut, in their order.
     flow : pandas.DataFrame
-        One row per step: ``step, cut, description, before, removed, after`` and, where classes
-        are known, what is left of each class.
+        One row per step: ``step, cut, description, before, removed, after`` and, if classes are
+        known, the remaining rows of each class.
 
     Raises
     ------
@@ -38,10 +36,10 @@ def apply_cuts(table: pa.Table, cuts: list[settings.Cut]) -> tuple[pa.Table, pd.
     flow = [_flow_row(0, "catalogue", "all rows of the source", keep, keep, classes)]
     for step, cut in enumerate(cuts, start=1):
         before, keep = keep, keep.copy()
-        if isinstance(cut, settings.UniqueObjects):  # looks at other rows: at those that are left
+        if isinstance(cut, settings.UniqueObjects):  # depends on the other remaining rows
             keep[keep] = _unique_objects(table.filter(pa.array(keep)), cut)
         else:
-            keep &= MASKS[cut.cut](table, cut)
+            keep &= rows_kept(table, cut)
         flow.append(_flow_row(step, cut.cut, describe(cut), before, keep, classes))
         if not keep.any():
             raise ValueError(
@@ -52,7 +50,7 @@ def apply_cuts(table: pa.Table, cuts: list[settings.Cut]) -> tuple[pa.Table, pd.
 
 
 def describe(cut: settings.Cut) -> str:
-    """Say in a few words what a cut with its parameters keeps."""
+    """Describe in a few words what a cut keeps."""
     match cut:
         case settings.CompletePhotometry():
             what = " and ".join(cut.magnitudes) + " magnitudes"
@@ -102,50 +100,33 @@ def _flow_row(
     }
 
 
-def _values(table: pa.Table, cut: settings.Cut) -> list[np.ndarray]:
-    return [numbers(table, name, _by(cut)) for name in settings.needed_by(cut)]
-
-
-def _complete_photometry(table: pa.Table, cut: settings.CompletePhotometry) -> np.ndarray:
-    return np.logical_and.reduce([np.isfinite(values) for values in _values(table, cut)])
-
-
-def _complete_columns(table: pa.Table, cut: settings.CompleteColumns) -> np.ndarray:
-    values = (measurements(table, name, _by(cut))[0] for name in settings.needed_by(cut))
-    return np.logical_and.reduce([np.isfinite(its) for its in values])
-
-
-def _magnitude_range(table: pa.Table, cut: settings.MagnitudeRange) -> np.ndarray:
-    [values] = _values(table, cut)
-    return _between(values, *map(_as_stored, (cut.minimum, cut.maximum)))
-
-
-def _magnitude_error(table: pa.Table, cut: settings.MagnitudeError) -> np.ndarray:
-    limit = _as_stored(cut.maximum)
-    return np.logical_and.reduce([errors <= limit for errors in _values(table, cut)])
-
-
-def _color_range(table: pa.Table, cut: settings.ColorRange) -> np.ndarray:
-    colors = [a - b for a, b in pairwise(_values(table, cut))]
-    return np.logical_and.reduce([_between(its, cut.minimum, cut.maximum) for its in colors])
-
-
-def _redshift_range(table: pa.Table, cut: settings.RedshiftRange) -> np.ndarray:
-    [values] = _values(table, cut)
-    return _between(values, cut.minimum, cut.maximum)
-
-
-def _nonzero_redshift(table: pa.Table, cut: settings.NonzeroRedshift) -> np.ndarray:
-    return _values(table, cut)[0] != 0
-
-
-def _z_warning(table: pa.Table, cut: settings.ZWarning) -> np.ndarray:
-    return _values(table, cut)[0] == 0
-
-
-def _classes(table: pa.Table, cut: settings.Classes) -> np.ndarray:
-    found = require(table, "spec_class", _by(cut))
-    return pc.is_in(found, pa.array(cut.keep)).to_numpy()
+def rows_kept(table: pa.Table, cut: settings.Cut) -> np.ndarray:
+    """Return (n,) bool: rows that pass any cut but `UniqueObjects`."""
+    if isinstance(cut, settings.Classes):
+        return pc.is_in(require(table, "spec_class", _by(cut)), pa.array(cut.keep)).to_numpy()
+    if isinstance(cut, settings.CompleteColumns):
+        values = [measurements(table, name, _by(cut))[0] for name in settings.needed_by(cut)]
+    else:
+        values = [numbers(table, name, _by(cut)) for name in settings.needed_by(cut)]
+    match cut:
+        case settings.CompletePhotometry() | settings.CompleteColumns():
+            passed = [np.isfinite(column) for column in values]
+        case settings.MagnitudeRange():
+            limits = map(_as_stored, (cut.minimum, cut.maximum))
+            passed = [_between(values[0], *limits)]
+        case settings.MagnitudeError():
+            passed = [errors <= _as_stored(cut.maximum) for errors in values]
+        case settings.ColorRange():
+            passed = [_between(a - b, cut.minimum, cut.maximum) for a, b in pairwise(values)]
+        case settings.RedshiftRange():
+            passed = [_between(values[0], cut.minimum, cut.maximum)]
+        case settings.NonzeroRedshift():
+            passed = [values[0] != 0]
+        case settings.ZWarning():
+            passed = [values[0] == 0]
+        case _:
+            raise TypeError(f"a row does not pass or fail {cut.cut} by itself")
+    return np.logical_and.reduce(passed)
 
 
 def _unique_objects(table: pa.Table, cut: settings.UniqueObjects) -> np.ndarray:
@@ -154,12 +135,11 @@ def _unique_objects(table: pa.Table, cut: settings.UniqueObjects) -> np.ndarray:
 
 
 def _as_stored(limit: float | None) -> float | None:
-    """Return a limit as magnitudes are stored, so that it is included: as float32, 0.1 is more."""
+    """Return a limit rounded to float32, as magnitudes are stored, so that it is included."""
     return None if limit is None else float(np.float32(limit))
 
 
 def _between(values: np.ndarray, low: float | None, high: float | None) -> np.ndarray:
-    # a missing value is in no range: NaN compares false
     keep = np.isfinite(values)
     if low is not None:
         keep &= values >= low
@@ -170,16 +150,3 @@ def _between(values: np.ndarray, low: float | None, high: float | None) -> np.nd
 
 def _by(cut: settings.Cut) -> str:
     return f"cuts: {cut.cut}"
-
-
-MASKS: dict[str, Callable[[pa.Table, Any], np.ndarray]] = {
-    "complete_photometry": _complete_photometry,
-    "complete_columns": _complete_columns,
-    "magnitude_range": _magnitude_range,
-    "magnitude_error": _magnitude_error,
-    "color_range": _color_range,
-    "redshift_range": _redshift_range,
-    "nonzero_redshift": _nonzero_redshift,
-    "z_warning": _z_warning,
-    "classes": _classes,
-}

@@ -1,4 +1,4 @@
-"""Which rows are the same object on the sky."""
+"""Duplicates: rows of the same object on the sky."""
 
 from __future__ import annotations
 
@@ -15,49 +15,51 @@ from sdssflow.acquire.schema import BANDS, MAGNITUDES
 from sdssflow.prepare.columns import numbers
 
 ARCSEC = np.pi / 180 / 3600
-# what names an object, or a spectrum, of which there is one object
+# columns that identify an object, or a spectrum and thereby its object
 NAMES = (("objid",), ("specobjid",), ("plate", "mjd", "fiberid"))
 
 
 def object_keys(table: pa.Table, radius_arcsec: float = 0.5) -> pa.StringArray:
-    """Return one key per row, equal for rows that are one object (see `first_rows`).
+    """Return one key per row, equal for rows of one object (see `first_rows`).
 
-    The key is the objid of the object's first row, else its position, else its magnitudes. Rows
-    added behind the others change no key, unless they join two objects.
+    The key is the objid of the object's first row, or its position, or its magnitudes, or its row
+    number. Appended rows change no key, unless they join two objects.
     """
     first, object_of = np.unique(first_rows(table, radius_arcsec), return_inverse=True)
-    rows = table.select(_telling(table)).take(pa.array(first))
+    magnitudes = {f"{kind}_mag_{band}" for kind in MAGNITUDES for band in BANDS}
+    needed = {"row_id", "objid", "ra", "dec"} | magnitudes
+    rows = table.select([name for name in table.column_names if name in needed])
+    rows = rows.take(pa.array(first))
     keys = pa.nulls(len(rows), pa.string())
     if "objid" in rows.column_names:
         objid = rows.column("objid").combine_chunks().cast(pa.string())
         keys = pc.binary_join_element_wise("objid", objid, ":")
-    unnamed = keys.is_null()  # the others are spared texts of their positions and magnitudes
-    rows = rows.filter(unnamed)
-    named = pa.array([f"row:{row}" for row in rows.column("row_id").to_pylist()], pa.string())
-    places = _as_text("radec", _positions(rows), 6)
-    for texts in (_magnitude_texts(rows), places):  # the most telling last
-        named = pc.if_else(pc.equal(texts, ""), named, texts)
-    return pc.replace_with_mask(keys, unnamed, named).take(pa.array(object_of))
+    without_id = keys.is_null()
+    rows = rows.filter(without_id)
+    others = pa.array([f"row:{row}" for row in rows.column("row_id").to_pylist()], pa.string())
+    for texts in (_magnitude_texts(rows), _as_text("radec", _positions(rows), 6)):
+        others = pc.if_else(pc.equal(texts, ""), others, texts)
+    return pc.replace_with_mask(keys, without_id, others).take(pa.array(object_of))
 
 
 def first_rows(table: pa.Table, radius_arcsec: float = 0.5) -> np.ndarray:
     """Return for each row of a catalogue the first row of the same object, (n,) int64.
 
     Two rows are one object if they have the same objid, or the same spectrum (by specobjid, or by
-    plate, mjd and fiberid), or lie within `radius_arcsec` of each other, or have identical
-    magnitudes in all bands and one of them has neither objid nor position. The relation is closed:
-    a chain of neighbours is one object.
+    plate, mjd and fiberid), or are within `radius_arcsec` of each other, or have identical
+    magnitudes in all bands and one of them has neither objid nor position. The relation is
+    transitive: a chain of neighbours is one object.
     """
     n = table.num_rows
     positions = _positions(table)
-    placed = np.isfinite(positions).all(axis=1)
+    has_position = np.isfinite(positions).all(axis=1)
     named = [_named(table, names) for names in NAMES]
-    links = [_close(positions, placed, radius_arcsec), *(_equal(*one) for one in named)]
-    numbered = np.zeros(n, dtype=bool)
-    numbered[named[0][1]] = True
-    by_place = np.flatnonzero(placed & ~numbered)
-    links.append(_equal(_texts(_as_text("radec", positions[by_place], 6)), by_place))
-    anonymous = ~placed & ~numbered
+    links = [_close(positions, has_position, radius_arcsec), *(_equal(*one) for one in named)]
+    has_objid = np.zeros(n, dtype=bool)
+    has_objid[named[0][1]] = True
+    by_position = np.flatnonzero(has_position & ~has_objid)
+    links.append(_equal(_texts(_as_text("radec", positions[by_position], 6)), by_position))
+    anonymous = ~has_position & ~has_objid
     if anonymous.any():
         links.append(_twins(_texts(_magnitude_texts(table)), anonymous))
     left, right = np.concatenate(links, axis=1)
@@ -67,27 +69,14 @@ def first_rows(table: pa.Table, radius_arcsec: float = 0.5) -> np.ndarray:
     return first[object_of]
 
 
-def _telling(table: pa.Table) -> list[str]:
-    """Return the columns that tell objects apart."""
-    magnitudes = {f"{kind}_mag_{band}" for kind in MAGNITUDES for band in BANDS}
-    return [
-        name
-        for name in table.column_names
-        if name in {"row_id", "objid", "ra", "dec"} or name in magnitudes
-    ]
-
-
 def _named(table: pa.Table, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return keys of the rows that have all these columns, and the rows.
-
-    Keys are whole numbers: texts of 10^6 rows take a gigabyte.
-    """
+    """Return integer keys of the rows that have values in all these columns, and the rows."""
     if not set(names) <= set(table.column_names):
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     columns = table.select(names).combine_chunks().columns
     known = np.logical_and.reduce([column.is_valid().to_numpy() for column in columns])
     keys, *others = (column.filter(pa.array(known)).to_numpy() for column in columns)
-    for other in others:  # an mjd has 17 bits, a fibre 10, a plate 14
+    for other in others:  # an mjd has 17 bits, a fiberid 10, a plate 14
         keys = keys.astype(np.int64) << 17 | other
     return keys, np.flatnonzero(known)
 
@@ -99,7 +88,7 @@ def _positions(table: pa.Table) -> np.ndarray:
 
 
 def _magnitude_texts(table: pa.Table) -> pa.StringArray:
-    """Return all five magnitudes of the first kind there is as text, '' where one is missing."""
+    """Return the five magnitudes of the first available kind as text, '' where one is missing."""
     for kind in MAGNITUDES:
         names = [f"{kind}_mag_{band}" for band in BANDS]
         if set(names) <= set(table.column_names):
@@ -113,7 +102,7 @@ def _as_text(what: str, values: np.ndarray, digits: int) -> pa.StringArray:
     form = f"{what}:" + ",".join([f"%.{digits}f"] * values.shape[1])
     known = np.isfinite(values).all(axis=1)
     rows = zip(values.tolist(), known, strict=True)
-    return pa.array([form % tuple(row) if whole else "" for row, whole in rows], pa.string())
+    return pa.array([form % tuple(row) if finite else "" for row, finite in rows], pa.string())
 
 
 def _texts(texts: pa.StringArray) -> np.ndarray:
@@ -121,25 +110,25 @@ def _texts(texts: pa.StringArray) -> np.ndarray:
 
 
 def _twins(magnitudes: np.ndarray, anonymous: np.ndarray) -> np.ndarray:
-    """Pairs of an anonymous row and the first row with its magnitudes, a known one if there is."""
+    """Pairs of an anonymous row and the first row with its magnitudes, preferably a known one."""
     order = np.lexsort([np.arange(len(magnitudes)), anonymous, magnitudes])
-    _, place, inverse = np.unique(magnitudes[order], return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(magnitudes[order], return_index=True, return_inverse=True)
     twin = np.empty(len(magnitudes), dtype=np.int64)
-    twin[order] = order[place][inverse]
+    twin[order] = order[first][inverse]
     linked = anonymous & (magnitudes != "") & (twin != np.arange(len(magnitudes)))
     return np.array([np.flatnonzero(linked), twin[linked]], dtype=np.int64)
 
 
 def _equal(keys: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Pairs that chain those of `rows` that share a key, in `keys`, to the first of them."""
+    """Pairs that link those of `rows` with equal `keys` to the first of them."""
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     linked = first[inverse] != np.arange(len(rows))
     return np.array([rows[first[inverse][linked]], rows[linked]], dtype=np.int64)
 
 
-def _close(positions: np.ndarray, placed: np.ndarray, radius_arcsec: float) -> np.ndarray:
+def _close(positions: np.ndarray, has_position: np.ndarray, radius_arcsec: float) -> np.ndarray:
     """Pairs of rows within the radius of each other."""
-    rows = np.flatnonzero(placed)
+    rows = np.flatnonzero(has_position)
     if len(rows) == 0:
         return np.empty((2, 0), dtype=np.int64)
     ra, dec = np.radians(positions[rows]).T

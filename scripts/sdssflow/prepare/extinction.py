@@ -1,4 +1,4 @@
-"""How much Galactic extinction to subtract from a catalogue's magnitudes."""
+"""The Galactic extinction to subtract from the magnitudes of a catalogue."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ CORRECTED = ("applied here", "applied in source")
 def extinction_to_subtract(
     catalogue: pa.Table, settings: Features
 ) -> tuple[dict[str, np.ndarray], str]:
-    """Return the extinction of n objects per band, in mag, and what was decided.
+    """Return the (n,) extinction to subtract in each band, in mag, and the decision.
 
-    A band without its own column gets that of r (or of the first band there is) by the coefficients
-    of one dust law; zeros where nothing is to be done. The decision is 'applied here', 'applied in
-    source', 'unknown' (no extinction in the catalogue) or 'no'.
+    A band without its own column gets that of r (or of the first available band), scaled by the
+    coefficients of one dust law; zeros if nothing is to be subtracted. The decision is 'applied
+    here', 'applied in source', 'unknown' (no extinction in the catalogue) or 'no'.
     """
     none = {band: np.zeros(catalogue.num_rows) for band in BANDS}
     if metadata(catalogue.schema).get("extinction_applied", False):
@@ -31,14 +31,12 @@ def extinction_to_subtract(
     known = [band for band in BANDS if f"extinction_{band}" in catalogue.column_names]
     if not known:
         return none, "unknown"
-    known_values = {
+    extinction = {
         band: numbers(catalogue, f"extinction_{band}", "features.deredden: extinction")
         for band in known
     }
     source = "r" if "r" in known else known[0]
-    return {
-        band: known_values[band]
-        if band in known
-        else scale_extinction(known_values[source], source, band)
-        for band in BANDS
-    }, "applied here"
+    for band in BANDS:
+        if band not in known:
+            extinction[band] = scale_extinction(extinction[source], source, band)
+    return extinction, "applied here"

@@ -1,8 +1,8 @@
-"""What a column of features is: a magnitude, a colour, an error, and of which bands.
+"""The kind and bands of a feature column: a magnitude, a colour, an error.
 
-Each feature group declares its columns as `Feature`. The name of a column is made of what it is and
-of its bands, so a model that reads the name in a table knows what it would lose with a band: no
-column can be declared with a name that says something else.
+Each feature group declares its columns as `Feature`. The name of a column is made of its quantity
+and bands, so a model can read from the name which bands a feature needs: no column can be declared
+with a name that reads as something else.
 """
 
 from __future__ import annotations
@@ -34,12 +34,11 @@ class Feature(NamedTuple):
     Attributes
     ----------
     quantity : str
-        What is measured, such as `model_color`.
+        The measured quantity, such as `model_color`.
     kind : {'magnitude', 'color', 'error', 'other'}
-        A magnitude in one band, the difference of two, the error of either; or anything else.
+        A magnitude in one band, the difference of two, the error of either, or anything else.
     bands : tuple of str
-        The bands it is made of, without which it is unknown. Of a colour, the first minus the
-        second.
+        The bands it needs. A colour is the first minus the second.
     """
 
     quantity: str
@@ -56,7 +55,7 @@ class Feature(NamedTuple):
 
     @classmethod
     def named(cls, name: str) -> Feature:
-        """Return what a column of this name is; one that ends in no bands is made of none.
+        """Return the feature of this name; one that does not end in bands has none.
 
         >>> Feature.named("psf_minus_model_u")
         Feature(quantity='psf_minus_model', kind='other', bands=('u',))
@@ -72,7 +71,7 @@ class Feature(NamedTuple):
 
 
 def bands_among(names: Iterable[str]) -> tuple[str, ...]:
-    """Return u, g, r, i, z and the further bands that features or columns of these names have.
+    """Return u, g, r, i, z and the further bands of features or columns of these names.
 
     >>> bands_among(["model_color_gr", "wise_color_w1w2"])
     ('u', 'g', 'r', 'i', 'z', 'w1', 'w2')
@@ -82,21 +81,19 @@ def bands_among(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def bands_of(names: Iterable[str]) -> np.ndarray:
-    """Return (k, f) bool: which features are made of each band, and unknown without it.
-
-    The bands are those of `bands_among`.
+    """Return (k, f) bool: the features that need each band of `bands_among`.
 
     >>> bands_of(["model_color_gr", "model_mag_r", "petro_rad_r"])[1:3].tolist()
     [[True, False, False], [True, True, True]]
     """
     names = list(names)
     features = [Feature.named(name) for name in names]
-    made = [[band in feature.bands for feature in features] for band in bands_among(names)]
-    return np.array(made, dtype=bool)
+    needs = [[band in feature.bands for feature in features] for band in bands_among(names)]
+    return np.array(needs, dtype=bool)
 
 
 def missing_bands(catalogue: pa.Table, columns: Iterable[str]) -> np.ndarray:
-    """Return (n,) uint16, bits by `ALL_BANDS`: in which of the needed columns there is no value."""
+    """Return (n,) uint16 with a bit per band of `ALL_BANDS`: bands with a missing value."""
     found = np.zeros(catalogue.num_rows, np.uint16)
     for name in columns:
         for band in Feature.named(name).bands:
@@ -106,13 +103,14 @@ def missing_bands(catalogue: pa.Table, columns: Iterable[str]) -> np.ndarray:
 
 
 def band_texts(codes: np.ndarray) -> pa.Array:
-    """Return what `missing_bands` found, (n,), as text.
+    """Return the (n,) codes of `missing_bands` as text.
 
     >>> band_texts(np.array([0, 33], np.uint16)).to_pylist()
     ['', 'uw1']
     """
-    few, place = np.unique(codes, return_inverse=True)
+    different, numbers = np.unique(codes, return_inverse=True)
     texts = [
-        "".join(band for k, band in enumerate(ALL_BANDS) if code >> k & 1) for code in few.tolist()
+        "".join(band for bit, band in enumerate(ALL_BANDS) if code >> bit & 1)
+        for code in different.tolist()
     ]
-    return pa.array(texts, pa.string()).take(pa.array(place.ravel()))
+    return pa.array(texts, pa.string()).take(pa.array(numbers))

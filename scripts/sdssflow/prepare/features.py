@@ -1,8 +1,8 @@
-"""From a clean catalogue to the numbers that models see.
+"""From a clean catalogue to the features of models.
 
 Features are made of magnitudes, their errors, and sizes. Redshifts, classes, ids, plates, fibres
-and positions are not: there is no group that could name them, and `refuse_leaks` is asked again
-before a table is written.
+and positions are not: no group can name them, and `refuse_leaks` checks again before a table is
+written.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def build_features(catalogue: pa.Table, settings: Features) -> pa.Table:
     Returns
     -------
     pyarrow.Table
-        ``row_id, object_key, reference_mag``, what of `CARRIED` the catalogue has, then the
-        features as float64; their names in the metadata entry ``features``, and in ``deredden``
-        whether extinction was subtracted: 'applied here', 'applied in source', 'unknown' or 'no'.
+        ``row_id, object_key, reference_mag``, those of `CARRIED` that the catalogue has, then the
+        features as float64. In the metadata, ``features`` has their names and ``deredden`` the
+        decision of `extinction_to_subtract`.
 
     Raises
     ------
@@ -74,11 +74,11 @@ class Measured(NamedTuple):
     Attributes
     ----------
     features : dict of str to (n,) float64 array
-        By name, in the order that models see; NaN where missing.
+        By name, in the order for models; NaN where missing.
     reference_mag : (n,) float64 array
         Reference magnitude in mag.
     deredden : str
-        What was done about extinction, as `extinction.extinction_to_subtract` says.
+        The decision of `extinction.extinction_to_subtract`.
     """
 
     features: dict[str, np.ndarray]
@@ -87,7 +87,7 @@ class Measured(NamedTuple):
 
 
 def measured_features(catalogue: pa.Table, settings: Features) -> Measured:
-    """Return the features of a catalogue, as `build_features` writes them; errors as there."""
+    """Return the features of a catalogue; raises as `build_features` does."""
     extinction, deredden = extinction_to_subtract(catalogue, settings)
     declared: dict[Feature, np.ndarray] = {}
     for group in settings.groups:
@@ -100,9 +100,9 @@ def measured_features(catalogue: pa.Table, settings: Features) -> Measured:
 
 
 def needed_columns(settings: Features, schema: pa.Schema) -> list[str]:
-    """Return the columns of a catalogue that these features are made of, extinction apart.
+    """Return the columns of a catalogue, of this schema, that the features need.
 
-    `schema` is that of the catalogue.
+    Extinction is not among them.
     """
     needed: dict[str, None] = {}
     for name in chain.from_iterable(settings.needs.values()):
@@ -114,7 +114,7 @@ def needed_columns(settings: Features, schema: pa.Schema) -> list[str]:
 
 
 def refuse_leaks(names: dict[str, np.ndarray] | list[str]) -> None:
-    """Raise ValueError if a feature is, or is made of, something that gives the truth away."""
+    """Raise ValueError if a feature leaks the truth by its name."""
     for name in names:
         if reason := leak_of(name):
             raise ValueError(
@@ -124,9 +124,9 @@ def refuse_leaks(names: dict[str, np.ndarray] | list[str]) -> None:
 
 @dataclass(frozen=True)
 class Photometry:
-    """The magnitudes of n objects of a clean catalogue, as a feature group asks for them.
+    """The magnitudes of n objects of a clean catalogue, for a feature group.
 
-    `extinction` is what to subtract in each band, in mag; an error names the `group`.
+    `extinction` is subtracted in each band, in mag; errors name the `group`.
     """
 
     catalogue: pa.Table
@@ -139,7 +139,7 @@ class Photometry:
         return numbers(self.catalogue, name, f"features.groups: {self.group}")
 
     def measured(self, band: str, magnitudes: str | None = None) -> np.ndarray:
-        """Return magnitudes as the catalogue has them, by default those of the settings."""
+        """Return magnitudes of the catalogue in mag, by default those of the settings."""
         return self.column(f"{magnitudes or self.settings.magnitudes}_mag_{band}")
 
     def errors(self, band: str) -> np.ndarray:
@@ -147,19 +147,18 @@ class Photometry:
         return self.column(f"{self.settings.magnitudes}_mag_err_{band}")
 
     def further(self, name: str) -> tuple[np.ndarray, Columns]:
-        """Return what was measured of a column beyond ugriz, NaN where nothing was.
+        """Return the `measurements` of a column beyond ugriz.
 
-        And the feature that says where nothing was detected: 1 there, 0 for what was detected, NaN
-        where nobody looked; none for a column whose missing values say no more than that.
+        Their non-detections are a feature of their own, if there are any.
         """
         by = f"features.groups: {self.group}"
         values, missed = measurements(self.catalogue, name, by)
-        its = Feature.named(name)
-        flag = Feature(f"{its.quantity}_not_detected", "other", its.bands)
+        feature = Feature.named(name)
+        flag = Feature(f"{feature.quantity}_not_detected", "other", feature.bands)
         return values, {} if missed is None else {flag: missed}
 
     def dereddened(self) -> dict[str, np.ndarray]:
-        """Return the magnitudes of the settings in each band, without extinction."""
+        """Return the magnitudes of the settings in each band, corrected for extinction."""
         return {band: self.measured(band) - self.extinction[band] for band in BANDS}
 
 
@@ -208,7 +207,7 @@ def _luptitudes(photometry: Photometry) -> Columns:
 
 def _psf_minus(other: str) -> Callable[[Photometry], Columns]:
     def difference(photometry: Photometry) -> Columns:
-        # both magnitudes suffer the same extinction: it cancels
+        # the extinction of both magnitudes cancels
         return {
             Feature(f"psf_minus_{other}", "other", (band,)): photometry.measured(band, "psf")
             - photometry.measured(band, other)
@@ -219,7 +218,7 @@ def _psf_minus(other: str) -> Callable[[Photometry], Columns]:
 
 
 def _resolved(photometry: Photometry) -> Columns:
-    """How extended an object is, after Clarke et al. 2020: near 0 for a point."""
+    """Extendedness after Clarke et al. 2020: near 0 for a point source."""
     psf, cmodel = (photometry.measured("r", kind) for kind in ("psf", "cmodel"))
     return {Feature("resolved", "other", ("r",)): np.abs(psf - cmodel)}
 
@@ -241,7 +240,7 @@ def _shape(photometry: Photometry) -> Columns:
 
 
 def _wise_colors(photometry: Photometry) -> Columns:
-    """From r, without extinction, to W4: of r (AB) minus W1 (Vega) the zero point is arbitrary."""
+    """Colours from r, corrected for extinction, to W4; r (AB) - W1 (Vega) has a constant offset."""
     mags = {"r": photometry.measured("r") - photometry.extinction["r"]}
     missed: Columns = {}
     for band in WISE_BANDS:
@@ -249,7 +248,7 @@ def _wise_colors(photometry: Photometry) -> Columns:
         missed |= flag
     first = Feature(f"{photometry.settings.magnitudes}_color", "color", ("r", "w1"))
     others = [Feature("wise_color", "color", pair) for pair in pairwise(WISE_BANDS)]
-    colors = {its: mags[its.bands[0]] - mags[its.bands[1]] for its in (first, *others)}
+    colors = {color: mags[color.bands[0]] - mags[color.bands[1]] for color in (first, *others)}
     return colors | missed
 
 

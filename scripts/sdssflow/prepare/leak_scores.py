@@ -1,29 +1,28 @@
-"""What columns that can't be features would give away, beside what each feature says.
+"""Predictive power of single columns: those that can't be features, and the features.
 
-Each column by itself is cut in bins of about equal numbers of objects, from which half of the
-objects learn the mix of classes and the mean redshift, and the other half is judged; then the
-halves change places. An object and its duplicates are in one half. So a column counts for what it
-tells of objects that were not looked at, whatever its order: a plate tells the class of the other
-targets on it, an id that nobody else has tells nothing.
+Each column is divided into bins of about equal numbers of objects. The class fractions and the mean
+redshift of each bin are computed from one half of the objects and evaluated on the other half, and
+vice versa. Duplicates of an object are in the same half. So a column is scored by its predictions
+for other objects, whatever its order: a plate predicts the class of the other targets on it, a
+unique id predicts nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.stats import rankdata
 
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.configuration.leaks import leak_of
-from sdssflow.prepare.leaks import FORBIDDEN, evenly
+from sdssflow.prepare.leaks import FORBIDDEN, evenly, roc_area
 
-FEWEST_IN_BIN = 20  # objects of a half
+FEWEST_IN_BIN = 20  # objects of one half
 MOST_BINS = 500
-PRIOR = 1.0  # objects of the mean mix that each bin is given: no bin is sure of a class
+PRIOR = 1.0  # objects with the mean of the sample added to each bin, so that no fraction is 0
 FEATURE, REFUSED = "feature", "refused"
 COLUMNS = ["column", "kind", "known", "auc", "of_class", "r2", "reason"]
 
@@ -31,22 +30,22 @@ COLUMNS = ["column", "kind", "known", "auc", "of_class", "r2", "reason"]
 def leak_scores(
     features: Mapping[str, np.ndarray], catalogue: pa.Table, object_key: pa.ChunkedArray
 ) -> pd.DataFrame:
-    """Score each (n,) feature, NaN where missing, and each column that can't be one, by itself.
+    """Score each (n,) feature, NaN where missing, and each column that can't be one.
 
-    The catalogue is of the same n objects; `object_key` is equal for duplicates of one object.
+    The catalogue has the same n objects; `object_key` is equal for duplicates of one object.
 
     Returns
     -------
     pandas.DataFrame
-        `COLUMNS`: name; ``feature`` or ``refused``; share of the objects that have it; the largest
-        area under the receiver operating characteristic of a class against the others, and which
-        class; the fraction of the variance of zspec that it explains, at least 0; why it is
-        refused. NaN where there are no classes, or no redshifts, or one object alone.
+        `COLUMNS`: name; ``feature`` or ``refused``; fraction of objects with a value; the largest
+        area under the ROC curve of a class against the others, and the class; the explained
+        fraction of the variance of zspec, at least 0; why it is refused. NaN without classes,
+        without redshifts, or for a single object.
     """
     rows = evenly(catalogue.num_rows)
     small = catalogue.take(pa.array(rows))
     half = object_key.combine_chunks().dictionary_encode().indices.to_numpy()[rows] % 2
-    # of a single object nothing can be learnt about others
+    # a single object predicts nothing for others
     truth = _truth(small) if len(np.unique(half)) == 2 else (None, None)
     named = {(name, FEATURE): values[rows] for name, values in features.items()}
     named |= {
@@ -61,7 +60,7 @@ def leak_scores(
 
 
 def _truth(table: pa.Table) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Return the (n, 3) memberships of the classes and the (n,) redshifts, None without any."""
+    """Return (n, 3) class memberships and (n,) redshifts; None if unknown or all the same."""
     member = zspec = None
     if "spec_class" in table.column_names:
         classes = table["spec_class"].to_numpy(zero_copy_only=False)
@@ -83,35 +82,35 @@ def _codes(column: pa.ChunkedArray) -> np.ndarray:
 def _held_out(
     values: np.ndarray, half: np.ndarray, member: np.ndarray | None, zspec: np.ndarray | None
 ) -> tuple[float, str, float]:
-    """Return the largest area of a class, that class and the explained variance of zspec."""
+    """Return the largest area of a class, the class and the explained variance of zspec."""
     bins = [_bins(values, half == one) for one in (0, 1)]
     auc, of_class, r2 = np.nan, "", np.nan
     if member is not None:
-        said = _means(bins, half, member)
-        auc, of_class = max(_areas(said, member))
+        columns = zip(CLASSES, _means(bins, half, member).T, member.T > 0, strict=True)
+        areas = [(roc_area(probability, own), name) for name, probability, own in columns]
+        auc, of_class = max(area for area in areas if not np.isnan(area[0]))
     if zspec is not None:
         known = np.isfinite(zspec)
-        of_known = [numbers[known] for numbers in bins]
-        said = _means(of_known, half[known], zspec[known][:, None])[:, 0]
-        spread = ((zspec[known] - zspec[known].mean()) ** 2).sum()
-        r2 = max(0.0, float(1 - ((zspec[known] - said) ** 2).sum() / spread))
+        z = zspec[known]
+        zphot = _means([numbers[known] for numbers in bins], half[known], z[:, None])[:, 0]
+        r2 = max(0.0, float(1 - ((z - zphot) ** 2).sum() / ((z - z.mean()) ** 2).sum()))
     return auc, of_class, r2
 
 
 def _bins(values: np.ndarray, learnt: np.ndarray) -> np.ndarray:
-    """Return the bin of every object, with edges of those learnt from; 0 where it is missing."""
+    """Return the bin of every object, with edges from the `learnt` ones; 0 where missing."""
     known = values[learnt & np.isfinite(values)]
     if not len(known):
         return np.zeros(len(values), dtype=int)
     count = int(np.clip(len(known) // FEWEST_IN_BIN, 2, MOST_BINS))
-    # edges that occur themselves: equal values are never parted
+    # edges are values that occur, so equal values are in one bin
     edges = np.unique(np.quantile(known, np.linspace(0, 1, count + 1)[1:-1], method="higher"))
     return np.where(np.isfinite(values), 1 + np.searchsorted(edges, values, side="right"), 0)
 
 
 def _means(bins: list[np.ndarray], half: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return what each bin says of (n, k) numbers, learnt from the other half than an object's."""
-    said = np.empty_like(wanted)
+    """Return the means of (n, k) numbers in each object's bin, from the other half."""
+    means = np.empty_like(wanted)
     for one, numbers in enumerate(bins):
         learnt = half == one
         size = numbers.max() + 1
@@ -120,14 +119,5 @@ def _means(bins: list[np.ndarray], half: np.ndarray, wanted: np.ndarray) -> np.n
             [np.bincount(numbers[learnt], column, size) for column in wanted[learnt].T], axis=1
         )
         counts = np.bincount(numbers[learnt], minlength=size)[:, None]
-        said[~learnt] = ((sums + PRIOR * mean) / (counts + PRIOR))[numbers[~learnt]]
-    return said
-
-
-def _areas(said: np.ndarray, member: np.ndarray) -> Iterator[tuple[float, str]]:
-    """Yield the area of each class that occurs, and its name."""
-    for name, score, of in zip(CLASSES, said.T, member.T > 0, strict=True):
-        n, others = int(of.sum()), int((~of).sum())
-        if n and others:
-            ranks = rankdata(score)
-            yield float((ranks[of].sum() - n * (n + 1) / 2) / (n * others)), name
+        means[~learnt] = ((sums + PRIOR * mean) / (counts + PRIOR))[numbers[~learnt]]
+    return means

@@ -1,9 +1,8 @@
-"""Features that give the truth away by their values, whatever they are called.
+"""Features that leak the truth by their values, whatever their names.
 
-What is refused: a copy of a column that can't be a feature, anything that rises or falls with it
-without an exception, and a code of the class, the plate and the like. What is only told: how well
-each feature alone tells the class and the redshift. The rows are those of all parts together:
-nothing is learnt here and nothing chosen.
+Refused are a copy of a column that can't be a feature, any strictly monotonic function of it, and a
+code of the class, the plate and the like. Only reported is how well each feature alone predicts the
+class and the redshift. All parts are used together, since nothing is trained or chosen here.
 """
 
 from __future__ import annotations
@@ -25,30 +24,30 @@ FORBIDDEN = (
     *("sdss_photoz", "sdss_photoz_err", "sdss_photoz_neighbours", "sdss_photoz_error_class"),
 )
 LABELS = ("spec_class", "spec_subclass", "z_warning", "plate", "mjd", "fiberid", "run", "field")
-MOST_ROWS = 20_000  # that are looked at, evenly spaced
-FEWEST_ROWS = 20  # fewer agree by chance
-ROWS_PER_LABEL = 5  # at least, for a code of it
-MOST_ALIKE = 0.9  # share of the commonest value beyond which a column says nothing
-SAME = 1e-6  # of the scatter: rounding
+MOST_ROWS = 20_000  # rows that are checked, evenly spaced
+FEWEST_ROWS = 20  # fewer may agree by chance
+ROWS_PER_LABEL = 5  # minimum number for a code of a label
+MOST_ALIKE = 0.9  # a column with a more frequent single value is not checked
+SAME = 1e-6  # rounding, relative to the scatter
 FLAGGED_AUC, FLAGGED_R2 = 0.99, 0.9
 
 
 def refuse_copies(features: Mapping[str, np.ndarray], catalogue: pa.Table) -> None:
-    """Raise ValueError if a feature, (n,) NaN where missing, equals or encodes what can't be one.
+    """Raise ValueError if a feature equals or encodes a column that can't be one.
 
-    `catalogue` has the same n rows. The message names the feature, the column and the reason.
+    Features are (n,), NaN where missing, `catalogue` has the same n rows. The message names the
+    feature, the column and the reason.
     """
     rows = evenly(catalogue.num_rows)
     small = catalogue.take(pa.array(rows))
     forbidden = [_Column(name, small[name]) for name in FORBIDDEN if name in small.column_names]
     for name, values in features.items():
-        seen = values[rows]
         for column in forbidden:
-            if how := column.told_by(seen):
+            if how := column.leaked_by(values[rows]):
                 why = leak_of(column.name) or leak_of("zspec")
                 raise ValueError(
                     f"feature {name!r} is refused: it {how} {column.name!r} ({why}). Scores with "
-                    "it would mean nothing; take it out of features."
+                    "it would mean nothing; remove it from features."
                 )
 
 
@@ -62,7 +61,7 @@ def evenly(n: int, most: int = MOST_ROWS) -> np.ndarray:
 
 
 class _Column:
-    """A forbidden column: its values as numbers that keep their order, and that order."""
+    """A forbidden column: the ranks of its values, and their order."""
 
     def __init__(self, name: str, found: pa.ChunkedArray) -> None:
         self.name = name
@@ -71,17 +70,17 @@ class _Column:
         self.codes = codes.astype(np.int64)
         self.order = np.argsort(self.codes, kind="stable")
 
-    def told_by(self, feature: np.ndarray) -> str:
-        """Say what a feature has to do with it; '' if it is no leak."""
+    def leaked_by(self, feature: np.ndarray) -> str:
+        """Return how a feature depends on the column; '' if it is not a leak."""
         order = self.order[(self.known & np.isfinite(feature))[self.order]]
         x, f = self.codes[order], feature[order]
-        if len(f) < FEWEST_ROWS or _is_dull(np.sort(f)):
+        if len(f) < FEWEST_ROWS or _is_nearly_constant(f):
             return ""
         scatter = SAME * f.std()
         steps, rises = np.diff(f), np.diff(x) > 0
         alike = np.abs(steps) <= scatter
         constant = alike[~rises].all()
-        if not _is_dull(x) and constant and (~alike[rises]).sum() > 1:
+        if not _is_nearly_constant(x) and constant and (~alike[rises]).sum() > 1:
             if (steps[rises] >= -scatter).all():
                 return "is a copy of, or rises with,"
             if (steps[rises] <= scatter).all():
@@ -94,29 +93,28 @@ class _Column:
         return "is a code of" if self.name == "spec_class" and _is_code(x, f) else ""
 
 
-def _is_dull(ordered: np.ndarray) -> bool:
-    """Return whether nearly all of some sorted values are one and the same."""
-    counts = np.unique(ordered, return_counts=True)[1]
-    return len(counts) < 2 or counts.max() > MOST_ALIKE * len(ordered)
+def _is_nearly_constant(values: np.ndarray) -> bool:
+    counts = np.unique(values, return_counts=True)[1]
+    return len(counts) < 2 or counts.max() > MOST_ALIKE * len(values)
 
 
 def _is_code(labels: np.ndarray, values: np.ndarray) -> bool:
-    """Return whether values that are few each occur with one label alone."""
-    found, code = np.unique(values, return_inverse=True)
-    if len(found) * ROWS_PER_LABEL > len(values):
+    """Return whether there are few different values and each occurs with only one label."""
+    different, code = np.unique(values, return_inverse=True)
+    if len(different) * ROWS_PER_LABEL > len(values):
         return False
     pairs = np.unique(np.stack([code, labels]), axis=1).shape[1]
-    return pairs == len(found)
+    return pairs == len(different)
 
 
 def single_feature_scores(features: Mapping[str, np.ndarray], catalogue: pa.Table) -> pd.DataFrame:
-    """Return what each feature says alone, without any model.
+    """Score each feature alone, without any model.
 
-    Columns are ``feature``; ``known``, the share of rows that have it; ``auc``, the area under the
-    receiver operating characteristic of one class (``of_class``) against the others, the largest of
-    all, 0.5 to 1; ``auc_missing``, the same of whether the feature is missing; ``r2``, the squared
-    rank correlation with zspec; and ``remark``, if one is so high that the feature is to be looked
-    at. NaN where there are no classes, or no redshifts.
+    Columns are ``feature``; ``known``, the fraction of rows with a value; ``auc``, the largest area
+    under the ROC curve of a class (``of_class``) against the others, 0.5 to 1; ``auc_missing``, the
+    same for whether the feature is missing; ``r2``, the squared rank correlation with zspec; and
+    ``remark``, if one is so high that the feature should be checked. NaN without classes or without
+    redshifts.
     """
     rows = evenly(catalogue.num_rows)
     small = catalogue.take(pa.array(rows))
@@ -146,15 +144,20 @@ def _alone(values: np.ndarray, classes: np.ndarray | None, zspec: np.ndarray | N
 
 
 def _areas(values: np.ndarray, classes: np.ndarray) -> Iterator[tuple[float, str]]:
+    for name in CLASSES:
+        area = roc_area(values, classes == name)
+        if not np.isnan(area):
+            yield max(area, 1 - area), name
+
+
+def roc_area(scores: np.ndarray, own: np.ndarray) -> float:
+    """Return the area under the ROC curve of (n,) scores; NaN if all objects are `own`, or none."""
     from scipy.stats import rankdata  # its import takes most of a second of every job
 
-    ranks = rankdata(values)
-    for name in CLASSES:
-        of = classes == name
-        n, others = int(of.sum()), int((~of).sum())
-        if n and others:
-            area = (ranks[of].sum() - n * (n + 1) / 2) / (n * others)
-            yield float(max(area, 1 - area)), name
+    n, others = int(own.sum()), int((~own).sum())
+    if not n or not others:
+        return np.nan
+    return float((rankdata(scores)[own].sum() - n * (n + 1) / 2) / (n * others))
 
 
 def _rank_correlation(values: np.ndarray, zspec: np.ndarray) -> float:

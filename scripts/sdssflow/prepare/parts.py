@@ -1,4 +1,4 @@
-"""Read one part of one fold of a split: what models are trained, calibrated and tested on."""
+"""Read a part of a fold of a split: train, validation, calibration or test."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Part:
     Attributes
     ----------
     features : (n, f) float64 array
-        What the models see; NaN where a value is missing.
+        Features of the models; NaN where missing.
     feature_names : tuple of str
         Names of the f features, from the file's metadata.
     row_id : (n,) int64 array
         Position of each object in its source.
     group_key : (n,) pyarrow text column
-        What may not straddle two parts; `group` gives it as an array of str.
+        Rows of a group must be in the same part; `group` is the same as an array of str.
     reference_mag : (n,) float32 array
         Reference magnitude in mag, NaN where missing.
     spec_class : (n,) array of str or None
@@ -36,7 +36,7 @@ class Part:
     zspec : (n,) float64 array or None
         Spectroscopic redshift, NaN where missing; None if the sample has no such column.
     digest : str
-        Content digest of these rows: another value, row or order gives another digest.
+        Content digest of these rows, which depends on every value and the order.
     """
 
     features: np.ndarray
@@ -53,18 +53,18 @@ class Part:
 
     @property
     def group(self) -> np.ndarray:
-        """What may not straddle two parts, as an (n,) array of str: 100 bytes an object."""
+        """Group of each object, an (n,) array of str: 100 bytes per object."""
         return _words(self.group_key)
 
     def truth(self, name: str) -> np.ndarray:
         """Return `spec_class` or `zspec`; ValueError if the sample has no such column."""
         values = {"spec_class": self.spec_class, "zspec": self.zspec}[name]
         if values is None:
-            raise ValueError(f"the sample has no {name} to learn from or to score")
+            raise ValueError(f"the sample has no {name} to train on or to score")
         return values
 
     def subset(self, rows: slice | np.ndarray) -> Part:
-        """Return the part with some of its objects; the digest stays that of the whole part."""
+        """Return some of the objects; the digest remains that of the whole part."""
         arrays = ("features", "row_id", "reference_mag", "spec_class", "zspec")
         chosen = {
             name: values[rows] for name in arrays if (values := getattr(self, name)) is not None
@@ -74,10 +74,10 @@ class Part:
 
 
 def feature_names(path: str | Path) -> tuple[str, ...]:
-    """Return the names of the features of a split table, in the order models see them."""
+    """Return the names of the features of a split table, in the order for models."""
     names = metadata(pq.read_schema(path)).get("features")
     if not names:
-        raise ValueError(f"{path}: its metadata name no features; write it by rule split_sample")
+        raise ValueError(f"{path}: no features in its metadata; write it with rule split_sample")
     return tuple(names)
 
 
@@ -92,9 +92,8 @@ def folds(path: str | Path) -> list[int]:
 def read_part(path: str | Path, fold: int, part: str) -> Part:
     """Read a part, one of `PARTS`, of one fold of ``development.parquet`` or ``test.parquet``.
 
-    It has zero rows if the fold has no such part: a split need not hold back a validation or a
-    calibration part. KeyError if a column is missing, ValueError if `part` is none of the four or a
-    feature is infinite.
+    It has zero rows if the fold has no such part: a split may have no validation or calibration
+    part. KeyError if a column is missing, ValueError for another `part` or an infinite feature.
     """
     if part not in PARTS:
         raise ValueError(f"unknown part {part!r}; known: {', '.join(PARTS)}")
@@ -102,9 +101,9 @@ def read_part(path: str | Path, fold: int, part: str) -> Part:
     present = pq.read_schema(path).names
     truths = [name for name in ("spec_class", "zspec") if name in present]
     columns = ["row_id", "fold", "part", "group", "reference_mag", *truths, *names]
-    asked = read_parquet(path, ["fold", "part"])
-    rows = pc.and_(pc.equal(asked["fold"], fold), pc.equal(asked["part"], part))
-    # one at a time: the other parts of a column are gone before the next is read;
+    parts = read_parquet(path, ["fold", "part"])
+    rows = pc.and_(pc.equal(parts["fold"], fold), pc.equal(parts["part"], part))
+    # one column at a time, so that only the chosen rows stay in memory;
     # the reference magnitude may be a feature as well
     table = pa.table(
         {name: read_parquet(path, [name])[name].filter(rows) for name in dict.fromkeys(columns)}

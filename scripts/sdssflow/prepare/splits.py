@@ -1,4 +1,4 @@
-"""Leak-free partitions: by a hash of the group key, so that adding rows moves no row."""
+"""Leak-free splits by a hash of the group key, so that added rows do not move others."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def split_sample(
     Returns
     -------
     development : pyarrow.Table
-        Rows to learn from, with ``fold, part, group``; fold after fold.
+        Rows to train on, with ``fold, part, group``; fold after fold.
     test : pyarrow.Table
-        Rows to judge by.
+        Rows to test on.
     parts : pandas.DataFrame
-        ``fold, part, rows, groups`` and the rows of each class where classes are known.
+        ``fold, part, rows, groups`` and, if classes are known, the rows of each class.
 
     Raises
     ------
     ValueError
-        If train or test of a fold is empty, a published part is missing, or a group would stand
-        on both sides.
+        If train or test of a fold is empty, a published part is missing, or a group would be in
+        two parts.
     """
     group = group_keys(features, settings)
     folds = _assign(features, settings, group, seed)
@@ -86,10 +86,10 @@ def _rows(
 
 
 def hash_uniform(keys: np.ndarray, salt: str) -> np.ndarray:
-    """Return a number in [0, 1) for each of n texts that depends on it and the salt alone."""
+    """Return a number in [0, 1) for each of n texts that depends only on the text and the salt."""
     hash_key = hashlib.blake2b(salt.encode(), digest_size=8).hexdigest()
     hashed = np.empty(len(keys), dtype=np.uint64)
-    for start in range(0, len(keys), BLOCK):  # a Python text takes 75 bytes
+    for start in range(0, len(keys), BLOCK):  # a Python str takes 75 bytes
         block = np.asarray(keys[start : start + BLOCK], dtype=object)
         hashed[start : start + BLOCK] = pd.util.hash_array(
             block, hash_key=hash_key, categorize=False
@@ -98,10 +98,10 @@ def hash_uniform(keys: np.ndarray, salt: str) -> np.ndarray:
 
 
 def group_keys(features: pa.Table, settings: Split | WholeSample) -> pa.DictionaryArray:
-    """Return what may not straddle two parts, as one text per row, numbered by first appearance.
+    """Return the group of each row as text, numbered by first appearance.
 
-    Objects of a plate or cell keep their duplicates with them only if those lie on the same plate
-    or cell; a duplicate elsewhere moves to the group of the object's first row.
+    Rows of a group stay in one part. If duplicates of an object are on several plates or cells, all
+    belong to the group of the object's first row.
     """
     objects = require(features, "object_key", "splits").combine_chunks()
     match getattr(settings, "group", "object"):
@@ -113,7 +113,7 @@ def group_keys(features: pa.Table, settings: Split | WholeSample) -> pa.Dictiona
         case "sky_cell":
             assert not isinstance(settings, PublishedSplit), "it has no groups of sky cells"
             own = _sky_cells(features, settings.nside)
-    own = pc.coalesce(own, objects)  # not on any plate: a group of its own
+    own = pc.coalesce(own, objects)  # without plate or position: a group of its own
     object_of = objects.dictionary_encode().indices.to_numpy()
     _, first = np.unique(object_of, return_index=True)
     return own.take(pa.array(first[object_of])).dictionary_encode()
@@ -161,7 +161,7 @@ def _sky_cells(features: pa.Table, nside: int) -> pa.StringArray:
 def _assign(
     features: pa.Table, settings: Split | WholeSample, group: pa.DictionaryArray, seed: int
 ) -> list[np.ndarray]:
-    """Part of each row as its place in `PARTS`, one array per fold."""
+    """Return the part of each row as index of `PARTS`, one array per fold."""
 
     def draw(purpose: str) -> np.ndarray:
         return hash_uniform(group.dictionary, f"{seed}|{purpose}")[group.indices.to_numpy()]
@@ -197,7 +197,7 @@ def _assign(
 
 
 def _cut_line(draw: np.ndarray, shares: dict[str, float]) -> np.ndarray:
-    """Give [0, 1) away from the left: each part its share, train the rest."""
+    """Divide [0, 1) from the left: each part gets its share, train the rest."""
     part = np.full(len(draw), TRAIN, dtype=np.int8)
     edge = 0.0
     for name, share in shares.items():
@@ -219,7 +219,7 @@ def _check(
     straddling = pairs["group"][pairs["group"].duplicated()]
     if len(straddling):
         raise ValueError(
-            f"split {name!r}: {straddling.nunique()} objects stand in more than one part (first: "
+            f"split {name!r}: {straddling.nunique()} objects are in more than one part (first: "
             f"{group.dictionary[straddling.iloc[0]]}); add the cut unique_objects or use a holdout "
             "split"
         )

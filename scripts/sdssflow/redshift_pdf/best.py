@@ -1,13 +1,12 @@
-"""The point of p(z) that loses least where p(z) has several peaks: neither mean nor highest point.
+"""The point estimate of smallest expected loss for p(z) with several peaks.
 
-The mean lies between two peaks, where the object is not; the median lies in the larger one, but
-off its middle; the mode follows a narrow spike of little probability. What minimises the expected
-loss of a point under a loss that no longer grows once a redshift is lost anyway is near the middle
-of the most probable peak (Tanaka et al. 2018, PASJ 70, S9, section 4.2, whose "best" redshift has a
-smooth loss of that kind). Here the loss is the error abs(ln(1 + zphot) - ln(1 + z)), of which the
-part beyond 0.3 doesn't count: the median of the part of p(z) that lies within 0.3 of it. A p(z)
-narrower than that has its median: there the point is found by Newton's method from the median, at
-a tenth of what a look at the whole range costs.
+With two peaks, the mean is between them, where the object is not; the median is in the larger one,
+but not at its centre; the mode follows a narrow spike of little probability. A loss that is
+constant for catastrophic errors is minimised near the centre of the most probable peak (Tanaka et
+al. 2018, PASJ 70, S9, section 4.2, whose "best" redshift has a smooth loss of that kind). Here the
+loss is abs(ln(1 + zphot) - ln(1 + z)), capped at 0.3; its minimum is the median of the part of p(z)
+within 0.3 of it. For a p(z) narrower than that, Newton's method from the median finds the point at
+a tenth of the cost of a search over the whole range.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ import numpy as np
 
 from sdssflow.redshift_pdf.kernels import at, compiled, inlined, truncated_cdf
 
-CAP = 0.3  # of the error that counts for `best`, in ln(1 + z), about dz / (1 + z)
-NODES = 100  # about as many redshifts are compared
+CAP = 0.3  # largest error, in ln(1 + z), about dz / (1 + z)
+NODES = 100  # approximate number of redshifts compared
 TIE = 1e-9  # difference of gains, in nodes, within which the lower redshift is the best
-REFINED = 8  # and as many between the best of them and the next
-NOTHING = 1e-5  # probability beyond which no redshift is looked at
-LEAST = 0.05  # probability outside of a narrow density
-BEST_TOLERANCE = 3e-7  # in ln(1 + z): the step is still taken, and the next would be its square
+REFINED = 8  # further redshifts between the best of them and the next
+NOTHING = 1e-5  # the search ends where the cdf is this close to 1
+LEAST = 0.05  # largest probability outside of a narrow density
+BEST_TOLERANCE = 3e-7  # in ln(1 + z): the last step is still taken, the next would be its square
 BEST_STEPS = 10
 
 
@@ -44,8 +43,8 @@ def _excess(x: float, part: np.ndarray, below: float, lower: float, upper: float
 def _narrow_best(x: float, part: np.ndarray, below: float, lower: float, upper: float) -> float:
     """Return the point of least expected capped error near the median x; NaN if p(z) is wide.
 
-    Narrow is what has all but `LEAST` of its probability within CAP / 2 of the median, so that no
-    two redshifts of that part are more than CAP apart: there the expected error is convex.
+    A narrow p(z) has all but `LEAST` of its probability within CAP / 2 of the median: no two
+    redshifts of that part are more than CAP apart, so the expected error is convex there.
     """
     within = truncated_cdf(math.expm1(x + CAP / 2), part, below, lower, upper)
     within -= truncated_cdf(math.expm1(x - CAP / 2), part, below, lower, upper)
@@ -85,7 +84,7 @@ def _wide_best(
         if j + 2 * reach + 1 < len(cdf):
             gain += cdf[j + 2 * reach] + cdf[j + 2 * reach + 1] + cdf[j] + cdf[j + 1]
             gain -= 2 * (cdf[j + reach] + cdf[j + reach + 1])
-    # between two nodes: where as much of p(z) within the cap is below as above
+    # between two nodes: where equal parts of p(z) within the cap are below and above
     if 2 * cdf[node + reach] > cdf[node] + cdf[node + 2 * reach]:
         node -= 1
     x, step = start + step * node, step / REFINED

@@ -1,4 +1,4 @@
-"""Integrals over truncated Gaussian mixtures that the scores need."""
+"""Integrals over truncated Gaussian mixtures for the scores."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 from sdssflow.redshift_pdf.kernels import ROOT_PI, at, bell, compiled, gaussian_cdf, inlined
 from sdssflow.redshift_pdf.mixture import Mixture
 
-# First panels of the integral of the ranked probability score end at these distances from the mean,
-# in standard deviations.
+# Edges of the initial panels of the integral of the ranked probability score, from the mean in
+# standard deviations.
 PANELS = (-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0)
 ACCURACY = 1e-6  # of the integral over a panel, relative to the whole
-MAX_HALVINGS = 60  # of a panel; narrower ones than a float64 can tell apart contribute nothing
-# Kronrod's 15 points, every other of which is one of Gauss's 7 (Piessens et al. 1983, QUADPACK).
+MAX_HALVINGS = 60  # of a panel; narrower ones are below the resolution of float64
+# Kronrod's 15 points, of which every other is one of Gauss's 7 (Piessens et al. 1983, QUADPACK):
+# abscissa, weight in Kronrod's rule, weight in Gauss's
 HALF_KRONROD = np.array(
     [
         (0.991455371120812639206854697526329, 0.022935322010529224963732008058970, 0.0),
@@ -31,7 +32,7 @@ HALF_KRONROD = np.array(
     ]
 )  # fmt: skip
 KRONROD = np.vstack([HALF_KRONROD * [-1, 1, 1], HALF_KRONROD[-2::-1]])
-# weights of the values at the nodes in their polynomial's value at either end
+# weights of the values at the nodes in the value of their polynomial at either end
 TO_ENDS = np.array(
     [
         [math.prod((end - other) / (node - other) for other in KRONROD[:, 0] if other != node)
@@ -44,8 +45,8 @@ TO_ENDS = np.array(
 def ranked_probability_scores(pdf: Mixture, zspec: np.ndarray) -> np.ndarray:
     """Return the (n,) continuous ranked probability scores.
 
-    The cdf squared is integrated from the lower bound to zspec, and 1 - cdf squared from there to
-    the upper bound. What lies between the range and a zspec outside of it counts in full.
+    cdf^2 is integrated from the lower bound to zspec, and (1 - cdf)^2 from there to the upper
+    bound. The distance of a zspec outside of the range from it is added.
 
     Parameters
     ----------
@@ -73,11 +74,11 @@ def squared_integrals(pdf: Mixture) -> np.ndarray:
 def _panel(
     low: float, high: float, zspec: float, part: np.ndarray, below: float
 ) -> tuple[float, float]:
-    """Return the integral of (cdf - [z >= zspec])^2 from low to high, and how wrong it may be.
+    """Return the integral of (cdf - [z >= zspec])^2 from low to high, and its error.
 
-    What is wrong is the difference of Kronrod's rule from Gauss's; or, where the cdf jumps between
-    an end and the node next to it, so that neither rule sees it, the difference of the value at the
-    end from the polynomial through the nodes, times the distance of that node.
+    The error is the difference of Kronrod's rule from Gauss's. The cdf may jump between an end and
+    the node next to it, where neither rule samples it, so the difference of the value at the end
+    from the polynomial through the nodes, times the distance of that node, is an error as well.
     """
     middle, half = 0.5 * (low + high), 0.5 * (high - low)
     shift = below + (1.0 if middle > zspec else 0.0)
@@ -89,8 +90,8 @@ def _panel(
         gauss += KRONROD[j, 2] * value
         first += TO_ENDS[0, j] * value
         last += TO_ENDS[1, j] * value
-    unseen = max(abs(first), abs(last)) * (1 + KRONROD[0, 0])
-    return kronrod * half, max(abs(kronrod - gauss), unseen) * half
+    at_ends = max(abs(first), abs(last)) * (1 + KRONROD[0, 0])
+    return kronrod * half, max(abs(kronrod - gauss), at_ends) * half
 
 
 @compiled
@@ -99,8 +100,7 @@ def _ranked_probability_scores(
 ) -> np.ndarray:
     """Return the (n,) integrals of (cdf - [z >= zspec])^2 over panels with (n, e) ascending ends.
 
-    By adaptive quadrature: panels whose 7-point Gauss and 15-point Kronrod integrals differ are
-    halved, and those where the cdf jumps at an end.
+    By adaptive quadrature: panels are halved until the error of `_panel` is small.
     """
     n, panels = len(ends), ends.shape[1] - 1
     found = np.zeros(n)
@@ -121,8 +121,8 @@ def _ranked_probability_scores(
             low, high, halvings = open_[count]
             middle = 0.5 * (low + high)
             for start, end in ((low, middle), (middle, high)):
-                value, wrong = _panel(start, end, zspec[i], parts[i], below[i])
-                if wrong <= ACCURACY * whole:
+                value, error = _panel(start, end, zspec[i], parts[i], below[i])
+                if error <= ACCURACY * whole:
                     found[i] += value
                 elif halvings < MAX_HALVINGS - 1:
                     open_[count] = (start, end, halvings + 1)
@@ -134,10 +134,10 @@ def _ranked_probability_scores(
 def _squared_integrals(parts: np.ndarray, lower: float, upper: float) -> np.ndarray:
     """Return the (n,) integrals of p^2 over the range, in closed form.
 
-    The product of two Gaussians is a Gaussian again: with component i of weight w_i, mean mu_i and
-    variance s_i^2, the pair i, j adds w_i w_j N(mu_i - mu_j; 0, s_i^2 + s_j^2) times the part
-    within the range of a Gaussian of mean (mu_i s_j^2 + mu_j s_i^2) / (s_i^2 + s_j^2) and variance
-    s_i^2 s_j^2 / (s_i^2 + s_j^2).
+    The product of two Gaussians is a Gaussian: with component i of weight w_i, mean mu_i and
+    variance s_i^2, the pair i, j adds w_i w_j N(mu_i - mu_j; 0, s_i^2 + s_j^2) times the
+    probability within the range of a Gaussian of mean (mu_i s_j^2 + mu_j s_i^2) / (s_i^2 + s_j^2)
+    and variance s_i^2 s_j^2 / (s_i^2 + s_j^2).
     """
     found = np.zeros(len(parts))
     for i in range(len(parts)):

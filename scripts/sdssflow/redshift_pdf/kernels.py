@@ -1,11 +1,11 @@
-"""The arithmetic of truncated Gaussian mixtures, one object after the other, compiled by numba.
+"""The arithmetic of truncated Gaussian mixtures, object by object, compiled by numba.
 
-Loops over components are vectorised, exp and erf in them too, for they are polynomials here; a
-function from a library would not be. What is returned for an object depends on no other.
+Loops over components are vectorised, including exp and erf, which are polynomials here; calls of
+library functions would not be. The result for an object does not depend on the others.
 
 An object is a (3, p) array: weights, such that the density has integral 1 within the range, means,
-and 1 / (sqrt(2) standard deviation); p is a multiple of `LANES`, and what fills up has weight 0.
-`below` is the untruncated cdf at the lower end of the range.
+and 1 / (sqrt(2) standard deviation); p is a multiple of `LANES`, padded with components of weight
+0. `below` is the untruncated cdf at the lower end of the range.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from numba.core.dispatcher import Dispatcher
 
 Function = TypeVar("Function", bound=Callable)
-LANES = 4  # numbers that a processor takes at a time, or a multiple of it
+LANES = 4  # numbers in a vector register, or a multiple of it
 ROOT_2, ROOT_PI = math.sqrt(2), math.sqrt(math.pi)
 LOG2_E, LN_2, LN_2_REST = 1 / math.log(2), 6.93147180369123816490e-01, 1.90821492927058770002e-10
-FAR = 600.0  # u^2 beyond which exp(-u^2) is not made smaller: tiny numbers are slow
+FAR = 600.0  # u^2 is capped here: denormal numbers are slow
 # erfc(x) exp(x^2) / t as a polynomial in 2t - 1, t = 1 / (1 + 0.3 x), highest power first, by
-# Chebyshev's approximation: within 1e-13 of it for x >= 0
+# Chebyshev approximation: accurate to 1e-13 for x >= 0
 ERFCX = (
     4.5550738639336113e-10, -3.425955409414903e-08, -2.4791522685797897e-09, 3.7677192843224865e-07,
     6.387380567073993e-08, -2.7911684846944875e-06, -1.744905502998987e-06, 1.905828366090295e-05,
@@ -39,14 +39,14 @@ ERFCX = (
     0.004356100010121225, 0.020401447375130704, 0.0569616380484429, 0.11871867468400618,
     0.19878107804416903, 0.27652355675647533, 0.32497992185979796,
 )  # fmt: skip
-EXP = tuple(1 / math.factorial(n) for n in range(11, -1, -1))  # within 1e-14 for |x| < ln(2) / 2
+EXP = tuple(1 / math.factorial(n) for n in range(11, -1, -1))  # to 1e-14 for |x| < ln(2) / 2
 
 
 def cache_folder(here: Path, user: Path) -> str | None:
-    """Return where to keep compiled code, by the digest of all sources in `here`; None if nowhere.
+    """Return the cache of compiled code for the sources in `here`; None if none is writable.
 
-    numba itself would take what it compiled of a function until that function's own file changes,
-    whatever happens to those that it calls.
+    Its name has a digest of all sources: numba itself would reuse a compiled function until that
+    function's own file changes, even if the functions that it calls have changed.
     """
     digest = hashlib.sha256()
     for path in sorted(here.glob("*.py")):
@@ -62,7 +62,7 @@ def cache_folder(here: Path, user: Path) -> str | None:
     return None
 
 
-# not Path.expanduser, which fails for a user without a home, as there are in containers
+# not Path.expanduser, which fails for a user without a home, as in some containers
 USER_CACHE = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
 CACHE = cache_folder(Path(__file__).parent, Path(USER_CACHE))
 HOW: dict[str, Any] = {
@@ -73,20 +73,20 @@ HOW: dict[str, Any] = {
 
 
 def inlined(function: Function) -> Dispatcher[Function]:
-    """Compile a function into each one that calls it, always.
+    """Inline a function into its callers, always.
 
-    A call would find one of two compiled copies, according to what the process has compiled itself
-    and what it took from the cache; their sums are rounded differently.
+    A call could reach one of two compiled copies, depending on what was compiled in this process
+    and what came from the cache; their sums are rounded differently.
     """
     return njit(forceinline=True, **HOW)(function)
 
 
 def compiled(function: Function) -> Dispatcher[Function]:
-    """Compile a function when it is first called, and keep the result for other processes.
+    """Compile a function at its first call, and cache the result for other processes.
 
-    What it calls has to be `inlined`.
+    Functions that it calls must be `inlined`.
     """
-    settings = vars(config)  # whose names numba sets as it starts
+    settings = vars(config)  # numba sets these names as it starts
     before = settings["CACHE_DIR"]
     settings["CACHE_DIR"] = CACHE or ""
     try:
@@ -97,7 +97,7 @@ def compiled(function: Function) -> Dispatcher[Function]:
 
 @intrinsic
 def _power_of_two(_: Any, exponent: Any) -> Any:
-    """2^n of an int64 n, by its bits."""
+    """2^n for an int64 n, from its bits."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = ir.IntType(64)
@@ -215,7 +215,7 @@ def means(parts: np.ndarray, lower: float, upper: float) -> np.ndarray:
 
 @inlined
 def moments(part: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation, as if nothing were cut off."""
+    """Mean and standard deviation of the untruncated mixture."""
     total, mean, square = 0.0, 0.0, 0.0
     for k in range(part.shape[1]):
         total += part[0, k]

@@ -1,9 +1,9 @@
-"""A redshift density p(z) for each object: a Gaussian mixture cut off at the ends of a range."""
+"""A redshift density p(z) for each object: a Gaussian mixture truncated to a range."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,15 +16,15 @@ from sdssflow.redshift_pdf.quantiles import first_looks, quantiles
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """Densities of n objects: Gaussian mixtures cut off outside [lower, upper], of integral 1.
+    """Densities of n objects: Gaussian mixtures truncated to [lower, upper], of integral 1.
 
-    What is returned for an object doesn't depend on the objects beside it.
+    Results for an object do not depend on the other objects.
 
     Attributes
     ----------
     weights : (n, c) float64 array
-        Weights of the c components, at least 0. Rows need not sum to 1: what is normalised is the
-        density within the range.
+        Weights of the c components, at least 0. Rows need not sum to 1: the density within the
+        range is normalised.
     means : (n, c) float64 array
         Means, within the range.
     scales : (n, c) float64 array
@@ -35,8 +35,8 @@ class Mixture:
     Raises
     ------
     ValueError
-        If shapes differ, a number is not finite or not as said above, or an object has only
-        weights of 0.
+        If shapes differ, a number is not finite or not as described above, or all weights of an
+        object are 0.
 
     Examples
     --------
@@ -66,11 +66,11 @@ class Mixture:
         return Mixture(weights, means, scales, self.lower, self.upper)
 
     def cdf(self, z: np.ndarray) -> np.ndarray:
-        """Return P(redshift <= z) of (n,) or (n, m) z, of the same shape; 0 below, 1 above."""
+        """Return P(redshift <= z) for (n,) or (n, m) z, of the same shape; 0 below, 1 above."""
         return self._at(z, lambda rows: kernels.cdfs(rows, *self.prepared, *self.bounds))
 
     def density(self, z: np.ndarray) -> np.ndarray:
-        """Return p(z) of (n,) or (n, m) z, of the same shape; 0 outside the range."""
+        """Return p(z) for (n,) or (n, m) z, of the same shape; 0 outside the range."""
         return self._at(z, lambda rows: kernels.densities(rows, self.prepared[0], *self.bounds))
 
     def quantiles(self, levels: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -87,26 +87,26 @@ class Mixture:
         shapes = ((wanted.size,), (len(self), wanted.shape[-1] if wanted.ndim else 0))
         if wanted.shape not in shapes or not ((wanted >= 0) & (wanted <= 1)).all():
             raise ValueError(f"levels {levels}: must be probabilities from 0 to 1")
-        of_each = np.broadcast_to(wanted, (len(self), wanted.shape[-1])).copy()
-        return quantiles(of_each, self._looks, *self.prepared, *self.bounds)
+        rows = np.broadcast_to(wanted, (len(self), wanted.shape[-1])).copy()
+        return quantiles(rows, self._first_looks, *self.prepared, *self.bounds)
 
     def mean(self) -> np.ndarray:
         """Return the (n,) means of the truncated densities, in closed form."""
         return kernels.means(self.prepared[0], *self.bounds)
 
     def mode(self) -> np.ndarray:
-        """Return the (n,) highest points of the densities; of equal ones the lowest redshift."""
+        """Return the (n,) modes of the densities; of equal peaks the lowest redshift."""
         parts, _ = self.prepared
         return modes(candidates(parts), parts, *self.bounds)
 
     def best(self, median: np.ndarray | None = None) -> np.ndarray:
         """Return the (n,) redshifts of least expected error, errors capped (`redshift_pdf.best`).
 
-        `median` are the (n,) medians, if they are known.
+        `median` are the (n,) medians, if already computed.
 
         Examples
         --------
-        Of two peaks the more probable one, though the other is higher:
+        The more probable of two peaks, although the other is higher:
 
         >>> peaks = [np.array([row]) for row in ([0.6, 0.4], [1.0, 3.0], [0.1, 0.02])]
         >>> pdf = Mixture(*peaks, 0.0, 5.0)
@@ -128,6 +128,11 @@ class Mixture:
         if len(pdfs) == 1:
             return pdfs[0]
         lower, upper = min(pdf.lower for pdf in pdfs), max(pdf.upper for pdf in pdfs)
+        # the mean has one range: each density is normalised over it, not over its own
+        pdfs = [
+            pdf if pdf.bounds == (lower, upper) else replace(pdf, lower=lower, upper=upper)
+            for pdf in pdfs
+        ]
         parts = zip(*(pdf.normalised() for pdf in pdfs), strict=True)
         weights, means, scales = map(np.hstack, parts)
         return cls(weights, means, scales, lower, upper)
@@ -138,22 +143,22 @@ class Mixture:
         return parts, self.means, self.scales
 
     def rescaled(self, factor: float | np.ndarray) -> Mixture:
-        """Return the densities stretched about their means, as before they were cut off.
+        """Return the untruncated densities stretched about their means, truncated again.
 
         Parameters
         ----------
         factor : float or (n,) array
-            What standard deviations, and distances of the means from the mixture's, are
-            multiplied by. Means that leave the range come back to its end.
+            Multiplies the standard deviations and the distances of the means from the mixture's
+            mean. Means outside the range are set to its end.
 
         Raises
         ------
         ValueError
-            If a factor is not above 0 and finite.
+            If a factor is not positive and finite.
         """
         factor = np.broadcast_to(np.asarray(factor, dtype=np.float64), len(self))[:, None]
         if not np.all((factor > 0) & np.isfinite(factor)):
-            raise ValueError("factor: widths can be multiplied by finite numbers above 0 only")
+            raise ValueError("factor: must be finite and above 0")
         share = self.weights / self.weights.sum(axis=1, keepdims=True)
         center = np.sum(share * self.means, axis=1, keepdims=True)
         means = np.clip(center + factor * (self.means - center), self.lower, self.upper)
@@ -166,28 +171,28 @@ class Mixture:
 
     @cached_property
     def prepared(self) -> tuple[np.ndarray, np.ndarray]:
-        """The objects as `kernels` takes them: (n, 3, p) parts and (n,) cdf below the range."""
+        """The arguments of `kernels`: (n, 3, p) parts and (n,) cdf below the range."""
         return kernels.prepare(self.weights, self.means, self.scales, *self.bounds)
 
     @cached_property
-    def _looks(self) -> np.ndarray:
+    def _first_looks(self) -> np.ndarray:
         return first_looks(*self.prepared, *self.bounds)
 
     def _at(self, z: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """Return `function` of (n, m) z for (n,) or (n, m) z."""
+        """Apply a function of (n, m) z to (n,) or (n, m) z."""
         z = np.asarray(z, dtype=np.float64)
         if z.ndim not in (1, 2) or len(z) != len(self):
-            raise ValueError(f"z of shape {z.shape}: must be one row for each of {len(self)}")
+            raise ValueError(f"z of shape {z.shape}: must have one row per object, {len(self)}")
         return function(np.ascontiguousarray(z.reshape(len(z), -1))).reshape(z.shape)
 
 
 def _check(pdf: Mixture) -> None:
-    """Raise a ValueError that names the first thing that is not as `Mixture` says."""
+    """Raise a ValueError that names the first violation of what `Mixture` requires."""
     shape = pdf.weights.shape
     if len(shape) != 2 or shape[1] == 0 or {pdf.means.shape, pdf.scales.shape} != {shape}:
         raise ValueError(
             f"weights {shape}, means {pdf.means.shape}, scales {pdf.scales.shape}: "
-            "must be of one shape, objects by components"
+            "must have one shape, (objects, components)"
         )
     if not (np.isfinite([pdf.lower, pdf.upper]).all() and pdf.lower < pdf.upper):
         raise ValueError(f"range {pdf.lower} to {pdf.upper}: must be finite and ascending")

@@ -1,7 +1,7 @@
-"""The highest point of Gaussian mixtures.
+"""Modes of Gaussian mixtures.
 
-In one dimension the modes of a Gaussian mixture lie between its outermost means, so a mixture
-whose means lie in the range needs no search at the bounds.
+In one dimension the modes of a Gaussian mixture are between its outermost means, so a mixture
+whose means are in the range needs no search at the bounds.
 """
 
 from __future__ import annotations
@@ -10,19 +10,21 @@ import numpy as np
 
 from sdssflow.redshift_pdf.kernels import bell, compiled, inlined
 
-CANDIDATES = 64  # most means at which the density is looked at for its mode
+CANDIDATES = 64  # maximum number of means at which the density is evaluated
 PEAKS = 16  # of these are the means of the highest single components
-# A climb starts from candidates of at least this fraction of the highest one's density: between
-# means the density may be higher than at any of them.
+# A climb starts from candidates with at least this fraction of the highest candidate's density:
+# between means the density may be higher than at any of them.
 WORTH_A_CLIMB = 0.5
-TOP_TOLERANCE = 1e-6  # in redshift; the step is still taken, and Newton's next would be far less
+TOP_TOLERANCE = (
+    1e-6  # in redshift; the last step is still taken, Newton's next would be far smaller
+)
 MAX_STEPS = 200
 TIE = 1e-12  # relative difference of heights within which the lower redshift is the mode
 
 
 @inlined
 def _height_and_slope(z: float, part: np.ndarray) -> tuple[float, float]:
-    """Density and half its slope, both times the root of pi, as if nothing were cut off."""
+    """Untruncated density and half its slope, both times sqrt(pi)."""
     height, slope = 0.0, 0.0
     for k in range(part.shape[1]):
         u = (part[1, k] - z) * part[2, k]
@@ -34,10 +36,10 @@ def _height_and_slope(z: float, part: np.ndarray) -> tuple[float, float]:
 
 @inlined
 def _climb(z: float, part: np.ndarray) -> tuple[float, float]:
-    """Return the top, and its height, that is reached from z.
+    """Return the peak reached from z, and its height.
 
-    Newton's method where the density is concave, as long as it leads upwards, else a mean-shift
-    step, which always does (Carreira-Perpinan 2000, IEEE Trans. PAMI 22, 1318).
+    Newton's method where the density is concave, as long as it increases, else a mean-shift step,
+    which always increases it (Carreira-Perpinan 2000, IEEE Trans. PAMI 22, 1318).
     """
     top, top_height, shifted, cautious = z, -1.0, z, True
     for _ in range(MAX_STEPS):
@@ -63,10 +65,10 @@ def _climb(z: float, part: np.ndarray) -> tuple[float, float]:
 
 
 def candidates(parts: np.ndarray) -> np.ndarray:
-    """Return the (n, k) means in ascending order, or of many components a choice of them.
+    """Return the (n, k) means in ascending order, or a selection if there are many components.
 
-    The choice holds means at even ranks, so that no cluster of them is passed over, and those of
-    the highest single components, which may be too narrow for others to show.
+    The selection has means at evenly spaced ranks, so that no cluster of them is missed, and those
+    of the highest single components, which may be narrow.
     """
     ordered = np.sort(parts[:, 1], axis=1)
     c = ordered.shape[1]
@@ -80,11 +82,10 @@ def candidates(parts: np.ndarray) -> np.ndarray:
 
 @compiled
 def modes(points: np.ndarray, parts: np.ndarray, lower: float, upper: float) -> np.ndarray:
-    """Return the (n,) highest points, given (n, k) `candidates`; of equal ones the lowest redshift.
+    """Return the (n,) modes, given (n, k) `candidates`; of equal peaks the lowest redshift.
 
-    In one dimension the modes of a Gaussian mixture lie between its outermost means, so one whose
-    means lie in the range needs no search at the bounds. Climbs start from means that are higher
-    than their neighbours, and from the higher of two with a mode between them.
+    Climbs start from candidates of higher density than their neighbours, and from the higher of two
+    with a mode between them.
     """
     found, c = np.empty(len(parts)), points.shape[1]
     height, slope = np.full(c + 2, -1.0), np.zeros(c + 2)

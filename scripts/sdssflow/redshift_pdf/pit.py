@@ -1,15 +1,15 @@
-"""How far probability integral transforms (PIT) are from uniform.
+"""Distances of probability integral transforms (PIT) from uniform.
 
-The PIT of an object is the probability that its p(z) leaves below zspec; if all p(z) are right, PIT
-are uniform from 0 to 1.
+The PIT of an object is the cdf of its p(z) at zspec; if p(z) is calibrated, PIT are uniform from 0
+to 1.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-BLOCK = 4_000_000  # numbers of weightings x objects in memory at once
-PIT_EDGE = 1e-4  # PIT nearer to 0 or 1 are outliers, and set here for the Anderson-Darling integral
+BLOCK = 4_000_000  # weights x objects in memory at once
+PIT_EDGE = 1e-4  # PIT closer to 0 or 1 are outliers, moved here for the Anderson-Darling integral
 
 
 def pit_ks(pit: np.ndarray) -> float:
@@ -22,21 +22,21 @@ def pit_ks(pit: np.ndarray) -> float:
 
 
 def pit_distances(pit: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Measure how far PIT values are from uniform, for several weightings at once.
+    """Measure the distance of PIT values from uniform for several sets of weights.
 
     Parameters
     ----------
     pit : (n,) float64 array
         PIT values from 0 to 1.
     weights : (m, n) array
-        How often each object counts.
+        How often each object counts, at least 0.
 
     Returns
     -------
     (m, 3) float64 array
         Kolmogorov-Smirnov and Cramer-von Mises distance, the latter per object, and the
-        Anderson-Darling A^2 with PIT nearer than `PIT_EDGE` to 0 and 1 set there; NaN where all
-        weights are 0.
+        Anderson-Darling A^2, for which PIT closer than `PIT_EDGE` to 0 and 1 are moved to it; NaN
+        where all weights are 0.
 
     Examples
     --------
@@ -59,13 +59,13 @@ def _distances(ranked: np.ndarray, weights: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         after = np.cumsum(weights, axis=1) / total[:, None]
     before = np.hstack([np.zeros((len(after), 1)), after[:, :-1]])
-    # F jumps at each PIT from `before` to `after`; where the weight is 0, nothing jumps
+    # F jumps at each PIT from `before` to `after`, which are equal where the weight is 0
     largest = np.maximum(after - ranked, ranked - before).max(axis=1, initial=0)
     ends = np.append(ranked, 1.0)
     steps = np.hstack([np.zeros((len(after), 1)), after])
     cubes = (steps - np.append(0.0, ranked)) ** 3 - (steps - ends) ** 3
     inner = np.clip(ranked, PIT_EDGE, 1 - PIT_EDGE)
-    # the integral between two PIT values in closed form, gathered by PIT value
+    # the integral between two PIT values in closed form, collected by PIT value
     tails = (before**2 - after**2) @ np.log(inner)
     tails += ((1 - after) ** 2 - (1 - before) ** 2) @ np.log1p(-inner)
     found = np.column_stack([largest, cubes.sum(axis=1) / 3, total * (tails - 1)])

@@ -1,11 +1,11 @@
 """Files of redshift densities that the `qp` package reads as an ensemble of quantiles.
 
-The layout is that of qp 1.1 (Malz et al. 2018, AJ 156, 35), `qp.quant`: datasets
-`data/locs` (n, q) and, each of one row, `meta/quants` (1, q), `meta/pdf_name`, `meta/pdf_version`,
-`meta/pdf_constructor_name` and `meta/ensure_extent`; `ancil/NAME`, one value an object. The levels
-begin with 0 and end with 1, at the ends of the range: without them qp would continue the cdf in a
-straight line beyond the range. qp's own mixtures of Gaussians can't be cut off, so that they would
-have mass below 0.
+The layout is that of qp 1.1 (Malz et al. 2018, AJ 156, 35), `qp.quant`: datasets `data/locs` (n, q)
+and, with one row each, `meta/quants` (1, q), `meta/pdf_name`, `meta/pdf_version`,
+`meta/pdf_constructor_name` and `meta/ensure_extent`; `ancil/NAME`, one value per object. The levels
+begin with 0 and end with 1, at the ends of the range: without them qp would extrapolate the cdf
+linearly beyond the range. qp's own Gaussian mixtures can't be truncated, so they would have
+probability below 0.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import numpy as np
 
 from sdssflow.files import replacing
 
-if TYPE_CHECKING:  # reading takes no torch, so figures and stacks are spared its import
+if TYPE_CHECKING:  # reading does not need numba
     from sdssflow.redshift_pdf.mixture import Mixture
 
-# Levels below the first and, mirrored, above the last of the even ones: the density falls steeply.
+# Additional levels below the first and, mirrored, above the last of the evenly spaced ones.
 TAIL_LEVELS = (1e-5, 1e-4, 1e-3, 3e-3)
 CHUNK_ROWS = 1024
 METADATA = {
@@ -37,7 +37,7 @@ METADATA = {
 
 @dataclass(frozen=True)
 class Quantiles:
-    """Redshifts where the cdf of n objects reaches q levels; between them it is a straight line.
+    """Redshifts where the cdf of n objects reaches q levels; between them it is linear.
 
     Attributes
     ----------
@@ -53,21 +53,9 @@ class Quantiles:
     def __len__(self) -> int:
         return len(self.redshifts)
 
-    def cdf(self, z: np.ndarray) -> np.ndarray:
-        """Return the (n, m) cdf at (m,) redshifts: 0 below the first quantile, 1 above the last."""
-        z = np.asarray(z, dtype=np.float64)
-        result = np.empty((len(self), len(z)))
-        for row, redshifts in zip(result, self.redshifts, strict=True):
-            row[:] = np.interp(z, redshifts, self.levels, left=0.0, right=1.0)
-        return result
-
-    def bin_densities(self, edges: np.ndarray) -> np.ndarray:
-        """Return the (n, b) mean densities in the bins of (b + 1,) ascending edges."""
-        return np.diff(self.cdf(edges), axis=1) / np.diff(edges)
-
 
 def file_levels(levels: int) -> np.ndarray:
-    """Return the levels of a file: so many even ones, those of the tails, and 0 and 1.
+    """Return the levels of a file: evenly spaced ones, those of the tails, and 0 and 1.
 
     >>> file_levels(3).tolist()[:6]
     [0.0, 1e-05, 0.0001, 0.001, 0.003, 0.25]
@@ -79,13 +67,14 @@ def file_levels(levels: int) -> np.ndarray:
 
 @contextmanager
 def pdf_writer(path: str | Path, levels: int) -> Iterator[_Writer]:
-    """Yield a function that takes a block of densities and writes it as quantiles.
+    """Yield a function that writes a block of densities as quantiles.
 
-    Besides the Mixture it takes arrays of one number an object, the same of every block, or it is a
-    ValueError; `levels` is the number of even levels (`file_levels`). The file is written whole or
-    not at all, and its bytes depend on the content alone.
+    Its arguments are a Mixture and a dict of arrays with one number per object, whose names and
+    types must be the same in every block, otherwise it raises a ValueError. `levels` is the number
+    of evenly spaced levels (`file_levels`). The file is written atomically, and its bytes depend
+    only on its content.
     """
-    # `replacing` holds a lock of its own on the temporary file
+    # `replacing` has its own lock on the temporary file
     with replacing(path) as temporary, h5py.File(temporary, "w", locking=False) as file:
         writer = _Writer(file, file_levels(levels))
         yield writer
@@ -97,28 +86,28 @@ class _Writer:
 
     def __init__(self, file: h5py.File, levels: np.ndarray):
         self.file, self.levels, self.rows = file, levels, 0
-        self.names: tuple[str, ...] | None = None
+        self.types: dict[str, np.dtype] | None = None
         for name in ("ancil", "data", "meta"):
             file.create_group(name)
 
     def __call__(self, pdf: Mixture, ancil: dict[str, np.ndarray]) -> None:
-        arrays = {name: np.asarray(values) for name, values in ancil.items()}
-        names = tuple(sorted(arrays))
-        if self.names is not None and names != self.names:
-            raise ValueError(f"a block has the ancillary arrays {names}, others {self.names}")
+        arrays = {name: np.asarray(ancil[name]) for name in sorted(ancil)}
+        types = {name: values.dtype for name, values in arrays.items()}
+        if self.types is not None and types != self.types:  # HDF5 would convert them unasked
+            raise ValueError(f"a block has the ancillary arrays {types}, the first {self.types}")
         for name, values in arrays.items():
             if values.shape != (len(pdf),) or values.dtype.kind not in "iufb":
                 raise ValueError(
                     f"ancillary array {name!r} of {values.dtype}, {values.shape}: must be "
-                    f"({len(pdf)},) numbers, one an object"
+                    f"({len(pdf)},) numbers, one per object"
                 )
         redshifts = pdf.quantiles(self.levels).astype(np.float32)
-        arrays = {f"ancil/{name}": arrays[name] for name in names}
-        self._append({"data/locs": redshifts, **arrays}, first=self.names is None)
-        self.names = names
+        datasets = {f"ancil/{name}": values for name, values in arrays.items()}
+        self._append({"data/locs": redshifts, **datasets}, first=self.types is None)
+        self.types = types
 
     def _append(self, arrays: dict[str, np.ndarray], first: bool) -> None:
-        """Append a block to each dataset, which the first block makes."""
+        """Append a block to each dataset; the first block creates them."""
         n = len(arrays["data/locs"])
         for name, values in arrays.items():
             if first:
@@ -135,15 +124,15 @@ class _Writer:
         self.rows += n
 
     def finish(self) -> None:
-        """Write what is the same for all objects."""
-        if self.names is None:
+        """Write the metadata."""
+        if self.types is None:
             raise ValueError("no block of densities was written")
         for name, value in {**METADATA, "quants": self.levels[None]}.items():
             self.file.create_dataset(f"meta/{name}", data=value, track_times=False)
 
 
 def read_pdfs(path: str | Path) -> tuple[Quantiles, dict[str, np.ndarray]]:
-    """Read what `pdf_writer` wrote: the quantiles and the ancillary arrays, or a ValueError."""
+    """Read quantiles and ancillary arrays that `pdf_writer` wrote; ValueError for another file."""
     try:
         with h5py.File(path, "r") as file:
             levels = file["meta/quants"][0].astype(np.float64)

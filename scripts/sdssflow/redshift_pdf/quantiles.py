@@ -1,7 +1,7 @@
 """Quantiles of truncated Gaussian mixtures.
 
-The cdf is looked at in a few places first. From the one next to a quantile Newton's method is
-applied to the logit of the cdf, which bends little in the tails, within the bracket of the two.
+The cdf is first evaluated at a few redshifts. Between the two that bracket a quantile, Newton's
+method is applied to the logit of the cdf, which is nearly linear in the tails.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 from sdssflow.redshift_pdf.kernels import ROOT_2, ROOT_PI, at, compiled, inlined, moments
 
 TOLERANCE = 1e-9  # of a quantile, in probability
-SPACING = 2.3e-16  # relative distance of neighbouring float64 numbers
+SPACING = 2.3e-16  # relative spacing of float64 numbers
 STEEPEST = math.exp(-0.5) / ROOT_2  # half the slope of exp(-u^2) where it is steepest
-FIRST = (-3.0, -1.6, -0.8, 0.0, 0.8, 1.6, 3.0)  # where a cdf is looked at first, in its spreads
-MAX_STEPS = 400  # far more than the bisections of a bracket that 64 bits allow
+FIRST = (-3.0, -1.6, -0.8, 0.0, 0.8, 1.6, 3.0)  # first redshifts, in standard deviations
+MAX_STEPS = 400  # far more than a bracket of float64 can be bisected
 
 
 @inlined
@@ -26,9 +26,9 @@ def _logit(p: float) -> float:
 
 @compiled
 def first_looks(parts: np.ndarray, below: np.ndarray, lower: float, upper: float) -> np.ndarray:
-    """Return what is known of m redshifts from end to end before any search.
+    """Evaluate the cdf at m redshifts across the range.
 
-    (n, 4, m): redshift, cdf, its logit, and how much redshift goes with a logit there.
+    Return (n, 4, m): redshift, cdf, its logit, and the derivative of redshift by logit.
     """
     found = np.zeros((len(parts), 4, len(FIRST) + 2))
     for i in range(len(parts)):
@@ -44,7 +44,7 @@ def first_looks(parts: np.ndarray, below: np.ndarray, lower: float, upper: float
 
 @inlined
 def _start(logit: float, low: np.ndarray, high: np.ndarray) -> float:
-    """Return a redshift near a quantile, by a cubic through what is known of two around it."""
+    """Return a redshift near a quantile, by cubic interpolation between two looks."""
     span = high[2] - low[2]
     if not math.isfinite(span):
         near = low if math.isfinite(low[2]) else high
@@ -60,10 +60,10 @@ def _start(logit: float, low: np.ndarray, high: np.ndarray) -> float:
 def _search(level: float, part: np.ndarray, below: float, bend: float, looks: np.ndarray) -> float:
     """Return the redshift where the cdf is `level`.
 
-    Newton's method on the logit of the cdf. A step that leaves the bracket or doesn't halve the one
-    before becomes a bisection (Press et al. 2007, Numerical Recipes, 9.4), so that any mixture
-    comes to an end. After Newton's step of the cdf itself the miss is at most `bend` times the step
-    squared.
+    Newton's method on the logit of the cdf. A step that leaves the bracket or does not halve the
+    previous one is replaced by a bisection (Press et al. 2007, Numerical Recipes, 9.4), so that it
+    always converges. After a Newton step on the cdf itself the error is at most `bend` times the
+    step squared.
     """
     place = 1
     while looks[1, place] < level and place < looks.shape[1] - 1:

@@ -7,11 +7,11 @@ import numpy as np
 from sdssflow.redshift_pdf.integrals import ranked_probability_scores, squared_integrals
 from sdssflow.redshift_pdf.mixture import Mixture
 
-SMALLEST_DENSITY = 1e-300  # what the logarithm of a density is taken of at least
+SMALLEST_DENSITY = 1e-300  # smaller densities count as this in the logarithm
 
 
 def pdf_scores(pdf: Mixture, zspec: np.ndarray) -> dict[str, np.ndarray]:
-    """Score n densities, each for itself.
+    """Return the scores of each of n densities.
 
     Parameters
     ----------
@@ -27,20 +27,20 @@ def pdf_scores(pdf: Mixture, zspec: np.ndarray) -> dict[str, np.ndarray]:
         continuous ranked probability score, integral of (cdf - [z >= zspec])^2 over all z, in
         redshift, lower is better (Gneiting & Raftery 2007, JASA 102, 359). `cde`: the loss of a
         conditional density estimate up to a constant, integral of p^2 minus 2 p(zspec), lower is
-        better (Izbicki & Lee 2017, EJS 11, 2800). `log_density`: log of p(zspec), of at least
-        1e-300, so -690.8 where p is 0.
+        better (Izbicki & Lee 2017, EJS 11, 2800). `log_density`: ln p(zspec), at least
+        ln(1e-300) = -690.8.
 
     Raises
     ------
     ValueError
-        If there isn't one finite zspec for each density.
+        If there is not one finite zspec for each density.
     """
     zspec = np.asarray(zspec, dtype=np.float64)
     if zspec.shape != (len(pdf),):
-        raise ValueError(f"zspec of shape {zspec.shape}: must be ({len(pdf)},), one a density")
+        raise ValueError(f"zspec of shape {zspec.shape}: must be ({len(pdf)},), one per density")
     if not np.isfinite(zspec).all():
         row = int(np.flatnonzero(~np.isfinite(zspec))[0])
-        raise ValueError(f"zspec of object {row} is {zspec[row]}; only known redshifts score")
+        raise ValueError(f"zspec of object {row} is {zspec[row]}; scores need known redshifts")
     density = pdf.density(zspec)
     return {
         "pit": pdf.cdf(zspec),

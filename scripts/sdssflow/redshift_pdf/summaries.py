@@ -19,7 +19,7 @@ def summarise(pdf: Mixture, point: str) -> dict[str, np.ndarray]:
     pdf : Mixture
         The n densities.
     point : {"mean", "median", "mode", "best"}
-        Which of them is zphot.
+        The point estimate used as zphot.
 
     Returns
     -------

@@ -1,7 +1,4 @@
-"""p(z) that are known by quantiles.
-
-Between two of them the probability is spread evenly.
-"""
+"""p(z) given by quantiles, with constant density between two of them."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ import numpy as np
 def bin_masses(levels: np.ndarray, redshifts: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Integrate p(z), (n, q) quantiles at (q,) levels, over bins with (b + 1,) ascending edges.
 
-    Return an (n, b) array; rows sum to 1: what lies beyond the edges is in the first and last bin.
+    Return an (n, b) array; rows sum to 1: the first and last bin include what is beyond the edges.
 
     >>> bin_masses(np.array([0.0, 1.0]), np.array([[0.1, 0.5]]), np.array([0.0, 0.2, 0.4])).round(9)
     array([[0.25, 0.75]])
@@ -27,8 +24,8 @@ def bin_masses(levels: np.ndarray, redshifts: np.ndarray, edges: np.ndarray) -> 
 def variances(levels: np.ndarray, redshifts: np.ndarray) -> np.ndarray:
     """Return the (n,) variances of p(z) given as (n, q) quantiles at (q,) levels.
 
-    Beyond the first and last quantile, p(z) falls exponentially from the density next to it: of a
-    Gaussian with 99 quantiles, the standard deviation comes out 0.3 % too small.
+    Beyond the first and last quantile, p(z) falls exponentially from the density next to it: for a
+    Gaussian with 99 quantiles, the standard deviation is 0.3 % too small.
 
     >>> variances(np.array([0.0, 1.0]), np.array([[0.0, 1.0]])).round(9)
     array([0.08333333])
@@ -39,7 +36,7 @@ def variances(levels: np.ndarray, redshifts: np.ndarray) -> np.ndarray:
     square = ((low**2 + low * high + high**2) / 3) @ mass
     for end, inward, tail in ((0, 1, levels[0]), (-1, -2, 1 - levels[-1])):
         start = redshifts[:, end]
-        # mass of the tail over the density next to it; of the left tail, negative
+        # probability of the tail over the density next to it; negative for the left tail
         tail_length = tail / abs(levels[end] - levels[inward]) * (start - redshifts[:, inward])
         mean += tail * (start + tail_length)
         square += tail * (start**2 + 2 * start * tail_length + 2 * tail_length**2)

@@ -1,9 +1,9 @@
 """p(z) of objects of unknown class: the sum over classes of p(class) p(z | class).
 
-Three ensembles learn from the same features: one the classes of all objects, one the redshifts of
-the galaxies, one those of the quasars. A star has the redshift of its motion in the Galaxy, which
-its colours don't tell: its p(z) is one narrow Gaussian, the same for all. One regressor of all
-objects has to find the classes by their redshifts alone, and spends its few Gaussians on them.
+Three ensembles are trained on the same features: one on the classes of all objects, one on the
+redshifts of the galaxies, one on those of the quasars. The redshift of a star is its radial
+velocity, which its colours do not determine: its p(z) is one narrow Gaussian, the same for all
+stars. A single regressor for all objects would spend its few Gaussians on telling classes apart.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import torch
 from sdssflow.acquire.schema import CLASSES
 from sdssflow.ensembles.batched_networks import Settings, Shape
 from sdssflow.ensembles.class_networks import Classes, ClassNetworks, class_program
-from sdssflow.ensembles.program import EnsembleProgram
+from sdssflow.ensembles.program import EnsembleProgram, learnt_from, pooled
 from sdssflow.ensembles.tensor_files import load_model, save_tensors
 from sdssflow.ensembles.training import descend, layers_from, require_count, tensors_of_layers
 from sdssflow.redshift_pdf.mixture import Mixture
@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from sdssflow.prepare.parts import Part
 
 STAR = "STAR"
-NARROWEST = 1e-4  # width of the stars' p(z), 30 km/s: about the error of a spectrum
-REACH = 6.0  # of these widths: how far p(z) goes below the stars' mean
+LOSSES = ("train_loss", "validation_loss")
+NARROWEST = 1e-4  # smallest width of the stars' p(z), 30 km/s: about the error of a spectrum
+REACH = 6.0  # p(z) begins this many widths below the stars' mean
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class ByClass:
     classes : ClassNetworks
         p(class).
     redshifts : dict of str to MixtureNetworks
-        p(z | class) of each class but stars; all have the same range.
+        p(z | class) of each class except STAR; all have the same range.
     star : (2,) float64 array
         Mean and width of the stars' p(z).
     feature_names : tuple of str
@@ -64,49 +65,49 @@ class ByClass:
     feature_names: tuple[str, ...]
 
     def class_probabilities(self, features: np.ndarray) -> np.ndarray:
-        """Return the (n, 3) probabilities of `CLASSES`, of (n, f) features."""
-        found = np.zeros((len(features), len(CLASSES)))
+        """Return the (n, 3) probabilities of `CLASSES` for (n, f) features."""
+        probabilities = np.zeros((len(features), len(CLASSES)))
         columns = [CLASSES.index(name) for name in self.classes.names]
-        found[:, columns] = self.classes.probabilities(features, self.feature_names)
-        return found
+        probabilities[:, columns] = self.classes.probabilities(features, self.feature_names)
+        return probabilities
 
     def predict_pdf(self, features: np.ndarray) -> Mixture:
-        """Return p(z) of (n, f) features; errors as `ClassNetworks.probabilities`."""
-        probability = self.classes.probabilities(features, self.feature_names)
+        """Return p(z) for (n, f) features; raises as `ClassNetworks.probabilities` does."""
+        probabilities = self.classes.probabilities(features, self.feature_names)
         weights, means, scales = [], [], []
-        for place, name in enumerate(self.classes.names):
-            share = probability[:, place : place + 1]
+        for column, name in enumerate(self.classes.names):
+            probability = probabilities[:, [column]]
             if name == STAR:
-                mean, scale = (np.full_like(share, value) for value in self.star)
-                its = (np.ones_like(share), mean, scale)
+                weights.append(probability)
+                means.append(np.full_like(probability, self.star[0]))
+                scales.append(np.full_like(probability, self.star[1]))
             else:
                 pdf = predict_pdf(self.redshifts[name], features, self.feature_names)
-                its = (pdf.weights, pdf.means, pdf.scales)
-            weights.append(share * its[0])
-            means.append(its[1])
-            scales.append(its[2])
+                weights.append(probability * pdf.weights)
+                means.append(pdf.means)
+                scales.append(pdf.scales)
         some = next(iter(self.redshifts.values()))
-        w, m, s = (np.concatenate(values, axis=1) for values in (weights, means, scales))
+        w, m, s = (np.hstack(values) for values in (weights, means, scales))
         return Mixture(w, m, s, some.lower, some.upper)
 
     def usable(self, features: np.ndarray) -> np.ndarray:
-        """Return (n,) bool: which of (n, f) features lack nothing that training never lacked."""
-        every = (self.classes.inputs, *(its.inputs for its in self.redshifts.values()))
-        return ~np.any([inputs.unforeseen(features).any(axis=1) for inputs in every], axis=0)
+        """Return (n,) bool: no feature is missing that was never missing in training."""
+        every = (self.classes.inputs, *(networks.inputs for networks in self.redshifts.values()))
+        return ~np.any([inputs.newly_missing(features).any(axis=1) for inputs in every], axis=0)
 
 
 @dataclass(frozen=True)
 class TrainedByClass:
-    """Trained ensembles and how they came about.
+    """Trained ensembles and their training history.
 
     Attributes
     ----------
     model : ByClass
-        The ensembles, each member with the parameters it kept.
+        The ensembles, each member with its best parameters.
     history : list of dict
         Per epoch `epoch` (from 1), `train_loss` and `validation_loss`: -ln of p(class) p(z | class)
-        of the standardised redshift, means over objects and members. An ensemble that stopped
-        counts with its last loss.
+        of the standardised redshift, means over objects and members. An ensemble that has stopped
+        contributes its last loss.
     best_epoch : list of int
         Epoch of each member's parameters, those of the classes first.
     """
@@ -118,7 +119,7 @@ class TrainedByClass:
     dtype = "float32"
 
     def save(self, path: str | Path) -> None:
-        """Save the networks as safetensors, whole or not at all."""
+        """Save the networks as safetensors, atomically."""
         model = self.model
         codes = torch.tensor([CLASSES.index(name) for name in model.classes.names])
         content = {"classes": codes, "star": torch.tensor(model.star)}
@@ -129,7 +130,7 @@ class TrainedByClass:
         save_tensors(content, path)
 
     def loaded(self, names: Sequence[str]) -> ByClass:
-        """Return the model as `load` would."""
+        """Return the model, as `load` does."""
         return self.model
 
 
@@ -147,44 +148,48 @@ def fit(
     ------
     ValueError
         If an object has no class, no object is a galaxy or a quasar, a class has too few objects,
-        a galaxy's or quasar's redshift is below those of the stars, or the loss is not finite.
+        the redshift of a galaxy or quasar is below those of the stars, or the loss is not finite.
     """
     names = _classes_of(train, validation)
     star = _stars(train)
     lower = _lower(settings, star)
-    upper = highest(train.truth("zspec")[train.truth("spec_class") != STAR])
+    learnt = learnt_from(_of_classes(settings), train, validation)
+    zspec, spec_class = (
+        pooled(name, train, validation)[:learnt] for name in ("zspec", "spec_class")
+    )
+    upper = highest(zspec[spec_class != STAR])
     parts = {"classes": (train, validation)}
     for name in names:
         if name != STAR:
             parts[name] = (_of_class(train, name), _of_class(validation, name))
-    found, states = {}, {}
-    for name, program in _programs(settings, seed, parts, device, lower, upper):
-        place = checkpoint and checkpoint.with_name(f"{name}_{checkpoint.name}")
+    trained, states = {}, {}
+    for name, program in _programs(settings, seed, parts, names, device, lower, upper):
+        path = checkpoint and checkpoint.with_name(f"{name}_{checkpoint.name}")
         digests = (train.digest, validation.digest, name)
-        states[name] = descend(program, settings, digests, place)
-        found[name] = (program.objective, program.trained(states[name]))
-    classes = ClassNetworks(*found["classes"][1], names)
+        states[name] = descend(program, settings, digests, path)
+        trained[name] = (program.objective, program.trained(states[name]))
+    classes = ClassNetworks(*trained["classes"][1], names)
     redshifts = {
-        name: objective.networks(*its)
-        for name, (objective, its) in found.items()
+        name: objective.networks(*layers)
+        for name, (objective, layers) in trained.items()
         if isinstance(objective, Redshifts)
     }
     model = ByClass(classes, redshifts, star, train.feature_names)
-    shares = {name: len(its[0]) / len(train) for name, its in parts.items()}
+    shares = {name: len(part) / len(train) for name, (part, _) in parts.items()}
     history = _joint_history({name: state.history for name, state in states.items()}, shares)
     best = [epoch for state in states.values() for epoch in state.best_epoch.tolist()]
     return TrainedByClass(model, history, best)
 
 
 def load(path: str | Path, settings: MixtureByClass, names: Sequence[str]) -> ByClass:
-    """Load what `TrainedByClass.save` saved; errors as `tensor_files.load_model`."""
+    """Load what `TrainedByClass.save` saved; raises as `tensor_files.load_model` does."""
     return load_model(path, lambda tensors: _model_of(tensors, settings, names))
 
 
 def _model_of(
     tensors: Mapping[str, torch.Tensor], settings: MixtureByClass, names: Sequence[str]
 ) -> ByClass:
-    """Return the model that tensors are of; KeyError, IndexError or ValueError if of none."""
+    """Build the model; KeyError, IndexError or ValueError for tensors of another model."""
     known = tuple(CLASSES[code] for code in tensors["classes"].tolist())
     star = tensors["star"].numpy()
     inputs, parameters = layers_from(_part(tensors, "classes"), len(names))
@@ -210,23 +215,23 @@ def _of_class(part: Part, name: str) -> Part:
 
 
 def _classes_of(train: Part, validation: Part) -> tuple[str, ...]:
-    """Return the classes of the train part, which those of the validation part are among."""
+    """Return the classes of the train part; the validation part may have no others."""
     for part in (train, validation):
         if part.spec_class is None:
             raise ValueError(
-                "the sample has no spec_class, and p(z) by class is learnt from it; take the model "
-                "out, or the column into source.columns"
+                "the sample has no spec_class, which p(z) by class is trained on; remove the model "
+                "or add the column to source.columns"
             )
     present = np.unique(train.truth("spec_class"))
     names = tuple(name for name in CLASSES if name in present)
     for part in (train, validation):
         classes = part.truth("spec_class")
-        strange = np.flatnonzero(~np.isin(classes, names))
-        if len(strange):
+        unknown = np.flatnonzero(~np.isin(classes, names))
+        if len(unknown):
             raise ValueError(
-                f"spec_class is {str(classes[strange[0]])!r} for row_id "
-                f"{part.row_id[strange[0]]}, and for {len(strange)} objects none of those of the "
-                f"train part ({', '.join(names)}); add {{cut: classes}} to the sample's cuts"
+                f"spec_class is {str(classes[unknown[0]])!r} for row_id "
+                f"{part.row_id[unknown[0]]}; {len(unknown)} objects have a class that is not in "
+                f"the train part ({', '.join(names)}); add {{cut: classes}} to the sample's cuts"
             )
     if not set(names) - {STAR}:
         raise ValueError("all training objects are stars; p(z) needs galaxies or quasars")
@@ -234,7 +239,7 @@ def _classes_of(train: Part, validation: Part) -> tuple[str, ...]:
 
 
 def _stars(train: Part) -> np.ndarray:
-    """Return mean and width of the redshifts of stars."""
+    """Return mean and width of the stars' redshifts; zeros without stars."""
     zspec = train.truth("zspec")[train.truth("spec_class") == STAR]
     if not len(zspec):
         return np.zeros(2)
@@ -252,26 +257,24 @@ def _programs(
     settings: MixtureByClass,
     seed: int,
     parts: Mapping[str, tuple[Part, Part]],
+    classes: Sequence[str],
     device: torch.device,
     lower: float,
     upper: float,
 ) -> Iterator[tuple[str, EnsembleProgram[Classes] | EnsembleProgram[Redshifts]]]:
-    """Yield the training of the classes, then those of the redshifts of each class."""
-    own = _of_classes(settings)
-    present = np.unique(parts["classes"][0].truth("spec_class"))
-    names = [name for name in CLASSES if name in present]
-    for name, its in parts.items():
+    """Yield the training of the classes, then that of the redshifts of each class."""
+    for name, pair in parts.items():
         try:
             if name == "classes":
-                yield name, class_program(own, seed, *its, device, names)
+                yield name, class_program(_of_classes(settings), seed, *pair, device, classes)
             else:
-                yield name, redshift_program(settings, seed, *its, device, lower, upper)
+                yield name, redshift_program(settings, seed, *pair, device, lower, upper)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
 
 
 def _of_classes(settings: MixtureByClass) -> Settings:
-    """Return the settings of the networks of the classes, as those of `network_ensemble` are."""
+    """Return the settings of the class networks, which are those of `network_ensemble`."""
     return replace(Settings.of(settings), activation="tanh")
 
 
@@ -279,14 +282,14 @@ def _joint_history(
     histories: Mapping[str, list[dict[str, float]]], shares: Mapping[str, float]
 ) -> list[dict[str, float]]:
     """Return the mean losses of p(class) p(z | class) from those of its factors."""
-    rows = []
-    for epoch in range(1, max(map(len, histories.values())) + 1):
-        row: dict[str, float] = {"epoch": epoch}
-        for loss in ("train_loss", "validation_loss"):
-            each = (
-                shares[name] * history[min(epoch, len(history)) - 1][loss]
-                for name, history in histories.items()
-            )
-            row[loss] = math.fsum(each)
-        rows.append(row)
-    return rows
+
+    def mean_loss(epoch: int, loss: str) -> float:
+        return math.fsum(
+            shares[name] * history[min(epoch, len(history)) - 1][loss]
+            for name, history in histories.items()
+        )
+
+    return [
+        {"epoch": epoch} | {loss: mean_loss(epoch, loss) for loss in LOSSES}
+        for epoch in range(1, max(map(len, histories.values())) + 1)
+    ]

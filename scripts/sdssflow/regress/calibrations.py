@@ -1,9 +1,9 @@
-"""What the calibration part says of a model's p(z), fitted, saved and applied.
+"""The calibration of a model's p(z): fitted, saved and applied.
 
-For each fold three things: the factor for the widths (`recalibration`), the half widths of
-conformal intervals (`conformal`), both from the part `calibration`, which no training used, and
-where the training objects are (`training_support`), from the part `train`. They are kept as a JSON
-file that can be read, and a table of the training objects.
+For each fold: the factor of the widths (`recalibration`) and the half widths of conformal intervals
+(`conformal`), both from the part `calibration`, which no training used; and the training objects
+that distances are measured to (`training_support`), from the part `train`. They are saved as JSON
+and a table of training objects.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from sdssflow.regress.records import OR_NAN, RECORD
 from sdssflow.regress.training_support import TrainingSupport, fit_support
 from sdssflow.tables import content_digest, metadata, read_parquet, write_parquet
 
-BLOCK = 4096  # objects whose mixtures are in memory at a time
-MOST_FITTED = 16_384  # objects that fit the width: they give it to better than 1 %
+BLOCK = 4096  # objects whose mixtures are in memory at once
+MOST_FITTED = 16_384  # objects that the width is fitted to: enough for 1 % accuracy
 _Result = TypeVar("_Result")
 LoadedPdf = Callable[[np.ndarray], Mixture]
 
@@ -56,14 +56,14 @@ class FoldCalibration:
     width : float
         Factor of the widths of p(z).
     pit_ks_before, pit_ks_after : float
-        Kolmogorov-Smirnov distance of PIT of the calibration part from uniform, without and with
+        Kolmogorov-Smirnov distance from uniform of the calibration part's PIT, without and with
         that factor; NaN without objects.
     conformal : ConformalTable
         From the recalibrated p(z).
     support : TrainingSupport
-        Where the training objects are.
+        The training objects that distances are measured to.
     note : str
-        What was left out, and why; '' if nothing was.
+        What was not fitted, and why; '' if everything was.
     """
 
     objects: Annotated[int, Field(ge=0)]
@@ -85,7 +85,7 @@ class FoldCalibration:
     def columns(
         self, pdf: Mixture, features: np.ndarray, names: tuple[str, ...], reference_mag: np.ndarray
     ) -> dict[str, np.ndarray]:
-        """Return what the calibration says of n objects.
+        """Return conformal intervals and distances to the training part of n objects.
 
         Parameters
         ----------
@@ -126,11 +126,11 @@ class Calibration:
     features : tuple of str
         Names of the features.
     settings : PdfCalibration
-        How.
+        Settings of the calibration.
     folds : dict of int to FoldCalibration
-        By number of the fold.
+        By fold number.
     reference_digest : str
-        Content digest of the table of training objects, once there is one.
+        Content digest of the table of training objects, once it is written.
     """
 
     model: str
@@ -147,7 +147,7 @@ class Calibration:
     def __post_init__(self) -> None:
         for number, fold in self.folds.items():
             if not set(fold.support.colors) <= set(self.features):
-                raise ValueError(f"colors of fold {number} are no features")
+                raise ValueError(f"colors of fold {number} are not among the features")
 
 
 _FILE = TypeAdapter(Calibration)
@@ -167,14 +167,14 @@ def calibrate_model(
     model : str
         Name of the regressor.
     settings : PdfCalibration
-        How.
+        Settings of the calibration.
     seed : int
         Seed of split and model.
 
     Raises
     ------
     ValueError
-        If the folder was trained on other rows, or a calibration part lacks what is needed.
+        If the folder was trained on other rows, or a calibration part lacks a redshift or feature.
     """
     opened = open_folder(folder)
     about = metadata(pq.read_schema(development))
@@ -224,16 +224,16 @@ def calibrate_fold(
     train : Part
         Objects the model was trained on.
     regressor : ModelSettings
-        What was trained.
+        Settings of the model.
     settings : PdfCalibration
-        How.
+        Settings of the calibration.
     seed : int
         Seed of the draw of reference objects.
 
     Raises
     ------
     ValueError
-        If a redshift or a feature of the calibration part is missing that is needed.
+        If the calibration part lacks a redshift or a feature that the model needs.
     """
     if len(calibration):
         require_usable(calibration, regressor, "calibration")
@@ -271,7 +271,7 @@ def _fit_width(pdf_of: LoadedPdf, calibration: Part, settings: PdfCalibration) -
     width = fit_width(pdf_of(calibration.features[rows]), calibration.truth("zspec")[rows])
     low, high = BOUNDS
     if not low * 1.01 < width < high / 1.01:
-        return width, f"the best factor of the widths lies beyond its bound {width:.2g}"
+        return width, f"the best factor of the widths is beyond its bound {width:.2g}"
     return shrunk_width(width, len(rows)), ""
 
 
@@ -288,38 +288,37 @@ def _pits(pdf_of: LoadedPdf, part: Part, width: float) -> tuple[np.ndarray, np.n
 def by_block(
     function: Callable[[slice], _Result], n: int, threads: int = 1
 ) -> Iterator[tuple[slice, _Result]]:
-    """Yield each of the `blocks` and what the function makes of it, in order, `threads` at a time.
+    """Yield each of the `blocks` and the function's result for it, in order.
 
-    Blocks are the same for any number of threads, and so is the result.
+    The function runs in `threads` threads; neither blocks nor results depend on their number.
     """
     if threads == 1:
         yield from ((block, function(block)) for block in blocks(n))
         return
     with ThreadPoolExecutor(threads, initializer=one_torch_thread) as pool:
-        begun: deque[tuple[slice, Future[_Result]]] = deque()
+        pending: deque[tuple[slice, Future[_Result]]] = deque()
         for block in blocks(n):
-            begun.append((block, pool.submit(function, block)))
-            if len(begun) > threads:
-                first, result = begun.popleft()
+            pending.append((block, pool.submit(function, block)))
+            if len(pending) > threads:
+                first, result = pending.popleft()
                 yield first, result.result()
-        for first, result in begun:
+        for first, result in pending:
             yield first, result.result()
 
 
 def one_torch_thread() -> None:
-    """Let torch, where a model needs it, compute in this thread alone, not in one per core."""
+    """Make torch, if a model has imported it, compute in this thread, not in one per core."""
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
 
 
 def blocks(n: int) -> Iterator[slice]:
     """Yield slices of at most `BLOCK` objects that cover n objects."""
-    for start in range(0, n, BLOCK):
-        yield slice(start, min(start + BLOCK, n))
+    return (slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
 
 
 def write_calibration(calibration: Calibration, path: str | Path, reference: str | Path) -> None:
-    """Save a calibration, each file whole or not at all.
+    """Save a calibration, each file atomically.
 
     Parameters
     ----------
@@ -328,7 +327,7 @@ def write_calibration(calibration: Calibration, path: str | Path, reference: str
     path : path-like
         The JSON file.
     reference : path-like
-        The Parquet table of the training objects that distances are taken to: `fold` and the
+        The Parquet table of the training objects that distances are measured to: `fold` and the
         colours, null where missing.
     """
     supports = {number: fold.support for number, fold in sorted(calibration.folds.items())}
@@ -344,31 +343,33 @@ def write_calibration(calibration: Calibration, path: str | Path, reference: str
 
 
 def read_calibration(path: str | Path, reference: str | Path) -> Calibration:
-    """Read back what `write_calibration` wrote, to the bit.
+    """Read back what `write_calibration` wrote, bit for bit.
 
     Raises
     ------
     FileNotFoundError
         If one of the files is missing.
     ValueError
-        If a file is not what was written, or they are not of one calibration.
+        If a file was changed, or the two belong to different calibrations.
     """
     try:
-        found = _FILE.validate_json(Path(path).read_text(encoding="utf-8"))
+        calibration = _FILE.validate_json(Path(path).read_text(encoding="utf-8"))
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(key) for key in first["loc"]) or "content"
+        key = ".".join(map(str, first["loc"])) or "content"
         raise ValueError(
-            f"{path}: not a calibration ({place}: {first['msg']}); delete it and run again"
+            f"{path}: not a calibration ({key}: {first['msg']}); delete it and run again"
         ) from None
     table = read_parquet(reference)
-    if content_digest(table) != found.reference_digest:
+    if content_digest(table) != calibration.reference_digest:
         raise ValueError(
             f"{reference}: not the training objects that {path} was written with; delete both and "
             "run again"
         )
-    folds = {number: _with_points(fold, number, table) for number, fold in found.folds.items()}
-    return replace(found, folds=folds)
+    folds = {
+        number: _with_points(fold, number, table) for number, fold in calibration.folds.items()
+    }
+    return replace(calibration, folds=folds)
 
 
 def _with_points(fold: FoldCalibration, number: int, reference: pa.Table) -> FoldCalibration:

@@ -1,13 +1,12 @@
 """A committee of small networks, each trained by quasi-Newton steps: the method of ANNz.
 
-Collister & Lahav 2004 (PASP 116, 345, arXiv:astro-ph/0311058): networks of one architecture and
-different first weights learn the same training part, each is stopped where the validation part
-likes it best, and the committee's zphot is the mean of theirs.
+Collister & Lahav 2004 (PASP 116, 345, arXiv:astro-ph/0311058): networks of the same architecture
+and different initial weights are trained on the same part, each is stopped at its smallest
+validation loss, and the committee's zphot is the mean of theirs.
 
-Networks this small are trained in float64 with all objects in each step: the L-BFGS method of
-torch, whose line search asks for as many losses as it needs. Each member draws its first weights
-from a seed of its own, which follows from the model's and the member's place; so a larger committee
-has the members of a smaller one. Reproducible as `networks` says.
+Networks this small are trained in float64 on all objects at once, by torch's L-BFGS with line
+search. The seed of a member's initial weights follows from the model's seed and the member's index,
+so a larger committee contains the members of a smaller one. For reproducibility see `networks`.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ if TYPE_CHECKING:
     from sdssflow.prepare.parts import Part
 
 DTYPE = torch.float64
-MEMORY = 20  # steps that L-BFGS remembers
-TRIALS = 25  # losses that a step may ask for along its direction
+MEMORY = 20  # steps in the history of L-BFGS
+TRIALS = 25  # most evaluations of the loss in a line search
 
 
 class NetworkCommittee(RedshiftModule):
@@ -69,15 +68,14 @@ def fit(
 ) -> Trained:
     """Train the members one after the other.
 
-    Arguments are as in `configuration.kinds`; training takes too short for a checkpoint. The
-    members' seeds follow from `seed`. Without validation objects all steps are made and the last
-    weights are kept.
+    Arguments are as in `configuration.kinds`; training is too short to need a checkpoint. Without
+    validation objects all steps are made and the last weights are kept.
 
     Returns
     -------
     Trained
-        `history` holds means over the members that still learn, of the mean squared error of the
-        standardised redshift; `best_epoch` the step that each member's weights are of.
+        `history` holds the mean squared error of the standardised redshift, averaged over the
+        members still training; `best_epoch` the step of each member's weights.
 
     Raises
     ------
@@ -98,12 +96,12 @@ def fit(
 
 
 def load(path: str | Path, settings: Committee, names: Sequence[str]) -> NetworkCommittee:
-    """Load a committee saved by `Trained.save`, on the CPU; errors as `networks.load`."""
+    """Load a committee saved by `Trained.save`, on the CPU; raises as `networks.load` does."""
     return load_tensors(NetworkCommittee(untrained(settings, len(names))), path)
 
 
 def untrained(settings: Committee, features: int) -> list[RedshiftNetwork]:
-    """Return the members, networks of so many features with sigmoids between their layers."""
+    """Return the members: networks with sigmoids between their layers."""
     return [
         RedshiftNetwork(features, settings.hidden, DTYPE, nn.Sigmoid)
         for _ in range(settings.members)
@@ -113,7 +111,7 @@ def untrained(settings: Committee, features: int) -> list[RedshiftNetwork]:
 def _train_member(
     network: RedshiftNetwork, settings: Committee, train: Part, validation: Part
 ) -> tuple[list[tuple[float, float]], int]:
-    """Train one network in place; return its losses, train and validation, and its best step."""
+    """Train a network in place; return its (train, validation) losses and best step."""
     (x, y), (x_validation, y_validation) = (network.tensors(part) for part in (train, validation))
     weights = [layer.weight for layer in network.layers if isinstance(layer, nn.Linear)]
     optimizer = torch.optim.LBFGS(
@@ -157,12 +155,12 @@ def _train_member(
 
 
 def _mean_history(histories: Sequence[Sequence[tuple[float, float]]]) -> list[dict[str, float]]:
-    """Return, for each step, the mean losses of the members that make it."""
+    """Return, for each step, the mean losses of the members that reached it."""
     rows = []
-    for place in range(max(map(len, histories))):
-        losses = [history[place] for history in histories if len(history) > place]
+    for step in range(max(map(len, histories))):
+        losses = [history[step] for history in histories if len(history) > step]
         train_loss, validation_loss = np.mean(losses, axis=0).tolist()
         rows.append(
-            {"epoch": place + 1, "train_loss": train_loss, "validation_loss": validation_loss}
+            {"epoch": step + 1, "train_loss": train_loss, "validation_loss": validation_loss}
         )
     return rows

@@ -1,22 +1,22 @@
 """Conformal prediction intervals from p(z): coverage that holds even if p(z) is wrong.
 
-Split-conformal in the space of the cumulative distribution (Chernozhukov, Wuthrich & Zhu 2021,
-PNAS 118 e2107794118): the score of a calibration object is how far zspec is from the median of its
-p(z) in probability, s = abs(PIT - 1/2). The interval of a new object goes from the quantile 1/2 - q
+Distributional split-conformal prediction (Chernozhukov, Wuthrich & Zhu 2021, PNAS 118
+e2107794118): the score of a calibration object is the distance in probability between zspec and the
+median of its p(z), s = abs(PIT - 1/2). The interval of a new object goes from the quantile 1/2 - q
 to the quantile 1/2 + q of its p(z), where q is the ceil((n + 1) level)-th smallest of the n scores.
-If the new object is exchangeable with the calibration objects it is covered with a probability
-between `level` and `level` + 1 / (n + 1), over draws of calibration and new objects, whatever p(z)
-is. q = 1/2 is the whole range of p(z).
+If the new object is exchangeable with the calibration objects, its coverage is between `level` and
+`level` + 1 / (n + 1), over draws of calibration and new objects, whatever p(z) is. q = 1/2 is the
+whole range of p(z).
 
-That holds on average over all objects; faint ones could be covered too little and bright ones too
-much. So q is found within bins of reference magnitude with equal numbers of calibration objects
-(Mondrian conformal prediction; Vovk 2012, arXiv:1209.2673), whose edges come from magnitudes
-alone. An object without magnitude, or in a bin with too few objects for the level, gets the q of
-all calibration objects.
+This coverage is marginal: faint objects could be covered too little and bright ones too much. So q
+is found in bins of reference magnitude with equal numbers of calibration objects (Mondrian
+conformal prediction; Vovk 2012, arXiv:1209.2673), whose edges depend on magnitudes alone. An object
+without magnitude, or in a bin with too few objects for the level, gets the q of all calibration
+objects.
 
-The same objects fitted the width of p(z) before (`recalibration`). As long as p(z) is one Gaussian
-that nothing cuts off, that factor cancels: it moves all scores in step and leaves the intervals
-where they are. For mixtures it is one number fitted to n objects.
+The width of p(z) was fitted to the same objects (`recalibration`). As long as p(z) is one Gaussian
+that is not truncated, that factor cancels: it changes all scores alike and leaves the intervals
+unchanged. For mixtures it is one number fitted to n objects.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ HalfWidth = Annotated[float, Field(ge=0, le=0.5)]
 
 @dataclass(frozen=True)
 class ConformalTable:
-    """How far intervals reach from the median, in probability, by bin of reference magnitude.
+    """Half widths of the intervals in probability, by bin of reference magnitude.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class ConformalTable:
     objects : (b,) int array
         Calibration objects in each bin.
     reach : dict of str to (b,) float64 array
-        q of each bin by name of the level; NaN if there were no calibration objects at all.
+        q of each bin by name of the level; NaN without calibration objects.
     reach_of_all : dict of str to float
         q of all calibration objects together.
     """
@@ -63,13 +63,13 @@ class ConformalTable:
         rows = {len(self.edges) + 1, len(self.objects), *map(len, self.reach.values())}
         names = {frozenset(LEVELS), frozenset(self.reach), frozenset(self.reach_of_all)}
         if len(rows) > 1 or len(names) > 1 or (np.diff(self.edges) < 0).any():
-            raise ValueError(f"no table of bins by levels {', '.join(LEVELS)}")
+            raise ValueError(f"not a table of bins by levels {', '.join(LEVELS)}")
 
     def half_widths(self, name: str, reference_mag: np.ndarray) -> np.ndarray:
-        """Return q of (n,) objects for a level of `LEVELS`; that of all where NaN."""
+        """Return q of (n,) objects for a level of `LEVELS`; `reach_of_all` without magnitude."""
         magnitude = np.asarray(reference_mag, dtype=np.float64)
-        bins = np.searchsorted(self.edges, magnitude, side="right")  # NaN sorts last: replaced
-        return np.where(np.isnan(magnitude), self.reach_of_all[name], self.reach[name][bins])
+        bins = np.searchsorted(self.edges, magnitude, side="right")
+        return np.where(np.isfinite(magnitude), self.reach[name][bins], self.reach_of_all[name])
 
     def intervals(self, pdf: Mixture, reference_mag: np.ndarray) -> dict[str, np.ndarray]:
         """Return `conformal_low_68`, `conformal_high_68` and so on, (n,) float64 each."""
@@ -77,7 +77,7 @@ class ConformalTable:
 
 
 def intervals(pdf: Mixture, half_widths: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the intervals of n objects, given (n,) q by name of the level; NaN where q is."""
+    """Return the intervals of n objects, given (n,) q by name of the level; NaN where q is NaN."""
     columns = {}
     q = np.column_stack(list(half_widths.values()))
     reach = np.where(np.isnan(q), 0.0, q)
@@ -94,11 +94,11 @@ def fit_conformal(pit: np.ndarray, reference_mag: np.ndarray, bins: int) -> Conf
     Parameters
     ----------
     pit : (n,) array
-        Probability that the p(z) of each object gives to redshifts below its zspec; n may be 0.
+        The cdf of each object's p(z) at its zspec; n may be 0.
     reference_mag : (n,) array
         Reference magnitudes in mag, NaN where missing.
     bins : int
-        Bins of magnitude, with equal numbers of objects.
+        Number of magnitude bins, with equal numbers of objects.
     """
     scores = np.abs(np.asarray(pit, dtype=np.float64) - 0.5)
     magnitude = np.asarray(reference_mag, dtype=np.float64)
@@ -106,32 +106,34 @@ def fit_conformal(pit: np.ndarray, reference_mag: np.ndarray, bins: int) -> Conf
     edges = np.empty(0)
     if known.any():
         edges = np.quantile(magnitude[known], np.linspace(0, 1, bins + 1)[1:-1])
-    place = np.where(known, np.searchsorted(edges, magnitude, side="right"), -1)
-    members = [np.flatnonzero(place == number) for number in range(len(edges) + 1)]
+    number = np.where(known, np.searchsorted(edges, magnitude, side="right"), -1)
+    bins_scores = [scores[number == row] for row in range(len(edges) + 1)]
     of_all, of_bins = {}, {}
     for name, level in LEVELS.items():
         of_all[name] = half_width(scores, level)
-        found = [half_width(scores[rows], level) for rows in members]
-        short = [_rank(len(rows), level) > len(rows) for rows in members]
-        of_bins[name] = np.where(short, of_all[name], found)
-    return ConformalTable(edges, np.array([len(rows) for rows in members]), of_bins, of_all)
+        of_bins[name] = np.array(
+            [
+                of_all[name] if _rank(len(own), level) > len(own) else half_width(own, level)
+                for own in bins_scores
+            ]
+        )
+    return ConformalTable(edges, np.array(list(map(len, bins_scores))), of_bins, of_all)
 
 
 def half_width(scores: np.ndarray, level: float) -> float:
-    """Return the score that a new object's stays below with probability `level` at least.
+    """Return the score that a new object does not exceed with a probability of at least `level`.
 
     Parameters
     ----------
     scores : (n,) float64 array
         abs(PIT - 1/2) of calibration objects.
     level : float
-        Wanted coverage, between 0 and 1.
+        Nominal coverage, between 0 and 1.
 
     Returns
     -------
     float
-        1/2, the whole range of p(z), where there are too few objects for the level; NaN without
-        objects.
+        1/2, the whole range of p(z), with too few objects for the level; NaN without objects.
 
     Examples
     --------

@@ -1,16 +1,15 @@
-"""The linear regression once more, by gradient descent: the lecture's second way.
+"""Linear regression by gradient descent: the lecture's second way to fit it.
 
-The mean squared error of a linear model is a bowl with one lowest point, which the normal equations
-give at once and gradient descent reaches step by step. How many steps it takes is a matter of the
-bowl's shape: SDSS magnitudes are so correlated that in standardised ugriz the bowl is 3000 times
-steeper along one direction than along another, and a step small enough for the one is far too small
-for the other. So the standardised features are first turned to their principal axes and scaled to
-unit variance (decorrelated, "whitened"): the bowl is round, and about a hundred steps are enough.
-Directions without any variance (a constant feature, colours beside the magnitudes they are made of)
-are left out; they can't change a prediction.
+The mean squared error of a linear model is convex with one minimum, which the normal equations
+give at once and gradient descent approaches step by step. The number of steps depends on the
+condition number: SDSS magnitudes are so correlated that in standardised ugriz the error is 3000
+times steeper along one direction than along another, and a step small enough for the one is far too
+small for the other. So the standardised features are first whitened: rotated to their principal
+axes and scaled to unit variance. Then about a hundred steps are enough. Directions without variance
+(a constant feature, colours together with the magnitudes they are made of) are left out; they can't
+change a prediction.
 
-The weights are then turned back, so the saved model is a plain linear layer on standardised
-features.
+The weights are then rotated back: the saved model is a linear layer on standardised features.
 """
 
 from __future__ import annotations
@@ -39,8 +38,8 @@ def fit(
 ) -> Trained:
     """Fit the linear model by full-batch gradient descent in float64.
 
-    Arguments are as in `configuration.kinds`. Nothing is drawn by the seed, kept in a checkpoint or
-    stopped on the validation part, whose loss is recorded.
+    Arguments are as in `configuration.kinds`. Seed and checkpoint are not used; the validation loss
+    is recorded, but does not stop the fit.
 
     Returns
     -------
@@ -50,17 +49,15 @@ def fit(
     Raises
     ------
     ValueError
-        If the gradient is not within the tolerance after `max_steps`, or grows beyond all bounds.
+        If the gradient is not within the tolerance after `max_steps`, or diverges.
     """
     network = RedshiftNetwork(train.features.shape[1], [], torch.float64)
     network.standardise_to(train.features, train.truth("zspec"))
     network.to(device)
-    x = network.standardised(torch.tensor(train.features).to(device))
-    y = network.standardised_zspec(torch.tensor(train.zspec).to(device))
+    x, y = network.tensors(train)
+    x_validation, y_validation = network.tensors(validation)
     axes = _principal_axes(x)
-    x_axes = x @ axes
-    x_validation = network.standardised(torch.tensor(validation.features).to(device)) @ axes
-    y_validation = network.standardised_zspec(torch.tensor(validation.zspec).to(device))
+    x_axes, x_validation = x @ axes, x_validation @ axes
 
     weights = torch.zeros(axes.shape[1], dtype=torch.float64, device=device)  # initialise
     bias = torch.zeros((), dtype=torch.float64, device=device)
@@ -74,7 +71,7 @@ def fit(
         history.append(
             {"epoch": step, "train_loss": loss.item(), "validation_loss": held_back.item()}
         )
-        steepest = max(_largest(weight_gradient), abs(bias_gradient.item()))
+        steepest = torch.cat([weight_gradient, bias_gradient[None]]).abs().max().item()
         if not math.isfinite(steepest):
             raise ValueError(
                 f"gradient descent diverged at step {step}; lower learning_rate "
@@ -98,16 +95,12 @@ def fit(
 
 
 def load(path: str | Path, settings: GradientDescent, names: Sequence[str]) -> RedshiftNetwork:
-    """Load a model saved by `Trained.save`, on the CPU; errors as `networks.load`."""
+    """Load a model saved by `Trained.save`, on the CPU; raises as `networks.load` does."""
     return load_tensors(RedshiftNetwork(len(names), [], torch.float64), path)
 
 
 def _principal_axes(x: torch.Tensor) -> torch.Tensor:
-    """Return the (f, g) matrix that turns standardised features into g uncorrelated unit ones."""
+    """Return the (f, g) whitening matrix of standardised features."""
     variance, directions = np.linalg.eigh((x.T @ x / len(x)).cpu().numpy())
     kept = variance > NO_VARIANCE * max(variance.max(initial=0.0), 1.0)
     return torch.from_numpy(directions[:, kept] / np.sqrt(variance[kept])).to(x.device)
-
-
-def _largest(values: torch.Tensor) -> float:
-    return values.abs().max().item() if len(values) else 0.0

@@ -1,7 +1,7 @@
-"""How an ensemble of mixture-density networks learns: K members, one program.
+"""Training of an ensemble of mixture-density networks: K members in one program.
 
-See `ensembles.program` for what an epoch is. Every member is stopped by itself, judged on objects
-it does not learn from: it keeps the parameters of the last epoch that was not worse than its best.
+See `ensembles.program` for what an epoch is. Every member is stopped individually, on objects it
+is not trained on, and keeps the parameters of the last epoch that was not worse than its best.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Redshifts:
     Attributes
     ----------
     settings : MixtureEnsemble
-        Of the networks.
+        Settings of the networks.
     targets : (n,) float32 tensor
         Standardised redshifts.
     mean, scale : float
@@ -68,9 +68,9 @@ class Redshifts:
         lower: float,
         upper: float | None = None,
     ) -> Redshifts:
-        """Take the standardisation from the first `learnt` of (n,) redshifts.
+        """Fit the standardisation to the first `learnt` of (n,) redshifts.
 
-        By default p(z) ends a little beyond the largest of them.
+        By default p(z) ends a little above the largest of them.
 
         Raises
         ------
@@ -102,7 +102,7 @@ class Redshifts:
     def initial_parameters(
         self, shape: Shape, generators: Sequence[torch.Generator]
     ) -> torch.Tensor:
-        """Return first parameters of all members."""
+        """Return initial parameters of all members."""
         return mixture_networks.initial_parameters(shape, generators)
 
     def loss(
@@ -124,30 +124,30 @@ class Redshifts:
     def networks(
         self, inputs: PhotometricInputs, shape: Shape, parameters: torch.Tensor
     ) -> MixtureNetworks:
-        """Return what has learnt this."""
+        """Return the trained networks."""
         about = (self.mean, self.scale, self.upper, self.lower)
         return MixtureNetworks(inputs, shape, parameters, *about)
 
 
 def highest(zspec: np.ndarray) -> float:
-    """Return where p(z) ends, a little beyond the largest of (n,) training redshifts."""
+    """Return the upper end of p(z), a little above the largest of (n,) training redshifts."""
     largest = float(zspec.max())
     return largest + MARGIN * (1 + largest)
 
 
 @dataclass(frozen=True)
 class TrainedEnsemble:
-    """A trained ensemble and how it came about.
+    """A trained ensemble and its training history.
 
     Attributes
     ----------
     networks : MixtureNetworks
-        Each member with the parameters it kept.
+        Each member with its best parameters.
     history : list of dict
         Per epoch `epoch` (from 1), `train_loss` and `validation_loss`, means over members of the
         negative log density of the standardised redshift (NaN without objects to stop on).
     best_epoch : list of int
-        Epoch that each member's parameters are of.
+        Epoch of each member's parameters.
     """
 
     networks: MixtureNetworks
@@ -157,11 +157,11 @@ class TrainedEnsemble:
     dtype = "float32"
 
     def save(self, path: str | Path) -> None:
-        """Save the networks as safetensors, whole or not at all."""
+        """Save the networks as safetensors, atomically."""
         save_tensors(tensors_of(self.networks), path)
 
     def loaded(self, names: Sequence[str]) -> LoadedEnsemble:
-        """Return the ensemble as `load` would, of features of these names."""
+        """Return the ensemble, as `load` does."""
         return LoadedEnsemble(self.networks, tuple(names))
 
 
@@ -175,9 +175,9 @@ def fit(
 ) -> TrainedEnsemble:
     """Train all members together.
 
-    Arguments are as in `configuration.kinds`. Each member's own seed follows from `seed`. With
-    `blocks` the members learn from both parts and are stopped on blocks of their own; else the
-    validation part stops them all. Without objects to stop on all epochs are run and the last
+    Arguments are as in `configuration.kinds`. The members' seeds follow from `seed`. With `blocks`
+    the members are trained on both parts and each is stopped on blocks of its own; otherwise all
+    are stopped on the validation part. Without objects to stop on, all epochs are run and the last
     parameters are kept.
 
     Raises
@@ -200,7 +200,7 @@ def redshift_program(
     lower: float,
     upper: float | None = None,
 ) -> EnsembleProgram[Redshifts]:
-    """Return the training of p(z) within a range (`Redshifts.of`, which may refuse redshifts)."""
+    """Return the training of p(z) within a range; raises as `Redshifts.of` does."""
     own = Settings.of(settings)
     learnt = learnt_from(own, train, validation)
     objective = Redshifts.of(settings, pooled("zspec", train, validation), learnt, lower, upper)
@@ -209,22 +209,22 @@ def redshift_program(
 
 @dataclass(frozen=True)
 class LoadedEnsemble:
-    """A trained ensemble and the names of the features that it takes."""
+    """A trained ensemble and the names of its features."""
 
     networks: MixtureNetworks
     names: tuple[str, ...]
 
     def predict_pdf(self, features: np.ndarray) -> Mixture:
-        """Return p(z) of (n, f) features."""
+        """Return p(z) for (n, f) features."""
         return predict_pdf(self.networks, features, self.names)
 
     def usable(self, features: np.ndarray) -> np.ndarray:
-        """Return (n,) bool: which of (n, f) features lack nothing that training never lacked."""
-        return ~np.any(self.networks.inputs.unforeseen(features), axis=1)
+        """Return (n,) bool: no feature is missing that was never missing in training."""
+        return ~np.any(self.networks.inputs.newly_missing(features), axis=1)
 
 
 def load(path: str | Path, settings: MixtureEnsemble, names: Sequence[str]) -> LoadedEnsemble:
-    """Load an ensemble saved by `TrainedEnsemble.save`; errors as `tensor_files.load_model`."""
+    """Load an ensemble saved by `TrainedEnsemble.save`; raises as `load_model` does."""
     networks = load_model(
         path, lambda tensors: networks_from(tensors, settings, len(names), settings.lowest)
     )
@@ -232,7 +232,7 @@ def load(path: str | Path, settings: MixtureEnsemble, names: Sequence[str]) -> L
 
 
 def tensors_of(networks: MixtureNetworks) -> dict[str, torch.Tensor]:
-    """Return what `networks_from` makes the networks of."""
+    """Return the tensors that `networks_from` takes."""
     numbers = {name: torch.tensor(getattr(networks, name), dtype=torch.float64) for name in NUMBERS}
     return {**tensors_of_layers(networks.inputs, networks.parameters), **numbers}
 
@@ -240,7 +240,7 @@ def tensors_of(networks: MixtureNetworks) -> dict[str, torch.Tensor]:
 def networks_from(
     tensors: Mapping[str, torch.Tensor], settings: MixtureEnsemble, features: int, lower: float
 ) -> MixtureNetworks:
-    """Return networks of so many features; KeyError, ValueError for tensors of something else."""
+    """Build the networks; KeyError or ValueError for tensors of another model."""
     inputs, parameters = layers_from(tensors, features)
     shape = Redshifts.shape_for(settings, inputs.count)
     require_count(parameters, shape)

@@ -1,4 +1,4 @@
-"""A random forest that gives p(z) beside its point estimate."""
+"""A random forest with p(z) as well as point estimates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sdssflow.redshift_pdf.mixture import Mixture
 
-# objects of the variance of all leaves that join those of each leaf: a leaf may hold only three
+# weight of the pooled variance of all leaves, in objects: a leaf may hold only three
 PSEUDO_COUNT = 3.0
 MOST_COMPONENTS = 30
 
@@ -26,7 +26,7 @@ def fit(
 ) -> DensityForest:
     """Grow a forest on a usable train part, `threads` trees at a time; see `DensityForest`.
 
-    Each tree has a seed of its own, so the forest does not depend on the threads.
+    Each tree has its own seed, so the forest does not depend on the number of threads.
     """
     forest = DensityForest(
         n_estimators=settings.trees,
@@ -35,20 +35,20 @@ def fit(
         n_jobs=threads,
         random_state=seed,
     )
-    # predicting stays serial: the order in which threads add up trees would change the last digits
+    # predictions stay serial: the order in which threads add up trees would change the last digits
     return forest.fit(train.features, train.truth("zspec")).set_params(n_jobs=None)
 
 
 class DensityForest(RandomForestRegressor):
-    """scikit-learn's forest, which predicts the same, with one Gaussian per tree as p(z).
+    """scikit-learn's forest, with one Gaussian per tree as p(z).
 
-    The leaf that an object falls into gives the Gaussian: its mean, and its variance shrunk towards
-    the variance within all leaves of the forest, (S + 3 v) / (n - 1 + 3) for a leaf of n objects
-    with sum of squares S, where v is the sum of all S over the sum of all n - 1. Objects of a leaf
-    helped to grow it; calibration mends the widths.
+    The Gaussian has the mean of the leaf that an object falls into, and its variance shrunk towards
+    the pooled variance of all leaves of the forest: (S + 3 v) / (n - 1 + 3) for a leaf of n objects
+    with sum of squares S, where v is the sum of all S over the sum of all n - 1. The tree was grown
+    on the objects of the leaf, so the widths are too small; calibration corrects them.
 
-    The Gaussians of an object's trees are put in the order of their means and those beside each
-    other merged, mean and variance kept: 30 say what 300 do, in a tenth of the time.
+    The Gaussians of an object's trees are sorted by mean and neighbours merged, which preserves
+    mean and variance: 30 are as good as 300, in a tenth of the time.
 
     Attributes
     ----------
@@ -63,24 +63,24 @@ class DensityForest(RandomForestRegressor):
         return self
 
     def predict_pdf(self, X: np.ndarray) -> Mixture:
-        """Return p(z) of (n, f) features, cut off at 0: at most 30 components.
+        """Return p(z) for (n, f) features, truncated at 0: at most 30 components.
 
-        Means below 0, where faint objects have noisy negative redshifts, are put at 0.
+        Means below 0, from noisy negative redshifts of faint objects, are set to 0.
         """
-        # imported here: what gives point estimates alone shall not wait for torch
+        # imported here: point estimates do not need numba
         from sdssflow.redshift_pdf.mixture import Mixture
 
         leaves = self.apply(X)
         trees = [tree.tree_ for tree in self.estimators_]
-        grown = [_leaf_sums(tree) for tree in trees]
-        squares, freedom = (sum(part.sum() for part in parts) for parts in zip(*grown, strict=True))
+        sums = [_leaf_sums(tree) for tree in trees]
+        squares, freedom = (sum(part.sum() for part in parts) for parts in zip(*sums, strict=True))
         pooled = squares / max(freedom, 1)
         means, scales = np.empty(leaves.shape), np.empty(leaves.shape)
-        for place, (tree, (squares, freedom)) in enumerate(zip(trees, grown, strict=True)):
+        for column, (tree, (squares, freedom)) in enumerate(zip(trees, sums, strict=True)):
             variance = (squares + PSEUDO_COUNT * pooled) / (freedom + PSEUDO_COUNT)
-            rows = leaves[:, place]
-            means[:, place] = tree.value[rows, 0, 0]
-            scales[:, place] = np.sqrt(variance[rows])
+            rows = leaves[:, column]
+            means[:, column] = tree.value[rows, 0, 0]
+            scales[:, column] = np.sqrt(variance[rows])
         weights, means, scales = merged(means, scales, MOST_COMPONENTS)
         return Mixture(
             weights,
@@ -94,19 +94,19 @@ class DensityForest(RandomForestRegressor):
 def merged(
     means: np.ndarray, scales: np.ndarray, groups: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Merge Gaussians of equal weight that are beside each other.
+    """Merge neighbouring Gaussians of equal weight.
 
     Parameters
     ----------
     means, scales : (n, c) float64 arrays
         Means and standard deviations.
     groups : int
-        Most Gaussians that may be left.
+        Maximum number of Gaussians to return.
 
     Returns
     -------
     weights, means, scales : (n, g) float64 arrays
-        The mixture has the mean and variance that it had; g = min(c, groups).
+        A mixture of the same mean and variance; g = min(c, groups).
 
     Examples
     --------
@@ -128,7 +128,7 @@ def merged(
 
 
 def _leaf_sums(tree: Tree) -> tuple[np.ndarray, np.ndarray]:
-    """Return sum of squares about the mean and degrees of freedom of each node; 0 of a branch."""
+    """Return sum of squares about the mean and degrees of freedom of each leaf; 0 elsewhere."""
     leaf = tree.children_left == -1
     count = np.where(leaf, tree.n_node_samples, 1)
     # rounding makes the impurity of equal redshifts a little negative

@@ -1,18 +1,17 @@
 """An ensemble of mixture-density networks as one program: p(z) of all members in one pass.
 
-A mixture-density network (Bishop 1994, Aston University NCRG/94/004) gives for each object the
+A mixture-density network (Bishop 1994, Aston University NCRG/94/004) returns for each object the
 weights, means and widths of a few Gaussians: a p(z) that may be skewed or have several peaks. The
 K members have the same shape, so their parameters are stacked and every layer is one batched
-matrix product: ten small networks keep a processor busy where one would not. The members' p(z) are
-averaged, each normalised: where they disagree the average is wide.
+matrix product: ten small networks keep a processor busy where one would not. The members' p(z),
+each normalised, are averaged; where they disagree the average is wide.
 
-A share of 1e-6 of each p(z) is spread over the whole range. Without it a single object whose
-redshift the others would never have suggested, a quasar among galaxies, weighs more than all of
-them in the mean of ln p, in training and in the choice of the epoch.
+A fraction of 1e-6 of each p(z) is spread over the whole range. Without it a single object of
+unexpected redshift, a quasar among galaxies, would dominate the mean of ln p, in training and in
+the choice of the epoch.
 
-p(z) is bounded: means lie within [lower, upper], and what a Gaussian has outside is cut off, in
-training as in prediction. upper is a little beyond the largest training redshift; lower is 0 unless
-there are stars.
+p(z) is truncated to [lower, upper], in training as in prediction, and all means lie within it.
+upper is a little above the largest training redshift; lower is 0 unless there are stars.
 """
 
 from __future__ import annotations
@@ -36,11 +35,11 @@ from sdssflow.ensembles.batched_networks import (
 from sdssflow.ensembles.photometric_inputs import PhotometricInputs, photometric_noise
 from sdssflow.redshift_pdf.mixture import Mixture
 
-MARGIN = 0.05  # of 1 + z: how far p(z) may reach beyond the largest training redshift
-LOG_SCALES = (-6.0, 3.0)  # widths of a component, in units of the spread of zspec
-BACKGROUND = 1e-6  # share of p(z) that is spread over the whole range
-FLATNESS = 2.0  # standard deviation of the Gaussian that spreads it, in ranges
-WITHIN = math.erf(0.5 / FLATNESS / math.sqrt(2))  # what that Gaussian has within the range
+MARGIN = 0.05  # times 1 + z: how far p(z) extends above the largest training redshift
+LOG_SCALES = (-6.0, 3.0)  # limits of ln(width), in units of the scale of zspec
+BACKGROUND = 1e-6  # fraction of p(z) that is spread over the whole range
+FLATNESS = 2.0  # standard deviation of the Gaussian that spreads it, in units of the range
+WITHIN = math.erf(0.5 / FLATNESS / math.sqrt(2))  # probability of that Gaussian within the range
 FIRST_NOISE_TERM = 0.1  # standardised redshift per mag
 ROOT_HALF = math.sqrt(0.5)
 LOG_NORM = math.log(2) - 0.5 * math.log(2 * math.pi)
@@ -56,7 +55,7 @@ class MixtureNetworks:
     inputs : PhotometricInputs
         From features to inputs.
     shape : Shape
-        Sizes.
+        Sizes of the networks.
     parameters : (p,) float32 tensor
         Weights and biases of all members.
     zspec_mean, zspec_scale : float
@@ -83,12 +82,12 @@ class MixtureNetworks:
 
 
 def components_of(shape: Shape) -> int:
-    """Return the number c of Gaussians of a member: it gives three numbers for each."""
+    """Return the number c of Gaussians of a member, which has three outputs for each."""
     return shape.outputs // 3
 
 
 def initial_parameters(shape: Shape, generators: Sequence[torch.Generator]) -> torch.Tensor:
-    """Draw first parameters (`batched_networks.draw_layers`) of which the components lie apart."""
+    """Draw initial parameters (`batched_networks.draw_layers`), with separate component means."""
     tensors = draw_layers(shape, generators)
     c = components_of(shape)
     tensors[2 * len(shape.hidden) + 1][:, 0, c : 2 * c] = torch.linspace(-1, 1, c) if c > 1 else 0.0
@@ -109,21 +108,21 @@ def components(
     Parameters
     ----------
     shape : Shape
-        Sizes.
+        Sizes of the networks.
     bounds : (float, float)
         Range of the standardised redshift.
     parameters : (p,) float32 tensor
-        Of all members.
+        Parameters of all members.
     x : (K, b, i) float32 tensor
         Inputs of b objects for each member.
-    sigma : (K, b, 5) float32 tensor, optional
-        Magnitude errors, for noise terms.
+    sigma : (K, b, k) float32 tensor, optional
+        Magnitude errors in mag, ugriz first, for noise terms.
 
     Returns
     -------
     three (c, K, b) float32 tensors
-        Of the standardised redshift. Components come first: sums over a few of them then run over
-        contiguous rows of objects.
+        In units of the standardised redshift. Components come first, so that sums over them run
+        over contiguous rows of objects.
     """
     return _as_mixture(shape, bounds, parameters, outputs(shape, parameters, x), sigma)
 
@@ -140,7 +139,7 @@ def _as_mixture(
     log_scales = log_scales.clamp(*LOG_SCALES)
     if shape.noise_terms and sigma is not None:
         squares = shape.split(parameters)[-1] ** 2
-        noise = torch.bmm(sigma**2, squares).permute(2, 0, 1)
+        noise = torch.bmm(sigma[..., : shape.noise_terms] ** 2, squares).permute(2, 0, 1)
         variance = torch.exp(2 * log_scales) + noise
         log_scales = 0.5 * torch.log(variance)
     return torch.log_softmax(raw_weights, dim=0), means.clamp(*bounds), log_scales
@@ -152,19 +151,19 @@ def log_mass(
     means: torch.Tensor,
     log_scales: torch.Tensor,
 ) -> torch.Tensor:
-    """Return the logarithm of what each member's mixture has within the bounds: (K, b)."""
+    """Return the logarithm of each mixture's probability within the bounds, (K, b)."""
     lower, upper = bounds
-    narrowness = torch.exp(-log_scales) * math.sqrt(0.5)
-    within = torch.erf((upper - means) * narrowness) - torch.erf((lower - means) * narrowness)
+    inverse = torch.exp(-log_scales) * ROOT_HALF
+    within = torch.erf((upper - means) * inverse) - torch.erf((lower - means) * inverse)
     return torch.log((torch.exp(log_weights) * within).sum(dim=0) * 0.5)
 
 
 class TruncatedMixtureLoss(torch.autograd.Function):
-    """-ln((1 - B) p(zspec) + B / range) of each object, p a Gaussian mixture within the range.
+    """-ln((1 - B) p(zspec) + B / range) of each object, p a truncated Gaussian mixture.
 
-    Small networks spend their time between operations, not in them. Left to automatic
-    differentiation, -ln p(zspec) of a truncated mixture is some sixty small operations per step;
-    its gradient in weights, means and widths has a closed form that shares most of them.
+    For small networks the overhead of each operation dominates. Under automatic differentiation
+    this loss takes some sixty small operations per step; its gradient in weights, means and widths
+    has a closed form that shares most of them.
     """
 
     @staticmethod
@@ -177,10 +176,11 @@ class TruncatedMixtureLoss(torch.autograd.Function):
         bounds: tuple[float, float],
         background: float,
     ) -> torch.Tensor:
-        """Return the (K, b) losses of (c, K, b) mixtures and keep their gradients.
+        """Return the (K, b) losses of (c, K, b) mixtures and save their gradients.
 
-        `log_weights` are normalised, `means` within the bounds. With gamma the share of a component
-        in p(zspec), t the ends of the range in its units, phi the Gaussian and m the mass within,
+        `log_weights` are normalised, `means` within the bounds. With gamma a component's fraction
+        of p(zspec), t the ends of the range in units of its width relative to its mean, phi the
+        Gaussian density, Phi its integral and m the mixture's probability within the range,
 
             d ln p / d ln w  = gamma - w (Phi(t_u) - Phi(t_l)) / m
             d ln p / d mu    = (gamma deviation + w (phi(t_u) - phi(t_l)) / m) / sigma
@@ -200,7 +200,7 @@ class TruncatedMixtureLoss(torch.autograd.Function):
         spread = math.log(background / (upper - lower))
         density = torch.logaddexp(mixture, torch.full_like(mixture, spread))
         if any(ctx.needs_input_grad):
-            known = torch.exp(mixture - density)  # what is not the background's
+            known = torch.exp(mixture - density)  # the fraction that is not background
             share = torch.exp(joint - total)
             end_above = torch.exp(-0.5 * above.square())
             end_below = torch.exp(-0.5 * below.square())
@@ -234,12 +234,12 @@ def negative_log_density(
 
 
 def predict_pdf(networks: MixtureNetworks, features: np.ndarray, names: Sequence[str]) -> Mixture:
-    """Return p(z) of (n, f) features: a mixture of K x c Gaussians and the background.
+    """Return p(z) for (n, f) features: a mixture of K x c Gaussians and the background.
 
     Raises
     ------
     ValueError
-        If a feature is missing that never was missing in training.
+        If a feature is missing that was never missing in training.
     """
     networks.inputs.require_known(features, names)
     members, c = networks.shape.members, components_of(networks.shape)
@@ -250,18 +250,18 @@ def predict_pdf(networks: MixtureNetworks, features: np.ndarray, names: Sequence
     with torch.inference_mode():
         for start in range(0, len(features), ROWS_AT_ONCE):
             rows = slice(start, min(start + ROWS_AT_ONCE, len(features)))
-            found = _predicted(networks, features[rows], names)
-            for part, values in zip(parts, found, strict=True):
+            block = _predict_block(networks, features[rows], names)
+            for part, values in zip(parts, block, strict=True):
                 of_members = values[:, :, : rows.stop - start].permute(2, 1, 0)
                 part[rows, :-1].unflatten(1, (members, c)).copy_(of_members)
     weights, means, scales = parts.numpy()
     return Mixture(weights, means, scales, lower, upper)
 
 
-def _predicted(
+def _predict_block(
     networks: MixtureNetworks, features: np.ndarray, names: Sequence[str]
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return (c, K, b) weights, means and widths of (n, f) features, filled up to b rows."""
+    """Return (c, K, b) weights, means and widths for (n, f) features, padded to b rows."""
     shape, bounds, members = networks.shape, networks.bounds, networks.shape.members
     block = filled(features)
     x = networks.inputs.transform(torch.from_numpy(block).to(networks.parameters.device))

@@ -1,20 +1,20 @@
 """Redshifts from the nearest training objects: their mean, or a plane through them.
 
-`NeighbourMean` averages the redshifts of the k nearest neighbours, each weighted by an inverse
-power of its distance: the instance-based learning of Ball et al. 2007 (ApJ 663, 774,
+`NeighbourMean` averages the redshifts of the k nearest neighbours, weighted by an inverse power of
+their distances: the instance-based learning of Ball et al. 2007 (ApJ 663, 774,
 arXiv:astro-ph/0612471). With one neighbour it is the estimate whose input Ball et al. 2008 (ApJ
 683, 12, arXiv:0804.3413) perturb.
 
-`LocalLinearRegression` is the method of the SDSS photometric redshifts since DR7: for each object,
-take its k nearest neighbours among the training objects, fit a plane through their redshifts, read
-the plane at the object (Csabai et al. 2007, Astron. Nachr. 328, 852; Beck et al. 2016, MNRAS 460,
-1371, arXiv:1603.09708: k = 100, r and four colours). Beck et al. then leave out the neighbours that
-are more than 3 sigma off and fit the others once more: `clip_sigma`, which we leave to the user.
+`LocalLinearRegression` is the method of the SDSS photometric redshifts since DR7: find an object's
+k nearest training objects, fit a plane to their redshifts and evaluate it at the object (Csabai et
+al. 2007, Astron. Nachr. 328, 852; Beck et al. 2016, MNRAS 460, 1371, arXiv:1603.09708: k = 100, r
+and four colours). Beck et al. then remove neighbours with residuals beyond 3 sigma and fit again:
+`clip_sigma`, off by default.
 
-Differences from Beck et al.: all features that the model is given enter, each standardised. The
-result is kept within the range of the fitted neighbours' redshifts, because the plane is known only
-where they are. The error, the scale of p(z), is the rms of the fitted neighbours' residuals as
-there, but divided by their number less the f + 1 parameters of the plane.
+Differences from Beck et al.: all features of the model are used, standardised. The result is
+clipped to the range of the fitted neighbours' redshifts, because outside it the plane extrapolates.
+The error, the scale of p(z), is the rms of the fitted neighbours' residuals as there, but divided
+by their number minus the f + 1 parameters of the plane.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from sdssflow.prepare.parts import Part
 if TYPE_CHECKING:
     from sdssflow.redshift_pdf.mixture import Mixture
 
-BLOCK = 2048  # objects fitted at a time: memory is BLOCK x neighbours x features x 8 bytes
-# Ridge on the local normal equations, relative to their mean diagonal: too small to see in zphot,
-# large enough to solve them where neighbours agree in a feature or features are collinear.
+BLOCK = 2048  # objects fitted at once: memory is BLOCK x neighbours x features x 8 bytes
+# Ridge on the local normal equations, relative to their mean diagonal: negligible in zphot, large
+# enough to solve them where neighbours share the value of a feature or features are collinear.
 RIDGE = 1e-9
-SMALLEST_SCALE = 1e-4  # of p(z), in redshift: neighbours may lie on their plane
-RANGE_MARGIN = 1.2  # upper end of p(z) over the largest training redshift
+SMALLEST_SCALE = 1e-4  # of p(z), in redshift: neighbours may lie exactly on their plane
+RANGE_MARGIN = 1.2  # upper end of p(z) divided by the largest training redshift
 
 
 def fit(
@@ -50,7 +50,7 @@ def fit(
     validation: Part,
     threads: int = 1,
 ) -> Neighbourhoods:
-    """Remember a usable train part; nothing is drawn, and validation objects are not used."""
+    """Store a usable train part; seed and validation part are not used."""
     if isinstance(settings, configuration.LocalLinear):
         estimator = LocalLinearRegression(settings.neighbours, settings.clip_sigma)
     else:
@@ -68,7 +68,7 @@ def largest_redshift(zspec: np.ndarray) -> float:
 
 
 class Neighbourhoods(RegressorMixin, BaseEstimator):
-    """The training objects, and which of them are nearest in standardised feature space.
+    """The training objects and a nearest-neighbour search in standardised feature space.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class Neighbourhoods(RegressorMixin, BaseEstimator):
     neighbours: int
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
-        """Remember the training objects: (n, f) features and (n,) redshifts, all finite."""
+        """Store the training objects: (n, f) features and (n,) redshifts, all finite."""
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         self.mean_, self.scale_ = mean_and_scale(X)
         self.points_ = (X - self.mean_) / self.scale_
@@ -98,11 +98,11 @@ class Neighbourhoods(RegressorMixin, BaseEstimator):
         return KDTree(self.points_)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is saved: arrays alone, of which the tree is built again."""
+        """Return what is saved: arrays, from which the tree is rebuilt."""
         return {name: value for name, value in super().__getstate__().items() if name != "_tree"}
 
     def _blocks(self, X: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
-        """Yield place, (m, f) standardised features, (m, k) distances and (m, k) training rows."""
+        """Yield slice, (m, f) standardised features, (m, k) distances and (m, k) training rows."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         queries = (X - self.mean_) / self.scale_
@@ -120,8 +120,8 @@ class NeighbourMean(Neighbourhoods):
     neighbours : int
         Number k of neighbours; all training objects if there are fewer.
     distance_power : float
-        A weight is the distance to minus this power. Neighbours at distance 0, if there are any and
-        the power is not 0, count alone.
+        Weights are distance to minus this power. If there are neighbours at distance 0 and the
+        power is not 0, only these count.
     """
 
     def __init__(self, neighbours: int = 20, distance_power: float = 1.0):
@@ -129,18 +129,18 @@ class NeighbourMean(Neighbourhoods):
         self.distance_power = distance_power
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return (n,) float64 zphot of (n, f) features, each object for itself."""
+        """Return (n,) float64 zphot for (n, f) features; rows do not affect each other."""
         zphot = np.empty(len(X))
         for block, _, distances, rows in self._blocks(X):
             zspec = self.zspec_[rows]
             weights = self._weights(distances)
             mean = np.sum(weights * zspec, axis=1) / np.sum(weights, axis=1)
-            # a mean lies among its terms; rounding may not throw it out
+            # rounding must not move the mean out of the range of its terms
             zphot[block] = np.clip(mean, zspec.min(axis=1), zspec.max(axis=1))
         return zphot
 
     def _weights(self, distances: np.ndarray) -> np.ndarray:
-        """Return (m, k) weights, the largest of each object 1, of ascending (m, k) distances."""
+        """Return (m, k) weights, at most 1, for ascending (m, k) distances."""
         nearest = distances[:, :1]
         with np.errstate(invalid="ignore"):  # 0 / 0 where the nearest is at 0
             relative = np.where(distances == nearest, 1.0, nearest / distances)
@@ -155,8 +155,8 @@ class LocalLinearRegression(Neighbourhoods):
     neighbours : int
         Number k of neighbours; all training objects if there are fewer.
     clip_sigma : float, optional
-        Neighbours whose residual is beyond this many times the scale of all residuals are left out,
-        and the others fitted once more. Of k neighbours these are at most k / clip_sigma**2.
+        Neighbours whose residual exceeds this many times the scale of all residuals, at most
+        k / clip_sigma**2 of them, are left out and the plane is fitted again.
     """
 
     def __init__(self, neighbours: int = 100, clip_sigma: float | None = None):
@@ -164,16 +164,16 @@ class LocalLinearRegression(Neighbourhoods):
         self.clip_sigma = clip_sigma
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return (n,) float64 zphot of (n, f) features, each object for itself."""
+        """Return (n,) float64 zphot for (n, f) features; rows do not affect each other."""
         return self._at(X)[0]
 
     def predict_pdf(self, X: np.ndarray) -> Mixture:
-        """Return p(z) of (n, f) features: one Gaussian each, cut off at 0.
+        """Return p(z) for (n, f) features: one Gaussian each, truncated at 0.
 
-        Its mean is what `predict` returns (0 where that is below), its scale the rms of the
-        residuals of the neighbours about their plane, with k - f - 1 degrees of freedom.
+        Its mean is what `predict` returns, or 0 if that is negative; its scale the rms of the
+        neighbours' residuals from their plane, with k - f - 1 degrees of freedom.
         """
-        # imported here: what gives point estimates alone shall not wait for torch
+        # imported here: point estimates do not need numba
         from sdssflow.redshift_pdf.mixture import Mixture
 
         zphot, scale = self._at(X)
@@ -197,25 +197,25 @@ class LocalLinearRegression(Neighbourhoods):
 def plane_at(
     queries: np.ndarray, points: np.ndarray, zspec: np.ndarray, kept: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Fit a plane through each object's neighbours and read it at the object.
+    """Fit a plane to each object's neighbours and evaluate it at the object.
 
     Parameters
     ----------
     queries : (m, f) float64 array
         Standardised features of the objects.
     points : (m, k, f) float64 array
-        Those of their neighbours.
+        Standardised features of their neighbours.
     zspec : (m, k) float64 array
         Redshifts of the neighbours.
     kept : (m, k) bool array, optional
-        Which neighbours are fitted, all by default; at least one of each object.
+        Neighbours to fit, at least one per object; all by default.
 
     Returns
     -------
     zphot : (m,) float64 array
-        The planes at the objects, within the range of the fitted redshifts.
+        Values of the planes at the objects, clipped to the range of the fitted redshifts.
     scale : (m,) float64 array
-        Root of the sum of the fitted neighbours' squared residuals over their number less f + 1.
+        Square root of the fitted neighbours' summed squared residuals over their number - f - 1.
     residual : (m, k) float64 array
         Residuals of all neighbours.
     """

@@ -1,15 +1,14 @@
-"""The torch model behind `network`, `gradient_descent` and `committee`, and how it learns.
+"""The torch model of `network`, `gradient_descent` and `committee`, and its training.
 
-One class serves all three: standardise the features, walk through the layers, undo the
-standardisation of the redshift. Without hidden layers it is the linear regression (`descent`);
-several in a committee are averaged (`committees`). What standardises is part of the model, fitted
-on the train part alone, so a prediction needs nothing but the saved file and doesn't depend on the
-rows it is made together with.
+One class serves all three: standardise the features, apply the layers, undo the standardisation of
+the redshift. Without hidden layers it is the linear regression (`descent`); several in a committee
+are averaged (`committees`). The standardisation is part of the model, fitted to the train part, so
+a prediction needs only the saved file and does not depend on the other rows.
 
-`fit` spells the steps out, without a data loader or a trainer class: initialise, forward, loss,
-update, repeat till convergence. All rows are on the device from the start; a mini-batch is a slice
-of a shuffled copy. Reproducible: the same rows, settings and seed give the same bytes on the same
-CPU with the same number of threads. On a GPU weights agree to rounding only.
+`fit` is written without a data loader or a trainer class: initialise, forward, loss, update, repeat
+until convergence. All rows are on the device from the start; a mini-batch is a slice of a shuffled
+copy. Reproducible: the same rows, settings and seed give the same bytes on the same CPU with the
+same number of threads. On a GPU weights agree to rounding only.
 """
 
 from __future__ import annotations
@@ -37,25 +36,24 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound=nn.Module)
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 LOSSES = {"mse": nn.MSELoss, "mae": nn.L1Loss}
-BLOCK = 4096  # rows predicted at a time
+BLOCK = 4096  # rows predicted at once
 
 
 class RedshiftModule(nn.Module):
-    """What gives zphot from features: a network or a committee of them."""
+    """A network or a committee of networks that predicts zphot from features."""
 
     dtype: torch.dtype
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return next(self.parameters()).device
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """Return (n,) float64 zphot of (n, f) float64 features.
+        """Return (n,) float64 zphot for (n, f) float64 features.
 
-        Rows go through the network in blocks of one size, the last one filled up with copies of its
-        last row: matrix products of other sizes round differently, and zphot would depend in its
-        last digits on the rows beside it.
+        Blocks have one size, the last padded with copies of its last row: matrix products of other
+        sizes round differently, so the last digits of zphot would depend on the other rows.
         """
         zphot = np.empty(len(features))
         self.eval()
@@ -69,7 +67,7 @@ class RedshiftModule(nn.Module):
 
 
 class RedshiftNetwork(RedshiftModule):
-    """A fully connected network from features to zphot, standardisation included.
+    """A fully connected network from features to zphot, including standardisation.
 
     Parameters
     ----------
@@ -78,18 +76,18 @@ class RedshiftNetwork(RedshiftModule):
     hidden : sequence of int
         Units of the hidden layers; none for a linear model.
     dtype : torch.dtype
-        Precision of the layers. Standardisation is float64 always: in float32 a magnitude of 20
+        Precision of the layers. Standardisation is always float64: in float32 a magnitude of 20
         has steps of 2e-6.
     activation : type of torch.nn.Module
-        What stands between the layers, SiLU (x sigmoid(x)) by default.
+        Activation between the layers, SiLU (x sigmoid(x)) by default.
 
     Attributes
     ----------
     feature_mean, feature_scale : (f,) float64 buffers
         Standardisation of the features.
     feature_bound : () float64 buffer
-        Standardised features are kept within it (`scaling.FEATURE_BOUND`); infinite for the linear
-        model, which is to be the plain linear regression.
+        Standardised features are clipped to it (`standardisation.FEATURE_BOUND`); infinite for the
+        linear model.
     zspec_mean, zspec_scale : () float64 buffers
         Standardisation of the redshift.
     layers : torch.nn.Sequential
@@ -114,19 +112,19 @@ class RedshiftNetwork(RedshiftModule):
         widths = [features, *hidden, 1]
         layers: list[nn.Module] = []
         for inputs, outputs in itertools.pairwise(widths):
-            # skip_init: `initialise` draws the weights, from a generator of its own
+            # skip_init: `initialise` draws the weights from its own generator
             layers += [nn.utils.skip_init(nn.Linear, inputs, outputs, dtype=dtype), activation()]
         self.layers = nn.Sequential(*layers[:-1])  # none after the last layer
 
     def standardise_to(self, features: np.ndarray, zspec: np.ndarray) -> None:
-        """Set the buffers from (n, f) features and (n,) redshifts of the train part."""
+        """Fit the standardisation to (n, f) features and (n,) redshifts of the train part."""
         pairs = {"feature": mean_and_scale(features), "zspec": mean_and_scale(zspec)}
         for name, (mean, scale) in pairs.items():
             getattr(self, f"{name}_mean").copy_(torch.as_tensor(mean))
             getattr(self, f"{name}_scale").copy_(torch.as_tensor(scale))
 
     def standardised(self, features: torch.Tensor) -> torch.Tensor:
-        """Return (n, f) features with mean 0 and scale 1, bounded, in the layers' precision."""
+        """Return (n, f) features with mean 0 and scale 1, clipped, in the layers' precision."""
         standardised = (features - self.feature_mean) / self.feature_scale
         return standardised.clamp(-self.feature_bound, self.feature_bound).to(self.dtype)
 
@@ -135,13 +133,13 @@ class RedshiftNetwork(RedshiftModule):
         return ((zspec - self.zspec_mean) / self.zspec_scale).to(self.dtype)
 
     def tensors(self, part: Part) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return standardised features and redshifts of a part on the network's device."""
+        """Return a part's standardised features and redshifts on the network's device."""
         features = torch.tensor(part.features).to(self.device)
         zspec = torch.tensor(part.zspec).to(self.device)
         return self.standardised(features), self.standardised_zspec(zspec)
 
     def copied_weights(self) -> dict[str, torch.Tensor]:
-        """Return a copy of all tensors, to go back to."""
+        """Return a copy of all tensors, to restore them later."""
         return {name: tensor.clone() for name, tensor in self.state_dict().items()}
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
@@ -152,7 +150,7 @@ class RedshiftNetwork(RedshiftModule):
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network, or committee of them, and how it came about.
+    """A trained network or committee and its training history.
 
     Attributes
     ----------
@@ -162,7 +160,7 @@ class Trained:
         Per epoch `epoch` (from 1), `train_loss`, `validation_loss` (NaN without a validation
         part), of the standardised redshift.
     best_epoch : int or list of int
-        Whose weights these are; of each member of a committee.
+        Epoch of the weights; one per member of a committee.
     """
 
     network: RedshiftModule
@@ -171,11 +169,11 @@ class Trained:
 
     @property
     def dtype(self) -> str:
-        """Precision of the layers, as a card names it."""
+        """Precision of the layers, for the model card."""
         return str(self.network.dtype).removeprefix("torch.")
 
     def save(self, path: str | Path) -> None:
-        """Save weights and standardisation as safetensors, whole or not at all."""
+        """Save weights and standardisation as safetensors, atomically."""
         save_tensors(self.network.state_dict(), path)
 
 
@@ -197,7 +195,7 @@ def fit(
 ) -> Trained:
     """Train a fully connected network by AdamW with mini-batches and early stopping.
 
-    Arguments are as in `configuration.kinds`; training takes too short for a checkpoint. Without
+    Arguments are as in `configuration.kinds`; training is too short to need a checkpoint. Without
     validation objects all epochs are run and the last weights are kept.
 
     Raises
@@ -233,7 +231,7 @@ def fit(
             loss.backward()  # gradient of the loss in all weights
             optimizer.step()  # update
             steps += 1
-            # along half a cosine to zero: from each rate to the next, as torch.optim rounds it
+            # cosine schedule to zero: each rate from the one before, as torch.optim rounds it
             before, after = (1 + math.cos(math.pi * s / last_step) for s in (steps - 1, steps))
             optimizer.learning_rate = after / before * optimizer.learning_rate
             summed_loss += loss.detach() * len(y_batch)
@@ -246,7 +244,7 @@ def fit(
         if not len(y_validation) or validation_loss < best_loss:
             best_loss, best_epoch, best_weights = validation_loss, epoch, network.copied_weights()
         elif epoch - best_epoch >= settings.patience:
-            break  # converged: it has stopped getting better on objects it doesn't learn from
+            break  # converged: the validation loss no longer decreases
     network.load_state_dict(best_weights)
     return Trained(network.cpu(), history, best_epoch)
 
@@ -254,7 +252,7 @@ def fit(
 def _loss(
     network: RedshiftNetwork, x: torch.Tensor, y: torch.Tensor, loss_function: nn.Module
 ) -> float:
-    """Return the loss on rows that are not learnt from; NaN if there are none."""
+    """Return the loss on validation rows; NaN if there are none."""
     with torch.no_grad():
         return loss_function(network.layers(x)[:, 0], y).item() if len(y) else math.nan
 
@@ -268,11 +266,11 @@ def _require_finite(loss: float, epoch: int, learning_rate: float) -> None:
 
 
 def load(path: str | Path, settings: Network, names: Sequence[str]) -> RedshiftNetwork:
-    """Load a network of (f,) features saved by `Trained.save`; errors as `load_model`."""
+    """Load a network saved by `Trained.save`; raises as `load_model` does."""
     return load_tensors(RedshiftNetwork(len(names), settings.hidden, DTYPES[settings.dtype]), path)
 
 
 def load_tensors(network: Model, path: str | Path) -> Model:
-    """Fill a network or a committee from a file, and return it; errors as `load_model`."""
+    """Load the tensors of a file into a network or committee; raises as `load_model` does."""
     load_model(path, network.load_state_dict)
     return network

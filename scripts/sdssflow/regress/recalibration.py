@@ -1,17 +1,16 @@
 """Recalibration of p(z): one factor for all widths, fitted on objects that no training used.
 
-The probability integral transform (PIT) of an object is the probability that its p(z) gives to
-redshifts below zspec. If p(z) is honest, PIT are uniform between 0 and 1, and the central
-interval of each level holds zspec as often as it says.
+The probability integral transform (PIT) of an object is the cdf of its p(z) at zspec. If p(z) is
+calibrated, PIT are uniform between 0 and 1, and central intervals have their nominal coverage.
 
-Why a width and no free map of PIT: a map is made from the n PIT of the calibration part, whose
-distribution is itself known to a Kolmogorov-Smirnov distance of 0.87/sqrt(n) only (the mean of
+Why a width and not a free map of PIT: a map is made from the n PIT of the calibration part, whose
+distribution is itself known only to a Kolmogorov-Smirnov distance of 0.87/sqrt(n) (the mean of
 Kolmogorov's distribution), 0.04 for 500 objects. With a width alone, fitted on 492 objects, the PIT
 of 5000 test galaxies of the embedded Main Galaxy Sample were 0.026 (local_linear) and 0.029
-(random_forest) from uniform: a map would mostly have learnt noise. One number is known better.
+(random_forest) from uniform: a map would mostly have fitted noise. One number is known better.
 
-Which number: the factor at which the coverage of central intervals is, over all levels, as near as
-possible to what they promise (Cramer-von Mises distance of abs(2 PIT - 1) from uniform).
+The fitted factor minimises the difference between actual and nominal coverage of central intervals
+over all levels (Cramer-von Mises distance of abs(2 PIT - 1) from uniform).
 ``benchmarks/measure_recalibration.py`` compared it, on Gaussians that are too narrow by 1.25, with
 the best mean log density, CRPS and Cramer-von Mises distance of PIT. Mean and scatter of the
 factor in 400 draws of 250 objects:
@@ -25,10 +24,10 @@ PIT               1.251 ± 0.072     1.291 ± 0.073     1.375 ± 0.092
 central coverage  1.243 ± 0.070     1.284 ± 0.072     1.312 ± 0.073
 ================  ================  ================  ===============================
 
-The factor is then drawn back to 1 by as much as chance may have moved it (`shrunk_width`).
+The factor is then shrunk towards 1 according to its error (`shrunk_width`).
 
-A few outliers make the log density useless. Of the others, central coverage takes outliers and a
-bias least for a width, at the CRPS's scatter within 4 %, and needs the cdf alone: the CRPS of a
+A few outliers make the log density useless. Of the others, central coverage is least affected by
+outliers and bias, at a scatter within 4 % of the CRPS's, and needs only the cdf: the CRPS of a
 mixture takes all pairs of its components.
 """
 
@@ -39,14 +38,14 @@ import numpy as np
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.redshift_pdf.pit import pit_distances
 
-BOUNDS = (0.5, 2.0)  # a factor beyond is no recalibration but another model
-FEWEST_OBJECTS = 50  # the factor scatters by 13 % there
+BOUNDS = (0.5, 2.0)  # with a factor beyond these the model itself is wrong
+FEWEST_OBJECTS = 50  # the scatter of the factor is 13 % there
 SCATTER = 1.1  # of the factor, times sqrt(n): 0.070 for 250 objects in the table above
-GRID = 15  # factors tried before the best of them is refined
+GRID = 15  # factors tried before the best is refined
 
 
 def fit_width(pdf: Mixture, zspec: np.ndarray) -> float:
-    """Return the factor for `Mixture.rescaled` that makes central intervals cover as they promise.
+    """Return the factor for `Mixture.rescaled` that gives central intervals their coverage.
 
     Parameters
     ----------
@@ -63,7 +62,7 @@ def fit_width(pdf: Mixture, zspec: np.ndarray) -> float:
     if len(pdf) < FEWEST_OBJECTS:
         return 1.0
 
-    # imported here: who only applies a factor shall not wait for it
+    # imported here: it is not needed to apply a factor
     from scipy.optimize import minimize_scalar
 
     def distance(logarithm: float) -> float:
@@ -78,18 +77,18 @@ def fit_width(pdf: Mixture, zspec: np.ndarray) -> float:
 
 
 def shrunk_width(factor: float, n: int) -> float:
-    """Return a factor drawn back to 1 by as much as chance may have moved it.
+    """Return a factor shrunk towards 1 according to its error.
 
-    p(z) of an ensemble that was stopped early is near calibrated, and the factor that some hundred
-    objects give is then mostly scatter. The positive-part estimator of James & Stein keeps of its
-    distance from 1 the share 1 - error^2 / distance^2, and nothing if it is within its error.
+    p(z) of an ensemble with early stopping is nearly calibrated, and a factor fitted to some
+    hundred objects is then mostly scatter. The positive-part James-Stein estimator multiplies its
+    distance from 1 by 1 - error^2 / distance^2, and returns 1 within the error.
 
     Parameters
     ----------
     factor : float
         From `fit_width`.
     n : int
-        Number of objects it was fitted on.
+        Number of objects it was fitted to.
 
     Examples
     --------
@@ -105,7 +104,7 @@ def shrunk_width(factor: float, n: int) -> float:
 def central_distance(pit: np.ndarray) -> float:
     """Return the mean squared difference of coverage and level, over all central intervals.
 
-    The central interval of level t holds zspec if abs(2 PIT - 1) <= t.
+    The central interval of level t contains zspec if abs(2 PIT - 1) <= t.
 
     Parameters
     ----------
@@ -114,10 +113,10 @@ def central_distance(pit: np.ndarray) -> float:
 
     Examples
     --------
-    >>> round(central_distance(np.array([0.5, 0.5])), 12)  # all in the middle: covers too much
+    >>> round(central_distance(np.array([0.5, 0.5])), 12)  # all at the median: p(z) too wide
     0.333333333333
-    >>> honest = (np.arange(1000) + 0.5) / 1000
-    >>> central_distance(honest) < 1e-6
+    >>> calibrated = (np.arange(1000) + 0.5) / 1000
+    >>> central_distance(calibrated) < 1e-6
     True
     """
     levels = np.abs(2 * np.asarray(pit) - 1)

@@ -1,4 +1,4 @@
-"""How pydantic reads and writes dataclasses of numbers as JSON, which has no NaN."""
+"""JSON, which has no NaN, from dataclasses of numbers and back, by pydantic."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 from pydantic import ConfigDict, GetPydanticSchema
 from pydantic_core import core_schema
 
-# of a dataclass: known keys only, and no number for another type's or beyond all numbers
+# for a dataclass: known keys only, no conversion of types, no infinity
 RECORD = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
-# of a number that may be unknown: null in JSON, NaN in the dataclass
+# for a number that may be unknown: null in JSON, NaN in the dataclass
 OR_NAN = GetPydanticSchema(
     lambda item, handler: core_schema.no_info_after_validator_function(
         lambda value: np.nan if value is None else value, core_schema.nullable_schema(handler(item))
@@ -19,7 +19,7 @@ OR_NAN = GetPydanticSchema(
 
 
 def array_of(item: Any) -> GetPydanticSchema:
-    """Return what makes a one-dimensional array a list in JSON, with null for NaN.
+    """Return the schema of a one-dimensional array: a list in JSON, with null for NaN.
 
     >>> from typing import Annotated
     >>> from pydantic import TypeAdapter

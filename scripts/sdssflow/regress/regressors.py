@@ -1,4 +1,4 @@
-"""The regressors that are put together from scikit-learn's: from settings to a fitted estimator.
+"""Regressors made of scikit-learn's estimators: from settings to a fitted estimator.
 
 =====================  ===========================================================================
 kind                   estimator
@@ -6,14 +6,14 @@ kind                   estimator
 ``mean``               mean zspec of the training part
 ``linear``             ordinary least squares in closed form, on standardised features
 ``polynomial``         ridge regression on all products, up to a degree, of standardised features
-                       that are kept within 5 standard deviations (`BoundedScaler`)
+                       clipped to 5 standard deviations (`BoundedScaler`)
 ``decision_tree``      one regression tree; ties between features are broken by the seed
 ``gradient_boosting``  histogram gradient boosting, stopped on the validation part if there is one
 =====================  ===========================================================================
 
-None of them keeps its predictions above zero: a negative zphot says that the model extrapolates,
-and hiding it would flatter the scores. Trees can't leave the range of the training redshifts; the
-linear and polynomial models can.
+Predictions are not clipped at zero: a negative zphot shows that the model extrapolates, and hiding
+it would flatter the scores. Trees can't leave the range of the training redshifts; the linear and
+polynomial models can.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def fit(
     """Fit one of the kinds above on the train part; arguments are as in `configuration.kinds`.
 
     Boosting stops on the validation part; without one it runs all its rounds. The other kinds don't
-    look at it. The seed is that of trees and boosting; the other kinds draw nothing.
+    use it. Only trees and boosting use the seed.
     """
     estimator = build(settings, seed)
     if isinstance(estimator, HistGradientBoostingRegressor) and len(validation):
@@ -104,12 +104,12 @@ def _(
 
 
 class BoundedScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Standardise features and keep them within `bound` standard deviations.
+    """Standardise features and clip them to `bound` standard deviations.
 
     Parameters
     ----------
     bound : float
-        Largest absolute value that leaves.
+        Largest absolute value after standardisation.
 
     Attributes
     ----------
@@ -121,13 +121,13 @@ class BoundedScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.bound = bound
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> BoundedScaler:
-        """Take mean and scale from (n, f) finite features."""
+        """Fit mean and scale to (n, f) finite features."""
         X = validate_data(self, X, dtype=np.float64)
         self.mean_, self.scale_ = mean_and_scale(X)
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
-        """Return (n, f) standardised and bounded features."""
+        """Return (n, f) standardised and clipped features."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         return np.clip((X - self.mean_) / self.scale_, -self.bound, self.bound)

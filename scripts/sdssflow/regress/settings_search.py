@@ -1,13 +1,12 @@
 """Settings of an ensemble for a sample, by successive halving (Jamieson & Talwalkar 2016).
 
 All candidates are trained for a few epochs, the better ones again for more, until few are left
-(arXiv:1502.07943). They learn from the train part and are judged on the validation part by the
-mean CRPS of their p(z); the calibration part and the test objects are not looked at. Where the
-validation part is small, or there is none, some of the train part is judged on as well, and not
-learnt from. The noise is decided first, by what it does to the configured settings. Whatever is
-chosen must be better than the settings before by more than twice the standard error of the paired
-difference: the best of several is so by chance, too, and a few epochs favour other settings than
-many.
+(arXiv:1502.07943). They are trained on the train part and compared on the validation part by the
+mean CRPS of their p(z); the calibration part and the test objects are not used. If the validation
+part is small or empty, some objects of the train part are moved to it. The noise is chosen first,
+with the configured settings otherwise. A candidate replaces the current settings only if it is
+better by more than twice the standard error of the paired difference: the best of several is partly
+so by chance, and a few epochs favour other settings than many.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from sdssflow.prepare.feature_columns import Feature
 from sdssflow.prepare.parts import Part
 from sdssflow.redshift_pdf.scores import pdf_scores
 
-FEWEST_JUDGED = 1000  # objects, as long as a quarter of the train part has as many
+FEWEST_JUDGED = 1000  # objects, or a quarter of the train part if that is fewer
 TRIED = ("hidden", "components", "learning_rate", "weight_decay", "noise")
 COLUMNS = ["round", "epochs", *TRIED, "crps", "difference", "standard_error", "kept"]
 
@@ -54,12 +53,12 @@ def search_settings(
     Returns
     -------
     chosen : MixtureEnsemble
-        The settings with the chosen candidate's in place of their own.
+        The settings, updated with those of the chosen candidate.
     table : pandas.DataFrame
         One row per candidate and round: `COLUMNS`. `difference` is the mean CRPS minus that of the
-        first in the same round, the configured settings, from the second round on with the noise
-        that suits; `kept` are those that went on, in the last round the
-        chosen one. Empty if there is nothing to choose from.
+        first candidate of the round: the configured settings, from the second round on with the
+        chosen noise. `kept` marks those that enter the next round, in the last round the chosen
+        one. Empty if there is only one candidate.
 
     Raises
     ------
@@ -76,7 +75,7 @@ def search_settings(
         return settings, pd.DataFrame(columns=COLUMNS)
     train, judged = share_out(train, validation, seed)
     rows: list[dict[str, Any]] = []
-    noise = {"noise": None}  # candidates that are equal but for it
+    noise = {"noise": None}  # to compare candidates without their noise
     for number, epochs in enumerate(_epochs(settings, search), start=1):
         budget = {"max_epochs": epochs, "members": search.members, "blocks": 0}
         tried = [settings.model_copy(update=candidate | budget) for candidate in alive]
@@ -104,10 +103,10 @@ def search_settings(
 
 
 def widened(settings: MixtureEnsemble) -> MixtureEnsemble:
-    """Return settings of networks twice as wide, for samples that can teach them.
+    """Return settings of networks twice as wide, for large samples.
 
-    Of 100,000 simulated galaxies they learn p(z) whose CRPS is a hundredth lower, of some thousands
-    nothing more (`benchmarks/measure_ensemble_choices.py`).
+    Trained on 100,000 simulated galaxies, their CRPS is 1 % lower; on some thousands there is no
+    gain (`benchmarks/measure_ensemble_choices.py`).
     """
     hidden = [2 * units for units in settings.hidden]
     return settings.model_copy(
@@ -118,7 +117,7 @@ def widened(settings: MixtureEnsemble) -> MixtureEnsemble:
 def draw_candidates(
     settings: MixtureEnsemble, search: SettingsSearch, seed: int, names: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Return the candidates, as `SettingsSearch` says, for features of these names."""
+    """Return the candidates, as defined in `SettingsSearch`, for features of these names."""
     configured = {name: getattr(settings, name) for name in TRIED}
     lists = {name: getattr(search, name) or [configured[name]] for name in TRIED}
     if not any(Feature.named(name).kind == "error" for name in names):
@@ -135,17 +134,17 @@ def draw_candidates(
 
 @dataclass(frozen=True)
 class Judged:
-    """Objects that no candidate learns from: (n, f) features and (n,) zspec."""
+    """Objects that no candidate is trained on: (n, f) features and (n,) zspec."""
 
     features: np.ndarray
     zspec: np.ndarray
 
 
 def share_out(train: Part, validation: Part, seed: int) -> tuple[Part, Judged]:
-    """Return what candidates learn from and what they are judged on.
+    """Return what candidates are trained on and what they are compared on.
 
-    Of a small validation part the error of the mean CRPS is larger than what settings change, so
-    objects of the train part join it, with all rows of their groups.
+    With a small validation part the error of the mean CRPS exceeds the differences between
+    settings, so objects of the train part are moved to it, with all rows of their groups.
     """
     wanted = min(FEWEST_JUDGED, len(train) // 4) - len(validation)
     drawn = np.random.default_rng([seed, 2]).permutation(len(train))[: max(wanted, 0)]
@@ -157,7 +156,7 @@ def share_out(train: Part, validation: Part, seed: int) -> tuple[Part, Judged]:
 
 
 def _epochs(settings: MixtureEnsemble, search: SettingsSearch) -> Iterator[int]:
-    """Yield the epochs of each round, more from round to round up to the ensemble's own."""
+    """Yield the epochs of each round, increasing up to those of the ensemble."""
     epochs = search.first_epochs
     while True:
         yield min(epochs, settings.max_epochs)
@@ -167,10 +166,10 @@ def _epochs(settings: MixtureEnsemble, search: SettingsSearch) -> Iterator[int]:
 def _crps(
     settings: MixtureEnsemble, seed: int, train: Part, judged: Judged, device: torch.device
 ) -> np.ndarray:
-    """Return the CRPS of each judged object by a candidate that has not seen it."""
-    # nothing is stopped on the objects that judge: all epochs are run
-    nobody = train.subset(slice(0))
-    trained = program(settings).fit(settings, seed, train, nobody, device)
+    """Train a candidate and return the CRPS of each judged object."""
+    # no early stopping on the judged objects: all epochs are run
+    empty = train.subset(slice(0))
+    trained = program(settings).fit(settings, seed, train, empty, device)
     pdf = trained.loaded(train.feature_names).predict_pdf(judged.features)
     return pdf_scores(pdf, judged.zspec)["crps"]
 
@@ -182,9 +181,9 @@ def _winner(crps: np.ndarray) -> int:
     return best if difference < -2 * error else 0
 
 
-def _paired(crps: np.ndarray, place: int) -> tuple[float, float]:
+def _paired(crps: np.ndarray, candidate: int) -> tuple[float, float]:
     """Return mean and standard error of a candidate's CRPS minus the first's."""
-    difference = crps[place] - crps[0]
+    difference = crps[candidate] - crps[0]
     return difference.mean(), difference.std(ddof=1) / math.sqrt(len(difference))
 
 

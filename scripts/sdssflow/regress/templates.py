@@ -1,10 +1,10 @@
-"""Spectra of galaxies fitted to magnitudes: what physics says without a redshift to learn from.
+"""Photometric redshifts by template fitting, without training on redshifts.
 
-The method of BPZ (Benitez 2000, ApJ 536, 571), with what desc-bpz ships: its prior and the eight
-spectra of its list CWWSB4 (Coleman, Wu & Weedman 1980 and others, as Benitez et al. 2004 calibrated
-them), and spectra between each pair of neighbours as its manual advises. The filters are sdss2010
-of speclite. A spectrum's amplitude is integrated over, as there (`p_c_z_t`). p(z) is known on a
-grid; between its points it is a sum of Gaussians.
+The method of BPZ (Benitez 2000, ApJ 536, 571), with the prior and the eight spectra of the list
+CWWSB4 that desc-bpz ships (Coleman, Wu & Weedman 1980 and others, as calibrated by Benitez et al.
+2004), and spectra interpolated between neighbours as its manual recommends. The filters are
+sdss2010 of speclite. The amplitude of a spectrum is marginalised, as in BPZ (`p_c_z_t`). p(z) is
+computed on a grid and represented by one Gaussian per grid point.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     from sdssflow.configuration.regressors import TemplateFit as Settings
     from sdssflow.redshift_pdf.mixture import Mixture
 
-BLOCK = 256  # objects at a time: memory is BLOCK x redshifts x spectra x 8 bytes, a few times
-SMOOTHING = 0.7  # width of the Gaussians in steps of the grid: 0.01 % is what ripples are left
-REFERENCE, PRIOR_BAND = BANDS.index("r"), BANDS.index("i")  # i: next to the F814W of the prior
-PRIOR_STEP = 0.1  # mag; BPZ rounds to it too
-FAMILIES = [1, 2, 5]  # elliptical, spiral, irregular and starburst spectra, as BPZ counts them
+BLOCK = 256  # objects at once: memory is BLOCK x redshifts x spectra x 8 bytes, a few times
+SMOOTHING = 0.7  # width of the Gaussians in grid steps: ripples are 0.01 %
+REFERENCE, PRIOR_BAND = BANDS.index("r"), BANDS.index("i")  # i: closest to F814W of the prior
+PRIOR_STEP = 0.1  # mag; magnitudes are rounded to it, as in BPZ
+FAMILIES = [1, 2, 5]  # number of elliptical, spiral, irregular and starburst spectra, as in BPZ
 
 
 class TemplateFit(RegressorMixin, BaseEstimator):
-    """The spectra as fluxes in ugriz at the redshifts of the grid; nothing is learnt.
+    """The spectra as fluxes in ugriz at the redshifts of the grid.
 
     Parameters
     ----------
     names : list of str
         Names of the f features.
     prior : {'hdfn', 'flat'}
-        What is assumed of redshift and spectrum at an object's magnitude.
+        Prior of redshift and spectrum at an object's magnitude.
     error_floor : float
         Added in quadrature to all errors, in mag.
     offsets : list of 5 floats
@@ -48,9 +48,9 @@ class TemplateFit(RegressorMixin, BaseEstimator):
     Attributes
     ----------
     redshifts_ : (z,) float64 array
-        The grid: multiples of its first.
+        The grid: multiples of its first value.
     fluxes_ : (z, t, 5) float64 array
-        AB fluxes of the t spectra in units of that in r.
+        AB fluxes of the t spectra relative to r.
     """
 
     def __init__(
@@ -60,17 +60,17 @@ class TemplateFit(RegressorMixin, BaseEstimator):
         self.offsets = offsets
 
     def fit(self, redshifts: np.ndarray, between: int) -> TemplateFit:
-        """Move the spectra, `between` more of them between neighbours, to (z,) redshifts."""
+        """Redshift the spectra to (z,) redshifts, with `between` interpolated ones per pair."""
         self.redshifts_, self.fluxes_ = redshifts, template_fluxes(redshifts, between)
         return self
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """Return the (n,) means of p(z) of (n, f) features."""
+        """Return the (n,) means of p(z) for (n, f) features."""
         return self.predict_pdf(features).mean()
 
     def predict_pdf(self, features: np.ndarray) -> Mixture:
-        """Return p(z) of (n, f) features, from 0 to the end of the grid and half a step."""
-        # imported here: training shall not wait for it
+        """Return p(z) for (n, f) features, from 0 to half a step above the grid."""
+        # imported here: training does not need numba
         from sdssflow.redshift_pdf.mixture import Mixture
 
         features = np.asarray(features, dtype=float)
@@ -78,40 +78,39 @@ class TemplateFit(RegressorMixin, BaseEstimator):
         errors = np.hypot(errors_of(features, self.names), self.error_floor)
         blocks = (slice(start, start + BLOCK) for start in range(0, len(features), BLOCK))
         step = self.redshifts_[0]
-        known = [self._weights(magnitudes[rows], errors[rows]) for rows in blocks]
-        weights = np.vstack([np.empty((0, len(self.redshifts_))), *known])
+        found = [self._weights(magnitudes[rows], errors[rows]) for rows in blocks]
+        weights = np.vstack([np.empty((0, len(self.redshifts_))), *found])
         means = np.broadcast_to(self.redshifts_, weights.shape)
         scales = np.full(weights.shape, SMOOTHING * step)
         return Mixture(weights, means, scales, 0.0, self.redshifts_[-1] + step / 2)
 
     def _weights(self, magnitudes: np.ndarray, errors: np.ndarray) -> np.ndarray:
-        """Return p(z) of (n, 5) magnitudes on the grid, (n, z), each row in a unit of its own."""
+        """Return p(z) on the grid for (n, 5) magnitudes, (n, z), rows not normalised."""
         logarithm = log_likelihoods(magnitudes, errors, self.fluxes_)
         if self.prior == "hdfn":
-            asked = np.round(magnitudes[:, PRIOR_BAND] / PRIOR_STEP) * PRIOR_STEP
-            known = {
-                one: log_prior(self.redshifts_, one, self.fluxes_.shape[1])
-                for one in np.unique(asked)
-            }
-            logarithm += np.stack([known[one] for one in asked])
+            rounded = np.round(magnitudes[:, PRIOR_BAND] / PRIOR_STEP) * PRIOR_STEP
+            different, place = np.unique(rounded, return_inverse=True)
+            spectra = self.fluxes_.shape[1]
+            priors = [log_prior(self.redshifts_, magnitude, spectra) for magnitude in different]
+            logarithm += np.stack(priors)[place]
         logarithm -= logarithm.max(axis=(1, 2), keepdims=True)
         return np.exp(logarithm).sum(axis=2)
 
 
 def log_likelihoods(magnitudes: np.ndarray, errors: np.ndarray, fluxes: np.ndarray) -> np.ndarray:
-    """Return ln p(magnitudes | z, spectrum) with the amplitude integrated over, but for a constant.
+    """Return ln p(magnitudes | z, spectrum), marginalised over the amplitude, up to a constant.
 
     Parameters
     ----------
     magnitudes, errors : (n, 5) float64 arrays
-        In mag; an object's errors of all bands are of its fluxes in units of that in r.
+        In mag.
     fluxes : (z, t, 5) float64 array
-        Of the spectra.
+        Fluxes of the spectra.
 
     Returns
     -------
     (n, z, t) float64 array
-        An object's don't depend on the objects beside it.
+        A row does not depend on the other objects.
     """
     flux = 10 ** (-0.4 * (magnitudes - magnitudes[:, [REFERENCE]]))
     precision = (flux * errors * 0.4 * np.log(10)) ** -2
@@ -119,40 +118,40 @@ def log_likelihoods(magnitudes: np.ndarray, errors: np.ndarray, fluxes: np.ndarr
     observed, model, both = np.zeros((len(flux), 1, 1)), np.zeros(shape), np.zeros(shape)
     # band by band: the order in which a matrix product adds up depends on the number of rows
     for band in range(len(BANDS)):
-        of, weight = flux[:, band, None, None], precision[:, band, None, None]
-        observed += weight * of**2
-        both += weight * of * fluxes[:, :, band]
+        value, weight = flux[:, band, None, None], precision[:, band, None, None]
+        observed += weight * value**2
+        both += weight * value * fluxes[:, :, band]
         model += weight * fluxes[:, :, band] ** 2
     return -0.5 * (observed - both**2 / model + np.log(model))
 
 
 def log_prior(redshifts: np.ndarray, magnitude: float, spectra: int) -> np.ndarray:
-    """Return ln p(z, spectrum | magnitude), (z, t), of the galaxies of the Hubble Deep Field.
+    """Return ln p(z, spectrum | magnitude), (z, t), of galaxies in the Hubble Deep Field.
 
-    What is brighter than 20 mag counts as of 20, where the prior of desc-bpz begins. It is
-    interpolated between the families of spectra.
+    Magnitudes brighter than 20 count as 20, where the prior of desc-bpz begins. It is interpolated
+    between the families of spectra.
     """
     from desc_bpz.prior_hdfn_gen import function
 
-    known = _interpolated(function(redshifts, magnitude, FAMILIES), spectra)
-    with np.errstate(divide="ignore"):  # nothing is expected there
-        return np.log(known)
+    prior = _interpolated(function(redshifts, magnitude, FAMILIES), spectra)
+    with np.errstate(divide="ignore"):  # the prior may be 0
+        return np.log(prior)
 
 
 def template_fluxes(redshifts: np.ndarray, between: int) -> np.ndarray:
-    """Return the AB fluxes of the spectra in ugriz, in units of that in r.
+    """Return the AB fluxes of the spectra in ugriz relative to r.
 
     Parameters
     ----------
     redshifts : (z,) float64 array
-        Where to move them.
+        Redshifts of the spectra.
     between : int
-        How many mixtures of each two neighbours are added.
+        Number of interpolated spectra between each two neighbours.
 
     Returns
     -------
     (z, t, 5) float64 array
-        8 spectra and their mixtures, from old to young.
+        8 spectra and the interpolated ones, from old to young.
     """
     import desc_bpz
     from astropy import units
@@ -184,17 +183,17 @@ def _interpolated(values: np.ndarray, count: int) -> np.ndarray:
 def fit(
     settings: Settings, seed: int, train: Part, validation: Part, threads: int = 1
 ) -> TemplateFit:
-    """Make the estimator; the arguments are in `configuration.kinds`, nothing is learnt.
+    """Make the estimator; arguments are as in `configuration.kinds`, only names are used.
 
     Raises
     ------
     ValueError
-        If a redshift of the train part lies beyond the grid, or features don't tell the magnitudes
-        and their errors.
+        If a redshift of the train part is beyond the grid, or the features do not give all
+        magnitudes and errors.
     """
     names = list(train.feature_names)
-    for told in (magnitudes_of, errors_of):
-        told(train.features[:1], names)
+    for columns_of in (magnitudes_of, errors_of):
+        columns_of(train.features[:1], names)
     zspec = train.truth("zspec")
     beyond = np.flatnonzero(zspec > settings.z_max)
     if len(beyond):

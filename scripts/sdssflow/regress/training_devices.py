@@ -17,18 +17,18 @@ logger = logging.getLogger("sdssflow")
 
 @contextmanager
 def training_device(resources: Mapping[str, Any]) -> Iterator[torch.device]:
-    """Have a device to train on, which is no other job's, till the end of the block.
+    """Reserve a device to train on until the end of the block; no other job uses it.
 
     Parameters
     ----------
     resources : mapping
-        Of the job: `gpu`, 0 for the CPU, which is the default, and `without_gpu`, 'stop' or 'cpu',
-        what to do where there is none.
+        Resources of the job: `gpu`, the number of GPUs, 0 (CPU) by default; `without_gpu`, 'stop'
+        or 'cpu', what to do if there is none.
 
     Yields
     ------
     torch.device
-        The CPU or the CUDA device. Which card that is, torch can't see: it is always the first.
+        The CPU or the CUDA device; torch sees only the reserved GPU, as its first.
 
     Raises
     ------
@@ -49,8 +49,7 @@ def choose_device(gpus: int, without_gpu: str = "stop") -> torch.device:
     Raises
     ------
     RuntimeError
-        If a GPU is asked for, torch sees none and `without_gpu` isn't 'cpu': nothing falls back
-        silently.
+        If a GPU is requested, torch sees none and `without_gpu` is not 'cpu'.
     """
     if gpus < 1:
         return torch.device("cpu")

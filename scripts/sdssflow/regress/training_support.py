@@ -1,13 +1,13 @@
-"""How far an object is from the training part in colour space: whether a model has to extrapolate.
+"""Distance of an object from the training part in colour space: whether a model extrapolates.
 
-A p(z) is honest for objects like those of the calibration part. Where the training part has no
-objects a model still answers, and its p(z) need not show it. So each object gets its distance
-to the k-th nearest training object in standardised colours, and a flag if that is farther than all
-but a small fraction of the training objects are from each other.
+A p(z) is calibrated for objects like those of the calibration part. Where there are no training
+objects a model still predicts, and its p(z) need not show it. So each object gets its distance to
+the k-th nearest training object in standardised colours, and a flag if that exceeds the distance of
+all but a small fraction of the training objects from each other.
 
-A missing colour doesn't enter: the distance over the c known of f colours is multiplied by
-sqrt(f / c), as if the others were as far on average. It is taken to training objects that have
-all of these c colours; an object without any known colour is infinitely far.
+A missing colour is left out: the distance in the c known of f colours is multiplied by sqrt(f / c),
+as if the others were as far on average. It is measured to training objects that have all of these c
+colours; an object without any known colour is infinitely far.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ from sdssflow.ensembles.standardisation import mean_and_scale
 from sdssflow.prepare.feature_columns import Feature
 from sdssflow.regress.records import RECORD, array_of
 
-LEAF = 32  # training objects that a tree doesn't divide: fastest for the tenth nearest in 4 colours
+LEAF = 32  # training objects per leaf of a tree: fastest for the tenth nearest in 4 colours
 
 
 @dataclass(frozen=True)
 class TrainingSupport:
-    """Training objects that distances are taken to.
+    """Training objects that distances are measured to.
 
     Attributes
     ----------
     colors : tuple of str
         Names of the c features that span the space.
     center, scale : (c,) float64 arrays
-        What standardises them: mean and standard deviation of the training part.
+        Their standardisation: mean and standard deviation of the training part.
     neighbours : int
-        Which nearest training object the distance is taken to; the last if there are fewer.
+        k; the farthest training object if there are fewer.
     limit : float
         Distance beyond which an object is outside of the training part.
     objects : int
         Number m of training objects.
     points : (m, c) float64 array
-        Their colours, NaN where missing; not in the JSON file but in the table beside it.
+        Their colours, NaN where missing; saved in a table, not in the JSON file.
     """
 
     colors: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -63,10 +63,10 @@ class TrainingSupport:
 
     def __post_init__(self) -> None:
         if not len(self.colors) == len(self.center) == len(self.scale):
-            raise ValueError("not one center and scale for each color")
+            raise ValueError("there must be one center and scale for each color")
 
     def distances(self, features: np.ndarray, names: Sequence[str]) -> np.ndarray:
-        """Return (n,) float64 distances of (n, f) features, each object for itself.
+        """Return (n,) float64 distances for (n, f) features; rows do not affect each other.
 
         Parameters
         ----------
@@ -86,28 +86,29 @@ class TrainingSupport:
         """Return the distances of (n, c) colours; `own`: 1 if they are training objects."""
         queries = (colors - self.center) / self.scale
         distances = np.full(len(queries), np.inf)
-        known = ~np.isnan(queries)
-        patterns = known @ (1 << np.arange(known.shape[1]))
-        for pattern in np.unique(patterns[patterns > 0]):
-            rows = np.flatnonzero(patterns == pattern)
-            which = known[rows[0]]
-            tree = self._tree(pattern, which)
+        patterns, numbers = np.unique(~np.isnan(queries), axis=0, return_inverse=True)
+        for number, known in enumerate(patterns):
+            if not known.any():
+                continue
+            rows = np.flatnonzero(numbers == number)
+            tree = self._tree(known)
             nearest = min(self.neighbours + own, tree.n)
             if nearest > own:
-                found, _ = tree.query(queries[np.ix_(rows, which)], k=[nearest])
-                distances[rows] = found[:, 0] * np.sqrt(len(which) / which.sum())
+                found, _ = tree.query(queries[np.ix_(rows, known)], k=[nearest])
+                distances[rows] = found[:, 0] * np.sqrt(len(known) / known.sum())
         return distances
 
-    def _tree(self, pattern: int, known: np.ndarray) -> KDTree:
-        """Return the tree of the training objects that have all of the known colours, kept."""
-        if pattern not in self._trees:
+    def _tree(self, known: np.ndarray) -> KDTree:
+        """Return the cached tree of the training objects that have all of the known colours."""
+        key = known.tobytes()
+        if key not in self._trees:
             points = ((self.points - self.center) / self.scale)[:, known]
             complete = points[~np.isnan(points).any(axis=1)]
-            self._trees[pattern] = KDTree(complete, leafsize=LEAF, balanced_tree=False)
-        return self._trees[pattern]
+            self._trees[key] = KDTree(complete, leafsize=LEAF, balanced_tree=False)
+        return self._trees[key]
 
     @cached_property
-    def _trees(self) -> dict[int, KDTree]:
+    def _trees(self) -> dict[bytes, KDTree]:
         return {}
 
 
@@ -122,7 +123,7 @@ def color_names(features: Sequence[str]) -> tuple[str, ...]:
 
 
 def known_mean_and_scale(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return `scaling.mean_and_scale` of the known values of each column; 0 and 1 without any.
+    """Return `mean_and_scale` of the known values of each column; 0 and 1 without any.
 
     >>> known_mean_and_scale(np.array([[1.0, np.nan], [3.0, np.nan]]))
     (array([2., 0.]), array([1., 1.]))
@@ -138,12 +139,12 @@ def known_mean_and_scale(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def fit_support(
     features: np.ndarray, names: Sequence[str], settings: PdfCalibration, seed: int
 ) -> TrainingSupport:
-    """Learn where the training objects are.
+    """Fit the training support.
 
     Parameters
     ----------
     features : (n, f) float64 array
-        Of the training part; NaN where missing.
+        Features of the training part; NaN where missing.
     names : sequence of str
         Names of the f features.
     settings : PdfCalibration
@@ -170,8 +171,8 @@ def fit_support(
     own = own[np.isfinite(own)]
     if not len(own):
         raise ValueError(
-            f"no two training objects have one of the features {', '.join(colors)}: nothing to "
-            "take distances to; cut incomplete objects (cut: complete_photometry)"
+            f"no two training objects have one of the features {', '.join(colors)}: there are no "
+            "distances; cut incomplete objects (cut: complete_photometry)"
         )
     limit = float(np.quantile(own, 1 - settings.outside_fraction))
     return replace(unlimited, limit=limit)
