@@ -50,7 +50,7 @@ def test_sums_that_a_file_carries_hold(pack, tmp_path):
     assert catalogue(packed).num_rows == ROWS
     flip(path)
     packed.write_bytes(pack(path.read_bytes()))
-    with pytest.raises(CatalogueError, match="does not have the DATASUM"):
+    with pytest.raises(CatalogueError, match="does not match the DATASUM"):
         catalogue(packed)
 
 
@@ -76,7 +76,7 @@ def two_tables(path):
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        (None, "the table that is read has no column 'objID'. Another table of the file has it: "
+        (None, "the selected table has no column 'objID'. Another table of the file has it: "
                "set source.table to PHOTO."),
         (1, "set source.table to PHOTO"),
         (0, "no table 0. Set source.table to one of: 1 OTHER, 2 PHOTO"),
@@ -100,7 +100,7 @@ def test_one_of_several_tables(table, words, tmp_path):
 
 def test_a_misspelt_column_is_no_reason_to_hide_the_other_tables(tmp_path):
     path = two_tables(tmp_path / "a.fits")
-    with pytest.raises(CatalogueError, match=r"did you mean.*other tables \(source.table\): 1, 3"):
+    with pytest.raises(CatalogueError, match=r"did you mean.*these tables \(source.table\): 1, 3"):
         catalogue(path, table=2, columns=good_columns() | {"zspec": "redshfit"})
 
 

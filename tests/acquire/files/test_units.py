@@ -129,7 +129,7 @@ def test_attributes_of_netcdf_are_masks(tmp_path):
 def test_a_mask_that_is_none_is_refused(mask, tmp_path):
     table = pa.Table.from_pandas(good_frame()).append_column("u.mask", pa.array(mask))
     pq.write_table(table, tmp_path / "a.parquet")
-    with pytest.raises(CatalogueError, match="'u.mask' is no mask of it"):
+    with pytest.raises(CatalogueError, match="'u.mask' is not a mask for it"):
         imported(tmp_path / "a.parquet")
 
 

@@ -95,7 +95,7 @@ def other_rows(places):
     ("places", "message"),
     [
         ((1, 2), "rows, the server counts .*: rows are missing"),
-        ((0, 0, 1, 2), "occurs twice"),
+        ((0, 0, 1, 2), "is repeated"),
         ((), "rows, the server counts .*: rows are missing"),
     ],
 )
@@ -115,7 +115,7 @@ def test_a_service_that_stays_silent_is_given_up(server, board, tmp_path):
     archive = archive_at(server.tap_url, tmp_path, asked)
     board.order(silent, times=99)
     started = OWN.monotonic()
-    with pytest.raises(DownloadError, match="can't be downloaded|not complete after"):
+    with pytest.raises(DownloadError, match="can't be downloaded|incomplete after"):
         make_plan(archive, asked, "mirror")
     assert OWN.monotonic() - started < walk.NETWORK.give_up_s + 100
     with pytest.raises(SilenceError, match="was silent for 60 s"):
