@@ -274,8 +274,8 @@ class Bundle:
         if manifest.deredden in CORRECTED and not (applied or known):
             raise BundleError(
                 f"model {manifest.name} was trained on magnitudes corrected for Galactic "
-                "extinction; these are not, and have no extinction column: map extinction_r, or set "
-                "extinction_applied: true if they are corrected already"
+                "extinction; these are not, and extinction columns are missing: map extinction_r, "
+                "or set extinction_applied: true if they are corrected already"
             )
         if manifest.deredden not in CORRECTED and applied:
             raise BundleError(

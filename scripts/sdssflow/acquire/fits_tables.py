@@ -152,6 +152,24 @@ def read_values(
                 row=first_row + int(np.argmax(other.reshape(len(other), -1).any(axis=1))),
             )
         return np.ma.array(stored == TRUE, mask=stored == NO_LOGICAL)
+    if values.dtype.kind == "O":
+        return _varying_lengths(path, column, values)
     if isinstance(column.null, int) and stored.dtype.kind in "iu" and values.ndim == stored.ndim:
         return np.ma.array(values, mask=stored == column.null)
     return values
+
+
+def _varying_lengths(path: str, column: Any, values: np.ndarray) -> np.ndarray:
+    """Return vectors of varying length with TNULL masked; astropy scales only the first of them."""
+    if (column.bscale or 1) != 1 or (column.bzero or 0) != 0:
+        raise CatalogueError(
+            path,
+            "vectors of varying length are scaled (TSCAL, TZERO), which can't be read",
+            "Write the column with its true values.",
+            column=column.name,
+        )
+    if not isinstance(column.null, int):
+        return values
+    return np.fromiter(
+        (np.ma.masked_equal(row, column.null) for row in values), object, len(values)
+    )

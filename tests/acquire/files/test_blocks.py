@@ -103,10 +103,14 @@ def test_defects_name_the_row_of_the_file(tmp_path):
     frame.loc[7, "objID"] = frame.loc[8, "objID"] = None
     frame.loc[9, "objID"] = 0
     frame.loc[11, "objID"] = frame.loc[10, "objID"]
+    frame.loc[4, "objID"] = frame.loc[10, "objID"]
     frame.loc[8, "class"] = ""
     path = write(frame, tmp_path / "a.csv")
     whole = imported(path)[1]
-    assert whole["example_row"].tolist() == [7, 9, 11, 8]
+    assert whole["example_row"].tolist() == [7, 9, 8, 10]
+    repeated = whole["defect"] == "duplicate"
+    assert whole.loc[repeated, "count"].tolist() == [2]
+    whole = whole[~repeated]  # blocks don't see those in other blocks
     defects = Defects()
     for block in read_blocks(path, source(path), rows=5):
         conform_block(block, source(path), defects)

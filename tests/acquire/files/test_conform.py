@@ -128,6 +128,7 @@ def test_failed_redshift_errors_become_null():
     [
         ({"Galaxy": "GALAXY", "Quasar": "QSO", "Star": "STAR"}, ["Galaxy", "Quasar", " Star ", ""]),
         ({"3": "GALAXY", "6": "STAR", "1": "QSO"}, [3, 1, 6, None]),
+        ({"G": "GALAXY", "Q": "QSO", "None": "STAR"}, ["G", "Q", "None", "NA"]),
     ],
 )
 def test_labels_are_the_users_words(labels, words):

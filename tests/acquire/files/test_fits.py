@@ -54,6 +54,28 @@ def test_sums_that_a_file_carries_hold(pack, tmp_path):
         catalogue(packed)
 
 
+@pytest.mark.parametrize("scaling", [{}, {"TZERO": 10}, {"TSCAL": 2.0}])
+def test_vectors_of_varying_length_have_nulls_and_no_scaling(scaling, tmp_path):
+    path = write(good_frame(), tmp_path / "a.fits")
+    redshifts = np.fromiter(([0, k, -7][: 2 + k % 2] for k in range(ROWS)), object, ROWS)
+    redshifts[3] = [0, -7]
+    with fits.open(path) as file:
+        vectors = fits.Column("v", "PJ()", array=redshifts, null=-7)
+        table = fits.BinTableHDU.from_columns(file[1].columns + fits.ColDefs([vectors]))
+        for key, value in scaling.items():
+            table.header[f"{key}{len(table.columns)}"] = value
+        table.writeto(tmp_path / "b.fits")
+    settings = source(tmp_path / "b.fits", columns=good_columns() | {"zspec": "v[1]"})
+    if scaling:
+        with pytest.raises(
+            CatalogueError, match="column 'v': vectors of varying length are scaled"
+        ):
+            read_source(tmp_path / "b.fits", settings)
+    else:
+        found = read_source(tmp_path / "b.fits", settings).table["zspec"].to_pylist()
+        assert found == [None if k == 3 else k for k in range(ROWS)]
+
+
 @pytest.mark.parametrize("new", [b"ra", b"RA", b"Ra"])
 def test_a_name_twice_is_refused_in_any_case(new, tmp_path):
     path = write(good_frame(), tmp_path / "a.fits")

@@ -188,7 +188,7 @@ class Wanted(NamedTuple):
         if vectors and self.element is not None:
             if mask.any() or any(len(value) <= self.element for value in rows):
                 raise self._no_element(" in every row")
-            elements = np.array([value[self.element] for value in rows])
+            elements = np.ma.array([value[self.element] for value in rows])
             return self._replace(element=None).to_arrow(elements)
         try:
             return pa.array(data, type=pa.string(), mask=mask)

@@ -16,17 +16,25 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sdssflow.acquire.checks import (
+    KEPT,
     KEPT_AS_NULL,
     SET_TO_NULL,
     Defects,
     is_bookkeeping,
     limits,
     measured,
+    one_array,
 )
 from sdssflow.acquire.errors import nearest
 from sdssflow.acquire.files.readers import SourceTable, read_source
 from sdssflow.acquire.files.units import unit_factors
-from sdssflow.acquire.files.values import as_numbers, as_text, identifiers
+from sdssflow.acquire.files.values import (
+    MISSING,
+    as_numbers,
+    as_text,
+    identifiers,
+    is_repeated,
+)
 from sdssflow.acquire.schema import COLUMNS, PARTS, field, id_parts
 from sdssflow.configuration.file_sources import EmbeddedSource, FileContent, FileSource, UrlSource
 from sdssflow.tables import content_digest, metadata, with_metadata
@@ -56,6 +64,8 @@ def conform(source: SourceTable, settings: FileContent) -> tuple[pa.Table, pd.Da
     defects = Defects()
     catalogue = conform_block(source, settings, defects)
     for name in catalogue.column_names:
+        if name in IDENTIFIERS:  # not in blocks, which don't see repetitions in other blocks
+            defects.note(name, "duplicate", is_repeated(one_array(catalogue[name])), KEPT)
         if catalogue[name].null_count == catalogue.num_rows:
             raise source.error(
                 name,
@@ -68,7 +78,8 @@ def conform(source: SourceTable, settings: FileContent) -> tuple[pa.Table, pd.Da
 def conform_block(source: SourceTable, settings: FileContent, defects: Defects) -> pa.Table:
     """Convert a block of rows as `conform` does, and add its defects to `defects`.
 
-    Columns without any value are accepted, since other blocks may have some.
+    Columns without any value are accepted, since other blocks may have some. Repeated ids are not
+    counted.
     """
     factors = unit_factors(source, settings)
     row_id = np.arange(source.first_row, source.first_row + source.table.num_rows)
@@ -139,7 +150,8 @@ def _no_positions(source: SourceTable, made: dict[str, pa.Array], defects: Defec
 
 def _labels(source: SourceTable, name: str, words: Mapping[str, str], defects: Defects) -> pa.Array:
     """Translate the file's labels; an unknown one stops the import."""
-    text = as_text(source, name)
+    nothing = tuple(word for word in MISSING if word not in words)  # "None" may be a class
+    text = as_text(source, name, nothing=nothing)
     missing = text.is_null().to_numpy(zero_copy_only=False)
     defects.note(name, "missing", missing, KEPT_AS_NULL, source.first_row)
     place = pc.index_in(text, value_set=pa.array(list(words)))

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sdssflow.acquire.checks import KEPT, KEPT_AS_NULL, SET_TO_NULL, Defects, first_failure
+from sdssflow.acquire.checks import KEPT_AS_NULL, SET_TO_NULL, Defects, first_failure
 from sdssflow.acquire.files.readers import SourceTable
 from sdssflow.acquire.schema import Column
 
@@ -22,6 +22,7 @@ from sdssflow.acquire.schema import Column
 NULL_WORDS = ("", "null", "NULL", "Null", "NA", "N/A", "n/a", "None", "none", "--")
 # for text also missing; among numbers counted as not finite
 NOT_A_NUMBER = ("nan", "NaN", "NAN", "<NA>")
+MISSING = NULL_WORDS + NOT_A_NUMBER
 FLAGS = {
     **dict.fromkeys(("true", "True", "TRUE", "t", "T"), "1"),
     **dict.fromkeys(("false", "False", "FALSE", "f", "F"), "0"),
@@ -35,8 +36,10 @@ REMEDIES = (
      "Write numbers with a decimal point and without thousands separators."),
     (r"[\"'=].*", "Write it without quotes."),
 )  # fmt: skip
-NO_OBJECT = (0, -1)  # SDSS writes 0 for a spectrum without photometric match, peers -1
+# SDSS writes 0 for a spectrum without photometric match, others -1, also as unsigned integer
+NO_OBJECT = (0, -1, 2**64 - 1)
 HEXADECIMAL = r"^0[xX][0-9a-fA-F]{1,16}$"
+LEADING_ZEROS = r"^(-?)0+([0-9]+)$"
 FLOATING = r"[+-]?(\d*\.\d*([eE][+-]?\d+)?|\d+[eE][+-]?\d+)"
 FLOAT_EXACT = 2**53
 LONG = 10**12  # shorter ids may end in zeros
@@ -51,7 +54,7 @@ def as_text(
     source: SourceTable,
     name: str,
     values: pa.Array | None = None,
-    nothing: tuple[str, ...] = NULL_WORDS + NOT_A_NUMBER,
+    nothing: tuple[str, ...] = MISSING,
 ) -> pa.Array:
     """Return a column as stripped text; empty cells and words in `nothing` are null.
 
@@ -147,8 +150,8 @@ def identifiers(
 ) -> pa.Array:
     """Return `objid`, `specobjid` or `wise_id` as exact integers of the schema's type.
 
-    `sentinels`, 0 and -1 mean "no id"; missing, invalid and repeated ids are counted. Ids that are
-    not integers, don't fit the type, or went through floating point are refused.
+    `sentinels`, 0 and -1 mean "no id"; these and missing ids are counted. Ids that are not
+    integers, don't fit the type, or went through floating point are refused.
     """
     values = source.take(name)
     if pa.types.is_floating(values.type):
@@ -156,7 +159,8 @@ def identifiers(
             name, "stored as floating point, which can't hold the digits of a 64-bit id", ADVICE
         )
     if not pa.types.is_integer(values.type):
-        values = _decimal(as_text(source, name, values))
+        values = as_text(source, name, values)
+        values = pc.replace_substring_regex(_decimal(values), LEADING_ZEROS, r"\1\2")
         _check_digits(source, name, values)
     defects.note(name, "missing", _mask(values.is_null()), KEPT_AS_NULL, source.first_row)
     void = _mask(pc.is_in(values, value_set=_no_ids(sentinels, values.type)))
@@ -181,9 +185,7 @@ def identifiers(
             "SDSS ids are positive: correct it, or leave the cell empty.",
             row=row,
         )
-    repeated = _repeated(ids)
-    _check_not_rounded(source, name, ids, repeated)
-    defects.note(name, "duplicate", repeated, KEPT, source.first_row)
+    _check_not_rounded(source, name, ids)
     return ids
 
 
@@ -223,7 +225,7 @@ def _check_digits(source: SourceTable, name: str, text: pa.Array) -> None:
     )
 
 
-def _check_not_rounded(source: SourceTable, name: str, ids: pa.Array, repeated: np.ndarray) -> None:
+def _check_not_rounded(source: SourceTable, name: str, ids: pa.Array) -> None:
     """Refuse ids that lost digits before they were written as integers."""
     is_long = _mask(pc.greater(ids, pa.scalar(FLOAT_EXACT, ids.type)))
     n_long = int(is_long.sum())
@@ -232,6 +234,7 @@ def _check_not_rounded(source: SourceTable, name: str, ids: pa.Array, repeated: 
     _check_last_digits(source, name, ids, n_long)
     if n_long < ENOUGH_IDS:
         return
+    repeated = is_repeated(ids)
     distinct = n_long - int(repeated[is_long].sum())
     # A float64 holds every 2^k-th id (k = 8 near 1.2e18); many more are not a coincidence. A
     # specObjID ends in 10 zero bits, so that a float64 holds many of them anyway.
@@ -277,7 +280,7 @@ def _check_float64(source: SourceTable, name: str, ids: np.ndarray, looked_at: n
         )
 
 
-def _repeated(ids: pa.Array) -> np.ndarray:
+def is_repeated(ids: pa.Array) -> np.ndarray:
     """Return True where an id occurs in an earlier row; null ids are never repeats."""
     known = ids.is_valid().to_numpy(zero_copy_only=False)
     _, first = np.unique(ids.drop_null().to_numpy(), return_index=True)
