@@ -66,10 +66,13 @@ def parse_unit(text: str, expected: str) -> Any:
     raise ValueError(f"unknown unit {text!r}")
 
 
-def check_unit(path: str, column: str, name: str, known: Column | None, stated: str) -> None:
-    """Refuse a column of an SDSS file that states a unit other than the catalogue's.
+def check_unit(
+    path: str, column: str, name: str, known: Column | None, stated: str, advice: str
+) -> None:
+    """Refuse a column of SDSS itself that states a unit other than the catalogue's.
 
-    `name` is the column's catalogue name and `known` its description; None passes.
+    `path` is its file or service, `name` the column's catalogue name and `known` its description;
+    None passes.
     """
     if known is None or pa.types.is_string(known.type):
         return
@@ -83,9 +86,8 @@ def check_unit(path: str, column: str, name: str, known: Column | None, stated: 
     catalogue_unit = f"in {expected}" if expected else "dimensionless"
     raise CatalogueError(
         path,
-        f"the file gives it in {stated!r}, {name} is {catalogue_unit}",
-        "Use the original SDSS file. If the unit is wrong, correct TUNIT with astropy's "
-        "fits.setval.",
+        f"its unit is {stated!r}, {name} is {catalogue_unit}",
+        advice,
         column=column,
     )
 
@@ -176,8 +178,11 @@ def _of_votable(xml: bytes) -> dict[str, str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fields = parse(io.BytesIO(xml)).get_first_table().fields
-    return {
-        field.name: field.unit if isinstance(field.unit, str) else field.unit.to_string()
-        for field in fields
-        if field.unit is not None
-    }
+    return {field.name: unit for field in fields if (unit := votable_unit(field))}
+
+
+def votable_unit(field: Any) -> str:
+    """Return the unit of a FIELD of astropy as text, '' without one."""
+    if field.unit is None:
+        return ""
+    return field.unit if isinstance(field.unit, str) else field.unit.to_string()

@@ -116,11 +116,11 @@ FAULTS = {
         lambda folder: renamed(folder / PHOTOMETRY, b"CLEAN", b"mode"), "names 'MODE' 2 times"),
     "fluxes, by their unit": (
         lambda folder: with_unit(folder / PHOTOMETRY, "MODELMAG", "nanomaggies"),
-        "column 'MODELMAG': the file gives it in 'nanomaggies', model_mag_u is in mag",
+        "column 'MODELMAG': its unit is 'nanomaggies', model_mag_u is in mag",
     ),
     "a position in hours": (
         lambda folder: with_unit(folder / PHOTOMETRY, "RA", "h"),
-        "column 'RA': the file gives it in 'h', ra is in deg",
+        "column 'RA': its unit is 'h', ra is in deg",
     ),
     "a byte changed, by DATASUM": (
         lambda folder: stamped(folder / PHOTOMETRY, flip),

@@ -40,6 +40,9 @@ from sdssflow.configuration.sources import BulkSource
 
 BLOCK_ROWS = 16_384  # 64 MB of the files of DR17
 ID_TYPES = {"objid": pa.int64(), "best_objid": pa.int64(), "specobjid": pa.uint64()}
+UNIT_ADVICE = (
+    "Use the original SDSS file. If the unit is wrong, correct TUNIT with astropy's fits.setval."
+)
 MATCHED = "Use complete files of one release, in which row k of both is the same spectrum."
 
 
@@ -117,7 +120,8 @@ class Pairs:
         for name in self.names:
             column = self.columns[name]
             file = self.spectra if column.file == "spectra" else self.photometry
-            check_unit(file.path, column.name, name, known.get(name), file.units[column.name])
+            stated = file.units[column.name]
+            check_unit(file.path, column.name, name, known.get(name), stated, UNIT_ADVICE)
 
     def _needed(self, file: str) -> dict[str, set[int | None]]:
         needed: dict[str, set[int | None]] = {}

@@ -36,7 +36,8 @@ from sdssflow.acquire.download.keys import PLATES
 from sdssflow.acquire.download.sql import AdqlQueries
 from sdssflow.acquire.download.transport import CLOCK, Clock, Server
 from sdssflow.acquire.download.verify import Language
-from sdssflow.acquire.schema import PLATE_SHIFT
+from sdssflow.acquire.schema import PLATE_SHIFT, columns_of
+from sdssflow.acquire.units import check_unit, votable_unit
 from sdssflow.acquire.votable_nulls import TEXTS, masked, null_flags
 from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import TapSource
@@ -120,16 +121,31 @@ class TapLanguage(Language):
         # larger ranges are not queried
         self.most_rows = source.rows_per_query + 1
         self.signed = source.signed_key
+        self._source = source
 
     def read(self, body: bytes, types: dict[str, pa.DataType]) -> pa.Table:
         """See `Language`."""
-        return parse_votable(body, types, self.most_rows)
+        table = parse_votable(body, types, self.most_rows)
+        if list(types) == self.queries.headers:
+            self._check_units(table.schema)
+        return table
+
+    def _check_units(self, schema: pa.Schema) -> None:
+        known = columns_of(self._source.declared)
+        for name, field in zip(self.names, schema, strict=True):
+            if name not in self._source.confirmed and field.metadata:
+                stated = field.metadata[b"unit"].decode()
+                advice = (
+                    f"Map another column. If the unit is wrong, set source.confirmed: [{name}]."
+                )
+                check_unit(self._source.url, field.name, name, known[name], stated, advice)
 
 
 def parse_votable(body: bytes, types: dict[str, pa.DataType], most_rows: int) -> pa.Table:
     """Parse an answer that has these columns in this order, ignoring case.
 
-    `most_rows` was sent as MAXREC: an answer with as many rows may be truncated.
+    `most_rows` was sent as MAXREC: an answer with as many rows may be truncated. Stated units are
+    in the metadata of the table's fields, under ``unit``.
 
     Raises
     ------
@@ -166,12 +182,14 @@ def parse_votable(body: bytes, types: dict[str, pa.DataType], most_rows: int) ->
         flags = null_flags(io.BytesIO(body), list(votable.iter_tables()).index(table), fields)
         if flags is not None and len(flags) != len(array):
             raise TransientError("the null flags of its texts don't match its rows")
-    return pa.table(
-        {
-            name: _column(name, masked(table, place, flags), kind)
-            for place, (name, kind) in enumerate(types.items())
-        }
-    )
+    arrays = [
+        _column(name, masked(table, place, flags), kind)
+        for place, (name, kind) in enumerate(types.items())
+    ]
+    units = [{"unit": unit} if (unit := votable_unit(field)) else None for field in fields]
+    described = zip(types.items(), units, strict=True)
+    schema = pa.schema([pa.field(name, kind, metadata=unit) for (name, kind), unit in described])
+    return pa.table(arrays, schema=schema)
 
 
 class Said(NamedTuple):

@@ -30,6 +30,7 @@ from sdssflow.acquire.files.columns import (
     needed_columns,
 )
 from sdssflow.acquire.files.votable_scan import Rows, Scan, has_blocks, with_rows
+from sdssflow.acquire.units import votable_unit
 from sdssflow.acquire.votable_nulls import TEXTS, masked, null_flags, unpack, where_rows_begin
 
 MOST_AS_A_WHOLE = 200_000_000  # bytes of a file that can't be read in blocks
@@ -164,7 +165,7 @@ def _columns(
     return FileColumns(
         names=names,
         read=lambda name: masked(chosen, names.index(name), flags),
-        unit=lambda name: _unit(fields[names.index(name)]),
+        unit=lambda name: votable_unit(fields[names.index(name)]),
         others=lambda: others,
     )
 
@@ -181,9 +182,3 @@ def _chosen(path: str, tables: Sequence[Any], table: str | int | None) -> int:
             f"Set source.table to one of: {listed}." if tables else REPAIR,
         )
     return 0
-
-
-def _unit(column: Any) -> str | None:
-    if column.unit is None:
-        return None
-    return column.unit if isinstance(column.unit, str) else column.unit.to_string()
