@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import NamedTuple
 
 from sdssflow import __version__, failures
@@ -75,10 +76,9 @@ def check_files(arguments: Sequence[str]) -> None:
     read_layers(given.configfile, given.config)
 
 
-def _estimate(arguments: Sequence[str]) -> None:
-    from sdssflow.estimate import command
-
-    command.main(arguments)
+def main_of(module: str) -> Callable[[Sequence[str]], int | None]:
+    """Return a function that imports a module and runs its `main`."""
+    return lambda arguments: import_module(module).main(list(arguments))
 
 
 def _new(arguments: Sequence[str]) -> int:
@@ -89,24 +89,6 @@ def _new(arguments: Sequence[str]) -> int:
         return failures.MISTAKEN
     new_sample.main(arguments[1:])
     return 0
-
-
-def _doctor(arguments: Sequence[str]) -> int:
-    from sdssflow.doctor.__main__ import main
-
-    return main(arguments)
-
-
-def _show(arguments: Sequence[str]) -> int | None:
-    from sdssflow.provenance.show import main
-
-    return main([*arguments])
-
-
-def _compare(arguments: Sequence[str]) -> int:
-    from sdssflow.report.compare import main
-
-    return main(arguments)
 
 
 def _completion(arguments: Sequence[str]) -> None:
@@ -121,10 +103,16 @@ COMMANDS = {
     ),
     "published": Command("compare with published numbers", snakemake("published")),
     "new": Command("new sample NAME TABLE: draft a sample from a table of your own", _new),
-    "estimate": Command("apply trained models to a table of your own", _estimate),
-    "show": Command("show how a result was made, back to its sources", _show),
-    "compare": Command("show the differences between two finished runs", _compare),
-    "doctor": Command("find out why a run does not start", _doctor),
+    "estimate": Command(
+        "apply trained models to a table of your own", main_of("sdssflow.estimate.command")
+    ),
+    "show": Command(
+        "show how a result was made, back to its sources", main_of("sdssflow.provenance.show")
+    ),
+    "compare": Command(
+        "show the differences between two finished runs", main_of("sdssflow.report.compare")
+    ),
+    "doctor": Command("find out why a run does not start", main_of("sdssflow.doctor.__main__")),
     "completion": Command('completion for bash: eval "$(sdssflow completion)"', _completion),
 }
 

@@ -106,7 +106,7 @@ class Failure(NamedTuple):
     job: str
     log: str
     reason: str
-    told: bool = False
+    stated: bool = False
 
 
 class Watch(logging.Handler):
@@ -170,8 +170,8 @@ def _failures_of(jobs: list[Any], watch: Watch) -> list[Failure]:
     named = {str(job.log[0]): _name(job) for job in jobs}
     found = []
     for log, text in texts.items():
-        if told := REASON.findall(text):
-            found.append(Failure(named[log], log, _plain(told[-1]), True))
+        if reasons := REASON.findall(text):
+            found.append(Failure(named[log], log, _plain(reasons[-1]), True))
         elif not ENDED_WELL.search(text):
             found.append(Failure(named[log], log, _killed(log, watch)))
     if found:
@@ -268,11 +268,11 @@ def tell(workflow: Any) -> None:
     interrupted = not failed or getattr(scheduler, "_user_kill", None) or scheduler.running
     end = time.monotonic() + (0 if interrupted else patience)
     found = failures(failed[:MOST_READ], seen)
-    while not all(failure.told for failure in found) and time.monotonic() < end:
+    while not all(failure.stated for failure in found) and time.monotonic() < end:
         time.sleep(EVERY_SECONDS)
         found = failures(failed[:MOST_READ], seen)
     if interrupted:  # jobs without a reason were ended with the run
-        found = [one for one in found if one.told and not one.reason.startswith("interrupted")]
+        found = [one for one in found if one.stated and not one.reason.startswith("interrupted")]
     status = INTERRUPTED if interrupted and not error else FAILED
     if found:
         text = message(found, 0 if interrupted else len(failed))

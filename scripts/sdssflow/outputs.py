@@ -50,7 +50,9 @@ def outputs(
             "split": lambda sample, **_: samples[sample].splits,
             "seed": lambda **_: run.seeds,
             "model": lambda sample, task=task, **_: models(run, samples[sample], task),
-            "chunk": lambda sample, **_: _chunks(sources[sample]),
+            "chunk": lambda sample, **_: map(
+                "{:04d}".format, range(getattr(sources[sample].source, "chunks", 0))
+            ),
             "file": lambda sample, **_: filter(
                 None, [getattr(sources[sample].source, "file_name", "")]
             ),
@@ -71,7 +73,3 @@ def _jobs(names: list[str], choices: Mapping[str, Callable]) -> list[dict[str, s
     for name in names:
         jobs = [{**job, name: str(value)} for job in jobs for value in choices[name](**job)]
     return jobs
-
-
-def _chunks(its: Any) -> list[str]:
-    return [f"{chunk:04d}" for chunk in range(getattr(its.source, "chunks", 0))]

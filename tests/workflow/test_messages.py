@@ -260,7 +260,7 @@ def group_error(*others):
         ({"a": FAILED, "b": FAILED}, {"a": FAILED * 2, "b": WELL}, {"a (sample s)": "no room"}),
         ({}, {"a": WELL, "b": WORKING}, {"b (sample s)": "killed .* DUE TO TIME LIMIT .*mem_mb"}),
         ({"a": FAILED}, {}, {"a (sample s)": "it never began, nor did the 2 .*TIME LIMIT"}),
-        ({}, {"a": WELL, "b": WELL, "c": WELL}, {"c (sample s)": "its script ended well"}),
+        ({}, {"a": WELL, "b": WELL, "c": WELL}, {"c (sample s)": "its script succeeded"}),
     ],
     ids=["one failed", "earlier run", "killed", "never began", "output refused"],
 )

@@ -119,19 +119,19 @@ def contradiction(settings: FileContent | TapSource) -> tuple[str, str] | None:
         observed = _observed(named)
     if observed:
         doubts.setdefault(IN_PART, observed)
-    for doubt, names in doubts.items():
-        shown = ", ".join(f"{settings.columns[name]} -> {name}" for name in names[:2])
-        more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-        remedy = doubt.remedy
-        if doubt.on_server and not isinstance(settings, FileContent):
-            remedy = doubt.on_server
-        return (
-            f"source.columns maps {shown}{more}: the name says {doubt.says}, the catalogue "
-            f"column holds {doubt.target}",
-            f"{remedy} If the mapping is right nevertheless, set source.confirmed: "
-            f"[{', '.join(names)}].",
-        )
-    return None
+    if not doubts:
+        return None
+    doubt, names = next(iter(doubts.items()))
+    shown = ", ".join(f"{settings.columns[name]} -> {name}" for name in names[:2])
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    on_server = doubt.on_server and not isinstance(settings, FileContent)
+    remedy = doubt.on_server if on_server else doubt.remedy
+    return (
+        f"source.columns maps {shown}{more}: the name says {doubt.says}, the catalogue "
+        f"column holds {doubt.target}",
+        f"{remedy} If the mapping is right nevertheless, set source.confirmed: "
+        f"[{', '.join(names)}].",
+    )
 
 
 def _doubt(name: str, found: Name, settings: FileContent | TapSource) -> Doubt | None:

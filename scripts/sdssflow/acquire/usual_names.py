@@ -117,32 +117,29 @@ def column_of(name: str, present: Iterable[str], corrected: bool) -> str | None:
 
 def _is(wanted: Magnitude, column: str, corrected: bool) -> bool:
     """Return whether a column has a usual name of a magnitude, error or extinction."""
-    found = Name.of(column)
-    band = wanted.band
-    element = f"[{BANDS.index(band)}]" if found.element is not None else ""
-    if found.element is not None and found.element != BANDS.index(band):
+    found, band = Name.of(column), wanted.band
+    if found.element not in (None, BANDS.index(band)):
         return False
-    plain = re.sub(r"[^a-z0-9]", "", found.lower)
-    ends = ("",) if element else (band,)
+    end = band if found.element is None else ""
+    is_model = wanted.kind == "model"
+    kinds = {wanted.kind, ""} if is_model else {wanted.kind}
+    with_suffix = set()  # names that continue after the band
     if wanted.kind == "extinction":
         # AR is right ascension in some languages, AZ azimuth
-        dust = ("extinction", "ext", "a")[: 3 if SHORT_DUST.search(column) else 2]
-        return any(plain == f"{word}{end}" for word in dust for end in ends)
-    kinds = {wanted.kind} | ({""} if wanted.kind == "model" else set())
-    if wanted.is_error:
+        words = {"extinction", "ext"} | ({"a"} if SHORT_DUST.search(column) else set())
+    elif wanted.is_error:
         words = {f"{kind}{word}" for kind in kinds for word in ("magerr", "err", "errmag")}
-        words |= {"e"} if wanted.kind == "model" else set()
-        after = {f"{kind}{e}{word}" for kind in kinds for e in ends for word in ("err", "magerr")}
-        after |= {f"{kind}mag{e}err" for kind in kinds for e in ends}
-        return any(plain == f"{word}{end}" for word in words for end in ends) or plain in after
-    if corrected:
+        words |= {"e"} if is_model else set()
+        with_suffix = {f"{kind}{end}{word}" for kind in kinds for word in ("err", "magerr")}
+        with_suffix |= {f"{kind}mag{end}err" for kind in kinds}
+    elif corrected:
         if not is_dereddened(found):
             return False
-        words = {"dered", "deredmag"} if wanted.kind == "model" else set()
-        words |= {f"{wanted.kind}mag{w}" for w in ("dered", "corr")}
+        words = {f"{wanted.kind}mag{word}" for word in ("dered", "corr")}
         words |= {f"dered{wanted.kind}mag", f"dered{wanted.kind}"}
-        return any(plain == f"{word}{end}" for word in words for end in ends)
-    words = {f"{kind}mag" for kind in kinds} | (
-        {""} if wanted.kind == "model" and not element else set()
-    )
-    return any(plain == f"{word}{end}" for word in words for end in ends)
+        words |= {"dered", "deredmag"} if is_model else set()
+    else:
+        words = {f"{kind}mag" for kind in kinds}
+        words |= {""} if is_model and found.element is None else set()
+    plain = re.sub(r"[^a-z0-9]", "", found.lower)
+    return plain in {f"{word}{end}" for word in words} | with_suffix

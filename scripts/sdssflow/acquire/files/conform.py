@@ -118,20 +118,20 @@ def _check_ids(source: SourceTable, made: Mapping[str, pa.Array]) -> None:
     for name, part in (("objid", "run"), ("specobjid", "plate")):
         if not {name, part} <= set(made):
             continue
-        ids, beside = (made[of].fill_null(0).to_numpy() for of in (name, part))
+        ids, column = (made[of].fill_null(0).to_numpy() for of in (name, part))
         ids = ids.astype(np.uint64)
         inside = id_parts(name, ids)[part]
         both = (ids > 0) & made[part].is_valid().to_numpy(zero_copy_only=False)
-        wrong = both & (inside != beside)
+        wrong = both & (inside != column)
         if name == "specobjid":
-            wrong &= (ids >> np.uint64(48)) != beside  # the DR7 format
+            wrong &= (ids >> np.uint64(48)) != column  # the DR7 format
         # in ids that are not from SDSS, the bits mean nothing
-        if wrong.any() and np.isin(inside[both], beside).mean() > 0.5:
+        if wrong.any() and np.isin(inside[both], column).mean() > 0.5:
             row = int(np.argmax(wrong))
             raise source.error(
                 name,
                 f"{ids[row]} contains the {part} {inside[row]}, the column {part} has "
-                f"{beside[row]} ({wrong.sum()} rows differ)",
+                f"{column[row]} ({wrong.sum()} rows differ)",
                 "The columns were sorted or joined separately: join them again by an id. If only "
                 f"{part} is wrong, remove it from source.columns.",
                 row=row,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePath
 from urllib.parse import unquote
 
@@ -66,7 +67,7 @@ def parquet_blocks(
                     low, high = max(first - start, 0), min(last - start, batch.num_rows)
                     if high > low:
                         block = pa.Table.from_batches([batch.slice(low, high - low)])
-                        found = replace(about, read=_columns_of(block))
+                        found = replace(about, read=partial(_column_of, block))
                         yield start + low, mapped_table(path, columns, found)
                     start += batch.num_rows
             else:
@@ -86,8 +87,8 @@ def _as_parquet(path: str) -> Iterator[None]:
         ) from error
 
 
-def _columns_of(table: pa.Table) -> Callable[[str], pa.Array]:
-    return lambda name: one_array(table[name])
+def _column_of(table: pa.Table, name: str) -> pa.Array:
+    return one_array(table[name])
 
 
 def arrow_blocks(

@@ -18,11 +18,7 @@ from sdssflow.acquire.files.containers import HEAD, open_content, plain_file, si
 from sdssflow.acquire.files.fits import fits_blocks
 from sdssflow.acquire.files.hdf5 import hdf5_blocks
 from sdssflow.acquire.files.npy import npy_blocks
-from sdssflow.acquire.files.parquet import (
-    arrow_blocks,
-    folder_digest,
-    parquet_blocks,
-)
+from sdssflow.acquire.files.parquet import arrow_blocks, folder_digest, parquet_blocks
 from sdssflow.acquire.files.text import line_of_row, text_blocks
 from sdssflow.acquire.files.votable import votable_blocks
 from sdssflow.acquire.schema import BANDS, COLUMNS, MAGNITUDES, Column, columns_of

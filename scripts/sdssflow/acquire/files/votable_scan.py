@@ -76,10 +76,9 @@ class Scan:
                 its.places.append(self._parser.CurrentByteIndex)
             its.count += 1
         elif tag == "TABLE":
-            self._rows = self._width = 0
             stated = (attributes.get("nrows") or "").strip()
-            self._rows = int(stated) if stated.isdigit() else 0
-            promised = self._rows if stated.isdigit() else None
+            promised = int(stated) if stated.isdigit() else None
+            self._rows, self._width = promised or 0, 0
             order = (*self._resources[:-1], 0, len(self.tables))
             self.tables.append(Rows(promised, order=order))
         elif tag == "RESOURCE":
