@@ -169,6 +169,8 @@ def _values(column: Wanted, stored: Stored, rows: slice) -> Any:
         values = _enumerated(column, values, words)
     mask = np.zeros(values.shape, dtype=bool)
     for null in _null_values(column, stored):
+        if values.dtype.kind == "f" and isinstance(null, np.number):
+            null = values.dtype.type(null)  # -999.9 as stored in float32
         mask |= values == null
     if stored.vaex is not None and "mask" in stored.vaex:
         mask |= stored.vaex["mask"][rows].astype(bool)
