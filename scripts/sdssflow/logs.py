@@ -128,7 +128,6 @@ class _LogFile(logging.FileHandler):
 
 
 def _start_logging(path: str | None) -> _LogFile | None:
-    """Log to the terminal and to the job's log file."""
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     log = None
     if path:

@@ -75,7 +75,6 @@ def limits(column: Column) -> tuple[float, float]:
 
 
 def _out_of_range(column: Column, values: np.ndarray) -> np.ndarray:
-    """Return True where a value is outside the column's physical range; NaN is not."""
     low, high = limits(column)
     return (values < low) | (values > high)
 

@@ -135,7 +135,6 @@ def contradiction(settings: FileContent | TapSource) -> tuple[str, str] | None:
 
 
 def _doubt(name: str, found: Name, settings: FileContent | TapSource) -> Doubt | None:
-    """Return the first contradiction between a name and its target."""
     target = Magnitude.of(name)
     if target is not None:
         return (

@@ -134,7 +134,7 @@ def test_missing_values_of_netcdf_have_any_type(null, tmp_path):
         file["objects/wide"] = column
         file["objects/wide"].attrs["missing_value"] = null
     declared = {"wide": {"unit": "mag", "missing": "not_observed", "meaning": "a magnitude"}}
-    found, defects = imported(path, columns=good_columns() | {"wide": "wide"}, declared=declared)
+    found, _ = imported(path, columns=good_columns() | {"wide": "wide"}, declared=declared)
     is_null = null != ""
     assert found["wide"].is_null().to_pylist() == [is_null and row == 6 for row in range(ROWS)]
 

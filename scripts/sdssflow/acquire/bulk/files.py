@@ -120,7 +120,6 @@ class BulkFile:
             raise CatalogueError(self.path, "the file is not FITS", FETCH)
 
     def _named(self, name: str, known: list[str]) -> str:
-        """Return a column as spelt in the file."""
         found = [other for other in known if other.upper() == name]
         if len(found) > 1:
             raise CatalogueError(self.path, f"the file names {name!r} {len(found)} times", FETCH)

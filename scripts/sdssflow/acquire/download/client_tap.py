@@ -290,7 +290,6 @@ def _refused(reason: object) -> DownloadError:
 
 
 def _document(body: bytes) -> Any:
-    """Parse a VOTable, or raise a TransientError that shows its beginning."""
     from astropy.io.votable import parse
 
     try:

@@ -232,8 +232,7 @@ class Download(Punctual):
             pass
         where = one_line(without_secrets(response.headers["Location"].split("?")[0]), 200)
         raise DownloadError(
-            f"{self.server} redirects to {where}, which is not followed: it is not https",
-            ELSEWHERE,
+            f"{self.server} redirects to {where}, which is not followed: it is not https", ELSEWHERE
         )
 
     def _here(self) -> int:

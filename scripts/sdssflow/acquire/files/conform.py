@@ -28,13 +28,7 @@ from sdssflow.acquire.checks import (
 from sdssflow.acquire.errors import nearest
 from sdssflow.acquire.files.readers import SourceTable, read_source
 from sdssflow.acquire.files.units import unit_factors
-from sdssflow.acquire.files.values import (
-    MISSING,
-    as_numbers,
-    as_text,
-    identifiers,
-    is_repeated,
-)
+from sdssflow.acquire.files.values import MISSING, as_numbers, as_text, identifiers, is_repeated
 from sdssflow.acquire.schema import COLUMNS, PARTS, field, id_parts
 from sdssflow.configuration.file_sources import EmbeddedSource, FileContent, FileSource, UrlSource
 from sdssflow.tables import content_digest, metadata, with_metadata
@@ -149,7 +143,6 @@ def _no_positions(source: SourceTable, made: dict[str, pa.Array], defects: Defec
 
 
 def _labels(source: SourceTable, name: str, words: Mapping[str, str], defects: Defects) -> pa.Array:
-    """Translate the file's labels; an unknown one stops the import."""
     nothing = tuple(word for word in MISSING if word not in words)  # "None" may be a class
     text = as_text(source, name, nothing=nothing)
     missing = text.is_null().to_numpy(zero_copy_only=False)

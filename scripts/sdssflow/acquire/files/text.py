@@ -118,10 +118,7 @@ def _csv_pieces(path: str, columns: dict[str, str], layout: Layout, rows: int) -
 
 
 def _parsed(
-    text: bytes,
-    names: list[str],
-    parsing: pa_csv.ParseOptions,
-    converting: pa_csv.ConvertOptions,
+    text: bytes, names: list[str], parsing: pa_csv.ParseOptions, converting: pa_csv.ConvertOptions
 ) -> pa.Table | None:
     """Return complete rows as a table; None if all lines are empty.
 

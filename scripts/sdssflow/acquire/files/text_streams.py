@@ -43,9 +43,9 @@ def lines_of(path: str, stream: TextIO) -> Iterator[str]:
     while line := stream.readline(LONGEST_LINE):
         number += 1
         if len(line) == LONGEST_LINE:
-            raise too_long(path, number)
+            raise _too_long(path, number)
         if "\0" in line:
-            raise nul_byte(path, number)
+            raise _nul_byte(path, number)
         yield line
 
 
@@ -127,7 +127,7 @@ class CheckedText:
         rest = b""
         for block in blocks:
             if b"\0" in block:
-                raise nul_byte(self._path, self._line + _line_ends(block[: block.index(b"\0")]))
+                raise _nul_byte(self._path, self._line + _line_ends(block[: block.index(b"\0")]))
             self._check_length(block)
             self._check_comments(block)
             self._check_quotes(block)
@@ -158,7 +158,7 @@ class CheckedText:
                 break
             if not after:
                 line = self._line + _line_ends(block[: max(start, 0)])
-                raise too_long(self._path, line)
+                raise _too_long(self._path, line)
             start = after
         self._since_line_end = len(block) - (after or start)
 
@@ -191,12 +191,7 @@ class CheckedText:
                 if may_continue
                 else f"a quote ends a value within {_shown(text[opened : closed + 9][-20:])}"
             )
-            raise CatalogueError(
-                self._path,
-                problem,
-                CLOSE_QUOTE,
-                line=self._line_of(text, opened),
-            )
+            raise CatalogueError(self._path, problem, CLOSE_QUOTE, line=self._line_of(text, opened))
 
     def _check_rows_in_values(self, text: bytes, end: int) -> None:
         """Refuse a value that spans complete rows, between two stray quotes."""
@@ -218,8 +213,7 @@ class CheckedText:
         return self._line - _line_ends(self._tail) + _line_ends(text[:place])
 
 
-def nul_byte(path: str, line: int) -> CatalogueError:
-    """Return the error for a NUL byte on a line."""
+def _nul_byte(path: str, line: int) -> CatalogueError:
     return CatalogueError(
         path,
         "a NUL byte",
@@ -239,8 +233,7 @@ def comment(path: str, line: int) -> CatalogueError:
     )
 
 
-def too_long(path: str, line: int) -> CatalogueError:
-    """Return the error for a very long line."""
+def _too_long(path: str, line: int) -> CatalogueError:
     return CatalogueError(
         path,
         f"this line is longer than {LONGEST_LINE / 2**20:g} MiB",
