@@ -274,7 +274,7 @@ class Bundle:
         if manifest.deredden in CORRECTED and not (applied or known):
             raise BundleError(
                 f"model {manifest.name} was trained on magnitudes corrected for Galactic "
-                "extinction; these are not, and extinction columns are missing: map extinction_r, "
+                "extinction; these are not, and there is no extinction column: map extinction_r, "
                 "or set extinction_applied: true if they are corrected already"
             )
         if manifest.deredden not in CORRECTED and applied:
