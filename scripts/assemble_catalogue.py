@@ -1,8 +1,8 @@
-"""Put the chunks of a download together as one catalogue, and prove that it is complete.
+"""Assemble the chunks of a download into one catalogue, and prove that it is complete.
 
-The chunks have to be those of the plan, each with as many rows as the server counted, and all
-together as many as it counted for the whole sample. Sentinels and impossible measurements become
-null and are counted, as `import_catalogue` does. Rows are streamed: memory does not grow with them.
+The chunks have to be those of the plan, each with the number of rows counted by the server, which
+also has to match for the total. Sentinels and impossible measurements become null and are counted,
+as in `import_catalogue`. Rows are streamed: memory does not grow with the sample.
 
 Input
 -----
@@ -11,14 +11,14 @@ chunks : Parquet of download_chunk, in order
 
 Outputs
 -------
-catalogue : Parquet, as `import_catalogue` writes it, in the order of the plan's key
+catalogue : Parquet, as from `import_catalogue`, in the order of the plan's key
 defects : CSV with `column, defect, count, action, example_row`
-completeness : CSV, one line per chunk and one for the whole: planned, counted, received
+completeness : CSV, one line per chunk and one for the total: planned, counted, received
 
 Params
 ------
 sample : name of the sample
-simulated : whether the sky is a simulated one
+simulated : whether the sky is simulated
 """
 
 from sdssflow.acquire.download.assembly import assemble

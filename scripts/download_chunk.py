@@ -1,9 +1,8 @@
-"""Download one chunk of a sample and verify that it is whole.
+"""Download one chunk of a sample and verify that it is complete.
 
-Number, ids and sums of the rows are compared with what the server counts for the same conditions. A
-range that is too much for one answer is split. Answers that passed every check are kept in the
-store, so that a job that was killed asks only for what it lacks, and asks nothing if it only has to
-read its answers again.
+Number, ids and sums of the rows are compared with the server's for the same conditions. Ranges that
+are too large for one answer are split. Verified answers are kept in the store, so that a killed job
+repeats only missing queries, and a rerun sends none.
 
 Input
 -----
@@ -16,12 +15,12 @@ chunk : Parquet, columns of the catalogue, rows in the order of the plan's key
 
 Params
 ------
-source : canonical JSON of the sample's source, without what can't change a row
+source : canonical JSON of the sample's source, without settings that don't affect rows
 chunk : number of the chunk
 
 Resources
 ---------
-network : canonical JSON of the run's `downloads`: how to ask changes no result
+network : canonical JSON of the run's `downloads`, which does not affect results
 """
 
 from pathlib import Path

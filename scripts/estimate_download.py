@@ -1,8 +1,8 @@
-"""Say what the downloads of a run will take, before anything is asked of a server.
+"""Estimate the downloads of a run without contacting a server.
 
-Prints a table, and writes it: rows (and who says so), queries, the least time that the pauses
-between them take, the time of the answers at 2 MB/s, and disk. How long the server itself takes is
-not known beforehand.
+Prints and writes a table with rows (and their source), queries, the minimum duration of the pauses
+between them, the transfer time at 2 MB/s, and disk space. The time that the server needs is not
+included.
 
 Output
 ------
@@ -10,7 +10,7 @@ estimate : CSV
 
 Params
 ------
-sources : JSON object, name of a sample to its source
+sources : JSON object with the source of each sample
 network : canonical JSON of the run's `downloads`
 """
 

@@ -1,11 +1,11 @@
-"""Fetch the public file of a sample or target, which is known by its digest.
+"""Fetch the public file of a sample or target, and verify its digest.
 
-It is taken from the store of downloads if it was fetched before, else from the folder of mirrored
-files, else from the first of its addresses that has it.
+It is taken from the store of downloads, else from the folder of mirrored files, else from the first
+of its addresses that has it.
 
 Output
 ------
-file : the file, packed if it is packed there
+file : the file as downloaded, without decompression
 
 Params
 ------
@@ -13,8 +13,8 @@ sha256 : its SHA-256
 
 Resources
 ---------
-addresses : JSON of its addresses and of what it may have in MB
-network : canonical JSON of the run's `downloads`: how a file is obtained does not change it
+addresses : JSON of its addresses and its maximum size in MB
+network : canonical JSON of the run's `downloads`, which does not affect the file
 """
 
 import json

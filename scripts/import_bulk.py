@@ -1,20 +1,20 @@
 """Read the bulk files of a data release into one catalogue, block by block.
 
-specObj (spectra) and photoPosPlate (their photometry, row by row) are read in step. Spectra
-without photometry are left out, as SkyServer's join leaves them out; the selection is applied with
-the meaning it has there; rows are sorted by specobjid. Memory does not grow with the files.
+specObj (spectra) and photoPosPlate (their photometry, row by row) are read in parallel. Spectra
+without photometry are left out, as in SkyServer's join, and the selection means the same as there.
+Rows are sorted by specobjid. Memory does not grow with the files.
 
 Outputs
 -------
-catalogue : Parquet, as `assemble_catalogue` writes it
+catalogue : Parquet, as from `assemble_catalogue`
 defects : CSV with `column, defect, count, action, example_row`
 completeness : CSV with `stage, file, rows, digest`
 
 Params
 ------
-source : canonical JSON of the sample's source, without what can't change a row
-source_files : the files of spectra and of photometry; their content counts, not their time stamps
-source_digests : SHA-256 of each when the run began
+source : canonical JSON of the sample's source, without settings that don't affect rows
+source_files : the files of spectra and of photometry; tracked by content, not time stamp
+source_digests : SHA-256 of each at the start of the run
 sample : name of the sample
 """
 

@@ -1,10 +1,10 @@
 """Read a source into one catalogue with documented columns, types and units.
 
 The source is an embedded table, a file of your own (CSV, FITS, VOTable, Parquet, HDF5 or NumPy) or
-one that was fetched. Its mapped columns are cast to the schema of `sdssflow.acquire.schema`. No row
-is dropped: sentinels, NaN and impossible measurements become null and are counted; what would hide
-a mistake (ids that lost digits, unknown classes, positions out of range) stops the rule with file,
-column, row and what to do.
+a fetched one. Its mapped columns are cast to the schema of `sdssflow.acquire.schema`. No row is
+dropped: sentinels, NaN and impossible measurements become null and are counted; probable mistakes
+(ids that lost digits, unknown classes, positions out of range) stop the rule with file, column, row
+and what to do.
 
 Input
 -----
@@ -14,18 +14,18 @@ fetched
 Output
 ------
 catalogue
-    Parquet, one row per row of the file; `row_id` follows the object to the report.
+    Parquet, one row per row of the file; `row_id` identifies the object up to the report.
 defects
-    CSV with `column, defect, count, action, example_row`; only the header if nothing was wrong.
+    CSV with `column, defect, count, action, example_row`; only the header without defects.
 
 Params
 ------
 source
     Canonical JSON of the sample's `source`.
 source_files
-    The file, as a list. Its time stamp does not count, its content does.
+    The file, as a list; tracked by content, not time stamp.
 source_digests
-    SHA-256 of it when the run began, as a list.
+    Its SHA-256 at the start of the run, as a list.
 sample
     Name of the sample.
 """

@@ -1,9 +1,8 @@
-"""Ask an archive what a sample holds, and split it into chunks.
+"""Count a sample on its archive, and split it into chunks.
 
-One query counts the spectra of each plate, a second one all of them, a third one the rows that meet
-every condition; where the rows are photometry, objects and runs in place of spectra and plates. The
-ranges of specObjID, or objID, that are planned cover everything without gaps; the counts are what
-the download is compared with later.
+One query counts the spectra of each plate, a second one all spectra, a third one the rows that meet
+all conditions; for photometry, objects and runs replace spectra and plates. The planned ranges of
+specObjID or objID cover all possible ids; the counts are compared with the download later.
 
 Input
 -----
@@ -15,11 +14,11 @@ plan : JSON with the query of the whole sample, counts and ranges
 
 Params
 ------
-source : canonical JSON of the sample's source, without what can't change a row
+source : canonical JSON of the sample's source, without settings that don't affect rows
 
 Resources
 ---------
-network : canonical JSON of the run's `downloads`: how to ask changes no result
+network : canonical JSON of the run's `downloads`, which does not affect results
 """
 
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""Make a simulated sky with some odd objects, from which the stand-in for SkyServer answers.
+"""Simulate a sky with some odd objects, served by the stand-in for SkyServer.
 
-The sky of simulate_sky, in which the fluxes of some objects are made odd: one band is off, another
-object lies in front, dust reddens it (`skyserver_standin.sky.oddities`). Which ones is kept apart:
-the stand-in does not know it, and no feature is made of it.
+The fluxes of some objects in the sky of simulate_sky are changed: one band is wrong, they are
+blended with another object, or reddened by dust (`skyserver_standin.sky.oddities`). The list of odd
+objects is a separate table, which is neither served nor used as a feature.
 
 Input
 -----
@@ -11,15 +11,15 @@ templates : sky_*.parquet of data/embedded, fluxes of templates
 Outputs
 -------
 spectra : specobj.parquet, as SkyServer's SpecObjAll
-photometry : photoobj.parquet, as SkyServer's PhotoObjAll; beside it
-wise : wise.parquet, sources of WISE with their matches to these; beside it
-oddities : oddities.parquet with objid and kind of what was made odd; beside it
+photometry : photoobj.parquet, as SkyServer's PhotoObjAll; in the same folder
+wise : wise.parquet, WISE sources with their matches to these; in the same folder
+oddities : oddities.parquet with objid and kind of the odd objects; in the same folder
 
 Params
 ------
 objects : number of spectra
-oddities : number of objects that are made odd
-seed : seed of the draws
+oddities : number of odd objects
+seed : seed of the random numbers
 """
 
 from pathlib import Path

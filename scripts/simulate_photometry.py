@@ -1,7 +1,7 @@
-"""Make a simulated sky of objects without spectra, from which the stand-in for SkyServer answers.
+"""Simulate a sky of objects without spectra, served by the stand-in for SkyServer.
 
-Stars, galaxies and a few quasars, fainter than those that spectra are taken of, by the same forward
-model as simulate_sky. What they are is kept apart: the stand-in does not know it.
+Stars, galaxies and a few quasars, fainter than spectroscopic targets, with the forward model of
+simulate_sky. Their classes and redshifts are in a separate table, which is not served.
 
 Input
 -----
@@ -10,13 +10,13 @@ templates : sky_*.parquet of data/embedded, fluxes of templates
 Outputs
 -------
 photometry : photoobj.parquet, as SkyServer's PhotoObjAll
-wise : wise.parquet, sources of WISE with their matches to these; beside it
-truth : truth.parquet with objid, spec_class and zspec of the same rows; beside it
+wise : wise.parquet, WISE sources with their matches to these; in the same folder
+truth : truth.parquet with objid, spec_class and zspec of the same rows; in the same folder
 
 Params
 ------
 objects : number of objects
-seed : seed of the draws
+seed : seed of the random numbers
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Make a simulated sky: the tables from which the stand-in for SkyServer answers.
+"""Simulate a sky: the tables served by the stand-in for SkyServer.
 
-Stars, galaxies and quasars are forward-modelled to what SDSS would have measured
-(docs/simulated_sky.md says how, and what is simplified). No observed object is among them.
+Stars, galaxies and quasars are forward-modelled to SDSS measurements (docs/simulated_sky.md
+describes method and simplifications). No observed object is included.
 
 Input
 -----
@@ -10,13 +10,13 @@ templates : sky_*.parquet of data/embedded, fluxes of templates
 Outputs
 -------
 spectra : specobj.parquet, as SkyServer's SpecObjAll
-photometry : photoobj.parquet, as SkyServer's PhotoObjAll; beside it
-wise : wise.parquet, sources of WISE with their matches to these; beside it
+photometry : photoobj.parquet, as SkyServer's PhotoObjAll; in the same folder
+wise : wise.parquet, WISE sources with their matches to these; in the same folder
 
 Params
 ------
 objects : number of spectra
-seed : seed of the draws
+seed : seed of the random numbers
 """
 
 from pathlib import Path

@@ -65,7 +65,7 @@ def test_every_figure_that_is_asked_for_is_drawn_from_inputs_that_are_read_once(
     assert all(path.is_file() for path in paths)
     assert read == ["values", "more"]
     assert plt.get_fignums() == []
-    with pytest.raises(ValueError, match="no figure 'pie'; known: one, two, three"):
+    with pytest.raises(ValueError, match="unknown figure 'pie'; there are one, two, three"):
         draw_all([tmp_path / "pie.svg"], figures, read.append, Figures())
 
 

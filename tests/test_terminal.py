@@ -32,9 +32,9 @@ def brief(follow=True):
     [
         (said_by_snakemake("error", SIGNALLED + "died", exception="RuleException"), "whole"),
         (said_by_snakemake("error", f"{TRACEBACK}ValueError: no\n", exception="ValueError"),
-         "\nValueError: no\nSnakemake can't go on; with --verbose it says where that came up."),
+         "\nValueError: no\nSnakemake can't continue; --verbose shows the traceback."),
         (said_by_snakemake("error", "Error: no\nTraceback:\n  File", exception="WorkflowError"),
-         "\nError: no\nSnakemake can't go on; with --verbose it says where that came up."),
+         "\nError: no\nSnakemake can't continue; --verbose shows the traceback."),
         (said_by_snakemake("error", f"{TRACEBACK}{FULL}\n", exception="OSError"),
          "\n[Errno 28] No space left on device: 'a': make room, then run again."),
         (said_by_snakemake("error", f"{MARKERS}\n", exception="OSError"),

@@ -1,6 +1,6 @@
 """The science of sdssflow: pure functions by subject, importable without Snakemake.
 
-The packages are the stages of the workflow in the order in which data pass through them:
+The packages are the stages of the workflow in their order:
 ``acquire``, ``prepare``, ``explore``, ``classify``, ``regress``, ``evaluate``, ``report``.
 Shared modules (``files``, ``tables``, ``logs`` ...) know of no stage.
 """

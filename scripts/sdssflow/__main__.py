@@ -6,7 +6,7 @@ from sdssflow import terminal
 
 
 def main() -> int:
-    """Run the command; an interrupt is one line already while packages are imported."""
+    """Run the command; interrupts have no traceback even during imports."""
     sys.excepthook = terminal.excepthook
     from sdssflow import command
 

@@ -1,4 +1,4 @@
-"""Names of the photometric bands, which columns and features are named by."""
+"""Names of the photometric bands, used in columns and features."""
 
 BANDS = ("u", "g", "r", "i", "z")
 WISE_BANDS = ("w1", "w2", "w3", "w4")

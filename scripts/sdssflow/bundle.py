@@ -1,8 +1,8 @@
-"""A trained model in a folder of its own: all that is needed to apply it to a table.
+"""A bundle: a folder with a trained model and all that is needed to apply it to a table.
 
-A bundle holds the model's files (safetensors or skops), the calibration of its p(z), the recipe of
-its features, what it needs of a table, and a manifest with the SHA-256 of each file. Nothing in it
-is unpickled. ::
+A bundle contains the model's files (safetensors or skops), the calibration of its p(z), the recipe
+of its features, the columns that it needs, and a manifest with the SHA-256 of each file. Nothing in
+it is unpickled. ::
 
     from sdssflow import bundle
     model = bundle.load("results/bundles/mgs_ensemble")
@@ -45,11 +45,11 @@ if TYPE_CHECKING:
     from sdssflow.redshift_pdf.mixture import Mixture
 
 See = Callable[["Mixture", np.ndarray], None]
-FORMAT = "1.1"  # another first number: bundles of the one can't be read by the other
+FORMAT = "1.1"  # major versions are incompatible
 
 
 class Manifest(Section):
-    """What ``bundle.json`` says."""
+    """The content of ``bundle.json``."""
 
     format: str = Field(pattern=r"^\d+\.\d+$")
     name: str
@@ -63,45 +63,45 @@ class Manifest(Section):
     simulated: bool
     licence: str
     recipe: Features
-    """How features are made."""
+    """Recipe of the features."""
     magnitude_system: Literal["asinh", "pogson"]
-    """Of the magnitudes it was trained on."""
+    """System of the training magnitudes."""
     deredden: Literal["applied here", "applied in source", "unknown", "no"]
-    """What was done about the extinction of those."""
+    """How they were corrected for Galactic extinction."""
     columns: list[str]
-    """Columns of the catalogue that it needs, extinction apart."""
+    """Required catalogue columns, without extinction."""
     objects: int
-    """How many it was trained on, of all folds."""
+    """Number of training objects in all folds."""
     declared: Declarations
-    """What those are that the schema does not know."""
+    """Descriptions of columns that are not in the schema."""
     class_priors: dict[str, float] = {}
-    """Fraction of each class in the training part."""
+    """Fraction of each class in the training sample."""
     class_reach: dict[str, float | None] = {}
-    """Of bundles of format 1.0: of each fold, by how much the probability of a class of the set may
-    fall short of 1, whatever the class; the most probable class is always in that set."""
+    """In format 1.0: per fold, the largest 1 - probability of a class in the class set, equal for
+    all classes; the most probable class is always in the set."""
     class_thresholds: dict[str, list[float]] = {}
-    """Of each fold with a calibration part, the smallest probability with which each class, in the
-    order of `CLASSES`, is in the class set. Since format 1.1."""
+    """Since format 1.1: per fold with a calibration sample, the smallest probability of each class,
+    in the order of `CLASSES`, with which it is in the class set."""
     tomographic_edges: list[float] = []
-    """Edges in zphot of bins with equal numbers of training objects."""
+    """Edges of bins in zphot with equal numbers of training objects."""
     files: dict[str, str]
     """SHA-256 of each file."""
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A model that is ready to be applied.
+    """A loaded model.
 
     Attributes
     ----------
     path : pathlib.Path
-        Folder or ZIP file, as it was given.
+        Folder or ZIP file, as given.
     manifest : Manifest
-        What it is.
+        Its description.
     folder : ModelFolder
         The model.
     unpacked : object
-        Keeps the files of a ZIP on disk as long as the bundle is in use.
+        Keeps the unpacked files of a ZIP while the bundle is in use.
     """
 
     path: Path
@@ -110,7 +110,7 @@ class Bundle:
     unpacked: Any = field(default=None, repr=False)
 
     def __reduce__(self) -> tuple:
-        """Let another process, as one of Dask, load the bundle by itself from the same path."""
+        """Pickle as the path, from which another process (such as Dask's) loads the bundle."""
         return load, (str(self.path.absolute()),)
 
     def estimate(
@@ -126,40 +126,41 @@ class Bundle:
         Parameters
         ----------
         table : pyarrow.Table or pandas.DataFrame
-            Magnitudes (mag) under catalogue names, as `manifest.columns` lists them, null or NaN
-            where missing (what can't be a magnitude counts as missing), and `extinction_u` to
-            `extinction_z` (mag) if they are not corrected.
+            Magnitudes (mag) under catalogue names, as in `manifest.columns`, null or NaN where
+            missing (impossible magnitudes count as missing), and `extinction_u` to `extinction_z`
+            (mag) if they are not corrected.
         extinction_applied : bool, optional
-            Whether they are corrected for Galactic extinction; by default what the table's own
-            metadata say.
+            Whether they are corrected for Galactic extinction; by default as in the table's
+            metadata.
         magnitude_system : {'asinh', 'pogson'}, optional
-            Likewise; 'asinh' if nothing says otherwise.
+            By default as in the table's metadata, else 'asinh'.
         threads : int
-            Blocks of objects at a time; no number depends on it.
+            Number of blocks of objects processed in parallel; no effect on the estimates.
         class_priors : mapping of str to float, optional
-            Of a classifier, as for `columns`.
+            For classifiers, as in `columns`.
 
         Returns
         -------
         pyarrow.Table or pandas.DataFrame
-            As was given, n rows in their order, a frame with its index and of Arrow types if it
-            has any: `objid`, `ra` and `dec` if the table has them, then the columns of `columns`.
+            Of the type of `table`, with n rows in their order; a frame keeps its index, and has
+            Arrow types if `table` has any. Columns are `objid`, `ra` and `dec` if the table has
+            them, then those of `columns`.
 
         Raises
         ------
         BundleError
-            If the table lacks a column, its magnitudes are not what the model was trained on, or
-            another argument is none of those above.
+            If the table lacks a column, its magnitudes differ in kind from the training magnitudes,
+            or an argument is invalid.
         """
-        import pandas as pd  # imported already where a frame comes from, subclasses of LSDB too
+        import pandas as pd  # lazily: callers with frames have imported it
 
         frame = not isinstance(table, pa.Table)
         if frame and not isinstance(table, pd.DataFrame):
             raise BundleError(f"{type(table)}: give a pyarrow.Table or a pandas.DataFrame")
-        if not isinstance(extinction_applied, bool | None):  # "raw" would count as true
-            raise BundleError(f"extinction_applied is {extinction_applied!r}: say True or False")
+        if not isinstance(extinction_applied, bool | None):  # "raw" would be truthy
+            raise BundleError(f"extinction_applied is {extinction_applied!r}, not True or False")
         if class_priors is not None and self.manifest.task != "classify":
-            raise BundleError(f"model {self.manifest.name} gives redshifts: it takes no priors")
+            raise BundleError(f"model {self.manifest.name} gives redshifts: it accepts no priors")
         if class_priors is not None:
             class_priors = _checked(class_priors)
         given = as_arrow(table) if frame else table
@@ -180,27 +181,26 @@ class Bundle:
         see: See | None = None,
         class_priors: Mapping[str, float] | None = None,
     ) -> dict[str, np.ndarray]:
-        """Return the estimates of the n objects of a catalogue, with what its metadata say of it.
+        """Return the estimates for the n objects of a catalogue with its metadata.
 
-        `see`, if given, is shown the p(z) of each block and the indices of its objects, in order.
-        `class_priors`, the fraction of each class among the objects, are taken for what they are
-        (`estimate.classes.with_priors`); without, they are taken to be those of the training part.
+        `see`, if given, is called with the p(z) of each block and the indices of its objects, in
+        order. `class_priors` are the fractions of the classes among the objects
+        (`estimate.classes.with_priors`); by default those of the training sample.
 
         Returns
         -------
         dict of str to (n,) array
-            `missing_bands`, text, the bands without a magnitude, or without the extinction to
-            correct it, among those needed. Of a
-            classifier, `class_code` (uint8, index in `CLASSES`), the probability of each class
-            (float64) and `class_set_code` (uint8, bits by `CLASSES`), the classes that hold the
-            true one with a probability of 0.9 (`classify.decisions`). Of a regressor, what
-            `RedshiftModel.columns` says. NaN, and codes of 255, where the model can't do without
-            what is missing.
+            `missing_bands` (uint16, bits by `ALL_BANDS`), the required bands without magnitude or
+            without the extinction to correct it. For a classifier, `class_code` (uint8, index in
+            `CLASSES`), the probability of each class (float64) and `class_set_code` (uint8, bits by
+            `CLASSES`), a set of classes that contains the true one with a probability of 0.9
+            (`classify.decisions`). For a regressor, the columns of `RedshiftModel.columns`. NaN,
+            and codes of 255, where the model can't handle the missing values.
 
         Raises
         ------
         BundleError
-            As `estimate`, or if priors are given and the probabilities are for no known mix.
+            As from `estimate`, or if priors are given for a model with unknown priors.
         """
         measured = self.measured(catalogue)
         features = np.column_stack(list(measured.features.values()))
@@ -225,10 +225,10 @@ class Bundle:
         }
 
     def measured(self, catalogue: pa.Table) -> Measured:
-        """Return the features of a catalogue as the model was trained on them; errors as there."""
+        """Return the features of a catalogue, as in training; errors as from `columns`."""
         recipe = self.recipe_for(catalogue)
         dust = [f"extinction_{band}" for band in BANDS]
-        # of columns that were not there in training nothing is known, an error beside a limit say
+        # drop columns that training did not have, for example an error next to a limit
         its = [name for name in catalogue.column_names if name in {*self.manifest.columns, *dust}]
         try:
             chosen = described(catalogue.select(its), self.manifest.declared)
@@ -237,14 +237,14 @@ class Bundle:
         measured = measured_features(chosen, recipe)
         if list(measured.features) != self.folder.card["features"]:
             raise BundleError(
-                f"model {self.manifest.name} was trained on other features, "
+                f"model {self.manifest.name} was trained on different features, "
                 f"{', '.join(self.folder.card['features'])}; this table gives "
                 f"{', '.join(measured.features)}"
             )
         return measured
 
     def _without_extinction(self, catalogue: pa.Table, measured: Measured) -> np.ndarray:
-        """Return (n,) uint16 as `missing_bands` does: bands whose extinction is not known."""
+        """Return the bands with unknown extinction, (n,) uint16, as in `missing_bands`."""
         extinction, _ = extinction_to_subtract(catalogue, self.recipe_for(catalogue))
         made = [Feature.named(name) for name in measured.features]
         dereddened = {b for its in made if its.kind in ("magnitude", "color") for b in its.bands}
@@ -254,14 +254,14 @@ class Bundle:
         return found
 
     def recipe_for(self, catalogue: pa.Table) -> Features:
-        """Return the recipe of the features for a catalogue; refuse what differs from training."""
+        """Return the recipe of the features for a catalogue; refuse differences from training."""
         manifest, about = self.manifest, metadata(catalogue.schema)
         for name in manifest.columns:
             if name not in catalogue.column_names:
                 raise BundleError(
-                    f"model {manifest.name} needs the column {name!r}, which is not there (there "
-                    f"are: {', '.join(catalogue.column_names)}); map it in source.columns, or "
-                    "apply a model that was trained without it"
+                    f"model {manifest.name} needs the column {name!r}, which is missing (there are "
+                    f"{', '.join(catalogue.column_names)}); map it in source.columns, or apply a "
+                    "model that was trained without it"
                 )
         system = about.get("magnitude_system", "asinh")
         if system != manifest.magnitude_system:
@@ -273,14 +273,14 @@ class Bundle:
         known = any(f"extinction_{band}" in catalogue.column_names for band in BANDS)
         if manifest.deredden in CORRECTED and not (applied or known):
             raise BundleError(
-                f"model {manifest.name} was trained on magnitudes without Galactic extinction; "
-                "these have it, and no extinction column: map extinction_r, or set "
-                "extinction_applied: true if they are corrected already"
+                f"model {manifest.name} was trained on magnitudes corrected for Galactic "
+                "extinction; these are not, and there is no extinction column: map extinction_r, "
+                "or set extinction_applied: true if they are corrected already"
             )
         if manifest.deredden not in CORRECTED and applied:
             raise BundleError(
                 f"model {manifest.name} was trained on magnitudes that are not corrected for "
-                "Galactic extinction, these are (extinction_applied); give it the measured ones"
+                "Galactic extinction, these are (extinction_applied); provide the measured ones"
             )
         deredden = manifest.deredden in CORRECTED
         return manifest.recipe.model_copy(update={"deredden": deredden})
@@ -307,7 +307,7 @@ def _checked(priors: Mapping[str, float]) -> dict[str, float]:
 
 
 def _spread(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Return values of the usable rows among all, NaN or 255 in between."""
+    """Return values for all rows, with NaN or 255 where they are not usable."""
     fill = np.nan if values.dtype.kind == "f" else 255
     spread = np.full(len(usable), fill, np.uint8 if values.dtype == bool else values.dtype)
     spread[usable] = values
@@ -320,10 +320,10 @@ def load(path: str | Path) -> Bundle:
     Raises
     ------
     FileNotFoundError
-        If there is no such bundle.
+        If the bundle does not exist.
     BundleError
-        If it is of another version of the format, a file is missing, was changed or does not
-        belong to it, or the model is not what its card says.
+        If its format version is incompatible, a file is missing, was changed or does not belong to
+        it, or the model differs from its card.
     """
     path, unpacked = Path(path), None
     folder = path
@@ -334,16 +334,16 @@ def load(path: str | Path) -> Bundle:
     try:
         text = read_bounded(folder / MANIFEST, MOST_BYTES)
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: no bundle, it has no {MANIFEST}") from None
+        raise FileNotFoundError(f"{path}: not a bundle, it has no {MANIFEST}") from None
     manifest = _manifest(path, text)
-    # what begins with a dot is the workflow's mark on a folder
-    there = {file.name for file in folder.iterdir() if file.name[0] != "."} - {MANIFEST}
-    for name in sorted({*manifest.files, *there}):
-        if name not in there:
+    # names with a dot are marker files of the workflow
+    present = {file.name for file in folder.iterdir() if file.name[0] != "."} - {MANIFEST}
+    for name in sorted({*manifest.files, *present}):
+        if name not in present:
             raise BundleError(f"{path}: {name} is missing; fetch the bundle again")
         if manifest.files.get(name) != file_digest(folder / name):
             raise BundleError(
-                f"{path}: {name} is not the file that the bundle was made with; fetch it again"
+                f"{path}: {name} differs from the file in the manifest; fetch it again"
             )
     try:
         opened = open_folder(folder)
@@ -358,7 +358,7 @@ def _manifest(path: Path, text: bytes) -> Manifest:
     if found and found[1].decode() != ours:
         raise BundleError(
             f"{path}: a bundle of format {found[1].decode()}.{found[2].decode()}; this version "
-            f"of sdssflow reads {ours}.x. Use the version that made it, or make it again"
+            f"of sdssflow reads {ours}.x. Use the version that built it, or build it again"
         )
     try:
         return Manifest.model_validate_json(text)
@@ -369,7 +369,7 @@ def _manifest(path: Path, text: bytes) -> Manifest:
 
 
 def _unpack(path: Path, folder: Path) -> None:
-    """Unpack a ZIP of plain, stored files: so it can't be larger than it is."""
+    """Unpack a ZIP of uncompressed files, which can't expand."""
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
@@ -377,4 +377,4 @@ def _unpack(path: Path, folder: Path) -> None:
                     raise BundleError(f"{path}: {member.filename!r} does not belong in a bundle")
                 (folder / member.filename).write_bytes(archive.read(member))
     except zipfile.BadZipFile as error:
-        raise BundleError(f"{path}: no bundle, or a damaged one ({error})") from None
+        raise BundleError(f"{path}: not a bundle, or damaged ({error})") from None

@@ -1,8 +1,8 @@
-"""A digest of the code behind a script: what Snakemake does not see.
+"""Digests of the modules that a script imports, which Snakemake does not track.
 
-Snakemake reruns a rule when its script changes, but not when a module does that the script imports.
-Rules pass this digest as a parameter, so they rerun then too: on a change of meaning, not of
-comments, docstrings or layout.
+Snakemake reruns a rule when its script changes, but not when an imported module does. Rules have
+this digest as a parameter, so that they rerun then too, unless only comments, docstrings or layout
+changed.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from sdssflow.files import write_text
 from sdssflow.project import LIBRARY, PACKAGES, PROJECT
 
 DIGEST_LENGTH = 12
-MOST_REMEMBERED = 5000  # modules; beyond that the memory starts anew
+MOST_REMEMBERED = 5000  # modules; a larger memory is cleared
 
 
 class Module(NamedTuple):
-    """What a digest needs of a module: a hash of its syntax tree, and what it imports."""
+    """Hash of a module's syntax tree, and its imports."""
 
     meaning: str
     imports: list[str]
 
 
 class Memory:
-    """Modules read before, by the hash of their text, kept in a file between runs.
+    """Cache of parsed modules by the hash of their text, kept in a file between runs.
 
-    Parsing all modules takes longer than the rest of the Snakefile. A memory that can't be read or
-    written is no error: the modules are parsed. With `once` each module is read only once, as when
-    Snakemake parses the workflow: a later edit of it is not seen.
+    Parsing all modules takes longer than the rest of the Snakefile. If the file can't be read or
+    written, the modules are parsed. With `once`, each module is read only once, and later edits are
+    not noticed; used while Snakemake parses the workflow.
     """
 
     def __init__(self, path: str | Path | None = None, once: bool = False):
@@ -52,7 +52,7 @@ class Memory:
             self.modules = {}
 
     def module(self, path: Path) -> Module:
-        """Return what a digest needs of the module at `path`."""
+        """Return the parsed module at `path`."""
         if self.once and path in self.seen:
             return self.seen[path]
         text = path.read_bytes()
@@ -64,7 +64,7 @@ class Memory:
         return self.seen[path]
 
     def save(self) -> None:
-        """Write the file if there is something new."""
+        """Write the file if the cache changed."""
         if self.path is None or not self.grown:
             return
         self.grown = False
@@ -79,13 +79,12 @@ class Memory:
 def code_digest(
     script: str | Path, memory: Memory | None = None, programs: Iterable[str] = ()
 ) -> str:
-    """Digest the local modules that a script imports, directly or through others: 12 hex digits.
+    """Return the digest, 12 hex digits, of local modules imported directly or indirectly.
 
-    The script itself is not part of it: Snakemake tracks that. Modules are looked for where
-    `library_of` says; `programs` names those that it imports while it runs, such as those of a
-    kind of model.
+    The script itself, which Snakemake tracks, is not included. Modules are searched in `library_of`
+    the script; `programs` names modules imported at run time, such as those of a kind of model.
 
-    SyntaxError if the script or a module does not parse, or imports by a relative name.
+    SyntaxError if the script or a module can't be parsed, or has a relative import.
     """
     script = Path(script).resolve()
     memory = memory or Memory()
@@ -93,13 +92,13 @@ def code_digest(
 
 
 def library_of(scripts: str | Path) -> Path:
-    """Return where the modules stand that scripts of a folder import: beside them, or installed."""
+    """Return the folder of the modules that scripts import: next to them, or installed."""
     folder = Path(scripts).resolve()
     return LIBRARY if folder == PROJECT / "scripts" else folder
 
 
 def modules_behind(script: Path, memory: Memory, programs: Iterable[str] = ()) -> set[Path]:
-    """Return the local modules that a script can import, and those of the named programs."""
+    """Return the local modules of a script and of the named programs."""
     root = library_of(script.parent)
     found = local_modules(script, root, memory)
     for name in programs:
@@ -109,7 +108,7 @@ def modules_behind(script: Path, memory: Memory, programs: Iterable[str] = ()) -
 
 
 def program_digest(module: str, scripts: str | Path, memory: Memory | None = None) -> str:
-    """Digest a module that runs as a process of its own, as `code_digest` does."""
+    """Return the digest of a module that runs as a separate process, including the module."""
     root = library_of(scripts)
     memory = memory or Memory()
     path = _module_path(module, root)
@@ -174,23 +173,23 @@ def _imported_names(tree: ast.Module, path: Path) -> Iterator[str]:
 @cache
 def _files_of(name: str, root: Path) -> tuple[Path, ...]:
     """Return the files that importing `name` runs: the module and its parent packages."""
-    here, found = _standing_in(root), []
-    if root == LIBRARY:  # an installed package stands among all others
+    here, found = _children(root), []
+    if root == LIBRARY:  # an installed package is in a folder with all others
         here = {name: path for name, path in here.items() if name in PACKAGES}
     for part in name.split("."):
         if f"{part}.py" in here:
             found.append(here[f"{part}.py"])
         if part not in here:
             break
-        here = _standing_in(here[part])
+        here = _children(here[part])
         if "__init__.py" in here:
             found.append(here["__init__.py"])
     return tuple(found)
 
 
 @cache
-def _standing_in(folder: Path) -> dict[str, Path]:
-    """Return what stands in a folder by its name; nothing if it is none."""
+def _children(folder: Path) -> dict[str, Path]:
+    """Return the paths in a folder by name; empty if it is not a folder."""
     try:
         return {path.name: path for path in folder.iterdir()}
     except OSError:

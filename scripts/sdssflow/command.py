@@ -1,7 +1,7 @@
-"""The command ``sdssflow``: thin over Snakemake and the library.
+"""The command ``sdssflow``, a thin layer over Snakemake and the library.
 
-It looks for the workflow where it lies, so it runs in any folder: results go there, and what of
-``config/`` is missing there comes with the project.
+It runs in any folder, to which results are written; parts of ``config/`` that are missing there are
+taken from the project.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import NamedTuple
 
 from sdssflow import __version__, failures
@@ -19,11 +20,11 @@ from sdssflow.project import PROJECT
 
 EXAMPLES = """
 examples:
-  sdssflow run                                  the default run, on data that come with the project
+  sdssflow run                                  the default run, on the project's data
   sdssflow run --configfile mine.yaml -n        what a run of your own would do
-  sdssflow run results/report.html --cores 4    one result, with what it needs
-  sdssflow plan --configfile mine.yaml          rows, time and disk of downloads; asks no server
-  sdssflow new sample mine my.fits              a definition to look at, from a table
+  sdssflow run results/report.html --cores 4    one result, with all that it needs
+  sdssflow plan --configfile mine.yaml          rows, time and disk of downloads, without a server
+  sdssflow new sample mine my.fits              draft a definition from a table
   sdssflow estimate my.fits results/bundles/mgs_ensemble
   sdssflow show results/mgs/regress/published/scores.csv
   sdssflow compare ../before .                  what changed between two finished runs
@@ -32,27 +33,27 @@ examples:
 STATUSES = """
 exit status:
   0    done
-  1    a job failed, or an input was refused; of doctor and show: something is amiss
-  2    the command line or the configuration has a mistake; of show: there is no record
+  1    a job failed, or an input was refused; for doctor and show: a problem was found
+  2    invalid command line or configuration; for show: there is no record
   130  interrupted
 """
 WHERE_IT_RUNS = {"--cores", "-c", "--jobs", "-j", "--profile", "--workflow-profile", "--executor"}
 
 
 class Command(NamedTuple):
-    """A word after ``sdssflow``: what it does, in a line, and the function of its arguments."""
+    """A subcommand: its description in one line, and its function."""
 
     what: str
     run: Callable[[Sequence[str]], int | None]
 
 
 def snakemake(*fixed: str) -> Callable[[Sequence[str]], None]:
-    """Return a function that becomes Snakemake with these and further arguments."""
+    """Return a function that replaces this process by Snakemake with fixed and given arguments."""
 
     def become(arguments: Sequence[str]) -> None:
         check_files(arguments)
         given = {argument.partition("=")[0] for argument in arguments}
-        ours: list[str] = []  # before what is given, which may end with -- and targets
+        ours: list[str] = []  # before the given ones, which may end with -- and targets
         if not given & WHERE_IT_RUNS and not any(a.startswith(("-c", "-j")) for a in given):
             ours += ["--cores", "all"]
         if not given & {"--snakefile", "-s"}:
@@ -64,9 +65,9 @@ def snakemake(*fixed: str) -> Callable[[Sequence[str]], None]:
 
 
 def check_files(arguments: Sequence[str]) -> None:
-    """Raise ConfigurationError if what ``--configfile`` or ``--config`` gives can't be read.
+    """Raise ConfigurationError if ``--configfile`` or ``--config`` can't be read.
 
-    Snakemake reads it before the workflow can say a word, and doesn't tell the line.
+    Snakemake reads them before the workflow, and its errors don't give the line.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--configfile", "--configfiles", nargs="+", default=[])
@@ -75,10 +76,9 @@ def check_files(arguments: Sequence[str]) -> None:
     read_layers(given.configfile, given.config)
 
 
-def _estimate(arguments: Sequence[str]) -> None:
-    from sdssflow.estimate import command
-
-    command.main(arguments)
+def main_of(module: str) -> Callable[[Sequence[str]], int | None]:
+    """Return a function that imports a module and runs its `main`."""
+    return lambda arguments: import_module(module).main(list(arguments))
 
 
 def _new(arguments: Sequence[str]) -> int:
@@ -91,24 +91,6 @@ def _new(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _doctor(arguments: Sequence[str]) -> int:
-    from sdssflow.doctor.__main__ import main
-
-    return main(arguments)
-
-
-def _show(arguments: Sequence[str]) -> int | None:
-    from sdssflow.provenance.show import main
-
-    return main([*arguments])
-
-
-def _compare(arguments: Sequence[str]) -> int:
-    from sdssflow.report.compare import main
-
-    return main(arguments)
-
-
 def _completion(arguments: Sequence[str]) -> None:
     print(f"complete -o default -W '{' '.join(COMMANDS)}' sdssflow")
 
@@ -116,23 +98,27 @@ def _completion(arguments: Sequence[str]) -> None:
 COMMANDS = {
     "run": Command("run the workflow; arguments are Snakemake's, targets and options", snakemake()),
     "plan": Command(
-        "say what downloads would take, asking no server",
+        "estimate rows, time and disk of downloads",
         snakemake("plan", "--forcerun", "estimate_download", "--quiet", "all"),
     ),
     "published": Command("compare with published numbers", snakemake("published")),
     "new": Command("new sample NAME TABLE: draft a sample from a table of your own", _new),
-    "estimate": Command("apply trained models to a table of your own", _estimate),
-    "show": Command("say how a result was made, back to its sources", _show),
-    "compare": Command("say what differs between two finished runs, and by how much", _compare),
-    "doctor": Command("say why a run does not start", _doctor),
-    "completion": Command(
-        'let bash complete these words: eval "$(sdssflow completion)"', _completion
+    "estimate": Command(
+        "apply trained models to a table of your own", main_of("sdssflow.estimate.command")
     ),
+    "show": Command(
+        "show how a result was made, back to its sources", main_of("sdssflow.provenance.show")
+    ),
+    "compare": Command(
+        "show the differences between two finished runs", main_of("sdssflow.report.compare")
+    ),
+    "doctor": Command("find out why a run does not start", main_of("sdssflow.doctor.__main__")),
+    "completion": Command('completion for bash: eval "$(sdssflow completion)"', _completion),
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the first argument says with the others; return the exit status."""
+    """Run a subcommand with its arguments; return the exit status."""
     words = "\n".join(f"  {name:10} {its.what}" for name, its in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="sdssflow",
@@ -145,12 +131,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"sdssflow {__version__}")
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help=argparse.SUPPRESS)
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    asked = parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
     try:
-        status = COMMANDS[asked.command].run(asked.rest) or 0
+        status = COMMANDS[given.command].run(given.rest) or 0
         sys.stdout.flush()
         return status
-    except BrokenPipeError:  # of `| head`, say: what is left to write goes nowhere
+    except BrokenPipeError:  # for example of `| head`: discard the rest
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except ConfigurationError as error:

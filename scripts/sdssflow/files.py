@@ -1,4 +1,4 @@
-"""Write files whole or not at all, with bytes that depend on their content alone."""
+"""Write files atomically, with locks and permissions for shared folders."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from pathlib import Path
 from typing import Any
 
 logger = logging.getLogger("sdssflow")
-# EBADF: NFS locks a file for one only if it was opened for writing
+# EBADF: NFS needs write access for an exclusive lock
 NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EBADF}
-_told: set[str] = set()
+_warned: set[str] = set()
 
 
 @contextmanager
 def replacing(path: str | Path, shared: bool = False) -> Iterator[Path]:
-    """Yield a temporary path beside `path` that takes its place when the block succeeds.
+    """Yield a temporary path, in the folder of `path`, that replaces it if the block succeeds.
 
-    It is of the same suffix; on an exception it is removed and `path` is left as it was. Missing
-    parent folders are made. With `shared`, whoever may write into the folder may read and write the
+    It has the same suffix; on an exception it is removed and `path` is unchanged. Missing parent
+    folders are created. With `shared`, everyone who may write to the folder may read and write the
     file, whatever our umask.
     """
     path = Path(path)
@@ -36,7 +36,7 @@ def replacing(path: str | Path, shared: bool = False) -> Iterator[Path]:
     handle, temporary = _locked_temporary(path)
     try:
         yield temporary
-        # mkstemp makes private files; results are shared ones
+        # mkstemp creates private files
         temporary.chmod(0o666 & ~_umask() | (_common(path.parent) & 0o666 if shared else 0))
         temporary.replace(path)
     finally:
@@ -51,23 +51,23 @@ def _umask() -> int:
 
 
 def _common(folder: Path) -> int:
-    """Return the mode of a folder that several users share, 0 of one that is ours.
+    """Return the mode of a folder that users share, 0 for a private one.
 
-    Shared is where others may write, except in a sticky folder (/tmp): what is in there is not.
+    Shared means writable by others and not sticky (as /tmp is).
     """
     mode = folder.stat().st_mode
     return mode if mode & 0o022 and not mode & stat.S_ISVTX else 0
 
 
 def _locked_temporary(path: Path) -> tuple[int, Path]:
-    """Make a file that is locked as long as we live: a killed writer's is known by its lock."""
+    """Create a temporary file that is locked while this process lives."""
     while True:
         handle, name = tempfile.mkstemp(
             dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix
         )
         try:
             lock(handle, fcntl.LOCK_SH)
-            if os.fstat(handle).st_nlink:  # else taken for an orphan before it was locked
+            if os.fstat(handle).st_nlink:  # else removed as an orphan before it was locked
                 return handle, Path(name)
         except BaseException:
             Path(name).unlink(missing_ok=True)
@@ -77,24 +77,24 @@ def _locked_temporary(path: Path) -> tuple[int, Path]:
 
 
 def _remove_orphans(path: Path) -> None:
-    """Remove what writers of `path` left that were killed outright."""
+    """Remove temporary files of killed writers of `path`, which are no longer locked."""
     for orphan in path.parent.glob(f".{glob.escape(path.stem)}.????????{path.suffix}"):
         try:
             with orphan.open("r+b") as stream:
-                # without locks nobody can tell whether its writer lives: it stays
+                # without locks its writer may be alive
                 if lock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB):
                     orphan.unlink(missing_ok=True)
         except OSError:
-            continue  # its writer lives, or another one removed it
+            continue  # its writer is alive, or it was removed meanwhile
 
 
 def lock(handle: int, operation: int) -> bool:
-    """Lock an open file as `fcntl.flock` does; False, and one warning, where there are no locks.
+    """Lock an open file with `fcntl.flock`; False and a warning if there are no locks.
 
     Raises
     ------
     OSError
-        As `fcntl.flock`: BlockingIOError if another process holds the file and LOCK_NB is asked.
+        As from `fcntl.flock`: BlockingIOError with LOCK_NB if another process has the lock.
     """
     try:
         fcntl.flock(handle, operation)
@@ -102,8 +102,8 @@ def lock(handle: int, operation: int) -> bool:
         if error.errno not in NO_LOCKS:
             raise
         warn_once(
-            f"the file system has no locks ({error.strerror}): two jobs may write one file at "
-            "once, and what killed jobs leave half-written (.NAME.*) is not removed; start one "
+            f"the file system has no locks ({error.strerror}): two jobs may write the same file at "
+            "once, and temporary files of killed jobs (.NAME.*) are not removed; run only one "
             "snakemake at a time here, or use a folder on another file system"
         )
         return False
@@ -111,17 +111,17 @@ def lock(handle: int, operation: int) -> bool:
 
 
 def warn_once(message: str) -> None:
-    """Warn, unless this process has said the same before."""
-    if message not in _told:
-        _told.add(message)
+    """Log a warning, once per process."""
+    if message not in _warned:
+        _warned.add(message)
         logger.warning("%s", message)
 
 
 @contextmanager
 def locked(path: str | Path) -> Iterator[None]:
-    """Hold a lock file alone for the time of the block, whoever of the folder's users made it.
+    """Hold an exclusive lock during the block, whichever of the folder's users created the file.
 
-    The file is made if it is missing, and left; its folder is there.
+    The lock file is created if missing, and kept; its folder has to exist.
     """
     handle = _open_lock(Path(path))
     try:
@@ -140,55 +140,55 @@ def _open_lock(path: Path) -> int | None:
         if not path.exists():
             raise
         try:
-            return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)  # another user's: enough to lock it
+            return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)  # enough to lock another user's file
         except PermissionError:
-            warn_once(f"{path} belongs to another user and can't be opened: nobody waits for it")
+            warn_once(f"{path} belongs to another user and can't be opened: it is not locked")
             return None
     share(handle, path.parent)
     return handle
 
 
 def share(handle: int, folder: Path) -> None:
-    """Let whoever may write into a folder read and write an open file of it, whatever our umask."""
+    """Give everyone who may write to a folder access to an open file in it."""
     if common := _common(folder) & 0o666:
-        with suppress(PermissionError):  # another user's is writable already
+        with suppress(PermissionError):  # another user's file is already shared
             os.fchmod(handle, common)
 
 
 def make_shared_folder(path: str | Path) -> None:
-    """Make a folder, and those above it, for the users that share the one that is there already."""
+    """Create a folder and its parents, shared like the existing folder above them."""
     path = Path(path)
     for folder in reversed([part for part in (path, *path.parents) if not part.exists()]):
         folder.mkdir(exist_ok=True)
         if common := _common(folder.parent) & 0o2777:
-            with suppress(PermissionError):  # another user was faster
+            with suppress(PermissionError):  # created by another user
                 folder.chmod(common)
 
 
 def write_text(path: str | Path, text: str, shared: bool = False) -> None:
-    """Write `text` as UTF-8, whole or not at all; `shared` as in `replacing`."""
+    """Write `text` as UTF-8, atomically; `shared` as in `replacing`."""
     with replacing(path, shared) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: str | Path, content: Any, shared: bool = False) -> None:
-    """Write `content` as JSON with sorted keys, whole or not at all; `shared` as in `replacing`.
+    """Write `content` as JSON with sorted keys, atomically; `shared` as in `replacing`.
 
-    ValueError if `content` holds NaN or an infinity, which JSON has no word for.
+    ValueError for NaN and infinities, which JSON does not have.
     """
     text = json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n"
     write_text(path, text, shared)
 
 
 def read_bounded(path: str | Path, most: int) -> bytes:
-    """Read a file that others may have put there: a plain one, of at most `most` bytes.
+    """Read a regular file of at most `most` bytes from an untrusted folder.
 
-    OSError if it is a pipe, a device or a folder, or larger.
+    OSError for pipes, devices, folders and larger files.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would hold us indefinitely
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # opening a pipe would block
     with os.fdopen(handle, "rb") as stream:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, "no plain file", str(path))
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
         content = stream.read(most + 1)
     if len(content) > most:
         raise OSError(errno.EFBIG, f"more than {most:,} bytes", str(path))

@@ -1,12 +1,12 @@
-"""What each rule's log holds: time-stamped lines and, on failure, the traceback and the reason.
+"""Run scripts with a log of time-stamped lines and, after a failure, traceback and reason.
 
-Scripts end with ``run(main, snakemake)``; nothing else in the project touches logging handlers. A
-job that has succeeded leaves its record (`sdssflow.provenance.records`).
+Scripts end with ``run(main, snakemake)``; nothing else in the project changes logging handlers. A
+successful job writes its record (`sdssflow.provenance.records`).
 
-No output has two writers, whoever started them: a job of a killed run, or one on a node that the
-scheduler has given up, can still be at work when its successor begins. So a job holds a lock for
-its outputs as long as it works; its successor waits. The kernel releases the lock of a process that
-dies, on shared file systems that of a node that dies too (NFS 4, Lustre with -o flock).
+No output has two writers at a time: a job of a killed run, or one on a node that the scheduler gave
+up, may still be running when its successor begins. A job therefore locks its outputs while it runs;
+its successor waits. The kernel releases locks when a process dies and, on shared file systems (NFS
+4, Lustre with -o flock), when a node dies.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ logger = logging.getLogger("sdssflow")
 UNWRITABLE = {
     errno.ENOSPC: "The disk is full: make room, then run again; what is finished is kept.",
     errno.EDQUOT: "Your quota is used up: make room, then run again; what is finished is kept.",
-    errno.EACCES: "Let yourself write there, or run in another folder (snakemake --directory).",
-    errno.EROFS: "Run in a folder that can be written (snakemake --directory).",
+    errno.EACCES: "Make it writable, or run in another folder (snakemake --directory).",
+    errno.EROFS: "Run in a writable folder (snakemake --directory).",
 }
-UNREADABLE = "Let yourself read it (chmod u+r)."
+UNREADABLE = "Make it readable (chmod u+r)."
 MORE_MEMORY = "Run fewer jobs at a time (--cores 1); on a cluster, give the rule more mem_mb."
-MOST_CHARACTERS = 20_000  # of a reason: it is looked for in the end of the log
+MOST_CHARACTERS = 20_000  # of a reason, which is searched at the end of the log
 OURS = (Path(__file__).resolve().parent, PROJECT / "scripts")
 Item = TypeVar("Item")
 WRITERS = Path(".snakemake/sdssflow_writers")
@@ -50,10 +50,10 @@ EVERY_SECONDS = 1.0
 
 
 def run(main: Callable[[Any], None], snakemake: Any) -> None:
-    """Run a rule's `main` on what Snakemake hands to a script, with log file and thread limit.
+    """Run a rule's `main` on Snakemake's script object, with log file and thread limit.
 
-    A job that succeeds is recorded. If it fails, the log has the traceback and, last, the reason in
-    one entry; the terminal gets nothing from here: the run ends with the reasons of all jobs
+    A successful job is recorded. If it fails, the log ends with the traceback and an entry with the
+    reason; nothing is printed here, as the run ends with the reasons of all jobs
     (`sdssflow.failures`).
     """
     try:
@@ -64,7 +64,7 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
     started, begun = time.monotonic(), datetime.now(UTC)
     logger.info("%s %s", snakemake.rule, dict(snakemake.wildcards.items()))
     try:
-        random.seed(0)  # a library that draws from the global generator must not draw the clock
+        random.seed(0)  # for libraries that use the global generator
         with sole_writer(snakemake.output), threadpool_limits(limits=snakemake.threads):
             inputs = Inputs(snakemake)
             main(snakemake)
@@ -78,10 +78,10 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
 
 
 def reason(error: BaseException, inputs: Iterable[str] = ()) -> str:
-    """Return why a job that reads `inputs` failed: the error's own words if they are ours."""
+    """Return why a job with these `inputs` failed: the error's own message if it is ours."""
     words = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted. The same command goes on from here."
+        return "interrupted. The same command continues from here."
     if isinstance(error, OSError) and error.errno in UNWRITABLE:
         reads = error.errno == errno.EACCES and str(error.filename) in map(str, inputs)
         return f"{words}. {UNREADABLE if reads else UNWRITABLE[error.errno]}"
@@ -90,11 +90,11 @@ def reason(error: BaseException, inputs: Iterable[str] = ()) -> str:
     if words and _ours(error):
         return words
     said = f"{type(error).__name__}{': ' if words else ''}{words}"
-    return f"{said}{_place(error)}. Not foreseen: report it with the log, which has the traceback."
+    return f"{said}{_place(error)}. Unexpected: report it with the log, which has the traceback."
 
 
 def _place(error: BaseException) -> str:
-    """Return which line of sdssflow an error came up in; '' if it was none of the library."""
+    """Return the innermost line of the library in an error's traceback, or ''."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename).resolve()
         if path.is_relative_to(OURS[0]) and path != Path(__file__).resolve():
@@ -103,7 +103,7 @@ def _place(error: BaseException) -> str:
 
 
 def _ours(error: BaseException) -> bool:
-    """Return whether this project wrote the words: it has the class, or the `raise` statement."""
+    """Return whether class or `raise` statement of an error belong to this project."""
     if type(error).__module__.startswith("sdssflow."):
         return True
     frames = traceback.extract_tb(error.__traceback__)
@@ -115,20 +115,19 @@ def _ours(error: BaseException) -> bool:
 
 
 class _LogFile(logging.FileHandler):
-    """A log that doesn't shout when it can't be written, but knows it."""
+    """A log file that records write errors instead of printing them."""
 
-    whole = True
+    complete = True
 
     def handleError(self, record: logging.LogRecord) -> None:
-        self.whole = False
+        self.complete = False
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):  # what was held back doesn't fit either
+        with contextlib.suppress(OSError):  # buffered entries can't be written either
             super().close()
 
 
 def _start_logging(path: str | None) -> _LogFile | None:
-    """Send entries to the terminal and to the job's log."""
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     log = None
     if path:
@@ -147,26 +146,26 @@ def _start_logging(path: str | None) -> _LogFile | None:
 
 
 def _fail(error: BaseException, snakemake: Any, log: _LogFile | None, prefix: str) -> None:
-    """Write the traceback and the reason into the log, and keep Python from printing them."""
+    """Write traceback and reason to the log, and prevent Python from printing them."""
     why = reason(error, snakemake.input)[:MOST_CHARACTERS]
     if prefix:
-        why += f"\nPaths are relative to {prefix}. To Snakemake, name results with {prefix} before."
+        why += f"\nPaths are relative to {prefix}. For Snakemake, prepend {prefix} to results."
     extra = {"only_log": True}
     logger.error("rule %s failed", snakemake.rule, exc_info=error, extra=extra)
-    logger.critical("%s", why, extra=extra)  # what the end of the run looks for
+    logger.critical("%s", why, extra=extra)  # `failures` searches for it
     if log is None:
         return
     sys.excepthook = lambda *_: None
-    if not log.whole:
+    if not log.complete:
         print(why, file=sys.stderr)
 
 
 def progress(
     items: Iterable[Item], total: int, label: str, every_seconds: float = 10.0
 ) -> Iterator[Item]:
-    """Yield `items` while telling how far we are.
+    """Yield `items` and report progress.
 
-    On a terminal a tqdm bar; elsewhere (a log, a cluster job) one line each `every_seconds`.
+    On a terminal this is a tqdm bar; otherwise one log line every `every_seconds` seconds.
     """
     if sys.stderr.isatty():
         from tqdm import tqdm
@@ -185,9 +184,9 @@ def progress(
 
 @contextlib.contextmanager
 def sole_writer(outputs: Iterable[str], folder: Path = WRITERS) -> Iterator[None]:
-    """Hold the outputs of a job, as its rule names them; wait while another process holds them.
+    """Lock the outputs of a job, waiting for other processes that hold the lock.
 
-    `folder` of the locks is shared by all machines that run jobs of the workflow.
+    All machines that run jobs of the workflow share the `folder` of the locks.
     """
     paths = sorted(map(str, outputs))
     folder.mkdir(parents=True, exist_ok=True)
@@ -198,13 +197,13 @@ def sole_writer(outputs: Iterable[str], folder: Path = WRITERS) -> Iterator[None
 
 
 def _wait(handle: int, paths: list[str]) -> None:
-    told = False
+    warned = False
     while True:
         try:
             lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            if not told:
-                logger.warning("waiting: another job still writes %s", ", ".join(paths))
-                told = True
+            if not warned:
+                logger.warning("waiting: another job is still writing %s", ", ".join(paths))
+                warned = True
             time.sleep(EVERY_SECONDS)

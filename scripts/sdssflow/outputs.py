@@ -1,7 +1,7 @@
-"""Every file that the jobs of a configuration write, from the rules themselves.
+"""List all output files of a configuration, from the rules.
 
-Snakemake imports this module each time it parses the workflow: it needs pydantic and nothing
-heavier.
+Snakemake imports this module whenever it parses the workflow: it imports nothing heavier than
+pydantic.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def outputs(
 ) -> Iterator[Sequence[Any]]:
     """Yield the outputs of each job of a configuration.
 
-    The rules' patterns of outputs say which wildcards they have; a folder ``classify`` or
-    ``regress`` in one of them says that the rule serves samples with that task alone. The rows of
-    targets are acquired by the rules of samples, whose constraints say so.
+    Wildcards are those in the output patterns of the rules; a rule with a folder ``classify`` or
+    ``regress`` in a pattern applies only to samples with that task. Rows of targets are acquired by
+    the rules of samples, whose wildcard constraints include them.
     """
     partitions, targets = partitions or {}, targets or {}
     sources: Mapping[str, Any] = {**samples, **targets}
@@ -44,13 +44,15 @@ def outputs(
             (task for task in TASKS if any(f"/{task}/" in path for path in rule.output)), ""
         )
         names = set(rule.wildcard_names or ())
-        # what a wildcard stands for, given those before it
+        # values of a wildcard, given those before it
         choices: dict[str, Callable[..., Any]] = {
             "sample": lambda task=task, names=names: named(task, names),
             "split": lambda sample, **_: samples[sample].splits,
             "seed": lambda **_: run.seeds,
             "model": lambda sample, task=task, **_: models(run, samples[sample], task),
-            "chunk": lambda sample, **_: _chunks(sources[sample]),
+            "chunk": lambda sample, **_: map(
+                "{:04d}".format, range(getattr(sources[sample].source, "chunks", 0))
+            ),
             "file": lambda sample, **_: filter(
                 None, [getattr(sources[sample].source, "file_name", "")]
             ),
@@ -60,7 +62,7 @@ def outputs(
         }
         for job in _jobs([name for name in choices if name in names], choices):
             paths, patterns = rule.expand_output(job)
-            # whether the values of the wildcards keep to the rule's constraints
+            # whether the wildcards meet the rule's constraints
             if all(patterns[path].match(path) for path in paths):
                 yield paths
 
@@ -71,7 +73,3 @@ def _jobs(names: list[str], choices: Mapping[str, Callable]) -> list[dict[str, s
     for name in names:
         jobs = [{**job, name: str(value)} for job in jobs for value in choices[name](**job)]
     return jobs
-
-
-def _chunks(its: Any) -> list[str]:
-    return [f"{chunk:04d}" for chunk in range(getattr(its.source, "chunks", 0))]

@@ -27,8 +27,7 @@ POGSON = 2.5 / np.log(10.0)
 def asinh_to_flux(magnitude: np.ndarray, band: str) -> np.ndarray:
     """Flux of (n,) SDSS asinh magnitudes in one of the bands u, g, r, i, z.
 
-    In maggies (units of the flux of a source of magnitude 0); negative beyond the zero-flux
-    magnitude.
+    In maggies (flux of a source of magnitude 0); negative beyond the zero-flux magnitude.
 
     >>> f"{asinh_to_flux(20.0, 'r'):.3e}"
     '9.999e-09'
@@ -53,9 +52,9 @@ def luptitude(
 ) -> np.ndarray:
     """Asinh magnitude corrected for extinction in flux space, all in mag.
 
-    Subtracting the extinction from an asinh magnitude is exact for bright sources only; near the
-    noise the flux has to be corrected. The `system` says what `magnitude` is, 'asinh' or 'pogson';
-    the extinction is that in the band, (n,) or one number.
+    Subtracting the extinction from an asinh magnitude is exact only for bright sources; near the
+    noise the flux has to be corrected. `system` is that of `magnitude`, 'asinh' or 'pogson'; the
+    extinction, (n,) or a number, is in the same band.
     """
     flux = asinh_to_flux(magnitude, band) if system == "asinh" else pogson_to_flux(magnitude)
     return flux_to_asinh(flux * np.exp(np.asarray(extinction, dtype=float) / POGSON), band)

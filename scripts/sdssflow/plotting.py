@@ -1,4 +1,4 @@
-"""One look for all figures: colours that colour-blind people can distinguish, units on the axes."""
+"""Style and common functions of all figures, with colours safe for colour blindness."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from sdssflow.configuration.figures import Figures
 from sdssflow.files import replacing
 
-logging.getLogger("fontTools").setLevel(logging.WARNING)  # it logs how it packs letters into PDF
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # logs how it subsets fonts for PDF
 
 # Okabe & Ito (2008), safe for the common kinds of colour blindness
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
@@ -43,9 +43,9 @@ STYLE: dict[Any, Any] = {
     "grid.alpha": 0.25,
     "font.size": 10,
     "legend.frameon": False,
-    "svg.hashsalt": "sdssflow",  # else every SVG has other ids
+    "svg.hashsalt": "sdssflow",  # reproducible ids
     "svg.fonttype": "none",
-    "pdf.fonttype": 42,  # letters stay letters: journals ask for it
+    "pdf.fonttype": 42,  # TrueType fonts, as journals require
 }
 UNDATED = {
     "png": {"Software": None},
@@ -63,7 +63,7 @@ class Look(NamedTuple):
 
 
 def model_look(place: int) -> Look:
-    """Return how the n-th model is drawn: never by colour alone, the first 32 all unlike.
+    """Return the style of the n-th model; the first 32 differ, not only by colour.
 
     >>> model_look(0)
     Look(color='#0072B2', marker='o', linestyle='-')
@@ -80,7 +80,7 @@ def model_look(place: int) -> Look:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw in the project's style; close every figure at the end."""
+    """Draw in the project's style; close all figures at the end."""
     with plt.rc_context(STYLE):
         try:
             yield
@@ -89,9 +89,9 @@ def style() -> Iterator[None]:
 
 
 def save_figure(figure: Figure, path: str | Path, settings: Figures) -> None:
-    """Write a figure to `path`, and beside it in each further format of the settings.
+    """Write a figure to `path`, and next to it in the other formats of the settings.
 
-    Each file is written whole or not at all, without the date and versions that change its bytes.
+    Files are written atomically, without date and versions, so that their bytes are reproducible.
     """
     for further in [Path(path), *(Path(path).with_suffix(f".{kind}") for kind in settings.also)]:
         with replacing(further) as temporary:
@@ -105,16 +105,16 @@ def draw_all(
     read: Callable[[str], Any],
     settings: Figures,
 ) -> None:
-    """Draw the figures that paths are named after, and save them.
+    """Draw and save the figures named by the stems of `paths`.
 
-    The stem of each path is the name of its figure, of which `figures` have the function that draws
-    it and the names of its arguments; `read` returns an argument by its name, called once for each.
+    `figures` maps names to a drawing function and the names of its arguments; `read` returns an
+    argument by name, and is called once for each.
     """
     read = functools.cache(read)
     for path in paths:
         name = Path(path).stem
         if name not in figures:
-            raise ValueError(f"there is no figure {name!r}; known: {', '.join(figures)}")
+            raise ValueError(f"unknown figure {name!r}; there are {', '.join(figures)}")
         draw, needs = figures[name]
         with style():
             save_figure(draw(*map(read, needs)), path, settings)
@@ -128,7 +128,7 @@ def panels(
     margin: tuple[float, float] = (1.2, 0.6),
     share: bool = True,
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure of `count` equal panels, so many in a row; sizes are in inches."""
+    """Return a figure of `count` equal panels, `columns` in a row; sizes are in inches."""
     columns = min(count, columns)
     rows = math.ceil(count / columns)
     size = (margin[0] + width * columns, margin[1] + height * rows)
@@ -147,11 +147,11 @@ def draw_bins(
     variables: Sequence[str],
     size: tuple[float, float],
 ) -> tuple[Figure, np.ndarray]:
-    """Draw scores with intervals against bins: a row for each metric, a column for each variable.
+    """Draw scores with intervals against bins: a row per metric, a column per variable.
 
-    Models are set apart a little along the axis so that their intervals don't hide each other. Of
-    `scores_by_bin` those over all seeds are drawn. Returns the figure (`size` in inches), without
-    labels and legend, and its axes (metrics, variables).
+    Models are offset along the axis so that their intervals don't overlap. Only scores over all
+    seeds are drawn. Returns the figure (`size` in inches), without labels and legend, and its axes
+    (metrics, variables).
     """
     frame = scores_by_bin[scores_by_bin["seed"].astype(str) == "all"]
     metrics = list(metrics)
@@ -177,19 +177,18 @@ def draw_bins(
 def running_percentiles(
     x: np.ndarray, y: np.ndarray, bins: int = 20, fewest: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return where and how `y` is distributed along `x`, in bins with equal numbers of objects.
+    """Return percentiles of `y` in bins of `x` with equal numbers of objects.
 
-    Pairs of `x` and `y`, (n,), with a NaN are left out. There are at most so many bins, with at
-    least `fewest` objects: small samples get fewer bins, and none if they have fewer objects.
-    Returned are the (m,) medians of `x` in each bin and the (m, 3) 16th, 50th and 84th percentiles
-    of `y`.
+    Pairs of `x` and `y`, (n,), with NaN are left out. There are at most `bins` bins, each with at
+    least `fewest` objects; none for smaller samples. Returns the medians of `x` in each bin, (m,),
+    and the 16th, 50th and 84th percentiles of `y`, (m, 3).
 
     >>> center, bands = running_percentiles(np.arange(4.0), np.array([0.0, 2.0, 5.0, 7.0]), 2)
     >>> center, bands[:, 1]
     (array([0.5, 2.5]), array([1., 6.]))
     """
-    both = np.isfinite(x) & np.isfinite(y)
-    x, y = x[both], y[both]
+    finite = np.isfinite(x) & np.isfinite(y)
+    x, y = x[finite], y[finite]
     order = np.argsort(x, kind="stable")
     count = min(bins, len(x) // fewest)
     chunks = np.array_split(order, count) if count else []

@@ -1,13 +1,14 @@
-"""Where the workflow lies: Snakefile, rules, scripts, configuration and data that come with it.
+"""Locate the workflow: Snakefile, rules, scripts, and its configuration and data.
 
-In a checkout that is the folder above ``scripts``; an installed package has a copy inside of it.
+In a checkout that is the folder above ``scripts``; an installed package contains a copy.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-LIBRARY = Path(__file__).resolve().parents[1]  # what has to be on Python's path
+LIBRARY = Path(__file__).resolve().parents[1]  # has to be on Python's path
 PACKAGES = ("sdssflow", "skyserver_standin")
 PROJECT = LIBRARY.parent
 if not (PROJECT / "Snakefile").is_file():
@@ -15,13 +16,9 @@ if not (PROJECT / "Snakefile").is_file():
 
 
 def shipped(path: str | Path) -> Path:
-    """Return where a file of the configuration is: in the folder of the run, else in the project.
+    """Return the path of a configuration file in the run's folder, else in the project.
 
-    A path that is in neither is returned as it is.
+    A path that exists in neither is returned unchanged.
     """
     ours = PROJECT / path
-    return ours if not _there(Path(path)) and _there(ours) else Path(path)
-
-
-def _there(path: Path) -> bool:
-    return path.exists() or path.is_symlink()
+    return ours if not os.path.lexists(path) and os.path.lexists(ours) else Path(path)

@@ -1,7 +1,7 @@
-"""Parquet and CSV tables with provenance: what every rule reads and writes.
+"""Read and write Parquet and CSV tables with provenance, the files exchanged between rules.
 
-A Parquet table carries, under the key ``sdssflow`` of its schema metadata, one JSON object with
-what is needed to quote it: sample, split, seed, feature names, data digest.
+A Parquet table has a JSON object under the key ``sdssflow`` of its schema metadata with its
+provenance: sample, split, seed, feature names, data digest.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import pyarrow.parquet as pq
 
 from sdssflow.files import replacing
 
-if TYPE_CHECKING:  # a job that downloads does without: half of its start-up
+if TYPE_CHECKING:  # not imported by downloads, whose start-up it would double
     import pandas as pd
 
 METADATA_KEY = b"sdssflow"
 DIGEST_LENGTH = 12
 ROW_GROUP = 65_536
-# columns of text that look otherwise where all cells are empty, or digits (with an e among them)
+# text columns that pandas would parse as numbers if all cells are empty, digits or like 1e5
 TEXTS = (
     "because", "closed_by", "data_digest", "digest", "entry", "gaps", "partition", "reason",
     "refused", "remark", "repeated", "weighted_to",
@@ -32,21 +32,21 @@ TEXTS = (
 
 
 class ContentDigest:
-    """Digest of column names, types and values of a table that comes in blocks.
+    """Digest of the column names, types and values of a table in blocks.
 
-    The same rows in the same order give the same digest whatever their blocks, file format,
-    compression or library version; units and provenance do not enter.
+    The digest depends on the rows and their order, not on blocks, file format, compression, library
+    version, units or provenance.
 
     Parameters
     ----------
     schema : pyarrow.Schema
-        Of the blocks; fixed-width columns, strings, and lists of numbers.
+        Schema of the blocks: fixed-width columns, strings, and lists of numbers.
     """
 
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema
         self._rows = 0
-        # nulls, values and (of texts) lengths apart: a null is not zero, "ab","c" not "a","bc"
+        # nulls, values and lengths separately: null differs from 0, ("ab", "c") from ("a", "bc")
         self._hashes = [[hashlib.sha256() for _ in range(3)] for _ in schema.names]
 
     def update(self, block: pa.Table) -> None:
@@ -80,14 +80,14 @@ class ContentDigest:
 
 
 def content_digest(table: pa.Table) -> str:
-    """Digest a table as `ContentDigest` does: 12 hexadecimal digits."""
+    """Return the `ContentDigest` of a table: 12 hexadecimal digits."""
     digest = ContentDigest(table.schema)
     digest.update(table)
     return digest.hexdigest()
 
 
 def with_metadata(table: pa.Table, **entries: Any) -> pa.Table:
-    """Return `table` with `entries` added to (or replacing) its provenance object."""
+    """Return `table` with `entries` added to its provenance object, or replaced in it."""
     merged = {**metadata(table.schema), **entries}
     raw = dict(table.schema.metadata or {})
     raw[METADATA_KEY] = json.dumps(merged, sort_keys=True).encode()
@@ -95,13 +95,13 @@ def with_metadata(table: pa.Table, **entries: Any) -> pa.Table:
 
 
 def metadata(schema: pa.Schema) -> dict[str, Any]:
-    """Return the provenance object of a schema; empty if there is none."""
+    """Return the provenance object of a schema; empty without one."""
     raw = (schema.metadata or {}).get(METADATA_KEY)
     return json.loads(raw) if raw else {}
 
 
 def write_parquet(table: pa.Table, path: str | Path) -> None:
-    """Write `table` as zstd Parquet, whole or not at all."""
+    """Write `table` as zstd Parquet, atomically."""
     with replacing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", store_schema=True)
 
@@ -109,42 +109,41 @@ def write_parquet(table: pa.Table, path: str | Path) -> None:
 def write_parquet_blocks(
     blocks: Iterable[pa.Table], schema: pa.Schema, path: str | Path, about: Mapping[str, Any]
 ) -> str:
-    """Write blocks of any size as one zstd Parquet file, whole or not at all, in bounded memory.
+    """Write blocks of any size as one zstd Parquet file, atomically, in bounded memory.
 
-    The bytes depend on the rows and their order, not on the blocks in which they came.
+    The bytes depend on the rows and their order, not on the blocks.
 
     Parameters
     ----------
     blocks : iterable of pyarrow.Table
-        Of `schema`.
+        Tables of `schema`.
     schema : pyarrow.Schema
-        Of the file.
+        Schema of the file.
     path : path-like
         The file.
     about : mapping
-        Entries of its provenance object, read when the last block is written; `data_digest` is
-        added.
+        Entries of its provenance object, read after the last block; `data_digest` is added.
 
     Returns
     -------
     str
-        That digest, as `content_digest` gives it.
+        The digest, as from `content_digest`.
     """
     digest = ContentDigest(schema)
     with replacing(path) as temporary, _writer(temporary, schema) as writer:
         for block in of_equal_size(blocks, schema):
             digest.update(block)
             writer.write_table(block, row_group_size=ROW_GROUP)
-        told = {**metadata(schema), **about, "data_digest": digest.hexdigest()}
-        writer.add_key_value_metadata({METADATA_KEY: json.dumps(told, sort_keys=True)})
+        entries = {**metadata(schema), **about, "data_digest": digest.hexdigest()}
+        writer.add_key_value_metadata({METADATA_KEY: json.dumps(entries, sort_keys=True)})
     return digest.hexdigest()
 
 
 def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """Open a writer with the encodings that suit each type.
+    """Open a writer with encodings chosen by type.
 
-    A dictionary of measured numbers has as many entries as rows: it costs most of the time and a
-    third of the space. Their bytes apart, first with first, are what compresses them.
+    Dictionaries of measured numbers have as many entries as rows: they take most of the time and a
+    third of the space. Floats compress best as byte streams, split by the position of the byte.
     """
     floats = [column.name for column in schema if pa.types.is_floating(column.type)]
     floats += [f"{c.name}.list.element" for c in schema if pa.types.is_list(c.type)]
@@ -167,7 +166,7 @@ def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
 def of_equal_size(
     blocks: Iterable[pa.Table], schema: pa.Schema, rows: int = ROW_GROUP
 ) -> Iterator[pa.Table]:
-    """Yield the rows of `blocks`, of a schema, in tables of `rows` rows, the last one shorter."""
+    """Yield the rows of `blocks` in tables of `rows` rows; the last one may be shorter."""
     waiting = schema.empty_table()
     for block in blocks:
         waiting = pa.concat_tables([waiting, block.cast(schema)])
@@ -179,32 +178,32 @@ def of_equal_size(
 
 
 def read_schema(path: str | Path) -> pa.Schema:
-    """Read the schema of a Parquet table with its provenance object, wherever the file keeps it.
+    """Read the schema of a Parquet table with its provenance object.
 
-    A table written in blocks knows its digest only after its last row, when the schema is written
-    already: its provenance stands in the footer.
+    For a table written in blocks, the digest is known only after the schema was written: its
+    provenance is in the file's metadata.
     """
     file = pq.read_metadata(path)
     schema = file.schema.to_arrow_schema()
-    late = (file.metadata or {}).get(METADATA_KEY)
-    return schema.with_metadata({**(schema.metadata or {}), METADATA_KEY: late}) if late else schema
+    raw = (file.metadata or {}).get(METADATA_KEY)
+    return schema.with_metadata({**(schema.metadata or {}), METADATA_KEY: raw}) if raw else schema
 
 
 def read_parquet(path: str | Path, columns: list[str] | None = None) -> pa.Table:
-    """Read a Parquet table (or some of its columns) with its metadata.
+    """Read a Parquet table, or some of its columns, with its metadata.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     KeyError
-        If a column is missing; the message names file, column and what there is.
+        If a column is missing; the message lists the existing ones.
     """
     schema = read_schema(path)
     missing = [name for name in columns or [] if name not in schema.names]
     if missing:
         raise KeyError(f"{path}: no column {missing[0]!r}; it has {', '.join(schema.names)}")
-    # not by read_table, which imports what reads many files at once
+    # read_table would import pyarrow.dataset
     with pq.ParquetFile(path) as file:
         table = file.read(columns)
     table = table if columns is None else table.select(columns)
@@ -212,16 +211,16 @@ def read_parquet(path: str | Path, columns: list[str] | None = None) -> pa.Table
 
 
 def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a result table as CSV with the shortest digits that read back equal."""
+    """Write a result table as CSV, with the shortest digits that are read back exactly."""
     with replacing(path) as temporary:
         frame.to_csv(temporary, index=False, lineterminator="\n")
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:
-    """Read a result table written by `write_csv`; text columns keep an empty cell as ''."""
+    """Read a result table written by `write_csv`; empty cells of text columns are ''."""
     import pandas as pd
 
-    # a file of a target may be called NA.csv: only an empty cell is none
+    # only empty cells are missing: a target's file may be called NA
     frame = pd.read_csv(
         path, dtype=dict.fromkeys(TEXTS, "str"), keep_default_na=False, na_values=[""]
     )

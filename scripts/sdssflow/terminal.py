@@ -1,8 +1,8 @@
-"""What the terminal shows of what fails, before the reasons come (`sdssflow.failures`).
+"""Format failures on the terminal, before their reasons are printed (`sdssflow.failures`).
 
-A failed job has one line there while others go on. Snakemake's own words for it, and the traceback
-of a failure of Snakemake itself, stand in its log below ``.snakemake/log``; ``--verbose`` and
-``--show-failed-logs`` show them on the terminal as well.
+A failed job gets one line while others continue. Snakemake's messages, and tracebacks of its own
+errors, are in its log below ``.snakemake/log``; ``--verbose`` and ``--show-failed-logs`` show them
+on the terminal too.
 
 The Snakefile imports this module, so it imports nothing heavy.
 """
@@ -21,16 +21,16 @@ from typing import Any
 
 from sdssflow.failures import REST_OF_WORDS, SCRIPT_ENDED, STOPPED
 
-TERMINAL = "DefaultStreamHandler"  # what Snakemake calls it
+TERMINAL = "DefaultStreamHandler"  # Snakemake's name of the handler
 NO_RULE = re.compile(r"No rule to produce (.+?) \(if you use input functions")
 LOCKED = re.compile(r"in the following directory:\n(.+)")
 NO_ROOM = re.compile(rf"\[Errno (?:{errno.ENOSPC}|{errno.EDQUOT})\].*?(?=\)\. |$)", re.MULTILINE)
-WHERE = "Snakemake can't go on; with --verbose it says where that came up."
+WHERE = "Snakemake can't continue; --verbose shows the traceback."
 LOOK_ABOVE = "Exiting because a job execution failed. Look above"
 
 
 class Brief(logging.Formatter):
-    """How the terminal shows what fails: no traceback, and a job in one line if why comes last."""
+    """Shows no tracebacks, and failed jobs in one line if the reasons are printed at the end."""
 
     reasons_follow = False
 
@@ -40,10 +40,10 @@ class Brief(logging.Formatter):
         self.known = known
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, '' for what is not shown; of all else what Snakemake makes of it."""
+        """Return the shortened message, '' if it is hidden, or Snakemake's own."""
         try:
             line = self._brief(record)
-        except (AttributeError, LookupError, TypeError):  # Snakemake's own affair
+        except (AttributeError, LookupError, TypeError):  # an unknown record of Snakemake
             line = None
         return self.whole.format(record) if line is None else line
 
@@ -77,8 +77,8 @@ class Brief(logging.Formatter):
             )
         if kind == "LockException" and (folder := LOCKED.search(text)):
             return (
-                f"\n{folder[1]} is locked: a run works there, or one was killed and left its lock. "
-                "sdssflow doctor says which. After a killed one: snakemake --unlock, then the same "
+                f"\n{folder[1]} is locked: a run is active there, or a killed one left its lock. "
+                "sdssflow doctor says which. After a killed run: snakemake --unlock, then the same "
                 "command again."
             )
         if no_room := NO_ROOM.findall(text):
@@ -90,14 +90,14 @@ class Brief(logging.Formatter):
 
 
 def _line(what: str, logs: list[str], said: str = "") -> str:
-    """Return the line of a job: the job may be tried again, so with what a batch system said."""
+    """Return the line for a failed job, with the batch system's message, as it may be retried."""
     said = REST_OF_WORDS.sub("", said).strip().rstrip(".")
     log = f" (log: {os.path.relpath(logs[0])})" if logs else ""
     return f"[{time.asctime()}]\n{what} failed{log}{': ' if said else ''}{said}"
 
 
 def excepthook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-    """Say of an interrupt that it was one, in place of a traceback."""
+    """Report an interrupt without a traceback."""
     if issubclass(kind, KeyboardInterrupt):
         print(f"\n{STOPPED}", file=sys.stderr)
     else:
@@ -105,10 +105,10 @@ def excepthook(kind: type[BaseException], error: BaseException, trace: Any) -> N
 
 
 def prepare(workflow: Any, outputs: Callable[[], Iterable[str]]) -> None:
-    """Let a run end without a traceback on the terminal, from before its first job on.
+    """Suppress tracebacks on the terminal, from before the first job on.
 
-    `outputs` gives what can be asked for, beside the rules. Nothing changes in the Snakemake of a
-    submitted job, whose words are in the log of the batch system, and in a workflow that uses this
+    `outputs` returns the possible targets besides the rules. Nothing changes in the Snakemake of a
+    submitted job, whose output is in the log of the batch system, or in a workflow that uses this
     one as a module.
     """
     if not (workflow.is_main_process and workflow.modifier.is_main_snakefile()):
@@ -119,7 +119,7 @@ def prepare(workflow: Any, outputs: Callable[[], Iterable[str]]) -> None:
         return [*(rule.name for rule in workflow.rules), *outputs()]
 
     sys.excepthook = excepthook
-    logging.raiseExceptions = False  # a log that has no room on the disk says nothing new
+    logging.raiseExceptions = False  # errors of a log on a full disk add nothing
     shown = workflow.output_settings
     for handler in logger.handlers:
         if handler.name == TERMINAL and not (shown.verbose or shown.show_failed_logs):
@@ -127,7 +127,7 @@ def prepare(workflow: Any, outputs: Callable[[], Iterable[str]]) -> None:
 
 
 def expect_reasons() -> None:
-    """Show a job that fails in one line from now on: why will be said last."""
+    """Show failed jobs in one line from now on: their reasons will be printed at the end."""
     from snakemake.logging import logger
 
     for handler in logger.handlers:

@@ -75,11 +75,11 @@ def test_nothing_is_written_over_and_no_name_is_made_up(tmp_path, monkeypatch, c
     write(good_frame(), tmp_path / "photo.csv")
     command.main(["new", "sample", "mine", "photo.csv", "--extinction", "raw"])
     before = (tmp_path / "config/samples/mine.yaml").read_bytes()
-    with pytest.raises(SystemExit, match="is there already"):
+    with pytest.raises(SystemExit, match="exists already"):
         command.main(["new", "sample", "mine", "photo.csv", "--extinction", "corrected"])
     with pytest.raises(SystemExit):
         command.main(["new", "sample", "../mine", "photo.csv", "--extinction", "corrected"])
-    assert "is no name for a sample" in capsys.readouterr().err
+    assert "is not a valid sample name" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="no such file"):
         command.main(["new", "sample", "other", "none.csv"])
     assert command.main(["new", "target"]) == 2
@@ -99,7 +99,7 @@ def test_all_kinds_of_magnitudes_are_mapped_with_their_errors_and_dust():
     assert columns["extinction_g"] == "extinction_g"
     assert columns["zspec"] == "z_spec"
     assert content["features"]["groups"][-1] == "magnitude_errors"
-    assert "not corrected" in because and "beside them" in because
+    assert "not corrected" in because and "the file has" in because
 
 
 def test_a_spectrum_is_told_by_its_plate_and_not_trusted_with_a_warning():
@@ -124,8 +124,8 @@ def test_corrected_magnitudes_are_taken_where_no_raw_ones_are():
     [
         ([*"ugri", "redshift"], {}, "no kind of magnitude"),
         ([*PLAIN, "mag_z", "redshift"], {}, "no kind of magnitude"),  # z may be either
-        (PLAIN, {}, "say --zspec COLUMN or --class COLUMN"),
-        ([*PLAIN, "redshift", "zspec"], {}, "say --zspec COLUMN"),  # two of them
+        (PLAIN, {}, "give --zspec COLUMN or --class COLUMN"),
+        ([*PLAIN, "redshift", "zspec"], {}, "give --zspec COLUMN"),  # two of them
         (PLAIN, {"zspec": "zs"}, "no column 'zs'"),
         ([*"ugriz", "redshift"], {}, "--extinction corrected or --extinction raw"),
     ],

@@ -216,7 +216,7 @@ def check_gone(table, gone, models):
             {},
             "fluxes",
         ),
-        (lambda t: t, {"extinction_applied": "raw"}, "'raw': say True or False"),
+        (lambda t: t, {"extinction_applied": "raw"}, "'raw', not True or False"),
         (
             lambda t: with_metadata(t, extinction_applied=True),
             {},
@@ -282,7 +282,7 @@ def test_priors_that_are_no_mix_of_classes_are_refused(objects, classes, priors,
 
 def test_a_model_of_redshifts_takes_no_priors(objects, redshifts):
     given = without_truth(objects.slice(0, 5))
-    with pytest.raises(BundleError, match="takes no priors"):
+    with pytest.raises(BundleError, match="accepts no priors"):
         bundle.load(redshifts).estimate(
             given, extinction_applied=False, class_priors={"GALAXY": 1.0}
         )

@@ -54,7 +54,7 @@ def test_a_successor_waits_and_says_for_what(folder):
     first = writer(folder, "a.csv", "b.csv")
     first_line(first)
     second = writer(folder, "b.csv", "a.csv")
-    assert first_line(second) == "waiting: another job still writes a.csv, b.csv\n"
+    assert first_line(second) == "waiting: another job is still writing a.csv, b.csv\n"
     rest, _ = first.communicate(timeout=600)
     said, _ = second.communicate(timeout=600)
     assert times(*said.splitlines())["begins"] >= times(rest)["ends"]
@@ -86,7 +86,7 @@ def without_locks(request, monkeypatch, caplog):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    monkeypatch.setattr(files, "_told", set())
+    monkeypatch.setattr(files, "_warned", set())
     return lambda: [record.message for record in caplog.records]
 
 
@@ -98,7 +98,7 @@ def test_a_job_without_locks_warns_once_and_works(folder, without_locks, tmp_pat
             pass
     (message,) = without_locks()
     assert "the file system has no locks" in message
-    assert "start one snakemake at a time" in message
+    assert "run only one snakemake at a time" in message
     assert (tmp_path / "b.csv").read_text() == "b.csv"
     assert {path.name for path in tmp_path.iterdir()} == {"a.csv", "b.csv", "locks", "x.lock"}
 

@@ -59,7 +59,7 @@ def test_a_file_by_its_address(tmp_path):
     run.snakemake("--cores", "1", "results/far/download/rows.dat")
     assert fetched.read_bytes() == ROWS
 
-    # another file than expected stops with its name as the last thing said
+    # a different file stops with its name as the last thing said
     configure(run, ROWS + b"19 18 17 17 17 0.3\n")
     mirror.write_bytes(b"neither\n")
     done = run.snakemake("--cores", "1", CATALOGUE, check=False)

@@ -31,7 +31,7 @@ def project(tmp_path_factory) -> Run:
 
 SEVERAL = f"""\
 import_catalogue (sample breaks) failed (log: logs/import_catalogue/breaks.log):
-IndexError: pop from empty list. Not foreseen: report it with the log, which has the traceback.
+IndexError: pop from empty list. Unexpected: report it with the log, which has the traceback.
 
 import_catalogue (sample killed) failed (log: logs/import_catalogue/killed.log):
 killed by SIGKILL before it could say why, most often because the machine has too little memory \
@@ -41,7 +41,7 @@ for all that runs on it: run again with --cores 1.
 
 import_catalogue (sample unknown) failed (log: logs/import_catalogue/unknown.log):
 data/unknown.csv: column 'spec_class', row 0 (line 2): unknown label 'GALAXI' \
-(did you mean 'GALAXY'?) (1 row has unknown labels). Say in source.class_labels which class it is, \
+(did you mean 'GALAXY'?) (1 row has unknown labels). Map it to a class in source.class_labels, \
 or leave the cell empty if it is none.\
 """
 
@@ -139,7 +139,7 @@ def test_a_source_that_is_gone_is_missed_where_its_results_are(project):
     assert_last(
         text,
         "sample sound: source.path: data/sound.csv: there is no such file (did you mean "
-        f"'sounds.csv'?). Put it there, or correct the path: it is relative to {project.folder}.",
+        f"'sounds.csv'?). Add it, or correct the path, which is relative to {project.folder}.",
     )
 
 
@@ -152,7 +152,9 @@ def test_a_source_that_may_not_be_read_is_told_before_a_job(tmp_path, monkeypatc
         raise PermissionError(13, "Permission denied")  # which root, as tests may be, never meets
 
     monkeypatch.setattr(os, "open", forbid)
-    with pytest.raises(failures.Refusal, match="a.csv: Permission denied. Let yourself") as refused:
+    with pytest.raises(
+        failures.Refusal, match="a.csv: Permission denied. Make it readable"
+    ) as refused:
         failures.present(str(path), "sample a: source.path")
     atexit.unregister(refused.value.say)
 
@@ -258,7 +260,7 @@ def group_error(*others):
         ({"a": FAILED, "b": FAILED}, {"a": FAILED * 2, "b": WELL}, {"a (sample s)": "no room"}),
         ({}, {"a": WELL, "b": WORKING}, {"b (sample s)": "killed .* DUE TO TIME LIMIT .*mem_mb"}),
         ({"a": FAILED}, {}, {"a (sample s)": "it never began, nor did the 2 .*TIME LIMIT"}),
-        ({}, {"a": WELL, "b": WELL, "c": WELL}, {"c (sample s)": "its script ended well"}),
+        ({}, {"a": WELL, "b": WELL, "c": WELL}, {"c (sample s)": "its script succeeded"}),
     ],
     ids=["one failed", "earlier run", "killed", "never began", "output refused"],
 )
@@ -373,11 +375,11 @@ def interrupt():
 @pytest.mark.parametrize(
     ("call", "expected"),
     [
-        (lambda: [].pop(), "IndexError: pop from empty list. Not foreseen: report it with the log"),
+        (lambda: [].pop(), "IndexError: pop from empty list. Unexpected: report it with the log"),
         (lambda: write_json(Path("a"), object()), r"TypeError: .* \(sdssflow/files.py, line \d+\)"),
         (lambda: Path("not/there").read_text(), r"FileNotFoundError: \[Errno 2\] No such file"),
         (lambda: read_part("nowhere.parquet", 0, "x"), "unknown part 'x'; known: train"),
-        (interrupt, "interrupted. The same command goes on from here."),
+        (interrupt, "interrupted. The same command continues from here."),
     ],
     ids=["library", "place", "file", "our words", "interrupted"],
 )
@@ -387,5 +389,5 @@ def test_words_of_ours_are_told_as_they_are(call, expected):
 
 def test_a_file_one_may_not_read_and_a_folder_one_may_not_write_are_told_apart():
     error = PermissionError(13, "Permission denied", "data/a.csv")
-    assert reason(error, ["data/a.csv"]).endswith("'data/a.csv'. Let yourself read it (chmod u+r).")
-    assert "Let yourself write there" in reason(error)
+    assert reason(error, ["data/a.csv"]).endswith("'data/a.csv'. Make it readable (chmod u+r).")
+    assert "Make it writable" in reason(error)

@@ -1,1 +1,1 @@
-"""From a file of any kind to one catalogue with documented columns, types and units."""
+"""Read any source into one catalogue with documented columns, types and units."""

@@ -1,4 +1,4 @@
-"""Write a catalogue from blocks of rows as an archive has them: downloaded, or of bulk files."""
+"""Write a catalogue from blocks of archive rows, downloaded or from bulk files."""
 
 from __future__ import annotations
 
@@ -22,12 +22,11 @@ def write_catalogue(
     about: Mapping[str, Any],
     limit: int | None = None,
 ) -> pd.DataFrame:
-    """Write a catalogue block by block; return its defects, as `Defects.frame` has them.
+    """Write a catalogue block by block; return its defects as in `Defects.frame`.
 
-    `blocks` are rows in the catalogue's order, in the catalogue's types, of which at most `limit`
-    are written. `columns` are those besides `row_id`, by their names; they are written in the order
-    of the schema, those that it does not know behind them. `about` is the provenance, read when the
-    last block is written.
+    The rows of `blocks` are in the catalogue's order and types; at most `limit` are written.
+    `columns` maps names to columns, without `row_id`; they are written in the order of the schema,
+    unknown ones last. `about` is the provenance, read after the last block.
     """
     ordered = [name for name in {**COLUMNS, **columns} if name in columns]
     schema = pa.schema([field("row_id"), *(field(name, columns) for name in ordered)])

@@ -1,4 +1,4 @@
-"""What makes a value unusable, what becomes of it, and how often it was found."""
+"""Find unusable values, set them to null, and count them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ KEPT_AS_NULL = "kept as null"
 KEPT = "kept"
 NAMES = ("column", "defect", "count", "action", "example_row")
 POSITIONS = ("ra", "dec")
-# SDSS writes -9999 where nothing was measured; what else is impossible is out of range
+# SDSS writes -9999 where nothing was measured; other impossible values are out of range
 ARCHIVE_SENTINELS = (-9999.0,)
 
 
 class Defects:
-    """Counts of defects, in the order in which they are found.
+    """Counts of defects, in the order of discovery.
 
     >>> defects = Defects()
     >>> defects.note("ra", "missing", np.array([False, True, True]), KEPT_AS_NULL)
@@ -36,9 +36,9 @@ class Defects:
     def note(
         self, column: str, defect: str, where: np.ndarray, action: str, first_row: int = 0
     ) -> None:
-        """Count the True values of `where`, shape (n_rows,); nothing is noted if there is none.
+        """Add the number of True values in `where`, shape (n_rows,), if there are any.
 
-        `first_row` is the `row_id` of its first row, where a table comes in blocks.
+        `first_row` is the `row_id` of its first row, for a table read in blocks.
         """
         count = int(np.count_nonzero(where))
         if count:
@@ -47,7 +47,7 @@ class Defects:
             self._found[key] = (before + count, example)
 
     def frame(self) -> pd.DataFrame:
-        """Return one row per column and defect; `example_row` is the `row_id` of the first one."""
+        """Return one row per column and defect; `example_row` is the `row_id` of its first row."""
         rows = [
             (column, defect, count, action, example)
             for (column, defect, action), (count, example) in self._found.items()
@@ -56,17 +56,17 @@ class Defects:
 
 
 def is_bookkeeping(name: str, column: Column) -> bool:
-    """Tell positions and whole numbers from measurements: in them 99 is a value like any other."""
+    """Return whether a column holds positions or integers, where 99 is an ordinary value."""
     return name in POSITIONS or pa.types.is_integer(column.type)
 
 
 def _is_ranged(column: Column) -> bool:
-    """Tell columns beyond ugriz with a range: a number inside of it is no word for "no value"."""
+    """Return whether a column beyond ugriz has a range, in which no number means "no value"."""
     return bool(column.missing) and column.low is not None and column.high is not None
 
 
 def limits(column: Column) -> tuple[float, float]:
-    """Return a column's physical range, within what its type can hold."""
+    """Return a column's physical range, limited to that of its type."""
     low = -np.inf if column.low is None else column.low
     high = np.inf if column.high is None else column.high
     if pa.types.is_integer(column.type):
@@ -75,7 +75,6 @@ def limits(column: Column) -> tuple[float, float]:
 
 
 def _out_of_range(column: Column, values: np.ndarray) -> np.ndarray:
-    """Return True where a value (not NaN) lies outside the column's physical range."""
     low, high = limits(column)
     return (values < low) | (values > high)
 
@@ -91,32 +90,34 @@ def measured(
     factor: float = 1.0,
     refuse: Callable[[np.ndarray, np.ndarray], None] | None = None,
 ) -> pa.Array:
-    """Return a column in the catalogue's type, with sentinels, NaN and impossible values null.
+    """Return a column in the catalogue's type; sentinels, NaN and impossible values are null.
 
     Parameters
     ----------
     values : (n,) float64 array
-        Its values, NaN where `missing`, (n,) bool; changed.
+        NaN where `missing`; modified in place.
+    missing : (n,) bool array
+        Where the source has no value.
     sentinels : sequence of float
-        Numbers that mean "no value"; in positions, whole numbers and columns beyond ugriz with a
-        range only where out of it.
+        Numbers that mean "no value", in the file's unit. In positions, integers and columns beyond
+        ugriz with a range, they do so only outside the range.
     defects : Defects
-        Where each is counted.
+        Counts the defects.
     first_row : int
         `row_id` of the first value.
     factor : float
-        Makes the catalogue's unit of the values; sentinels are in the file's.
+        Converts the values to the catalogue's unit.
     refuse : callable, optional
-        Gets the values in the catalogue's unit and where they are out of range; it raises an error
-        for those that can't become null without hiding a mistake.
+        Called with the values in the catalogue's unit and where they are out of range; raises an
+        error if nulls would hide a mistake.
     """
     why = column.missing.replace("_", " ") or "missing"
     defects.note(name, why, missing, KEPT_AS_NULL, first_row)
-    endless = ~missing & ~np.isfinite(values)
-    defects.note(name, "not finite", endless, SET_TO_NULL, first_row)
-    values[endless] = np.nan
+    not_finite = ~missing & ~np.isfinite(values)
+    defects.note(name, "not finite", not_finite, SET_TO_NULL, first_row)
+    values[not_finite] = np.nan
     for sentinel in sentinels:
-        # in a float32 column -99.9 is the nearest float32
+        # a float32 column holds the float32 nearest to -99.9
         meant = (values == sentinel) | (values == float(np.float32(sentinel)))
         if is_bookkeeping(name, column) or _is_ranged(column):
             meant &= _out_of_range(column, values * factor)
@@ -138,10 +139,10 @@ def measured(
 def archived(
     name: str, column: Column, found: pa.Array, defects: Defects, first_row: int
 ) -> pa.Array:
-    """Return a column of an archive as `measured` does; ids and text are left as they are.
+    """Return a column of an archive as `measured` does; 64-bit ids and text are unchanged.
 
-    Blanks around classes are taken off, as of columns of a fixed width; ValueError for a word that
-    is none.
+    Classes are stripped of blanks, as fixed-width columns have them; an unknown class is a
+    ValueError.
     """
     kind = found.type
     if name == "spec_class":
@@ -150,15 +151,15 @@ def archived(
         row = pc.index(pc.is_in(words, pa.array(["", *CLASSES])), False).as_py()
         if row >= 0:
             raise ValueError(
-                f"spec_class, row {first_row + row}: {words[row].as_py()[:60]!r} is no class; a "
-                f"catalogue has {', '.join(CLASSES)}. Ask for a column with these"
+                f"spec_class, row {first_row + row}: {words[row].as_py()[:60]!r} is not a class; "
+                f"the classes are {', '.join(CLASSES)}. Select a column that holds these"
             )
         found = pc.if_else(pc.equal(words, ""), pa.scalar(None, kind), words)
         defects.note(name, "missing", found.is_null().to_numpy(False), KEPT_AS_NULL, first_row)
     if pa.types.is_string(kind):
         return found
     missing = found.is_null().to_numpy(zero_copy_only=False)
-    if pa.types.is_integer(kind) and kind.bit_width == 64:  # ids were proven, and don't fit floats
+    if pa.types.is_integer(kind) and kind.bit_width == 64:  # checked ids, which don't fit float64
         defects.note(name, "missing", missing, KEPT_AS_NULL, first_row)
         return found
     values = found.to_numpy(zero_copy_only=False).astype(np.float64)
@@ -166,16 +167,16 @@ def archived(
 
 
 def one_array(column: pa.ChunkedArray) -> pa.Array:
-    """Return a column as one array; `combine_chunks` leaves those that are too long for it."""
+    """Return a column as one array, even where `combine_chunks` returns several chunks."""
     found = column.combine_chunks()
     return pa.concat_arrays(found.chunks) if isinstance(found, pa.ChunkedArray) else found
 
 
 def first_failure(text: pa.Array, kind: pa.DataType) -> int | None:
-    """Return the first row of `text` that Arrow can't read as `kind`; None if all can be read."""
+    """Return the first row of `text` that Arrow can't cast to `kind`, or None."""
     if _can_cast(text, kind):
         return None
-    start, length = 0, len(text)  # the first failure lies in text[start : start + length]
+    start, length = 0, len(text)  # the first failure is in text[start : start + length]
     while length > 1:
         half = length // 2
         if _can_cast(text.slice(start, half), kind):

@@ -1,8 +1,8 @@
-"""What the name of a column in the file says it is, against what it is mapped to.
+"""Compare the name of a column in the file with the catalogue column it is mapped to.
 
-Most files say nothing of units, and only their names say what columns are: a flux near 19
-looks like a magnitude, and ``dered_u`` corrected once more looks like a bluer object. A name that
-clearly says another thing than its mapping is refused; `source.confirmed` settles it.
+Most files state no units, so that only the names identify columns: a flux near 19 looks like a
+magnitude, and ``dered_u`` corrected a second time looks like a bluer object. A name that clearly
+contradicts its mapping is refused, unless it is listed in `source.confirmed`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ DEREDDENED = re.compile(
     r"de_?red|un_?red|un_?ext|corrected|ext(inction)?_?cor|dust_?(cor|free)|cor_?(ext|dust)"
     r"|no_?dust|(_|(?<![a-z])[ugriz])cor(r)?$"
 )
-# u0, u_0, mag0_u: before the dust
-NAUGHT = re.compile(r"[ugriz]_?(mag)?_?0(_?mag)?|mag_?0_?[ugriz]|mag_?[ugriz]_?0")
+# u0, u_0, mag0_u: corrected for dust
+ZERO_SUBSCRIPT = re.compile(r"[ugriz]_?(mag)?_?0(_?mag)?|mag_?0_?[ugriz]|mag_?[ugriz]_?0")
 KINDS = {
     "cmodel": re.compile(r"c_?model|composite"),
     "model": re.compile(r"(?<!c)(?<!c_)model"),
@@ -54,7 +54,7 @@ ANGLES = {"rad": {"rad", "rads", "radian", "radians"}, "hourangle": {"h", "hr", 
 
 
 class Name(NamedTuple):
-    """A column's name in the file, taken apart."""
+    """A column's name in the file, split into words."""
 
     lower: str
     words: tuple[str, ...]
@@ -62,7 +62,7 @@ class Name(NamedTuple):
 
     @classmethod
     def of(cls, ref: str) -> Name:
-        """Take ``photoObj.modelMag[0]`` apart: qualifier and index off, words at the humps."""
+        """Split ``photoObj.modelMag[0]`` into its words, without qualifier and index."""
         index = re.search(r"\[(\d+)\]$", ref)
         plain = re.sub(r"\[\d+\]$", "", ref).rsplit(".", 1)[-1].strip()
         words = tuple(word.lower() for word in WORD.findall(plain))
@@ -70,7 +70,7 @@ class Name(NamedTuple):
 
 
 class Doubt(NamedTuple):
-    """What a name says, what its target is, and how to settle it, in a file or else on a server."""
+    """What a name means, what its target is, and the remedies for a file and for a server."""
 
     says: str
     target: str
@@ -79,7 +79,7 @@ class Doubt(NamedTuple):
 
 
 class Magnitude(NamedTuple):
-    """What a target of the catalogue is: a magnitude or its error, or an ``extinction``."""
+    """A magnitude, magnitude error or ``extinction`` of the catalogue, by its name."""
 
     kind: str
     is_error: bool
@@ -87,22 +87,22 @@ class Magnitude(NamedTuple):
 
     @classmethod
     def of(cls, name: str) -> Magnitude | None:
-        """Take ``psf_mag_err_u`` apart; other names are None."""
+        """Parse ``psf_mag_err_u``; None for other names."""
         match = TARGET.fullmatch(name)
         return match and cls(match[1] or match[4], bool(match[2]), match[3] or match[5])
 
 
 IN_PART = Doubt(
     "a magnitude as observed",
-    "corrected ones, since source.extinction_applied is true,",
+    "corrected magnitudes, since source.extinction_applied is true",
     "Leave those out, or subtract their extinction in the file.",
 )
 
 
 def contradiction(settings: FileContent | TapSource) -> tuple[str, str] | None:
-    """Return what is wrong with a mapping that the names of the columns contradict, and what to do.
+    """Return problem and remedy of a mapping that the columns' names contradict, or None.
 
-    All columns with the same trouble are named at once; None if nothing is wrong.
+    All columns with the same problem are named at once.
     """
     doubts: dict[Doubt, list[str]] = {}
     named = {
@@ -119,23 +119,22 @@ def contradiction(settings: FileContent | TapSource) -> tuple[str, str] | None:
         observed = _observed(named)
     if observed:
         doubts.setdefault(IN_PART, observed)
-    for doubt, names in doubts.items():
-        shown = ", ".join(f"{settings.columns[name]} -> {name}" for name in names[:2])
-        more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-        remedy = doubt.remedy
-        if doubt.on_server and not isinstance(settings, FileContent):
-            remedy = doubt.on_server
-        return (
-            f"source.columns maps {shown}{more}: the name says {doubt.says}, the catalogue has "
-            f"{doubt.target} there",
-            f"{remedy} If the mapping is right all the same, set source.confirmed: "
-            f"[{', '.join(names)}].",
-        )
-    return None
+    if not doubts:
+        return None
+    doubt, names = next(iter(doubts.items()))
+    shown = ", ".join(f"{settings.columns[name]} -> {name}" for name in names[:2])
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    on_server = doubt.on_server and not isinstance(settings, FileContent)
+    remedy = doubt.on_server if on_server else doubt.remedy
+    return (
+        f"source.columns maps {shown}{more}: the name says {doubt.says}, the catalogue "
+        f"column holds {doubt.target}",
+        f"{remedy} If the mapping is right nevertheless, set source.confirmed: "
+        f"[{', '.join(names)}].",
+    )
 
 
 def _doubt(name: str, found: Name, settings: FileContent | TapSource) -> Doubt | None:
-    """Return the first thing that a name says against its target."""
     target = Magnitude.of(name)
     if target is not None:
         return (
@@ -187,24 +186,24 @@ def _dereddened(target: Magnitude, found: Name, settings: FileContent | TapSourc
         return Doubt(
             "a magnitude corrected for extinction",
             "magnitudes as observed",
-            "Map magnitudes that are not corrected.",
+            "Map uncorrected magnitudes.",
         )
     if settings.extinction_applied:
         return None
     return Doubt(
         "a magnitude corrected for extinction",
-        "magnitudes as observed, since source.extinction_applied is false,",
-        "Set source.extinction_applied: true, or map magnitudes that are not corrected.",
+        "magnitudes as observed, since source.extinction_applied is false",
+        "Set source.extinction_applied: true, or map uncorrected magnitudes.",
     )
 
 
 def is_dereddened(found: Name) -> bool:
     """Return whether a name says that extinction was subtracted."""
-    return bool(DEREDDENED.search(found.lower) or NAUGHT.fullmatch(found.lower))
+    return bool(DEREDDENED.search(found.lower) or ZERO_SUBSCRIPT.fullmatch(found.lower))
 
 
 def _observed(named: Mapping[str, Name]) -> list[str]:
-    """Return SDSS magnitudes as observed, if others are corrected: one key does not fit both."""
+    """Return the SDSS magnitudes as observed if others are corrected: no key covers both."""
     targets = {name: Magnitude.of(name) for name in named}
     magnitudes = {
         name: named[name]
@@ -276,7 +275,7 @@ def _redshift(ref: str, found: Name) -> Doubt | None:
     if photometric and "spec" not in found.lower:
         return Doubt(
             "a photometric redshift",
-            "spectroscopic ones, the truth that is learnt,",
+            "spectroscopic redshifts, which models learn from",
             "Map the spectroscopic redshift.",
         )
     if VELOCITY.fullmatch(found.lower):
@@ -295,7 +294,7 @@ def _redshift(ref: str, found: Name) -> Doubt | None:
 
 def _position(name: str, found: Name, converted: bool) -> Doubt | None:
     if OTHER_AXIS[name].fullmatch(found.lower):
-        return Doubt("another coordinate", f"{name}, equatorial,")
+        return Doubt("another coordinate", f"equatorial {name}")
     for unit, words in ANGLES.items():
         if words & set(found.words) and not converted:
             remedy = f"Set source.units: {{{name}: {unit}}} to have it converted."

@@ -1,8 +1,8 @@
 """Draft the definition of a sample from a table: ``sdssflow new sample NAME TABLE``.
 
-Columns are recognised by their usual names, and what was taken is printed. What the names leave
-open is asked for in one line, and nothing is written. The draft is a beginning: title, cuts and
-features are the user's to choose.
+Columns are recognised by their usual names, and the mapping is printed. If the names are ambiguous,
+one message says what to specify, and nothing is written. The draft is a starting point: title, cuts
+and features are the user's choice.
 """
 
 from __future__ import annotations
@@ -37,46 +37,48 @@ TRUTH = {
     "zspec": ("zspec", "specz", "redshift", "zspectroscopic", "zsp"),
     "spec_class": ("specclass", "class", "spectype", "objectclass"),
 }
-# of the spectrum: rows of one are one object; a redshift with a warning is no truth
+# rows with the same spectrum are one object; redshifts with a warning are unreliable
 SPECTRUM = {"plate": "plate", "mjd": "mjd", "fiberid": "fiberid", "z_warning": "zwarning"}
 ZSPEC_ERR = ("zspecerr", "redshifterr", "redshifterror")
 TASKS = {"zspec": "regress", "spec_class": "classify"}
-# redshifts of stars are as often below 0 as above; the other ensembles begin at 0
+# stars have redshifts below 0 too; other ensembles begin at 0
 OF_ALL_CLASSES = ("mean", "linear", "local_linear", "by_class")
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Write ``config/samples/NAME.yaml``; one line and status 1 if it can't be.
+    """Write ``config/samples/NAME.yaml``; exit with one message and status 1 if that fails.
 
-    A mistake in `arguments` ends the program with status 2.
+    Invalid `arguments` exit with status 2.
     """
     parser = argparse.ArgumentParser(
         prog="sdssflow new sample", description="Draft the definition of a sample from a table."
     )
-    parser.add_argument("name", help="of the sample")
+    parser.add_argument("name", help="name of the sample")
     parser.add_argument("table", help="CSV, FITS, VOTable, Parquet, HDF5, ...")
     parser.add_argument("--zspec", help="the column of spectroscopic redshifts")
     parser.add_argument("--class", dest="spec_class", help="the column of classes")
-    parser.add_argument("--extinction", choices=("corrected", "raw"), help="state of magnitudes")
-    asked = parser.parse_args(arguments)
-    path = Path(FOLDER, f"{asked.name}.yaml")
+    parser.add_argument(
+        "--extinction", choices=("corrected", "raw"), help="state of the magnitudes"
+    )
+    given = parser.parse_args(arguments)
+    path = Path(FOLDER, f"{given.name}.yaml")
     try:
-        TypeAdapter(SampleName).validate_python(asked.name)
+        TypeAdapter(SampleName).validate_python(given.name)
     except ValidationError as error:
         problem = error.errors()[0]["msg"]
-        parser.error(f"{asked.name!r} is no name for a sample: {problem}")
+        parser.error(f"{given.name!r} is not a valid sample name: {problem}")
     try:
         if path.exists():
-            raise UnclearError(f"{path} is there already; choose another name")
-        stated = {"zspec": asked.zspec, "spec_class": asked.spec_class}
-        corrected = {"corrected": True, "raw": False, None: None}[asked.extinction]
-        present = columns_in(asked.table)
-        content, because = draft(asked.name, asked.table, present, stated, corrected)
+            raise UnclearError(f"{path} exists already; choose another name")
+        stated = {"zspec": given.zspec, "spec_class": given.spec_class}
+        corrected = {"corrected": True, "raw": False, None: None}[given.extinction]
+        present = columns_in(given.table)
+        content, because = draft(given.name, given.table, present, stated, corrected)
         source = Sample.model_validate(content).source
         assert isinstance(source, FileContent), "as drafted"
-        readable(asked.table, source)
+        readable(given.table, source)
     except ValidationError as error:
-        raise SystemExit(f"{asked.table}: {error.errors()[0]['msg']}") from None
+        raise SystemExit(f"{given.table}: {error.errors()[0]['msg']}") from None
     except (CatalogueError, UnclearError, OSError) as error:
         raise SystemExit(f"{error}") from None
     schema = "# yaml-language-server: $schema=../schemas/sample.schema.json\n"
@@ -87,8 +89,8 @@ def main(arguments: Sequence[str]) -> None:
     unused = [name for name in present if name not in content["source"]["columns"].values()]
     if unused:
         print(f"Not used: {', '.join(unused)}")
-    run = f"sdssflow run --config 'samples=[{asked.name}]' -n"
-    print(f"\nLook at title, cuts and features, then: {run}")
+    run = f"sdssflow run --config 'samples=[{given.name}]' -n"
+    print(f"\nReview title, cuts and features, then: {run}")
 
 
 def draft(
@@ -98,30 +100,30 @@ def draft(
     stated: dict[str, str | None],
     corrected: bool | None = None,
 ) -> tuple[dict[str, Any], str]:
-    """Return the definition of a sample, and how it is known whether magnitudes are corrected.
+    """Return the definition of a sample, and the evidence for the state of its magnitudes.
 
-    `table` is the path of its file, `present` are the columns of it, `stated` those of `zspec` and
-    `spec_class` that the user names, else None; `corrected` is what the user says of the
-    magnitudes.
+    `table` is the path of the file, `present` its columns. `stated` holds the user's columns for
+    `zspec` and `spec_class`, `corrected` whether the magnitudes are corrected for extinction; None
+    where the user did not say.
 
-    UnclearError if no magnitude is there in all bands, no truth, or nothing tells whether
-    magnitudes are corrected for extinction.
+    UnclearError if no magnitude covers all bands, there is neither redshift nor class, or it is
+    unknown whether magnitudes are corrected.
     """
     present = list(present)
     kinds = {in_names: _magnitudes(present, in_names) for in_names in (False, True)}
     in_names = not kinds[False]
     if not kinds[in_names]:
         raise UnclearError(
-            "no kind of magnitude is surely there in all five bands; the file has "
+            "no kind of magnitude was recognised in all five bands; the file has "
             f"{', '.join(present)}. Write the sample by hand: docs/how_to.md"
         )
     columns = identifiers(present) | _truth(present, stated)
     for of_kind in kinds[in_names].values():
         columns |= of_kind
-    beside = dust(present)
-    applied, because = extinction_state(in_names, beside, corrected)
+    extinction = dust(present)
+    applied, because = extinction_state(in_names, extinction, corrected)
     if not applied:
-        columns |= beside
+        columns |= extinction
     kind = next(iter(kinds[in_names]))
     has_errors = f"{kind}_mag_err_u" in columns
     content: dict[str, Any] = {
@@ -150,9 +152,9 @@ def draft(
 
 
 def _magnitudes(present: list[str], in_names: bool) -> dict[str, dict[str, str]]:
-    """Return the columns of each kind of magnitude that is there in all bands, with its errors.
+    """Return the columns of each kind of magnitude that covers all bands, with its errors.
 
-    `in_names` asks for those whose names say that they are corrected for extinction.
+    `in_names` selects magnitudes whose names say that they are corrected for extinction.
     """
     found = {}
     for kind in MAGNITUDES:
@@ -177,7 +179,7 @@ def _truth(present: list[str], stated: dict[str, str | None]) -> dict[str, str]:
             found[name] = column
     if not found:
         raise UnclearError(
-            "no column is surely a spectroscopic redshift or a class; say --zspec COLUMN or "
+            "no column was recognised as spectroscopic redshift or class; give --zspec COLUMN or "
             f"--class COLUMN. The file has {', '.join(present)}"
         )
     if "zspec" in found and (error := called(ZSPEC_ERR, present)):

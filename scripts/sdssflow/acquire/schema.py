@@ -1,4 +1,4 @@
-"""The one catalogue schema: names, types, units and meaning of every column.
+"""The catalogue schema: names, types, units and meanings of all columns.
 
 SDSS column descriptions follow the SkyServer schema browser (tables PhotoObjAll, SpecObjAll).
 """
@@ -17,7 +17,7 @@ from sdssflow.configuration.declared import SHIPPED, Declared
 MAGNITUDES = ("model", "psf", "petro", "cmodel")
 CLASSES = ("GALAXY", "QSO", "STAR")
 PARTS = ("train", "test")
-# What ids contain: lowest bit and number of bits. A specObjID is plate << 50 | fibre << 38 |
+# Bit fields of ids: lowest bit and number of bits. A specObjID is plate << 50 | fibre << 38 |
 # (mjd - 50000) << 24 | run2d << 10, an objID sky version << 59 | rerun << 48 | run << 32 |
 # camcol << 29 | first field << 28 | field << 16 | number (https://www.sdss.org/dr17/help/glossary/)
 ID_BITS = {
@@ -35,15 +35,15 @@ class Column(NamedTuple):
     type : pyarrow.DataType
         Type on disk.
     unit : str
-        Unit, '' if it has none.
+        Unit, '' if dimensionless.
     low, high : float or None
-        Physically possible range, ends included; None where there is no limit.
+        Physically possible range, inclusive; None where unlimited.
     meaning : str
-        What the number is.
+        Description.
     missing : {'', 'not_observed', 'not_detected'}
-        What a missing value says, of columns beyond ugriz.
+        Meaning of a missing value, for columns beyond ugriz.
     limit_without : str
-        Column without whose value the number is a limit; '' if there is none.
+        Column whose absence makes the number an upper or lower limit; '' if there is none.
     """
 
     type: pa.DataType
@@ -56,7 +56,7 @@ class Column(NamedTuple):
 
     @classmethod
     def of(cls, declared: Declared, kind: pa.DataType | None = None) -> Column:
-        """Return what a declared column is in a catalogue."""
+        """Return the catalogue column for a declared one."""
         return cls(
             kind or pa.float64(),
             declared.unit,
@@ -112,7 +112,7 @@ def _columns() -> dict[str, Column]:
         pa.float32(), "arcsec", 0, 1000, "radius of half the Petrosian flux in r"
     )
     columns["published_part"] = Column(pa.string(), "", None, None, "part of the published split")
-    # Photoz has no NULL: what could not be fitted is -9999 (schema browser, DR17)
+    # Photoz has no NULL: failed fits are -9999 (schema browser, DR17)
     columns |= {
         "sdss_photoz": Column(pa.float32(), "", -1, 10, "redshift of SDSS's own table Photoz"),
         "sdss_photoz_err": Column(pa.float32(), "", 0, 10, "its error; none where its fit failed"),
@@ -132,15 +132,15 @@ COLUMNS: dict[str, Column] = _columns()
 
 
 def columns_of(declared: Mapping[str, Declared]) -> dict[str, Column]:
-    """Return the columns that a source can have: those of the schema and those it declares."""
+    """Return all columns of a source: those of the schema and those it declares."""
     return COLUMNS | {name: Column.of(one) for name, one in declared.items()}
 
 
 def field(name: str, known: Mapping[str, Column] = COLUMNS) -> pa.Field:
-    """Return the Arrow field of a column, which says in its metadata what the column is.
+    """Return the Arrow field of a column, with its description in the metadata.
 
-    That is ``description`` and, if any, ``unit``; of a column beyond ugriz also ``missing`` and, if
-    there are any, ``limit_without``, ``minimum`` and ``maximum``.
+    Keys are ``description`` and, if any, ``unit``; for columns beyond ugriz also ``missing`` and,
+    if any, ``limit_without``, ``minimum`` and ``maximum``.
     """
     column = known[name]
     described = {"description": column.meaning}
@@ -157,9 +157,9 @@ def field(name: str, known: Mapping[str, Column] = COLUMNS) -> pa.Field:
 
 
 def column_of(found: pa.Field) -> Column | None:
-    """Return what a column of a catalogue is, by the schema or by what its field says of itself.
+    """Return the description of a catalogue column from the schema or its field's metadata.
 
-    None for a name that is not known and a field that says nothing.
+    None if neither has one.
     """
     about = {key.decode(): value.decode() for key, value in (found.metadata or {}).items()}
     if found.name in COLUMNS or "missing" not in about:
@@ -170,15 +170,15 @@ def column_of(found: pa.Field) -> Column | None:
 
 
 def known_column(found: pa.Field) -> Column:
-    """Return what `column_of` says; ValueError for a column of which nothing is known."""
+    """Return the result of `column_of`; ValueError instead of None."""
     column = column_of(found)
     if column is None:
-        raise ValueError(f"column {found.name!r} is not known, and its field says nothing of it")
+        raise ValueError(f"column {found.name!r} is unknown, and its field has no description")
     return column
 
 
 def declaration(found: pa.Field) -> dict[str, object]:
-    """Return what the field of a declared column says of it, as `source.declared` has it."""
+    """Return the declaration of a column, as in `source.declared`, from its field."""
     about = known_column(found)
     return {
         "unit": about.unit,
@@ -191,7 +191,7 @@ def declaration(found: pa.Field) -> dict[str, object]:
 
 
 def id_parts(name: str, ids: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what the ids (n,) of a column, as uint64, contain of other columns: int64, (n,) each.
+    """Return the columns encoded in ids, (n,) uint64: int64 arrays of shape (n,).
 
     >>> parts = id_parts("objid", np.array([1237648720693755918], dtype=np.uint64))
     >>> {name: int(values[0]) for name, values in parts.items()}

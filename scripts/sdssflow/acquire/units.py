@@ -1,4 +1,4 @@
-"""Units as files spell them, and how they compare with the catalogue's."""
+"""Parse units as files spell them, and compare them with the catalogue's."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ SPELLINGS = {
     "d": "d day days mjd",
     "": "dimensionless unitless 1 redshift",
 }
-"""Spellings that are read as a unit, besides all that astropy reads; case and blanks don't count.
-``h`` is the hour of angle for an angle, else that of time."""
+"""Spellings of units besides those that astropy reads; case and blanks are ignored. ``h`` is the
+hour angle for angles, else the unit of time."""
 NOTHING = ("", "-", "--", "---", "none", "null", "n/a", "nan", "unknown")
-"""What files write where they state no unit."""
+"""What files write instead of a unit."""
 FORMATS = (None, "fits", "vounit", "cds", "ogip")
 ANGLES = ("deg", "arcsec")
 SIMPLE = 3_600_000
@@ -42,10 +42,10 @@ _BY_SPELLING = {word: unit for unit, words in SPELLINGS.items() for word in word
 
 
 def parse_unit(text: str, expected: str) -> Any:
-    """Read a unit of astropy as files spell it; None if the text is one of `NOTHING`.
+    """Return the astropy unit for a text; None if it is one of `NOTHING`.
 
-    What ``h`` means depends on the unit that is `expected`. Text that no spelling and no format of
-    astropy reads is a ValueError.
+    The meaning of ``h`` depends on the `expected` unit. ValueError if neither `SPELLINGS` nor
+    astropy knows the text.
 
     >>> parse_unit("Degrees", "deg"), parse_unit("AB mag", "mag"), parse_unit("--", "mag")
     (Unit("deg"), Unit("mag"), None)
@@ -63,14 +63,16 @@ def parse_unit(text: str, expected: str) -> Any:
             return units.Unit(text.strip(), format=kind, parse_strict="raise")
         except (ValueError, TypeError, KeyError):
             continue
-    raise ValueError(f"{text!r} is no unit that is known")
+    raise ValueError(f"unknown unit {text!r}")
 
 
-def check_unit(path: str, column: str, name: str, known: Column | None, stated: str) -> None:
-    """Refuse a column of a file of SDSS itself that states another unit than the catalogue's.
+def check_unit(
+    path: str, column: str, name: str, known: Column | None, stated: str, advice: str
+) -> None:
+    """Refuse a column of SDSS itself that states a unit other than the catalogue's.
 
-    `name` is the column's catalogue name and `known` what it is; None, what is no column of the
-    catalogue, passes.
+    `path` is its file or service, `name` the column's catalogue name and `known` its description;
+    None passes.
     """
     if known is None or pa.types.is_string(known.type):
         return
@@ -81,11 +83,11 @@ def check_unit(path: str, column: str, name: str, known: Column | None, stated: 
         unit = stated
     if unit is None or (not isinstance(unit, str) and equal(unit, expected)):
         return
+    catalogue_unit = f"in {expected}" if expected else "dimensionless"
     raise CatalogueError(
         path,
-        f"the file gives it in {stated!r}, {name} is in {expected or 'a plain number'}",
-        "Take the file as SDSS offers it. If the unit is wrong, correct TUNIT: astropy's "
-        "fits.setval.",
+        f"its unit is {stated!r}, {name} is {catalogue_unit}",
+        advice,
         column=column,
     )
 
@@ -99,7 +101,7 @@ def equal(unit: Any, other: Any) -> bool:
 
 
 def ratio(unit: Any, other: Any) -> float:
-    """Return how many `other` one `unit` is; only between units that differ by a factor."""
+    """Return `unit` in units of `other`; ValueError unless they differ by a factor."""
     from astropy import units
 
     other = units.Unit(other)
@@ -110,14 +112,14 @@ def ratio(unit: Any, other: Any) -> float:
     except units.UnitConversionError as error:
         raise ValueError(str(error)) from error
     if found <= 0:
-        raise ValueError(f"{unit} counts the other way")
-    # an hour is 15 degrees, not 14.999999999999998
+        raise ValueError(f"{unit} has the opposite sign")
+    # 1 hour is 15 degrees, not 14.999999999999998
     simple = float(Fraction(found).limit_denominator(SIMPLE))
     return simple if math.isclose(simple, found, rel_tol=1e-14) else found
 
 
 def stated_unit(attributes: Mapping[Any, Any]) -> str | None:
-    """Return the unit among the attributes of a column, under whichever of the usual names.
+    """Return the unit among the attributes of a column, under any of the usual names.
 
     Examples
     --------
@@ -131,7 +133,7 @@ def stated_unit(attributes: Mapping[Any, Any]) -> str | None:
 
 
 def as_word(value: Any) -> str:
-    """Return bytes, NumPy scalars and arrays of one as text."""
+    """Convert bytes, NumPy scalars and arrays of one element to text."""
     value = getattr(value, "tolist", lambda: value)()
     while isinstance(value, list) and len(value) == 1:
         value = value[0]
@@ -139,10 +141,10 @@ def as_word(value: Any) -> str:
 
 
 def units_of_schema(schema: pa.Schema) -> dict[str, str]:
-    """Return what a Parquet file says of the units of its columns.
+    """Return the units that a Parquet file states for its columns.
 
-    Looked for in the metadata of the fields, in what astropy and pandas add
-    (``df.attrs["units"]``), and in the VOTable of a file of the IVOA's kind.
+    Sources are the metadata of the fields, those of astropy and pandas (``df.attrs["units"]``), and
+    the VOTable header of the IVOA convention.
     """
     about = schema.metadata or {}
     found: dict[str, str] = {}
@@ -163,7 +165,7 @@ def units_of_schema(schema: pa.Schema) -> dict[str, str]:
 
 
 def units_of_yaml(lines: Iterable[str]) -> dict[str, str]:
-    """Return the units in the header that astropy adds to a table."""
+    """Return the units in the YAML header that astropy adds to a table."""
     from astropy.table.meta import get_header_from_yaml
 
     described = get_header_from_yaml(list(lines))["datatype"]
@@ -176,8 +178,11 @@ def _of_votable(xml: bytes) -> dict[str, str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fields = parse(io.BytesIO(xml)).get_first_table().fields
-    return {
-        field.name: field.unit if isinstance(field.unit, str) else field.unit.to_string()
-        for field in fields
-        if field.unit is not None
-    }
+    return {field.name: unit for field in fields if (unit := votable_unit(field))}
+
+
+def votable_unit(field: Any) -> str:
+    """Return the unit of a FIELD of astropy as text, '' without one."""
+    if field.unit is None:
+        return ""
+    return field.unit if isinstance(field.unit, str) else field.unit.to_string()

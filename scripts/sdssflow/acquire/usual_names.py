@@ -1,4 +1,4 @@
-"""Names that SDSS and its users give to columns: those that leave no doubt about what they are."""
+"""Recognise columns by the unambiguous names that SDSS and its users give them."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ IDS = {
 
 
 class UnclearError(ValueError):
-    """The names of the columns leave open what is what; the message says what to say."""
+    """Column names that are ambiguous; the message says what to specify."""
 
 
 def columns_in(path: str, **stated: Any) -> list[str]:
-    """Return the names of the columns of a file of any format; `stated` are keys of its source.
+    """Return the column names of a file in any format; `stated` holds further keys of its source.
 
-    A column that no file has is asked for: whichever reader it is, it says which there are.
+    Requests a nonexistent column, since the error of every reader lists the existing ones.
     """
     names = {f"model_mag_{band}": NOWHERE + band for band in BANDS}
     nowhere = FileSource(kind="file", path=path, columns=names, declared={}, **stated)
@@ -51,7 +51,7 @@ def columns_in(path: str, **stated: Any) -> list[str]:
 
 
 def identifiers(present: Iterable[str]) -> dict[str, str]:
-    """Return which of the columns are ids and positions, these both or neither."""
+    """Return the columns with ids and positions; ra and dec only together."""
     found = {name: column for name, words in IDS.items() if (column := called(words, present))}
     if ("ra" in found) != ("dec" in found):
         found = {name: column for name, column in found.items() if name not in ("ra", "dec")}
@@ -59,46 +59,46 @@ def identifiers(present: Iterable[str]) -> dict[str, str]:
 
 
 def dust(present: Iterable[str]) -> dict[str, str]:
-    """Return which of the columns are extinctions."""
+    """Return the columns with extinctions."""
     names = (f"extinction_{band}" for band in BANDS)
     return {name: column for name in names if (column := column_of(name, present, False))}
 
 
 def called(words: Iterable[str], present: Iterable[str]) -> str | None:
-    """Return the one column with one of these names, whatever their case and signs; else None."""
+    """Return the only column with one of these names, ignoring case and punctuation, or None."""
     found = [c for c in present if re.sub(r"[^a-z0-9]", "", c.lower()) in words]
     return found[0] if len(found) == 1 else None
 
 
 def extinction_state(
-    corrected: bool, beside: Mapping[str, str], stated: bool | None
+    corrected: bool, extinction: Mapping[str, str], stated: bool | None
 ) -> tuple[bool, str]:
     """Return whether magnitudes are corrected for extinction, and how that is known.
 
-    `corrected` is what their names say, `beside` the columns of extinction, `stated` what the user
-    says.
+    `corrected` is what their names say, `extinction` the columns with extinctions, `stated` what
+    the user says, if anything.
     """
     if stated is not None:
         if corrected and not stated:
             raise UnclearError(
-                "the names of the columns say that magnitudes are corrected for extinction, "
-                "--extinction raw says that they are not: leave it out, or name other columns"
+                "the column names say that magnitudes are corrected for extinction, --extinction "
+                "raw says that they are not: omit it, or name other columns"
             )
         return stated, "you say so"
     if corrected:
         return True, "their names say so"
-    if beside:
-        return False, f"{', '.join(beside.values())} beside them"
+    if extinction:
+        return False, f"the file has {', '.join(extinction.values())}"
     raise UnclearError(
-        "nothing tells whether the magnitudes are corrected for Galactic extinction: say "
+        "it is unknown whether the magnitudes are corrected for Galactic extinction: give "
         "--extinction corrected or --extinction raw (make: EXTINCTION=raw)"
     )
 
 
 def column_of(name: str, present: Iterable[str], corrected: bool) -> str | None:
-    """Return the one column that is what a catalogue name says; None without one, or with several.
+    """Return the only column recognised as a catalogue column; None if there are none or several.
 
-    `corrected` asks for magnitudes whose names say that they are corrected for extinction.
+    `corrected` selects magnitudes whose names say that they are corrected for extinction.
     """
     wanted = Magnitude.of(name)
     if wanted is None:
@@ -110,39 +110,36 @@ def column_of(name: str, present: Iterable[str], corrected: bool) -> str | None:
         return exact[0]
     known = [column for column in present if _is(wanted, column, corrected)]
     if wanted.is_error and wanted.band == "z":
-        # zErr is the error of a redshift too, where the other bands are written otherwise
+        # zErr is a redshift error unless the other bands are spelt like it
         known = [c for c in known if not (zerr := ZERR.search(c)) or "u" + zerr[1] in present]
     return known[0] if len(known) == 1 else None
 
 
 def _is(wanted: Magnitude, column: str, corrected: bool) -> bool:
-    """Say whether a column's name is one of the usual ones of a magnitude, error or extinction."""
-    found = Name.of(column)
-    band = wanted.band
-    element = f"[{BANDS.index(band)}]" if found.element is not None else ""
-    if found.element is not None and found.element != BANDS.index(band):
+    """Return whether a column has a usual name of a magnitude, error or extinction."""
+    found, band = Name.of(column), wanted.band
+    if found.element not in (None, BANDS.index(band)):
         return False
-    plain = re.sub(r"[^a-z0-9]", "", found.lower)
-    ends = ("",) if element else (band,)
+    end = band if found.element is None else ""
+    is_model = wanted.kind == "model"
+    kinds = {wanted.kind, ""} if is_model else {wanted.kind}
+    with_suffix = set()  # names that continue after the band
     if wanted.kind == "extinction":
-        # AR is a right ascension in some languages, and AZ an azimuth
-        dust = ("extinction", "ext", "a")[: 3 if SHORT_DUST.search(column) else 2]
-        return any(plain == f"{word}{end}" for word in dust for end in ends)
-    kinds = {wanted.kind} | ({""} if wanted.kind == "model" else set())
-    if wanted.is_error:
+        # AR is right ascension in some languages, AZ azimuth
+        words = {"extinction", "ext"} | ({"a"} if SHORT_DUST.search(column) else set())
+    elif wanted.is_error:
         words = {f"{kind}{word}" for kind in kinds for word in ("magerr", "err", "errmag")}
-        words |= {"e"} if wanted.kind == "model" else set()
-        after = {f"{kind}{e}{word}" for kind in kinds for e in ends for word in ("err", "magerr")}
-        after |= {f"{kind}mag{e}err" for kind in kinds for e in ends}
-        return any(plain == f"{word}{end}" for word in words for end in ends) or plain in after
-    if corrected:
+        words |= {"e"} if is_model else set()
+        with_suffix = {f"{kind}{end}{word}" for kind in kinds for word in ("err", "magerr")}
+        with_suffix |= {f"{kind}mag{end}err" for kind in kinds}
+    elif corrected:
         if not is_dereddened(found):
             return False
-        words = {"dered", "deredmag"} if wanted.kind == "model" else set()
-        words |= {f"{wanted.kind}mag{w}" for w in ("dered", "corr")}
+        words = {f"{wanted.kind}mag{word}" for word in ("dered", "corr")}
         words |= {f"dered{wanted.kind}mag", f"dered{wanted.kind}"}
-        return any(plain == f"{word}{end}" for word in words for end in ends)
-    words = {f"{kind}mag" for kind in kinds} | (
-        {""} if wanted.kind == "model" and not element else set()
-    )
-    return any(plain == f"{word}{end}" for word in words for end in ends)
+        words |= {"dered", "deredmag"} if is_model else set()
+    else:
+        words = {f"{kind}mag" for kind in kinds}
+        words |= {""} if is_model and found.element is None else set()
+    plain = re.sub(r"[^a-z0-9]", "", found.lower)
+    return plain in {f"{word}{end}" for word in words} | with_suffix

@@ -1,7 +1,7 @@
-"""What BINARY tables of a VOTable hold beside values: where rows begin, and which texts are null.
+"""Find row offsets and null flags in BINARY and BINARY2 tables of a VOTable.
 
-Of texts, astropy masks none. A table in BINARY2 has a flag for each cell: it is walked once more,
-by astropy's own parsers of values, and only the flags are kept.
+astropy never masks texts. BINARY2 has a null flag per cell: the table is parsed a second time with
+astropy's converters, and only the flags are kept.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ TEXTS = ("char", "unicodeChar")
 
 
 def null_flags(stream: BinaryIO, number: int, fields: Sequence[Any]) -> np.ndarray | None:
-    """Return the null flags of a table, shape (n_rows, n_fields); None if it is not in BINARY2.
+    """Return the null flags of a table, shape (n_rows, n_fields); None if it is not BINARY2.
 
     Parameters
     ----------
     stream : file
-        The XML, unpacked.
+        The XML, uncompressed.
     number : int
-        Which TABLE, from 0 in the order of the document.
+        Number of the TABLE, from 0, in document order.
     fields : sequence of astropy.io.votable.tree.Field
         Its columns.
     """
@@ -41,12 +41,12 @@ def null_flags(stream: BinaryIO, number: int, fields: Sequence[Any]) -> np.ndarr
 def unpack(
     stream: BinaryIO, number: int, raw: BinaryIO, forms: Sequence[str] = ("BINARY", "BINARY2")
 ) -> bool:
-    """Write the bytes of the rows of a table; return whether it is in one of these forms.
+    """Write the decoded rows of a table to `raw`; return whether it has one of these `forms`.
 
-    ValueError if they are no base64.
+    ValueError if they are not valid base64.
     """
     table, inside, found = -1, False, False
-    waiting = ""  # fewer than four letters, which make three bytes
+    waiting = ""  # fewer than four characters, which encode three bytes
 
     def start(element: str, attributes: dict[str, str]) -> None:
         nonlocal table, inside, found
@@ -81,9 +81,9 @@ def unpack(
 def where_rows_begin(
     raw: BinaryIO, fields: Sequence[Any], flagged: bool, every: int
 ) -> tuple[list[int], int]:
-    """Return the first byte of each `every` rows, and of the end, and how many rows there are.
+    """Return the offset of each `every`-th row and of the end, and the number of rows.
 
-    Those of BINARY2 are `flagged`. EOFError if the last row is not whole.
+    Rows of BINARY2 are `flagged`. EOFError if the last row is incomplete.
     """
     size = raw.seek(0, io.SEEK_END)
     raw.seek(0)
@@ -97,16 +97,16 @@ def where_rows_begin(
         for field in fields:
             field.converter.binparse(read)
         count, place = count + 1, raw.tell()
-        if fixed:  # the others are as long
+        if fixed:  # all rows have the same length
             count, rest = divmod(size, place)
             if rest:
-                raise EOFError("the last row is not whole")
+                raise EOFError("the last row is incomplete")
             return [*range(0, size, place * every), size], count
     return [*places, size], count
 
 
 def masked(table: Any, place: int, flags: np.ndarray | None) -> np.ma.MaskedArray:
-    """Return a column of a TABLE, masked where it has no value; `flags` as by `null_flags`."""
+    """Return a column of a TABLE, masked where null; `flags` as returned by `null_flags`."""
     values, field = np.ma.asarray(table.array[table.array.dtype.names[place]]), table.fields[place]
     if field.datatype not in TEXTS:
         return values
@@ -121,7 +121,7 @@ def masked(table: Any, place: int, flags: np.ndarray | None) -> np.ma.MaskedArra
 def _exactly(raw: BinaryIO, length: int) -> bytes:
     part = raw.read(length)
     if len(part) < length:
-        raise EOFError("the last row is not whole")
+        raise EOFError("the last row is incomplete")
     return part
 
 

@@ -254,8 +254,8 @@ class TapSource(Asked):
     key: str = "specobjid"
     """The mapped integer column by whose ranges the table is queried; its values must be unique."""
     confirmed: Different[str] = []
-    """Catalogue names of columns whose mapping in `columns` is right although their name there
-    contradicts it."""
+    """Catalogue names of columns whose mapping in `columns` is right although their name or unit
+    there contradicts it."""
     signed_key: bool = True
     """Whether the service stores the key as a signed 64-bit number: the ids of spectra from plate
     8192 on are negative there."""

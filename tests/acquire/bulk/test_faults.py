@@ -83,23 +83,23 @@ FAULTS = {
     ),
     "cut": (
         lambda folder: cut(folder, SPECTRA, 0.5),
-        "specObj-dr17.fits: the file is cut short: its header promises 3,000 rows, 1,4",
+        "specObj-dr17.fits: the file is truncated: its header states 3,000 rows, it holds 1,4",
     ),
     "cut near the end": (
-        lambda folder: cut(folder, PHOTOMETRY, 0.99), "photoPosPlate-dr17.fits: the file is cut"),
+        lambda folder: cut(folder, PHOTOMETRY, 0.99), "Plate-dr17.fits: the file is truncated"),
     "cut in the header": (
         lambda folder: (folder / SPECTRA).write_bytes((folder / SPECTRA).read_bytes()[:4000]),
         "specObj-dr17.fits: ",
     ),
     "gzipped": (
         lambda folder: (folder / SPECTRA).write_bytes(b"\x1f\x8b" + bytes(100)),
-        "specObj-dr17.fits: the file is gzipped. Unpack it",
+        "specObj-dr17.fits: the file is gzipped. Decompress it",
     ),
     "no FITS": (
         lambda folder: (folder / SPECTRA).write_text("<html>404</html>"),
-        "specObj-dr17.fits: the file is no FITS file",
+        "specObj-dr17.fits: the file is not FITS",
     ),
-    "empty": (lambda folder: (folder / SPECTRA).write_text(""), "the file is no FITS file"),
+    "empty": (lambda folder: (folder / SPECTRA).write_text(""), "the file is not FITS"),
     "no table": (
         lambda folder: fits.PrimaryHDU(np.zeros((4, 4))).writeto(folder / SPECTRA, overwrite=True),
         "specObj-dr17.fits: no extension holds a table",
@@ -116,19 +116,19 @@ FAULTS = {
         lambda folder: renamed(folder / PHOTOMETRY, b"CLEAN", b"mode"), "names 'MODE' 2 times"),
     "fluxes, by their unit": (
         lambda folder: with_unit(folder / PHOTOMETRY, "MODELMAG", "nanomaggies"),
-        "column 'MODELMAG': the file gives it in 'nanomaggies', model_mag_u is in mag",
+        "column 'MODELMAG': its unit is 'nanomaggies', model_mag_u is in mag",
     ),
     "a position in hours": (
         lambda folder: with_unit(folder / PHOTOMETRY, "RA", "h"),
-        "column 'RA': the file gives it in 'h', ra is in deg",
+        "column 'RA': its unit is 'h', ra is in deg",
     ),
     "a byte changed, by DATASUM": (
         lambda folder: stamped(folder / PHOTOMETRY, flip),
-        "photoPosPlate-dr17.fits: the table does not have the DATASUM that its header states",
+        "photoPosPlate-dr17.fits: the table does not match the DATASUM in its header",
     ),
     "a header changed, by CHECKSUM": (
         lambda folder: stamped(folder / SPECTRA, lambda path: renamed(path, b"THETA", b"THETB")),
-        "specObj-dr17.fits: the table does not have the CHECKSUM that its header states",
+        "specObj-dr17.fits: the table does not match the CHECKSUM in its header",
     ),
     "swapped rows": (in_photometry(swap), "column 'OBJID', row 1500: in rows"),
     "another object": (
@@ -136,7 +136,7 @@ FAULTS = {
     ),
     "an id that went through floating point": (
         in_spectra(set_to("SPECOBJID", 7, "2.9948967744493E+17")),
-        "column 'SPECOBJID', row 7: '2.9948967744493E+17' is no whole number",
+        "column 'SPECOBJID', row 7: '2.9948967744493E+17' is not an integer",
     ),
     "a spectrum twice": (
         lambda folder: [in_spectra(last_twice)(folder), in_photometry(last_twice)(folder)],
@@ -150,7 +150,7 @@ FAULTS = {
     ),
     "one band alone": (
         in_photometry(with_column("PSFMAG", "E", np.zeros(3000, np.float32))),
-        "column 'PSFMAG': no elements a row, expected 5",
+        "column 'PSFMAG': no elements per row, expected 5",
     ),
 }  # fmt: skip
 

@@ -181,10 +181,10 @@ def cut(lines):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (without_a_row, "rows are missing, doubled or others"),
-        (with_a_row_twice, "its objID is not above the one before"),
+        (without_a_row, "rows are missing, repeated or exchanged"),
+        (with_a_row_twice, "its objID is not larger than the previous one"),
         (with_a_row_for_another, "sum over ids, the server counts"),
-        (cut, "rows are missing, doubled or others"),
+        (cut, "rows are missing, repeated or exchanged"),
     ],
 )
 def test_rows_that_are_not_those_counted_are_refused(change, message, photometric_sky, tmp_path):
@@ -206,7 +206,9 @@ def test_a_server_that_is_too_slow_for_anything_is_given_up_soon(
 ):
     archive = open_at(photometric_server.url, tmp_path, ASKED)
     board.order("http_500_timeout", match="COUNT_BIG", times=None)
-    with pytest.raises(DownloadError, match="objID 0 to .*Even this small range"):
+    with pytest.raises(
+        DownloadError, match="objID 0 to .*The server can't answer even this small range"
+    ):
         archive.count(archive.language.whole)
     assert len(photometric_server.log) < 20
     board.clear()

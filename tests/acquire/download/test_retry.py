@@ -75,7 +75,7 @@ def test_no_attempt_begins_after_the_time_is_over(pace, asked):
     assert pace.clock.monotonic() - started < 600
     # nobody else asks before the server wants it, and nobody waits for longer than it may
     if asked == 1e300:
-        with pytest.raises(DownloadError, match="our turn to ask is in 3,600 s only.*Run again"):
+        with pytest.raises(DownloadError, match="the next query is possible in 3,600 s.*Run again"):
             retry(failing(), patient, pace, "", 600.0)
         assert retry(failing(), patient, pace, "", 3601.0) == ("answer", 1)
 
@@ -142,7 +142,7 @@ def test_a_folder_of_another_user_who_does_not_share_his_pace(tmp_path, mode):
     def asked():
         pace = RateLimiter(folder, 70, Noting())
         retry(failing(TransientError("busy", retry_after_s=90)), NETWORK, pace, "", 900.0)
-        return pace.clock.waits == [90] and len(files._told) == 2
+        return pace.clock.waits == [90] and len(files._warned) == 2
 
     folder = tmp_path / "store"
     folder.mkdir()

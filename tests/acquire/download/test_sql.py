@@ -48,7 +48,7 @@ def test_a_query_longer_than_the_server_takes_is_refused():
     asked = source(
         selection=[{"column": "survey", "any_of": [f"{'x' * 50}{k}" for k in range(40)]}]
     )
-    with pytest.raises(DownloadError, match="characters, SkyServer takes 2000.*source.selection"):
+    with pytest.raises(DownloadError, match="characters, SkyServer accepts 2000.*source.selection"):
         Queries(asked).rows(Range(0, 1))
 
 

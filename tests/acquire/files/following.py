@@ -299,16 +299,16 @@ ADVICE = [
     Advice(r"photo\.ecsv: the header names|write the table again with astropy", (sound_csv,)),
     Advice(r"photo\.ecsv: column 'ra'.*Correct it", (sound_csv,)),
     # settings
-    Advice(r"Take source\.format out, or set it to (\w+)", (
+    Advice(r"Remove source\.format, or set it to (\w+)", (
         lambda a: a.settings.pop("format"), put("format"))),
     Advice(r"set source\.format to (csv)", (put("format"), sound)),
-    Advice(r"Take source\.table out", (lambda a: a.settings.pop("table"),)),
+    Advice(r"Remove source\.table", (lambda a: a.settings.pop("table"),)),
     Advice(r"no table '\w+' \(did you mean '(\w+)'", (put("table"),)),
     Advice(r"(?:Set source\.table to one of: (?:\d )?|The file has: (?=objects, spectra))(\w+)", (
         put("table"),)),
     Advice(r"SHA-256 is (\w+),.*record the new digest", (put("sha256"),)),
     Advice(r"Check source\.path", (sound_csv,)),
-    Advice(r"Say in source\.class_labels", (
+    Advice(r"Map it to a class in source\.class_labels", (
         lambda a: a.settings.update(class_labels={
             **dict(zip(CLASSES, CLASSES, strict=True)),
             a.named(r"unknown label '([^']+)'"): "GALAXY"}),)),
@@ -318,7 +318,7 @@ ADVICE = [
     Advice(r"Correct the name in source\.columns\. The file has: (.*)\.$", (correct_name,)),
     Advice(r"Use the names of the catalogue", (lambda a: a.columns.update(
         {a.named(r"did you mean '([^']+)'"): a.columns.pop(a.named(r"maps '([^']+)'"))}),)),
-    Advice(r"Take row_id out", (unmap("row_id"),)),
+    Advice(r"Remove row_id", (unmap("row_id"),)),
     Advice(r"Map each column of the file once|Map u, g, r, i and z of", (restore,)),
     Advice(r"Map both, or neither", (restore, unmap("ra", "dec"))),
     Advice(r"Map the column with classes .* or the one with redshifts", (restore,)),
@@ -331,14 +331,14 @@ ADVICE = [
         lambda a: a.settings.update(confirmed=a.match[1].split(", ")),)),
     Advice(r"[Ss]et source\.units: \{([^}]+)\}", (lambda a: a.settings.update(
         units=dict(pair.split(": ") for pair in a.match[1].split(", "))),)),
-    Advice(r"[Tt]ake [\w, ]+ out of source\.units", (lambda a: a.settings.pop("units"),)),
-    Advice(r"Take it out of source\.units", (lambda a: a.settings.pop("units"),)),
-    Advice(r"Take it out of source\.confirmed", (lambda a: a.settings.pop("confirmed"),)),
+    Advice(r"Remove [\w, ]+ from source\.units", (lambda a: a.settings.pop("units"),)),
+    Advice(r"Remove it from source\.units", (lambda a: a.settings.pop("units"),)),
+    Advice(r"Remove it from source\.confirmed", (lambda a: a.settings.pop("confirmed"),)),
     Advice(r"Set source\.extinction_applied: true", (
         lambda a: a.settings.update(extinction_applied=True),)),
     Advice(r"Leave those out", (unmap(*(f"psf_mag_{band}" for band in BANDS)),)),
-    Advice(r"Map another column|Map magnitudes|Map the redshift|Map each band|map magnitudes that"
-           r"|Map it to (?:specobjid|objid|\w+_mag_\*)", (map_the_good,)),
+    Advice(r"Map another column|Map magnitudes|Map the redshift|Map each band"
+           r"|map uncorrected|Map it to (?:specobjid|objid|\w+_mag_\*)", (map_the_good,)),
     Advice(r"Divide it by the speed of light in the file", (sound,)),
     # tables, files and folders
     Advice(r"has it: set source\.table to ([\w/]+)", (put("table"),)),
@@ -349,12 +349,13 @@ ADVICE = [
         fits.delval(a.path, keyword, ext=1) for keyword in ("DATASUM", "CHECKSUM")],)),
     Advice(r"set source\.path to the other file", (other_file,)),
     Advice(r"Copy the table into one file", (in_one_file,)),
-    Advice(r"Write the (?:table|file|parts) again|write the file again with gzip|Unpack it: funpack"
-           r"|the file names .* Give each column|Write the (?:true values|column as)|Map a column\."
+    Advice(r"Write the (?:table|file|parts) again|write the file again with gzip"
+           r"|Decompress it: funpack|the file names .* Give each column"
+           r"|Write the (?:true values|column as)|Map a column\."
            r"|Set source\.path to a file|Use the HDF5 file of a catalogue", (sound,)),
-    Advice(r"(?:Export the table as|Export it as) Parquet|Leave the column out of source\.columns",
+    Advice(r"(?:Export the table as|Export it as) Parquet|Remove the column from source\.columns",
            (as_parquet,)),
-    Advice(r"else move it elsewhere", (
+    Advice(r"else move it out of the folder", (
         lambda a: (a.path / a.named(r"holds '([^']+)'")).unlink(),)),
     Advice(r"remove _metadata", (lambda a: (a.path / "_metadata").unlink(),)),
     Advice(r"write it again without compression", (uncompressed,)),
@@ -363,38 +364,38 @@ ADVICE = [
     Advice(r"numpy\.load", (by_numpy,)),
     Advice(r"Write it as numbers and texts|Write one (record|array)", (instead("saved.npy"),)),
     Advice(r"[Uu]npack it", (unpack,)),
-    Advice(r"Write the table as Parquet, FITS or CSV where it came from", (sound_csv,)),
+    Advice(r"Write the table as Parquet, FITS or CSV with", (sound_csv,)),
     Advice(r"Save it as CSV|[Ss]ave them as CSV|save it as CSV UTF-8", (sound_csv,)),
-    Advice(r"What can be read: CSV", (sound_csv,)),
+    Advice(r"Readable formats are: CSV", (sound_csv,)),
     # text
-    Advice(r"If it is a comment, take it out", (
+    Advice(r"If it is a comment, remove it", (
         rewritten(r"^#.*\n", ""), rewritten(r"^#(\d+),", r'"\1",'))),
-    Advice(r"take out what stands above it", (above, sound_csv)),
+    Advice(r"remove the lines above it", (above, sound_csv)),
     Advice(r"Name every column in the header", (header,)),
     Advice(r"^(?!.*ecsv).*the header names .* Give each column its own name", (own_names,)),
-    Advice(r"a quote opens a name .* Close the quote", (
+    Advice(r"a column name has an opening quote.* Close the quote", (
         edit_line(lambda line: line.replace('"', "")),)),
-    Advice(r"Close the quote", (edit_line(lambda line: re.sub(r'["\\]', "", line)),)),
+    Advice(r"Close the (?:opening )?quote", (edit_line(lambda line: re.sub(r'["\\]', "", line)),)),
     Advice(r"this line is longer .* export it again", (sound,)),
     Advice(r"Save the file as UTF-8", (
         lambda a: a.path.write_text(a.path.read_bytes().decode("latin-1")),)),
     Advice(r"in decimal degrees", (degrees, empty)),
-    Advice(r"'plate'.* without marks for thousands", (
+    Advice(r"'plate'.* without thousands separators", (
         cell(lambda text: text.replace(",", "")), empty)),
-    Advice(r"a point before the decimals", (
+    Advice(r"with a decimal point", (
         cell(lambda text: text.replace(",", ".")), empty)),
     Advice(r"Write flags as 1 and 0, or as true and false", (
         whole_column("1"), whole_column("true"))),
-    Advice(r"line \d+\): 'deg' .* take the line out if", (
+    Advice(r"line \d+\): 'deg' .* remove the line if", (
         edit_line(lambda line: ""),)),
     Advice(r"[Cc]orrect it,( or)? leave the cell empty", (empty,)),
-    Advice(r"Write ids as digits alone", (
+    Advice(r"Write ids as digits only", (
         cell(lambda text: re.sub(r"[^\d]", "", text)), empty)),
     Advice(r"write it as unsigned", (unsigned,)),
-    Advice(r"Get the ids as integers .* or leave the column out", (sound, unmap())),
+    Advice(r"Get the ids as integers .* or remove the column", (sound, unmap())),
     Advice(r"Known are train and test", (whole_column("train"),)),
     # a file of other content
     Advice(r"[Ff]etch (it|the table|the file|or export it) again|Use the FITS file", (sound,)),
-    Advice(r"convert it|convert its unit|Map another column|as ASCII|whole numbers", (sound,)),
+    Advice(r"convert it|convert its unit|Map another column|as ASCII|of integers", (sound,)),
     Advice(r"Set source\.table to a (group|compound)", (sound,)),
 ]  # fmt: skip

@@ -103,10 +103,14 @@ def test_defects_name_the_row_of_the_file(tmp_path):
     frame.loc[7, "objID"] = frame.loc[8, "objID"] = None
     frame.loc[9, "objID"] = 0
     frame.loc[11, "objID"] = frame.loc[10, "objID"]
+    frame.loc[4, "objID"] = frame.loc[10, "objID"]
     frame.loc[8, "class"] = ""
     path = write(frame, tmp_path / "a.csv")
     whole = imported(path)[1]
-    assert whole["example_row"].tolist() == [7, 9, 11, 8]
+    assert whole["example_row"].tolist() == [7, 9, 8, 10]
+    repeated = whole["defect"] == "duplicate"
+    assert whole.loc[repeated, "count"].tolist() == [2]
+    whole = whole[~repeated]  # blocks don't see those in other blocks
     defects = Defects()
     for block in read_blocks(path, source(path), rows=5):
         conform_block(block, source(path), defects)
@@ -174,12 +178,14 @@ def test_rows_of_ecsv_end_where_their_quotes_do(tmp_path):
     assert in_blocks(path, rows=2)[1].equals(as_a_whole(path))
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join([*lines[:-3], "# not observed: ", *lines[-3:]]))
-    with pytest.raises(CatalogueError, match=rf"line {len(lines) - 2}: a line amid the rows"):
+    with pytest.raises(CatalogueError, match=rf"line {len(lines) - 2}: a line among the rows"):
         in_blocks(path, rows=2)
     path.write_text(
         "".join([*lines[:-1], lines[-1].replace("GALAXY", "1 2 3").replace("STAR", "1 2 3")])
     )
-    with pytest.raises(CatalogueError, match=r"line \d+: the file can't be read as ECSV from here"):
+    with pytest.raises(
+        CatalogueError, match=r"line \d+: the file can't be read as ECSV from this line"
+    ):
         in_blocks(path, rows=2)
 
 
@@ -210,7 +216,7 @@ def test_a_binary_votable_that_ends_amid_a_row_is_refused(form, text_too, tmp_pa
         lambda its: in_blocks(path, columns=its),
         lambda its: read_source(path, source(path, columns=its)),
     ):
-        with pytest.raises(CatalogueError, match="last row is not whole"):
+        with pytest.raises(CatalogueError, match="last row is incomplete"):
             read(columns)
 
 

@@ -128,6 +128,7 @@ def test_failed_redshift_errors_become_null():
     [
         ({"Galaxy": "GALAXY", "Quasar": "QSO", "Star": "STAR"}, ["Galaxy", "Quasar", " Star ", ""]),
         ({"3": "GALAXY", "6": "STAR", "1": "QSO"}, [3, 1, 6, None]),
+        ({"G": "GALAXY", "Q": "QSO", "None": "STAR"}, ["G", "Q", "None", "NA"]),
     ],
 )
 def test_labels_are_the_users_words(labels, words):
@@ -164,7 +165,7 @@ def test_ids_beside_columns_of_other_rows_are_refused(name, part, ids):
     numbers = [752, 756, 745, 1035, 1045, 1140, 2243, 2299]
     kind = COLUMNS[name].type
     check(**{name: pa.array(ids(numbers), kind), part: numbers})
-    with pytest.raises(CatalogueError, match=f"contains the {part} 2299, the column .* says 752"):
+    with pytest.raises(CatalogueError, match=f"contains the {part} 2299, the column .* has 752"):
         check(**{name: pa.array(ids(numbers[-1:] + numbers[:-1]), kind), part: numbers})
 
 
@@ -183,7 +184,7 @@ def test_classes_of_an_archive_are_those_of_the_catalogue():
 
     assert classes("GALAXY    ", " QSO", None, "") == ["GALAXY", "QSO", None, None]
     assert defects.frame().values.tolist() == [["spec_class", "missing", 2, "kept as null", 12]]
-    with pytest.raises(ValueError, match="row 12: 'galaxy' is no class; a catalogue has GALAXY"):
+    with pytest.raises(ValueError, match="row 12: 'galaxy' is not a class; the classes are GALAXY"):
         classes("QSO", None, "galaxy")
 
 

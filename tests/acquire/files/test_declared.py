@@ -105,7 +105,7 @@ def test_what_can_not_be_declared(name, theirs, message, tmp_path):
 
 
 def test_a_column_that_is_not_declared_is_refused_with_the_way_out(tmp_path):
-    with pytest.raises(CatalogueError, match=r"'paralax', which is no .*source\.declared"):
+    with pytest.raises(CatalogueError, match=r"'paralax', which is not .*source\.declared"):
         catalogue_of(tmp_path, {}, {"paralax": "PLX"})
 
 

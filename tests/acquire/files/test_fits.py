@@ -50,8 +50,30 @@ def test_sums_that_a_file_carries_hold(pack, tmp_path):
     assert catalogue(packed).num_rows == ROWS
     flip(path)
     packed.write_bytes(pack(path.read_bytes()))
-    with pytest.raises(CatalogueError, match="does not have the DATASUM"):
+    with pytest.raises(CatalogueError, match="does not match the DATASUM"):
         catalogue(packed)
+
+
+@pytest.mark.parametrize("scaling", [{}, {"TZERO": 10}, {"TSCAL": 2.0}])
+def test_vectors_of_varying_length_have_nulls_and_no_scaling(scaling, tmp_path):
+    path = write(good_frame(), tmp_path / "a.fits")
+    redshifts = np.fromiter(([0, k, -7][: 2 + k % 2] for k in range(ROWS)), object, ROWS)
+    redshifts[3] = [0, -7]
+    with fits.open(path) as file:
+        vectors = fits.Column("v", "PJ()", array=redshifts, null=-7)
+        table = fits.BinTableHDU.from_columns(file[1].columns + fits.ColDefs([vectors]))
+        for key, value in scaling.items():
+            table.header[f"{key}{len(table.columns)}"] = value
+        table.writeto(tmp_path / "b.fits")
+    settings = source(tmp_path / "b.fits", columns=good_columns() | {"zspec": "v[1]"})
+    if scaling:
+        with pytest.raises(
+            CatalogueError, match="column 'v': vectors of varying length are scaled"
+        ):
+            read_source(tmp_path / "b.fits", settings)
+    else:
+        found = read_source(tmp_path / "b.fits", settings).table["zspec"].to_pylist()
+        assert found == [None if k == 3 else k for k in range(ROWS)]
 
 
 @pytest.mark.parametrize("new", [b"ra", b"RA", b"Ra"])
@@ -76,7 +98,7 @@ def two_tables(path):
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        (None, "the table that is read has no column 'objID'. Another table of the file has it: "
+        (None, "the selected table has no column 'objID'. Another table of the file has it: "
                "set source.table to PHOTO."),
         (1, "set source.table to PHOTO"),
         (0, "no table 0. Set source.table to one of: 1 OTHER, 2 PHOTO"),
@@ -100,7 +122,7 @@ def test_one_of_several_tables(table, words, tmp_path):
 
 def test_a_misspelt_column_is_no_reason_to_hide_the_other_tables(tmp_path):
     path = two_tables(tmp_path / "a.fits")
-    with pytest.raises(CatalogueError, match=r"did you mean.*other tables \(source.table\): 1, 3"):
+    with pytest.raises(CatalogueError, match=r"did you mean.*these tables \(source.table\): 1, 3"):
         catalogue(path, table=2, columns=good_columns() | {"zspec": "redshfit"})
 
 

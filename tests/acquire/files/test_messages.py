@@ -10,7 +10,7 @@ from tests.acquire.files import bad_binary, bad_inputs, bad_texts
 from tests.acquire.files.following import ADVICE, Attempt, follow, ways_of
 
 CASES = [*bad_texts.CONTAINERS, *bad_texts.TEXTS, *bad_inputs.CASES, *bad_binary.CASES]
-CHAINED = {r"Say in source\.class_labels"}  # only follows another message
+CHAINED = {r"Map it to a class in source\.class_labels"}  # only follows another message
 
 
 @pytest.fixture(scope="module")

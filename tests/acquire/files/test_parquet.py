@@ -144,7 +144,7 @@ def test_repeated_numbers_meet_the_limit_before_they_are_unpacked(tmp_path, monk
     table = pa.table({"class": labels, **dict.fromkeys(BANDS, values)})
     pq.write_table(table, tmp_path / "a.parquet")
     monkeypatch.setattr(containers, "ALWAYS_READ", 1 << 20)
-    with pytest.raises(CatalogueError, match="unpack to .* write it again without compression"):
+    with pytest.raises(CatalogueError, match="expand to .* write it again without compression"):
         catalogue(tmp_path / "a.parquet", columns=LABELLED)
 
 
@@ -153,7 +153,7 @@ def test_a_long_text_in_each_row_meets_the_limit_before_it_is_unpacked(tmp_path)
     texts = pa.DictionaryArray.from_arrays(np.zeros(rows, "i4"), ["x" * 100_000])
     table = pa.table({"class": texts, **dict.fromkeys(BANDS, pa.array(np.full(rows, 19.0)))})
     pq.write_table(table, tmp_path / "a.parquet", compression="gzip")
-    with pytest.raises(CatalogueError, match="unpack to 2,000,000,000 bytes"):
+    with pytest.raises(CatalogueError, match="expand to 2,000,000,000 bytes"):
         catalogue(tmp_path / "a.parquet", columns=LABELLED)
 
 

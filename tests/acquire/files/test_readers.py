@@ -160,7 +160,7 @@ def test_a_quote_over_two_lines_between_blanks_is_refused(tmp_path):
     lines = ["n u g r i z zs", '"a  b', 'c  d" 19 18 17 17 17 0.1', "e 19 18 17 17 17 0.1"]
     (tmp_path / "a.dat").write_text("\n".join(lines))
     columns = {"zspec": "zs", "spec_subclass": "n", **{f"psf_mag_{b}": b for b in "ugriz"}}
-    with pytest.raises(CatalogueError, match="line 2: a quote opens a value .* on its line"):
+    with pytest.raises(CatalogueError, match="line 2: a value has an opening quote.* on its line"):
         catalogue(tmp_path / "a.dat", columns=columns)
 
 
@@ -177,7 +177,7 @@ def test_a_value_with_blanks_between_blanks_needs_quotes(tmp_path):
     path = write(good_frame(), tmp_path / "a.csv")
     lines = path.read_text().replace(",", "  ")
     path.write_text(lines.replace("QSO", "A QSO"))
-    message = r"line 3: the header names 12 columns, .* 13 values \(4 lines.*that hold blanks"
+    message = r"line 3: the header names 12 columns, .* 13 values \(4 lines.*that contain blanks"
     with pytest.raises(CatalogueError, match=message):
         catalogue(path)
     path.write_text(lines.replace("QSO", '"A QSO"'))

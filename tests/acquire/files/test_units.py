@@ -125,11 +125,25 @@ def test_attributes_of_netcdf_are_masks(tmp_path):
     assert imported(path)[0]["model_mag_u"].to_pylist().index(None) == 6
 
 
+@pytest.mark.parametrize("null", [-7.1, np.float32(-7.1), "", [-7.1, 20.0]])
+def test_missing_values_of_netcdf_have_any_type(null, tmp_path):
+    path = write_groups(good_frame(), tmp_path / "a.h5")
+    column = np.full(ROWS, 0.5, np.float32)
+    column[6] = -7.1
+    with h5py.File(path, "a") as file:
+        file["objects/wide"] = column
+        file["objects/wide"].attrs["missing_value"] = null
+    declared = {"wide": {"unit": "mag", "missing": "not_observed", "meaning": "a magnitude"}}
+    found, _ = imported(path, columns=good_columns() | {"wide": "wide"}, declared=declared)
+    is_null = null != ""
+    assert found["wide"].is_null().to_pylist() == [is_null and row == 6 for row in range(ROWS)]
+
+
 @pytest.mark.parametrize("mask", [["a"] * ROWS, [0.5] * ROWS, [2] * ROWS, [None] * ROWS])
 def test_a_mask_that_is_none_is_refused(mask, tmp_path):
     table = pa.Table.from_pandas(good_frame()).append_column("u.mask", pa.array(mask))
     pq.write_table(table, tmp_path / "a.parquet")
-    with pytest.raises(CatalogueError, match="'u.mask' is no mask of it"):
+    with pytest.raises(CatalogueError, match="'u.mask' is not a mask for it"):
         imported(tmp_path / "a.parquet")
 
 

@@ -49,7 +49,7 @@ def test_a_table_that_the_server_cut_is_refused_with_its_words(info, place, edit
     old, new = PLACES[place]
     with pytest.raises(CatalogueError) as error:
         catalogue(edited(old, new.format(info)))
-    assert f"the server says that the table is not whole: {CUT[info]}" in str(error.value)
+    assert f"the server says that the table is incomplete: {CUT[info]}" in str(error.value)
 
 
 @pytest.mark.parametrize("info", FINE)
@@ -71,7 +71,7 @@ def test_data_in_another_place_are_not_fetched(data, edited):
     path = edited("<DATA>", "<DATA>")
     head = path.read_text().partition("<DATA>")[0]
     path.write_text(head + data + ELSEWHERE)
-    with pytest.raises(CatalogueError, match="lie outside the file") as error:
+    with pytest.raises(CatalogueError, match="are outside the file") as error:
         catalogue(path)
     assert REFUSED[data] in str(error.value)
 
@@ -81,9 +81,9 @@ def test_data_in_another_place_are_not_fetched(data, edited):
     [
         ("<VOTABLE", '<!DOCTYPE V [<!ENTITY a "aa">]><VOTABLE', "declares an entity"),
         ("<VOTABLE", '<!DOCTYPE V [<!ENTITY a SYSTEM "file:///etc/passwd">]><VOTABLE', "an entity"),
-        ("<TABLE", '<TABLE nrows="1000000000000"', "at most 100 times the file"),
-        ("<TABLE", '<TABLE nrows="13"', "states 13 rows, 12 are there"),
-        ('name="u"', 'name="u" arraysize="100000000000"', "at most 100 times the file"),
+        ("<TABLE", '<TABLE nrows="1000000000000"', "at most 100 times its size"),
+        ("<TABLE", '<TABLE nrows="13"', "states 13 rows, but has 12"),
+        ('name="u"', 'name="u" arraysize="100000000000"', "at most 100 times its size"),
         ('arraysize="19"', 'arraysize="10"', "longer than the arraysize"),
         ('name="dec"', 'name="ra"', "names 'ra' 2 times"),
     ],

@@ -16,6 +16,7 @@ from sdssflow.acquire.download.errors import (
     TooMuchError,
     TransientError,
 )
+from sdssflow.acquire.errors import CatalogueError
 from skyserver_standin.loopback import Answer
 from skyserver_standin.tap import VOTABLE, error_votable, write_votable
 from tests.acquire.bulk.walk import assert_same_rows
@@ -95,7 +96,7 @@ def other_rows(places):
     ("places", "message"),
     [
         ((1, 2), "rows, the server counts .*: rows are missing"),
-        ((0, 0, 1, 2), "occurs twice"),
+        ((0, 0, 1, 2), "is repeated"),
         ((), "rows, the server counts .*: rows are missing"),
     ],
 )
@@ -110,12 +111,30 @@ def test_rows_that_are_not_those_counted_are_noticed(
         fetched(archive, asked, tmp_path)
 
 
+def with_units(body):
+    for name, unit in ((b"u", b"nmgy"), (b"g", b"AB mag")):
+        assert b'name="%b"' % name in body
+        body = body.replace(b'name="%b"' % name, b'name="%b" unit="%b"' % (name, unit))
+    return body
+
+
+def test_another_unit_than_the_catalogues_is_refused_unless_confirmed(server, board, tmp_path):
+    asked = source(server.tap_url, chunks=1)
+    board.order(bytes_of(with_units), match="^SELECT objid,", times=99)
+    message = r"'u': its unit is 'nmgy', model_mag_u is in mag.*confirmed: \[model_mag_u\]"
+    with pytest.raises(CatalogueError, match=message):
+        fetched(archive_at(server.tap_url, tmp_path, asked), asked, tmp_path)
+    asked = source(server.tap_url, chunks=1, confirmed=["model_mag_u"])
+    table, _ = fetched(archive_at(server.tap_url, tmp_path, asked), asked, tmp_path)
+    assert_same_rows(table, by_skyserver(server, tmp_path / "sky", [LEGACY]))
+
+
 def test_a_service_that_stays_silent_is_given_up(server, board, tmp_path):
     asked = source(server.tap_url, chunks=1)
     archive = archive_at(server.tap_url, tmp_path, asked)
     board.order(silent, times=99)
     started = OWN.monotonic()
-    with pytest.raises(DownloadError, match="can't be downloaded|not complete after"):
+    with pytest.raises(DownloadError, match="can't be downloaded|incomplete after"):
         make_plan(archive, asked, "mirror")
     assert OWN.monotonic() - started < walk.NETWORK.give_up_s + 100
     with pytest.raises(SilenceError, match="was silent for 60 s"):

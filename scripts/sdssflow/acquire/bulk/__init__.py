@@ -1,1 +1,1 @@
-"""The bulk files of a data release: spectra and their photometry, row by row, in bounded memory."""
+"""Read the bulk files of a data release, spectra and their photometry, in bounded memory."""

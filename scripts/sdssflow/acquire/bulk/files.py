@@ -1,4 +1,4 @@
-"""One bulk file: its rows in Arrow blocks, with ids exact, in memory that does not grow with it."""
+"""Read one bulk file in Arrow blocks, with exact ids and in bounded memory."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from sdssflow.acquire.errors import CatalogueError, nearest
 from sdssflow.acquire.fits_tables import check_whole, fits_tables, read_values
 
 GZIP = b"\x1f\x8b"
-FETCH = "Fetch it again (the folder of the release has its size and checksum)."
-OFFERED = "Take the file as SDSS offers it."
+FETCH = "Fetch it again (the folder of the release lists its size and checksum)."
+OFFERED = "Use the original SDSS file."
 NO_OBJECT = ("", "0", "-1")
 Block: TypeAlias = dict[tuple[str, int | None], pa.Array]  # by column and element of its vectors
 
 
 class BulkFile:
-    """The first table of a FITS file that is not compressed.
+    """The first table of an uncompressed FITS file.
 
-    `needed` are the columns that will be read, in capitals, and which elements of their vectors;
-    {None} for plain columns. `rows` is the number of rows, `units` the stated unit of each column.
-    A file that is missing, not whole or lacks a column is a `CatalogueError`.
+    `needed` maps the columns to read, in upper case, to the elements of their vectors; {None} for
+    scalar columns. `rows` is the number of rows, `units` the stated unit of each column. A file
+    that is missing, incomplete or lacks a column is a `CatalogueError`.
     """
 
     def __init__(self, path: str, needed: dict[str, set[int | None]]) -> None:
@@ -39,14 +39,14 @@ class BulkFile:
             self.rows: int = hdu.header["NAXIS2"]
             known = hdu.columns.names
             for name in map(str.upper, known):
-                self._named(name, known)  # twice in any case is refused, read or not
+                self._named(name, known)  # refuses duplicates in any case, even if unused
             self._spelt = {name: self._named(name, known) for name in needed}
             self.units = {name: hdu.columns[its].unit or "" for name, its in self._spelt.items()}
             for name, its in self._spelt.items():
                 self._check_elements(name, hdu.columns.dtype[its].shape)
 
     def blocks(self, rows: int) -> Iterator[Block]:
-        """Yield the needed columns in blocks of at most `rows` rows: text as bytes, NaN as null."""
+        """Yield the needed columns in blocks of at most `rows` rows; text is bytes, NaN is null."""
         for start in range(0, self.rows, rows):
             block: Block = {}
             with fits_tables(self.path) as tables:
@@ -65,7 +65,7 @@ class BulkFile:
         return CatalogueError(self.path, problem, advice, column=column, row=row)
 
     def text(self, column: str, found: pa.Array) -> pa.Array:
-        """Return a column as text without the blanks at its end."""
+        """Return a column as text without trailing blanks."""
         if not pa.types.is_binary(found.type):
             raise self.error(column, f"values of type {found.type}, expected text")
         try:
@@ -81,24 +81,24 @@ class BulkFile:
         first_row: int,
         nothing: tuple[str, ...] = ("",),
     ) -> pa.Array:
-        """Return whole numbers, stored as text or as such, exactly; words for `nothing` as null."""
+        """Return exact integers, stored as text or integers; words in `nothing` become null."""
         if pa.types.is_floating(found.type):
-            problem = "stored as floating point, which can't hold whole numbers of 64 bits"
+            problem = "stored as floating point, which can't hold 64-bit integers"
             raise self.error(column, problem)
         if not pa.types.is_binary(found.type):
-            # a specObjID from plate 8192 on is beyond 2^63: in a signed column it is negative
+            # specObjIDs from plate 8192 on exceed 2^63 and are negative in a signed column
             return found.cast(kind, safe=False)
         words = pc.utf8_ltrim_whitespace(self.text(column, found))
         empty = pc.is_in(words, pa.array(nothing))
         words = pc.if_else(empty, pa.scalar(None, pa.string()), words)
         row = first_failure(words, kind)
         if row is not None:
-            problem = f"{words[row].as_py()!r} is no whole number that fits {kind}"
+            problem = f"{words[row].as_py()!r} is not an integer of type {kind}"
             raise self.error(column, problem, row=first_row + row)
         return words.cast(kind)
 
     def ids(self, column: str, found: pa.Array, kind: pa.DataType, first_row: int) -> pa.Array:
-        """Return ids as `whole`; empty, 0 and -1 are none."""
+        """Return ids as `whole` does; empty, 0 and -1 become null."""
         ids = self.whole(column, found, kind, first_row, NO_OBJECT)
         none = pc.is_in(ids, pa.array([0, -1]).cast(kind, safe=False))
         return pc.if_else(none, pa.scalar(None, kind), ids)
@@ -112,15 +112,14 @@ class BulkFile:
                 self.path,
                 f"the file can't be read ({error.strerror or error})",
                 "Set source.folder to the folder with specObj and photoPosPlate of the release, or "
-                "name the files in source.spectra and source.photometry.",
+                "list the files in source.spectra and source.photometry.",
             ) from error
         if start.startswith(GZIP):
-            raise CatalogueError(self.path, "the file is gzipped", "Unpack it: gunzip --keep.")
+            raise CatalogueError(self.path, "the file is gzipped", "Decompress it: gunzip --keep.")
         if not start.startswith(b"SIMPLE  ="):
-            raise CatalogueError(self.path, "the file is no FITS file", FETCH)
+            raise CatalogueError(self.path, "the file is not FITS", FETCH)
 
     def _named(self, name: str, known: list[str]) -> str:
-        """Return how the file spells a column."""
         found = [other for other in known if other.upper() == name]
         if len(found) > 1:
             raise CatalogueError(self.path, f"the file names {name!r} {len(found)} times", FETCH)
@@ -138,7 +137,7 @@ class BulkFile:
         need = max((k + 1 for k in self._needed[name] if k is not None), default=0)
         if len(shape) > 1 or bool(length) != bool(need) or length < need:
             found = " by ".join(map(str, shape)) or "no"
-            problem = f"{found} elements a row, expected {need or 'one value'}"
+            problem = f"{found} elements per row, expected {need or 'one value'}"
             raise self.error(name, problem, "Is it the file of an SDSS release?")
 
 

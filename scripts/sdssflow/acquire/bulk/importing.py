@@ -1,4 +1,4 @@
-"""From the bulk files to a catalogue, and the count of what was left out on the way."""
+"""Turn the bulk files into a catalogue, counting the rows that are left out."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ def import_bulk(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write the catalogue of a sample from the bulk files, in bounded memory.
 
-    `files` are the paths of spectra and photometry with their SHA-256. The catalogue at `path` has
-    the `sample` in its metadata; runs of the sort are spilled next to it, and so many rows are read
-    at once.
+    `files` maps the paths of spectra and photometry to their SHA-256. The catalogue at `path` has
+    the `sample` in its metadata; sorted runs are spilled next to it. `block_rows` rows are read at
+    a time.
 
     Returns
     -------
     completeness : pandas.DataFrame
         ``stage, file, rows, digest``: rows of each file with its SHA-256, rows with photometry,
-        rows that meet the selection, rows of the catalogue.
+        rows that meet the selection, rows written.
     defects : pandas.DataFrame
-        As `sdssflow.acquire.files.conform.conform` gives it.
+        As returned by `sdssflow.acquire.files.conform.conform`.
 
     Raises
     ------
     CatalogueError
-        If the files are not whole, don't belong together, or no row meets the selection.
+        If the files are incomplete or don't match each other, or no row meets the selection.
     """
     pairs = Pairs(source, [*files], [*source.names, *selected(source.selection)])
     spectra, photometry = (Path(file).name for file in files)
@@ -92,7 +92,7 @@ def import_bulk(
 
 
 def query(source: BulkSource) -> str:
-    """Write the selection in words for the report, in place of SQL.
+    """Describe the selection for the report, where downloads give their SQL.
 
     >>> query(BulkSource(kind="bulk", folder=".", selection=[]))
     'all spectra with photometry'
@@ -118,7 +118,7 @@ def _chosen(
         except pa.ArrowInvalid as error:
             raise CatalogueError(
                 pairs.spectra.path,
-                f"a value here, or in {pairs.photometry.path}, does not fit the catalogue: {error}",
+                f"a value here or in {pairs.photometry.path} does not fit the catalogue: {error}",
                 "Are they the files of an SDSS release?",
             ) from error
         if chosen.num_rows:
@@ -128,7 +128,7 @@ def _chosen(
 def _checked(
     blocks: Iterable[pa.Table], pairs: Pairs, source: BulkSource, counts: dict[str, int]
 ) -> Iterator[pa.Table]:
-    """Yield the rows of the catalogue, counted; a spectrum twice, and no row at all, is refused."""
+    """Yield and count the rows of the catalogue; refuse repeated spectra and an empty selection."""
     before = -1
     for block in blocks:
         ids = block[KEY].to_numpy()
@@ -138,7 +138,7 @@ def _checked(
             raise pairs.spectra.error(
                 "SPECOBJID",
                 f"the spectrum {twice} occurs twice",
-                "Use specObj of one release, as SDSS offers it: one row per spectrum.",
+                "Use the original specObj file of one release: it has one row per spectrum.",
             )
         before = int(ids[-1])
         left = block.num_rows if source.limit is None else source.limit - counts["written"]
@@ -159,11 +159,11 @@ def in_order(
     limit: int | None = None,
     run_rows: int = RUN_ROWS,
 ) -> Iterator[pa.Table]:
-    """Yield the rows of `blocks`, all of one schema, in the order of a column.
+    """Yield the rows of `blocks`, all of one schema, sorted by a column.
 
-    The `key` is a column of whole numbers without nulls; no more than the first `limit` rows are
-    needed. Runs are spilled into `folder`, to files without a name: they vanish with the process,
-    however it ends. At most `run_rows` are sorted at once; about twice as many are in memory.
+    `key` is an integer column without nulls; at least the first `limit` rows are yielded. Sorted
+    runs are spilled to unnamed files in `folder`, which vanish with the process however it ends.
+    About `run_rows` rows are sorted at once, and about twice as many are in memory.
     """
     with ExitStack() as stack:
         spilled: list[BinaryIO] = []
@@ -198,14 +198,14 @@ def _sorted(tables: list[pa.Table], key: str) -> pa.Table:
 
 
 def _read(file: BinaryIO, pieces: int) -> Iterator[pa.Table]:
-    """Yield a run in tables of some pieces each."""
+    """Yield a run in tables of some record batches each."""
     run = iter(pa.ipc.open_stream(file))
     while batches := list(islice(run, pieces)):
         yield pa.Table.from_batches(batches)
 
 
 def _merged(runs: list[Iterator[pa.Table]], key: str) -> Iterator[pa.Table]:
-    """Merge sorted runs: what is not above the lowest last key of the runs' heads is complete."""
+    """Merge sorted runs: rows up to the lowest last key of the runs' heads are complete."""
     heads = {number: next(run) for number, run in enumerate(runs)}
     while heads:
         last = {number: head[key][-1].as_py() for number, head in heads.items()}

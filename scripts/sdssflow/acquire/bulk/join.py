@@ -1,23 +1,23 @@
-"""The two bulk files in step: each spectrum with its photometry, as Arrow blocks.
+"""Read both bulk files in parallel: each spectrum with its photometry, as Arrow blocks.
 
-Types are those that SkyServer has for the same columns (a redshift is a 32-bit float), so that a
-selection compares here what it compares there; the catalogue's own types come later.
+Types are those of SkyServer's columns (a redshift is a 32-bit float), so that a selection compares
+the same values as there; conversion to the catalogue's types comes later.
 
-``specObj`` holds one row per spectrum, ``photoPosPlate`` the imaging at its position, in the same
-order; the bands u, g, r, i, z are the elements of vectors. What the names were checked against:
+``specObj`` holds one row per spectrum, ``photoPosPlate`` the photometry at its position in the same
+order; the bands u, g, r, i, z are elements of vectors. Column names were checked against:
 
-* ``specObj``: scripts of others that read these columns from specObj-dr13, -dr14 and -dr16
+* ``specObj``: published scripts that read these columns from specObj-dr13, -dr14 and -dr16
   (SPECOBJID, BESTOBJID, PLATE, MJD, FIBERID, CLASS, SUBCLASS, Z, Z_ERR, ZWARNING, SPECPRIMARY,
   SURVEY, PROGRAMNAME); the SDSS data model specObj.html, whose types are int16 for PLATE, FIBERID
   and SPECPRIMARY, int32 for MJD, float32 for Z; the field list of SPARCL for LEGACY_TARGET1 and
   BOSS_TARGET1.
-* ``photoPosPlate``: the data model says that it has the structure of photoObj and the order of
-  specObj; photoObj.html (OBJID and RERUN are text, MODE int8, CLEAN int32) and the printed column
-  list of a photoObj file, with MODELMAG, PSFMAG, PETROMAG, their errors, EXTINCTION, PETROTHETA and
-  PETROTH50. CMODELMAG and CMODELMAGERR are named after these; no list that was seen has them.
-* Empty rows where nothing was found, and ids as text: the loading notes of NOIRLab's Data Lab.
+* ``photoPosPlate``: the data model, by which it has the structure of photoObj and the order of
+  specObj; photoObj.html (OBJID and RERUN are text, MODE int8, CLEAN int32); the printed column list
+  of a photoObj file, with MODELMAG, PSFMAG, PETROMAG, their errors, EXTINCTION, PETROTHETA and
+  PETROTH50. CMODELMAG and CMODELMAGERR are inferred from these names: none of the lists has them.
+* Empty rows for spectra without photometry, and ids as text: notes of NOIRLab's Data Lab.
 
-SkyServer's names for the same: `type` is OBJC_TYPE, `petroRad` PETROTHETA, `petroR50` PETROTH50,
+Different names in SkyServer: `type` is OBJC_TYPE, `petroRad` PETROTHETA, `petroR50` PETROTH50,
 `sciencePrimary` SPECPRIMARY.
 """
 
@@ -40,11 +40,14 @@ from sdssflow.configuration.sources import BulkSource
 
 BLOCK_ROWS = 16_384  # 64 MB of the files of DR17
 ID_TYPES = {"objid": pa.int64(), "best_objid": pa.int64(), "specobjid": pa.uint64()}
-MATCHED = "Both files have to be whole and of the same release: row k of one belongs to row k."
+UNIT_ADVICE = (
+    "Use the original SDSS file. If the unit is wrong, correct TUNIT with astropy's fits.setval."
+)
+MATCHED = "Use complete files of one release, in which row k of both is the same spectrum."
 
 
 class BulkColumn(NamedTuple):
-    """Where a quantity is: column `name` of specObj or photoPosPlate; `element` of its vectors."""
+    """Column `name` of specObj or photoPosPlate, or an `element` of its vectors."""
 
     file: Literal["spectra", "photometry"]
     name: str
@@ -80,7 +83,7 @@ def _columns() -> dict[str, BulkColumn]:
 
 
 def bulk_column(declared: Declared) -> BulkColumn:
-    """Return where a declared column is by its `bulk`: NAME or NAME[k] of photoPosPlate."""
+    """Parse the `bulk` key of a declared column: NAME or NAME[k] of photoPosPlate."""
     name, _, element = (declared.bulk or "").rstrip("]").partition("[")
     return BulkColumn("photometry", name, int(element) if element else None)
 
@@ -88,15 +91,15 @@ def bulk_column(declared: Declared) -> BulkColumn:
 BULK_COLUMNS: dict[str, BulkColumn] = _columns() | {
     name: bulk_column(column) for name, column in SHIPPED.items() if column.bulk
 }
-"""Every column that a sample can ask for or select by, and `best_objid`, which ties the files."""
+"""Every column that a sample can have or select on, and `best_objid`, which links the files."""
 
 
 class Pairs:
     """The spectra of a release, each with the photometry of the same row.
 
-    `names` are the keys of `BULK_COLUMNS` to read, besides those that tie the files together. A
-    `CatalogueError` is raised for a file that is missing, cut short or lacks a column, and for
-    files with other numbers of rows.
+    `names` are the keys of `BULK_COLUMNS` to read, besides those that link the files. A
+    `CatalogueError` is raised for a file that is missing, truncated or lacks a column, and for
+    files with different numbers of rows.
     """
 
     def __init__(self, source: BulkSource, paths: Sequence[str], names: Iterable[str]) -> None:
@@ -117,7 +120,8 @@ class Pairs:
         for name in self.names:
             column = self.columns[name]
             file = self.spectra if column.file == "spectra" else self.photometry
-            check_unit(file.path, column.name, name, known.get(name), file.units[column.name])
+            stated = file.units[column.name]
+            check_unit(file.path, column.name, name, known.get(name), stated, UNIT_ADVICE)
 
     def _needed(self, file: str) -> dict[str, set[int | None]]:
         needed: dict[str, set[int | None]] = {}
@@ -130,8 +134,8 @@ class Pairs:
     def blocks(self, rows: int = BLOCK_ROWS) -> Iterator[pa.Table]:
         """Yield the rows with photometry of each block of the files.
 
-        Spectra without `best_objid` are left out, as SkyServer's join leaves them out. Files that
-        don't belong together, and ids that contradict plate and fibre, are a `CatalogueError`.
+        Spectra without `best_objid` are left out, as in SkyServer's join. Files that don't match,
+        and ids that contradict plate and fibre, are a `CatalogueError`.
         """
         done = 0
         both = zip(self.spectra.blocks(rows), self.photometry.blocks(rows), strict=True)
@@ -154,7 +158,7 @@ class Pairs:
             ids = file.ids(column.name, found, ID_TYPES[name], first)
             if name == "specobjid" and ids.null_count:
                 row = first + pc.index(ids.is_null(), True).as_py()
-                raise file.error(column.name, "a spectrum without id", MATCHED, row)
+                raise file.error(column.name, "a spectrum has no id", MATCHED, row)
             return ids
         kind = SELECTABLE[name].kind if name in SELECTABLE else "number"
         if kind == "text":
@@ -163,7 +167,7 @@ class Pairs:
         return found if kind == "number" else file.whole(column.name, found, pa.int64(), first)
 
     def _check_match(self, table: pa.Table, first: int) -> None:
-        """Refuse rows where the spectrum names another object than the photometry has."""
+        """Refuse rows whose spectrum and photometry have different object ids."""
         named, there = table["best_objid"], table["objid"]
         same = pc.equal(named, there).fill_null(False)
         other = pc.and_(named.is_valid(), pc.invert(same)).to_numpy()
@@ -172,15 +176,15 @@ class Pairs:
             raise self.photometry.error(
                 "OBJID",
                 f"in rows {first} to {first + len(other) - 1}, {other.sum():,} of "
-                f"{len(other) - named.null_count:,} spectra name another object than this file "
-                f"has in their row: OBJID {there[row].as_py()}, BESTOBJID of {self.spectra.path} "
+                f"{len(other) - named.null_count:,} spectra belong to another object: OBJID here "
+                f"is {there[row].as_py()}, BESTOBJID of {self.spectra.path} "
                 f"{named[row].as_py()}",
                 MATCHED,
                 first + row,
             )
 
     def _check_spectra(self, table: pa.Table, first: int) -> None:
-        """Refuse ids that contradict other columns: those are not what their names say then."""
+        """Refuse ids that contradict plate or fibre."""
         ids = table["specobjid"].to_numpy()
         for name, mine in id_parts("specobjid", ids).items():
             wrong = table[name].to_numpy() != mine
@@ -188,7 +192,7 @@ class Pairs:
                 row = int(np.argmax(wrong))
                 raise self.spectra.error(
                     BULK_COLUMNS[name].name,
-                    f"SPECOBJID {ids[row]} belongs to {int(mine[row])}, the row says "
+                    f"SPECOBJID {ids[row]} encodes {int(mine[row])}, the column has "
                     f"{table[name][row].as_py()}",
                     "Use the specObj file of SDSS DR8 to DR17.",
                     first + row,

@@ -1,13 +1,13 @@
-"""A sample's selection on rows that are here already: the same rows as the SQL would give.
+"""Apply a sample's selection to local rows, with the same result as its SQL.
 
-`sdssflow.acquire.download.sql.condition_sql` writes the same conditions for SQL Server. What it
-does there is done here:
+`sdssflow.acquire.download.sql.condition_sql` writes the same conditions for SQL Server, whose rules
+hold here too:
 
-* a comparison with NULL is not true, so the row is not taken;
-* -9999 is a number like any other;
-* a 32-bit float meets a decimal literal as a 32-bit float (the literal is rounded), and the
-  difference of two of them is one; a literal with an exponent has 64 bits;
-* words are equal whatever their case and the blanks at their end.
+* a comparison with NULL is not true, so the row is excluded;
+* -9999 is an ordinary number;
+* a 32-bit float is compared with a decimal literal as 32-bit floats (the literal is rounded), and
+  differences of 32-bit floats have 32 bits; a literal with an exponent has 64 bits;
+* strings are compared without case and trailing blanks.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def select(table: pa.Table, selection: Iterable[Condition]) -> pa.Table:
 
 
 def columns_of(selection: Iterable[Condition]) -> list[str]:
-    """Return the columns that a selection looks at, each once."""
+    """Return the columns used by a selection, each once."""
     names = []
     for condition in selection:
         names += [condition.column, *([_extinction(condition)] if condition.dereddened else [])]
@@ -59,7 +59,7 @@ def _meets(table: pa.Table, condition: Condition) -> np.ndarray:
         return pc.is_in(folded, pa.array(sorted(words), pa.string())).to_numpy(zero_copy_only=False)
     values = column.fill_null(0).to_numpy()
     if condition.any_of:
-        limits = np.iinfo(values.dtype)  # other numbers a column of this type can't hold
+        limits = np.iinfo(values.dtype)  # no value of this type equals other numbers
         fitting = [n for n in condition.any_of if limits.min <= int(n) <= limits.max]
         return known & np.isin(values, np.array(fitting, dtype=values.dtype))
     if condition.any_bit or condition.no_bit:
@@ -72,7 +72,7 @@ def _extinction(condition: Condition) -> str:
 
 
 def _bits_fit(values: np.ndarray, condition: Condition) -> np.ndarray:
-    bits = values.astype(np.uint64)  # two's complement, as & sees it
+    bits = values.astype(np.uint64)  # two's complement
     fits = np.ones(len(values), dtype=bool)
     for chosen, wanted in ((condition.any_bit, True), (condition.no_bit, False)):
         if chosen:
@@ -84,7 +84,7 @@ def _bits_fit(values: np.ndarray, condition: Condition) -> np.ndarray:
 def _within(values: np.ndarray, low: float | None, high: float | None) -> np.ndarray:
     inside = np.ones(len(values), dtype=bool)
     if values.dtype.kind in "iu":
-        # whole numbers: exact, also beyond 2^53
+        # exact integers, also beyond 2^53
         least, most = np.iinfo(values.dtype).min, np.iinfo(values.dtype).max
         low = least if low is None else math.ceil(low)
         high = most if high is None else math.floor(high)
@@ -100,6 +100,6 @@ def _within(values: np.ndarray, low: float | None, high: float | None) -> np.nda
 
 
 def _literal(values: np.ndarray, number: float) -> np.floating:
-    """Return a literal in the type in which it is compared with a column."""
+    """Return a literal in the type in which SQL Server compares it with a column."""
     wide = not float(number).is_integer() and "e" in repr(float(number))
     return np.float64(number) if wide else values.dtype.type(number)

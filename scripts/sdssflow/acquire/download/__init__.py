@@ -1,1 +1,1 @@
-"""From an archive to verified rows: ask in ranges, believe nothing, keep what was proven."""
+"""Download verified rows from an archive: query in ranges, check answers, keep verified ones."""

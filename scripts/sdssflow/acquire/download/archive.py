@@ -1,4 +1,4 @@
-"""An archive as a download sees it: questions about ranges, and tables that passed every check."""
+"""Query an archive in ranges of its key, and return tables that passed every check."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ logger = logging.getLogger("sdssflow")
 
 
 class Piece(NamedTuple):
-    """Verified rows of a range that was asked for at once."""
+    """Verified rows of a range, from one query."""
 
     within: Range
     tally: Tally
@@ -39,10 +39,10 @@ class Piece(NamedTuple):
 
 
 class Archive:
-    """The rows of one sample on a server, asked for in ranges of its key.
+    """The rows of one sample on a server, queried in ranges of its key.
 
-    `ask` makes of a query the body of the answer, as `Server.ask`; verified answers are kept in
-    `store`. The language is by default that of SkyServer; by the clock it waits and gives up.
+    `ask` returns the body of the answer to a query, as `Server.ask` does; what is complete is kept
+    in `store`. The default `language` is SkyServer's; `clock` is used for pauses and deadlines.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Archive:
         clock: Clock = CLOCK,
     ) -> None:
         if language is None:
-            assert isinstance(source, SkyServerSource), "a TAP service has a language of its own"
+            assert isinstance(source, SkyServerSource), "TAP services need a language"
             language = SkyServerLanguage(source)
         self.language = language
         self.queries = self.language.queries
@@ -70,14 +70,13 @@ class Archive:
         self._end = clock.monotonic() + network.give_up_s
 
     def groups(self, within: Range | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Return numbers of plates (of runs), ascending, and spectra (objects) of each.
+        """Return plate (run) numbers, ascending, and the number of spectra (objects) of each.
 
-        They are as the server counts them, everywhere or within a range. Only conditions on the
-        spectrum enter. Spectra that don't add up to the number of all, whatever is tried, are a
-        `DownloadError`.
+        Counted by the server, everywhere or within a range, using only conditions on the spectrum.
+        DownloadError if the numbers never add up to the server's total.
         """
         within = within or self.language.whole
-        assert self.language.groups is not None, "asked where there are groups"
+        assert self.language.groups is not None, "the key has groups"
         header, low, _, name, members = self.language.groups
         types = {header: pa.int64(), "n": pa.int64()}
         total_sql = self.queries.members(within)
@@ -88,11 +87,11 @@ class Archive:
         def check(table: pa.Table) -> None:
             missing = table[header].null_count or table["n"].null_count
             if missing or (np.diff(numbers(table)) <= 0).any():
-                raise TransientError(f"{name} are missing, doubled or out of order")
+                raise TransientError(f"{name} are missing, repeated or out of order")
             total = self._table(total_sql, {"n": pa.int64()}, _one_row)["n"][0].as_py()
             found = int(table["n"].to_numpy().sum())
             if found != total:
-                # either answer may be wrong: the next attempt asks for both
+                # either answer may be wrong: the next attempt repeats both
                 self._store.forget(total_sql)
                 raise TransientError(
                     f"the {name} hold {found} {members}, the server counts {total}"
@@ -108,9 +107,9 @@ class Archive:
         return numbers(table), table["n"].to_numpy()
 
     def members(self, within: Range) -> int:
-        """Return the server's number of spectra in a range, by conditions on the spectrum alone.
+        """Return the server's number of spectra in a range, using only conditions on the spectrum.
 
-        Or of objects, if these are the rows.
+        For photometry, the number of objects.
         """
         if within.empty:
             return 0
@@ -119,7 +118,7 @@ class Archive:
         return int(self.groups(within)[1].sum())
 
     def count(self, within: Range) -> Tally:
-        """Return the server's tally of a range; counted in parts if it takes too long at once."""
+        """Return the server's tally of a range, counted in parts if one query takes too long."""
         if within.empty:
             return NO_ROWS
         try:
@@ -129,10 +128,9 @@ class Archive:
                 return _sum([self.count(half) for half in self._split(within, error)])
 
     def rows(self, within: Range) -> Iterator[Piece]:
-        """Yield verified rows of a range, in the order of the key, in pieces.
+        """Yield verified rows of a range in pieces, in the order of the key.
 
-        A range with more rows than are asked for at once, or that the server can't serve in time,
-        is split.
+        Ranges with more than `rows_per_query` rows, or too slow for the server, are split.
         """
         if within.empty:
             return
@@ -158,13 +156,13 @@ class Archive:
 
         def check(table: pa.Table) -> None:
             if table.num_rows >= self.language.most_rows:
-                raise TooMuchError(f"the answer is cut at {self.language.most_rows:,} rows")
+                raise TooMuchError(f"the answer is truncated at {self.language.most_rows:,} rows")
             table = table.rename_columns(names)
             self.language.check_keys(table, within)
             self.language.check_positions(table)
             found = self.language.tally(table)
             if found != tally:
-                # it may be the tally that is wrong: ask for it once more
+                # the tally may be wrong: query it once more
                 self._store.forget(self.queries.count(within))
                 check_tally(found, self._tally(within))
 
@@ -173,21 +171,21 @@ class Archive:
         return Piece(within, self.language.tally(table), self.language.in_order(table))
 
     def _split(self, within: Range, error: TooMuchError) -> tuple[Range, Range]:
-        """Return the halves of a range that was too much, unless its size is not why it was."""
+        """Return the halves of a range, unless it is too small for its size to be the problem."""
         language = self.language
         if within.high - within.low < 2 or (error.slow and language.is_narrow(within)):
             raise DownloadError(
                 f"{language.key_name} {within.low} to {within.high} can't be downloaded: "
                 f"{error.problem}",
-                "Even this small range is too much: run again when the server is less busy.",
+                "The server can't answer even this small range: run again when it is less busy.",
             ) from error
         return halves(within, language.shifts, language.usual)
 
     @contextmanager
     def _remembering(self, *queries: str) -> Iterator[None]:
-        """Keep the knowledge that queries ask for too much, unless their halves fail as well.
+        """Forget that queries were too large if their halves fail as well.
 
-        A server that is down for a while is too slow for anything; that must not be remembered.
+        A server that is temporarily down times out on everything, which must not be recorded.
         """
         try:
             yield
@@ -211,15 +209,15 @@ class Archive:
             try:
                 return checked(stored)
             except TransientError as error:
-                logger.warning("a stored answer no longer fits (%s); it is asked again", error)
+                logger.warning("a stored answer no longer passes (%s); repeating the query", error)
         known = self._store.record(sql)
         if known and known.too_much:
             raise TooMuchError(known.too_much, slow=True)
-        asked, seconds = "", 0.0
+        asked_at, seconds = "", 0.0
 
         def once() -> tuple[bytes, pa.Table]:
-            nonlocal asked, seconds
-            asked = datetime.now(UTC).isoformat(timespec="seconds")
+            nonlocal asked_at, seconds
+            asked_at = datetime.now(UTC).isoformat(timespec="seconds")
             started = self._clock.monotonic()
             body = self._ask(sql)
             seconds = self._clock.monotonic() - started
@@ -228,7 +226,7 @@ class Archive:
         left = self._end - self._clock.monotonic()
         if left <= 0:
             raise DownloadError(
-                f"not complete after {self._network.give_up_s:g} s",
+                f"incomplete after {self._network.give_up_s:g} s",
                 "Run again: what is complete is kept. If the server is slow, use more chunks or "
                 "raise downloads.give_up_s.",
             )
@@ -236,24 +234,24 @@ class Archive:
             (body, table), attempts = retry(once, self._network, self._pace, sql[:60], left)
         except (TooMuchError, SilenceError) as error:
             logger.info("split: %s", error.problem)
-            self._store.put(Record(sql, "", 0, 0, asked, seconds, 1, error.problem))
+            self._store.put(Record(sql, "", 0, 0, asked_at, seconds, 1, error.problem))
             slow = getattr(error, "slow", True)
             raise TooMuchError(error.problem, slow) from error
-        except OSError as error:  # of the file by which the jobs take turns
+        except OSError as error:  # of the file shared by the rate limiters
             raise self._store.unwritable(error) from error
-        record = Record(sql, sha256(body), table.num_rows, len(body), asked, seconds, attempts)
+        record = Record(sql, sha256(body), table.num_rows, len(body), asked_at, seconds, attempts)
         self._store.put(record, body)
         return table
 
 
 def _one_row(table: pa.Table) -> None:
     if table.num_rows != 1 or table.column(0)[0].as_py() is None:
-        raise TransientError(f"a count of {table.num_rows} rows, expected one")
+        raise TransientError(f"the count has {table.num_rows} rows, expected one")
     n = table["n"][0].as_py()
-    # a mirror may have no objid at all in these rows: then their sum is null
+    # on a mirror, objid may be null in all these rows, and so their sum
     known = {column[0].as_py() is not None for column in table.columns[1:4]}
-    if n < 0 or not known <= {n > 0}:  # all figures of some rows are known, none of no rows
-        raise TransientError(f"a count that contradicts itself: {table.to_pylist()[0]}")
+    if n < 0 or not known <= {n > 0}:  # null exactly if there are no rows
+        raise TransientError(f"an inconsistent count: {table.to_pylist()[0]}")
 
 
 def _sum(parts: list[Tally]) -> Tally:
@@ -261,6 +259,6 @@ def _sum(parts: list[Tally]) -> Tally:
     if not counted:
         return NO_ROWS
     n, low, high, *sums = zip(*counted, strict=True)
-    # of no ids at all the sum is NULL
+    # the sum of no ids is NULL
     known = [[value for value in parts if value is not None] for parts in sums]
     return Tally(sum(n), min(low), max(high), *(sum(v) if v else None for v in known))

@@ -1,4 +1,4 @@
-"""From verified chunks to one catalogue, and the proof that it is complete."""
+"""Assemble verified chunks into one catalogue, and prove that it is complete."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from sdssflow.acquire.download.plan import Plan
 from sdssflow.acquire.schema import PLATE_SHIFT, known_column
 from sdssflow.tables import DIGEST_LENGTH, ROW_GROUP, metadata, read_schema
 
-AGAIN = "Make the plan again: snakemake --forcerun plan_chunks."
+AGAIN = "Make a new plan: snakemake --forcerun plan_chunks."
 
 
 def prove(plan: Plan, proofs: list[ChunkProof]) -> pd.DataFrame:
-    """Check that the chunks, in order, are what the plan asked for, all of it, once.
+    """Check that the chunks, in order, are those of the plan, complete and without overlap.
 
     Returns
     -------
     pandas.DataFrame
-        One row per chunk and one for the whole: ``chunk, from_plate, to_plate, spectra_planned,
-        spectra_counted, rows_counted, rows, digest``; both plates included.
+        One row per chunk and one for the total: ``chunk, from_plate, to_plate, spectra_planned,
+        spectra_counted, rows_counted, rows, digest``; plates are inclusive.
     """
     if [(proof.low, proof.high) for proof in proofs] != plan.bounds:
         raise DownloadError("the chunks are not those of the plan", AGAIN)
@@ -35,7 +35,7 @@ def prove(plan: Plan, proofs: list[ChunkProof]) -> pd.DataFrame:
     for chunk, proof in enumerate(proofs):
         if proof.rows != proof.counted or proof.spectra != proof.spectra_planned:
             raise DownloadError(f"chunk {chunk} does not hold what was counted: {proof}", AGAIN)
-        # another key than specobjid says nothing of plates
+        # only specobjid encodes plates
         empty = proof.high <= proof.low or plan.key != "specobjid"
         rows.append(
             {
@@ -53,7 +53,7 @@ def prove(plan: Plan, proofs: list[ChunkProof]) -> pd.DataFrame:
     if found != plan.rows:
         raise DownloadError(
             f"the chunks hold {found:,} rows, the server counted {plan.rows:,} for the whole "
-            "sample: the server has changed, or an answer was wrong in a way that no check saw",
+            "sample: the server has changed, or an answer was wrong in a way that no check detects",
             "Delete the folder of this server in downloads.store and run again.",
         )
     whole = {
@@ -71,7 +71,7 @@ def prove(plan: Plan, proofs: list[ChunkProof]) -> pd.DataFrame:
 
 
 def digest_of(proofs: Iterable[ChunkProof]) -> str:
-    """Return one SHA-256 over the digests of all chunks."""
+    """Return the SHA-256 of the digests of all chunks."""
     return hashlib.sha256("\n".join(proof.digest for proof in proofs).encode()).hexdigest()
 
 
@@ -80,9 +80,9 @@ def assemble(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write the catalogue of a sample from its chunks, block by block.
 
-    `paths` are the files of the chunks, in order; the metadata of the catalogue have `sample` and
-    whether the sky is `simulated`. Returned are completeness and defects, as `prove` and
-    `sdssflow.acquire.files.conform.conform` give them.
+    `paths` are the files of the chunks, in order; `sample` and `simulated`, whether the sky is
+    simulated, are written to the metadata of the catalogue. Returns completeness and defects, as
+    from `prove` and `sdssflow.acquire.files.conform.conform`.
     """
     proofs = [read_proof(chunk) for chunk in paths]
     completeness = prove(plan, proofs)
@@ -110,19 +110,19 @@ def _blocks(paths: list[str], names: list[str]) -> Iterator[pa.Table]:
 
 
 class ChunkProof(NamedTuple):
-    """What the server and we counted in a chunk."""
+    """What the server counted in a chunk, and what was received."""
 
-    low: int  # its range of keys, half-open
+    low: int  # half-open range of keys
     high: int
-    spectra_planned: int  # in it when the plan was made, and when it was downloaded
-    spectra: int
-    counted: int  # rows that the server counts, and rows that arrived
-    rows: int
+    spectra_planned: int  # when the plan was made
+    spectra: int  # when it was downloaded
+    counted: int  # rows, by the server
+    rows: int  # received
     digest: str  # of the rows' content
 
 
 def read_proof(path: str | Path) -> ChunkProof:
-    """Return what proves a chunk, from the metadata of its file."""
+    """Read the proof of a chunk from the metadata of its file."""
     about = metadata(read_schema(path))
     return ChunkProof(
         low=int(about["low"]),

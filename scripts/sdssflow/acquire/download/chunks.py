@@ -1,4 +1,4 @@
-"""The jobs of a download: open the archive, split the sample into chunks, download one of them."""
+"""Open an archive, split a sample into chunks, and download one of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SKY_TABLES = {
 
 
 class OpenArchive(NamedTuple):
-    """An archive that can be asked, and its name: the same in each run, so no port in it."""
+    """An open archive and its name, which is the same in each run and so contains no port."""
 
     archive: Archive
     name: str
@@ -46,11 +46,10 @@ class OpenArchive(NamedTuple):
 def open_archive(
     source: SkyServerSource | TapSource, network: Downloads, sky: str | Path | None = None
 ) -> Iterator[OpenArchive]:
-    """Open the archive of a sample for the time of the block.
+    """Open the archive of a sample for the duration of the block.
 
-    `sky` is the folder of the simulated sky, if the source has one: the stand-in serves it
-    meanwhile. A store that can't be written, or a stand-in that does not start, is a
-    `DownloadError`.
+    `sky` is the folder of the simulated sky, if the source has one, which is served by the
+    stand-in. DownloadError if the store can't be written or the stand-in does not start.
     """
     if isinstance(source, TapSource) or source.simulated is None:
         url = source.url if isinstance(source, TapSource) else source.server
@@ -64,7 +63,7 @@ def open_archive(
     digests = [file_digest(Path(sky) / table)[:6] for table in SKY_TABLES[source.rows]]
     name = f"simulated sky {''.join(digests)}"
     with loopback(sky) as url:
-        # nobody else asks our own stand-in: no need to spare it
+        # our own stand-in needs no pauses
         yield _opened(source, url, name, network.model_copy(update={"pause_s": 0.0}))
 
 
@@ -86,10 +85,10 @@ def _opened(
 
 @contextmanager
 def loopback(sky: str | Path) -> Iterator[str]:
-    """Serve a simulated sky on 127.0.0.1 for the time of the block, and give the address.
+    """Serve a simulated sky on 127.0.0.1 for the duration of the block, and yield its URL.
 
-    A process of its own, as a real server would be. It ends when its standard input closes: with
-    the block, or with us, however we end.
+    The server is a separate process that ends when its standard input closes, with the block or
+    with this process.
     """
     command = [sys.executable, "-m", "skyserver_standin.server", "--sky", str(sky)]
     paths = [str(LIBRARY), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -119,10 +118,10 @@ def loopback(sky: str | Path) -> Iterator[str]:
 
 
 def make_plan(archive: Archive, source: SkyServerSource | TapSource, name: str) -> Plan:
-    """Ask the server, called `name`, what there is, and split it into chunks.
+    """Count a sample on the server, called `name`, and split it into chunks.
 
-    DownloadError if a mapping contradicts the names of its columns, no row meets the conditions, or
-    the server can't be asked.
+    DownloadError if a mapping contradicts its column names, no row meets the conditions, or the
+    server can't be queried.
     """
     if isinstance(source, TapSource) and (doubt := contradiction(source)):
         raise DownloadError(*doubt)
@@ -159,9 +158,9 @@ def _split_by_group(
 ) -> tuple[list[Range], list[int]]:
     group, members = archive.groups()
     groups, whole = archive.language.groups, archive.language.whole
-    assert groups is not None, "asked where there are groups"
+    assert groups is not None, "the key has groups"
     if source.limit is not None:
-        # how many groups hold `limit` rows: all conditions are counted
+        # find the number of groups with `limit` rows that meet all conditions
         number = int(np.searchsorted(np.cumsum(members), source.limit)) + 1
         while number < len(group):
             if archive.count(groups.keys(0, int(group[number - 1]))).n >= source.limit:
@@ -181,7 +180,7 @@ def _split_by_group(
 def _split_by_width(
     archive: Archive, source: SkyServerSource | TapSource
 ) -> tuple[list[Range], list[int]]:
-    """Split the key into ranges of equal width; those after `limit` rows are left empty."""
+    """Split the key into ranges of equal width; ranges after `limit` rows are empty."""
     halves = [Range(0, 1 << 63), Range(1 << 63, 1 << 64)]  # where signed keys become negative
     ends = []
     for tally in map(archive.count, halves):
@@ -200,9 +199,9 @@ def _split_by_width(
 
 
 def download_chunk(archive: Archive, plan: Plan, chunk: int, path: str | Path) -> int:
-    """Write the rows of a chunk of a plan to a Parquet file, whole or not at all; return how many.
+    """Write the rows of a chunk of a plan to a Parquet file atomically; return their number.
 
-    DownloadError if the server can't be asked, or has changed since the plan was made.
+    DownloadError if the server can't be queried, or has changed since the plan was made.
     """
     within = plan.within(chunk)
     members = archive.members(within)
@@ -210,7 +209,7 @@ def download_chunk(archive: Archive, plan: Plan, chunk: int, path: str | Path) -
         raise DownloadError(
             f"chunk {chunk} had {plan.chunk_spectra[chunk]:,} {_members(archive)} when the plan "
             f"was made and has {members:,} now: the server has changed, or lost rows",
-            "Make the plan again: snakemake --forcerun plan_chunks.",
+            "Make a new plan: snakemake --forcerun plan_chunks.",
         )
     about: dict[str, Any] = {
         "low": str(within.low),

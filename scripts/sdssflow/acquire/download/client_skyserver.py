@@ -1,9 +1,8 @@
-"""SkyServer through astroquery: one question, one whole answer, within a time limit.
+"""Query SkyServer through astroquery: one query, one complete answer, within a time limit.
 
-astroquery sends the query and knows the addresses of the releases. Three of its habits are kept
-away: its cache (it stores answers before anything has looked at them, and replays a broken one for
-a week), its parser (it takes a cut table for a whole one) and its time limits (see
-`sdssflow.acquire.download.transport`).
+astroquery sends the query and knows the addresses of the releases. Three of its features are
+avoided: its cache (it stores answers unchecked, and returns a damaged one for a week), its parser
+(it accepts truncated tables) and its time-outs (see `sdssflow.acquire.download.transport`).
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ TABLE_MARK = b"#Table1"
 
 
 class SkyServer(Server):
-    """A SkyServer at an address, without the part of the release, and one of its releases."""
+    """One release of a SkyServer; `server` is its address without the release."""
 
     def __init__(self, server: str, release: int, network: Downloads, clock: Clock = CLOCK) -> None:
         from astroquery.sdss import SDSSClass, conf
@@ -43,7 +42,7 @@ class SkyServer(Server):
         conf.skyserver_baseurl = server  # read at each call
         self._client = SDSSClass()
         session = self._client._session
-        # astroquery writes each answer out, wrapped and indented, for a log level nobody has on
+        # astroquery formats each answer for a log level that is off
         session.hooks["response"].clear()
         super().__init__(server, "source.server", session, network, clock)
         self.place = f"{server}, release {release}"
@@ -55,8 +54,8 @@ class SkyServer(Server):
     def said(self, response: requests.Response) -> str | None:
         """See `Server`.
 
-        SkyServer says it in three ways: JSON with ErrorMessage (status 400 or 500), a CSV whose
-        only column is ``error_message`` (status 200), and HTML.
+        SkyServer reports errors in three ways: JSON with ErrorMessage (status 400 or 500), a CSV
+        whose only column is ``error_message`` (status 200), and HTML.
         """
         head = response.content[:4000].decode("utf-8", "replace").lstrip()
         if head.startswith("{"):
@@ -75,7 +74,7 @@ class SkyServer(Server):
             return one_line(head, 300) or None
         kind = response.headers.get("Content-Type", "")
         if re.search("html|json|xml", kind):
-            raise TransientError(f"{self.place}: an answer of type {one_line(kind, 60)}, not a CSV")
+            raise TransientError(f"{self.place}: an answer of type {one_line(kind, 60)}, not CSV")
         return None
 
     def mistake(self, response: requests.Response, said: str, message: str) -> DownloadError | None:
@@ -89,20 +88,19 @@ class SkyServer(Server):
             return DownloadError(
                 message,
                 "The server refuses the query: correct source.selection, source.columns or "
-                "source.unchecked_sql, or take a release that has these columns.",
+                "source.unchecked_sql, or use a release that has these columns.",
             )
         return None
 
 
 def check_bytes(body: bytes, headers: list[str]) -> None:
-    """Refuse a body that is not one whole table with the expected columns, in order.
+    """Refuse a body that is not one complete table with the expected columns in order.
 
-    Upper and lower case count as equal: whether SkyServer repeats a name as typed or as the table
-    has it says nothing about the rows.
+    Case is ignored: SkyServer may repeat a column name as in the query or as in the table.
     """
     if not body:
         raise TransientError("an empty answer")
-    # an answer of 100,000 rows has 36 MB: nothing here copies it
+    # avoid copies: an answer of 100,000 rows has 36 MB
     mark, header = [*body[:100_000].split(b"\n", 2), b"", b""][:2]
     if mark.rstrip(b"\r") != TABLE_MARK:
         raise TransientError(
@@ -113,24 +111,24 @@ def check_bytes(body: bytes, headers: list[str]) -> None:
         raise TransientError(
             f"the columns of the answer are {_shown(header)}, expected {','.join(headers)}"
         )
-    end = len(mark) + 1 + len(header)  # of the header, without its line end
+    end = len(mark) + 1 + len(header)  # of the header, without line end
     if len(body) == end or not body.endswith(b"\n"):
-        raise TransientError(f"the answer breaks off in its last line: {_shown(body[-80:])}")
+        raise TransientError(f"the answer is truncated in its last line: {_shown(body[-80:])}")
     if (at := body.find(b"\0")) >= 0:
-        raise TransientError(f"a byte of value 0 among the rows: {_shown(body[max(0, at - 40) :])}")
+        raise TransientError(f"a NUL byte among the rows: {_shown(body[max(0, at - 40) :])}")
 
 
 def parse(body: bytes, types: dict[str, pa.DataType]) -> pa.Table:
-    """Read a body that `check_bytes` let through, with types that don't depend on what it holds.
+    """Parse a body that passed `check_bytes`, with the given column types.
 
-    Only an empty cell is null: not ``null``, not ``NaN``. A cell that does not fit its type, and a
-    row of another length, is a `TransientError`.
+    Only empty cells are null, not ``null`` or ``NaN``. TransientError for a cell that does not fit
+    its type, and a row of a different length.
     """
     headers = list(types)
     start = body.index(b"\n") + 1
     start = body.index(b"\n", start) + 1
     if not pa.types.is_integer(types[headers[0]]):
-        _check_lines(body, start)  # else such a line is no number, and refused for that
+        _check_lines(body, start)  # integer columns refuse such lines anyway
     if start == len(body):
         return pa.table({name: pa.array([], types[name]) for name in headers})
     try:
@@ -148,14 +146,14 @@ def parse(body: bytes, types: dict[str, pa.DataType]) -> pa.Table:
         _check_lines(body, start)
         raise TransientError(f"a row that can't be read: {str(error)[:300]}") from error
     for name, column in zip(headers, table.columns, strict=True):
-        # SQL Server has neither, but a parser of CSV takes the words for numbers
+        # SQL Server has no NaN and infinity, but the CSV parser accepts the words
         if pa.types.is_floating(column.type) and not pc.all(pc.is_finite(column)).as_py():
-            raise TransientError(f"a value in {name} that is no finite number")
+            raise TransientError(f"a value in {name} is not finite")
     return table
 
 
 def _check_lines(body: bytes, start: int) -> None:
-    """Refuse lines that begin as no row does."""
+    """Refuse lines that begin unlike any row."""
     for sign, what in ((b"#", "a comment or a second table"), (b"<", "a piece of HTML or XML")):
         at = body.find(b"\n" + sign, start - 1)
         if at >= 0:
@@ -167,7 +165,7 @@ def _shown(text: bytes) -> str:
 
 
 class SkyServerLanguage(Language):
-    """SkyServer: T-SQL and CSV, in which specObjID is an unsigned number of 64 bits."""
+    """SkyServer: T-SQL and CSV, with specObjID as unsigned 64-bit integer."""
 
     most_rows = MOST_ROWS
 

@@ -1,14 +1,13 @@
-"""A TAP service through pyvo: one question, one whole answer, within a time limit.
+"""Query a TAP service through pyvo: one query, one complete answer, within a time limit.
 
-pyvo sends the query; the bytes of the answer are kept as they came and read from there, so that
-what was verified can be read again without asking. Its own `run_sync` warns of a cut answer and
-goes on, sends no MAXREC unless asked to (services then cut at a number of their own, often 20,000)
-and waits without end.
+pyvo sends the query; the bytes of the answer are stored unchanged, so that a verified answer can be
+read again without a query. pyvo's own `run_sync` only warns of a truncated answer, sends no MAXREC
+by default (services then truncate at their own limit, often 20,000) and has no time-out.
 
-VOTable knows no unsigned integers: ids beyond 2^63 come as text, or as negative numbers of the same
-bits. Both are read; an id that came through floating point is another one, and is refused. Before
-astropy reads an answer, its elements are looked through: what the service says of the query, in
-front of the rows or behind them, and whether it wants us to fetch the rows from somewhere else.
+VOTable has no unsigned integers: ids beyond 2^63 are text, or negative integers with the same bits.
+Both are read; ids in floating point have lost digits and are refused. Before astropy reads an
+answer, its elements are scanned for the status of the query, before or after the rows, and for
+references to rows stored elsewhere.
 """
 
 from __future__ import annotations
@@ -37,24 +36,25 @@ from sdssflow.acquire.download.keys import PLATES
 from sdssflow.acquire.download.sql import AdqlQueries
 from sdssflow.acquire.download.transport import CLOCK, Clock, Server
 from sdssflow.acquire.download.verify import Language
-from sdssflow.acquire.schema import PLATE_SHIFT
+from sdssflow.acquire.schema import PLATE_SHIFT, columns_of
+from sdssflow.acquire.units import check_unit, votable_unit
 from sdssflow.acquire.votable_nulls import TEXTS, masked, null_flags
 from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import TapSource
 
-# what a service says of a query that can't go better next time, whatever status it says it with
+# errors for which repeating the query is useless, whatever their HTTP status
 OUR_MISTAKE = re.compile(
     r"does not exist|not found|unknown|undefined|no such|unresolved|syntax|parse|incorrect|invalid|"
     r"encountered|ambiguous|permission denied|not allowed|is not supported",
     re.IGNORECASE,
 )
 FLOAT_EXACT = 1 << 53
-MOST_TEXT = 1000  # letters of a text column of fixed width; the longest of SDSS has 64
-OUR_ROWS_ONLY = "Ask the operators of the service; another mirror may answer in one piece."
+MOST_TEXT = 1000  # characters in a fixed-width text column; the longest of SDSS has 64
+OUR_ROWS_ONLY = "Contact the operators of the service, or use another mirror."
 
 
 class TapServer(Server):
-    """A TAP service at an address without ``/sync``; it answers `most_rows` (MAXREC) at most."""
+    """A TAP service; `url` has no ``/sync``, `most_rows` is MAXREC."""
 
     def __init__(self, url: str, most_rows: int, network: Downloads, clock: Clock = CLOCK) -> None:
         from pyvo.dal import TAPService
@@ -72,15 +72,15 @@ class TapServer(Server):
     def said(self, response: requests.Response) -> str | None:
         """See `Server`.
 
-        TAP puts errors into a VOTable, with a status of 200, 400 or 500 as each service likes.
+        TAP reports errors in a VOTable, with a status of 200, 400 or 500 depending on the service.
         """
         content, good = response.content, response.status_code == 200
-        # an error behind the rows of a good answer is seen when they are read
+        # an error after the rows of a good answer is found when they are read
         if _is_votable(content) and (not good or b"ERROR" in content[:4000]):
             try:
                 return look_through(content).error()
             except DownloadError:
-                return None  # an error of who reads the rows
+                return None  # the reader of the rows will raise it
         if good or _is_votable(content):
             return None
         text = re.sub(r"<[^>]*>", " ", content[:2000].decode("utf-8", "replace"))
@@ -92,7 +92,7 @@ class TapServer(Server):
         if code == 404 and not _is_votable(response.content):
             return DownloadError(
                 f"{self.url}: HTTP 404, there is no TAP service",
-                "Correct source.url: it ends before /sync.",
+                "Correct source.url: it does not include /sync.",
             )
         if said and (code in (200, 400) or OUR_MISTAKE.search(said)):
             return _refused(f"{said} ({self.url}, HTTP {code})")
@@ -104,10 +104,7 @@ def _is_votable(content: bytes) -> bool:
 
 
 class TapLanguage(Language):
-    """A TAP service: ADQL and VOTable.
-
-    No order is asked for: signed keys would come in another one.
-    """
+    """A TAP service: ADQL and VOTable, unordered since signed keys would sort differently."""
 
     ordered = False
 
@@ -119,31 +116,46 @@ class TapLanguage(Language):
         self.complete = (self.key,)
         by_plate = self.key == "specobjid" and "plate" in source.columns
         self.groups = PLATES if by_plate else None
-        # of other keys nothing is known
+        # other keys have no known structure
         self.narrow_shift = PLATE_SHIFT if self.key == "specobjid" else 10
-        # ranges with more rows are not asked for
+        # larger ranges are not queried
         self.most_rows = source.rows_per_query + 1
         self.signed = source.signed_key
+        self._source = source
 
     def read(self, body: bytes, types: dict[str, pa.DataType]) -> pa.Table:
         """See `Language`."""
-        return parse_votable(body, types, self.most_rows)
+        table = parse_votable(body, types, self.most_rows)
+        if list(types) == self.queries.headers:
+            self._check_units(table.schema)
+        return table
+
+    def _check_units(self, schema: pa.Schema) -> None:
+        known = columns_of(self._source.declared)
+        for name, field in zip(self.names, schema, strict=True):
+            if name not in self._source.confirmed and field.metadata:
+                stated = field.metadata[b"unit"].decode()
+                advice = (
+                    f"Map another column. If the unit is wrong, set source.confirmed: [{name}]."
+                )
+                check_unit(self._source.url, field.name, name, known[name], stated, advice)
 
 
 def parse_votable(body: bytes, types: dict[str, pa.DataType], most_rows: int) -> pa.Table:
-    """Read an answer that has these columns in this order, whatever their case.
+    """Parse an answer that has these columns in this order, ignoring case.
 
-    `most_rows` was sent as MAXREC: an answer with as many rows may have been cut.
+    `most_rows` was sent as MAXREC: an answer with as many rows may be truncated. Stated units are
+    in the metadata of the table's fields, under ``unit``.
 
     Raises
     ------
     TransientError
-        If it is no whole VOTable with these columns, or a value does not fit.
+        If it is not a complete VOTable with these columns, or a value does not fit.
     TooMuchError
-        If the service says OVERFLOW, or the answer is full.
+        If the service says OVERFLOW, or the answer has MAXREC rows.
     DownloadError
-        If the service says that the query is wrong, sends ids as floating point, or wants us to
-        fetch the rows from elsewhere.
+        If the service refuses the query, sends ids as floating point, or refers to rows stored
+        elsewhere.
     """
     from pyvo.dal import DALFormatError
     from pyvo.dal.tap import TAPResults
@@ -162,27 +174,29 @@ def parse_votable(body: bytes, types: dict[str, pa.DataType], most_rows: int) ->
             f"the columns of the answer are {', '.join(found)}, expected {', '.join(types)}"
         )
     if said.rows not in (None, len(array)):
-        raise TransientError(f"the answer says that it has {said.rows} rows, and has {len(array)}")
+        raise TransientError(f"the answer states {said.rows} rows, but has {len(array)}")
     if len(array) >= most_rows:
-        raise TooMuchError(f"the answer is full: {most_rows:,} rows, as MAXREC allows")
+        raise TooMuchError(f"the answer has {most_rows:,} rows, as many as MAXREC allows")
     flags = None
     if b"BINARY2" in body and any(field.datatype in TEXTS for field in fields):
         flags = null_flags(io.BytesIO(body), list(votable.iter_tables()).index(table), fields)
         if flags is not None and len(flags) != len(array):
-            raise TransientError("the null flags of its texts are not those of its rows")
-    return pa.table(
-        {
-            name: _column(name, masked(table, place, flags), kind)
-            for place, (name, kind) in enumerate(types.items())
-        }
-    )
+            raise TransientError("the null flags of its texts don't match its rows")
+    arrays = [
+        _column(name, masked(table, place, flags), kind)
+        for place, (name, kind) in enumerate(types.items())
+    ]
+    units = [{"unit": unit} if (unit := votable_unit(field)) else None for field in fields]
+    described = zip(types.items(), units, strict=True)
+    schema = pa.schema([pa.field(name, kind, metadata=unit) for (name, kind), unit in described])
+    return pa.table(arrays, schema=schema)
 
 
 class Said(NamedTuple):
-    """What a VOTable says of itself."""
+    """The status of a VOTable."""
 
-    statuses: list[tuple[str, str]]  # value, in capitals, and text of every QUERY_STATUS
-    rows: int | None  # of its table, if it says so
+    statuses: list[tuple[str, str]]  # value, in upper case, and text of every QUERY_STATUS
+    rows: int | None  # stated number of rows
 
     def error(self) -> str | None:
         """Return the text of the first ERROR."""
@@ -190,10 +204,9 @@ class Said(NamedTuple):
 
 
 def look_through(body: bytes) -> Said:
-    """Look through the elements of a VOTable, rows left aside, before anything acts on them.
+    """Scan the elements of a VOTable, without its rows, before it is parsed.
 
-    What is no whole XML, rows that are to be fetched from another address and a column with
-    absurdly many values are errors.
+    Incomplete XML, references to rows stored elsewhere and absurdly long columns are errors.
     """
     said = Said([], None)
     texts: list[str] = []
@@ -217,7 +230,7 @@ def look_through(body: bytes) -> Said:
 
     def doctype(name: str, system: str | None, public: str | None, own: bool) -> None:
         if own:
-            raise DownloadError("the answer declares XML entities of its own", OUR_ROWS_ONLY)
+            raise DownloadError("the answer declares XML entities", OUR_ROWS_ONLY)
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.StartDoctypeDeclHandler = doctype
@@ -232,8 +245,8 @@ def _check_element(kind: str, attributes: Mapping[str, str]) -> None:
     href = attributes.get("href", attributes.get("xlink:href")) if kind == "STREAM" else None
     if href is not None:
         raise DownloadError(
-            f"the rows of the answer are to be fetched from {one_line(href, 200)!r}, which is not "
-            "done: nothing says that they are those that were asked for",
+            f"the answer refers to rows at {one_line(href, 200)!r}, which are not fetched: they "
+            "could not be verified",
             OUR_ROWS_ONLY,
         )
     size = attributes.get("arraysize", "") if kind == "FIELD" else ""
@@ -242,14 +255,14 @@ def _check_element(kind: str, attributes: Mapping[str, str]) -> None:
         if many > MOST_TEXT:
             name = one_line(attributes.get("name", "?"), 60)
             raise DownloadError(
-                f"column {name} of the service has {one_line(size, 40)} values a row, more than "
+                f"column {name} of the service has {one_line(size, 40)} values per row, more than "
                 f"{MOST_TEXT:,}",
                 "Map another column in source.columns.",
             )
 
 
 def _check_said(said: Said, most_rows: int) -> None:
-    """Refuse an answer of which the service itself says that it is none, or not all."""
+    """Refuse an answer whose status is an error or truncation."""
     if (text := said.error()) is not None:
         if TOO_SLOW.search(text):
             raise TooMuchError(text, slow=True)
@@ -257,12 +270,14 @@ def _check_said(said: Said, most_rows: int) -> None:
     for value, text in said.statuses:
         if value == "OVERFLOW":
             more = f": {text}" if text else ""
-            raise TooMuchError(f"the service cut its answer (OVERFLOW, MAXREC {most_rows:,}){more}")
+            raise TooMuchError(
+                f"the service truncated its answer (OVERFLOW, MAXREC {most_rows:,}){more}"
+            )
         if value not in ("OK", ""):
             raise TransientError(f"the service says QUERY_STATUS {one_line(value, 40)}: {text}")
     if said.rows is not None and said.rows > most_rows:
         raise TransientError(
-            f"the answer says that it has {said.rows:,} rows, more than MAXREC {most_rows:,} allows"
+            f"the answer states {said.rows:,} rows, more than MAXREC {most_rows:,} allows"
         )
 
 
@@ -270,25 +285,26 @@ def _refused(reason: object) -> DownloadError:
     return DownloadError(
         f"the service refuses the query: {one_line(reason)}",
         "Correct source.table, source.columns or source.selection: names are those of the "
-        "service's table. If it reports a fault of its own, run again later.",
+        "service's table. If the service itself has a problem, run again later.",
     )
 
 
 def _document(body: bytes) -> Any:
-    """Parse a VOTable, or raise a TransientError that shows how it begins."""
     from astropy.io.votable import parse
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a VOTable that is not quite to the standard
+            warnings.simplefilter("ignore")  # of small deviations from the standard
             return parse(io.BytesIO(body))
-    except Exception as error:  # expat, astropy and plain errors, whatever stood there
+    except Exception as error:  # expat, astropy and other errors
         raise _no_votable(body, error) from error
 
 
 def _no_votable(body: bytes, error: Exception) -> TransientError:
     begin = body[:80].decode("utf-8", "replace")
-    return TransientError(f"no whole VOTable ({one_line(error, 200)}); it begins with {begin!r}")
+    return TransientError(
+        f"not a complete VOTable ({one_line(error, 200)}); it begins with {begin!r}"
+    )
 
 
 def _column(name: str, values: np.ma.MaskedArray, kind: pa.DataType) -> pa.Array:
@@ -296,7 +312,7 @@ def _column(name: str, values: np.ma.MaskedArray, kind: pa.DataType) -> pa.Array
     data = np.ma.getdata(values)
     if data.ndim != 1:
         raise DownloadError(
-            f"column {name} of the service holds several values a row",
+            f"column {name} of the service holds several values per row",
             "Map another column in source.columns.",
         )
     try:
@@ -322,7 +338,7 @@ def _from_text(data: np.ndarray, mask: np.ndarray, kind: pa.DataType) -> pa.Arra
     signed = any(word and word.startswith("-") for word in numbers)
     text = pa.array(numbers, pa.string(), mask=mask)
     if kind == pa.uint64() and signed:
-        # some below zero: the same 64 bits, read as signed
+        # negative ids: the same 64 bits as signed integers
         whole = text.cast(pa.int64())
         mask = whole.is_null().to_numpy(zero_copy_only=False)
         return pa.array(whole.fill_null(0).to_numpy().view(np.uint64), mask=mask)
@@ -337,8 +353,8 @@ def _from_floats(name: str, data: np.ndarray, mask: np.ndarray, kind: pa.DataTyp
     known = data[~mask]
     if (np.abs(known) >= FLOAT_EXACT).any() or (known != np.floor(known)).any():
         raise DownloadError(
-            f"the service sends {name} as floating point, which can't hold whole numbers of 64 "
-            f"bits ({known[0]!r})",
+            f"the service sends {name} as floating point, which can't hold 64-bit integers "
+            f"({known[0]!r})",
             "Map a column with integers or text in source.columns.",
         )
     return pa.array(np.where(mask, 0, data).astype(np.int64), mask=mask).cast(kind)

@@ -1,16 +1,16 @@
-"""What can go wrong between an archive and us, and what to do about it."""
+"""Errors of downloads, each with what to do about it."""
 
 from __future__ import annotations
 
 import re
 
-# what servers say of a query that a smaller one, or a later one, may not meet
+# errors for which a smaller query, or a later one, may succeed
 TOO_SLOW = re.compile(r"time-?out|timed out|timeout expired|execution timeout", re.IGNORECASE)
 BUSY = re.compile(r"maximum.{0,40}quer|too many|throttl|per minute", re.IGNORECASE)
 
 
 class DownloadError(RuntimeError):
-    """A download that can't go on: the problem, and what to change or to wait for."""
+    """A download that can't continue: the problem, and what to change or wait for."""
 
     def __init__(self, problem: str, advice: str) -> None:
         self.problem = problem.rstrip(". ")
@@ -18,9 +18,9 @@ class DownloadError(RuntimeError):
 
 
 class TransientError(DownloadError):
-    """It may go better next time: a lost connection, a busy server, an answer that is not whole.
+    """A retry may succeed: a lost connection, a busy server, an incomplete answer.
 
-    `retry_after_s` is how long the server asks us to wait, if it does.
+    `retry_after_s` is the wait requested by the server, if any, in seconds.
     """
 
     def __init__(self, problem: str, advice: str = "", retry_after_s: float | None = None) -> None:
@@ -29,11 +29,11 @@ class TransientError(DownloadError):
 
 
 class SilenceError(TransientError):
-    """No answer at all in the time allowed: a lost packet, or a query that takes too long."""
+    """No answer within the time-out: a lost packet, or a query that takes too long."""
 
 
 class TooMuchError(DownloadError):
-    """One range holds more than the server gives at once: in rows, or (`slow`) in time."""
+    """A range exceeds what the server answers at once: in rows or, if `slow`, in time."""
 
     def __init__(self, problem: str, slow: bool = False) -> None:
         super().__init__(problem, "Ask for a smaller range.")
@@ -41,6 +41,6 @@ class TooMuchError(DownloadError):
 
 
 def one_line(text: object, most: int = 500) -> str:
-    """Return what a server said in one line without control characters, at most `most` long."""
+    """Return a server's text as one line of at most `most` printable characters."""
     shown = (mark if mark.isprintable() else " " for mark in str(text)[: 4 * most])
     return " ".join("".join(shown).split())[:most]

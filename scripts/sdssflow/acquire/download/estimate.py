@@ -1,4 +1,4 @@
-"""What a download will take, before anything is asked of a server."""
+"""Estimate the cost of downloads without contacting a server."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import SkyServerSource, TapSource
 
 CSV_BYTES_PER_COLUMN = 9  # of an answer, measured on simulated rows: docs/skyserver.md
-TRANSFER_BYTES_PER_S = 2e6  # assumed: nothing is known of your network or the server's mood
+TRANSFER_BYTES_PER_S = 2e6  # assumed
 QUERIES_OF_PLAN = 3
-QUERIES_OF_CHUNK = 2  # plates and all spectra
+QUERIES_OF_CHUNK = 2  # plates and total
 QUERIES_OF_PIECE = 2  # count and rows
 
 
 def estimate(sources: dict[str, SkyServerSource | TapSource], network: Downloads) -> pd.DataFrame:
-    """Estimate rows, queries, time and disk of downloads, from the sources by names of samples.
+    """Estimate rows, queries, time and disk of downloads, from sources by name of the sample.
 
     Returns
     -------
     pandas.DataFrame
-        ``sample, rows, according_to, queries, waiting_min, transfer_min, disk_gb``; numbers that
-        can't be known before the server is asked are missing. `waiting_min` is the least time that
-        the pauses take, `transfer_min` the time of the answers at 2 MB/s; how long the server takes
-        to answer comes on top.
+        ``sample, rows, according_to, queries, waiting_min, transfer_min, disk_gb``; unknown numbers
+        are missing. `waiting_min` is the minimum duration of the pauses, `transfer_min` that of the
+        transfer at 2 MB/s; the time that the server takes to answer comes on top.
     """
     return pd.DataFrame(
         [{"sample": name, **_row(source, network)} for name, source in sources.items()]

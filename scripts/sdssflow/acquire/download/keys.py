@@ -1,8 +1,8 @@
-"""The keys by whose ranges SkyServer is asked, and what is particular to each.
+"""The keys whose ranges are queried on SkyServer, and their properties.
 
-A specObjID begins with the plate, an objID with the version of the sky, the rerun and the run. Each
-is the clustered key of its table, so a range of it is a range on the server's disk, and ranges of
-plates, or of runs, are ranges of it.
+A specObjID begins with the plate, an objID with the sky version, rerun and run. Each is the
+clustered key of its table, so that a range is contiguous on the server's disk, and ranges of plates
+or runs are ranges of the key.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Literal, NamedTuple
 from sdssflow.acquire.download.plan import EVERYTHING, SPECTRUM_SHIFTS, Range
 from sdssflow.acquire.schema import ID_BITS
 
-HASH_PRIME = 1_000_003  # sums of remainders show rows that were lost and doubled at once
-SECOND_PRIME = 999_983  # where there is one id only
+HASH_PRIME = 1_000_003  # sums of remainders reveal exchanged rows
+SECOND_PRIME = 999_983  # for a second sum over the same id
 
 
 class Groups(NamedTuple):
-    """Groups in which a server counts, each a range of the key.
+    """Groups by which a server counts, each a range of the key.
 
-    The number of a group is the key without its `shift` lowest bits. In the answer to a count it is
-    the column `header`, without the `low` lowest bits of that.
+    The number of a group is the key shifted right by `shift` bits; in the answer to a count it is
+    the column `header` shifted right by `low` bits.
     """
 
     header: str
@@ -31,37 +31,37 @@ class Groups(NamedTuple):
     members: str
 
     def keys(self, first: int, last: int) -> Range:
-        """Return the range of all keys of the groups `first` to `last`, both included."""
+        """Return the range of keys of the groups `first` to `last`, inclusive."""
         return Range(first << self.shift, (last + 1) << self.shift)
 
 
 PLATES = Groups("plate", 0, ID_BITS["specobjid"]["plate"][0], "plates", "spectra")
-# a run says nothing of the bits in front of it: the first id of the run does
+# a run number lacks the bits above it, so the first id of each run is queried
 RUNS = Groups("lo", ID_BITS["objid"]["run"][0], ID_BITS["objid"]["run"][0], "runs", "objects")
 
 
 @dataclass(frozen=True)
 class Key:
-    """A key of SkyServer, and what its queries and the rows of its answers have to be."""
+    """A key of SkyServer, with the parts of its queries and the properties of its rows."""
 
     column: str  # of the catalogue
     sql: str
-    table: Literal["spec", "photo"]  # its own
-    own: str  # FROM, of what can be asked of that table alone
-    rows: str  # FROM, of everything
+    table: Literal["spec", "photo"]  # that it belongs to
+    own: str  # FROM clause of queries on that table alone
+    rows: str  # FROM clause of all other queries
     other: tuple[str, str, int]  # second sum: column of the catalogue, its SQL, the divisor
     group_value: str
     group_by: str
     groups: Groups
-    whole: Range  # all ids that there can be
-    usual: Range  # where ids are: what lies beside it is empty, but is asked for
-    shifts: tuple[int, ...]  # a range is halved at a multiple of 2^shift, the first that lies in it
-    narrow: int  # within 2^narrow a server is not slow because of the range's size
-    complete: tuple[str, ...]  # columns that have a value in every row
+    whole: Range  # all possible ids
+    usual: Range  # where ids are; ranges outside should be empty, but are queried
+    shifts: tuple[int, ...]  # ranges are halved at a multiple of 2^shift, the first that is inside
+    narrow: int  # ranges within 2^narrow are not slow because of their size
+    complete: tuple[str, ...]  # columns without nulls
 
     @property
     def name(self) -> str:
-        """What SDSS calls it."""
+        """SDSS's name of the key."""
         return self.sql.partition(".")[2]
 
 
@@ -82,7 +82,7 @@ SPECTRA = Key(
     complete=("specobjid", "objid", "plate", "fiberid"),
 )
 _BITS = ID_BITS["objid"]
-_RERUN = 2 << 11 | 301  # version of the sky and rerun of all releases since DR8
+_RERUN = 2 << 11 | 301  # sky version and rerun of all releases since DR8
 PHOTOMETRY = Key(
     column="objid",
     sql="p.objID",

@@ -1,6 +1,6 @@
-"""The plan of a download: half-open ranges of an archive's key, and what the server says they hold.
+"""The plan of a download: half-open ranges of an archive's key, with the server's counts.
 
-What the keys are, and of what their ranges are ranges, is in `sdssflow.acquire.download.keys`.
+`sdssflow.acquire.download.keys` describes the keys.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ BYTES_PER_ROW = 300
 
 
 class Range(NamedTuple):
-    """Keys from `low` (included) to `high` (not included); Python integers, never floats."""
+    """Keys from `low` (inclusive) to `high` (exclusive); Python integers, never floats."""
 
     low: int
     high: int
 
     @property
     def empty(self) -> bool:
-        """Whether no key can lie in it."""
+        """Whether it contains no key."""
         return self.high <= self.low
 
 
@@ -45,23 +45,22 @@ def split_groups(
     whole: Range = EVERYTHING,
     shift: int = PLATE_SHIFT,
 ) -> list[Range]:
-    """Split a range between groups (plates, runs), into ranges with about equal numbers of members.
+    """Split a range between groups (plates, runs) into ranges with similar numbers of members.
 
     Parameters
     ----------
     group, members : (n,) int arrays
-        Numbers of the groups, ascending, and how many members each has.
+        Group numbers, ascending, and the number of members of each.
     whole : Range
-        What is split. Where the groups begin and end is only what one answer said: ranges that
-        cover everything lose nothing if it was wrong.
+        The range to split. Covering all of it loses no rows even if the list of groups is wrong.
     shift : int
-        The keys of a group are those that begin with its number, followed by so many bits.
+        The keys of a group are its number followed by this many bits.
 
     Returns
     -------
     list of Range
-        `chunks` ranges that follow each other without gaps and cover `whole`. If there are fewer
-        groups than chunks, the last ranges are empty.
+        `chunks` adjacent ranges that cover `whole`. If there are fewer groups than chunks, the last
+        ranges are empty.
 
     Examples
     --------
@@ -71,7 +70,7 @@ def split_groups(
     if len(group) == 0:
         return [whole, *[Range(whole.high, whole.high)] * (chunks - 1)]
     after = np.cumsum(members)
-    # a group goes to the chunk in which the middle of its members lies
+    # a group belongs to the chunk that contains the middle of its members
     middle = after - np.asarray(members) / 2
     chunk = np.minimum((middle * chunks / after[-1]).astype(int), chunks - 1)
     _, chunk = np.unique(chunk, return_inverse=True)  # no empty chunk before the last group
@@ -84,10 +83,10 @@ def split_groups(
 def halves(
     whole: Range, shifts: tuple[int, ...] = SPECTRUM_SHIFTS, usual: Range = EVERYTHING
 ) -> tuple[Range, Range]:
-    """Split a range in two: beside the `usual` one, if it reaches beyond; else about half-way.
+    """Split a range in two: at a bound of the `usual` range inside it, else near the middle.
 
-    There between two plates if it spans several, else between two fibres: at a multiple of the
-    first 2^shift that lies inside. A range that is too narrow raises a ValueError.
+    The middle is rounded down to a multiple of 2^shift for the first of `shifts` that is inside:
+    between plates if it spans several, else between fibres. ValueError if the range is too narrow.
 
     >>> [(r.low >> 50, r.high >> 50) for r in halves(Range(266 << 50, 301 << 50))]
     [(266, 283), (283, 301)]
@@ -106,38 +105,38 @@ def halves(
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be downloaded."""
+    """The plan of a download."""
 
     archive: str  # name of the server, the same in each run
     release: int
     query: str  # of the whole sample
-    spectra: int  # that meet the conditions on spectra; objects, if these are the rows
+    spectra: int  # that meet the conditions on spectra; objects for photometry
     rows: int  # that meet all conditions and have photometry, counted by the server
-    limit: int | None  # how many of them the catalogue takes, the first ones
-    bounds: list[tuple[int, int]]  # half-open ranges of the key, one for each chunk
+    limit: int | None  # number of rows in the catalogue, the first ones
+    bounds: list[tuple[int, int]]  # half-open ranges of the key, one per chunk
     chunk_spectra: list[int]  # in each of them
-    key: str = "specobjid"  # column of the catalogue by whose ranges the archive is asked
+    key: str = "specobjid"  # column of the catalogue whose ranges are queried
 
     def within(self, chunk: int) -> Range:
         """Return the range of a chunk."""
         return Range(*self.bounds[chunk])
 
     def write(self, path: str | Path) -> None:
-        """Write as JSON; ids as text, since other readers of JSON take them for floats."""
+        """Write as JSON, with ids as text since JSON readers may parse numbers as floats."""
         content = asdict(self)
         content["bounds"] = [[str(low), str(high)] for low, high in self.bounds]
         write_json(path, content)
 
     @classmethod
     def read(cls, path: str | Path) -> Plan:
-        """Read what `write` wrote."""
+        """Read the file written by `write`."""
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         content["bounds"] = [(int(low), int(high)) for low, high in content["bounds"]]
         return cls(**content)
 
 
 def check_space(folder: str | Path, rows: int) -> None:
-    """Refuse to begin a download that can't fit on the disk, with a `DownloadError`."""
+    """Refuse a download that does not fit on the disk with a `DownloadError`."""
     folder = Path(folder)
     while not folder.exists():
         folder = folder.parent

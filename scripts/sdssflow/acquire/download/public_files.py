@@ -1,8 +1,7 @@
-"""Public files by their addresses: fetched once, kept, and never another file than expected.
+"""Fetch public files by URL, once, and verify them.
 
-Where a file comes from says nothing about what it is; its SHA-256 does. So a server may send us on
-to another one, and a copy on disk is as good as a download. What was fetched is kept in the store
-under its digest, and what was fetched before a connection broke is not asked for again.
+A file is identified by its SHA-256, not its origin, so that redirects to other hosts and local
+copies are accepted. Files are kept in the store under their digest; interrupted downloads resume.
 """
 
 from __future__ import annotations
@@ -40,27 +39,27 @@ FOLDER = "files"  # of the store
 DATA = (200, 206)
 SETTING = "source.url or source.mirrors"
 ELSEWHERE = (
-    "Correct source.url, name another address of the file in source.mirrors, or put the file into "
-    "a folder and name that in downloads.mirror."
+    "Correct source.url, add another address of the file to source.mirrors, or put the file into a "
+    "folder and set downloads.mirror to it."
 )
 
 
 class PublicFile(NamedTuple):
-    """A file that anyone can get."""
+    """A public file."""
 
-    addresses: list[str]  # asked in this order
+    addresses: list[str]  # tried in this order
     sha256: str
     most_bytes: int
 
 
 def fetch(wanted: PublicFile, network: Downloads, path: str | Path, clock: Clock = CLOCK) -> str:
-    """Write a public file to `path`, and return where it came from.
+    """Write a public file to `path`, and return its origin.
 
-    It comes from the store, from the folder of mirrored files, or from the first of its addresses
-    that has it; then it is kept in the store.
+    It is taken from the store, the folder of mirrored files, or the first of its addresses that has
+    it, and kept in the store.
 
-    DownloadError if none has it, with what was wrong with each, or a folder can't be written; then
-    nothing is written, and what the store holds stays.
+    DownloadError, with the problem of each, if none has it, or if a folder can't be written; then
+    nothing is written, and the store is unchanged.
     """
     folder = Path(network.store, FOLDER)
     kept = folder / wanted.sha256
@@ -70,7 +69,7 @@ def fetch(wanted: PublicFile, network: Downloads, path: str | Path, clock: Clock
             if _copied(kept, path, wanted.sha256):
                 return str(kept)
             if kept.exists():
-                logger.warning("%s is damaged; it is fetched again", kept)
+                logger.warning("%s is damaged; fetching it again", kept)
             found = _fetch(wanted, network, kept, clock)
             _copied(kept, path, wanted.sha256)
             return found
@@ -79,42 +78,42 @@ def fetch(wanted: PublicFile, network: Downloads, path: str | Path, clock: Clock
 
 
 def _fetch(wanted: PublicFile, network: Downloads, kept: Path, clock: Clock) -> str:
-    troubles: list[DownloadError] = []
+    problems: list[DownloadError] = []
     for copy in mirrored(network.mirror, wanted.addresses):
         try:
             found = file_digest(copy)
         except OSError as error:
-            troubles.append(DownloadError(f"{copy} can't be read: {error.strerror}", ELSEWHERE))
+            problems.append(DownloadError(f"{copy} can't be read: {error.strerror}", ELSEWHERE))
             continue
         if found == wanted.sha256 and _copied(copy, kept, wanted.sha256):
             return str(copy)
-        troubles.append(DownloadError(f"{copy} has the SHA-256 {found}", ELSEWHERE))
-    if network.mirror and not troubles:
-        troubles.append(DownloadError(f"{network.mirror} has no such file", ELSEWHERE))
+        problems.append(DownloadError(f"{copy} has the SHA-256 {found}", ELSEWHERE))
+    if network.mirror and not problems:
+        problems.append(DownloadError(f"{network.mirror} has no such file", ELSEWHERE))
     end = clock.monotonic() + network.give_up_s
     for address in wanted.addresses:
         partial, is_last = kept.with_suffix(".part"), address == wanted.addresses[-1]
         download = Download(address, wanted, network, partial, clock, patient=is_last)
-        # a host that is busy keeps nobody from asking another one
+        # each host has its own pauses
         folder = kept.parent / f".{urlsplit(address).netloc}"
         pace = RateLimiter(folder, network.pause_s, clock)
         try:
             retry(download.go_on, network, pace, download.server, end - clock.monotonic())
         except DownloadError as error:
             logger.warning("%s", error)
-            troubles.append(error)
+            problems.append(error)
         else:
             with replacing(kept, shared=True) as temporary:
                 partial.replace(temporary)
             return download.server
-    if len(troubles) == 1:
-        raise troubles[0]
-    problem = "; ".join(trouble.problem for trouble in troubles)
-    raise DownloadError(f"no file with the SHA-256 {wanted.sha256} was found: {problem}", ELSEWHERE)
+    if len(problems) == 1:
+        raise problems[0]
+    listed = "; ".join(error.problem for error in problems)
+    raise DownloadError(f"no file with the SHA-256 {wanted.sha256} was found: {listed}", ELSEWHERE)
 
 
 def mirrored(folder: str | None, addresses: list[str]) -> Iterator[Path]:
-    """Yield the files of a folder that may be copies: under the longest end of an address first."""
+    """Yield possible copies in a folder, those with the longest tail of an address first."""
     if not folder:
         return
     for address in addresses:
@@ -126,7 +125,7 @@ def mirrored(folder: str | None, addresses: list[str]) -> Iterator[Path]:
 
 
 def _copied(file: Path, path: str | Path, sha256: str) -> bool:
-    """Copy a file if it is there and has the digest, and say whether it has."""
+    """Copy a file if it exists with this digest; return whether it does."""
     if not file.is_file() or file_digest(file) != sha256:
         return False
     with replacing(path, shared=True) as temporary:
@@ -135,7 +134,7 @@ def _copied(file: Path, path: str | Path, sha256: str) -> bool:
 
 
 class Download(Punctual):
-    """A download of one file from one address into `partial`, where it goes on after each break."""
+    """A download of one file from one address into `partial`, resumed after interruptions."""
 
     def __init__(
         self,
@@ -146,8 +145,8 @@ class Download(Punctual):
         clock: Clock,
         patient: bool = True,
     ) -> None:
-        # messages and logs show no query, which may hold a key; of the file itself the limit is
-        # looked at while it is written
+        # without the query, which may contain a key, in messages; the size of the file itself is
+        # checked during writing
         most = 2 * wanted.most_bytes + MOST_HEAD_BYTES
         super().__init__(address.partition("?")[0], SETTING, network, clock, most)
         self.partial = partial
@@ -158,12 +157,12 @@ class Download(Punctual):
         self._session.headers["Accept-Encoding"] = "identity"
 
     def go_on(self) -> None:
-        """Fetch what is missing, and check the whole.
+        """Fetch the missing part, and verify the file.
 
         Raises
         ------
         TransientError
-            If it may go better next time; what came is kept.
+            If a retry may succeed; received data are kept.
         DownloadError
             If this address does not have the file.
         """
@@ -176,9 +175,9 @@ class Download(Punctual):
             response = self._session.get(self._address, headers=headers)
         except requests.exceptions.RequestException as error:
             raise unreachable(self.server, error, SETTING) from None
-        except ValueError as error:  # a host that can't be, of a redirect too
+        except ValueError as error:  # an invalid host, also in a redirect
             reason = one_line(error, 200)
-            raise DownloadError(f"{self.server} leads to no address: {reason}", ELSEWHERE) from None
+            raise DownloadError(f"{self.server} is not a valid URL: {reason}", ELSEWHERE) from None
         self._check_status(response)
         found = file_digest(self.partial)
         if found == self._wanted.sha256:
@@ -186,23 +185,23 @@ class Download(Punctual):
         size = self._here()
         self.partial.unlink()
         if here and response.status_code == 206:
-            raise TransientError(f"{self.server}: the rest does not fit what came before a break")
+            raise TransientError(f"{self.server}: the resumed part does not match the first one")
         packing = response.headers.get("Content-Encoding")
         raise DownloadError(
-            f"{self.server} has another file than expected: {size:,} bytes with the SHA-256 "
-            f"{found}, source.sha256 is {self._wanted.sha256}"
-            + (f" (it was sent as {one_line(packing, 40)}, unasked)" if packing else ""),
-            f"If the file was meant to change, record its new digest. {ELSEWHERE}",
+            f"{self.server} has a different file: {size:,} bytes with the SHA-256 {found}, "
+            f"source.sha256 is {self._wanted.sha256}"
+            + (f" (it was sent as {one_line(packing, 40)} without request)" if packing else ""),
+            f"If the file was changed on purpose, record its new digest. {ELSEWHERE}",
         )
 
     def body(self, response: requests.Response) -> bytes:
-        """Write the body of an answer behind what is here, as it comes: packed if it is packed."""
+        """Append the body of an answer to the file, without decompression."""
         if response.status_code not in DATA:
             return b""
         size = self._here() if response.status_code == 206 else 0
         if size and not response.headers.get("Content-Range", "").startswith(f"bytes {size}-"):
             self.partial.unlink()
-            raise TransientError(f"{self.server} sent another part of the file than was asked for")
+            raise TransientError(f"{self.server} sent a different part of the file than requested")
         stated = response.headers.get("Content-Length", "")
         self._check_size(size + int(stated if stated.isdecimal() else 0))
         self._put(b"", os.O_APPEND if size else os.O_TRUNC)
@@ -210,20 +209,20 @@ class Download(Punctual):
             size += len(part)
             self._check_size(size)
             self._put(part, os.O_APPEND)
-        # of a length that nobody states it is not known whether all came
-        of_some_length = not (stated or response.raw.chunked)
-        if of_some_length and file_digest(self.partial) != self._wanted.sha256:
+        # without a stated length, truncation is not detected
+        unknown_length = not (stated or response.raw.chunked)
+        if unknown_length and file_digest(self.partial) != self._wanted.sha256:
             self.partial.unlink()
-            raise TransientError(f"{self.server} does not say how long the file is")
+            raise TransientError(f"{self.server} does not state the size of the file")
         return b""
 
     def check_redirect(self, request: Any, response: requests.Response) -> None:
-        """Refuse to be led out of the encryption; to another host we go, the digest is what counts.
+        """Accept redirects to any host, as the digest is verified, but only with https.
 
         Raises
         ------
         DownloadError
-            For any other address than of https.
+            For addresses without https.
         """
         try:
             target = urlsplit(urljoin(request.url, response.headers["Location"]))
@@ -233,12 +232,11 @@ class Download(Punctual):
             pass
         where = one_line(without_secrets(response.headers["Location"].split("?")[0]), 200)
         raise DownloadError(
-            f"{self.server} sends us on to {where}: no address of https, which is not followed",
-            ELSEWHERE,
+            f"{self.server} redirects to {where}, which is not followed: it is not https", ELSEWHERE
         )
 
     def _here(self) -> int:
-        """Return how many bytes are here; what is no plain file is none of ours."""
+        """Return the number of bytes received; anything but a regular file is removed."""
         try:
             status = self.partial.lstat()
         except FileNotFoundError:
@@ -262,7 +260,7 @@ class Download(Punctual):
             self.partial.unlink(missing_ok=True)
             raise DownloadError(
                 f"{self.server} has a file of more than {self._wanted.most_bytes / 1e6:,.0f} MB",
-                "If it is the right one, raise source.largest_mb.",
+                "If it is the right one, increase source.largest_mb.",
             )
 
     def _check_status(self, response: requests.Response) -> None:
@@ -270,15 +268,15 @@ class Download(Punctual):
         if code in DATA:
             return
         message = f"{self.server}: HTTP {code} {one_line(response.reason, 100)}"
-        if code == 416:  # more is here than there: it is no part of that file
+        if code == 416:  # the partial file is longer than the file
             self.partial.unlink(missing_ok=True)
         if code in (408, 416, 425, 429) or code >= 500:
             pause = retry_after(response)
             if not self._patient and (pause or 0) > LONGEST_WAIT_S:
-                raise DownloadError(f"{message}; it asks to wait for {pause:,.0f} s", ELSEWHERE)
+                raise DownloadError(f"{message}; it requests a wait of {pause:,.0f} s", ELSEWHERE)
             raise TransientError(message, retry_after_s=pause)
         raise DownloadError(
             message,
-            f"{ELSEWHERE} Name and password, if it wants them, belong into ~/.netrc: machine HOST "
+            f"{ELSEWHERE} Name and password, if required, belong in ~/.netrc: machine HOST "
             "login NAME password PASSWORD.",
         )

@@ -1,4 +1,4 @@
-"""Ask until it works or the attempts are used up, never faster than the server likes."""
+"""Retry queries with a limited number of attempts and a minimum interval between queries."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from sdssflow.files import locked, make_shared_folder, read_bounded, warn_once, 
 logger = logging.getLogger("sdssflow")
 Answer = TypeVar("Answer")
 LONGEST_WAIT_S = 300.0
-MOST_RETRY_AFTER_S = 3600.0  # a Retry-After beyond this is a mistake of the server
+MOST_RETRY_AFTER_S = 3600.0  # a longer Retry-After is an error of the server
 
 
 class RateLimiter:
-    """Least time between the queries of all jobs on this machine.
+    """Minimum interval between the queries of all jobs on this machine.
 
-    The jobs share one file with the time before which nobody asks. Times are those of the system's
-    monotonic clock, which all processes share and no correction of the date moves; after a restart
-    of the machine it starts from zero again, so a time far in the future is ignored. Where the file
-    belongs to another user who does not share it, each job keeps a pace of its own, and a warning
-    says so. A folder that can't be written is an OSError.
+    The jobs share a file with the earliest time of the next query, on the system's monotonic clock,
+    which all processes share and changes of the date do not affect. It restarts from zero when the
+    machine boots, so times far in the future are ignored. If the file belongs to another user who
+    does not share it, each job limits only its own rate, with a warning. OSError if the folder
+    can't be written.
     """
 
     def __init__(self, folder: str | Path, pause_s: float, clock: Clock = CLOCK) -> None:
@@ -44,21 +44,21 @@ class RateLimiter:
         self._own = clock.monotonic()
 
     def wait_for_turn(self, most_s: float = MOST_RETRY_AFTER_S) -> None:
-        """Sleep until it is our turn, in `most_s` seconds at most, and put the next one off."""
+        """Reserve the next free time, at most `most_s` seconds from now, and sleep until then."""
         with locked(self._lock):
             now = self.clock.monotonic()
             turn = max(now, self._next_turn(now))
             if turn - now > most_s:
                 raise DownloadError(
-                    f"our turn to ask is in {turn - now:,.0f} s only (the server wants a pause, or "
-                    "other jobs come first), later than downloads.give_up_s allows",
+                    f"the next query is possible in {turn - now:,.0f} s (the server requested a "
+                    "pause, or other jobs come first), later than downloads.give_up_s allows",
                     "Run again later; what is complete is kept.",
                 )
             self._put(turn + self.pause_s)
         self.clock.sleep(turn - now)
 
     def put_off(self, seconds: float) -> None:
-        """Let nobody ask for some seconds: the server is busy for all of us."""
+        """Delay the queries of all jobs by some seconds, as the server requested."""
         with locked(self._lock):
             now = self.clock.monotonic()
             self._put(max(now + seconds, self._next_turn(now)))
@@ -66,7 +66,7 @@ class RateLimiter:
     def _next_turn(self, now: float) -> float:
         try:
             turn = max(self._own, float(read_bounded(self._file, 64)))
-        except (OSError, ValueError) as error:  # none yet, or none of ours: it is replaced
+        except (OSError, ValueError) as error:  # missing or invalid: it will be replaced
             if isinstance(error, PermissionError):
                 self._unshared()
             turn = self._own
@@ -83,21 +83,21 @@ class RateLimiter:
 
     def _unshared(self) -> None:
         warn_once(
-            f"{self._file} belongs to another user and can't be used: this job keeps the pauses "
-            "between its own queries only. Let its owner share the folder (chmod -R g+rw), or set "
-            "downloads.store to a folder of your own"
+            f"{self._file} belongs to another user and can't be used: this job only limits its own "
+            "query rate. Let the owner share the folder (chmod -R g+rw), or set downloads.store to "
+            "a folder of your own"
         )
 
 
 def retry(
     ask: Callable[[], Answer], network: Downloads, pace: RateLimiter, what: str, left_s: float
 ) -> tuple[Answer, int]:
-    """Call `ask` until it raises no TransientError; return its answer, and how often it was called.
+    """Call `ask` until it raises no TransientError; return its answer and the number of attempts.
 
-    `what` is asked, for the log. No further attempt begins after `left_s` seconds. When the
-    attempts are used up, the last error is raised; other errors go through at once.
+    `what` describes the query in the log. No attempt begins after `left_s` seconds. After the last
+    attempt its error is raised; other errors are raised at once.
     """
-    # logs.run seeds the global generator, and all jobs alike: their waits have to differ
+    # not the global generator, which logs.run seeds equally in all jobs: their waits must differ
     draw = random.Random(os.urandom(16))
 
     end = pace.clock.monotonic() + left_s
@@ -112,7 +112,7 @@ def retry(
             else:
                 longest = min(network.wait_s * 2 ** (attempt - 1), LONGEST_WAIT_S)
                 wait = draw.uniform(longest / 2, longest)
-            # silence twice is no accident: a smaller question may be answered
+            # after two time-outs, a smaller query may succeed
             most = min(network.attempts, 2) if isinstance(error, SilenceError) else network.attempts
             if attempt >= most or pace.clock.monotonic() + wait >= end:
                 raise
@@ -121,4 +121,4 @@ def retry(
                 *(what, attempt, network.attempts, error, wait),
             )
         pace.clock.sleep(wait)
-    raise AssertionError  # the loop has no end of its own
+    raise AssertionError  # count() is endless

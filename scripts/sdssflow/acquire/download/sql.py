@@ -1,17 +1,17 @@
-"""The queries that a sample's definition stands for: SQL for SkyServer, ADQL for mirrors.
+"""Write the queries for a sample's definition: SQL for SkyServer, ADQL for mirrors.
 
-Conditions come typed from the configuration; numbers are written by `repr`, words between quotes
-after their letters were checked there. What SkyServer does to a query before it runs it (a second
-SELECT is broken, TOP 500000 is put in where TOP is missing, comments are stripped) can't touch
-these: https://github.com/sciserver/sqlloader, spExecuteSQL.
+Conditions come validated from the configuration; numbers are written by `repr`, words in quotes
+after a check of their characters. The changes that SkyServer makes to queries (a second SELECT is
+disabled, TOP 500000 is inserted if missing, comments are stripped) don't affect these:
+https://github.com/sciserver/sqlloader, spExecuteSQL.
 
-ADQL 2.0 is less than SkyServer's SQL, and mirrors compare otherwise. So that a definition gives the
-same rows there:
+ADQL 2.0 has fewer features than SkyServer's SQL, and mirrors compare differently. To get the same
+rows there:
 
 * bits are tested by remainders, since ADQL has no bitwise operators;
-* words are looked for as typed, in capitals and in small letters, since mirrors distinguish them;
-* a literal that is compared with a 32-bit float is rounded to one before it is sent, since
-  PostgreSQL, on which mirrors run, compares both as 64-bit floats.
+* words are searched as given, in upper and in lower case, since mirrors are case-sensitive;
+* literals compared with 32-bit floats are rounded to 32 bits, since PostgreSQL, which mirrors use,
+  compares both as 64-bit floats.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from sdssflow.configuration.declared import known_columns
 from sdssflow.configuration.selection import DOWNLOADABLE, SELECTABLE, Condition, SdssColumn
 from sdssflow.configuration.sources import SkyServerSource, TapSource
 
-MOST_ROWS = 500_000  # SkyServer's limit; an answer with as many rows was cut
-MOST_CHARACTERS = 2000  # ASP.NET refuses query strings longer than 2048, encoded
+MOST_ROWS = 500_000  # SkyServer's limit; an answer with as many rows is truncated
+MOST_CHARACTERS = 2000  # ASP.NET refuses encoded query strings longer than 2048
 ALIAS = {"photo": "p", "spec": "s", "wise": "w", "photoz": "pz"}
-# the key of WISE_xmatch is the pair, so an object may have several sources: x is the nearest where
+# the key of WISE_xmatch is the pair, so an object may have several sources: x is the nearest if
 # no y is nearer (IndexMap.sql and wiseTables of github.com/sciserver/sqlloader)
 WISE = (
     " LEFT JOIN WISE_xmatch x ON x.sdss_objid=p.objID"
@@ -40,7 +40,7 @@ WISE = (
     " LEFT JOIN WISE_allsky w ON w.cntr=x.wise_cntr"
 )
 NEAREST = "y.sdss_objid IS NULL"
-# objID is its primary key (IndexMap.sql), so no row is doubled
+# objID is its primary key (IndexMap.sql), so no row is repeated
 PHOTOZ = " LEFT JOIN Photoz pz ON pz.objID=p.objID"
 DOUBLES = ("ra", "dec")
 SIGN_BIT, BITS = 1 << 63, 64
@@ -54,9 +54,9 @@ class Queries:
     headers : list of str
         Names of the columns in the answer to `rows`.
     other, other_prime : str, int
-        Column whose sum of remainders is counted besides that of the key, and the divisor.
+        Column with the second sum of remainders, after the key, and its divisor.
     third : str
-        A further such column, divided as the key is: the source in WISE; '' without any.
+        Column with the third sum, the WISE source, or ''; its divisor is that of the key.
     """
 
     top, number = f"TOP {MOST_ROWS} ", "COUNT_BIG(*)"
@@ -91,10 +91,7 @@ class Queries:
             self._all.append(f"({source.unchecked_sql})")
 
     def groups(self, within: Range) -> str:
-        """Ask how many spectra each plate has: conditions on the spectrum alone need no join.
-
-        Or how many objects each run has.
-        """
+        """Count the spectra of each plate, or the objects of each run, without a join."""
         return (
             f"SELECT {self.top}{self._group_value}, {self.number} AS n FROM {self._own_from} "
             f"WHERE {self._where(within, self._own)} "
@@ -102,12 +99,12 @@ class Queries:
         )
 
     def members(self, within: Range) -> str:
-        """Ask how many spectra, or objects, there are: what the groups have to add up to."""
+        """Count all spectra or objects: the expected sum of the groups."""
         where = self._where(within, self._own)
         return f"SELECT {self.number} AS n FROM {self._own_from} WHERE {where}"
 
     def count(self, within: Range) -> str:
-        """Ask for number, first and last id and the sums of the rows of a range."""
+        """Query number, first and last id and the sums of the rows of a range."""
         sums = ",".join(
             f"{self.remainders.format(column=column, prime=prime)} AS h{place}"
             for place, (column, prime) in enumerate(self._divided, start=1)
@@ -119,13 +116,13 @@ class Queries:
         )
 
     def rows(self, within: Range) -> str:
-        """Ask for the rows of a range; a query longer than SkyServer takes is a `DownloadError`."""
+        """Query the rows of a range; DownloadError if the query is too long for SkyServer."""
         text = f"{self._rows(within)} ORDER BY {self._key_sql}"
         length = len(quote_plus(text))
         if length > MOST_CHARACTERS:
             raise DownloadError(
-                f"the query has {length} characters, SkyServer takes {MOST_CHARACTERS}",
-                "Ask for fewer columns, or make source.selection shorter.",
+                f"the query has {length} characters, SkyServer accepts {MOST_CHARACTERS}",
+                "Select fewer columns, or shorten source.selection.",
             )
         return text
 
@@ -141,7 +138,7 @@ class Queries:
 
 
 class AdqlQueries(Queries):
-    """The same in ADQL: rows in any order, and groups of rows that meet all conditions."""
+    """The same in ADQL; rows are in any order, and groups count rows that meet all conditions."""
 
     top, number = "", "COUNT(*)"
     remainders = "SUM(MOD({column},{prime}))"
@@ -162,7 +159,7 @@ class AdqlQueries(Queries):
         self._own = self._all = [condition_adql(c, source.columns) for c in source.selection]
 
     def rows(self, within: Range) -> str:
-        """Ask for the rows of a range, in any order."""
+        """Query the rows of a range, in any order."""
         return self._rows(within)
 
     def _span(self, within: Range) -> str:
@@ -170,7 +167,7 @@ class AdqlQueries(Queries):
 
 
 def condition_sql(condition: Condition) -> str:
-    """Write one condition as SQL Server reads it.
+    """Write one condition in the dialect of SQL Server.
 
     >>> condition_sql(Condition(column="model_mag_u", minimum=0, maximum=19.6))
     'p.u BETWEEN 0 AND 19.6'
@@ -197,7 +194,7 @@ def _written(
     bits: Callable[[str, list[int], bool], str],
     number: Callable[[float], str],
 ) -> str:
-    """Write what both dialects share; `bits` writes that some, or none, of the bits are set."""
+    """Write the parts common to both dialects; `bits` tests for any or none of the bits."""
     if condition.any_of:
         return f"{column} IN ({','.join(words)})"
     if condition.any_bit or condition.no_bit:
@@ -217,7 +214,7 @@ def _qualified(column: SdssColumn) -> str:
 
 def _sql_bits(column: str, bits: list[int], wanted: bool) -> str:
     mask = sum(1 << bit for bit in set(bits))
-    # beyond 32 bits a literal is a decimal, for which there is no &
+    # literals beyond 32 bits are decimals, which have no &
     literal = str(mask) if mask < 1 << 31 else f"CAST({mask} AS bigint)"
     return f"({column} & {literal}){'<>' if wanted else '='}0"
 
@@ -227,7 +224,7 @@ def _shortest(value: float) -> str:
 
 
 def range_adql(key: str, within: Range, signed: bool) -> str:
-    """Write a range of a key; in a signed column what is beyond 2^63 is negative.
+    """Write a range of a key; in a signed column, keys beyond 2^63 are negative.
 
     >>> range_adql("specobjid", Range(5, 9), signed=True)
     'specobjid>=5 AND specobjid<9'
@@ -248,7 +245,7 @@ def range_adql(key: str, within: Range, signed: bool) -> str:
 
 
 def condition_adql(condition: Condition, columns: dict[str, str]) -> str:
-    """Write one condition as ADQL; `columns` maps catalogue names to those of the service.
+    """Write one condition in ADQL; `columns` maps catalogue names to those of the service.
 
     >>> names = {"zspec": "z", "spec_class": "class", "legacy_target1": "t"}
     >>> condition_adql(Condition(column="zspec", minimum=0.5, maximum=2), names)
@@ -274,14 +271,14 @@ def _adql_bits(column: str, bits: list[int], wanted: bool) -> str:
     tests = []
     for bit in sorted(set(bits)):
         value = 1 << bit
-        # the remainder of a negative number is negative; two's complement there
+        # remainders of negative numbers (two's complement) are negative
         rest = column if bit == 62 else f"MOD({column},{2 * value})"
         tests.append(f"({rest}>={value} OR {rest} BETWEEN {-value} AND -1)")
     return f"{'' if wanted else 'NOT '}({' OR '.join(tests)})"
 
 
 def _rounded(value: float) -> str:
-    """Write a number as the 32-bit float that SQL Server compares with a column of such."""
-    # but it takes a literal with an exponent for 64 bits, and so compares with all of them
+    """Write a number as the 32-bit float that SQL Server compares with a 32-bit column."""
+    # but a literal with an exponent has 64 bits, and is compared as such
     wide = "e" in repr(float(value)) and not float(value).is_integer()
     return _shortest(float(value) if wide else float(np.float32(value)))

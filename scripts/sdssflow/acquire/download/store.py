@@ -1,9 +1,9 @@
-"""Verified answers on disk: what was proven whole is never asked again.
+"""Store verified answers on disk, so that their queries are never repeated.
 
-One folder per server and release; in it, for each query, the raw answer (zstd) and a record of
-what it answers, when it was asked and its digest. The record is written last, so an answer without
-record is none. Both are written under another name and renamed. Several users may share the folder:
-a file that can't be read, or is not what we would write, counts as none.
+There is one folder per server and release; for each query, it has the raw answer (zstd) and a
+record with the query, its time and the answer's digest. The record is written last, so that an
+answer without a record is ignored. Both are written atomically. Several users may share the folder:
+unreadable and invalid files are ignored.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ from sdssflow.files import read_bounded, replacing, write_json
 logger = logging.getLogger("sdssflow")
 ZSTD_LEVEL = 1
 MOST_RECORD_BYTES = 1 << 20
-Count = Annotated[int, Field(ge=0, le=MOST_BYTES)]  # no answer has more bytes, let alone rows
+Count = Annotated[int, Field(ge=0, le=MOST_BYTES)]  # answers have no more bytes, let alone rows
 
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a stored answer, or why its query has to be split (`too_much`).
+    """Record of a stored answer, or of why its query has to be split (`too_much`).
 
-    `sha256` is of the answer as the server sent it, '' if it is not stored; `size` its bytes;
-    `asked` the time (UTC, ISO 8601) by this machine's clock; `seconds` that of the last attempt.
+    `sha256` and `size`, in bytes, are those of the answer as sent by the server; '' and 0 if none
+    is stored. `asked` is the time of the query (UTC, ISO 8601), `seconds` the duration of the last
+    attempt.
     """
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
@@ -51,7 +52,7 @@ RECORD = TypeAdapter(Record)
 
 
 class Store:
-    """The answers of one archive, in a folder that is made when something is written."""
+    """The answers of one archive, in a folder that is created by the first write."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -62,19 +63,19 @@ class Store:
         if record is None or record.too_much:
             return None
         try:
-            # what does not compress grows a little
+            # incompressible data grow slightly
             packed = read_bounded(self._answer(sql), MOST_BYTES + (1 << 20))
             body = pa.decompress(packed, record.size, codec="zstd", asbytes=True)
         except (OSError, ValueError) as error:
             self._distrust(self._answer(sql), error)
             return None
         if sha256(body) != record.sha256:
-            logger.warning("%s is damaged; it is asked again", self._answer(sql))
+            logger.warning("%s is damaged; repeating its query", self._answer(sql))
             return None
         return body
 
     def record(self, sql: str) -> Record | None:
-        """Return what is known of a query; None if nothing is."""
+        """Return the record of a query, or None."""
         try:
             record = RECORD.validate_json(read_bounded(self._record(sql), MOST_RECORD_BYTES))
         except FileNotFoundError:
@@ -86,13 +87,13 @@ class Store:
 
     def _distrust(self, path: Path, error: Exception) -> None:
         reason = one_line(error, 200)
-        logger.warning("%s is no record of ours (%s); it is asked again", path, reason)
+        logger.warning("%s is invalid (%s); repeating its query", path, reason)
 
     def put(self, record: Record, body: bytes | None = None) -> None:
-        """Keep a verified answer, or without one that a query has to be split in later runs too.
+        """Store a record with its answer, or alone for a query that has to be split.
 
-        A folder that can't be written or a full disk is a `DownloadError`; nothing half-written
-        stays.
+        DownloadError if the folder can't be written or the disk is full; incomplete files are
+        removed.
         """
         try:
             if body is not None:
@@ -104,14 +105,14 @@ class Store:
             raise self.unwritable(error) from error
 
     def forget(self, sql: str) -> None:
-        """Let the next run, or the next attempt, ask a query again."""
+        """Delete the record of a query, so that it is repeated."""
         try:
             self._record(sql).unlink(missing_ok=True)
         except OSError as error:
             raise self.unwritable(error) from error
 
     def forget_too_much(self, sql: str) -> None:
-        """Let a query that was split be tried whole again; an answer is kept."""
+        """Delete the record of a query that was split; answers are kept."""
         record = self.record(sql)
         if record and record.too_much:
             self.forget(sql)

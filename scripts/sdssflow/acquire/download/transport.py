@@ -1,8 +1,8 @@
-"""How requests go out and answers come in: in time, in bounds, and from nobody else.
+"""Send requests, and read answers within limits of time and size, and only from the given host.
 
-The time-out of requests is for each read, so a server that drips, in the body or in a header, can
-hold a job without end; and requests follows a server wherever it points. So answers are read
-through `Punctual`, which knows one deadline for all of an answer, and the hosts it may come from.
+The time-out of the requests library applies to each read, so that a slow server can block a job
+indefinitely; and the library follows any redirect. Answers are therefore read through `Punctual`,
+with one deadline per answer and restricted redirects.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from sdssflow.configuration.downloads import Downloads
 
 CONNECT_TIMEOUT_S = 20.0
 READ_BYTES = 1 << 16
-MOST_BYTES = 256 * 2**20  # 100,000 rows are 36 MB; whatever is far beyond that is no table of ours
+MOST_BYTES = 256 * 2**20  # 100,000 rows have 36 MB; anything far larger is not a table of ours
 MOST_HEAD_BYTES = 1 << 20
 MOST_REDIRECTS = 5
 LOOK_S = 1e-3
@@ -43,12 +43,12 @@ LOCAL = ("127.0.0.1", "localhost")
 
 
 class Clock:
-    """Time as it passes on this machine: not the time of day, which jumps."""
+    """Monotonic time of this machine."""
 
-    tick_s = 1.0  # who waits for a server looks at the clock at least this often
+    tick_s = 1.0  # longest wait for a server between two looks at the clock
 
     def monotonic(self) -> float:
-        """Return seconds since some moment."""
+        """Return seconds since an arbitrary moment."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
@@ -60,7 +60,7 @@ CLOCK = Clock()
 
 
 class Limits:
-    """What one answer of a server may take, in seconds and bytes."""
+    """Limits of one answer in seconds and bytes."""
 
     def __init__(
         self, server: str, network: Downloads, clock: Clock, most_bytes: int | None = None
@@ -73,46 +73,46 @@ class Limits:
         self.begin()
 
     def begin(self) -> None:
-        """Start the clock: the question is sent now."""
+        """Start the clock, when a query is sent."""
         self._heard = self._clock.monotonic()
         self._end = self._heard + self._network.deadline_s
         self._bytes, self.in_head = 0, False
 
     def rest_s(self) -> float:
-        """Return how much longer the server may be silent; sending for too long is an error."""
+        """Return the remaining seconds until the time-out; error after the deadline."""
         now = self._clock.monotonic()
         if now >= self._end:
             raise TransientError(
-                f"{self._server} sent no whole answer within {self._network.deadline_s:g} s"
+                f"{self._server} sent no complete answer within {self._network.deadline_s:g} s"
             )
         return min(self._heard + self._network.timeout_s, self._end) - now
 
     def silence(self) -> SilenceError:
-        """Return the error for a server that was silent for too long."""
+        """Return the error for a time-out."""
         return SilenceError(f"{self._server} was silent for {self._network.timeout_s:g} s")
 
     def heard(self, size: int) -> None:
-        """Note that bytes came; more than an answer, or its headers, may have are an error."""
+        """Count received bytes; error if headers or answer are too long."""
         self._heard = self._clock.monotonic()
         self._bytes += size
         if self.in_head and self._bytes > MOST_HEAD_BYTES:
             raise TransientError(
-                f"{self._server} sent {MOST_HEAD_BYTES >> 20} MiB of headers without end"
+                f"{self._server} sent more than {MOST_HEAD_BYTES >> 20} MiB of headers"
             )
         self.check_size(self._bytes)
 
     def check_size(self, size: int) -> None:
-        """Refuse an answer of more bytes than what we ask for can have."""
+        """Refuse an answer that is longer than any of our tables."""
         if size > self._most_bytes:
             raise TooMuchError(f"an answer of more than {self._most_bytes >> 20} MiB")
 
 
 class _Reader(io.RawIOBase):
-    """The bytes of a connection, within limits."""
+    """Reads from a connection within limits."""
 
     def __init__(self, connection: socket.socket, held: io.IOBase, limits: Limits) -> None:
         self._connection = connection
-        self._held = held  # keeps the connection open after http.client has let go of it
+        self._held = held  # keeps the connection open after http.client has released it
         self._limits = limits
 
     def readable(self) -> bool:
@@ -121,7 +121,7 @@ class _Reader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         while True:
             rest = self._limits.rest_s()
-            # at least a look: what came while we were held up is no silence
+            # poll at least once: data may have arrived while this process was suspended
             self._connection.settimeout(min(max(rest, LOOK_S), self._limits.tick_s))
             try:
                 size = self._connection.recv_into(buffer)
@@ -138,7 +138,7 @@ class _Reader(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
-    """A response whose status line, headers and body are all read within limits."""
+    """A response whose status line, headers and body are read within limits."""
 
     def __init__(self, connection: socket.socket, *, limits: Limits, **others: Any) -> None:
         super().__init__(connection, **others)
@@ -152,9 +152,9 @@ class _Response(http.client.HTTPResponse):
 
 
 class Punctual(HTTPAdapter):
-    """An adapter that reads the whole answer itself, so that its limits cover all of it.
+    """An adapter that reads complete answers itself, so that limits apply to all of each.
 
-    `setting` is the key of the configuration that has the address of the server.
+    `setting` is the configuration key with the address of the server.
     """
 
     def __init__(
@@ -177,14 +177,14 @@ class Punctual(HTTPAdapter):
             pool.ConnectionCls = type("PunctualConnection", (pool.ConnectionCls,), reading)
         return pool
 
-    def send(  # type: ignore[override]  # what the others are is up to requests
+    def send(  # type: ignore[override]  # arguments of requests
         self, request: Any, stream: bool = False, **others: Any
     ) -> requests.Response:
         """Send a request and read its answer; arguments and errors are those of requests.
 
-        A limit that is passed, and an answer that points to another host, is a `DownloadError`.
+        DownloadError if a limit is exceeded, or for a redirect to another host.
         """
-        # the second is for sending alone: reading has our limits
+        # the second is for sending only: reading has our limits
         others["timeout"] = (CONNECT_TIMEOUT_S, CONNECT_TIMEOUT_S)
         response = super().send(request, stream=True, **others)
         try:
@@ -194,7 +194,7 @@ class Punctual(HTTPAdapter):
         except (requests.exceptions.RequestException, DownloadError):
             raise
         except Exception as error:
-            # urllib3 and http.client each have their own family of errors for a broken body
+            # urllib3 and http.client have their own errors for a broken body
             raise requests.exceptions.ChunkedEncodingError(error, request=request) from error
         finally:
             response.raw.close()
@@ -202,12 +202,12 @@ class Punctual(HTTPAdapter):
         return response
 
     def body(self, response: requests.Response) -> bytes:
-        """Return the body of an answer, unpacked if the server packed it on the way."""
+        """Return the decompressed body of an answer."""
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
             raise TransientError(
                 f"{self.server} sent an answer in the encoding {one_line(encoding, 40)!r}, which "
-                "was not asked for"
+                "was not requested"
             )
         parts, size = [], 0
         while part := response.raw.read1(READ_BYTES, decode_content=True):
@@ -217,7 +217,7 @@ class Punctual(HTTPAdapter):
         return b"".join(parts)
 
     def check_redirect(self, request: Any, response: requests.Response) -> None:
-        """Refuse to be led to another host, or out of the encryption."""
+        """Refuse redirects to another host or from https to http."""
         asked, target = request.url, response.headers["Location"]
         try:
             target = urljoin(asked, target)
@@ -228,14 +228,14 @@ class Punctual(HTTPAdapter):
         if port and old.hostname == new.hostname:
             if (old.scheme, _port(old)) == (new.scheme, port):
                 return
-            # into the encryption; but a question in the body would be lost on the way
+            # upgrade to https; but a query in the body would be lost
             if (old.scheme, new.scheme) == ("http", "https") and not request.body:
                 return
         raise DownloadError(
-            f"{without_secrets(asked.split('?')[0])} sends us on to "
-            f"{one_line(without_secrets(target.split('?')[0]), 200)}: another host, port or "
-            "protocol, which is not followed",
-            f"If that is the right server, write its address into {self.setting}.",
+            f"{without_secrets(asked.split('?')[0])} redirects to "
+            f"{one_line(without_secrets(target.split('?')[0]), 200)}, which is not followed: it is "
+            "another host, port or protocol",
+            f"If that is the right server, set {self.setting} to its address.",
         )
 
 
@@ -244,11 +244,11 @@ def _port(parts: Any) -> int | None:
 
 
 def prepare(session: requests.Session, url: str, adapter: Punctual, network: Downloads) -> None:
-    """Let a session ask a server through an adapter, and say who asks."""
+    """Attach an adapter to a session, and set its User-Agent."""
     for scheme in ("http://", "https://"):
         session.mount(scheme, adapter)
     session.max_redirects = MOST_REDIRECTS
-    # a proxy of the site does not know what 127.0.0.1 means to us
+    # a proxy can't reach our 127.0.0.1
     session.trust_env = urlsplit(url).hostname not in LOCAL
     contact = f"; {network.contact}" if network.contact else ""
     session.headers["User-Agent"] = (
@@ -257,10 +257,10 @@ def prepare(session: requests.Session, url: str, adapter: Punctual, network: Dow
 
 
 class Server(ABC):
-    """A server that is asked one question at a time, and answers it as a whole or not at all.
+    """A server that answers one query at a time, completely or not at all.
 
-    Its `session` is made to read within the limits of `network` and to say who asks; `setting` is
-    the key of the configuration that has the address, for advice.
+    Its `session` is set up to read within the limits of `network`; `setting` is the configuration
+    key with the address, for messages.
     """
 
     def __init__(
@@ -278,36 +278,36 @@ class Server(ABC):
 
     @abstractmethod
     def said(self, response: requests.Response) -> str | None:
-        """Return what an answer says is wrong; None if it looks like a table."""
+        """Return the error message in an answer; None if it looks like a table."""
 
     @abstractmethod
     def mistake(self, response: requests.Response, said: str, message: str) -> DownloadError | None:
-        """Return the error of an answer that says that asking again can't help."""
+        """Return the error for an answer for which a retry is useless, or None."""
 
     def ask(self, query: str) -> bytes:
-        """Send one query, once, and return the body of the answer, unread.
+        """Send one query, once, and return the unparsed body of the answer.
 
         Raises
         ------
         TransientError
-            If it may go better next time.
+            If a retry may succeed.
         TooMuchError
             If the server ran out of time, or the answer is too large.
         DownloadError
-            If asking again can't help: a mistake in the query, no such server.
+            If a retry is useless: an invalid query, no such server.
         """
         self._adapter.limits.begin()
         try:
             response = self.send(query)
         except requests.exceptions.RequestException as error:
-            # the chain of urllib3 below it is long, and says no more than the message
+            # the long chain of urllib3 adds nothing to the message
             raise unreachable(self.url, error, self._setting) from None
         code, said = response.status_code, self.said(response)
         if code == 200 and said is None:
             return response.content
         said = said or ""
         message = f"{self.place}: HTTP {code}: {said or one_line(response.reason, 100)}"
-        # 504: a gateway gave up on a query that still ran
+        # 504: a gateway timed out on a running query
         if code == 504 or TOO_SLOW.search(said):
             raise TooMuchError(message, slow=True)
         if code in (429, 503) or BUSY.search(said):
@@ -317,8 +317,8 @@ class Server(ABC):
         if code in (400, 401, 403, 405, 414):
             raise DownloadError(
                 message,
-                f"Correct {self._setting}, or ask its operators. Name and password, if it wants "
-                "them, belong into ~/.netrc: machine HOST login NAME password PASSWORD.",
+                f"Correct {self._setting}, or ask its operators. Name and password, if required, "
+                "belong in ~/.netrc: machine HOST login NAME password PASSWORD.",
             )
         raise TransientError(message, retry_after_s=retry_after(response))
 
@@ -326,20 +326,20 @@ class Server(ABC):
 def unreachable(
     server: str, error: requests.exceptions.RequestException, setting: str
 ) -> DownloadError:
-    """Return the error for a request without an answer; `setting` names the server's address."""
+    """Return the error for a request without an answer; `setting` is the address's key."""
     if isinstance(error, requests.exceptions.TooManyRedirects):
         return DownloadError(
-            f"{server} sends us on more than {MOST_REDIRECTS} times", f"Correct {setting}."
+            f"{server} redirects more than {MOST_REDIRECTS} times", f"Correct {setting}."
         )
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
-        return DownloadError(f"{server} is no address", f"Correct {setting}.")
+        return DownloadError(f"{server} is not a valid URL", f"Correct {setting}.")
     reason = re.sub(r"<[^>]*object at 0x[0-9a-f]+>|with url: \S+ ", "", str(error)).strip(" ,:")
     reason = one_line(without_secrets(reason), 300)
     if failed := re.search(r"certificate verify failed: ([^('\"]*)", str(error)):
         return DownloadError(
-            f"{server} can't prove who it is ({one_line(failed[1], 200)}); nothing was asked",
-            f"Check {setting} and the clock of this machine. If your site has a certificate "
-            "authority of its own, name its file in the environment variable REQUESTS_CA_BUNDLE.",
+            f"{server} has no valid certificate ({one_line(failed[1], 200)}); nothing was sent",
+            f"Check {setting} and the clock of this machine. If your site has its own certificate "
+            "authority, set the environment variable REQUESTS_CA_BUNDLE to its file.",
         )
     return TransientError(
         f"{server} can't be reached, or the connection broke ({reason})",
@@ -349,16 +349,16 @@ def unreachable(
 
 
 def without_secrets(text: str) -> str:
-    """Remove names and passwords from addresses in a text."""
+    """Remove user names and passwords from URLs in a text."""
     return re.sub(r"//[^/\s'\"]*@", "//", text)
 
 
 def retry_after(response: requests.Response) -> float | None:
-    """Return the seconds that a Retry-After header asks to wait; None if there is none.
+    """Return the wait in a Retry-After header in seconds; None if there is no valid one.
 
-    The header holds seconds, or a date (RFC 9110, 10.2.3), which is compared with the server's own
-    clock if it sends one: ours may be wrong. Of several numbers the largest counts, a date that is
-    over asks for no wait, and what is neither is as good as none.
+    The header has seconds, or a date (RFC 9110, 10.2.3), which is compared with the server's clock
+    if stated, since ours may be wrong. The largest of several numbers counts; dates in the past are
+    a wait of zero.
     """
     from email.utils import parsedate_to_datetime
 

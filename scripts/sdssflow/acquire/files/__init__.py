@@ -1,1 +1,1 @@
-"""Files of your own: from whatever format to one catalogue, exactly, or refused with the reason."""
+"""Read users' files of any format exactly into a catalogue, or refuse them with the reason."""

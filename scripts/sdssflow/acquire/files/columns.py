@@ -1,9 +1,9 @@
-"""From the columns of a binary file, of whichever format, to those that the user maps.
+"""Select the mapped columns of a binary file of any format.
 
-What holds for all formats is here: which table, a name that occurs twice, byte order, columns
-of masks, elements of vectors, units, and where else in the file a missing column is. SDSS FITS
-files keep the five bands of a magnitude as one column of 5-vectors; one band is named by its
-position: ``modelMag[0]`` is u, ``modelMag[4]`` is z.
+This module handles what all formats share: choice of the table, repeated names, byte order, mask
+columns, elements of vectors, units, and hints to other tables that have a missing column. SDSS FITS
+files store the five bands of a magnitude as one column of 5-vectors, whose elements are selected by
+index: ``modelMag[0]`` is u, ``modelMag[4]`` is z.
 """
 
 from __future__ import annotations
@@ -22,37 +22,37 @@ from sdssflow.acquire.errors import CatalogueError, unknown_column
 from sdssflow.acquire.files.containers import check_declared
 
 ELEMENT = re.compile(r"(?P<name>.+)\[(?P<index>\d+)\]")
-ALL_ROWS = sys.maxsize  # asked for at once, where a table is read as a whole
-ASTROPY_ROWS = 32_768  # most that astropy gets at once: of text it makes many times its size
-MASK = ".mask"  # astropy writes a masked column as two: its values, and where they mean nothing
+ALL_ROWS = sys.maxsize  # block size to read a table at once
+ASTROPY_ROWS = 32_768  # block size limit for astropy, which needs many times the size of a text
+MASK = ".mask"  # suffix of the column to which astropy writes the mask of a column
 
 
 @dataclass(frozen=True)
 class FileColumns:
-    """The columns of one table of a file, and what is known of each name."""
+    """The columns of one table of a file, and how to read them."""
 
-    names: Sequence[str]  # as they are in the file, also those that occur twice
-    read: Callable[[str], Any]  # the values: a NumPy or masked array, or an Arrow array
-    unit: Callable[[str], str | None] = lambda name: None  # as stated; None or '' if nothing
-    # columns of the other tables in the file, by the words for `source.table`
+    names: Sequence[str]  # as in the file, with repetitions
+    read: Callable[[str], Any]  # values as a NumPy, masked or Arrow array
+    unit: Callable[[str], str | None] = lambda name: None  # stated unit, None or '' without one
+    # columns of the other tables in the file, by their `source.table`
     others: Callable[[], Mapping[str, Sequence[str]]] = dict
-    fold_case: bool = False  # whether the format takes `RA` and `ra` for the same name
-    declared: Callable[[str], int] = lambda name: 0  # bytes of the values, before they are read
-    stored: int = 0  # bytes of the file
+    fold_case: bool = False  # whether the format treats `RA` and `ra` as the same name
+    declared: Callable[[str], int] = lambda name: 0  # bytes of the values, known before reading
+    stored: int = 0  # size of the file in bytes
 
 
-# how many rows, and what makes a table of them
+# number of rows, and a function that reads them
 Piece: TypeAlias = tuple[int, Callable[[], pa.Table]]
 
 
 class Part(NamedTuple):
-    """One of `of` parts, equal in rows, of a file."""
+    """One of `of` parts of a file with equal numbers of rows."""
 
     number: int
     of: int
 
     def rows(self, total: int) -> tuple[int, int]:
-        """Return the first of its rows, and the one after the last.
+        """Return its first row and the one after its last.
 
         >>> [Part(number, 3).rows(10) for number in range(3)]
         [(0, 3), (3, 6), (6, 10)]
@@ -60,7 +60,7 @@ class Part(NamedTuple):
         return total * self.number // self.of, total * (self.number + 1) // self.of
 
     def slices(self, total: int, rows: int) -> Iterator[slice]:
-        """Yield its rows, of so many in the file, in blocks of at most `rows`."""
+        """Yield its rows, for a file of `total` rows, in blocks of at most `rows`."""
         first, last = self.rows(total)
         for start in range(first, last, rows):
             yield slice(start, min(start + rows, last))
@@ -68,9 +68,9 @@ class Part(NamedTuple):
     def of_pieces(
         self, pieces: Iterable[Piece], total: int | None = None
     ) -> Iterator[tuple[int, pa.Table]]:
-        """Yield first row and table of what of the pieces of a file belongs to this part.
+        """Yield first row and table for each piece of a file, cut to this part.
 
-        `total` is how many rows the file has; not needed where there is one part.
+        `total` is the number of rows of the file; not needed if there is one part.
         """
         first, last = (0, ALL_ROWS) if total is None else self.rows(total)
         start = 0
@@ -84,15 +84,15 @@ class Part(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """A column, or an element of its vectors, that is asked for."""
+    """A requested column, or an element of its vectors."""
 
     path: str
     column: str
-    element: int | None = None  # which of its vectors
+    element: int | None = None
 
     @classmethod
     def of(cls, path: str, ref: str, found: FileColumns) -> Wanted:
-        """Take ``column[k]`` apart, unless a column is called so; refuse what is not there."""
+        """Parse ``column[k]``, unless it is a column's name; refuse missing or repeated ones."""
         column, element = ref, None
         match = ELEMENT.fullmatch(ref)
         if match and ref not in found.names:
@@ -102,7 +102,7 @@ class Wanted(NamedTuple):
         fold = str.upper if found.fold_case else str
         alike = [other for other in found.names if fold(other) == fold(column)]
         if len(alike) > 1:
-            case = " (upper and lower case are one in FITS)" if len(set(alike)) > 1 else ""
+            case = " (FITS ignores case)" if len(set(alike)) > 1 else ""
             raise CatalogueError(
                 path,
                 f"the file names {' and '.join(map(repr, dict.fromkeys(alike)))} {len(alike)} "
@@ -135,7 +135,7 @@ class Wanted(NamedTuple):
             except pa.ArrowInvalid as error:
                 raise self._no_element(" in every row") from error
         if values.ndim == 0:
-            raise self.error("one value for the whole file, not one per row", "Map a column.")
+            raise self.error("a single value, not one per row", "Map a column.")
         if values.dtype.kind == "O":
             return self._from_objects(values)
         if values.ndim > 2:
@@ -156,12 +156,12 @@ class Wanted(NamedTuple):
             return pa.array(data.tolist(), type=pa.string(), mask=mask)
         if data.dtype.kind not in "biuf":
             raise self._not_numbers(f"values of type {data.dtype.name}")
-        if data.dtype == np.longdouble:  # Arrow has none
+        if data.dtype.newbyteorder("=") == np.longdouble:  # not in Arrow
             data = data.astype(np.float64)
         return pa.array(np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("=")), mask=mask)
 
     def masked(self, values: pa.Array, mask: Any) -> pa.Array:
-        """Return `values` with null where the column's mask is set."""
+        """Return `values` with nulls where the column's mask is true."""
         vectors = pa.types.is_nested(mask.type) if isinstance(mask, pa.Array) else mask.ndim > 1
         name = f"{self.column}{MASK}"
         found = Wanted(self.path, name, self.element if vectors else None).to_arrow(mask)
@@ -171,13 +171,13 @@ class Wanted(NamedTuple):
         )
         if len(found) != len(values) or found.null_count or not is_flag:
             raise self.error(
-                f"{name!r} is no mask of it: {len(found)} values of type {found.type}",
-                f"Write it as one boolean per row, true where {self.column!r} means nothing.",
+                f"{name!r} is not a mask for it: {len(found)} values of type {found.type}",
+                f"Write it as one boolean per row, true where {self.column!r} has no value.",
             )
         return pc.if_else(pc.cast(found, pa.bool_()), pa.scalar(None, values.type), values)
 
     def _from_objects(self, values: np.ndarray) -> pa.Array:
-        """Turn texts, or rows of unequal length, into an Arrow array."""
+        """Convert Python texts, or vectors of varying length, to an Arrow array."""
         mask, data = np.ma.getmaskarray(values), np.ma.getdata(values)
         if data.ndim > 1:
             self._check_vectors(True)
@@ -188,7 +188,7 @@ class Wanted(NamedTuple):
         if vectors and self.element is not None:
             if mask.any() or any(len(value) <= self.element for value in rows):
                 raise self._no_element(" in every row")
-            elements = np.array([value[self.element] for value in rows])
+            elements = np.ma.array([value[self.element] for value in rows])
             return self._replace(element=None).to_arrow(elements)
         try:
             return pa.array(data, type=pa.string(), mask=mask)
@@ -202,16 +202,16 @@ class Wanted(NamedTuple):
         if vectors and self.element is None:
             raise self.error(
                 "several values per row",
-                f"Name one of them in source.columns, for example {self.column}[0] for the first.",
+                f"Select one in source.columns, for example {self.column}[0] for the first.",
             )
         if self.element is not None and not vectors:
             raise self.error(
-                f"{self.column}[{self.element}] was asked for, but there is one value per row",
+                f"{self.column}[{self.element}] was requested, but there is one value per row",
                 f"Write {self.column} in source.columns.",
             )
 
     def error(self, problem: str, advice: str) -> CatalogueError:
-        """Return the error about the column."""
+        """Return an error about the column."""
         return CatalogueError(self.path, problem, advice, column=self.column)
 
     def _no_element(self, where: str) -> CatalogueError:
@@ -219,7 +219,7 @@ class Wanted(NamedTuple):
         return CatalogueError(self.path, problem, "Elements are counted from 0.")
 
     def _not_numbers(self, problem: str) -> CatalogueError:
-        advice = "Leave the column out of source.columns or convert it."
+        advice = "Remove the column from source.columns or convert it."
         return self.error(f"{problem} are neither numbers nor text", advice)
 
     def _not_utf8(self, error: Exception) -> CatalogueError:
@@ -227,7 +227,7 @@ class Wanted(NamedTuple):
 
 
 def needed_columns(path: str, columns: Mapping[str, str], found: FileColumns) -> list[str]:
-    """Return the columns of a file, masks too, that `mapped_table` reads; errors as there."""
+    """Return the columns that `mapped_table` reads, including masks; errors as there."""
     names = [Wanted.of(path, ref, found).column for ref in columns.values()]
     masks = [f"{name}{MASK}" for name in names]
     return list(dict.fromkeys([*names, *(mask for mask in masks if mask in found.names)]))
@@ -236,9 +236,9 @@ def needed_columns(path: str, columns: Mapping[str, str], found: FileColumns) ->
 def named_table(
     path: str, table: str | int, names: Mapping[int, Sequence[str]], fold: Callable = str
 ) -> int:
-    """Return which table `source.table` means, of those by number with the names that each has.
+    """Return the number of the table selected by `source.table`, a number or name.
 
-    `fold` makes names equal that the format takes for the same.
+    `names` maps numbers to the names of each table; names are compared after `fold`.
     """
     wanted = str(table).strip()
     alike = [
@@ -258,16 +258,16 @@ def named_table(
     raise CatalogueError(
         path,
         f"no table {table!r}",
-        f"Set source.table to one of: {listed}; the name or the number will do.",
+        f"Set source.table to one of: {listed}; names and numbers are accepted.",
     )
 
 
 def mapped_table(path: str, columns: Mapping[str, str], found: FileColumns) -> pa.Table:
-    """Read the mapped columns of a table, of the file's types but under catalogue names.
+    """Read the mapped columns of a table under catalogue names, in the file's types.
 
     `columns` maps a catalogue name to a column, or to ``column[k]`` for element k of its vectors.
-    Masked values are null. The metadata of a field has the file's unit under ``unit``, if it states
-    one. A column that is missing, named twice, or not one value per row is refused.
+    Masked values are null. The metadata of a field has the file's unit, if any, under ``unit``. A
+    column that is missing, repeated, or without exactly one value per row is refused.
     """
     wanted = {name: Wanted.of(path, ref, found) for name, ref in columns.items()}
     needed = sum(map(found.declared, dict.fromkeys(its.column for its in wanted.values())))
@@ -287,10 +287,10 @@ def mapped_table(path: str, columns: Mapping[str, str], found: FileColumns) -> p
 
 
 def check_lengths(path: str, lengths: Mapping[str, int]) -> None:
-    """Refuse columns of different lengths; they are given by their names in the file."""
+    """Refuse columns of different lengths; `lengths` is by their names in the file."""
     if len(set(lengths.values())) > 1:
         raise CatalogueError(
             path,
             f"columns differ in length: {dict(lengths)}",
-            "Set source.table to a group whose datasets belong together.",
+            "Set source.table to a group whose datasets have equal lengths.",
         )

@@ -1,7 +1,6 @@
-"""Make a file conform to the catalogue schema: exact types, known classes, counted defects.
+"""Convert a file to the catalogue schema: exact types, known classes, counted defects.
 
-No row is ever dropped: what can't be used becomes null and is counted, what can't be explained
-stops the import.
+No row is dropped: unusable values become null and are counted, inexplicable ones stop the import.
 """
 
 from __future__ import annotations
@@ -17,59 +16,64 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sdssflow.acquire.checks import (
+    KEPT,
     KEPT_AS_NULL,
     SET_TO_NULL,
     Defects,
     is_bookkeeping,
     limits,
     measured,
+    one_array,
 )
 from sdssflow.acquire.errors import nearest
 from sdssflow.acquire.files.readers import SourceTable, read_source
 from sdssflow.acquire.files.units import unit_factors
-from sdssflow.acquire.files.values import as_numbers, as_text, identifiers
+from sdssflow.acquire.files.values import MISSING, as_numbers, as_text, identifiers, is_repeated
 from sdssflow.acquire.schema import COLUMNS, PARTS, field, id_parts
 from sdssflow.configuration.file_sources import EmbeddedSource, FileContent, FileSource, UrlSource
 from sdssflow.tables import content_digest, metadata, with_metadata
 
-ENOUGH = 1000  # values of a later block, to tell a wrong column from bad values
+ENOUGH = 1000  # values in a later block that show that a column is wrong, not a few values
 IDENTIFIERS = ("objid", "specobjid", "wise_id")
 
 
 def conform(source: SourceTable, settings: FileContent) -> tuple[pa.Table, pd.DataFrame]:
-    """Turn the content of a file into a catalogue.
+    """Convert the content of a file to a catalogue.
 
     Returns
     -------
     catalogue : pyarrow.Table
-        Rows in the file's order: `row_id` and the mapped columns in the order of the schema, with
-        its types; units in the metadata of the fields.
+        Rows in the file's order: `row_id` and the mapped columns in the order and types of the
+        schema, with units in the metadata of the fields.
     defects : pandas.DataFrame
-        `column, defect, count, action, example_row`; no row if nothing was wrong.
+        `column, defect, count, action, example_row`; empty without defects.
 
     Raises
     ------
     CatalogueError
-        At the first thing that can't be made null without hiding a mistake: text among numbers,
-        another unit, an unknown class, ids that lost digits, positions or plates out of range,
-        magnitudes that are none, a column without any value.
+        At the first value whose replacement by null would hide a mistake: text among numbers, a
+        different unit, an unknown class, ids that lost digits, positions or plates out of range,
+        a column with mostly impossible magnitudes or without any value.
     """
     defects = Defects()
     catalogue = conform_block(source, settings, defects)
     for name in catalogue.column_names:
+        if name in IDENTIFIERS:  # not in blocks, which don't see repetitions in other blocks
+            defects.note(name, "duplicate", is_repeated(one_array(catalogue[name])), KEPT)
         if catalogue[name].null_count == catalogue.num_rows:
             raise source.error(
                 name,
                 "no usable value in any row",
-                "Map another column, or take this one out of source.columns.",
+                "Map another column, or remove this one from source.columns.",
             )
     return catalogue, defects.frame()
 
 
 def conform_block(source: SourceTable, settings: FileContent, defects: Defects) -> pa.Table:
-    """Turn some rows of a file into those of a catalogue as `conform`, and count their defects.
+    """Convert a block of rows as `conform` does, and add its defects to `defects`.
 
-    A column may be without any value here: other blocks may have some.
+    Columns without any value are accepted, since other blocks may have some. Repeated ids are not
+    counted.
     """
     factors = unit_factors(source, settings)
     row_id = np.arange(source.first_row, source.first_row + source.table.num_rows)
@@ -104,32 +108,32 @@ def conform_block(source: SourceTable, settings: FileContent, defects: Defects) 
 
 
 def _check_ids(source: SourceTable, made: Mapping[str, pa.Array]) -> None:
-    """Refuse SDSS's ids beside another run or plate than they contain: columns out of step."""
+    """Refuse SDSS ids that contradict the column run or plate: rows were mixed up."""
     for name, part in (("objid", "run"), ("specobjid", "plate")):
         if not {name, part} <= set(made):
             continue
-        ids, beside = (made[of].fill_null(0).to_numpy() for of in (name, part))
+        ids, column = (made[of].fill_null(0).to_numpy() for of in (name, part))
         ids = ids.astype(np.uint64)
         inside = id_parts(name, ids)[part]
         both = (ids > 0) & made[part].is_valid().to_numpy(zero_copy_only=False)
-        wrong = both & (inside != beside)
+        wrong = both & (inside != column)
         if name == "specobjid":
-            wrong &= (ids >> np.uint64(48)) != beside  # as DR7 packed it
-        # ids of one's own contain anything
-        if wrong.any() and np.isin(inside[both], beside).mean() > 0.5:
+            wrong &= (ids >> np.uint64(48)) != column  # the DR7 format
+        # in ids that are not from SDSS, the bits mean nothing
+        if wrong.any() and np.isin(inside[both], column).mean() > 0.5:
             row = int(np.argmax(wrong))
             raise source.error(
                 name,
-                f"{ids[row]} contains the {part} {inside[row]}, the column {part} says "
-                f"{beside[row]} ({wrong.sum()} rows are like this)",
-                "The columns were sorted or joined apart: put them together again by an id. If "
-                f"only {part} is wrong, leave it out of source.columns.",
+                f"{ids[row]} contains the {part} {inside[row]}, the column {part} has "
+                f"{column[row]} ({wrong.sum()} rows differ)",
+                "The columns were sorted or joined separately: join them again by an id. If only "
+                f"{part} is wrong, remove it from source.columns.",
                 row=row,
             )
 
 
 def _no_positions(source: SourceTable, made: dict[str, pa.Array], defects: Defects) -> None:
-    """Make positions null that are 0, 0: no object has none but zeros, and all would be one."""
+    """Set positions of exactly (0, 0) to null: they are placeholders and would all match."""
     if "ra" in made and "dec" in made:
         nowhere = pc.and_(*(pc.equal(made[name], 0.0).fill_null(False) for name in ("ra", "dec")))
         where = nowhere.to_numpy(zero_copy_only=False)
@@ -139,8 +143,8 @@ def _no_positions(source: SourceTable, made: dict[str, pa.Array], defects: Defec
 
 
 def _labels(source: SourceTable, name: str, words: Mapping[str, str], defects: Defects) -> pa.Array:
-    """Translate the file's words; an unknown word stops the import."""
-    text = as_text(source, name)
+    nothing = tuple(word for word in MISSING if word not in words)  # "None" may be a class
+    text = as_text(source, name, nothing=nothing)
     missing = text.is_null().to_numpy(zero_copy_only=False)
     defects.note(name, "missing", missing, KEPT_AS_NULL, source.first_row)
     place = pc.index_in(text, value_set=pa.array(list(words)))
@@ -153,7 +157,7 @@ def _labels(source: SourceTable, name: str, words: Mapping[str, str], defects: D
             name,
             f"unknown label {word!r}{nearest(word, words)} "
             f"({count} {'row has' if count == 1 else 'rows have'} unknown labels)",
-            "Say in source.class_labels which class it is, or leave the cell empty if it is none."
+            "Map it to a class in source.class_labels, or leave the cell empty if it is none."
             if name == "spec_class"
             else f"Known are {' and '.join(words)}.",
             row=row,
@@ -162,13 +166,13 @@ def _labels(source: SourceTable, name: str, words: Mapping[str, str], defects: D
 
 
 def _refuse(source: SourceTable, name: str, values: np.ndarray, outside: np.ndarray) -> None:
-    """Stop on a bad position or plate, and on a measurement that is mostly out of range."""
+    """Refuse bad positions and integers, and columns that are mostly out of range."""
     column = source.known[name]
     broken = np.isfinite(values) & (values != np.floor(values))
     if pa.types.is_integer(column.type) and broken.any():
         row = int(np.argmax(broken))
-        problem = f"{values[row]:g} is no whole number"
-        raise source.error(name, problem, "Map the column with whole numbers.", row=row)
+        problem = f"{values[row]:g} is not an integer"
+        raise source.error(name, problem, "Map a column of integers.", row=row)
     if not outside.any():
         return
     row = int(np.argmax(outside))
@@ -180,19 +184,19 @@ def _refuse(source: SourceTable, name: str, values: np.ndarray, outside: np.ndar
             advice = "Add 360 to negative right ascensions. " + advice
         raise source.error(name, f"{values[row]:.12g} is outside {allowed}", advice, row=row)
     known = int(np.count_nonzero(~np.isnan(values)))
-    # the few of a last block may be bad ones
+    # the few values of a last block may all be bad
     enough = source.first_row == 0 or known >= ENOUGH
     if enough and outside.sum() > known / 2:
         raise source.error(
             name,
-            f"{outside.sum()} of {known} values are outside {allowed}, as {values[row]:g}",
+            f"{outside.sum()} of {known} values are outside {allowed}, for example {values[row]:g}",
             f"Is this the {column.meaning}? Map the right column, or convert its unit.",
             row=row,
         )
 
 
 def _embedded_as_file(path: str | Path, source: EmbeddedSource) -> FileSource:
-    """Describe an embedded table as a file, so that both take the same way."""
+    """Describe an embedded table as a file source, to read it like one."""
     schema = pq.read_schema(path)
     about = metadata(schema)
     known = {**COLUMNS, **source.declared}
@@ -213,15 +217,15 @@ def _embedded_as_file(path: str | Path, source: EmbeddedSource) -> FileSource:
 def read_catalogue(
     path: str | Path, source: EmbeddedSource | FileSource | UrlSource, sample: str
 ) -> tuple[pa.Table, pd.DataFrame]:
-    """Read an embedded table, the user's file or a downloaded one, and make it a catalogue.
+    """Read an embedded table, the user's file or a downloaded one into a catalogue.
 
     Returns
     -------
     catalogue : pyarrow.Table
-        As many rows as the file has, with metadata `sample`, `magnitude_system`,
+        One row per row of the file, with metadata `sample`, `magnitude_system`,
         `extinction_applied`, `source_sha256` and `data_digest`.
     defects : pandas.DataFrame
-        As `conform` gives them; it also raises the errors.
+        As returned by `conform`, which also raises the errors.
     """
     settings = _embedded_as_file(path, source) if isinstance(source, EmbeddedSource) else source
     found = read_source(path, settings)

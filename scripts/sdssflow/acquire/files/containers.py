@@ -1,8 +1,7 @@
-"""What a file is, by its first bytes, and how it is read if it is packed, once or several times.
+"""Identify files by their first bytes, and decompress them, also if compressed several times.
 
-A file's name says only what somebody meant it to be. How much may come out of a packed file is
-limited, here and by what a header declares: a few kilobytes can be made that unpack to terabytes.
-What comes out is never held in memory as a whole.
+File names are unreliable. The decompressed size is limited, here and by the sizes in headers: a few
+kilobytes can expand to terabytes. Decompressed content is never held in memory as a whole.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ import pyarrow as pa
 
 from sdssflow.acquire.errors import CatalogueError
 
-# enough to see what an XML file is of
+# enough to recognise the root element of XML
 HEAD = 65_536
-# UTF-32 little-endian begins as UTF-16 does
+# the mark of UTF-32 little-endian begins with that of UTF-16
 BYTE_ORDER_MARKS = {
     b"\xef\xbb\xbf": "utf-8-sig",
     b"\xff\xfe\x00\x00": "utf-32",
@@ -36,27 +35,27 @@ BYTE_ORDER_MARKS = {
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
-UNPACK = "Unpack it with {} and set source.path to the table that comes out."
+UNPACK = "Unpack it with {} and set source.path to the unpacked table."
 SAVE_AS_CSV = "Save it as CSV (UTF-8) from the program that wrote it, and set source.path to that."
 WRITE = (
-    "Write the table as Parquet, FITS or CSV where it came from ({}), and set source.path to the "
-    "file that comes out."
+    "Write the table as Parquet, FITS or CSV with the program that made it ({}), and set "
+    "source.path to that file."
 )
-LOOK = "Read it in a browser: it may be a server's message. Then fetch the table again."
-WRONG_FILE = "Fetch the table again: a server's message or another file was saved in its place."
+LOOK = "Open it in a browser: it may be a server's message. Then fetch the table again."
+WRONG_FILE = "Fetch the table again: a server's message or another file was saved instead."
 
 
 class Signature(NamedTuple):
-    """What the first bytes of a file say."""
+    """What the first bytes of a file identify."""
 
-    kind: str  # a format of `readers.FORMATS`, something that is packed (`OPENERS`), or else
-    what: str  # for a message, with its article
-    advice: str = ""  # what to do with it if it can't be read
+    kind: str  # key of `readers.FORMATS` or `OPENERS`, or another format
+    what: str  # for messages, with article
+    advice: str = ""  # remedy if it can't be read
 
 
-# no text goes on like this
+# never follows in a text
 BINARY = rb"(?![\t\n\r -~])"
-# offset, first bytes (a pattern), kind, what it is, what to do
+# offset, pattern of the bytes there, kind, what it is, advice
 MARKS: tuple[tuple[int, bytes, str, str, str], ...] = (
     (0, rb"SIMPLE  =", "fits", "a FITS file", ""),
     (0, rb"PAR1" + BINARY, "parquet", "a Parquet file", ""),
@@ -99,7 +98,7 @@ MARKS: tuple[tuple[int, bytes, str, str, str], ...] = (
     (0, rb"%PDF-", "pdf", "a PDF document", WRONG_FILE),
     (0, rb"\x89PNG|\xff\xd8\xff|GIF8[79]a", "image", "an image", WRONG_FILE),
 )  # fmt: skip
-# a member of a ZIP archive (a pattern), what the archive is, what to do
+# pattern for a member of a ZIP archive, what the archive is, advice
 MEMBERS: tuple[tuple[str, str, str], ...] = (
     (r"xl/workbook\.(xml|bin)", "an Excel workbook (.xlsx)", SAVE_AS_CSV),
     (r"content\.xml", "an OpenDocument spreadsheet", SAVE_AS_CSV),
@@ -113,12 +112,12 @@ HDF5_PLACES = (0, 512, 1024, 2048, 4096, 8192, 16384, 32768)
 VOTABLE = re.compile(rb"<(\w+:)?VOTABLE\b")
 HTML = re.compile(rb"<!doctype html|<(html|head|body|title|script|table|div|p)\b", re.IGNORECASE)
 JSON = re.compile(rb"[\[{]\s*([\[{\"}\]]|-?\d)")
-# control characters that no text holds
+# control characters that do not occur in texts
 CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
 def signature(head: bytes) -> Signature:
-    r"""Return what a file with these first `HEAD` bytes is: ``csv`` for text that is nothing else.
+    r"""Identify a file by its first `HEAD` bytes; other text is ``csv``.
 
     Examples
     --------
@@ -139,7 +138,7 @@ def signature(head: bytes) -> Signature:
             return Signature("votable", "a VOTable")
         if HTML.search(text[:4096]):
             return Signature("html", f"a web page: {_shown(text)}", LOOK)
-        return Signature("xml", f"XML, but no VOTable: {_shown(text)}", WRONG_FILE)
+        return Signature("xml", f"XML, but not a VOTable: {_shown(text)}", WRONG_FILE)
     if JSON.match(text):
         return Signature(
             "json",
@@ -148,12 +147,12 @@ def signature(head: bytes) -> Signature:
             "CSV.",
         )
     if CONTROL.search(text):
-        return Signature("unknown", f"of no format that is known here: it begins with {head[:8]!r}")
+        return Signature("unknown", f"of an unknown format: it begins with {head[:8]!r}")
     return Signature("csv", f"text: {_shown(text)}")
 
 
 def byte_order_mark(head: bytes) -> str | None:
-    """Return the encoding that the first bytes state, None without a byte order mark."""
+    """Return the encoding given by a byte order mark; None without one."""
     return next((name for mark, name in BYTE_ORDER_MARKS.items() if head.startswith(mark)), None)
 
 
@@ -161,25 +160,25 @@ def _shown(text: bytes) -> str:
     return repr(text[:50].decode("utf-8", "replace").strip().partition("\n")[0])
 
 
-# Catalogues shrink to a third, at best to a thirtieth; a small file of zeros is no bomb. What is
-# unpacked is looked at each time as much has come out, so that a bomb is noticed early.
+# Catalogues compress by a factor of 3, at best 30; a small file of zeros is harmless. The ratio is
+# checked each time ALWAYS_READ bytes have been decompressed, so that a bomb is detected early.
 LARGEST_RATIO = 100
 ALWAYS_READ = 256 * 2**20
 DEEPEST = 4
 DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError,
           pa.ArrowInvalid, NotImplementedError)  # fmt: skip
 DAMAGED = (
-    "It may be cut short or damaged: fetch it again, or unpack it yourself and set source.path to "
-    "the table that comes out."
+    "It may be truncated or damaged: fetch it again, or unpack it yourself and set source.path to "
+    "the unpacked table."
 )
-# what a computer adds to an archive by itself
+# files that operating systems add to archives
 LITTER = re.compile(r"(.*/)?(__MACOSX/.*|\.DS_Store|Thumbs\.db|\._[^/]*)")
 
 
 class _Unpacked(io.RawIOBase):
-    """What comes out of a packed stream, as far as the limit; damage is a `CatalogueError`.
+    """A decompressed stream of limited size; damage is a `CatalogueError`.
 
-    `consumed` gives how many bytes of the user's file went in so far.
+    `consumed` returns how many bytes of the user's file were read so far.
     """
 
     def __init__(
@@ -196,18 +195,18 @@ class _Unpacked(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         size = 0
         try:
-            # as much as asked for, not as a block happens to hold: the first bytes show the format
+            # fill the buffer: the first bytes must suffice to identify the format
             while size < len(buffer) and (block := self._stream.read(len(buffer) - size)):
                 buffer[size : size + len(block)] = block
                 size += len(block)
         except DAMAGE as error:
             raise CatalogueError(
                 self._path,
-                f"{self._found.what} can't be unpacked to the end "
+                f"{self._found.what} can't be unpacked completely "
                 f"({error or type(error).__name__})",
                 DAMAGED,
             ) from error
-        # in an archive, the first bytes may come before what was read to find them
+        # in an archive, members may lie before the directory that was read first
         self._consumed_before = min(self._consumed_before, self._consumed())
         self._count += size
         if self._count < ALWAYS_READ:
@@ -217,9 +216,8 @@ class _Unpacked(io.RawIOBase):
             raise CatalogueError(
                 self._path,
                 f"{self._found.what} that unpacks to more than {LARGEST_RATIO} times its size "
-                f"(over {ALWAYS_READ / 2**20:g} MiB): no catalogue shrinks like this",
-                "If you trust it, unpack it yourself and set source.path to the table that comes "
-                "out.",
+                f"(over {ALWAYS_READ / 2**20:g} MiB): no catalogue compresses like this",
+                "If you trust it, unpack it yourself and set source.path to the unpacked table.",
             )
         self._count, self._consumed_before = 0, consumed
         return size
@@ -230,10 +228,10 @@ class _Unpacked(io.RawIOBase):
 
 
 class _Streams:
-    """Packed streams one after the other, with zeros between them.
+    """Concatenated compressed streams, with zero padding between them.
 
-    Python's own readers of bzip2 and xz end at what is no such stream: all that follows a damaged
-    one would be missing.
+    Python's readers of bzip2 and xz stop silently at invalid data: everything after a damaged
+    stream would be missing.
     """
 
     def __init__(self, stream: BinaryIO, decompressor: Callable[[], Any]) -> None:
@@ -241,7 +239,7 @@ class _Streams:
         self._current = decompressor()
 
     def read(self, size: int) -> bytes:
-        """Return at least one byte and at most `size`; none at the end."""
+        """Return 1 to `size` bytes; none at the end."""
         found = b""
         while not found:
             packed = self._current.unused_data if self._current.eof else b""
@@ -254,7 +252,7 @@ class _Streams:
                     break
                 self._current = self._new()
             elif self._current.needs_input and not packed:
-                raise EOFError("it ends before its end mark")
+                raise EOFError("the end marker is missing")
             found = self._current.decompress(packed, size)
         return found
 
@@ -263,10 +261,10 @@ class _Streams:
 
 
 def open_content(path: str) -> io.BufferedReader[Any]:
-    """Open a file, of which `HEAD` bytes can be peeked at; it is unpacked while it is read.
+    """Open a file, decompressed while it is read; at least `HEAD` bytes can be peeked at.
 
-    An archive without or with several files, one with a password, and what is packed more than four
-    times is refused; while it is read, damage and more bytes than a catalogue could have.
+    Archives with a password or with other than one file, and files compressed more than four times,
+    are refused; damage and implausible sizes are refused during reading.
     """
     file = io.FileIO(path)
     consumed: Callable[[], float] = file.tell
@@ -289,14 +287,16 @@ def open_content(path: str) -> io.BufferedReader[Any]:
         stream.close()
         raise
     stream.close()
-    raise CatalogueError(path, f"packed more than {DEEPEST} times", UNPACK.format("what packed it"))
+    raise CatalogueError(
+        path, f"compressed more than {DEEPEST} times", UNPACK.format("the programs that packed it")
+    )
 
 
 @contextmanager
 def plain_file(path: str) -> Iterator[str]:
-    """Give the path of a file with the content of `path`: itself, or a temporary file.
+    """Yield the path of an uncompressed file: `path` itself or a temporary copy.
 
-    Errors about the temporary file are raised about `path`.
+    Errors about the temporary file are raised for `path`.
     """
     with open_content(path) as stream:
         if isinstance(stream.raw, io.FileIO):
@@ -312,7 +312,7 @@ def plain_file(path: str) -> Iterator[str]:
                     path,
                     f"there is no space to unpack it ({error})",
                     "Set the environment variable TMPDIR to a folder with space, or unpack it "
-                    "yourself and set source.path to the table that comes out.",
+                    "yourself and set source.path to the unpacked table.",
                 ) from error
             try:
                 yield unpacked
@@ -341,7 +341,7 @@ def _member_of_tar(path: str, stream: BinaryIO) -> IO[bytes] | None:
 
 
 def _only(path: str, kind: str, names: Iterable[str]) -> str:
-    """Return the one name that the user put into an archive."""
+    """Return the only member of an archive, ignoring files of the operating system."""
     wanted = [name for name in names if not LITTER.fullmatch(name)]
     if len(wanted) == 1:
         return wanted[0]
@@ -351,14 +351,14 @@ def _only(path: str, kind: str, names: Iterable[str]) -> str:
         f"a {kind} archive with {len(wanted)} files" + (f": {listed}" if wanted else ""),
         "Unpack it and set source.path to one of them."
         if wanted
-        else "Fetch it again: there is no table in it.",
+        else "Fetch it again: it holds no table.",
     )
 
 
 def _spooled(path: str, stream: BinaryIO) -> tuple[Any, Callable[[], float]]:
-    """Write a stream to a temporary file: the table of contents of an archive is not at its start.
+    """Copy a stream to a temporary file, as archives need seeking.
 
-    Returns the file, and what gives the share of it that was read, in bytes of the user's file.
+    Returns the file, and a function for how many bytes of the user's file were read so far.
     """
     file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the stream that reads it
     shutil.copyfileobj(stream, file, 2**20)
@@ -367,7 +367,7 @@ def _spooled(path: str, stream: BinaryIO) -> tuple[Any, Callable[[], float]]:
     return file, lambda: file.tell() * share
 
 
-# their members are found by seeking
+# need a seekable stream
 ARCHIVES = ("zip", "tar")
 OPENERS: dict[str, Callable[[str, BinaryIO], Any]] = {
     "gzip": lambda path, stream: gzip.GzipFile(fileobj=stream),
@@ -381,15 +381,15 @@ OPENERS: dict[str, Callable[[str, BinaryIO], Any]] = {
 
 
 def check_declared(path: str, declared: int, stored: int) -> None:
-    """Refuse a file whose columns would take far more bytes than it has, before they are read.
+    """Refuse a file whose mapped columns are far larger than the file, before they are read.
 
-    `declared` is what its header says that the mapped columns take in memory.
+    `declared` is their size in memory in bytes, according to the header; `stored` that of the file.
     """
     if declared > max(ALWAYS_READ, LARGEST_RATIO * stored):
         raise CatalogueError(
             path,
-            f"the mapped columns unpack to {declared:,} bytes, the file has {stored:,}; beyond "
-            f"{ALWAYS_READ / 2**20:g} MiB at most {LARGEST_RATIO} times the file is read",
-            "The file is damaged or no catalogue; if the rows are real, write it again without "
+            f"the mapped columns expand to {declared:,} bytes, the file has {stored:,}; beyond "
+            f"{ALWAYS_READ / 2**20:g} MiB at most {LARGEST_RATIO} times its size is read",
+            "The file is damaged or not a catalogue; if the rows are real, write it again without "
             "compression.",
         )

@@ -23,10 +23,10 @@ def fits_blocks(
 ) -> Iterator[tuple[int, pa.Table]]:
     """Yield first row and mapped columns of each block of a part of a table; see `mapped_table`.
 
-    It is binary or ASCII. `table` is name or number of the extension; by default the first table is
-    read, unless another has these columns too. Stored values equal to TNULL are null, whatever
-    TSCAL and TZERO make of them; NaN and empty text stay as they are, and are counted later. A file
-    that is cut short or fails its own checksums is refused.
+    The table is binary or ASCII. `table` is the name or number of its extension; by default the
+    first table is read, unless another has these columns too. Stored values equal to TNULL are
+    null, before scaling by TSCAL and TZERO; NaN and empty text are kept and counted later. A file
+    that is truncated or fails its checksums is refused.
     """
     with fits_tables(path) as tables:
         number = _chosen(path, tables, table)
@@ -59,7 +59,7 @@ def _described(path: str, tables: dict[int, Any], number: int, rows: slice) -> F
 
 
 def _check_only(path: str, columns: dict[str, str], tables: dict[int, Any], number: int) -> None:
-    """Refuse to choose among tables that all have the mapped columns."""
+    """Refuse to choose between several tables with the mapped columns."""
     needed = set(needed_columns(path, columns, _described(path, tables, number, slice(0))))
     alike = [name for name, its in _others(tables, number).items() if needed <= set(its)]
     if alike:
@@ -71,7 +71,7 @@ def _check_only(path: str, columns: dict[str, str], tables: dict[int, Any], numb
 
 
 def _others(tables: dict[int, Any], chosen: int) -> dict[str, Sequence[str]]:
-    """Return the columns of the other tables, by their names where those are unique."""
+    """Return the columns of the other tables, by name or, where it is not unique, number."""
     names = [hdu.name for hdu in tables.values()]
     return {
         hdu.name if hdu.name and names.count(hdu.name) == 1 else str(number): hdu.columns.names

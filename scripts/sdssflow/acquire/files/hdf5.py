@@ -31,8 +31,8 @@ from sdssflow.acquire.files.hdf5_layouts import (
 )
 from sdssflow.acquire.units import as_word, stated_unit, units_of_yaml
 
-MEANS_NOTHING = ("_FillValue", "missing_value")  # attributes of netCDF
-PACKED = {"scale_factor": 1, "add_offset": 0}
+NULL_ATTRIBUTES = ("_FillValue", "missing_value")  # of netCDF
+SCALING = {"scale_factor": 1, "add_offset": 0}  # attributes of netCDF, and their defaults
 
 
 def hdf5_blocks(
@@ -40,9 +40,9 @@ def hdf5_blocks(
 ) -> Iterator[tuple[int, pa.Table]]:
     """Yield first row and mapped columns of each block of a part of a file; see `mapped_table`.
 
-    `table` is the path inside the file of one of the layouts of `hdf5_layouts`; by default the
-    root group if it holds datasets, else the only table. Values that lie in another file or were
-    never written are refused.
+    `table` is the path inside the file of one of the layouts in `hdf5_layouts`; by default the root
+    group if it holds datasets, else the only table. Values stored in another file or never written
+    are refused.
     """
     with _table(path, table) as (found, length):
         needed = needed_columns(path, columns, found(slice(None)))
@@ -56,11 +56,11 @@ def hdf5_blocks(
 def _table(
     path: str, table: str | int | None
 ) -> Iterator[tuple[Callable[[slice], FileColumns], Callable[[str], int | None]]]:
-    """Open a table; yield what gives its columns for some rows, and how long a column is."""
+    """Open a table; yield functions for its columns in a range of rows and for their lengths."""
     import h5py
 
     with contextlib.suppress(ImportError):
-        import_module("hdf5plugin")  # where somebody installed it, it adds compressions
+        import_module("hdf5plugin")  # if installed, it adds compressions
 
     try:
         with h5py.File(path, "r") as file:
@@ -96,7 +96,7 @@ def _table(
 
 
 def _resolved(column: Wanted, node: Any, places: dict[str, Stored]) -> Stored:
-    """Return where a column is, having checked that its values are in this file and readable."""
+    """Return where a column is stored, after checking that it is readable."""
     import h5py
 
     path, name = column.path, column.column
@@ -104,7 +104,7 @@ def _resolved(column: Wanted, node: Any, places: dict[str, Stored]) -> Stored:
     dataset = stored.dataset
     if dataset is None and stored.element is not None:
         raise column.error(
-            "pandas wrote it as Python objects or categories, which are not read",
+            "pandas wrote it as Python objects or categories, which can't be read",
             "Export the table as Parquet: DataFrame.to_parquet.",
         )
     if dataset is None:
@@ -144,19 +144,19 @@ def _compound_units(path: str, node: Any) -> dict[str, str]:
 
 
 def _length(stored: Stored) -> int | None:
-    """Return how many rows a column has; None of what is no column, which `_values` refuses."""
+    """Return the number of rows of a column; None for scalars, which `_values` refuses."""
     if stored.vaex is not None and "indices" in stored.vaex:
         return max(len(stored.vaex["indices"]) - 1, 0)
     return stored.dataset.shape[0] if stored.dataset.shape else None
 
 
 def _values(column: Wanted, stored: Stored, rows: slice) -> Any:
-    """Return some rows of a column, null where the file says so, and its enumerations as words."""
+    """Return some rows of a column, with nulls masked and enumerations as text."""
     import h5py
 
     dataset = stored.dataset
     if dataset.shape is None:
-        raise column.error("it holds no values at all", "Map a column.")
+        raise column.error("it holds no values", "Map a column.")
     if stored.vaex is not None and "indices" in stored.vaex:
         return _vaex_texts(stored, rows)
     if dataset.shape == ():
@@ -168,8 +168,10 @@ def _values(column: Wanted, stored: Stored, rows: slice) -> Any:
     if words and values.dtype.kind != "b":
         values = _enumerated(column, values, words)
     mask = np.zeros(values.shape, dtype=bool)
-    for nothing in _nothings(column, stored):
-        mask |= values == nothing
+    for null in _null_values(column, stored):
+        if values.dtype.kind == "f" and isinstance(null, np.number):
+            null = values.dtype.type(null)  # -999.9 as stored in float32
+        mask |= values == null
     if stored.vaex is not None and "mask" in stored.vaex:
         mask |= stored.vaex["mask"][rows].astype(bool)
     if stored.pandas and values.dtype.kind == "S":
@@ -177,16 +179,16 @@ def _values(column: Wanted, stored: Stored, rows: slice) -> Any:
     return np.ma.array(values, mask=mask) if mask.any() else values
 
 
-def _nothings(column: Wanted, stored: Stored) -> Iterator[Any]:
-    """Yield the numbers that the attributes of netCDF call "no value"."""
+def _null_values(column: Wanted, stored: Stored) -> Iterator[Any]:
+    """Yield the values that attributes of netCDF define as null; scaled numbers are refused."""
     attributes = {} if stored.holder is None or stored.vaex is not None else stored.holder.attrs
-    for key, neutral in PACKED.items():
+    for key, neutral in SCALING.items():
         if key in attributes and np.any(np.asarray(attributes[key]) != neutral):
             raise column.error(
-                f"its numbers are packed ({key} is {as_word(attributes[key])})",
+                f"its numbers are scaled ({key} is {as_word(attributes[key])})",
                 "Write the true values, without scale_factor and add_offset.",
             )
-    for key in MEANS_NOTHING:
+    for key in NULL_ATTRIBUTES:
         if key in attributes:
             yield from np.atleast_1d(attributes[key])
 
@@ -197,12 +199,12 @@ def _enumerated(column: Wanted, values: np.ndarray, words: dict[str, int]) -> np
         found = [by_number[number] for number in values.ravel().tolist()]
         return np.array(found).reshape(values.shape)
     except KeyError as error:
-        problem = f"{error.args[0]} is not among its enumeration ({', '.join(words)})"
+        problem = f"{error.args[0]} is not in its enumeration ({', '.join(words)})"
         raise column.error(problem, "Write the column as text.") from error
 
 
 def _vaex_texts(stored: Stored, rows: slice) -> pa.Array:
-    """Return the texts of vaex: one run of bytes, where each begins, bits where one is there."""
+    """Return texts of vaex from their bytes, offsets and validity bitmap."""
     indices = stored.vaex["indices"]
     first, last, _ = rows.indices(_length(stored) or 0)
     ends = indices[first : last + 1].astype(np.int64) - int(indices[0])

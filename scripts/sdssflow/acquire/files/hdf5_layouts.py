@@ -1,4 +1,4 @@
-"""How programs lay a table out in an HDF5 file: which node is a table, and where its columns are.
+"""Find tables and their columns in HDF5 files, in the layouts of common programs.
 
 ======================  ============================================================================
 compound dataset        one field per column: astropy, PyTables, h5py
@@ -8,7 +8,7 @@ pandas, fixed           ``KEY/blockN_items`` and ``KEY/blockN_values``; texts ar
 pandas, table           ``KEY/table``, a compound dataset with several columns in one field
 ======================  ============================================================================
 
-Nothing is unpickled, and no link leads out of the file.
+Nothing is unpickled, and links to other files are not followed.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ DEEPEST = 16  # links to links
 
 
 class Stored(NamedTuple):
-    """Where the values of a column are."""
+    """Where the values of a column are stored."""
 
-    dataset: Any  # of values, one per row or one row per row
-    field: str | None = None  # which field of a compound dataset
-    element: int | None = None  # which column of a pandas block
+    dataset: Any  # values, with rows along the first axis
+    field: str | None = None  # of a compound dataset
+    element: int | None = None  # column of a pandas block
     holder: Any = None  # group or dataset whose attributes describe this column alone
     vaex: Any = None  # group of a vaex column, with `mask`, `indices` and `null_bitmap`
-    pandas: bool = False  # whether `nan` stands for a missing text
+    pandas: bool = False  # whether `nan` is a missing text
 
 
 def tables(file: Any) -> dict[str, Any]:
-    """Return each node of the file that can be read as a table, by its path; '' is the root."""
+    """Return all nodes that can be read as tables, by path; the root is ''."""
     return dict(_tables(file, "", {file}))
 
 
@@ -75,7 +75,7 @@ def _tables(group: Any, place: str, seen: set[Any]) -> Iterator[tuple[str, Any]]
 
 
 def _hard_links(group: Any) -> Iterator[tuple[str, Any]]:
-    """Yield what the group itself holds; no link is followed."""
+    """Yield the members of a group, without soft and external links."""
     import h5py
 
     for name in group:
@@ -84,13 +84,13 @@ def _hard_links(group: Any) -> Iterator[tuple[str, Any]]:
 
 
 def chosen(path: str, file: Any, table: str | int | None) -> Any:
-    """Return the node that `source.table` names, or the only table of the file."""
+    """Return the node selected by `source.table`, or the only table of the file."""
     found = tables(file)
     named = ", ".join(place for place in found if place)
     if table is None:
         if "" in found:
             return file
-        # where nothing else is, what links lead to, or why they are not followed
+        # without tables, follow links, or fail with the reason
         hard = dict(_hard_links(file))
         nodes = [*found.values()] or [follow(path, file, name) for name in file if name not in hard]
         if len(nodes) == 1:
@@ -107,7 +107,7 @@ def chosen(path: str, file: Any, table: str | int | None) -> Any:
         raise CatalogueError(
             path,
             f"no table {table!r}{nearest(str(table), found)}",
-            f"Set source.table to one of: {named}." if named else "Take source.table out.",
+            f"Set source.table to one of: {named}." if named else "Remove source.table.",
         )
     # pandas and vaex users name the group above or below
     inside = [place for place in found if place.startswith(f"{str(table).strip('/')}/")]
@@ -117,7 +117,7 @@ def chosen(path: str, file: Any, table: str | int | None) -> Any:
 
 
 def columns_of(path: str, node: Any, table: str | int | None) -> dict[str, Stored]:
-    """Return where each column of a table is; a node that is no table is an error."""
+    """Return where each column of a table is stored; refuse nodes that are not tables."""
     import h5py
 
     if isinstance(node, h5py.Dataset):
@@ -128,7 +128,7 @@ def columns_of(path: str, node: Any, table: str | int | None) -> dict[str, Store
                 f"{node.name!r} is one array, not a table",
                 f"Set source.table to {above!r}, whose datasets are the columns."
                 if above
-                else "Take source.table out: the datasets of the file are its columns.",
+                else "Remove source.table: the datasets of the file are its columns.",
             )
         return {name: Stored(node, field=name) for name in node.dtype.names}
     if _is_pandas(node):
@@ -141,7 +141,7 @@ def columns_of(path: str, node: Any, table: str | int | None) -> dict[str, Store
         raise CatalogueError(
             path,
             f"{node.name!r} is one column, not a table",
-            "Take source.table out, or set it to table/columns.",
+            "Remove source.table, or set it to table/columns.",
         )
     found = {}
     for name in node:
@@ -191,16 +191,16 @@ def _of_pandas(path: str, group: Any, kind: str) -> dict[str, Stored]:
 
 
 def _words(path: str, table: Any, field: str) -> list[str]:
-    """Return the columns that a field of a pandas table holds, from a pickled list of texts.
+    """Return the columns in a field of a pandas table, from a pickled list of texts.
 
-    The pickle is taken apart, not run: anything in it but a list of texts is refused.
+    The pickle is only parsed: anything but a list of texts is refused.
     """
     pickled = table.attrs.get(f"{field}_kind")
     if field == "index" or not isinstance(pickled, bytes) or not pickled.endswith(b"."):
         return [field]
     steps = list(pickletools.genops(pickled))
     if not all(SIMPLE_PICKLE.fullmatch(step.name) for step, *_ in steps):
-        raise _pandas(path, f"the names of the columns in {field!r} are no plain texts")
+        raise _pandas(path, f"the names of the columns in {field!r} are not plain texts")
     return [str(text) for step, text, _ in steps if "UNICODE" in step.name]
 
 
@@ -209,9 +209,9 @@ def _pandas(path: str, problem: str) -> CatalogueError:
 
 
 def follow(path: str, node: Any, place: str, depth: int = 0) -> Any:
-    """Return what is at `place` below `node`, or None; only within the file.
+    """Return the node at `place` below `node`, or None.
 
-    A link to another file, nowhere or in a circle is an error.
+    Links to other files, dangling links and cycles are errors.
     """
     import h5py
 
@@ -230,8 +230,8 @@ def follow(path: str, node: Any, place: str, depth: int = 0) -> Any:
             if found is None:
                 raise CatalogueError(
                     path,
-                    f"{name!r} is a link to {link.path!r}, which leads nowhere or in a circle",
-                    "Write the file again with the values in place of the link.",
+                    f"{name!r} is a link to {link.path!r}, which does not exist or is a cycle",
+                    "Write the file again with the values instead of the link.",
                 )
             node = found
         elif isinstance(link, h5py.HardLink):
@@ -242,14 +242,14 @@ def follow(path: str, node: Any, place: str, depth: int = 0) -> Any:
 
 
 def check_readable(column: Wanted, dataset: Any) -> None:
-    """Refuse a column whose values are elsewhere, in an unknown compression, or never written.
+    """Refuse a column with values in other files, unknown compression, or unwritten parts.
 
-    None of its values is read.
+    No values are read.
     """
     if dataset.is_virtual or dataset.external:
-        kind = "a virtual dataset" if dataset.is_virtual else "kept as raw storage"
+        kind = "a virtual dataset" if dataset.is_virtual else "external raw storage"
         raise column.error(
-            f"it is {kind}: its values lie in other files",
+            f"it is {kind}: its values are in other files",
             "Write the table again with its values in one file.",
         )
     _check_filters(column, dataset.id.get_create_plist())
@@ -257,9 +257,9 @@ def check_readable(column: Wanted, dataset: Any) -> None:
         fill = dataset.fillvalue
         if not (isinstance(fill, float | np.floating) and np.isnan(fill)):
             raise column.error(
-                f"only a part of its {dataset.size:,} values was ever written; the others would "
-                f"be {as_word(fill)}",
-                "Write the table again, as long as it is.",
+                f"only some of its {dataset.size:,} values were written; the others would be "
+                f"{as_word(fill)}",
+                "Write the table again with its true length.",
             )
 
 
@@ -271,7 +271,7 @@ def _check_filters(column: Wanted, settings: Any) -> None:
         if not h5py.h5z.filter_avail(number):
             called = FILTERS.get(number) or name.decode("utf-8", "replace") or f"filter {number}"
             raise column.error(
-                f"it is compressed by {called}, which the HDF5 library here does not have",
+                f"it is compressed by {called}, which this HDF5 library can't decompress",
                 "Install it (.venv/bin/pip install hdf5plugin), or write the file again with gzip "
                 "or without compression.",
             )

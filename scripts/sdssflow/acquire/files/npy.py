@@ -1,4 +1,4 @@
-"""Read NumPy's own files (.npy): arrays of records, or of numbers whose columns have no names."""
+"""Read NumPy files (.npy): structured arrays, or 2-D arrays of numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 from sdssflow.acquire.errors import REPAIR, CatalogueError
 from sdssflow.acquire.files.columns import FileColumns, Part, mapped_table
 
-MOST_HEADER = 200_000  # bytes; NumPy's own limit is met by tables of a few hundred columns
+MOST_HEADER = 200_000  # bytes; NumPy's default allows a few hundred columns
 
 
 def npy_blocks(
@@ -19,9 +19,8 @@ def npy_blocks(
 ) -> Iterator[tuple[int, pa.Table]]:
     """Yield first row and mapped columns of each block of a part of an array; see `mapped_table`.
 
-    The columns of a table of plain numbers are named by their numbers: '1' is the first. Python
-    objects in an array are pickled, and never opened. The file is opened for each block: pages of
-    it that were read don't stay in memory.
+    Columns of a 2-D array are named by their numbers: '1' is the first. Arrays of Python objects
+    are pickled, and refused. The file is reopened for each block, so that memory is released.
     """
     _, total = _columns(path, slice(None))
     for block in part.slices(total, rows):
@@ -29,15 +28,15 @@ def npy_blocks(
 
 
 def _columns(path: str, rows: slice) -> tuple[FileColumns, int]:
-    """Return some rows of the columns of an array, and how many rows it has."""
+    """Return the columns of an array for some rows, and its number of rows."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False, max_header_size=MOST_HEADER)
     except (ValueError, OSError, EOFError, SyntaxError, OverflowError) as error:
         if "Python objects" in str(error) or "Object arrays" in str(error):
             raise CatalogueError(
                 path,
-                "the array holds Python objects, a pickle, which is never opened here because it "
-                "can run any code",
+                "the array holds Python objects, a pickle, which is never opened because it can "
+                "run any code",
                 "Write it as numbers and texts of fixed length, or as FITS.",
             ) from error
         raise CatalogueError(path, f"the file can't be read as NumPy ({error})", REPAIR) from error
@@ -45,7 +44,7 @@ def _columns(path: str, rows: slice) -> tuple[FileColumns, int]:
     if array.offset + array.nbytes != size:
         raise CatalogueError(
             path,
-            f"more follows the first array, {size - array.offset - array.nbytes:,} bytes",
+            f"{size - array.offset - array.nbytes:,} bytes follow the first array",
             "Write one array into one file.",
         )
     if array.dtype.names and array.ndim == 1:
@@ -57,7 +56,7 @@ def _columns(path: str, rows: slice) -> tuple[FileColumns, int]:
         shape = " by ".join(map(str, array.shape)) or "one value"
         raise CatalogueError(
             path,
-            f"the array ({shape}) is no table",
+            f"the array ({shape}) is not a table",
             "Write one record per row, or rows of plain numbers.",
         )
     return FileColumns(names=names, read=read, stored=size), len(array)

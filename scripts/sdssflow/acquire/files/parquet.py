@@ -1,13 +1,14 @@
-"""Read Parquet into Arrow, only the mapped columns: a file, or a folder of parts."""
+"""Read the mapped columns of Parquet, a file or a folder of parts, into Arrow."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePath
 from urllib.parse import unquote
 
@@ -29,9 +30,9 @@ NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 def read_parquet(path: str, columns: dict[str, str]) -> pa.Table:
     """Read the mapped columns of a Parquet file or of a folder of parts; see `mapped_table`.
 
-    Parts (``.parquet`` at any depth) are read one after the other in the order of their paths,
-    numbers in them by size. Folders called ``name=value`` make a column of text. Parts that are
-    missing or differ are refused.
+    Parts (``.parquet`` at any depth) are read in the order of their paths, with numbers in natural
+    order. Folders named ``name=value`` become a text column. Missing parts and parts with different
+    schemas are refused.
     """
     if not Path(path).is_dir():
         return _read_file(path, columns, {})
@@ -47,7 +48,7 @@ def parquet_blocks(
 ) -> Iterator[tuple[int, pa.Table]]:
     """Yield first row and mapped columns of each block of a part of a file, in bounded memory.
 
-    All rows at once are those of `read_parquet`, also of a folder.
+    With `rows` = `ALL_ROWS`, the result of `read_parquet` is one block; also for a folder.
     """
     if rows == ALL_ROWS:
         yield 0, read_parquet(path, columns)
@@ -66,7 +67,7 @@ def parquet_blocks(
                     low, high = max(first - start, 0), min(last - start, batch.num_rows)
                     if high > low:
                         block = pa.Table.from_batches([batch.slice(low, high - low)])
-                        found = replace(about, read=_columns_of(block))
+                        found = replace(about, read=partial(_column_of, block))
                         yield start + low, mapped_table(path, columns, found)
                     start += batch.num_rows
             else:
@@ -75,7 +76,7 @@ def parquet_blocks(
 
 @contextmanager
 def _as_parquet(path: str) -> Iterator[None]:
-    """Say of an error within that the file can't be read."""
+    """Convert errors of Arrow to a `CatalogueError`."""
     try:
         yield
     except CatalogueError:
@@ -86,21 +87,21 @@ def _as_parquet(path: str) -> Iterator[None]:
         ) from error
 
 
-def _columns_of(table: pa.Table) -> Callable[[str], pa.Array]:
-    return lambda name: one_array(table[name])
+def _column_of(table: pa.Table, name: str) -> pa.Array:
+    return one_array(table[name])
 
 
 def arrow_blocks(
     path: str, columns: dict[str, str], part: Part, rows: int
 ) -> Iterator[tuple[int, pa.Table]]:
-    """Yield the same of an Arrow file, as Parquet: that says the same of its columns."""
+    """Yield the same for an Arrow file, converted to Parquet."""
     with _arrow_as_parquet(path) as parquet:
         yield from parquet_blocks(parquet, columns, part, rows)
 
 
 @contextmanager
 def _arrow_as_parquet(path: str) -> Iterator[str]:
-    """Give the path of a Parquet file with the rows of an Arrow file; errors are about that one."""
+    """Yield the path of a Parquet copy of an Arrow file; errors are about the original."""
     with tempfile.TemporaryDirectory() as folder:
         parquet = f"{folder}/{Path(path).name}"
         try:
@@ -115,7 +116,7 @@ def _arrow_as_parquet(path: str) -> Iterator[str]:
             raise CatalogueError(
                 path,
                 f"the file can't be read as Arrow ({error})",
-                "It may be cut short; fetch it again or write it as Parquet.",
+                "It may be truncated; fetch it again or write it as Parquet.",
             ) from error
         try:
             yield parquet
@@ -124,10 +125,10 @@ def _arrow_as_parquet(path: str) -> Iterator[str]:
 
 
 def part_paths(folder: str) -> list[str]:
-    """Return the parts of a folder in the order in which they are read.
+    """Return the parts of a folder in reading order.
 
-    What begins with a dot or an underscore is passed over. A folder without parts, with a file
-    that is none, or without one that its ``_metadata`` names is refused.
+    Names that begin with a dot or an underscore are ignored. A folder without parts, with other
+    files, or with parts that differ from the list in its ``_metadata`` is refused.
     """
     root = Path(folder)
     inside = {file: file.relative_to(root) for file in root.rglob("*") if file.is_file()}
@@ -147,9 +148,9 @@ def part_paths(folder: str) -> list[str]:
     if others:
         raise CatalogueError(
             folder,
-            f"the folder holds {others[0]!r}, which is no .parquet file"
+            f"the folder holds {others[0]!r}, which is not a .parquet file"
             + (f", and {len(others) - 1} more" if len(others) > 1 else ""),
-            "If it is a part, finish writing it; else move it elsewhere.",
+            "If it is a part, finish writing it; else move it out of the folder.",
         )
     _check_listed(folder, {seen[file].as_posix() for file in parts})
     return [str(file) for file in sorted(parts, key=lambda file: _by_number(seen[file]))]
@@ -165,7 +166,7 @@ def folder_digest(folder: str) -> str:
 
 
 def _by_number(place: PurePath) -> list[tuple[int, str]]:
-    """Sort key: ``part.10`` comes after ``part.2``, whatever the number of digits."""
+    """Return a natural sort key: ``part.10`` after ``part.2``."""
     words = re.split(r"(\d+)", place.as_posix())
     return [(int(word), word) if word.isdigit() else (-1, word) for word in words]
 
@@ -183,16 +184,16 @@ def _check_listed(folder: str, there: set[str]) -> None:
     named = _files_named(about)
     if named and named != there:
         missing, more = sorted(named - there), sorted(there - named)
-        which = f"{missing[0]!r}, which is not there" if missing else f"no {more[0]!r}"
+        which = f"{missing[0]!r}, which is missing" if missing else f"no {more[0]!r}"
         raise CatalogueError(
             folder,
-            f"its _metadata names {which}",
-            "Fetch the folder again; if the parts are as they should be, remove _metadata.",
+            f"its _metadata lists {which}",
+            "Fetch the folder again; if the parts are right, remove _metadata.",
         )
 
 
 def _partitions(folder: str, part: str) -> dict[str, str | None]:
-    """Return the columns that the folders of a part name, as Hive does."""
+    """Return the columns encoded in the names of a part's folders (Hive partitioning)."""
     pairs = [
         place.split("=", 1) for place in Path(part).relative_to(folder).parts[:-1] if "=" in place
     ]
@@ -202,7 +203,7 @@ def _partitions(folder: str, part: str) -> dict[str, str | None]:
 
 
 def _check_alike(path: str, tables: Mapping[str, pa.Table]) -> None:
-    """Refuse parts whose columns differ in type or unit; a column without any value has no type."""
+    """Refuse parts whose columns differ in type or unit; the null type matches any."""
     first, *rest = tables
     for part in rest:
         for one, other in zip(tables[first].schema, tables[part].schema, strict=True):
@@ -225,7 +226,7 @@ def _check_alike(path: str, tables: Mapping[str, pa.Table]) -> None:
 
 def _read_file(path: str, columns: dict[str, str], partitions: dict[str, str | None]) -> pa.Table:
     with _as_parquet(path):
-        # the sums of pages are in few files, but those that have them mean them
+        # few files have page checksums
         file = pq.ParquetFile(path, page_checksum_verification=True)
         _refuse_listing(path, file)
         schema = file.schema_arrow
@@ -241,17 +242,17 @@ def _read_file(path: str, columns: dict[str, str], partitions: dict[str, str | N
 
 
 def _refuse_listing(path: str, file: pq.ParquetFile) -> None:
-    """Refuse a _metadata: it describes the parts, which are other files."""
+    """Refuse a _metadata file, which only describes the parts."""
     if named := _files_named(file.metadata):
         raise CatalogueError(
             path,
-            f"its rows lie in other files, as {sorted(named)[0]!r}",
+            f"its rows are in other files, such as {sorted(named)[0]!r}",
             "Set source.path to the folder.",
         )
 
 
 def _files_named(about: pq.FileMetaData) -> set[str]:
-    """Return the files in which a footer says that rows are; empty if in its own."""
+    """Return the other files to which a footer assigns row groups."""
     groups = range(about.num_row_groups) if about.num_columns else ()
     return {about.row_group(i).column(0).file_path for i in groups} - {""}
 
@@ -263,9 +264,9 @@ def _values(
     if name in partitions:
         return pa.array([partitions[name]] * rows, pa.string())
     kind = file.schema_arrow.field(name).type
-    if _is_bytes(kind):  # a long text that is stored once may occur in every row
+    if _is_bytes(kind):  # a long text stored once may be repeated in every row
         file = pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=[name])
-    # only the column itself, not a nested or dotted one that begins alike
+    # not nested or dotted columns with the same beginning
     column = file.read(columns=[name])[name]
     if not pa.types.is_dictionary(column.type):
         return one_array(column)
@@ -277,7 +278,7 @@ def _values(
 
 
 def _least_bytes(file: pq.ParquetFile, name: str, partitions: dict[str, str | None]) -> int:
-    """Return how many bytes the values of a column take at least, by the footer alone."""
+    """Return a lower limit for the size of a column in bytes, from the footer."""
     about = file.metadata
     declared = about.num_rows * (1 + len(partitions.get(name) or ""))
     for i in range(about.num_row_groups):

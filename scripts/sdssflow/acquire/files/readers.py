@@ -18,11 +18,7 @@ from sdssflow.acquire.files.containers import HEAD, open_content, plain_file, si
 from sdssflow.acquire.files.fits import fits_blocks
 from sdssflow.acquire.files.hdf5 import hdf5_blocks
 from sdssflow.acquire.files.npy import npy_blocks
-from sdssflow.acquire.files.parquet import (
-    arrow_blocks,
-    folder_digest,
-    parquet_blocks,
-)
+from sdssflow.acquire.files.parquet import arrow_blocks, folder_digest, parquet_blocks
 from sdssflow.acquire.files.text import line_of_row, text_blocks
 from sdssflow.acquire.files.votable import votable_blocks
 from sdssflow.acquire.schema import BANDS, COLUMNS, MAGNITUDES, Column, columns_of
@@ -37,11 +33,11 @@ class Format(NamedTuple):
     """A format that can be read."""
 
     title: str  # in messages
-    suffixes: tuple[str, ...]  # of file names; none if `source.format` does not know it
-    # from path, columns and, if it `has_tables`, `source.table`, part and rows: first row and table
-    # of each block of the part
+    suffixes: tuple[str, ...]  # of file names; none if it is not a value of `source.format`
+    # takes path, columns, `source.table` if it `has_tables`, part and rows; yields first row and
+    # table of each block of the part
     blocks: Callable[..., Iterator[tuple[int, pa.Table]]]
-    has_tables: bool = False  # whether a file can hold several
+    has_tables: bool = False  # whether a file can hold several tables
 
 
 FORMATS = {
@@ -55,7 +51,7 @@ FORMATS = {
 }
 READABLE = (
     f"CSV, ECSV, {', '.join(known.title for known in list(FORMATS.values())[1:])}, also compressed "
-    "or alone in a ZIP or tar archive"
+    "or as the only file in a ZIP or tar archive"
 )
 _RARE = {"row_id", *SHIPPED, *(name for name in COLUMNS if name.startswith("sdss_photoz"))}
 CATALOGUE_NAMES = (
@@ -68,19 +64,19 @@ CATALOGUE_NAMES = (
 
 @dataclass
 class SourceTable:
-    """What a file contains, under catalogue names but not yet of catalogue types."""
+    """The content of a file under catalogue names, but not yet in catalogue types."""
 
     path: str  # as the user wrote it
     format: str
     sha256: str
     columns: dict[str, str]  # catalogue name -> name in the file
-    table: pa.Table  # columns that were not taken yet; binary for CSV, else of the file's types
-    first_row: int = 0  # in the file, where it is a block of it
-    known: Mapping[str, Column] = field(default_factory=lambda: COLUMNS)  # that there can be
-    header: bool = True  # whether a table of text names its columns
+    table: pa.Table  # columns not yet taken; binary for CSV, else the file's types
+    first_row: int = 0  # of a block in the file
+    known: Mapping[str, Column] = field(default_factory=lambda: COLUMNS)  # all possible columns
+    header: bool = True  # whether a text table names its columns
 
     def take(self, name: str) -> pa.Array:
-        """Return a column and let go of it, so that no file is in memory twice."""
+        """Remove a column from the table and return it, to save memory."""
         column = self.table[name]
         self.table = self.table.drop_columns(name)
         return one_array(column)
@@ -100,8 +96,8 @@ class SourceTable:
 def read_source(path: str | Path, source: FileSource | UrlSource) -> SourceTable:
     """Read the mapped columns of a file, one row per row of the file, in its order.
 
-    A file that is missing, of unknown format, unlike its digest, unreadable, without rows or
-    without a mapped column, and a mapping that can't be meant, is a `CatalogueError`.
+    CatalogueError for a file that is missing, of unknown format, different from its digest,
+    unreadable, empty or without a mapped column, and for an invalid mapping.
     """
     path = str(path)
     kind = readable(path, source)
@@ -113,9 +109,9 @@ def read_source(path: str | Path, source: FileSource | UrlSource) -> SourceTable
 
 
 def readable(path: str, source: FileContent) -> str:
-    """Return the format of a file, or of the parts in a folder.
+    """Return the format of a file or of the parts in a folder.
 
-    A file that can't be read, and a mapping that can't be meant, is a `CatalogueError`.
+    CatalogueError for an unreadable file or an invalid mapping.
     """
     _check_mapping(path, source.columns, columns_of(source.declared))
     if doubt := contradiction(source):
@@ -130,11 +126,11 @@ def readable(path: str, source: FileContent) -> str:
     known = FORMATS[kind]
     if source.table is not None and not known.has_tables:
         raise CatalogueError(
-            path, f"a file of {known.title} has no tables inside", "Take source.table out."
+            path, f"a {known.title} file has no named tables", "Remove source.table."
         )
     if not source.header and kind != "csv":
         raise CatalogueError(
-            path, f"a file of {known.title} names its columns", "Take source.header out."
+            path, f"a {known.title} file names its columns", "Remove source.header."
         )
     return kind
 
@@ -144,19 +140,19 @@ def _check_digest(path: str, source: FileSource | UrlSource, digest: str) -> Non
         raise CatalogueError(
             path,
             f"its SHA-256 is {digest}, source.sha256 expects {source.sha256}",
-            "Fetch the file again, or record the new digest if you meant to change it.",
+            "Fetch the file again, or record the new digest if the change was intended.",
         )
 
 
 def _blocks(
     path: str, source: FileContent, kind: str, part: Part, rows: int
 ) -> Iterator[tuple[int, pa.Table]]:
-    """Yield first row and mapped columns of each block of a part; one without rows is refused."""
+    """Yield first row and mapped columns of each block of a part; refuse a part without rows."""
     known = FORMATS[kind]
     inside: tuple[Any, ...] = (source.table,) if known.has_tables else ()
     if kind == "csv":
         inside = (source.header,)
-    # text is unpacked while it is read, and a folder is not packed
+    # text is decompressed while it is read, and folders are not compressed
     is_plain = kind == "csv" or Path(path).is_dir()
     empty = True
     with nullcontext(path) if is_plain else plain_file(path) as plain:
@@ -167,7 +163,7 @@ def _blocks(
         raise CatalogueError(path, "the table has no rows", "Fetch or export it again.")
     if empty:
         problem = f"part {part.number} of {part.of} has no rows"
-        raise CatalogueError(path, problem, "Ask for fewer partitions.")
+        raise CatalogueError(path, problem, "Use fewer partitions.")
 
 
 def read_blocks(
@@ -179,8 +175,8 @@ def read_blocks(
 ) -> Iterator[SourceTable]:
     """Read one of `of` equal parts of a file in blocks of at most `rows` rows, in its order.
 
-    Memory does not depend on the rows of the file. No column of the truth is needed; errors else as
-    `read_source`, and for a part without rows.
+    Memory does not grow with the file. Neither class nor redshift has to be mapped; otherwise
+    errors are those of `read_source`, also for a part without rows.
     """
     path = str(path)
     kind = readable(path, source)
@@ -198,10 +194,10 @@ def _source_table(
 
 
 def format_of(path: str, stated: str | None = None) -> str:
-    """Return the key of `FORMATS` that the first bytes of a file say, unpacked if need be.
+    """Return the key of `FORMATS` for a file, from its first bytes after decompression.
 
-    A file of no format that can be read or not of that of `source.format`, and text whose name says
-    another format, are refused.
+    Unknown formats, formats other than `source.format`, and text with the suffix of another format
+    are refused.
     """
     with open_content(path) as stream:
         found = signature(stream.peek(HEAD))
@@ -210,44 +206,44 @@ def format_of(path: str, stated: str | None = None) -> str:
         (kind for end in endings for kind, known in FORMATS.items() if end in known.suffixes), None
     )
     if found.kind == "unknown" and "csv" in (stated, named):
-        return "csv"  # with a NUL byte, which gets an error with its line
+        return "csv"  # with a NUL byte, which the reader reports with its line
     if found.kind not in FORMATS:
         raise CatalogueError(
-            path, f"it is {found.what}", found.advice or f"What can be read: {READABLE}."
+            path, f"it is {found.what}", found.advice or f"Readable formats are: {READABLE}."
         )
     if stated not in (None, found.kind):
         raise CatalogueError(
             path,
             f"source.format says {stated}, but it is {found.what}",
-            f"Take source.format out, or set it to {found.kind}."
+            f"Remove source.format, or set it to {found.kind}."
             if FORMATS[found.kind].suffixes
-            else "Take source.format out.",
+            else "Remove source.format.",
         )
     if found.kind == "csv" and stated is None and named not in (None, "csv"):
         raise CatalogueError(
             path,
-            f"it is called {FORMATS[named].title}, but it is {found.what}",
+            f"its suffix is that of {FORMATS[named].title}, but it is {found.what}",
             "Fetch it again; or, if these are rows, set source.format to csv.",
         )
     return found.kind
 
 
 def _check_mapping(path: str, columns: dict[str, str], known: Mapping[str, Column]) -> None:
-    """Refuse a mapping from catalogue names to those of a file that gives no catalogue."""
+    """Refuse mappings with unknown or repeated columns, or half a position."""
     for name in columns:
         if name == "row_id":
             raise CatalogueError(
                 path,
                 "source.columns maps row_id, which is assigned on import",
-                "Take row_id out of source.columns.",
+                "Remove row_id from source.columns.",
             )
         if name not in known:
             like = nearest(name, [column for column in known if column != "row_id"])
             raise CatalogueError(
                 path,
-                f"source.columns maps {name!r}, which is no catalogue column{like}",
-                f"Use the names of the catalogue: {CATALOGUE_NAMES}. For what has no such "
-                "name, source.declared: docs/features.md.",
+                f"source.columns maps {name!r}, which is not a catalogue column{like}",
+                f"Use the names of the catalogue: {CATALOGUE_NAMES}. Other columns can be "
+                "declared in source.declared: docs/features.md.",
             )
     first_use: dict[str, str] = {}
     for name, in_file in columns.items():
@@ -262,12 +258,12 @@ def _check_mapping(path: str, columns: dict[str, str], known: Mapping[str, Colum
         raise CatalogueError(
             path,
             "source.columns maps only one of ra and dec",
-            "Map both, or neither if positions are not known.",
+            "Map both, or neither if positions are unknown.",
         )
 
 
 def _check_truth(path: str, columns: dict[str, str]) -> None:
-    """Refuse a mapping without anything to learn."""
+    """Refuse a mapping without class and redshift, or without complete magnitudes."""
     if "spec_class" not in columns and "zspec" not in columns:
         raise CatalogueError(
             path,

@@ -1,9 +1,9 @@
-"""Read tables of text, every value as it is: numbers are made of it later, with ids exact.
+"""Read text tables without converting values, so that ids stay exact.
 
-The separator is the one with which the header names all mapped columns. Lines may end in any of the
-three ways, and values in quotes may hold line breaks (RFC 4180), whatever the size of the file. A
-table without a header has its columns numbered from 1. Values with blanks between them, as many as
-there may be, are read as if these were tabs.
+The separator is the one with which the header contains all mapped columns. Lines may end in LF, CR
+or both, and quoted values may contain line breaks (RFC 4180), whatever the size of the file. In a
+table without a header, columns are numbered from 1. Runs of blanks that separate values are treated
+as tabs.
 """
 
 from __future__ import annotations
@@ -36,43 +36,41 @@ from sdssflow.tables import of_equal_size
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
 ECSV = "# %ECSV"
-EXCEL = "sep="  # Excel's line about the separator
+EXCEL = "sep="  # line in which Excel states the separator
 BACKSLASH = "\\x"
 NOTHING = " \t\r\n,;|\ufeff"
-HEADER_LINES = 20  # names in quotes may hold line breaks
+HEADER_LINES = 20  # quoted names may contain line breaks
 HEADER_ADVICE = (
     "The first line that is neither empty nor begins with # has to name the columns, separated by "
-    "commas, semicolons, tabs, bars or blanks: take out what stands above it, or save the table as "
-    "CSV."
+    "commas, semicolons, tabs, bars or blanks: remove the lines above it, or save the table as CSV."
 )
 
 
 class Layout(NamedTuple):
-    """How a table of text is laid out."""
+    """Layout of a text table."""
 
     names: list[str]  # of all columns
     separator: str
     lines: int  # before the first row
     size: int  # bytes before the first row, as UTF-8
-    is_ecsv: bool  # whether it says of itself that it is ECSV
-    has_header: bool = True  # else the columns have numbers
+    is_ecsv: bool  # whether it is marked as ECSV
+    has_header: bool = True  # else columns are numbered
 
     @property
     def parsed_separator(self) -> str:
-        """What stands between the values when they are parsed."""
+        """The separator for the parser, after runs of blanks became tabs."""
         return "\t" if self.separator == " " else self.separator
 
 
 def text_blocks(
     path: str, columns: dict[str, str], header: bool, part: Part, rows: int
 ) -> Iterator[tuple[int, pa.Table]]:
-    """Yield first row and mapped columns of each block of a part of a table of text.
+    """Yield first row and mapped columns of each block of a part of a text table.
 
-    It is in UTF-8 or what its byte order mark says, and may be packed. Columns are binary, with
-    values as they are in the file; for ECSV of the types that it states. The rows of a file in
-    several parts are counted first. A header without a mapped column or with one twice, rows whose
-    number of values differs from the header's, quotes that don't end, NUL bytes and long lines are
-    refused.
+    The encoding is UTF-8 unless a byte order mark states another; the file may be compressed.
+    Columns are binary, with values as in the file, except in ECSV, which states types. If there are
+    several parts, the rows are counted first. Refused are headers with missing or repeated columns,
+    rows with a different number of values, unclosed quotes, NUL bytes and very long lines.
     """
     layout = read_layout(path, columns, header)
     _check_names(path, columns, layout)
@@ -87,7 +85,7 @@ def text_blocks(
 def _csv_pieces(path: str, columns: dict[str, str], layout: Layout, rows: int) -> Iterator[Piece]:
     ragged = _Ragged(layout)
     found = [layout.names.index(name.strip()) for name in columns.values()]
-    labels = [str(place) for place in range(len(layout.names))]  # names may occur twice
+    labels = [str(place) for place in range(len(layout.names))]  # names may be repeated
     wanted = [labels[place] for place in found]
     try:
         text = utf_8(path, layout.size)
@@ -100,14 +98,14 @@ def _csv_pieces(path: str, columns: dict[str, str], layout: Layout, rows: int) -
         )
         converting = pa_csv.ConvertOptions(
             include_columns=wanted,
-            # text that is not UTF-8 gets an error with its row later
+            # invalid UTF-8 is reported later, with its row
             column_types={label: pa.binary() for label in wanted},
             strings_can_be_null=False,
         )
         tables = (_parsed(whole, labels, parsing, converting) for whole in checked.whole_rows(text))
         schema = pa.schema([(label, pa.binary()) for label in wanted])
         for table in of_equal_size((table for table in tables if table is not None), schema, rows):
-            if not ragged.count:  # else rows are counted wrongly; all such are to be named
+            if not ragged.count:  # else continue only to count bad rows
                 yield table.num_rows, partial(table.rename_columns, list(columns))
     except UnicodeDecodeError as error:
         raise not_text(path, error) from error
@@ -120,15 +118,12 @@ def _csv_pieces(path: str, columns: dict[str, str], layout: Layout, rows: int) -
 
 
 def _parsed(
-    text: bytes,
-    names: list[str],
-    parsing: pa_csv.ParseOptions,
-    converting: pa_csv.ConvertOptions,
+    text: bytes, names: list[str], parsing: pa_csv.ParseOptions, converting: pa_csv.ConvertOptions
 ) -> pa.Table | None:
-    """Return whole rows as a table; None if these are empty lines alone.
+    """Return complete rows as a table; None if all lines are empty.
 
-    Arrow's own reader of streams waits for ever, now and then, if it is closed while its thread
-    reads from an object of Python.
+    Arrow's streaming reader is not used: it can hang if closed while its thread reads from a Python
+    object.
     """
     reading = pa_csv.ReadOptions(use_threads=False, column_names=names, block_size=len(text) + 1)
     try:
@@ -140,9 +135,9 @@ def _parsed(
 
 
 def line_of_row(path: str, columns: dict[str, str], row: int, header: bool = True) -> int | None:
-    """Return the line (from 1) on which data row `row` (from 0) of a text file begins.
+    """Return the line (from 1) on which data row `row` (from 0) of a text file begins, or None.
 
-    Empty lines hold no row. Reads the file again: for messages only. None if it can't be found.
+    Empty lines are not rows. This reads the file again: for messages only.
     """
     layout = read_layout(path, columns, header)
     for number, (line, _) in enumerate(_records(path, layout)):
@@ -152,7 +147,7 @@ def line_of_row(path: str, columns: dict[str, str], row: int, header: bool = Tru
 
 
 def read_layout(path: str, columns: dict[str, str], has_header: bool = True) -> Layout:
-    """Find header, separator and where the rows begin, by the names of the mapped columns."""
+    """Find header, separator and first row, using the names of the mapped columns."""
     before, comment, is_ecsv = [], "", False
     with characters(path) as stream:
         lines = lines_of(path, stream)
@@ -173,7 +168,7 @@ def read_layout(path: str, columns: dict[str, str], has_header: bool = True) -> 
     if not used and header:
         raise CatalogueError(
             path,
-            "a quote opens a name and does not close it",
+            "a column name has an opening quote, but no closing one",
             "Close the quote.",
             line=len(before) + 1,
         )
@@ -195,14 +190,14 @@ def _are_numbers(words: list[str]) -> bool:
 
 
 def _refuse_numbers(path: str, lines: list[str], separator: str, line: int) -> None:
-    """Refuse a first line that numbers the columns, as pandas writes those without names."""
+    """Refuse a first line of column numbers, which pandas writes for unnamed columns."""
     text = tabs_for_blanks("".join(lines)) if separator == " " else "".join(lines)
     cells = [cell.strip() for cell in text.split("\t" if separator == " " else separator)]
     if cells in ([str(number + first) for number in range(len(cells))] for first in (0, 1)):
         raise CatalogueError(
             path,
             "source.header is false, but the first line numbers the columns",
-            "Take the line out; or take source.header out and map these numbers.",
+            "Remove the line; or remove source.header and map these numbers.",
             line=line,
         )
 
@@ -210,9 +205,10 @@ def _refuse_numbers(path: str, lines: list[str], separator: str, line: int) -> N
 def _best(
     lines: list[str], mapped: set[str], separators: str, numbered: bool = False
 ) -> tuple[list[str], str, int]:
-    """Return the names, the separator that gives most of the mapped ones, and the lines used.
+    """Return names, separator and number of header lines for the most likely separator.
 
-    The names are the `numbered` values of the first line, or these values themselves.
+    The most likely one gives most of the mapped names. Columns are named by the values of the first
+    line or, if `numbered`, by number.
     """
     found: list[tuple[list[str], str, int]] = []
     for separator in separators:
@@ -222,7 +218,7 @@ def _best(
             reader = csv.reader(lines, delimiter=separator, strict=True)
         with suppress(csv.Error):
             cells = [cell.strip().strip("\ufeff").strip() for cell in next(reader, [])]
-            # bytes that are not UTF-8 are shown as escapes
+            # show invalid UTF-8 as escapes
             raw = [cell.encode("utf-8", "surrogateescape") for cell in cells]
             names = [name.decode("utf-8", "backslashreplace") for name in raw]
             if numbered:
@@ -230,18 +226,18 @@ def _best(
             found.append((names, separator, reader.line_num))
 
     def likeness(one: tuple[list[str], str, int]) -> tuple[int, bool, int]:
-        # blanks separate the words of a message too
+        # a sentence has blanks too
         return len(mapped & set(one[0])), one[1] != " " or not mapped, len(one[0])
 
     best = max(found, key=likeness, default=None)
     if best is None or (len(best[0]) < 2 and len(found) < len(separators)):
-        return [], ",", 0  # a quote that is not closed
+        return [], ",", 0  # an unclosed quote
     return best
 
 
 def _check_names(path: str, columns: dict[str, str], layout: Layout) -> None:
     mapped = [name.strip() for name in columns.values()]
-    # ECSV says itself which columns it has, and may have vectors
+    # ECSV lists its columns in its header, and may have vectors
     for name in sorted({*layout.names} if layout.is_ecsv else {*mapped}):
         if layout.names.count(name) > 1:
             raise CatalogueError(
@@ -254,7 +250,7 @@ def _check_names(path: str, columns: dict[str, str], layout: Layout) -> None:
     if len(layout.names) == 1:
         raise CatalogueError(
             path,
-            f"{layout.names[0][:50]!r} (line {layout.lines}) is no header with several columns",
+            f"{layout.names[0][:50]!r} (line {layout.lines}) is not a header with several columns",
             HEADER_ADVICE,
         )
     missing = next((name for name in columns.values() if name.strip() not in layout.names), None)
@@ -270,7 +266,7 @@ def _check_names(path: str, columns: dict[str, str], layout: Layout) -> None:
 
 
 class _Ragged:
-    """Counts rows whose number of values is not the header's."""
+    """Counts rows whose number of values differs from the header's."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -278,7 +274,7 @@ class _Ragged:
         self.count = 0
 
     def note(self, row: pa_csv.InvalidRow) -> str:
-        # a line of blanks is as good as an empty one
+        # a line of blanks counts as empty
         if not re.fullmatch(r'\s*|"\s*"\s*', row.text):
             self._first = self._first or row
             self.count += 1
@@ -302,13 +298,13 @@ class _Ragged:
         return CatalogueError(
             path,
             f"{others}, this line has {values}{several}: {text!r}",
-            f"{advice} values that hold {marks}, and look for a line that was cut short.",
+            f"{advice} values that contain {marks}, and look for a truncated line.",
             line=line,
         )
 
 
 def _records(path: str, layout: Layout) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line on which each row begins, and its values: slow, for messages only."""
+    """Yield first line and values of each row; slow, for messages only."""
     with characters(path) as stream:
         lines = lines_of(path, stream)
         for _ in range(layout.lines):
@@ -322,12 +318,12 @@ def _records(path: str, layout: Layout) -> Iterator[tuple[int, list[str]]]:
                 if row and (len(row) > 1 or row[0].strip()):
                     yield before + 1, row
                 before = layout.lines + reader.line_num
-        except csv.Error:  # a value too long for this reader: its line stays unknown
+        except csv.Error:  # a value too long for this reader
             return
 
 
 def _ecsv_pieces(path: str, columns: dict[str, str], layout: Layout, rows: int) -> Iterator[Piece]:
-    """Yield the rows with the header before them, each time as much as astropy shall read."""
+    """Yield pieces of the table, each with the header, of a size that astropy can read."""
     with characters(path, "strict") as stream:
         lines = lines_of(path, stream)
         head = list(islice(lines, layout.lines))
@@ -345,7 +341,7 @@ def _ecsv_pieces(path: str, columns: dict[str, str], layout: Layout, rows: int) 
 
         size = 0
         try:
-            # in quotes, lines may end amid a row
+            # quoted values may contain line ends
             for _ in csv.reader(seen(), delimiter=layout.separator, skipinitialspace=True):
                 size += 1
                 if size == min(rows, ASTROPY_ROWS):
@@ -362,11 +358,11 @@ def _ecsv_table(
 ) -> pa.Table:
     from astropy.table import Table
 
-    gc.collect()  # astropy's readers refer to themselves, and keep all texts of the block before
+    gc.collect()  # astropy's readers have reference cycles that keep the previous block
     try:
         found = Table.read(lines, format="ascii.ecsv")
         if len(found) != rows:
-            raise ValueError(f"{rows} rows are there, astropy finds {len(found)}")
+            raise ValueError(f"the text has {rows} rows, astropy finds {len(found)}")
     except (ValueError, TypeError, KeyError, OSError) as error:
         raise _not_ecsv(path, error, first + 1) from error
     described = FileColumns(
@@ -380,7 +376,7 @@ def _ecsv_table(
 def _not_ecsv(path: str, error: Exception, line: int) -> CatalogueError:
     return CatalogueError(
         path,
-        f"the file can't be read as ECSV from here on ({' '.join(str(error).split())})",
+        f"the file can't be read as ECSV from this line on ({' '.join(str(error).split())})",
         "Correct it, or write the table again with astropy or TOPCAT.",
         line=line,
     )

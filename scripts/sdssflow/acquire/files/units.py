@@ -1,8 +1,8 @@
-"""Units that files state against those that the catalogue has.
+"""Compare the units stated in files with those of the catalogue.
 
-Nothing is converted without being asked to. A flux never becomes a magnitude here: SDSS magnitudes
-are asinh magnitudes, whose softening differs by band, negative fluxes have no other, and the error
-of a magnitude needs both columns.
+Columns are converted only on request. Fluxes are never converted to magnitudes: SDSS magnitudes are
+asinh magnitudes with a softening that depends on the band, negative fluxes have no other magnitude,
+and magnitude errors need both columns.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
     from sdssflow.acquire.files.readers import SourceTable
 
 REPAIR = (
-    "Map another column, or convert it in the file. If the unit is wrong and the column is in "
-    "UNIT all the same, set source.confirmed: [NAMES]."
+    "Map another column, or convert it in the file. If the stated unit is wrong and the column is "
+    "in UNIT, set source.confirmed: [NAMES]."
 )
 CONVERT = (
-    "To have it converted, set source.units: {EACH}. If the unit is wrong, set source.confirmed: "
+    "To convert it, set source.units: {EACH}. If the stated unit is wrong, set source.confirmed: "
     "[NAMES]."
 )
 
 
 class Doubt(NamedTuple):
-    """Why a column can't be taken, and what to do; EACH, NAMES and UNIT are filled in."""
+    """Why a column is refused, and what to do; EACH, NAMES and UNIT are placeholders."""
 
     problem: str
     advice: str
-    unit: str = ""  # that of the file, as astropy writes it
+    unit: str = ""  # of the file, as written by astropy
 
 
 def unit_factors(source: SourceTable, settings: FileContent) -> dict[str, float]:
-    """Return the number by which each column that `settings.units` asks to convert is multiplied.
+    """Return the conversion factors of the columns in `settings.units`.
 
     Raises
     ------
     CatalogueError
-        If a stated unit is not the catalogue's or not the one that `settings.units` names; all
-        columns with the same trouble are named at once.
+        If a stated unit is neither the catalogue's nor that in `settings.units`; all columns with
+        the same problem are named at once.
     """
     for key, named in (("units", settings.units), ("confirmed", settings.confirmed)):
         for name in named:
@@ -52,8 +52,8 @@ def unit_factors(source: SourceTable, settings: FileContent) -> dict[str, float]
                 raise CatalogueError(
                     source.path,
                     f"source.{key} names {name!r}, which source.columns does not map",
-                    f"Take it out of source.{key}, or map it: its names are those of the "
-                    "catalogue, left in source.columns.",
+                    f"Remove it from source.{key}, or map it: keys are catalogue names, as in "
+                    "source.columns.",
                 )
     factors: dict[str, float] = {}
     doubts: dict[tuple[Doubt, str], list[str]] = {}
@@ -66,20 +66,21 @@ def unit_factors(source: SourceTable, settings: FileContent) -> dict[str, float]
         elif found is not None:
             factors[name] = found
     for (doubt, _), names in doubts.items():
-        unit = source.known[names[0]].unit or "a plain number"
-        more = f" (and so are {', '.join(names[1:])})" if len(names) > 1 else ""
+        unit = source.known[names[0]].unit
+        more = f" (likewise {', '.join(names[1:])})" if len(names) > 1 else ""
         each = ", ".join(f"{name}: {doubt.unit}" for name in names)
         advice = doubt.advice.replace("EACH", each).replace("NAMES", ", ".join(names))
         raise source.error(
             names[0],
-            f"{doubt.problem}, the catalogue's {names[0]} is in {unit}{more}",
-            advice.replace("UNIT", unit),
+            f"{doubt.problem}, the catalogue's {names[0]} is "
+            f"{f'in {unit}' if unit else 'dimensionless'}{more}",
+            advice.replace("in UNIT", f"in {unit}" if unit else "dimensionless"),
         )
     return factors
 
 
 def _factor(name: str, column: Column, stated: str, settings: FileContent) -> float | Doubt | None:
-    """Return the factor of a column, None if it is in the catalogue's unit, or what is wrong."""
+    """Return the factor of a column, None if it needs no conversion, or what is wrong."""
     expected, asked = column.unit, settings.units.get(name)
     confirmed = name in settings.confirmed
     if pa.types.is_string(column.type) and asked is None:
@@ -87,7 +88,7 @@ def _factor(name: str, column: Column, stated: str, settings: FileContent) -> fl
     try:
         unit = None if confirmed else parse_unit(stated, expected)
     except ValueError:
-        return Doubt(f"the file gives it in {stated!r}, a unit that is not known", REPAIR)
+        return Doubt(f"the file gives it in {stated!r}, an unknown unit", REPAIR)
     if asked is None:
         if unit is None or equal(unit, expected):
             return None
@@ -105,12 +106,12 @@ def _factor(name: str, column: Column, stated: str, settings: FileContent) -> fl
     if factor is None:
         return Doubt(
             f"source.units gives it in {asked!r}, which can't be converted exactly",
-            "Take NAMES out of source.units, and convert the column in the file.",
+            "Remove NAMES from source.units, and convert the column in the file.",
         )
     if unit is not None and not equal(unit, wanted):
         return Doubt(
             f"source.units gives it in {asked!r}, the file in {stated!r}",
-            "Take NAMES out of source.units, or write there what the file says. If the file is "
-            "wrong, set source.confirmed: [NAMES].",
+            "Remove NAMES from source.units, or give the unit of the file. If the file is wrong, "
+            "set source.confirmed: [NAMES].",
         )
     return factor

@@ -1,9 +1,9 @@
-"""From the types of a file to numbers, text and ids, without guessing and without rounding.
+"""Convert columns of a file to numbers, text and ids, without guessing or rounding.
 
 An SDSS objID packs sky version, rerun, run, camcol, field and object number into 64 bits, a
 specObjID packs plate, fibre, date and reduction (https://www.sdss.org/dr17/help/glossary/). A
 float64 holds 53 bits, so an id that went through floating point (a spreadsheet, pandas with missing
-values, "1.2376E+18" in a CSV) names another object or none, and duplicates can't be found any more.
+values, "1.2376E+18" in a CSV) belongs to another object or none, and hides duplicates.
 """
 
 from __future__ import annotations
@@ -14,37 +14,39 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sdssflow.acquire.checks import KEPT, KEPT_AS_NULL, SET_TO_NULL, Defects, first_failure
+from sdssflow.acquire.checks import KEPT_AS_NULL, SET_TO_NULL, Defects, first_failure
 from sdssflow.acquire.files.readers import SourceTable
 from sdssflow.acquire.schema import Column
 
-# a cell with one of these words holds no value
+# words for a missing value
 NULL_WORDS = ("", "null", "NULL", "Null", "NA", "N/A", "n/a", "None", "none", "--")
-# neither does text with one of these; among numbers they are counted as not finite
+# for text also missing; among numbers counted as not finite
 NOT_A_NUMBER = ("nan", "NaN", "NAN", "<NA>")
+MISSING = NULL_WORDS + NOT_A_NUMBER
 FLAGS = {
     **dict.fromkeys(("true", "True", "TRUE", "t", "T"), "1"),
     **dict.fromkeys(("false", "False", "FALSE", "f", "F"), "0"),
 }
-CORRECT = "Correct it, leave the cell empty, or take the line out if it is no row of the table."
-# what text that is no number looks like, and what to do about it
+CORRECT = "Correct it, leave the cell empty, or remove the line if it is not a row of the table."
+# patterns of text that is not a number, and advice
 REMEDIES = (
     (r"[+-]?\d+(:|h|d|°|\s)\s*\d+.*",
      "Write sexagesimal positions in decimal degrees, as astropy.coordinates.Angle does."),
     (r"[+-]?[\d.,'’ \u00a0\u202f]*\d",
-     "Write numbers with a point before the decimals and without marks for thousands."),
+     "Write numbers with a decimal point and without thousands separators."),
     (r"[\"'=].*", "Write it without quotes."),
 )  # fmt: skip
-NO_OBJECT = (0, -1)  # SDSS writes 0 for a spectrum without photometric match, peers -1
+# SDSS writes 0 for a spectrum without photometric match, others -1, also as unsigned integer
+NO_OBJECT = (0, -1, 2**64 - 1)
 HEXADECIMAL = r"^0[xX][0-9a-fA-F]{1,16}$"
+LEADING_ZEROS = r"^(-?)0+([0-9]+)$"
 FLOATING = r"[+-]?(\d*\.\d*([eE][+-]?\d+)?|\d+[eE][+-]?\d+)"
 FLOAT_EXACT = 2**53
 LONG = 10**12  # shorter ids may end in zeros
-# fewer ids could end in zeros by chance
-ENOUGH_IDS = 5
+ENOUGH_IDS = 5  # fewer could end in zeros by chance
 ADVICE = (
-    "Get the ids as integers or quoted text from where the file came from (rounded digits can't be "
-    "restored), or leave the column out of source.columns."
+    "Get the ids as integers or quoted text from the origin of the file (rounded digits can't be "
+    "restored), or remove the column from source.columns."
 )
 
 
@@ -52,12 +54,12 @@ def as_text(
     source: SourceTable,
     name: str,
     values: pa.Array | None = None,
-    nothing: tuple[str, ...] = NULL_WORDS + NOT_A_NUMBER,
+    nothing: tuple[str, ...] = MISSING,
 ) -> pa.Array:
-    """Return a column as text without outer blanks; empty cells and words for `nothing` are null.
+    """Return a column as stripped text; empty cells and words in `nothing` are null.
 
-    It is taken from `source`, unless `values` was before. Integers become their digits. Floating
-    point is refused: its digits are a matter of taste.
+    The column is taken from `source` unless `values` is given. Integers become their digits.
+    Floating point is refused, since its digits are not unique.
     """
     values = source.take(name) if values is None else values
     kind = values.type
@@ -85,10 +87,10 @@ def as_text(
 
 
 def as_numbers(source: SourceTable, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return a column as float64, NaN where there is no value, and where the file has none at all.
+    """Return a column as float64, with NaN for missing values, and a mask of the missing ones.
 
-    Both have the shape (n_rows,); a NaN in the file is not missing. Text that is no number, and
-    types without numbers, are refused.
+    Both have the shape (n_rows,); a NaN in the file is not missing. Text that is not a number, and
+    other types, are refused.
     """
     values = source.take(name)
     if _is_text(values.type) or _is_binary(values.type):
@@ -101,7 +103,7 @@ def as_numbers(source: SourceTable, name: str) -> tuple[np.ndarray, np.ndarray]:
         if row is not None:
             text = values[row].as_py()
             remedy = _remedy(source.known[name], text)
-            raise source.error(name, f"{text[:50]!r} is no number", remedy, row=row)
+            raise source.error(name, f"{text[:50]!r} is not a number", remedy, row=row)
     elif is_flag(source.known[name]) and pa.types.is_boolean(values.type):
         values = pc.cast(values, pa.int8())
     elif not (
@@ -120,7 +122,7 @@ def as_numbers(source: SourceTable, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def is_flag(column: Column) -> bool:
-    """Return whether a catalogue column is 0 or 1, so that booleans can stand for it."""
+    """Return whether a catalogue column is 0 or 1, and so accepts booleans."""
     return pa.types.is_integer(column.type) and (column.low, column.high) == (0, 1)
 
 
@@ -146,10 +148,10 @@ def _is_binary(kind: pa.DataType) -> bool:
 def identifiers(
     source: SourceTable, name: str, sentinels: list[float], defects: Defects
 ) -> pa.Array:
-    """Return `objid` or `specobjid` as exact integers of the schema's type.
+    """Return `objid`, `specobjid` or `wise_id` as exact integers of the schema's type.
 
-    `sentinels` mean "no id", besides 0 and -1; missing, such and repeated ids are counted. Ids that
-    are no whole numbers, don't fit, or went through floating point are refused.
+    `sentinels`, 0 and -1 mean "no id"; these and missing ids are counted. Ids that are not
+    integers, don't fit the type, or went through floating point are refused.
     """
     values = source.take(name)
     if pa.types.is_floating(values.type):
@@ -157,7 +159,8 @@ def identifiers(
             name, "stored as floating point, which can't hold the digits of a 64-bit id", ADVICE
         )
     if not pa.types.is_integer(values.type):
-        values = _decimal(as_text(source, name, values))
+        values = as_text(source, name, values)
+        values = pc.replace_substring_regex(_decimal(values), LEADING_ZEROS, r"\1\2")
         _check_digits(source, name, values)
     defects.note(name, "missing", _mask(values.is_null()), KEPT_AS_NULL, source.first_row)
     void = _mask(pc.is_in(values, value_set=_no_ids(sentinels, values.type)))
@@ -169,8 +172,8 @@ def identifiers(
         raise source.error(
             name,
             f"{values[row].as_py()} does not fit the type {kind}",
-            "objid lies between 1 and 2^63 - 1, specobjid between 1 and 2^64 - 1. A negative id "
-            "was stored as signed: write it as unsigned.",
+            "objid is between 1 and 2^63 - 1, specobjid between 1 and 2^64 - 1. A negative id was "
+            "stored as signed: write it as unsigned.",
             row=row,
         )
     ids = pc.cast(values, kind)
@@ -182,9 +185,7 @@ def identifiers(
             "SDSS ids are positive: correct it, or leave the cell empty.",
             row=row,
         )
-    repeated = _repeated(ids)
-    _check_not_rounded(source, name, ids, repeated)
-    defects.note(name, "duplicate", repeated, KEPT, source.first_row)
+    _check_not_rounded(source, name, ids)
     return ids
 
 
@@ -207,7 +208,7 @@ def _decimal(text: pa.Array) -> pa.Array:
 
 
 def _check_digits(source: SourceTable, name: str, text: pa.Array) -> None:
-    """Refuse anything but digits, with its own words for the marks of floating point."""
+    """Refuse anything but digits, with a separate message for floating point."""
     other = ~_mask(pc.match_substring_regex(text, r"^-?[0-9]+$"), null=True)
     if not other.any():
         return
@@ -217,15 +218,15 @@ def _check_digits(source: SourceTable, name: str, text: pa.Array) -> None:
         raise source.error(name, f"{value!r} went through floating point", ADVICE, row=row)
     raise source.error(
         name,
-        f"{value[:50]!r} is no whole number",
-        "Write ids as digits alone (or hexadecimal with 0x), leave the cell empty, or take the "
-        "line out if it is no row of the table.",
+        f"{value[:50]!r} is not an integer",
+        "Write ids as digits only (or hexadecimal with 0x), leave the cell empty, or remove the "
+        "line if it is not a row of the table.",
         row=row,
     )
 
 
-def _check_not_rounded(source: SourceTable, name: str, ids: pa.Array, repeated: np.ndarray) -> None:
-    """Refuse ids whose digits were lost before they were written as integers."""
+def _check_not_rounded(source: SourceTable, name: str, ids: pa.Array) -> None:
+    """Refuse ids that lost digits before they were written as integers."""
     is_long = _mask(pc.greater(ids, pa.scalar(FLOAT_EXACT, ids.type)))
     n_long = int(is_long.sum())
     if n_long == 0:
@@ -233,9 +234,10 @@ def _check_not_rounded(source: SourceTable, name: str, ids: pa.Array, repeated: 
     _check_last_digits(source, name, ids, n_long)
     if n_long < ENOUGH_IDS:
         return
+    repeated = is_repeated(ids)
     distinct = n_long - int(repeated[is_long].sum())
-    # Every 2^k-th id survives a float64 (k = 8 near 1.2e18); that many more do is no accident.
-    # A specObjID ends in 10 zero bits, so float64 holds many of them: no sign of damage there.
+    # A float64 holds every 2^k-th id (k = 8 near 1.2e18); many more are not a coincidence. A
+    # specObjID ends in 10 zero bits, so that a float64 holds many of them anyway.
     if name == "objid" and distinct > 1:
         numbers = ids.fill_null(1).to_numpy().view(np.uint64)
         _check_float64(source, name, numbers, is_long & ~repeated)
@@ -246,7 +248,7 @@ def _check_not_rounded(source: SourceTable, name: str, ids: pa.Array, repeated: 
 
 
 def _check_last_digits(source: SourceTable, name: str, ids: pa.Array, n_long: int) -> None:
-    """Refuse ids most of which end in decimal zeros: three with enough ids, six with any number."""
+    """Refuse ids if most end in decimal zeros: three if there are enough ids, else six."""
     numbers = ids.fill_null(1).to_numpy()
     zeros, many_zeros = (
         (numbers >= LONG) & (numbers % numbers.dtype.type(step) == 0) for step in (1000, 10**6)
@@ -255,7 +257,7 @@ def _check_last_digits(source: SourceTable, name: str, ids: pa.Array, n_long: in
         row = int(np.argmax(zeros))
         raise source.error(
             name,
-            f"{zeros.sum()} of {n_long} ids end in zeros, as {numbers[row]}: "
+            f"{zeros.sum()} of {n_long} ids end in zeros, for example {numbers[row]}: "
             "they were rounded to a few decimal digits",
             ADVICE,
             row=row,
@@ -263,7 +265,7 @@ def _check_last_digits(source: SourceTable, name: str, ids: pa.Array, n_long: in
 
 
 def _check_float64(source: SourceTable, name: str, ids: np.ndarray, looked_at: np.ndarray) -> None:
-    """Refuse ids of which more than by chance, all or those of some rows, are float64 numbers."""
+    """Refuse ids if all, or more than expected by chance, are representable as float64."""
     as_float = ids.astype(np.float64)
     held = looked_at & (as_float.astype(np.uint64) == ids)
     chance = float((1 / np.spacing(as_float[looked_at])).sum())
@@ -271,15 +273,15 @@ def _check_float64(source: SourceTable, name: str, ids: np.ndarray, looked_at: n
         row = int(np.argmax(held))
         raise source.error(
             name,
-            f"{held.sum()} of {looked_at.sum()} different ids are numbers that a float64 holds, as "
+            f"{held.sum()} of {looked_at.sum()} different ids are exact as float64, for example "
             f"{ids[row]}: they were converted from floating point",
             ADVICE,
             row=row,
         )
 
 
-def _repeated(ids: pa.Array) -> np.ndarray:
-    """Return True where an id stood in an earlier row already; null ids are never repeats."""
+def is_repeated(ids: pa.Array) -> np.ndarray:
+    """Return True where an id occurs in an earlier row; null ids are never repeats."""
     known = ids.is_valid().to_numpy(zero_copy_only=False)
     _, first = np.unique(ids.drop_null().to_numpy(), return_index=True)
     repeated = np.ones(int(known.sum()), dtype=bool)

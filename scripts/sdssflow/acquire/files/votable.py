@@ -1,7 +1,7 @@
-"""Read VOTable files into Arrow, only the mapped columns, in blocks of rows.
+"""Read the mapped columns of VOTable files into Arrow, in blocks of rows.
 
-astropy reads a document as a whole: each block is one of its own to it, with the head of the file
-and some of its rows.
+astropy reads only complete documents: for each block, it gets one with the header of the file and
+some of its rows.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from sdssflow.acquire.files.columns import (
     needed_columns,
 )
 from sdssflow.acquire.files.votable_scan import Rows, Scan, has_blocks, with_rows
+from sdssflow.acquire.units import votable_unit
 from sdssflow.acquire.votable_nulls import TEXTS, masked, null_flags, unpack, where_rows_begin
 
 MOST_AS_A_WHOLE = 200_000_000  # bytes of a file that can't be read in blocks
@@ -40,10 +41,10 @@ def votable_blocks(
 ) -> Iterator[tuple[int, pa.Table]]:
     """Yield first row and mapped columns of each block of a part of a VOTable; see `mapped_table`.
 
-    Columns are named as FIELDs are, not by their ID. `table` is ID, name or number (from 0) of the
-    TABLE, needed if there are several. A table that a server cut or that lies elsewhere is refused,
-    as is a large one whose values are a FITS file or that is in UTF-16, unless all rows are asked
-    for at once.
+    Columns are identified by the name of their FIELD, not its ID. `table` is ID, name or number
+    (from 0) of the TABLE, required if there are several. Tables truncated by the server or stored
+    elsewhere are refused, as are large ones that contain FITS or are in UTF-16, unless all rows are
+    requested at once.
     """
     most = float("inf") if rows == ALL_ROWS else MOST_AS_A_WHOLE
     rows = min(rows, ASTROPY_ROWS)
@@ -99,9 +100,9 @@ def _refuse_large(path: str, most: float) -> None:
     if (size := Path(path).stat().st_size) > most:
         raise CatalogueError(
             path,
-            f"a VOTable that holds a FITS file or is in UTF-16 is read as a whole; this one has "
+            f"a VOTable that contains a FITS file or is in UTF-16 is read at once; this one has "
             f"{size:,} bytes, more than {most:,}",
-            "Write it as Parquet or FITS, as by astropy: Table.read(FILE).write('table.fits').",
+            "Write it as Parquet or FITS, with astropy: Table.read(FILE).write('table.fits').",
         )
 
 
@@ -109,7 +110,7 @@ def _check_promised(path: str, its: Rows, total: int) -> None:
     if its.promised not in (None, total):
         raise CatalogueError(
             path,
-            f"the table is cut short: it states {its.promised:,} rows, {total:,} are there",
+            f"the table is truncated: it states {its.promised:,} rows, but has {total:,}",
             REPAIR,
         )
 
@@ -120,7 +121,7 @@ def _unreadable(path: str, error: Exception, first: int = 0) -> CatalogueError:
 
 
 def _parsed(path: str, content: bytes, first: int = 0) -> list[Any]:
-    """Return the tables of a document, in which row `first` of the file is the first one."""
+    """Return the tables of a document; `first` is the row of the file with which it begins."""
     from astropy.io.votable import parse
     from astropy.io.votable.exceptions import W46
 
@@ -128,10 +129,10 @@ def _parsed(path: str, content: bytes, first: int = 0) -> list[Any]:
         with warnings.catch_warnings(record=True) as given:
             warnings.simplefilter("always")
             tables = list(parse(io.BytesIO(content), verify="warn").iter_tables())
-    except Exception as error:  # astropy raises its own warnings, expat's errors and plain ones
+    except Exception as error:  # astropy raises warnings, expat's errors and others
         raise _unreadable(path, error, first) from error
     cut = next((warning for warning in given if issubclass(warning.category, W46)), None)
-    if cut is not None:  # astropy cuts such texts, ids as well
+    if cut is not None:  # astropy truncates texts, even ids
         raise CatalogueError(
             path,
             f"a value is longer than the arraysize of its FIELD ({cut.message})",
@@ -148,7 +149,7 @@ def _columns(
     content: bytes,
     wanted: Collection[str],
 ) -> FileColumns:
-    """Return the columns of a table, which is at `place` among those of the document."""
+    """Return the columns of a table, the one at `place` in document order."""
     chosen, fields = tables[number], tables[number].fields
     names = [found.name for found in fields]
     others = {
@@ -164,7 +165,7 @@ def _columns(
     return FileColumns(
         names=names,
         read=lambda name: masked(chosen, names.index(name), flags),
-        unit=lambda name: _unit(fields[names.index(name)]),
+        unit=lambda name: votable_unit(fields[names.index(name)]),
         others=lambda: others,
     )
 
@@ -181,9 +182,3 @@ def _chosen(path: str, tables: Sequence[Any], table: str | int | None) -> int:
             f"Set source.table to one of: {listed}." if tables else REPAIR,
         )
     return 0
-
-
-def _unit(column: Any) -> str | None:
-    if column.unit is None:
-        return None
-    return column.unit if isinstance(column.unit, str) else column.unit.to_string()

@@ -1,7 +1,7 @@
-"""The elements of a VOTable, without its values: what it says of itself, and where its rows are.
+"""Scan the elements of a VOTable, without its values, for its status and the offsets of its rows.
 
-What astropy passes over is looked for in this one pass of the XML parser: a status that says the
-table was cut, data that lie in another file, entities, and more rows than the file can hold.
+One pass of the XML parser detects what astropy ignores: a status of truncation, data in another
+file, entities, and more rows than the file can hold.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.files.containers import check_declared
 
 CUT = ("OVERFLOW", "ERROR")
-FORMS = ("TABLEDATA", "BINARY", "BINARY2", "")  # of which each row has a place in the file
+FORMS = ("TABLEDATA", "BINARY", "BINARY2", "")  # those with row offsets
 CELL_BYTES = 8
 CHUNK = 1 << 20
 ROWS_BETWEEN = 1 << 16
@@ -27,32 +27,28 @@ NROWS = re.compile(rb"""(<(?:\w+:)?TABLE\b[^>]*?)\snrows\s*=\s*(?:"[^"]*"|'[^']*
 
 @dataclass
 class Rows:
-    """Where the rows of one TABLE are, in bytes of the file."""
+    """Byte offsets of the rows of one TABLE."""
 
-    promised: int | None  # how many it states
-    start: int = -1  # of its DATA
-    end: int = -1  # of what is in its DATA
-    form: str = ""  # the element in its DATA, as TABLEDATA
+    promised: int | None  # number of rows that it states
+    start: int = -1  # of its DATA element
+    end: int = -1  # of the content of DATA
+    form: str = ""  # element in DATA, as TABLEDATA
     prefix: str = ""  # of its namespace
-    count: int = 0  # of TR
-    places: list[int] = field(default_factory=list)  # of every so manieth TR, and of the end
-    order: tuple[
-        int, ...
-    ] = ()  # sorts tables as astropy does: those of a RESOURCE, then deeper ones
+    count: int = 0  # of TR elements
+    places: list[int] = field(default_factory=list)  # of every `every`-th TR, and of the end
+    # sort key for astropy's order: tables of a RESOURCE, then of nested ones
+    order: tuple[int, ...] = ()
 
 
 class Scan:
-    """What the elements of a VOTable say, read without the values; `tables` says where these are.
-
-    Of every `every` rows the place is kept.
-    """
+    """Scans a VOTable; `tables` has the offsets of each table and of every `every`-th row."""
 
     def __init__(self, path: str, every: int) -> None:
         self.tables: list[Rows] = []
         self._path, self._stored, self._every = path, Path(path).stat().st_size, every
         self._rows = self._width = 0
-        self._status: str | None = None  # of a table that is not whole, with what follows
-        self._resources = [0]  # how many there were before, in each that we are in
+        self._status: str | None = None  # message of an incomplete table
+        self._resources = [0]  # number of earlier ones at each level
         self._parser = expat.ParserCreate()
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
@@ -64,7 +60,7 @@ class Scan:
             self._parser.Parse(b"", True)
 
     def in_order(self) -> list[int]:
-        """Return the places of the tables in the order in which astropy has them."""
+        """Return the tables' places in the document in astropy's order."""
         return sorted(range(len(self.tables)), key=lambda place: self.tables[place].order)
 
     def _start(self, element: str, attributes: dict[str, str]) -> None:
@@ -80,10 +76,9 @@ class Scan:
                 its.places.append(self._parser.CurrentByteIndex)
             its.count += 1
         elif tag == "TABLE":
-            self._rows = self._width = 0
             stated = (attributes.get("nrows") or "").strip()
-            self._rows = int(stated) if stated.isdigit() else 0
-            promised = self._rows if stated.isdigit() else None
+            promised = int(stated) if stated.isdigit() else None
+            self._rows, self._width = promised or 0, 0
             order = (*self._resources[:-1], 0, len(self.tables))
             self.tables.append(Rows(promised, order=order))
         elif tag == "RESOURCE":
@@ -100,15 +95,15 @@ class Scan:
         elif tag == "STREAM" and attributes.get("href"):
             raise CatalogueError(
                 self._path,
-                f"the table's values lie outside the file, at {attributes['href']!r}, and are not "
+                f"the table's values are outside the file, at {attributes['href']!r}, and are not "
                 "fetched from there",
-                "Save the table with its values inside: as TABLEDATA or BINARY2.",
+                "Save the table with its values in the file, as TABLEDATA or BINARY2.",
             )
         elif tag == "INFO":
             name = (attributes.get("name") or attributes.get("ID") or "").strip().upper()
             value = (attributes.get("value") or "").strip()
             cut = name == "QUERY_STATUS" and value.upper() in CUT
-            # a cone search says "Error", VizieR warns of a truncated result
+            # cone searches say "Error", VizieR warns of a truncated result
             cut |= name == "ERROR" or (name == "WARNING" and "truncated" in value.lower())
             self._status = f"{value} " if cut else None
             self._parser.CharacterDataHandler = self._text if cut else None
@@ -131,30 +126,30 @@ class Scan:
         elif tag == "INFO" and self._status is not None:
             raise CatalogueError(
                 self._path,
-                "the server says that the table is not whole: "
+                "the server says that the table is incomplete: "
                 + " ".join(self._status.split())[:300],
-                "Ask again with a higher limit (MAXREC, maxtup) or in parts, or correct the query.",
+                "Query with a higher limit (MAXREC, maxtup) or in parts, or correct the query.",
             )
 
     def _entity(self, *declaration: Any) -> None:
         raise CatalogueError(
             self._path,
             f"the XML declares an entity ({declaration[0]!r}), which no table needs",
-            "Save the table again as plain VOTable, without a DOCTYPE of its own.",
+            "Save the table again as plain VOTable, without a DOCTYPE.",
         )
 
 
 def has_blocks(path: str, tables: Sequence[Rows]) -> bool:
-    """Return whether other rows, in ASCII, can be put in place of those that a `Scan` found."""
+    """Return whether `with_rows` can be used: data in ASCII with known row offsets."""
     with Path(path).open("rb") as stream:
         head = stream.read(64)
     return b"\0" not in head and all(its.form in FORMS for its in tables)
 
 
 def with_rows(path: str, tables: Sequence[Rows], number: int, body: bytes) -> bytes:
-    """Return a document with `body` in the DATA of one of its tables, and no rows in the others.
+    """Return the document with `body` as the only rows, in the DATA of table `number`.
 
-    Numbers of rows that its tables state are left out.
+    Stated numbers of rows are removed.
     """
     pieces, start = [], 0
     with Path(path).open("rb") as stream:
