@@ -108,6 +108,7 @@ def test_a_mistake_in_the_run_is_named_with_its_place(path, value, message):
          "and source.declared (docs/features.md), or change features.groups"),
         (["cuts", 0, "cut"], "complete_fotometry", "did you mean 'complete_photometry'?"),
         (["cuts", 1], {"cut": "magnitude_range", "bnd": "r"}, "did you mean 'band'?"),
+        (["cuts", 1], {"cut": "magnitude_range", "band": "g"}, "no limit: name minimum (bright)"),
         (["splits", "published", "tests"], 0.2, "tests: unknown key"),
         (["splits"], {}, "splits: Dictionary should have at least 1 item"),
         (["source", "kind"], "embeded", "did you mean 'embedded'?"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sdssflow.bands import BANDS
 from sdssflow.configuration.section import Name, Section, SomeDifferent
@@ -46,6 +46,12 @@ class MagnitudeRange(Section):
     """Bright limit in mag."""
     maximum: float | None = None
     """Faint limit in mag."""
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> MagnitudeRange:
+        if self.minimum is None and self.maximum is None:
+            raise ValueError("no limit: name minimum (bright) or maximum (faint), or both")
+        return self
 
 
 class MagnitudeError(Section):
