@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -137,6 +137,17 @@ Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Different = Annotated[list[Element], EachOnce()]
 SomeDifferent = Annotated[list[Element], Field(min_length=1), EachOnce()]
 PointEstimate = Literal["mean", "median", "mode", "best"]  # of p(z)
+
+
+class RowSource(Section):
+    """Where rows come from."""
+
+    # keys that change no row
+    same_rows: ClassVar[set[str]] = set()
+
+    def question(self) -> str:
+        """Return as canonical JSON what changes the rows."""
+        return json.dumps(self.model_dump(mode="json", exclude=self.same_rows), sort_keys=True)
 
 
 class Described(Section):
