@@ -75,22 +75,21 @@ def refuse(problem: object, status: int = FAILED) -> NoReturn:
     raise Refusal(problem, status) from None
 
 
-def present(path: str, key: str) -> str:
-    """Return a path that the configuration names; end the program if nothing can be read there.
+def absent(path: str) -> str:
+    """Return why nothing can be read at a path that the configuration names, and what to do; or "".
 
-    Snakemake itself doesn't mind as long as what was made of the file is there. The key says where
-    the user wrote it, as "sample x: source.path".
+    Snakemake itself doesn't mind as long as what was made of the file is there.
     """
     place = Path(path)
     try:
         if place.exists():
             if not (place.is_file() or place.is_dir()):  # a job would wait for a pipe indefinitely
-                refuse(f"{key}: {path}: neither a file nor a folder. Save the rows as a file.")
+                return "neither a file nor a folder. Save the rows as a file."
             os.close(os.open(place, os.O_RDONLY | os.O_NONBLOCK))
-            return path
+            return ""
         here = [name.name for name in place.parent.iterdir()] if place.parent.is_dir() else None
     except OSError as error:
-        refuse(f"{key}: {path}: {error.strerror}. Let yourself read it, or correct the path.")
+        return f"{error.strerror}. Let yourself read it, or correct the path."
     if place.is_symlink():
         why = f"it is a link to {place.readlink()}, and nothing is there"
     elif here is None:
@@ -98,9 +97,17 @@ def present(path: str, key: str) -> str:
     else:
         near = difflib.get_close_matches(place.name, here, n=1)
         why = "there is no such file" + (f" (did you mean {near[0]!r}?)" if near else "")
-    refuse(
-        f"{key}: {path}: {why}. Put it there, or correct the path: it is relative to {Path.cwd()}."
-    )
+    return f"{why}. Put it there, or correct the path: it is relative to {Path.cwd()}."
+
+
+def present(path: str, key: str) -> str:
+    """Return a path that the configuration names; end the program if nothing can be read there.
+
+    The key says where the user wrote it, as "sample x: source.path".
+    """
+    if why := absent(path):
+        refuse(f"{key}: {path}: {why}")
+    return path
 
 
 class Failure(NamedTuple):

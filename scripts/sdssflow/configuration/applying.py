@@ -7,6 +7,7 @@ heavier.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from sdssflow.configuration.loading import configured, defined_in, load_section,
 from sdssflow.configuration.reading import ConfigurationError, Document
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
+from sdssflow.configuration.sources import check_needed
 from sdssflow.configuration.targets import AppliedModel, BundledModel, Target, read_manifest
 
 BUNDLES = "results/bundles"  # of the run
@@ -80,6 +82,7 @@ def load_applications(
             )
         target = load_section(Target, path)
         if not elsewhere(f"target {name}", {applied.sample for applied in target.models}):
+            _check_columns(target, samples, path)
             found.targets[name] = target
             found.models[name] = [
                 _folder(applied, found, run, samples, path) for applied in target.models
@@ -110,6 +113,19 @@ def estimated(found: Applications) -> dict[str, Estimated]:
                 "classifier to models, or take class_priors out"
             )
     return its
+
+
+def _check_columns(target: Target, samples: Mapping[str, Sample], path: Path) -> None:
+    """Refuse a target without a column that its models need: they would be trained in vain."""
+    needed = {
+        f"models: {name}": [*chain(*samples[name].features.needs.values())]
+        for name in samples
+        if name in {applied.sample for applied in target.models}
+    }
+    try:
+        check_needed(target.source, [], needed)
+    except ValueError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
 
 
 def _folder(

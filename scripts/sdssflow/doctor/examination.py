@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from sdssflow.configuration.applying import estimated, load_applications
 from sdssflow.configuration.loading import (
     ConfigurationError,
     load_layers,
@@ -18,8 +19,11 @@ from sdssflow.configuration.loading import (
 )
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
+from sdssflow.configuration.targets import Target
 from sdssflow.doctor import machine, profiles, slurm
 from sdssflow.doctor.findings import FAULT, NOT_NEEDED, OK, SECONDS, WARNING, Finding, ask, listed
+from sdssflow.estimate.partitions import partitions
+from sdssflow.failures import absent
 
 ANSWER_SECONDS = 15  # where a firewall drops what is sent, they are waited for in full
 # A process of its own: a name that does not resolve can't be waited for with a limit otherwise.
@@ -43,7 +47,13 @@ class Configured(NamedTuple):
 
     run: RunConfiguration | None
     samples: dict[str, Sample]
+    targets: dict[str, Target]
     trouble: str = ""
+
+    @property
+    def sources(self) -> dict[str, Sample | Target]:
+        """What has rows, by name."""
+        return {**self.samples, **self.targets}
 
 
 def load_configuration(files: Iterable[Path]) -> Configured:
@@ -51,9 +61,12 @@ def load_configuration(files: Iterable[Path]) -> Configured:
     try:
         layers = read_layers(files)
         run = load_layers(layers)
-        return Configured(run, load_samples(run, layers))
+        samples = load_samples(run, layers)
+        applications = load_applications(run, samples, layers)
+        estimated(applications)  # reads the bundles
+        return Configured(run, samples, applications.targets)
     except ConfigurationError as error:
-        return Configured(None, {}, str(error))
+        return Configured(None, {}, {}, str(error))
 
 
 def check_configuration(configured: Configured) -> Finding:
@@ -61,25 +74,41 @@ def check_configuration(configured: Configured) -> Finding:
     check = "configuration"
     if configured.trouble:
         return Finding(check, FAULT, configured.trouble, "correct these keys")
-    missing = []
-    for name, sample in configured.samples.items():
-        source = sample.source
-        paths = {"file": lambda s: [s.path], "bulk": lambda s: s.paths}.get(source.kind)
-        for path in paths(source) if paths else []:
-            if not Path(path).is_file():
-                missing.append(f"{path} (sample {name})")
+    missing = [
+        f"{key}: {path}: {why}" for key, path in _named_files(configured) if (why := absent(path))
+    ]
+    try:
+        for name, target in configured.targets.items():
+            partitions(name, target)
+    except OSError as error:
+        missing.append(str(error))
     if missing:
-        advice = "put the files there, or correct `source` of the samples"
-        return Finding(check, FAULT, f"no file {listed(missing)}", advice)
-    return Finding(check, OK, f"samples {listed(list(configured.samples), most=8)}")
+        return Finding(check, FAULT, listed(missing, between=" "), "correct the definitions")
+    found = f"samples {listed(list(configured.samples), most=8)}"
+    if configured.targets:
+        found += f"; targets {listed(list(configured.targets), most=8)}"
+    return Finding(check, OK, found)
 
 
-def archive_addresses(samples: Mapping[str, Sample]) -> dict[str, list[str]]:
-    """Return the addresses that a run asks -> its samples; a simulated sky asks none."""
+def _named_files(configured: Configured) -> Iterator[tuple[str, str]]:
+    """Yield the files that definitions name, each after the key that names it."""
+    for name, its in configured.sources.items():
+        what = "target" if name in configured.targets else "sample"
+        if its.source.kind == "file":
+            yield f"{what} {name}: source.path", its.source.path
+        elif its.source.kind == "bulk":
+            yield from ((f"{what} {name}: source.folder", path) for path in its.source.paths)
+    for name, target in configured.targets.items():
+        given = (applied.bundle for applied in target.models if applied.bundle)
+        yield from ((f"target {name}: models: bundle", path) for path in given)
+
+
+def archive_addresses(sources: Mapping[str, Sample | Target]) -> dict[str, list[str]]:
+    """Return the addresses that a run asks -> who needs them; a simulated sky asks none."""
     found: dict[str, list[str]] = {}
-    for name, sample in samples.items():
-        source = sample.source
-        if source.kind in ("skyserver", "tap", "url") and not sample.simulated:
+    for name, its in sources.items():
+        source = its.source
+        if source.kind in ("skyserver", "tap", "url") and not its.simulated:
             address = source.server if source.kind == "skyserver" else source.url
             found.setdefault(address, []).append(name)
     return found
@@ -88,14 +117,14 @@ def archive_addresses(samples: Mapping[str, Sample]) -> dict[str, list[str]]:
 def check_archives(
     addresses: Mapping[str, Sequence[str]], seconds: float = ANSWER_SECONDS
 ) -> Finding:
-    """Check that each archive answers: one HEAD, no query. Its samples are named if it doesn't."""
+    """Check that each archive answers: one HEAD, no query. Who needs it is named if it doesn't."""
     if not addresses:
-        return Finding("network", NOT_NEEDED, "no sample is downloaded from an archive")
+        return Finding("network", NOT_NEEDED, "nothing is downloaded from an archive")
     silent = []
-    for address, samples in addresses.items():
+    for address, names in addresses.items():
         answer = ask([sys.executable, "-c", _HEAD, address, str(seconds)], seconds + SECONDS)
         if not answer.good:
-            silent.append(f"{address} (samples {listed(list(samples))}): {answer.trouble}")
+            silent.append(f"{address} (for {listed(list(names))}): {answer.trouble}")
     if silent:
         advice = (
             "run where the internet is reached (set https_proxy if there is one); embedded and "
@@ -105,17 +134,17 @@ def check_archives(
     return Finding("network", OK, f"{listed(list(addresses))} answers")
 
 
-def check_loopback(samples: Mapping[str, Sample], address: str = "127.0.0.1") -> Finding:
-    """Check that the simulated skies among the samples can be served on this machine."""
-    names = [name for name, sample in samples.items() if sample.simulated]
+def check_loopback(sources: Mapping[str, Sample | Target], address: str = "127.0.0.1") -> Finding:
+    """Check that the simulated skies among the sources can be served on this machine."""
+    names = [name for name, its in sources.items() if its.simulated]
     if not names:
-        return Finding("loopback", NOT_NEEDED, "no simulated sample")
+        return Finding("loopback", NOT_NEEDED, "no simulated sky")
     try:
         with socket.create_server((address, 0)) as server:
             socket.create_connection(server.getsockname(), timeout=SECONDS).close()
     except OSError as error:
         found = f"{address} can't be served: {error.strerror or error}"
-        advice = f"leave the samples {listed(names)} out, or allow the loopback interface"
+        advice = f"leave {listed(names)} out, or allow the loopback interface"
         return Finding("loopback", FAULT, found, advice)
     return Finding("loopback", OK, f"serves {listed(names)}")
 
@@ -216,6 +245,6 @@ def _folder_checks(folder: Path, profile: profiles.Profile, configured: Configur
         ),
         lambda: machine.check_room("disk", folder),
         machine.check_temporary_folder,
-        lambda: check_archives(archive_addresses(configured.samples)),
-        lambda: check_loopback(configured.samples),
+        lambda: check_archives(archive_addresses(configured.sources)),
+        lambda: check_loopback(configured.sources),
     ]
