@@ -368,20 +368,6 @@ def further(paths):
     ]
 
 
-def own_outputs(expand, wildcards):
-    """Outputs of a job without those whose own constraints its wildcards don't meet.
-
-    Snakemake knows no function for outputs; a job for each figure would start Python for each.
-    """
-    known, patterns = expand(wildcards)
-    kept = type(known)()
-    for name, paths in known.items():
-        one, start = isinstance(paths, str), len(kept)
-        kept += [p for p in ([paths] if one else paths) if one or patterns[p].match(p)]
-        kept._set_name(name, start, end=None if one else len(kept))
-    return kept, patterns
-
-
 wildcard_constraints:
     sample=one_of(SAMPLES),
     split=one_of({name for sample in SAMPLES.values() for name in sample.splits}),
