@@ -46,6 +46,22 @@ def complete_rules():
         if "figures" in made.output.keys():
             made.expand_output = functools.partial(own_outputs, made.expand_output)
         made.expand_output = functools.partial(new_outputs, made.expand_output)
+    if workflow.is_main_process and workflow.modifier.is_main_snakefile():
+        warn_of_unknown_rules()
+
+
+def warn_of_unknown_rules():
+    """Say for which names of the command line and the profile there is no rule: Snakemake passes
+    over them. A profile that other workflows use too may have some."""
+    resources, known = workflow.resource_settings, {
+        made.name for made in workflow.rules
+    }
+    named = {*resources.overwrite_resources, *resources.overwrite_threads}
+    for name in sorted({*named, *workflow.group_settings.overwrite_groups} - known):
+        logger.warning(
+            f"{name} is no rule{loading.nearest(name, known)}: what set-resources, set-threads or "
+            "groups say of it has no effect"
+        )
 
 
 def own_outputs(expand, wildcards):
