@@ -74,7 +74,8 @@ def guess(
             + (f" (nor {', '.join(missing[1:])})" if missing[1:] else "")
             + f"; it has {', '.join(present)}. Name them: --columns map.yaml "
             f"(make: COLUMNS=map.yaml), in it lines like "
-            f"{missing[0]}: NAME IN THE FILE, of a vector NAME[0]"
+            f"{missing[0]}: NAME IN THE FILE, of a vector NAME[0]. If the file has none, apply a "
+            "model that was trained without it"
         )
     columns = {name: str(column) for name, column in found.items()}
     beside = dust(present)
