@@ -43,7 +43,7 @@ run: $(READY)
 
 # pip first: that of an older Python takes two and a half times as long to look through an index
 $(READY): requirements.lock pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(INSTALL) pip==26.3
 	$(INSTALL) --editable .
 	$(COMPILE)

@@ -202,7 +202,7 @@ rule import_catalogue:
     resources:
         **needs(600, 6, minutes=20, paths=source_paths),
     params:
-        source=section("source"),
+        source=lambda wildcards: SOURCES[wildcards.sample].source.question(),
         sample="{sample}",
         source_files=source_files,
         source_digests=source_digests,

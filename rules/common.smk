@@ -371,20 +371,6 @@ def further(paths):
     ]
 
 
-def own_outputs(expand, wildcards):
-    """Outputs of a job without those whose wildcard constraints it doesn't meet.
-
-    Snakemake has no output functions, and a job per figure would start Python for each.
-    """
-    known, patterns = expand(wildcards)
-    kept = type(known)()
-    for name, paths in known.items():
-        one, start = isinstance(paths, str), len(kept)
-        kept += [p for p in ([paths] if one else paths) if one or patterns[p].match(p)]
-        kept._set_name(name, start, end=None if one else len(kept))
-    return kept, patterns
-
-
 wildcard_constraints:
     sample=one_of(SAMPLES),
     split=one_of({name for sample in SAMPLES.values() for name in sample.splits}),

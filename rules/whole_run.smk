@@ -44,6 +44,51 @@ def complete_rules():
             made.set_output(record=str(records.record_path(log)))
         if "figures" in made.output.keys():
             made.expand_output = functools.partial(own_outputs, made.expand_output)
+        made.expand_output = functools.partial(new_outputs, made.expand_output)
+    if workflow.is_main_process and workflow.modifier.is_main_snakefile():
+        warn_of_unknown_rules()
+
+
+def warn_of_unknown_rules():
+    """Say for which names of the command line and the profile there is no rule: Snakemake passes
+    over them. A profile that other workflows use too may have some."""
+    resources, known = workflow.resource_settings, {
+        made.name for made in workflow.rules
+    }
+    named = {*resources.overwrite_resources, *resources.overwrite_threads}
+    for name in sorted({*named, *workflow.group_settings.overwrite_groups} - known):
+        logger.warning(
+            f"{name} is no rule{loading.nearest(name, known)}: what set-resources, set-threads or "
+            "groups say of it has no effect"
+        )
+
+
+def own_outputs(expand, wildcards):
+    """Outputs of a job without those whose own constraints its wildcards don't meet.
+
+    Snakemake knows no function for outputs; a job for each figure would start Python for each.
+    """
+    known, patterns = expand(wildcards)
+    kept = type(known)()
+    for name, paths in known.items():
+        one, start = isinstance(paths, str), len(kept)
+        kept += [p for p in ([paths] if one else paths) if one or patterns[p].match(p)]
+        kept._set_name(name, start, end=None if one else len(kept))
+    return kept, patterns
+
+
+def new_outputs(expand, wildcards):
+    """Outputs of a job; one that it never wrote, such as a figure in a further format, is made.
+
+    Of a job with such an output Snakemake compares neither parameters nor inputs: whoever asked for
+    another of its outputs got it as it was.
+    """
+    paths, patterns = expand(wildcards)
+    missing = [path for path in paths if not os.path.exists(path)]
+    if 0 < len(missing) < len(paths):
+        known = workflow.persistence.metadata
+        workflow.dag.forcefiles.update(path for path in missing if not known(path))
+    return paths, patterns
 
 
 @functools.cache

@@ -45,6 +45,10 @@ def test_a_file_that_snakemake_can_not_read_is_refused_in_one_line(
 
 
 def test_what_stands_on_the_command_line_is_looked_at_too(capsys, handed_over):
+    assert command.main(["run", "--config", "bootstrap.replicates=50"]) == 2
+    assert "write 'bootstrap={replicates: 50}'\n" in capsys.readouterr().err
+    assert command.main(["run", "--config", "regressors.deep.kind=linear"]) == 2
+    assert "write 'regressors={deep: {kind: linear}}'\n" in capsys.readouterr().err
     assert command.main(["run", "--config", "seeds=[1", "--cores", "1"]) == 2
     assert "--config seeds" in capsys.readouterr().err
     assert not handed_over

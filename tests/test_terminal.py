@@ -1,6 +1,7 @@
 """What the terminal shows of what fails, before the reasons come."""
 
 import logging
+import tempfile
 from types import SimpleNamespace
 
 import pytest
@@ -17,6 +18,10 @@ SIGNALLED = "RuleException:\nCalledProcessError in file \"a.smk\", line 1:\nComm
 
 TRACEBACK = 'Traceback (most recent call last):\n  File "a.py"\n'
 MARKERS = "Can't mark it ([Errno 28] No space left on device). Please ensure write permissions."
+PROTECTED = (
+    "ProtectedOutputException in rule a:\nWrite-protected output files for rule a:\n"
+    "    output: a/b.csv, a/c.csv\n    affected files:\n        a/b.csv\n        a/c.csv"
+)
 FULL = "OSError: [Errno 28] No space left on device: 'a'"
 
 
@@ -38,13 +43,17 @@ def brief(follow=True):
         (said_by_snakemake("error", f"{TRACEBACK}{FULL}\n", exception="OSError"),
          "\n[Errno 28] No space left on device: 'a': make room, then run again."),
         (said_by_snakemake("error", f"{MARKERS}\n", exception="OSError"),
-         "\n[Errno 28] No space left on device: make room, then run again."),
+         f"\n[Errno 28] No space left on device: make room here and in {tempfile.gettempdir()}, "
+         "then run again."),
+        (said_by_snakemake("error", PROTECTED, exception="ProtectedOutputException"),
+         "\na/b.csv: can't be written again, it or its disk is read-only. Let yourself write "
+         "there, then run again."),
         (said_by_snakemake("error", "It is too deep.", exception="RecursionError"), "whole"),
         (said_by_snakemake("error"), "whole"),
         (said_by_snakemake("job_info"), "whole"),
     ],
-    ids=["of no job", "traceback", "input function", "disk full", "disk full, in brackets", "words",
-         "without its kind", "progress"],
+    ids=["of no job", "traceback", "input function", "disk full", "disk full, in brackets",
+         "read-only", "words", "without its kind", "progress"],
 )  # fmt: skip
 def test_the_terminal_shows_no_traceback_of_snakemake(record, shown):
     assert brief().format(record) == shown

@@ -74,22 +74,21 @@ def refuse(problem: object, status: int = FAILED) -> NoReturn:
     raise Refusal(problem, status) from None
 
 
-def present(path: str, key: str) -> str:
-    """Return a path from the configuration; end the program if it can't be read.
+def absent(path: str) -> str:
+    """Return why a path from the configuration can't be read, and what to do; "" if it can.
 
-    Snakemake itself ignores a missing input if the outputs exist. `key` is the place in the
-    configuration, for example "sample x: source.path".
+    Snakemake itself ignores a missing input if the outputs exist.
     """
     place = Path(path)
     try:
         if place.exists():
             if not (place.is_file() or place.is_dir()):  # reading a pipe would block
-                refuse(f"{key}: {path}: neither a file nor a folder. Save the rows as a file.")
+                return "neither a file nor a folder. Save the rows as a file."
             os.close(os.open(place, os.O_RDONLY | os.O_NONBLOCK))
-            return path
+            return ""
         here = [name.name for name in place.parent.iterdir()] if place.parent.is_dir() else None
     except OSError as error:
-        refuse(f"{key}: {path}: {error.strerror}. Make it readable, or correct the path.")
+        return f"{error.strerror}. Make it readable, or correct the path."
     if place.is_symlink():
         why = f"it is a link to {place.readlink()}, which does not exist"
     elif here is None:
@@ -97,7 +96,17 @@ def present(path: str, key: str) -> str:
     else:
         near = difflib.get_close_matches(place.name, here, n=1)
         why = "there is no such file" + (f" (did you mean {near[0]!r}?)" if near else "")
-    refuse(f"{key}: {path}: {why}. Add it, or correct the path, which is relative to {Path.cwd()}.")
+    return f"{why}. Add it, or correct the path, which is relative to {Path.cwd()}."
+
+
+def present(path: str, key: str) -> str:
+    """Return a path from the configuration; end the program if it can't be read.
+
+    `key` is the place in the configuration, for example "sample x: source.path".
+    """
+    if why := absent(path):
+        refuse(f"{key}: {path}: {why}")
+    return path
 
 
 class Failure(NamedTuple):

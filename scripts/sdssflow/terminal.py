@@ -15,6 +15,7 @@ import logging
 import os
 import re
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -23,6 +24,7 @@ from sdssflow.failures import REST_OF_WORDS, SCRIPT_ENDED, STOPPED
 
 TERMINAL = "DefaultStreamHandler"  # Snakemake's name of the handler
 NO_RULE = re.compile(r"No rule to produce (.+?) \(if you use input functions")
+PROTECTED = re.compile(r"affected files:\n\s*(.+)")
 LOCKED = re.compile(r"in the following directory:\n(.+)")
 NO_ROOM = re.compile(rf"\[Errno (?:{errno.ENOSPC}|{errno.EDQUOT})\].*?(?=\)\. |$)", re.MULTILINE)
 WHERE = "Snakemake can't continue; --verbose shows the traceback."
@@ -81,8 +83,14 @@ class Brief(logging.Formatter):
                 "sdssflow doctor says which. After a killed run: snakemake --unlock, then the same "
                 "command again."
             )
+        if kind == "ProtectedOutputException" and (path := PROTECTED.search(text)):
+            return (
+                f"\n{path[1]}: can't be written again, it or its disk is read-only. Let yourself "
+                "write there, then run again."
+            )
         if no_room := NO_ROOM.findall(text):
-            return f"\n{no_room[-1]}: make room, then run again."
+            where = "" if ":" in no_room[-1] else f" here and in {tempfile.gettempdir()}"
+            return f"\n{no_room[-1]}: make room{where}, then run again."
         said, found, _ = text.partition("\nTraceback:\n")
         if text.startswith("Traceback (most recent call last)"):
             _, found, said = text.rstrip().rpartition("\n")

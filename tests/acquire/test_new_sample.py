@@ -70,6 +70,14 @@ def test_names_that_mean_something_else_are_not_taken(names, not_taken):
     assert not_taken not in content["source"]["columns"].values()
 
 
+@pytest.mark.parametrize("names", [("alpha", "delta"), ("RA_ICRS", "DE_ICRS"), ("RAdeg", "DEdeg")])
+def test_positions_are_known_by_the_names_of_public_tables(names):
+    content, _ = draft("mine", "a.csv", [*names, *"ugriz", "redshift"], NOTHING, corrected=False)
+    assert [content["source"]["columns"].get(ours) for ours in ("ra", "dec")] == [*names]
+    content, _ = draft("mine", "a.csv", [names[0], *"ugriz", "redshift"], NOTHING, corrected=False)
+    assert not {"ra", "dec"} & {*content["source"]["columns"]}
+
+
 def test_nothing_is_written_over_and_no_name_is_made_up(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write(good_frame(), tmp_path / "photo.csv")

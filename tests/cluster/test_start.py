@@ -154,6 +154,23 @@ def test_what_a_run_that_lives_has_in_the_queue_is_no_orphan(folder):
     assert "7" in cancelled.read_text()
 
 
+def test_nor_is_what_a_run_of_another_host_has_whose_lock_is_there(folder):
+    cancelled = queued(folder, ("7", "PENDING", "sdssflow_run", "rule_a", str(folder)))
+    record(folder, host="login2")
+    lock(folder)
+    other = folder / runs.LOCKS / "1.output.lock"
+    (folder / runs.LOCKS / "0.output.lock").touch()  # that of the run that begins
+    other.touch()
+    runs.begin_run(folder, submits=False)
+    assert runs.last_run(folder).host == "login2"
+    with pytest.raises(runs.QueueError, match="on login2.*snakemake --unlock"):
+        runs.begin_run(folder, submits=True)
+    assert not cancelled.exists()
+    other.unlink()
+    runs.begin_run(folder, submits=True)
+    assert "7" in cancelled.read_text()
+
+
 def test_without_slurm_a_run_just_begins(folder):
     runs.begin_run(folder, submits=True)
     assert runs.last_run(folder).pid == os.getpid()

@@ -12,9 +12,11 @@ from sdssflow.configuration.reading import ConfigurationError
 
 ROOT = Path(__file__).parents[2]
 RUN = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {"samples": ["mgs", "mocksky"]}
+KINDS = ("model_mag", "model_mag_err", "psf_mag", "psf_mag_err")
+COLUMNS = {f"{kind}_{band}": f"{kind}_{band}" for kind in KINDS for band in "ugriz"}
 TARGET = {
     "title": "Some",
-    "source": {"kind": "file", "path": "rows.parquet", "columns": {"model_mag_r": "r"}},
+    "source": {"kind": "file", "path": "rows.parquet", "columns": COLUMNS},
     "models": [{"sample": "mgs", "split": "published", "model": "ensemble"}],
 }
 

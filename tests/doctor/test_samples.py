@@ -35,8 +35,8 @@ def configured(tmp_path, monkeypatch):
 def test_the_shipped_configuration_is_ok_and_asks_no_archive(configured):
     content = configured()
     assert check_configuration(content).state == OK
-    assert archive_addresses(content.rows) == {}
-    assert check_loopback(content.rows).found == "serves mocksky, mockphoto"
+    assert archive_addresses(content.sources) == {}
+    assert check_loopback(content.sources).found == "serves mocksky, mockphoto"
 
 
 def test_archives_with_their_samples(configured):
@@ -71,36 +71,52 @@ def test_missing_tables_are_named(configured):
     found = check_configuration(content)
     assert found.state == (OK if table.is_file() else FAULT)
     if found.state == FAULT:
-        assert str(table) in found.found and "(dr14)" in found.found
+        assert f"sample dr14: source.path: {table}: there is no" in found.found
 
 
-def own_target(tmp_path, **keys):
-    """Write a target that applies a shipped model, and return the keys of a run with it."""
-    columns = {f"model_mag_{band}": band for band in "ugriz"}
-    target = {
-        "title": "mine",
-        "source": {"kind": "file", "path": str(tmp_path / "rows"), "columns": columns},
-        "models": [{"sample": "mgs", "split": "published", "model": "ensemble"}],
-    }
-    (tmp_path / "mine_too.yaml").write_text(yaml.safe_dump(target | keys))
-    return {"samples": ["mgs"], "targets": ["mine_too"], "target_folder": str(tmp_path)}
+@pytest.fixture
+def target(configured, tmp_path):
+    """Return a function that defines the target `survey` and lays it over the configuration."""
+    columns = [f"model_mag{error}_{band}" for error in ("", "_err") for band in "ugriz"]
+
+    def make(path, without=(), **model):
+        source = {
+            "kind": "file",
+            "path": str(path),
+            "columns": {name: name for name in columns if name not in without},
+        }
+        models = [model or {"sample": "mgs", "split": "published", "model": "ensemble"}]
+        (tmp_path / "survey.yaml").write_text(
+            yaml.safe_dump({"title": "A survey", "source": source, "models": models})
+        )
+        return configured(targets=["survey"], target_folder=str(tmp_path))
+
+    return make
 
 
-def test_targets_are_checked_too(configured, tmp_path):
-    found = check_configuration(configured(targets=["mockphot"]))
-    assert found.state == FAULT and "did you mean 'mockphoto'" in found.found
-    keys = own_target(tmp_path)
-    found = check_configuration(configured(**keys))
-    assert found.state == FAULT and f"{tmp_path}/rows (mine_too)" in found.found
-    (tmp_path / "rows").mkdir()  # a folder of files is a source as well
-    assert check_configuration(configured(**keys)).state == OK
-    own_target(tmp_path, models=[{"bundle": str(tmp_path / "bundle")}])
-    found = check_configuration(configured(**keys))
-    assert found.state == FAULT and f"{tmp_path}/bundle (mine_too)" in found.found
-    source = {"kind": "skyserver", "rows": "photometry", "server": "https://mirror.org"}
-    own_target(tmp_path, source=source)
-    content = configured(**keys)
-    assert archive_addresses(content.rows) == {"https://mirror.org": ["mine_too"]}
+def test_the_files_of_targets_are_looked_at(target, tmp_path):
+    rows, folder = tmp_path / "rows.csv", tmp_path / "rows"
+    found = check_configuration(target(rows))
+    assert found.state == FAULT
+    assert f"target survey: source.path: {rows}: there is no such file" in found.found
+    rows.write_text("")
+    found = check_configuration(target(rows))
+    assert found.state == OK and found.found.endswith("; targets survey")
+    folder.mkdir()
+    found = check_configuration(target(folder))
+    assert found.state == FAULT and "the folder holds no file of rows" in found.found
+    found = check_configuration(target(rows, bundle=str(tmp_path / "model.zip")))
+    assert found.state == FAULT
+    assert f"target survey: models: bundle: {tmp_path}/model.zip: there is no" in found.found
+
+
+def test_the_models_of_targets_are_looked_at(target, tmp_path):
+    rows = tmp_path / "rows.csv"
+    found = check_configuration(target(rows, sample="mgs", split="published", model="linear"))
+    assert found.state == FAULT and "linear gives no p(z)" in found.found
+    found = check_configuration(target(rows, without=["model_mag_err_u"]))
+    assert found.state == FAULT
+    assert "survey.yaml: models: mgs needs the column 'model_mag_err_u'" in found.found
 
 
 @pytest.fixture(autouse=True)
@@ -160,9 +176,9 @@ def test_a_name_that_does_not_resolve_is_a_warning():
 
 def test_without_downloads_no_network_is_needed(configured):
     assert check_archives({}).state == NOT_NEEDED
-    assert check_loopback(configured(samples=["mgs"]).rows).state == NOT_NEEDED
+    assert check_loopback(configured(samples=["mgs"]).sources).state == NOT_NEEDED
 
 
 def test_a_loopback_that_can_not_be_served_is_a_fault(configured):
-    found = check_loopback(configured().rows, "192.0.2.1")  # an address of no machine
+    found = check_loopback(configured().sources, "192.0.2.1")  # an address of no machine
     assert found.state == FAULT and "mocksky" in found.advice

@@ -15,7 +15,7 @@ ROWS = b" 19.1 18.2 17.9  17.5 17.2  0.10\n 19.4 18.0 17.6  17.4 17.3  0.21\n"
 COLUMNS = ["model_mag_u", "model_mag_g", "model_mag_r", "model_mag_i", "model_mag_z", "zspec"]
 
 
-def configure(run, content):
+def configure(run, content, **source):
     """Define the sample of a file with this content, which lies at an address that noROWS has."""
     sample = {
         "title": "Far away",
@@ -25,6 +25,7 @@ def configure(run, content):
             "sha256": hashlib.sha256(content).hexdigest(),
             "header": False,
             "columns": {name: str(place + 1) for place, name in enumerate(COLUMNS)},
+            **source,
         },
         "tasks": ["regress"],
         "splits": {"random": {"kind": "holdout"}},
@@ -54,6 +55,8 @@ def test_a_file_by_its_address(tmp_path):
 
     # the mirror is as good as a server, and asked no second time
     mirror.unlink()
+    assert not run.planned(CATALOGUE)
+    configure(run, ROWS, mirrors=["https://elsewhere.invalid/rows.dat"], largest_mb=2)
     assert not run.planned(CATALOGUE)
     fetched.unlink()
     run.snakemake("--cores", "1", "results/far/download/rows.dat")

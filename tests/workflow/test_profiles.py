@@ -56,3 +56,12 @@ def test_profiles_that_submit_say_what_the_gpu_rules_get():
 def test_rules_know_of_no_cluster():
     for word in ("slurm", "account", "retries:", "group:"):
         assert word not in "\n".join(BODIES.values()), word
+
+
+@pytest.mark.workflow
+def test_a_name_of_no_rule_is_told(finished):
+    given = ["--set-resources", "train_netwrk:mem_mb=1", "--set-threads", "score_pdfs=1"]
+    done = finished.snakemake("--dry-run", *given)
+    said = done.stdout + done.stderr
+    assert "train_netwrk is no rule (did you mean 'train_network'?)" in said
+    assert "score_pdfs is no rule" not in said

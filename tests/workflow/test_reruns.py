@@ -214,6 +214,18 @@ def test_a_figure_that_a_sample_does_not_ask_for_is_refused(finished):
     assert words in done.stdout.rstrip().splitlines()[-1]
 
 
+def test_a_figure_is_made_again_with_the_further_format_that_it_was_never_drawn_in(finished):
+    path, figure = finished.folder / "config/config.yaml", "results/tiny/clean/flow.png"
+    before = path.read_text()
+    path.write_text(before.replace("dpi: 50", "dpi: 60\n  also: [pdf]"))
+    try:
+        assert finished.planned(figure) == {"plot_flow": 1}
+        assert finished.planned("results/tiny/clean/flow.csv") == {}
+    finally:
+        path.write_text(before)
+    assert finished.planned(figure) == {}
+
+
 def test_one_model_more_trains_one_model(finished):
     path = finished.folder / "config/config.yaml"
     with edited(path, "regressors:\n", "regressors:\n  quadratic: {kind: polynomial}\n"):

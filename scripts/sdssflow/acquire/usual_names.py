@@ -20,9 +20,10 @@ ZERR = re.compile(r"^z(_?[Ee][Rr][Rr])$")
 NOWHERE = "no column of any file"
 IDS = {
     "objid": ("objid", "photoobjid", "bestobjid"),
-    "ra": ("ra", "radeg", "raj2000", "alphaj2000", "rightascension"),
-    "dec": ("dec", "decdeg", "dej2000", "decj2000", "deltaj2000", "declination"),
-}
+    "ra": ("ra", "radeg", "raj2000", "raicrs", "alpha", "alphaj2000", "rightascension"),
+    "dec": ("dec", "dedeg", "decdeg", "dej2000", "decj2000", "deicrs", "delta", "deltaj2000",
+            "declination"),
+}  # fmt: skip
 
 
 class UnclearError(ValueError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from sdssflow.configuration.loading import configured, defined_in, load_section,
 from sdssflow.configuration.reading import ConfigurationError, Document
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.configuration.sample import Sample
+from sdssflow.configuration.sources import check_needed
 from sdssflow.configuration.targets import AppliedModel, BundledModel, Target, read_manifest
 
 BUNDLES = "results/bundles"
@@ -80,6 +82,7 @@ def load_applications(
             )
         target = load_section(Target, path)
         if not left_out(f"target {name}", {applied.sample for applied in target.models}):
+            _check_columns(target, samples, path)
             found.targets[name] = target
             found.models[name] = [
                 _folder(applied, found, run, samples, path) for applied in target.models
@@ -115,6 +118,19 @@ def estimated(found: Applications) -> dict[str, Estimated]:
             )
         result[name] = Estimated(target, found.models[name], known)
     return result
+
+
+def _check_columns(target: Target, samples: Mapping[str, Sample], path: Path) -> None:
+    """Refuse a target without a column that its models need: they would be trained in vain."""
+    needed = {
+        f"models: {name}": [*chain(*samples[name].features.needs.values())]
+        for name in samples
+        if name in {applied.sample for applied in target.models}
+    }
+    try:
+        check_needed(target.source, [], needed)
+    except ValueError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
 
 
 def _folder(

@@ -30,7 +30,8 @@ class CompleteColumns(Section):
     cut: Literal["complete_columns"]
     """Measured in all of some columns."""
     columns: SomeDifferent[Name]
-    """Columns beyond ugriz, such as `wise_mag_w1` or those of `source.declared`."""
+    """Columns beyond ugriz, such as `wise_mag_w1` or those of `source.declared`, or of extinction,
+    such as `extinction_r`."""
 
 
 class MagnitudeRange(Section):

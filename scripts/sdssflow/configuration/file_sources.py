@@ -12,7 +12,14 @@ from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 
 from sdssflow.configuration.declared import Declarations, Declared
 from sdssflow.configuration.leaks import leak_of
-from sdssflow.configuration.section import Different, FilePath, PositiveInt, Section, Text
+from sdssflow.configuration.section import (
+    Different,
+    FilePath,
+    PositiveInt,
+    RowSource,
+    Section,
+    Text,
+)
 from sdssflow.configuration.selection import SELECTABLE
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -93,7 +100,7 @@ FileAddress = Annotated[
 Address = Annotated[str, Field(pattern=r"^https?://[^\s/]\S*[^\s/]$"), AfterValidator(_address)]
 
 
-class EmbeddedSource(Section):
+class EmbeddedSource(RowSource):
     """Real rows that ship with the project."""
 
     kind: Literal["embedded"]
@@ -151,7 +158,7 @@ class OneAddress(Section):
         return file_name(self.url)
 
 
-class FileContent(Section):
+class FileContent(RowSource):
     """What is in a file."""
 
     format: Literal["csv", "fits", "votable", "parquet", "hdf5", "npy"] | None = None
@@ -200,6 +207,8 @@ class FileSource(FileContent, OneFile):
 
 class UrlSource(FileContent, OneAddress):
     """Rows in a public file, by URL."""
+
+    same_rows = {"mirrors", "largest_mb"}
 
 
 InFile = Annotated[EmbeddedSource | FileSource | UrlSource, Field(discriminator="kind")]

@@ -51,6 +51,12 @@ def read_layers(
         key, given, value = argument.partition("=")
         if not given:
             raise ConfigurationError(f"--config: {argument}: write KEY=VALUE, as in seeds=[1]")
+        section, point, rest = key.partition(".")
+        if point:
+            raise ConfigurationError(
+                f"--config: {key}: Snakemake takes no point in a key; write "
+                f"'{section}={{{rest.replace('.', ': {')}: {value}{'}' * key.count('.')}'"
+            )
         if key in taken:
             raise ConfigurationError(f"--config: {key} is given twice; keep one of them")
         taken.add(key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -122,6 +122,17 @@ Different = Annotated[list[Element], AfterValidator(_each_once), EachOnce]
 SomeDifferent = Annotated[list[Element], Field(min_length=1), AfterValidator(_each_once), EachOnce]
 Edges = Annotated[list[float], Field(min_length=2), AfterValidator(_ascending)]
 PointEstimate = Literal["mean", "median", "mode", "best"]  # of p(z)
+
+
+class RowSource(Section):
+    """Where rows come from."""
+
+    # keys that change no row
+    same_rows: ClassVar[set[str]] = set()
+
+    def question(self) -> str:
+        """Return as canonical JSON what changes the rows."""
+        return json.dumps(self.model_dump(mode="json", exclude=self.same_rows), sort_keys=True)
 
 
 class Described(Section):

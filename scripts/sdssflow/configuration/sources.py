@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -27,7 +26,14 @@ from sdssflow.configuration.file_sources import (
     check_declared,
     check_mapped,
 )
-from sdssflow.configuration.section import Different, FilePath, PositiveInt, Section, Seed
+from sdssflow.configuration.section import (
+    Different,
+    FilePath,
+    PositiveInt,
+    RowSource,
+    Section,
+    Seed,
+)
 from sdssflow.configuration.selection import (
     ALWAYS,
     ALWAYS_PHOTOMETRY,
@@ -83,9 +89,10 @@ class Expected(Section):
     """Who says so."""
 
 
-class Asked(Section):
+class Asked(RowSource):
     """What all sources of SDSS share: the release and the selection of rows."""
 
+    same_rows = {"expected"}
     release: Annotated[int, Field(ge=12, le=99)] = 17
     """Data release."""
     selection: Different[Condition] = []
@@ -97,11 +104,6 @@ class Asked(Section):
     """Only for the estimate of `make plan`."""
     declared: Declarations
     """Numeric columns that the catalogue does not know, and what they are: docs/features.md."""
-
-    def question(self) -> str:
-        """Return as canonical JSON everything that determines the rows."""
-        content = self.model_dump(mode="json", exclude={"expected"})
-        return json.dumps(content, sort_keys=True)
 
 
 class Selected(Asked):

@@ -186,12 +186,11 @@ class Target(Described):
             "reference": "",
             "hats": False,
             "figure_rows": 1000,
+            "models": [AppliedModel(bundle="-")],
         }
-        source = self.source
-        if isinstance(source, UrlSource):  # the content is given by its digest
-            source = source.model_copy(update={"mirrors": [], "largest_mb": 1000})
-        models = [AppliedModel(bundle="-")]
-        return self.model_copy(update={**same, "source": source, "models": models}).canonical()
+        content = self.model_copy(update=same).model_dump(mode="json")
+        content["source"] = json.loads(self.source.question())
+        return json.dumps(content, sort_keys=True)
 
 
 def read_manifest(path: str | Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +16,8 @@ from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.targets import Target
 from sdssflow.doctor import machine, profiles, slurm
 from sdssflow.doctor.findings import FAULT, NOT_NEEDED, OK, SECONDS, WARNING, Finding, ask, listed
+from sdssflow.estimate.partitions import partitions
+from sdssflow.failures import absent
 from sdssflow.project import PROJECT
 
 ANSWER_SECONDS = 15  # waited for in full where a firewall drops packets
@@ -45,7 +47,7 @@ class Configured(NamedTuple):
     trouble: str = ""
 
     @property
-    def rows(self) -> dict[str, Sample | Target]:
+    def sources(self) -> dict[str, Sample | Target]:
         """Everything that has a source."""
         return {**self.samples, **self.targets}
 
@@ -73,27 +75,38 @@ def check_configuration(configured: Configured) -> Finding:
     check = "configuration"
     if configured.trouble:
         return Finding(check, FAULT, configured.trouble, "correct these keys")
-    named = []
-    for name, its in configured.rows.items():
-        if its.source.kind == "file":
-            named.append((its.source.path, name))
-        elif its.source.kind == "bulk":
-            named += [(path, name) for path in its.source.paths]
-    for name, paths in configured.bundles.items():
-        named += [(path, name) for path in paths]
-    if missing := [f"{path} ({name})" for path, name in named if not Path(path).exists()]:
-        advice = "put the files there, or correct the paths in the samples or targets"
-        return Finding(check, FAULT, f"no file {listed(missing)}", advice)
+    missing = [
+        f"{key}: {path}: {why}" for key, path in _named_files(configured) if (why := absent(path))
+    ]
+    try:
+        for name, target in configured.targets.items():
+            partitions(name, target)
+    except OSError as error:
+        missing.append(str(error))
+    if missing:
+        return Finding(check, FAULT, listed(missing, between=" "), "correct the definitions")
     found = f"samples {listed(list(configured.samples), most=8)}"
     if configured.targets:
         found += f"; targets {listed(list(configured.targets), most=8)}"
     return Finding(check, OK, found)
 
 
-def archive_addresses(rows: Mapping[str, Sample | Target]) -> dict[str, list[str]]:
+def _named_files(configured: Configured) -> Iterator[tuple[str, str]]:
+    """Yield each key of a definition that names a file or folder, and its path."""
+    for name, its in configured.sources.items():
+        what = "target" if name in configured.targets else "sample"
+        if its.source.kind == "file":
+            yield f"{what} {name}: source.path", its.source.path
+        elif its.source.kind == "bulk":
+            yield from ((f"{what} {name}: source.folder", path) for path in its.source.paths)
+    for name, paths in configured.bundles.items():
+        yield from ((f"target {name}: models: bundle", path) for path in paths)
+
+
+def archive_addresses(sources: Mapping[str, Sample | Target]) -> dict[str, list[str]]:
     """Return the samples and targets of each server that a run queries."""
     found: dict[str, list[str]] = {}
-    for name, its in rows.items():
+    for name, its in sources.items():
         source = its.source
         if source.kind in ("skyserver", "tap", "url") and not its.simulated:
             address = source.server if source.kind == "skyserver" else source.url
@@ -121,9 +134,9 @@ def check_archives(
     return Finding("network", OK, f"{listed(list(addresses))} answers")
 
 
-def check_loopback(rows: Mapping[str, Sample | Target], address: str = "127.0.0.1") -> Finding:
+def check_loopback(sources: Mapping[str, Sample | Target], address: str = "127.0.0.1") -> Finding:
     """Check that simulated skies can be served on this machine."""
-    names = [name for name, its in rows.items() if its.simulated]
+    names = [name for name, its in sources.items() if its.simulated]
     if not names:
         return Finding("loopback", NOT_NEEDED, "nothing is simulated")
     try:
@@ -222,6 +235,6 @@ def _folder_checks(folder: Path, profile: profiles.Profile, configured: Configur
         ),
         lambda: machine.check_room("disk", folder),
         machine.check_temporary_folder,
-        lambda: check_archives(archive_addresses(configured.rows)),
-        lambda: check_loopback(configured.rows),
+        lambda: check_archives(archive_addresses(configured.sources)),
+        lambda: check_loopback(configured.sources),
     ]

@@ -126,7 +126,8 @@ class PhotometricInputs:
             raise ValueError(
                 f"feature {names[column]!r} is missing for {missing[:, column].sum()} of "
                 f"{len(features)} objects and was never missing in training; cut those objects "
-                "(cut: complete_photometry) or train with hide_bands above 0"
+                "(cut: complete_photometry; complete_columns where their extinction or a column "
+                "beyond ugriz is missing) or train with hide_bands above 0"
             )
 
     def to(self, device: torch.device) -> PhotometricInputs:

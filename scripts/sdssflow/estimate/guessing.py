@@ -72,7 +72,8 @@ def guess(
             + (f" (nor {', '.join(missing[1:])})" if missing[1:] else "")
             + f"; it has {', '.join(present)}. Name them: --columns map.yaml "
             f"(make: COLUMNS=map.yaml), with lines like "
-            f"{missing[0]}: NAME IN THE FILE, or NAME[0] for a vector"
+            f"{missing[0]}: NAME IN THE FILE, or NAME[0] for a vector. If the file has none, apply "
+            "a model that was trained without it"
         )
     columns = {name: str(column) for name, column in found.items()}
     extinctions = dust(present)

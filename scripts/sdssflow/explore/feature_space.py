@@ -128,7 +128,8 @@ def _whole(features: pa.Table, names: list[str], row_id: np.ndarray) -> list[str
         raise ValueError(
             f"feature table: no feature is known for all objects: {name!r} has no finite value for "
             f"{len(missing[name])} of {len(row_id)} (first: row_id {row_id[missing[name][0]]}); "
-            "groups and projections need one. Add the cut complete_photometry, or complete_columns"
+            "groups and projections need one. Add the cut complete_photometry; complete_columns "
+            "where their extinction or a column beyond ugriz is missing"
         )
     return whole
 

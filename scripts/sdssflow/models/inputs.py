@@ -43,6 +43,7 @@ def require_features(part: Part, settings: ModelSettings) -> None:
         raise ValueError(
             f"feature {part.feature_names[column]!r} is missing for {len(rows)} of {len(part)} "
             f"objects, first row_id {part.row_id[rows[0]]}, and a {settings.kind} model can't take "
-            "missing values; cut those objects (cut: complete_photometry, or complete_columns), "
+            "missing values; cut those objects (cut: complete_photometry; complete_columns where "
+            "their extinction or a column beyond ugriz is missing), "
             "leave the feature group out, or choose random_forest or gradient_boosting"
         )

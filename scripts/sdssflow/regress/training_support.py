@@ -172,7 +172,8 @@ def fit_support(
     if not len(own):
         raise ValueError(
             f"no two training objects have one of the features {', '.join(colors)}: there are no "
-            "distances; cut incomplete objects (cut: complete_photometry)"
+            "distances; cut incomplete objects (cut: complete_photometry; complete_columns where "
+            "their extinction is missing)"
         )
     limit = float(np.quantile(own, 1 - settings.outside_fraction))
     return replace(unlimited, limit=limit)

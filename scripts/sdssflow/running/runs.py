@@ -201,6 +201,17 @@ def began_otherwise(folder: Path, configuration: str) -> bool:
     return last is not None and last.configuration not in ("", configuration)
 
 
+def _works(run: Run, folder: Path) -> bool:
+    """Return whether a run that is not this process's lives, or may: from another host.
+
+    There a lock tells, beside that of this process.
+    """
+    alive = run.alive()
+    if alive is None:
+        return len([*(folder / LOCKS).glob("*.output.lock")]) > 1
+    return alive and run.pid != os.getpid()
+
+
 def begin_run(folder: Path, submits: bool, configuration: str = "") -> None:
     """Record a run in `folder` and cancel orphaned jobs, before its first job.
 
@@ -210,10 +221,11 @@ def begin_run(folder: Path, submits: bool, configuration: str = "") -> None:
     (QueueError); a local one continues with a warning.
     """
     last = last_run(folder)
-    if last and last.pid != os.getpid() and last.alive():
+    if last and _works(last, folder):
         if submits:
             raise QueueError(
-                f"another run works in {folder} (process {last.pid}); let it end, or interrupt it"
+                f"a run works in {folder} (process {last.pid} on {last.host}); let it end, or "
+                "interrupt it. If it is dead: snakemake --unlock, then start again"
             )
         return
     begin(folder, configuration)
