@@ -5,8 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from sdssflow.redshift_pdf.qp_files import file_levels, pdf_writer, read_pdfs
-from sdssflow.redshift_pdf.tabulated import bin_masses
+from sdssflow.redshift_pdf.qp_files import Quantiles, file_levels, pdf_writer, read_pdfs
 from tests.redshift_pdf import mixtures
 from tests.redshift_pdf.mixtures import write_pdfs
 
@@ -24,14 +23,17 @@ def test_what_is_read_is_what_was_written(tmp_path):
         assert ancil[name].dtype == values.dtype
 
 
-def test_quantiles_have_the_probabilities_of_the_densities(tmp_path):
+def test_the_cdf_between_quantiles_is_near_and_bounded(tmp_path):
     write_pdfs(tmp_path / "pdfs.hdf5", 99, (PDF, {}))
     quantiles, _ = read_pdfs(tmp_path / "pdfs.hdf5")
-    edges = np.linspace(-0.2, 1.2, 100)
-    masses = bin_masses(quantiles.levels, quantiles.redshifts, edges)
-    expected = np.diff(PDF.cdf(np.tile(edges, (50, 1))), axis=1)
-    np.testing.assert_allclose(np.cumsum(masses, axis=1), np.cumsum(expected, axis=1), atol=2e-3)
-    assert np.all(masses[:, edges[1:] <= 0] == 0) and np.all(masses[:, edges[:-1] >= 1] == 0)
+    z = np.linspace(-0.2, 1.2, 500)
+    np.testing.assert_allclose(quantiles.cdf(z), PDF.cdf(np.tile(z, (50, 1))), atol=2e-3)
+    assert np.all(quantiles.cdf(np.array([-0.1, 0.0])) == 0)
+    assert np.all(quantiles.cdf(np.array([1.0, 1.1])) == 1)
+    edges = np.array([-0.5, 0.0, 0.2, 0.25, 1.0])
+    densities = quantiles.bin_densities(edges)
+    assert np.all(densities[:, 0] == 0)
+    np.testing.assert_allclose(densities @ np.diff(edges), 1)
 
 
 def test_blocks_make_the_same_file_to_the_byte(tmp_path):
@@ -82,6 +84,11 @@ def test_levels_ascend_from_0_to_1():
     for levels in (9, 99, 999):
         assert np.all(np.diff(file_levels(levels)) > 0)
         assert file_levels(levels)[[0, -1]].tolist() == [0, 1]
+
+
+def test_cdf_of_straight_lines():
+    quantiles = Quantiles(np.array([0.0, 0.5, 1.0]), np.array([[0.0, 1.0, 3.0]]))
+    assert quantiles.cdf(np.array([0.5, 2.0])).tolist() == [[0.25, 0.75]]
 
 
 def test_qp_reads_the_same_densities(tmp_path):

@@ -53,6 +53,18 @@ class Quantiles:
     def __len__(self) -> int:
         return len(self.redshifts)
 
+    def cdf(self, z: np.ndarray) -> np.ndarray:
+        """Return the (n, m) cdf at (m,) redshifts: 0 below the first quantile, 1 above the last."""
+        z = np.asarray(z, dtype=np.float64)
+        result = np.empty((len(self), len(z)))
+        for row, redshifts in zip(result, self.redshifts, strict=True):
+            row[:] = np.interp(z, redshifts, self.levels, left=0.0, right=1.0)
+        return result
+
+    def bin_densities(self, edges: np.ndarray) -> np.ndarray:
+        """Return the (n, b) mean densities in the bins of (b + 1,) ascending edges."""
+        return np.diff(self.cdf(edges), axis=1) / np.diff(edges)
+
 
 def file_levels(levels: int) -> np.ndarray:
     """Return the levels of a file: evenly spaced ones, those of the tails, and 0 and 1.
