@@ -145,7 +145,7 @@ def test_what_a_run_that_lives_has_in_the_queue_is_no_orphan(folder):
         record(folder, pid=other.pid, birth=runs._birth(other.pid))
         runs.begin_run(folder, submits=False)
         assert runs.last_run(folder).pid == other.pid
-        with pytest.raises(runs.QueueError, match=f"another run works in .*process {other.pid}"):
+        with pytest.raises(runs.QueueError, match=f"a run works in .*process {other.pid}"):
             runs.begin_run(folder, submits=True)
         assert not cancelled.exists()
         other.kill()

@@ -278,7 +278,7 @@ def replaced(name, values):
         (replaced("model_mag_g", lambda n: np.full(n, np.nan)), "no usable value in any row"),
         (replaced("model_mag_g", lambda n: np.geomspace(50, 5e4, n)), "outside"),
         (replaced("model_mag_g", lambda n: ["many"] * n), "model_mag_g"),
-        (b"PAR1 damaged", "it is called Parquet, but it is text"),
+        (b"PAR1 damaged", "its suffix is that of Parquet, but it is text"),
         (None, "no such file"),
     ],
 )

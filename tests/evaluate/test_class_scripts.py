@@ -163,7 +163,7 @@ def test_a_folder_is_opened_as_that_of_a_regressor(walked):
     table = read_parquet(folder / "vote" / "predictions.parquet").to_pandas()
     expected = table.query("seed == 1 and fold == 0").filter(like="probability").to_numpy()
     np.testing.assert_array_equal(opened.load(0)(part.features), expected)
-    with pytest.raises(ValueError, match="a soft_vote model gives no p"):
+    with pytest.raises(ValueError, match="a soft_vote model has no p"):
         opened.load_pdf(0)
 
 

@@ -97,7 +97,7 @@ def test_the_limit_of_rail_follows_wide_scatter():
 
 def test_the_configuration_knows_every_convention_and_no_other():
     assert set(get_args(Convention)) == {metric.convention for metric in METRICS}
-    with pytest.raises(ValidationError, match="named twice"):
+    with pytest.raises(ValidationError, match="given twice"):
         RedshiftScores(conventions=["rail", "rail"])
     with pytest.raises(ValidationError, match="Input should be"):
         RedshiftScores(conventions=["mine"])

@@ -91,5 +91,5 @@ def test_an_ensemble_predicts_pdfs_and_no_bare_points(tmp_path):
     features, zspec = galaxies.draw(200, 9)
     pdf = folder.load_pdf(0)(features)
     assert np.abs(pdf.mean() - zspec).mean() < zspec.std()
-    with pytest.raises(ValueError, match="its prediction is p\\(z\\)"):
+    with pytest.raises(ValueError, match="predicts p\\(z\\); use load_pdf"):
         folder.load(0)

@@ -100,7 +100,7 @@ def test_a_job_of_a_cluster_is_of_the_configuration_that_its_run_began_with(tmp_
     assert run(tmp_path, *job, *asked)["jobs"]
     answer = server().run(tmp_path, ["--cores", "1", *job, "--config", "samples=[mclass]"])
     assert answer["status"] == 1
-    assert "not the one that this run began with" in answer["stderr"]
+    assert "has changed since this run began" in answer["stderr"]
 
 
 def test_an_installed_package_has_all_that_it_needs(elsewhere, tmp_path):

@@ -16,7 +16,6 @@ from sdssflow.configuration.sample import Sample
 from sdssflow.configuration.targets import Target
 from sdssflow.doctor import machine, profiles, slurm
 from sdssflow.doctor.findings import FAULT, NOT_NEEDED, OK, SECONDS, WARNING, Finding, ask, listed
-from sdssflow.estimate.partitions import partitions
 from sdssflow.failures import absent
 from sdssflow.project import PROJECT
 
@@ -78,11 +77,6 @@ def check_configuration(configured: Configured) -> Finding:
     missing = [
         f"{key}: {path}: {why}" for key, path in _named_files(configured) if (why := absent(path))
     ]
-    try:
-        for name, target in configured.targets.items():
-            partitions(name, target)
-    except OSError as error:
-        missing.append(str(error))
     if missing:
         return Finding(check, FAULT, listed(missing, between=" "), "correct the definitions")
     found = f"samples {listed(list(configured.samples), most=8)}"
