@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from markdown_tables import header, row
 
 from sdssflow.classify import network_ensembles
@@ -41,7 +42,9 @@ def read_rows(path: Path) -> Part:
     found = {name: [getattr(part, name) for part in parts] for name in names}
     whole = {name: np.concatenate(its) for name, its in found.items() if its[0] is not None}
     order = np.random.default_rng(3).permutation(len(whole["row_id"]))
-    return replace(parts[0], **{name: its[order] for name, its in whole.items()})
+    groups = pa.chunked_array([chunk for part in parts for chunk in part.group_key.chunks])
+    chosen = {name: its[order] for name, its in whole.items()}
+    return replace(parts[0], **chosen, group_key=groups.take(pa.array(order)))
 
 
 def predict(part: Part, settings: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
