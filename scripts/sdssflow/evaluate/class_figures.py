@@ -64,8 +64,8 @@ def draw_confusion(table: pd.DataFrame, models: Sequence[str]) -> Figure:
         axis.set_xticks(range(len(CLASSES)), CLASSES, fontsize=8)
         axis.set_yticks(range(len(CLASSES)), CLASSES, fontsize=8, rotation=90, va="center")
         axis.grid(False)
-    figure.supxlabel("predicted class")
-    figure.supylabel("true class (each row sums to 1)")
+    figure.supxlabel("predicted class", fontsize=10)
+    figure.supylabel("true class (each row sums to 1)", fontsize=10)
     return figure
 
 
