@@ -50,23 +50,23 @@ def complete_rules():
 
 
 def warn_of_unknown_rules():
-    """Say for which names of the command line and the profile there is no rule: Snakemake passes
-    over them. A profile that other workflows use too may have some."""
+    """Warn of rule names on the command line and in the profile that don't exist: Snakemake ignores
+    them. A profile that other workflows use too may have some."""
     resources, known = workflow.resource_settings, {
         made.name for made in workflow.rules
     }
     named = {*resources.overwrite_resources, *resources.overwrite_threads}
     for name in sorted({*named, *workflow.group_settings.overwrite_groups} - known):
         logger.warning(
-            f"{name} is no rule{loading.nearest(name, known)}: what set-resources, set-threads or "
-            "groups say of it has no effect"
+            f"{name} is no rule{loading.nearest(name, known)}: its set-resources, set-threads or "
+            "groups have no effect"
         )
 
 
 def own_outputs(expand, wildcards):
-    """Outputs of a job without those whose own constraints its wildcards don't meet.
+    """Outputs of a job without those whose wildcard constraints it doesn't meet.
 
-    Snakemake knows no function for outputs; a job for each figure would start Python for each.
+    Snakemake has no output functions, and a job per figure would start Python for each.
     """
     known, patterns = expand(wildcards)
     kept = type(known)()
@@ -78,10 +78,10 @@ def own_outputs(expand, wildcards):
 
 
 def new_outputs(expand, wildcards):
-    """Outputs of a job; one that it never wrote, such as a figure in a further format, is made.
+    """Outputs of a job; those never written, such as a figure in a further format, are forced.
 
-    Of a job with such an output Snakemake compares neither parameters nor inputs: whoever asked for
-    another of its outputs got it as it was.
+    Snakemake compares neither parameters nor inputs of a job with such an output, so its other
+    outputs would stay as they are.
     """
     paths, patterns = expand(wildcards)
     missing = [path for path in paths if not os.path.exists(path)]

@@ -46,8 +46,8 @@ def brief(follow=True):
          f"\n[Errno 28] No space left on device: make room here and in {tempfile.gettempdir()}, "
          "then run again."),
         (said_by_snakemake("error", PROTECTED, exception="ProtectedOutputException"),
-         "\na/b.csv: can't be written again, it or its disk is read-only. Let yourself write "
-         "there, then run again."),
+         "\na/b.csv: can't be written again, it or its disk is read-only. Make it writable, "
+         "then run again."),
         (said_by_snakemake("error", "It is too deep.", exception="RecursionError"), "whole"),
         (said_by_snakemake("error"), "whole"),
         (said_by_snakemake("job_info"), "whole"),

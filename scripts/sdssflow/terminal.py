@@ -85,8 +85,8 @@ class Brief(logging.Formatter):
             )
         if kind == "ProtectedOutputException" and (path := PROTECTED.search(text)):
             return (
-                f"\n{path[1]}: can't be written again, it or its disk is read-only. Let yourself "
-                "write there, then run again."
+                f"\n{path[1]}: can't be written again, it or its disk is read-only. Make it "
+                "writable, then run again."
             )
         if no_room := NO_ROOM.findall(text):
             where = "" if ":" in no_room[-1] else f" here and in {tempfile.gettempdir()}"

@@ -202,9 +202,9 @@ def began_otherwise(folder: Path, configuration: str) -> bool:
 
 
 def _works(run: Run, folder: Path) -> bool:
-    """Return whether a run that is not this process's lives, or may: from another host.
+    """Return whether another process's run is alive, or may be.
 
-    There a lock tells, beside that of this process.
+    A run on another host may be alive if Snakemake's lock of it is there, besides our own.
     """
     alive = run.alive()
     if alive is None:

@@ -1,6 +1,6 @@
-"""What a user does who follows the advice of a message: `ADVICE` has one row for each advice.
+"""What a user does who follows the advice of a message: a row of `ADVICE` for each.
 
-Where the advice asks for another file, as "fetch it again", a sound one takes its place.
+If the advice is to get another file ("fetch it again"), a sound one replaces it.
 """
 
 import csv
@@ -389,8 +389,7 @@ ADVICE = [
     Advice(r"line \d+\): 'deg' .* remove the line if", (
         edit_line(lambda line: ""),)),
     Advice(r"[Cc]orrect it,( or)? leave the cell empty", (empty,)),
-    Advice(r"Write ids as digits only", (
-        cell(lambda text: re.sub(r"[^\d]", "", text)), empty)),
+    Advice(r"Write ids as digits only", (cell(lambda text: re.sub(r"[^\d]", "", text)), empty)),
     Advice(r"write it as unsigned", (unsigned,)),
     Advice(r"Get the ids as integers .* or remove the column", (sound, unmap())),
     Advice(r"Known are train and test", (whole_column("train"),)),
