@@ -50,8 +50,8 @@ def complete_rules():
 
 
 def warn_of_unknown_rules():
-    """Warn of rule names on the command line and in the profile that don't exist: Snakemake ignores
-    them. A profile that other workflows use too may have some."""
+    """Warn of unknown rules on the command line and in the profile, which Snakemake ignores. A profile
+    that other workflows use too may have some."""
     resources, known = workflow.resource_settings, {
         made.name for made in workflow.rules
     }
