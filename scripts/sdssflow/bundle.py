@@ -275,7 +275,8 @@ class Bundle:
             raise BundleError(
                 f"model {manifest.name} was trained on magnitudes corrected for Galactic "
                 "extinction; these are not, and there is no extinction column: map extinction_r, "
-                "or set extinction_applied: true if they are corrected already"
+                "set extinction_applied: true if they are corrected already, or, in a target with "
+                "positions, source.extinction_from"
             )
         if manifest.deredden not in CORRECTED and applied:
             raise BundleError(

@@ -158,6 +158,16 @@ class OneAddress(Section):
         return file_name(self.url)
 
 
+class DustMap(Section):
+    """Extinction from a map of dust, at the positions of the objects."""
+
+    map: Literal["sfd98"]
+    """`sfd98`: that of Schlegel, Finkbeiner & Davis 1998, in pixels of 0.9 degrees."""
+    without_position: Annotated[float, Field(ge=0, le=1)] | None = None
+    """E(B-V) in mag assumed for objects without a position; otherwise their extinction is missing,
+    and their features with it."""
+
+
 class FileContent(RowSource):
     """What is in a file."""
 
@@ -185,6 +195,8 @@ class FileContent(RowSource):
     """Whether magnitudes are SDSS asinh magnitudes (luptitudes) or logarithmic ones."""
     extinction_applied: bool = False
     """True if the file's magnitudes are already corrected for Galactic extinction."""
+    extinction_from: DustMap | None = Field(default=None, exclude_if=lambda dust: dust is None)
+    """Where the extinction comes from if the file has none, but positions: docs/own_files.md."""
     units: dict[str, Text] = {}
     """Units of columns that are not in the catalogue's: catalogue name -> unit in the file, as
     `{ra: hourangle, dec: rad}`. They are converted if they differ by a factor."""
@@ -198,6 +210,23 @@ class FileContent(RowSource):
     @model_validator(mode="after")
     def _declared_is_mapped(self) -> FileContent:
         check_mapped(self.declared, self.columns, self.confirmed)
+        return self
+
+    @model_validator(mode="after")
+    def _extinction_is_needed(self) -> FileContent:
+        if self.extinction_from is None:
+            return self
+        if self.extinction_applied:
+            raise ValueError(
+                "extinction_from and extinction_applied: true exclude each other: extinction would "
+                "be subtracted twice; leave one out"
+            )
+        if measured := [name for name in self.columns if name.startswith("extinction_")]:
+            raise ValueError(
+                f"extinction_from: columns maps {', '.join(measured)}; leave out one of the two"
+            )
+        if missing := [name for name in ("ra", "dec") if name not in self.columns]:
+            raise ValueError(f"extinction_from: columns does not map {' and '.join(missing)}")
         return self
 
 

@@ -17,10 +17,6 @@ from sdssflow.report.scores import ModelScores, bin_tables, class_table, overall
 from sdssflow.report.sections import Cell, Section, Table, text_cell, word_columns
 
 SPECIAL = "\\`*_[]<>#|"  # in Markdown
-EXTINCTION: dict[Any, str] = {
-    True: "already subtracted in the source",
-    False: "not subtracted in the source",
-}
 LICENCES = {
     "mgs": "University of Illinois/NCSA (data/embedded/LICENSE-MLZ.txt)",
     "mclass": "BSD 3-clause (data/embedded/LICENSE-mclearn.txt)",
@@ -84,10 +80,22 @@ def facts_of(name: str, sample: Sample, source: Facts, clean: Facts) -> list[tup
         ("Data digest", source.digest),
         ("Data digest after cuts", clean.digest),
         ("Magnitudes", str(source.entries.get("magnitude_system", ""))),
-        ("Galactic extinction", EXTINCTION.get(source.entries.get("extinction_applied"), "")),
+        (
+            "Galactic extinction",
+            extinction(sample.source, source.entries.get("extinction_applied")),
+        ),
         ("SHA-256 of the source", str(source.entries.get("source_sha256", ""))),
     ]
     return [pair for pair in listed if pair[1]]
+
+
+def extinction(source: Any, applied: bool | None) -> str:
+    """Return the state of the magnitudes of a source, and where their extinction comes from."""
+    if getattr(source, "extinction_from", None) is not None:
+        return "not subtracted in the source; from the map of Schlegel, Finkbeiner & Davis 1998"
+    if applied is None:
+        return ""
+    return "already subtracted in the source" if applied else "not subtracted in the source"
 
 
 def data_sheet(

