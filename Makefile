@@ -32,7 +32,7 @@ COMPILE = $(BIN)/python -m compileall -qq -j 0 -x '/test_' $(VENV)/lib || true
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 export PYTHONPATH := scripts
 
-.PHONY: all run cluster doctor report estimate plan check reproduce test test-library test-archive test-workflow test-cluster test-report lint format documents rulegraph docs pictures lock clean
+.PHONY: all run cluster doctor report estimate plan check reproduce test test-library test-archive test-documents test-workflow test-cluster test-report lint format documents rulegraph docs pictures lock clean
 
 all: run
 
@@ -89,15 +89,19 @@ lint: $(DEV)
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m sdssflow.configuration.documents --check
 
-# three parts that take about as long: a part that waits for a server leaves the others the cores
+# four parts that take about as long: one that waits for a server leaves its core to the others
 test: lint
-	$(MAKE) --jobs 3 test-library test-archive test-workflow
+	$(MAKE) --jobs 4 test-library test-archive test-documents test-workflow
 
+# all that the others leave, so that no test is forgotten
 test-library: $(DEV)
-	$(BIN)/python -m pytest --ignore tests/workflow --ignore tests/acquire --ignore tests/skyserver
+	$(BIN)/python -m pytest $(foreach folder,workflow acquire skyserver docs notebooks benchmarks,--ignore tests/$(folder))
 
 test-archive: $(DEV)
 	$(BIN)/python -m pytest tests/acquire tests/skyserver
+
+test-documents: $(DEV)
+	$(BIN)/python -m pytest tests/docs tests/notebooks tests/benchmarks
 
 test-workflow: $(DEV)
 	$(BIN)/python -m pytest tests/workflow

@@ -1,11 +1,15 @@
 """A sample drafted from a table: what the names say is taken, what they leave open is asked."""
 
+import re
+
 import pytest
+import yaml
 
 from sdssflow import command
 from sdssflow.acquire.files.conform import read_catalogue
 from sdssflow.acquire.new_sample import draft
 from sdssflow.acquire.usual_names import UnclearError
+from sdssflow.configuration.file_sources import FileSource
 from sdssflow.configuration.loading import load_sample
 from tests.acquire.files.good_table import ROWS, good_frame, write
 
@@ -28,6 +32,10 @@ def test_a_draft_is_a_sample_whose_table_is_read(file, tmp_path, monkeypatch, ca
     assert catalogue["zspec"].to_pylist() == good_frame()["redshift"].tolist()
     said = capsys.readouterr().out
     assert "not corrected for Galactic extinction (you say so)" in said
+    (advice,) = re.findall(r"source\.(extinction_from: {.*?})", said)
+    corrected = sample.source.model_dump() | yaml.safe_load(advice)
+    catalogue, _ = read_catalogue(file, FileSource.model_validate(corrected), "mine")
+    assert catalogue["extinction_r"].null_count == 0
     assert "zspec              redshift" in said
     assert "Not used: specObjID\n" in said
     assert "'samples=[mine]'" in said

@@ -148,7 +148,10 @@ def draft(
         content["regressors"] = list(OF_ALL_CLASSES)
     Sample.model_validate(content)
     state = "corrected" if applied else "not corrected"
-    return content, f"magnitudes are {state} for Galactic extinction ({because})"
+    evidence = f"magnitudes are {state} for Galactic extinction ({because})"
+    if not (applied or extinction) and {"ra", "dec"} <= set(columns):
+        evidence += "; to correct them at their positions, source.extinction_from: {map: sfd98}"
+    return content, evidence
 
 
 def _magnitudes(present: list[str], in_names: bool) -> dict[str, dict[str, str]]:
