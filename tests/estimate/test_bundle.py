@@ -161,6 +161,16 @@ def test_what_is_missing_is_flagged_and_gets_no_number(objects, models):
     check_gone(table, pa.array([-9999.0, 17.0, np.inf, 17.0], pa.float32()), models)
 
 
+def test_a_part_of_a_table_where_a_band_was_not_measured_is_not_refused(objects, models):
+    table = without_truth(objects.slice(0, 4))
+    for nothing in (-9999.0, np.inf):
+        gone = pa.array([nothing] * 4, pa.float32())
+        given = table.set_column(table.column_names.index("model_mag_u"), "model_mag_u", gone)
+        for model in models:
+            found = model.estimate(given, extinction_applied=False)
+            assert found["missing_bands"].to_pylist() == ["u"] * 4
+
+
 def test_a_band_without_its_extinction_is_flagged(objects, models):
     table = without_truth(objects.slice(0, 4))
     gone = pa.array([None, 0.1, -9999.0, 0.1], pa.float32())
