@@ -102,7 +102,7 @@ def test_a_seed_without_a_threshold_in_every_fold_is_left_out(tested):
     one, held_out = tested
     nothing = np.empty((0, 3)), np.empty(0, int)
     folds = {1: held_out["m"][1], 2: {0: held_out["m"][2][0], 1: nothing}}
-    table, records = operating_points([one], {"m": folds}, SETTINGS, BOOTSTRAP, counts(one))
+    _, records = operating_points([one], {"m": folds}, SETTINGS, BOOTSTRAP, counts(one))
     alone = next(r for r in records if (r["subset"], r["aim"]) == ("STAR", "completeness"))
     assert alone["seeds"] == 1
     assert alone["threshold"] == alone["thresholds"][0]["threshold"]

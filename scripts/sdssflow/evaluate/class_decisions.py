@@ -202,7 +202,8 @@ def _point(
 ) -> dict[str, Any]:
     """Return the columns that are measured on the test part."""
     metrics = (Metric("purity", "", ""), Metric("completeness", "", ""))
-    found, chosen, used = [], [], []
+    found, chosen = [], []
+    used: list[float] = []
     for seed, by_fold in thresholds.items():
         if not np.isfinite([*by_fold.values()]).all():
             continue
