@@ -139,6 +139,17 @@ def test_a_frame_gives_a_frame_and_no_rows_give_no_rows(objects, models):
         assert nothing.schema.equals(model.estimate(given, extinction_applied=False).schema)
 
 
+@pytest.mark.parametrize("kind", ["Int64", "object", "int64[pyarrow]"])
+def test_ids_of_a_frame_keep_type_and_digits_beside_a_missing_one(objects, models, kind):
+    given = without_truth(objects.slice(0, 3)).to_pandas()
+    ids = [1237666087382222911, None, 1237666087382222913]
+    given["objid"] = pd.Series(ids, dtype=kind)
+    found = models[0].estimate(given, extinction_applied=False)["objid"]
+    assert found.dtype == given["objid"].dtype
+    assert [int(found[0]), int(found[2])] == [ids[0], ids[2]]
+    assert pd.isna(found[1])
+
+
 def test_folds_are_averaged(objects, folds_of_redshifts):
     model = bundle.load(folds_of_redshifts)
     given = objects.slice(0, 50)
