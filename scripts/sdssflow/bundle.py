@@ -142,9 +142,9 @@ class Bundle:
         Returns
         -------
         pyarrow.Table or pandas.DataFrame
-            Of the type of `table`, with n rows in their order; a frame keeps its index, and has
-            Arrow types if `table` has any. Columns are `objid`, `ra` and `dec` if the table has
-            them, then those of `columns`.
+            Of the type of `table`, with n rows in their order. Columns are `objid`, `ra` and `dec`
+            if the table has them, then those of `columns`. A frame keeps its index and the types of
+            the former; the latter have Arrow types if `table` has any.
 
         Raises
         ------
@@ -169,10 +169,14 @@ class Bundle:
         stated = {"extinction_applied": extinction_applied, "magnitude_system": magnitude_system}
         given = as_catalogue(given, {name: known[name] for name in needed}, stated)
         made = as_table(self.columns(given, threads, class_priors=class_priors))
+        if frame:
+            made = as_frame(made, table)
         for name in ("dec", "ra", "objid"):
-            if name in given.column_names:
+            if name in given.column_names and frame:  # via Arrow, ids beside nulls lose digits
+                made.insert(0, name, table[name])
+            elif name in given.column_names:
                 made = made.add_column(0, name, given[name])
-        return as_frame(made, table) if frame else made
+        return made
 
     def columns(
         self,

@@ -139,6 +139,17 @@ def test_a_frame_gives_a_frame_and_no_rows_give_no_rows(objects, models):
         assert nothing.schema.equals(model.estimate(given, extinction_applied=False).schema)
 
 
+@pytest.mark.parametrize("kind", ["Int64", "object", "int64[pyarrow]"])
+def test_ids_of_a_frame_keep_type_and_digits_beside_a_missing_one(objects, models, kind):
+    given = without_truth(objects.slice(0, 3)).to_pandas()
+    ids = [1237666087382222911, None, 1237666087382222913]
+    given["objid"] = pd.Series(ids, dtype=kind)
+    found = models[0].estimate(given, extinction_applied=False)["objid"]
+    assert found.dtype == given["objid"].dtype
+    assert [int(found[0]), int(found[2])] == [ids[0], ids[2]]
+    assert pd.isna(found[1])
+
+
 def test_folds_are_averaged(objects, folds_of_redshifts):
     model = bundle.load(folds_of_redshifts)
     given = objects.slice(0, 50)
@@ -159,6 +170,16 @@ def test_what_is_missing_is_flagged_and_gets_no_number(objects, models):
     check_gone(table, gone, models)
     # what archives write where nothing was measured
     check_gone(table, pa.array([-9999.0, 17.0, np.inf, 17.0], pa.float32()), models)
+
+
+def test_a_part_of_a_table_where_a_band_was_not_measured_is_not_refused(objects, models):
+    table = without_truth(objects.slice(0, 4))
+    for nothing in (-9999.0, np.inf):
+        gone = pa.array([nothing] * 4, pa.float32())
+        given = table.set_column(table.column_names.index("model_mag_u"), "model_mag_u", gone)
+        for model in models:
+            found = model.estimate(given, extinction_applied=False)
+            assert found["missing_bands"].to_pylist() == ["u"] * 4
 
 
 def test_a_band_without_its_extinction_is_flagged(objects, models):

@@ -98,6 +98,16 @@ def test_thresholds_of_the_calibration_part_are_measured_on_the_test_part(tested
     assert next(r for r in records if r["wanted"] == 0.9999)["threshold"] is None
 
 
+def test_a_seed_without_a_threshold_in_every_fold_is_left_out(tested):
+    one, held_out = tested
+    nothing = np.empty((0, 3)), np.empty(0, int)
+    folds = {1: held_out["m"][1], 2: {0: held_out["m"][2][0], 1: nothing}}
+    _, records = operating_points([one], {"m": folds}, SETTINGS, BOOTSTRAP, counts(one))
+    alone = next(r for r in records if (r["subset"], r["aim"]) == ("STAR", "completeness"))
+    assert alone["seeds"] == 1
+    assert alone["threshold"] == alone["thresholds"][0]["threshold"]
+
+
 def test_the_binomial_interval_is_that_of_scipy():
     hits, n = np.array([0, 3, 10]), np.array([10, 10, 10])
     low, high = binomial_interval(hits, n, 0.95)

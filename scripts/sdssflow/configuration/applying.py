@@ -145,7 +145,11 @@ def _folder(
     Of two bundles of one model, the evaluated one is used, not the one trained on all objects.
     """
     if applied.bundle is not None:
-        return os.path.normpath(applied.bundle)
+        inside = os.path.relpath(*map(os.path.realpath, (applied.bundle, BUNDLES)))
+        # one of this run's, however its path is written, depends on the jobs that make it
+        return os.path.normpath(
+            applied.bundle if inside.startswith(os.pardir) else f"{BUNDLES}/{inside}"
+        )
     wanted = BundledModel(**applied.model_dump(exclude={"bundle"}))
     wanted = _resolved(wanted, run, samples, f"{path}: models")
     identity = {"sample", "split", "model", "task", "seed"}

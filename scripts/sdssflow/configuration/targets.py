@@ -41,8 +41,6 @@ MANIFEST = "bundle.json"  # in each bundle
 MOST_BYTES = 10_000_000  # of the manifest
 # RuntimeError: a ZIP file with a password or an unknown compression
 UNREADABLE = (OSError, LookupError, TypeError, ValueError, RuntimeError, BadZipFile, zlib.error)
-# RuntimeError: a ZIP file with a password or an unknown compression
-UNREADABLE = (OSError, LookupError, TypeError, ValueError, RuntimeError, BadZipFile, zlib.error)
 Task = Literal["classify", "regress"]
 PdfForm = Literal["none", "quantiles_5", "mixture", "quantiles_99"]
 

@@ -203,6 +203,7 @@ def _point(
     """Return the columns that are measured on the test part."""
     metrics = (Metric("purity", "", ""), Metric("completeness", "", ""))
     found, chosen = [], []
+    used: list[float] = []
     for seed, by_fold in thresholds.items():
         if not np.isfinite([*by_fold.values()]).all():
             continue
@@ -214,13 +215,13 @@ def _point(
         values = np.column_stack([hits / positive_or_nan(kept), hits / positive_or_nan(members)])
         found.append(Scores(metrics, values[0], values[1:], np.full(2, own.sum())))
         chosen.append(kept[0])
-    used = [value for by in thresholds.values() for value in by.values()]
+        used += by_fold.values()
     row: dict[str, Any] = {"threshold": np.nan, "seeds": len(found), "chosen": np.nan, "n": np.nan}
     if not found:
         nothing = [f"{metric.name}{end}" for metric in metrics for end in ("", "_lower", "_upper")]
         return row | dict.fromkeys(nothing, np.nan)
     mean = mean_over_seeds(found)
-    row |= {"threshold": np.nanmean(used), "chosen": np.mean(chosen), "n": mean.n[0]}
+    row |= {"threshold": np.mean(used), "chosen": np.mean(chosen), "n": mean.n[0]}
     ends = interval(mean.replicates, level)
     for metric, value, lower, upper in zip(metrics, mean.values, *ends, strict=True):
         # no resampling changes 0 and 1: the exact interval
