@@ -97,6 +97,18 @@ def note(text: str) -> Callable[[Path], Path]:
     return edited(change)
 
 
+def astropys(kind: str) -> Callable[[Path], Path]:
+    """Return a maker of a text in a format of astropy that is not read."""
+
+    def make(folder: Path) -> Path:
+        from astropy.table import Table
+
+        Table.from_pandas(good_frame()).write(folder / "photo.csv", format=f"ascii.{kind}")
+        return folder / "photo.csv"
+
+    return make
+
+
 def ecsv(change: Callable[[Table], None]) -> Callable[[Path], Path]:
     """Return a maker of an ECSV file of the good table, changed."""
 
@@ -148,6 +160,10 @@ CONTAINERS = [
     BadInput("OpenDocument", packed(zipped("content.xml", "meta.xml"), "photo.ods"),
              ("OpenDocument",)),
     BadInput("pickle", pickled, ("pickle", "never opened", "to_parquet")),
+    BadInput("IPAC", astropys("ipac"), ("an IPAC table", "format='ascii.ipac'")),
+    BadInput("machine-readable", astropys("mrt"), ("machine-readable", "format='ascii.mrt'")),
+    BadInput("Git LFS", content(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
+             ("a Git LFS pointer", "git lfs pull")),
     BadInput("SQLite", database, ("SQLite database", "sqlite3 -header -csv")),
     BadInput("NumPy arrays", arrays, ("NumPy arrays", "astropy")),
     BadInput("NumPy array of objects", array_of_objects,
