@@ -278,6 +278,7 @@ def replaced(name, values):
         (without("model_mag_z"), "no column 'model_mag_z'"),
         (lambda table: table.slice(0, 0), "no rows"),
         (replaced("model_mag_g", lambda n: np.full(n, np.nan)), "no usable value in any row"),
+        (replaced("extinction_r", lambda n: [None] * n), "column 'extinction_r'"),
         (replaced("model_mag_g", lambda n: np.geomspace(50, 5e4, n)), "outside"),
         (replaced("model_mag_g", lambda n: ["many"] * n), "model_mag_g"),
         (b"PAR1 damaged", "its suffix is that of Parquet, but it is text"),
