@@ -74,9 +74,9 @@ class Counts:
         """Raise BundleError if a needed column has no usable value in the whole partition."""
         for name, known in self._known.items():
             if self.numbers["rows"] and not known:
-                of_map = " (source.extinction_from: positions)" if "extinction" in name else ""
+                of_map = " (source.extinction_from: no position)" if "extinction" in name else ""
                 raise BundleError(
-                    f"column {name!r}{of_map} has no usable value in any row; map another one in "
+                    f"column {name!r} has no usable value in any row{of_map}; map another one in "
                     "source.columns, or apply a model that does not need it"
                 )
 

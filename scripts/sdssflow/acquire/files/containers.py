@@ -97,7 +97,7 @@ MARKS: tuple[tuple[int, bytes, str, str, str], ...] = (
     (0, rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "xls", "an Excel workbook (.xls)", SAVE_AS_CSV),
     (0, rb"(\\[^\n]*\n)*\|[^\n]+\n\| *(char|double|float|real|int|long|[cdfril]) *\|", "ipac",
      "an IPAC table", WRITE.format("astropy: Table.read(F, format='ascii.ipac').write('t.fits')")),
-    (0, rb"Title:.*Byte-by-byte ", "mrt", "a machine-readable table (CDS, AAS)",
+    (0, rb"Title:.*Byte-by-byte ", "mrt", "a machine-readable table (CDS, MRT)",
      WRITE.format("astropy: Table.read(FILE, format='ascii.mrt').write('table.fits')")),
     (0, rb"version https://git-lfs", "lfs", "a Git LFS pointer", "Fetch the file: git lfs pull."),
     (0, rb"%PDF-", "pdf", "a PDF document", WRONG_FILE),
