@@ -231,6 +231,7 @@ TEXTS = [
              ("column 'dec', row 5 (line 7)", "decimal degrees")),
     BadInput("a decimal comma", cell(2, "g", "18,5"),
              ("row 2 (line 4)", "'18,5' is not a number", "with a decimal point")),
+    BadInput("exponent of Fortran", cell(2, "u", "1.95D+01"), ("row 2 (line 4)", "with e")),
     BadInput("marks for thousands", cell(2, "plate", "1,752"), ("row 2 (line 4)", "thousands")),
     BadInput("a dash for nothing", cell(2, "g", "-"), ("'-' is not a number", "cell empty")),
     BadInput("a flag that is none", edited(
