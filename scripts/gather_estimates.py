@@ -11,7 +11,7 @@ pdfs : files of qp, if the target has them
 Outputs
 -------
 partitions : CSV, one row per partition: rows, kept, bytes, why it was set aside, repeated objects
-flow : CSV with `what, objects, share`: input rows, cuts, estimates, flags
+flow : CSV with `what, objects, share`: input rows, their defects, cuts, estimates, flags
 sky : Parquet, sums over cells of the sky
 
 Params

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from sdssflow import tables
+from sdssflow.failures import absent
 from sdssflow.files import file_digest, replacing, write_json, write_text
 from sdssflow.tables import (
     content_digest,
@@ -162,3 +163,8 @@ def test_no_rows_in_blocks(tmp_path):
 )
 def test_a_digest_tells_tables_apart(other):
     assert content_digest(pa.table({"x": ["a", "bc"]})) != content_digest(pa.table(other))
+
+
+def test_a_name_in_other_letters_is_suggested(tmp_path):
+    (tmp_path / "PHOTO.CSV").touch()
+    assert "did you mean 'PHOTO.CSV'?" in absent(str(tmp_path / "photo.csv"))

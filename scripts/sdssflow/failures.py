@@ -94,7 +94,8 @@ def absent(path: str) -> str:
     elif here is None:
         why = f"there is no folder {place.parent}"
     else:
-        near = difflib.get_close_matches(place.name, here, n=1)
+        near = [name for name in here if name.lower() == place.name.lower()]
+        near = near or difflib.get_close_matches(place.name, here, n=1)
         why = "there is no such file" + (f" (did you mean {near[0]!r}?)" if near else "")
     return f"{why}. Add it, or correct the path, which is relative to {Path.cwd()}."
 

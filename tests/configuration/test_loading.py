@@ -84,6 +84,7 @@ def changed(content, path, value):
         (["downloads"], {"store": ""}, "downloads.store: a path is empty"),
         (["downloads"], {"pause_s": float("inf")}, "pause_s: Input should be a finite number"),
         (["sample_folder"], "~/samples", "'~' means your home folder only in a shell"),
+        (["sample_folder"], "https://host/samples", "a URL is not a path"),
         (["bootstrap"], None, "bootstrap: a section of keys is needed (found None); write a value"),
         (["samples"], ["../etc"], "samples.0: '../etc' can't be a name: a name has small letters"),
     ],

@@ -134,6 +134,8 @@ def test_a_few_bad_rows_at_the_end_are_no_wrong_column(tmp_path, given, redshift
     outputs = run(tmp_path / "o", settings, Partition(str(path), 0, 1), [redshifts])
     assert pq.read_table(outputs["estimates"])["zphot"].null_count == 2
     assert [its["count"] for its in summary(outputs)["defects"]] == [2]
+    flow = gathering.flow_of([summary(outputs)] * 2).set_index("what")
+    assert flow.loc["model_mag_g: out of range, set to null", "objects"] == 4
 
 
 def test_a_file_of_another_digest_is_set_aside(tmp_path, file, redshifts):
@@ -276,6 +278,7 @@ def replaced(name, values):
         (without("model_mag_z"), "no column 'model_mag_z'"),
         (lambda table: table.slice(0, 0), "no rows"),
         (replaced("model_mag_g", lambda n: np.full(n, np.nan)), "no usable value in any row"),
+        (replaced("extinction_r", lambda n: [None] * n), "column 'extinction_r'"),
         (replaced("model_mag_g", lambda n: np.geomspace(50, 5e4, n)), "outside"),
         (replaced("model_mag_g", lambda n: ["many"] * n), "model_mag_g"),
         (b"PAR1 damaged", "its suffix is that of Parquet, but it is text"),

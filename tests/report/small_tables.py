@@ -309,8 +309,11 @@ def of_target(item):
             rows = [
                 ("partitions", 3, np.nan),
                 ("rows as they came", 10000, 1.0),
+                ("extinction_r: no position, E(B-V) 0.03 mag assumed", 15, 0.0015),
                 ("removed by: model r \u2264 21 mag", 4000, 0.4),
                 ("kept", 6000, 0.6),
+                ("with class probabilities", 6000, 1.0),
+                ("with p(z)", 5985, 0.9975),
                 ("outside of the training part", 1230, 0.205),
             ]
             return pd.DataFrame(rows, columns=["what", "objects", "share"])

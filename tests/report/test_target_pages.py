@@ -50,6 +50,7 @@ def test_what_went_in(with_targets):
     for words in ("data/faint", "A survey (2020)", "model r ≤ 21 mag", "Partitions3",
                   "removed by: model r ≤ 21 mag", "40.0, 16.0 of them p(z)"):  # fmt: skip
         assert words in text, words
+    assert "extinction_r: no position, E(B-V) 0.03 mag assumed" in text
     assert "outside of the training part" not in text
     assert "1,230" in section(with_targets.pages["faint"], "faint-flags")
 
@@ -78,7 +79,10 @@ def test_partitions_set_aside_are_listed_with_the_reason_as_text(with_targets):
     assert "c.csv: no column 'g' <here>" in text
     assert "data/faint/a.csv" not in text
     assert "<here>" not in page
-    assert "6,000 of 10,000 objects have estimates" in section(page, "short")
+    assert (
+        "Of 10,000 objects, 6,000 have classes by classes_by_forest, 5,985 have redshifts by "
+        "redshifts_by_trees."
+    ) in section(page, "short")
     assert "1 of 3 partitions were set aside" in section(page, "short")
     assert "2 of its objects are in an earlier partition" in text
     assert "1 of 3 partitions repeat objects of earlier ones" in section(page, "short")
@@ -116,7 +120,7 @@ def test_every_page_links_to_the_others(with_targets):
             assert any(link.endswith(f"{name}.html") for link in followed)
     text = section(with_targets.pages["index"], "targets")
     assert "Faint objects" in text
-    assert "6,000 of 10,000 objects" in text
+    assert "Of 10,000 objects, 6,000 have classes" in text
     assert "Target faint" in text_of(with_targets.pages["index"])  # its configuration
 
 

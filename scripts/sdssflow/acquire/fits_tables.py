@@ -155,7 +155,10 @@ def read_values(
     if values.dtype.kind == "O":
         return _varying_lengths(path, column, values)
     if isinstance(column.null, int) and stored.dtype.kind in "iu" and values.ndim == stored.ndim:
-        return np.ma.array(values, mask=stored == column.null)
+        null = stored == column.null
+        if values.dtype.kind == "u" and stored.dtype.kind == "i":
+            null |= values == column.null  # astropy writes TNULL as the value, not as stored
+        return np.ma.array(values, mask=null)
     return values
 
 

@@ -1,4 +1,4 @@
-"""Find row offsets and null flags in BINARY and BINARY2 tables of a VOTable.
+"""Parse a VOTable without losing nulls; find row offsets in BINARY and BINARY2 tables.
 
 astropy never masks texts. BINARY2 has a null flag per cell: the table is parsed a second time with
 astropy's converters, and only the flags are kept.
@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import binascii
 import io
+import re
+import sys
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, BinaryIO
@@ -17,6 +20,28 @@ import numpy as np
 
 CHUNK = 1 << 20
 TEXTS = ("char", "unicodeChar")
+OLD = re.compile(rb"""(<(?:\w+:)?VOTABLE\b[^>]*?\sversion\s*=\s*["'])1\.[0-2](?=["'])""")
+# message of astropy about a missing number
+MISSING = r".*literal for float '\s*(null|none|nil|n/?a|-+)\s*'"
+
+
+def document(content: bytes) -> Any:
+    """Return astropy's document of a VOTable, whose values are as in the file or null.
+
+    astropy only warns that it reads text among floats as null (W30), cuts texts to the arraysize of
+    their field (W46) and numbers to the range of its datatype (W51): these warnings are raised,
+    with row and column. Before VOTable 1.3, it would read empty integers as 0.
+    """
+    from astropy.io.votable import parse
+    from astropy.io.votable.exceptions import W30, W46, W51, conf
+
+    content = OLD.sub(rb"\g<1>1.3", content, count=1)
+    with warnings.catch_warnings(), conf.set_temp("max_warnings", sys.maxsize):
+        warnings.simplefilter("ignore")
+        for kind in (W30, W46, W51):
+            warnings.simplefilter("error", kind)
+        warnings.filterwarnings("ignore", MISSING, W30)
+        return parse(io.BytesIO(content), verify="warn")
 
 
 def null_flags(stream: BinaryIO, number: int, fields: Sequence[Any]) -> np.ndarray | None:

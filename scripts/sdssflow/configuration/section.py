@@ -83,6 +83,8 @@ def _is_a_path(path: str) -> str:
         raise ValueError("a path is empty or contains a line break")
     if path.startswith("~"):
         raise ValueError("'~' means your home folder only in a shell; write the folder's name")
+    if "://" in path:
+        raise ValueError("a URL is not a path; download the file, or read it with source.kind: url")
     if found := re.search(PLACEHOLDER, path):
         raise ValueError(f"Snakemake replaces {found[0]} in a path; rename the file")
     return path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def listing(
 
 
 def flow_of(summaries: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Return ``what, objects, share``: input rows, cuts, estimates and flags.
+    """Return ``what, objects, share``: input rows, their defects, cuts, estimates and flags.
 
     Shares are of the input rows, those of estimates and flags of the kept objects.
     """
@@ -70,6 +71,10 @@ def flow_of(summaries: Sequence[dict[str, Any]]) -> pd.DataFrame:
         ("partitions set aside", refused, None),
         ("rows as they came", rows, rows),
     ]
+    defects: Counter[str] = Counter()
+    for one in chain.from_iterable(summary.get("defects", ()) for summary in summaries):
+        defects[f"{one['column']}: {one['defect']}, {one['action']}"] += one["count"]
+    found += [(what, count, rows) for what, count in defects.items()]
     cuts = [summary["cuts"] for summary in summaries if summary["cuts"]]
     for number, cut in enumerate(cuts[0] if cuts else []):
         removed = sum(partition[number]["removed"] for partition in cuts)

@@ -36,6 +36,7 @@ from sdssflow.estimate.repeats import repeats_within
 from sdssflow.estimate.summary import Counts, Drawing, Drawn
 from sdssflow.estimate.tables import as_table
 from sdssflow.prepare.cuts import rows_kept
+from sdssflow.prepare.extinction import CORRECTED
 from sdssflow.redshift_pdf.mixture import Mixture
 from sdssflow.redshift_pdf.qp_files import pdf_writer
 from sdssflow.regress.calibrations import one_torch_thread
@@ -121,7 +122,7 @@ def estimate_partition(
         about["bundles"] = [bundle.manifest.name for bundle in by_task.values()]
         about |= {"class_priors": maker.priors or "training part"} if "classify" in by_task else {}
         write_parquet_blocks(itertools.chain([first], blocks), first.schema, path, about)
-        found.counts.finish(maker.needed)
+        found.counts.finish()
         if repeated := repeats_within(path):
             raise BundleError(repeated)
     found.counts.table(path)
@@ -170,9 +171,15 @@ class _Maker:
     threads: int
     write_pdf: Callable[[Mixture, dict[str, np.ndarray]], None] | None
 
-    @property
-    def needed(self) -> list[str]:
-        return [name for bundle in self.bundles.values() for name in bundle.manifest.columns]
+    def needed(self, catalogue: pa.Table) -> list[str]:
+        """Return the columns that the models need, with the extinction that is subtracted."""
+        manifests = [bundle.manifest for bundle in self.bundles.values()]
+        names = list(dict.fromkeys(name for its in manifests for name in its.columns))
+        applied = metadata(catalogue.schema).get("extinction_applied", False)
+        if not applied and any(its.deredden in CORRECTED for its in manifests):
+            bands = dict.fromkeys(name[-1] for name in names if "_mag_" in name)
+            names += [f"extinction_{band}" for band in bands]
+        return names
 
     @property
     def edges(self) -> list[float]:
@@ -189,7 +196,7 @@ class _Maker:
     def estimate(self, catalogue: pa.Table) -> _Block:
         """Apply cuts and models to a block."""
         counts = self.found.counts
-        counts.rows(catalogue, self.needed)
+        counts.rows(catalogue, self.needed(catalogue))
         catalogue = self._cut(catalogue)
         row_id = catalogue["row_id"].to_numpy()
         edges = self.edges if self.target.nz_weights else ()

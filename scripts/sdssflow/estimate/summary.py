@@ -70,12 +70,13 @@ class Counts:
         if "ra" in catalogue.column_names:
             self.sky.add(catalogue, columns)
 
-    def finish(self, needed: list[str]) -> None:
+    def finish(self) -> None:
         """Raise BundleError if a needed column has no usable value in the whole partition."""
-        for name in needed:
-            if self.numbers["rows"] and not self._known[name]:
+        for name, known in self._known.items():
+            if self.numbers["rows"] and not known:
+                of_map = " (source.extinction_from: no position)" if "extinction" in name else ""
                 raise BundleError(
-                    f"column {name!r} has no usable value in any row; map another one in "
+                    f"column {name!r} has no usable value in any row{of_map}; map another one in "
                     "source.columns, or apply a model that does not need it"
                 )
 

@@ -135,7 +135,8 @@ OUTLIERS = (
 )
 ESTIMATES = (
     Shown("flow.csv", "From rows to estimates",
-        "Rows read, removed by each cut, and kept.", name="flow_table",
+        "Rows read, defects in their values, rows removed by each cut, and kept.",
+        name="flow_table",
         columns="Then the numbers of objects that lack a band, in each class or bin, or outside "
         "the training part; ``share`` is of the rows, from ``kept`` on of the objects kept."),
     Shown("partitions.csv", "Partitions with a fault",

@@ -12,6 +12,7 @@ import pandas as pd
 from sdssflow.classify.decisions import CLASS_SET_LEVEL
 from sdssflow.configuration.applying import Estimated
 from sdssflow.configuration.targets import Target
+from sdssflow.estimate.gathering import WORDS
 from sdssflow.prepare.cuts import describe
 from sdssflow.report.cards import extinction
 from sdssflow.report.figures import Item
@@ -40,6 +41,7 @@ SCORE_COLUMNS = ("metric", "convention", "subset", "value", "lower", "upper", "n
 MOST_LISTED = 200  # partitions with a fault
 SIMULATED = "Simulated data: no observed objects."
 DOES = {"classify": "classes", "regress": "redshifts"}
+ESTIMATED = {"classify": WORDS["classified"], "regress": WORDS["with_zphot"]}  # rows of flow.csv
 FORMS = {
     "none": "summaries only",
     "quantiles_5": "5 quantiles",
@@ -110,16 +112,21 @@ def target_page(
         name,
         target.shown_title,
         [*text, *([target.description] if target.description else [])],
-        _in_short(listed, manifests),
+        _in_short(listed, flow, manifests),
         most_telling([*found.values()], f"target {name}"),
         sections,
     )
 
 
-def _in_short(listed: pd.DataFrame, manifests: Sequence[Mapping[str, Any]]) -> list[str]:
-    rows, kept = int(listed["rows"].sum()), int(listed["kept"].sum())
-    gives = " and ".join(f"{DOES[its['task']]} by {its['name']}" for its in manifests)
-    found = [f"{kept:,} of {rows:,} objects have estimates: {gives}."]
+def _in_short(
+    listed: pd.DataFrame, flow: pd.DataFrame, manifests: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    made = dict(zip(flow["what"], flow["objects"], strict=True))
+    given = ", ".join(
+        f"{int(made.get(ESTIMATED[its['task']], 0)):,} have {DOES[its['task']]} by {its['name']}"
+        for its in manifests
+    )
+    found = [f"Of {int(listed['rows'].sum()):,} objects, {given}."]
     aside, repeating = ((listed[name] != "").sum() for name in ("refused", "repeated"))
     of = f"of {len(listed):,} partitions"
     if aside:

@@ -97,6 +97,18 @@ def note(text: str) -> Callable[[Path], Path]:
     return edited(change)
 
 
+def astropys(kind: str) -> Callable[[Path], Path]:
+    """Return a maker of a text in a format of astropy that is not read."""
+
+    def make(folder: Path) -> Path:
+        from astropy.table import Table
+
+        Table.from_pandas(good_frame()).write(folder / "photo.csv", format=f"ascii.{kind}")
+        return folder / "photo.csv"
+
+    return make
+
+
 def ecsv(change: Callable[[Table], None]) -> Callable[[Path], Path]:
     """Return a maker of an ECSV file of the good table, changed."""
 
@@ -148,6 +160,10 @@ CONTAINERS = [
     BadInput("OpenDocument", packed(zipped("content.xml", "meta.xml"), "photo.ods"),
              ("OpenDocument",)),
     BadInput("pickle", pickled, ("pickle", "never opened", "to_parquet")),
+    BadInput("IPAC", astropys("ipac"), ("an IPAC table", "format='ascii.ipac'")),
+    BadInput("machine-readable", astropys("mrt"), ("machine-readable", "format='ascii.mrt'")),
+    BadInput("Git LFS", content(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
+             ("a Git LFS pointer", "git lfs pull")),
     BadInput("SQLite", database, ("SQLite database", "sqlite3 -header -csv")),
     BadInput("NumPy arrays", arrays, ("NumPy arrays", "astropy")),
     BadInput("NumPy array of objects", array_of_objects,
@@ -215,6 +231,7 @@ TEXTS = [
              ("column 'dec', row 5 (line 7)", "decimal degrees")),
     BadInput("a decimal comma", cell(2, "g", "18,5"),
              ("row 2 (line 4)", "'18,5' is not a number", "with a decimal point")),
+    BadInput("exponent of Fortran", cell(2, "u", "1.95D+01"), ("row 2 (line 4)", "with e")),
     BadInput("marks for thousands", cell(2, "plate", "1,752"), ("row 2 (line 4)", "thousands")),
     BadInput("a dash for nothing", cell(2, "g", "-"), ("'-' is not a number", "cell empty")),
     BadInput("a flag that is none", edited(

@@ -394,7 +394,7 @@ ADVICE = [
     Advice(r"Get the ids as integers .* or remove the column", (sound, unmap())),
     Advice(r"Known are train and test", (whole_column("train"),)),
     # a file of other content
-    Advice(r"[Ff]etch (it|the table|the file|or export it) again|Use the FITS file", (sound,)),
+    Advice(r"[Ff]etch (it|the (table|file)|or export it) again|lfs pull|Use the FITS", (sound,)),
     Advice(r"convert it|convert its unit|Map another column|as ASCII|of integers", (sound,)),
     Advice(r"Set source\.table to a (group|compound)", (sound,)),
 ]  # fmt: skip

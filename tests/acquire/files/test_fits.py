@@ -5,6 +5,7 @@ import gzip
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import MaskedColumn, Table
 
 from sdssflow.acquire.errors import CatalogueError
 from sdssflow.acquire.files.readers import read_source
@@ -198,3 +199,12 @@ def test_offsets_of_unsigned_numbers_may_be_written_with_a_point(tmp_path):
     fits.setval(path, "TZERO7", value=32768.0, ext=1)
     found = read_source(path, source(path, columns=LABELLED | {"plate": "plate"})).table
     assert found["plate"].to_pylist() == plates.tolist()
+
+
+def test_unsigned_integers_that_astropy_masked_are_null(tmp_path):
+    table = Table.from_pandas(good_frame())
+    masked = np.arange(ROWS) < 3
+    table["specObjID"] = MaskedColumn(table["specObjID"], mask=masked)
+    table.write(tmp_path / "a.fits")
+    found = catalogue(tmp_path / "a.fits")["specobjid"]
+    assert [value is None for value in found.to_pylist()] == masked.tolist()

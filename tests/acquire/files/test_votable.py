@@ -84,8 +84,11 @@ def test_data_in_another_place_are_not_fetched(data, edited):
         ("<TABLE", '<TABLE nrows="1000000000000"', "at most 100 times its size"),
         ("<TABLE", '<TABLE nrows="13"', "states 13 rows, but has 12"),
         ('name="u"', 'name="u" arraysize="100000000000"', "at most 100 times its size"),
-        ('arraysize="19"', 'arraysize="10"', "longer than the arraysize"),
+        ('arraysize="19"', 'arraysize="10"', "too long for specified length of 10"),
         ('name="dec"', 'name="ra"', "names 'ra' 2 times"),
+        ("<TD>19.53807<", "<TD>19,53807<", "row 2: value 8 does not fit its FIELD: Invalid"),
+        ("<TD>363<", "<TD>-<", "row 1: value 5 does not fit its FIELD: invalid"),
+        ("<TD>1237645941824356403<", "<TD>12376459418243564030<", "row 1: value 1 does not fit"),
     ],
 )
 def test_what_is_not_as_it_says_is_refused(old, new, words, edited):
@@ -146,3 +149,17 @@ def test_one_of_several_tables(table, words, tmp_path):
         assert words in str(error.value)
     else:
         assert catalogue(tmp_path / "a.vot", table=table).num_rows == ROWS
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2", "1.4"])
+@pytest.mark.parametrize("old", ["<TD>1481<", "<TD>19.53189<"])
+def test_empty_cells_are_null_in_every_version(version, old, edited):
+    path = edited(old, "<TD><")
+    path.write_text(path.read_text().replace('version="1.4"', f'version="{version}"'))
+    name = "plate" if "1481" in old else "model_mag_u"
+    assert [value is None for value in catalogue(path)[name].to_pylist()[:2]] == [True, False]
+
+
+@pytest.mark.parametrize("word", ["null", "-", " N/A "])
+def test_words_for_no_number_are_null(word, edited):
+    assert catalogue(edited("19.53189", word))["model_mag_u"].null_count == 1

@@ -15,7 +15,6 @@ from __future__ import annotations
 import io
 import math
 import re
-import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from xml.parsers import expat
@@ -38,7 +37,7 @@ from sdssflow.acquire.download.transport import CLOCK, Clock, Server
 from sdssflow.acquire.download.verify import Language
 from sdssflow.acquire.schema import PLATE_SHIFT, columns_of
 from sdssflow.acquire.units import check_unit, votable_unit
-from sdssflow.acquire.votable_nulls import TEXTS, masked, null_flags
+from sdssflow.acquire.votable_nulls import TEXTS, document, masked, null_flags
 from sdssflow.configuration.downloads import Downloads
 from sdssflow.configuration.sources import TapSource
 
@@ -290,12 +289,8 @@ def _refused(reason: object) -> DownloadError:
 
 
 def _document(body: bytes) -> Any:
-    from astropy.io.votable import parse
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of small deviations from the standard
-            return parse(io.BytesIO(body))
+        return document(body)
     except Exception as error:  # expat, astropy and other errors
         raise _no_votable(body, error) from error
 

@@ -95,6 +95,11 @@ MARKS: tuple[tuple[int, bytes, str, str, str], ...] = (
      WRITE.format("pandas: read_orc(FILE).to_parquet('table.parquet')")),
     (0, rb"Obj\x01", "avro", "an Avro file", SAVE_AS_CSV),
     (0, rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "xls", "an Excel workbook (.xls)", SAVE_AS_CSV),
+    (0, rb"(\\[^\n]*\n)*\|[^\n]+\n\| *(char|double|float|real|int|long|[cdfril]) *\|", "ipac",
+     "an IPAC table", WRITE.format("astropy: Table.read(F, format='ascii.ipac').write('t.fits')")),
+    (0, rb"Title:.*Byte-by-byte ", "mrt", "a machine-readable table (CDS, MRT)",
+     WRITE.format("astropy: Table.read(FILE, format='ascii.mrt').write('table.fits')")),
+    (0, rb"version https://git-lfs", "lfs", "a Git LFS pointer", "Fetch the file: git lfs pull."),
     (0, rb"%PDF-", "pdf", "a PDF document", WRONG_FILE),
     (0, rb"\x89PNG|\xff\xd8\xff|GIF8[79]a", "image", "an image", WRONG_FILE),
 )  # fmt: skip

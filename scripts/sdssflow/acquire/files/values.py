@@ -30,6 +30,7 @@ FLAGS = {
 CORRECT = "Correct it, leave the cell empty, or remove the line if it is not a row of the table."
 # patterns of text that is not a number, and advice
 REMEDIES = (
+    (r"[+-]?[\d.]+[dD][+-]?\d+", "Write exponents with e, as in 1.5e-3."),
     (r"[+-]?\d+(:|h|d|°|\s)\s*\d+.*",
      "Write sexagesimal positions in decimal degrees, as astropy.coordinates.Angle does."),
     (r"[+-]?[\d.,'’ \u00a0\u202f]*\d",

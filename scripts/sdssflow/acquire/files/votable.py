@@ -7,7 +7,7 @@ some of its rows.
 from __future__ import annotations
 
 import io
-import warnings
+import re
 from binascii import b2a_base64
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
@@ -31,8 +31,16 @@ from sdssflow.acquire.files.columns import (
 )
 from sdssflow.acquire.files.votable_scan import Rows, Scan, has_blocks, with_rows
 from sdssflow.acquire.units import votable_unit
-from sdssflow.acquire.votable_nulls import TEXTS, masked, null_flags, unpack, where_rows_begin
+from sdssflow.acquire.votable_nulls import (
+    TEXTS,
+    document,
+    masked,
+    null_flags,
+    unpack,
+    where_rows_begin,
+)
 
+TR, TD = re.compile(rb"<(?:\w+:)?TR\b"), re.compile(rb"<(?:\w+:)?TD\b")
 MOST_AS_A_WHOLE = 200_000_000  # bytes of a file that can't be read in blocks
 
 
@@ -122,23 +130,33 @@ def _unreadable(path: str, error: Exception, first: int = 0) -> CatalogueError:
 
 def _parsed(path: str, content: bytes, first: int = 0) -> list[Any]:
     """Return the tables of a document; `first` is the row of the file with which it begins."""
-    from astropy.io.votable import parse
-    from astropy.io.votable.exceptions import W46
+    from astropy.io.votable.exceptions import W30, W46, W51
 
     try:
-        with warnings.catch_warnings(record=True) as given:
-            warnings.simplefilter("always")
-            tables = list(parse(io.BytesIO(content), verify="warn").iter_tables())
-    except Exception as error:  # astropy raises warnings, expat's errors and others
+        return list(document(content).iter_tables())
+    except Exception as error:  # astropy raises expat's errors and others
+        if isinstance(error, W30 | W46 | W51) or " (in row " in str(error):
+            raise _misfit(path, content, str(error), first) from error
         raise _unreadable(path, error, first) from error
-    cut = next((warning for warning in given if issubclass(warning.category, W46)), None)
-    if cut is not None:  # astropy truncates texts, even ids
-        raise CatalogueError(
-            path,
-            f"a value is longer than the arraysize of its FIELD ({cut.message})",
-            "Correct arraysize, or set it to '*'.",
-        )
-    return tables
+
+
+def _misfit(path: str, content: bytes, words: str, first: int) -> CatalogueError:
+    """Return the error for a cell, from words that begin with its position in `content`."""
+    _, line, place, *_, said = words.split(":", 4)
+    row, cell = None, ""
+    if line.isdigit() and TR.search(content):
+        lines = content.splitlines(keepends=True)
+        before = b"".join(lines[: int(line) - 1]) + lines[int(line) - 1][: int(place)]
+        rows = TR.split(before.rpartition(b"TABLEDATA>")[2])
+        row, cell = first + len(rows) - 2, f"value {len(TD.findall(rows[-1]))} "
+    said = re.split(r" \(in row |\.  ", said)[0].strip()  # that row is counted in the block
+    return CatalogueError(
+        path,
+        f"{cell}does not fit its FIELD: {said}",
+        "Correct it, look for a missing or extra value before it, or correct datatype and "
+        "arraysize of the FIELD ('*' fits any text). An empty cell is a missing value.",
+        row=row,
+    )
 
 
 def _columns(
