@@ -15,7 +15,7 @@ from sdssflow.configuration.targets import Target
 from sdssflow.prepare.cuts import describe
 from sdssflow.report.cards import extinction
 from sdssflow.report.figures import Item
-from sdssflow.report.glossary import label
+from sdssflow.report.glossary import RANKED_BY, label
 from sdssflow.report.scores import score_cell
 from sdssflow.report.sections import (
     Figure,
@@ -27,6 +27,7 @@ from sdssflow.report.sections import (
     plain,
     plain_table,
     read_table,
+    stated,
     text_cell,
     word_columns,
 )
@@ -110,7 +111,7 @@ def target_page(
         name,
         target.shown_title,
         [*text, *([target.description] if target.description else [])],
-        _in_short(listed, manifests),
+        [*_in_short(listed, manifests), *_trust(found)],
         most_telling([*found.values()], f"target {name}"),
         sections,
     )
@@ -127,6 +128,31 @@ def _in_short(listed: pd.DataFrame, manifests: Sequence[Mapping[str, Any]]) -> l
     if repeating:
         found.append(f"{repeating:,} {of} repeat objects of earlier ones, which count twice.")
     return found
+
+
+def _trust(found: Mapping[str, Item]) -> list[str]:
+    """Say how far the estimates can be trusted: shift, mix of classes, truth of a simulation."""
+    said = []
+    if "shift" in found:
+        auc = read_table(found["shift"].path, ("bundle", "auc"))["auc"].mean()
+        if not pd.isna(auc):
+            said.append(
+                "How well a classifier tells their colours from those of the training part: AUC = "
+                f"{auc:.2f} (0.5 if they are alike, 1 without overlap)."
+            )
+    if "class_priors" in found:
+        frame = read_table(found["class_priors"].path, PRIOR_COLUMNS)
+        said += [f"{words}." for words in _unlike_the_training_part(frame)]
+    if "truth_scores" in found:
+        truth = read_table(found["truth_scores"].path, SCORE_COLUMNS)
+        shown = truth[truth["metric"].isin([RANKED_BY["regress"], "accuracy"])]
+        scores = (
+            f"{label(row['metric'])} = {stated(row['value'], row['lower'], row['upper'])} for "
+            f"{_of(row['subset'])}"
+            for _, row in shown.iterrows()
+        )
+        said.append(f"Against the truth of the simulation: {', '.join(scores)}.")
+    return said
 
 
 def _facts(
@@ -246,14 +272,21 @@ def _priors_table(item: Item) -> Table:
     numeric = ("in the training part", "assumed", "by most probable class", "estimated")
     heads = word_columns("class", *numeric, numeric=numeric)
     notes = [f"From {plain(drawn)} of the {plain(objects)} objects with class probabilities"]
-    empty, most = float(frame["empty_sets"].iloc[0]), 1 - CLASS_SET_LEVEL
-    if empty - 3 * math.sqrt(most * CLASS_SET_LEVEL / max(drawn, 1)) > most:
-        notes.append(
-            f"Not reliable: {empty:.1%} of these objects have an empty class set, and a change of "
-            f"the mix alone can't give more than {most:.0%}. Objects of a class look different "
-            "here than in the training part"
-        )
+    notes += _unlike_the_training_part(frame)
     return _from(item, Table(item.title, item.caption, heads, rows, notes))
+
+
+def _unlike_the_training_part(frame: pd.DataFrame) -> list[str]:
+    """Warn if more class sets are empty than another mix of the same classes can explain."""
+    drawn, empty = int(frame["drawn"].iloc[0]), float(frame["empty_sets"].iloc[0])
+    most = 1 - CLASS_SET_LEVEL
+    if empty - 3 * math.sqrt(most * CLASS_SET_LEVEL / max(drawn, 1)) <= most:
+        return []
+    return [
+        f"Classes and their mix are not reliable: {100 * empty:.1f} % of the objects drawn have an "
+        f"empty class set, and a change of the mix alone can't give more than {100 * most:.0f} %. "
+        "Objects of a class look different here than in the training part"
+    ]
 
 
 def _of(subset: str) -> str:
