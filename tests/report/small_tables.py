@@ -280,6 +280,7 @@ def manifest(task):
     }
     more = {"model": "trees", "kind": "random_forest", "seed": 7, "objects": 3997}
     more |= {"refit": task == "regress", "simulated": False, "licence": "BSD-3-Clause"}
+    more |= {"tomographic_edges": [0, 0.07, 0.5] if task == "regress" else []}
     return {"format": "1.0", "task": task, **models[task], **more}
 
 

@@ -48,7 +48,8 @@ def test_every_figure_and_table_of_a_target_is_on_its_page(with_targets):
 def test_what_went_in(with_targets):
     text = section(with_targets.pages["faint"], "faint-data")
     for words in ("data/faint", "A survey (2020)", "model r ≤ 21 mag", "Partitions3",
-                  "removed by: model r ≤ 21 mag", "40.0, 16.0 of them p(z)"):  # fmt: skip
+                  "removed by: model r ≤ 21 mag", "40.0, 16.0 of them p(z)",
+                  "Tomographic binsedges in zphot: 0, 0.07, 0.5"):  # fmt: skip
         assert words in text, words
     assert "outside of the training part" not in text
     assert "1,230" in section(with_targets.pages["faint"], "faint-flags")

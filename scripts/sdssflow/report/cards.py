@@ -71,19 +71,20 @@ def origin(sample: Sample, facts: Facts) -> list[tuple[str, str]]:
 
 def facts_of(name: str, sample: Sample, source: Facts, clean: Facts) -> list[tuple[str, str]]:
     """Return the facts about a catalogue, as pairs of name and value."""
+    its, applied = sample.features, source.entries.get("extinction_applied")
+    stated = extinction(sample.source, applied)
+    if not applied and its.deredden and any("extinction_" in c for c in source.columns):
+        stated += "; subtracted in the features"
     listed = [
         ("Sample", name),
         *origin(sample, source),
-        ("Reference", sample.reference),
-        ("Licence", licence(sample)),
+        *(("Reference", sample.reference), ("Licence", licence(sample))),
         ("Rows", f"{source.rows:,} in the source, {clean.rows:,} after cuts"),
         ("Data digest", source.digest),
         ("Data digest after cuts", clean.digest),
         ("Magnitudes", str(source.entries.get("magnitude_system", ""))),
-        (
-            "Galactic extinction",
-            extinction(sample.source, source.entries.get("extinction_applied")),
-        ),
+        ("Reference magnitude", f"{its.magnitudes} {its.reference_band}; scores are binned by it"),
+        ("Galactic extinction", stated),
         ("SHA-256 of the source", str(source.entries.get("source_sha256", ""))),
     ]
     return [pair for pair in listed if pair[1]]

@@ -98,7 +98,7 @@ def target_page(
     ]
     sections = [
         Section(f"{name}-data", "Input",
-                facts=_facts(name, target, listed, "classify" in its.tasks), blocks=[went_in]),
+                facts=_facts(name, its, listed, manifests), blocks=[went_in]),
         Section(f"{name}-models", "Models applied", blocks=[_models_table(manifests)]),
         Section(f"{name}-flags", "Flags", blocks=[flagged]),
         Section(f"{name}-figures", "Estimates", blocks=figures),
@@ -156,10 +156,12 @@ def _trust(found: Mapping[str, Item]) -> list[str]:
 
 
 def _facts(
-    name: str, target: Target, listed: pd.DataFrame, classifies: bool
+    name: str, its: Estimated, listed: pd.DataFrame, manifests: Sequence[Mapping[str, Any]]
 ) -> list[tuple[str, str]]:
     """Return the facts about source and estimates, as pairs of name and value."""
-    source = target.source
+    target, source = its.target, its.target.source
+    known = [one.get("tomographic_edges", []) for one in manifests]
+    edges = target.tomographic_edges or max(known, key=len, default=[])
     place = next(
         (getattr(source, key) for key in ("path", "folder", "url") if hasattr(source, key)), ""
     )
@@ -171,7 +173,8 @@ def _facts(
         ("Galactic extinction", extinction(source, getattr(source, "extinction_applied", None))),
         ("Partitions", f"{len(listed):,}"),
         ("Cuts", cuts or "none"),
-        ("Class probabilities for", _mix(target) if classifies else ""),
+        ("Class probabilities for", _mix(target) if "classify" in its.tasks else ""),
+        ("Tomographic bins", f"edges in zphot: {', '.join(map(plain, edges))}" if edges else ""),
         ("p(z) kept as", FORMS[target.pdf] if (listed["pdf_bytes_per_object"] > 0).any()
                          or target.pdf == "quantiles_99" else ""),
         ("Bytes per object", _bytes(listed)),
