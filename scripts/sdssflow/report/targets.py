@@ -137,8 +137,8 @@ def _trust(found: Mapping[str, Item]) -> list[str]:
         auc = read_table(found["shift"].path, ("bundle", "auc"))["auc"].mean()
         if not pd.isna(auc):
             said.append(
-                "How well a classifier tells their colours from those of the training part: AUC = "
-                f"{auc:.2f} (0.5 if they are alike, 1 without overlap)."
+                "A classifier separates their colours from those of the training part with AUC = "
+                f"{auc:.2f} (0.5: alike; 1: no overlap)."
             )
     if "class_priors" in found:
         frame = read_table(found["class_priors"].path, PRIOR_COLUMNS)
