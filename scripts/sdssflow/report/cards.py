@@ -11,7 +11,7 @@ import yaml
 
 from sdssflow.configuration.file_sources import EmbeddedSource, FileSource, UrlSource
 from sdssflow.configuration.sample import Sample
-from sdssflow.report.glossary import BETTER, SUBGROUP_METRICS, direction, label, order
+from sdssflow.report.glossary import SUBGROUP_METRICS, better, label, order
 from sdssflow.report.provenance import Facts, ModelRun, Provenance, versions
 from sdssflow.report.scores import ModelScores, bin_tables, class_table, overall, score_cell
 from sdssflow.report.sections import Cell, Section, Table, text_cell, word_columns
@@ -286,7 +286,7 @@ def _metrics(scores: pd.DataFrame, model: str, notes: list[str]) -> Table:
             text_cell(label(row["metric"])),
             score_cell(row),
             text_cell(row["convention"]),
-            text_cell(BETTER.get(direction(row["metric"]), "")),
+            text_cell(better(row["metric"])),
         ]
         for _, row in rows.iterrows()
     ]
