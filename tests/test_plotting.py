@@ -1,7 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from sdssflow.acquire.schema import CLASSES
 from sdssflow.configuration.figures import Figures
 from sdssflow.evaluate import class_figures
 from sdssflow.plotting import (
@@ -85,3 +87,25 @@ def test_running_percentiles_follow_a_curve_whatever_the_order():
 def test_running_percentiles_of_few_or_missing_values_are_empty():
     assert len(running_percentiles(np.arange(5.0), np.arange(5.0), fewest=15)[0]) == 0
     assert len(running_percentiles(np.full(50, np.nan), np.arange(50.0))[0]) == 0
+
+
+def test_every_column_of_panels_has_its_numbers_below():
+    with style():
+        figure, axes = panels(6, 2, 2)
+        figure.draw_without_rendering()
+        numbered = [any(label.get_visible() for label in a.get_xticklabels()) for a in axes]
+    assert numbered == [False, False, True, True, True, True]
+
+
+@pytest.mark.parametrize("models", [1, 4, 9])
+def test_titles_and_labels_of_confusion_matrices_are_not_cut_and_do_not_touch(models):
+    names = [f"model_{place}" for place in range(models)]
+    rows = [(m, "all", t, p, 1 / 3) for m in names for t in CLASSES for p in CLASSES]
+    table = pd.DataFrame(rows, columns=["model", "seed", "truth", "predicted", "fraction"])
+    with style():
+        figure = class_figures.draw_confusion(table, names)
+        figure.draw_without_rendering()
+        title = figure.axes[0].title.get_window_extent()
+        below = min(label.get_window_extent().y0 for label in figure.axes[-1].get_xticklabels())
+        assert title.y1 < figure.bbox.y1
+        assert figure._supxlabel.get_window_extent().y1 < below

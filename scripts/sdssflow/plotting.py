@@ -137,6 +137,8 @@ def panels(
     )
     for axis in grid.flat[count:]:
         axis.remove()
+    for axis in grid.flat[max(0, count - columns) : count]:
+        axis.tick_params(labelbottom=True)  # the lowest panel of each column
     return figure, list(grid.flat[:count])
 
 

@@ -192,3 +192,20 @@ def test_panels_count_the_objects_that_they_do_not_show():
             figure = FIGURES[name][0]([Predictions("model", frame, {1: "a"})])
             title = figure.axes[0].get_title()
             assert title == ("model, 1 outside" if name == "zphot_zspec" else "model, 3 outside")
+
+
+def test_losses_below_zero_are_drawn():
+    """The loss of p(z) is a negative log-likelihood: on a logarithmic axis it would vanish."""
+    losses = {"of_pdf": [2.0, 0.3, -1.2], "of_point": [2.0, 0.5, 0.04]}
+    histories = [
+        (name, 1, pd.DataFrame({"fold": 0, "epoch": [1, 2, 3],
+                                "train_loss": loss, "validation_loss": np.nan}))
+        for name, loss in losses.items()
+    ]  # fmt: skip
+    with style():
+        below, above = FIGURES["training"][0](histories).axes
+        assert below.get_yscale() == "linear"
+        assert below.get_ylim()[0] < -1.2
+        assert above.get_yscale() == "log"
+        above.figure.draw_without_rendering()
+        assert not any(label.get_text() for label in above.get_yticklabels(minor=True))

@@ -53,7 +53,7 @@ def test_grid_shows_truth_and_every_algorithm(explored):
             "Gaussian mixture: 3 groups",
             "HDBSCAN: 3 groups",
         ]
-        assert "60%" in figure.axes[0].get_xlabel()
+        assert "60 %" in figure.axes[0].get_xlabel()
         selection = draw_selection(table, "blobs")
         heights = [bar.get_height() for bar in selection.axes[3].patches]
         chosen = table[table.chosen].drop_duplicates("algorithm")
@@ -69,7 +69,7 @@ def test_tables_of_other_objects_are_refused(explored):
 @pytest.mark.parametrize(
     "leave_out, first, compared",
     [
-        (("spec_class",), "redshift", "thirds of zspec"),
+        (("spec_class",), "redshift", "terciles of zspec"),
         (("spec_class", "zspec"), "no classes, no redshifts", ""),
     ],
 )
@@ -91,3 +91,16 @@ def test_grid_counts_objects_without_redshift(explored):
     with style():
         figure = draw_groups(join_labels(labels, embedding), "blobs", None)
         assert figure.axes[0].get_title() == "redshift (grey: 1 unknown)"
+
+
+def test_legends_hide_no_objects(explored):
+    _, labels, embedding = explored()
+    with style():
+        figure = draw_groups(join_labels(labels, embedding), "blobs", None)
+        figure.draw_without_rendering()
+        named = [axes for axes in figure.axes if axes.get_legend()]
+        for axes in named:
+            box = axes.get_legend().get_window_extent()
+            assert box.y1 <= axes.get_window_extent().y0
+            assert box.y0 >= 0
+    assert len(named) == 4

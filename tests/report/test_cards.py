@@ -5,9 +5,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sdssflow.report.cards import markdown
+from sdssflow.configuration.loading import load_sample
+from sdssflow.report.cards import facts_of, markdown
+from sdssflow.report.provenance import Facts
 from sdssflow.report.sections import Cell, Section, Table, word_columns
 from sdssflow.tables import read_csv
+
+ROOT = Path(__file__).parents[2]
 
 
 def head(path):
@@ -31,6 +35,19 @@ def test_a_data_sheet_holds_the_counts_of_the_cuts_and_the_digests(cards, built)
     assert record["source"]["path"] == "data/mixed.csv"
     assert "Unknown to this program" in record["licence"]
     assert "| 1 | nonzero\\_redshift | 5,000 | 3 | 4,997 |" in body
+
+
+def test_a_data_sheet_names_the_reference_magnitude(cards):
+    _, body = head(cards["mixed"] / "data_sheet.md")
+    assert "**Reference magnitude**: model r" in body
+
+
+def test_what_a_catalogue_measures_of_extinction_is_said_to_be_subtracted():
+    sample = load_sample(ROOT / "config/samples/mclass.yaml")
+    source = Facts("", 2, ["psf_mag_r", "extinction_r"], {"extinction_applied": False})
+    assert dict(facts_of("mine", sample, source, source))["Galactic extinction"] == (
+        "not subtracted in the source; subtracted in the features"
+    )
 
 
 def test_the_licence_of_embedded_rows_is_that_of_the_file_beside_them(cards):

@@ -5,6 +5,7 @@ from pathlib import Path
 import html5lib
 import pytest
 
+from sdssflow.report import rendering
 from sdssflow.report.glossary import METRICS
 
 NAMESPACE = "{http://www.w3.org/1999/xhtml}"
@@ -239,7 +240,7 @@ def test_the_run_configuration_is_printed_with_its_defaults(pages):
 def test_the_glossary_explains_every_metric(pages):
     text = text_of(pages["index"])
     for metric in METRICS.values():
-        assert metric.formula in text
+        assert metric.formula in text or metric.formula.replace("σ_", "σ") in text
         assert metric.meaning in text
 
 
@@ -302,3 +303,31 @@ def test_a_feature_that_says_nearly_everything_is_told_in_short(pages):
     assert said in " ".join(pages["mixed"].split())
     assert "Features to look at" not in pages["galaxies"]
     assert "Information in each feature alone" in pages["galaxies"]
+
+
+def test_only_names_of_scores_have_subscripts():
+    for text, set_ in {
+        "σ_68 of Δz": "σ<sub>68</sub> of Δz",
+        "outliers_3σ, outliers_0.05.": "outliers<sub>3σ</sub>, outliers<sub>0.05</sub>.",
+        "conformal width_95": "conformal width<sub>95</sub>",
+        "local_linear on sky_cell, width_r": "local_linear on sky_cell, width_r",
+    }.items():
+        assert rendering._prose(text) == set_
+
+
+def test_scores_where_spectra_are_rare_have_labels_and_intervals(pages):
+    document, _ = parse(pages["mixed"])
+    (table, *_) = (t for t in elements(document, "table")
+                   if "spectra are rare" in "".join(t.itertext()))  # fmt: skip
+    cells = ["".join(cell.itertext()) for cell in elements(table, "td")]
+    assert cells == [
+        "1", "σNMAD", "-", "0.0163", "0.0145 [0.0120, 0.0165]", "0.0124", "239", "193"
+    ]  # fmt: skip
+
+
+def test_cells_with_long_text_have_room(page):
+    """Else they are squeezed to a word per line where a table is wider than the page."""
+    document, _ = parse(page)
+    for cell in elements(document, "td"):
+        kinds = cell.get("class").split()
+        assert ("long" in kinds) == ("words" in kinds and len("".join(cell.itertext())) > 30)

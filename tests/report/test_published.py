@@ -34,8 +34,9 @@ def path(tmp_path):
 def test_what_was_compared_stands_apart_from_what_was_not(path):
     compared, others = published_tables(path)
     assert [cell.text for cell in compared.rows[0]][2:5] == [
-        "0.02 ± 0.001", "0.02030", "galaxies / drawn / linear"
+        "0.020 ± 0.001", "0.02030", "galaxies / drawn / linear"
     ]  # fmt: skip
+    assert compared.rows[0][5].text == "0.00030"  # as many decimals as ours
     assert compared.notes == ["1 reproduced"]
     assert others.folded
     assert [row[-1].text for row in others.rows] == ["other galaxies", "no such sample"]
@@ -60,6 +61,7 @@ def test_weighted_objects_stand_apart_with_their_effective_number(tmp_path):
     rows = [ROW, WEIGHTED, WEIGHTED | {"verdict": "not compatible"}]
     write_csv(pd.DataFrame(rows, columns=COLUMNS), path)
     compared, weighted = published_tables(path)
+    assert compared.rows[0][5].text == "0.00030"  # as many decimals as ours
     assert compared.notes == ["1 reproduced"]
     assert weighted.notes == ["1 compatible within, 1 not compatible"]
     assert [cell.text for cell in weighted.rows[0]][5:9] == [

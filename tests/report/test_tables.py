@@ -15,6 +15,7 @@ from sdssflow.report.glossary import (
     OF_PAPERS,
     RANKED_BY,
     REDSHIFTS,
+    better,
     label,
     order,
 )
@@ -185,9 +186,21 @@ def test_what_all_rows_share_moves_to_the_notes():
     assert [column.label for column in table.columns] == ["k"]
     assert table.notes == ["first", "This table: N = 325, data digest 42ff, seed 1"]
     different = sections.plain_table(frame.assign(n=[325, 20]), "t", "", [])
-    assert [column.label for column in different.columns] == ["k", "n"]
+    assert [column.label for column in different.columns] == ["k", "N"]
     some = sections.plain_table(frame.assign(n=[325, np.nan]), "t", "", [])
-    assert [column.label for column in some.columns] == ["k", "n"]
+    assert [column.label for column in some.columns] == ["k", "N"]
+
+
+def test_a_score_with_a_nominal_value_says_which():
+    words = {name: better(name) for name in ("sigma_nmad", "bias", "conformal_95", "mape")}
+    assert list(words.values()) == [
+        "lower is better", "nearer 0 is better", "nearer 0.95 is better", ""
+    ]  # fmt: skip
+
+
+def test_colours_are_written_as_differences():
+    table = sections.plain_table(pd.DataFrame({"u_g": [1.5], "auc": [0.7]}), "t", "", [])
+    assert [column.label for column in table.columns] == ["u − g (mag)", "AUC"]
 
 
 def test_what_the_report_ranks_and_headlines_is_in_the_glossary():

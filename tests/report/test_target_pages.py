@@ -48,7 +48,8 @@ def test_every_figure_and_table_of_a_target_is_on_its_page(with_targets):
 def test_what_went_in(with_targets):
     text = section(with_targets.pages["faint"], "faint-data")
     for words in ("data/faint", "A survey (2020)", "model r ≤ 21 mag", "Partitions3",
-                  "removed by: model r ≤ 21 mag", "40.0, 16.0 of them p(z)"):  # fmt: skip
+                  "removed by: model r ≤ 21 mag", "40.0, 16.0 of them p(z)",
+                  "Tomographic binsedges in zphot: 0, 0.07, 0.5"):  # fmt: skip
         assert words in text, words
     assert "extinction_r: no position, E(B-V) 0.03 mag assumed" in text
     assert "outside of the training part" not in text
@@ -58,11 +59,21 @@ def test_what_went_in(with_targets):
 def test_how_many_are_of_each_class_and_which_mix_the_probabilities_are_for(with_targets):
     text = section(with_targets.pages["faint"], "faint-mix")
     for words in ("0.437 [0.421, 0.452]", "1,500 of the 6,000 objects",
-                  "26.0% of these objects have an empty class set"):  # fmt: skip
+                  "26.0 % of the objects drawn have an empty class set"):  # fmt: skip
         assert words in text, words
     text = section(with_targets.pages["faint"], "faint-data")
     assert "the mix of classes of the training part" in text
     assert "mix of classes" not in section(with_targets.pages["sky"], "sky-data")
+
+
+def test_how_far_the_estimates_can_be_trusted_is_said_first(with_targets):
+    index, faint, sky = (with_targets.pages[name] for name in ("index", "faint", "sky"))
+    warning = "Classes and their mix are not reliable: 26.0 %"
+    for page in (text_of(index), section(faint, "short")):
+        assert warning in page
+        assert "AUC = " in page
+    assert warning not in section(sky, "short")
+    assert "Against the truth of the simulation: " in section(sky, "short")
 
 
 def test_models_with_what_they_were_trained_on(with_targets):

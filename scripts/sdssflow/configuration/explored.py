@@ -25,7 +25,9 @@ EXPLORED = {
         ("ra", "dec"),
     ),
     "magnitudes": Explored(
-        "Magnitudes", "Distribution of magnitude in the five bands.", ("magnitudes",)
+        "Magnitudes",
+        "Distribution of the magnitudes in the five bands. Outside: beyond the range shown.",
+        ("magnitudes",),
     ),
     "redshifts": Explored("Redshifts", "Distribution of the spectroscopic redshift.", ("zspec",)),
     "color_color": Explored(

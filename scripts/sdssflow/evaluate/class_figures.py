@@ -49,7 +49,7 @@ def draw_comparison(scores: pd.DataFrame, models: Sequence[str]) -> Figure:
 def draw_confusion(table: pd.DataFrame, models: Sequence[str]) -> Figure:
     """Draw the row-normalised confusion matrix of every model; all seeds pooled."""
     pooled = table[table["seed"].astype(str) == ALL]
-    figure, axes = panels(len(models), width=2.4, height=2.5, margin=(0.6, 0.4))
+    figure, axes = panels(len(models), width=2.4, height=2.5, margin=(0.6, 0.7))
     for axis, model in zip(axes, models, strict=True):
         rows = pooled[pooled["model"] == model]
         fraction = rows.pivot(index="truth", columns="predicted", values="fraction")
@@ -140,7 +140,7 @@ def _against_magnitude(
             axis.set_title(name, color=CLASS_COLORS[name])
         axes[row, 0].set_ylabel(label)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
-    figure.supxlabel("reference magnitude [mag]")
+    figure.supxlabel("reference magnitude (mag)")
     return figure
 
 

@@ -143,7 +143,7 @@ def draw_gallery(prediction: Predictions, quantiles: tuple[np.ndarray, np.ndarra
     figure.supylabel("p(z)", fontsize=10)
     handles, labels = axes[0].get_legend_handles_labels()
     title = f"{prediction.model}, seed {prediction.seeds[0]}"
-    figure.legend(handles, labels, loc="outside upper center", ncols=6, fontsize=9, title=title)
+    figure.legend(handles, labels, loc="outside upper center", ncols=7, fontsize=9, title=title)
     return figure
 
 
@@ -169,7 +169,7 @@ def draw_stacks(stacks: pd.DataFrame, summary: pd.DataFrame, models: Sequence[st
             )
             about = summary.loc[(model, str(number))]
             half = (about["mean_upper"] - about["mean_lower"]) / 2
-            difference = f"{about['mean_difference']:+.4f}".replace("-", "\N{MINUS SIGN}")
+            difference = f"{about['mean_difference']:+z.4f}".replace("-", "\N{MINUS SIGN}")
             ends = f"zphot {about['zphot_low']:.3f} to {about['zphot_high']:.3f}"
             axis.set_title(f"{ends}\n$\\Delta\\bar z$ = {difference} ± {half:.4f}", fontsize=9)
         line[0].set_ylabel(f"{model}\nobjects per bin")

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from sdssflow.evaluate import importance_figures
 from sdssflow.evaluate.metrics import axis_labels, best_model, names, placed
@@ -152,7 +152,8 @@ def draw_by_bin(
 def draw_training(histories: Sequence[tuple[str, int, pd.DataFrame]]) -> Figure:
     """Draw the loss curves of the torch models, one panel per model.
 
-    `histories` are (model, seed, table of fold, epoch, train_loss, validation_loss).
+    `histories` are (model, seed, table of fold, epoch, train_loss, validation_loss). The scale is
+    logarithmic unless a loss, such as a negative log-likelihood, is below 0.
     """
     models = list(dict.fromkeys(model for model, _, _ in histories))
     figure, axes = plt.subplots(1, len(models), squeeze=False, figsize=(1 + 3.8 * len(models), 3.6))
@@ -169,9 +170,13 @@ def draw_training(histories: Sequence[tuple[str, int, pd.DataFrame]]) -> Figure:
                 label = names.pop("validation", None)
                 if validation.notna().any():
                     axis.plot(epoch, validation, "--", color=color, label=label)
-        axis.set_yscale("log")
-        axis.yaxis.set_major_formatter(ScalarFormatter())
-        axis.yaxis.set_minor_formatter(ScalarFormatter())
+        losses = pd.concat([frame[["train_loss", "validation_loss"]] for _, frame in chosen])
+        low, high = np.nanmin(losses), np.nanmax(losses)
+        if low > 0:
+            axis.set_yscale("log")
+            axis.yaxis.set_major_formatter(ScalarFormatter())
+            crowded = high > 10 * low
+            axis.yaxis.set_minor_formatter(NullFormatter() if crowded else ScalarFormatter())
         axis.set_title(wanted, fontsize=10)
         axis.set_xlabel("epoch")
         axis.legend(fontsize=8)
@@ -223,7 +228,8 @@ def _limits(value: pd.Series, lower: pd.Series, upper: pd.Series) -> tuple[float
 
 
 def _name_at_edge(axis: Axes, place: int, value: float, right: bool, color: str) -> None:
-    text = f"{value:.3g} \N{RIGHTWARDS ARROW}" if right else f"\N{LEFTWARDS ARROW} {value:.3g}"
+    number = f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+    text = f"{number} \N{RIGHTWARDS ARROW}" if right else f"\N{LEFTWARDS ARROW} {number}"
     axis.text(
         0.98 if right else 0.02, place, text, transform=axis.get_yaxis_transform(), va="center",
         ha="right" if right else "left", fontsize=8, color=color,

@@ -198,7 +198,7 @@ METRICS = (
         term=lambda r: r.dz**2, unit="z²", called="Henghes 2021; Ball 2007 calls it σ²",
         unlike="depends on the redshift range: compare within one sample"),
     Metric("rmse", "standard", "RMSE", "low", "√ mean (zphot − zspec)²", "Root mean square error.",
-        term=lambda r: r.dz**2, root=True, unit="z", axis="rmse", drawn=3, compared=True,
+        term=lambda r: r.dz**2, root=True, unit="z", axis="RMSE", drawn=3, compared=True,
         binned=True, called="Ball 2008, Way 2009, Collister & Lahav 2004",
         unlike='"rms" of δ (`rms`), "rms" of astroML (`mae`)'),
     Metric("r2", "standard", "R²", "high", "1 − Σ (zphot − zspec)² / Σ (zspec − mean zspec)²",

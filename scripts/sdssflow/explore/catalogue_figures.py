@@ -91,7 +91,7 @@ def draw_redshifts(objects: Objects) -> Figure:
     missing = int(np.isnan(zspec).sum())
     note = f", {missing} without" if missing else ""
     total = sum(mask.sum() for _, mask in groups)
-    figure.suptitle(f"{objects.sample}: spectroscopic redshifts, N = {total}{note}", fontsize=11)
+    figure.suptitle(f"{objects.sample}: spectroscopic redshifts, N = {total:,}{note}", fontsize=11)
     return figure
 
 
@@ -154,6 +154,8 @@ def draw_color_redshift(objects: Objects) -> Figure:
     every = np.concatenate(shown)
     title = _title(objects, "colours of " + objects.magnitude_label, len(every))
     figure.suptitle(title + _not_everywhere(every), fontsize=11)
+    lines = np.atleast_2d(grid)[0, 0].get_legend_handles_labels()
+    figure.legend(*lines, loc="outside lower center", ncols=2)
     return figure
 
 
@@ -169,8 +171,6 @@ def _draw_trend(
     axes.set(xlim=limits[0], ylim=limits[1], ylabel=f"{label} (mag)")
     if filled is not None:
         axes.figure.colorbar(filled, ax=axes, label="objects")
-    if label == COLORS[0] and len(center):
-        axes.legend(fontsize=8, frameon=True, framealpha=0.85)
 
 
 def _bins(n: int) -> int:
@@ -178,11 +178,11 @@ def _bins(n: int) -> int:
 
 
 def _counted(name: str, mask: np.ndarray) -> str:
-    return f"{name or 'all objects'} (N = {mask.sum()})"
+    return f"{name or 'all objects'} (N = {mask.sum():,})"
 
 
 def _title(objects: Objects, text: str, n: int | None = None) -> str:
-    return f"{objects.sample}: {text}, N = {objects.length if n is None else n}"
+    return f"{objects.sample}: {text}, N = {objects.length if n is None else n:,}"
 
 
 def _within(values: np.ndarray, limits: list[tuple[float, float]]) -> np.ndarray:
@@ -245,7 +245,7 @@ def draw_sky_map(objects: Objects) -> Figure:
         figure, axes = plt.subplots(figsize=(8.4, 5.0), subplot_kw={"projection": "mollweide"})
         _draw_all_sky(axes, ra, dec, groups, 30 * round(center_ra / 30) % 360)
     missing = f", {(~shown).sum()} without a position" if not shown.all() else ""
-    figure.suptitle(f"{objects.sample}: positions, N = {shown.sum()}{missing}", fontsize=11)
+    figure.suptitle(f"{objects.sample}: positions, N = {shown.sum():,}{missing}", fontsize=11)
     if any(name for name, _ in groups) and len(ra) <= POINTS_LIMIT:
         figure.legend(loc="outside lower center", ncols=len(groups), markerscale=3)
     return figure

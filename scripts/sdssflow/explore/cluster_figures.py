@@ -28,7 +28,7 @@ CRITERIA = (
 )
 TRUTHS = {
     "spec_class": "spectroscopic classes",
-    "zspec_terciles": "thirds of zspec (fewer than two classes known)",
+    "zspec_terciles": "terciles of zspec (fewer than two classes known)",
 }
 
 
@@ -68,7 +68,8 @@ def draw_groups(table: pa.Table, sample: str, explained: list[float] | None) -> 
         plane = np.column_stack([x, y])
         outside = np.sum(((plane < low) | (plane > high)).any(axis=1))
         notes += f", {outside} outside the {kind.upper()} panels" if outside else ""
-    figure.suptitle(f"{sample}: groups in feature space, N = {table.num_rows}{notes}", fontsize=11)
+    n = f"N = {table.num_rows:,}"
+    figure.suptitle(f"{sample}: groups in feature space, {n}{notes}", fontsize=11)
     return figure
 
 
@@ -83,7 +84,7 @@ def draw_selection(table: pd.DataFrame, sample: str) -> Figure:
         axes.set(xlabel="number of groups k", ylabel=label, xticks=rows.k)
         axes.set_title(f"{NAMES[algorithm]}: chosen k = {best.k.iloc[0]}", fontsize=10)
     _draw_agreement(grid[1, 1], table)
-    figure.suptitle(f"{sample}: how many groups? N = {table.n.iloc[0]}", fontsize=11)
+    figure.suptitle(f"{sample}: how many groups? N = {table.n.iloc[0]:,}", fontsize=11)
     return figure
 
 
@@ -121,11 +122,11 @@ def _draw_labels(axes: Axes, x: np.ndarray, y: np.ndarray, labels: np.ndarray, n
     groups = range(int(labels.max()) + 1)
     for group in groups:
         _scatter(axes, x, y, labels == group, *_group_style(group))
-    entries = [(f"{group} ({(labels == group).sum()})", *_group_style(group)) for group in groups]
+    entries = [(f"{group} ({(labels == group).sum():,})", *_group_style(group)) for group in groups]
     hidden = max(0, len(entries) - 8)
     entries = entries[:8] + ([(f"{hidden} more", "none", "")] if hidden else [])
     if noise.any():
-        entries.append((f"noise ({noise.sum()})", NOISE_COLOR, "o"))
+        entries.append((f"noise ({noise.sum():,})", NOISE_COLOR, "o"))
     _legend(axes, entries)
     axes.set_title(f"{name}: {len(groups)} group{'s' if len(groups) != 1 else ''}", fontsize=10)
 
@@ -150,12 +151,12 @@ def _draw_agreement(axes: Axes, table: pd.DataFrame) -> None:
         axes.bar_label(bars, fmt="%.2f", fontsize=8)
     noise = table[table.criterion == "noise_fraction"].value.iloc[0]
     ticks = [f"{NAMES[name]}\nk = {chosen.k[name]}" for name in ALGORITHMS]
-    ticks[-1] += f", {noise:.0%} noise"
+    ticks[-1] += f", {100 * noise:.0f} % noise"
     axes.set_xticks(place, ticks, fontsize=8)
     axes.axhline(0, color="black", lw=0.8)
     axes.set(ylim=(min(0.0, float(chosen[["ari", "ami"]].min().min())) - 0.02, 1.25))
     axes.set_ylabel("agreement (1: identical)")
-    axes.set_title(f"{TRUTHS[truth]}, N = {chosen.n_truth.iloc[0]}", fontsize=10)
+    axes.set_title(f"{TRUTHS[truth]}, N = {chosen.n_truth.iloc[0]:,}", fontsize=10)
     axes.legend(fontsize=8, loc="upper right")
 
 
@@ -178,12 +179,16 @@ def _scatter(
 
 
 def _legend(axes: Axes, entries: list[tuple[str, str, str]]) -> None:
+    """Name the groups of a column below its last panel, where no objects are hidden."""
+    place = axes.get_subplotspec()
+    if place and not place.is_last_row():
+        return
     handles = [
         Line2D([], [], ls="", color=color, marker=marker, ms=5, label=label)
         for label, color, marker in entries
     ]
-    axes.legend(handles=handles, fontsize=7, frameon=True, framealpha=0.7, loc="best",
-                handletextpad=0.1, borderpad=0.3)  # fmt: skip
+    axes.legend(handles=handles, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.17),
+                ncols=3, handletextpad=0.1, columnspacing=0.8)  # fmt: skip
 
 
 def _label_axes(panels: np.ndarray, kind: str, explained: list[float] | None) -> None:
@@ -191,7 +196,7 @@ def _label_axes(panels: np.ndarray, kind: str, explained: list[float] | None) ->
     if kind == "pca":
         names = ["PCA 1", "PCA 2"]
         for axis, fraction in enumerate((explained or [])[:2]):
-            names[axis] += f" ({fraction:.0%} of the variance)"
+            names[axis] += f" ({100 * fraction:.0f} % of the variance)"
     for axes in panels:
         axes.set_xlabel(names[0])
     panels[0].set_ylabel(names[1])

@@ -32,7 +32,7 @@ def draw_flow(flow: pd.DataFrame, title: str) -> Figure:
     axes.set_xlabel("objects")
     axes.set_title(f"{title}: objects left by the cuts")
     if flow["removed"].any():
-        axes.legend(loc="lower right")
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center")
     return figure
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from sdssflow.configuration.file_sources import EmbeddedSource, FileSource, UrlSource
 from sdssflow.configuration.sample import Sample
-from sdssflow.report.glossary import BETTER, SUBGROUP_METRICS, direction, label, order
+from sdssflow.report.glossary import SUBGROUP_METRICS, better, label, order
 from sdssflow.report.provenance import Facts, ModelRun, Provenance, versions
 from sdssflow.report.scores import ModelScores, bin_tables, class_table, overall, score_cell
 from sdssflow.report.sections import Cell, Section, Table, text_cell, word_columns
@@ -71,19 +71,20 @@ def origin(sample: Sample, facts: Facts) -> list[tuple[str, str]]:
 
 def facts_of(name: str, sample: Sample, source: Facts, clean: Facts) -> list[tuple[str, str]]:
     """Return the facts about a catalogue, as pairs of name and value."""
+    its, applied = sample.features, source.entries.get("extinction_applied")
+    stated = extinction(sample.source, applied)
+    if not applied and its.deredden and any("extinction_" in c for c in source.columns):
+        stated += "; subtracted in the features"
     listed = [
         ("Sample", name),
         *origin(sample, source),
-        ("Reference", sample.reference),
-        ("Licence", licence(sample)),
+        *(("Reference", sample.reference), ("Licence", licence(sample))),
         ("Rows", f"{source.rows:,} in the source, {clean.rows:,} after cuts"),
         ("Data digest", source.digest),
         ("Data digest after cuts", clean.digest),
         ("Magnitudes", str(source.entries.get("magnitude_system", ""))),
-        (
-            "Galactic extinction",
-            extinction(sample.source, source.entries.get("extinction_applied")),
-        ),
+        ("Reference magnitude", f"{its.magnitudes} {its.reference_band}; scores are binned by it"),
+        ("Galactic extinction", stated),
         ("SHA-256 of the source", str(source.entries.get("source_sha256", ""))),
     ]
     return [pair for pair in listed if pair[1]]
@@ -285,7 +286,7 @@ def _metrics(scores: pd.DataFrame, model: str, notes: list[str]) -> Table:
             text_cell(label(row["metric"])),
             score_cell(row),
             text_cell(row["convention"]),
-            text_cell(BETTER.get(direction(row["metric"]), "")),
+            text_cell(better(row["metric"])),
         ]
         for _, row in rows.iterrows()
     ]

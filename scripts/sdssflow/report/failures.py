@@ -261,6 +261,21 @@ def explorer_link(ra: float, dec: float, release: int = LATEST_RELEASE) -> str:
     return EXPLORER.format(release=release, query=query)
 
 
+def rare_table(scores: pd.DataFrame, item: Item, notes: list[str]) -> Table:
+    """Tabulate the scores predicted where spectra are rare, and those measured there."""
+    body = []
+    for _, row in scores.iterrows():
+        words = (row["model"], row["seed"], label(row["metric"]), row["convention"])
+        numbers = (row["unweighted"], row["on_target"], row["n"], round(row["effective_n"]))
+        cells = [number_cell(number) for number in numbers]
+        weighted = score_cell(row, value="weighted")
+        body.append([*map(text_cell, words), cells[0], weighted, *cells[1:]])
+    numeric = ("unweighted", "weighted", "on the test part", "N", "effective N")
+    heads = word_columns("model", "seed", "score", "convention", *numeric, numeric=numeric)
+    notes = [f"On the test part: {notes[0]}", *notes[1:]]
+    return Table(item.title, item.caption, heads, body, notes, folded=True)
+
+
 def agreement_table(scores: pd.DataFrame, item: Item, notes: list[str]) -> Table:
     """Tabulate the agreement of groups with the truth, with intervals."""
     body = []

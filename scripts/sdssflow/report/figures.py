@@ -70,9 +70,10 @@ PREPARE = (
     Shown("features/single_features.csv", "Information in each feature alone",
         "How well each feature by itself separates one class from the others (largest area under "
         "the ROC curve, 0.5 to 1), whether missing values also do, and the squared rank "
-        "correlation with the spectroscopic redshift. Check features with a remark: one that "
-        "determines nearly everything may contain the truth. Copies and codes of forbidden "
-        "columns are refused earlier.", name="single_features"),
+        "correlation with the spectroscopic redshift (R²). Known: fraction of objects with a "
+        "value. Check features with a remark: one that determines nearly everything may contain "
+        "the truth. Copies and codes of forbidden columns are refused earlier.",
+        name="single_features"),
     Shown("features/leaks", "What columns that can't be features would give away",
         "How well a single column predicts held-out objects: the largest area under the ROC curve "
         "of a class against the others (0.5 for a guess), and the fraction of the variance of the "
@@ -81,7 +82,8 @@ PREPARE = (
     Shown("features/leaks.csv", "What columns would give away, in numbers",
         "Class fractions and mean redshifts in bins of one column are measured on half of the "
         "objects and tested on the other half, and vice versa; duplicates of an object are in the "
-        "same half. For refused columns, the reason.", name="leaks_table"),
+        "same half. Known: fraction of objects with a value; R²: fraction of the variance of the "
+        "redshift explained. For refused columns, the reason.", name="leaks_table"),
 )
 PARTS = (
     Shown("split/{split}/{seed}/parts.csv", "Parts of the sample",
@@ -104,7 +106,8 @@ GROUPS = (
         "distant groups of a UMAP projection have no meaning."),
     Shown("explore/cluster_selection", "How many groups?",
         "The criterion of each algorithm against the number of groups, with the chosen number "
-        "marked, and the agreement of the groups with the truth where known."),
+        "marked, and the agreement of the groups with the truth where known. k-means is chosen by "
+        "the silhouette; the Davies-Bouldin index may prefer another number."),
     Shown("explore/clusters.csv", "Groups found without labels",
         "For each algorithm and number of groups k, the criterion by which k is chosen and, where "
         "known, the agreement with the truth. ARI is the adjusted Rand index and AMI the adjusted "
@@ -115,7 +118,8 @@ GROUPS = (
         "terciles of zspec. Intervals are from a bootstrap over objects with fixed groups. HDBSCAN "
         "noise counts as a group.", name="clusters_agreement"),
     Shown("explore/contingency.csv", "Groups and classes",
-        "Number of objects of each class in each group, and the share of its most frequent class.",
+        "Number of objects of each class in each group, and the share of its most frequent class; "
+        "if fewer than two classes are known, of each tercile of zspec, from 0, the lowest, to 2.",
         name="clusters_contingency"),
 )
 OUTLIERS = (
@@ -162,7 +166,8 @@ ESTIMATES = (
         "training part, cross-validated; 0.5 for the same distribution, 1 without overlap. "
         "Effective n: effective number of training objects when weighted to the target's colours. "
         "Outside training: share of objects farther from the training objects than these are from "
-        "each other. The report's scores hold for objects like those of the sample; the more "
+        "each other. Reference and drawn: numbers of training and target objects compared. The "
+        "report's scores hold for objects like those of the sample; the more "
         "the target differs, the less they say about it.",
         columns="One row per fold of the model. ``reference`` and ``drawn`` are the numbers of "
         "training objects and target objects compared.",

@@ -69,6 +69,12 @@ def direction(metric: str) -> str:
     return METRICS[metric].better if metric in METRICS else ""
 
 
+def better(metric: str) -> str:
+    """Return in words which values are better, or which value it should have; '' if none."""
+    nominal = METRICS[metric].nominal if metric in METRICS else None
+    return BETTER.get(direction(metric), f"nearer {nominal:g} is better" if nominal else "")
+
+
 def order(metrics: Iterable[str]) -> list[str]:
     """Sort metrics in the order of the glossary, unknown ones last."""
     places = {name: place for place, name in enumerate(_KNOWN)}

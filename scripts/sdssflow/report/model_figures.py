@@ -143,8 +143,9 @@ CLASSES = (
     Shown("classify/{split}/figures/reliability", "Are the probabilities calibrated?",
         "Observed frequency against predicted probability. On the diagonal, predictions with a "
         "probability of 0.8 are correct eight times in ten; below it the classifier is "
-        "overconfident. Rows: the most probable class, then each class. Bars: bootstrap intervals; "
-        "grey: where calibrated probabilities lie, bin by bin."),
+        "overconfident. Rows: the most probable class, then each class. Error bars: bootstrap "
+        "intervals; grey: where calibrated probabilities lie, bin by bin; yellow: share of the "
+        "objects."),
     Shown("classify/{split}/figures/class_sets", "Coverage of the class sets",
         "Fraction of the objects of each class whose class set contains that class, and the mean "
         "number of classes in the set, in bins of magnitude with equal numbers of objects. The "
@@ -165,7 +166,8 @@ CLASSES = (
         "The same scores in bins of magnitude with equal numbers of objects, the same for all "
         "models."),
     Shown("classify/{split}/confusion.csv", "Confusion matrices, in numbers",
-        "Test objects by true and predicted class.", name="confusion_table"),
+        "Test objects by true and predicted class, all seeds together, and their fraction of the "
+        "true class.", name="confusion_table"),
     Shown("classify/{split}/reliability.csv", "Reliability, in numbers",
         "Mean predicted probability and observed frequency in bins of predicted probability.",
         name="reliability_table"),
@@ -214,10 +216,11 @@ REDSHIFTS = (
         "Score of each model minus that of Photoz, on the same objects and the same bootstrap "
         "draws.", columns=ROWS_OF_DIFFERENCES, asked=lambda run, its: its.has_photoz),
     Shown("regress/{split}/figures/comparison", "Regressors compared",
-        "Scores of all regressors with their intervals."),
+        "Mean over seeds with its interval; black dots: single seeds. A number with an arrow is a "
+        "value beyond the panel."),
     Shown("regress/{split}/figures/best_zphot_zspec", "Redshifts of the best regressor",
         "Photometric against spectroscopic redshift of the test objects of all seeds; best by "
-        "sigma_NMAD on the test part.", telling=3),
+        "σ_NMAD on the test part.", telling=3),
     Shown("regress/{split}/figures/zphot_zspec", "Photometric against spectroscopic redshift",
         "Test objects of all seeds. Solid: equality; dashed: the limits of the normalised "
         "residual beyond which objects are outliers."),
@@ -225,7 +228,10 @@ REDSHIFTS = (
         "Normalised residual (zphot − zspec) / (1 + zspec) against the spectroscopic redshift, "
         "with its running median and the central 68 % of the objects."),
     Shown("regress/{split}/figures/by_redshift", "Scores against redshift",
-        "Scores in bins of redshift with equal numbers of objects, with intervals."),
+        "Scores in bins of redshift with equal numbers of objects by zspec, with intervals. Bins "
+        "of zspec depend on the truth: in them even the best possible estimates are biased towards "
+        "the most common redshifts, and a constant estimate has little scatter. Of a new object "
+        "only zphot is known."),
     Shown("regress/{split}/figures/by_magnitude", "Scores against magnitude",
         "Scores in bins of magnitude with equal numbers of objects, with intervals."),
     Shown("regress/{split}/figures/training", "Training of the networks",
@@ -294,9 +300,11 @@ PDFS: tuple[Shown, ...] = (
         f"The same scores in {SHARED} In bins of zspec even correct p(z) are not calibrated, since "
         "the bins depend on the truth."),
     Shown("regress/{split}/covariate_shift.csv", "Scores where spectra are rare",
-        "Scores predicted for the test part by objects with spectra, weighted so that their "
-        "features are distributed like those of the test part, with those without weights and "
-        "those measured on the test part."),
+        "Scores predicted for the test part by the N objects of the calibration part, weighted so "
+        "that their features are distributed like those of the test part, with those without "
+        "weights and those measured on the test part. Effective N: the number of objects of equal "
+        "weight that would be as precise. The p(z) were calibrated on these N objects, so their "
+        "PIT and coverage predict too much."),
     Shown("regress/{split}/{model}/search/{seed}.csv", "Search for settings",
         "Candidates by round, ranked by their CRPS on the validation part: the configured settings "
         "first; the better ones of the others continue with more epochs. Difference: CRPS minus "

@@ -16,6 +16,8 @@ from sdssflow.report.sections import (
     Figure,
     Section,
     Table,
+    decimals,
+    fixed,
     number_cell,
     plain,
     read_figure,
@@ -104,7 +106,7 @@ def _compared(frame: pd.DataFrame, path: str | Path) -> Table:
     heads = word_columns(*names, numeric=("theirs", "ours", "difference", "tolerance"))
     rows = []
     for _, row in frame.iterrows():
-        numbers = [number_cell(row["difference"]), number_cell(row["tolerance"])]
+        numbers = [_difference(row), number_cell(row["tolerance"])]
         verdict = [text_cell(row["verdict"], strong=True), text_cell(row["because"])]
         rows.append([*_numbers(row), *numbers, *verdict])
     title, text = PUBLISHED.title, PUBLISHED.caption
@@ -146,7 +148,7 @@ def _curve(frame: pd.DataFrame, path: str | Path) -> Table:
         [
             text_cell(f"{row['zspec_low']:.3f} to {row['zspec_high']:.3f}"),
             *_pair(row),
-            number_cell(row["difference"]),
+            _difference(row),
             text_cell(row["verdict"], strong=True),
         ]
         for _, row in frame.iterrows()
@@ -185,8 +187,20 @@ def _pair(row: pd.Series) -> list[Cell]:
     """Return theirs with its uncertainty, and ours with its interval if there is one."""
     theirs, ours = number_cell(row["theirs"]), text_cell("")
     if not pd.isna(row["uncertainty"]):
-        theirs = Cell(f"{theirs.text} ± {plain(row['uncertainty'])}", sort=theirs.sort)
+        value, error = theirs.text, plain(row["uncertainty"])
+        if "×" not in value + error:  # as many decimals as published: zeros at the end count
+            value = fixed(row["theirs"], max(len(t.partition(".")[2]) for t in (value, error)))
+        theirs = Cell(f"{value} ± {error}", sort=theirs.sort)
     if not pd.isna(row["ours"]):
         value, interval = with_interval(row["ours"], row["ours_low"], row["ours_high"])
         ours = Cell(value, interval, float(row["ours"]))
     return [theirs, ours]
+
+
+def _difference(row: pd.Series) -> Cell:
+    """Return the cell of ours minus theirs, with as many decimals as ours."""
+    half_width = (row["ours_high"] - row["ours_low"]) / 2
+    value = float(row["difference"])
+    if not half_width > 0:
+        return number_cell(value)
+    return Cell(fixed(value, decimals(half_width)), sort=value)

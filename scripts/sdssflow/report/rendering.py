@@ -29,7 +29,9 @@ from sdssflow.report.targets import TargetPage
 
 TEMPLATES = Path(__file__).parent / "templates"
 LIBRARY = ("charts.LICENSE", "d3.min.js", "plot.min.js")
-BELOW = re.compile(r"(?<![A-Za-z0-9])([σδ]|outliers|conformal|width)_([A-Za-z0-9.]+)")
+BELOW = re.compile(  # names of scores only: models, splits and columns have underscores too
+    r"(?<!\w)(σ|outliers|conformal|coverage|width)_(NMAD|IQR|clipped|[\d.]*\dσ?)"
+)
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,6 @@ def _render(address: str, template: str, **shown: Any) -> str:
     )
     folder = Path(address).parent
     environment.filters |= {
-        "subscript": _subscript,
         "sentence": _sentence,
         "prose": _prose,
         "link": lambda path: Path(os.path.relpath(path, folder)).as_posix(),
@@ -152,14 +153,8 @@ def _settings_tables(run: RunConfiguration) -> list[Table]:
     return found
 
 
-def _subscript(text: str) -> Markup:
-    """Set what follows an underscore as subscript, as in sigma_NMAD."""
-    base, _, below = text.partition("_")
-    return Markup("{}<sub>{}</sub>").format(base, below) if below else escape(text)
-
-
 def _prose(text: str) -> Markup:
-    """Set names of scores within a sentence with subscripts, as in table headers."""
+    """Set names of scores with subscripts, as in sigma_NMAD."""
     return Markup(BELOW.sub(r"\1<sub>\2</sub>", str(escape(text))))
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from sdssflow.configuration.run import RunConfiguration
 from sdssflow.evaluate import tables as evaluated
 from sdssflow.report.figures import Item
-from sdssflow.report.glossary import BETTER, HEADLINES, RANKED_BY, direction, label, order
+from sdssflow.report.glossary import HEADLINES, RANKED_BY, better, direction, label, order
 from sdssflow.report.sections import (
     UNDEFINED,
     Cell,
@@ -360,7 +360,7 @@ def _metric_keys(rows: pd.DataFrame, with_subset: bool = False) -> list[tuple[st
 
 def _metric_column(metric: str, convention: str, subset: str = "all") -> Column:
     name = label(metric) if subset == "all" else f"{label(metric)} {subset}"
-    return Column(name, str(convention), BETTER.get(direction(metric), ""))
+    return Column(name, str(convention), better(metric))
 
 
 def _score(row: pd.Series | None, strong: bool = False) -> Cell:
@@ -370,10 +370,10 @@ def _score(row: pd.Series | None, strong: bool = False) -> Cell:
 def _best(rows: pd.DataFrame, key: tuple[str, ...]) -> set[str]:
     chosen = rows[(rows["metric"] == key[0]) & (rows["convention"] == key[1])]
     values = chosen.set_index("model")["value"].dropna()
-    better = direction(key[0])
-    if values.empty or not better:
+    toward = direction(key[0])
+    if values.empty or not toward:
         return set()
-    target = {"low": values, "high": -values, "zero": values.abs()}[better]
+    target = {"low": values, "high": -values, "zero": values.abs()}[toward]
     return set(target.index[target == target.min()])
 
 

@@ -11,11 +11,13 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from sdssflow.report.figures import Item
 from sdssflow.tables import read_csv
@@ -29,6 +31,8 @@ LARGE, SMALL = 1e6, 1e-4  # beyond these, powers of ten
 MOST_DECIMALS = 7
 AGAIN = "delete it, and the rule that makes it runs again"
 COMMON = {"n": "N =", "data_digest": "data digest", "seed": "seed"}
+HEADS = {"auc": "AUC", "ari": "ARI", "ami": "AMI", "r2": "R²", "crps": "CRPS", "n": "N"}
+HEADS |= {f"{a}_{b}": f"{a} {MINUS} {b} (mag)" for a, b in pairwise("ugriz")}
 LONG = 12  # rows; longer tables are folded
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOURS = 64  # of a figure on a page
@@ -159,7 +163,7 @@ def plain_table(
         notes = [*notes, f"This table: {', '.join(values)}"]
     shown = [name for name in frame if name not in common and not _blank(frame[name])]
     columns = [
-        Column(name.replace("_", " "), numeric=pd.api.types.is_numeric_dtype(frame[name]))
+        Column(HEADS.get(name, name.replace("_", " ")), numeric=is_numeric_dtype(frame[name]))
         for name in shown
     ]
     rows = [
@@ -229,8 +233,8 @@ def with_interval(value: float, low: float, high: float) -> tuple[str, str]:
 def plain(value: float | int | str | bool) -> str:
     """Format a number without an interval: counts whole, others with four significant digits.
 
-    >>> plain(10000), plain(0.12345), plain(2.5e-7), plain(float("nan"))
-    ('10,000', '0.1235', '2.50 × 10⁻⁷', '–')
+    >>> plain(10000), plain(1234.5), plain(0.12345), plain(2.5e-7), plain(float("nan"))
+    ('10,000', '1,234', '0.1235', '2.50 × 10⁻⁷', '–')
     """
     if isinstance(value, str | bool):
         return str(value)
@@ -244,7 +248,7 @@ def plain(value: float | int | str | bool) -> str:
         power = str(int(exponent)).translate(SUPERSCRIPTS)
         return f"{mantissa} × 10{power}".replace("-", MINUS)
     text = f"{number:.4g}"
-    return (f"{number:.0f}" if "e" in text else text).replace("-", MINUS)
+    return (f"{number:,.0f}" if abs(number) >= 1000 else text).replace("-", MINUS)
 
 
 @dataclass(frozen=True)

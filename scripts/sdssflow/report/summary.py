@@ -372,7 +372,11 @@ def _blocks(
         case "covariate_shift":
             frame = read_table(item.path, (), empty=True)
             if len(frame):
-                yield plain_table(frame, title, text, notes, folded=True)
+                yield failures.rare_table(frame, item, notes)
+        case "confusion_table":
+            frame = read_table(item.path, CONFUSION_COLUMNS)
+            frame = frame[frame["seed"] == "all"].drop(columns="seed")
+            yield plain_table(frame, title, text, notes, folded=True)
         case "search":
             frame = read_table(item.path, ("round", "crps", "kept"), empty=True)
             title = f"{title}: {Path(item.path).parts[-3]}, seed {item.seed}"

@@ -16,7 +16,7 @@ from sdssflow.estimate.gathering import WORDS
 from sdssflow.prepare.cuts import describe
 from sdssflow.report.cards import extinction
 from sdssflow.report.figures import Item
-from sdssflow.report.glossary import label
+from sdssflow.report.glossary import RANKED_BY, label
 from sdssflow.report.scores import score_cell
 from sdssflow.report.sections import (
     Figure,
@@ -28,6 +28,7 @@ from sdssflow.report.sections import (
     plain,
     plain_table,
     read_table,
+    stated,
     text_cell,
     word_columns,
 )
@@ -99,7 +100,7 @@ def target_page(
     ]
     sections = [
         Section(f"{name}-data", "Input",
-                facts=_facts(name, target, listed, "classify" in its.tasks), blocks=[went_in]),
+                facts=_facts(name, its, listed, manifests), blocks=[went_in]),
         Section(f"{name}-models", "Models applied", blocks=[_models_table(manifests)]),
         Section(f"{name}-flags", "Flags", blocks=[flagged]),
         Section(f"{name}-figures", "Estimates", blocks=figures),
@@ -112,7 +113,7 @@ def target_page(
         name,
         target.shown_title,
         [*text, *([target.description] if target.description else [])],
-        _in_short(listed, flow, manifests),
+        [*_in_short(listed, flow, manifests), *_trust(found)],
         most_telling([*found.values()], f"target {name}"),
         sections,
     )
@@ -136,11 +137,38 @@ def _in_short(
     return found
 
 
+def _trust(found: Mapping[str, Item]) -> list[str]:
+    """Say how far the estimates can be trusted: shift, mix of classes, truth of a simulation."""
+    said = []
+    if "shift" in found:
+        auc = read_table(found["shift"].path, ("bundle", "auc"))["auc"].mean()
+        if not pd.isna(auc):
+            said.append(
+                "A classifier separates their colours from those of the training part with AUC = "
+                f"{auc:.2f} (0.5: alike; 1: no overlap)."
+            )
+    if "class_priors" in found:
+        frame = read_table(found["class_priors"].path, PRIOR_COLUMNS)
+        said += [f"{words}." for words in _unlike_the_training_part(frame)]
+    if "truth_scores" in found:
+        truth = read_table(found["truth_scores"].path, SCORE_COLUMNS)
+        shown = truth[truth["metric"].isin([RANKED_BY["regress"], "accuracy"])]
+        scores = (
+            f"{label(row['metric'])} = {stated(row['value'], row['lower'], row['upper'])} for "
+            f"{_of(row['subset'])}"
+            for _, row in shown.iterrows()
+        )
+        said.append(f"Against the truth of the simulation: {', '.join(scores)}.")
+    return said
+
+
 def _facts(
-    name: str, target: Target, listed: pd.DataFrame, classifies: bool
+    name: str, its: Estimated, listed: pd.DataFrame, manifests: Sequence[Mapping[str, Any]]
 ) -> list[tuple[str, str]]:
     """Return the facts about source and estimates, as pairs of name and value."""
-    source = target.source
+    target, source = its.target, its.target.source
+    known = [one.get("tomographic_edges", []) for one in manifests]
+    edges = target.tomographic_edges or max(known, key=len, default=[])
     place = next(
         (getattr(source, key) for key in ("path", "folder", "url") if hasattr(source, key)), ""
     )
@@ -152,7 +180,8 @@ def _facts(
         ("Galactic extinction", extinction(source, getattr(source, "extinction_applied", None))),
         ("Partitions", f"{len(listed):,}"),
         ("Cuts", cuts or "none"),
-        ("Class probabilities for", _mix(target) if classifies else ""),
+        ("Class probabilities for", _mix(target) if "classify" in its.tasks else ""),
+        ("Tomographic bins", f"edges in zphot: {', '.join(map(plain, edges))}" if edges else ""),
         ("p(z) kept as", FORMS[target.pdf] if (listed["pdf_bytes_per_object"] > 0).any()
                          or target.pdf == "quantiles_99" else ""),
         ("Bytes per object", _bytes(listed)),
@@ -253,14 +282,21 @@ def _priors_table(item: Item) -> Table:
     numeric = ("in the training part", "assumed", "by most probable class", "estimated")
     heads = word_columns("class", *numeric, numeric=numeric)
     notes = [f"From {plain(drawn)} of the {plain(objects)} objects with class probabilities"]
-    empty, most = float(frame["empty_sets"].iloc[0]), 1 - CLASS_SET_LEVEL
-    if empty - 3 * math.sqrt(most * CLASS_SET_LEVEL / max(drawn, 1)) > most:
-        notes.append(
-            f"Not reliable: {empty:.1%} of these objects have an empty class set, and a change of "
-            f"the mix alone can't give more than {most:.0%}. Objects of a class look different "
-            "here than in the training part"
-        )
+    notes += _unlike_the_training_part(frame)
     return _from(item, Table(item.title, item.caption, heads, rows, notes))
+
+
+def _unlike_the_training_part(frame: pd.DataFrame) -> list[str]:
+    """Warn if more class sets are empty than another mix of the same classes can explain."""
+    drawn, empty = int(frame["drawn"].iloc[0]), float(frame["empty_sets"].iloc[0])
+    most = 1 - CLASS_SET_LEVEL
+    if empty - 3 * math.sqrt(most * CLASS_SET_LEVEL / max(drawn, 1)) <= most:
+        return []
+    return [
+        f"Classes and their mix are not reliable: {100 * empty:.1f} % of the objects drawn have an "
+        f"empty class set, and a change of the mix alone can't give more than {100 * most:.0f} %. "
+        "Objects of a class look different here than in the training part"
+    ]
 
 
 def _of(subset: str) -> str:

@@ -112,6 +112,14 @@ def test_short_ids_of_ones_own_are_taken():
     assert convert(pa.array(ids)).to_pylist() == ids
 
 
+@pytest.mark.parametrize("kind", [pa.int64(), pa.string()])
+def test_a_sentinel_is_an_id_where_rows_are_numbered(kind):
+    ids = list(range(1, 1201))
+    assert convert(pa.array(ids).cast(kind)).to_pylist() == ids
+    of_sdss = [1237645941824356401, 99, 1237645941824356403]
+    assert convert(pa.array(of_sdss).cast(kind)).to_pylist() == [of_sdss[0], None, of_sdss[2]]
+
+
 @pytest.mark.parametrize("nothing", ["0", "00", "000000000000000000", "-1", "-01", "0x0", None])
 def test_any_zero_is_no_id(nothing):
     ids = pa.array(["1237645941824356401", nothing, "01237645941824356403"])

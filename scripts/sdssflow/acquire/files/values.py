@@ -39,6 +39,7 @@ REMEDIES = (
 )  # fmt: skip
 # SDSS writes 0 for a spectrum without photometric match, others -1, also as unsigned integer
 NO_OBJECT = (0, -1, 2**64 - 1)
+SHORT_ID = 10**9  # a user's own ids, far below those of SDSS
 HEXADECIMAL = r"^0[xX][0-9a-fA-F]{1,16}$"
 LEADING_ZEROS = r"^(-?)0+([0-9]+)$"
 FLOATING = r"[+-]?(\d*\.\d*([eE][+-]?\d+)?|\d+[eE][+-]?\d+)"
@@ -151,8 +152,9 @@ def identifiers(
 ) -> pa.Array:
     """Return `objid`, `specobjid` or `wise_id` as exact integers of the schema's type.
 
-    `sentinels`, 0 and -1 mean "no id"; these and missing ids are counted. Ids that are not
-    integers, don't fit the type, or went through floating point are refused.
+    `sentinels`, 0 and -1 mean "no id"; these and missing ids are counted. Positive sentinels do so
+    only among ids as long as those of SDSS: 99 is an id in a table that numbers its rows. Ids that
+    are not integers, don't fit the type, or went through floating point are refused.
     """
     values = source.take(name)
     if pa.types.is_floating(values.type):
@@ -164,7 +166,7 @@ def identifiers(
         values = pc.replace_substring_regex(_decimal(values), LEADING_ZEROS, r"\1\2")
         _check_digits(source, name, values)
     defects.note(name, "missing", _mask(values.is_null()), KEPT_AS_NULL, source.first_row)
-    void = _mask(pc.is_in(values, value_set=_no_ids(sentinels, values.type)))
+    void = _mask(pc.is_in(values, value_set=_no_ids(sentinels, values)))
     defects.note(name, "no id", void, SET_TO_NULL, source.first_row)
     values = pc.if_else(pa.array(void), pa.scalar(None, values.type), values)
     kind = source.known[name].type
@@ -190,10 +192,15 @@ def identifiers(
     return ids
 
 
-def _no_ids(sentinels: list[float], kind: pa.DataType) -> pa.Array:
-    """Return the values that mean "no id", of the type of a column of integers or text."""
-    whole = {*NO_OBJECT, *(int(number) for number in sentinels if float(number).is_integer())}
-    if pa.types.is_string(kind):
+def _no_ids(sentinels: list[float], values: pa.Array) -> pa.Array:
+    """Return the numbers that mean "no id", of the type of a column of integers or text."""
+    kind = values.type
+    is_text = pa.types.is_string(kind)
+    largest = pc.max(pc.utf8_length(values) if is_text else values).as_py() or 0
+    short = largest <= (len(str(SHORT_ID)) if is_text else SHORT_ID)
+    meant = [number for number in sentinels if number < 0 or not short]
+    whole = {*NO_OBJECT, *(int(number) for number in meant if float(number).is_integer())}
+    if is_text:
         return pa.array([str(number) for number in sorted(whole)])
     limits = np.iinfo(kind.to_pandas_dtype())
     return pa.array([x for x in sorted(whole) if limits.min <= x <= limits.max], kind)
