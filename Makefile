@@ -89,19 +89,19 @@ lint: $(DEV)
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m sdssflow.configuration.documents --check
 
-# four parts that take about as long: one that waits for a server leaves its core to the others
-test: lint
-	$(MAKE) --jobs 4 test-library test-archive test-documents test-workflow
+# side by side; the workflow's take longest and mostly run one process, so the others give way to them
+test: $(DEV)
+	$(MAKE) --jobs 5 lint test-workflow test-library test-archive test-documents
 
 # all that the others leave, so that no test is forgotten
 test-library: $(DEV)
-	$(BIN)/python -m pytest $(foreach folder,workflow acquire skyserver docs notebooks benchmarks,--ignore tests/$(folder))
+	nice $(BIN)/python -m pytest $(foreach folder,workflow acquire skyserver docs notebooks benchmarks,--ignore tests/$(folder))
 
 test-archive: $(DEV)
-	$(BIN)/python -m pytest tests/acquire tests/skyserver
+	nice $(BIN)/python -m pytest tests/acquire tests/skyserver
 
 test-documents: $(DEV)
-	$(BIN)/python -m pytest tests/docs tests/notebooks tests/benchmarks
+	nice $(BIN)/python -m pytest tests/docs tests/notebooks tests/benchmarks
 
 test-workflow: $(DEV)
 	$(BIN)/python -m pytest tests/workflow

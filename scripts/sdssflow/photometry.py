@@ -1,26 +1,25 @@
 """Magnitudes, fluxes and Galactic extinction in the SDSS bands.
 
-==== ============== =================== ==========================
-band softening b    A / E(B-V)          zero-flux asinh magnitude
-==== ============== =================== ==========================
-u    1.4e-10        5.155               24.63
-g    0.9e-10        3.793               25.11
-r    1.2e-10        2.751               24.80
-i    1.8e-10        2.086               24.36
-z    7.4e-10        1.479               22.83
-==== ============== =================== ==========================
+==== ============== ==========================
+band softening b    zero-flux asinh magnitude
+==== ============== ==========================
+u    1.4e-10        24.63
+g    0.9e-10        25.11
+r    1.2e-10        24.80
+i    1.8e-10        24.36
+z    7.4e-10        22.83
+==== ============== ==========================
 
 Softening: Lupton, Gunn & Szalay 1999 (AJ 118, 1406) with the SDSS values of the imaging pipeline.
-Extinction: Schlegel, Finkbeiner & Davis 1998 (ApJ 500, 525), table 6, the coefficients behind the
-``extinction`` columns of the SDSS catalogues.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from sdssflow.bands import SFD_COEFFICIENT
+
 SOFTENING = {"u": 1.4e-10, "g": 0.9e-10, "r": 1.2e-10, "i": 1.8e-10, "z": 7.4e-10}
-SFD_COEFFICIENT = {"u": 5.155, "g": 3.793, "r": 2.751, "i": 2.086, "z": 1.479}
 POGSON = 2.5 / np.log(10.0)
 
 

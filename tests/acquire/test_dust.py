@@ -11,9 +11,9 @@ from sdssflow.acquire.checks import Defects
 from sdssflow.acquire.dust import extinctions, reddening
 from sdssflow.acquire.files.conform import conform, conform_block
 from sdssflow.acquire.files.readers import SourceTable
+from sdssflow.bands import SFD_COEFFICIENT
 from sdssflow.configuration.features import Features
 from sdssflow.configuration.file_sources import FileSource
-from sdssflow.photometry import SFD_COEFFICIENT
 from sdssflow.prepare.features import build_features
 from sdssflow.tables import metadata, read_parquet, with_metadata
 

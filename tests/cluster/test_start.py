@@ -131,6 +131,8 @@ def test_cancelling_waits_till_they_are_gone_and_says_if_they_are_not(folder, mo
 
 def test_a_run_that_submits_needs_an_answer_and_a_local_one_does_not(folder, caplog):
     command(folder, "squeue", "echo down >&2; exit 1")
+    runs.begin_run(folder, submits=False)
+    assert not caplog.text  # no run before
     with pytest.raises(runs.QueueError, match="squeue failed: down"):
         runs.begin_run(folder, submits=True)
     runs.begin_run(folder, submits=False)

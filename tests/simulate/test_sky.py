@@ -7,8 +7,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from sdssflow.bands import SFD_COEFFICIENT
 from sdssflow.files import file_digest
-from sdssflow.photometry import SFD_COEFFICIENT
 from skyserver_standin.sky.conventions import (
     BANDS,
     PHOTOOBJ,

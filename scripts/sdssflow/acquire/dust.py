@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sdssflow.photometry import SFD_COEFFICIENT
+from sdssflow.bands import SFD_COEFFICIENT
 from sdssflow.project import PROJECT
 from sdssflow.tables import metadata, read_parquet
 

@@ -218,7 +218,7 @@ def begin_run(folder: Path, submits: bool, configuration: str = "") -> None:
     Snakemake allows two runs in a folder if they write different files. Jobs of another live run
     are not orphans: a run that submits jobs is refused then (QueueError); a local one leaves queue
     and record to the other. If SLURM doesn't answer, a run that submits jobs is refused
-    (QueueError); a local one continues with a warning.
+    (QueueError); a local one continues, with a warning if there was a run before.
     """
     last = last_run(folder)
     if last and _works(last, folder):
@@ -236,7 +236,8 @@ def begin_run(folder: Path, submits: bool, configuration: str = "") -> None:
     except QueueError as error:
         if submits:
             raise
-        logger.warning("whether an earlier run left jobs in the queue is unknown: %s", error)
+        if last:
+            logger.warning("whether an earlier run left jobs in the queue is unknown: %s", error)
         return
     if orphans:
         print(f"Cancelled jobs of an earlier run: {', '.join(map(str, orphans))}", flush=True)

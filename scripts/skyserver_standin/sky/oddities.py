@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from sdssflow.photometry import SFD_COEFFICIENT
+from sdssflow.bands import SFD_COEFFICIENT
 from skyserver_standin.sky.conventions import BANDS
 from skyserver_standin.sky.instruments import Sources
 

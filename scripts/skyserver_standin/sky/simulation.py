@@ -20,8 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sdssflow.bands import SFD_COEFFICIENT
 from sdssflow.files import replacing
-from sdssflow.photometry import SFD_COEFFICIENT
 from skyserver_standin.sky.conventions import (
     BANDS,
     PHOTOOBJ,
