@@ -19,7 +19,7 @@ from tests.workflow.conftest import TINY_RUN, remember_modules
 from tests.workflow.snakemakes import ROOT, server
 
 pytestmark = pytest.mark.workflow
-PAIRS = 24
+PAIRS = 14
 OLD = 1_500_000_000  # a time stamp before every result's
 
 CLASSIFIERS = TINY_RUN["classifiers"]
