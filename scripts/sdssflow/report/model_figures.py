@@ -303,8 +303,8 @@ PDFS: tuple[Shown, ...] = (
         "Scores predicted for the test part by the N objects of the calibration part, weighted so "
         "that their features are distributed like those of the test part, with those without "
         "weights and those measured on the test part. Effective N: the number of objects of equal "
-        "weight that would be as precise. The p(z) were calibrated on these N objects, so their "
-        "PIT and coverage predict too much."),
+        "weight that would be as precise. The p(z) were calibrated on these N objects, so the PIT "
+        "and coverages predicted from them are too good."),
     Shown("regress/{split}/{model}/search/{seed}.csv", "Search for settings",
         "Candidates by round, ranked by their CRPS on the validation part: the configured settings "
         "first; the better ones of the others continue with more epochs. Difference: CRPS minus "
