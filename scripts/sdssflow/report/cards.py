@@ -78,7 +78,8 @@ def facts_of(name: str, sample: Sample, source: Facts, clean: Facts) -> list[tup
     listed = [
         ("Sample", name),
         *origin(sample, source),
-        *(("Reference", sample.reference), ("Licence", licence(sample))),
+        ("Reference", sample.reference),
+        ("Licence", licence(sample)),
         ("Rows", f"{source.rows:,} in the source, {clean.rows:,} after cuts"),
         ("Data digest", source.digest),
         ("Data digest after cuts", clean.digest),
@@ -94,9 +95,8 @@ def extinction(source: Any, applied: bool | None) -> str:
     """Return the state of the magnitudes of a source, and where their extinction comes from."""
     if getattr(source, "extinction_from", None) is not None:
         return "not subtracted in the source; from the map of Schlegel, Finkbeiner & Davis 1998"
-    if applied is None:
-        return ""
-    return "already subtracted in the source" if applied else "not subtracted in the source"
+    where = "subtracted in the source"
+    return {None: "", True: f"already {where}", False: f"not {where}"}[applied]
 
 
 def data_sheet(
