@@ -89,7 +89,7 @@ lint: $(DEV)
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m sdssflow.configuration.documents --check
 
-# side by side; the workflow's take longest and mostly run one process, so the others give way to them
+# side by side; those of the workflow mostly wait for one process, so the others give way to them
 test: $(DEV)
 	$(MAKE) --jobs 5 lint test-workflow test-library test-archive test-documents
 
